@@ -1,0 +1,1 @@
+"""Agents plan together, people decide, and exactly what they approved runs once."""

@@ -1,0 +1,90 @@
+"""The plan: what people decide on, and the only thing that ever runs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from coordination.domain.approval import Policy
+from coordination.domain.canonical import Json, canonical, digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCall:
+    """One tool call as an agent recorded it.
+
+    Attributes:
+        server: the MCP server's name in the config.
+        tool: the tool's own name on that server.
+        arguments: a JSON object in canonical form; exactly this is sent.
+        definition: digest of the tool's definition when the call was recorded.
+        is_automatic: the operator's rules let this call run without asking.
+        is_destructive: the server says that it destroys; a hint that only ever raises the alarm.
+    """
+
+    server: str
+    tool: str
+    arguments: str
+    definition: str
+    is_automatic: bool = False
+    is_destructive: bool = False
+
+    def as_json(self) -> Json:
+        """The call as it enters a plan's digest."""
+        return {
+            "server": self.server,
+            "tool": self.tool,
+            "arguments": self.arguments,
+            "definition": self.definition,
+            "is_automatic": self.is_automatic,
+            "is_destructive": self.is_destructive,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An immutable revision of what is to be done, complete enough to be approved by its digest.
+
+    Attributes:
+        revision: counts from 1 within the run; an approval of one revision says nothing of another.
+        author: the label of the answer that it came from, such as `agent2.final`.
+        text: the winner's words.
+    """
+
+    tenant: str
+    run: str
+    revision: int
+    author: str
+    text: str
+    calls: tuple[PlannedCall, ...]
+    policy: Policy
+    expires_at: datetime
+
+    def canonical(self) -> str:
+        """The text under the digest: everything that an approval approves."""
+        return canonical(
+            {
+                "tenant": self.tenant,
+                "run": self.run,
+                "revision": self.revision,
+                "author": self.author,
+                "text": self.text,
+                "calls": [call.as_json() for call in self.calls],
+                "policy": self.policy.as_json(),
+                "expires_at": self.expires_at.astimezone(UTC).isoformat(timespec="microseconds"),
+            }
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hexadecimal digits that stand for this plan and no other."""
+        return digest("plan", self.canonical())
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether every call is one that the operator's rules let run without asking."""
+        return all(call.is_automatic for call in self.calls)
+
+
+def short(digest_: str) -> str:
+    """The form of a digest that people compare by eye: `9f3a-61c2`."""
+    return f"{digest_[:4]}-{digest_[4:8]}"

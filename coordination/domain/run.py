@@ -1,0 +1,222 @@
+"""The life of a run: one pure function moves its state, and refuses what makes no sense.
+
+    Queued -> Deliberating -> AwaitingDecision -> Executing -> Reporting -> Finished
+                 |  |             |   |   |         |    ^
+                 |  |             |   |   |         v    | a person settles it
+                 |  |             |   |   |       NeedsHuman
+                 |  |             |   |   '-> ChangesWanted -> Deliberating (next revision)
+                 |  |             |   '-> Rejected | Expired
+                 |  '-> Answered (no actions)
+                 '-> RunBroken | Cancelled
+
+The guards here repeat what the service has already checked, on purpose: whatever reaches the log was checked twice,
+by code that shares nothing but the rule.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Act, judge
+from coordination.domain.ballot import Ballot, Vote
+from coordination.domain.execution_rules import (
+    evolve_executing,
+    evolve_needs_human,
+    evolve_reporting,
+    impossible,
+)
+from coordination.errors import IllegalTransition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """An event as it stands in the log: `seq` counts from 1 within the run."""
+
+    run: str
+    seq: int
+    at: datetime
+    event: e.RunEvent
+
+
+def replay(log: Iterable[Recorded]) -> s.RunState:
+    """The state after a whole log.
+
+    Raises:
+        IllegalTransition: the log does not begin with a request, or an event was impossible when it came.
+    """
+    state: s.RunState | None = None
+    for recorded in log:
+        state = evolve(state, recorded.event, recorded.at)
+    if state is None:
+        raise IllegalTransition("a run has at least the event that requested it")
+    return state
+
+
+def evolve(state: s.RunState | None, event: e.RunEvent, at: datetime) -> s.RunState:
+    """The state after one more event.
+
+    Raises:
+        IllegalTransition: the event is impossible in this state.
+    """
+    match state, event:
+        case None, e.RunRequested():
+            return s.Queued(request=event)
+        case None, _:
+            raise IllegalTransition(f"a run begins with run_requested, not {event.kind}")
+        case _, e.ActionRefused():
+            return state
+        case s.Executing() | s.Reporting() | s.Finished(), e.LateResult():
+            return state
+        case _:
+            return _evolve_known(state, event, at)
+
+
+def _evolve_known(state: s.RunState, event: e.RunEvent, at: datetime) -> s.RunState:
+    match state:
+        case s.Queued() | s.ChangesWanted():
+            return _evolve_queued(state, event)
+        case s.Deliberating():
+            return _evolve_deliberating(state, event)
+        case s.AwaitingDecision():
+            return _evolve_awaiting(state, event, at)
+        case s.Executing():
+            return evolve_executing(state, event, at)
+        case s.NeedsHuman():
+            return evolve_needs_human(state, event)
+        case s.Reporting():
+            return evolve_reporting(state, event)
+        case s.Finished() | s.Answered() | s.Rejected() | s.Expired() | s.Cancelled() | s.RunBroken():
+            raise impossible(state, event)
+        case _:
+            assert_never(state)
+
+
+def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.RunState:
+    request = state.request
+    match event:
+        case e.DeliberationStarted(revision=1) if isinstance(state, s.Queued):
+            return s.Deliberating(request=request, revision=1, ballot=Ballot(size=len(request.agents)))
+        case e.DeliberationStarted(revision=revision) if (
+            isinstance(state, s.ChangesWanted) and revision == state.revision
+        ):
+            return s.Deliberating(
+                request=request, revision=revision, ballot=state.ballot, feedback=state.feedback
+            )
+        case e.RunCancelled(by=by, reason=reason):
+            return s.Cancelled(request=request, by=by, reason=reason)
+        case e.RunFailed(reason=reason):
+            return s.RunBroken(request=request, reason=reason)
+        case _:
+            raise impossible(state, event)
+
+
+def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent) -> s.RunState:
+    match event:
+        case e.DeliberationStarted(revision=revision) if revision == state.revision:
+            return state
+        case (
+            e.TurnStarted()
+            | e.ToolRead()
+            | e.ActionRecorded()
+            | e.AgentTold()
+            | e.AgentCorrected()
+            | e.ModelUsed()
+            | e.ModelRetried()
+            | e.VoteVoided()
+        ):
+            return state
+        case e.AnswerAccepted() | e.VoteCast() | e.AgentFailed():
+            return replace(state, ballot=count(state.ballot, event))
+        case e.PlanProposed():
+            return _propose(state, event)
+        case e.RunAnswered(text=text, author=author, election=election):
+            return s.Answered(request=state.request, text=text, author=author, election=election)
+        case e.RunCancelled(by=by, reason=reason):
+            return s.Cancelled(request=state.request, by=by, reason=reason)
+        case e.RunFailed(reason=reason):
+            return s.RunBroken(request=state.request, reason=reason)
+        case _:
+            raise impossible(state, event)
+
+
+def count(ballot: Ballot, event: e.AnswerAccepted | e.VoteCast | e.AgentFailed) -> Ballot:
+    """The ballot after one event of the agents."""
+    match event:
+        case e.AnswerAccepted():
+            answer = ballot.next_answer(event.agent, event.text, event.calls)
+            if (answer.number, answer.epoch) != (event.number, event.epoch):
+                raise IllegalTransition(f"answer {event.number} of agent {event.agent} is out of order")
+            return ballot.accept(answer)
+        case e.VoteCast():
+            if event.epoch > ballot.epoch:
+                raise IllegalTransition("a vote for an epoch that has not begun")
+            return ballot.cast(
+                Vote(voter=event.agent, choice=event.choice, epoch=event.epoch, reason=event.reason)
+            )
+        case e.AgentFailed():
+            return ballot.fail(event.agent, event.reason)
+        case _:
+            assert_never(event)
+
+
+def _propose(state: s.Deliberating | s.AwaitingDecision, event: e.PlanProposed) -> s.AwaitingDecision:
+    plan = event.plan
+    expected = state.revision if isinstance(state, s.Deliberating) else state.plan.revision + 1
+    if plan.digest != event.digest or plan.revision != expected or not plan.calls:
+        raise IllegalTransition("the proposed plan is not the one that its event names")
+    return s.AwaitingDecision(
+        request=state.request,
+        plan=plan,
+        election=event.election,
+        ballot=state.ballot,
+        written_after_vote=event.written_after_vote,
+        feedback=state.feedback,
+    )
+
+
+def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime) -> s.RunState:
+    request, plan = state.request, state.plan
+    match event:
+        case e.ApprovalGiven(digest=plan.digest):
+            return _approve(state, event, at)
+        case e.PlanRejected(by=by, digest=plan.digest, reason=reason) if at < plan.expires_at:
+            return s.Rejected(request=request, plan=plan, by=by, reason=reason)
+        case e.ChangesRequested(digest=plan.digest) if at < plan.expires_at:
+            feedback = s.Feedback(by=event.by, text=event.text, plan=plan)
+            return s.ChangesWanted(
+                request=request,
+                revision=plan.revision + 1,
+                ballot=state.ballot.next_revision(),
+                feedback=(*state.feedback, feedback),
+            )
+        case e.PlanProposed(chosen_by=chooser) if chooser is not None and at < plan.expires_at:
+            return _propose(state, event)
+        case e.PlanExpired(digest=plan.digest) if at >= plan.expires_at:
+            return s.Expired(request=request, plan=plan)
+        case e.RunCancelled(by=by, reason=reason):
+            return s.Cancelled(request=request, by=by, reason=reason)
+        case _:
+            raise impossible(state, event)
+
+
+def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) -> s.RunState:
+    plan = state.plan
+    is_by_policy = event.by.id == "massgen-bot:policy" and plan.is_automatic
+    refusal = judge(
+        plan.policy,
+        Act.APPROVE,
+        by=event.by,
+        requester=state.request.requester,
+        approvals=state.approvals,
+        at=at,
+        expires_at=plan.expires_at,
+    )
+    if refusal is not None and not is_by_policy:
+        raise IllegalTransition(f"an approval that the policy refuses: {refusal}")
+    approvals = (*state.approvals, event.by)
+    if len(approvals) < plan.policy.required and not is_by_policy:
+        return replace(state, approvals=approvals)
+    return s.Executing(request=state.request, plan=plan, approvals=approvals, valid_until=plan.expires_at)

@@ -1,0 +1,191 @@
+"""The states of a run: each is a type that holds exactly what is true in it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from coordination.domain.ballot import Ballot, Election
+from coordination.domain.events import RunRequested
+from coordination.domain.person import Person
+from coordination.domain.plan import Plan
+from coordination.domain.receipt import OutcomeUnknown, Receipt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """What a person wanted changed, and the plan that they said it of."""
+
+    by: Person
+    text: str
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued:
+    """Asked, and not yet taken up."""
+
+    request: RunRequested
+    kind: Literal["queued"] = "queued"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deliberating:
+    """The agents are at work on a revision of the plan; after a crash they go on from this ballot."""
+
+    request: RunRequested
+    revision: int
+    ballot: Ballot
+    feedback: tuple[Feedback, ...] = ()
+    kind: Literal["deliberating"] = "deliberating"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitingDecision:
+    """The plan waits for people."""
+
+    request: RunRequested
+    plan: Plan
+    election: Election
+    ballot: Ballot
+    written_after_vote: bool = False
+    approvals: tuple[Person, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    kind: Literal["awaiting_decision"] = "awaiting_decision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangesWanted:
+    """A person asked for another plan, and no worker has taken it up yet."""
+
+    request: RunRequested
+    revision: int
+    ballot: Ballot
+    feedback: tuple[Feedback, ...]
+    kind: Literal["changes_wanted"] = "changes_wanted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executing:
+    """Approved: the calls run one after the other.
+
+    Attributes:
+        receipts: what became of the calls so far, in order; calls without one are still to run.
+        in_flight: the hand that started the next call and has not reported its end.
+        valid_until: no call starts at or after this moment.
+        stopped_by: who cancelled; no further call starts.
+        attempt: counts the executions of this plan: 1, and one more for each outcome that a person settled.
+    """
+
+    request: RunRequested
+    plan: Plan
+    approvals: tuple[Person, ...]
+    valid_until: datetime
+    receipts: tuple[Receipt, ...] = ()
+    in_flight: str | None = None
+    stopped_by: Person | None = None
+    attempt: int = 1
+    kind: Literal["executing"] = "executing"
+
+    @property
+    def next_index(self) -> int:
+        """The index of the first call without a receipt."""
+        return len(self.receipts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeedsHuman:
+    """A call may or may not have happened. Nothing else runs until a person says which.
+
+    `late_result` is what the server said after all, if it did.
+    """
+
+    request: RunRequested
+    plan: Plan
+    approvals: tuple[Person, ...]
+    receipts: tuple[Receipt, ...]
+    unknown: OutcomeUnknown
+    attempt: int
+    late_result: str | None = None
+    kind: Literal["needs_human"] = "needs_human"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """Every call has its receipt; the winner writes the report."""
+
+    request: RunRequested
+    plan: Plan
+    approvals: tuple[Person, ...]
+    receipts: tuple[Receipt, ...]
+    stopped_by: Person | None = None
+    attempt: int = 1
+    kind: Literal["reporting"] = "reporting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The end of an approved plan."""
+
+    request: RunRequested
+    plan: Plan
+    approvals: tuple[Person, ...]
+    receipts: tuple[Receipt, ...]
+    report: str | None
+    stopped_by: Person | None = None
+    kind: Literal["finished"] = "finished"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """The end of a run that needed no action."""
+
+    request: RunRequested
+    text: str
+    author: str
+    election: Election
+    kind: Literal["answered"] = "answered"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A person said no."""
+
+    request: RunRequested
+    plan: Plan
+    by: Person
+    reason: str
+    kind: Literal["rejected"] = "rejected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expired:
+    """Nobody decided in time."""
+
+    request: RunRequested
+    plan: Plan
+    kind: Literal["expired"] = "expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled:
+    """A person stopped the run before anything was approved."""
+
+    request: RunRequested
+    by: Person
+    reason: str
+    kind: Literal["cancelled"] = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBroken:
+    """The run ended without a plan."""
+
+    request: RunRequested
+    reason: str
+    kind: Literal["failed"] = "failed"
+
+
+Ended: TypeAlias = Finished | Answered | Rejected | Expired | Cancelled | RunBroken
+RunState: TypeAlias = (
+    Queued | Deliberating | AwaitingDecision | ChangesWanted | Executing | NeedsHuman | Reporting | Ended
+)

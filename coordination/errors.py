@@ -1,0 +1,97 @@
+"""The error tree: each branch says who must act.
+
+    CoordinationError
+    ├── ConfigError            the operator must fix a configuration file
+    ├── StorageError           the operator must fix the database (or its address)
+    ├── ToolServerError        the operator must fix an MCP server
+    ├── ModelError             a model call failed; `kind` says how, `is_retryable` whether to try again
+    ├── RunNotFoundError       the person must name a run that exists here
+    ├── RefusedError           the person may not do this; the text says why, and who may
+    └── ConflictError          somebody else wrote to the run first: read again, then decide again
+
+    IllegalTransition          a programming error: an event that its run's state does not allow
+    InvalidJsonError           a value that has no canonical JSON form (a ValueError)
+
+The text of every CoordinationError is written for people: it may be shown in a chat as it is, and never holds a
+secret, a traceback or an SDK's own message.
+"""
+
+from enum import StrEnum
+
+
+class CoordinationError(Exception):
+    """Something that a person can act on; its text says who must do what."""
+
+
+class ConfigError(CoordinationError):
+    """The operator must fix a configuration file; `complaints` has every problem found, one sentence each."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__("\n".join(complaints))
+        self.complaints = complaints
+
+
+class StorageError(CoordinationError):
+    """The operator must fix the database: it can't be opened, is of another version, or was tampered with."""
+
+
+class ToolServerError(CoordinationError):
+    """The operator must fix an MCP server: it can't start, doesn't answer, or breaks the protocol."""
+
+
+class RunNotFoundError(CoordinationError):
+    """No run of this name is visible to the person who asked."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"There is no run {run} here. `massgen-bot history` lists the runs.")
+
+
+class RefusedError(CoordinationError):
+    """The person may not do this now; the text says why, and who may."""
+
+
+class ConflictError(CoordinationError):
+    """An append expected another sequence number: the run moved on in the meantime."""
+
+    def __init__(self, run: str, expected: int) -> None:
+        super().__init__(f"Run {run} moved on past event {expected} in the meantime.")
+
+
+class ModelFault(StrEnum):
+    """Why a model call failed, in the terms of every provider."""
+
+    AUTH = "auth"
+    BAD_REQUEST = "bad_request"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    TIMED_OUT = "timed_out"
+    CUT_OFF = "cut_off"
+    REFUSED = "refused"
+    CONTEXT_TOO_LONG = "context_too_long"
+    OUT_OF_BUDGET = "out_of_budget"
+    MISCONFIGURED = "misconfigured"
+
+
+class ModelError(CoordinationError):
+    """A model call failed. `retry_after` is in seconds, where the provider gave it."""
+
+    def __init__(
+        self,
+        fault: ModelFault,
+        message: str,
+        *,
+        is_retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.is_retryable = is_retryable
+        self.retry_after = retry_after
+
+
+class IllegalTransition(RuntimeError):
+    """An event that the state of its run does not allow."""
+
+
+class InvalidJsonError(ValueError):
+    """A text or value without a canonical JSON form: NaN, a duplicate key, a lone surrogate, or no JSON at all."""

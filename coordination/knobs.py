@@ -1,0 +1,60 @@
+"""The settings of one coordination, as deliberation needs them: plain values, checked by `coordination.settings`."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from coordination.domain.approval import Policy
+from coordination.domain.rules import Rule
+from coordination.ports import ServerSpec
+
+Strictness = Literal["lenient", "balanced", "strict"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knobs:
+    """How a coordination runs. The names are MassGen's where it has one; times are in seconds.
+
+    Attributes:
+        defer_voting: an agent that has answered waits for every living agent's first answer before it votes.
+        plans: False where the config says `enable_planning_mode: false`: `auto` tools then run at once.
+    """
+
+    max_new_answers_per_agent: int = 3
+    max_new_answers_global: int | None = None
+    voting_sensitivity: Strictness = "balanced"
+    answer_novelty_requirement: Strictness = "balanced"
+    orchestrator_timeout_seconds: float = 1800
+    initial_round_timeout_seconds: float = 600
+    subsequent_round_timeout_seconds: float = 300
+    max_tool_rounds: int = 25
+    max_midstream_updates: int = 2
+    max_corrections: int = 3
+    max_calls: int = 50
+    max_answer_characters: int = 100_000
+    defer_voting: bool = True
+    consensus: Literal["all", "majority"] = "all"
+    final_presentation: Literal["adopt", "present"] = "adopt"
+    plans: bool = True
+    planning_instruction: str = ""
+    budget_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentProfile:
+    """One agent of a run: what it is told, and which tools it may see, under which rules."""
+
+    number: int
+    id: str
+    system_message: str
+    servers: tuple[ServerSpec, ...]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProfile:
+    """A whole configuration as a run needs it, models aside. `servers` has every server of any agent, once."""
+
+    agents: tuple[AgentProfile, ...]
+    servers: tuple[ServerSpec, ...]
+    knobs: Knobs = field(default_factory=Knobs)
+    policy: Policy = field(default_factory=Policy)
