@@ -47,7 +47,11 @@ class RunNotFoundError(CoordinationError):
 
 
 class RefusedError(CoordinationError):
-    """The person may not do this now; the text says why, and who may."""
+    """The person may not do this now; the text says why, and who may. `refusal` is its name in the catalogue."""
+
+    def __init__(self, refusal: str, message: str) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class ConflictError(CoordinationError):

@@ -22,7 +22,7 @@ class Knobs:
     max_new_answers_per_agent: int = 3
     max_new_answers_global: int | None = None
     voting_sensitivity: Strictness = "balanced"
-    answer_novelty_requirement: Strictness = "balanced"
+    answer_novelty_requirement: Strictness = "lenient"
     orchestrator_timeout_seconds: float = 1800
     initial_round_timeout_seconds: float = 600
     subsequent_round_timeout_seconds: float = 300

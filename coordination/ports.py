@@ -14,6 +14,7 @@ from coordination.domain.canonical import JsonObject
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall
 from coordination.domain.run import Recorded
+from coordination.domain.states import RunState
 
 # --- models -----------------------------------------------------------------------------------------------------------
 
@@ -280,11 +281,17 @@ class RunLog(Protocol):
     """The append-only log of every run: the truth."""
 
     async def append(
-        self, run: str, expected: int, events: Sequence[RunEvent], at: datetime, job: Job | None = None
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
     ) -> Sequence[Recorded]:
         """Add events after number `expected`, all or none, and submit the job in the same transaction.
 
-        Returns once the events are on disk. The events get the numbers `expected + 1` and on.
+        `state` is the run's state after them, for the summary row. Returns once the events are on disk. The events get the numbers `expected + 1` and on.
 
         Raises:
             ConflictError: the run has moved past `expected`: somebody else was first.

@@ -17,7 +17,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
             return _start(state, event, at)
         case e.CallSucceeded(index=i) if i == index and state.in_flight is not None:
             return _receive(state, Succeeded(index=i, result=event.result))
-        case e.CallFailed(index=i) if i == index and state.in_flight is not None:
+        case e.CallFailed(index=i) if i == index:
             return _receive(state, Failed(index=i, reason=event.reason))
         case e.CallOutcomeUnknown(index=i) if i == index and state.in_flight is not None:
             return s.NeedsHuman(

@@ -1,0 +1,135 @@
+"""One worker's pen on one run's log: keeps the state in step, writes in order, and finds out when others wrote too.
+
+What an agent does is told at once and is on disk a moment later, in the same order; a crash loses at most the end of
+the story, never its middle. What must be on disk before the world moves is committed.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from coordination.domain.events import RunEvent
+from coordination.domain.run import Recorded, evolve, replay
+from coordination.domain.states import RunState
+from coordination.errors import ConflictError, IllegalTransition, RunNotFoundError
+from coordination.ports import Clock, Job, RunLog
+
+
+class RunMoved(Exception):
+    """Somebody else's event came first, and made ours impossible; `state` is what it led to."""
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__(f"the run is {state.kind} now")
+        self.state = state
+
+
+class Journal:
+    """The state of one run as this worker knows it, and the way to add to its log."""
+
+    def __init__(self, log: RunLog, clock: Clock, run: str, records: Sequence[Recorded]) -> None:
+        """Begin from the events read so far."""
+        if not records:
+            raise RunNotFoundError(run)
+        self.run = run
+        self._log = log
+        self._clock = clock
+        self._on_disk: RunState = replay(records)
+        self._seq = records[-1].seq
+        self._state = self._on_disk
+        self._pending: list[RunEvent] = []
+        self._has_pending = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, log: RunLog, clock: Clock, run: str) -> "Journal":
+        """Read a run's log and take up the pen."""
+        return cls(log, clock, run, await log.read(run))
+
+    @property
+    def state(self) -> RunState:
+        """The state after everything recorded here, on disk or not yet."""
+        return self._state
+
+    def record(self, event: RunEvent) -> None:
+        """Tell of something now; `keep_up` brings it to disk.
+
+        Raises:
+            IllegalTransition: the event is impossible now.
+        """
+        self._state = evolve(self._state, event, self._clock.now())
+        self._pending.append(event)
+        self._has_pending.set()
+
+    async def commit(self, *events: RunEvent, job: Job | None = None) -> RunState:
+        """Bring everything recorded, and these events, to disk before returning the new state.
+
+        Raises:
+            RunMoved: somebody else's event made one of these impossible; none of `events` was written.
+            IllegalTransition: an event was impossible to begin with.
+        """
+        async with self._writing:
+            await self._write(events, job)
+        return self._state
+
+    async def keep_up(self) -> None:
+        """Bring recorded events to disk as they come, for ever; many at a time if they come faster.
+
+        Raises:
+            RunMoved: somebody else ended what we were recording.
+        """
+        while True:
+            await self._has_pending.wait()
+            async with self._writing:
+                await self._write((), None)
+
+    async def refresh(self) -> RunState:
+        """Take in what others have written.
+
+        Raises:
+            RunMoved: it made something recorded here impossible.
+        """
+        async with self._writing:
+            await self._catch_up(self._pending)
+        return self._state
+
+    async def _write(self, events: Sequence[RunEvent], job: Job | None) -> None:
+        is_retry = False
+        while True:
+            batch = [*self._pending, *events]
+            if not batch:
+                self._has_pending.clear()
+                return
+            now = self._clock.now()
+            state = self._apply(batch, moved=is_retry)
+            taken = len(self._pending)
+            try:
+                records = await self._log.append(self.run, self._seq, batch, now, state, job)
+            except ConflictError:
+                is_retry = True
+                await self._catch_up(())
+                continue
+            self._on_disk, self._seq = state, records[-1].seq
+            del self._pending[:taken]
+            self._state = self._apply(self._pending, moved=False)
+            if not self._pending:
+                self._has_pending.clear()
+            return
+
+    async def _catch_up(self, pending: Sequence[RunEvent]) -> None:
+        for recorded in await self._log.read(self.run, after=self._seq):
+            self._on_disk = evolve(self._on_disk, recorded.event, recorded.at)
+            self._seq = recorded.seq
+        self._state = self._apply(pending, moved=True)
+
+    def _apply(self, events: Sequence[RunEvent], *, moved: bool) -> RunState:
+        state, now = self._on_disk, self._clock.now()
+        try:
+            for event in events:
+                state = evolve(state, event, now)
+        except IllegalTransition:
+            if not moved:
+                raise
+            self._pending.clear()
+            self._has_pending.clear()
+            self._state = self._on_disk
+            raise RunMoved(self._on_disk) from None
+        return state

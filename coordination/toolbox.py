@@ -1,0 +1,179 @@
+"""What one agent may touch while it plans: tools that read, and recorders in place of every other tool.
+
+There is no switch in here that lets a deferred call run: a toolbox holds no executor.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from coordination.domain.canonical import Json, JsonObject, canonical, parse
+from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
+from coordination.domain.plan import PlannedCall
+from coordination.domain.rules import Effect, rule
+from coordination.errors import InvalidJsonError, ToolServerError
+from coordination.knobs import AgentProfile, Knobs
+from coordination.ports import ReadTools, ToolCall, ToolDefinition, ToolResult, ToolSpec
+from coordination.prompts import recorded
+from coordination.schema import complaint
+from coordination.tool_names import offered_names
+
+MAX_OFFERED = 128
+"""Tools per agent: what OpenAI's API accepts in one request; the other providers accept at least as many."""
+
+MAX_RESULT = 100_000
+"""Characters of a tool's output that a model is given."""
+
+_EXCERPT = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedTool:
+    """A tool under the name that the model sees, and what a call of it does."""
+
+    definition: ToolDefinition
+    effect: Effect
+
+
+def runs_at_once(effect: Effect, *, plans: bool) -> bool:
+    """Whether a call runs while the agents coordinate: reads, and `auto` where planning is switched off."""
+    return effect is Effect.READ or (effect is Effect.AUTO and not plans)
+
+
+def offer(
+    agent: AgentProfile, definitions: Sequence[ToolDefinition], trusted: frozenset[str]
+) -> Mapping[str, OfferedTool]:
+    """The tools of an agent's servers that its rules do not deny, by the name offered to the model.
+
+    Raises:
+        ToolServerError: more tools than providers accept.
+    """
+    names = {server.name for server in agent.servers}
+    found: list[OfferedTool] = []
+    for each in definitions:
+        if each.server not in names:
+            continue
+        ruling = rule(
+            agent.rules,
+            each.server,
+            each.tool,
+            says_read_only=each.says_read_only,
+            trusts_hints=each.server in trusted,
+        )
+        if ruling.effect is not Effect.DENY:
+            found.append(OfferedTool(definition=each, effect=ruling.effect))
+    if len(found) > MAX_OFFERED:
+        raise ToolServerError(
+            f"Agent {agent.id} would be offered {len(found)} tools, and models accept {MAX_OFFERED}: "
+            "the operator must deny some in the config (`tools:` or `exclude_tools`)."
+        )
+    effects = {(each.definition.server, each.definition.tool): each for each in found}
+    offered = offered_names([each.definition for each in found])
+    return {name: effects[definition.server, definition.tool] for name, definition in offered.items()}
+
+
+class Toolbox:
+    """The tools of one agent in one turn, and the actions it has recorded in it."""
+
+    def __init__(
+        self,
+        agent: int,
+        tools: Mapping[str, OfferedTool],
+        reader: ReadTools,
+        knobs: Knobs,
+        record: Callable[[RunEvent], None],
+    ) -> None:
+        """`record` tells the log what the agent does."""
+        self._agent = agent
+        self._tools = tools
+        self._reader = reader
+        self._knobs = knobs
+        self._record = record
+        self.actions: list[PlannedCall] = []
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The tools as a model is offered them; the order never changes, so that prompts stay cacheable."""
+        return tuple(
+            ToolSpec(
+                name=name,
+                description=tool.definition.description,
+                input_schema=tool.definition.input_schema,
+            )
+            for name, tool in self._tools.items()
+        )
+
+    async def use(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """Record or run the calls of one reply; reads run side by side, records keep their order."""
+        prepared = [self._prepare(call) for call in calls]
+        async with asyncio.TaskGroup() as group:
+            running = [
+                prepare if isinstance(prepare, ToolResult) else group.create_task(self._read(*prepare))
+                for prepare in prepared
+            ]
+        return [each if isinstance(each, ToolResult) else each.result() for each in running]
+
+    def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, ToolDefinition, JsonObject]":
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return _refuse(call, f"There is no tool {call.name[:100]!r}. Use only the tools on offer.")
+        try:
+            arguments = parse(call.arguments or "{}")
+        except InvalidJsonError as error:
+            return _refuse(call, f"The arguments are {error}. Nothing was done; call again with a JSON object.")
+        if not isinstance(arguments, Mapping):
+            return _refuse(call, "The arguments must be one JSON object. Nothing was done.")
+        problem = complaint(tool.definition.input_schema, arguments)
+        if problem is not None:
+            return _refuse(call, f"The arguments do not fit the tool: {problem}. Nothing was done.")
+        if runs_at_once(tool.effect, plans=self._knobs.plans):
+            return call, tool.definition, arguments
+        return self._record_action(call, tool, arguments)
+
+    def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject) -> ToolResult:
+        if len(self.actions) >= self._knobs.max_calls:
+            return _refuse(call, f"A plan holds at most {self._knobs.max_calls} calls. This one is not recorded.")
+        definition = tool.definition
+        action = PlannedCall(
+            server=definition.server,
+            tool=definition.tool,
+            arguments=canonical(arguments),
+            definition=definition.digest,
+            is_automatic=tool.effect is Effect.AUTO,
+            is_destructive=definition.says_destructive,
+        )
+        self.actions.append(action)
+        self._record(ActionRecorded(agent=self._agent, call=action))
+        return ToolResult(call_id=call.id, text=recorded(len(self.actions)))
+
+    async def _read(self, call: ToolCall, definition: ToolDefinition, arguments: JsonObject) -> ToolResult:
+        try:
+            output = await self._reader.read(definition.server, definition.tool, arguments)
+            text, is_error = output.text, output.is_error
+        except ToolServerError as error:
+            text, is_error = str(error), True
+        self._record(
+            ToolRead(
+                agent=self._agent,
+                server=definition.server,
+                tool=definition.tool,
+                arguments=canonical(arguments),
+                excerpt=text[:_EXCERPT],
+                is_error=is_error,
+            )
+        )
+        return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)
+
+
+def _refuse(call: ToolCall, text: str) -> ToolResult:
+    return ToolResult(call_id=call.id, text=text, is_error=True)
+
+
+def _fit(text: str) -> str:
+    if len(text) <= MAX_RESULT:
+        return text
+    return f"{text[:MAX_RESULT]}\n[{len(text) - MAX_RESULT} more characters were left out]"
+
+
+def as_object(value: Json) -> JsonObject | None:
+    """The value if it is a JSON object."""
+    return value if isinstance(value, Mapping) else None
