@@ -45,6 +45,11 @@ class Journal:
         return cls(log, clock, run, await log.read(run))
 
     @property
+    def seq(self) -> int:
+        """The number of the newest event known to be on disk."""
+        return self._seq
+
+    @property
     def state(self) -> RunState:
         """The state after everything recorded here, on disk or not yet."""
         return self._state
@@ -101,8 +106,10 @@ class Journal:
             now = self._clock.now()
             state = self._apply(batch, moved=is_retry)
             taken = len(self._pending)
+            writing = asyncio.ensure_future(self._log.append(self.run, self._seq, batch, now, state, job))
+            was_cancelled = await _to_the_end(writing)
             try:
-                records = await self._log.append(self.run, self._seq, batch, now, state, job)
+                records = writing.result()
             except ConflictError:
                 is_retry = True
                 await self._catch_up(())
@@ -112,6 +119,8 @@ class Journal:
             self._state = self._apply(self._pending, moved=False)
             if not self._pending:
                 self._has_pending.clear()
+            if was_cancelled:
+                raise asyncio.CancelledError
             return
 
     async def _catch_up(self, pending: Sequence[RunEvent]) -> None:
@@ -133,3 +142,13 @@ class Journal:
             self._state = self._on_disk
             raise RunMoved(self._on_disk) from None
         return state
+
+
+async def _to_the_end(writing: "asyncio.Future[Sequence[Recorded]]") -> bool:
+    """Wait for a write even if we are cancelled meanwhile, or nobody would know what is on disk; returns if we were."""
+    try:
+        await asyncio.wait({writing})
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        return True
+    return False

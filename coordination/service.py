@@ -1,11 +1,36 @@
-"""The Coordinator: the verbs of a run, and the only writer of its log."""
+"""The Coordinator: the verbs that people have over a run. Every verb checks, writes one event or refuses.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+What workers do with a run is in `coordination.worker`.
+"""
 
-from coordination.domain.events import Exchange, Verdict
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import NoReturn
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Act, Refusal, judge
+from coordination.domain.canonical import digest as digest_of
+from coordination.domain.events import Exchange, RunEvent, Verdict
 from coordination.domain.person import Person
+from coordination.domain.plan import Plan
+from coordination.domain.run import evolve, replay
 from coordination.domain.states import RunState
+from coordination.errors import ConflictError, IllegalTransition, RefusedError, RunNotFoundError
+from coordination.ports import Clock, Engine, Job, NewId, RunLog
+from coordination.preparation import Configure
+from coordination.refusals import message
+
+MAX_PROMPT = 20_000
+"""Characters of a request."""
+
+MAX_WORDS = 4_000
+"""Characters of a reason or a wanted change."""
+
+_MAX_RACES = 200
+"""How often one verb reads again because somebody else was first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,40 +46,242 @@ class Ask:
 
 
 class Coordinator:
-    """What a surface may ask. Every verb checks, writes one event or refuses, and returns the new state."""
+    """What a surface may ask. Every verb returns the new state."""
+
+    def __init__(self, log: RunLog, engine: Engine, *, clock: Clock, new_id: NewId, configure: Configure) -> None:
+        """`configure` reads a configuration's text; it is asked before anything is written."""
+        self._log = log
+        self._engine = engine
+        self._clock = clock
+        self._new_id = new_id
+        self._configure = configure
 
     async def start(self, ask: Ask) -> str:
-        """Log the request and submit its deliberation. Returns the run's name."""
-        raise NotImplementedError
+        """Log the request and submit its deliberation. Returns the run's name.
+
+        Raises:
+            ConfigError: the configuration can't be used; nothing was written.
+            RefusedError: there is nothing to do, or too much of it.
+        """
+        prompt = ask.prompt.strip()
+        if not prompt:
+            raise RefusedError("empty_prompt", "Say what the agents should do: the request is empty.")
+        if len(prompt) > MAX_PROMPT:
+            raise RefusedError(
+                "long_prompt", f"The request has {len(prompt)} characters; {MAX_PROMPT} are allowed. Shorten it."
+            )
+        profile = self._configure(ask.config_text, ask.origin, ask.requester.tenant).profile
+        config_digest = digest_of("config", f"{ask.origin}\n{ask.config_text}")
+        await self._log.save_config(config_digest, ask.config_text, ask.origin)
+        event = e.RunRequested(
+            tenant=ask.requester.tenant,
+            prompt=prompt,
+            requester=ask.requester,
+            config=ask.config_name,
+            config_digest=config_digest,
+            agents=tuple(agent.id for agent in profile.agents),
+            history=ask.history,
+        )
+        return await self._begin(event)
 
     async def state(self, run: str, tenant: str | None = None) -> RunState:
-        """The state now; a plan that is past its time counts as expired, and is logged so."""
-        raise NotImplementedError
+        """The state now; a plan that is past its time is logged as expired first, whoever looks."""
+        state, seq = await self._read(run, tenant)
+        if isinstance(state, s.AwaitingDecision) and self._clock.now() >= state.plan.expires_at:
+            return await self._expire(run, state, seq)
+        return state
 
     async def approve(self, run: str, digest: str, by: Person) -> RunState:
-        """One person's yes to the plan of this digest (a prefix of 8 or more digits will do)."""
-        raise NotImplementedError
+        """One person's yes to the plan of this digest (a prefix of 8 or more digits will do).
+
+        Raises:
+            RefusedError: they may not, or there is no such plan to approve now; nothing changed.
+        """
+        return await self._decide(run, digest, by, Act.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
 
     async def reject(self, run: str, digest: str, by: Person, reason: str = "") -> RunState:
         """A no to the plan of this digest."""
-        raise NotImplementedError
+        words = reason.strip()[:MAX_WORDS]
+        return await self._decide(
+            run, digest, by, Act.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words)
+        )
 
     async def request_changes(self, run: str, digest: str, by: Person, text: str) -> RunState:
         """Send the agents back with a person's words."""
-        raise NotImplementedError
+        words = text.strip()[:MAX_WORDS]
+        if not words:
+            raise RefusedError("empty_change", "Say what should be different: the wanted change is empty.")
+        return await self._decide(
+            run, digest, by, Act.CHANGE, lambda d: e.ChangesRequested(by=by, digest=d, text=words)
+        )
 
     async def choose(self, run: str, digest: str, by: Person, agent: int) -> RunState:
-        """Propose another agent's newest plan instead, as the next revision."""
-        raise NotImplementedError
+        """Propose another agent's newest plan instead, as the next revision; it still needs its approvals."""
+
+        def propose(state: RunState) -> RunEvent | Refusal:
+            refusal = self._judge_plan(state, digest, by, Act.CHANGE)
+            if refusal is not None or not isinstance(state, s.AwaitingDecision):
+                return refusal or Refusal.NOTHING_TO_DECIDE
+            answer = state.ballot.newest().get(agent)
+            if answer is None or not answer.calls:
+                return Refusal.NOTHING_TO_DECIDE
+            expires_at = self._clock.now() + timedelta(seconds=state.plan.policy.expires_after)
+            plan = Plan(
+                tenant=state.plan.tenant,
+                run=run,
+                revision=state.plan.revision + 1,
+                author=answer.label,
+                text=answer.text,
+                calls=answer.calls,
+                policy=state.plan.policy,
+                expires_at=expires_at,
+            )
+            election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
+            return e.PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
+
+        return await self._act(run, by, Act.CHANGE, propose)
 
     async def cancel(self, run: str, by: Person, reason: str = "") -> RunState:
         """Stop the run; during execution the call under way ends and the rest is skipped."""
-        raise NotImplementedError
+
+        def propose(state: RunState) -> RunEvent | Refusal:
+            refusal = self._judge_cancel(state, by)
+            return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_WORDS])
+
+        return await self._act(run, by, Act.CANCEL, propose)
 
     async def resolve(self, run: str, index: int, by: Person, verdict: Verdict) -> RunState:
-        """Settle a call of unknown outcome."""
-        raise NotImplementedError
+        """Settle a call of unknown outcome: it happened, it did not so run it, or abandon the rest."""
+
+        def propose(state: RunState) -> RunEvent | Refusal:
+            if not isinstance(state, s.NeedsHuman) or state.unknown.index != index:
+                return Refusal.NOTHING_TO_RESOLVE
+            refusal = self._judge(state.plan, state.request.requester, (), by, Act.RESOLVE)
+            valid_until = self._clock.now() + timedelta(seconds=state.plan.policy.expires_after)
+            return refusal or e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
+
+        return await self._act(run, by, Act.RESOLVE, propose)
 
     async def expire_due(self) -> Sequence[str]:
         """Log the expiry of every plan whose time has passed; returns those runs."""
-        raise NotImplementedError
+        expired: list[str] = []
+        for run in await self._log.due(self._clock.now()):
+            if isinstance(await self.state(run), s.Expired):
+                expired.append(run)
+        return expired
+
+    async def _begin(self, event: e.RunRequested) -> str:
+        for _ in range(_MAX_RACES):
+            run = self._new_id()
+            now = self._clock.now()
+            job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
+            try:
+                await self._log.append(run, 0, [event], now, evolve(None, event, now), job)
+            except ConflictError:
+                continue  # The name is taken.
+            self._engine.nudge()
+            return run
+        raise ConflictError(run, 0)
+
+    async def _decide(
+        self, run: str, digest: str, by: Person, act: Act, make: Callable[[str], RunEvent]
+    ) -> RunState:
+        def propose(state: RunState) -> RunEvent | Refusal:
+            refusal = self._judge_plan(state, digest, by, act)
+            if refusal is not None or not isinstance(state, s.AwaitingDecision):
+                return refusal or Refusal.NOTHING_TO_DECIDE
+            return make(state.plan.digest)
+
+        return await self._act(run, by, act, propose)
+
+    async def _act(
+        self, run: str, by: Person, act: Act, propose: Callable[[RunState], RunEvent | Refusal]
+    ) -> RunState:
+        """Read, judge, append; and all again if somebody else was first. The append is what decides a race."""
+        for _ in range(_MAX_RACES):
+            before, seq = await self._read(run, by.tenant)
+            event = propose(before)
+            if isinstance(event, Refusal):
+                await self._refuse(run, before, seq, by, act, event)
+            now = self._clock.now()
+            try:
+                after = evolve(before, event, now)
+                await self._log.append(run, seq, [event], now, after, job_for(run, before, after))
+            except (ConflictError, IllegalTransition):
+                continue  # Somebody was first, or the plan expired between the two looks at the clock.
+            self._engine.nudge()
+            return after
+        raise ConflictError(run, seq)
+
+    async def _refuse(
+        self, run: str, state: RunState, seq: int, by: Person, act: Act, refusal: Refusal
+    ) -> NoReturn:
+        """Keep the attempt for the audit, then tell the person."""
+        if refusal is Refusal.EXPIRED and isinstance(state, s.AwaitingDecision):
+            state, seq = await self._expire(run, state, seq), seq + 1
+        event = e.ActionRefused(by=by, act=act, refusal=refusal)
+        # The refusal stands whatever came in between; one missing line of audit is not worth a second race.
+        with contextlib.suppress(ConflictError):
+            await self._log.append(run, seq, [event], self._clock.now(), state)
+        raise RefusedError(refusal, message(refusal, state))
+
+    async def _expire(self, run: str, state: s.AwaitingDecision, seq: int) -> RunState:
+        event = e.PlanExpired(digest=state.plan.digest)
+        now = self._clock.now()
+        try:
+            await self._log.append(run, seq, [event], now, after := evolve(state, event, now))
+        except ConflictError:
+            return (await self._read(run, None))[0]
+        return after
+
+    async def _read(self, run: str, tenant: str | None) -> tuple[RunState, int]:
+        records = await self._log.read(run)
+        state = replay(records) if records else None
+        if state is None or (tenant is not None and state.request.tenant != tenant):
+            raise RunNotFoundError(run)
+        return state, records[-1].seq
+
+    def _judge_plan(self, state: RunState, digest: str, by: Person, act: Act) -> Refusal | None:
+        if isinstance(state, s.Expired):
+            return Refusal.EXPIRED
+        if not isinstance(state, s.AwaitingDecision):
+            is_decided = isinstance(state, s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected)
+            return Refusal.ALREADY_DECIDED if is_decided else Refusal.NOTHING_TO_DECIDE
+        if len(digest) < 8 or not state.plan.digest.startswith(digest.lower()):
+            return Refusal.STALE_PLAN
+        return self._judge(state.plan, state.request.requester, state.approvals, by, act)
+
+    def _judge_cancel(self, state: RunState, by: Person) -> Refusal | None:
+        if isinstance(state, s.Ended | s.NeedsHuman | s.Reporting):
+            return Refusal.NOTHING_TO_CANCEL
+        requester = state.request.requester
+        if isinstance(state, s.AwaitingDecision | s.Executing):
+            if isinstance(state, s.Executing) and state.stopped_by is not None:
+                return Refusal.NOTHING_TO_CANCEL
+            return self._judge(state.plan, requester, (), by, Act.CANCEL)
+        return None if by.is_same_as(requester) or by.is_admin else Refusal.NOT_YOURS
+
+    def _judge(
+        self, plan: Plan, requester: Person, approvals: Sequence[Person], by: Person, act: Act
+    ) -> Refusal | None:
+        return judge(
+            plan.policy,
+            act,
+            by=by,
+            requester=requester,
+            approvals=approvals,
+            at=self._clock.now(),
+            expires_at=plan.expires_at,
+        )
+
+
+def job_for(run: str, before: RunState, after: RunState) -> Job | None:
+    """The work that a transition calls for; it is submitted in the transaction that logs the transition."""
+    tenant = after.request.tenant
+    match after:
+        case s.Executing() | s.Reporting() if not isinstance(before, s.Executing):
+            return Job(task="execute", run=run, tenant=tenant, revision=after.plan.revision, attempt=after.attempt)
+        case s.ChangesWanted():
+            return Job(task="deliberate", run=run, tenant=tenant, revision=after.revision)
+        case _:
+            return None

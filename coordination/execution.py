@@ -1,0 +1,136 @@
+"""Approved calls, one after the other, each at most once. The only user of an Executor; no model comes near it."""
+
+import contextlib
+
+from coordination.domain.events import (
+    CallFailed,
+    CallOutcomeUnknown,
+    CallsSkipped,
+    CallStarted,
+    CallSucceeded,
+    LateResult,
+)
+from coordination.domain.plan import PlannedCall
+from coordination.domain.receipt import Succeeded
+from coordination.domain.states import Executing
+from coordination.errors import ToolServerError
+from coordination.journal import Journal, RunMoved
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor
+
+MAX_RESULT = 20_000
+"""Characters of a call's result that the log keeps."""
+
+INTERRUPTED = "the program was stopped after the call had been started and before its end was on record"
+
+
+async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str) -> None:
+    """Run what is left of an approved plan. `hand` is this attempt's own name, never used before.
+
+    Returns when there is nothing more to run without a person.
+    """
+    while isinstance(state := journal.state, Executing):
+        with contextlib.suppress(RunMoved):
+            if state.in_flight is None:
+                await _advance(journal, state, executor, clock, hand)
+            else:
+                # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
+                # gone; either way nobody can know how far it got.
+                await journal.commit(_unknown(state, INTERRUPTED))
+
+
+async def _advance(journal: Journal, state: Executing, executor: Executor, clock: Clock, hand: str) -> None:
+    reason = _reason_to_stop(state, clock)
+    if reason is not None:
+        rest = tuple(range(state.next_index, len(state.plan.calls)))
+        await journal.commit(CallsSkipped(indexes=rest, reason=reason))
+        return
+    call = state.plan.calls[state.next_index]
+    objection = await _objection(executor, call)
+    if objection is not None:
+        await journal.commit(_failed(state, objection))
+        return
+    await journal.commit(
+        CallStarted(
+            index=state.next_index,
+            server=call.server,
+            tool=call.tool,
+            arguments=call.arguments,
+            digest=state.plan.digest,
+            hand=hand,
+        )
+    )
+    await _call(journal, state, executor)
+
+
+def _reason_to_stop(state: Executing, clock: Clock) -> str | None:
+    if state.stopped_by is not None:
+        return f"{state.stopped_by.name} cancelled the run"
+    if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
+        return "an earlier call failed"
+    if clock.now() >= state.valid_until:
+        return "the approval had expired before this call could start"
+    return None
+
+
+async def _objection(executor: Executor, call: PlannedCall) -> str | None:
+    """Why this call must not start: the tool is not what people approved, or can't be asked."""
+    try:
+        definition = await executor.definition_digest(call.server, call.tool)
+    except ToolServerError as error:
+        return f"not sent: {error}"
+    if definition is None:
+        return f"not sent: {call.server} has no tool {call.tool} any more"
+    if definition != call.definition:
+        return f"not sent: the definition of {call.server}.{call.tool} has changed since the call was planned"
+    return None
+
+
+async def _call(journal: Journal, state: Executing, executor: Executor) -> None:
+    index = state.next_index
+    call = state.plan.calls[index]
+    key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
+    end: CallSucceeded | CallFailed | CallOutcomeUnknown
+    try:
+        output = await executor.call(call, key)
+    except CallNotSentError as error:
+        end = _failed(state, f"not sent: {error}")
+    except CallOutcomeUnknownError as error:
+        end = _unknown(state, str(error))
+    else:
+        end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, _fit(output.text))
+    try:
+        await journal.commit(end)
+    except RunMoved:
+        # Another worker took us for dead and declared the outcome unknown. The truth is kept beside that.
+        if not isinstance(end, CallOutcomeUnknown):
+            result = end.result if isinstance(end, CallSucceeded) else end.reason
+            succeeded = isinstance(end, CallSucceeded)
+            await journal.commit(LateResult(index=index, succeeded=succeeded, result=result))
+
+
+def _succeeded(state: Executing, result: str) -> CallSucceeded:
+    index = state.next_index
+    call = state.plan.calls[index]
+    return CallSucceeded(
+        index=index, server=call.server, tool=call.tool, arguments=call.arguments, result=result
+    )
+
+
+def _failed(state: Executing, reason: str) -> CallFailed:
+    index = state.next_index
+    call = state.plan.calls[index]
+    return CallFailed(index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason)
+
+
+def _unknown(state: Executing, reason: str) -> CallOutcomeUnknown:
+    index = state.next_index
+    call = state.plan.calls[index]
+    return CallOutcomeUnknown(
+        index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason
+    )
+
+
+def _fit(text: str) -> str:
+    if len(text) <= MAX_RESULT:
+        return text
+    return f"{text[:MAX_RESULT]} [{len(text) - MAX_RESULT} more characters were left out]"

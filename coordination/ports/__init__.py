@@ -1,0 +1,67 @@
+"""What coordination needs of the outside world, as shapes. Adapters fit them; `bot.wiring` joins both once.
+
+Powers are kept apart on purpose. Deliberation gets ToolCatalogue and ReadTools, which cannot execute a deferred call.
+Execution gets an Executor, and no model.
+"""
+
+from coordination.ports.log import (
+    Clock,
+    Engine,
+    Job,
+    NewId,
+    Perform,
+    RunLog,
+    RunSummary,
+)
+from coordination.ports.models import (
+    Conversation,
+    Model,
+    Occasion,
+    Reply,
+    Said,
+    Told,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
+from coordination.ports.tools import (
+    CallNotSentError,
+    CallOutcomeUnknownError,
+    Executor,
+    ReadTools,
+    ServerSpec,
+    ToolCatalogue,
+    ToolDefinition,
+    ToolHub,
+    ToolOutput,
+)
+
+__all__ = [
+    "CallNotSentError",
+    "CallOutcomeUnknownError",
+    "Clock",
+    "Conversation",
+    "Engine",
+    "Executor",
+    "Job",
+    "Model",
+    "NewId",
+    "Occasion",
+    "Perform",
+    "ReadTools",
+    "Reply",
+    "RunLog",
+    "RunSummary",
+    "Said",
+    "ServerSpec",
+    "Told",
+    "ToolCall",
+    "ToolCatalogue",
+    "ToolDefinition",
+    "ToolHub",
+    "ToolOutput",
+    "ToolResult",
+    "ToolSpec",
+    "Usage",
+]

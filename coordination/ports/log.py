@@ -1,0 +1,139 @@
+"""The log and the engine: what is remembered, and the hands that go on after a crash."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from coordination.domain.events import RunEvent
+from coordination.domain.run import Recorded
+from coordination.domain.states import RunState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Durable work on one run: what a worker picks up, once, and again after a crash.
+
+    `name` is unique for ever: the same job submitted twice is one job.
+    """
+
+    task: Literal["deliberate", "execute"]
+    run: str
+    tenant: str
+    revision: int
+    attempt: int = 1
+
+    @property
+    def name(self) -> str:
+        """`run-<id>-<revision>` or `exec-<id>-<revision>-<attempt>`."""
+        if self.task == "deliberate":
+            return f"run-{self.run}-{self.revision}"
+        return f"exec-{self.run}-{self.revision}-{self.attempt}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """One row per run, kept in step with its log: for lists, deadlines and the tail's anchor."""
+
+    run: str
+    tenant: str
+    state: str
+    prompt: str
+    requester: str
+    config: str
+    started_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    seq: int
+
+
+class RunLog(Protocol):
+    """The append-only log of every run: the truth."""
+
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        """Add events after number `expected`, all or none, and submit the job in the same transaction.
+
+        `state` is the run's state after them, for the summary row. Returns once the events are on disk. The events get the numbers `expected + 1` and on.
+
+        Raises:
+            ConflictError: the run has moved past `expected`: somebody else was first.
+            StorageError: the database refuses.
+        """
+        ...
+
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        """The events with a number above `after`, oldest first; none if there is no such run."""
+        ...
+
+    def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
+        """The events above `after` and all that follow, also those of other processes. Never ends by itself."""
+        ...
+
+    async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
+        """The newest runs, newest first."""
+        ...
+
+    async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
+        """The names of the runs that begin so, at most 10, letter case aside."""
+        ...
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        """The runs whose plan has expired by `at` and still waits."""
+        ...
+
+    async def save_config(self, digest: str, text: str, origin: str) -> None:
+        """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""
+        ...
+
+    async def load_config(self, digest: str) -> tuple[str, str]:
+        """The text and origin of a stored configuration.
+
+        Raises:
+            StorageError: there is none of this digest.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Durable hands: calls `perform(job)` for each submitted job, once at a time, again after a crash."""
+
+    def running(self, perform: "Perform") -> AbstractAsyncContextManager[None]:
+        """Take part in the work while the context is open; recovers what dead processes left."""
+        ...
+
+    def nudge(self) -> None:
+        """A job was just submitted here: look at once rather than at the next poll. Never needed for correctness."""
+        ...
+
+
+class Perform(Protocol):
+    """The service's side of the engine. Returns when the job is done for good; raises to be called again."""
+
+    async def __call__(self, job: Job) -> None:
+        """Do the job, or find that it is done."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, from outside."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+NewId: TypeAlias = Callable[[], str]
+"""Makes a run's name: short, for people to type, unique."""

@@ -1,0 +1,119 @@
+"""Tools: three powers over the same servers, handed out one at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from coordination.domain.canonical import JsonObject
+from coordination.domain.plan import PlannedCall
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSpec:
+    """How to reach one MCP server. Values are expanded, so this may hold secrets: it is never logged or stored.
+
+    Attributes:
+        identity: what the operator wrote, unexpanded: enters the digest of every definition, holds no secret.
+        start_timeout: seconds for start and handshake together.
+        call_timeout: seconds for one call.
+        trusts_hints: the operator trusts this server's readOnlyHint.
+    """
+
+    name: str
+    transport: Literal["stdio", "http"]
+    identity: str
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    cwd: str | None = None
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    start_timeout: float = 30.0
+    call_timeout: float = 60.0
+    trusts_hints: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolDefinition:
+    """One tool of one server. `digest` covers the server's identity, name, description, schemas and annotations."""
+
+    server: str
+    tool: str
+    description: str
+    input_schema: JsonObject
+    digest: str
+    says_read_only: bool = False
+    says_destructive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolOutput:
+    """What a tool answered, as text. `is_error`: the server says that the call failed."""
+
+    text: str
+    is_error: bool = False
+
+
+class CallNotSentError(Exception):
+    """The call certainly did not reach the server: it may be reported as failed."""
+
+
+class CallOutcomeUnknownError(Exception):
+    """The call may have reached the server, and no answer came: only a person can settle it."""
+
+
+class ToolCatalogue(Protocol):
+    """Lists tools; can't call them."""
+
+    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+        """Every tool of these servers, in the servers' order; starts those that are not running.
+
+        Raises:
+            ToolServerError: a server can't start or breaks the protocol; the text names it and says what to do.
+        """
+        ...
+
+
+class ReadTools(Protocol):
+    """Runs the tools that may run at once, and refuses every other, whatever it is asked."""
+
+    async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
+        """Call a tool that the operator listed.
+
+        Raises:
+            ToolServerError: the server died or did not answer; or the tool is not one that may run at once.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Runs approved calls. Held by execution alone."""
+
+    async def definition_digest(self, server: str, tool: str) -> str | None:
+        """The digest of a tool's definition as the server gives it at this moment; None: there is no such tool.
+
+        Raises:
+            ToolServerError: the server can't be asked.
+        """
+        ...
+
+    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        """Send exactly this call, once. `key` is an idempotency key, sent as metadata.
+
+        Raises:
+            CallNotSentError: it certainly did not reach the server.
+            CallOutcomeUnknownError: it may have.
+        """
+        ...
+
+
+class ToolHub(ToolCatalogue, Protocol):
+    """Every MCP connection of the process, shared by all agents and runs. Hands out one power at a time."""
+
+    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
+        """The power to call exactly the `allowed` (server, tool) pairs."""
+        ...
+
+    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
+        """The power to run approved calls on these servers."""
+        ...

@@ -1,0 +1,37 @@
+"""Why a person's action changed nothing, in one sentence that says who may do what."""
+
+from coordination.domain import states as s
+from coordination.domain.approval import Policy, Refusal
+from coordination.domain.states import RunState
+
+
+def approvers(policy: Policy) -> str:
+    """The people who may approve, for reading."""
+    names = [*policy.roles, *policy.users]
+    return ", ".join(names) if names else "anyone here"
+
+
+def message(refusal: Refusal, state: RunState) -> str:
+    """The sentence for a refusal, in English."""
+    policy = state.plan.policy if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else Policy()
+    requester = state.request.requester.name
+    sentences = {
+        Refusal.EXPIRED: "This plan has expired, so nothing of it will run. Ask again for a new one.",
+        Refusal.STALE_PLAN: "This is not the plan that waits now. Look at the newest one and decide on that.",
+        Refusal.ALREADY_DECIDED: f"Somebody has decided already: the run is {state.kind.replace('_', ' ')}.",
+        Refusal.ALREADY_APPROVED: f"You have approved already; {policy.required} different people must.",
+        Refusal.NOT_AN_APPROVER: f"Only {approvers(policy)} can decide on this plan.",
+        Refusal.OWN_REQUEST: f"You asked for this run, so somebody else must decide: {approvers(policy)}.",
+        Refusal.OTHER_TENANT: "There is no such run here.",
+        Refusal.NOTHING_TO_DECIDE: f"There is nothing to decide: the run is {state.kind.replace('_', ' ')}.",
+        Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
+        Refusal.NOTHING_TO_RESOLVE: "No call of this run waits for such a word.",
+        Refusal.NOT_YOURS: f"Only {requester}, an approver or an administrator can cancel this run.",
+    }
+    return sentences[refusal]
+
+
+def _nothing_to_cancel(state: RunState) -> str:
+    if isinstance(state, s.NeedsHuman):
+        return "A call of this run has an unknown outcome. Say what happened to it, or stop there, instead."
+    return f"There is nothing to cancel: the run is {state.kind.replace('_', ' ')}."

@@ -1,0 +1,214 @@
+"""One agent's turn: a fresh conversation that ends in an answer, a vote, or a failure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from coordination import prompts
+from coordination.domain.ballot import Answer, Ballot
+from coordination.domain.events import AgentCorrected, AgentTold, ModelRetried, ModelUsed, RunEvent
+from coordination.domain.plan import PlannedCall
+from coordination.errors import ModelError
+from coordination.knobs import Knobs
+from coordination.ports import Clock, Conversation, Model, Reply, Said, Told, ToolCall, ToolResult
+from coordination.proposals import Proposal, Refused, Vote, read_ending
+from coordination.retrying import RetryBudget, send_with_retry
+from coordination.toolbox import Toolbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """The turn ended in a new answer."""
+
+    text: str
+    calls: tuple[PlannedCall, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voted:
+    """The turn ended in a vote, cast by one who had seen `epoch`."""
+
+    choice: int
+    reason: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Out:
+    """The turn ended in failure: the agent takes no further part."""
+
+    reason: str
+
+
+TurnEnd: TypeAlias = Answered | Voted | Out
+
+
+class Table(Protocol):
+    """What a turn sees of the others, as it is at that moment."""
+
+    @property
+    def ballot(self) -> Ballot:
+        """All answers and votes so far."""
+        ...
+
+    def may_answer(self, agent: int) -> bool:
+        """Whether the caps leave this agent an answer."""
+        ...
+
+
+class Turn:
+    """One turn under way. It is fair to the agent: it is corrected before it is put out."""
+
+    def __init__(
+        self,
+        agent: int,
+        *,
+        model: Model,
+        conversation: Conversation,
+        toolbox: Toolbox,
+        table: Table,
+        knobs: Knobs,
+        clock: Clock,
+        record: Callable[[RunEvent], None],
+    ) -> None:
+        """Everything that a turn may touch; among it nothing that could run a deferred call."""
+        self._agent = agent
+        self._model = model
+        self._conversation = conversation
+        self._toolbox = toolbox
+        self._table = table
+        self._knobs = knobs
+        self._clock = clock
+        self._record = record
+        self._seen = table.ballot.epoch
+        self._updates = 0
+        self._corrections = 0
+
+    async def play(self, opening: str) -> TurnEnd:
+        """Talk with the model until the turn has an end."""
+        said: list[Said] = [Told(text=opening)]
+        for _ in range(self._knobs.max_tool_rounds + self._knobs.max_corrections):
+            try:
+                reply = await self._send(said)
+            except ModelError as error:
+                return Out(reason=str(error))
+            outcome = await self._take(reply)
+            if not isinstance(outcome, list):
+                return outcome
+            if self._corrections > self._knobs.max_corrections:
+                return Out(reason=f"broke the rules of a turn {self._corrections} times")
+            said = [*outcome, *self._news()]
+        return Out(reason=f"did not answer or vote within {self._knobs.max_tool_rounds} rounds of tool calls")
+
+    async def _send(self, said: Sequence[Said]) -> Reply:
+        may_answer = self._table.may_answer(self._agent)
+        workflow = prompts.workflow_tools(self._table.ballot, may_answer=may_answer)
+        reply = await send_with_retry(
+            self._conversation,
+            said,
+            (*self._toolbox.specs(), *workflow),
+            clock=self._clock,
+            budget=RetryBudget(),
+            on_retry=self._on_retry,
+        )
+        self._record(used(self._agent, self._model, reply))
+        return reply
+
+    def _on_retry(self, error: ModelError, wait: float) -> None:
+        self._record(ModelRetried(agent=self._agent, reason=str(error), wait=wait))
+
+    async def _take(self, reply: Reply) -> TurnEnd | list[Said]:
+        """The end of the turn, or what the model is told next."""
+        workflow = [call for call in reply.calls if call.name in (prompts.NEW_ANSWER, prompts.VOTE)]
+        tools = [call for call in reply.calls if call not in workflow]
+        results = await self._toolbox.use(tools)
+        if not workflow:
+            return list(results) if tools else [self._correct(_NO_CALL)]
+        ending = self._judge(workflow, results)
+        if not isinstance(ending, Refused):
+            return ending
+        reason = self._correct(ending.reason).text
+        answers = {result.call_id: result for result in results}
+        return [
+            answers.get(call.id) or ToolResult(call_id=call.id, text=reason, is_error=True) for call in reply.calls
+        ]
+
+    def _judge(self, workflow: Sequence[ToolCall], results: Sequence[ToolResult]) -> TurnEnd | Refused:
+        proposal = read_ending(workflow)
+        match proposal:
+            case Refused():
+                return proposal
+            case Vote():
+                return self._judge_vote(proposal)
+            case Proposal() if any(result.is_error for result in results):
+                return Refused("A tool call beside this answer failed, so the answer is not accepted. Mend that first.")
+            case Proposal():
+                return self._judge_answer(proposal)
+
+    def _judge_vote(self, vote: Vote) -> Voted | Refused:
+        newest = self._table.ballot.newest()
+        if vote.choice not in newest:
+            candidates = ", ".join(f"agent{agent}" for agent in newest)
+            return Refused(f"You can vote only for an agent that has an answer: {candidates or 'nobody has one yet'}.")
+        return Voted(choice=vote.choice, reason=vote.reason, epoch=self._seen)
+
+    def _judge_answer(self, proposal: Proposal) -> Answered | Refused:
+        calls = tuple(self._toolbox.actions)
+        limit = self._knobs.max_answer_characters
+        if len(proposal.text) > limit:
+            return Refused(f"The answer has {len(proposal.text)} characters; {limit} are allowed. Write a shorter one.")
+        if not self._table.may_answer(self._agent):
+            return Refused("You have used up your answers. Vote for the best one.")
+        twin = self._twin(proposal.text, calls)
+        if twin is not None:
+            return Refused(f"That is {twin.label} again, in text and plan. Vote for it, or answer differently.")
+        return Answered(text=proposal.text, calls=calls)
+
+    def _twin(self, text: str, calls: tuple[PlannedCall, ...]) -> Answer | None:
+        """An answer that says the same, or nearly, as strictly as the config asks."""
+        requirement = self._knobs.answer_novelty_requirement
+        alike = {"lenient": 1.0, "balanced": 0.7, "strict": 0.5}[requirement]
+        for answer in self._table.ballot.answers:
+            if answer.says_the_same_as(text, calls):
+                return answer
+            if alike < 1 and answer.calls == calls and _overlap(answer.text, text) > alike:
+                return answer
+        return None
+
+    def _correct(self, reason: str) -> Told:
+        self._corrections += 1
+        self._record(AgentCorrected(agent=self._agent, reason=reason))
+        return Told(text=reason)
+
+    def _news(self) -> list[Said]:
+        """The answers that came in meanwhile; an agent that has not answered yet is left alone."""
+        ballot = self._table.ballot
+        if self._seen >= ballot.epoch or self._updates >= self._knobs.max_midstream_updates:
+            return []
+        if not ballot.answered(self._agent) and not self._corrections:
+            return []
+        unseen = [answer for answer in ballot.newest().values() if answer.epoch > self._seen]
+        self._seen = ballot.epoch
+        self._updates += 1
+        self._record(AgentTold(agent=self._agent, epoch=self._seen))
+        return [Told(text=prompts.update(unseen, self._agent))]
+
+
+_NO_CALL = f"Nobody sees text outside a call. End your turn with `{prompts.NEW_ANSWER}` or `{prompts.VOTE}`."
+
+
+def used(agent: int, model: Model, reply: Reply) -> ModelUsed:
+    """The event that accounts for one model call."""
+    return ModelUsed(
+        agent=agent,
+        model=model.name,
+        input_tokens=reply.usage.input_tokens,
+        cached_tokens=reply.usage.cached_tokens,
+        output_tokens=reply.usage.output_tokens,
+    )
+
+
+def _overlap(left: str, right: str) -> float:
+    """The share of the smaller vocabulary that both texts have in common."""
+    words, others = set(left.lower().split()), set(right.lower().split())
+    return len(words & others) / max(1, min(len(words), len(others)))

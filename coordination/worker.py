@@ -1,0 +1,197 @@
+"""What a worker does with a run: deliberate until there is a plan, execute what was approved, report.
+
+The log is the checkpoint. Whatever was on disk when a worker died is where the next one goes on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import assert_never
+
+from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.ballot import Election
+from coordination.domain.person import policy_actor
+from coordination.domain.plan import Plan
+from coordination.errors import ConfigError, ToolServerError
+from coordination.execution import execute
+from coordination.journal import Journal, RunMoved
+from coordination.ports import Clock, Job, NewId, RunLog, ToolHub
+from coordination.preparation import Configure, Prepared, furnish
+from coordination.reporting import write_report
+
+
+class Worker:
+    """The service's side of the engine: `perform` is called for each job, and again after a crash."""
+
+    def __init__(self, log: RunLog, hub: ToolHub, *, clock: Clock, new_id: NewId, configure: Configure) -> None:
+        """The hub gives deliberation and execution a different power each."""
+        self._log = log
+        self._hub = hub
+        self._clock = clock
+        self._new_id = new_id
+        self._configure = configure
+
+    async def perform(self, job: Job) -> None:
+        """Do the job, or find that it is done or overtaken."""
+        journal = await Journal.open(self._log, self._clock, job.run)
+        with contextlib.suppress(RunMoved):
+            match job.task:
+                case "deliberate":
+                    await self._deliberate(journal, job)
+                case "execute":
+                    await self._execute(journal, job)
+                case _:
+                    assert_never(job.task)
+
+    async def _deliberate(self, journal: Journal, job: Job) -> None:
+        state = journal.state
+        if isinstance(state, s.Queued) or (isinstance(state, s.ChangesWanted) and state.revision == job.revision):
+            state = await journal.commit(e.DeliberationStarted(revision=job.revision))
+        elif isinstance(state, s.Deliberating) and state.revision == job.revision:
+            state = await journal.commit(e.DeliberationStarted(revision=job.revision))
+        if not isinstance(state, s.Deliberating):
+            return
+        try:
+            prepared = await self._prepare(state.request)
+            async with _kept_in_step(journal, self._log):
+                await self._coordinate(journal, state, prepared)
+        except (ConfigError, ToolServerError, DeliberationFailed) as error:
+            await journal.commit(e.RunFailed(reason=str(error)))
+
+    async def _coordinate(self, journal: Journal, state: s.Deliberating, prepared: Prepared) -> None:
+        room = await furnish(prepared, self._hub)
+        question = Question(
+            prompt=state.request.prompt,
+            revision=state.revision,
+            history=state.request.history,
+            feedback=state.feedback,
+        )
+        deliberation = Deliberation(
+            question,
+            room.seats,
+            ballot=state.ballot,
+            knobs=room.profile.knobs,
+            clock=self._clock,
+            record=journal.record,
+        )
+        election = await deliberation.run()
+        written = None
+        if room.profile.knobs.final_presentation == "present":
+            written = await deliberation.present(election)
+        if written is not None:
+            election = replace(election, winner=written)
+        await self._conclude(journal, state, election, prepared, written_after_vote=written is not None)
+
+    async def _conclude(
+        self,
+        journal: Journal,
+        state: s.Deliberating,
+        election: Election,
+        prepared: Prepared,
+        *,
+        written_after_vote: bool,
+    ) -> None:
+        winner = election.winner
+        author = f"agent{winner.agent}.final"
+        if not winner.calls:
+            await journal.commit(e.RunAnswered(text=winner.text, author=author, election=election))
+            return
+        policy = prepared.profile.policy
+        plan = Plan(
+            tenant=state.request.tenant,
+            run=journal.run,
+            revision=state.revision,
+            author=author,
+            text=winner.text,
+            calls=winner.calls,
+            policy=policy,
+            expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
+        )
+        proposed = e.PlanProposed(
+            plan=plan, digest=plan.digest, election=election, written_after_vote=written_after_vote
+        )
+        if not plan.is_automatic:
+            await journal.commit(proposed)
+            return
+        approved = e.ApprovalGiven(by=policy_actor(plan.tenant), digest=plan.digest)
+        job = Job(task="execute", run=journal.run, tenant=plan.tenant, revision=plan.revision)
+        await journal.commit(proposed, approved, job=job)
+
+    async def _execute(self, journal: Journal, job: Job) -> None:
+        state = journal.state
+        if not isinstance(state, s.Executing | s.Reporting) or state.plan.revision != job.revision:
+            return
+        prepared: Prepared | None
+        try:
+            prepared = await self._prepare(state.request)
+        except ConfigError as error:
+            if isinstance(state, s.Executing) and state.in_flight is None:
+                rest = tuple(range(state.next_index, len(state.plan.calls)))
+                await journal.commit(e.CallsSkipped(indexes=rest, reason=f"the config can't be used: {error}"))
+            prepared = None
+        servers = () if prepared is None else prepared.profile.servers
+        await execute(journal, self._hub.executor(servers), self._clock, self._new_id())
+        if isinstance(journal.state, s.Reporting):
+            await self._report(journal, journal.state, prepared)
+
+    async def _report(self, journal: Journal, state: s.Reporting, prepared: Prepared | None) -> None:
+        report = None
+        if prepared is not None and state.stopped_by is None:
+            agent = int(state.plan.author.removeprefix("agent").partition(".")[0])
+            with contextlib.suppress(ConfigError):
+                seat = Seat(
+                    profile=prepared.profile.agents[agent - 1],
+                    model=prepared.models()[agent - 1],
+                    tools={},
+                    reader=self._hub.reader((), frozenset()),
+                )
+                report = await write_report(
+                    seat,
+                    state.request.prompt,
+                    plan=state.plan,
+                    receipts=state.receipts,
+                    clock=self._clock,
+                    record=journal.record,
+                )
+        await journal.commit(e.RunFinished(report=report))
+
+    async def _prepare(self, request: e.RunRequested) -> Prepared:
+        text, origin = await self._log.load_config(request.config_digest)
+        return self._configure(text, origin, request.tenant)
+
+
+@contextlib.asynccontextmanager
+async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncIterator[None]:
+    """While open, what is recorded reaches the disk, and the work inside ends if somebody ends the run.
+
+    Raises:
+        RunMoved: somebody did; whatever the work itself raised on its way out.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(journal.keep_up()), group.create_task(_watch(journal, log))]
+            yield
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failures:
+        moved, others = failures.split(RunMoved)
+        if moved is not None:
+            raise _leaf(moved) from None
+        raise _leaf(others or failures) from None
+
+
+async def _watch(journal: Journal, log: RunLog) -> None:
+    """Notice what others write: a cancellation must not wait for our next event."""
+    async for recorded in log.follow(journal.run, after=journal.seq):
+        if isinstance(recorded.event, e.RunCancelled):
+            await journal.refresh()
+            raise RunMoved(journal.state)
+
+
+def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
