@@ -130,7 +130,7 @@ class Deliberation:
     async def _sit(self, seat: Seat) -> None:
         """One agent's part: turn after turn, as long as its vote does not stand."""
         agent = seat.profile.number
-        while agent in self.ballot.living:
+        while self._ending is None and agent in self.ballot.living:
             if self._may_start(agent):
                 self._apply(agent, await self._turn(seat))
             else:

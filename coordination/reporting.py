@@ -29,6 +29,10 @@ async def write_report(
     """The report, or None where the model can't give one: then the receipts speak for themselves."""
     agent = seat.profile.number
     occasion = Occasion(purpose="report", revision=plan.revision, turn=1, agent=agent)
+
+    async def on_retry(error: ModelError, wait: float) -> None:
+        record(ModelRetried(agent=agent, reason=str(error), wait=wait))
+
     conversation = seat.model.converse(prompts.report_system(seat.profile), occasion)
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -38,7 +42,7 @@ async def write_report(
                 (),
                 clock=clock,
                 budget=RetryBudget(),
-                on_retry=lambda error, wait: record(ModelRetried(agent=agent, reason=str(error), wait=wait)),
+                on_retry=on_retry,
             )
     except (ModelError, TimeoutError):
         return None

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coordination.domain.canonical import Json, JsonObject, canonical, parse
+from coordination.domain.canonical import JsonObject, canonical, parse
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
 from coordination.domain.plan import PlannedCall
 from coordination.domain.rules import Effect, rule
@@ -173,7 +173,3 @@ def _fit(text: str) -> str:
         return text
     return f"{text[:MAX_RESULT]}\n[{len(text) - MAX_RESULT} more characters were left out]"
 
-
-def as_object(value: Json) -> JsonObject | None:
-    """The value if it is a JSON object."""
-    return value if isinstance(value, Mapping) else None

@@ -114,7 +114,7 @@ class Turn:
         self._record(used(self._agent, self._model, reply))
         return reply
 
-    def _on_retry(self, error: ModelError, wait: float) -> None:
+    async def _on_retry(self, error: ModelError, wait: float) -> None:
         self._record(ModelRetried(agent=self._agent, reason=str(error), wait=wait))
 
     async def _take(self, reply: Reply) -> TurnEnd | list[Said]:

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeAlias
 from coordination.errors import InvalidJsonError
 
 Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
-JsonObject: TypeAlias = "Mapping[str, Json]"
+JsonObject: TypeAlias = Mapping[str, "Json"]
 _Emit: TypeAlias = Callable[[str], None]
 
 MAX_DEPTH = 100

@@ -1,0 +1,62 @@
+"""Tries a whole model call again when it failed in passing. Nothing that the model wanted has run by then."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from coordination.errors import ModelError
+from coordination.ports import Clock, Conversation, Reply, Said, ToolSpec
+
+OnRetry: TypeAlias = Callable[[ModelError, float], Awaitable[None]]
+"""Told of each failure that is tried again, and of the seconds until then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryBudget:
+    """How often and how long one call may be tried. Waits double from `first_wait` up to `longest_wait` seconds.
+
+    Attributes:
+        seconds: no new try begins later than this after the first.
+    """
+
+    attempts: int = 4
+    seconds: float = 120.0
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+
+    def wait(self, failures: int, error: ModelError, chance: float) -> float:
+        """Seconds until the next try: any share of the doubling wait, but no less than the provider asked for."""
+        ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (failures - 1))
+        return max(chance * ceiling, error.retry_after or 0.0)
+
+
+async def send_with_retry(
+    conversation: Conversation,
+    said: Sequence[Said],
+    tools: Sequence[ToolSpec],
+    *,
+    clock: Clock,
+    budget: RetryBudget,
+    on_retry: OnRetry,
+    chance: Callable[[], float] = random.random,
+) -> Reply:
+    """Send, and send the same again after a failure that may pass. `chance` gives numbers from 0 to 1.
+
+    Raises:
+        ModelError: the failure is lasting, or the budget does not reach for another try.
+    """
+    begun = clock.now()
+    failures = 0
+    while True:
+        try:
+            return await conversation.send(said, tools)
+        except ModelError as error:
+            failures += 1
+            wait = budget.wait(failures, error, chance())
+            spent = (clock.now() - begun).total_seconds()
+            if not error.is_retryable or failures >= budget.attempts or spent + wait > budget.seconds:
+                raise
+            failure = error
+        await on_retry(failure, wait)
+        await clock.sleep(wait)

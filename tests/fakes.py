@@ -1,0 +1,305 @@
+"""Small real stand-ins for the outside world: they behave, and they remember."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from coordination.domain.canonical import JsonObject, canonical
+from coordination.domain.events import RunEvent
+from coordination.domain.plan import PlannedCall
+from coordination.domain.run import Recorded, replay
+from coordination.domain.states import AwaitingDecision, RunState
+from coordination.errors import ConflictError
+from coordination.knobs import RunProfile
+from coordination.ports import (
+    Conversation,
+    Job,
+    Model,
+    Occasion,
+    ReadTools,
+    Reply,
+    RunSummary,
+    Said,
+    ServerSpec,
+    Told,
+    ToolCall,
+    ToolDefinition,
+    ToolOutput,
+    ToolSpec,
+    Usage,
+)
+from tests.builders import START, a_definition
+
+
+class FakeClock:
+    """Stands still until it is moved; sleeping takes no time, and is remembered."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    def tick(self, **span: float) -> None:
+        """Move on, by timedelta's words."""
+        self.time += timedelta(**span)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
+class IdleEngine:
+    """Counts nudges; the test performs the jobs itself."""
+
+    def __init__(self) -> None:
+        self.nudges = 0
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+
+class Crash(BaseException):
+    """The process is gone: nothing may catch this."""
+
+
+Behaviour = Callable[[PlannedCall], ToolOutput]
+
+
+def well(call: PlannedCall) -> ToolOutput:
+    """A server that does what it is told."""
+    return ToolOutput(text=f"did {call.tool}")
+
+
+@dataclass
+class World:
+    """What the servers really did, and every read they answered."""
+
+    done: list[PlannedCall] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    reads: list[tuple[str, str, str]] = field(default_factory=list)
+    behaviours: list[Behaviour] = field(default_factory=list)
+    definitions: dict[tuple[str, str], str | None] = field(default_factory=dict)
+
+    async def definition_digest(self, server: str, tool: str) -> str | None:
+        """As planned, unless the test changed it."""
+        return self.definitions.get((server, tool), f"definition-of-{tool}")
+
+    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        """Do it, as the next behaviour says."""
+        behaviour = self.behaviours.pop(0) if self.behaviours else well
+        self.keys.append(key)
+        output = behaviour(call)
+        self.done.append(call)
+        await asyncio.sleep(0)
+        return output
+
+
+class FakeReader:
+    """Answers reads of the allowed tools, and refuses all others loudly."""
+
+    def __init__(self, world: World, allowed: frozenset[tuple[str, str]]) -> None:
+        self._world = world
+        self._allowed = allowed
+
+    async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
+        assert (server, tool) in self._allowed, f"{server}.{tool} must not run now"
+        self._world.reads.append((server, tool, canonical(arguments)))
+        await asyncio.sleep(0)
+        return ToolOutput(text=f"{tool} says so")
+
+
+class FakeHub:
+    """Servers with the given tools, over one world."""
+
+    def __init__(self, world: World, definitions: Sequence[ToolDefinition] = ()) -> None:
+        self.world = world
+        self.tools = list(definitions) or [a_definition("look", title="string"), a_definition("post", title="string")]
+
+    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+        names = {server.name for server in servers}
+        return [each for each in self.tools if each.server in names]
+
+    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
+        return FakeReader(self.world, allowed)
+
+    def executor(self, servers: Sequence[ServerSpec]) -> World:
+        return self.world
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+Step = Callable[["PlayedConversation"], Reply]
+
+
+def answers(text: str, *calls: tuple[str, Mapping[str, object]]) -> Step:
+    """A reply that makes these calls and then answers."""
+    return lambda _: reply(*calls, ("new_answer", {"content": text}))
+
+
+def votes(agent: int, reason: str = "best") -> Step:
+    """A reply that votes."""
+    return lambda _: reply(("vote", {"agent_id": f"agent{agent}", "reason": reason}))
+
+
+def calls(*made: tuple[str, Mapping[str, object] | str]) -> Step:
+    """A reply that only makes these calls."""
+    return lambda _: reply(*made)
+
+
+def says(text: str) -> Step:
+    """A reply without a call."""
+    return lambda _: Reply(text=text)
+
+
+def raises(error: Exception) -> Step:
+    """A model call that fails."""
+
+    def step(_: "PlayedConversation") -> Reply:
+        raise error
+
+    return step
+
+
+def reply(*made: tuple[str, Mapping[str, object] | str]) -> Reply:
+    """A reply of these calls; arguments given as text go out as they are."""
+    return Reply(
+        text="",
+        calls=tuple(
+            ToolCall(
+                id=f"call-{number}",
+                name=name,
+                arguments=given if isinstance(given, str) else canonical(given),  # type: ignore[arg-type]  # test data
+            )
+            for number, (name, given) in enumerate(made)
+        ),
+        usage=Usage(input_tokens=10, output_tokens=1),
+    )
+
+
+class PlayedConversation:
+    """One conversation of a PlayedModel: takes the model's next steps, remembers what it was told and offered."""
+
+    def __init__(self, model: "PlayedModel", system: str, occasion: Occasion) -> None:
+        self.model = model
+        self.system = system
+        self.occasion = occasion
+        self.said: list[Said] = []
+        self.offered: list[str] = []
+        self.tools: Sequence[ToolSpec] = ()
+        self.is_closed = False
+
+    @property
+    def told(self) -> str:
+        """Everything it was told, results aside."""
+        return "\n".join(each.text for each in self.said if isinstance(each, Told))
+
+    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+        gate = self.model.gates.get(len(self.model.played))
+        if gate is not None:
+            await gate.wait()
+        assert self.model.steps, f"nobody expected agent {self.occasion.agent} to be asked again: {said}"
+        step = self.model.steps.pop(0)
+        self.said.extend(said)
+        self.tools = tools
+        self.offered = [tool.name for tool in tools]
+        self.model.played.append(step)
+        await asyncio.sleep(0)
+        return step(self)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class PlayedModel:
+    """A model that plays its steps in order, whatever the conversation; a gate holds the step of that number back."""
+
+    def __init__(self, *steps: Step, gates: Mapping[int, asyncio.Event] | None = None) -> None:
+        self.name = "played"
+        self.steps = list(steps)
+        self.played: list[Step] = []
+        self.gates = dict(gates or {})
+        self.conversations: list[PlayedConversation] = []
+
+    def converse(self, system: str, occasion: Occasion) -> Conversation:
+        conversation = PlayedConversation(self, system, occasion)
+        self.conversations.append(conversation)
+        return conversation
+
+
+@dataclass
+class FakePrepared:
+    """A configuration that was read and found good."""
+
+    profile: RunProfile
+    given: Sequence[Model]
+
+    def models(self) -> Sequence[Model]:
+        return self.given
+
+    def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:
+        return ()
+
+
+class MemoryLog:
+    """The run log without a disk: the expected number decides every race, as in the real one."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[Recorded]] = {}
+        self.jobs: list[Job] = []
+        self.configs: dict[str, tuple[str, str]] = {}
+        self._changed = asyncio.Event()
+
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        log = self.events.get(run, [])
+        await asyncio.sleep(0)
+        if len(self.events.get(run, [])) != expected:
+            raise ConflictError(run, expected)
+        added = [Recorded(run=run, seq=expected + n, at=at, event=event) for n, event in enumerate(events, start=1)]
+        self.events[run] = [*log, *added]
+        if job is not None:
+            self.jobs.append(job)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        return added
+
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        return self.events.get(run, [])[after:]
+
+    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
+        while True:
+            changed = self._changed
+            for recorded in await self.read(run, after):
+                after = recorded.seq
+                yield recorded
+            await changed.wait()
+
+    async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
+        return []
+
+    async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
+        return [run for run in self.events if run.startswith(prefix.upper())]
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        states = {run: replay(log) for run, log in self.events.items()}
+        return [r for r, state in states.items() if isinstance(state, AwaitingDecision) and at >= state.plan.expires_at]
+
+    async def save_config(self, digest: str, text: str, origin: str) -> None:
+        self.configs[digest] = (text, origin)
+
+    async def load_config(self, digest: str) -> tuple[str, str]:
+        return self.configs[digest]
+
+    def kinds(self, run: str) -> list[str]:
+        """The kinds of a run's events, in order."""
+        return [recorded.event.kind for recorded in self.events[run]]

@@ -1,0 +1,291 @@
+"""A state machine that does to a run whatever people, clocks, workers and crashes can do, in any order.
+
+It keeps its own account of what was approved, by whom and until when, and holds every call that reaches the world
+against that account. It is imported by the test that runs it, and by the tests that run it against seeded mutants.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Policy
+from coordination.domain.person import Person
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.run import replay
+from coordination.errors import IllegalTransition, RefusedError, RunNotFoundError
+from coordination.execution import execute
+from coordination.journal import Journal
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
+from coordination.service import Ask, Coordinator
+from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, an_election_of, a_plan, a_profile
+from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, World
+
+T = TypeVar("T")
+
+PEOPLE = [ALICE, BOB, MALLORY, REQUESTER, STRANGER]
+ENDINGS = ["well", "well", "well", "error", "not sent", "lost before", "lost after", "crash before", "crash after", "late"]
+moves = st.sampled_from([False, False, False, True])
+settled = st.sampled_from(["run_it", "run_it", "happened", "abandon"])
+
+
+class RunMachine(RuleBasedStateMachine):
+    """One run, everybody at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.clock = FakeClock()
+        self.log = MemoryLog()
+        self.world = World()
+        self.plans: list[Plan] = []
+        self.yes: dict[str, set[str]] = {}
+        self.approved: Plan | None = None
+        self.valid_until = self.clock.now()
+        self.is_stopped = False
+        self.has_failed = False
+        self.extra_orders: dict[int, int] = {}
+        self.is_over = False
+        self.doubt: int | None = None
+
+    def teardown(self) -> None:
+        self.runner.close()
+
+    def do(self, work: Coroutine[object, object, T]) -> T:
+        return self.runner.run(work)
+
+    # --- the beginning --------------------------------------------------------------------------------------------
+
+    @initialize(required=st.integers(1, 2), minutes=st.integers(1, 60))
+    def ask(self, required: int, minutes: int) -> None:
+        self.policy = Policy(roles=("ops",), required=required, expires_after=minutes * 60)
+        profile = a_profile(policy=self.policy)
+        names = iter(["RUN1"])
+        self.people = Coordinator(
+            self.log,
+            IdleEngine(),  # type: ignore[arg-type]  # only nudged here
+            clock=self.clock,
+            new_id=lambda: next(names),
+            configure=lambda text, origin, tenant: FakePrepared(profile, []),
+        )
+        ask = Ask(prompt="Post.", requester=REQUESTER, config_name="t", config_text="t", origin="t")
+        self.run = self.do(self.people.start(ask))
+        self.the_agents_propose(3)
+
+    def state(self) -> s.RunState:
+        return replay(self.log.events[self.run])
+
+    @precondition(lambda self: isinstance(self.state(), s.Queued | s.ChangesWanted | s.Deliberating))
+    @rule(count=st.integers(1, 3))
+    def the_agents_propose_again(self, count: int) -> None:
+        self.the_agents_propose(count)
+
+    def the_agents_propose(self, count: int) -> None:
+        async def propose() -> Plan:
+            journal = await Journal.open(self.log, self.clock, self.run)
+            if not isinstance(journal.state, s.Deliberating):
+                revision = journal.state.revision if isinstance(journal.state, s.ChangesWanted) else 1
+                await journal.commit(e.DeliberationStarted(revision=revision))
+            assert isinstance(journal.state, s.Deliberating)
+            plan = a_plan(
+                *(a_call(title=f"{journal.state.revision}/{number}") for number in range(count)),
+                run=self.run,
+                revision=journal.state.revision,
+                policy=self.policy,
+                expires_at=self.clock.now() + timedelta(seconds=self.policy.expires_after),
+            )
+            await journal.commit(e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan)))
+            return plan
+
+        self.plans.append(self.do(propose()))
+
+    # --- people ---------------------------------------------------------------------------------------------------
+
+    @rule()
+    def the_right_people_approve(self) -> None:
+        """So that the search reaches what comes after an approval, and does not only try to get one by fraud."""
+        for by in (ALICE, BOB):
+            state = self.state()
+            fresh = isinstance(state, s.AwaitingDecision) and self.clock.now() < state.plan.expires_at
+            if fresh and by.id not in self.yes.get(self.plans[-1].digest, set()):
+                self.approve(self.plans[-1], by)
+
+    @precondition(lambda self: self.plans)
+    @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), data=st.data())
+    def somebody_approves(self, by: Person, newest: bool, data: st.DataObject) -> None:
+        self.approve(self.plans[-1] if newest else data.draw(st.sampled_from(self.plans)), by)
+
+    def approve(self, plan: Plan, by: Person) -> None:
+        before = self.state()
+        is_right = (
+            isinstance(before, s.AwaitingDecision)
+            and plan is self.plans[-1]
+            and by in (ALICE, BOB)
+            and by.id not in self.yes.get(plan.digest, set())
+            and self.clock.now() < plan.expires_at
+        )
+        try:
+            after = self.do(self.people.approve(self.run, plan.digest, by))
+        except (RefusedError, RunNotFoundError):
+            assert not is_right, "a right approval was refused"
+            return
+        assert is_right, f"{by.name} of {by.tenant} must not approve {plan.revision} while {before.kind}"
+        self.yes.setdefault(plan.digest, set()).add(by.id)
+        if len(self.yes[plan.digest]) == self.policy.required:
+            assert isinstance(after, s.Executing), "the last approval was lost"
+            self.approved, self.valid_until = plan, plan.expires_at
+        else:
+            assert isinstance(after, s.AwaitingDecision), "not enough people have approved"
+
+    @precondition(lambda self: not self.is_over)
+    @rule(
+        by=st.sampled_from([MALLORY, STRANGER, *PEOPLE]),
+        wants=st.sampled_from(["reject", "change"]),
+        data=st.data(),
+    )
+    def somebody_turns_it_down(self, by: Person, wants: str, data: st.DataObject) -> None:
+        plan = data.draw(st.sampled_from(self.plans))
+        before = self.state()
+        verb = self.people.reject if wants == "reject" else self.people.request_changes
+        try:
+            after = self.do(verb(self.run, plan.digest, by, "no"))
+        except (RefusedError, RunNotFoundError):
+            return
+        assert isinstance(before, s.AwaitingDecision)
+        assert plan is self.plans[-1]
+        assert by in (ALICE, BOB, REQUESTER)
+        assert self.clock.now() < plan.expires_at
+        self.is_over = wants == "reject"
+        assert isinstance(after, s.Rejected if self.is_over else s.ChangesWanted)
+
+    @precondition(lambda self: not self.is_over)
+    @rule(by=st.sampled_from([MALLORY, MALLORY, STRANGER, STRANGER, *PEOPLE]))
+    def somebody_cancels(self, by: Person) -> None:
+        try:
+            after = self.do(self.people.cancel(self.run, by))
+        except (RefusedError, RunNotFoundError):
+            return
+        assert by in (ALICE, BOB, REQUESTER)
+        self.is_stopped = True
+        self.is_over = isinstance(after, s.Cancelled)
+
+    @precondition(lambda self: isinstance(self.state(), s.NeedsHuman))
+    @rule(by=st.sampled_from([ALICE, BOB, *PEOPLE]), verdict=settled)
+    def somebody_settles_the_doubt(self, by: Person, verdict: e.Verdict) -> None:
+        state = self.state()
+        assert isinstance(state, s.NeedsHuman)
+        index = state.unknown.index
+        try:
+            self.do(self.people.resolve(self.run, index, by, verdict))
+        except (RefusedError, RunNotFoundError):
+            assert by not in (ALICE, BOB)
+            return
+        assert by in (ALICE, BOB), "the requester and strangers settle nothing"
+        self.doubt = None
+        self.valid_until = self.clock.now() + timedelta(seconds=self.policy.expires_after)
+        if verdict == "run_it":
+            self.extra_orders[index] = self.extra_orders.get(index, 0) + 1
+        self.is_stopped = self.is_stopped or verdict == "abandon"
+
+    # --- time and workers -----------------------------------------------------------------------------------------
+
+    @rule(minutes=st.sampled_from([0, 0, 1, 1, 10, 60]))
+    def time_passes(self, minutes: int) -> None:
+        self.clock.tick(minutes=minutes)
+
+    @rule()
+    def the_clock_is_watched(self) -> None:
+        self.do(self.people.expire_due())
+
+    @rule(endings=st.lists(st.sampled_from(ENDINGS), min_size=3, max_size=3), hand=st.uuids(), moved=moves)
+    def a_worker_executes(self, endings: list[str], hand: object, moved: bool) -> None:
+        """It does so whenever it likes, also when it has no business to: the log must hold it back."""
+        self.world.behaviours = [lambda call, ending=ending: self.happen(call, ending) for ending in endings]  # type: ignore[misc]  # a lambda per ending
+        self.world.definitions = {("board", "post"): "another definition"} if moved else {}
+
+        async def work() -> None:
+            journal = await Journal.open(self.log, self.clock, self.run)
+            await execute(journal, self.world, self.clock, str(hand))
+
+        started = isinstance(state := self.state(), s.Executing) and state.in_flight is not None
+        count = len(self.world.done)
+        try:
+            self.do(work())
+        except Crash:
+            return
+        assert not (started and len(self.world.done) > count), "a call followed one whose outcome is in doubt"
+
+    def happen(self, call: PlannedCall, ending: str) -> ToolOutput:
+        """The world's side of one call: is it one that people want, now?"""
+        self.check(call)
+        if ending == "not sent":
+            raise CallNotSentError("nobody there")
+        self.doubt = 0 if ending in ("lost before", "lost after", "crash before", "crash after", "late") else None
+        if ending.endswith("after"):
+            self.world.done.append(call)
+        if ending.startswith("lost"):
+            raise CallOutcomeUnknownError("the line went dead")
+        if ending.startswith("crash"):
+            raise Crash
+        if ending == "late":
+            self.declare_dead()
+        self.has_failed = self.has_failed or ending == "error"
+        return ToolOutput(text="x", is_error=ending == "error")
+
+    def declare_dead(self) -> None:
+        """Another worker takes this one for dead in the middle of its call."""
+        log = self.log.events[self.run]
+        state = replay(log)
+        assert isinstance(state, s.Executing)
+        call = state.plan.calls[state.next_index]
+        event = e.CallOutcomeUnknown(
+            index=state.next_index, server=call.server, tool=call.tool, arguments=call.arguments, reason="dead?"
+        )
+        log.append(type(log[0])(run=self.run, seq=len(log) + 1, at=self.clock.now(), event=event))
+
+    def check(self, call: PlannedCall) -> None:
+        plan = self.approved
+        assert plan is not None, "a call before any approval"
+        assert self.clock.now() < self.valid_until, "a call after expiry"
+        assert not self.is_stopped, "a call after a cancellation"
+        assert not self.has_failed, "a call after one that failed"
+        assert not self.world.definitions, "a call of a tool that changed after the approval"
+        state = self.state()
+        assert isinstance(state, s.Executing)
+        index = state.next_index
+        assert state.in_flight is not None, "a call without its event"
+        assert call == plan.calls[index], "another call than the approved one"
+        assert self.doubt is None, "a call after a doubt that nobody settled"
+        starts = [r.event for r in self.log.events[self.run] if isinstance(r.event, e.CallStarted)]
+        mine = [event for event in starts if event.index == index]
+        assert len(mine) <= 1 + self.extra_orders.get(index, 0), "a call started more often than people said"
+        assert [event.index for event in starts] == sorted(event.index for event in starts), "out of order"
+
+    # --- always ---------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_log_tells_a_possible_story(self) -> None:
+        if self.log.events.get("RUN1"):
+            try:
+                replay(self.log.events["RUN1"])
+            except IllegalTransition as error:
+                raise AssertionError("the log holds an impossible event") from error
+
+    @invariant()
+    def what_is_over_stays_over(self) -> None:
+        if self.is_over:
+            assert isinstance(self.state(), s.Rejected | s.Cancelled)
+            assert not self.world.done
+
+    @invariant()
+    def an_approval_is_never_lost(self) -> None:
+        if self.approved is not None:
+            state = self.state()
+            assert isinstance(state, s.Executing | s.NeedsHuman | s.Reporting)
+            assert state.plan == self.approved
+

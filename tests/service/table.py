@@ -1,0 +1,71 @@
+"""A table of agents for tests: played models, a fake hub, and every event that they caused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from coordination.deliberation import Deliberation, Question, Seat
+from coordination.domain.ballot import Ballot, Election
+from coordination.domain.events import RunEvent
+from coordination.domain.rules import Effect, Rule
+from coordination.knobs import Knobs
+from coordination.ports import ToolDefinition
+from coordination.toolbox import offer, runs_at_once
+from tests.builders import a_profile
+from tests.fakes import FakeClock, FakeHub, PlayedModel, World
+
+LOOKS_READ = Rule(match="board.look", effect=Effect.READ, source="tools[0]")
+
+
+@dataclass
+class Table:
+    """Agents around one question. `look` reads, `post` is deferred."""
+
+    models: Sequence[PlayedModel]
+    knobs: Knobs = field(default_factory=Knobs)
+    rules: tuple[Rule, ...] = (LOOKS_READ,)
+    ballot: Ballot | None = None
+    world: World = field(default_factory=World)
+    events: list[RunEvent] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
+    definitions: Sequence[ToolDefinition] = ()
+
+    def __post_init__(self) -> None:
+        hub = FakeHub(self.world, self.definitions)
+        seats = []
+        for profile, model in zip(a_profile(len(self.models)).agents, self.models, strict=True):
+            agent = type(profile)(
+                number=profile.number, id=profile.id, system_message="", servers=profile.servers, rules=self.rules
+            )
+            tools = offer(agent, hub.tools, frozenset())
+            allowed = frozenset(
+                (tool.definition.server, tool.definition.tool)
+                for tool in tools.values()
+                if runs_at_once(tool.effect, plans=self.knobs.plans)
+            )
+            seats.append(Seat(profile=agent, model=model, tools=tools, reader=hub.reader(agent.servers, allowed)))
+        self.deliberation = Deliberation(
+            Question(prompt="Post hello."),
+            seats,
+            ballot=self.ballot or Ballot(size=len(self.models)),
+            knobs=self.knobs,
+            clock=self.clock,
+            record=self.events.append,
+        )
+
+    async def run(self) -> Election:
+        """Deliberate; afterwards nothing may have been written and no step of a script may be left over."""
+        election = await self.deliberation.run()
+        assert self.world.done == []
+        return election
+
+    def kinds(self, *kinds: str) -> list[str]:
+        """The kinds of events, in order; only the given ones, if any are given."""
+        return [event.kind for event in self.events if not kinds or event.kind in kinds]
+
+    def of(self, kind: str) -> list[RunEvent]:
+        """The events of one kind."""
+        return [event for event in self.events if event.kind == kind]
+
+    def is_played_out(self) -> bool:
+        """Whether every model has played every step."""
+        return not any(model.steps for model in self.models)

@@ -1,0 +1,90 @@
+"""Who may decide."""
+
+from datetime import timedelta
+
+import pytest
+
+from coordination.domain.approval import Act, Policy, Refusal, judge
+from coordination.domain.person import Person
+from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, STRANGER
+
+OPS = Policy(roles=("ops",), required=2)
+OPEN = Policy()
+EXPIRY = START + timedelta(hours=1)
+
+
+def verdict(
+    policy: Policy, act: Act, by: Person, *, approvals: tuple[Person, ...] = (), minutes: int = 0
+) -> Refusal | None:
+    """What the rules say of one act, some minutes after the proposal."""
+    return judge(
+        policy,
+        act,
+        by=by,
+        requester=REQUESTER,
+        approvals=approvals,
+        at=START + timedelta(minutes=minutes),
+        expires_at=EXPIRY,
+    )
+
+
+@pytest.mark.parametrize("act", [Act.APPROVE, Act.REJECT, Act.CHANGE, Act.RESOLVE])
+def test_only_approvers_decide(act: Act) -> None:
+    """A role makes an approver; a name alone does not."""
+    assert verdict(OPS, act, ALICE) is None
+    assert verdict(OPS, act, MALLORY) is Refusal.NOT_AN_APPROVER
+
+
+def test_an_approver_can_be_named_by_account() -> None:
+    """By id or by name."""
+    assert verdict(Policy(users=("u-mallory",)), Act.APPROVE, MALLORY) is None
+    assert verdict(Policy(users=("mallory",)), Act.APPROVE, MALLORY) is None
+    assert verdict(Policy(users=("mallory",)), Act.APPROVE, ALICE) is Refusal.NOT_AN_APPROVER
+
+
+def test_where_nobody_is_named_anyone_of_the_tenant_decides_but_the_requester() -> None:
+    """Open, yet not to oneself."""
+    assert verdict(OPEN, Act.APPROVE, MALLORY) is None
+    assert verdict(OPEN, Act.APPROVE, REQUESTER) is Refusal.OWN_REQUEST
+    assert verdict(Policy(allow_requester=True), Act.APPROVE, REQUESTER) is None
+
+
+def test_a_requester_who_is_an_approver_still_needs_somebody_else() -> None:
+    """The role does not lift the rule."""
+    rita = Person(tenant="here", id=REQUESTER.id, name="another name now", roles=("ops",))
+    assert verdict(OPS, Act.APPROVE, rita) is Refusal.OWN_REQUEST
+    assert verdict(OPS, Act.RESOLVE, rita) is Refusal.OWN_REQUEST
+
+
+def test_the_requester_may_always_turn_their_own_plan_down() -> None:
+    """Nobody has to let run what they asked for."""
+    assert verdict(OPS, Act.REJECT, REQUESTER) is None
+    assert verdict(OPS, Act.CHANGE, REQUESTER) is None
+
+
+def test_another_tenants_twin_is_a_stranger() -> None:
+    """The same user id and role in another server or workspace count for nothing."""
+    for act in Act:
+        assert verdict(OPS, act, STRANGER) is Refusal.OTHER_TENANT
+
+
+def test_one_person_counts_once() -> None:
+    """Two approvals need two people."""
+    assert verdict(OPS, Act.APPROVE, ALICE, approvals=(ALICE,)) is Refusal.ALREADY_APPROVED
+    assert verdict(OPS, Act.APPROVE, BOB, approvals=(ALICE,)) is None
+
+
+@pytest.mark.parametrize("act", [Act.APPROVE, Act.REJECT, Act.CHANGE])
+def test_at_the_moment_of_expiry_it_is_too_late(act: Act) -> None:
+    """A minute before, it is not."""
+    assert verdict(OPS, act, ALICE, minutes=59) is None
+    assert verdict(OPS, act, ALICE, minutes=60) is Refusal.EXPIRED
+
+
+def test_cancelling_is_for_the_requester_approvers_and_administrators() -> None:
+    """Others can't."""
+    admin = Person(tenant="here", id="u-admin", name="ada", is_admin=True)
+    assert verdict(OPS, Act.CANCEL, REQUESTER) is None
+    assert verdict(OPS, Act.CANCEL, ALICE) is None
+    assert verdict(OPS, Act.CANCEL, admin) is None
+    assert verdict(OPS, Act.CANCEL, MALLORY) is Refusal.NOT_YOURS
