@@ -1,0 +1,78 @@
+# Everything a checkout needs, from nothing but Python 3.11 or newer. Begin with `make help`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := .venv-peers
+UV := uv==0.13.9
+
+# Start-up time is part of the product, so what runs from here may keep its byte code.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types format bench bench-peers lock clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## See a run from prompt to report: make demo PROMPT="Tell the team about the outage"
+	@$(BIN)/massgen-bot demo $${PROMPT:+"$$PROMPT"} $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ballot"
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+lint: $(VENV)/.dev ## Style, spelling, and which module may import which
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
+	@$(BIN)/lint-imports
+
+types: $(VENV)/.dev ## mypy and pyright, both strict
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+format: $(VENV)/.dev ## Let ruff lay out the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Time whole runs against a mock model server, as ratios to a bare HTTP client
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-peers: $(PEERS)/.installed ## Install other frameworks beside ours, for make bench to time too
+
+lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-package openai"
+	@scripts/lock "$(PYTHON)" "$(UV)" $(ARGS)
+
+clean: ## Remove what make made
+	rm -rf $(VENV) $(PEERS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+# --- installing -------------------------------------------------------------------------------------------------------
+
+define install
+	@echo "Installing $(2), with checked hashes: a minute or so, once." >&2
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(2)
+endef
+
+define install_project
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endef
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	$(call install,$(VENV),requirements/runtime.txt)
+	$(install_project)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(call install,$(VENV),requirements/dev.txt)
+	$(install_project)
+	@touch $(VENV)/.runtime $@
+
+$(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python
+	$(call install,$(PEERS),requirements/peers.txt)
+	@touch $@
+
+%/bin/python:
+	@scripts/venv "$(PYTHON)" $*
