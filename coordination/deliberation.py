@@ -103,9 +103,7 @@ class Deliberation:
         """Have the winner write its answer and its calls anew, still with tied hands; None if it can't."""
         winner = election.winner
         seat = self._seats[winner.agent - 1]
-        occasion = Occasion(
-            purpose="presentation", revision=self._question.revision, turn=1, agent=seat.profile.number
-        )
+        occasion = Occasion(purpose="presentation", revision=self._question.revision, turn=1, agent=seat.profile.number)
         opening = "\n\n".join((self._opening(seat), prompts.presentation(self.ballot, winner)))
         end = await self._converse(seat, occasion, opening, _Presenting(ballot=replace(self.ballot, answers=())))
         if not isinstance(end, Answered):

@@ -111,9 +111,7 @@ async def _call(journal: Journal, state: Executing, executor: Executor) -> None:
 def _succeeded(state: Executing, result: str) -> CallSucceeded:
     index = state.next_index
     call = state.plan.calls[index]
-    return CallSucceeded(
-        index=index, server=call.server, tool=call.tool, arguments=call.arguments, result=result
-    )
+    return CallSucceeded(index=index, server=call.server, tool=call.tool, arguments=call.arguments, result=result)
 
 
 def _failed(state: Executing, reason: str) -> CallFailed:
@@ -125,9 +123,7 @@ def _failed(state: Executing, reason: str) -> CallFailed:
 def _unknown(state: Executing, reason: str) -> CallOutcomeUnknown:
     index = state.next_index
     call = state.plan.calls[index]
-    return CallOutcomeUnknown(
-        index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason
-    )
+    return CallOutcomeUnknown(index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason)
 
 
 def _fit(text: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from coordination.domain.ballot import Answer, Ballot
+from coordination.domain.canonical import JsonObject
 from coordination.domain.events import Exchange
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
@@ -46,7 +47,9 @@ def data(tag: str, text: str, **attributes: str) -> str:
 
 def system(agent: AgentProfile, count: int, knobs: Knobs) -> str:
     """What coordination is, what is asked of a good answer, and what the operator says to this agent."""
-    others = "You work alone" if count == 1 else f"You are agent{agent.number} of {count} agents who work on one request"
+    others = (
+        "You work alone" if count == 1 else f"You are agent{agent.number} of {count} agents who work on one request"
+    )
     parts = [
         f"{others}. A turn of yours ends with exactly one call: `{NEW_ANSWER}` with an answer that is complete in "
         f"itself, or `{VOTE}` for the answer that should win, your own included. Never both, never twice. Text that "
@@ -165,7 +168,7 @@ def recorded(number: int) -> str:
     )
 
 
-def _strict_object(**properties: dict[str, str | list[str]]) -> dict[str, object]:
+def _strict_object(**properties: JsonObject) -> JsonObject:
     return {
         "type": "object",
         "properties": properties,

@@ -1,13 +1,19 @@
 """Do arguments fit a tool's JSON Schema? Asked before a call is recorded, while the model can still mend it."""
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 import jsonschema
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from coordination.domain.canonical import JsonObject, canonical, parse
 
-_NOTHING_REMOTE: Registry[object] = Registry()
+_Schema: TypeAlias = bool | Mapping[str, Any]  # Any: as jsonschema itself types a schema.
+
+_NOTHING_REMOTE: Registry[_Schema] = Registry()
 
 
 def complaint(schema: JsonObject, arguments: JsonObject) -> str | None:
@@ -19,7 +25,10 @@ def complaint(schema: JsonObject, arguments: JsonObject) -> str | None:
     validator = _validator(canonical(schema))
     if validator is None:
         return None
-    error = next(iter(validator.iter_errors(arguments)), None)
+    try:
+        error = next(iter(validator.iter_errors(arguments)), None)
+    except (Unresolvable, re.error):
+        return None  # The schema refers to what is not there, or has a pattern that is none: it constrains nothing.
     if error is not None:
         where = "/".join(str(part) for part in error.absolute_path)
         return f"{where or 'the object'}: {error.message[:500]}"
@@ -40,6 +49,8 @@ def _unknown_property(schema: JsonObject, arguments: JsonObject) -> str | None:
 def _validator(schema: str) -> jsonschema.protocols.Validator | None:
     """A validator that fetches nothing; None for a schema that is itself broken, which then constrains nothing."""
     value = parse(schema)
+    if not isinstance(value, Mapping):
+        return None
     try:
         jsonschema.Draft202012Validator.check_schema(value)
     except jsonschema.SchemaError:

@@ -102,9 +102,7 @@ class Coordinator:
     async def reject(self, run: str, digest: str, by: Person, reason: str = "") -> RunState:
         """A no to the plan of this digest."""
         words = reason.strip()[:MAX_WORDS]
-        return await self._decide(
-            run, digest, by, Act.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words)
-        )
+        return await self._decide(run, digest, by, Act.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words))
 
     async def request_changes(self, run: str, digest: str, by: Person, text: str) -> RunState:
         """Send the agents back with a person's words."""
@@ -164,28 +162,24 @@ class Coordinator:
 
     async def expire_due(self) -> Sequence[str]:
         """Log the expiry of every plan whose time has passed; returns those runs."""
-        expired: list[str] = []
-        for run in await self._log.due(self._clock.now()):
-            if isinstance(await self.state(run), s.Expired):
-                expired.append(run)
-        return expired
+        due = await self._log.due(self._clock.now())
+        return [run for run in due if isinstance(await self.state(run), s.Expired)]
 
     async def _begin(self, event: e.RunRequested) -> str:
+        run = self._new_id()
         for _ in range(_MAX_RACES):
-            run = self._new_id()
             now = self._clock.now()
             job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
             try:
                 await self._log.append(run, 0, [event], now, evolve(None, event, now), job)
             except ConflictError:
-                continue  # The name is taken.
+                run = self._new_id()  # The name is taken.
+                continue
             self._engine.nudge()
             return run
         raise ConflictError(run, 0)
 
-    async def _decide(
-        self, run: str, digest: str, by: Person, act: Act, make: Callable[[str], RunEvent]
-    ) -> RunState:
+    async def _decide(self, run: str, digest: str, by: Person, act: Act, make: Callable[[str], RunEvent]) -> RunState:
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = self._judge_plan(state, digest, by, act)
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
@@ -194,9 +188,7 @@ class Coordinator:
 
         return await self._act(run, by, act, propose)
 
-    async def _act(
-        self, run: str, by: Person, act: Act, propose: Callable[[RunState], RunEvent | Refusal]
-    ) -> RunState:
+    async def _act(self, run: str, by: Person, act: Act, propose: Callable[[RunState], RunEvent | Refusal]) -> RunState:
         """Read, judge, append; and all again if somebody else was first. The append is what decides a race."""
         for _ in range(_MAX_RACES):
             before, seq = await self._read(run, by.tenant)
@@ -211,11 +203,9 @@ class Coordinator:
                 continue  # Somebody was first, or the plan expired between the two looks at the clock.
             self._engine.nudge()
             return after
-        raise ConflictError(run, seq)
+        raise ConflictError(run, 0)
 
-    async def _refuse(
-        self, run: str, state: RunState, seq: int, by: Person, act: Act, refusal: Refusal
-    ) -> NoReturn:
+    async def _refuse(self, run: str, state: RunState, seq: int, by: Person, act: Act, refusal: Refusal) -> NoReturn:
         """Keep the attempt for the audit, then tell the person."""
         if refusal is Refusal.EXPIRED and isinstance(state, s.AwaitingDecision):
             state, seq = await self._expire(run, state, seq), seq + 1

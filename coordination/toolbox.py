@@ -172,4 +172,3 @@ def _fit(text: str) -> str:
     if len(text) <= MAX_RESULT:
         return text
     return f"{text[:MAX_RESULT]}\n[{len(text) - MAX_RESULT} more characters were left out]"
-

@@ -129,9 +129,7 @@ class Turn:
             return ending
         reason = self._correct(ending.reason).text
         answers = {result.call_id: result for result in results}
-        return [
-            answers.get(call.id) or ToolResult(call_id=call.id, text=reason, is_error=True) for call in reply.calls
-        ]
+        return [answers.get(call.id) or ToolResult(call_id=call.id, text=reason, is_error=True) for call in reply.calls]
 
     def _judge(self, workflow: Sequence[ToolCall], results: Sequence[ToolResult]) -> TurnEnd | Refused:
         proposal = read_ending(workflow)

@@ -49,9 +49,8 @@ class Worker:
 
     async def _deliberate(self, journal: Journal, job: Job) -> None:
         state = journal.state
-        if isinstance(state, s.Queued) or (isinstance(state, s.ChangesWanted) and state.revision == job.revision):
-            state = await journal.commit(e.DeliberationStarted(revision=job.revision))
-        elif isinstance(state, s.Deliberating) and state.revision == job.revision:
+        waits = s.ChangesWanted | s.Deliberating
+        if isinstance(state, s.Queued) or (isinstance(state, waits) and state.revision == job.revision):
             state = await journal.commit(e.DeliberationStarted(revision=job.revision))
         if not isinstance(state, s.Deliberating):
             return

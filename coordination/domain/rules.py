@@ -44,11 +44,10 @@ class Ruling:
     reason: str
 
 
-def rule(
-    rules: Sequence[Rule], server: str, tool: str, *, says_read_only: bool, trusts_hints: bool
-) -> Ruling:
-    """What may be done with a tool. A tool that nobody listed is asked about; a server's own word counts only if
-    the operator trusts this server by name.
+def rule(rules: Sequence[Rule], server: str, tool: str, *, says_read_only: bool, trusts_hints: bool) -> Ruling:
+    """What may be done with a tool.
+
+    A tool that nobody listed is asked about; a server's own word counts only if the operator trusts it by name.
     """
     for each in rules:
         if each.matches(server, tool):

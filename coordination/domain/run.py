@@ -102,9 +102,7 @@ def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.Ru
         case e.DeliberationStarted(revision=revision) if (
             isinstance(state, s.ChangesWanted) and revision == state.revision
         ):
-            return s.Deliberating(
-                request=request, revision=revision, ballot=state.ballot, feedback=state.feedback
-            )
+            return s.Deliberating(request=request, revision=revision, ballot=state.ballot, feedback=state.feedback)
         case e.RunCancelled(by=by, reason=reason):
             return s.Cancelled(request=request, by=by, reason=reason)
         case e.RunFailed(reason=reason):
@@ -153,9 +151,7 @@ def count(ballot: Ballot, event: e.AnswerAccepted | e.VoteCast | e.AgentFailed) 
         case e.VoteCast():
             if event.epoch > ballot.epoch:
                 raise IllegalTransition("a vote for an epoch that has not begun")
-            return ballot.cast(
-                Vote(voter=event.agent, choice=event.choice, epoch=event.epoch, reason=event.reason)
-            )
+            return ballot.cast(Vote(voter=event.agent, choice=event.choice, epoch=event.epoch, reason=event.reason))
         case e.AgentFailed():
             return ballot.fail(event.agent, event.reason)
         case _:

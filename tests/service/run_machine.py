@@ -23,13 +23,24 @@ from coordination.execution import execute
 from coordination.journal import Journal
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from coordination.service import Ask, Coordinator
-from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, an_election_of, a_plan, a_profile
+from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, a_plan, a_profile, an_election_of
 from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, World
 
 T = TypeVar("T")
 
 PEOPLE = [ALICE, BOB, MALLORY, REQUESTER, STRANGER]
-ENDINGS = ["well", "well", "well", "error", "not sent", "lost before", "lost after", "crash before", "crash after", "late"]
+ENDINGS = [
+    "well",
+    "well",
+    "well",
+    "error",
+    "not sent",
+    "lost before",
+    "lost after",
+    "crash before",
+    "crash after",
+    "late",
+]
 moves = st.sampled_from([False, False, False, True])
 settled = st.sampled_from(["run_it", "run_it", "happened", "abandon"])
 
@@ -288,4 +299,3 @@ class RunMachine(RuleBasedStateMachine):
             state = self.state()
             assert isinstance(state, s.Executing | s.NeedsHuman | s.Reporting)
             assert state.plan == self.approved
-

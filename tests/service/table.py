@@ -1,5 +1,6 @@
 """A table of agents for tests: played models, a fake hub, and every event that they caused."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ class Table:
     definitions: Sequence[ToolDefinition] = ()
 
     def __post_init__(self) -> None:
+        self._recorded = asyncio.Event()
         hub = FakeHub(self.world, self.definitions)
         seats = []
         for profile, model in zip(a_profile(len(self.models)).agents, self.models, strict=True):
@@ -49,8 +51,19 @@ class Table:
             ballot=self.ballot or Ballot(size=len(self.models)),
             knobs=self.knobs,
             clock=self.clock,
-            record=self.events.append,
+            record=self.record,
         )
+
+    def record(self, event: RunEvent) -> None:
+        """Keep an event, and wake whoever waits for it."""
+        self.events.append(event)
+        self._recorded.set()
+        self._recorded = asyncio.Event()
+
+    async def until(self, kind: str, count: int) -> None:
+        """Wait for so many events of a kind."""
+        while len(self.of(kind)) < count:
+            await self._recorded.wait()
 
     async def run(self) -> Election:
         """Deliberate; afterwards nothing may have been written and no step of a script may be left over."""

@@ -81,8 +81,7 @@ async def test_a_vote_cast_without_having_seen_the_newest_answer_is_void() -> No
     table = Table([first, second])
 
     async def release() -> None:
-        while len(table.of("answer_accepted")) < 3:
-            await asyncio.sleep(0)
+        await table.until("answer_accepted", 3)
         answered.set()
 
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
@@ -103,8 +102,7 @@ async def test_a_running_turn_is_told_of_new_answers_without_losing_its_work() -
     table = Table([first, second])
 
     async def release() -> None:
-        while len(table.of("answer_accepted")) < 3:
-            await asyncio.sleep(0)
+        await table.until("answer_accepted", 3)
         go_on.set()
 
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
@@ -258,8 +256,7 @@ async def test_the_global_cap_counts_everybodys_answers() -> None:
     )
 
     async def release() -> None:
-        while len(table.of("answer_accepted")) < 2:
-            await asyncio.sleep(0)
+        await table.until("answer_accepted", 2)
         never.set()
 
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
