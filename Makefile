@@ -53,11 +53,11 @@ clean: ## Remove what make made
 
 define install
 	@echo "Installing $(2), with checked hashes: a minute or so, once." >&2
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(2)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement $(2)
 endef
 
 define install_project
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
