@@ -1,0 +1,278 @@
+"""The reply of a Chat Completions stream, put together from its chunks; knows no SDK and no socket.
+
+Servers that call themselves compatible differ: some leave out ids, indexes or usage, send whole messages instead of
+deltas, objects instead of argument texts, or fields of their own that must come back with the history. All of that is
+taken here; what breaks off is an error, never half a reply.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from coordination.adapters.model_faults import (
+    Problem,
+    Provider,
+    Raw,
+    cut_off,
+    declined,
+    refused,
+    too_large,
+    too_short,
+    unreadable,
+    whole_text,
+)
+from coordination.ports import Reply, ToolCall, Usage
+
+Message: TypeAlias = dict[str, Raw]
+"""One message of the history, as the provider wants it."""
+
+_CALL_WEIGHT = 64
+"""Characters that a tool call counts for beside its arguments, so that endless empty calls are bounded too."""
+
+_FOREIGN_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_OWN_CALL_KEYS = frozenset({"index", "id", "type", "function"})
+
+
+class EventLines:
+    """Cuts a byte stream into the payloads of its `data:` lines, wherever the network cut it."""
+
+    def __init__(self, *, limit: int) -> None:
+        """`limit` bounds one line."""
+        self._limit = limit
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads that `data` completes.
+
+        Raises:
+            OverflowError: a line passes the limit.
+        """
+        head, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._wait(rest)
+            return []
+        lines = b"".join((*self._waiting, head)).split(b"\n")
+        self._waiting.clear()
+        self._waiting_size = 0
+        self._wait(rest)
+        return [line[5:].strip() for line in lines if line.startswith(b"data:")]
+
+    def finish(self) -> list[bytes]:
+        """The payload of a last line that has no line end."""
+        return self.feed(b"\n")
+
+    def _wait(self, rest: bytes) -> None:
+        if rest:
+            self._waiting.append(rest)
+            self._waiting_size += len(rest)
+        if self._waiting_size > self._limit:
+            raise OverflowError
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+    extra: dict[str, Raw] = field(default_factory=dict[str, Raw])
+
+
+class ReplyParts:
+    """What has come of one reply so far."""
+
+    def __init__(self, provider: Provider, *, limit: int, length_option: str) -> None:
+        """`limit` bounds the characters of the reply; `length_option` is what the operator raises if it is cut."""
+        self._provider = provider
+        self._limit = limit
+        self._length_option = length_option
+        self._size = 0
+        self._has_begun = False
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._has_refusal = False
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._finish: str | None = None
+        self._usage = Usage()
+
+    def take(self, payload: bytes) -> None:
+        """Add one chunk.
+
+        Raises:
+            ModelError: it is not readable, reports a failure, or the reply is too large.
+        """
+        try:
+            chunk: Raw = json.loads(payload)
+        except (ValueError, RecursionError):
+            raise unreadable(self._provider) from None
+        if not isinstance(chunk, dict):
+            raise unreadable(self._provider)
+        self._has_begun = True
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            for choice in choices:
+                if isinstance(choice, dict) and not choice.get("index"):
+                    self._take_choice(choice)
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise refused(_problem(chunk), self._provider)
+        usage = chunk.get("usage")
+        if isinstance(usage, dict):
+            self._usage = _usage(usage)
+
+    def complete(self) -> Reply:
+        """The whole reply.
+
+        Raises:
+            ModelError: it did not end, was cut at its length limit, or was declined.
+        """
+        match self._finish:
+            case None:
+                raise cut_off(self._provider) if self._has_begun else unreadable(self._provider)
+            case "length" | "max_tokens":
+                raise too_short(self._provider, self._length_option)
+            case "content_filter":
+                raise declined(self._provider)
+            case "error":
+                raise refused(Problem(status=500), self._provider)
+            case _:
+                pass
+        if self._has_refusal and not self._calls:
+            raise declined(self._provider)
+        if not all(call.name for call in self._calls):
+            raise unreadable(self._provider)
+        return Reply(text=whole_text("".join(self._text)), calls=self._tool_calls(), usage=self._usage)
+
+    def message(self, reply: Reply) -> Message:
+        """The reply as the history needs it."""
+        message: Message = {"role": "assistant", "content": reply.text or None}
+        if reply.calls:
+            message["tool_calls"] = [
+                {
+                    **part.extra,
+                    "id": call.id,
+                    "type": "function",
+                    "function": {
+                        "name": _FOREIGN_NAME.sub("_", call.name)[:64],
+                        "arguments": _replayable(call.arguments),
+                    },
+                }
+                for call, part in zip(reply.calls, self._calls, strict=True)
+            ]
+            # Servers that send their reasoning beside the text want it back within a tool loop, and only there.
+            if self._reasoning:
+                message["reasoning_content"] = whole_text("".join(self._reasoning))
+        return message
+
+    def _take_choice(self, choice: dict[str, Raw]) -> None:
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            content = delta.get("content")
+            if content:
+                self._add(self._text, _plain(content))
+            calls = delta.get("tool_calls")
+            if isinstance(calls, list):
+                for call in calls:
+                    if isinstance(call, dict):
+                        self._take_call(call)
+            reasoning = delta.get("reasoning_content")
+            if reasoning and isinstance(reasoning, str):
+                self._add(self._reasoning, reasoning)
+            if delta.get("refusal"):
+                self._has_refusal = True
+        finish = choice.get("finish_reason")
+        if isinstance(finish, str):
+            self._finish = finish
+
+    def _take_call(self, delta: dict[str, Raw]) -> None:
+        function = delta.get("function")
+        if not isinstance(function, dict):
+            function = {}
+        identity, name, arguments = delta.get("id"), function.get("name"), function.get("arguments")
+        call = self._call_for(delta.get("index"), identity, begins=bool(name))
+        if identity and isinstance(identity, str):
+            call.id = identity
+        if name and isinstance(name, str) and not call.name:
+            call.name = name
+        if arguments:
+            self._add(call.arguments, arguments if isinstance(arguments, str) else json.dumps(arguments))
+        for key in delta.keys() - _OWN_CALL_KEYS:
+            call.extra.setdefault(key, delta[key])
+
+    def _call_for(self, index: Raw, identity: Raw, *, begins: bool) -> _Call:
+        """The call that a delta continues. Some servers give no index, or the same index to all calls."""
+        last = self._calls[-1] if self._calls else None
+        known = self._by_index.get(index) if isinstance(index, int) else last
+        is_another = begins and known is not None and bool(known.id and identity and known.id != identity)
+        if known is not None and not is_another and not (begins and index is None):
+            return known
+        call = _Call()
+        self._grow(_CALL_WEIGHT)
+        self._calls.append(call)
+        if isinstance(index, int):
+            self._by_index[index] = call
+        return call
+
+    def _tool_calls(self) -> tuple[ToolCall, ...]:
+        seen: set[str] = set()
+        calls: list[ToolCall] = []
+        for position, call in enumerate(self._calls):
+            identity = call.id if call.id and call.id not in seen else f"call_{position}_{len(seen)}"
+            seen.add(identity)
+            arguments = whole_text("".join(call.arguments))
+            calls.append(ToolCall(id=identity, name=call.name, arguments=arguments if arguments.strip() else "{}"))
+        return tuple(calls)
+
+    def _add(self, parts: list[str], text: str) -> None:
+        self._grow(len(text))
+        parts.append(text)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._limit:
+            raise too_large(self._provider, self._limit)
+
+
+def _plain(content: Raw) -> str:
+    """The text of a content; some servers send a list of typed parts."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = (part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _usage(usage: dict[str, Raw]) -> Usage:
+    details = usage.get("prompt_tokens_details")
+    return Usage(
+        input_tokens=_count(usage.get("prompt_tokens")),
+        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        output_tokens=_count(usage.get("completion_tokens")),
+    )
+
+
+def _count(value: Raw) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _problem(chunk: dict[str, Raw]) -> Problem:
+    """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
+    error = chunk.get("error")
+    told = error if isinstance(error, dict) else chunk
+    code, kind, words = told.get("code"), told.get("type"), told.get("message") or error
+    return Problem(
+        status=code if isinstance(code, int) and 400 <= code < 600 else None,
+        codes=tuple(each.lower() for each in (code, kind) if isinstance(each, str)),
+        words=words if isinstance(words, str) else "",
+    )
+
+
+def _replayable(arguments: str) -> str:
+    """Arguments as servers accept them back: many refuse a history whose arguments are not a JSON object."""
+    try:
+        value = cast("Raw", json.loads(arguments))
+    except (ValueError, RecursionError):
+        value = None
+    return arguments if isinstance(value, dict) else json.dumps({"not_json": arguments[:2_000]})

@@ -1,0 +1,245 @@
+"""What a provider's failure means here, and the sentence that people read: for every provider alike.
+
+A provider's own words are read to find out what happened, and are never passed on: they may repeat the key.
+"""
+
+import math
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from coordination.errors import ModelError, ModelFault
+
+Raw: TypeAlias = "str | int | float | bool | None | list[Raw] | dict[str, Raw]"
+"""JSON as it came in, unchecked."""
+
+LONGEST_WAIT = 3600.0
+"""Seconds: a `retry-after` above it is taken as this."""
+
+_RETRYABLE = frozenset({ModelFault.RATE_LIMITED, ModelFault.OVERLOADED, ModelFault.TIMED_OUT, ModelFault.CUT_OFF})
+
+_BY_CODE: dict[str, ModelFault] = {
+    "invalid_api_key": ModelFault.AUTH,
+    "authentication_error": ModelFault.AUTH,
+    "permission_error": ModelFault.AUTH,
+    "permission_denied": ModelFault.AUTH,
+    "insufficient_quota": ModelFault.OUT_OF_BUDGET,
+    "billing_hard_limit_reached": ModelFault.OUT_OF_BUDGET,
+    "billing_error": ModelFault.OUT_OF_BUDGET,
+    "insufficient_balance": ModelFault.OUT_OF_BUDGET,
+    "rate_limit_exceeded": ModelFault.RATE_LIMITED,
+    "rate_limit_error": ModelFault.RATE_LIMITED,
+    "resource_exhausted": ModelFault.RATE_LIMITED,
+    "overloaded_error": ModelFault.OVERLOADED,
+    "overloaded": ModelFault.OVERLOADED,
+    "server_error": ModelFault.OVERLOADED,
+    "api_error": ModelFault.OVERLOADED,
+    "internal_server_error": ModelFault.OVERLOADED,
+    "unavailable": ModelFault.OVERLOADED,
+    "timeout_error": ModelFault.TIMED_OUT,
+    "context_length_exceeded": ModelFault.CONTEXT_TOO_LONG,
+    "exceed_context_size_error": ModelFault.CONTEXT_TOO_LONG,
+    "string_above_max_length": ModelFault.CONTEXT_TOO_LONG,
+    "request_too_large": ModelFault.CONTEXT_TOO_LONG,
+    "content_filter": ModelFault.REFUSED,
+    "content_policy_violation": ModelFault.REFUSED,
+    "model_not_found": ModelFault.MISCONFIGURED,
+    "not_found_error": ModelFault.MISCONFIGURED,
+    "invalid_request_error": ModelFault.BAD_REQUEST,
+}
+_BY_STATUS: dict[int, ModelFault] = {
+    401: ModelFault.AUTH,
+    402: ModelFault.OUT_OF_BUDGET,
+    403: ModelFault.AUTH,
+    404: ModelFault.MISCONFIGURED,
+    405: ModelFault.MISCONFIGURED,
+    408: ModelFault.TIMED_OUT,
+    409: ModelFault.OVERLOADED,
+    413: ModelFault.CONTEXT_TOO_LONG,
+    425: ModelFault.OVERLOADED,
+    429: ModelFault.RATE_LIMITED,
+    504: ModelFault.TIMED_OUT,
+}
+_SENTENCES: dict[ModelFault, str] = {
+    ModelFault.AUTH: "{who} refused {key}; the operator must set a valid one that may use this model.",
+    ModelFault.OUT_OF_BUDGET: "{who} says that the account of {key} is used up; the operator must add credit.",
+    ModelFault.RATE_LIMITED: "{who} gets too many requests; wait a while, or the operator must raise the account's limits.",
+    ModelFault.OVERLOADED: "{who} is overloaded or failing; try again in a while.",
+    ModelFault.TIMED_OUT: "{who} took too long; try again in a while.",
+    ModelFault.CONTEXT_TOO_LONG: "{who} can't take so much text; ask for less, or the operator must choose a larger model.",
+    ModelFault.REFUSED: "{who} declined to answer this; change the request.",
+    ModelFault.MISCONFIGURED: "{who} does not know this model or address; the operator must check model and base_url.",
+    ModelFault.BAD_REQUEST: "{who} refused the request; the operator must check {option}.",
+    ModelFault.CUT_OFF: "{who} broke off its reply; try again in a while.",
+}
+_TOO_LONG = ("maximum context length", "context window", "context length", "prompt is too long", "too many tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Who is asked, as people may read it: the model's name, the server without credentials, the key's name."""
+
+    model: str
+    base_url: str
+    key_name: str = ""
+
+    @property
+    def title(self) -> str:
+        """`the provider of gpt-5-mini (api.openai.com)`."""
+        parts = urlsplit(self.base_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"the provider of {self.model} ({parts.hostname or 'no address'}{port})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What a provider said of a failed call. `option` is the option of ours that it names, if it names one."""
+
+    status: int | None = None
+    codes: tuple[str, ...] = ()
+    words: str = ""
+    option: str = ""
+    retry_after: float | None = None
+
+    @property
+    def fault(self) -> ModelFault:
+        """By the provider's own code, then by its words, then by the HTTP status."""
+        coded = [_BY_CODE[code] for code in self.codes if code in _BY_CODE]
+        precise = [fault for fault in coded if fault is not ModelFault.BAD_REQUEST]
+        if precise:
+            return precise[0]
+        if (coded or self.status == 400) and any(phrase in self.words.lower() for phrase in _TOO_LONG):
+            return ModelFault.CONTEXT_TOO_LONG
+        if self.status in _BY_STATUS:
+            return _BY_STATUS[self.status]
+        if self.status is not None and 300 <= self.status < 400:
+            return ModelFault.MISCONFIGURED
+        if self.status is not None and 400 <= self.status < 500:
+            return ModelFault.BAD_REQUEST
+        return coded[0] if coded else ModelFault.OVERLOADED
+
+
+def refused(problem: Problem, provider: Provider) -> ModelError:
+    """The error for a call that the provider answered with a failure."""
+    fault = problem.fault
+    return ModelError(
+        fault,
+        _sentence(fault, problem.option, provider),
+        is_retryable=fault in _RETRYABLE,
+        retry_after=problem.retry_after,
+    )
+
+
+def broken(error: BaseException, provider: Provider) -> ModelError:
+    """The error for a connection that failed before or during the reply, found in the chain of its causes."""
+    causes = tuple(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return ModelError(
+            ModelFault.MISCONFIGURED,
+            f"The certificate of {provider.title} is not trusted here; the operator must check base_url, or install the "
+            "authority that signed it.",
+        )
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return silent(provider)
+    if any(isinstance(cause, OSError) and not isinstance(cause, ConnectionResetError) for cause in causes):
+        return ModelError(
+            ModelFault.OVERLOADED,
+            f"Can't reach {provider.title}; if this lasts, the operator must check base_url and the network.",
+            is_retryable=True,
+        )
+    return cut_off(provider)
+
+
+def silent(provider: Provider) -> ModelError:
+    """Nothing came for too long."""
+    return ModelError(
+        ModelFault.TIMED_OUT,
+        f"Nothing came from {provider.title} for too long; if this lasts, the operator must check that it is up.",
+        is_retryable=True,
+    )
+
+
+def cut_off(provider: Provider) -> ModelError:
+    """The reply began and did not end."""
+    return ModelError(
+        ModelFault.CUT_OFF,
+        f"The reply of {provider.title} broke off in the middle; if this lasts, the operator must check the network.",
+        is_retryable=True,
+    )
+
+
+def unreadable(provider: Provider) -> ModelError:
+    """What came is no reply."""
+    return ModelError(
+        ModelFault.CUT_OFF,
+        f"What came from {provider.title} is not a readable reply; if this lasts, the operator must check that base_url "
+        "names a server of this kind.",
+        is_retryable=True,
+    )
+
+
+def too_large(provider: Provider, limit: int) -> ModelError:
+    """The reply passed the limit, and was stopped there."""
+    return ModelError(
+        ModelFault.CUT_OFF,
+        f"The reply of {provider.title} passed {limit:,} characters and was stopped; the operator should limit the length of "
+        "its replies.",
+    )
+
+
+def too_short(provider: Provider, option: str) -> ModelError:
+    """The reply hit its length limit before it was complete. `option` is what raises the limit."""
+    return ModelError(
+        ModelFault.CUT_OFF,
+        f"The reply of {provider.title} hit its length limit before it was complete; the operator must raise {option}.",
+    )
+
+
+def declined(provider: Provider) -> ModelError:
+    """The model or its filter won't answer this."""
+    return ModelError(ModelFault.REFUSED, _sentence(ModelFault.REFUSED, "", provider))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the provider asks to wait; a date counts from the answer's own date."""
+    milliseconds, wait = headers.get("retry-after-ms"), headers.get("retry-after")
+    for text, unit in ((milliseconds, 0.001), (wait, 1.0)):
+        try:
+            seconds = float(text or "") * unit
+        except ValueError:
+            continue
+        if not math.isnan(seconds):
+            return min(max(seconds, 0.0), LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(wait or "") - parsedate_to_datetime(headers.get("date") or "")
+    except (ValueError, TypeError):
+        return None
+    return min(max(until.total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def whole_text(text: str) -> str:
+    """The text with surrogate halves joined, and lone ones replaced, so that it has a UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _sentence(fault: ModelFault, option: str, provider: Provider) -> str:
+    text = _SENTENCES[fault].format(
+        who=provider.title,
+        key=f"the key {provider.key_name}" if provider.key_name else "the key",
+        option=option or "the options of this model",
+    )
+    return text[0].upper() + text[1:]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

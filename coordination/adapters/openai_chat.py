@@ -1,0 +1,295 @@
+"""Models that speak Chat Completions: OpenAI's own, and every compatible server by its base_url.
+
+The SDK sends the request. Its streamed answer is read raw, because the objects that the SDK builds for every chunk
+cost several times more than all the rest of a call.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx2
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+
+from coordination.adapters.chat_stream import EventLines, Message, ReplyParts
+from coordination.adapters.model_faults import (
+    Problem,
+    Provider,
+    Raw,
+    broken,
+    refused,
+    retry_after,
+    silent,
+    too_large,
+    whole_text,
+)
+from coordination.errors import ConfigError
+from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+
+CONNECT_SECONDS = 10.0
+DRAIN_SECONDS = 0.5
+"""How long a server may take to end a stream that it has declared done; then its connection is not used again."""
+
+LONGEST_DESCRIPTION = 1024
+"""Characters of a tool's description that OpenAI takes; longer ones fail the whole request."""
+
+_BROKEN_CONNECTION = (APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError)
+_GIVEN_BY_US = frozenset({"model", "messages", "stream", "tools"})
+
+
+class ChatClients:
+    """One SDK client, and so one pool of connections, per server and key, shared by all models of a process."""
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+
+    def client(self, *, base_url: str, api_key: str) -> AsyncOpenAI:
+        """The client of this server and key; made on first use."""
+        client = self._clients.get((base_url, api_key))
+        if client is None:
+            client = AsyncOpenAI(
+                base_url=base_url,
+                # Servers without keys exist; the SDK refuses to be without one, and would take one from the environment.
+                api_key=api_key or "none",
+                max_retries=0,
+                http_client=DefaultAioHttpClient(
+                    limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+                ),
+            )
+            self._clients[base_url, api_key] = client
+        return client
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        clients = list(self._clients.values())
+        self._clients.clear()
+        for client in clients:
+            await client.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatOptions:
+    """What is asked of the server in each call, beside the conversation.
+
+    Attributes:
+        extra_body: sent as it is; wins over everything else that is sent.
+        read_timeout: seconds without a byte after which a call is given up.
+        max_reply_characters: a longer reply is stopped.
+    """
+
+    temperature: float | None = None
+    max_completion_tokens: int | None = None
+    reasoning_effort: str | None = None
+    extra_body: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
+    read_timeout: float = 120.0
+    max_reply_characters: int = 12_000_000
+
+    def body(self) -> dict[str, Raw]:
+        """The options that are set, as the request has them."""
+        options: dict[str, Raw] = {
+            "temperature": self.temperature,
+            "max_completion_tokens": self.max_completion_tokens,
+            "reasoning_effort": self.reasoning_effort,
+        }
+        return {name: value for name, value in options.items() if value is not None} | dict(self.extra_body)
+
+
+class ChatCompletionsModel:
+    """A model behind a Chat Completions server. `key_name` is what people know the key by, such as OPENAI_API_KEY."""
+
+    def __init__(
+        self,
+        *,
+        clients: ChatClients,
+        model: str,
+        base_url: str = OPENAI_BASE_URL,
+        api_key: str = "",
+        key_name: str = "",
+        options: ChatOptions | None = None,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise ConfigError([f"The base_url of {model} must begin with http:// or https:// and name a server."])
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._clients = clients
+        self._api_key = api_key
+        self._options = options or ChatOptions()
+        self._reports_usage = True
+
+    @property
+    def name(self) -> str:
+        """The model's name at the server."""
+        return self._provider.model
+
+    def converse(self, system: str, occasion: Occasion) -> Conversation:
+        """Begin a fresh conversation; the occasion makes no difference to a real model."""
+        del occasion
+        return _ChatConversation(self, system)
+
+    async def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> ReplyParts:
+        """One call of the server, to the end of its reply."""
+        body = self._body(messages, tools)
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
+                    response = await self._open(body)
+            except TimeoutError:
+                raise silent(self._provider) from None
+            except APIStatusError as error:
+                raise refused(_problem(error, body), self._provider) from None
+            except _BROKEN_CONNECTION as error:
+                raise broken(error, self._provider) from None
+            stack.push_async_callback(response.aclose)
+            return await self._read(response)
+
+    async def _open(self, body: dict[str, Raw]) -> httpx2.Response:
+        try:
+            return await self._post(body)
+        except APIStatusError as error:
+            if error.status_code not in {400, 422} or "stream_options" not in _words(error):
+                raise
+        # An older server: it reports no usage, or reports it unasked.
+        self._reports_usage = False
+        del body["stream_options"]
+        return await self._post(body)
+
+    async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
+        client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
+        timeout = httpx2.Timeout(self._options.read_timeout, connect=CONNECT_SECONDS, pool=None)
+        response: object = await client.post(
+            "/chat/completions",
+            cast_to=httpx2.Response,
+            body=body,
+            options={"timeout": timeout, "follow_redirects": False},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
+        return cast("httpx2.Response", response)
+
+    async def _read(self, response: httpx2.Response) -> ReplyParts:
+        limit = self._options.max_reply_characters
+        parts = ReplyParts(self._provider, limit=limit, length_option="max_completion_tokens")
+        try:
+            async with aclosing(response.aiter_bytes()) as stream:
+                if "json" in response.headers.get("content-type", ""):
+                    parts.take(await _joined(stream, limit))
+                else:
+                    await _take_events(stream, parts, EventLines(limit=4 * limit))
+        except OverflowError:
+            raise too_large(self._provider, limit) from None
+        except _BROKEN_CONNECTION as error:
+            raise broken(error, self._provider) from None
+        return parts
+
+    def _body(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> dict[str, Raw]:
+        body: dict[str, Raw] = {"model": self._provider.model, "messages": list(messages), "stream": True}
+        if self._reports_usage:
+            body["stream_options"] = {"include_usage": True}
+        if tools:
+            body["tools"] = [_tool(tool) for tool in tools]
+        return body | self._options.body()
+
+
+class _ChatConversation:
+    """The history as the server wants it; it grows only when a call succeeds."""
+
+    def __init__(self, model: ChatCompletionsModel, system: str) -> None:
+        self._model = model
+        self._history: list[Message] = [{"role": "system", "content": whole_text(system)}]
+
+    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+        messages = [*self._history, *_messages(said)]
+        parts = await self._model.complete(messages, tools)
+        reply = parts.complete()
+        self._history = [*messages, parts.message(reply)]
+        return reply
+
+    async def close(self) -> None:
+        self._history = []
+
+
+async def _take_events(stream: AsyncGenerator[bytes], parts: ReplyParts, lines: EventLines) -> None:
+    async for data in stream:
+        for payload in lines.feed(data):
+            if payload == b"[DONE]":
+                await _drain(stream)
+                return
+            parts.take(payload)
+    for payload in lines.finish():
+        if payload != b"[DONE]":
+            parts.take(payload)
+
+
+async def _drain(stream: AsyncGenerator[bytes]) -> None:
+    """Read to the end, because only then the connection can serve the next call."""
+    with suppress(TimeoutError, *_BROKEN_CONNECTION):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in stream:
+                pass
+
+
+async def _joined(stream: AsyncGenerator[bytes], limit: int) -> bytes:
+    """The whole body of a server that does not stream."""
+    pieces: list[bytes] = []
+    size = 0
+    async for data in stream:
+        pieces.append(data)
+        size += len(data)
+        if size > 4 * limit:
+            raise OverflowError
+    return b"".join(pieces)
+
+
+def _messages(said: Sequence[Said]) -> list[Message]:
+    """Tool results first, as they must follow their calls; then all that was told, as one message."""
+    messages: list[Message] = [
+        {"role": "tool", "tool_call_id": each.call_id, "content": whole_text(_result(each))}
+        for each in said
+        if isinstance(each, ToolResult)
+    ]
+    told = [each.text for each in said if isinstance(each, Told)]
+    if told:
+        messages.append({"role": "user", "content": whole_text("\n\n".join(told))})
+    return messages
+
+
+def _result(result: ToolResult) -> str:
+    return f"Error: {result.text}" if result.is_error else result.text
+
+
+def _tool(tool: ToolSpec) -> Raw:
+    description = whole_text(tool.description)
+    if len(description) > LONGEST_DESCRIPTION:
+        description = description[: LONGEST_DESCRIPTION - 1] + "…"
+    function: dict[str, Raw] = {
+        "name": tool.name,
+        "description": description,
+        "parameters": cast("Raw", tool.input_schema),
+    }
+    if tool.is_strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _words(error: APIStatusError) -> str:
+    return error.message if isinstance(error.body, dict) else str(error.body)
+
+
+def _problem(error: APIStatusError, body: Mapping[str, Raw]) -> Problem:
+    words = _words(error)
+    named = (error.param or "").split(".")[0].split("[")[0]
+    mentioned = next((option for option in body if option not in _GIVEN_BY_US and option in words), "")
+    return Problem(
+        status=error.status_code,
+        codes=tuple(code.lower() for code in (error.code, error.type) if code),
+        words=words,
+        option=named if named in body else mentioned,
+        retry_after=retry_after(error.response.headers),
+    )

@@ -1,0 +1,255 @@
+"""The script of a scripted agent: what it replies, turn by turn, read strictly from the plain data of a YAML file.
+
+    turns:                                        # the first revision; one list of steps per turn
+      - - {after: 0.5, say: Let me look., calls: [{tool: notices.read_notice, arguments: {name: welcome}}]}
+        - {expects: ["Welcome"], calls: [{tool: notices.post_notice, arguments: {title: "{title}"}}], answer: "Post {slug}."}
+      - - {vote: agent1, reason: It does what was asked.}
+    revisions: {2: {turns: […]}, later: {…}}      # after people asked for changes; each has a script of its own
+    presentation: [{answer: …}]
+    report: [{say: Done.}]
+
+A step is one reply. Texts may use {prompt}, {slug}, {title} and {result:server.tool}; a brace is written twice.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from coordination.adapters.script_text import Template
+from coordination.errors import ConfigError, ModelFault
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+Shape: TypeAlias = "Template | None | bool | int | float | Sequence[Shape] | Mapping[str, Shape]"
+"""JSON with templates in the place of its strings."""
+
+_STEP_KEYS = frozenset({"after", "say", "calls", "answer", "vote", "reason", "expects", "fault", "retry_after"})
+_CALL_KEYS = frozenset({"tool", "arguments", "raw_arguments"})
+_ACT_KEYS = frozenset({"turns", "presentation", "report"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedCall:
+    """One tool call. `tool` is `server.tool`, or a name exactly as it is offered."""
+
+    tool: str
+    arguments: Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One reply, or one failure, after `after` seconds."""
+
+    after: float = 0.0
+    say: Template = field(default_factory=lambda: Template.read(""))
+    calls: tuple[ScriptedCall, ...] = ()
+    expects: tuple[str, ...] = ()
+    fault: ModelFault | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """What an agent does in one revision. `presentation` and `report` are None where the script does not say."""
+
+    turns: tuple[tuple[Step, ...], ...] = ()
+    presentation: tuple[Step, ...] | None = None
+    report: tuple[Step, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """All that an agent will do. `later` serves the revisions that have no script of their own."""
+
+    first: Act
+    revisions: Mapping[int, Act] = field(default_factory=dict[int, Act])
+    later: Act | None = None
+
+    def act(self, revision: int) -> Act | None:
+        """The part of one revision; None: the script does not reach so far."""
+        return self.first if revision == 1 else self.revisions.get(revision, self.later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complaint:
+    """One thing wrong in a script, and where."""
+
+    path: KeyPath
+    text: str
+
+
+def parse_script(data: object, *, where: str) -> Script:
+    """The script in this data; `where` names the data in complaints, such as `agents[0].backend.script`.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    script, complaints = read_script(data)
+    if complaints:
+        raise ConfigError([f"{where}{_dotted(complaint.path)}: {complaint.text}" for complaint in complaints])
+    return script
+
+
+def read_script(data: object) -> tuple[Script, Sequence[Complaint]]:
+    """The script as far as it can be read, and everything that is wrong with it."""
+    reader = _Reader()
+    return reader.script(data), reader.complaints
+
+
+class _Reader:
+    """Reads one script; collects complaints instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.complaints: list[Complaint] = []
+
+    def script(self, data: object) -> Script:
+        members = self._members(data, (), _ACT_KEYS | {"revisions"})
+        revisions: dict[int, Act] = {}
+        later: Act | None = None
+        found = members.get("revisions", {})
+        if not isinstance(found, dict):
+            self._complain(("revisions",), f"expected a mapping of revision numbers, found {_kind(found)}")
+            found = {}
+        for key, value in cast("dict[object, object]", found).items():
+            path: KeyPath = ("revisions", str(key))
+            if key == "later":
+                later = self._act(self._members(value, path, _ACT_KEYS), path)
+            elif isinstance(key, int) and not isinstance(key, bool) and key >= 2:
+                revisions[key] = self._act(self._members(value, path, _ACT_KEYS), path)
+            else:
+                self._complain(path, "expected a revision from 2 on, or `later`")
+        return Script(first=self._act(members, ()), revisions=revisions, later=later)
+
+    def _act(self, members: Mapping[str, object], path: KeyPath) -> Act:
+        turns = self._items(members.get("turns", []), (*path, "turns"), "turns")
+        return Act(
+            turns=tuple(self._steps(turn, (*path, "turns", index)) for index, turn in enumerate(turns)),
+            presentation=self._optional_steps(members, "presentation", path),
+            report=self._optional_steps(members, "report", path),
+        )
+
+    def _optional_steps(self, members: Mapping[str, object], key: str, path: KeyPath) -> tuple[Step, ...] | None:
+        return self._steps(members[key], (*path, key)) if key in members else None
+
+    def _steps(self, data: object, path: KeyPath) -> tuple[Step, ...]:
+        return tuple(self._step(each, (*path, index)) for index, each in enumerate(self._items(data, path, "steps")))
+
+    def _step(self, data: object, path: KeyPath) -> Step:
+        members = self._members(data, path, _STEP_KEYS)
+        calls = self._items(members.get("calls", []), (*path, "calls"), "calls")
+        expects = self._items(members.get("expects", []), (*path, "expects"), "texts")
+        scripted = [self._call(call, (*path, "calls", index)) for index, call in enumerate(calls)]
+        return Step(
+            after=self._seconds(members, "after", path) or 0.0,
+            say=self._template(members.get("say", ""), (*path, "say")),
+            calls=(*scripted, *self._workflow_calls(members, path)),
+            expects=tuple(self._text(each, (*path, "expects", index)) for index, each in enumerate(expects)),
+            fault=self._fault(members, path),
+            retry_after=self._seconds(members, "retry_after", path),
+        )
+
+    def _workflow_calls(self, members: Mapping[str, object], path: KeyPath) -> list[ScriptedCall]:
+        calls: list[ScriptedCall] = []
+        if "answer" in members:
+            content = self._template(members["answer"], (*path, "answer"))
+            calls.append(ScriptedCall(tool="new_answer", arguments={"content": content}))
+        if "vote" in members:
+            choice = self._template(members["vote"], (*path, "vote"))
+            reason = self._template(members.get("reason", "It does what was asked."), (*path, "reason"))
+            calls.append(ScriptedCall(tool="vote", arguments={"agent_id": choice, "reason": reason}))
+        elif "reason" in members:
+            self._complain((*path, "reason"), "a reason needs a `vote` beside it")
+        return calls
+
+    def _call(self, data: object, path: KeyPath) -> ScriptedCall:
+        members = self._members(data, path, _CALL_KEYS)
+        tool = self._text(members.get("tool", ""), (*path, "tool"))
+        if not tool:
+            self._complain((*path, "tool"), "expected the name of a tool, as `server.tool`")
+        if "raw_arguments" in members:
+            if "arguments" in members:
+                self._complain(path, "`arguments` and `raw_arguments` exclude each other")
+            return ScriptedCall(tool=tool, arguments=self._template(members["raw_arguments"], (*path, "raw_arguments")))
+        arguments = members.get("arguments", {})
+        if not isinstance(arguments, dict):
+            self._complain((*path, "arguments"), f"expected a mapping, found {_kind(arguments)}")
+            arguments = {}
+        return ScriptedCall(tool=tool, arguments=self._shape(cast("object", arguments), (*path, "arguments")))
+
+    def _shape(self, value: object, path: KeyPath) -> Shape:
+        match value:
+            case str():
+                return self._template(value, path)
+            case None | bool() | int() | float():
+                return value
+            case dict():
+                members = cast("dict[object, object]", value)
+                return {str(key): self._shape(each, (*path, str(key))) for key, each in members.items()}
+            case list():
+                items = cast("list[object]", value)
+                return [self._shape(each, (*path, index)) for index, each in enumerate(items)]
+            case _:
+                self._complain(path, f"{_kind(value)} has no JSON form; put it in quotes")
+                return None
+
+    def _fault(self, members: Mapping[str, object], path: KeyPath) -> ModelFault | None:
+        if "fault" not in members:
+            return None
+        try:
+            return ModelFault(str(members["fault"]))
+        except ValueError:
+            self._complain((*path, "fault"), f"expected one of {', '.join(ModelFault)}")
+            return None
+
+    def _seconds(self, members: Mapping[str, object], key: str, path: KeyPath) -> float | None:
+        value = members.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 3600:
+            self._complain((*path, key), "expected seconds, from 0 to 3600")
+            return None
+        return float(value)
+
+    def _template(self, value: object, path: KeyPath) -> Template:
+        try:
+            return Template.read(self._text(value, path))
+        except ValueError as error:
+            self._complain(path, str(error))
+            return Template.read("")
+
+    def _text(self, value: object, path: KeyPath) -> str:
+        if isinstance(value, str):
+            return value
+        self._complain(path, f"expected a text, found {_kind(value)}")
+        return ""
+
+    def _items(self, value: object, path: KeyPath, what: str) -> list[object]:
+        if isinstance(value, list):
+            return cast("list[object]", value)
+        self._complain(path, f"expected a list of {what}, found {_kind(value)}")
+        return []
+
+    def _members(self, value: object, path: KeyPath, known: frozenset[str]) -> dict[str, object]:
+        if not isinstance(value, dict):
+            self._complain(path, f"expected a mapping, found {_kind(value)}")
+            return {}
+        members = cast("dict[object, object]", value)
+        for key in members:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(known))}"
+                self._complain((*path, str(key)), f"unknown key; {hint}")
+        return {str(key): each for key, each in members.items() if key in known}
+
+    def _complain(self, path: KeyPath, text: str) -> None:
+        self.complaints.append(Complaint(path=path, text=text))
+
+
+def _dotted(path: KeyPath) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing", bool: "true or false"}
+    return names.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,155 @@
+"""A model that follows a script: for the demo, for tests, and for anyone without a key.
+
+It is strict, because a script that is not followed to the letter proves nothing: a call that the script does not know
+fails, and so does a conversation that ends with steps left over.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from coordination.adapters.script import Script, ScriptedCall, Shape, Step
+from coordination.adapters.script_text import Heard, Template, request_in
+from coordination.domain.canonical import Json
+from coordination.errors import ModelError, ModelFault
+from coordination.ports import Clock, Conversation, Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+_PASSING = frozenset({ModelFault.RATE_LIMITED, ModelFault.OVERLOADED, ModelFault.TIMED_OUT, ModelFault.CUT_OFF})
+
+
+class ScriptedModel:
+    """One agent's scripted model. The same occasion gives the same steps, also after a crash."""
+
+    def __init__(self, script: Script, *, clock: Clock, name: str = "scripted") -> None:
+        self._script = script
+        self._clock = clock
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """`scripted`, unless it plays under another name."""
+        return self._name
+
+    def converse(self, system: str, occasion: Occasion) -> Conversation:
+        """Begin the part of the script that is meant for this occasion."""
+        del system
+        return _ScriptedConversation(self._steps(occasion), occasion=occasion, clock=self._clock)
+
+    def _steps(self, occasion: Occasion) -> Sequence[Step]:
+        act = self._script.act(occasion.revision)
+        match occasion.purpose:
+            case "turn":
+                turns = act.turns if act else ()
+                return turns[occasion.turn - 1] if occasion.turn <= len(turns) else ()
+            case "presentation":
+                return (act.presentation if act else None) or self._script.first.presentation or ()
+            case "report":
+                return (act.report if act else None) or self._script.first.report or ()
+
+
+class _ScriptedConversation:
+    def __init__(self, steps: Sequence[Step], *, occasion: Occasion, clock: Clock) -> None:
+        self._steps = steps
+        self._occasion = occasion
+        self._clock = clock
+        self._played = 0
+        self._has_failed = False
+        self._prompt: str | None = None
+        self._results: dict[str, str] = {}
+        self._tool_of_call: dict[str, str] = {}
+
+    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+        self._has_failed = True
+        if self._played == len(self._steps):
+            raise self._misplayed(f"was called once more than its {len(self._steps)} steps")
+        step = self._steps[self._played]
+        self._hear(said)
+        await self._clock.sleep(step.after)
+        self._check(step, said)
+        if step.fault is not None:
+            self._played += 1
+            raise _failure(step.fault, step.retry_after)
+        reply = self._reply(step, tools)
+        self._played += 1
+        self._has_failed = False
+        return reply
+
+    async def close(self) -> None:
+        left = len(self._steps) - self._played
+        # After a failure the conversation may be given up, and no step of the rest is missed.
+        if left and not self._has_failed:
+            raise self._misplayed(f"ended with {left} of {len(self._steps)} steps left over")
+
+    def _hear(self, said: Sequence[Said]) -> None:
+        for each in said:
+            match each:
+                case Told(text=text):
+                    self._prompt = request_in(text) if self._prompt is None else self._prompt
+                case ToolResult(call_id=call_id, text=text):
+                    self._results[self._tool_of_call.get(call_id, call_id)] = text
+
+    def _check(self, step: Step, said: Sequence[Said]) -> None:
+        heard = "\n".join(each.text for each in said)
+        for expected in step.expects:
+            if expected not in heard:
+                raise self._misplayed(f"was not told {json.dumps(expected, ensure_ascii=False)}, which it expects")
+
+    def _reply(self, step: Step, tools: Sequence[ToolSpec]) -> Reply:
+        heard = Heard(prompt=self._prompt, results=self._results)
+        try:
+            calls = [self._call(call, heard, tools, position) for position, call in enumerate(step.calls, start=1)]
+            text = step.say.fill(heard)
+        except LookupError as error:
+            raise self._misplayed(str(error.args[0])) from None
+        for call, scripted in zip(calls, step.calls, strict=True):
+            self._tool_of_call[call.id] = scripted.tool
+        return Reply(text=text, calls=tuple(calls))
+
+    def _call(self, call: ScriptedCall, heard: Heard, tools: Sequence[ToolSpec], position: int) -> ToolCall:
+        arguments = _filled(call.arguments, heard)
+        return ToolCall(
+            id=f"call_{self._played + 1}_{position}",
+            name=_offered_name(call.tool, tools),
+            arguments=arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
+        )
+
+    def _misplayed(self, what: str) -> ModelError:
+        occasion = self._occasion
+        part = f"turn {occasion.turn}" if occasion.purpose == "turn" else occasion.purpose
+        return ModelError(
+            ModelFault.MISCONFIGURED,
+            f"The script of agent{occasion.agent} {what} (revision {occasion.revision}, {part}, "
+            f"step {self._played + 1}); the operator must correct the script.",
+        )
+
+
+def _offered_name(tool: str, tools: Sequence[ToolSpec]) -> str:
+    """The name under which `server.tool` is on offer. Names without a dot pass as they are, offered or not."""
+    server, dot, rest = tool.partition(".")
+    if not dot:
+        return tool
+    name = _FOREIGN.sub("_", f"mcp__{server}__{rest}")
+    if all(offered.name != name for offered in tools):
+        known = ", ".join(offered.name for offered in tools) or "none"
+        raise LookupError(f"calls {tool}, which is not on offer; on offer are {known}")
+    return name
+
+
+def _filled(value: Shape, heard: Heard) -> Json:
+    if isinstance(value, Template):
+        return value.fill(heard)
+    if isinstance(value, Mapping):
+        return {key: _filled(each, heard) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [_filled(each, heard) for each in value]
+    return value
+
+
+def _failure(fault: ModelFault, retry_after: float | None) -> ModelError:
+    return ModelError(
+        fault,
+        f"The script has this call fail: {fault.replace('_', ' ')}.",
+        is_retryable=fault in _PASSING,
+        retry_after=retry_after,
+    )
