@@ -1,0 +1,200 @@
+"""Proves that the log is as it was written, and hands it to others who want to prove it themselves.
+
+What this finds: every change of an event, of its place and of its run's summary. What it can't find: a change by
+somebody who computed all later hashes anew. Against that, keep an export or a head digest where they can't write.
+"""
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from coordination.adapters.sql_codec import FIRST_PREV, decode, event_hash, summary_row
+from coordination.adapters.sql_connection import open_engine, parse_url, plainly
+from coordination.adapters.sql_schema import check, configs, events, runs
+from coordination.domain.canonical import digest
+from coordination.domain.events import RunRequested
+from coordination.domain.run import evolve
+from coordination.domain.states import RunState
+from coordination.errors import IllegalTransition, RunNotFoundError, StorageError
+
+_TEXTS = ("run", "at", "kind", "body", "prev", "hash")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is not as it was written. `seq` is the event where it shows; 0 means the database as a whole."""
+
+    run: str
+    seq: int
+    problem: str
+
+
+def verify(url: str, run: str | None = None) -> Sequence[Finding]:
+    """Everything that is wrong with one run, or with all of them; nothing means that the log is as it was written.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        StorageError: the database can't be read.
+    """
+    findings: list[Finding] = []
+    all_events = sa.select(events).order_by(events.c.run, events.c.seq)
+    all_summaries = sa.select(runs).order_by(runs.c.run)
+    if run is not None:
+        all_events, all_summaries = all_events.where(events.c.run == run), all_summaries.where(runs.c.run == run)
+    with _reading(url) as connection:
+        if run is None:
+            findings += _damage(connection)
+        kept = {
+            row.digest: digest("config", f"{row.origin}\n{row.text}") for row in connection.execute(sa.select(configs))
+        }
+        summaries = {row["run"]: row for row in connection.execute(all_summaries).mappings()}
+        is_known = bool(summaries)
+        rows = connection.execution_options(yield_per=500).execute(all_events).mappings()
+        for name, of_run in groupby(rows, key=lambda row: row["run"]):
+            is_known = True
+            findings += _verify_run(str(name), list(of_run), summaries.pop(name, None), kept)
+    if run is not None and not is_known:
+        raise RunNotFoundError(run)
+    findings += (Finding(run=str(name), seq=1, problem="every event of this run is missing") for name in summaries)
+    return findings
+
+
+def export(url: str, run: str) -> Sequence[str]:
+    """A run's events as JSON lines, each with its hash; docs/audit.md says how anyone can check them.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        StorageError: the database can't be read.
+    """
+    with _reading(url) as connection:
+        query = sa.select(events).where(events.c.run == run).order_by(events.c.seq)
+        lines = [json.dumps(dict(row), ensure_ascii=False) for row in connection.execute(query).mappings()]
+    if not lines:
+        raise RunNotFoundError(run)
+    return lines
+
+
+def _verify_run(
+    run: str, rows: Sequence[sa.RowMapping], summary: sa.RowMapping | None, kept: Mapping[str, str]
+) -> Sequence[Finding]:
+    found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in [*_chain(rows), *_tail(rows, summary)]]
+    if not found and summary is not None:
+        found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in _story(run, rows, summary, kept)]
+    return found
+
+
+def _chain(rows: Sequence[sa.RowMapping]) -> Iterator[tuple[int, str]]:
+    """Where the events are not the ones that were written, one after the other."""
+    expected, prev = 1, FIRST_PREV
+    for row in rows:
+        seq = row["seq"]
+        if not isinstance(seq, int):
+            yield expected, "this event has no number"
+            continue
+        if seq > expected:
+            yield (
+                expected,
+                f"events {expected} to {seq - 1} are missing" if seq - 1 > expected else "this event is missing",
+            )
+        elif row["prev"] != prev:
+            yield seq, "this event does not follow from the one before it: one of the two was changed or put in"
+        if _hash(row) != row["hash"]:
+            yield seq, f"this event ({row['kind']}) was changed after it was written"
+        expected, prev = seq + 1, row["hash"]
+
+
+def _hash(row: sa.RowMapping) -> str | None:
+    if not isinstance(row["v"], int) or not all(isinstance(row[name], str) for name in _TEXTS):
+        return None
+    return event_hash(
+        row["prev"],
+        run=row["run"],
+        seq=row["seq"],
+        at=row["at"],
+        kind=row["kind"],
+        v=row["v"],
+        body=row["body"],
+    )
+
+
+def _tail(rows: Sequence[sa.RowMapping], summary: sa.RowMapping | None) -> Iterator[tuple[int, str]]:
+    """Whether the log ends where the run's summary says that it does."""
+    last = rows[-1]["seq"]
+    if not isinstance(last, int):
+        return
+    if summary is None:
+        yield last, "the run's summary is missing"
+    elif not isinstance(summary["seq"], int):
+        yield last, "the run's summary does not say where the log ends"
+    elif summary["seq"] > last:
+        yield last + 1, f"the log was cut off: it should go on to event {summary['seq']}"
+    elif summary["seq"] < last:
+        yield summary["seq"] + 1, "the log should end before this event"
+    elif summary["head"] != rows[-1]["hash"]:
+        yield last, "the run's summary ends with another event than this one"
+
+
+def _story(
+    run: str, rows: Sequence[sa.RowMapping], summary: sa.RowMapping, kept: Mapping[str, str]
+) -> Iterator[tuple[int, str]]:
+    """Whether the events make sense, and the summary says the same as they do."""
+    state: RunState | None = None
+    for row in rows:
+        try:
+            state = evolve(state, decode(row["kind"], row["v"], row["body"]), datetime.fromisoformat(row["at"]))
+        except (IllegalTransition, StorageError, ValueError) as error:
+            yield row["seq"], f"this event can't be: {error}"
+            return
+        if row["seq"] == 1:
+            yield from _config(state.request, kept)
+    if state is None:
+        return
+    expected = {**summary_row(run, state, rows[-1]["at"]), "started_at": rows[0]["at"]}
+    for name, value in expected.items():
+        if summary[name] != value:
+            yield rows[-1]["seq"], f"the run's summary has another {name} than the events"
+
+
+def _config(request: RunRequested, kept: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Whether the stored configuration is the one that the run began with."""
+    if kept.get(request.config_digest) != request.config_digest:
+        yield 1, f"the configuration {request.config_digest[:8]} of this run was changed or removed"
+
+
+def _damage(connection: sa.Connection) -> Iterator[Finding]:
+    """What SQLite itself finds wrong with its file."""
+    if connection.dialect.name == "sqlite":
+        answer = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+        if answer != "ok":
+            yield Finding(run="", seq=0, problem="the database file is damaged inside; put a backup in its place")
+
+
+@contextmanager
+def _reading(url: str) -> Generator[sa.Connection]:
+    address = parse_url(url)
+    engine = open_engine(address, "read", connections=1)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _read_any_bytes)
+    try:
+        check(engine)
+        with plainly(address), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _read_any_bytes(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    """Let a text that is no UTF-8 any more be read, so that the event that holds it can be named."""
+
+    def any_text(raw: bytes) -> str:
+        return raw.decode("utf-8", "surrogateescape")
+
+    connection.text_factory = any_text

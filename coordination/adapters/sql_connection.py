@@ -1,0 +1,144 @@
+"""How this program opens a database, and what it says when the database won't play along."""
+
+import logging
+import sqlite3
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from coordination.errors import StorageError
+
+_log = logging.getLogger(__name__)
+
+Purpose = Literal["write", "read", "engine"]
+"""`write` and `read` begin transactions themselves; `engine` leaves that to the driver, as DBOS expects it."""
+
+_BUSY_TIMEOUT = "PRAGMA busy_timeout = 30000"
+_FORMS = "sqlite:////absolute/path or postgresql+psycopg://user@host/database"
+
+
+def default_database_url(environ: Mapping[str, str]) -> str:
+    """The database of a person who named none: a file in their state folder, which only they may read."""
+    home = environ.get("XDG_STATE_HOME", "")
+    state = Path(home) if Path(home).is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".local/state"
+    folder = state / "massgen-bot"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        raise StorageError(
+            f"The folder {folder} can't be made; make it yourself, or name a database with DATABASE_URL."
+        ) from None
+    return f"sqlite:///{folder}/massgen-bot.sqlite"
+
+
+def parse_url(text: str) -> sa.URL:
+    """The address of a database, with the driver that this program uses.
+
+    Raises:
+        StorageError: it is no address of SQLite or PostgreSQL. It is not repeated, for it may hold a password.
+    """
+    try:
+        url = sa.make_url(text)
+    except exc.ArgumentError:
+        raise StorageError(f"DATABASE_URL can't be read; write {_FORMS}.") from None
+    match url.get_backend_name():
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url.set(drivername="sqlite", database=str(Path(url.database).absolute()))
+        case "sqlite":
+            raise StorageError(f"DATABASE_URL names no file: runs must outlive the program. Write {_FORMS}.")
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg")
+        case other:
+            raise StorageError(f"DATABASE_URL names a database of kind {other}; write {_FORMS}.")
+
+
+def place(url: sa.URL) -> str:
+    """A database as people know it: its file, or its name and host; never a password."""
+    if url.get_backend_name() == "sqlite":
+        return f"the database file {url.database}"
+    return f"the database {url.database or ''} at {url.host or 'the local socket'}"
+
+
+def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine:
+    """A pool of connections; each is opened when it is first needed.
+
+    The log's writer waits for the disk at each commit (synchronous FULL). DBOS need not: what it loses in a power
+    failure is found again, because a job that was submitted stands in a commit of the writer.
+    """
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
+    begin = {"write": "BEGIN IMMEDIATE", "read": "BEGIN", "engine": ""}[purpose]
+
+    def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None if begin else "IMMEDIATE"
+        connection.execute(_BUSY_TIMEOUT)
+        connection.execute("PRAGMA foreign_keys = ON")
+        if purpose != "read":
+            connection.execute(f"PRAGMA synchronous = {'FULL' if purpose == 'write' else 'NORMAL'}")
+            use_wal(connection)
+
+    def start(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", prepare)
+    if begin:
+        event.listen(engine, "begin", start)
+    return engine
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side. The file remembers it, so all but the first time it is a read.
+
+    SQLite does not wait for others while it changes this, so a race between two first starts is repeated here.
+    """
+    for attempt in range(100):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == 99:
+                raise
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        else:
+            return
+
+
+@contextmanager
+def plainly(url: sa.URL) -> Generator[None]:
+    """Turn what the driver raises into a sentence for the operator; the driver's own words go to the program's log."""
+    try:
+        yield
+    except exc.SQLAlchemyError as error:
+        _log.warning("the database refused", exc_info=error)
+        raise complaint(error, url) from error
+
+
+def complaint(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
+    """What an operator must do about a database error."""
+    name, cause = place(url), getattr(error, "orig", None)
+    words = _ANYTHING
+    if isinstance(cause, sqlite3.Error):
+        words = _SQLITE.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF, _ANYTHING)
+    elif isinstance(error, exc.OperationalError | exc.InterfaceError):
+        words = _UNREACHABLE
+    return StorageError(words.format(name=name, start=name[0].upper() + name[1:]))
+
+
+_UNREACHABLE = "{start} does not answer, or refuses the login; check that it runs, and check DATABASE_URL."
+_ANYTHING = "{start} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."
+_SQLITE = {
+    sqlite3.SQLITE_CANTOPEN: "{start} can't be opened; make sure that its folder exists and may be written to.",
+    sqlite3.SQLITE_BUSY: "{start} is locked by another program; close that program, then try again.",
+    sqlite3.SQLITE_LOCKED: "{start} is locked by another program; close that program, then try again.",
+    sqlite3.SQLITE_FULL: "The disk is full that holds {name}; free some space, then try again.",
+    sqlite3.SQLITE_READONLY: "{start} may only be read; make the file and its folder writable.",
+    sqlite3.SQLITE_NOTADB: "{start} is another kind of file; name another file with DATABASE_URL.",
+    sqlite3.SQLITE_CORRUPT: "{start} is damaged; put a backup in its place.",
+    sqlite3.SQLITE_IOERR: "The disk reports an error with {name}; check the disk.",
+    sqlite3.SQLITE_PERM: "{start} may not be opened by this user; make it theirs.",
+}

@@ -1,0 +1,222 @@
+"""The run log in SQLite or PostgreSQL: append-only, hash-chained, and the judge of every race."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from coordination.adapters.sql_codec import FIRST_PREV, Encoded, decode, encode, event_hash, summary_row, time_text
+from coordination.adapters.sql_connection import open_engine, parse_url, plainly
+from coordination.adapters.sql_follow import Followers
+from coordination.adapters.sql_schema import configs, events, prepare, runs
+from coordination.adapters.sql_writer import GroupCommit
+from coordination.domain.events import RunEvent
+from coordination.domain.run import Recorded
+from coordination.domain.states import RunState
+from coordination.errors import ConflictError, StorageError
+from coordination.ports import Job, RunSummary
+
+Submit = Callable[[sa.Connection, Job], None]
+"""Puts a job into the transaction that is open on a connection."""
+
+_FOUND_AT_MOST = 10
+_READERS = 4
+_Result = TypeVar("_Result")
+_Select = TypeVar("_Select", bound=sa.Select[*tuple[Any, ...]])
+
+
+class SqlLog:
+    """Fits `coordination.ports.RunLog`. Several processes may use one database at once."""
+
+    def __init__(self, url: sa.URL, *, submit: Submit, watch_interval: float) -> None:
+        """Use `open`, which also checks the tables and closes everything."""
+        self._submit = submit
+        self._writing = open_engine(url, "write", connections=1)
+        self._reading = open_engine(url, "read", connections=_READERS)
+        self._insert = sqlite.insert if url.get_backend_name() == "sqlite" else postgresql.insert
+        self._writer = GroupCommit(self._writing)
+        self._readers = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="log-reader")
+        self._followers = Followers(self._newest, interval=watch_interval)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, submit: Submit, watch_interval: float = 0.25) -> "AsyncGenerator[SqlLog]":
+        """The log in the database of this address. A new SQLite file gets its tables.
+
+        Args:
+            url: `sqlite:////path` or `postgresql+psycopg://…`.
+            submit: the engine's way to add a job to the transaction of an append.
+            watch_interval: seconds between looks for what other processes wrote, while somebody follows a run.
+
+        Raises:
+            StorageError: the database can't be used; the text says what to do.
+        """
+        log = cls(parse_url(url), submit=submit, watch_interval=watch_interval)
+        try:
+            await asyncio.to_thread(prepare, log._writing)
+            yield log
+        finally:
+            await asyncio.to_thread(log._close)
+
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        """Add events after number `expected`, all or none, and submit the job in the same transaction."""
+        encoded = [encode(event) for event in events]
+        summary = summary_row(run, state, time_text(at))
+
+        def work(connection: sa.Connection) -> None:
+            rows = _chained(run, expected, self._head(connection, run, expected), time_text(at), encoded)
+            self._advance(connection, run, expected, {**summary, "seq": rows[-1]["seq"], "head": rows[-1]["hash"]})
+            connection.execute(_ADD_EVENTS, rows)
+            if job is not None:
+                self._submit(connection, job)
+
+        await self._writer.run(work)
+        records = [
+            Recorded(run=run, seq=seq, at=at, event=each.event) for seq, each in enumerate(encoded, start=expected + 1)
+        ]
+        self._followers.tell(run, records)
+        return records
+
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        """The events with a number above `after`, oldest first; none if there is no such run."""
+        columns = (events.c.seq, events.c.at, events.c.kind, events.c.v, events.c.body)
+        query = sa.select(*columns).where(events.c.run == run, events.c.seq > after).order_by(events.c.seq)
+
+        def work(connection: sa.Connection) -> Sequence[Recorded]:
+            return [
+                Recorded(run=run, seq=seq, at=datetime.fromisoformat(at), event=decode(kind, v, body))
+                for seq, at, kind, v, body in connection.execute(query)
+            ]
+
+        return await self._read(work)
+
+    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
+        """The events above `after` and all that follow, also those of other processes. Never ends by itself."""
+        with self._followers.joined(run, after) as follower:
+            batch = await self.read(run, after)
+            while True:
+                for recorded in batch:
+                    after = recorded.seq
+                    yield recorded
+                batch = await follower.more(after) or await self.read(run, after)
+
+    async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
+        """The newest runs, newest first."""
+        query = _of(tenant, sa.select(runs)).order_by(runs.c.started_at.desc(), runs.c.run).limit(limit)
+        return await self._read(lambda connection: [_run_summary(row) for row in connection.execute(query).mappings()])
+
+    async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
+        """The names of the runs that begin so, at most 10, letter case aside."""
+        matching = sa.func.lower(runs.c.run).startswith(prefix.lower(), autoescape=True)
+        query = _of(tenant, sa.select(runs.c.run)).where(matching).order_by(runs.c.run).limit(_FOUND_AT_MOST)
+        return await self._read(lambda connection: connection.execute(query).scalars().all())
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        """The runs whose plan has expired by `at` and still waits."""
+        query = sa.select(runs.c.run).where(runs.c.expires_at <= time_text(at)).order_by(runs.c.expires_at)
+        return await self._read(lambda connection: connection.execute(query).scalars().all())
+
+    async def save_config(self, digest: str, text: str, origin: str) -> None:
+        """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""
+        row = {"digest": digest, "text": text, "origin": origin}
+        statement = self._insert(configs).on_conflict_do_nothing()
+        await self._writer.run(lambda connection: connection.execute(statement, row).close())
+
+    async def load_config(self, digest: str) -> tuple[str, str]:
+        """The text and origin of a stored configuration."""
+        query = sa.select(configs.c.text, configs.c.origin).where(configs.c.digest == digest)
+        found = await self._read(lambda connection: connection.execute(query).one_or_none())
+        if found is None:
+            raise StorageError(
+                f"The database has no configuration {digest[:8]}: it was removed, and its run can't go on."
+            )
+        text, origin = found
+        return text, origin
+
+    def _head(self, connection: sa.Connection, run: str, expected: int) -> str:
+        """The hash of event number `expected`, if that is the newest."""
+        if expected == 0:
+            return FIRST_PREV
+        row = connection.execute(_HEAD, {"of_run": run}).one_or_none()
+        if row is None or row.seq != expected:
+            raise ConflictError(run, expected)
+        head: str = row.head
+        return head
+
+    def _advance(self, connection: sa.Connection, run: str, expected: int, summary: Mapping[str, object]) -> None:
+        """Move the run's summary on from event number `expected`: this is the compare-and-swap."""
+        if expected == 0:
+            moved = connection.execute(self._insert(runs).on_conflict_do_nothing(), summary)
+        else:
+            news = {name: summary[name] for name in _MOVING}
+            moved = connection.execute(_ADVANCE, {**news, "of_run": run, "expected": expected})
+        if moved.rowcount != 1:
+            raise ConflictError(run, expected)
+
+    def _newest(self, names: Sequence[str]) -> Mapping[str, int]:
+        query = sa.select(runs.c.run, runs.c.seq).where(runs.c.run.in_(names))
+        with plainly(self._reading.url), self._reading.connect() as connection:
+            return dict(connection.execute(query).all())
+
+    async def _read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
+        def job() -> _Result:
+            with plainly(self._reading.url), self._reading.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+
+    def _close(self) -> None:
+        self._followers.close()
+        self._writer.close()
+        self._readers.shutdown()
+        self._reading.dispose()
+        self._writing.dispose()
+
+
+_HEAD = sa.select(runs.c.seq, runs.c.head).where(runs.c.run == sa.bindparam("of_run"))
+_ADVANCE = sa.update(runs).where(runs.c.run == sa.bindparam("of_run"), runs.c.seq == sa.bindparam("expected"))
+_ADD_EVENTS = sa.insert(events)
+_MOVING = ("state", "updated_at", "expires_at", "seq", "head")
+
+
+def _chained(run: str, expected: int, prev: str, at: str, encoded: Sequence[Encoded]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for seq, each in enumerate(encoded, start=expected + 1):
+        link = event_hash(prev, run=run, seq=seq, at=at, kind=each.kind, v=each.v, body=each.body)
+        row = {"run": run, "seq": seq, "at": at, "kind": each.kind, "v": each.v, "body": each.body}
+        rows.append({**row, "prev": prev, "hash": link})
+        prev = link
+    return rows
+
+
+def _of(tenant: str | None, query: _Select) -> _Select:
+    return query if tenant is None else query.where(runs.c.tenant == tenant)
+
+
+def _run_summary(row: sa.RowMapping) -> RunSummary:
+    expires_at = row["expires_at"]
+    return RunSummary(
+        run=row["run"],
+        tenant=row["tenant"],
+        state=row["state"],
+        prompt=row["prompt"],
+        requester=row["requester"],
+        config=row["config"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+        expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
+        seq=row["seq"],
+    )

@@ -1,0 +1,111 @@
+"""The tables of the log, and whether a database has them in the form that this program writes."""
+
+import sqlalchemy as sa
+
+from coordination.adapters.sql_connection import place, plainly
+from coordination.errors import StorageError
+
+VERSIONS = ("0001",)
+"""Every revision of the schema, oldest first; each has its migration."""
+
+VERSION_TABLE = "massgen_bot_version"
+
+metadata = sa.MetaData()
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("v", sa.Integer, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("prev", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+# Times are texts of one width, in UTC: they sort as they read, and a hash over them is the same on every database.
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("requester", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Index("runs_by_start", "started_at"),
+    sa.Index("runs_by_tenant", "tenant", "started_at"),
+    sa.Index("runs_by_expiry", "expires_at"),
+)
+
+configs = sa.Table(
+    "configs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+)
+
+_stamp = sa.Table(
+    VERSION_TABLE,
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+
+
+def prepare(engine: sa.Engine) -> None:
+    """Make the tables in a new SQLite file; of every other database, check that they fit.
+
+    Raises:
+        StorageError: a person must migrate the database, use a newer program, or name another database.
+    """
+    with plainly(engine.url):
+        if engine.dialect.name == "sqlite":
+            with engine.begin() as connection:
+                if version_of(connection) is None:
+                    _create(connection)
+    check(engine)
+
+
+def check(engine: sa.Engine) -> None:
+    """Make sure that the tables are there, in the form that this program writes.
+
+    Raises:
+        StorageError: a person must migrate the database, use a newer program, or name another database.
+    """
+    with plainly(engine.url), engine.connect() as connection:
+        version = version_of(connection)
+    if version is None:
+        raise StorageError(f"There are no tables of massgen-bot in {place(engine.url)}: run `massgen-bot migrate`.")
+    if version not in VERSIONS:
+        raise StorageError(f"A newer massgen-bot has written to {place(engine.url)}: upgrade this program.")
+    if version != VERSIONS[-1]:
+        raise StorageError(f"An older massgen-bot made {place(engine.url)}: run `massgen-bot migrate`.")
+
+
+def version_of(connection: sa.Connection) -> str | None:
+    """The revision that the database's tables are of; None if it has none of them."""
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(sa.select(_stamp.c.version_num)).scalar_one_or_none()
+
+
+def _create(connection: sa.Connection) -> None:
+    """Make all tables at once, without Alembic, whose import takes longer than all the rest of a start."""
+    if any(sa.inspect(connection).has_table(table.name) for table in metadata.sorted_tables):
+        raise StorageError(
+            f"Another program keeps tables of the same names in {place(connection.engine.url)}: "
+            "name another database with DATABASE_URL."
+        )
+    metadata.create_all(connection)
+    _stamp.create(connection)
+    connection.execute(sa.insert(_stamp), {"version_num": VERSIONS[-1]})
