@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import jsonschema
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -46,13 +48,13 @@ def _unknown_property(schema: JsonObject, arguments: JsonObject) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _validator(schema: str) -> jsonschema.protocols.Validator | None:
+def _validator(schema: str) -> Validator | None:
     """A validator that fetches nothing; None for a schema that is itself broken, which then constrains nothing."""
     value = parse(schema)
     if not isinstance(value, Mapping):
         return None
     try:
-        jsonschema.Draft202012Validator.check_schema(value)
-    except jsonschema.SchemaError:
+        Draft202012Validator.check_schema(value)
+    except SchemaError:
         return None
-    return jsonschema.Draft202012Validator(value, registry=_NOTHING_REMOTE)
+    return Draft202012Validator(value, registry=_NOTHING_REMOTE)

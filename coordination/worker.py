@@ -5,7 +5,7 @@ The log is the checkpoint. Whatever was on disk when a worker died is where the 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
@@ -49,8 +49,9 @@ class Worker:
 
     async def _deliberate(self, journal: Journal, job: Job) -> None:
         state = journal.state
-        waits = s.ChangesWanted | s.Deliberating
-        if isinstance(state, s.Queued) or (isinstance(state, waits) and state.revision == job.revision):
+        if isinstance(state, s.Queued) or (
+            isinstance(state, s.ChangesWanted | s.Deliberating) and state.revision == job.revision
+        ):
             state = await journal.commit(e.DeliberationStarted(revision=job.revision))
         if not isinstance(state, s.Deliberating):
             return
@@ -164,7 +165,7 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncIterator[None]:
+async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncGenerator[None]:
     """While open, what is recorded reaches the disk, and the work inside ends if somebody ends the run.
 
     Raises:
@@ -177,10 +178,8 @@ async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncIterator[None]:
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as failures:
-        moved, others = failures.split(RunMoved)
-        if moved is not None:
-            raise _leaf(moved) from None
-        raise _leaf(others or failures) from None
+        moved: BaseExceptionGroup[BaseException] | None = failures.subgroup(RunMoved)
+        raise _leaf(moved or failures) from None
 
 
 async def _watch(journal: Journal, log: RunLog) -> None:

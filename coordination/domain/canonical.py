@@ -91,7 +91,7 @@ def _write(value: Json, emit: _Emit, depth: int) -> None:
 
 def _write_object(value: Mapping[str, Json], emit: _Emit, depth: int) -> None:
     for key in value:
-        if not isinstance(key, str):
+        if type(key) is not str:
             raise InvalidJsonError(f"an object's key must be a string, not {key!r}")
     emit("{")
     for position, key in enumerate(sorted(value, key=_utf16_units)):

@@ -1,0 +1,69 @@
+"""A whole service for tests: coordinator and worker over one memory log, one fake hub, and played models."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from coordination.domain.approval import Policy
+from coordination.domain.rules import Rule
+from coordination.domain.states import AwaitingDecision, RunState
+from coordination.knobs import Knobs
+from coordination.ports import ToolDefinition
+from coordination.preparation import Prepared
+from coordination.service import Ask, Coordinator
+from coordination.worker import Worker
+from tests.builders import REQUESTER, a_profile
+from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, World
+from tests.service.table import LOOKS_READ
+
+
+class Office:
+    """Agents who play their steps; the test says when a worker comes by."""
+
+    def __init__(
+        self,
+        *models: PlayedModel,
+        knobs: Knobs | None = None,
+        policy: Policy | None = None,
+        rules: tuple[Rule, ...] = (LOOKS_READ,),
+        definitions: Sequence[ToolDefinition] = (),
+    ) -> None:
+        self.clock = FakeClock()
+        self.log = MemoryLog()
+        self.world = World()
+        self.engine = IdleEngine()
+        self.hub = FakeHub(self.world, definitions)
+        profile = a_profile(len(models), knobs=knobs, policy=policy)
+        agents = tuple(replace(agent, rules=rules) for agent in profile.agents)
+        self.prepared = FakePrepared(replace(profile, agents=agents), models)
+        self._names = iter(f"N{number}" for number in range(1000))
+        self.people = Coordinator(self.log, self.engine, clock=self.clock, new_id=self._name, configure=self.configure)
+        self.worker = Worker(self.log, self.hub, clock=self.clock, new_id=self._name, configure=self.configure)
+
+    def _name(self) -> str:
+        return next(self._names)
+
+    def configure(self, text: str, origin: str, tenant: str) -> Prepared:
+        """Whatever the text: the test's own configuration."""
+        return self.prepared
+
+    async def ask(self, prompt: str = "Post hello.") -> str:
+        """Rita asks."""
+        ask = Ask(prompt=prompt, requester=REQUESTER, config_name="test", config_text="text", origin="test.yaml")
+        return await self.people.start(ask)
+
+    async def work(self) -> None:
+        """Perform every job that was submitted, oldest first."""
+        while self.log.jobs:
+            await self.worker.perform(self.log.jobs.pop(0))
+
+    async def planned(self) -> tuple[str, AwaitingDecision]:
+        """Ask, and let the agents come to a plan."""
+        run = await self.ask()
+        await self.work()
+        state = await self.people.state(run)
+        assert isinstance(state, AwaitingDecision), state
+        return run, state
+
+    async def state(self, run: str) -> RunState:
+        """The state now."""
+        return await self.people.state(run)
