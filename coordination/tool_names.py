@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from coordination.ports import ToolDefinition
 
@@ -17,19 +18,24 @@ def offered_names(definitions: Sequence[ToolDefinition]) -> Mapping[str, ToolDef
     """Each tool under a name of its own, in the given order: `mcp__server__tool`, as Claude Code names them.
 
     A name that would be too long, or that two tools would share, gets a hash of the true names instead of its end.
+    The names depend on which tools there are, and not on their order.
     """
-    plain = [_plain(each) for each in definitions]
-    shared = Counter(plain)
-    return {
-        name if shared[name] == 1 and len(name) <= MAX_NAME else _hashed(name, each): each
-        for name, each in zip(plain, definitions, strict=True)
-    }
+    tools = {(each.server, each.tool): each for each in definitions}
+    names = {true_name: _name(*true_name, salt=0) for true_name in tools}
+    # A server may call a tool just as another one's hashed name: each round moves all those that share a name apart.
+    for salt in count(1):
+        shared = Counter(names.values())
+        clashing = [true_name for true_name, name in names.items() if shared[name] > 1]
+        if not clashing:
+            break
+        for true_name in clashing:
+            names[true_name] = _name(*true_name, salt=salt)
+    return {names[true_name]: each for true_name, each in tools.items()}
 
 
-def _plain(definition: ToolDefinition) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", f"mcp__{definition.server}__{definition.tool}")
-
-
-def _hashed(name: str, definition: ToolDefinition) -> str:
-    true_name = f"{definition.server}\n{definition.tool}".encode()
-    return f"{name[: MAX_NAME - _HASH - 1]}_{hashlib.sha256(true_name).hexdigest()[:_HASH]}"
+def _name(server: str, tool: str, *, salt: int) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", f"mcp__{server}__{tool}")
+    if salt == 0 and len(plain) <= MAX_NAME:
+        return plain
+    hashed = hashlib.sha256(f"{server}\n{tool}\n{salt}".encode()).hexdigest()[:_HASH]
+    return f"{plain[: MAX_NAME - _HASH - 1]}_{hashed}"
