@@ -46,7 +46,7 @@ VENDORS = {
     "genai_prices": ("prices",),
     "mcp": ("mcp_",),
     "openai": ("openai_",),
-    "sqlalchemy": ("dbos_", "sql_"),
+    "sqlalchemy": ("dbos_", "sql_", "worker_slots"),
 }
 SLOW_TO_LOAD = ("anthropic", "dbos", "discord", "mcp", "openai", "rich", "slack_bolt", "sqlalchemy")
 
