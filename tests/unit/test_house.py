@@ -169,17 +169,14 @@ def test_no_module_takes_the_name_of_a_library() -> None:
     assert [name_of(path) for path in PRODUCT if {path.stem, path.parent.name} & libraries] == []
 
 
-def test_every_module_of_coordination_has_its_place_in_the_layers() -> None:
+@pytest.mark.parametrize("package", ["bot", "coordination"])
+def test_every_module_has_its_place_in_the_layers(package: str) -> None:
     """A module that no layer names would be checked by no contract."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = {contract["id"]: contract for contract in settings["tool"]["importlinter"]["contracts"]}
-    placed = set(re.findall(r"coordination\.(\w+)", " ".join(contracts["coordination-layers"]["layers"])))
-    there = {
-        path.relative_to(ROOT / "coordination").parts[0].removesuffix(".py")
-        for path in PRODUCT
-        if path.is_relative_to(ROOT / "coordination")
-    }
-    assert there - placed == {"__init__"}
+    placed = set(re.findall(rf"\b{package}\.(\w+)", " ".join(contracts[f"{package}-layers"]["layers"])))
+    parts = (path.relative_to(ROOT / package).parts for path in PRODUCT if path.is_relative_to(ROOT / package))
+    assert {first.removesuffix(".py") for first, *_ in parts} - placed == {"__init__"}
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
