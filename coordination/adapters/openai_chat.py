@@ -9,11 +9,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+from openai import APIConnectionError, APIStatusError, AsyncStream
 
 from coordination.adapters.chat_stream import EventLines, Message, ReplyParts
 from coordination.adapters.model_faults import (
@@ -27,6 +26,7 @@ from coordination.adapters.model_faults import (
     too_large,
     whole_text,
 )
+from coordination.adapters.openai_clients import OpenAIClients
 from coordination.errors import ConfigError
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
@@ -41,36 +41,6 @@ LONGEST_DESCRIPTION = 1024
 
 _BROKEN_CONNECTION = (APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError)
 _GIVEN_BY_US = frozenset({"model", "messages", "stream", "tools"})
-
-
-class ChatClients:
-    """One SDK client, and so one pool of connections, per server and key, shared by all models of a process."""
-
-    def __init__(self) -> None:
-        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
-
-    def client(self, *, base_url: str, api_key: str) -> AsyncOpenAI:
-        """The client of this server and key; made on first use."""
-        client = self._clients.get((base_url, api_key))
-        if client is None:
-            client = AsyncOpenAI(
-                base_url=base_url,
-                # Servers without keys exist; the SDK refuses to be without one, and would take one from the environment.
-                api_key=api_key or "none",
-                max_retries=0,
-                http_client=DefaultAioHttpClient(
-                    limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
-                ),
-            )
-            self._clients[base_url, api_key] = client
-        return client
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +76,14 @@ class ChatCompletionsModel:
     def __init__(
         self,
         *,
-        clients: ChatClients,
+        clients: OpenAIClients,
         model: str,
         base_url: str = OPENAI_BASE_URL,
         api_key: str = "",
         key_name: str = "",
         options: ChatOptions | None = None,
     ) -> None:
-        address = urlsplit(base_url)
-        if address.scheme not in {"http", "https"} or not address.hostname:
-            raise ConfigError([f"The base_url of {model} must begin with http:// or https:// and name a server."])
+        _check_address(base_url, model)
         self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
         self._clients = clients
         self._api_key = api_key
@@ -213,6 +181,17 @@ class _ChatConversation:
 
     async def close(self) -> None:
         self._history = []
+
+
+def _check_address(base_url: str, model: str) -> None:
+    try:
+        address = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        address = httpx2.URL("")
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise ConfigError([f"The base_url of {model} must begin with http:// or https:// and name a server."])
+    if address.userinfo:
+        raise ConfigError([f"The base_url of {model} must not hold a name or password; a key belongs into api_key."])
 
 
 async def _take_events(stream: AsyncGenerator[bytes], parts: ReplyParts, lines: EventLines) -> None:

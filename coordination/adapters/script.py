@@ -251,5 +251,11 @@ def _dotted(path: KeyPath) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing", bool: "true or false"}
+    names: dict[type[object], str] = {
+        dict: "a mapping",
+        list: "a list",
+        str: "a text",
+        type(None): "nothing",
+        bool: "true or false",
+    }
     return names.get(type(value), f"a {type(value).__name__}")

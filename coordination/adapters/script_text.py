@@ -90,7 +90,7 @@ def _fill(name: str, heard: Heard) -> str:
 
 
 def _slug(prompt: str) -> str:
-    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return slug[:_LONGEST_SLUG].strip("-") or "request"
 

@@ -1,0 +1,255 @@
+"""What goes over the wire to a Chat Completions server, and what is made of servers that are merely compatible."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from coordination.adapters.openai_chat import ChatCompletionsModel, ChatOptions
+from coordination.adapters.openai_clients import OpenAIClients
+from coordination.domain.ballot import Ballot
+from coordination.ports import Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.prompts import workflow_tools
+from tests.servers.chat_server import Call, ChatServer, Fails, Says, Scripted, Sends, chat_server, event
+
+OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+GO = (Told(text="go"),)
+READ = ToolSpec(name="mcp__notices__read", description="Reads a notice.", input_schema={"type": "object"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    server: ChatServer
+    model: ChatCompletionsModel
+
+    async def send(self, said: Sequence[Said] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
+        async with asyncio.timeout(20):
+            return await self.model.converse("be good", OCCASION).send(said, tools)
+
+
+@asynccontextmanager
+async def line(*queue: Scripted, options: ChatOptions | None = None, api_key: str = "k") -> AsyncGenerator[Line]:
+    clients = OpenAIClients()
+    async with chat_server(*queue) as server:
+        model = ChatCompletionsModel(
+            clients=clients, model="gpt-x", base_url=server.base_url, api_key=api_key, options=options
+        )
+        try:
+            yield Line(server=server, model=model)
+        finally:
+            await clients.aclose()
+        assert server.complaints == []
+
+
+async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools_and_asks_for_usage() -> None:
+    async with line(Says(text="hi")) as open_line:
+        (answer,) = workflow_tools(Ballot(size=2), may_answer=True)
+        reply = await open_line.send(tools=(READ, answer))
+        assert open_line.model.name == "gpt-x"
+    assert open_line.server.requests == [
+        {
+            "model": "gpt-x",
+            "messages": [{"role": "system", "content": "be good"}, {"role": "user", "content": "go"}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "tools": [
+                {"type": "function", "function": {"name": READ.name, "description": READ.description,
+                                                  "parameters": {"type": "object"}}},
+                {"type": "function", "function": {"name": "new_answer", "description": answer.description,
+                                                  "parameters": answer.input_schema, "strict": True}},
+            ],
+        }
+    ]  # fmt: skip
+    assert reply.usage == Usage(input_tokens=120, cached_tokens=100, output_tokens=30)
+
+
+async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None:
+    options = ChatOptions(
+        temperature=0.2, max_completion_tokens=900, reasoning_effort="low", extra_body={"seed": 7, "temperature": 1}
+    )
+    async with line(Says(text="hi"), options=options) as open_line:
+        await open_line.send()
+    sent = open_line.server.requests[0]
+    assert {key: sent[key] for key in sent.keys() - {"model", "messages", "stream", "stream_options"}} == {
+        "temperature": 1,
+        "max_completion_tokens": 900,
+        "reasoning_effort": "low",
+        "seed": 7,
+    }
+
+
+async def test_the_history_grows_by_what_was_said_and_what_was_replied() -> None:
+    calls = [Call(name=READ.name, arguments='{"name": "a"}', id="c1"), Call(name=READ.name, arguments="{}", id="c2")]
+    async with line(Says(text="Let me see.", calls=calls), Says(text="done")) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        await conversation.send(GO, (READ,))
+        told: list[Said] = [Told(text="news"), Told(text="more")]
+        results: list[Said] = [ToolResult(call_id="c1", text="A"), ToolResult(call_id="c2", text="no", is_error=True)]
+        await conversation.send([*told, *results], (READ,))
+    assert open_line.server.requests[1]["messages"][2:] == [
+        {
+            "role": "assistant",
+            "content": "Let me see.",
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": READ.name, "arguments": '{"name": "a"}'}},
+                {"id": "c2", "type": "function", "function": {"name": READ.name, "arguments": "{}"}},
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "A"},
+        {"role": "tool", "tool_call_id": "c2", "content": "Error: no"},
+        {"role": "user", "content": "news\n\nmore"},
+    ]
+
+
+async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
+    async with line(*[Says(text="hi")] * 6) as open_line:
+        await asyncio.gather(*[open_line.send((Told(text=f"I am {number}"),)) for number in range(6)])
+    heard = sorted(request["messages"][1]["content"] for request in open_line.server.requests)
+    assert heard == [f"I am {number}" for number in range(6)]
+    assert all(len(request["messages"]) == 2 for request in open_line.server.requests)
+
+
+async def test_one_connection_serves_call_after_call() -> None:
+    async with line(*[Says(text="hi")] * 5) as open_line:
+        for _ in range(5):
+            await open_line.send()
+    assert len(open_line.server.connections) == 1
+
+
+async def test_models_of_one_server_and_key_share_a_client_and_others_do_not() -> None:
+    clients = OpenAIClients()
+    try:
+        first = clients.client(base_url="http://a/v1", api_key="k")
+        assert clients.client(base_url="http://a/v1", api_key="k") is first
+        assert clients.client(base_url="http://a/v1", api_key="other") is not first
+        assert clients.client(base_url="http://b/v1", api_key="k") is not first
+    finally:
+        await clients.aclose()
+    assert first.is_closed()
+
+
+@pytest.mark.parametrize(("api_key", "sent"), [("secret", "Bearer secret"), ("", "Bearer none")])
+async def test_the_key_comes_from_the_configuration_alone(
+    api_key: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-somebody-else")
+    async with line(Says(text="hi"), api_key=api_key) as open_line:
+        await open_line.send()
+    assert open_line.server.headers[0]["Authorization"] == sent
+
+
+@pytest.mark.parametrize("split", [1, 2, 3, 7, 1000])
+async def test_a_stream_may_be_torn_anywhere(split: int) -> None:
+    call = Call(name="new_answer", arguments='{"content": "日本語 ☃ 🎉"}')
+    async with line(Says(text="naïve 🎉", calls=[call], split=split)) as open_line:
+        reply = await open_line.send()
+    assert (reply.text, reply.calls[0].arguments) == ("naïve 🎉", '{"content": "日本語 ☃ 🎉"}')
+
+
+async def test_surrogate_halves_in_separate_chunks_become_one_character_and_lone_ones_are_replaced() -> None:
+    halves = [
+        rb'data: {"choices": [{"delta": {"content": "%s"}}]}' % half for half in (rb"\ud83c", rb"\udf89", rb"\ud800")
+    ]
+    finish = event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    async with line(Sends(writes=[b"\n\n".join([*halves, b""]), finish]), Says(text="ok")) as open_line:
+        conversation = open_line.model.converse("lone \udc00", OCCASION)
+        reply = await conversation.send([Told(text="also \ud800 here")], ())
+        await conversation.send(GO, ())
+    assert reply.text == "🎉\ufffd"
+    assert open_line.server.requests[1]["messages"][0]["content"] == "lone \ufffd"
+
+
+async def test_missing_usage_ids_and_end_mark_are_no_fault() -> None:
+    calls = [Call(name="a", arguments="{}", id=None), Call(name="b", arguments="", id=None)]
+    says = Says(calls=calls, without=frozenset({"usage", "done"}))
+    async with line(says, Says(text="ok")) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        reply = await conversation.send(GO, ())
+        await conversation.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], ())
+    assert [(call.name, call.arguments) for call in reply.calls] == [("a", "{}"), ("b", "{}")]
+    assert len({call.id for call in reply.calls}) == 2
+    assert reply.usage == Usage()
+
+
+async def test_calls_without_an_index_or_all_with_the_same_are_told_apart() -> None:
+    calls = [Call(name="a", arguments='{"x": 1}', id="c1"), Call(name="b", arguments='{"y": 2}', id="c2")]
+    same = [
+        event({"choices": [{"delta": {"tool_calls": [{"index": 0, "id": call.id, "function": {"name": call.name}}]}}]})
+        + event({"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": call.arguments}}]}}]})
+        for call in calls
+    ]
+    finish = event({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
+    async with line(Says(calls=calls, without=frozenset({"index"})), Sends(writes=[*same, finish])) as open_line:
+        for _ in range(2):
+            reply = await open_line.send()
+            assert reply.calls == tuple(
+                ToolCall(id=call.id or "", name=call.name, arguments=call.arguments) for call in calls
+            )
+
+
+async def test_two_calls_of_one_id_get_ids_of_their_own() -> None:
+    calls = [Call(name="a", arguments="{}", id="same"), Call(name="b", arguments="{}", id="same")]
+    async with line(Says(calls=calls), Says(text="ok")) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        reply = await conversation.send(GO, ())
+        await conversation.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], ())
+    assert reply.calls[0].id == "same"
+    assert reply.calls[1].id != "same"
+
+
+async def test_a_server_that_does_not_stream_is_understood() -> None:
+    function = {"name": "a", "arguments": {"x": 1}}
+    message = {"role": "assistant", "content": "Hm.", "tool_calls": [{"id": "c1", "function": function}]}
+    whole = b'{"choices": [{"index": 0, "message": %s, "finish_reason": "tool_calls"}], "usage": {"prompt_tokens": 3}}'
+    body = whole % event(message)[6:].strip()
+    async with line(Sends(writes=[body[:50], body[50:]], content_type="application/json; charset=utf-8")) as open_line:
+        reply = await open_line.send()
+    expected = ToolCall(id="c1", name="a", arguments='{"x": 1}')
+    assert reply == Reply(text="Hm.", calls=(expected,), usage=Usage(input_tokens=3))
+
+
+async def test_comments_empty_lines_and_carriage_returns_are_no_part_of_a_reply() -> None:
+    noisy = [b": keep-alive\r\n\r\n", b"event: message\r\n", b'data:{"choices":[{"delta":{"content":"hi"}}]}\r\n\r\n']
+    last = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": "many"}}'
+    async with line(Sends(writes=[*noisy, last])) as open_line:
+        assert await open_line.send() == Reply(text="hi")
+
+
+async def test_an_older_server_that_refuses_stream_options_is_asked_without_from_then_on() -> None:
+    refusal = Fails(status=400, error={"message": "Unrecognized request argument supplied: stream_options"})
+    async with line(refusal, Says(text="one"), Says(text="two")) as open_line:
+        assert [(await open_line.send()).text for _ in range(2)] == ["one", "two"]
+    assert ["stream_options" in request for request in open_line.server.requests] == [True, False, False]
+
+
+async def test_fields_of_the_servers_own_go_back_with_the_history() -> None:
+    call = Call(name="a", arguments="{}", extra={"extra_content": {"signature": "s"}})
+    async with line(Says(calls=[call], delta={"reasoning_content": "hmm"}), Says(text="ok")) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        reply = await conversation.send(GO, ())
+        await conversation.send([ToolResult(call_id=reply.calls[0].id, text="fine")], ())
+    message = open_line.server.requests[1]["messages"][2]
+    assert message["reasoning_content"] == "hmm"
+    assert message["tool_calls"][0]["extra_content"] == {"signature": "s"}
+
+
+async def test_what_a_server_would_refuse_in_a_history_is_made_acceptable() -> None:
+    call = Call(name="functions.post notice", arguments='{"title": "ha')
+    async with line(Says(calls=[call]), Says(text="ok")) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        reply = await conversation.send(GO, ())
+        await conversation.send([ToolResult(call_id=reply.calls[0].id, text="no such tool", is_error=True)], ())
+    assert (reply.calls[0].name, reply.calls[0].arguments) == (call.name, call.arguments)
+    sent: dict[str, Any] = open_line.server.requests[1]["messages"][2]["tool_calls"][0]["function"]
+    assert sent == {"name": "functions_post_notice", "arguments": '{"not_json": "{\\"title\\": \\"ha"}'}
+
+
+async def test_a_long_description_is_cut_to_what_the_provider_takes() -> None:
+    wordy = ToolSpec(name="a", description="x" * 2000, input_schema={"type": "object"})
+    async with line(Says(text="ok")) as open_line:
+        await open_line.send(tools=(wordy,))
+    sent: str = open_line.server.requests[0]["tools"][0]["function"]["description"]
+    assert sent == "x" * 1023 + "…"
