@@ -1,0 +1,258 @@
+"""The engine: DBOS keeps the jobs in the log's own database, and finds hands for them again after a crash.
+
+A job is submitted in the transaction of the append that calls for it. It waits in a queue, a living worker claims it,
+and it counts as done when `perform` has returned. A worker that dies frees its slot; another gives its jobs back.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Queue
+from dbos import error as dbos_error
+
+from coordination.adapters import dbos_inside
+from coordination.adapters.dbos_lookout import Lookout
+from coordination.adapters.dbos_shift import Shift
+from coordination.adapters.sql_connection import open_engine, parse_url, place, plainly
+from coordination.adapters.worker_slots import Slots, slots_for
+from coordination.errors import StorageError
+from coordination.ports import Job, Perform
+
+_APPLICATION = "massgen-bot"
+_WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
+_CONNECTIONS = 10
+_THREADS = 16
+_PATIENCE = 2.0
+_ATTEMPTS = 1000
+"""How often a job may be begun, restarts included. One that kills its process must end one day; no other comes near."""
+
+_FORGET_AT_ONCE = 500
+
+_dbos_log = logging.getLogger("dbos")
+_dbos_log.addHandler(logging.NullHandler())  # Else DBOS adds one that writes to the terminal.
+_dbos_log.setLevel(logging.WARNING)
+
+
+class DbosEngine:
+    """Fits `coordination.ports.Engine`. One per process may be running."""
+
+    def __init__(
+        self,
+        url: sa.URL,
+        *,
+        deliberations: int,
+        executions: int,
+        poll_interval: float,
+        rounds_interval: float,
+        retry_waits: Sequence[float],
+    ) -> None:
+        """Use `open`, which also prepares the tables and closes everything."""
+        self._url = url
+        self._limits = {"deliberate": deliberations, "execute": executions}
+        self._poll_interval = poll_interval
+        self._rounds_interval = rounds_interval
+        self._retry_waits = retry_waits
+        self._database = open_engine(url, "engine", connections=_CONNECTIONS)
+        self._client = DBOSClient(
+            system_database_engine=self._database,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=_APPLICATION,
+            lazy=True,
+        )
+        self._lookout: Lookout | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        *,
+        deliberations: int = 128,
+        executions: int = 32,
+        poll_interval: float = 1.0,
+        rounds_interval: float = 2.0,
+        retry_waits: Sequence[float] = (1, 5, 30, 120),
+    ) -> "AsyncGenerator[DbosEngine]":
+        """The engine on the log's database; jobs can be submitted from here on, also if it never runs.
+
+        Args:
+            url: the same address as the log's.
+            deliberations: how many runs this process plans at once.
+            executions: how many plans this process carries out at once.
+            poll_interval: seconds between looks for jobs that other processes submitted.
+            rounds_interval: seconds between looks for dead workers.
+            retry_waits: seconds before each repeat of a job that raised; after the last it waits for a restart.
+
+        Raises:
+            StorageError: the database can't be used; the text says what to do.
+        """
+        dbos_inside.refuse_pickle()
+        engine = cls(
+            parse_url(url),
+            deliberations=deliberations,
+            executions=executions,
+            poll_interval=poll_interval,
+            rounds_interval=rounds_interval,
+            retry_waits=retry_waits,
+        )
+        try:
+            await asyncio.to_thread(engine._prepare)
+            yield engine
+        finally:
+            engine._client.destroy()
+            engine._database.dispose()
+
+    def submit(self, connection: sa.Connection, job: Job) -> None:
+        """Put a job into the transaction that is open on a connection to the same database."""
+        self._client.enqueue_in_transaction(
+            connection,
+            {
+                "workflow_name": _WORKFLOWS[job.task],
+                "queue_name": job.task,
+                "workflow_id": job.name,
+                "app_version": dbos_inside.VERSION,
+            },
+            job.run,
+            job.tenant,
+            job.revision,
+            job.attempt,
+        )
+
+    def nudge(self) -> None:
+        """A job was just submitted here: look at once rather than at the next poll."""
+        if self._lookout is not None:
+            self._lookout.nudge()
+
+    @asynccontextmanager
+    async def running(self, perform: Perform) -> AsyncGenerator[None]:
+        """Take part in the work while the context is open; recovers what dead processes left.
+
+        Jobs that are in hand when the context closes are cancelled, and go on where the engine runs next.
+
+        Raises:
+            StorageError: the database can't be used.
+        """
+        dbos_inside.require_none()
+        slots = slots_for(self._url)
+        shift = Shift(perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended)
+        slot = await asyncio.to_thread(slots.take)
+        try:
+            await asyncio.to_thread(self._give_back, slot)
+            queues = await self._launch(slot, shift)
+            self._lookout = Lookout(
+                self._client,
+                shift,
+                queues=queues,
+                limits=self._limits,
+                slots=slots,
+                slot=slot,
+                interval=self._rounds_interval,
+            )
+            yield
+        finally:
+            await self._end(slots, slot, shift)
+
+    async def forget_finished(self, before: datetime) -> int:
+        """Delete what the engine remembers of jobs that ended before a time; the log keeps its own. Returns how many.
+
+        A job of a forgotten name would run again if it were submitted again, and find that it is done.
+        """
+        return await asyncio.to_thread(self._forget, before.astimezone(UTC).isoformat())
+
+    def _forget(self, before: str) -> int:
+        count = 0
+        while found := self._client.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before,
+            limit=_FORGET_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        ):
+            self._client.delete_workflows([each.workflow_id for each in found])
+            count += len(found)
+        return count
+
+    def _prepare(self) -> None:
+        """Make DBOS's tables in SQLite, in any state; on PostgreSQL that is for `massgen-bot migrate` to do."""
+        if self._url.get_backend_name() == "sqlite":
+            with plainly(self._url):
+                self._database.connect().close()
+                DBOS.migrate(self._url.render_as_string(hide_password=False))
+
+    def _give_back(self, slot: str) -> None:
+        with plainly(self._url):
+            dbos_inside.give_back(self._client, slot)
+
+    async def _launch(self, slot: str, shift: Shift) -> dict[str, Queue]:
+        config = DBOSConfig(
+            name=_APPLICATION,
+            system_database_url=self._url.render_as_string(hide_password=False),
+            system_database_engine=self._database,
+            serializer=DBOSPortableJSONSerializer(),
+            application_version=dbos_inside.VERSION,
+            executor_id=slot,
+            max_executor_threads=_THREADS,
+            notification_listener_polling_interval_sec=0.25,
+            run_migrations=False,
+            log_level="WARNING",
+        )
+        with plainly(self._url):
+            DBOS(config=config)
+            dbos_inside.calm()
+            _register_workflows(shift.work)
+            try:
+                DBOS.launch()  # Here and not in a thread: DBOS adopts the event loop that it is launched in.
+            except dbos_error.DBOSInitializationError as error:
+                raise StorageError(
+                    f"The engine finds no tables of its own in {place(self._url)}: run `massgen-bot migrate`."
+                ) from error
+            return await asyncio.to_thread(self._register_queues)
+
+    def _register_queues(self) -> dict[str, Queue]:
+        return {
+            task: DBOS.register_queue(task, worker_concurrency=limit, polling_interval_sec=self._poll_interval)
+            for task, limit in self._limits.items()
+        }
+
+    def _job_ended(self) -> None:
+        if self._lookout is not None:
+            self._lookout.job_ended()
+
+    async def _end(self, slots: Slots, slot: str, shift: Shift) -> None:
+        lookout, self._lookout = self._lookout, None
+        if lookout is not None:
+            await asyncio.to_thread(lookout.stop)
+        is_idle = await shift.stop(patience=_PATIENCE)
+        await dbos_inside.end(patience=_PATIENCE / 4)
+        try:
+            if is_idle:
+                await asyncio.to_thread(self._give_back, slot)
+        finally:
+            await asyncio.to_thread(slots.release)
+
+
+def migrate(url: str) -> None:
+    """Make DBOS's tables in a database, or change them step by step.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    address = parse_url(url)
+    with plainly(address):
+        DBOS.migrate(address.render_as_string(hide_password=False))
+
+
+def _register_workflows(work: Callable[[Job], Awaitable[None]]) -> None:
+    """Tell DBOS what to do with a job of each queue. What is registered here by name is in the database for long."""
+
+    @DBOS.workflow(name=_WORKFLOWS["deliberate"], max_recovery_attempts=_ATTEMPTS)
+    async def deliberate(run: str, tenant: str, revision: int, attempt: int) -> None:
+        await work(Job(task="deliberate", run=run, tenant=tenant, revision=revision, attempt=attempt))
+
+    @DBOS.workflow(name=_WORKFLOWS["execute"], max_recovery_attempts=_ATTEMPTS)
+    async def execute(run: str, tenant: str, revision: int, attempt: int) -> None:
+        await work(Job(task="execute", run=run, tenant=tenant, revision=revision, attempt=attempt))
