@@ -36,9 +36,7 @@ def require_none() -> None:
 
 
 def calm() -> None:
-    """Let DBOS look once a minute, not once a second, for what this program has none of: delayed jobs, jobs with a
-    time limit, jobs without a queue. Call it before the launch.
-    """
+    """Before the launch: let DBOS look for what there is none of (delays, time limits) each minute, not each second."""
     _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _SELDOM
     _dbos._get_dbos_instance()._registry.get_internal_queue()._polling_interval_sec = _SELDOM
 
