@@ -1,0 +1,138 @@
+"""What is wrong with a configuration, in words: where, what was found, what was expected, what was perhaps meant."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from coordination.errors import ConfigError
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+_PLAIN_KEY = re.compile(r"^[\w$<-]{1,60}$")
+_LONGEST_SHOWN = 32
+"""Keys and tokens of every provider are longer: what is longer than this is never repeated in a message."""
+
+
+@dataclass(frozen=True, order=True)
+class Complaint:
+    """One problem at one place. `text` holds no value that might be a secret."""
+
+    line: int
+    where: str
+    text: str
+
+    def render(self, origin: str) -> str:
+        """The line that people read: `file:line: key.path: found ...; expected ...`."""
+        place = f"{printable(origin)}:{self.line}: "
+        return place + (f"{self.where}: {self.text}" if self.where else self.text)
+
+
+@dataclass
+class _Repeated:
+    first: Complaint
+    lines: list[int] = field(default_factory=list[int])
+
+
+class Report:
+    """Collects every complaint and warning of one configuration."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._complaints: list[Complaint] = []
+        self._warnings: dict[str, _Repeated] = {}
+
+    def complain(self, line: int, path: KeyPath, text: str) -> None:
+        """Note something that the operator must change."""
+        self._complaints.append(Complaint(line, key_name(path), text))
+
+    def warn(self, line: int, path: KeyPath, text: str, *, once_for: str = "") -> None:
+        """Note something that is accepted, but has no effect or another one than the operator may think.
+
+        Warnings of the same `once_for` are told once, with the other lines beside.
+        """
+        known = self._warnings.get(once_for or f"{path}:{text}")
+        if known is None:
+            self._warnings[once_for or f"{path}:{text}"] = _Repeated(Complaint(line, key_name(path), text))
+        elif line != known.first.line and line not in known.lines:
+            known.lines.append(line)
+
+    @property
+    def has_complaints(self) -> bool:
+        """Whether the configuration can't be used as it is."""
+        return bool(self._complaints)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Every warning, in the order of the file."""
+        ordered = sorted(self._warnings.values(), key=lambda each: each.first)
+        return tuple(each.first.render(self._origin) + _also(each.lines) for each in ordered)
+
+    def render(self) -> list[str]:
+        """Every complaint, in the order of the file."""
+        return [complaint.render(self._origin) for complaint in sorted(set(self._complaints))]
+
+    def raise_if_any(self) -> None:
+        """Raise what was collected.
+
+        Raises:
+            ConfigError: there was at least one complaint.
+        """
+        if self._complaints:
+            raise ConfigError(self.render())
+
+
+def key_name(path: KeyPath) -> str:
+    """A key path as people write it: `agents[0].backend.model`."""
+    name = ""
+    for part in path:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            name += ("." if name else "") + shown_key(part)
+    return name
+
+
+def shown_key(key: str) -> str:
+    """A key for a message; one that does not look like a key is only described."""
+    if _PLAIN_KEY.match(key):
+        return key
+    return quoted(key)
+
+
+def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
+    """A short text in quotes; of a long one, only its length."""
+    if len(text) > longest:
+        return f"a text of {len(text):,} characters"
+    return f"'{printable(text)}'"
+
+
+def printable(text: str) -> str:
+    """The text on one line, invisible characters made visible."""
+    return "".join(each if each.isprintable() else f"⟨U+{ord(each):04X}⟩" for each in text)
+
+
+def mismatch(found: str, expected: str, suggestion: str | None = None) -> str:
+    """The sentence of every complaint."""
+    tail = f"; did you mean {suggestion}?" if suggestion else ""
+    return f"found {found}; expected {expected}{tail}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was perhaps meant."""
+    by_folded = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(word.casefold()[:100], by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Words as a choice: `a, b or c`."""
+    *most, last = list(words)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _also(lines: list[int]) -> str:
+    if not lines:
+        return ""
+    word = "line" if len(lines) == 1 else "lines"
+    return f" (also in {word} {', '.join(str(line) for line in sorted(lines))})"

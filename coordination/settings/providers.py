@@ -1,0 +1,161 @@
+"""Who serves models: MassGen's backend types and ours, with their address and the variable that holds the key."""
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+Family = Literal["responses", "chat", "anthropic", "gemini", "claude_code", "scripted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """One backend type.
+
+    Attributes:
+        family: the API that it speaks, and so the adapter that serves it.
+        base_url: where it is, unless the config says otherwise; empty: the adapter's own default, or none at all.
+        key_variables: where the key is looked up, in this order, when the config has none.
+        hosts: the ends of host names by which a bare `base_url` is recognised.
+        searches_web: the provider itself can search the web, as a read.
+    """
+
+    type: str
+    title: str
+    family: Family
+    base_url: str = ""
+    key_variables: tuple[str, ...] = ()
+    needs_key: bool = True
+    hosts: tuple[str, ...] = ()
+    searches_web: bool = False
+
+
+def _chat(type_: str, title: str, base_url: str, *key_variables: str, hosts: tuple[str, ...] = ()) -> Provider:
+    return Provider(type=type_, title=title, family="chat", base_url=base_url, key_variables=key_variables, hosts=hosts)
+
+
+def _local(type_: str, title: str, base_url: str, *key_variables: str) -> Provider:
+    return Provider(
+        type=type_, title=title, family="chat", base_url=base_url, key_variables=key_variables, needs_key=False
+    )
+
+
+_ALL = (
+    Provider(
+        type="openai",
+        title="OpenAI",
+        family="responses",
+        base_url="https://api.openai.com/v1",
+        key_variables=("OPENAI_API_KEY",),
+        hosts=("openai.com",),
+        searches_web=True,
+    ),
+    Provider(
+        type="claude",
+        title="Anthropic",
+        family="anthropic",
+        base_url="https://api.anthropic.com",
+        key_variables=("ANTHROPIC_API_KEY",),
+        hosts=("anthropic.com",),
+        searches_web=True,
+    ),
+    Provider(
+        type="gemini",
+        title="Google Gemini",
+        family="gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        hosts=("googleapis.com",),
+        searches_web=True,
+    ),
+    # Claude Code also works with the login of its own command line, hence no key is demanded.
+    Provider(
+        type="claude_code",
+        title="Claude Code",
+        family="claude_code",
+        key_variables=("ANTHROPIC_API_KEY",),
+        needs_key=False,
+        searches_web=True,
+    ),
+    _chat("chatcompletion", "Chat Completions", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    _chat("grok", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", hosts=("x.ai",)),
+    _chat("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", hosts=("groq.com",)),
+    _chat(
+        "together",
+        "Together AI",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+        hosts=("together.xyz", "together.ai"),
+    ),
+    _chat(
+        "fireworks",
+        "Fireworks AI",
+        "https://api.fireworks.ai/inference/v1",
+        "FIREWORKS_API_KEY",
+        hosts=("fireworks.ai",),
+    ),
+    _chat("cerebras", "Cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", hosts=("cerebras.ai",)),
+    _chat("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", hosts=("openrouter.ai",)),
+    _chat(
+        "moonshot",
+        "Moonshot AI",
+        "https://api.moonshot.ai/v1",
+        "MOONSHOT_API_KEY",
+        "KIMI_API_KEY",
+        hosts=("moonshot.ai", "moonshot.cn"),
+    ),
+    _chat(
+        "qwen",
+        "Alibaba Model Studio",
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        "QWEN_API_KEY",
+        "DASHSCOPE_API_KEY",
+        hosts=("aliyuncs.com",),
+    ),
+    _chat(
+        "nebius",
+        "Nebius",
+        "https://api.tokenfactory.nebius.com/v1",
+        "NEBIUS_API_KEY",
+        hosts=("nebius.com", "nebius.ai"),
+    ),
+    _chat("zai", "Z.AI", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", hosts=("z.ai", "bigmodel.cn")),
+    _chat("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY", hosts=("poe.com",)),
+    _chat("azure_openai", "Azure OpenAI", "", "AZURE_OPENAI_API_KEY", hosts=("openai.azure.com",)),
+    _local("lmstudio", "LM Studio", "http://localhost:1234/v1"),
+    _local("vllm", "vLLM", "http://localhost:8000/v1", "VLLM_API_KEY"),
+    _local("sglang", "SGLang", "http://localhost:30000/v1", "SGLANG_API_KEY"),
+    _local("ollama", "Ollama", "http://localhost:11434/v1"),
+    Provider(type="scripted", title="Script", family="scripted", needs_key=False),
+)
+
+PROVIDERS = {provider.type: provider for provider in _ALL}
+
+_BY_PREFIX = (
+    (("gpt-", "chatgpt-", "codex-", "o1", "o3", "o4"), "openai"),
+    (("claude-",), "claude"),
+    (("gemini-",), "gemini"),
+    (("grok-",), "grok"),
+    (("glm-",), "zai"),
+    (("kimi-", "moonshot-"), "moonshot"),
+)
+
+
+def type_of_model(model: str) -> str | None:
+    """The backend type that a model's name stands for, where its maker alone serves it under that name."""
+    folded = model.casefold()
+    for prefixes, type_ in _BY_PREFIX:
+        if folded.startswith(prefixes):
+            return type_
+    return None
+
+
+def provider_at(base_url: str) -> Provider | None:
+    """The provider whose address this is."""
+    try:
+        host = urlsplit(base_url).hostname or ""
+    except ValueError:
+        return None
+    for provider in _ALL:
+        if any(host == known or host.endswith(f".{known}") for known in provider.hosts):
+            return provider
+    return None

@@ -1,0 +1,218 @@
+"""Turns one section of the tree into its model, complaining of every key and every value that does not fit."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from coordination.settings.complaints import KeyPath, Report, any_of, mismatch, nearest, quoted, shown_key
+from coordination.settings.models import Keys
+from coordination.settings.nodes import Listing, Node, Scalar, Table, is_open, kind_of, plain
+from coordination.settings.sections import KeysT, Section, home_of
+
+_WORDS = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "string_too_short": "a longer text",
+}
+
+
+class Reader:
+    """Reads sections; every problem goes into one report."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def section(
+        self, section: Section[KeysT], table: Table, path: KeyPath, given: Mapping[str, object] | None = None
+    ) -> KeysT | None:
+        """The keys of a section; None after complaints. `given` has values that were made elsewhere."""
+        written = self._own_keys(section, table, path)
+        values: dict[str, object] = {
+            key: plain(node, as_written=_takes_text(section.keys, key)) for key, node in written.items()
+        }
+        values.update(given or {})
+        try:
+            return section.keys.model_validate(values)
+        except ValidationError as error:
+            return self._retry_without_open(section, table, path, values, error)
+
+    def table(self, parent: Table, key: str, path: KeyPath) -> Table | None:
+        """The mapping under a key; None where there is none, after a complaint if something else is there."""
+        node = parent.entries.get(key)
+        if node is None or is_absent(node):
+            return None
+        if isinstance(node, Table):
+            return node
+        self.report.complain(parent.line_of(key), (*path, key), mismatch(kind_of(node), "a mapping"))
+        return None
+
+    def listing(self, parent: Table, key: str, path: KeyPath) -> tuple[Node, ...]:
+        """The items under a key; none where there is no such key, after a complaint if something else is there."""
+        node = parent.entries.get(key)
+        if node is None or is_absent(node):
+            return ()
+        if isinstance(node, Listing):
+            return node.items
+        self.report.complain(parent.line_of(key), (*path, key), mismatch(kind_of(node), "a list"))
+        return ()
+
+    def texts(self, parent: Table, key: str, path: KeyPath) -> tuple[tuple[int, Scalar], ...]:
+        """The texts of a list under a key, each with its position."""
+        found: list[tuple[int, Scalar]] = []
+        for index, item in enumerate(self.listing(parent, key, path)):
+            if isinstance(item, Scalar) and item.value is not None:
+                found.append((index, item))
+            else:
+                self.report.complain(item.line, (*path, key, index), mismatch(kind_of(item), "a text"))
+        return tuple(found)
+
+    def _own_keys(self, section: Section[KeysT], table: Table, path: KeyPath) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        for key, node in table.entries.items():
+            if key in section.ignored:
+                self._warn_of(section, key, table, path)
+            elif key not in section.known:
+                self.report.complain(table.line_of(key), (*path, key), _unknown(section, key))
+            elif key not in section.children and not is_absent(node, or_null=not _takes_null(section.keys, key)):
+                own[key] = node
+        return own
+
+    def _warn_of(self, section: Section[KeysT], key: str, table: Table, path: KeyPath) -> None:
+        if plain(table.entries[key]) in (None, False, 0, "", [], {}):
+            return
+        text = f"has no effect here: {section.ignored[key]}"
+        self.report.warn(table.line_of(key), (*path, key), text, once_for=f"{section.name}.{key}")
+
+    def _retry_without_open(
+        self, section: Section[KeysT], table: Table, path: KeyPath, values: dict[str, object], error: ValidationError
+    ) -> KeysT | None:
+        """A value that waits for a variable can't be judged: try without it before complaining."""
+        problems = error.errors(include_url=False, include_input=False)
+        unjudged = {str(each["loc"][0]) for each in problems if _waits(table, each)}
+        if unjudged:
+            rest = {key: value for key, value in values.items() if key not in unjudged}
+            try:
+                return section.keys.model_validate(rest)
+            except ValidationError as second:
+                problems = second.errors(include_url=False, include_input=False)
+        for problem in problems:
+            self._complain(section, table, path, problem)
+        return None
+
+    def _complain(self, section: Section[KeysT], table: Table, path: KeyPath, problem: ErrorDetails) -> None:
+        if problem["type"] == "missing":
+            key = str(problem["loc"][-1])
+            self.report.complain(table.line, (*path, *problem["loc"]), mismatch("nothing", f"a value for {key}"))
+            return
+        place = tuple(part for part in problem["loc"] if part != "[key]")
+        node, line = _node_at(table, place)
+        found, word = _found(node, problem, is_secret=_is_secret(section.keys, str(place[0])))
+        choices = _choices(problem)
+        suggestion = nearest(word, choices) if word and choices else None
+        self.report.complain(line, (*path, *place), mismatch(found, _expected(problem, choices), suggestion))
+
+
+def is_absent(node: Node, *, or_null: bool = True) -> bool:
+    """Whether a value counts as not written: nothing at all, or a variable that is empty."""
+    if not isinstance(node, Scalar):
+        return False
+    return (or_null and node.value is None) or (node.text == "" and "${" in node.source)
+
+
+def _unknown(section: Section[KeysT], key: str) -> str:
+    suggestion = nearest(key, section.known)
+    home = home_of(key)
+    if home is not None:
+        return mismatch("a key that has no place here", f"it under {home}")
+    place = section.name or "the top level"
+    known = sorted(section.honoured)
+    expected = any_of(known) if len(known) <= 9 else f"a key of {place} (docs/configuration.md lists them)"
+    return mismatch(f"the unknown key {shown_key(key)}", expected, suggestion)
+
+
+def _waits(table: Table, problem: ErrorDetails) -> bool:
+    node = table.entries.get(str(problem["loc"][0]))
+    return node is not None and is_open(node)
+
+
+def _node_at(table: Table, place: tuple[str | int, ...]) -> tuple[Node | None, int]:
+    """The value at a place, and the line of its key; of the last part of the place that there is."""
+    node: Node | None = table
+    line = table.line
+    for part in place:
+        if isinstance(node, Table) and isinstance(part, str) and part in node.entries:
+            line, node = node.line_of(part), node.entries[part]
+        elif isinstance(node, Listing) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+            line = node.line
+        else:
+            return None, line
+    return node, line
+
+
+def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tuple[str, str]:
+    """What was found, in words, and the word itself where it may be repeated."""
+    if not isinstance(node, Scalar) or node.value is None or problem["type"] in ("tuple_type", "dict_type"):
+        return kind_of(node), ""
+    if is_secret:
+        return kind_of(node), ""
+    return quoted(node.source), node.source
+
+
+def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if choices:
+        return any_of(choices)
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "greater_than":
+        return f"a number above {context['gt']}"
+    if kind == "greater_than_equal":
+        return f"a number of at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"a number of at most {context['le']}"
+    if kind == "string_too_long":
+        return f"at most {context['max_length']} characters"
+    return _WORDS.get(kind, "another value")
+
+
+def _choices(problem: ErrorDetails) -> tuple[str, ...]:
+    if problem["type"] != "literal_error":
+        return ()
+    words = problem.get("ctx", {}).get("expected", "")
+    return tuple(word.strip(" '") for word in words.replace(" or ", ",").split(","))
+
+
+@cache
+def _mentions(keys: type[Keys], key: str) -> frozenset[str]:
+    """The names of all types in a key's annotation."""
+    found: set[str] = set()
+    waiting: list[object] = [keys.model_fields[key].annotation]
+    while waiting:
+        each = waiting.pop()
+        found.add(getattr(each, "__name__", str(each)))
+        waiting.extend(part for part in get_args(each) if isinstance(part, type) or get_args(part))
+    return frozenset(found)
+
+
+def _takes_text(keys: type[Keys], key: str) -> bool:
+    """Whether a number written there is meant as a text: ids, names, what an environment variable is set to."""
+    return _mentions(keys, key).isdisjoint({"int", "float", "bool", "Any"})
+
+
+def _takes_null(keys: type[Keys], key: str) -> bool:
+    return "NoneType" in _mentions(keys, key)
+
+
+def _is_secret(keys: type[Keys], key: str) -> bool:
+    return "SecretStr" in _mentions(keys, key)

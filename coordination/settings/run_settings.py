@@ -1,0 +1,59 @@
+"""A whole configuration, checked: what a run and the program around it need of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from coordination.domain.approval import Policy
+from coordination.knobs import Knobs, RunProfile
+from coordination.ports import ServerSpec, ToolDefinition
+from coordination.settings.agents import AgentSettings
+from coordination.settings.tool_rules import Pattern, unmatched
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One configuration. Secrets are in the servers' values and the backends' keys, and in no representation.
+
+    Attributes:
+        origin: the file that it came from.
+        text: the file's text, unexpanded.
+        policy: the approval rule, `allow_requester` aside.
+        allow_requester: whether who asks may approve; None: the surface decides.
+        money_per_run: US dollars that one run may cost at most.
+        warnings: what was accepted without effect, or means something else than it may seem, one line each.
+    """
+
+    origin: str
+    text: str = field(repr=False)
+    agents: tuple[AgentSettings, ...]
+    servers: tuple[ServerSpec, ...] = field(repr=False)
+    knobs: Knobs
+    policy: Policy
+    allow_requester: bool | None
+    money_per_run: float | None
+    patterns: tuple[Pattern, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+
+    def profile(self, *, allow_requester_default: bool = False) -> RunProfile:
+        """The configuration as a run needs it."""
+        allowed = allow_requester_default if self.allow_requester is None else self.allow_requester
+        policy = Policy(
+            roles=self.policy.roles,
+            users=self.policy.users,
+            required=self.policy.required,
+            allow_requester=allowed,
+            expires_after=self.policy.expires_after,
+        )
+        return RunProfile(
+            agents=tuple(agent.profile() for agent in self.agents),
+            servers=self.servers,
+            knobs=self.knobs,
+            policy=policy,
+        )
+
+
+def unmatched_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+    """A complaint for every rule and listed name that fits no tool of the servers as they are."""
+    patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
+    complaints = unmatched(patterns, definitions)
+    return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]

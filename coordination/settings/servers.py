@@ -1,0 +1,290 @@
+"""MCP servers as they are written: one by one, shared or of one agent, and what is the same server written twice."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from coordination.domain.canonical import canonical
+from coordination.ports import ServerSpec
+from coordination.settings.complaints import KeyPath, mismatch, quoted
+from coordination.settings.models import ServerKeys
+from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of
+from coordination.settings.reader import Reader, is_absent
+from coordination.settings.sections import SERVER
+
+_DEFAULT_CALL_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolEntry:
+    """One name in a list of tools, and where it stands."""
+
+    text: str
+    line: int
+    path: KeyPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenServer:
+    """One server as one place of the file has it.
+
+    Attributes:
+        values: what it is told in env and headers, unexpanded: two servers that differ only in this are of one kind.
+        allowed: the only tools of it that may be offered; None: all.
+    """
+
+    spec: ServerSpec = field(repr=False)
+    values: str = field(repr=False)
+    line: int
+    path: KeyPath
+    allowed: tuple[ToolEntry, ...] | None
+    excluded: tuple[ToolEntry, ...]
+
+    @property
+    def name(self) -> str:
+        """The name in the file."""
+        return self.spec.name
+
+    def is_same_as(self, other: "WrittenServer") -> bool:
+        """Whether both places describe one server."""
+        return self.is_like(other) and self.values == other.values
+
+    def is_like(self, other: "WrittenServer") -> bool:
+        """Whether both places describe one kind of server, told other things."""
+        return self.shape == other.shape
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """All that is written of it, save values in env and headers."""
+        spec = self.spec
+        return (spec.identity, spec.start_timeout, spec.call_timeout, spec.trusts_hints)
+
+
+class ServerReader:
+    """Reads `mcp_servers`, as a list or as a map, anywhere in the file."""
+
+    def __init__(self, reader: Reader, folder: Path) -> None:
+        self._reader = reader
+        self._folder = folder
+
+    def servers(self, parent: Table, path: KeyPath) -> tuple[WrittenServer, ...]:
+        """The servers under `mcp_servers`."""
+        node = parent.entries.get("mcp_servers")
+        path = (*path, "mcp_servers")
+        match node:
+            case None:
+                return ()
+            case Listing():
+                found = [self._server(item, (*path, index), None) for index, item in enumerate(node.items)]
+            case Table():
+                found = [self._server(item, (*path, name), name) for name, item in node.entries.items()]
+            case Scalar() if is_absent(node):
+                return ()
+            case _:
+                self._complain(node.line, path, mismatch(kind_of(node), "a list or a mapping of servers"))
+                return ()
+        servers = tuple(server for server in found if server is not None)
+        self._check_names(servers)
+        return servers
+
+    def tool_entries(self, parent: Table, key: str, path: KeyPath) -> tuple[ToolEntry, ...] | None:
+        """A list of tool names; None where there is no such key."""
+        node = parent.entries.get(key)
+        if node is None or is_absent(node):
+            return None
+        texts = self._reader.texts(parent, key, path)
+        return tuple(ToolEntry(text=item.text, line=item.line, path=(*path, key, index)) for index, item in texts)
+
+    def _server(self, node: Node, path: KeyPath, name: str | None) -> WrittenServer | None:
+        if not isinstance(node, Table):
+            self._complain(node.line, path, mismatch(kind_of(node), "a mapping that describes one server"))
+            return None
+        table, arguments = self._with_one_command(node, path)
+        given = {} if name is None else {"name": name}
+        keys = self._reader.section(SERVER, table, path, given)
+        if keys is None or not self._is_coherent(keys, table, path):
+            return None
+        return WrittenServer(
+            spec=self._spec(keys, table, arguments),
+            values=canonical([_sources(table, "env"), _sources(table, "headers")]),
+            line=table.line,
+            path=path,
+            allowed=self.tool_entries(table, "allowed_tools", path),
+            excluded=self.tool_entries(table, "exclude_tools", path) or (),
+        )
+
+    def _with_one_command(self, table: Table, path: KeyPath) -> tuple[Table, tuple[Scalar, ...]]:
+        """The table with one word as its command, and the words that MassGen lets follow it in there."""
+        node = table.entries.get("command")
+        words: tuple[Node, ...] = ()
+        if isinstance(node, Listing) and node.items:
+            words = node.items
+        elif isinstance(node, Scalar) and "args" not in table.entries and " " in node.source.strip():
+            words = self._split(node, path)
+        if not words:
+            return table, ()
+        entries = {**table.entries, "command": words[0]}
+        return replace(table, entries=entries), tuple(word for word in words[1:] if isinstance(word, Scalar))
+
+    def _split(self, command: Scalar, path: KeyPath) -> tuple[Node, ...]:
+        try:
+            texts, sources = shlex.split(command.text), shlex.split(command.source)
+        except ValueError:
+            self._complain(command.line, (*path, "command"), mismatch("a quote without its end", "a command"))
+            return ()
+        if len(texts) != len(sources):
+            found = "a command whose words can't be told apart once its variables are put in"
+            self._complain(command.line, (*path, "command"), mismatch(found, "one word, and the others under args"))
+            return ()
+        return tuple(
+            replace(command, text=text, value=text, source=source) for text, source in zip(texts, sources, strict=True)
+        )
+
+    def _is_coherent(self, keys: ServerKeys, table: Table, path: KeyPath) -> bool:
+        problem = _incoherence(keys)
+        if problem is not None:
+            key, text = problem
+            self._complain(table.line_of(key), (*path, key), text)
+        bad_names = [name for name in keys.env if not name or "=" in name]
+        for name in bad_names:
+            self._complain(table.line_of("env"), (*path, "env"), mismatch(quoted(name), "the name of a variable"))
+        return problem is None and not bad_names
+
+    def _spec(self, keys: ServerKeys, table: Table, arguments: Sequence[Scalar]) -> ServerSpec:
+        is_http = keys.url is not None
+        return ServerSpec(
+            name=keys.name,
+            transport="http" if is_http else "stdio",
+            identity=_identity(table, arguments),
+            command=self._command(keys.command),
+            args=(*(word.text for word in arguments), *(each.get_secret_value() for each in keys.args)),
+            env=_pairs(keys.env),
+            cwd=str(self._folder / keys.cwd) if keys.cwd else None,
+            url=keys.url.get_secret_value() if keys.url else "",
+            headers=_pairs(keys.headers),
+            start_timeout=keys.start_timeout,
+            call_timeout=keys.call_timeout or keys.timeout or _DEFAULT_CALL_TIMEOUT,
+            trusts_hints=keys.trust_hints,
+        )
+
+    def _command(self, command: SecretStr | None) -> str:
+        """A command with a slash is a file beside the configuration; one without is looked up in PATH."""
+        text = command.get_secret_value() if command else ""
+        return str(self._folder / text) if "/" in text else text
+
+    def _check_names(self, servers: Sequence[WrittenServer]) -> None:
+        seen: dict[str, WrittenServer] = {}
+        for server in servers:
+            first = seen.setdefault(server.name, server)
+            if first is not server:
+                found = f"a second server of the name {server.name} (first in line {first.line})"
+                self._complain(server.line, server.path, mismatch(found, "each name once"))
+
+    def _complain(self, line: int, path: KeyPath, text: str) -> None:
+        self._reader.report.complain(line, path, text)
+
+
+class ServerBook:
+    """Gives every server of the file one name in the run: the same server written twice is one.
+
+    Two agents may write one kind of server with other values, such as a token of their own. Each such server keeps
+    apart from the others under a name of its own, because a plan must say which of them is to act.
+    """
+
+    def __init__(self, reader: Reader, shared: Sequence[WrittenServer], names: frozenset[str]) -> None:
+        self._report = reader.report
+        self._taken = set(names)
+        self._shared = {server.name: server for server in shared}
+        self._owned: dict[str, list[WrittenServer]] = {}
+
+    def entered(self, server: WrittenServer, agent: int) -> WrittenServer:
+        """The server under the name that it has in the run."""
+        others = self._owned.setdefault(server.name, [])
+        first = self._shared.get(server.name) or (others[0] if others else None)
+        if first is None:
+            others.append(server)
+            return server
+        if not server.is_like(first) or (server.name in self._shared and not server.is_same_as(first)):
+            self._refuse(server, first)
+            return server
+        known = [first, *others]
+        same = next((each for each in known if each.values == server.values), None)
+        if same is not None:
+            return replace(server, spec=same.spec)
+        return self._variant(server, first, agent)
+
+    def _variant(self, server: WrittenServer, first: WrittenServer, agent: int) -> WrittenServer:
+        number = agent
+        while f"{server.name}_{number}" in self._taken:
+            number += 1
+        name = f"{server.name}_{number}"
+        self._taken.add(name)
+        variant = replace(server, spec=replace(server.spec, name=name))
+        self._owned[server.name].append(variant)
+        text = (
+            f"other values in env or headers than in line {first.line}: each such agent gets a server of its own, "
+            f"which plans call {name} and so on, by the agent's number; rules for {server.name} hold for it too"
+        )
+        self._report.warn(server.line, server.path, text, once_for=f"servers called {server.name}")
+        return variant
+
+    def _refuse(self, server: WrittenServer, first: WrittenServer) -> None:
+        found = f"another server {server.name} than in line {first.line}"
+        self._report.complain(server.line, server.path, mismatch(found, "the same server, or another name"))
+
+
+def _incoherence(keys: ServerKeys) -> tuple[str, str] | None:
+    """What does not go together in one server: the key, and the complaint."""
+    is_http = keys.type in ("streamable-http", "http") or (keys.type is None and keys.url is not None)
+    if keys.command is not None and keys.url is not None:
+        return "url", mismatch("both command and url", "one of them")
+    if is_http and keys.url is None:
+        return "type", mismatch("no url", "the url of the server")
+    if not is_http and keys.command is None:
+        return "type", mismatch("neither command nor url", "a command (stdio) or a url (streamable-http)")
+    if keys.url is not None and not keys.url.get_secret_value().startswith(("http://", "https://", "${")):
+        return "url", mismatch("a text", "an address that begins with http:// or https://")
+    if is_http and (keys.args or keys.env):
+        return "args" if keys.args else "env", mismatch("a key for a server with a command", "none beside url")
+    if not is_http and keys.headers:
+        return "headers", mismatch("a key for a server with a url", "env instead")
+    if any("\n" in value.get_secret_value() or "\r" in value.get_secret_value() for value in keys.headers.values()):
+        return "headers", mismatch("a line break in a header", "headers of one line")
+    return None
+
+
+def _identity(table: Table, arguments: Sequence[Scalar]) -> str:
+    """What the operator wrote, with the names in env and headers, and without their values."""
+    written: dict[str, Plain] = {
+        "command": _source(table, "command"),
+        "args": [*(word.source for word in arguments), *(item.source for item in _scalars(table, "args"))],
+        "cwd": _source(table, "cwd"),
+        "url": _source(table, "url"),
+        "env": list(_sources(table, "env")),
+        "headers": list(_sources(table, "headers")),
+    }
+    return canonical({key: value for key, value in written.items() if value})
+
+
+def _source(table: Table, key: str) -> str:
+    node = table.entries.get(key)
+    return node.source if isinstance(node, Scalar) else ""
+
+
+def _scalars(table: Table, key: str) -> tuple[Scalar, ...]:
+    node = table.entries.get(key)
+    return tuple(item for item in node.items if isinstance(item, Scalar)) if isinstance(node, Listing) else ()
+
+
+def _sources(table: Table, key: str) -> dict[str, str]:
+    node = table.entries.get(key)
+    if not isinstance(node, Table):
+        return {}
+    return {name: value.source for name, value in sorted(node.entries.items()) if isinstance(value, Scalar)}
+
+
+def _pairs(values: dict[str, SecretStr]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value.get_secret_value()) for name, value in values.items())

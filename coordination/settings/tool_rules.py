@@ -1,0 +1,234 @@
+"""Which tools an agent may see and what may be done with them: every way to write it, as rules of one kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from typing_extensions import override
+
+from coordination.domain.rules import Effect, Rule
+from coordination.ports import ToolDefinition
+from coordination.settings.complaints import Complaint, KeyPath, Report, key_name, mismatch, nearest, quoted
+from coordination.settings.models import RuleKeys
+from coordination.settings.nodes import Table, kind_of
+from coordination.settings.reader import Reader
+from coordination.settings.sections import RULE
+from coordination.settings.servers import ToolEntry, WrittenServer
+
+_PREFIX = "mcp__"
+_LONGEST = 200
+
+
+class _NoToolError(ValueError):
+    """A text that names no tool; its words are a complaint."""
+
+    def __init__(self, found: str, expected: str, suggestion: str | None = None) -> None:
+        super().__init__(mismatch(found, expected, suggestion))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllExcept(Rule):
+    """A rule for every tool that `match` names, except those that one of `listed` names."""
+
+    listed: tuple[str, ...]
+
+    @override
+    def matches(self, server: str, tool: str) -> bool:
+        """Whether the tool is one that the list leaves out."""
+        if any(fnmatchcase(f"{server}.{tool}", pattern) for pattern in self.listed):
+            return False
+        return super().matches(server, tool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """A pattern that an operator wrote, and the servers whose tools it is about.
+
+    Attributes:
+        may_be_idle: it only forbids, whatever the server: that it forbids nothing now is no mistake.
+    """
+
+    match: str
+    written: str
+    servers: frozenset[str]
+    line: int
+    path: KeyPath
+    may_be_idle: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenRule:
+    """One entry of `tools`."""
+
+    rule: Rule
+    pattern: Pattern
+
+
+def read_rules(reader: Reader, root: Table, servers: frozenset[str]) -> tuple[WrittenRule, ...]:
+    """The entries of `tools`, in the order of the file. `servers` are the names that are written anywhere."""
+    rules: list[WrittenRule] = []
+    for index, node in enumerate(reader.listing(root, "tools", ())):
+        path: KeyPath = ("tools", index)
+        if not isinstance(node, Table):
+            reader.report.complain(node.line, path, mismatch(kind_of(node), "a mapping with match and effect"))
+            continue
+        keys = reader.section(RULE, node, path)
+        if keys is None:
+            continue
+        try:
+            match = _resolved(keys.match, servers)
+        except _NoToolError as error:
+            reader.report.complain(node.line_of("match"), (*path, "match"), str(error))
+            continue
+        rules.append(_written_rule(keys, match, node.line_of("match"), path))
+    return tuple(rules)
+
+
+def _written_rule(keys: RuleKeys, match: str, line: int, path: KeyPath) -> WrittenRule:
+    effect = Effect(keys.effect)
+    is_net = effect is Effect.DENY and match.startswith("*")
+    return WrittenRule(
+        rule=Rule(match=match, effect=effect, source=key_name(path)),
+        pattern=Pattern(
+            match=match,
+            written=keys.match,
+            servers=frozenset(),
+            line=line,
+            path=(*path, "match"),
+            may_be_idle=is_net,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentTools:
+    """What the lists of tools in one agent's part of the file say.
+
+    Attributes:
+        names: the agent's servers: the name in the file -> the name in the run.
+    """
+
+    agent: str
+    names: Mapping[str, str]
+    servers: Sequence[WrittenServer]
+    allowed: tuple[ToolEntry, ...] | None
+    excluded: tuple[ToolEntry, ...]
+
+    def rules(self, shared: Sequence[WrittenRule], report: Report) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
+        """The agent's rules, first match wins, and the patterns that the operator wrote for them."""
+        patterns: list[Pattern] = []
+        rules: list[Rule] = []
+        for server in self.servers:
+            rules += self._denied(server.excluded, "exclude_tools", server, patterns, report)
+        rules += self._denied(self.excluded, "exclude_tools", None, patterns, report)
+        for server in self.servers:
+            rules += self._limited(server.allowed, server, patterns, report)
+        rules += self._limited(self.allowed, None, patterns, report)
+        rules += [each for written in shared for each in self._for_own_names(written.rule)]
+        return tuple(rules), tuple(patterns)
+
+    def _denied(
+        self,
+        entries: tuple[ToolEntry, ...],
+        key: str,
+        server: WrittenServer | None,
+        patterns: list[Pattern],
+        report: Report,
+    ) -> list[Rule]:
+        source = f"{key} of agent {self.agent}"
+        found = self._patterns(entries, server, patterns, report)
+        return [Rule(match=match, effect=Effect.DENY, source=source) for match in found]
+
+    def _limited(
+        self,
+        entries: tuple[ToolEntry, ...] | None,
+        server: WrittenServer | None,
+        patterns: list[Pattern],
+        report: Report,
+    ) -> list[Rule]:
+        if entries is None:
+            return []
+        listed = self._patterns(entries, server, patterns, report)
+        match = f"{self.names[server.name]}.*" if server else "*"
+        source = f"not among allowed_tools of agent {self.agent}"
+        return [AllExcept(match=match, effect=Effect.DENY, source=source, listed=tuple(listed))]
+
+    def _patterns(
+        self,
+        entries: tuple[ToolEntry, ...],
+        server: WrittenServer | None,
+        patterns: list[Pattern],
+        report: Report,
+    ) -> list[str]:
+        found: list[str] = []
+        own = {server.name: self.names[server.name]} if server else dict(self.names)
+        for entry in entries:
+            try:
+                match = _resolved_entry(entry.text, own, only_server=server is not None)
+            except _NoToolError as error:
+                report.complain(entry.line, entry.path, str(error))
+                continue
+            found.append(match)
+            about = frozenset(own.values())
+            patterns.append(Pattern(match=match, written=entry.text, servers=about, line=entry.line, path=entry.path))
+        return found
+
+    def _for_own_names(self, rule: Rule) -> list[Rule]:
+        """The rule, and the same for each server of this agent that runs under another name than is written."""
+        head, dot, tail = rule.match.partition(".")
+        found = [rule]
+        for written, name in self.names.items():
+            if dot and written != name and fnmatchcase(written, head) and not fnmatchcase(name, head):
+                found.append(Rule(match=f"{name}.{tail}", effect=rule.effect, source=rule.source))
+        return found
+
+
+def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]) -> list[Complaint]:
+    """The patterns that match no tool of the servers as they are: each is a mistake in the file."""
+    complaints: list[Complaint] = []
+    for pattern in patterns:
+        about = [each for each in definitions if not pattern.servers or each.server in pattern.servers]
+        names = [f"{each.server}.{each.tool}" for each in about]
+        if pattern.may_be_idle or any(fnmatchcase(name, pattern.match) for name in names):
+            continue
+        found = f"{quoted(pattern.written, _LONGEST)}, which fits no tool"
+        text = mismatch(found, "a tool that the servers have", nearest(pattern.match, names))
+        complaints.append(Complaint(pattern.line, key_name(pattern.path), text))
+    return complaints
+
+
+def _resolved_entry(text: str, names: Mapping[str, str], *, only_server: bool) -> str:
+    """The pattern of one name in a list: `mcp__server__tool`, `server.tool` or `tool`."""
+    if not text.startswith(_PREFIX) and "." not in text and _is_pattern(text):
+        return f"{next(iter(names.values()))}.{text}" if only_server else f"*.{text}"
+    head, _, tail = _resolved(text, frozenset(names)).partition(".")
+    return f"{names.get(head, head)}.{tail}"
+
+
+def _resolved(text: str, servers: frozenset[str]) -> str:
+    """The pattern `server.tool` of a name in either spelling."""
+    if not _is_pattern(text):
+        raise _NoToolError("a text with blanks, brackets or nothing in it", "server.tool, where * and ? are wild")
+    if text == "*":
+        return text
+    if text.startswith(_PREFIX):
+        rest = text.removeprefix(_PREFIX)
+        server = max((name for name in servers if rest.startswith(f"{name}__")), key=len, default=None)
+        if server is None:
+            raise _unknown_server(rest.split("__")[0], servers)
+        return f"{server}.{rest[len(server) + 2 :]}"
+    head, dot, _ = text.partition(".")
+    if not dot:
+        raise _NoToolError(quoted(text, _LONGEST), "server.tool", f"*.{text}")
+    if not any(each in head for each in "*?") and head not in servers:
+        raise _unknown_server(head, servers)
+    return text
+
+
+def _is_pattern(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST and text.isprintable() and not any(each in text for each in " []")
+
+
+def _unknown_server(name: str, servers: frozenset[str]) -> "_NoToolError":
+    found = f"the unknown server {quoted(name, _LONGEST)}"
+    return _NoToolError(found, "a server of mcp_servers", nearest(name, sorted(servers)))
