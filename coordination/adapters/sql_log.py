@@ -159,7 +159,8 @@ class SqlLog:
     def _advance(self, connection: sa.Connection, run: str, expected: int, summary: Mapping[str, object]) -> None:
         """Move the run's summary on from event number `expected`: this is the compare-and-swap."""
         if expected == 0:
-            moved = connection.execute(self._insert(runs).on_conflict_do_nothing(), summary)
+            begin = self._insert(runs).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+            moved = connection.execute(begin, summary)
         else:
             news = {name: summary[name] for name in _MOVING}
             moved = connection.execute(_ADVANCE, {**news, "of_run": run, "expected": expected})

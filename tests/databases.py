@@ -1,0 +1,99 @@
+"""Databases for tests: a SQLite file, and a PostgreSQL server of our own where its programs are installed."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+
+def sqlite_url(folder: Path, name: str = "log.sqlite") -> str:
+    """The address of a file in a folder."""
+    return f"sqlite:///{folder / name}"
+
+
+class Postgres:
+    """A running server that listens on a socket in its own folder only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def new_database(self) -> str:
+        """The address of an empty database."""
+        self._count += 1
+        name = f"test_{self._count}"
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return f"postgresql://postgres@/{name}?host={self._folder}"
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+        """A connection for what a test does behind the program's back."""
+        return psycopg.connect(host=str(self._folder), user="postgres", dbname=database, autocommit=True)
+
+
+def postgres_programs() -> Path | None:
+    """The folder of `initdb` and `postgres`, if this machine has them."""
+    folders = [Path(each) for each in os.environ.get("PATH", "").split(os.pathsep)]
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next(
+        (each.resolve() for each in folders if (each / "initdb").exists() and (each / "postgres").exists()), None
+    )
+
+
+@contextmanager
+def postgres_server(programs: Path) -> Generator[Postgres]:
+    """A new server, without waiting for the disk; gone when the context closes."""
+    user = "postgres" if os.geteuid() == 0 else None  # It refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    try:
+        if user is not None:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        data = folder / "data"
+        make = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
+        subprocess.run(make, user=user, cwd=folder, check=True, capture_output=True)
+        serve = [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
+        with subprocess.Popen(
+            serve, user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                server = Postgres(folder)
+                _await(server)
+                yield server
+            finally:
+                process.terminate()
+                process.wait(20)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await(server: Postgres) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            server.connect().close()
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)  # noqa: TID251 - no event loop runs here
+        else:
+            return

@@ -1,0 +1,146 @@
+"""The log and the engine without a disk: they fit the ports, and pass the same tests as the real ones."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from coordination.domain.events import RunEvent
+from coordination.domain.run import Recorded
+from coordination.domain.states import AwaitingDecision, RunState
+from coordination.errors import ConflictError, StorageError
+from coordination.ports import Job, Perform, RunSummary
+
+_PROMPT_EXCERPT = 500
+
+
+class MemoryLog:
+    """The run log as lists. `submit` gets the job of an append that has won."""
+
+    def __init__(self, submit: Callable[[Job], None]) -> None:
+        self._submit = submit
+        self._events: dict[str, list[Recorded]] = {}
+        self._summaries: dict[str, RunSummary] = {}
+        self._configs: dict[str, tuple[str, str]] = {}
+        self._changed = asyncio.Condition()
+
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        await asyncio.sleep(0)
+        log = self._events.get(run, [])
+        if len(log) != expected:
+            raise ConflictError(run, expected)
+        added = [Recorded(run=run, seq=seq, at=at, event=event) for seq, event in enumerate(events, start=expected + 1)]
+        if job is not None:
+            self._submit(job)
+        self._events[run] = [*log, *added]
+        self._summaries[run] = _summary(run, state, self._events[run])
+        async with self._changed:
+            self._changed.notify_all()
+        return added
+
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        return self._events.get(run, [])[after:]
+
+    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
+        while True:
+            for recorded in await self.read(run, after):
+                after = recorded.seq
+                yield recorded
+            async with self._changed:
+                while len(self._events.get(run, [])) <= after:
+                    await self._changed.wait()
+
+    async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
+        found = [each for each in self._summaries.values() if tenant in (None, each.tenant)]
+        return sorted(found, key=lambda each: each.started_at, reverse=True)[:limit]
+
+    async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
+        found = [each.run for each in self._summaries.values() if tenant in (None, each.tenant)]
+        return sorted(run for run in found if run.lower().startswith(prefix.lower()))[:10]
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        return [each.run for each in self._summaries.values() if each.expires_at is not None and each.expires_at <= at]
+
+    async def save_config(self, digest: str, text: str, origin: str) -> None:
+        self._configs.setdefault(digest, (text, origin))
+
+    async def load_config(self, digest: str) -> tuple[str, str]:
+        if digest not in self._configs:
+            raise StorageError(f"There is no configuration {digest[:8]}.")
+        return self._configs[digest]
+
+
+class FakeEngine:
+    """Durable as long as the object lives: a new `running` goes on where the last one ended."""
+
+    def __init__(self, *, limit: int = 128, repeats: int = 3) -> None:
+        self._limit = limit
+        self._repeats = repeats
+        self._waiting: dict[str, Job] = {}
+        self._known: set[str] = set()
+        self._bell = asyncio.Event()
+
+    def submit(self, job: Job) -> None:
+        """Add a job, unless one of this name was ever added."""
+        if job.name not in self._known:
+            self._known.add(job.name)
+            self._waiting[job.name] = job
+            self._bell.set()
+
+    def nudge(self) -> None:
+        """Nothing to do: a job is seen at once."""
+
+    @asynccontextmanager
+    async def running(self, perform: Perform) -> AsyncGenerator[None]:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self._serve(perform))
+            try:
+                yield
+            finally:
+                task.cancel()
+
+    async def _serve(self, perform: Perform) -> None:
+        room = asyncio.Semaphore(self._limit)
+        begun: set[str] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._bell.clear()
+                for job in [job for name, job in self._waiting.items() if name not in begun]:
+                    begun.add(job.name)
+                    group.create_task(self._work(job, perform, room))
+                await self._bell.wait()
+
+    async def _work(self, job: Job, perform: Perform, room: asyncio.Semaphore) -> None:
+        async with room:
+            for _ in range(1 + self._repeats):
+                try:
+                    await perform(job)
+                except Exception:  # noqa: BLE001 - whatever it was, the job stays
+                    await asyncio.sleep(0)
+                else:
+                    del self._waiting[job.name]
+                    return
+
+
+def _summary(run: str, state: RunState, log: Sequence[Recorded]) -> RunSummary:
+    request = state.request
+    return RunSummary(
+        run=run,
+        tenant=request.tenant,
+        state=state.kind,
+        prompt=request.prompt[:_PROMPT_EXCERPT],
+        requester=request.requester.name,
+        config=request.config,
+        started_at=log[0].at,
+        updated_at=log[-1].at,
+        expires_at=state.plan.expires_at if isinstance(state, AwaitingDecision) else None,
+        seq=len(log),
+    )
