@@ -104,7 +104,7 @@ class ReplyParts:
             ModelError: it is not readable, reports a failure, or the reply is too large.
         """
         try:
-            chunk: Raw = json.loads(payload)
+            chunk: Raw = json.loads(payload.decode())
         except (ValueError, RecursionError):
             raise unreadable(self._provider) from None
         if not isinstance(chunk, dict):

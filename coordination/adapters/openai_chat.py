@@ -6,7 +6,7 @@ cost several times more than all the rest of a call.
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -103,18 +103,16 @@ class ChatCompletionsModel:
     async def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> ReplyParts:
         """One call of the server, to the end of its reply."""
         body = self._body(messages, tools)
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
-                    response = await self._open(body)
-            except TimeoutError:
-                raise silent(self._provider) from None
-            except APIStatusError as error:
-                raise refused(_problem(error, body), self._provider) from None
-            except _BROKEN_CONNECTION as error:
-                raise broken(error, self._provider) from None
-            stack.push_async_callback(response.aclose)
-            return await self._read(response)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
+                response = await self._open(body)
+        except TimeoutError:
+            raise silent(self._provider) from None
+        except APIStatusError as error:
+            raise refused(_problem(error, body), self._provider) from None
+        except _BROKEN_CONNECTION as error:
+            raise broken(error, self._provider) from None
+        return await self._read(response)
 
     async def _open(self, body: dict[str, Raw]) -> httpx2.Response:
         try:
@@ -145,6 +143,7 @@ class ChatCompletionsModel:
         limit = self._options.max_reply_characters
         parts = ReplyParts(self._provider, limit=limit, length_option="max_completion_tokens")
         try:
+            # Closing the iterator closes the response, however this ends.
             async with aclosing(response.aiter_bytes()) as stream:
                 if "json" in response.headers.get("content-type", ""):
                     parts.take(await _joined(stream, limit))

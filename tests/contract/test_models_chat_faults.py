@@ -98,6 +98,14 @@ async def test_a_refusal_says_who_must_do_what(fails: Fails, fault: ModelFault, 
     assert str(error).startswith("The provider of gpt-x (127.0.0.1:")
 
 
+async def test_a_redirect_is_not_followed_because_the_request_is_meant_for_one_server() -> None:
+    redirect = Fails(status=307, headers={"Location": "/v1/chat/completions"})
+    async with line(redirect, Says(text="followed")) as open_line:
+        error = await open_line.failure()
+    assert error.fault is ModelFault.MISCONFIGURED
+    assert len(open_line.server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

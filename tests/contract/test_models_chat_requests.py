@@ -112,11 +112,19 @@ async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_o
     assert all(len(request["messages"]) == 2 for request in open_line.server.requests)
 
 
-async def test_one_connection_serves_call_after_call() -> None:
-    async with line(*[Says(text="hi")] * 5) as open_line:
-        for _ in range(5):
+async def test_one_connection_serves_call_after_call_even_if_streams_end_late() -> None:
+    late = Sends(writes=Says(text="hi").events(), ending="late")
+    async with line(late, Says(text="hi"), late, late) as open_line:
+        for _ in range(4):
             await open_line.send()
     assert len(open_line.server.connections) == 1
+
+
+async def test_a_server_that_never_ends_a_finished_stream_holds_nobody_up() -> None:
+    async with line(Sends(writes=Says(text="hi").events(), ending="hang")) as open_line:
+        async with asyncio.timeout(5):
+            assert (await open_line.send()).text == "hi"
+        await open_line.server.until(open_replies=0)
 
 
 async def test_models_of_one_server_and_key_share_a_client_and_others_do_not() -> None:

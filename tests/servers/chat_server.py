@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.servers.chat_schema import complaints
 
 Json: TypeAlias = dict[str, Any]
-Ending: TypeAlias = Literal["end", "cut", "hang"]
+Ending: TypeAlias = Literal["end", "late", "cut", "hang"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Fails:
 
 @dataclass(frozen=True, kw_only=True)
 class Sends:
-    """These writes and this ending, whatever they mean: `cut` drops the connection, `hang` keeps it, silent."""
+    """These writes and this ending: `late` ends after a while, `cut` drops the connection, `hang` keeps it, silent."""
 
     writes: Sequence[bytes]
     ending: Ending = "end"
@@ -130,6 +130,8 @@ class ChatServer:
             await response.write(data)
         if reply.ending == "cut" and request.transport is not None:
             request.transport.abort()
+        if reply.ending == "late":
+            await asyncio.sleep(0.05)
         if reply.ending == "hang":
             await asyncio.Event().wait()
         return response
