@@ -103,7 +103,7 @@ class Board:
 
     def _remember(self, tool: str, arguments: _Object, key: _Json) -> None:
         with self._beside("journal").open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps({"tool": tool, "arguments": arguments, "key": key}, ensure_ascii=False) + "\n")
+            journal.write(json.dumps({"tool": tool, "arguments": arguments, "key": key}) + "\n")
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{suffix}")

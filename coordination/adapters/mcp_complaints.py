@@ -1,0 +1,146 @@
+"""Why an MCP server can't be used, in one sentence that says what the operator must do; never an SDK's own text."""
+
+from collections.abc import Iterator
+from typing import cast
+from urllib.parse import urlsplit
+
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+
+from coordination.adapters.mcp_passage import Passage
+from coordination.errors import ToolServerError
+from coordination.ports import ServerSpec
+
+_HTTP_ADVICE = {
+    401: "refused our credentials (HTTP 401): the operator must correct its headers in the config",
+    403: "refused our credentials (HTTP 403): the operator must correct its headers in the config",
+    404: "has nothing at this address (HTTP 404): the operator must correct the path of its url in the config",
+    405: "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config",
+    429: "turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit",
+}
+
+
+def leaves(error: Exception) -> Iterator[Exception]:
+    """The errors inside groups of errors."""
+    if isinstance(error, ExceptionGroup):
+        for each in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from leaves(each)
+    else:
+        yield error
+
+
+def slow_start(spec: ServerSpec) -> ToolServerError:
+    """The server is not ready within its deadline."""
+    return _complaint(
+        spec,
+        f"was not ready within {spec.start_timeout:g} s: the operator must see what keeps it, "
+        "or give it more time in the config",
+    )
+
+
+def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServerError:
+    """The server can't be started or reached, or does not answer as an MCP server does."""
+    if isinstance(error, ToolServerError):
+        return error
+    if found.refusal is not None or found.loss is not None:
+        return _unreachable(spec, found)
+    for each in leaves(error):
+        if isinstance(each, OSError) and not isinstance(each, TimeoutError):
+            return _unstartable(spec, each)
+        if getattr(each, "code", None) == CONNECTION_CLOSED:
+            return _complaint(
+                spec,
+                "ended while it was starting: the operator must run its command by hand and see why "
+                "(its own words are in the log)",
+            )
+        if isinstance(each, TimeoutError) or getattr(each, "code", None) == REQUEST_TIMEOUT:
+            return slow_start(spec)
+    return not_speaking(spec)
+
+
+def not_speaking(spec: ServerSpec) -> ToolServerError:
+    """What it answers is not the protocol."""
+    what = "its url" if spec.transport == "http" else "its command"
+    return _complaint(spec, f"does not answer as an MCP server does: the operator must check {what} in the config")
+
+
+def died(spec: ServerSpec) -> ToolServerError:
+    """The connection ended in the middle of a request."""
+    return _complaint(spec, "went away before it answered: the operator must see its log if this goes on")
+
+
+def unanswered(spec: ServerSpec) -> ToolServerError:
+    """No answer came in time."""
+    return _complaint(
+        spec,
+        f"did not answer within {spec.call_timeout:g} s: the operator must see what keeps it, "
+        "or give its calls more time in the config",
+    )
+
+
+def too_many_tools(spec: ServerSpec, most: int) -> ToolServerError:
+    """The list of tools is too long to be of use."""
+    return _complaint(
+        spec, f"lists more than {most:,} tools: the operator must use a server, or a setting of it, that offers fewer"
+    )
+
+
+def endless_list(spec: ServerSpec) -> ToolServerError:
+    """The list of tools never ends."""
+    return _complaint(spec, "lists its tools without end: the operator must have this server repaired")
+
+
+def twice_the_same(spec: ServerSpec, tool: str) -> ToolServerError:
+    """Two tools of one name: nobody could say which one was approved."""
+    return _complaint(spec, f"lists two tools called {tool[:100]!r}: the operator must have this server repaired")
+
+
+def bad_definition(spec: ServerSpec, tool: str) -> ToolServerError:
+    """A definition that can't be pinned by a digest."""
+    return _complaint(
+        spec, f"describes its tool {tool[:100]!r} in a form that is not plain JSON: the operator must have it repaired"
+    )
+
+
+def closing(spec: ServerSpec) -> ToolServerError:
+    """We are stopping."""
+    return _complaint(spec, "is not started any more, because this program is stopping: try again when it runs")
+
+
+def _unreachable(spec: ServerSpec, found: Passage) -> ToolServerError:
+    if found.status in _HTTP_ADVICE:
+        return _complaint(spec, _HTTP_ADVICE[found.status])
+    if found.status is not None and found.status < 400:
+        return _complaint(
+            spec,
+            f"redirects to another address (HTTP {found.status}): the operator must put the final one in the config",
+        )
+    if found.status is not None:
+        return _complaint(spec, f"answered HTTP {found.status}: the operator must see its log")
+    where = _address(spec.url)
+    return _complaint(
+        spec, f"can't be reached at {where}: the operator must start it, or correct its url in the config"
+    )
+
+
+def _unstartable(spec: ServerSpec, error: OSError) -> ToolServerError:
+    if spec.cwd is not None and error.filename == spec.cwd:
+        return _complaint(
+            spec, "can't start, because its folder does not exist: the operator must correct `cwd` in the config"
+        )
+    command = repr(spec.command) if spec.command in spec.identity else "its command"
+    if isinstance(error, FileNotFoundError):
+        return _complaint(
+            spec,
+            f"can't start, because there is no {command} here: the operator must install it, or correct the config",
+        )
+    return _complaint(spec, f"can't start, because {command} may not be run: the operator must make it executable")
+
+
+def _address(url: str) -> str:
+    """The part of a URL that holds no secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def _complaint(spec: ServerSpec, text: str) -> ToolServerError:
+    return ToolServerError(f"The MCP server {spec.name} {text}.")

@@ -1,0 +1,208 @@
+"""One MCP server for the whole process: started when first used, started again after it died, ended with the hub."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from contextvars import Context
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mcp import MCPError
+from mcp.client import Client, IncomingMessage, Transport
+from mcp.types import Implementation, ToolListChangedNotification
+
+from coordination.adapters import mcp_complaints as complaints
+from coordination.adapters.mcp_http import http_transport
+from coordination.adapters.mcp_passage import Passage, passage
+from coordination.adapters.mcp_session import Session
+from coordination.adapters.mcp_stdio import StderrLog, stdio_transport
+from coordination.errors import ToolServerError
+from coordination.ports import ServerSpec
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a server that failed is left alone before it is started again, in seconds.
+
+    Attributes:
+        first: after one failure; doubles with each that follows.
+        longest: the limit of that.
+        healthy: a server that lived as long as this has had no failure.
+    """
+
+    first: float = 0.5
+    longest: float = 10.0
+    healthy: float = 30.0
+
+    def pause(self, failures: int) -> float:
+        """The wait after so many failures in a row."""
+        return min(self.first * 2 ** (failures - 1), self.longest) if failures else 0.0
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a start failed; a value, so that each of those who waited raises an error of its own."""
+
+    text: str
+
+
+_Starting: TypeAlias = "asyncio.Future[Session | _Failure]"
+
+
+class Connection:
+    """Owns the sessions of one server, one after the other. Each lives in a task of its own, as the SDK demands."""
+
+    def __init__(self, spec: ServerSpec, owners: asyncio.TaskGroup, patience: Patience) -> None:
+        self._spec = spec
+        self._owners = owners
+        self._patience = patience
+        self._starting: _Starting | None = None
+        self._owner: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._mode = "legacy"
+        self._is_closed = False
+
+    async def session(self) -> Session:
+        """A living session; starts the server if there is none. All who wait for a start share it.
+
+        Raises:
+            ToolServerError: the server can't be started or reached; the text says why.
+        """
+        if self._is_closed:
+            raise complaints.closing(self._spec)
+        if self._starting is None or _is_over(self._starting):
+            self._starting = asyncio.get_running_loop().create_future()
+            # A context of its own: the server outlives the run that happens to need it first.
+            self._owner = self._owners.create_task(self._own(self._starting, self._owner), context=Context())
+        outcome = await asyncio.shield(self._starting)
+        if isinstance(outcome, _Failure):
+            raise ToolServerError(outcome.text)
+        return outcome
+
+    async def aclose(self) -> None:
+        """End the server, whatever it is doing, and wait until it is gone."""
+        self._is_closed = True
+        if self._owner is None or self._starting is None:
+            return
+        session = _session(self._starting)
+        if session is not None:
+            session.end()
+        elif not self._starting.done():
+            self._owner.cancel()
+        await asyncio.wait({self._owner})
+
+    async def _own(self, starting: _Starting, before: asyncio.Task[None] | None) -> None:
+        """Start the server, hand its session out, and stay until it is over."""
+        try:
+            if before is not None and self._spec.transport == "stdio":
+                # Two processes of one server might want the same file.
+                await asyncio.wait({before})
+            await asyncio.sleep(self._patience.pause(self._failures))
+            async with AsyncExitStack() as stack:
+                await self._live(await self._start(stack, starting), starting)
+        except ToolServerError as error:
+            self._failures += 1
+            _settle(starting, error)
+        except Exception:  # whatever the SDK makes of closing a dead server concerns nobody any more
+            log.debug("closing the MCP server %s was not smooth", self._spec.name, exc_info=True)
+        finally:
+            _settle(starting, complaints.closing(self._spec))
+
+    async def _live(self, session: Session, starting: _Starting) -> None:
+        if starting.done():
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        starting.set_result(session)
+        try:
+            await session.finished()
+        finally:
+            session.end()
+            is_healthy = loop.time() - began >= self._patience.healthy
+            self._failures = 0 if is_healthy else self._failures + 1
+
+    async def _start(self, stack: AsyncExitStack, starting: _Starting) -> Session:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._spec.start_timeout
+        # Ending a process that hangs takes seconds more: nobody has to wait for that.
+        alarm = loop.call_at(deadline, _settle, starting, complaints.slow_start(self._spec))
+        stderr = StderrLog(self._spec)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._shake_hands(stack, stderr)
+        except (TimeoutError, ToolServerError) as error:
+            complaint = error if isinstance(error, ToolServerError) else complaints.slow_start(self._spec)
+            stderr.tell(str(complaint))
+            raise complaint from None
+        finally:
+            alarm.cancel()
+
+    async def _shake_hands(self, stack: AsyncExitStack, stderr: StderrLog) -> Session:
+        """By the handshake that every server before 2026 knows; a server that refuses it is asked in the new way.
+
+        The other order would cost ten seconds with each server that ignores what it does not know.
+        """
+        try:
+            return await self._connect(stack, stderr)
+        except _RefusedHandshakeError:
+            self._mode = "auto"
+            return await self._connect(stack, stderr)
+
+    async def _connect(self, stack: AsyncExitStack, stderr: StderrLog) -> Session:
+        found = Passage()
+        passage.set(found)
+        gone = asyncio.Event()
+
+        async def on_message(message: IncomingMessage) -> None:
+            if isinstance(message, ToolListChangedNotification):
+                session.forget_listing()
+
+        client = Client(
+            self._transport(gone.set, stderr),
+            mode=self._mode,
+            cache=None,
+            client_info=Implementation(name="massgen-bot", version="1"),
+            message_handler=on_message,
+        )
+        session = Session(self._spec, client, gone)
+        try:
+            await stack.enter_async_context(client)
+            await session.listing(fresh=True)
+        except Exception as error:
+            is_answer = found.refusal is None and found.loss is None and not gone.is_set()
+            if self._mode == "legacy" and is_answer and isinstance(error, MCPError):
+                raise _RefusedHandshakeError from error
+            raise complaints.failed_start(self._spec, error, found) from error
+        return session
+
+    def _transport(self, tell_gone: Callable[[], None], stderr: StderrLog) -> Transport:
+        if self._spec.transport == "http":
+            return http_transport(self._spec, tell_gone)
+        return stdio_transport(self._spec, tell_gone, stderr)
+
+
+class _RefusedHandshakeError(Exception):
+    """The server answers, and not to this handshake."""
+
+
+def _session(starting: _Starting) -> Session | None:
+    """The session, if the start is over and went well."""
+    if not starting.done() or isinstance(outcome := starting.result(), _Failure):
+        return None
+    return outcome
+
+
+def _is_over(starting: _Starting) -> bool:
+    if not starting.done():
+        return False
+    session = _session(starting)
+    return session is None or session.is_over
+
+
+def _settle(starting: _Starting, error: ToolServerError) -> None:
+    """Tell all who wait that the start failed, unless it has ended in some way."""
+    if not starting.done():
+        starting.set_result(_Failure(str(error)))

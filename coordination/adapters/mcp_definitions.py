@@ -1,0 +1,81 @@
+"""The tools of a server as they are listed at one moment, each pinned by the digest of its whole definition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mcp import Client
+from mcp.types import Tool
+
+from coordination.adapters import mcp_complaints as complaints
+from coordination.domain.canonical import Json, canonical, digest
+from coordination.errors import InvalidJsonError
+from coordination.ports import ServerSpec, ToolDefinition
+
+MAX_TOOLS = 2_000
+MAX_PAGES = 200
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All tools of a server, by name, in its own order."""
+
+    tools: Mapping[str, ToolDefinition]
+
+
+async def list_tools(spec: ServerSpec, client: Client) -> Listing:
+    """Every page, asked of the server itself and never of a cache.
+
+    Raises:
+        ToolServerError: the list has no end, is too long, names a tool twice, or is not JSON.
+    """
+    tools: dict[str, ToolDefinition] = {}
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(MAX_PAGES):
+        page = await client.list_tools(cursor=cursor, cache_mode="bypass")
+        cursor = page.next_cursor
+        if cursor in seen:
+            break
+        for tool in page.tools:
+            if tool.name in tools:
+                raise complaints.twice_the_same(spec, tool.name)
+            tools[tool.name] = _definition(spec, client, tool)
+        if len(tools) > MAX_TOOLS:
+            raise complaints.too_many_tools(spec, MAX_TOOLS)
+        if cursor is None:
+            return Listing(tools)
+        seen.add(cursor)
+    raise complaints.endless_list(spec)
+
+
+def _definition(spec: ServerSpec, client: Client, tool: Tool) -> ToolDefinition:
+    hints = tool.annotations
+    try:
+        text = canonical(_pinned(spec, client, tool))
+    except InvalidJsonError:
+        raise complaints.bad_definition(spec, tool.name) from None
+    return ToolDefinition(
+        server=spec.name,
+        tool=tool.name,
+        description=tool.description or "",
+        input_schema=tool.input_schema,
+        digest=digest("tool", text),
+        says_read_only=hints is not None and hints.read_only_hint is True,
+        says_destructive=hints is not None and hints.destructive_hint is True,
+    )
+
+
+def _pinned(spec: ServerSpec, client: Client, tool: Tool) -> Json:
+    """Everything that may make the same name mean another thing."""
+    about = client.server_info
+    hints = tool.annotations
+    return {
+        "server": spec.name,
+        "identity": spec.identity,
+        "server_info": None if about is None else {"name": about.name, "version": about.version},
+        "tool": tool.name,
+        "description": tool.description,
+        "input_schema": tool.input_schema,
+        "output_schema": tool.output_schema,
+        "annotations": None if hints is None else hints.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }

@@ -1,0 +1,129 @@
+"""Streamable HTTP to an MCP server, so that a request which fails fails alone, and says what became of it."""
+
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import httpx2
+from mcp.client._transport import TransportStreams
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CONNECTION_CLOSED, JSONRPCError, jsonrpc_message_adapter
+from typing_extensions import override
+
+from coordination.adapters.mcp_passage import GuardedWriteStream, Passage, WatchedReadStream, passage
+from coordination.ports import ServerSpec
+
+MAX_ANSWER = 32_000_000
+"""Bytes of one answer that are read."""
+
+CONNECT_SECONDS = 10.0
+
+_TURNED_AWAY = frozenset({307, 308, 401, 403, 404, 405, 406, 413, 415, 429})
+"""Statuses by which a server, or a gateway before it, says that it did not do what was asked."""
+
+_FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+@asynccontextmanager
+async def http_transport(spec: ServerSpec, tell_gone: Callable[[], None]) -> AsyncGenerator[TransportStreams]:
+    """The streams of one session. `tell_gone` is called once the session can't be used any more."""
+    async with (
+        httpx2.AsyncClient(
+            headers=dict(spec.headers),
+            # How long a call may take is the call's own matter: a server may be silent while it works.
+            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+            transport=_OneWay(httpx2.AsyncHTTPTransport(proxy=_proxy(spec.url)), tell_gone),
+        ) as client,
+        streamable_http_client(spec.url, http_client=client, max_sse_event_size=MAX_ANSWER) as (read, write),
+    ):
+        yield WatchedReadStream(read, tell_gone), GuardedWriteStream(write)
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for this address, as other programs understand it."""
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+class _OneWay(httpx2.AsyncBaseTransport):
+    """Sends each message once: follows no redirect with it, and turns every fault into an answer to that message.
+
+    A fault that the SDK does not expect here would end the session, with every other call in flight.
+    """
+
+    def __init__(self, inner: httpx2.AsyncHTTPTransport, tell_gone: Callable[[], None]) -> None:
+        self._inner = inner
+        self._tell_gone = tell_gone
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "POST":
+            return await self._inner.handle_async_request(request)
+        current = passage.get() or Passage()
+        try:
+            response = await self._inner.handle_async_request(request)
+            return await self._judge(request, response, current)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol):
+            current.refusal = "can't be reached"
+            self._tell_gone()
+        except httpx2.TransportError:
+            current.loss = "broke the connection before it answered"
+        return _answer("no answer")
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _judge(self, request: httpx2.Request, response: httpx2.Response, current: Passage) -> httpx2.Response:
+        kind = response.headers.get("content-type", "").lower()
+        if response.status_code < 300 and not kind.startswith("application/json"):
+            return response
+        body = await _body(response)
+        if body is None:
+            current.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
+            return _answer("too large")
+        if response.status_code < 300 or (response.status_code < 500 and _is_error(body)):
+            headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _FRAMING]
+            return httpx2.Response(response.status_code, headers=headers, content=body)
+        return self._refuse(request, response.status_code, current)
+
+    def _refuse(self, request: httpx2.Request, status: int, current: Passage) -> httpx2.Response:
+        current.status = status
+        if status in _TURNED_AWAY:
+            current.refusal = f"answered HTTP {status}"
+        else:
+            current.loss = f"answered HTTP {status}"
+        if status == 404 and "mcp-session-id" in request.headers:
+            self._tell_gone()
+        return _answer(f"HTTP {status}")
+
+
+async def _body(response: httpx2.Response) -> bytes | None:
+    """The whole body, or None if it is too large."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                return None
+    finally:
+        await response.aclose()
+    return bytes(body)
+
+
+def _is_error(body: bytes) -> bool:
+    """Whether a body is the server's own answer in the protocol's terms."""
+    try:
+        message = jsonrpc_message_adapter.validate_json(body, by_name=False)
+    except ValueError:
+        return False
+    return isinstance(message, JSONRPCError)
+
+
+def _answer(text: str) -> httpx2.Response:
+    """What the SDK is told in place of a fault, so that it wakes the request and nothing else."""
+    error = {"code": CONNECTION_CLOSED, "message": text}
+    return httpx2.Response(400, json={"jsonrpc": "2.0", "id": None, "error": error})

@@ -1,0 +1,182 @@
+"""Every MCP connection of the process, and the three powers over them: to list, to read, to run what was approved."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from coordination.adapters import mcp_complaints as complaints
+from coordination.adapters.mcp_connection import Connection, Patience
+from coordination.adapters.mcp_definitions import Listing
+from coordination.domain.canonical import JsonObject, canonical
+from coordination.domain.plan import PlannedCall
+from coordination.errors import ToolServerError
+from coordination.ports import (
+    CallNotSentError,
+    CallOutcomeUnknownError,
+    Executor,
+    ReadTools,
+    ServerSpec,
+    ToolDefinition,
+    ToolOutput,
+)
+
+
+class McpHub:
+    """Use it as a context manager, in the event loop that all its users share.
+
+    Two equal specs are one server process, whoever asks: agents, runs and tenants share it.
+    """
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+        self._connections: dict[ServerSpec, Connection] = {}
+        self._owners: asyncio.TaskGroup | None = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        self._owners = await asyncio.TaskGroup().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+        if self._owners is not None:
+            await self._owners.__aexit__(None, None, None)
+
+    async def aclose(self) -> None:
+        """End every server that was started here, all at once, and start none any more."""
+        self._is_closed = True
+        async with asyncio.TaskGroup() as group:
+            for connection in self._connections.values():
+                group.create_task(connection.aclose())
+
+    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+        """Every tool of these servers, in the servers' order; starts those that are not running.
+
+        Raises:
+            ToolServerError: a server can't be used; with one sentence for each that can't.
+        """
+        specs = _by_name(servers)
+        connections = [self.connection(spec) for spec in specs.values()]
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(_listing_or_complaint(connection)) for connection in connections]
+        outcomes = [each.result() for each in asked]
+        failures = [str(each) for each in outcomes if isinstance(each, ToolServerError)]
+        if failures:
+            raise ToolServerError(" ".join(failures))
+        return [tool for each in outcomes if isinstance(each, Listing) for tool in each.tools.values()]
+
+    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
+        """The power to call exactly the `allowed` (server, tool) pairs."""
+        return _Reader(self, _by_name(servers), allowed)
+
+    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
+        """The power to run approved calls on these servers."""
+        return _Executor(self, _by_name(servers))
+
+    def connection(self, spec: ServerSpec) -> Connection:
+        """The one connection to this server; nothing is started yet.
+
+        Raises:
+            ToolServerError: the hub is closed.
+        """
+        if self._owners is None:
+            raise RuntimeError("the hub is used before it was entered")
+        if self._is_closed:
+            raise complaints.closing(spec)
+        if spec not in self._connections:
+            self._connections[spec] = Connection(spec, self._owners, self._patience)
+        return self._connections[spec]
+
+
+class _Reader:
+    """Calls the listed tools. A read may be asked twice: once more after its server died under it."""
+
+    def __init__(self, hub: McpHub, servers: Mapping[str, ServerSpec], allowed: frozenset[tuple[str, str]]) -> None:
+        self._hub = hub
+        self._servers = servers
+        self._allowed = allowed
+
+    async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
+        """Call a tool that the operator listed."""
+        if (server, tool) not in self._allowed or server not in self._servers:
+            raise ToolServerError(
+                f"{server}.{tool} may not run before people approve it: the operator would have to list it as a read."
+            )
+        connection = self._hub.connection(self._servers[server])
+        try:
+            return await _read(connection, tool, canonical(arguments))
+        except (CallNotSentError, CallOutcomeUnknownError) as error:
+            raise ToolServerError(f"{error} The operator must see to it if this goes on.") from error
+
+
+class _Executor:
+    """Runs approved calls, each with one message to its server and never another."""
+
+    def __init__(self, hub: McpHub, servers: Mapping[str, ServerSpec]) -> None:
+        self._hub = hub
+        self._servers = servers
+
+    async def definition_digest(self, server: str, tool: str) -> str | None:
+        """The digest of a tool's definition as the server gives it at this moment."""
+        listing = await _listing(self._hub.connection(self._spec(server)), fresh=True)
+        definition = listing.tools.get(tool)
+        return None if definition is None else definition.digest
+
+    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        """Send exactly this call, once."""
+        try:
+            session = await self._hub.connection(self._spec(call.server)).session()
+        except ToolServerError as error:
+            raise CallNotSentError(str(error)) from error
+        return await session.call(call.tool, call.arguments, key=key)
+
+    def _spec(self, server: str) -> ServerSpec:
+        if server not in self._servers:
+            raise ToolServerError(f"There is no MCP server {server} in the config: the operator must put it back.")
+        return self._servers[server]
+
+
+async def _read(connection: Connection, tool: str, arguments: str) -> ToolOutput:
+    session = await connection.session()
+    try:
+        return await session.call(tool, arguments)
+    except (CallNotSentError, CallOutcomeUnknownError):
+        if not session.is_over:
+            raise
+    return await (await connection.session()).call(tool, arguments)
+
+
+async def _listing(connection: Connection, *, fresh: bool) -> Listing:
+    """The server's tools; asked twice if the server turns out to be dead."""
+    session = await connection.session()
+    try:
+        return await session.listing(fresh=fresh)
+    except ToolServerError:
+        if not session.is_over:
+            raise
+    return await (await connection.session()).listing(fresh=fresh)
+
+
+async def _listing_or_complaint(connection: Connection) -> Listing | ToolServerError:
+    try:
+        return await _listing(connection, fresh=False)
+    except ToolServerError as error:
+        return error
+
+
+def _by_name(servers: Sequence[ServerSpec]) -> Mapping[str, ServerSpec]:
+    """The servers by name.
+
+    Raises:
+        ToolServerError: one name stands for two servers, so that nobody could say what was approved.
+    """
+    specs: dict[str, ServerSpec] = {}
+    for spec in servers:
+        if specs.setdefault(spec.name, spec) != spec:
+            raise ToolServerError(
+                f"Two different MCP servers are called {spec.name}: the operator must rename one in the config."
+            )
+    return specs

@@ -1,0 +1,175 @@
+"""One generation of a connection: from a successful handshake until the server is gone."""
+
+import asyncio
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import cast
+
+from mcp import Client, MCPError
+from mcp.types import (
+    CONNECTION_CLOSED,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    REQUEST_TIMEOUT,
+    InputRequiredResult,
+    RequestParamsMeta,
+)
+from pydantic import ValidationError
+
+from coordination.adapters import mcp_complaints as complaints
+from coordination.adapters.mcp_definitions import Listing, list_tools
+from coordination.adapters.mcp_output import capped, output
+from coordination.adapters.mcp_passage import Passage, passage
+from coordination.domain.canonical import parse
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
+
+IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
+
+_GRACE = 5.0
+"""Seconds beyond a call's time after which it is given up even if the SDK still waits: for its pipe to take the call."""
+
+_TOO_LATE = "did not answer in time"
+_MALFORMED = "took the call, but what it answered is not what it declared"
+_NO_ANSWER = {
+    CONNECTION_CLOSED: "went away before it answered",
+    INVALID_REQUEST: _MALFORMED,
+    PARSE_ERROR: _MALFORMED,
+    REQUEST_TIMEOUT: _TOO_LATE,
+}
+"""Codes that the SDK makes up where no proper answer came; a server that sends one is taken to have given none."""
+
+
+class Session:
+    """A connected server. `is_over` once it is gone; then every request fails, and a new session is needed."""
+
+    def __init__(self, spec: ServerSpec, client: Client, gone: asyncio.Event) -> None:
+        self._spec = spec
+        self._client = client
+        self._gone = gone
+        self._listing: Listing | None = None
+        self._changes = 0
+        self._busy = 0
+        self._is_ended = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server went away, or was told to."""
+        return self._gone.is_set()
+
+    async def finished(self) -> None:
+        """Wait until the server is gone, and nothing waits for it any more or `end` was called."""
+        await self._gone.wait()
+        await self._idle.wait()
+
+    def end(self) -> None:
+        """Take the server for gone, whoever waits for it."""
+        self._is_ended = True
+        self._gone.set()
+        self._idle.set()
+
+    def forget_listing(self) -> None:
+        """The server says that its tools have changed."""
+        self._changes += 1
+        self._listing = None
+
+    async def listing(self, *, fresh: bool) -> Listing:
+        """The server's tools; `fresh` asks it again whatever is known.
+
+        Raises:
+            ToolServerError: it went away, does not answer, or its list is of no use.
+        """
+        if self._listing is not None and not fresh:
+            return self._listing
+        changes = self._changes
+        with self._at_work():
+            listing = await self._ask_for_tools()
+        # Servers of the stateless protocol tell of changes only on a stream of its own: they are asked each time.
+        tells_of_changes = self._client.session.initialize_result is not None
+        self._listing = listing if tells_of_changes and changes == self._changes else None
+        return listing
+
+    async def _ask_for_tools(self) -> Listing:
+        try:
+            async with asyncio.timeout(self._spec.call_timeout):
+                return await list_tools(self._spec, self._client)
+        except TimeoutError:
+            raise complaints.unanswered(self._spec) from None
+        except (MCPError, ValidationError) as error:
+            if self.is_over or getattr(error, "code", None) == CONNECTION_CLOSED:
+                raise complaints.died(self._spec) from error
+            raise complaints.not_speaking(self._spec) from error
+
+    async def call(self, tool: str, arguments: str, *, key: str | None = None) -> ToolOutput:
+        """Send one call, once, whatever comes back. `arguments` is a JSON object in canonical form.
+
+        Raises:
+            CallNotSentError: it certainly did not run.
+            CallOutcomeUnknownError: it may have run.
+        """
+        found = Passage(arguments=arguments)
+        given = parse(arguments)
+        if self.is_over:
+            raise self._failure(found, _TOO_LATE)
+        if not isinstance(given, Mapping):
+            raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
+        with self._at_work(), _under_way(found):
+            try:
+                async with asyncio.timeout(self._spec.call_timeout + _GRACE):
+                    result = await self._client.session.call_tool(
+                        tool,
+                        dict(given),
+                        read_timeout_seconds=self._spec.call_timeout,
+                        meta=None if key is None else cast("RequestParamsMeta", {IDEMPOTENCY_KEY: key}),
+                        # Answering would send the call again. The SDK's own loop does that; this one call does not.
+                        allow_input_required=True,
+                    )
+            except TimeoutError:
+                raise self._failure(found, _TOO_LATE) from None
+            except MCPError as error:
+                return self._refusal(error, found)
+            except (RuntimeError, ValidationError) as error:
+                raise self._failure(found, _MALFORMED) from error
+        if isinstance(result, InputRequiredResult):
+            raise self._failure(found, "asked for more input in place of an answer, and is never given any")
+        return output(result)
+
+    def _refusal(self, error: MCPError, found: Passage) -> ToolOutput:
+        """The server's own answer that it failed, unless the error stands for an answer that never came."""
+        if found.was_answered:
+            raise self._failure(found, _MALFORMED) from error
+        if found.refusal is not None or found.loss is not None or error.code in _NO_ANSWER:
+            raise self._failure(found, _NO_ANSWER.get(error.code, _MALFORMED)) from error
+        return ToolOutput(text=capped(error.message), is_error=True)
+
+    def _failure(self, found: Passage, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
+        if not found.was_sent:
+            return CallNotSentError(self._sentence("was gone before the call could be sent"))
+        if found.refusal is not None:
+            return CallNotSentError(self._sentence(found.refusal))
+        return CallOutcomeUnknownError(self._sentence(found.loss or reason))
+
+    def _sentence(self, reason: str) -> str:
+        return f"The MCP server {self._spec.name} {reason}."
+
+    @contextmanager
+    def _at_work(self) -> Generator[None]:
+        self._busy += 1
+        if not self._is_ended:
+            self._idle.clear()
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if self._busy == 0:
+                self._idle.set()
+
+
+@contextmanager
+def _under_way(found: Passage) -> Generator[None]:
+    token = passage.set(found)
+    try:
+        yield
+    finally:
+        passage.reset(token)

@@ -1,0 +1,97 @@
+"""How tests start the servers in this folder, and what they find out about them."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from coordination.ports import ServerSpec
+from tests.servers.mcp_raw import Message, part
+
+ROOT = Path(__file__).parents[2]
+
+
+def stdio(
+    program: str,
+    *args: object,
+    name: str = "world",
+    env: Mapping[str, str] | None = None,
+    start_timeout: float = 30.0,
+    call_timeout: float = 30.0,
+) -> ServerSpec:
+    """One of the programs in this folder as the config would describe it."""
+    return ServerSpec(
+        name=name,
+        transport="stdio",
+        identity=f"python -m {program}",
+        command=sys.executable,
+        args=("-m", f"tests.servers.{program}", *(str(each) for each in args)),
+        env=tuple((env or {}).items()),
+        cwd=str(ROOT),
+        start_timeout=start_timeout,
+        call_timeout=call_timeout,
+    )
+
+
+def http(
+    port: int, *, path: str = "/mcp", headers: Mapping[str, str] | None = None, call_timeout: float = 30.0
+) -> ServerSpec:
+    """A server on this port."""
+    url = f"http://127.0.0.1:{port}{path}"
+    return ServerSpec(
+        name="world",
+        transport="http",
+        identity=url,
+        url=url,
+        headers=tuple((headers or {}).items()),
+        call_timeout=call_timeout,
+    )
+
+
+@asynccontextmanager
+async def listening(program: str, *args: object) -> AsyncGenerator[tuple[int, asyncio.subprocess.Process]]:
+    """A program that serves HTTP and prints its port first."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        f"tests.servers.{program}",
+        *(str(each) for each in args),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            yield int(await process.stdout.readline()), process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def journal(file: Path) -> Sequence[Message]:
+    """The calls that were performed."""
+    if not file.exists():
+        return []
+    return [part(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+async def until_ended(pid: int) -> None:
+    """Wait until a process is gone, whoever started it."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        async with asyncio.timeout(20):
+            await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
