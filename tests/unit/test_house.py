@@ -27,12 +27,12 @@ MODULE_LINES = 300
 FUNCTION_LINES = 40
 
 # A switched-off check names its code, and says in words why.
-SUPPRESSION = re.compile(r"#\s*(?:type: ?ignore|noqa|pragma|pyright: ?(?:ignore|basic|standard|off))")
+SUPPRESSION = re.compile(r"#\s*(?:type: ?ignore|mypy:|(?:ruff: ?)?noqa|pragma|pyright: ?(?:ignore|basic|standard|off))")
 REASONED = re.compile(
     r"""\#\s*(?:
         type:\ ?ignore\[[\w,\ -]+\]
       | pyright:\ ?ignore\[\w[\w,\ ]*\]
-      | noqa:\ (?:[A-Z]+\d+(?:,\s*)?)+
+      | (?:ruff:\ )?noqa:\ (?:[A-Z]+\d+(?:,\s*)?)+
       | pragma:\ no\ (?:cover|branch)
     )\s*\W+\s*[\w'"`(].{3,}""",
     re.VERBOSE,
