@@ -114,7 +114,7 @@ def plainly(url: sa.URL) -> Generator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        _log.warning("the database refused", exc_info=error)
+        _log.info("the database refused", exc_info=error)
         raise complaint(error, url) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coordination.adapters.sql_log import SqlLog
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
 from coordination.domain.run import Recorded, evolve, replay
@@ -127,6 +128,26 @@ async def test_fifty_runs_write_at_once_and_none_disturbs_another(bench: Bench) 
         await asyncio.gather(*(live(f"R{number}") for number in range(50)))
     for number in range(50):
         assert [each.seq for each in await bench.log.read(f"R{number}")] == list(range(1, 13))
+
+
+async def test_of_appends_by_two_writers_of_one_database_exactly_one_wins(bench: Bench) -> None:
+    if bench.url is None:
+        pytest.skip("memory has one writer")
+
+    async def attempt(log: RunLog, run: str, seq: int, state: RunState) -> bool:
+        try:
+            await log.append(run, seq, [TURN], START, state)
+        except ConflictError:
+            return False
+        return True
+
+    async with asyncio.timeout(30), SqlLog.open(bench.url, submit=lambda connection, job: None) as other:
+        for number in range(20):
+            state = evolve(None, a_request(), START)
+            begun = await asyncio.gather(*(attempt(log, f"R{number}", 0, state) for log in (bench.log, other)))
+            moved = await asyncio.gather(*(attempt(log, f"R{number}", 1, state) for log in (other, bench.log)))
+            assert (sum(begun), sum(moved)) == (1, 1)
+            assert len(await bench.log.read(f"R{number}")) == 2
 
 
 async def test_a_job_is_submitted_with_its_event(bench: Bench) -> None:

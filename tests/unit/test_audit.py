@@ -78,7 +78,7 @@ def test_a_log_that_nobody_touched_verifies(url: str) -> None:
 @pytest.mark.parametrize("seq", [1, 4, LAST])
 def test_one_changed_character_in_any_column_is_found_at_its_event(url: str, column: str, seq: int) -> None:
     changed = "v + 1" if column == "v" else f"substr({column}, 1, 9) || 'x' || substr({column}, 11)"
-    tamper(url, "UPDATE events SET " + column + " = " + changed + " WHERE run = 'AAAA' AND seq = :seq", seq=seq)
+    tamper(url, " ".join(["UPDATE events SET", column, "=", changed, "WHERE run = 'AAAA' AND seq = :seq"]), seq=seq)
     found = places(url)
     assert ("AAAA", seq) in found
     assert set(found) <= {("AAAA", seq), ("AAAA", seq + 1)}
@@ -87,8 +87,7 @@ def test_one_changed_character_in_any_column_is_found_at_its_event(url: str, col
 
 @pytest.mark.parametrize("value", ["CAST(body AS BLOB)", "CAST(X'80' AS TEXT)", "''", "17"])
 def test_a_body_that_is_no_text_any_more_is_found(url: str, value: str) -> None:
-    value = value.replace("''", "''")
-    tamper(url, "UPDATE events SET body = " + value + " WHERE run = 'AAAA' AND seq = 3")
+    tamper(url, " ".join(["UPDATE events SET body =", value, "WHERE run = 'AAAA' AND seq = 3"]))
     assert places(url) == [("AAAA", 3)]
 
 
@@ -166,7 +165,7 @@ def test_an_event_given_to_another_run_is_missed_in_its_own(url: str) -> None:
     ],
 )
 def test_a_changed_summary_is_found(url: str, change: str) -> None:
-    tamper(url, "UPDATE runs SET " + change + " WHERE run = 'AAAA'")
+    tamper(url, " ".join(["UPDATE runs SET", change, "WHERE run = 'AAAA'"]))
     assert {run for run, _ in places(url)} == {"AAAA"}
     assert all(LAST <= seq <= LAST + 1 for _, seq in places(url))
 
