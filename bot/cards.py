@@ -1,0 +1,221 @@
+"""A message with no product in mind: what it says and which buttons it has, never how it looks.
+
+Every text in a card is ready to show: hidden characters are visible already. A renderer escapes it once for its product,
+cuts what its product can't hold, and says what it cut. No colours, no emoji and no limits live here.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+
+class Tone(StrEnum):
+    """What a card asks of its reader; a renderer has a sign and a colour for each."""
+
+    WORKING = "working"
+    DECIDE = "decide"
+    DONE = "done"
+    ATTENTION = "attention"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Mark(StrEnum):
+    """How one agent or one call stands."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of text in one style."""
+
+    text: str
+    style: Literal["text", "code", "bold", "quiet"] = "text"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in time, which each product shows in its reader's own clock; `is_countdown` adds how far it is."""
+
+    at: datetime
+    is_countdown: bool = False
+
+
+@dataclass(frozen=True)
+class Who:
+    """A person or a role. A renderer may link it; it never notifies anybody."""
+
+    id: str
+    name: str
+    sort: Literal["person", "role"] = "person"
+
+
+Piece: TypeAlias = Span | Moment | Who
+Line: TypeAlias = tuple[Piece, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """Lines of prose. A quoted one is somebody else's words: a renderer sets it apart, and may shorten it."""
+
+    lines: tuple[Line, ...]
+    is_quoted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRow:
+    """One agent, and the newest that is known of it."""
+
+    label: str
+    mark: Mark
+    line: Line
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusList:
+    """What each agent is doing."""
+
+    rows: tuple[StatusRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """One argument, whole; a text may have several lines."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallItem:
+    """One call of a plan: `number` counts from 1. `outcome` is empty until it was started."""
+
+    number: int
+    server: str
+    tool: str
+    arguments: tuple[Argument, ...]
+    notes: tuple[str, ...] = ()
+    is_destructive: bool = False
+    mark: Mark = Mark.WAITING
+    outcome: Line = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallList:
+    """The calls of a plan in order. `is_compact`: what became of them matters here, the arguments no longer."""
+
+    calls: tuple[CallItem, ...]
+    is_compact: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """A line that must not be overlooked."""
+
+    line: Line
+
+
+Section: TypeAlias = Paragraph | StatusList | CallList | Alert
+
+
+class Verb(StrEnum):
+    """What a button does."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    CHANGE = "change"
+    DETAILS = "details"
+    CANCEL = "cancel"
+    HAPPENED = "happened"
+    RUN_IT = "run_it"
+    ABANDON = "abandon"
+    CHOOSE = "choose"
+    ASK_AGAIN = "ask_again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a click is about: the run, the plan that was on the card, and the call where there is one in question."""
+
+    run: str
+    digest: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """A second question, asked of the clicker alone before the click counts."""
+
+    title: str
+    lines: tuple[Line, ...]
+    yes: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Button:
+    """A verb with its words. One that `needs_whole_plan` may be shown only where the whole plan can be read."""
+
+    verb: Verb
+    label: str
+    target: Target
+    weight: Literal["main", "danger", "plain"] = "plain"
+    confirmation: Confirmation | None = None
+    needs_whole_plan: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One entry of a menu."""
+
+    value: str
+    label: str
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Menu:
+    """A choice of one among several, such as another agent's plan."""
+
+    verb: Verb
+    label: str
+    target: Target
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file with everything, for a message that can't hold it. `description` is its alternative text."""
+
+    name: str
+    media_type: str
+    text: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One message about one run.
+
+    Attributes:
+        status: the word that says how the run stands: Planning, Decide, Done.
+        title: what was asked.
+        reference: run, plan and configuration, so that people can name them.
+        footer: progress, cost, time.
+    """
+
+    tone: Tone
+    status: str
+    title: Line
+    reference: Line
+    sections: tuple[Section, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    menu: Menu | None = None
+    footer: Line = ()
+    attachments: tuple[Attachment, ...] = ()

@@ -1,0 +1,250 @@
+"""The command line: every command, its arguments and its options. The work is done in the modules that each one loads."""
+
+# ruff: noqa: PLC0415
+# A command loads its modules when it is called, so that `--help` and a typing mistake are answered at once.
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.failing import keep_logs, reported
+from bot.cli.here import Here
+from bot.cli.orders import order_of
+from bot.places import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
+from bot.words import ENGLISH
+
+if TYPE_CHECKING:
+    from bot.wiring.application import Overrides
+
+_help = ENGLISH.say
+
+app = typer.Typer(
+    name="massgen-bot",
+    help=_help("help.massgen_bot"),
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+audit = typer.Typer(help=_help("help.audit"), no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(audit, name="audit")
+
+
+_here = Here(environ=dict(os.environ))
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=_help("help.run_name"))]
+Config = Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.config"))]
+Approves = Annotated[bool, typer.Option("--approve", help=_help("help.option_approve"))]
+Rejects = Annotated[bool, typer.Option("--reject", help=_help("help.option_reject"))]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=_help("help.reason"))]
+Emits = Annotated[bool, typer.Option("--events", help=_help("help.events"))]
+Digest = Annotated[str, typer.Option("--digest", metavar="DIGEST", help=_help("help.digest"))]
+
+
+def main(arguments: Sequence[str] | None = None, overrides: "Callable[[], Overrides] | None" = None) -> None:
+    """Run the command line, and end the process with its exit status."""
+    global _here  # noqa: PLW0603  # typer's commands are functions of the module, and so is what they find around them
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
+    environ = dict(os.environ)
+    environ.setdefault(STATE_VARIABLE, str(state_folder(environ)))
+    environ.setdefault(PYTHON_VARIABLE, sys.executable)
+    _here = Here(environ=environ, overrides=overrides)
+    app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        try:
+            typer.echo(f"massgen-bot {version('massgen-bot')}")
+        except PackageNotFoundError:
+            typer.echo("massgen-bot (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    *,
+    is_verbose: Annotated[bool, typer.Option("--verbose", "-v", help=_help("help.verbose"))] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help=_help("help.version"))
+    ] = False,
+) -> None:
+    keep_logs(_here.environ, is_verbose=is_verbose)
+
+
+@app.command("demo", help=_help("help.demo"))
+@reported
+def _demo(
+    prompt: Annotated[str, typer.Argument(metavar="[PROMPT]", help=_help("help.demo_prompt"))] = "",
+    *,
+    config: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.demo_config"))] = "",
+    approve: Approves = False,
+    reject: Rejects = False,
+    reason: Reason = "",
+    events: Emits = False,
+) -> int:
+    from bot.cli import asking
+
+    order = order_of(approve=approve, reject=reject, reason=reason)
+    return asking.demo(_here, prompt, config=config, order=order, emits=events)
+
+
+@app.command("run", help=_help("help.run"))
+@reported
+def _run(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help=_help("help.prompt"))],
+    *,
+    config: Config,
+    approve: Approves = False,
+    reject: Rejects = False,
+    reason: Reason = "",
+    events: Emits = False,
+) -> int:
+    from bot.cli import asking
+
+    order = order_of(approve=approve, reject=reject, reason=reason)
+    return asking.run(_here, prompt, config=config, order=order, emits=events)
+
+
+@app.command("resume", help=_help("help.resume"))
+@reported
+def _resume(name: RunName, *, events: Emits = False) -> int:
+    from bot.cli import deciding
+
+    return deciding.resume(_here, name, emits=events)
+
+
+@app.command("approve", help=_help("help.approve"))
+@reported
+def _approve(name: RunName, *, digest: Digest = "", events: Emits = False) -> int:
+    from bot.cli import deciding
+
+    return deciding.approve(_here, name, digest=digest, emits=events)
+
+
+@app.command("reject", help=_help("help.reject"))
+@reported
+def _reject(name: RunName, *, reason: Reason = "", digest: Digest = "") -> int:
+    from bot.cli import deciding
+
+    return deciding.reject(_here, name, digest=digest, reason=reason)
+
+
+@app.command("changes", help=_help("help.changes"))
+@reported
+def _changes(
+    name: RunName,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help=_help("help.changes_text"))],
+    *,
+    digest: Digest = "",
+    events: Emits = False,
+) -> int:
+    from bot.cli import deciding
+
+    return deciding.changes(_here, name, text, digest=digest, emits=events)
+
+
+@app.command("cancel", help=_help("help.cancel"))
+@reported
+def _cancel(name: RunName, *, reason: Reason = "") -> int:
+    from bot.cli import deciding
+
+    return deciding.cancel(_here, name, reason=reason)
+
+
+@app.command("resolve", help=_help("help.resolve"))
+@reported
+def _resolve(
+    name: RunName,
+    verdict: Annotated[str, typer.Argument(metavar="[happened|run-it|stop]", help=_help("help.verdict"))] = "",
+    *,
+    call: Annotated[int, typer.Option("--call", metavar="NUMBER", help=_help("help.call"))] = 0,
+    events: Emits = False,
+) -> int:
+    from bot.cli import deciding
+
+    return deciding.resolve(_here, name, verdict, number=call, emits=events)
+
+
+@app.command("status", help=_help("help.status"))
+@reported
+def _status(name: RunName) -> int:
+    from bot.cli import reading
+
+    return reading.status(_here, name)
+
+
+@app.command("show", help=_help("help.show"))
+@reported
+def _show(
+    name: RunName,
+    *,
+    story: Annotated[bool, typer.Option("--story", help=_help("help.story"))] = False,
+) -> int:
+    from bot.cli import reading
+
+    return reading.show(_here, name, tells_story=story)
+
+
+@app.command("history", help=_help("help.history"))
+@reported
+def _history(
+    *, limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help=_help("help.limit"))] = 20
+) -> int:
+    from bot.cli import reading
+
+    return reading.history(_here, limit=limit)
+
+
+@app.command("check", help=_help("help.check"))
+@reported
+def _check(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_help("help.check_config"))],
+    *,
+    no_connect: Annotated[bool, typer.Option("--no-connect", help=_help("help.no_connect"))] = False,
+) -> int:
+    from bot.cli import checking
+
+    return checking.check(_here, config, connects=not no_connect)
+
+
+@app.command("worker", help=_help("help.worker"))
+@reported
+def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False) -> int:
+    from bot.cli import working
+
+    return working.work(_here, until_idle=until_idle)
+
+
+@app.command("migrate", help=_help("help.migrate"))
+@reported
+def _migrate() -> int:
+    from bot.cli import keeping
+
+    return keeping.migrate(_here)
+
+
+@audit.command("verify", help=_help("help.audit_verify"))
+@reported
+def _verify(
+    name: Annotated[str, typer.Argument(metavar="[RUN]", help=_help("help.audit_run"))] = "",
+) -> int:
+    from bot.cli import keeping
+
+    return keeping.verify(_here, name)
+
+
+@audit.command("export", help=_help("help.audit_export"))
+@reported
+def _export(name: RunName) -> int:
+    from bot.cli import keeping
+
+    return keeping.export(_here, name)

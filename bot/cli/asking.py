@@ -1,0 +1,63 @@
+"""The commands that ask for a run: `run`, and `demo`."""
+
+import asyncio
+from pathlib import Path
+
+from bot.cli.attending import attended, leave
+from bot.cli.here import Here
+from bot.console_app import terminal
+from bot.console_app.exits import Exit
+from bot.console_app.orders import Order
+from bot.people import console_person
+from bot.places import made, state_folder
+from bot.presenter.view import RunView
+from bot.presenter.visible import visible
+from bot.wiring.application import Application
+from bot.words import ENGLISH
+from coordination.errors import ConfigError
+from coordination.service import Ask
+from coordination.settings import read_text
+
+DEMO_CONFIG = Path("configs/demo.yaml")
+DEMO_WORLD = "notices.json"
+"""The file in the state folder that is the demo's board."""
+
+
+def run(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
+    """Ask for a run under a configuration, and stay with it."""
+    ask = _ask(here.stdin.read() if prompt == "-" else prompt, Path(config))
+    return leave(here, _asked(here, ask, order=order, emits=emits))
+
+
+def demo(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
+    """The same in a toy world, which begins anew, and where a plan needs no person if none is there."""
+    path = Path(config) if config else DEMO_CONFIG
+    if not config and not path.is_file():
+        raise ConfigError([ENGLISH.say("error.no_demo", path=str(DEMO_CONFIG))])
+    if order is None and not terminal.can_ask(here.stdin, here.stderr if emits else here.stdout):
+        here.complain(ENGLISH.say("demo.approves_itself"))
+        order = Order(approves=True)
+    ask = _ask(prompt or ENGLISH.say("demo.prompt"), path)
+    (made(state_folder(here.environ)) / DEMO_WORLD).unlink(missing_ok=True)
+    view = _asked(here, ask, order=order, emits=emits)
+    status = leave(here, view)
+    if not emits and view.ended_at is not None:
+        here.tell(ENGLISH.say("demo.next", run=visible(view.run)))
+    return status
+
+
+def _asked(here: Here, ask: Ask, *, order: Order | None, emits: bool) -> RunView:
+    async def begin(application: Application) -> str:
+        return await application.coordinator.start(ask)
+
+    return asyncio.run(attended(here, begin, order=order, emits=emits, is_new=True))
+
+
+def _ask(prompt: str, path: Path) -> Ask:
+    return Ask(
+        prompt=prompt,
+        requester=console_person(),
+        config_name=path.stem,
+        config_text=read_text(path),
+        origin=str(path.absolute()),
+    )

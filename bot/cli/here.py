@@ -1,0 +1,38 @@
+"""What a command finds around it: the environment, the three streams, and what a test put in the place of real parts."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from bot.wiring.application import Overrides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """One process, as its commands see it. `overrides` is called when a command builds its application."""
+
+    environ: dict[str, str]
+    overrides: "Callable[[], Overrides] | None" = None
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def parts(self) -> "Overrides":
+        """What is put around the real parts: nothing, outside of tests."""
+        if self.overrides is not None:
+            return self.overrides()
+        from bot.wiring.application import Overrides  # noqa: PLC0415  # the database's library is slow to load
+
+        return Overrides()
+
+    def tell(self, text: str) -> None:
+        """One line on standard output."""
+        self.stdout.write(f"{text}\n")
+        self.stdout.flush()
+
+    def complain(self, text: str) -> None:
+        """One line on standard error."""
+        self.stderr.write(f"{text}\n")
+        self.stderr.flush()

@@ -1,0 +1,104 @@
+"""The commands that only look: nothing is started for them, and nothing changes by them."""
+
+import asyncio
+from datetime import datetime
+
+from rich.text import Text
+
+from bot.cards import Moment
+from bot.cli.here import Here
+from bot.cli.leaving import how_to_go_on
+from bot.commands import named_run, seen_run
+from bot.console_app.exits import Exit, exit_of
+from bot.console_app.render import Renderer
+from bot.console_app.screen import LineScreen
+from bot.console_app.tables import plain_table
+from bot.console_app.terminal import console_on
+from bot.console_app.times import moment_text
+from bot.presenter.card import card_for
+from bot.presenter.view import RunView, next_view
+from bot.presenter.visible import one_line, visible
+from bot.wiring.reading import open_reading
+from bot.words import ENGLISH
+from coordination.ports import RunSummary
+
+
+def status(here: Here, name: str) -> Exit:
+    """How a run stands."""
+
+    async def look() -> Exit:
+        async with open_reading(here.environ, here.parts()) as application:
+            run = await named_run(application.log, name)
+            view, _ = await seen_run(application.log, application.coordinator, run)
+            print_card(here, view, application.clock.now())
+            _advise(here, view)
+            return exit_of(view.state)
+
+    return asyncio.run(look())
+
+
+def show(here: Here, name: str, *, tells_story: bool) -> Exit:
+    """Everything there is to know of a run."""
+
+    async def look() -> Exit:
+        async with open_reading(here.environ, here.parts()) as application:
+            run = await named_run(application.log, name)
+            view, log = await seen_run(application.log, application.coordinator, run)
+            screen = LineScreen(console_on(here.stdout), application.clock.now)
+            screen.explain(view, log)
+            if tells_story:
+                here.tell("")
+                seen: RunView | None = None
+                for recorded in log:
+                    seen = next_view(seen, recorded)
+                    screen.tell(recorded, seen)
+            screen.settle(view)
+            _advise(here, view)
+            return Exit.DONE
+
+    return asyncio.run(look())
+
+
+def history(here: Here, *, limit: int) -> Exit:
+    """The newest runs."""
+
+    async def look() -> Exit:
+        async with open_reading(here.environ, here.parts()) as application:
+            summaries = await application.log.runs(limit=limit)
+            now = application.clock.now()
+        if not summaries:
+            here.tell(ENGLISH.say("history.empty"))
+            return Exit.DONE
+        table = plain_table(*(ENGLISH.say(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt")))
+        table.columns[-1].overflow = "ellipsis"
+        table.columns[-1].no_wrap = True
+        for each in summaries:
+            table.add_row(*_row(each, now))
+        console_on(here.stdout).print(table)
+        return Exit.DONE
+
+    return asyncio.run(look())
+
+
+def print_card(here: Here, view: RunView, now: datetime) -> None:
+    """A run's card on standard output."""
+    console = console_on(here.stdout)
+    card = Renderer(console, now).card(card_for(view, now))
+    console.print(Text("\n").join([Text(), card, Text()]), soft_wrap=True)
+
+
+def _advise(here: Here, view: RunView) -> None:
+    if (advice := how_to_go_on(view)) is not None:
+        here.tell(advice)
+
+
+def _row(summary: RunSummary, now: datetime) -> tuple[Text, ...]:
+    state = ENGLISH.say(f"state.{summary.state}")
+    asked = moment_text(Moment(summary.started_at), now, ENGLISH)
+    return (
+        Text(visible(summary.run), "bold"),
+        Text(state),
+        Text(asked, "bright_black"),
+        Text(one_line(summary.requester, 20)),
+        Text(one_line(summary.prompt, 200)),
+    )

@@ -1,0 +1,40 @@
+"""The command that only works: it carries out what runs are waiting for, until it is told to end."""
+
+import asyncio
+import signal
+
+from bot.cli.here import Here
+from bot.console_app.exits import Exit
+from bot.wiring.application import Application
+from bot.wiring.running import open_application
+from bot.words import ENGLISH
+
+_BUSY = frozenset({"queued", "deliberating", "changes_wanted", "executing", "reporting"})
+_LOOK_SECONDS = 0.25
+_ALL = 1_000_000
+
+
+def work(here: Here, *, until_idle: bool) -> Exit:
+    """Work until SIGTERM or Ctrl-C; or, `until_idle`, until no run can go on without a person."""
+    asyncio.run(_work(here, until_idle=until_idle))
+    return Exit.DONE
+
+
+async def _work(here: Here, *, until_idle: bool) -> None:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    async with open_application(here.environ, here.parts()) as application, application.working():
+        here.complain(ENGLISH.say("worker.ready"))
+        while not ending.is_set() and not (until_idle and await _is_idle(application)):
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS if until_idle else None):
+                    await ending.wait()
+            except TimeoutError:
+                continue
+
+
+async def _is_idle(application: Application) -> bool:
+    """Whether every run has ended, or waits for people."""
+    return all(each.state not in _BUSY for each in await application.log.runs(limit=_ALL))

@@ -1,0 +1,46 @@
+"""What people can ask of the bot apart from deciding: find a run, look at it, read its log. The same for every surface."""
+
+from collections.abc import Sequence
+
+from bot.presenter.view import RunView, view_of
+from bot.presenter.visible import one_line
+from bot.words import ENGLISH, Words
+from coordination.domain.plan import Plan
+from coordination.domain.run import Recorded
+from coordination.domain.states import AwaitingDecision
+from coordination.errors import RefusedError, RunNotFoundError
+from coordination.ports import RunLog
+from coordination.service import Coordinator
+
+
+async def named_run(log: RunLog, prefix: str, tenant: str | None = None, words: Words = ENGLISH) -> str:
+    """The one run whose name begins so; a whole name wins over longer ones.
+
+    Raises:
+        RunNotFoundError: none does.
+        RefusedError: several do.
+    """
+    typed = prefix.strip()
+    found = await log.find(typed, tenant) if typed else []
+    whole = [run for run in found if run.lower() == typed.lower()]
+    if not found:
+        raise RunNotFoundError(one_line(typed, 40))
+    if len(found) > 1 and not whole:
+        names = ", ".join(found)
+        raise RefusedError("ambiguous_run", words.say("error.ambiguous", prefix=one_line(typed, 40), names=names))
+    return (whole or list(found))[0]
+
+
+async def seen_run(log: RunLog, coordinator: Coordinator, run: str) -> tuple[RunView, Sequence[Recorded]]:
+    """A run and its log as they are now; a plan that is past its time counts as expired."""
+    await coordinator.state(run)
+    records = await log.read(run)
+    view = view_of(records)
+    if view is None:
+        raise RunNotFoundError(run)
+    return view, records
+
+
+def waiting_plan(view: RunView) -> Plan | None:
+    """The plan that waits for people, if one does."""
+    return view.state.plan if isinstance(view.state, AwaitingDecision) else None

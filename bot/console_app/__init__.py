@@ -1,0 +1,1 @@
+"""The terminal as a chat product: cards in, text out; keys in, verbs out."""

@@ -1,0 +1,175 @@
+"""What the terminal asks, made from the buttons of a card: keys for verbs, and lines for reasons."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bot.cards import Button, Card, Verb
+from bot.words import Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approve:
+    """A yes to the plan on the card."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """A no, with or without a reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Words for the agents."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choose:
+    """Another agent's plan."""
+
+    agent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolve:
+    """A word on a call of unknown outcome."""
+
+    verdict: Literal["happened", "run_it", "abandon"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """An answer to Ctrl-C."""
+
+    how: Literal["cancel", "leave", "stay"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """Show everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Back:
+    """Never mind."""
+
+
+Decision: TypeAlias = Approve | Reject | Change | Choose | Resolve | Stop
+Answer: TypeAlias = "Approve | Reject | Change | Choose | Resolve | Stop | Details | Back | Question"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One key of a question: `word` is shown with the key in brackets; `answer` may be another question."""
+
+    key: str
+    word: str
+    answer: Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyQuestion:
+    """A question that one key answers. `lines` are read first; a detour leads back to the question before it."""
+
+    text: str
+    choices: tuple[Choice, ...]
+    lines: tuple[str, ...] = ()
+    is_detour: bool = False
+
+    @property
+    def is_about_stopping(self) -> bool:
+        """Whether it is what Ctrl-C asks."""
+        return any(isinstance(choice.answer, Stop) for choice in self.choices)
+
+    def answer(self, typed: str) -> Choice | None:
+        """The choice that a key or a whole word means; None: it means nothing here."""
+        said = typed.strip().lower()
+        return next((choice for choice in self.choices if said in (choice.key, choice.word)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineQuestion:
+    """A question that a line answers."""
+
+    text: str
+    asks: Literal["reason", "change"]
+    is_detour: bool = True
+
+    def answer(self, typed: str) -> Answer:
+        """What the line means; an empty one is a rejection without a reason, but no change."""
+        if self.asks == "reason":
+            return Reject(reason=typed)
+        return Change(text=typed) if typed.strip() else Back()
+
+
+Question: TypeAlias = KeyQuestion | LineQuestion
+
+
+def question_for(card: Card, words: Words) -> KeyQuestion | None:
+    """The question that a card asks at a terminal; None: it asks nothing."""
+    choices = [choice for button in card.buttons if (choice := _choice(button, words)) is not None]
+    if card.menu is not None:
+        choices.insert(-1, _other_plan(card, words))
+    if not choices:
+        return None
+    approve = next((button for button in card.buttons if button.verb is Verb.APPROVE), None)
+    text = words.say("ask.decide", approve=approve.label) if approve else words.say("ask.resolve")
+    return KeyQuestion(text=text, choices=tuple(choices))
+
+
+def stop_question(words: Words, *, may_leave: bool) -> KeyQuestion:
+    """What Ctrl-C asks. While calls run the run can't be left: the one under way would end in doubt."""
+    choices = [Choice(key="y", word=words.say("key.stop_yes"), answer=Stop(how="cancel"))]
+    if may_leave:
+        choices.append(Choice(key="l", word=words.say("key.stop_leave"), answer=Stop(how="leave")))
+    choices.append(Choice(key="n", word=words.say("key.stop_no"), answer=Stop(how="stay")))
+    return KeyQuestion(text=words.say("ask.stop"), choices=tuple(choices))
+
+
+def _choice(button: Button, words: Words) -> Choice | None:
+    answers: dict[Verb, Answer] = {
+        Verb.APPROVE: _approval(button, words),
+        Verb.REJECT: LineQuestion(text=words.say("ask.reason"), asks="reason"),
+        Verb.CHANGE: LineQuestion(text=words.say("ask.change"), asks="change"),
+        Verb.DETAILS: Details(),
+        Verb.HAPPENED: Resolve(verdict="happened"),
+        Verb.RUN_IT: Resolve(verdict="run_it"),
+        Verb.ABANDON: Resolve(verdict="abandon"),
+    }
+    if button.verb not in answers:
+        return None
+    word = words.say(f"key.{button.verb}")
+    return Choice(key=word[0], word=word, answer=answers[button.verb])
+
+
+def _approval(button: Button, words: Words) -> Answer:
+    """The yes itself, or first a second question that names the calls."""
+    confirmation = button.confirmation
+    if confirmation is None:
+        return Approve()
+    lines = tuple("".join(getattr(piece, "text", "") for piece in line) for line in confirmation.lines)
+    return KeyQuestion(
+        text=words.say("ask.confirm", title=confirmation.title, yes=confirmation.yes),
+        choices=(
+            Choice(key="y", word=words.say("key.yes"), answer=Approve()),
+            Choice(key="n", word=words.say("key.no"), answer=Back()),
+        ),
+        lines=lines,
+        is_detour=True,
+    )
+
+
+def _other_plan(card: Card, words: Words) -> Choice:
+    options = card.menu.options if card.menu else ()
+    numbered = tuple(Choice(key=each.value, word=each.value, answer=Choose(agent=int(each.value))) for each in options)
+    question = KeyQuestion(
+        text=words.say("ask.other_plan"),
+        choices=(*numbered, Choice(key="n", word=words.say("key.none"), answer=Back())),
+        lines=tuple(f"{each.value}  {each.label}: {each.description}" for each in options),
+        is_detour=True,
+    )
+    word = words.say("key.other_plan")
+    return Choice(key=word[0], word=word, answer=question)

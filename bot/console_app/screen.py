@@ -1,0 +1,253 @@
+"""Where an attended run is shown: live on a terminal, line by line in a pipe, or nowhere."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from bot.console_app.explanation import explanation
+from bot.console_app.questions import KeyQuestion, Question
+from bot.console_app.render import MARKS, Renderer
+from bot.presenter.card import card_for
+from bot.presenter.story import Told, story_of
+from bot.presenter.view import RunView
+from bot.presenter.visible import visible
+from bot.words import ENGLISH, Words
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.run import Recorded
+
+Now = Callable[[], datetime]
+
+
+class Screen(Protocol):
+    """What attending a run needs of a place to show it."""
+
+    def tell(self, recorded: Recorded, view: RunView) -> None:
+        """Something happened; `view` is the run after it."""
+        ...
+
+    def watch(self, view: RunView | None) -> None:
+        """Keep this in view while it changes; None: nothing does."""
+        ...
+
+    def settle(self, view: RunView) -> None:
+        """Show a card to stay."""
+        ...
+
+    def explain(self, view: RunView, log: Sequence[Recorded]) -> None:
+        """Show everything there is to know."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show a line of our own."""
+        ...
+
+    def ask(self, question: Question) -> None:
+        """Show a question, and leave the cursor behind it."""
+        ...
+
+    def answered(self, word: str) -> None:
+        """Close the question with the chosen word; an empty one takes the question back."""
+        ...
+
+
+class NoScreen:
+    """Shows nothing: standard output belongs to events, and nobody sits at a terminal."""
+
+    def tell(self, recorded: Recorded, view: RunView) -> None:
+        """Nothing."""
+
+    def watch(self, view: RunView | None) -> None:
+        """Nothing."""
+
+    def settle(self, view: RunView) -> None:
+        """Nothing."""
+
+    def explain(self, view: RunView, log: Sequence[Recorded]) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def ask(self, question: Question) -> None:
+        """Nothing."""
+
+    def answered(self, word: str) -> None:
+        """Nothing."""
+
+
+class LineScreen:
+    """One line per event that is worth telling, and the cards."""
+
+    def __init__(self, console: Console, now: Now, words: Words = ENGLISH) -> None:
+        """The console may be a terminal or a pipe."""
+        self._console = console
+        self._now = now
+        self._words = words
+
+    def tell(self, recorded: Recorded, view: RunView) -> None:
+        """The story, one line at a time."""
+        told = story_of(recorded.event, view, self._words)
+        if told is not None:
+            seconds = (recorded.at - view.asked_at).total_seconds()
+            self._print(story_line(self._renderer(), told, seconds))
+
+    def watch(self, view: RunView | None) -> None:
+        """A pipe has no place that could change."""
+
+    def settle(self, view: RunView) -> None:
+        """The card, set apart."""
+        card = self._renderer().card(card_for(view, self._now(), self._words))
+        self._print(Text("\n").join([Text(), card, Text()]))
+
+    def explain(self, view: RunView, log: Sequence[Recorded]) -> None:
+        """The request, the coordination, every answer."""
+        self._console.print()
+        self._console.print(explanation(view, log, self._renderer(), self._words))
+        self._console.print()
+
+    def say(self, text: str) -> None:
+        """Indented like everything else."""
+        renderer = self._renderer()
+        self._print(Text("\n").join(renderer.hang("  ", Text(line)) for line in text.split("\n")))
+
+    def ask(self, question: Question) -> None:
+        """The question and its keys."""
+        if isinstance(question, KeyQuestion):
+            for line in question.lines:
+                self.say(visible(line))
+        self._console.print(prompt_of(question), end="", soft_wrap=True)
+
+    def answered(self, word: str) -> None:
+        """The word behind the question; a question taken back disappears where the terminal can do that."""
+        if word or not self._console.is_terminal:
+            self._console.print(word or "-", style="bold")
+        else:
+            self._console.file.write("\r\x1b[2K")
+            self._console.file.flush()
+
+    def _renderer(self) -> Renderer:
+        return Renderer(self._console, self._now(), self._words)
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+class LiveScreen:
+    """The agents' lines change in place at the foot of the terminal; the story scrolls by above them."""
+
+    def __init__(self, console: Console, now: Now, words: Words = ENGLISH) -> None:
+        """The console is a terminal that can move its cursor."""
+        self._lines = LineScreen(console, now, words)
+        self._console = console
+        self._now = now
+        self._words = words
+        self._live: Live | None = None
+
+    def tell(self, recorded: Recorded, view: RunView) -> None:
+        """The part of the story that is worth keeping on screen."""
+        if _is_told_live(recorded.event, view):
+            self._lines.tell(recorded, view)
+
+    def watch(self, view: RunView | None) -> None:
+        """Draw the card anew at the foot of the terminal."""
+        if view is None:
+            self._stop()
+            return
+        shown = _LiveCard(view, self._now(), self._words)
+        if self._live is None:
+            self._live = Live(shown, console=self._console, auto_refresh=False, transient=True)
+            self._live.start(refresh=True)
+        else:
+            self._live.update(shown, refresh=True)
+
+    def settle(self, view: RunView) -> None:
+        """The card takes the place of the live one."""
+        self._stop()
+        self._lines.settle(view)
+
+    def explain(self, view: RunView, log: Sequence[Recorded]) -> None:
+        """Only while nothing is live."""
+        self._lines.explain(view, log)
+
+    def say(self, text: str) -> None:
+        """Above the live card, if there is one."""
+        self._lines.say(text)
+
+    def ask(self, question: Question) -> None:
+        """The last line of the terminal is the question now."""
+        self._stop()
+        self._lines.ask(question)
+
+    def answered(self, word: str) -> None:
+        """The question is closed."""
+        self._lines.answered(word)
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+class _LiveCard:
+    """A card that is laid out anew for the width that the terminal has at that moment."""
+
+    def __init__(self, view: RunView, now: datetime, words: Words) -> None:
+        self._card = card_for(view, now, words)
+        self._now = now
+        self._words = words
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """An empty line keeps the story and the card apart."""
+        yield Text()
+        yield Renderer(console, self._now, self._words).card(self._card)
+
+
+def story_line(renderer: Renderer, told: Told, seconds: float) -> Text:
+    """One line of the story: when, about whom, what."""
+    sign, colour = MARKS[told.mark]
+    start = Text.assemble((f"{_clock(seconds):>7} ", "bright_black"), (sign, colour), " ")
+    if told.about:
+        start.append(f"{told.about:<9}", "bold")
+    return renderer.hang(start, renderer.line(told.line))
+
+
+def prompt_of(question: Question) -> Text:
+    """`Approve 2 calls?  [a]pprove  [r]eject`."""
+    prompt = Text.assemble((question.text, "bold"), "  ")
+    if isinstance(question, KeyQuestion):
+        keys: Sequence[Text] = [_key(choice.key, choice.word) for choice in question.choices]
+        prompt.append_text(Text("  ").join(keys)).append("  ")
+    return prompt
+
+
+def _key(key: str, word: str) -> Text:
+    rest = word[len(key) :] if word.startswith(key) else f" {word}"
+    return Text.assemble(("[", "bright_black"), (key, "bold cyan"), ("]", "bright_black"), rest)
+
+
+def _is_told_live(event: e.RunEvent, view: RunView) -> bool:
+    """The live card tells of reads and calls by itself; what the agents conclude is worth keeping on screen."""
+    match event:
+        case e.RunRequested() | e.ToolRead() | e.ActionRecorded() | e.PlanProposed() | e.RunAnswered():
+            return False
+        case e.CallStarted() | e.CallSucceeded() | e.CallFailed() | e.CallOutcomeUnknown() | e.CallsSkipped():
+            return False
+        case e.DeliberationStarted():
+            return view.revision > 1 or view.restarts > 0
+        case e.RunFinished() | e.RunFailed() | e.PlanExpired():
+            return False
+        case e.PlanRejected() | e.RunCancelled():
+            return isinstance(view.state, s.Executing)
+        case _:
+            return True
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

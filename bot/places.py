@@ -1,0 +1,42 @@
+"""Where this program keeps things for a person: one folder, under their state folder."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from coordination.errors import StorageError
+
+STATE_VARIABLE = "MASSGEN_BOT_STATE"
+"""Names the folder in the environment; configurations may use it as `${MASSGEN_BOT_STATE}`."""
+
+PYTHON_VARIABLE = "MASSGEN_BOT_PYTHON"
+"""Names the interpreter that this program runs on, for configurations whose tool servers are part of it."""
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """The folder, whether it exists or not."""
+    named = environ.get(STATE_VARIABLE, "")
+    if named:
+        return Path(named).expanduser().absolute()
+    home = environ.get("XDG_STATE_HOME", "")
+    state = Path(home) if Path(home).is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".local/state"
+    return state / "massgen-bot"
+
+
+def made(folder: Path) -> Path:
+    """The folder, made if need be; only its owner may look inside.
+
+    Raises:
+        StorageError: it can't be made, or not be written to.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        raise StorageError(
+            f"The folder {folder} can't be made; make it yourself, or name another one with {STATE_VARIABLE}."
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"The folder {folder} can't be written to; change its owner, or name another one with {STATE_VARIABLE}."
+        )
+    return folder

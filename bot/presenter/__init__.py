@@ -1,0 +1,1 @@
+"""What people see, as pure functions of a run's log."""

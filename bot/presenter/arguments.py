@@ -1,0 +1,70 @@
+"""A call's arguments as a person reads them: all of them, in full, and no two the same."""
+
+import re
+
+from bot.cards import Argument
+from bot.presenter.visible import visible, visible_lines
+from coordination.domain.canonical import Json, canonical, parse
+from coordination.errors import InvalidJsonError
+
+_INDENT = "  "
+_SHORT = 40
+
+
+def arguments_of(text: str) -> tuple[Argument, ...]:
+    """Every argument of a call, by name, from the canonical JSON that will be sent."""
+    try:
+        value = parse(text)
+    except InvalidJsonError:
+        return (Argument(name="", text=visible_lines(text)),)
+    if not isinstance(value, dict):
+        return (Argument(name="", text=shown(value)),)
+    return tuple(Argument(name=shown_name(name), text=shown(item)) for name, item in value.items())
+
+
+def shown_name(name: str) -> str:
+    """An argument's name; quoted as JSON where the bare word would mislead."""
+    return visible(name) if name and re.fullmatch(r"[^\s\"]+", name) else visible(canonical(name))
+
+
+def shown(value: Json) -> str:
+    """A value: text as it is, over several lines if it has them; everything else as indented JSON."""
+    if isinstance(value, str):
+        return visible_lines(value) if _is_plain(value) else visible(canonical(value))
+    return "\n".join(_lines(value, ""))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can stand without quotes and not be taken for another value."""
+    if not text or text[0].isspace() or text[-1].isspace():
+        return False
+    try:
+        parse(text)
+    except InvalidJsonError:
+        return True
+    return False
+
+
+def _lines(value: Json, indent: str) -> list[str]:
+    if isinstance(value, dict | list) and len(compact := canonical(value)) <= _SHORT:
+        return [visible(compact)]
+    match value:
+        case dict() if value:
+            rows = [(f"{visible(canonical(name))}: ", item) for name, item in value.items()]
+            return _block("{}", rows, indent)
+        case list() if value:
+            return _block("[]", [("", item) for item in value], indent)
+        case _:
+            return [visible(canonical(value))]
+
+
+def _block(brackets: str, rows: list[tuple[str, Json]], indent: str) -> list[str]:
+    """A bracketed list of named or nameless values, one item a line, indented below its opening."""
+    deeper = indent + _INDENT
+    lines = [brackets[0]]
+    for position, (name, item) in enumerate(rows):
+        first, *rest = _lines(item, deeper)
+        lines += [f"{deeper}{name}{first}", *rest]
+        if position < len(rows) - 1:
+            lines[-1] += ","
+    return [*lines, f"{indent}{brackets[1]}"]

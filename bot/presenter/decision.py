@@ -1,0 +1,137 @@
+"""The card of a plan that waits for people: everything that a yes would do, and who may say it."""
+
+from typing import Literal
+
+from bot.cards import (
+    Alert,
+    Button,
+    CallItem,
+    CallList,
+    Card,
+    Confirmation,
+    Line,
+    Menu,
+    Moment,
+    Option,
+    Section,
+    Span,
+    Tone,
+    Verb,
+)
+from bot.presenter.document import attachments
+from bot.presenter.parts import author, call_items, plain, quoted, reference, target, title
+from bot.presenter.people import approvers, people, who
+from bot.presenter.view import RunView
+from bot.presenter.visible import one_line
+from bot.words import Words, joined
+from coordination.domain import states as s
+from coordination.domain.ballot import Election
+
+MANY_CALLS = 5
+"""An approval of more calls than this is asked for twice."""
+
+
+def decision_card(view: RunView, state: s.AwaitingDecision, words: Words) -> Card:
+    """The plan, whole, with its buttons."""
+    plan = state.plan
+    calls = call_items(plan, words)
+    sections: list[Section] = [plain(_choice(view, state, words)), quoted(plan.text), CallList(calls=calls)]
+    sections += [Alert(line=line) for line in _warnings(state, words)]
+    sections.append(plain(*_needs(state, words)))
+    return Card(
+        tone=Tone.DECIDE,
+        status=words.say("status.decide"),
+        title=title(view, words),
+        reference=reference(view, words, plan),
+        sections=tuple(sections),
+        buttons=_buttons(view, state, calls, words),
+        menu=_menu(view, state, words),
+        footer=words.line("decide.digest", digest=Span(plan.digest, "code")),
+        attachments=attachments(view, plan, words),
+    )
+
+
+def outcome_of(election: Election, words: Words, what: Literal["plan", "answer"] = "plan") -> Line:
+    """How the vote on a plan, or on an answer without one, went."""
+    return words.line(
+        f"won.{election.ending}",
+        winner=f"agent{election.winner.agent}",
+        what=words.say(f"won.{what}"),
+        votes=election.votes,
+        voters=election.voters,
+    )
+
+
+def _choice(view: RunView, state: s.AwaitingDecision, words: Words) -> Line:
+    if view.chosen_by is None:
+        return outcome_of(state.election, words)
+    return words.line("won.chosen", who=who(view.chosen_by), author=author(state.plan.author))
+
+
+def _warnings(state: s.AwaitingDecision, words: Words) -> list[Line]:
+    lines: list[Line] = []
+    if state.written_after_vote:
+        lines.append(words.line("warn.after_vote", author=author(state.plan.author)))
+    if not state.election.is_consensus:
+        lines.append(words.line("warn.no_consensus"))
+    if any(call.is_destructive for call in state.plan.calls):
+        lines.append(words.line("warn.destroys"))
+    return lines
+
+
+def _needs(state: s.AwaitingDecision, words: Words) -> list[Line]:
+    until = words.line("needs.until", until=Moment(state.plan.expires_at, is_countdown=True))
+    lines = [joined([approvers(state.plan.policy, words), until], " · ")]
+    if state.approvals:
+        given, required = len(state.approvals), state.plan.policy.required
+        lines.append(words.line("needs.given", given=given, required=required, who=people(state.approvals)))
+    return lines
+
+
+def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...], words: Words) -> tuple[Button, ...]:
+    here = target(view, state.plan)
+    return (
+        Button(
+            verb=Verb.APPROVE,
+            label=words.say("button.approve", count=len(calls)),
+            target=here,
+            weight="main",
+            confirmation=_confirmation(calls, words),
+            needs_whole_plan=True,
+        ),
+        Button(verb=Verb.REJECT, label=words.say("button.reject"), target=here, weight="danger"),
+        Button(verb=Verb.CHANGE, label=words.say("button.change"), target=here),
+        Button(verb=Verb.DETAILS, label=words.say("button.details"), target=here),
+    )
+
+
+def _confirmation(calls: tuple[CallItem, ...], words: Words) -> Confirmation | None:
+    """Destructive or many calls are named once more."""
+    risky = tuple(call for call in calls if call.is_destructive)
+    if not risky and len(calls) <= MANY_CALLS:
+        return None
+    lines = tuple(words.line("confirm.call", number=call.number, server=call.server, tool=call.tool) for call in calls)
+    key = "confirm.destroys" if risky else "confirm.many"
+    return Confirmation(
+        title=words.say(key, count=len(risky) or len(calls)),
+        lines=lines,
+        yes=words.say("button.approve", count=len(calls)),
+    )
+
+
+def _menu(view: RunView, state: s.AwaitingDecision, words: Words) -> Menu | None:
+    """The other agents' newest plans, for a person who prefers one."""
+    options = tuple(
+        Option(
+            value=str(answer.agent),
+            label=words.say(
+                "choose.option", agent=f"agent{answer.agent}", calls=words.say("calls", count=len(answer.calls))
+            ),
+            description=one_line(answer.text, 100),
+        )
+        for answer in state.ballot.newest().values()
+        if answer.calls and f"agent{answer.agent}" != author(state.plan.author)
+    )
+    if not options:
+        return None
+    return Menu(verb=Verb.CHOOSE, label=words.say("choose.label"), target=target(view, state.plan), options=options)

@@ -1,0 +1,16 @@
+"""What one person is told in private when something did not go as they wished: one sentence, and a reference."""
+
+from bot.presenter.visible import visible
+from bot.words import ENGLISH, Words
+from coordination.errors import ConfigError, CoordinationError
+
+
+def notice_for(error: Exception, reference: str = "", words: Words = ENGLISH) -> str:
+    """The sentence for an error. Of one that was not written for people, only that it happened is told."""
+    if isinstance(error, ConfigError):
+        text = "\n".join(visible(complaint) for complaint in error.complaints)
+    elif isinstance(error, CoordinationError):
+        text = "\n".join(visible(line) for line in str(error).split("\n"))
+    else:
+        text = words.say("error.unexpected")
+    return f"{text} {words.say('error.reference', reference=reference)}" if reference else text

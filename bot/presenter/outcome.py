@@ -1,0 +1,189 @@
+"""The cards of a run after the decision: calls as they run, a doubt that a person must settle, and every ending."""
+
+from datetime import datetime
+from typing import assert_never
+
+from bot.cards import Alert, Button, CallItem, CallList, Card, Line, Mark, Moment, Section, Span, Tone, Verb
+from bot.presenter.amounts import duration
+from bot.presenter.decision import outcome_of
+from bot.presenter.document import attachments
+from bot.presenter.parts import author, call_item, plain, quoted, reference, target, title
+from bot.presenter.people import people, who
+from bot.presenter.planning import spending
+from bot.presenter.view import RunView
+from bot.presenter.visible import one_line
+from bot.words import Words, joined
+from coordination.domain import states as s
+from coordination.domain.person import Person
+from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
+
+_RESULT = 300
+_REASON = 600
+_WORTH_TELLING = 0.1
+
+
+def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetime, words: Words) -> Card:
+    """The approved calls while they run, and while the report is written."""
+    is_stopping = isinstance(state, s.Executing) and state.stopped_by is None
+    buttons = (Button(verb=Verb.CANCEL, label=words.say("button.cancel"), target=target(view)),)
+    return Card(
+        tone=Tone.WORKING,
+        status=words.say("status.executing" if isinstance(state, s.Executing) else "status.reporting"),
+        title=title(view, words),
+        reference=reference(view, words, state.plan),
+        sections=(_decided(view, state.approvals, words), _calls(view, state, words)),
+        buttons=buttons if is_stopping else (),
+        footer=joined([_count(state, words), (Span(duration(view.elapsed(now), words)),)], " · "),
+    )
+
+
+def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
+    """One call may or may not have happened: the three things that a person can say."""
+    index = state.unknown.index
+    doubt = words.line(
+        "unknown.doubt",
+        number=index + 1,
+        total=len(state.plan.calls),
+        reason=one_line(state.unknown.reason, _REASON),
+    )
+    late = words.line("unknown.late", result=one_line(state.late_result, _RESULT)) if state.late_result else ()
+    here = target(view, state.plan, index)
+    return Card(
+        tone=Tone.ATTENTION,
+        status=words.say("status.needs_human"),
+        title=title(view, words),
+        reference=reference(view, words, state.plan),
+        sections=(
+            Alert(line=doubt),
+            plain(late, words.line("unknown.nothing_runs")),
+            _whole_call(state, words),
+            _calls(view, state, words),
+        ),
+        buttons=(
+            Button(verb=Verb.HAPPENED, label=words.say("button.happened"), target=here, weight="main"),
+            Button(verb=Verb.RUN_IT, label=words.say("button.run_it"), target=here, weight="danger"),
+            Button(verb=Verb.ABANDON, label=words.say("button.abandon"), target=here),
+        ),
+        attachments=attachments(view, state.plan, words),
+    )
+
+
+def finished_card(view: RunView, state: s.Finished, words: Words) -> Card:
+    """What became of every call, and the winner's report."""
+    done = sum(isinstance(receipt, Succeeded) for receipt in state.receipts)
+    is_done = done == len(state.plan.calls)
+    key = "status.done" if is_done else "status.stopped" if state.stopped_by else "status.incomplete"
+    sections: list[Section] = [_decided(view, state.approvals, words), _calls(view, state, words)]
+    if state.report:
+        sections += [plain(words.line("report.by", author=author(state.plan.author))), quoted(state.report)]
+    return Card(
+        tone=Tone.DONE if is_done else Tone.FAILED,
+        status=words.say(key),
+        title=title(view, words),
+        reference=reference(view, words, state.plan),
+        sections=tuple(sections),
+        footer=joined([_count(state, words), *_totals(view, words)], " · "),
+    )
+
+
+def answered_card(view: RunView, state: s.Answered, words: Words) -> Card:
+    """An answer that needs no action."""
+    return Card(
+        tone=Tone.DONE,
+        status=words.say("status.answered"),
+        title=title(view, words),
+        reference=reference(view, words),
+        sections=(plain(outcome_of(state.election, words, "answer")), quoted(state.text)),
+        footer=joined(_totals(view, words), " · "),
+    )
+
+
+def ended_card(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken, words: Words) -> Card:
+    """A run that ended without doing anything: who, when, why, and what to do next."""
+    plan = state.plan if isinstance(state, s.Rejected | s.Expired) else None
+    return Card(
+        tone=Tone.FAILED if isinstance(state, s.RunBroken) else Tone.STOPPED,
+        status=words.say(f"status.{state.kind}"),
+        title=title(view, words),
+        reference=reference(view, words, plan),
+        sections=(plain(_ending(view, state, words), words.line("ended.nothing_ran")),),
+        buttons=(Button(verb=Verb.ASK_AGAIN, label=words.say("button.ask_again"), target=target(view)),),
+        footer=joined(_totals(view, words), " · "),
+    )
+
+
+def _ending(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken, words: Words) -> Line:
+    at = Moment(view.ended_at or view.updated_at)
+    match state:
+        case s.Rejected(by=by, reason=reason):
+            return words.line("ended.rejected", who=who(by), at=at, because=_because(reason, words))
+        case s.Cancelled(by=by, reason=reason):
+            return words.line("ended.cancelled", who=who(by), at=at, because=_because(reason, words))
+        case s.Expired(plan=plan):
+            return words.line("ended.expired", at=Moment(plan.expires_at))
+        case s.RunBroken(reason=reason):
+            return words.line("ended.failed", reason=one_line(reason, _REASON))
+        case _:
+            assert_never(state)
+
+
+def _because(reason: str, words: Words) -> str:
+    return words.say("because", reason=one_line(reason, _REASON)) if reason.strip() else ""
+
+
+def _decided(view: RunView, approvals: tuple[Person, ...], words: Words) -> Section:
+    at = Moment(view.decided_at or view.updated_at)
+    return plain(words.line("decided.approved", who=people(approvals), at=at))
+
+
+def _whole_call(state: s.NeedsHuman, words: Words) -> CallList:
+    """The call in doubt with everything that was sent, for whoever goes and looks."""
+    index = state.unknown.index
+    return CallList(calls=(call_item(index + 1, state.plan.calls[index], words, Mark.UNKNOWN),))
+
+
+def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Finished, words: Words) -> CallList:
+    receipts: tuple[Receipt, ...] = state.receipts
+    if isinstance(state, s.NeedsHuman):
+        receipts = (*receipts, state.unknown)
+    items: list[CallItem] = []
+    for index, call in enumerate(state.plan.calls):
+        mark, line = _receipt(receipts[index], words) if index < len(receipts) else (Mark.WAITING, ())
+        if isinstance(state, s.Executing) and index == state.next_index and state.in_flight:
+            mark, line = Mark.WORKING, words.line("receipt.running")
+        items.append(call_item(index + 1, call, words, mark, joined([line, _took(view, index, words)], " · ")))
+    return CallList(calls=tuple(items), is_compact=True)
+
+
+def _receipt(receipt: Receipt, words: Words) -> tuple[Mark, Line]:
+    match receipt:
+        case Succeeded(vouched_by=by) if by is not None:
+            return Mark.DONE, words.line("receipt.vouched", who=who(by))
+        case Succeeded(result=result):
+            return Mark.DONE, words.line("receipt.succeeded", result=one_line(result, _RESULT))
+        case Failed(reason=reason):
+            return Mark.FAILED, words.line("receipt.failed", reason=one_line(reason, _REASON))
+        case OutcomeUnknown(reason=reason):
+            return Mark.UNKNOWN, words.line("receipt.unknown", reason=one_line(reason, _REASON))
+        case Skipped(reason=reason):
+            return Mark.SKIPPED, words.line("receipt.skipped", reason=one_line(reason, _REASON))
+        case _:
+            assert_never(receipt)
+
+
+def _took(view: RunView, index: int, words: Words) -> Line:
+    times = view.calls[index]
+    if times.started is None or times.ended is None:
+        return ()
+    seconds = (times.ended - times.started).total_seconds()
+    return (Span(duration(seconds, words), "quiet"),) if seconds >= _WORTH_TELLING else ()
+
+
+def _count(state: s.Executing | s.Reporting | s.Finished, words: Words) -> Line:
+    done = sum(isinstance(receipt, Succeeded) for receipt in state.receipts)
+    return words.line("progress.calls", done=done, count=len(state.plan.calls))
+
+
+def _totals(view: RunView, words: Words) -> list[Line]:
+    took = duration(view.elapsed(view.updated_at), words)
+    return [words.line("progress.took", duration=took), *spending(view, words)]

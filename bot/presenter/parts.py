@@ -1,0 +1,69 @@
+"""The pieces that every card of a run shares: its title, its reference, its calls, the words of its agents."""
+
+from bot.cards import CallItem, Line, Mark, Paragraph, Span, Target
+from bot.presenter.arguments import arguments_of
+from bot.presenter.people import who
+from bot.presenter.view import RunView
+from bot.presenter.visible import one_line, visible
+from bot.words import Words, joined
+from coordination.domain.plan import Plan, PlannedCall, short
+
+_TITLE = 160
+
+
+def title(view: RunView, words: Words) -> Line:
+    """What was asked, in quotes, shortened."""
+    return words.line("card.title", prompt=one_line(view.request.prompt, _TITLE))
+
+
+def reference(view: RunView, words: Words, plan: Plan | None = None) -> Line:
+    """Run, plan, configuration and requester."""
+    parts = [words.line("card.run", run=Span(visible(view.run), "bold"))]
+    if plan is not None:
+        parts.append(words.line("card.plan", plan=Span(short(plan.digest), "bold")))
+    parts.append(words.line("card.config", config=visible(view.request.config)))
+    parts.append(words.line("card.asked_by", who=who(view.request.requester)))
+    return joined(parts, " · ")
+
+
+def quoted(text: str) -> Paragraph:
+    """Somebody's words, line by line, whole."""
+    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
+    return Paragraph(lines=tuple((Span(visible(line)),) for line in lines), is_quoted=True)
+
+
+def plain(*lines: Line) -> Paragraph:
+    """Our own words."""
+    return Paragraph(lines=tuple(line for line in lines if line))
+
+
+def call_item(number: int, call: PlannedCall, words: Words, mark: Mark = Mark.WAITING, outcome: Line = ()) -> CallItem:
+    """One call with everything that is sent, and what a person should know before a yes."""
+    notes = [words.say("call.automatic")] if call.is_automatic else [words.say("call.writes")]
+    if call.is_destructive:
+        notes.append(words.say("call.destroys"))
+    return CallItem(
+        number=number,
+        server=visible(call.server),
+        tool=visible(call.tool),
+        arguments=arguments_of(call.arguments),
+        notes=tuple(notes),
+        is_destructive=call.is_destructive,
+        mark=mark,
+        outcome=outcome,
+    )
+
+
+def call_items(plan: Plan, words: Words) -> tuple[CallItem, ...]:
+    """Every call of a plan that waits."""
+    return tuple(call_item(number, call, words) for number, call in enumerate(plan.calls, 1))
+
+
+def target(view: RunView, plan: Plan | None = None, index: int | None = None) -> Target:
+    """What a click on this run's card is about."""
+    return Target(run=view.run, digest=plan.digest if plan else "", index=index)
+
+
+def author(label: str) -> str:
+    """The agent in an answer's label: `agent2` of `agent2.final`."""
+    return label.partition(".")[0]

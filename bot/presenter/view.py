@@ -1,0 +1,294 @@
+"""A run as people follow it: a pure fold over its log, with the facts that its state has no need to keep."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.ballot import Ballot
+from coordination.domain.person import Person
+from coordination.domain.run import Recorded, evolve
+from coordination.errors import IllegalTransition
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Has nothing to do yet."""
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """In a turn. `why` says what made it think again, as a key of the words; empty on a plain turn."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Using:
+    """Used a tool: read something, or recorded an action."""
+
+    server: str
+    tool: str
+    is_action: bool
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """Waits for its model's provider."""
+
+    reason: str
+    wait: float
+
+
+@dataclass(frozen=True)
+class AnsweredNow:
+    """Has just answered."""
+
+
+@dataclass(frozen=True)
+class VotedFor:
+    """Holds a vote, or held one."""
+
+    choice: int
+    is_void: bool
+
+
+@dataclass(frozen=True)
+class Out:
+    """Failed; takes no further part."""
+
+    reason: str
+
+
+Doing: TypeAlias = Idle | Thinking | Using | Retrying | AnsweredNow | VotedFor | Out
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentView:
+    """One agent: the newest that is known of it, and its newest answer's label."""
+
+    number: int
+    name: str
+    doing: Doing = field(default_factory=Idle)
+    answered: str | None = None
+    turn: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What the models took. `cost` is in US dollars; None: of some model the price is not known."""
+
+    tokens: int = 0
+    cost: float | None = 0.0
+
+    def plus(self, used: e.ModelUsed) -> "Spent":
+        """With one more model call."""
+        known = self.cost is not None and used.cost is not None
+        return Spent(
+            tokens=self.tokens + used.input_tokens + used.output_tokens,
+            cost=(self.cost or 0.0) + (used.cost or 0.0) if known else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallTimes:
+    """When one call was started and when its end was known."""
+
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """One run, ready to be shown.
+
+    Attributes:
+        ballot: the answers and votes of the newest coordination; it outlives the states that have none.
+        chosen_by: who preferred this plan to the one that won the vote.
+        decided_by: the last person whose word moved the run on or ended it.
+        restarts: how often a worker took the coordination up again after a crash.
+    """
+
+    run: str
+    seq: int
+    state: s.RunState
+    asked_at: datetime
+    updated_at: datetime
+    agents: tuple[AgentView, ...]
+    ballot: Ballot
+    revision: int = 1
+    restarts: int = 0
+    reads: int = 0
+    corrections: int = 0
+    spent: Spent = field(default_factory=Spent)
+    calls: tuple[CallTimes, ...] = ()
+    chosen_by: Person | None = None
+    decided_by: Person | None = None
+    decided_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def request(self) -> e.RunRequested:
+        """What was asked, by whom, under which configuration."""
+        return self.state.request
+
+    @property
+    def round(self) -> int:
+        """The highest turn that any agent is in."""
+        return max((agent.turn for agent in self.agents), default=0)
+
+    def elapsed(self, now: datetime) -> float:
+        """Seconds from the request to its end, or to now."""
+        return max(0.0, ((self.ended_at or now) - self.asked_at).total_seconds())
+
+
+def first_view(recorded: Recorded) -> RunView:
+    """The view of a run of which only the request is known.
+
+    Raises:
+        IllegalTransition: the log begins with something else.
+    """
+    event = recorded.event
+    state = evolve(None, event, recorded.at)
+    if not isinstance(event, e.RunRequested):
+        raise IllegalTransition("a run begins with run_requested")
+    agents = tuple(AgentView(number=number, name=name) for number, name in enumerate(event.agents, 1))
+    return RunView(
+        run=recorded.run,
+        seq=recorded.seq,
+        state=state,
+        asked_at=recorded.at,
+        updated_at=recorded.at,
+        agents=agents,
+        ballot=Ballot(size=len(agents)),
+    )
+
+
+def view_of(log: Iterable[Recorded]) -> RunView | None:
+    """The view after a whole log; None if it is empty."""
+    view: RunView | None = None
+    for recorded in log:
+        view = next_view(view, recorded)
+    return view
+
+
+def next_view(view: RunView | None, recorded: Recorded) -> RunView:
+    """The view after one more event."""
+    if view is None:
+        return first_view(recorded)
+    event = recorded.event
+    state = evolve(view.state, event, recorded.at)
+    seen = replace(
+        _with_agents(view, event),
+        seq=recorded.seq,
+        state=state,
+        updated_at=recorded.at,
+        ballot=_ballot(state) or view.ballot,
+    )
+    return _with_facts(seen, event, recorded.at)
+
+
+def _ballot(state: s.RunState) -> Ballot | None:
+    match state:
+        case s.Deliberating(ballot=ballot) | s.AwaitingDecision(ballot=ballot):
+            return ballot
+        case _:
+            return None
+
+
+def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
+    match event:
+        case e.DeliberationStarted():
+            return _restarted(view, event)
+        case e.TurnStarted(agent=agent, turn=turn):
+            return _agent(view, agent, doing=Thinking(), turn=turn)
+        case e.AnswerAccepted(agent=agent, number=number):
+            return _agent(view, agent, doing=AnsweredNow(), answered=f"agent{agent}.{number}")
+        case e.VoteCast(agent=agent, choice=choice, epoch=epoch):
+            return _agent(view, agent, doing=VotedFor(choice, is_void=epoch < view.ballot.epoch))
+        case e.VoteVoided(agent=agent, choice=choice):
+            return _agent(view, agent, doing=VotedFor(choice, is_void=True))
+        case (
+            e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected() | e.ModelRetried() | e.AgentFailed()
+        ):
+            seen = _agent(view, event.agent, doing=_doing(event))
+            reads = view.reads + isinstance(event, e.ToolRead)
+            return replace(seen, reads=reads, corrections=view.corrections + isinstance(event, e.AgentCorrected))
+        case _:
+            return view
+
+
+def _doing(
+    event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected | e.ModelRetried | e.AgentFailed,
+) -> Doing:
+    match event:
+        case e.ToolRead(server=server, tool=tool):
+            return Using(server, tool, is_action=False)
+        case e.ActionRecorded(call=call):
+            return Using(call.server, call.tool, is_action=True)
+        case e.AgentTold():
+            return Thinking("told")
+        case e.AgentCorrected():
+            return Thinking("corrected")
+        case e.ModelRetried(reason=reason, wait=wait):
+            return Retrying(reason, wait)
+        case e.AgentFailed(reason=reason):
+            return Out(reason)
+        case _:
+            assert_never(event)
+
+
+def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
+    match event:
+        case e.ModelUsed():
+            return replace(view, spent=view.spent.plus(event))
+        case e.PlanProposed(plan=plan, chosen_by=chosen_by):
+            times = tuple(CallTimes() for _ in plan.calls)
+            return replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by)
+        case e.ApprovalGiven(by=by) | e.ChangesRequested(by=by):
+            return replace(view, decided_by=by, decided_at=at)
+        case e.PlanRejected(by=by):
+            return _ended(replace(view, decided_by=by, decided_at=at), at)
+        case e.CallStarted(index=index):
+            return _timed(view, index, CallTimes(started=at))
+        case e.CallSucceeded(index=i) | e.CallFailed(index=i) | e.CallOutcomeUnknown(index=i):
+            return _timed(view, i, replace(view.calls[i], ended=at))
+        case e.RunAnswered() | e.PlanExpired() | e.RunCancelled() | e.RunFinished() | e.RunFailed():
+            return _ended(view, at)
+        case _:
+            return view
+
+
+def _ended(view: RunView, at: datetime) -> RunView:
+    is_ended = isinstance(view.state, s.Finished | s.Answered | s.Rejected | s.Expired | s.Cancelled | s.RunBroken)
+    return replace(view, ended_at=at) if is_ended else view
+
+
+def _restarted(view: RunView, event: e.DeliberationStarted) -> RunView:
+    is_restart = event.revision == view.revision and isinstance(view.state, s.Deliberating)
+    agents = tuple(
+        agent
+        if isinstance(agent.doing, Out) and is_restart
+        else replace(agent, doing=Idle(), turn=agent.turn if is_restart else 0)
+        for agent in view.agents
+    )
+    return replace(view, agents=agents, revision=event.revision, restarts=view.restarts + is_restart)
+
+
+def _agent(
+    view: RunView, number: int, *, doing: Doing, answered: str | None = None, turn: int | None = None
+) -> RunView:
+    before = view.agents[number - 1]
+    after = replace(
+        before,
+        doing=doing,
+        answered=answered or before.answered,
+        turn=before.turn if turn is None else turn,
+    )
+    return replace(view, agents=(*view.agents[: number - 1], after, *view.agents[number:]))
+
+
+def _timed(view: RunView, index: int, times: CallTimes) -> RunView:
+    return replace(view, calls=(*view.calls[:index], times, *view.calls[index + 1 :]))

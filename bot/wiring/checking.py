@@ -1,0 +1,106 @@
+"""A configuration put to the test: read as a run would read it, its servers started, its rules applied to their tools."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.wiring.models import Models
+from coordination.adapters.clock import SystemClock
+from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.rules import rule
+from coordination.ports import ToolDefinition
+from coordination.settings import Settings, parse, read_text, unmatched_rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedAgent:
+    """One agent, and the model that speaks for it."""
+
+    name: str
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRow:
+    """What becomes of one tool in the hands of one agent, and why."""
+
+    agent: str
+    server: str
+    tool: str
+    effect: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found. `complaints` are rules that fit no tool: a run would refuse to start."""
+
+    agents: tuple[CheckedAgent, ...]
+    servers: tuple[str, ...]
+    warnings: tuple[str, ...]
+    tools: tuple[ToolRow, ...] = ()
+    complaints: tuple[str, ...] = ()
+    is_connected: bool = False
+
+
+def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> Checked:
+    """Read a configuration and, if it `connects`, ask its servers for their tools.
+
+    Raises:
+        ConfigError: the configuration can't be used.
+        ToolServerError: a server can't be used.
+    """
+    settings = parse(read_text(path), origin=str(path.absolute()), environ=environ)
+    return asyncio.run(_check(settings, environ, connects=connects))
+
+
+async def _check(settings: Settings, environ: Mapping[str, str], *, connects: bool) -> Checked:
+    models = Models(environ, SystemClock())
+    try:
+        agents = tuple(
+            CheckedAgent(name=agent.id, model=" ".join(dict.fromkeys((agent.backend.type, models.model(agent).name))))
+            for agent in settings.agents
+        )
+    finally:
+        await models.aclose()
+    servers = tuple(server.name for server in settings.servers)
+    if not connects:
+        return Checked(agents=agents, servers=servers, warnings=settings.warnings)
+    async with McpHub() as hub:
+        definitions = await hub.definitions(settings.servers)
+    return Checked(
+        agents=agents,
+        servers=servers,
+        warnings=settings.warnings,
+        tools=_rows(settings, definitions),
+        complaints=tuple(unmatched_rules(settings, definitions)),
+        is_connected=True,
+    )
+
+
+def _rows(settings: Settings, definitions: Sequence[ToolDefinition]) -> tuple[ToolRow, ...]:
+    trusted = {server.name for server in settings.servers if server.trusts_hints}
+    rows: list[ToolRow] = []
+    for agent in settings.agents:
+        names = {server.name for server in agent.servers}
+        for each in definitions:
+            if each.server not in names:
+                continue
+            ruling = rule(
+                agent.rules,
+                each.server,
+                each.tool,
+                says_read_only=each.says_read_only,
+                trusts_hints=each.server in trusted,
+            )
+            rows.append(
+                ToolRow(
+                    agent=agent.id,
+                    server=each.server,
+                    tool=each.tool,
+                    effect=ruling.effect,
+                    reason=ruling.reason,
+                )
+            )
+    return tuple(rows)

@@ -1,0 +1,43 @@
+"""From a configuration's text to what a run needs of it, models included."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.people import CONSOLE
+from bot.wiring.models import Models
+from coordination.knobs import RunProfile
+from coordination.ports import Model, ToolDefinition
+from coordination.settings import Settings, parse, unmatched_rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One configuration that was read and found good. Fits `coordination.preparation.Prepared`."""
+
+    settings: Settings
+    profile: RunProfile
+    build: Models
+    adapt: Callable[[Sequence[Model]], Sequence[Model]]
+
+    def models(self) -> Sequence[Model]:
+        """One model per agent."""
+        return self.adapt([self.build.model(agent) for agent in self.settings.agents])
+
+    def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:
+        """The rules that name tools which no server has."""
+        return unmatched_rules(self.settings, definitions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configurations:
+    """Reads configurations for tenants. Fits `coordination.preparation.Configure`."""
+
+    environ: Mapping[str, str]
+    build: Models
+    adapt: Callable[[Sequence[Model]], Sequence[Model]]
+
+    def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
+        """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
+        settings = parse(text, origin=origin, environ=self.environ)
+        profile = settings.profile(allow_requester_default=tenant == CONSOLE)
+        return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)

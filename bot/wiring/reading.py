@@ -1,0 +1,51 @@
+"""The log and the decisions that call for no work: no engine, no servers, no models."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from bot.wiring.application import Application, Overrides, database_url
+from coordination.adapters.sql_log import SqlLog
+from coordination.ports import Job, Perform
+from coordination.preparation import Prepared
+from coordination.service import Coordinator
+
+
+@asynccontextmanager
+async def open_reading(environ: Mapping[str, str], overrides: Overrides) -> AsyncGenerator[Application]:
+    """The application without hands: good for looking, rejecting and cancelling.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    async with SqlLog.open(database_url(environ), submit=_refuse_job) as opened:
+        log = overrides.log(opened)
+        coordinator = Coordinator(
+            log, _NoEngine(), clock=overrides.clock, new_id=overrides.new_id, configure=_refuse_config
+        )
+        yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=_refuse_work)
+
+
+class _NoEngine:
+    """Does no work, and needs no nudge."""
+
+    def running(self, perform: Perform) -> AbstractAsyncContextManager[None]:
+        """Never asked for."""
+        del perform
+        return _refuse_work()
+
+    def nudge(self) -> None:
+        """Nobody is waiting."""
+
+
+def _refuse_job(connection: object, job: Job) -> None:
+    del connection
+    raise RuntimeError(f"job {job.name} was submitted by a command that can't start work")
+
+
+def _refuse_config(text: str, origin: str, tenant: str) -> Prepared:
+    del text, origin, tenant
+    raise RuntimeError("a command that can't start work was asked to start a run")
+
+
+def _refuse_work() -> AbstractAsyncContextManager[None]:
+    raise RuntimeError("a command that can't start work was asked to work")

@@ -1,0 +1,58 @@
+"""The whole application: everything that a run may need."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from bot.wiring.application import Application, Overrides, database_url
+from bot.wiring.configurations import Configurations
+from bot.wiring.models import Models
+from coordination.adapters.dbos_engine import DbosEngine
+from coordination.adapters.mcp_hub import McpHub
+from coordination.adapters.sql_log import SqlLog
+from coordination.ports import Clock, Engine
+from coordination.service import Coordinator
+from coordination.worker import Worker
+
+SWEEP_SECONDS = 30.0
+"""How often a working process looks for plans that expired while nobody was looking."""
+
+
+@asynccontextmanager
+async def open_application(environ: Mapping[str, str], overrides: Overrides) -> AsyncGenerator[Application]:
+    """The application on the database of the environment. Servers and models start when a run first needs them.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    url = database_url(environ)
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(DbosEngine.open(url))
+        log = overrides.log(await stack.enter_async_context(SqlLog.open(url, submit=engine.submit)))
+        hub = overrides.hub(await stack.enter_async_context(McpHub()))
+        models = Models(environ, overrides.clock)
+        stack.push_async_callback(models.aclose)
+        configure = Configurations(environ=environ, build=models, adapt=overrides.models)
+        coordinator = Coordinator(log, engine, clock=overrides.clock, new_id=overrides.new_id, configure=configure)
+        worker = Worker(log, hub, clock=overrides.clock, new_id=overrides.new_id, configure=configure)
+
+        def working() -> AbstractAsyncContextManager[None]:
+            return _working(engine, worker, coordinator, overrides.clock)
+
+        yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=working)
+
+
+@asynccontextmanager
+async def _working(engine: Engine, worker: Worker, coordinator: Coordinator, clock: Clock) -> AsyncGenerator[None]:
+    async with engine.running(worker.perform), asyncio.TaskGroup() as group:
+        sweeping = group.create_task(_sweep(coordinator, clock))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+
+
+async def _sweep(coordinator: Coordinator, clock: Clock) -> None:
+    while True:
+        await coordinator.expire_due()
+        await clock.sleep(SWEEP_SECONDS)

@@ -1,0 +1,56 @@
+"""Looks up every word that people see: one small interface over one catalogue per language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+
+from bot.cards import Line, Piece, Span
+from bot.words_english import ENGLISH_TEXTS
+
+
+@dataclass(frozen=True)
+class Words:
+    """The texts of one language. A text that is counted has the forms `key.one` and `key.other`."""
+
+    language: str
+    texts: Mapping[str, str]
+
+    def say(self, key: str, /, **values: str | int) -> str:
+        """A text with its values filled in. `count` chooses the form."""
+        return self._template(key, values.get("count")).format_map(values)
+
+    def line(self, key: str, /, **values: Piece | str | int | Line) -> Line:
+        """A text whose values keep their style: moments, people, code."""
+        count = values.get("count")
+        pieces: list[Piece] = []
+        for literal, name, _, _ in Formatter().parse(self._template(key, count)):
+            if literal:
+                pieces.append(Span(literal))
+            if name is not None:
+                pieces += _as_line(values[name])
+        return tuple(pieces)
+
+    def _template(self, key: str, count: object) -> str:
+        if isinstance(count, int):
+            key = f"{key}.one" if count == 1 else f"{key}.other"
+        return self.texts[key]
+
+
+def _as_line(value: Piece | str | int | Line) -> Line:
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, str | int):
+        return (Span(str(value)),)
+    return (value,)
+
+
+def joined(lines: Sequence[Line], separator: str) -> Line:
+    """Lines in one, a separator between each two; empty ones leave no trace."""
+    pieces: list[Piece] = []
+    for line in lines:
+        if line:
+            pieces += [Span(separator, "quiet"), *line] if pieces else line
+    return tuple(pieces)
+
+
+ENGLISH = Words("en", ENGLISH_TEXTS)

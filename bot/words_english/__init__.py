@@ -1,0 +1,8 @@
+"""Every word that people see, in English. Another language is another package with the same keys and the same values."""
+
+from collections.abc import Mapping
+
+from bot.words_english.cards import CARDS, STORY
+from bot.words_english.terminal import COMMANDS, CONSOLE, ERRORS, HELP, NEXT
+
+ENGLISH_TEXTS: Mapping[str, str] = {**CARDS, **STORY, **CONSOLE, **NEXT, **COMMANDS, **HELP, **ERRORS}

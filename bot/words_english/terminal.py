@@ -1,0 +1,154 @@
+"""The words of the terminal, and of commands."""
+
+CONSOLE = {
+    "explain.request": "Request",
+    "explain.coordination": "Coordination",
+    "explain.votes": "Votes",
+    "explain.plans": "plans {tools}",
+    "ask.decide": "{approve}?",
+    "ask.resolve": "What became of it?",
+    "ask.reason": "Reason (Enter for none):",
+    "ask.change": "What should be different?",
+    "ask.confirm": "{title}. {yes}?",
+    "ask.other_plan": "Whose plan?",
+    "ask.stop": "Cancel the run?",
+    "key.approve": "approve",
+    "key.reject": "reject",
+    "key.change": "change",
+    "key.details": "details",
+    "key.other_plan": "other",
+    "key.happened": "happened",
+    "key.run_it": "run it",
+    "key.abandon": "stop",
+    "key.yes": "yes",
+    "key.no": "no",
+    "key.none": "none",
+    "key.stop_yes": "yes cancel it",
+    "key.stop_leave": "leave it waiting",
+    "key.stop_no": "no",
+    "time.tomorrow": "tomorrow {time}",
+    "time.countdown": "{at} (in {span})",
+}
+
+NEXT = {
+    "next.decide": (
+        "Run {run} waits for a decision until {until}:\n"
+        "  massgen-bot approve {run} --digest {plan}\n"
+        "  massgen-bot reject {run} --digest {plan}"
+    ),
+    "next.resolve": (
+        "Run {run} needs a person: call {number} may or may not have happened. Look, then say which:\n"
+        "  massgen-bot resolve {run} happened\n"
+        "  massgen-bot resolve {run} run-it\n"
+        "  massgen-bot resolve {run} stop"
+    ),
+    "next.resume": "Run {run} is left where it is. Go on with:\n  massgen-bot resume {run}",
+    "demo.prompt": "Power off on Friday from 14:00 to 16:00",
+    "demo.approves_itself": (
+        "There is no terminal to ask at, and this world is a toy: the plan will be approved without a person."
+    ),
+    "demo.next": (
+        "What comes next:\n"
+        "  massgen-bot show {run}\n"
+        "      everything about this run: who answered what, who voted how\n"
+        "  massgen-bot check configs/openai-compatible.yaml\n"
+        "      your own model and tools: what each agent may do with them\n"
+        '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
+        "      ask them"
+    ),
+}
+
+COMMANDS = {
+    "history.run": "run",
+    "history.state": "state",
+    "history.asked": "asked",
+    "history.by": "by",
+    "history.prompt": "request",
+    "history.empty": "There are no runs yet. `massgen-bot demo` makes one.",
+    "state.queued": "waiting to start",
+    "state.deliberating": "planning",
+    "state.awaiting_decision": "waits for a decision",
+    "state.changes_wanted": "waiting to start again",
+    "state.executing": "running",
+    "state.needs_human": "needs a person",
+    "state.reporting": "writing the report",
+    "state.finished": "finished",
+    "state.answered": "answered",
+    "state.rejected": "rejected",
+    "state.expired": "expired",
+    "state.cancelled": "cancelled",
+    "state.failed": "failed",
+    "check.warning": "Warning: {text}",
+    "check.valid": "The configuration is valid. Agents: {agents}. Servers, not asked: {servers}.",
+    "check.connected": "The configuration is valid, and every server answers. Agents: {agents}. Servers: {servers}.",
+    "check.no_servers": "none",
+    "check.tool": "tool",
+    "check.effect": "effect",
+    "check.reason": "why",
+    "effect.read": "read",
+    "effect.ask": "ask",
+    "effect.auto": "auto",
+    "effect.deny": "deny",
+    "worker.ready": "Working. Ctrl-C or SIGTERM ends it.",
+    "migrate.done": "The tables are up to date in {database}.",
+    "audit.finding": "{where}: {problem}",
+    "audit.run_whole": "Run {run} is as it was written.",
+    "audit.all_whole": "Every run is as it was written.",
+    "usage.both": "--approve and --reject exclude each other.",
+    "usage.reason": "--reason needs --reject.",
+    "usage.verdict": "Say one of: {verdicts}.",
+}
+
+HELP = {
+    "help.massgen_bot": (
+        "Several AI agents agree on a plan of tool calls; people approve it; exactly those calls run, each at most once."
+    ),
+    "help.audit": "Prove the log, or hand it out.",
+    "help.run_name": "The run's name, or the beginning of it.",
+    "help.config": "The configuration: agents, tools, who approves.",
+    "help.option_approve": "Approve the plan that is proposed.",
+    "help.option_reject": "Reject the plan that is proposed.",
+    "help.reason": "Why.",
+    "help.events": "Write one JSON object per event on standard output, and nothing else there.",
+    "help.digest": "Decide on this plan only (8 digits or more, such as 9f3a-61c2); without it, on the one that waits.",
+    "help.verbose": "Write debug messages on standard error.",
+    "help.version": "Show the version.",
+    "help.demo": "A run in a toy world: scripted agents, a real tool server, no keys, no network.",
+    "help.demo_prompt": "What the agents should do.",
+    "help.demo_config": "Another configuration than configs/demo.yaml.",
+    "help.run": "Ask the agents for a plan, decide on it, see it done.",
+    "help.prompt": "What the agents should do; `-` reads it from standard input.",
+    "help.resume": "Stay with a run: see it live, decide, carry out what a killed process has left.",
+    "help.approve": "Approve the plan that waits, and see its calls run.",
+    "help.reject": "Reject the plan that waits: nothing of it will run.",
+    "help.changes": "Send the agents back with your words, and see their next plan.",
+    "help.changes_text": "What should be different.",
+    "help.cancel": "Stop a run; a call that is under way ends first.",
+    "help.resolve": "Say what became of a call whose outcome is unknown.",
+    "help.verdict": "It happened; it did not, so run it; or stop here.",
+    "help.call": "The number of the call; without it, the one in question.",
+    "help.status": "How a run stands.",
+    "help.show": "Everything about a run: request, coordination table, answers, votes, plan, outcome.",
+    "help.story": "Every event that is worth a line, as well.",
+    "help.history": "The newest runs.",
+    "help.limit": "How many.",
+    "help.check": "Check a configuration, and print what becomes of each tool and why.",
+    "help.check_config": "The configuration file.",
+    "help.no_connect": "Do not start the tool servers.",
+    "help.worker": "Carry out what runs are waiting for, until SIGTERM.",
+    "help.until_idle": "End when no run can go on without a person.",
+    "help.migrate": "Make the database's tables, or bring older ones up to date.",
+    "help.audit_verify": "Check that the log is as it was written.",
+    "help.audit_run": "One run; without it, all.",
+    "help.audit_export": "Write a run's events with their hashes, one JSON object a line.",
+}
+
+ERRORS = {
+    "error.unexpected": "Something went wrong that should not have.",
+    "error.unexpected_in_log": "Something went wrong that should not have; {file} in the state folder has the details.",
+    "error.reference": "(ref {reference})",
+    "error.ambiguous": "Several runs begin with {prefix}: {names}. Type more of the name.",
+    "error.no_demo": (
+        "There is no {path} here: run `massgen-bot demo` in the project's checkout, or name a file with --config."
+    ),
+}
