@@ -1,0 +1,165 @@
+"""Wrappers around the real parts that count the points at which a process can die, and die at one of them.
+
+The program knows nothing of this: the parts are put around its own by the composition root's overrides.
+"""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from coordination.domain.canonical import JsonObject
+from coordination.domain.events import RunEvent
+from coordination.domain.plan import PlannedCall
+from coordination.domain.run import Recorded
+from coordination.domain.states import RunState
+from coordination.ports import (
+    Conversation,
+    Executor,
+    Job,
+    Model,
+    Occasion,
+    ReadTools,
+    Reply,
+    RunLog,
+    RunSummary,
+    Said,
+    ServerSpec,
+    ToolDefinition,
+    ToolHub,
+    ToolOutput,
+    ToolSpec,
+)
+
+
+@dataclass
+class Fuse:
+    """Counts the points that are reached; at number `dies_at` the process is gone, as with `kill -9`."""
+
+    dies_at: int = 0
+    reached: list[str] = field(default_factory=list[str])
+
+    def at(self, point: str) -> None:
+        """Pass a point, or die there."""
+        self.reached.append(point)
+        if len(self.reached) == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FusedLog:
+    """A run log before and after each of whose writes the process can die."""
+
+    def __init__(self, log: RunLog, fuse: Fuse) -> None:
+        self._log = log
+        self._fuse = fuse
+
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        kinds = "+".join(event.kind for event in events)
+        self._fuse.at(f"before {kinds}")
+        records = await self._log.append(run, expected, events, at, state, job)
+        self._fuse.at(f"after {kinds}")
+        return records
+
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        return await self._log.read(run, after)
+
+    def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
+        return self._log.follow(run, after)
+
+    async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
+        return await self._log.runs(tenant=tenant, limit=limit)
+
+    async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
+        return await self._log.find(prefix, tenant)
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        return await self._log.due(at)
+
+    async def save_config(self, digest: str, text: str, origin: str) -> None:
+        self._fuse.at("before the config is saved")
+        await self._log.save_config(digest, text, origin)
+
+    async def load_config(self, digest: str) -> tuple[str, str]:
+        return await self._log.load_config(digest)
+
+
+class FusedHub:
+    """A hub around each of whose calls the process can die."""
+
+    def __init__(self, hub: ToolHub, fuse: Fuse) -> None:
+        self._hub = hub
+        self._fuse = fuse
+
+    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+        self._fuse.at("before the tools are listed")
+        return await self._hub.definitions(servers)
+
+    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
+        return _FusedReader(self._hub.reader(servers, allowed), self._fuse)
+
+    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
+        return _FusedExecutor(self._hub.executor(servers), self._fuse)
+
+
+class _FusedReader:
+    def __init__(self, reader: ReadTools, fuse: Fuse) -> None:
+        self._reader = reader
+        self._fuse = fuse
+
+    async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
+        self._fuse.at("before a read")
+        return await self._reader.read(server, tool, arguments)
+
+
+class _FusedExecutor:
+    def __init__(self, executor: Executor, fuse: Fuse) -> None:
+        self._executor = executor
+        self._fuse = fuse
+
+    async def definition_digest(self, server: str, tool: str) -> str | None:
+        self._fuse.at("before a definition is read again")
+        return await self._executor.definition_digest(server, tool)
+
+    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        self._fuse.at("before a call is sent")
+        output = await self._executor.call(call, key)
+        self._fuse.at("after a call was answered")
+        return output
+
+
+class FusedModel:
+    """A model around each of whose replies the process can die."""
+
+    def __init__(self, model: Model, fuse: Fuse) -> None:
+        self._model = model
+        self._fuse = fuse
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    def converse(self, system: str, occasion: Occasion) -> Conversation:
+        return _FusedConversation(self._model.converse(system, occasion), self._fuse, occasion)
+
+
+class _FusedConversation:
+    def __init__(self, conversation: Conversation, fuse: Fuse, occasion: Occasion) -> None:
+        self._conversation = conversation
+        self._fuse = fuse
+        self._occasion = occasion
+
+    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+        self._fuse.at(f"before a {self._occasion.purpose}'s reply")
+        return await self._conversation.send(said, tools)
+
+    async def close(self) -> None:
+        await self._conversation.close()

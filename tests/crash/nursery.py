@@ -1,0 +1,133 @@
+"""Starts the real program many times, cheaply: this process imports everything once and forks for each life.
+
+    python -m tests.crash.nursery
+    one JSON object per line on standard input:  {"database": …, "state": …, "config": …, "dies_at": …}
+    one per line on standard output:             {"died": …, "points": […], "state": …, "run": …}
+
+A life begins a run if the database has none, approves what waits, and goes on until nothing more happens by itself.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict
+
+from bot.people import console_person
+from bot.wiring.application import Application, Overrides
+from bot.wiring.running import open_application
+from coordination.domain import states as s
+from coordination.service import Ask
+from tests.crash.fuse import Fuse, FusedHub, FusedLog, FusedModel
+
+PATIENCE = 60.0
+"""Seconds that one life may take."""
+
+
+class Life(TypedDict):
+    """One life of the program: its files, and the point at which it dies (0: it lives)."""
+
+    database: str
+    state: str
+    config: str
+    dies_at: int
+
+
+class End(TypedDict):
+    """How a life ended."""
+
+    died: bool
+    points: list[str]
+    run: str
+    state: str
+
+
+def overrides(fuse: Fuse) -> Overrides:
+    """The real parts, each with the fuse around it."""
+    return Overrides(
+        log=lambda log: FusedLog(log, fuse),
+        hub=lambda hub: FusedHub(hub, fuse),
+        models=lambda models: [FusedModel(model, fuse) for model in models],
+    )
+
+
+async def live(life: Life, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, str]:
+    """Begin or go on, approve, and wait for the end. Returns the run and its last state."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        open_application(environ, overrides(fuse)) as application,
+        application.working(),
+    ):
+        known = await application.log.runs(limit=1)
+        run = known[0].run if known else await begin(application, life)
+        async for _ in application.log.follow(run):
+            state = await application.coordinator.state(run)
+            if isinstance(state, s.AwaitingDecision):
+                await application.coordinator.approve(run, state.plan.digest, state.request.requester)
+            elif isinstance(state, s.Ended | s.NeedsHuman):
+                return run, state.kind
+    raise AssertionError("a log is followed for ever")
+
+
+async def begin(application: Application, life: Life) -> str:
+    """Ask."""
+    path = Path(life["config"])
+    ask = Ask(
+        prompt="Announce the street party",
+        requester=console_person(),
+        config_name=path.stem,
+        config_text=path.read_text(encoding="utf-8"),
+        origin=str(path),
+    )
+    return await application.coordinator.start(ask)
+
+
+def be_born(life: Life, answer: int) -> None:
+    """In the child: live, and tell how it went."""
+    environ = {
+        **os.environ,
+        "DATABASE_URL": life["database"],
+        "XDG_STATE_HOME": life["state"],
+        "MASSGEN_BOT_STATE": life["state"],
+        "MASSGEN_BOT_PYTHON": sys.executable,
+        "MASSGEN_BOT_DEMO_PACE": "0",
+    }
+    fuse = Fuse(dies_at=life["dies_at"])
+    run, state = asyncio.run(live(life, environ, fuse))
+    end = End(died=False, points=fuse.reached, run=run, state=state)
+    os.write(answer, json.dumps(end).encode())
+
+
+def main() -> None:
+    """Fork for each life, one after the other."""
+    logging.disable(logging.CRITICAL)
+    for line in sys.stdin:
+        life: Life = json.loads(line)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.close(reading)
+                be_born(life, writing)
+                code = 0
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
+            told = answer.read()
+        _, status = os.waitpid(child, 0)
+        if told:
+            print(told.decode(), flush=True)
+        elif os.WIFSIGNALED(status):
+            print(json.dumps(End(died=True, points=[], run="", state="")), flush=True)
+        else:
+            sys.exit(f"a life of the program ended badly: {life}")
+
+
+if __name__ == "__main__":
+    main()
