@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from bot.people import console_person
-from bot.wiring.application import Application, Overrides
+from bot.wiring.application import Overrides
 from bot.wiring.running import open_application
 from coordination.domain import states as s
 from coordination.service import Ask
@@ -54,7 +54,7 @@ def overrides(fuse: Fuse) -> Overrides:
     )
 
 
-async def live(life: Life, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, str]:
+async def live(ask: Ask, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, str]:
     """Begin or go on, approve, and wait for the end. Returns the run and its last state."""
     async with (
         asyncio.timeout(PATIENCE),
@@ -62,7 +62,7 @@ async def live(life: Life, environ: Mapping[str, str], fuse: Fuse) -> tuple[str,
         application.working(),
     ):
         known = await application.log.runs(limit=1)
-        run = known[0].run if known else await begin(application, life)
+        run = known[0].run if known else await application.coordinator.start(ask)
         async for _ in application.log.follow(run):
             state = await application.coordinator.state(run)
             if isinstance(state, s.AwaitingDecision):
@@ -72,17 +72,16 @@ async def live(life: Life, environ: Mapping[str, str], fuse: Fuse) -> tuple[str,
     raise AssertionError("a log is followed for ever")
 
 
-async def begin(application: Application, life: Life) -> str:
-    """Ask."""
+def request(life: Life) -> Ask:
+    """What every first life asks for."""
     path = Path(life["config"])
-    ask = Ask(
+    return Ask(
         prompt="Announce the street party",
         requester=console_person(),
         config_name=path.stem,
         config_text=path.read_text(encoding="utf-8"),
         origin=str(path),
     )
-    return await application.coordinator.start(ask)
 
 
 def be_born(life: Life, answer: int) -> None:
@@ -96,9 +95,14 @@ def be_born(life: Life, answer: int) -> None:
         "MASSGEN_BOT_DEMO_PACE": "0",
     }
     fuse = Fuse(dies_at=life["dies_at"])
-    run, state = asyncio.run(live(life, environ, fuse))
+    run, state = asyncio.run(live(request(life), environ, fuse))
     end = End(died=False, points=fuse.reached, run=run, state=state)
     os.write(answer, json.dumps(end).encode())
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -122,9 +126,9 @@ def main() -> None:
             told = answer.read()
         _, status = os.waitpid(child, 0)
         if told:
-            print(told.decode(), flush=True)
+            _tell(told.decode())
         elif os.WIFSIGNALED(status):
-            print(json.dumps(End(died=True, points=[], run="", state="")), flush=True)
+            _tell(json.dumps(End(died=True, points=[], run="", state="")))
         else:
             sys.exit(f"a life of the program ended badly: {life}")
 
