@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 from urllib.parse import urlsplit
 
+from mcp import MCPError
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from coordination.adapters.mcp_passage import Passage
@@ -17,6 +18,15 @@ _HTTP_ADVICE = {
     405: "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config",
     429: "turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit",
 }
+
+
+def refuses_handshake(spec: ServerSpec, error: Exception, found: Passage) -> bool:
+    """Whether the server answered, in the protocol's terms, that it does not want this handshake."""
+    if found.refusal is not None or found.loss is not None:
+        return False
+    # On stdio the SDK says so of a process that ended; over HTTP it would be in `found`.
+    no_answer = {REQUEST_TIMEOUT} if spec.transport == "http" else {REQUEST_TIMEOUT, CONNECTION_CLOSED}
+    return any(isinstance(each, MCPError) and each.code not in no_answer for each in leaves(error))
 
 
 def leaves(error: Exception) -> Iterator[Exception]:
@@ -44,16 +54,17 @@ def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServ
     if found.refusal is not None or found.loss is not None:
         return _unreachable(spec, found)
     for each in leaves(error):
-        if isinstance(each, OSError) and not isinstance(each, TimeoutError):
+        code = each.code if isinstance(each, MCPError) else None
+        if isinstance(each, TimeoutError) or code == REQUEST_TIMEOUT:
+            return slow_start(spec)
+        if isinstance(each, OSError):
             return _unstartable(spec, each)
-        if getattr(each, "code", None) == CONNECTION_CLOSED:
+        if code == CONNECTION_CLOSED and spec.transport == "stdio":
             return _complaint(
                 spec,
                 "ended while it was starting: the operator must run its command by hand and see why "
                 "(its own words are in the log)",
             )
-        if isinstance(each, TimeoutError) or getattr(each, "code", None) == REQUEST_TIMEOUT:
-            return slow_start(spec)
     return not_speaking(spec)
 
 

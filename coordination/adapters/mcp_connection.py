@@ -8,7 +8,6 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mcp import MCPError
 from mcp.client import Client, IncomingMessage, Transport
 from mcp.types import Implementation, ToolListChangedNotification
 
@@ -102,21 +101,18 @@ class Connection:
                 await asyncio.wait({before})
             await asyncio.sleep(self._patience.pause(self._failures))
             async with AsyncExitStack() as stack:
-                await self._live(await self._start(stack, starting), starting)
-        except ToolServerError as error:
-            self._failures += 1
-            _settle(starting, error)
+                session = await self._start(stack, starting)
+                if session is not None and not starting.done():
+                    starting.set_result(session)
+                    await self._live(session)
         except Exception:  # whatever the SDK makes of closing a dead server concerns nobody any more
             log.debug("closing the MCP server %s was not smooth", self._spec.name, exc_info=True)
         finally:
             _settle(starting, complaints.closing(self._spec))
 
-    async def _live(self, session: Session, starting: _Starting) -> None:
-        if starting.done():
-            return
+    async def _live(self, session: Session) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        starting.set_result(session)
         try:
             await session.finished()
         finally:
@@ -124,7 +120,8 @@ class Connection:
             is_healthy = loop.time() - began >= self._patience.healthy
             self._failures = 0 if is_healthy else self._failures + 1
 
-    async def _start(self, stack: AsyncExitStack, starting: _Starting) -> Session:
+    async def _start(self, stack: AsyncExitStack, starting: _Starting) -> Session | None:
+        """The session, or None once those who wait were told why there is none."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._spec.start_timeout
         # Ending a process that hangs takes seconds more: nobody has to wait for that.
@@ -135,8 +132,10 @@ class Connection:
                 return await self._shake_hands(stack, stderr)
         except (TimeoutError, ToolServerError) as error:
             complaint = error if isinstance(error, ToolServerError) else complaints.slow_start(self._spec)
+            self._failures += 1
             stderr.tell(str(complaint))
-            raise complaint from None
+            _settle(starting, complaint)
+            return None
         finally:
             alarm.cancel()
 
@@ -172,8 +171,7 @@ class Connection:
             await stack.enter_async_context(client)
             await session.listing(fresh=True)
         except Exception as error:
-            is_answer = found.refusal is None and found.loss is None and not gone.is_set()
-            if self._mode == "legacy" and is_answer and isinstance(error, MCPError):
+            if self._mode == "legacy" and complaints.refuses_handshake(self._spec, error, found):
                 raise _RefusedHandshakeError from error
             raise complaints.failed_start(self._spec, error, found) from error
         return session

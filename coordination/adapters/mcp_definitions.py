@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcp import Client
-from mcp.types import Tool
+from mcp import Client, MCPError
+from mcp.types import METHOD_NOT_FOUND, Tool
 
 from coordination.adapters import mcp_complaints as complaints
 from coordination.domain.canonical import Json, canonical, digest
@@ -32,7 +32,12 @@ async def list_tools(spec: ServerSpec, client: Client) -> Listing:
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(MAX_PAGES):
-        page = await client.list_tools(cursor=cursor, cache_mode="bypass")
+        try:
+            page = await client.list_tools(cursor=cursor, cache_mode="bypass")
+        except MCPError as error:
+            if error.code == METHOD_NOT_FOUND and cursor is None:
+                return Listing({})
+            raise
         cursor = page.next_cursor
         if cursor in seen:
             break

@@ -8,6 +8,7 @@ from typing import Self
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_connection import Connection, Patience
 from coordination.adapters.mcp_definitions import Listing
+from coordination.adapters.mcp_quiet import hush
 from coordination.domain.canonical import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
@@ -29,6 +30,7 @@ class McpHub:
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
+        hush()
         self._patience = patience or Patience()
         self._connections: dict[ServerSpec, Connection] = {}
         self._owners: asyncio.TaskGroup | None = None

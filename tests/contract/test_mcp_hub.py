@@ -132,7 +132,7 @@ def test_any_arguments_arrive_byte_for_byte(tmp_path: Path, calls: list[dict[str
         spec = stdio("mcp_counting", arrived, "well")
         async with asyncio.timeout(60), McpHub() as hub:
             for call in calls:
-                await hub.executor([spec]).call(planned(**call), "key")
+                await hub.executor([spec]).call(replace(planned(), arguments=canonical(call)), "key")
 
     asyncio.run(run())
     assert [canonical(each["arguments"]) for each in journal(arrived)] == [canonical(call) for call in calls]

@@ -70,7 +70,7 @@ LISTS: dict[str, Callable[[Message], Message]] = {
 def announce(params: Message) -> Message:
     """Any call makes the server say that its tools have changed."""
     say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
-    return a_text("said so")
+    return {**a_text("said so"), "structuredContent": {}}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,235 @@
+"""MCP servers that misbehave in the middle of a call: each write runs at most once, and what became of it is said truly."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from coordination.adapters.mcp_connection import Patience
+from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.canonical import Json, canonical
+from coordination.domain.plan import PlannedCall
+from coordination.errors import ToolServerError
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
+from tests.servers.mcp_programs import journal, stdio
+
+LOOK = frozenset({("world", "look"), ("world", "measure")})
+
+
+@pytest.fixture
+async def hub() -> AsyncGenerator[McpHub]:
+    async with asyncio.timeout(60), McpHub(Patience(first=0.01)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def planned(tool: str = "write", **arguments: Json) -> PlannedCall:
+    return PlannedCall(server="world", tool=tool, arguments=canonical(arguments), definition="")
+
+
+async def write(hub: McpHub, spec: ServerSpec, tool: str = "write", **arguments: Json) -> ToolOutput:
+    """Run one approved call, the way execution does: after the definition was asked for."""
+    executor = hub.executor([spec])
+    assert await executor.definition_digest("world", tool) is not None
+    return await executor.call(planned(tool, **arguments), "key")
+
+
+# --- writes -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_dies_after_performing_leaves_the_outcome_unknown(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "dies_after")
+    with pytest.raises(CallOutcomeUnknownError, match=r"The MCP server world went away before it answered\."):
+        await write(hub, spec)
+    await hub.definitions([spec])
+    assert len(journal(counted)) == 1
+
+
+async def test_a_server_that_dies_before_performing_leaves_the_outcome_unknown_too(hub: McpHub, counted: Path) -> None:
+    """From here nobody can tell the two apart."""
+    spec = stdio("mcp_counting", counted, "dies_before")
+    with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
+        await write(hub, spec)
+    await hub.definitions([spec])
+    assert journal(counted) == []
+
+
+async def test_every_call_in_flight_on_a_dying_server_is_unknown(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "dies_after")
+    executor = hub.executor([spec])
+    await hub.definitions([spec])
+    outcomes = await asyncio.gather(*(executor.call(planned(n=n), "key") for n in range(5)), return_exceptions=True)
+    assert {type(each) for each in outcomes} == {CallOutcomeUnknownError}
+    assert len(journal(counted)) == 1
+
+
+async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_again(
+    hub: McpHub, counted: Path
+) -> None:
+    spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.5)
+    with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
+        await hub.executor([spec]).call(planned(), "key")
+    assert len(journal(counted)) == 1
+
+
+async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
+    hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordination.adapters.mcp_session._GRACE", 0.2)
+    monkeypatch.setattr("mcp.shared.jsonrpc_dispatcher._ABANDON_WRITE_TIMEOUT", 0.1)
+    spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.3)
+    executor = hub.executor([spec])
+    for text in ("small", "x" * 1_000_000, "y" * 1_000_000, "small"):
+        with pytest.raises(CallOutcomeUnknownError):
+            await executor.call(planned(text=text), "key")
+    assert len(journal(counted)) == 1
+
+
+async def test_junk_on_the_output_is_skipped_and_shown_nowhere(
+    hub: McpHub, counted: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    assert await write(hub, stdio("mcp_counting", counted, "prints_junk")) == ToolOutput(text="did write")
+    assert len(journal(counted)) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_junk_on_the_output_is_not_quoted_in_the_log(
+    hub: McpHub, counted: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await write(hub, stdio("mcp_counting", counted, "prints_junk"))
+    assert "Failed to parse JSONRPC message" in caplog.text
+    assert "junk" not in caplog.text
+
+
+async def test_an_answer_that_breaks_the_declared_schema_is_unknown_because_the_call_has_run(
+    hub: McpHub, counted: Path
+) -> None:
+    spec = stdio("mcp_counting", counted, "breaks_its_word")
+    with pytest.raises(CallOutcomeUnknownError, match="took the call, but what it answered is not what it declared"):
+        await write(hub, spec, "measure")
+    assert len(journal(counted)) == 1
+
+
+async def test_an_answer_that_is_none_is_unknown_because_the_call_has_run(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "answers_nonsense")
+    with pytest.raises(CallOutcomeUnknownError, match="took the call, but what it answered is not what it declared"):
+        await write(hub, spec)
+    assert len(journal(counted)) == 1
+
+
+async def test_a_failure_that_the_server_reports_is_its_answer(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "fails")
+    assert await write(hub, spec) == ToolOutput(text="the disk is full", is_error=True)
+
+
+@pytest.mark.parametrize("code", [-32601, -32602, -32603, -32002, 0, 17])
+async def test_an_error_of_the_protocol_is_the_servers_answer(hub: McpHub, counted: Path, code: int) -> None:
+    spec = stdio("mcp_counting", counted, "errs")
+    assert await write(hub, spec, code=code) == ToolOutput(text="no such thing", is_error=True)
+
+
+@pytest.mark.parametrize("code", [-32000, -32001, -32600, -32700])
+async def test_a_server_that_forges_the_sdks_own_errors_gains_nothing_but_doubt(
+    hub: McpHub, counted: Path, code: int
+) -> None:
+    with pytest.raises(CallOutcomeUnknownError):
+        await write(hub, stdio("mcp_counting", counted, "errs"), code=code)
+
+
+async def test_questions_in_the_middle_of_a_call_are_declined(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "asks_back")
+    assert await write(hub, spec) == ToolOutput(text="did write")
+    *asked, performed = journal(counted)
+    assert asked == [
+        {"asked": "elicitation/create", "was_refused": True},
+        {"asked": "sampling/createMessage", "was_refused": True},
+        {"asked": "roots/list", "was_refused": True},
+    ]
+    assert performed["name"] == "write"
+
+
+@pytest.mark.parametrize("behaviour", ["input_required", "header_mismatch"])
+async def test_a_server_that_wants_the_call_again_does_not_get_it(hub: McpHub, counted: Path, behaviour: str) -> None:
+    spec = stdio("mcp_modern", counted, behaviour)
+    if behaviour == "input_required":
+        with pytest.raises(CallOutcomeUnknownError, match="asked for more input in place of an answer"):
+            await write(hub, spec)
+    else:
+        assert (await write(hub, spec)).is_error
+    assert len(journal(counted)) == 1
+
+
+async def test_a_server_that_speaks_only_the_newest_protocol_is_served_as_well(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_modern", counted, "well")
+    assert await write(hub, spec) == ToolOutput(text="done")
+    assert [each.tool for each in await hub.definitions([spec])] == ["write"]
+    (counted.parent / "trigger").touch()
+    assert [each.tool for each in await hub.definitions([spec])] == ["renamed"]
+
+
+async def test_a_call_whose_server_cannot_start_was_not_sent(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_startup", "exits")
+    with pytest.raises(CallNotSentError, match="ended while it was starting"):
+        await hub.executor([spec]).call(planned(), "key")
+
+
+async def test_a_call_to_a_server_that_is_not_in_the_config_was_not_sent(hub: McpHub) -> None:
+    executor = hub.executor([])
+    with pytest.raises(CallNotSentError, match="no MCP server world in the config"):
+        await executor.call(planned(), "key")
+    with pytest.raises(ToolServerError, match="no MCP server world in the config"):
+        await executor.definition_digest("world", "write")
+
+
+# --- reads ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_read_is_asked_again_once_when_its_server_died_under_it(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "dies_once")
+    assert await hub.reader([spec], LOOK).read("world", "look", {}) == ToolOutput(text="did look")
+    assert len(journal(counted)) == 2
+
+
+async def test_a_read_is_not_asked_a_third_time(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "dies_after")
+    with pytest.raises(ToolServerError, match="world went away before it answered"):
+        await hub.reader([spec], LOOK).read("world", "look", {})
+    assert len(journal(counted)) == 2
+
+
+async def test_a_read_that_is_not_answered_is_not_asked_again(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.5)
+    with pytest.raises(ToolServerError, match="world did not answer in time"):
+        await hub.reader([spec], LOOK).read("world", "look", {})
+    assert len(journal(counted)) == 1
+
+
+async def test_an_answer_to_a_read_that_breaks_its_schema_is_an_error_of_the_server(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "breaks_its_word")
+    with pytest.raises(ToolServerError, match="not what it declared"):
+        await hub.reader([spec], LOOK).read("world", "measure", {})
+
+
+# --- what comes after -------------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_died_while_idle_is_started_again_at_its_next_use(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "dies_after")
+    executor = hub.executor([spec])
+    for _ in range(3):
+        with pytest.raises(CallOutcomeUnknownError):
+            await executor.call(planned(), "key")
+        assert await executor.definition_digest("world", "write") is not None
+    assert len(journal(counted)) == 3
+
+
+async def test_a_server_that_keeps_dying_is_left_alone_longer_each_time() -> None:
+    patience = Patience(first=0.5, longest=10.0)
+    assert [patience.pause(failures) for failures in range(8)] == [0, 0.5, 1, 2, 4, 8, 10, 10]

@@ -1,0 +1,200 @@
+"""MCP servers over streamable HTTP: a call leaves once, whatever the server, or a gateway before it, answers."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coordination.adapters.mcp_connection import Patience
+from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.canonical import Json, canonical
+from coordination.domain.plan import PlannedCall
+from coordination.errors import ToolServerError
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
+from tests.servers.mcp_programs import http, journal, listening
+
+LOOK = frozenset({("world", "look")})
+TOKEN = {"Authorization": "Bearer hunter2"}
+
+
+@pytest.fixture
+async def hub() -> AsyncGenerator[McpHub]:
+    async with asyncio.timeout(60), McpHub(Patience(first=0.01)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def planned(tool: str = "write", **arguments: Json) -> PlannedCall:
+    return PlannedCall(server="world", tool=tool, arguments=canonical(arguments), definition="")
+
+
+async def test_the_sdks_own_server_is_read_and_written_with_a_token(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_polite", counted, "hunter2") as (port, _):
+        spec = http(port, headers=TOKEN)
+        found = await hub.definitions([spec])
+        read = await hub.reader([spec], LOOK).read("world", "look", {"where": "home"})
+        call = planned(title="Fête ☃", number=1234567890123456789)
+        executor = hub.executor([spec])
+        assert await executor.definition_digest("world", "write") == found[1].digest
+        wrote = await executor.call(call, "key")
+        await hub.aclose()
+    assert [(each.tool, each.says_read_only) for each in found] == [("look", True), ("write", False)]
+    assert (read.text, wrote.text) == ("nothing at home", "wrote Fête ☃")
+    assert [canonical(each) for each in journal(counted)] == [call.arguments]
+
+
+async def test_reads_run_side_by_side_on_one_connection(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_polite", counted, "hunter2") as (port, _):
+        reader = hub.reader([http(port, headers=TOKEN)], LOOK)
+        answers = await asyncio.gather(*(reader.read("world", "look", {"where": str(n)}) for n in range(20)))
+        await hub.aclose()
+    assert [each.text for each in answers] == [f"nothing at {n}" for n in range(20)]
+
+
+async def test_a_wrong_token_is_complained_of_without_showing_it(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_polite", counted, "hunter2") as (port, _):
+        with pytest.raises(ToolServerError) as caught:
+            await hub.definitions([http(port, headers={"Authorization": "Bearer wrong-token"})])
+    assert str(caught.value) == (
+        "The MCP server world refused our credentials (HTTP 401): the operator must correct its headers in the config."
+    )
+
+
+async def test_a_wrong_path_is_complained_of(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_polite", counted, "hunter2") as (port, _):
+        with pytest.raises(ToolServerError, match=r"HTTP 404\): the operator must correct the path of its url"):
+            await hub.definitions([http(port, path="/nowhere", headers=TOKEN)])
+
+
+async def test_an_address_where_nobody_listens_is_complained_of_without_its_secrets(
+    hub: McpHub, closed_port: int
+) -> None:
+    spec = replace(http(closed_port), url=f"http://user:hunter2@127.0.0.1:{closed_port}/mcp?key=hunter2")
+    with pytest.raises(ToolServerError) as caught:
+        await hub.definitions([spec])
+    assert str(caught.value) == (
+        f"The MCP server world can't be reached at http://127.0.0.1:{closed_port}: "
+        "the operator must start it, or correct its url in the config."
+    )
+
+
+async def test_a_call_to_an_address_where_nobody_listens_was_not_sent(hub: McpHub, closed_port: int) -> None:
+    with pytest.raises(CallNotSentError, match="can't be reached"):
+        await hub.executor([http(closed_port)]).call(planned(), "key")
+
+
+async def test_an_address_that_is_none_is_complained_of(hub: McpHub) -> None:
+    for url in ("http://[", "ftp://127.0.0.1/mcp", "nonsense"):
+        with pytest.raises(ToolServerError, match="operator must"):
+            await hub.definitions([replace(http(1), url=url)])
+
+
+async def test_a_server_that_stops_before_the_call_did_not_get_it(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_raw", counted, "well") as (port, process):
+        executor = hub.executor([http(port)])
+        assert await executor.definition_digest("world", "write") is not None
+        process.kill()
+        await process.wait()
+        with pytest.raises(CallNotSentError, match="can't be reached"):
+            await executor.call(planned(), "key")
+        with pytest.raises(ToolServerError, match="can't be reached"):
+            await executor.definition_digest("world", "write")
+    assert journal(counted) == []
+
+
+@pytest.mark.parametrize("behaviour", ["redirects", "forbids"])
+async def test_a_call_that_is_turned_away_was_not_sent_and_is_not_sent_elsewhere(
+    hub: McpHub, counted: Path, behaviour: str
+) -> None:
+    async with listening("mcp_http_raw", counted, behaviour) as (port, _):
+        with pytest.raises(CallNotSentError, match=r"answered HTTP (307|403)"):
+            await hub.executor([http(port)]).call(planned(), "key")
+        await hub.aclose()
+    assert [each["path"] for each in journal(counted)] == ["/mcp"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("sees_other", "answered HTTP 303"),
+        ("breaks", "answered HTTP 500"),
+        ("gateway_times_out", "answered HTTP 504"),
+        ("accepts_only", "what it answered is not what it declared"),
+        ("shows_a_page", "what it answered is not what it declared"),
+        ("half_an_answer", "broke the connection before it answered"),
+        ("hangs_up", "broke the connection before it answered"),
+    ],
+)
+async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection_usable(
+    hub: McpHub, counted: Path, behaviour: str, reason: str
+) -> None:
+    async with listening("mcp_http_raw", counted, behaviour) as (port, _):
+        executor = hub.executor([http(port)])
+        with pytest.raises(CallOutcomeUnknownError, match=reason) as caught:
+            await executor.call(planned(), "key")
+        assert await executor.definition_digest("world", "write") is not None
+        await hub.aclose()
+    assert "hunter2" not in str(caught.value)
+    assert len(journal(counted)) == 1
+
+
+async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_raw", counted, "drops_the_stream") as (port, _):
+        with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
+            await hub.executor([http(port)]).call(planned(), "key")
+        await hub.aclose()
+    first, *later = journal(counted)
+    assert first["name"] == "write"
+    assert later
+    assert all(each == {"resumed": "1"} for each in later)
+
+
+async def test_a_server_that_never_answers_is_waited_for_so_long(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_raw", counted, "is_silent") as (port, _):
+        with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
+            await hub.executor([http(port, call_timeout=0.5)]).call(planned(), "key")
+        await hub.aclose()
+    assert len(journal(counted)) == 1
+
+
+async def test_an_error_in_the_protocols_terms_is_the_servers_answer(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_raw", counted, "rejects") as (port, _):
+        output = await hub.executor([http(port)]).call(planned(), "key")
+        await hub.aclose()
+    assert output == ToolOutput(text="no such title", is_error=True)
+
+
+async def test_a_session_that_expired_is_opened_again_for_a_read(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_raw", counted, "expires") as (port, _):
+        reader = hub.reader([http(port)], LOOK)
+        answers = [await reader.read("world", "look", {"n": n}) for n in range(3)]
+        await hub.aclose()
+    assert [each.text for each in answers] == ["did it"] * 3
+    assert len(journal(counted)) == 3
+
+
+async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for_it(hub: McpHub, counted: Path) -> None:
+    async with listening("mcp_http_raw", counted, "expires") as (port, _):
+        executor = hub.executor([http(port)])
+        await executor.call(planned(n=1), "key-1")
+        with pytest.raises(CallNotSentError, match="answered HTTP 404"):
+            await executor.call(planned(n=2), "key-2")
+        assert await executor.definition_digest("world", "write") is not None
+        await executor.call(planned(n=3), "key-3")
+        await hub.aclose()
+    assert [json.loads(canonical(each["arguments"])) for each in journal(counted)] == [{"n": 1}, {"n": 3}]

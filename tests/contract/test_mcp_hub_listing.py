@@ -1,0 +1,141 @@
+"""What a server says of its tools: long lists, endless ones, broken ones, and definitions that change after approval."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coordination.adapters.mcp_connection import Patience
+from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.canonical import Json, canonical, digest
+from coordination.errors import ToolServerError
+from coordination.ports import ServerSpec
+from tests.servers.mcp_programs import stdio
+
+
+@pytest.fixture
+async def hub() -> AsyncGenerator[McpHub]:
+    async with asyncio.timeout(60), McpHub(Patience(first=0.01)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def trigger(tmp_path: Path) -> Path:
+    return tmp_path / "trigger"
+
+
+def changing(trigger: Path) -> ServerSpec:
+    return stdio("mcp_listing", "changing", trigger)
+
+
+def becomes(trigger: Path, change: dict[str, Json]) -> None:
+    """From now on the server gives another definition; None takes a part away, or the tool itself."""
+    trigger.write_text(json.dumps(change))
+
+
+async def test_a_thousand_tools_on_ten_pages_are_all_listed_once(hub: McpHub) -> None:
+    found = await hub.definitions([stdio("mcp_listing", "thousand")])
+    assert [each.tool for each in found] == [f"tool_{number:04}" for number in range(1_000)]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [
+        ("too_many", "lists more than 2,000 tools: the operator must use a server, or a setting of it, that offers"),
+        ("endless", "lists its tools without end: the operator must have this server repaired"),
+        ("same_cursor", "lists its tools without end: the operator must have this server repaired"),
+        ("duplicates", "lists two tools called 'post': the operator must have this server repaired"),
+        ("not_a_number", "describes its tool 'odd' in a form that is not plain JSON: the operator must have it"),
+        ("nonsense", "does not answer as an MCP server does: the operator must check its command in the config"),
+    ],
+)
+async def test_a_list_that_cannot_be_used_is_refused(hub: McpHub, behaviour: str, sentence: str) -> None:
+    with pytest.raises(ToolServerError) as caught:
+        await hub.definitions([stdio("mcp_listing", behaviour)])
+    assert str(caught.value).startswith(f"The MCP server world {sentence}")
+
+
+async def test_the_digest_is_of_the_whole_definition_and_of_who_gives_it(hub: McpHub, trigger: Path) -> None:
+    spec = changing(trigger)
+    (tool,) = await hub.definitions([spec])
+    assert tool.digest == digest(
+        "tool",
+        canonical(
+            {
+                "server": "world",
+                "identity": spec.identity,
+                "server_info": {"name": "raw", "version": "1"},
+                "tool": "post",
+                "description": "Posts a notice.",
+                "input_schema": {"type": "object", "properties": {"title": {"type": "string"}}},
+                "output_schema": {"type": "object"},
+                "annotations": {"readOnlyHint": False},
+            }
+        ),
+    )
+
+
+async def test_the_digest_at_execution_is_that_of_the_plan_while_nothing_changes(hub: McpHub, trigger: Path) -> None:
+    spec = changing(trigger)
+    (tool,) = await hub.definitions([spec])
+    assert await hub.executor([spec]).definition_digest("world", "post") == tool.digest
+    assert await hub.executor([spec]).definition_digest("world", "unheard_of") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "Posts a notice. "},
+        {"description": None},
+        {"inputSchema": {"type": "object", "properties": {"title": {"type": "string"}, "to": {"type": "string"}}}},
+        {"outputSchema": {"type": "object", "required": ["id"]}},
+        {"outputSchema": None},
+        {"annotations": {"readOnlyHint": True}},
+        {"annotations": {"readOnlyHint": False, "destructiveHint": True}},
+        {"annotations": None},
+    ],
+)
+async def test_each_change_of_a_definition_is_seen_at_execution(
+    hub: McpHub, trigger: Path, change: dict[str, Json]
+) -> None:
+    spec = changing(trigger)
+    (tool,) = await hub.definitions([spec])
+    becomes(trigger, change)
+    assert await hub.executor([spec]).definition_digest("world", "post") != tool.digest
+
+
+async def test_a_tool_that_was_withdrawn_has_no_digest(hub: McpHub, trigger: Path) -> None:
+    spec = changing(trigger)
+    await hub.definitions([spec])
+    becomes(trigger, {"name": None})
+    assert await hub.executor([spec]).definition_digest("world", "post") is None
+
+
+async def test_definitions_are_asked_once_until_the_server_says_that_they_changed(hub: McpHub, trigger: Path) -> None:
+    spec = changing(trigger)
+    before = await hub.definitions([spec])
+    becomes(trigger, {"description": "Posts two notices."})
+    assert await hub.definitions([spec]) == before
+    await hub.reader([spec], frozenset({("world", "post")})).read("world", "post", {})
+    (after,) = await hub.definitions([spec])
+    assert after.description == "Posts two notices."
+
+
+async def test_what_execution_finds_out_is_what_the_next_plan_sees(hub: McpHub, trigger: Path) -> None:
+    spec = changing(trigger)
+    await hub.definitions([spec])
+    becomes(trigger, {"description": "Posts two notices."})
+    found = await hub.executor([spec]).definition_digest("world", "post")
+    (after,) = await hub.definitions([spec])
+    assert after.digest == found
+
+
+async def test_the_same_tool_on_a_server_described_in_other_words_is_another_tool(hub: McpHub, trigger: Path) -> None:
+    spec = changing(trigger)
+    (tool,) = await hub.definitions([spec])
+    other = replace(spec, identity="python -m mcp_listing@2")
+    (again,) = await hub.definitions([other])
+    assert tool.digest != again.digest

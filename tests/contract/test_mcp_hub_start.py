@@ -1,0 +1,142 @@
+"""MCP servers that do not get as far as a handshake: the operator is told, in one sentence, what to do."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coordination.adapters.mcp_connection import Patience
+from coordination.adapters.mcp_hub import McpHub
+from coordination.errors import ToolServerError
+from coordination.ports import ServerSpec
+from tests.servers.mcp_programs import stdio, until_ended
+
+SECRET = "postgres://bot:hunter2@db/board"
+
+
+@pytest.fixture
+async def hub() -> AsyncGenerator[McpHub]:
+    async with asyncio.timeout(60), McpHub(Patience(first=0.01)) as hub:
+        yield hub
+
+
+async def complaint(hub: McpHub, *specs: ServerSpec) -> str:
+    """What the hub says of servers that can't be used."""
+    with pytest.raises(ToolServerError) as caught:
+        await hub.definitions(specs)
+    return str(caught.value)
+
+
+async def test_a_command_that_does_not_exist_is_named(hub: McpHub) -> None:
+    spec = ServerSpec(name="notes", transport="stdio", identity="no-such-mcp", command="no-such-mcp")
+    assert await complaint(hub, spec) == (
+        "The MCP server notes can't start, because there is no 'no-such-mcp' here: "
+        "the operator must install it, or correct the config."
+    )
+
+
+async def test_a_command_that_the_operator_did_not_spell_out_is_not_named(hub: McpHub) -> None:
+    spec = ServerSpec(name="notes", transport="stdio", identity="${COMMAND}", command="/srv/hunter2/mcp")
+    assert "hunter2" not in await complaint(hub, spec)
+
+
+async def test_a_folder_that_does_not_exist_is_complained_of(hub: McpHub, tmp_path: Path) -> None:
+    spec = replace(stdio("mcp_startup", "exits"), cwd=str(tmp_path / "nowhere"))
+    assert "its folder does not exist: the operator must correct `cwd`" in await complaint(hub, spec)
+
+
+async def test_a_file_that_may_not_be_run_is_complained_of(hub: McpHub, tmp_path: Path) -> None:
+    (tmp_path / "server").write_text("#!/bin/sh\n")
+    spec = ServerSpec(name="notes", transport="stdio", identity="server", command=str(tmp_path / "server"))
+    assert await complaint(hub, spec) == (
+        "The MCP server notes can't start, because its command may not be run: the operator must make it executable."
+    )
+
+
+async def test_a_server_that_exits_at_once_is_complained_of_and_its_words_are_in_the_log(
+    hub: McpHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "coordination")
+    spec = stdio("mcp_startup", "exits", env={"SECRET_URL": SECRET})
+    assert await complaint(hub, spec) == (
+        "The MCP server world ended while it was starting: the operator must run its command by hand and see why "
+        "(its own words are in the log)."
+    )
+    assert "no database at [secret]" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+async def test_a_server_that_hangs_is_given_up_at_its_deadline_and_killed(hub: McpHub, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    spec = stdio("mcp_startup", "hangs", pid, start_timeout=1.0)
+    began = time.monotonic()
+    assert await complaint(hub, spec) == (
+        "The MCP server world was not ready within 1 s: the operator must see what keeps it, "
+        "or give it more time in the config."
+    )
+    assert time.monotonic() - began < 2.0, "killing it takes longer than that, and nobody has to wait for it"
+    await hub.aclose()
+    await until_ended(int(pid.read_text()))
+
+
+async def test_a_program_that_is_no_server_is_given_up_at_its_deadline(hub: McpHub) -> None:
+    assert "was not ready within 1 s" in await complaint(hub, stdio("mcp_startup", "talks", start_timeout=1.0))
+
+
+@pytest.mark.parametrize("behaviour", ["echoes", "refuses_all"])
+async def test_a_program_that_answers_in_other_terms_is_complained_of(hub: McpHub, behaviour: str) -> None:
+    assert await complaint(hub, stdio("mcp_startup", behaviour)) == (
+        "The MCP server world does not answer as an MCP server does: the operator must check its command in the config."
+    )
+
+
+async def test_an_old_server_that_ignores_what_it_does_not_know_starts_without_delay(hub: McpHub) -> None:
+    """The SDK's own way of asking would first wait ten seconds for it."""
+    (tool,) = await hub.definitions([stdio("mcp_startup", "ignores_the_unknown", start_timeout=8.0)])
+    assert tool.tool == "old"
+
+
+async def test_every_server_that_cannot_start_is_named(hub: McpHub) -> None:
+    specs = [replace(stdio("mcp_startup", "exits"), name=name) for name in ("one", "two")]
+    text = await complaint(hub, *specs)
+    assert "server one ended" in text
+    assert "server two ended" in text
+
+
+async def test_all_who_wait_for_a_start_get_an_error_of_their_own(hub: McpHub) -> None:
+    spec = stdio("mcp_startup", "exits")
+    outcomes = await asyncio.gather(*(hub.definitions([spec]) for _ in range(3)), return_exceptions=True)
+    assert len({id(each) for each in outcomes}) == 3
+    assert {type(each) for each in outcomes} == {ToolServerError}
+
+
+async def test_a_server_that_failed_to_start_is_tried_again_at_its_next_use(hub: McpHub, tmp_path: Path) -> None:
+    spec = stdio("mcp_startup", "fails_once", tmp_path / "marker")
+    assert "ended while it was starting" in await complaint(hub, spec)
+    (tool,) = await hub.definitions([spec])
+    assert tool.tool == "late"
+
+
+async def test_closing_while_a_server_starts_ends_it_and_tells_those_who_wait(hub: McpHub, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(complaint(hub, stdio("mcp_startup", "hangs", pid)))
+        while not pid.exists() or not pid.read_text():  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(0.01)
+        await hub.aclose()
+    assert "this program is stopping" in waiting.result()
+    await until_ended(int(pid.read_text()))
+
+
+async def test_a_start_that_fails_writes_nothing_to_our_terminal(
+    hub: McpHub, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    for behaviour in ("exits", "echoes"):
+        await complaint(hub, stdio("mcp_startup", behaviour))
+    await complaint(hub, stdio("mcp_startup", "talks", start_timeout=0.5))
+    assert capfd.readouterr() == ("", "")
