@@ -124,11 +124,15 @@ def complaint(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     words = _ANYTHING
     if isinstance(cause, sqlite3.Error):
         words = _SQLITE.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF, _ANYTHING)
+    elif getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE:
+        words = _INCOMPLETE
     elif isinstance(error, exc.OperationalError | exc.InterfaceError):
         words = _UNREACHABLE
     return StorageError(words.format(name=name, start=name[0].upper() + name[1:]))
 
 
+_UNDEFINED_TABLE = "42P01"
+_INCOMPLETE = "{start} lacks tables of massgen-bot: run `massgen-bot migrate`."
 _UNREACHABLE = "{start} does not answer, or refuses the login; check that it runs, and check DATABASE_URL."
 _ANYTHING = "{start} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."
 _SQLITE = {

@@ -1,0 +1,39 @@
+"""A worker as a process: `python -m tests.contract.engine_process URL DIARY hang|work`.
+
+It notes each job in the diary when it begins it and when it is done; told to hang, it never gets done. It says `ready`
+when it takes part, and leaves in good order at SIGTERM.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from coordination.ports import Job
+from tests.contract.engines import open_quick
+
+
+async def main(url: str, diary: Path, manner: str) -> None:
+    """Work until told to leave."""
+    leave = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave.set)
+
+    def note(word: str, job: Job) -> None:
+        with diary.open("a", encoding="utf-8") as file:
+            file.write(f"{word} {job.name} {os.getpid()}\n")
+
+    async def perform(job: Job) -> None:
+        note("begin", job)
+        if manner == "hang":
+            await asyncio.Event().wait()
+        note("done", job)
+
+    async with open_quick(url) as engine, engine.running(perform):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await leave.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

@@ -1,0 +1,196 @@
+"""Workers die in every way that processes die, and no job is lost, nor in two hands at once."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from coordination.adapters.dbos_engine import migrate
+from coordination.adapters.sql_connection import open_engine, parse_url
+from coordination.ports import Job
+from tests.contract.engines import a_job, open_quick
+from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = 0.2
+"""Seconds between the workers' looks for dead ones."""
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Generator[Postgres]:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    with postgres_server(programs) as server:
+        yield server
+
+
+@dataclass
+class Plant:
+    """Worker processes on one database, and the diary that they share."""
+
+    url: str
+    diary: Path
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list[asyncio.subprocess.Process])
+
+    async def worker(self, manner: str) -> asyncio.subprocess.Process:
+        """Start one and wait until it takes part."""
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "tests.contract.engine_process",
+            self.url,
+            str(self.diary),
+            manner,
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        self.processes.append(process)
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline() == b"ready\n"
+        return process
+
+    async def submit(self, *jobs: Job) -> None:
+        """Submit jobs as a process does that only decides."""
+        database = open_engine(parse_url(self.url), "write", connections=1)
+        async with open_quick(self.url) as engine:
+            for job in jobs:
+                with database.begin() as connection:
+                    engine.submit(connection, job)
+        database.dispose()
+
+    def lines(self, word: str, pid: int | None = None) -> Sequence[str]:
+        """The jobs that have this word in the diary, in order."""
+        entries = self.diary.read_text(encoding="utf-8").splitlines() if self.diary.exists() else []
+        fields = [entry.split() for entry in entries]
+        return [job for what, job, who in fields if what == word and pid in (None, int(who))]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to stand in the diary."""
+        async with asyncio.timeout(30):
+            while not condition():  # noqa: ASYNC110 - another process writes the diary
+                await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """End what is left, by its own number."""
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+async def plant(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Plant]:
+    """On SQLite, unless a test names the database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        url = sqlite_url(tmp_path)
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.new_database()
+        migrate(url)
+    plant = Plant(url, tmp_path / "diary")
+    try:
+        yield plant
+    finally:
+        await plant.close()
+
+
+on_both = pytest.mark.parametrize("plant", ["sqlite", "postgres"], indirect=True)
+
+
+@on_both
+async def test_a_killed_workers_jobs_go_on_in_another_that_was_there_already(plant: Plant) -> None:
+    dying = await plant.worker("hang")
+    jobs = [a_job(f"R{number}") for number in range(5)]
+    await plant.submit(*jobs)
+    await plant.until(lambda: len(plant.lines("begin")) == 5)
+    other = await plant.worker("work")
+    dying.kill()
+    await plant.until(lambda: len(plant.lines("done")) == 5)
+    names = sorted(job.name for job in jobs)
+    assert sorted(plant.lines("begin", dying.pid)) == names
+    assert sorted(plant.lines("begin", other.pid)) == names
+    assert sorted(plant.lines("done", other.pid)) == names
+
+
+async def test_a_killed_workers_jobs_go_on_in_the_next_that_starts(plant: Plant) -> None:
+    dying = await plant.worker("hang")
+    await plant.submit(a_job())
+    await plant.until(lambda: len(plant.lines("begin")) == 1)
+    dying.kill()
+    await dying.wait()
+    heir = await plant.worker("work")
+    await plant.until(lambda: list(plant.lines("done", heir.pid)) == [a_job().name])
+    assert len(plant.lines("begin")) == 2
+
+
+async def test_jobs_that_nobody_had_begun_are_begun_by_the_next_worker(plant: Plant) -> None:
+    await plant.submit(a_job("A"), a_job("B"))
+    worker = await plant.worker("work")
+    await plant.until(lambda: sorted(plant.lines("done", worker.pid)) == [a_job("A").name, a_job("B").name])
+
+
+async def test_a_living_workers_job_stays_with_it(plant: Plant) -> None:
+    busy = await plant.worker("hang")
+    await plant.submit(a_job("LONG"))
+    await plant.until(lambda: len(plant.lines("begin")) == 1)
+    await plant.worker("work")
+    await asyncio.sleep(5 * ROUNDS)  # Nothing may happen, for so long.
+    assert list(plant.lines("begin")) == [a_job("LONG").name]
+    assert list(plant.lines("begin", busy.pid)) == [a_job("LONG").name]
+
+
+@on_both
+async def test_a_frozen_workers_job_stays_with_it(plant: Plant) -> None:
+    frozen = await plant.worker("hang")
+    await plant.submit(a_job("LONG"))
+    await plant.until(lambda: len(plant.lines("begin")) == 1)
+    os.kill(frozen.pid, signal.SIGSTOP)
+    await plant.worker("work")
+    await asyncio.sleep(5 * ROUNDS)  # Nothing may happen, for so long.
+    os.kill(frozen.pid, signal.SIGCONT)
+    assert list(plant.lines("begin")) == [a_job("LONG").name]
+
+
+async def test_a_worker_that_leaves_hands_its_jobs_over_and_says_nothing(plant: Plant) -> None:
+    leaving = await plant.worker("hang")
+    await plant.submit(a_job())
+    await plant.until(lambda: len(plant.lines("begin")) == 1)
+    other = await plant.worker("work")
+    leaving.terminate()
+    async with asyncio.timeout(3):
+        said, complained = await leaving.communicate()
+    assert (leaving.returncode, said, complained) == (0, b"", b"")
+    await plant.until(lambda: list(plant.lines("done", other.pid)) == [a_job().name])
+
+
+@on_both
+async def test_many_workers_share_many_jobs_and_none_is_done_twice(plant: Plant) -> None:
+    await asyncio.gather(*(plant.worker("work") for _ in range(3)))
+    jobs = [a_job(f"R{number}") for number in range(60)]
+    await asyncio.gather(*(plant.submit(*jobs[start::4], *jobs[:10]) for start in range(4)))
+    await plant.until(lambda: len(plant.lines("done")) >= 60)
+    assert sorted(plant.lines("begin")) == sorted(plant.lines("done")) == sorted(job.name for job in jobs)
+
+
+@pytest.mark.parametrize("plant", ["postgres"], indirect=True)
+async def test_a_worker_that_lost_its_slot_begins_its_jobs_anew(plant: Plant, postgres: Postgres) -> None:
+    """Others may have taken it for dead; what it was doing may be in other hands by now."""
+    worker = await plant.worker("hang")
+    await plant.submit(a_job())
+    await plant.until(lambda: len(plant.lines("begin")) == 1)
+    with postgres.connect(sa.make_url(plant.url).database or "") as connection:
+        query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7701"
+        assert connection.execute(query).fetchall() == [(True,)]
+    await plant.until(lambda: len(plant.lines("begin", worker.pid)) == 2)
