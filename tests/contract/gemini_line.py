@@ -1,0 +1,64 @@
+"""A Gemini model, and the local server that it talks to."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from coordination.adapters.gemini import GeminiModel, GeminiOptions
+from coordination.adapters.gemini_clients import LONGEST_LINE, GeminiClients
+from coordination.errors import ModelError
+from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolSpec
+from tests.servers.gemini_server import GeminiServer, Scripted, gemini_server
+
+KEY = "AIza-canary-0123456789"
+GO = (Told(text="go"),)
+OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A conversation with a server that plays what the test queued."""
+
+    server: GeminiServer
+    model: GeminiModel
+    conversation: Conversation
+
+    async def send(self, said: Sequence[Said] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
+        async with asyncio.timeout(20):
+            return await self.conversation.send(said, tools)
+
+    async def failure(self, tools: Sequence[ToolSpec] = ()) -> ModelError:
+        with pytest.raises(ModelError) as caught:
+            await self.send(tools=tools)
+        assert KEY not in f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r}"
+        return caught.value
+
+
+@asynccontextmanager
+async def gemini_line(
+    *queue: Scripted,
+    options: GeminiOptions | None = None,
+    api_key: str = KEY,
+    version: str = "",
+    system: str = "be good",
+    longest_line: int = LONGEST_LINE,
+) -> AsyncGenerator[Line]:
+    """The line, while the context is open; at its end, the server has found nothing to complain of."""
+    clients = GeminiClients(longest_line=longest_line)
+    async with gemini_server(*queue) as server:
+        model = GeminiModel(
+            clients=clients,
+            model="gemini-x",
+            base_url=server.base_url + version,
+            api_key=api_key,
+            key_name="GEMINI_API_KEY",
+            options=options,
+        )
+        try:
+            yield Line(server=server, model=model, conversation=model.converse(system, OCCASION))
+        finally:
+            await clients.aclose()
+        assert server.complaints == []

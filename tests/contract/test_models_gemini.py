@@ -1,0 +1,267 @@
+"""Gemini keeps the contract of all models; and what goes over the wire to it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from coordination.adapters.extras import is_installed, require_extra
+from coordination.errors import ConfigError, ModelFault
+from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+
+pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
+
+from coordination.adapters.gemini import GeminiModel, GeminiOptions
+from coordination.adapters.gemini_clients import GeminiClients
+from tests.contract.gemini_line import GO, OCCASION
+from tests.contract.gemini_line import gemini_line as line
+from tests.contract.test_models import (
+    TOOLS,
+    Act,
+    Stage,
+    test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind,
+    test_a_lasting_failure_says_so,
+    test_a_reply_has_all_its_text_and_all_its_calls_in_order,
+    test_after_a_passing_failure_the_same_words_can_be_sent_again,
+    test_results_go_back_and_the_conversation_goes_on,
+    test_the_tools_on_offer_may_differ_from_call_to_call,
+)
+from tests.servers.gemini_server import (
+    SIGNATURE,
+    Call,
+    Fails,
+    Says,
+    Scripted,
+    Sends,
+)
+
+__all__ = [
+    "test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind",
+    "test_a_lasting_failure_says_so",
+    "test_a_reply_has_all_its_text_and_all_its_calls_in_order",
+    "test_after_a_passing_failure_the_same_words_can_be_sent_again",
+    "test_results_go_back_and_the_conversation_goes_on",
+    "test_the_tools_on_offer_may_differ_from_call_to_call",
+]
+
+READ, POST = TOOLS
+
+
+@asynccontextmanager
+async def gemini(*acts: Act) -> AsyncGenerator[Model]:
+    statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 503, ModelFault.AUTH: 401}
+    queue: list[Scripted] = []
+    for act in acts:
+        calls = [Call(name=name, args=json.loads(text), signature=SIGNATURE) for name, text in act.calls]
+        replies = Fails(status=statuses[act.fails]) if act.fails else Says(text=act.text, calls=calls)
+        queue.append(Sends(writes=[], ending="hang") if act.waits else replies)
+    async with line(*queue) as open_line:
+        yield open_line.model
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return gemini
+
+
+async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools() -> None:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}, "v": {"const": 1}},
+        "additionalProperties": False,
+    }
+    tool = ToolSpec(name="mcp__a__b", description="Does b.", input_schema=schema)
+    async with line(Says(text="hi")) as open_line:
+        reply = await open_line.send(tools=(tool,))
+        assert open_line.model.name == "gemini-x"
+    assert open_line.server.models == ["gemini-x"]
+    sent = open_line.server.requests[0]
+    assert sent.keys() == {"contents", "systemInstruction", "tools", "generationConfig"}
+    assert sent["contents"] == [{"role": "user", "parts": [{"text": "go"}]}]
+    assert sent["systemInstruction"]["parts"] == [{"text": "be good"}]
+    declared = {"name": "mcp__a__b", "description": "Does b.", "parameters_json_schema": schema}
+    assert sent["tools"] == [{"functionDeclarations": [declared]}]
+    assert sent["generationConfig"] == {}
+    assert reply == Reply(text="hi", usage=Usage(input_tokens=127, cached_tokens=100, output_tokens=42))
+
+
+async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None:
+    options = GeminiOptions(
+        temperature=0.2,
+        max_output_tokens=900,
+        thinking_level="low",
+        extra_body={"generationConfig": {"seed": 7, "temperature": 1}},
+    )
+    async with line(Says(text="hi"), options=options) as open_line:
+        await open_line.send()
+    assert open_line.server.requests[0]["generationConfig"] == {
+        "temperature": 1,
+        "maxOutputTokens": 900,
+        "seed": 7,
+        "thinkingConfig": {"thinking_level": "LOW"},
+    }
+
+
+async def test_web_search_is_asked_for_beside_the_tools_in_the_way_that_gemini_demands() -> None:
+    async with line(Says(text="hi"), Says(text="ho"), options=GeminiOptions(enable_web_search=True)) as open_line:
+        await open_line.send(tools=(READ,))
+        await open_line.send()
+    beside, alone = open_line.server.requests
+    assert {"googleSearch": {}} in beside["tools"]
+    assert beside["toolConfig"] == {"includeServerSideToolInvocations": True}
+    assert alone["tools"] == [{"googleSearch": {}}]
+
+
+async def test_every_part_comes_back_as_it_was_with_its_signature() -> None:
+    search = [
+        {"toolCall": {"id": "s1", "toolType": "GOOGLE_SEARCH_WEB", "args": {"queries": ["x"]}}, "thoughtSignature": SIGNATURE},
+        {"toolResponse": {"id": "s1", "toolType": "GOOGLE_SEARCH_WEB", "response": {"found": "y"}}},
+    ]  # fmt: skip
+    calls = [
+        Call(name=READ.name, args={"name": "a", "n": 1, "x": 2.5}, id="c1", signature=SIGNATURE),
+        Call(name=READ.name, args=None, id="c2"),
+    ]
+    says = Says(text="Let me see.", thought="Hm, let me think.", parts=search, calls=calls)
+    async with line(says, Says(text="done", parts=[{"text": "", "thoughtSignature": SIGNATURE}]), Says()) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        reply = await conversation.send(GO, (READ,))
+        told: list[Said] = [Told(text="news"), Told(text="more")]
+        results: list[Said] = [ToolResult(call_id="c1", text="A"), ToolResult(call_id="c2", text="no", is_error=True)]
+        await conversation.send([*told, *results], (READ,))
+        await conversation.send(GO, (READ,))
+    assert reply.text == "Let me see."
+    assert [call.arguments for call in reply.calls] == ['{"name": "a", "n": 1, "x": 2.5}', "{}"]
+    assert open_line.server.requests[1]["contents"][2:] == [
+        {
+            "role": "user",
+            "parts": [
+                {"functionResponse": {"id": "c1", "name": READ.name, "response": {"output": "A"}}},
+                {"functionResponse": {"id": "c2", "name": READ.name, "response": {"error": "no"}}},
+            ],
+        },
+        {"role": "user", "parts": [{"text": "news\n\nmore"}]},
+    ]
+    # The server has compared everything that it had said, too.
+    assert len(open_line.server.requests[2]["contents"]) == 6
+
+
+async def test_calls_without_ids_or_with_the_same_are_told_apart_and_answered_in_order() -> None:
+    nameless = Says(calls=[Call(name=READ.name), Call(name=POST.name), Call(name=READ.name)])
+    twins = Says(calls=[Call(name=READ.name, id="same"), Call(name=POST.name, id="same")])
+    async with line(nameless, twins, Says(text="done")) as open_line:
+        conversation = open_line.model.converse("be good", OCCASION)
+        reply = await conversation.send(GO, TOOLS)
+        assert len({call.id for call in reply.calls}) == 3
+        reply = await conversation.send(results(reply), TOOLS)
+        assert len({call.id for call in reply.calls}) == 2
+        await conversation.send(results(reply), TOOLS)
+
+
+def results(reply: Reply) -> list[ToolResult]:
+    return [ToolResult(call_id=call.id, text=f"of {call.name}") for call in reply.calls]
+
+
+async def test_a_reply_without_any_part_leaves_nothing_in_the_history() -> None:
+    async with line(Says(), Says(parts=[{"text": ""}]), Says(text="ok")) as open_line:
+        conversation = open_line.model.converse("", OCCASION)
+        assert await conversation.send(GO, ()) == Reply(
+            text="", usage=Usage(input_tokens=127, cached_tokens=100, output_tokens=42)
+        )
+        await conversation.send(GO, ())
+        await conversation.send(GO, ())
+    assert [content["role"] for content in open_line.server.requests[2]["contents"]] == ["user"] * 3
+    assert "systemInstruction" not in open_line.server.requests[0]
+
+
+async def test_conversations_of_one_model_run_at_once_over_few_connections_and_know_nothing_of_each_other() -> None:
+    async with line(*[Says(text="hi")] * 12) as open_line:
+        new = [open_line.model.converse("be good", OCCASION) for _ in range(12)]
+        await asyncio.gather(*[each.send((Told(text=f"I am {n}"),), ()) for n, each in enumerate(new[:6])])
+        for each in new[6:]:
+            await each.send(GO, ())
+    heard = sorted(request["contents"][0]["parts"][0]["text"] for request in open_line.server.requests[:6])
+    assert heard == [f"I am {number}" for number in range(6)]
+    assert all(len(request["contents"]) == 1 for request in open_line.server.requests)
+    assert len(open_line.server.connections) <= 6
+
+
+@pytest.mark.parametrize("split", [1, 7, 64])
+async def test_characters_torn_by_the_network_are_whole_again(split: int) -> None:
+    call = Call(name="post", args={"content": "日本語 ☃ 🎉"}, signature=SIGNATURE)
+    async with line(Says(text="naïve 🎉\u2028x", calls=[call], split=split)) as open_line:
+        reply = await open_line.send()
+    assert reply.text == "naïve 🎉\u2028x"
+    assert reply.calls == (ToolCall(id="call_0", name="post", arguments='{"content": "日本語 ☃ 🎉"}'),)
+
+
+async def test_lone_surrogate_halves_are_replaced_both_ways() -> None:
+    half = rb'data: {"candidates": [{"content": {"parts": [{"text": "\ud83c"}, {"text": "\udf89\ud800"}]}, "finishReason": "STOP"}]}'
+    async with line(Sends(writes=[half + b"\r\n\r\n"])) as open_line:
+        conversation = open_line.model.converse("lone \udc00", OCCASION)
+        assert (await conversation.send([Told(text="also \ud800 here")], ())).text == "🎉\ufffd"
+    assert open_line.server.requests[0]["systemInstruction"]["parts"] == [{"text": "lone \ufffd"}]
+    assert open_line.server.requests[0]["contents"][0]["parts"] == [{"text": "also \ufffd here"}]
+
+
+async def test_missing_usage_counts_as_none() -> None:
+    async with line(Says(text="", has_usage=False)) as open_line:
+        assert (await open_line.send()).usage == Usage()
+
+
+async def test_the_environment_changes_neither_the_server_nor_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "GEMINI_API_KEY": "theirs",
+        "GOOGLE_API_KEY": "theirs",
+        "GOOGLE_GENAI_USE_VERTEXAI": "true",
+        "GOOGLE_GENAI_USE_ENTERPRISE": "true",
+        "GOOGLE_GENAI_API_VERSION": "beta",
+        "GOOGLE_GEMINI_BASE_URL": "http://192.0.2.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for key, sent in (("ours", "ours"), ("", "none")):
+        async with line(Says(text="hi"), api_key=key) as open_line:
+            await open_line.send()
+        assert open_line.server.headers[0]["x-goog-api-key"] == sent
+
+
+async def test_an_address_may_end_in_a_version_of_the_api() -> None:
+    for version in ("/v1", "/v1beta", "/v1beta/"):
+        async with line(Says(text="hi"), version=version) as open_line:
+            assert (await open_line.send()).text == "hi"
+
+
+def test_an_unknown_level_of_thinking_is_the_operators_to_fix() -> None:
+    with pytest.raises(ConfigError, match="thinking_level of m must be one of minimal, low"):
+        GeminiModel(clients=GeminiClients(), model="m", options=GeminiOptions(thinking_level="much"))
+
+
+def test_an_extra_that_is_not_installed_is_named() -> None:
+    assert is_installed("gemini")
+    with pytest.raises(ConfigError, match=r"pip install 'massgen-bot\[gemini\]'"):
+        require_extra("gemini", find=lambda _: None)
+
+
+def test_an_extra_whose_package_is_missing_altogether_is_named_too() -> None:
+    code = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("google", "claude_agent_sdk"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from coordination.adapters.extras import require_extra
+from coordination.errors import ConfigError
+for extra in ("gemini", "claude-code"):
+    try:
+        require_extra(extra)
+    except ConfigError as error:
+        print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "'massgen-bot[gemini]'" in said
+    assert "'massgen-bot[claude-code]'" in said
