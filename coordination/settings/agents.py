@@ -10,10 +10,11 @@ from coordination.ports import ServerSpec
 from coordination.settings.backends import BackendReader, BackendSettings
 from coordination.settings.complaints import KeyPath, mismatch, quoted
 from coordination.settings.models import AgentKeys, BackendKeys
-from coordination.settings.nodes import Listing, Node, Table, kind_of
+from coordination.settings.nodes import Listing, Node, Table, kind_of, source_of
 from coordination.settings.reader import Reader
 from coordination.settings.sections import AGENT
-from coordination.settings.servers import ServerBook, ServerReader, ToolEntry, WrittenServer
+from coordination.settings.server_book import ServerBook
+from coordination.settings.servers import ServerReader, ToolEntry, WrittenServer
 from coordination.settings.tool_rules import AgentTools, Pattern, WrittenRule
 
 MAX_AGENTS = 50
@@ -51,7 +52,7 @@ class AgentSettings:
 
     number: int
     id: str
-    system_message: str
+    system_message: str = field(repr=False)
     backend: BackendSettings
     servers: tuple[ServerSpec, ...] = field(repr=False)
     rules: tuple[Rule, ...]
@@ -85,10 +86,10 @@ class WrittenAgent:
 class AgentReader:
     """Reads every agent of the file."""
 
-    def __init__(self, reader: Reader, folder: Path, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, reader: Reader, servers: ServerReader, folder: Path, environ: Mapping[str, str] | None) -> None:
         self._reader = reader
         self._backends = BackendReader(reader, folder, environ)
-        self._servers = ServerReader(reader, folder)
+        self._servers = servers
 
     def written(self, root: Table) -> tuple[WrittenAgent, ...]:
         """The agents under `agents`, or the one under `agent`."""
@@ -108,7 +109,10 @@ class AgentReader:
         }
         tools = AgentTools(
             agent=agent.id,
-            names={name: server.spec.name for name, server in servers.items()},
+            names={
+                **{name: name for name in self._servers.broken},
+                **{name: server.spec.name for name, server in servers.items()},
+            },
             servers=[*shared, *agent.servers],
             allowed=self._limits(agent),
             excluded=self._exclusions(agent),
@@ -173,7 +177,7 @@ class AgentReader:
             other = first.setdefault(agent.id, agent)
             if other is not agent:
                 line = agent.table.line_of("id")
-                found = f"the id {quoted(agent.id, 60)} a second time (first in line {other.table.line_of('id')})"
+                found = f"the id {quoted(source_of(agent.table, 'id'))} a second time (first in line {other.table.line_of('id')})"
                 self._reader.report.complain(line, (*agent.path, "id"), mismatch(found, "each id once"))
 
     def _backend(self, agent: WrittenAgent) -> BackendSettings | None:

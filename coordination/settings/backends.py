@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from coordination.settings.complaints import KeyPath, any_of, mismatch, nearest, quoted
 from coordination.settings.models import BackendKeys, ModelOptions
-from coordination.settings.nodes import Scalar, Table, is_open
+from coordination.settings.nodes import Table, is_open, source_of
 from coordination.settings.providers import PROVIDERS, Family, Provider, provider_at, type_of_model
 from coordination.settings.reader import Reader
 from coordination.settings.sections import BACKEND, REASONING, TEXT, THINKING
@@ -84,7 +84,7 @@ class BackendReader:
             if nested is not None:
                 given[key] = self._reader.section(section, nested, (*path, key))
         own = Table(entries=rest, key_lines=table.key_lines, line=table.line)
-        return self._reader.section(BACKEND, own, path, given)
+        return self._reader.section(BACKEND, own, path, given, is_partial_welcome=True)
 
     def settings(self, keys: BackendKeys, table: Table, path: KeyPath) -> BackendSettings | None:
         """The model that is meant; None after complaints."""
@@ -114,7 +114,7 @@ class BackendReader:
         provider = PROVIDERS.get(keys.type.casefold())
         if provider is None:
             expected = _NOT_HERE.get(keys.type) or any_of(PROVIDERS)
-            found = f"the backend type {quoted(_source(table, 'type'))}"
+            found = f"the backend type {quoted(source_of(table, 'type'))}"
             self._complain(table, "type", path, mismatch(found, expected, nearest(keys.type, PROVIDERS)))
         return provider
 
@@ -126,17 +126,19 @@ class BackendReader:
         type_ = type_of_model(keys.model or "")
         if type_ is not None:
             return PROVIDERS[type_]
-        model = quoted(_source(table, "model"), 60)
+        if {"type", "model"} & table.entries.keys() and keys.model is None:
+            return None
+        model = quoted(source_of(table, "model"), 60)
         found = f"no type, and the model {model} tells none" if keys.model else "neither type nor model"
         self._complain(table, "type", path, mismatch(found, f"type: {any_of(PROVIDERS)}"))
         return None
 
     def _check(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
         if provider.family == "scripted":
-            if (keys.script is None) == (keys.script_file is None):
+            if len({"script", "script_file"} & table.entries.keys()) != 1:
                 found = "neither script nor script_file" if keys.script is None else "both script and script_file"
                 self._complain(table, "script", path, mismatch(found, "one of them"))
-        elif keys.model is None and provider.family != "claude_code":
+        elif "model" not in table.entries and provider.family != "claude_code":
             self._complain(table, "model", path, mismatch("nothing", f"the name of a model of {provider.title}"))
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
             found = "max_tokens and max_completion_tokens, which differ"
@@ -196,11 +198,6 @@ class BackendReader:
 
 def _variable_of(table: Table) -> str:
     """The variable that `api_key` is read from, if it is no more than that."""
-    source = _source(table, "api_key")
+    source = source_of(table, "api_key")
     name = source.removeprefix("${").removesuffix("}").split(":-")[0]
     return name if source.startswith("${") and name.isidentifier() else ""
-
-
-def _source(table: Table, key: str) -> str:
-    node = table.entries.get(key)
-    return node.source if isinstance(node, Scalar) else ""

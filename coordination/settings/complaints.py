@@ -14,6 +14,9 @@ _PLAIN_KEY = re.compile(r"^[\w$<-]{1,60}$")
 _LONGEST_SHOWN = 32
 """Keys and tokens of every provider are longer: what is longer than this is never repeated in a message."""
 
+_MOST_SHOWN = 200
+_MOST_SUGGESTIONS = 100
+
 
 @dataclass(frozen=True, order=True)
 class Complaint:
@@ -58,10 +61,9 @@ class Report:
         elif line != known.first.line and line not in known.lines:
             known.lines.append(line)
 
-    @property
-    def has_complaints(self) -> bool:
-        """Whether the configuration can't be used as it is."""
-        return bool(self._complaints)
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """The known word that was perhaps meant; none any more once there are many complaints, as it takes time."""
+        return nearest(word, known) if len(self._complaints) < _MOST_SUGGESTIONS else None
 
     def warnings(self) -> tuple[str, ...]:
         """Every warning, in the order of the file."""
@@ -70,7 +72,10 @@ class Report:
 
     def render(self) -> list[str]:
         """Every complaint, in the order of the file."""
-        return [complaint.render(self._origin) for complaint in sorted(set(self._complaints))]
+        complaints = sorted(set(self._complaints))
+        lines = [complaint.render(self._origin) for complaint in complaints[:_MOST_SHOWN]]
+        rest = len(complaints) - len(lines)
+        return [*lines, f"{printable(self._origin)}: and {rest:,} problems more"] if rest else lines
 
     def raise_if_any(self) -> None:
         """Raise what was collected.

@@ -105,7 +105,9 @@ class OnceReader:
     def _section(self, section: Section[KeysT], parent: Table, path: KeyPath) -> KeysT | None:
         key = section.name.rpartition(".")[2]
         table = self._reader.table(parent, key, path)
-        return None if table is None else self._reader.section(section, table, (*path, key))
+        if table is None:
+            return None
+        return self._reader.section(section, table, (*path, key), is_partial_welcome=True)
 
     def _table(self, parent: Table, path: KeyPath) -> Table:
         """The table of a section that was read and found fit before; an empty one where there is none."""

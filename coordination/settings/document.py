@@ -23,12 +23,13 @@ from coordination.settings.nodes import (
 MAX_BYTES = 256_000
 MAX_DEPTH = 40
 MAX_VALUES = 20_000
-"""Values after aliases are followed: a few lines of aliases of aliases can mean billions."""
+"""Values, and hundreds of characters, after aliases are followed: a few lines of aliases of aliases can mean billions."""
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = frozenset({CORE_TAG + "seq", CORE_TAG + "map"})
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_QUOTED = re.compile(r"'[^']{4,}'|\"[^\"]{4,}\"")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_LONGEST_SIGN = 3
 
 
 class _Halt(Exception):
@@ -53,7 +54,11 @@ def read(text: str, report: Report) -> Table | None:
     except _Halt:
         return None
     except yaml.YAMLError as error:
-        _complain_of_syntax(error, report)
+        _complain_of_syntax(error, text, report)
+        return None
+    except ValueError:
+        # Numbers in escapes and directives, which PyYAML hands to Python as they are.
+        report.complain(1, (), mismatch("a text that is no YAML", "a YAML file"))
         return None
     if isinstance(root, Table):
         return root
@@ -164,10 +169,11 @@ class _Builder:
         if _UNREADABLE.search(text):
             self._halt(line, mismatch("a control character or half of a surrogate pair", "readable text"))
         if event.tag is not None and event.tag != "!":
-            return Scalar(value=self._explicit(event.tag, text, line), text=text, source=text, line=line)
+            value = self._explicit(event.tag, text, line)
+            return Scalar(value=value, text=text, source=text, line=line, size=_weight(text))
         is_plain = event.tag is None and bool(event.implicit[0])
         value = typed_plain(text) if is_plain else text
-        return Scalar(value=value, text=text, source=text, line=line, is_plain=is_plain)
+        return Scalar(value=value, text=text, source=text, line=line, is_plain=is_plain, size=_weight(text))
 
     def _explicit(self, tag: str, text: str, line: int) -> YamlValue:
         if tag not in SCALAR_TAGS:
@@ -193,6 +199,10 @@ def _listing(frame: _Frame) -> Listing:
     return Listing(items=items, line=frame.line, size=_size(items), depth=_depth(items))
 
 
+def _weight(text: str) -> int:
+    return 1 + len(text) // 100
+
+
 def _size(nodes: tuple[Node, ...]) -> int:
     return 1 + sum(node.size for node in nodes)
 
@@ -212,11 +222,19 @@ def _check_readable(text: str, report: Report) -> None:
         raise _Halt
 
 
-def _complain_of_syntax(error: yaml.YAMLError, report: Report) -> None:
+def _complain_of_syntax(error: yaml.YAMLError, text: str, report: Report) -> None:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         report.complain(1, (), mismatch("a text that is no YAML", "a YAML file"))
         return
-    # What stands in quotes was taken from the file, and may be part of a secret.
-    problem = _QUOTED.sub("'...'", printable(error.problem or "not understood"))
     mark = error.problem_mark
-    report.complain(mark.line + 1, (), mismatch(f"no valid YAML in column {mark.column + 1} ({problem})", "YAML"))
+    problem = _QUOTED.sub(_sign, printable(error.problem or "not understood"))
+    found = f"no valid YAML in column {mark.column + 1} ({problem})"
+    lines = text.splitlines()
+    needs_quotes = mark.line < len(lines) and "${" in lines[mark.line]
+    expected = 'YAML; within { } and [ ] a variable stands in quotes: "${NAME}"' if needs_quotes else "YAML"
+    report.complain(mark.line + 1, (), mismatch(found, expected))
+
+
+def _sign(match: re.Match[str]) -> str:
+    """A sign of YAML's own in quotes; anything longer was taken from the file, and may be part of a secret."""
+    return match.group() if len(match.group()) <= _LONGEST_SIGN + 2 else "'...'"

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coordination.settings.complaints import KeyPath, Report, mismatch
 from coordination.settings.nodes import Listing, Node, Scalar, Table, typed_plain
 
-_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]*)\}|\$\{")
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]{0,1000})\}|\$\{")
 _INSIDE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?$", re.DOTALL)
 _NO_NAMES: Mapping[str, str] = {}
+
+MAX_PUT_IN = 1_000_000
+"""Characters that variables may bring in all: a short text that names a long variable often is no configuration."""
 
 
 def put_in(root: Table, environ: Mapping[str, str] | None, report: Report) -> Table:
@@ -20,10 +23,11 @@ def put_in(root: Table, environ: Mapping[str, str] | None, report: Report) -> Ta
     return _Walk(environ, report).table(root, (), _NO_NAMES)
 
 
-@dataclass(frozen=True)
 class _Walk:
-    environ: Mapping[str, str] | None
-    report: Report
+    def __init__(self, environ: Mapping[str, str] | None, report: Report) -> None:
+        self._environ = environ
+        self._report = report
+        self._left = MAX_PUT_IN
 
     def table(self, table: Table, path: KeyPath, names: Mapping[str, str]) -> Table:
         names = self._names_in(table, path, names)
@@ -52,7 +56,7 @@ class _Walk:
 
         def value_of(reference: re.Match[str]) -> str:
             nonlocal is_open
-            value = self._value(reference, scalar, path, names)
+            value = self._affordable(self._value(reference, scalar, path, names), scalar, path)
             is_open = is_open or value is None
             return reference.group() if value is None else value
 
@@ -62,28 +66,38 @@ class _Walk:
         value = text if value is None else value
         return replace(scalar, text=text, value=value, is_open=is_open)
 
+    def _affordable(self, value: str | None, scalar: Scalar, path: KeyPath) -> str | None:
+        if value is None or self._left < 0:
+            return None
+        self._left -= len(value)
+        if self._left < 0:
+            found = f"variables of more than {MAX_PUT_IN:,} characters in all"
+            self._report.complain(scalar.line, path, mismatch(found, "fewer or shorter ones"))
+            return None
+        return value
+
     def _value(self, reference: re.Match[str], scalar: Scalar, path: KeyPath, names: Mapping[str, str]) -> str | None:
         if reference.group() == "$${":
             return "${"
         inside = _INSIDE.match(reference.group("inside") or "")
         if inside is None:
             wanted = "${NAME} or ${NAME:-default}, or $${ for these characters themselves"
-            self.report.complain(scalar.line, path, mismatch("${ without the name of a variable", wanted))
+            self._report.complain(scalar.line, path, mismatch("${ without the name of a variable", wanted))
             return None
         name, default = inside.group("name"), inside.group("default")
-        known = names.get(name) or (self.environ or {}).get(name)
+        known = names.get(name) or (self._environ or {}).get(name)
         if known:
             return self._readable(name, known, scalar, path)
         if default is not None:
             return default.removeprefix(":-")
-        if self.environ is not None:
-            self.report.complain(scalar.line, path, _unset(name, self.environ))
+        if self._environ is not None:
+            self._report.complain(scalar.line, path, _unset(name, self._environ))
         return None
 
     def _readable(self, name: str, value: str, scalar: Scalar, path: KeyPath) -> str | None:
         if "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value):
             return value
-        self.report.complain(scalar.line, path, mismatch(f"bytes in the variable {name} that are no text", "UTF-8"))
+        self._report.complain(scalar.line, path, mismatch(f"bytes in the variable {name} that are no text", "UTF-8"))
         return None
 
 

@@ -14,7 +14,8 @@ from coordination.settings.nodes import Table
 from coordination.settings.reader import Reader
 from coordination.settings.run_settings import Settings
 from coordination.settings.sections import TOP
-from coordination.settings.servers import ServerBook, ServerReader, WrittenServer
+from coordination.settings.server_book import ServerBook
+from coordination.settings.servers import ServerReader, WrittenServer
 from coordination.settings.tool_rules import WrittenRule, read_rules
 
 
@@ -77,8 +78,8 @@ class _Assembly:
         self._report = report
         self._origin = origin
         self._reader = Reader(report)
-        self._agents = AgentReader(self._reader, folder, environ)
         self._servers = ServerReader(self._reader, folder)
+        self._agents = AgentReader(self._reader, self._servers, folder, environ)
         self._once = OnceReader(self._reader, root)
 
     def settings(self, text: str) -> Settings:
@@ -88,7 +89,7 @@ class _Assembly:
         shared = self._servers.servers(self._root, ())
         written = self._agents.written(self._root)
         names = frozenset(server.name for server in (*shared, *(each for agent in written for each in agent.servers)))
-        rules = read_rules(self._reader, self._root, names)
+        rules = read_rules(self._reader, self._root, names | self._servers.broken)
         agents = self._settled(written, shared, rules, names)
         limits = self._once.limits()
         knobs = self._once.knobs(limits)

@@ -130,6 +130,12 @@ def plain(node: Node, *, as_written: bool = False) -> Plain:
             return node.text if as_written else node.value
 
 
+def source_of(table: Table, key: str) -> str:
+    """What the operator wrote under a key; nothing where that is no single value."""
+    node = table.entries.get(key)
+    return node.source if isinstance(node, Scalar) else ""
+
+
 def is_open(node: Node) -> bool:
     """Whether the value, or any value in it, still waits for a variable."""
     match node:

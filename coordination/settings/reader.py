@@ -7,9 +7,9 @@ from typing import get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coordination.settings.complaints import KeyPath, Report, any_of, mismatch, nearest, quoted, shown_key
+from coordination.settings.complaints import KeyPath, Report, any_of, mismatch, quoted, shown_key
 from coordination.settings.models import Keys
-from coordination.settings.nodes import Listing, Node, Scalar, Table, is_open, kind_of, plain
+from coordination.settings.nodes import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
 from coordination.settings.sections import KeysT, Section, home_of
 
 _WORDS = {
@@ -33,18 +33,33 @@ class Reader:
         self.report = report
 
     def section(
-        self, section: Section[KeysT], table: Table, path: KeyPath, given: Mapping[str, object] | None = None
+        self,
+        section: Section[KeysT],
+        table: Table,
+        path: KeyPath,
+        given: Mapping[str, object] | None = None,
+        *,
+        is_partial_welcome: bool = False,
     ) -> KeysT | None:
-        """The keys of a section; None after complaints. `given` has values that were made elsewhere."""
+        """The keys of a section; None after complaints, or what is left without the bad ones where that is welcome.
+
+        `given` has values that were made elsewhere.
+        """
         written = self._own_keys(section, table, path)
-        values: dict[str, object] = {
-            key: plain(node, as_written=_takes_text(section.keys, key)) for key, node in written.items()
-        }
+        values: dict[str, object] = {key: _value(node, section.keys, key) for key, node in written.items()}
         values.update(given or {})
         try:
             return section.keys.model_validate(values)
         except ValidationError as error:
-            return self._retry_without_open(section, table, path, values, error)
+            problems = error.errors(include_url=False, include_input=False)
+        # A value that waits for a variable can't be judged, so it is no problem.
+        unjudged = [problem for problem in problems if _waits(table, problem)]
+        for problem in problems:
+            if problem not in unjudged:
+                self._complain(section, table, path, problem)
+        if len(unjudged) == len(problems) or is_partial_welcome:
+            return self._without(section, table, path, values, problems)
+        return None
 
     def table(self, parent: Table, key: str, path: KeyPath) -> Table | None:
         """The mapping under a key; None where there is none, after a complaint if something else is there."""
@@ -82,10 +97,20 @@ class Reader:
             if key in section.ignored:
                 self._warn_of(section, key, table, path)
             elif key not in section.known:
-                self.report.complain(table.line_of(key), (*path, key), _unknown(section, key))
+                self.report.complain(table.line_of(key), (*path, key), self._unknown(section, key))
             elif key not in section.children and not is_absent(node, or_null=not _takes_null(section.keys, key)):
                 own[key] = node
         return own
+
+    def _unknown(self, section: Section[KeysT], key: str) -> str:
+        home = home_of(key)
+        if home is not None:
+            return mismatch("a key that has no place here", f"it under {home}")
+        known = sorted(section.honoured)
+        place = section.name or "the top level"
+        expected = any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (docs/configuration.md lists them)"
+        suggestion = self.report.nearest(key, section.known)
+        return mismatch(f"the unknown key {shown_key(key)}", expected, suggestion)
 
     def _warn_of(self, section: Section[KeysT], key: str, table: Table, path: KeyPath) -> None:
         if plain(table.entries[key]) in (None, False, 0, "", [], {}):
@@ -93,20 +118,23 @@ class Reader:
         text = f"has no effect here: {section.ignored[key]}"
         self.report.warn(table.line_of(key), (*path, key), text, once_for=f"{section.name}.{key}")
 
-    def _retry_without_open(
-        self, section: Section[KeysT], table: Table, path: KeyPath, values: dict[str, object], error: ValidationError
+    def _without(
+        self,
+        section: Section[KeysT],
+        table: Table,
+        path: KeyPath,
+        values: dict[str, object],
+        problems: list[ErrorDetails],
     ) -> KeysT | None:
-        """A value that waits for a variable can't be judged: try without it before complaining."""
-        problems = error.errors(include_url=False, include_input=False)
-        unjudged = {str(each["loc"][0]) for each in problems if _waits(table, each)}
-        if unjudged:
-            rest = {key: value for key, value in values.items() if key not in unjudged}
-            try:
-                return section.keys.model_validate(rest)
-            except ValidationError as second:
-                problems = second.errors(include_url=False, include_input=False)
-        for problem in problems:
-            self._complain(section, table, path, problem)
+        """The section without the keys that have problems."""
+        bad = {str(problem["loc"][0]) for problem in problems}
+        try:
+            return section.keys.model_validate({key: value for key, value in values.items() if key not in bad})
+        except ValidationError as error:
+            known = {problem["loc"] for problem in problems}
+            for problem in error.errors(include_url=False, include_input=False):
+                if problem["loc"] not in known:
+                    self._complain(section, table, path, problem)
         return None
 
     def _complain(self, section: Section[KeysT], table: Table, path: KeyPath, problem: ErrorDetails) -> None:
@@ -118,8 +146,15 @@ class Reader:
         node, line = _node_at(table, place)
         found, word = _found(node, problem, is_secret=_is_secret(section.keys, str(place[0])))
         choices = _choices(problem)
-        suggestion = nearest(word, choices) if word and choices else None
+        suggestion = self.report.nearest(word, choices) if word and choices else None
         self.report.complain(line, (*path, *place), mismatch(found, _expected(problem, choices), suggestion))
+
+
+def _value(node: Node, keys: type[Keys], key: str) -> object:
+    if isinstance(node, Scalar) and "${" in node.source and not _takes_text(keys, key):
+        # A variable often has to stand in quotes, which then do not say that a text is meant.
+        return typed_plain(node.text)
+    return plain(node, as_written=_takes_text(keys, key))
 
 
 def is_absent(node: Node, *, or_null: bool = True) -> bool:
@@ -127,17 +162,6 @@ def is_absent(node: Node, *, or_null: bool = True) -> bool:
     if not isinstance(node, Scalar):
         return False
     return (or_null and node.value is None) or (node.text == "" and "${" in node.source)
-
-
-def _unknown(section: Section[KeysT], key: str) -> str:
-    suggestion = nearest(key, section.known)
-    home = home_of(key)
-    if home is not None:
-        return mismatch("a key that has no place here", f"it under {home}")
-    place = section.name or "the top level"
-    known = sorted(section.honoured)
-    expected = any_of(known) if len(known) <= 9 else f"a key of {place} (docs/configuration.md lists them)"
-    return mismatch(f"the unknown key {shown_key(key)}", expected, suggestion)
 
 
 def _waits(table: Table, problem: ErrorDetails) -> bool:
@@ -166,7 +190,7 @@ def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tupl
         return kind_of(node), ""
     if is_secret:
         return kind_of(node), ""
-    return quoted(node.source), node.source
+    return quoted(node.source) if isinstance(node.value, str) else node.source, node.source
 
 
 def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> str:
@@ -176,7 +200,7 @@ def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "greater_than":
-        return f"a number above {context['gt']}"
+        return f"a number above {context['gt']:g}"
     if kind == "greater_than_equal":
         return f"a number of at least {context['ge']}"
     if kind == "less_than_equal":

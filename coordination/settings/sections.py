@@ -191,7 +191,11 @@ ALL: tuple[Section[Keys], ...] = (
 )
 
 
+# Keys of these are too common to tell from a misplaced one what was meant, or are in two sections by design.
+_NO_HOMES = (SERVER, RULE, TIMEOUT_SETTINGS)
+
+
 def home_of(key: str) -> str | None:
     """The section that a key belongs to, for one that stands in the wrong place; None: it belongs to none, or many."""
-    homes = [section.name for section in ALL if key in section.honoured]
+    homes = [section.name for section in ALL if section not in _NO_HOMES and key in section.honoured]
     return (homes[0] or "the top level") if len(homes) == 1 else None

@@ -11,7 +11,7 @@ from coordination.domain.canonical import canonical
 from coordination.ports import ServerSpec
 from coordination.settings.complaints import KeyPath, mismatch, quoted
 from coordination.settings.models import ServerKeys
-from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of
+from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
 from coordination.settings.reader import Reader, is_absent
 from coordination.settings.sections import SERVER
 
@@ -20,9 +20,10 @@ _DEFAULT_CALL_TIMEOUT = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class ToolEntry:
-    """One name in a list of tools, and where it stands."""
+    """One name in a list of tools, and where it stands; `written` has its variables unexpanded."""
 
     text: str
+    written: str
     line: int
     path: KeyPath
 
@@ -64,11 +65,16 @@ class WrittenServer:
 
 
 class ServerReader:
-    """Reads `mcp_servers`, as a list or as a map, anywhere in the file."""
+    """Reads `mcp_servers`, as a list or as a map, anywhere in the file.
+
+    Attributes:
+        broken: the names of servers with complaints, so that nothing else is held against those who name them.
+    """
 
     def __init__(self, reader: Reader, folder: Path) -> None:
         self._reader = reader
         self._folder = folder
+        self.broken: set[str] = set()
 
     def servers(self, parent: Table, path: KeyPath) -> tuple[WrittenServer, ...]:
         """The servers under `mcp_servers`."""
@@ -96,16 +102,24 @@ class ServerReader:
         if node is None or is_absent(node):
             return None
         texts = self._reader.texts(parent, key, path)
-        return tuple(ToolEntry(text=item.text, line=item.line, path=(*path, key, index)) for index, item in texts)
+        return tuple(
+            ToolEntry(text=item.text, written=item.source, line=item.line, path=(*path, key, index))
+            for index, item in texts
+        )
 
     def _server(self, node: Node, path: KeyPath, name: str | None) -> WrittenServer | None:
         if not isinstance(node, Table):
             self._complain(node.line, path, mismatch(kind_of(node), "a mapping that describes one server"))
             return None
+        if "${" in source_of(node, "name"):
+            # Plans name servers, so a name must mean the same on every machine.
+            self._complain(node.line_of("name"), (*path, "name"), mismatch("a variable in a name", "the name itself"))
+            return None
         table, arguments = self._with_one_command(node, path)
         given = {} if name is None else {"name": name}
         keys = self._reader.section(SERVER, table, path, given)
         if keys is None or not self._is_coherent(keys, table, path):
+            self.broken.add(name or source_of(table, "name"))
             return None
         return WrittenServer(
             spec=self._spec(keys, table, arguments),
@@ -187,55 +201,6 @@ class ServerReader:
         self._reader.report.complain(line, path, text)
 
 
-class ServerBook:
-    """Gives every server of the file one name in the run: the same server written twice is one.
-
-    Two agents may write one kind of server with other values, such as a token of their own. Each such server keeps
-    apart from the others under a name of its own, because a plan must say which of them is to act.
-    """
-
-    def __init__(self, reader: Reader, shared: Sequence[WrittenServer], names: frozenset[str]) -> None:
-        self._report = reader.report
-        self._taken = set(names)
-        self._shared = {server.name: server for server in shared}
-        self._owned: dict[str, list[WrittenServer]] = {}
-
-    def entered(self, server: WrittenServer, agent: int) -> WrittenServer:
-        """The server under the name that it has in the run."""
-        others = self._owned.setdefault(server.name, [])
-        first = self._shared.get(server.name) or (others[0] if others else None)
-        if first is None:
-            others.append(server)
-            return server
-        if not server.is_like(first) or (server.name in self._shared and not server.is_same_as(first)):
-            self._refuse(server, first)
-            return server
-        known = [first, *others]
-        same = next((each for each in known if each.values == server.values), None)
-        if same is not None:
-            return replace(server, spec=same.spec)
-        return self._variant(server, first, agent)
-
-    def _variant(self, server: WrittenServer, first: WrittenServer, agent: int) -> WrittenServer:
-        number = agent
-        while f"{server.name}_{number}" in self._taken:
-            number += 1
-        name = f"{server.name}_{number}"
-        self._taken.add(name)
-        variant = replace(server, spec=replace(server.spec, name=name))
-        self._owned[server.name].append(variant)
-        text = (
-            f"other values in env or headers than in line {first.line}: each such agent gets a server of its own, "
-            f"which plans call {name} and so on, by the agent's number; rules for {server.name} hold for it too"
-        )
-        self._report.warn(server.line, server.path, text, once_for=f"servers called {server.name}")
-        return variant
-
-    def _refuse(self, server: WrittenServer, first: WrittenServer) -> None:
-        found = f"another server {server.name} than in line {first.line}"
-        self._report.complain(server.line, server.path, mismatch(found, "the same server, or another name"))
-
-
 def _incoherence(keys: ServerKeys) -> tuple[str, str] | None:
     """What does not go together in one server: the key, and the complaint."""
     is_http = keys.type in ("streamable-http", "http") or (keys.type is None and keys.url is not None)
@@ -259,19 +224,14 @@ def _incoherence(keys: ServerKeys) -> tuple[str, str] | None:
 def _identity(table: Table, arguments: Sequence[Scalar]) -> str:
     """What the operator wrote, with the names in env and headers, and without their values."""
     written: dict[str, Plain] = {
-        "command": _source(table, "command"),
+        "command": source_of(table, "command"),
         "args": [*(word.source for word in arguments), *(item.source for item in _scalars(table, "args"))],
-        "cwd": _source(table, "cwd"),
-        "url": _source(table, "url"),
+        "cwd": source_of(table, "cwd"),
+        "url": source_of(table, "url"),
         "env": list(_sources(table, "env")),
         "headers": list(_sources(table, "headers")),
     }
     return canonical({key: value for key, value in written.items() if value})
-
-
-def _source(table: Table, key: str) -> str:
-    node = table.entries.get(key)
-    return node.source if isinstance(node, Scalar) else ""
 
 
 def _scalars(table: Table, key: str) -> tuple[Scalar, ...]:

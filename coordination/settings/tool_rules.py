@@ -10,7 +10,7 @@ from coordination.domain.rules import Effect, Rule
 from coordination.ports import ToolDefinition
 from coordination.settings.complaints import Complaint, KeyPath, Report, key_name, mismatch, nearest, quoted
 from coordination.settings.models import RuleKeys
-from coordination.settings.nodes import Table, kind_of
+from coordination.settings.nodes import Table, kind_of, source_of
 from coordination.settings.reader import Reader
 from coordination.settings.sections import RULE
 from coordination.settings.servers import ToolEntry, WrittenServer
@@ -24,6 +24,10 @@ class _NoToolError(ValueError):
 
     def __init__(self, found: str, expected: str, suggestion: str | None = None) -> None:
         super().__init__(mismatch(found, expected, suggestion))
+
+    def said_of(self, text: str, written: str) -> str:
+        """The complaint; one that does not repeat what a variable had."""
+        return str(self) if text == written else mismatch(quoted(written, _LONGEST), "server.tool of a known server")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +82,23 @@ def read_rules(reader: Reader, root: Table, servers: frozenset[str]) -> tuple[Wr
         try:
             match = _resolved(keys.match, servers)
         except _NoToolError as error:
-            reader.report.complain(node.line_of("match"), (*path, "match"), str(error))
+            said = error.said_of(keys.match, source_of(node, "match"))
+            reader.report.complain(node.line_of("match"), (*path, "match"), said)
             continue
-        rules.append(_written_rule(keys, match, node.line_of("match"), path))
+        rules.append(_written_rule(keys, match, node, path))
     return tuple(rules)
 
 
-def _written_rule(keys: RuleKeys, match: str, line: int, path: KeyPath) -> WrittenRule:
+def _written_rule(keys: RuleKeys, match: str, table: Table, path: KeyPath) -> WrittenRule:
     effect = Effect(keys.effect)
     is_net = effect is Effect.DENY and match.startswith("*")
     return WrittenRule(
         rule=Rule(match=match, effect=effect, source=key_name(path)),
         pattern=Pattern(
             match=match,
-            written=keys.match,
+            written=source_of(table, "match"),
             servers=frozenset(),
-            line=line,
+            line=table.line_of("match"),
             path=(*path, "match"),
             may_be_idle=is_net,
         ),
@@ -166,11 +171,13 @@ class AgentTools:
             try:
                 match = _resolved_entry(entry.text, own, only_server=server is not None)
             except _NoToolError as error:
-                report.complain(entry.line, entry.path, str(error))
+                report.complain(entry.line, entry.path, error.said_of(entry.text, entry.written))
                 continue
             found.append(match)
             about = frozenset(own.values())
-            patterns.append(Pattern(match=match, written=entry.text, servers=about, line=entry.line, path=entry.path))
+            patterns.append(
+                Pattern(match=match, written=entry.written, servers=about, line=entry.line, path=entry.path)
+            )
         return found
 
     def _for_own_names(self, rule: Rule) -> list[Rule]:
@@ -192,7 +199,9 @@ def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
         if pattern.may_be_idle or any(fnmatchcase(name, pattern.match) for name in names):
             continue
         found = f"{quoted(pattern.written, _LONGEST)}, which fits no tool"
-        text = mismatch(found, "a tool that the servers have", nearest(pattern.match, names))
+        any_server, tool = pattern.match.startswith("*."), pattern.match.removeprefix("*.")
+        meant = nearest(tool, [each.tool for each in about] if any_server else names)
+        text = mismatch(found, "a tool that the servers have", meant)
         complaints.append(Complaint(pattern.line, key_name(pattern.path), text))
     return complaints
 

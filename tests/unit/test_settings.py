@@ -1,0 +1,310 @@
+"""What a good configuration comes to: the values of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from coordination.domain.rules import Effect, rule
+from coordination.errors import ConfigError
+from coordination.knobs import Knobs
+from coordination.settings import Settings, load, parse
+
+SMALL = """
+agents:
+  - id: scout
+    system_message: Look first.
+    backend: {type: ollama, model: qwen3}
+"""
+
+
+def settings_of(text: str, *, origin: str = "ops.yaml", **environ: str) -> Settings:
+    return parse(text, origin=origin, environ=environ)
+
+
+def with_server(server: str, *, more: str = "") -> str:
+    return f"agents:\n  - backend: {{type: ollama, model: m}}\nmcp_servers:\n  board: {{{server}}}\n{more}"
+
+
+def test_the_smallest_configuration_has_every_default() -> None:
+    profile = settings_of(SMALL).profile()
+    assert profile.knobs == Knobs()
+    assert profile.policy.required == 1
+    assert profile.policy.expires_after == 86_400
+    (agent,) = profile.agents
+    assert (agent.number, agent.id, agent.system_message) == (1, "scout", "Look first.")
+    assert agent.rules == ()
+    assert profile.servers == ()
+
+
+def test_every_knob_is_where_the_documentation_says() -> None:
+    text = (
+        SMALL
+        + """
+orchestrator:
+  voting_sensitivity: strict
+  answer_novelty_requirement: strict
+  max_new_answers_per_agent: 4
+  max_new_answers_global: 9
+  defer_voting_until_all_answered: false
+  consensus: majority
+  max_tool_rounds: 7
+  max_midstream_updates: 0
+  timeout: {orchestrator_timeout_seconds: 100, initial_round_timeout_seconds: 2.5}
+  coordination: {final_presentation: present, planning_mode_instruction: " Think twice. "}
+timeout_settings: {subsequent_round_timeout_seconds: 3, orchestrator_timeout_seconds: 100}
+limits: {tokens_per_run: 1000, max_calls: 5, max_answer_characters: 200}
+"""
+    )
+    assert settings_of(text).profile().knobs == Knobs(
+        max_new_answers_per_agent=4,
+        max_new_answers_global=9,
+        voting_sensitivity="strict",
+        answer_novelty_requirement="strict",
+        orchestrator_timeout_seconds=100,
+        initial_round_timeout_seconds=2.5,
+        subsequent_round_timeout_seconds=3,
+        max_tool_rounds=7,
+        max_midstream_updates=0,
+        max_calls=5,
+        max_answer_characters=200,
+        defer_voting=False,
+        consensus="majority",
+        final_presentation="present",
+        planning_instruction="Think twice.",
+        budget_tokens=1000,
+    )
+
+
+def test_an_unlimited_number_of_answers_is_still_bounded() -> None:
+    text = SMALL + "orchestrator: {max_new_answers_per_agent: null}\n"
+    assert settings_of(text).knobs.max_new_answers_per_agent == 100
+
+
+def test_planning_mode_off_is_accepted_with_a_warning_and_changes_only_what_auto_means() -> None:
+    settings = settings_of(SMALL + "orchestrator: {coordination: {enable_planning_mode: false}}\n")
+    assert settings.knobs.plans is False
+    (warning,) = settings.warnings
+    assert "every other call still waits for people" in warning
+    assert warning.startswith("ops.yaml:6: orchestrator.coordination.enable_planning_mode: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("90", 90), ("30m", 1800), ("24h", 86_400), ("1h30m", 5400), ("2d", 172_800), ("'45s'", 45)],
+)
+def test_a_time_may_be_written_in_several_ways(written: str, seconds: int) -> None:
+    assert settings_of(SMALL + f"approval: {{expires_after: {written}}}\n").policy.expires_after == seconds
+
+
+def test_the_surface_decides_about_the_requester_where_the_file_says_nothing() -> None:
+    silent = settings_of(SMALL)
+    assert silent.allow_requester is None
+    assert silent.profile(allow_requester_default=True).policy.allow_requester is True
+    assert silent.profile(allow_requester_default=False).policy.allow_requester is False
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_the_file_says_about_the_requester_holds_on_every_surface(*, allowed: bool) -> None:
+    spoken = settings_of(SMALL + f"approval: {{allow_requester: {str(allowed).lower()}}}\n")
+    assert spoken.profile(allow_requester_default=not allowed).policy.allow_requester is allowed
+
+
+def test_ids_of_people_and_roles_keep_every_digit_however_they_are_written() -> None:
+    text = SMALL + "approval: {approvers: {users: [1417773298309136445, 007], roles: [ops, 12]}}\n"
+    policy = settings_of(text).policy
+    assert policy.users == ("1417773298309136445", "007")
+    assert policy.roles == ("ops", "12")
+
+
+def test_one_agent_may_stand_alone() -> None:
+    (agent,) = settings_of("agent: {backend: {type: ollama, model: m}}\n").agents
+    assert (agent.number, agent.id) == (1, "agent1")
+
+
+def test_the_order_of_the_file_numbers_the_agents() -> None:
+    backend = "backend: {type: ollama, model: m}"
+    agents = settings_of(f"agents: [{{id: z, {backend}}}, {{id: a, {backend}}}, {{{backend}}}]\n").agents
+    assert [(agent.number, agent.id) for agent in agents] == [(1, "z"), (2, "a"), (3, "agent3")]
+
+
+def test_what_massgen_says_in_three_places_the_agent_is_told_in_one_text() -> None:
+    text = """
+agents:
+  - system_message: second
+    backend: {type: ollama, model: m, system_prompt: first, append_system_prompt: third}
+"""
+    assert settings_of(text).agents[0].system_message == "first\n\nsecond\n\nthird"
+
+
+def test_a_server_gets_the_values_of_the_environment_and_its_identity_none_of_them() -> None:
+    text = with_server(
+        'command: npx, args: ["-y", "x", "--key", "${KEY}"], env: {TOKEN: "t-${KEY}", DEBUG: true, PORT: 0080}'
+    )
+    (server,) = settings_of(text, KEY="canary").servers
+    assert server.transport == "stdio"
+    assert server.args == ("-y", "x", "--key", "canary")
+    assert server.env == (("TOKEN", "t-canary"), ("DEBUG", "true"), ("PORT", "0080"))
+    assert server.identity == '{"args":["-y","x","--key","${KEY}"],"command":"npx","env":["DEBUG","PORT","TOKEN"]}'
+
+
+def test_a_server_with_a_url_is_reached_over_http() -> None:
+    text = with_server('url: "https://mcp.example/mcp", headers: {Authorization: "Bearer ${KEY}"}, call_timeout: 5')
+    (server,) = settings_of(text, KEY="canary").servers
+    assert (server.transport, server.url, server.call_timeout) == ("http", "https://mcp.example/mcp", 5.0)
+    assert server.headers == (("Authorization", "Bearer canary"),)
+    assert server.identity == '{"headers":["Authorization"],"url":"https://mcp.example/mcp"}'
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        'command: ["python", "-m", "world"]',
+        "command: python, args: [-m, world]",
+        "command: python -m world",
+        "type: stdio, command: [python, -m], args: [world]",
+    ],
+)
+def test_a_command_may_be_written_in_massgens_ways(server: str) -> None:
+    (spec,) = settings_of(with_server(server)).servers
+    assert (spec.command, spec.args) == ("python", ("-m", "world"))
+
+
+def test_a_path_with_blanks_from_a_variable_stays_one_command() -> None:
+    (spec,) = settings_of(with_server('command: "${PY}"'), PY="/opt/my python/bin/python").servers
+    assert spec.command == "/opt/my python/bin/python"
+
+
+def test_relative_paths_begin_at_the_file(tmp_path: Path) -> None:
+    text = with_server("command: ./tools/server, cwd: data") + "tools: []\n"
+    (spec,) = settings_of(text, origin=str(tmp_path / "ops.yaml")).servers
+    assert spec.command == str(tmp_path / "tools/server")
+    assert spec.cwd == str(tmp_path / "data")
+    script = "agent: {backend: {script_file: scripts/one.yaml}}\n"
+    backend = settings_of(script, origin=str(tmp_path / "ops.yaml")).agents[0].backend
+    assert backend.script_file == tmp_path / "scripts/one.yaml"
+
+
+def test_a_bare_command_is_left_for_the_path() -> None:
+    (spec,) = settings_of(with_server("command: npx")).servers
+    assert spec.command == "npx"
+    assert spec.cwd is None
+
+
+def test_trust_in_hints_and_timeouts_are_per_server() -> None:
+    (spec,) = settings_of(with_server("command: x, trust_hints: true, start_timeout: 3, timeout: 4")).servers
+    assert (spec.trusts_hints, spec.start_timeout, spec.call_timeout) == (True, 3.0, 4.0)
+
+
+def test_the_same_server_written_for_two_agents_is_one() -> None:
+    backend = "backend: {type: ollama, model: m, mcp_servers: %s}"
+    first = backend % "[{name: board, type: stdio, command: npx, args: [x], env: {T: '${T}'}}]"
+    second = backend % "{board: {command: npx, args: [x], env: {T: '${T}'}, security: {level: high}}}"
+    settings = settings_of(f"agents: [{{{first}}}, {{{second}}}]\n", T="t")
+    assert [server.name for server in settings.servers] == ["board"]
+    assert [agent.servers for agent in settings.agents] == [settings.servers, settings.servers]
+
+
+def test_two_agents_with_tokens_of_their_own_have_servers_of_their_own_under_the_same_rules() -> None:
+    backend = "backend: {type: ollama, model: m, exclude_tools: [mcp__board__burn], mcp_servers: {board: %s}}"
+    first, second = (backend % f"{{command: npx, env: {{T: '${{{name}}}'}}}}" for name in ("ONE", "TWO"))
+    text = f"agents: [{{{first}}}, {{{second}}}]\ntools: [{{match: board.read_*, effect: read}}]\n"
+    # The same value in both variables: what a server is called must not depend on the environment.
+    settings = settings_of(text, ONE="same", TWO="same")
+    assert [server.name for server in settings.servers] == ["board", "board_2"]
+    assert settings.servers[0].identity == settings.servers[1].identity
+    assert "board_2" in "".join(settings.warnings)
+    for agent, name in zip(settings.agents, ("board", "board_2"), strict=True):
+        rulings = {
+            tool: rule(agent.rules, name, tool, says_read_only=False, trusts_hints=False).effect
+            for tool in ("read_all", "burn", "post")
+        }
+        assert rulings == {"read_all": Effect.READ, "burn": Effect.DENY, "post": Effect.ASK}
+
+
+def test_another_server_under_a_known_name_is_an_error() -> None:
+    backend = "backend: {type: ollama, model: m, mcp_servers: {board: {command: %s}}}"
+    text = f"agents:\n  - {{{backend % 'npx'}}}\n  - {{{backend % 'uvx'}}}\n"
+    with pytest.raises(ConfigError) as caught:
+        settings_of(text)
+    assert caught.value.complaints == [
+        "ops.yaml:3: agents[1].backend.mcp_servers.board: "
+        "found another server board than in line 2; expected the same server, or another name"
+    ]
+
+
+def test_shared_servers_come_before_an_agents_own() -> None:
+    text = """
+agents:
+  - backend: {type: ollama, model: m, mcp_servers: {own: {command: o}}}
+  - backend: {type: ollama, model: m}
+mcp_servers: [{name: shared, command: s}]
+"""
+    settings = settings_of(text)
+    assert [[server.name for server in agent.servers] for agent in settings.agents] == [["shared", "own"], ["shared"]]
+    assert [server.name for server in settings.servers] == ["shared", "own"]
+
+
+def test_aliases_and_merged_mappings_work() -> None:
+    text = """
+agents:
+  - backend: &base {type: ollama, model: one, temperature: 0.5}
+  - backend: {<<: *base, model: two}
+"""
+    first, second = (agent.backend for agent in settings_of(text).agents)
+    assert (first.model, second.model) == ("one", "two")
+    assert second.options.temperature == 0.5
+
+
+def test_a_file_is_read_with_its_path_as_origin(tmp_path: Path) -> None:
+    path = tmp_path / "ops.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
+    settings = load(path, {})
+    assert settings.origin == str(path)
+    assert settings.text == SMALL
+
+
+def test_without_an_environment_a_default_counts_and_what_is_open_stays_as_written() -> None:
+    text = """
+agents:
+  - id: ${ID}
+    backend: {type: openai, model: "${MODEL:-gpt-5-mini}", api_key: "${KEY}", max_tokens: "${MOST}"}
+mcp_servers: {board: {command: npx, env: {T: "${T}"}}}
+"""
+    settings = parse(text, origin="ops.yaml", environ=None)
+    (agent,) = settings.agents
+    assert (agent.id, agent.backend.model) == ("${ID}", "gpt-5-mini")
+    assert agent.backend.api_key is None
+    assert agent.backend.key_name == "KEY"
+    assert agent.backend.options.max_tokens is None
+    assert settings.servers[0].env == (("T", "${T}"),)
+
+
+def test_a_variable_takes_the_type_of_its_place() -> None:
+    text = SMALL.replace("model: qwen3", 'model: qwen3, max_tokens: "${MOST:-500}", api_key: "${KEY:-}"')
+    assert settings_of(text).agents[0].backend.options.max_tokens == 500
+    assert settings_of(text, MOST="70").agents[0].backend.options.max_tokens == 70
+    assert settings_of(text).agents[0].backend.api_key is None
+
+
+def test_the_characters_themselves_can_be_written() -> None:
+    text = SMALL.replace("Look first.", '"Write $${HOME}, not ${X:-y}."')
+    assert settings_of(text).agents[0].system_message == "Write ${HOME}, not y."
+
+
+def test_massgens_cwd_stands_for_the_backends_own() -> None:
+    text = """
+agent:
+  backend:
+    type: ollama
+    model: m
+    cwd: workspace1
+    mcp_servers: {files: {command: npx, args: ["${cwd}/in", "${PWD_OF_USER}"]}}
+"""
+    assert settings_of(text, PWD_OF_USER="/home").servers[0].args == ("workspace1/in", "/home")
+
+
+def test_a_script_stays_plain_data() -> None:
+    text = 'agent: {backend: {type: scripted, script: {turns: [[{say: "hi {prompt}", n: 1, deep: {yes: false}}]]}}}\n'
+    backend = settings_of(text).agents[0].backend
+    assert backend.script == {"turns": [[{"say": "hi {prompt}", "n": 1, "deep": {"yes": False}}]]}
+    assert backend.provider.family == "scripted"

@@ -1,0 +1,97 @@
+"""Any text at all: what is no YAML, or too much of it, is told and never followed."""
+
+import time
+
+import pytest
+
+from coordination.errors import ConfigError
+from coordination.settings import parse
+
+
+def complaint_of(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, origin="ops.yaml", environ={})
+    (complaint,) = caught.value.complaints
+    return complaint.removeprefix("ops.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("agents: [\n", "2: found no valid YAML in column 1 ("),
+        ("a: b: c\n", "1: found no valid YAML in column 5 (mapping values are not allowed in this context); expected"),
+        ("agents:\n\t- x\n", "2: found no valid YAML in column 1 (found character that cannot start any token)"),
+        (
+            "a: {b: ${C}}\n",
+            "1: found no valid YAML in column 9 (did not find expected ',' or '}'); expected YAML; within",
+        ),
+        ("a: 1\n---\nb: 2\n", "2: found a second YAML document; expected one"),
+        (
+            "agents: !!python/object/apply:os.system [id]\n",
+            "1: found the tag '!!python/object/apply:os.system'; expected",
+        ),
+        ("agents: !secret x\n", "1: found the tag '!secret'; expected plain YAML"),
+        ("agents: !!set {a, b}\n", "1: found the tag '!!set'; expected plain YAML"),
+        ("agents: !!int x\n", "1: found a value that its tag !!int does not fit; expected one it fits"),
+        ("agents: *a\n", "1: found an alias (*name); expected its anchor (&name) in a line before"),
+        ("agents: &a [*a]\n", "1: found an alias inside of what it stands for; expected"),
+        ("? [a]\n: b\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a list as a key; expected a text"),
+        ("<<: x\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a text after <<; expected an alias of"),
+        ("agents: \x00\n", "1: found the character ⟨U+0000⟩; expected readable text"),
+        ('agents: "\\0"\n', "1: found a control character or half of a surrogate pair; expected readable text"),
+        ("a: \ud800\n", "1: found the character ⟨U+D800⟩; expected readable text"),
+        ("#" * 300_000, "1: found more than 256 kB; expected a smaller file"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_told_with_its_line(text: str, complaint: str) -> None:
+    assert complaint_of(text).startswith(complaint)
+
+
+def test_a_key_twice_in_one_mapping_is_told_with_both_lines() -> None:
+    text = "agents:\n  - id: a\n    backend: {type: ollama, model: m}\n    id: b\n"
+    assert complaint_of(text) == (
+        "4: found the key 'id' twice in one mapping (first in line 2); expected each key once"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 100_000, id="lists in lists"),
+        pytest.param("a: " + "{a: " * 50_000, id="mappings in mappings"),
+        pytest.param("- " * 100_000, id="blocks in blocks"),
+        pytest.param("\n".join("  " * depth + f"k{depth}:" for depth in range(60)), id="deep blocks"),
+    ],
+)
+def test_nesting_ends_at_a_limit(text: str) -> None:
+    assert "found more than 40 levels of nesting" in complaint_of(text)
+
+
+def test_aliases_of_aliases_are_not_followed_for_ever() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{step}: &a{step} [{', '.join([f'*a{step - 1}'] * 10)}]" for step in range(1, 12)]
+    started = time.perf_counter()
+    assert "found more than 20,000 values, aliases followed" in complaint_of("\n".join(lines))
+    assert time.perf_counter() - started < 5
+
+
+def test_a_long_text_can_not_be_repeated_by_aliases_either() -> None:
+    text = f"a: &a '{'x' * 100_000}'\nagents: [{', '.join(['*a'] * 5000)}]\n"
+    assert "found more than 20,000 values, aliases followed" in complaint_of(text)
+
+
+def test_aliases_in_depth_count_as_deep_as_they_mean() -> None:
+    lines = ["a0: &a0 [x]"] + [f"a{step}: &a{step} [*a{step - 1}]" for step in range(1, 60)]
+    assert "found more than 40 levels of nesting" in complaint_of("\n".join(lines))
+
+
+def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
+    text = "agent: {id: '" + "${" * 100_000 + "', backend: {type: ollama, model: m}}\n"
+    started = time.perf_counter()
+    assert "found ${ without the name of a variable" in complaint_of(text)
+    assert time.perf_counter() - started < 20
+
+
+def test_numbers_that_python_can_not_hold_are_text() -> None:
+    text = "agent: {backend: {type: ollama, model: m, seed: " + "9" * 5000 + "}}\n"
+    assert complaint_of(text) == "1: agent.backend.seed: found a text of 5,000 characters; expected a whole number"
