@@ -1,7 +1,10 @@
 """MCP servers that misbehave in the middle of a call: each write runs at most once, and what became of it is said truly."""
 
 import asyncio
+import json
 import logging
+import os
+import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from tests.servers.mcp_programs import journal, stdio
+from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
 
@@ -221,13 +225,31 @@ async def test_an_answer_to_a_read_that_breaks_its_schema_is_an_error_of_the_ser
 
 
 async def test_a_server_that_died_while_idle_is_started_again_at_its_next_use(hub: McpHub, counted: Path) -> None:
-    spec = stdio("mcp_counting", counted, "dies_after")
-    executor = hub.executor([spec])
-    for _ in range(3):
-        with pytest.raises(CallOutcomeUnknownError):
-            await executor.call(planned(), "key")
-        assert await executor.definition_digest("world", "write") is not None
-    assert len(journal(counted)) == 3
+    spec = stdio("mcp_counting", counted, "tells_of_itself")
+    before = await write(hub, spec)
+    await killed(hub, spec, before)
+    after = await hub.executor([spec]).call(planned(), "key")
+    assert pid(after) != pid(before)
+
+
+async def test_a_call_on_a_connection_that_is_known_to_be_dead_was_not_sent(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "tells_of_itself")
+    session = await hub.connection(spec).session()
+    await killed(hub, spec, await session.call("look", "{}"))
+    with pytest.raises(CallNotSentError, match="was gone before the call could be sent"):
+        await session.call("write", "{}", key="key")
+
+
+def pid(output: ToolOutput) -> int:
+    """The process that answered."""
+    return int(str(part(json.loads(output.text))["pid"]))
+
+
+async def killed(hub: McpHub, spec: ServerSpec, output: ToolOutput) -> None:
+    """End the server from outside, and wait until the hub knows."""
+    session = await hub.connection(spec).session()
+    os.kill(pid(output), signal.SIGKILL)
+    await session.finished()
 
 
 async def test_a_server_that_keeps_dying_is_left_alone_longer_each_time() -> None:

@@ -124,6 +124,15 @@ async def test_definitions_are_asked_once_until_the_server_says_that_they_change
     assert after.description == "Posts two notices."
 
 
+async def test_a_list_that_changed_while_it_was_on_its_way_is_not_kept(hub: McpHub, trigger: Path) -> None:
+    (tool,) = await hub.definitions([stdio("mcp_listing", "changes_meanwhile", trigger)])
+    assert tool.tool == "new"
+
+
+async def test_a_server_without_tools_has_none(hub: McpHub) -> None:
+    assert await hub.definitions([stdio("mcp_listing", "without_tools")]) == []
+
+
 async def test_what_execution_finds_out_is_what_the_next_plan_sees(hub: McpHub, trigger: Path) -> None:
     spec = changing(trigger)
     await hub.definitions([spec])

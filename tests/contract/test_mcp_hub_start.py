@@ -11,6 +11,7 @@ import pytest
 
 from coordination.adapters.mcp_connection import Patience
 from coordination.adapters.mcp_hub import McpHub
+from coordination.adapters.mcp_stdio import StderrLog
 from coordination.errors import ToolServerError
 from coordination.ports import ServerSpec
 from tests.servers.mcp_programs import stdio, until_ended
@@ -140,3 +141,22 @@ async def test_a_start_that_fails_writes_nothing_to_our_terminal(
         await complaint(hub, stdio("mcp_startup", behaviour))
     await complaint(hub, stdio("mcp_startup", "talks", start_timeout=0.5))
     assert capfd.readouterr() == ("", "")
+
+
+def test_secrets_are_blotted_out_of_stderr_wherever_the_operator_put_them(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "coordination.adapters.mcp_stdio")
+    spec = ServerSpec(
+        name="world",
+        transport="stdio",
+        identity="server --token ${TOKEN} --verbose",
+        args=("--token", "hunter2", "--verbose"),
+        env=(("KEY", "-----BEGIN-----\nMIIE\n-----END-----"), ("N", "1")),
+    )
+    stderr = StderrLog(spec)
+    stderr.data_received(b"--verbose --token hun")
+    stderr.data_received(b"ter2 1\nMIIE\n" + b"x" * 10_000)
+    assert [record.getMessage() for record in caplog.records] == [
+        "world: --verbose --token [secret] 1",
+        "world: [secret]",
+        "world: " + "x" * 4_000,
+    ]

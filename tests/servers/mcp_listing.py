@@ -46,6 +46,10 @@ def nonsense(params: Message) -> Message:
     return {"tools": "none"}
 
 
+def without_tools(params: Message) -> Message:
+    return {"error": {"code": -32601, "message": "tools/list is not known here"}}
+
+
 def changing(params: Message) -> Message:
     """The file holds what becomes of the tool; while there is none, it is as it was."""
     trigger = Path(sys.argv[2])
@@ -61,9 +65,30 @@ def changing(params: Message) -> Message:
     return {"tools": [] if "name" in gone else [{"name": "post", **kept}]}
 
 
+def changes_meanwhile(params: Message) -> Message:
+    """Has changed its tools already when its first list arrives, and said so before."""
+    trigger = Path(sys.argv[2])
+    if trigger.exists():
+        return {"tools": [a_tool("new")]}
+    trigger.touch()
+    say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    return {"tools": [a_tool("old")]}
+
+
 LISTS: dict[str, Callable[[Message], Message]] = {
     each.__name__: each
-    for each in (thousand, too_many, endless, same_cursor, duplicates, not_a_number, nonsense, changing)
+    for each in (
+        thousand,
+        too_many,
+        endless,
+        same_cursor,
+        duplicates,
+        not_a_number,
+        nonsense,
+        changing,
+        changes_meanwhile,
+        without_tools,
+    )
 }
 
 
