@@ -37,7 +37,7 @@ NOTICE = "Welcome. " * 20
 READ = ToolSpec(
     name="mcp__notices__read_notice",
     description="Read one notice from the board.",
-    input_schema={"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    input_schema={"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]},
 )
 ANSWER = ToolSpec(
     name="new_answer",

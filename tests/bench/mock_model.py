@@ -13,6 +13,7 @@ its own, as with a real provider; `--batch` joins a reply into one write.
 import argparse
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Iterator, Sequence
@@ -26,6 +27,7 @@ TOKENS = 200
 Play = Literal["read", "write", "answer", "vote", "text"]
 
 _WORDS = ("The ", "plan ", "is ", "to ", "read ", "the ", "notice ", "and ", "post ", "one ", "clear ", "line. ")
+_AGENT = re.compile(r"agent\d+")
 _REPLY_HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -40,6 +42,7 @@ class Counters:
 
 @dataclass(frozen=True)
 class _Request:
+    agent: str
     tools: Sequence[str]
     called: Sequence[str]
     streams: bool
@@ -49,16 +52,16 @@ class _Request:
 class _Mock:
     batch: bool
     counters: Counters = field(default_factory=Counters)
-    rendered: dict[tuple[Play, str], list[bytes]] = field(default_factory=dict[tuple[Play, str], list[bytes]])
+    rendered: dict[tuple[Play, str, str], list[bytes]] = field(default_factory=dict[tuple[Play, str, str], list[bytes]])
 
-    def chunks(self, play: Play, tool: str) -> list[bytes]:
+    def chunks(self, play: Play, tool: str, agent: str) -> list[bytes]:
         """The reply as pieces of a chunked body; rendered once, so that the server costs next to nothing."""
-        pieces = self.rendered.get((play, tool))
+        pieces = self.rendered.get((play, tool, agent))
         if pieces is None:
-            pieces = [_chunked(event) for event in _events(play, tool)] + [b"0\r\n\r\n"]
+            pieces = [_chunked(event) for event in _events(play, tool, agent)] + [b"0\r\n\r\n"]
             if self.batch:
                 pieces = [b"".join(pieces)]
-            self.rendered[play, tool] = pieces
+            self.rendered[play, tool, agent] = pieces
         return pieces
 
 
@@ -102,8 +105,8 @@ class _Http(asyncio.Protocol):
     def _reply(self, request: _Request) -> list[bytes]:
         play, tool = _choose(request)
         if request.streams:
-            return [_REPLY_HEADERS, *self._mock.chunks(play, tool)]
-        return [_plain(_whole(play, tool))]
+            return [_REPLY_HEADERS, *self._mock.chunks(play, tool, request.agent)]
+        return [_plain(_whole(play, tool, request.agent))]
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         for piece in pieces:
@@ -121,7 +124,9 @@ def _content_length(head: bytes) -> int:
 
 def _parse(body: bytes) -> _Request:
     sent = json.loads(body)
+    named = _AGENT.search(str(sent["messages"][0].get("content", "")))
     return _Request(
+        agent=named[0] if named else "agent",
         tools=[tool["function"]["name"] for tool in sent.get("tools") or ()],
         called=[
             call["function"]["name"]
@@ -147,15 +152,15 @@ def _choose(request: _Request) -> tuple[Play, str]:
     return "text", ""
 
 
-def _arguments(play: Play) -> str:
+def _arguments(play: Play, agent: str) -> str:
     text = "".join(_WORDS[index % len(_WORDS)] for index in range(TOKENS - 8)).strip()
     match play:
         case "read":
-            return json.dumps({"name": "welcome"})
+            return json.dumps({"title": "Welcome"})
         case "write":
-            return json.dumps({"title": "Notice", "text": text})
+            return json.dumps({"title": "Notice", "body": text})
         case "answer":
-            return json.dumps({"content": text})
+            return json.dumps({"content": f"{agent}: {text}"})
         case "vote":
             return json.dumps({"agent_id": "agent1", "reason": text})
         case "text":
@@ -168,8 +173,8 @@ def _pieces(text: str) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 
-def _events(play: Play, tool: str) -> Iterator[bytes]:
-    pieces = _pieces(_arguments(play))
+def _events(play: Play, tool: str, agent: str) -> Iterator[bytes]:
+    pieces = _pieces(_arguments(play, agent))
     yield _event({"role": "assistant", "content": ""})
     lead = [_WORDS[index % len(_WORDS)] for index in range(TOKENS - len(pieces))]
     for word in lead if tool else pieces:
@@ -213,10 +218,14 @@ def _usage() -> dict[str, object]:
     }
 
 
-def _whole(play: Play, tool: str) -> dict[str, object]:
-    message: dict[str, object] = {"role": "assistant", "content": None if tool else _arguments(play), "refusal": None}
+def _whole(play: Play, tool: str, agent: str) -> dict[str, object]:
+    message: dict[str, object] = {
+        "role": "assistant",
+        "content": None if tool else _arguments(play, agent),
+        "refusal": None,
+    }
     if tool:
-        function = {"name": tool, "arguments": _arguments(play)}
+        function = {"name": tool, "arguments": _arguments(play, agent)}
         message["tool_calls"] = [{"id": f"call_{play}", "type": "function", "function": function}]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls" if tool else "stop"}
     return {
