@@ -7,7 +7,7 @@ and it counts as done when `perform` has returned. A worker that dies frees its 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -62,6 +62,7 @@ class DbosEngine:
             serializer=DBOSPortableJSONSerializer(),
             application_name=_APPLICATION,
             lazy=True,
+            retry_connection_errors=False,
         )
         self._lookout: Lookout | None = None
 
@@ -228,11 +229,10 @@ class DbosEngine:
             await asyncio.to_thread(lookout.stop)
         is_idle = await shift.stop(patience=_PATIENCE)
         await dbos_inside.end(patience=_PATIENCE / 4)
-        try:
-            if is_idle:
+        if is_idle:
+            with suppress(StorageError):  # Then whoever finds the slot free gives them back.
                 await asyncio.to_thread(self._give_back, slot)
-        finally:
-            await asyncio.to_thread(slots.release)
+        await asyncio.to_thread(slots.release)
 
 
 def migrate(url: str) -> None:

@@ -13,6 +13,7 @@ from coordination.adapters.dbos_shift import Shift
 from coordination.adapters.worker_slots import Slots
 from coordination.errors import StorageError
 
+_PATIENCE = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +60,7 @@ class Lookout:
         """End the thread. Blocks while it finishes what it is at, for which the event loop must run."""
         self._is_over = True
         self._bell.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE)  # A database that does not answer must not keep the program from leaving.
 
     def _watch(self) -> None:
         rounds_due = time.monotonic()

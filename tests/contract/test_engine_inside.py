@@ -18,10 +18,12 @@ from dbos import _core, _dbos, _sys_db, _workflow_commands
 from coordination.adapters import dbos_inside
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.dbos_shift import Shift
+from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.worker_slots import FileSlots
-from coordination.errors import StorageError
+from coordination.domain.run import evolve
+from coordination.errors import ConflictError, StorageError
 from coordination.ports import Job
-from tests.builders import START
+from tests.builders import START, a_request
 from tests.contract.engines import Hands, a_job, dbos_bench, open_quick
 from tests.databases import postgres_programs, postgres_server, sqlite_url
 
@@ -78,6 +80,26 @@ async def test_a_job_starts_long_before_the_next_poll(tmp_path: Path) -> None:
             await bench.submit(a_job())
         engine.nudge()
         await hands.until(lambda: hands.done == [a_job()])
+
+
+async def test_an_append_and_its_job_are_one_transaction(tmp_path: Path) -> None:
+    """A decision that was taken is an execution that will run; one that lost its race is none."""
+    hands = Hands()
+    url, state = sqlite_url(tmp_path), evolve(None, a_request(), START)
+    async with open_quick(url) as engine, SqlLog.open(url, submit=engine.submit) as log:
+        await log.append("A", 0, [a_request()], START, state, a_job("A"))
+        with pytest.raises(ConflictError):
+            await log.append("A", 0, [a_request()], START, state, a_job("LOST"))
+        in_database(
+            tmp_path, "CREATE TRIGGER full BEFORE INSERT ON workflow_input BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        with pytest.raises(StorageError):
+            await log.append("B", 0, [a_request()], START, state, a_job("B"))
+        in_database(tmp_path, "DROP TRIGGER full")
+        assert list(await log.read("B")) == []
+        assert in_database(tmp_path, "SELECT workflow_uuid FROM workflow_status") == [("run-A-1",)]
+        async with engine.running(hands.perform):
+            await hands.until(lambda: hands.done == [a_job("A")])
 
 
 class Bomb:
