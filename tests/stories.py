@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from coordination.domain import events as e
 from coordination.domain.approval import Policy
 from coordination.domain.ballot import Answer, Election, Ending
-from coordination.domain.canonical import canonical
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.run import Recorded
@@ -61,9 +60,13 @@ def argued(*calls: PlannedCall) -> list[RunEvent]:
     ]
 
 
-def proposed(*calls: PlannedCall, policy: Policy | None = None, run: str = RUN) -> e.PlanProposed:
+def proposed(
+    *calls: PlannedCall,
+    policy: Policy | None = None,
+    run: str = RUN,
+    text: str = "Post it, and take the old one down.",
+) -> e.PlanProposed:
     """Agent 2's plan."""
-    text = "Post it, and take the old one down."
     plan = Plan(
         tenant="here",
         run=run,
@@ -125,8 +128,3 @@ def unknown(plan: Plan, index: int) -> e.CallOutcomeUnknown:
 def plan_in(log: Sequence[Recorded]) -> Plan:
     """The plan that a log proposes last."""
     return next(each.event.plan for each in reversed(log) if isinstance(each.event, e.PlanProposed))
-
-
-def with_arguments(text: str) -> PlannedCall:
-    """A call with one argument, this text."""
-    return replace(POST, arguments=canonical({"text": text}))

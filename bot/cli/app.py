@@ -1,7 +1,6 @@
 """The command line: every command, its arguments and its options. The work is done in the modules that each one loads."""
 
-# ruff: noqa: PLC0415
-# A command loads its modules when it is called, so that `--help` and a typing mistake are answered at once.
+# ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
 import io
 import os

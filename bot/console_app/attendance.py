@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bot.console_app import questions as q
-from bot.console_app.inbox import Happened, Inbox, Interrupted, Ticked, Typed
-from bot.console_app.keyboard import Keyboard
+from bot.console_app.inbox import Happened, Inbox, Interrupted, Listener, Ticked, Typed
 from bot.console_app.orders import Order
 from bot.console_app.screen import Screen
 from bot.presenter.card import card_for
@@ -35,7 +34,7 @@ class Attendance:
         person: Person,
         screen: Screen,
         inbox: Inbox,
-        keyboard: Keyboard | None = None,
+        keyboard: Listener | None = None,
         order: Order | None = None,
         emit: Callable[[Recorded], None],
         complain: Callable[[str], None],
@@ -59,6 +58,7 @@ class Attendance:
         self._question: q.Question | None = None
         self._shown: object = None
         self._obeyed: str | None = None
+        self._acted_at = 0
         self._held: list[tuple[Recorded, RunView]] = []
         self._is_left = False
 
@@ -125,30 +125,32 @@ class Attendance:
         elif concern != self._shown:
             self._screen.settle(view)
         self._shown = concern
-        if concern is not None and view.ended_at is None:
+        # After a deed of ours its event must come in first: until then the view is of before it.
+        if concern is not None and view.ended_at is None and view.seq > self._acted_at:
             await self._seek_decision(view)
 
     async def _seek_decision(self, view: RunView) -> None:
         state = view.state
         if isinstance(state, s.AwaitingDecision) and self._order is not None:
-            await self._obey(view.run, state.plan.digest, self._order)
+            await self._obey(view, state, self._order)
         elif self._keyboard is None:
             self._is_left = True
         else:
             card = card_for(view, self._clock.now(), self._words)
             self._open(q.question_for(card, self._words))
 
-    async def _obey(self, run: str, digest: str, order: Order) -> None:
+    async def _obey(self, view: RunView, state: s.AwaitingDecision, order: Order) -> None:
         """Apply the order once to each plan; one that needs more people than this one is left to them."""
+        digest = state.plan.digest
         if self._obeyed == digest:
-            self._is_left = True
+            self._is_left = any(self._person.is_same_as(each) for each in state.approvals)
             return
         self._obeyed = digest
         if order.approves:
-            is_done = await self._try(self._coordinator.approve(run, digest, self._person))
+            deed = self._coordinator.approve(view.run, digest, self._person)
         else:
-            is_done = await self._try(self._coordinator.reject(run, digest, self._person, order.reason))
-        self._is_left = not is_done
+            deed = self._coordinator.reject(view.run, digest, self._person, order.reason)
+        self._is_left = not await self._try(view, deed)
 
     async def _react(self, view: RunView, message: Typed | Interrupted | Ticked) -> None:
         match message:
@@ -204,7 +206,7 @@ class Attendance:
                 self._screen.explain(view, await self._log.read(view.run))
                 await self._stand(view)
             case q.Approve() | q.Reject() | q.Change() | q.Choose() | q.Resolve() | q.Stop():
-                if not await self._try(self._decide(view, answer)):
+                if not await self._try(view, self._decide(view, answer)):
                     await self._stand(view)
             case _:
                 assert_never(answer)
@@ -230,13 +232,14 @@ class Attendance:
             case _:
                 assert_never(answer)
 
-    async def _try(self, deed: Awaitable[object]) -> bool:
+    async def _try(self, view: RunView, deed: Awaitable[object]) -> bool:
         """Whether it was done; if it was refused, the person is told why."""
         try:
             await deed
         except (RefusedError, ConflictError) as error:
             self._complain(notice_for(error, words=self._words))
             return False
+        self._acted_at = view.seq
         return True
 
     def _open(self, question: q.Question | None) -> None:

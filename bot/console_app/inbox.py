@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from coordination.domain.run import Recorded
 
@@ -35,3 +35,13 @@ class Ticked:
 
 Message: TypeAlias = Happened | Typed | Interrupted | Ticked
 Inbox: TypeAlias = asyncio.Queue[Message]
+
+Mode = Literal["quiet", "key", "line"]
+
+
+class Listener(Protocol):
+    """Where keys and lines come from."""
+
+    def listen(self, mode: Mode) -> None:
+        """Ask for a key or for a line; keys pressed before this moment answer nothing."""
+        ...

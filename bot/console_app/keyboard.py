@@ -5,16 +5,13 @@ import os
 import termios
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Literal
 
-from bot.console_app.inbox import Inbox, Interrupted, Typed
+from bot.console_app.inbox import Inbox, Interrupted, Mode, Typed
 
 _LOCAL_FLAGS = 3
 _CONTROL_CHARACTERS = 6
 _END_OF_INPUT = 4
 _LONGEST = 65_536
-
-Mode = Literal["quiet", "key", "line"]
 
 
 class Keyboard:

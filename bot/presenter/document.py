@@ -24,14 +24,17 @@ def attachments(view: RunView, plan: Plan, words: Words) -> tuple[Attachment, ..
         Attachment(
             name="plan.json",
             media_type="application/json",
-            text=json.dumps(plan_json(plan), indent=2, ensure_ascii=False) + "\n",
+            text=json.dumps(plan_json(plan), indent=2) + "\n",
             description=words.say("file.json", plan=name),
         ),
     )
 
 
 def plan_json(plan: Plan) -> Json:
-    """The plan with parsed arguments beside the exact text that is sent, and its digest."""
+    """The plan with parsed arguments beside the exact text that is sent, and its digest.
+
+    Written in ASCII, it shows every character that hides, and loses none.
+    """
     return {
         "run": plan.run,
         "tenant": plan.tenant,

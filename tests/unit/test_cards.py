@@ -1,0 +1,268 @@
+"""Each state of a run has its card: whole, calm, and the same for everybody."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cards import Alert, CallList, Card, Mark, Paragraph, Span, StatusList, Tone, Verb, Who
+from bot.presenter.card import card_for
+from bot.presenter.notices import notice_for
+from bot.presenter.view import view_of
+from coordination.domain import events as e
+from coordination.domain.approval import Policy
+from coordination.domain.ballot import Ending
+from coordination.domain.canonical import canonical
+from coordination.domain.run import Recorded
+from coordination.errors import ConfigError, RefusedError
+from tests.builders import ALICE, BOB, START, a_call, an_election
+from tests.stories import (
+    LATER,
+    POST,
+    REMOVE,
+    approved,
+    argued,
+    asked,
+    plan_in,
+    proposed,
+    recorded,
+    started,
+    succeeded,
+    then,
+    unknown,
+    waiting,
+)
+
+
+def card_of(log: list[Recorded]) -> Card:
+    view = view_of(log)
+    assert view is not None
+    return card_for(view, log[-1].at)
+
+
+def texts(part: object) -> Iterator[str]:
+    """Every text in a card, however deep."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from texts(item)
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from texts(getattr(part, field.name))
+
+
+def said(card: Card) -> str:
+    return "\n".join(texts(card))
+
+
+def verbs(card: Card) -> list[Verb]:
+    return [button.verb for button in card.buttons]
+
+
+def calls_of(card: Card) -> CallList:
+    return next(section for section in reversed(card.sections) if isinstance(section, CallList))
+
+
+def test_a_run_that_waits_for_a_worker_can_be_cancelled() -> None:
+    card = card_of(recorded([asked()]))
+    assert (card.tone, card.status, verbs(card)) == (Tone.WORKING, "Waiting to start", [Verb.CANCEL])
+
+
+def test_a_running_coordination_has_one_line_per_agent() -> None:
+    card = card_of(recorded(argued(POST)[:14]))
+    assert card.status == "Planning"
+    (section,) = card.sections
+    assert isinstance(section, StatusList)
+    lines = ["".join(piece.text for piece in row.line if isinstance(piece, Span)) for row in section.rows]
+    assert lines == ["answered agent1.1 · vote for agent1 is void, a newer answer came", "answered agent2.2"]
+    footer = "".join(piece.text for piece in card.footer if isinstance(piece, Span))
+    assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02"
+
+
+def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
+    card = card_of(waiting())
+    assert (card.tone, card.status) == (Tone.DECIDE, "Decide")
+    assert [(call.number, call.server, call.tool) for call in calls_of(card).calls] == [
+        (1, "board", "post_notice"),
+        (2, "board", "remove_notice"),
+    ]
+    assert [(each.name, each.text) for each in calls_of(card).calls[0].arguments] == [
+        ("body", "From 14:00 to 16:00.↵\nSave your work."),
+        ("title", "Power off on Friday"),
+    ]
+    assert plan_in(waiting()).digest in said(card)
+    assert verbs(card) == [Verb.APPROVE, Verb.REJECT, Verb.CHANGE, Verb.DETAILS]
+    assert card.buttons[0].label == "Approve 2 calls"
+
+
+def test_a_yes_is_only_offered_where_the_whole_plan_can_be_read() -> None:
+    card = card_of(waiting())
+    assert [button.verb for button in card.buttons if button.needs_whole_plan] == [Verb.APPROVE]
+    assert [file.name for file in card.attachments] == ["plan.md", "plan.json"]
+
+
+def test_every_button_is_about_the_plan_on_the_card() -> None:
+    log = waiting()
+    digest = plan_in(log).digest
+    assert {button.target.digest for button in card_of(log).buttons} == {digest}
+    assert {button.target.run for button in card_of(log).buttons} == {"7Q4K"}
+
+
+def test_destructive_calls_are_named_and_asked_for_twice() -> None:
+    card = card_of(waiting(POST, REMOVE))
+    assert any(isinstance(section, Alert) for section in card.sections)
+    confirmation = card.buttons[0].confirmation
+    assert confirmation is not None
+    assert confirmation.title == "1 call may destroy something"
+    assert len(confirmation.lines) == 2
+    assert card_of(waiting(POST)).buttons[0].confirmation is None
+
+
+def test_many_calls_are_asked_for_twice() -> None:
+    many = tuple(a_call("post_notice", title=f"notice {number}") for number in range(6))
+    confirmation = card_of(waiting(*many)).buttons[0].confirmation
+    assert confirmation is not None
+    assert confirmation.title == "6 calls will run"
+
+
+def test_the_other_agents_plans_can_be_chosen() -> None:
+    menu = card_of(waiting()).menu
+    assert menu is not None
+    assert [(option.value, option.label) for option in menu.options] == [("1", "agent1: 1 call")]
+
+
+def test_a_plan_that_a_person_chose_says_so_and_leaves_out_its_author() -> None:
+    log = waiting()
+    plan = replace(plan_in(log), revision=2, author="agent1.1", calls=(POST,))
+    chosen = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election(), chosen_by=BOB)
+    card = card_of(then(log, chosen))
+    assert "bob" in [piece.name for piece in card.sections[0].lines[0] if isinstance(piece, Who)]  # type: ignore[union-attr]  # the first section is prose
+    assert card.menu is not None
+    assert [option.value for option in card.menu.options] == ["2"]
+
+
+def test_an_approval_that_is_not_enough_is_counted() -> None:
+    policy = Policy(roles=("ops",), required=2)
+    proposal = proposed(POST, policy=policy)
+    log = recorded([*argued(POST), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)])
+    needs = card_of(log).sections[-1]
+    assert isinstance(needs, Paragraph)
+    assert needs.lines[1] == (*[Span(text) for text in ("1", " of ", "2", " given: ")], Who("u-alice", "alice"))
+
+
+@pytest.mark.parametrize("ending", list(Ending))
+def test_how_the_vote_went_is_said_and_a_missing_agreement_is_an_alert(ending: Ending) -> None:
+    proposal = proposed(POST)
+    proposal = replace(proposal, election=replace(proposal.election, ending=ending))
+    card = card_of(recorded([*argued(POST), proposal]))
+    alerts = [section for section in card.sections if isinstance(section, Alert)]
+    assert bool(alerts) == (ending in {Ending.DEADLINE, Ending.CAPS})
+
+
+def test_a_plan_that_was_written_after_the_vote_is_an_alert() -> None:
+    card = card_of(recorded([*argued(POST), replace(proposed(POST), written_after_vote=True)]))
+    assert any(isinstance(section, Alert) for section in card.sections)
+
+
+def test_running_calls_are_marked_one_by_one() -> None:
+    log = approved()
+    plan = plan_in(log)
+    card = card_of(then(log, started(plan, 0), succeeded(plan, 0), started(plan, 1)))
+    assert (card.status, verbs(card)) == ("Running", [Verb.CANCEL])
+    assert [call.mark for call in calls_of(card).calls] == [Mark.DONE, Mark.WORKING]
+    stopped = then(log, started(plan, 0), e.RunCancelled(by=BOB))
+    assert verbs(card_of(stopped)) == []
+
+
+def test_a_doubt_shows_the_whole_call_and_three_ways_out() -> None:
+    log = approved()
+    plan = plan_in(log)
+    card = card_of(then(log, started(plan, 0), unknown(plan, 0)))
+    assert (card.tone, verbs(card)) == (Tone.ATTENTION, [Verb.HAPPENED, Verb.RUN_IT, Verb.ABANDON])
+    assert {button.target.index for button in card.buttons} == {0}
+    assert "Save your work." in said(card)
+    late = then(log, started(plan, 0), unknown(plan, 0), e.LateResult(index=0, succeeded=True, result="it did work"))
+    assert "it did work" in said(card_of(late))
+
+
+def test_a_finished_run_has_a_receipt_per_call_and_the_report() -> None:
+    log = approved(POST)
+    plan = plan_in(log)
+    done = then(log, started(plan, 0), succeeded(plan, 0), e.RunFinished(report="All is well."))
+    card = card_of(done)
+    assert (card.tone, card.status, card.buttons) == (Tone.DONE, "Done", ())
+    assert "All is well." in said(card)
+
+
+def test_a_run_with_a_failed_call_does_not_look_done() -> None:
+    log = approved()
+    plan = plan_in(log)
+    call = plan.calls[0]
+    failed = e.CallFailed(index=0, server="board", tool="post_notice", arguments=call.arguments, reason="hangs already")
+    skipped = e.CallsSkipped(indexes=(1,), reason="an earlier call failed")
+    card = card_of(then(log, started(plan, 0), failed, skipped, e.RunFinished(report=None)))
+    assert (card.tone, card.status) == (Tone.FAILED, "Not all done")
+    assert [call.mark for call in calls_of(card).calls] == [Mark.FAILED, Mark.SKIPPED]
+
+
+def test_an_answer_without_a_plan_is_the_outcome() -> None:
+    answered = e.RunAnswered(text="It is noon.\nStill.", author="agent2.final", election=an_election())
+    card = card_of(recorded([*argued(), answered]))
+    assert (card.tone, card.status) == (Tone.DONE, "Answered")
+    assert [section.is_quoted for section in card.sections if isinstance(section, Paragraph)] == [False, True]
+
+
+def test_every_end_without_a_deed_says_that_nothing_was_done() -> None:
+    log = waiting(POST)
+    digest = plan_in(log).digest
+    expired = [*log, Recorded(run="7Q4K", seq=log[-1].seq + 1, at=LATER, event=e.PlanExpired(digest=digest))]
+    ends = {
+        "Rejected": then(log, e.PlanRejected(by=BOB, digest=digest, reason="no")),
+        "Expired": expired,
+        "Cancelled": then(log, e.RunCancelled(by=BOB)),
+        "Failed": recorded([*argued(), e.RunFailed(reason="agent1: bad key")]),
+    }
+    for status, log_of_end in ends.items():
+        card = card_of(log_of_end)
+        assert card.status == status
+        assert "Nothing was done." in said(card)
+        assert verbs(card) == [Verb.ASK_AGAIN]
+
+
+HIDING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+NASTY = st.text(st.characters(codec="utf-8") | st.sampled_from("\u202e\u200b\x1b\n\r\t⟨@"), max_size=40)
+
+
+@given(NASTY, NASTY, NASTY)
+def test_no_card_holds_a_character_that_hides(prompt: str, text: str, reason: str) -> None:
+    call = replace(
+        POST, tool=f"tool{text}", server=f"server{prompt}", arguments=canonical({text: text, "n": {text: 1}})
+    )
+    events = [replace(asked(), prompt=prompt, config=text), *argued(call)[1:], e.AgentFailed(agent=1, reason=reason)]
+    proposal = proposed(call, text=text)
+    rejected = e.PlanRejected(by=replace(BOB, name=reason), digest=proposal.digest, reason=reason)
+    for log in ([*events], [*events, proposal], [*events, proposal, rejected], [*events, e.RunFailed(reason=reason)]):
+        for shown in texts(card_of(recorded(log))):
+            hidden = [char for char in shown if char != "\n" and unicodedata.category(char) in HIDING]
+            assert hidden == []
+
+
+def test_the_same_log_gives_the_same_card() -> None:
+    log = waiting()
+    assert card_of(log) == card_of(list(log))
+    view = view_of(log)
+    assert view is not None
+    assert card_for(view, START) == card_for(view, START + timedelta(days=2))
+
+
+def test_a_notice_is_for_people() -> None:
+    assert notice_for(RefusedError("own_request", "Somebody else must decide.\u202e"), "8c1f") == (
+        "Somebody else must decide.⟨U+202E⟩ (ref 8c1f)"
+    )
+    assert notice_for(ConfigError(["one", "two"])) == "one\ntwo"
+    assert "secret" not in notice_for(ValueError("secret"), "8c1f")

@@ -1,0 +1,147 @@
+"""The catalogue and the code agree: every word that is asked for exists, and no word is kept that nobody asks for."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from bot.cards import Moment, Span, Verb, Who
+from bot.words import ENGLISH, Words, joined
+from coordination.domain.ballot import Ending
+from coordination.domain.rules import Effect
+from coordination.domain.states import RunState
+from tests.builders import START
+
+BOT = Path(__file__).parents[2] / "bot"
+STATES = [state.__dataclass_fields__["kind"].default for state in RunState.__args__]
+
+
+def asked_keys() -> Iterator[str]:
+    """The first argument of every `say` and `line`; what is computed stands as `*`."""
+    for path in BOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in {"say", "line", "_help"}:
+                yield from keys_in(node.args[0])
+    yield from (node.value for node in key_variables())
+
+
+def keys_in(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(key)):
+            yield key
+        case ast.IfExp(body=one, orelse=other):
+            yield from keys_in(one)
+            yield from keys_in(other)
+        case ast.JoinedStr(values=values):
+            yield "".join(str(each.value) if isinstance(each, ast.Constant) else "*" for each in values)
+        case _:
+            return
+
+
+def key_variables() -> Iterator[ast.Constant]:
+    """Keys that are chosen first and said later: every constant that looks like a key."""
+    for path in BOT.rglob("*.py"):
+        if path.parent.name == "words_english":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in KEYS:
+                yield node
+
+
+def bare(key: str) -> str:
+    return key.removesuffix(".one").removesuffix(".other")
+
+
+KEYS = {bare(key) for key in ENGLISH.texts}
+
+
+def is_known(key: str) -> bool:
+    if "*" not in key:
+        return key in KEYS
+    beginning, _, end = key.partition("*")
+    return any(each.startswith(beginning) and each.endswith(end) for each in KEYS)
+
+
+def test_every_word_that_is_asked_for_exists() -> None:
+    asked = {key for key in asked_keys() if "." in key or key in KEYS}
+    assert len(asked) > 150
+    assert sorted(key for key in asked if not is_known(key)) == []
+
+
+def test_no_word_is_kept_that_nobody_asks_for() -> None:
+    asked = set(asked_keys())
+    families = [key.partition("*")[0] for key in asked if "*" in key and not key.startswith("*")]
+    unused = {key for key in KEYS if key not in asked and not any(key.startswith(each) for each in families)}
+    assert unused == set()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [f"state.{kind}" for kind in STATES],
+        [f"won.{ending}" for ending in Ending],
+        [f"effect.{effect}" for effect in Effect],
+        [f"key.{verb}" for verb in (Verb.APPROVE, Verb.REJECT, Verb.CHANGE, Verb.DETAILS)],
+        [f"key.{verb}" for verb in (Verb.HAPPENED, Verb.RUN_IT, Verb.ABANDON)],
+        [f"status.{kind}" for kind in ("rejected", "expired", "cancelled", "failed")],
+        [f"story.resolved_{verdict}" for verdict in ("happened", "run_it", "abandon")],
+        ["agent.thinking_told", "agent.thinking_corrected", "won.plan", "won.answer"],
+    ],
+)
+def test_every_member_of_a_family_has_its_word(keys: list[str]) -> None:
+    assert [key for key in keys if key not in KEYS] == []
+
+
+def test_what_is_counted_has_both_forms_with_the_same_values() -> None:
+    for key in ENGLISH.texts:
+        if key.endswith((".one", ".other")):
+            forms = [ENGLISH.texts[f"{bare(key)}.{form}"] for form in ("one", "other")]
+            assert blanks(forms[0]) == blanks(forms[1]), key
+
+
+def blanks(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def test_a_count_chooses_the_form() -> None:
+    assert ENGLISH.say("calls", count=1) == "1 call"
+    assert ENGLISH.say("calls", count=0) == "0 calls"
+
+
+def test_a_value_is_never_taken_for_a_template() -> None:
+    words = Words("xx", {"hello": "hello {who}"})
+    assert words.say("hello", who="{0.__class__}") == "hello {0.__class__}"
+    assert words.line("hello", who="{who}") == (Span("hello "), Span("{who}"))
+
+
+def test_a_line_keeps_people_moments_and_styles() -> None:
+    words = Words("xx", {"by": "{who} at {at}: {what}"})
+    line = words.line("by", who=Who("1", "ada"), at=Moment(START), what=(Span("a", "bold"), Span("b", "code")))
+    assert line == (
+        Who("1", "ada"),
+        Span(" at "),
+        Moment(START),
+        Span(": "),
+        Span("a", "bold"),
+        Span("b", "code"),
+    )
+
+
+def test_empty_parts_leave_no_separator() -> None:
+    assert joined([(), (Span("a"),), (), (Span("b"),)], " · ") == (Span("a"), Span(" · ", "quiet"), Span("b"))
+    assert joined([], " · ") == ()
+
+
+def test_the_keys_of_one_question_differ() -> None:
+    for names in (
+        ("approve", "reject", "change", "other_plan", "details"),
+        ("happened", "run_it", "abandon"),
+        ("yes", "no"),
+        ("stop_yes", "stop_leave", "stop_no"),
+    ):
+        assert len({ENGLISH.say(f"key.{name}")[0] for name in names}) == len(names)

@@ -1,0 +1,142 @@
+"""A card on a terminal: everything on it, within its width, without a control character."""
+
+import io
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from bot.cards import Argument, CallItem, CallList, Card, Moment, Paragraph, Span, Tone
+from bot.console_app.questions import question_for
+from bot.console_app.render import Renderer
+from bot.console_app.screen import LineScreen, prompt_of
+from bot.console_app.times import moment_text
+from bot.presenter.arguments import arguments_of, shown
+from bot.presenter.card import card_for
+from bot.presenter.view import next_view, view_of
+from bot.words import ENGLISH
+from coordination.domain.canonical import canonical
+from tests.builders import START
+from tests.stories import argued, recorded, waiting
+
+
+def console(width: int = 80) -> Console:
+    return Console(width=width, file=io.StringIO(), highlight=False, markup=False, emoji=False)
+
+
+def rendered(card: Card, width: int = 80) -> str:
+    return Renderer(console(width), START).card(card).plain
+
+
+def plan_card() -> Card:
+    view = view_of(waiting())
+    assert view is not None
+    return card_for(view, START)
+
+
+def one_call(arguments: tuple[Argument, ...]) -> Card:
+    call = CallItem(number=1, server="board", tool="post", arguments=arguments, notes=("writes",))
+    return Card(tone=Tone.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(call,)),))
+
+
+def test_a_plan_reads_from_top_to_bottom() -> None:
+    text = re.sub(r"until .*\)", "until tomorrow", rendered(plan_card()))
+    digest = re.search(r"digest (\w{64})", text)
+    assert digest is not None
+    short = f"{digest[1][:4]}-{digest[1][4:8]}"
+    assert (
+        text
+        == f"""\
+◆ Decide  “Tell everyone about the power cut on Friday”
+  run 7Q4K · plan {short} · config demo · asked by rita
+
+  agent2's plan won 2 of 2 votes.
+
+  │ Post it, and take the old one down.
+
+  1  board · post_notice                                                  writes
+       body   From 14:00 to 16:00.↵
+              Save your work.
+       title  Power off on Friday
+
+  2  board · remove_notice                                   writes, may destroy
+       title  Old notice
+
+  ! The server says that a call of this plan may destroy something.
+
+  Needs 1 of ops · not by the one who asked · until tomorrow
+
+  digest {digest[1]}"""
+    )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    for log in (recorded(argued())[:9], waiting()):
+        view = view_of(log)
+        assert view is not None
+        for line in rendered(card_for(view, START), width).split("\n"):
+            assert cell_len(line) <= max(width, 71), line
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=300))
+def test_an_argument_is_shown_whole_whatever_is_in_it(text: str) -> None:
+    card = one_call(arguments_of(canonical({"text": text})))
+    body = "".join(rendered(card).split("\n", 1)[1].split())
+    assert "".join(shown(text).split()) in body
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=200))
+def test_markup_and_control_characters_of_others_do_nothing(text: str) -> None:
+    file = io.StringIO()
+    terminal = Console(width=80, file=file, force_terminal=True, highlight=False, markup=False, emoji=False)
+    card = one_call(arguments_of(canonical({"text": f"[bold]{text}:smile:"})))
+    terminal.print(Renderer(terminal, START).card(card), soft_wrap=True)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
+    assert "\x1b" not in plain
+    assert "[bold]" in plain
+    assert all(line.isprintable() or not set(line) & {"\r", "\x07", "\x08"} for line in plain.split("\n"))
+
+
+def test_a_long_name_of_an_argument_gets_a_line_of_its_own() -> None:
+    text = rendered(one_call((Argument(name="a_name_that_is_rather_long", text="value"), Argument(name="b", text="x"))))
+    assert text.endswith("       a_name_that_is_rather_long\n          value\n       b  x")
+
+
+def test_somebodys_words_are_set_apart() -> None:
+    quote = Paragraph(lines=((Span("one"),), (Span(""),), (Span("two"),)), is_quoted=True)
+    card = Card(tone=Tone.DONE, status="Done", title=(), reference=(), sections=(quote,))
+    assert rendered(card).endswith("  │ one\n  │ \n  │ two")
+
+
+def test_moments_are_in_the_readers_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = START.astimezone()
+    assert moment_text(Moment(START), START, ENGLISH) == f"{now:%H:%M}"
+    assert moment_text(Moment(START.replace(day=23)), START, ENGLISH) == f"tomorrow {now:%H:%M}"
+    assert moment_text(Moment(START.replace(day=25)), START, ENGLISH) == f"2026-11-25 {now:%H:%M}"
+    tomorrow = moment_text(Moment(START.replace(day=23), is_countdown=True), START, ENGLISH)
+    assert tomorrow == f"tomorrow {now:%H:%M} (in 24 h)"
+
+
+def test_the_question_names_its_keys_and_fits() -> None:
+    question = question_for(plan_card(), ENGLISH)
+    assert question is not None
+    prompt = prompt_of(question).plain
+    assert prompt == "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [o]ther  [d]etails  "
+    assert cell_len(prompt) < 80
+
+
+def test_a_pipe_gets_one_line_per_event_worth_telling() -> None:
+    to = console()
+    screen = LineScreen(to, lambda: START)
+    view = None
+    for each in waiting():
+        view = next_view(view, each)
+        screen.tell(each, view)
+    assert isinstance(to.file, io.StringIO)
+    lines = to.file.getvalue().splitlines()
+    assert lines[0] == "   0:00 · rita asked: “Tell everyone about the power cut on Friday”"
+    assert "   0:13 · agent1   vote for agent1 is void: agent2.2 came after it" in lines

@@ -1,0 +1,81 @@
+"""Arguments as people read them: all there, in full, and unambiguous."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.cards import Argument
+from bot.presenter.arguments import arguments_of, shown
+from bot.presenter.visible import LINE_END, original, original_of_lines
+from coordination.domain.canonical import Json, canonical, parse
+from coordination.errors import InvalidJsonError
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+VALUES: st.SearchStrategy[Json] = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10
+)
+
+
+def read_back(text: str) -> Json:
+    """What a careful reader takes a shown value for."""
+    is_text_of_lines = f"{LINE_END}\n" in text
+    if not is_text_of_lines:
+        try:
+            return parse(original(text.replace("\n", " ")))
+        except InvalidJsonError:
+            return original(text)
+    return original_of_lines(text)
+
+
+@given(VALUES)
+@example("5")
+@example("null")
+@example("")
+@example(" ")
+@example('"quoted"')
+@example("{}")
+@example("[1,\n2]")
+@example("NaN")
+@example("one\ntwo\n")
+@example({"a": {"b": ["\u202e", "↵\n", "⟨U+202E⟩", 12345678901234567890123]}})
+def test_every_value_can_be_read_back_from_what_is_shown(value: Json) -> None:
+    assert canonical(read_back(shown(value))) == canonical(value)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_every_argument_has_its_place(arguments: dict[str, Json]) -> None:
+    assert len(arguments_of(canonical(arguments))) == len(arguments)
+
+
+def test_names_and_values_stand_apart() -> None:
+    text = canonical(
+        {"title": "Power off", "count": 12345678901234567890, "when": {"day": "Friday", "hours": [14, 16]}}
+    )
+    assert arguments_of(text) == (
+        Argument(name="count", text="12345678901234567890"),
+        Argument(name="title", text="Power off"),
+        Argument(name="when", text='{"day":"Friday","hours":[14,16]}'),
+    )
+
+
+def test_nested_values_are_indented() -> None:
+    nested = {"long": "a text that does not fit into one short line", "list": [{"deep": True}]}
+    assert shown(nested) == '{\n  "long": "a text that does not fit into one short line",\n  "list": [{"deep":true}]\n}'
+
+
+def test_a_text_that_could_be_taken_for_something_else_is_quoted() -> None:
+    assert shown("true") == '"true"'
+    assert shown(" padded ") == '" padded "'
+    assert shown("14:00") == "14:00"
+
+
+def test_a_name_with_spaces_or_hidden_characters_is_quoted_or_named() -> None:
+    assert [each.name for each in arguments_of('{"":1,"two words":2,"x\\u202e":3}')] == [
+        '""',
+        '"two words"',
+        "x⟨U+202E⟩",
+    ]
+
+
+def test_what_is_no_object_is_still_shown() -> None:
+    assert arguments_of("[1,2]") == (Argument(name="", text="[1,2]"),)
+    assert arguments_of("not json\u202e") == (Argument(name="", text="not json⟨U+202E⟩"),)
