@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from coordination.adapters.mcp_complaints import failed_start
 from coordination.adapters.mcp_connection import Patience
 from coordination.adapters.mcp_hub import McpHub
+from coordination.adapters.mcp_passage import Passage
 from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
@@ -153,6 +155,17 @@ async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection
     assert len(journal(counted)) == 1
 
 
+async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
+    hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordination.adapters.mcp_http.MAX_ANSWER", 2_000)
+    async with listening("mcp_http_raw", counted, "is_large") as (port, _):
+        with pytest.raises(CallOutcomeUnknownError, match="answered with more than"):
+            await hub.executor([http(port)]).call(planned(), "key")
+        await hub.aclose()
+    assert len(journal(counted)) == 1
+
+
 async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "drops_the_stream") as (port, _):
         with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
@@ -198,3 +211,18 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
         await executor.call(planned(n=3), "key-3")
         await hub.aclose()
     assert [json.loads(canonical(each["arguments"])) for each in journal(counted)] == [{"n": 1}, {"n": 3}]
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (403, "refused our credentials (HTTP 403): the operator must correct its headers in the config"),
+        (405, "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config"),
+        (429, "turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit"),
+        (308, "redirects to another address (HTTP 308): the operator must put the final one in the config"),
+        (502, "answered HTTP 502: the operator must see its log"),
+    ],
+)
+def test_what_a_server_says_to_a_handshake_is_put_in_terms_of_what_to_do(status: int, sentence: str) -> None:
+    found = Passage(was_sent=True, status=status, loss=f"answered HTTP {status}")
+    assert str(failed_start(http(1), Exception("SDK text"), found)) == f"The MCP server world {sentence}."

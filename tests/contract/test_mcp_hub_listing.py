@@ -133,6 +133,21 @@ async def test_a_server_without_tools_has_none(hub: McpHub) -> None:
     assert await hub.definitions([stdio("mcp_listing", "without_tools")]) == []
 
 
+async def test_a_server_that_does_not_answer_when_asked_again_is_complained_of(hub: McpHub, trigger: Path) -> None:
+    spec = stdio("mcp_listing", "falls_silent", trigger, call_timeout=0.5)
+    await hub.definitions([spec])
+    with pytest.raises(ToolServerError, match=r"did not answer within 0.5 s: the operator must see what keeps it"):
+        await hub.executor([spec]).definition_digest("world", "post")
+
+
+async def test_a_server_that_dies_when_asked_again_is_asked_once_more(hub: McpHub, trigger: Path) -> None:
+    spec = stdio("mcp_listing", "dies_when_told", trigger)
+    (tool,) = await hub.definitions([spec])
+    becomes(trigger, {})
+    assert await hub.executor([spec]).definition_digest("world", "post") == tool.digest
+    assert list(trigger.parent.glob("trigger")) == [], "it did not die"
+
+
 async def test_what_execution_finds_out_is_what_the_next_plan_sees(hub: McpHub, trigger: Path) -> None:
     spec = changing(trigger)
     await hub.definitions([spec])

@@ -83,6 +83,10 @@ def well(handler: Handler, message: Message) -> None:
     handler.answer(message, a_text("did it"))
 
 
+def is_large(handler: Handler, message: Message) -> None:
+    handler.answer(message, a_text("x" * 5_000))
+
+
 def redirects(handler: Handler, message: Message) -> None:
     """As servers do that want a slash at the end: the client is to send the same once more."""
     handler.send("", status=307, headers={"location": "/mcp/"})
@@ -151,6 +155,7 @@ BEHAVIOURS: dict[str, Callable[[Handler, Message], None]] = {
         each.__name__: each
         for each in (
             well,
+            is_large,
             redirects,
             sees_other,
             forbids,

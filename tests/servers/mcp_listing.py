@@ -1,7 +1,9 @@
 """`python -m tests.servers.mcp_listing BEHAVIOUR [TRIGGER]`: lists its tools in ways that a client must survive."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +48,24 @@ def nonsense(params: Message) -> Message:
     return {"tools": "none"}
 
 
+def falls_silent(params: Message) -> Message:
+    """Answers only the first time."""
+    trigger = Path(sys.argv[2])
+    if trigger.exists():
+        threading.Event().wait()
+    trigger.touch()
+    return {"tools": [a_tool("post")]}
+
+
+def dies_when_told(params: Message) -> Message:
+    """The file is its order to die, once."""
+    trigger = Path(sys.argv[2])
+    if trigger.exists():
+        trigger.unlink()
+        os._exit(7)
+    return {"tools": [a_tool("post")]}
+
+
 def without_tools(params: Message) -> Message:
     return {"error": {"code": -32601, "message": "tools/list is not known here"}}
 
@@ -88,6 +108,8 @@ LISTS: dict[str, Callable[[Message], Message]] = {
         changing,
         changes_meanwhile,
         without_tools,
+        falls_silent,
+        dies_when_told,
     )
 }
 
