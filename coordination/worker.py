@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
-from typing import assert_never
+from typing import assert_never, cast
 
 from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
 from coordination.domain import events as e
@@ -192,4 +192,4 @@ async def _watch(journal: Journal, log: RunLog) -> None:
 
 def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
     first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+    return _leaf(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first

@@ -1,7 +1,8 @@
 """Small real stand-ins for the outside world: they behave, and they remember."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from coordination.ports import (
     Job,
     Model,
     Occasion,
+    Perform,
     ReadTools,
     Reply,
     RunSummary,
@@ -57,6 +59,10 @@ class IdleEngine:
     def __init__(self) -> None:
         self.nudges = 0
 
+    @asynccontextmanager
+    async def running(self, perform: Perform) -> AsyncGenerator[None]:
+        yield
+
     def nudge(self) -> None:
         self.nudges += 1
 
@@ -77,11 +83,11 @@ def well(call: PlannedCall) -> ToolOutput:
 class World:
     """What the servers really did, and every read they answered."""
 
-    done: list[PlannedCall] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    reads: list[tuple[str, str, str]] = field(default_factory=list)
-    behaviours: list[Behaviour] = field(default_factory=list)
-    definitions: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    done: list[PlannedCall] = field(default_factory=list[PlannedCall])
+    keys: list[str] = field(default_factory=list[str])
+    reads: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    behaviours: list[Behaviour] = field(default_factory=list[Behaviour])
+    definitions: dict[tuple[str, str], str | None] = field(default_factory=dict[tuple[str, str], str | None])
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
         """As planned, unless the test changed it."""

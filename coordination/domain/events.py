@@ -4,12 +4,35 @@ Agents are numbers from 1; `agents` in RunRequested has their names for operator
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, TypeAlias
 
+from coordination.domain.agent_events import (
+    ActionRecorded,
+    AgentCorrected,
+    AgentFailed,
+    AgentTold,
+    AnswerAccepted,
+    ModelRetried,
+    ModelUsed,
+    Narration,
+    ToolRead,
+    TurnStarted,
+    VoteCast,
+    VoteVoided,
+)
 from coordination.domain.ballot import Election
+from coordination.domain.call_events import (
+    CallFailed,
+    CallOutcomeUnknown,
+    CallResolved,
+    CallsSkipped,
+    CallStarted,
+    CallSucceeded,
+    LateResult,
+    Verdict,
+)
 from coordination.domain.person import Person
-from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,122 +63,6 @@ class DeliberationStarted:
 
     revision: int
     kind: Literal["deliberation_started"] = "deliberation_started"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TurnStarted:
-    """An agent began a turn, having seen everything up to `epoch`."""
-
-    agent: int
-    turn: int
-    epoch: int
-    kind: Literal["turn_started"] = "turn_started"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ToolRead:
-    """An agent used a tool that runs at once; `excerpt` is the beginning of what came back."""
-
-    agent: int
-    server: str
-    tool: str
-    arguments: str
-    excerpt: str
-    is_error: bool = False
-    kind: Literal["tool_read"] = "tool_read"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionRecorded:
-    """An agent called a deferred tool: nothing ran, the call is on record."""
-
-    agent: int
-    call: PlannedCall
-    kind: Literal["action_recorded"] = "action_recorded"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentTold:
-    """A running turn was told of the answers up to `epoch`."""
-
-    agent: int
-    epoch: int
-    kind: Literal["agent_told"] = "agent_told"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentCorrected:
-    """An agent broke the protocol and was told so."""
-
-    agent: int
-    reason: str
-    kind: Literal["agent_corrected"] = "agent_corrected"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelUsed:
-    """One model call's tokens; `input_tokens` includes `cached_tokens`, `cost` is in US dollars where known."""
-
-    agent: int
-    model: str
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    cost: float | None = None
-    kind: Literal["model_used"] = "model_used"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelRetried:
-    """A model call failed in passing and is made again after `wait` seconds."""
-
-    agent: int
-    reason: str
-    wait: float
-    kind: Literal["model_retried"] = "model_retried"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnswerAccepted:
-    """An answer opened the epoch `epoch` and voided every vote before it."""
-
-    agent: int
-    number: int
-    epoch: int
-    text: str
-    calls: tuple[PlannedCall, ...] = ()
-    kind: Literal["answer_accepted"] = "answer_accepted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class VoteCast:
-    """A vote, with the epoch that its voter had seen. It counts only if that is the newest."""
-
-    agent: int
-    choice: int
-    epoch: int
-    reason: str
-    kind: Literal["vote_cast"] = "vote_cast"
-
-
-@dataclass(frozen=True, kw_only=True)
-class VoteVoided:
-    """A vote stopped counting, or never did, because the answer of epoch `by_epoch` came."""
-
-    agent: int
-    choice: int
-    epoch: int
-    by_epoch: int
-    kind: Literal["vote_voided"] = "vote_voided"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentFailed:
-    """An agent is out for the run."""
-
-    agent: int
-    reason: str
-    kind: Literal["agent_failed"] = "agent_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,88 +147,6 @@ class RunCancelled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallStarted:
-    """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's."""
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    digest: str
-    hand: str
-    kind: Literal["call_started"] = "call_started"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallSucceeded:
-    """The server answered that the call was done."""
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    result: str
-    kind: Literal["call_succeeded"] = "call_succeeded"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallFailed:
-    """The call was refused before it left, or the server answered with an error."""
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    reason: str
-    kind: Literal["call_failed"] = "call_failed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallOutcomeUnknown:
-    """The call left and no answer came."""
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    reason: str
-    kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LateResult:
-    """What a server said of a call after its outcome had already been declared unknown."""
-
-    index: int
-    succeeded: bool
-    result: str
-    kind: Literal["late_result"] = "late_result"
-
-
-Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallResolved:
-    """A person settled an unknown outcome. What is left may run until `valid_until`."""
-
-    index: int
-    by: Person
-    verdict: Verdict
-    valid_until: datetime
-    kind: Literal["call_resolved"] = "call_resolved"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallsSkipped:
-    """These calls were never started, and never will be under this approval."""
-
-    indexes: tuple[int, ...]
-    reason: str
-    kind: Literal["calls_skipped"] = "calls_skipped"
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunFinished:
     """Every call has its receipt, and the report is written; `report` is None where writing it failed."""
 
@@ -336,11 +161,6 @@ class RunFailed:
     reason: str
     kind: Literal["run_failed"] = "run_failed"
 
-
-Narration: TypeAlias = (
-    TurnStarted | ToolRead | ActionRecorded | AgentTold | AgentCorrected | ModelUsed | ModelRetried | VoteVoided
-)
-"""Events that tell the story and move no state."""
 
 RunEvent: TypeAlias = (
     RunRequested
@@ -367,3 +187,40 @@ RunEvent: TypeAlias = (
     | RunFinished
     | RunFailed
 )
+
+__all__ = [
+    "ActionRecorded",
+    "ActionRefused",
+    "AgentCorrected",
+    "AgentFailed",
+    "AgentTold",
+    "AnswerAccepted",
+    "ApprovalGiven",
+    "CallFailed",
+    "CallOutcomeUnknown",
+    "CallResolved",
+    "CallStarted",
+    "CallSucceeded",
+    "CallsSkipped",
+    "ChangesRequested",
+    "DeliberationStarted",
+    "Exchange",
+    "LateResult",
+    "ModelRetried",
+    "ModelUsed",
+    "Narration",
+    "PlanExpired",
+    "PlanProposed",
+    "PlanRejected",
+    "RunAnswered",
+    "RunCancelled",
+    "RunEvent",
+    "RunFailed",
+    "RunFinished",
+    "RunRequested",
+    "ToolRead",
+    "TurnStarted",
+    "Verdict",
+    "VoteCast",
+    "VoteVoided",
+]

@@ -9,8 +9,8 @@ import json
 import statistics
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.bench.floor import CONTENDERS, Timings, measure
@@ -58,7 +58,7 @@ def contenders(base_url: str, runs: int) -> None:
             f"{each.runs_a_second / least.runs_a_second:10.2f}"
         )
     for name in PEERS.keys() - timings.keys():
-        print(f"{name:20}  not installed: make bench-peers")
+        print(f"{name:20}  not measured: make bench-peers installs it")
 
 
 def crowds(base_url: str) -> None:
@@ -73,7 +73,7 @@ def crowds(base_url: str) -> None:
     for agents in (2, 5, 10, 20):
         _reset(base_url)
         _measured("agents", base_url, str(agents))
-        counters = _get(f"{base_url}/counters")
+        counters = _counters(base_url)
         print(
             f"  {agents:2} agents: {counters['requests']:3} requests, {counters['bytes_in'] / 1e3:7.0f} kB sent,"
             f" {counters['bytes_in'] / 1e3 / agents:5.1f} kB per agent"
@@ -130,13 +130,18 @@ def _peer(module: str, base_url: str, runs: int) -> Timings | None:
 
 
 def _reset(base_url: str) -> None:
-    urllib.request.urlopen(urllib.request.Request(f"{base_url}/reset", method="POST"), timeout=10).close()
+    _asked(base_url, "POST", "/v1/reset")
 
 
-def _get(address: str) -> dict[str, int]:
-    with urllib.request.urlopen(address, timeout=10) as response:
-        counters: dict[str, int] = json.load(response)
+def _counters(base_url: str) -> dict[str, int]:
+    counters: dict[str, int] = json.loads(_asked(base_url, "GET", "/v1/counters"))
     return counters
+
+
+def _asked(base_url: str, method: str, path: str) -> bytes:
+    connection = HTTPConnection(base_url.split("/")[2], timeout=10)
+    connection.request(method, path)
+    return connection.getresponse().read()
 
 
 if __name__ == "__main__":

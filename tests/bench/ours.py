@@ -80,7 +80,7 @@ async def whole_run(base_url: str) -> AsyncGenerator[Run]:
         async def run() -> None:
             _, state = await run_through(application, request)
             if not isinstance(state, s.Answered):
-                raise RuntimeError(f"a run of the benchmark ended badly: {state}")
+                raise SystemExit(f"a run of the benchmark ended badly: {state}")
 
         yield run
 
@@ -129,7 +129,7 @@ async def decisions(base_url: str, *, count: int) -> list[float]:
         for _ in range(count):
             run, state = await run_through(application, request)
             if not isinstance(state, s.AwaitingDecision):
-                raise RuntimeError(f"a run of the benchmark has no plan: {state}")
+                raise SystemExit(f"a run of the benchmark has no plan: {state}")
             begun = time.perf_counter()
             await application.coordinator.approve(run, state.plan.digest, request.requester)
             async for recorded in application.log.follow(run):

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
 
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -64,6 +65,7 @@ class RunMachine(RuleBasedStateMachine):
         self.is_over = False
         self.doubt: int | None = None
 
+    @override
     def teardown(self) -> None:
         self.runner.close()
 
@@ -79,7 +81,7 @@ class RunMachine(RuleBasedStateMachine):
         names = iter(["RUN1"])
         self.people = Coordinator(
             self.log,
-            IdleEngine(),  # type: ignore[arg-type]  # only nudged here
+            IdleEngine(),
             clock=self.clock,
             new_id=lambda: next(names),
             configure=lambda text, origin, tenant: FakePrepared(profile, []),
@@ -216,7 +218,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule(endings=st.lists(st.sampled_from(ENDINGS), min_size=3, max_size=3), hand=st.uuids(), moved=moves)
     def a_worker_executes(self, endings: list[str], hand: object, moved: bool) -> None:
         """It does so whenever it likes, also when it has no business to: the log must hold it back."""
-        self.world.behaviours = [lambda call, ending=ending: self.happen(call, ending) for ending in endings]  # type: ignore[misc]  # a lambda per ending
+        self.world.behaviours = [lambda call, ending=ending: self.happen(call, ending) for ending in endings]
         self.world.definitions = {("board", "post"): "another definition"} if moved else {}
 
         async def work() -> None:

@@ -26,14 +26,14 @@ class Table:
     rules: tuple[Rule, ...] = (LOOKS_READ,)
     ballot: Ballot | None = None
     world: World = field(default_factory=World)
-    events: list[RunEvent] = field(default_factory=list)
+    events: list[RunEvent] = field(default_factory=list[RunEvent])
     clock: FakeClock = field(default_factory=FakeClock)
     definitions: Sequence[ToolDefinition] = ()
 
     def __post_init__(self) -> None:
         self._recorded = asyncio.Event()
         hub = FakeHub(self.world, self.definitions)
-        seats = []
+        seats: list[Seat] = []
         for profile, model in zip(a_profile(len(self.models)).agents, self.models, strict=True):
             agent = type(profile)(
                 number=profile.number, id=profile.id, system_message="", servers=profile.servers, rules=self.rules

@@ -198,7 +198,7 @@ BAD_ENDS = {
 @pytest.mark.parametrize("bad", BAD_ENDS.values(), ids=BAD_ENDS.keys())
 async def test_a_turn_that_ends_badly_is_corrected_and_may_end_well(bad: list[tuple[str, dict[str, object]]]) -> None:
     """Every call of the bad reply gets a result, and the next reply is taken."""
-    first = PlayedModel(answers("one"), lambda _: reply(*bad), votes(1))
+    first = PlayedModel(answers("one"), calls(*bad), votes(1))
     table = Table([first, PlayedModel(answers("two"), votes(1))])
     election = await table.run()
     assert election.winner.agent == 1
@@ -210,7 +210,7 @@ async def test_a_turn_that_ends_badly_is_corrected_and_may_end_well(bad: list[tu
 @pytest.mark.parametrize("bad", [*BAD_ENDS.values(), None], ids=[*BAD_ENDS.keys(), "no call at all"])
 async def test_an_agent_that_will_not_be_corrected_is_out(bad: list[tuple[str, dict[str, object]]] | None) -> None:
     """Three corrections a turn; the fourth mistake ends it, and the other agent finishes."""
-    step = says("I think…") if bad is None else (lambda _: reply(*bad))
+    step = says("I think…") if bad is None else calls(*bad)
     first = PlayedModel(answers("one"), step, step, step, step)
     table = Table([first, PlayedModel(answers("two"), votes(2))])
     election = await table.run()

@@ -7,6 +7,7 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Policy
+from coordination.domain.plan import PlannedCall
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
 from coordination.knobs import Knobs
@@ -216,6 +217,10 @@ def fails_with(error: BaseException) -> object:
     return behaviour
 
 
+def says_no(call: PlannedCall) -> ToolOutput:
+    return ToolOutput(text="no such channel", is_error=True)
+
+
 async def run_approved(office: Office, *behaviours: object) -> tuple[str, s.RunState]:
     run, state = await office.planned()
     office.world.behaviours = list(behaviours)  # type: ignore[arg-type]  # behaviours by shape
@@ -227,7 +232,7 @@ async def run_approved(office: Office, *behaviours: object) -> tuple[str, s.RunS
 async def test_the_first_failure_stops_the_rest() -> None:
     """The receipts say which call failed and which were skipped."""
     office = Office(*two_agents())
-    _, final = await run_approved(office, lambda _: ToolOutput(text="no such channel", is_error=True))
+    _, final = await run_approved(office, says_no)
     assert isinstance(final, s.Finished)
     assert [receipt.kind for receipt in final.receipts] == ["failed", "skipped"]
     assert len(office.world.done) == 1
@@ -417,7 +422,7 @@ async def test_a_server_that_can_not_start_fails_the_run_with_that_sentence() ->
     async def broken(servers: object) -> list[ToolDefinition]:
         raise ToolServerError("The MCP server board can't start: the operator must install it.")
 
-    office.hub.definitions = broken  # type: ignore[method-assign,assignment]  # a broken hub
+    office.hub.definitions = broken  # a broken hub
     run = await office.ask()
     await office.work()
     state = await office.state(run)
@@ -428,7 +433,7 @@ async def test_a_server_that_can_not_start_fails_the_run_with_that_sentence() ->
 async def test_rules_for_tools_that_do_not_exist_fail_the_run() -> None:
     """A rule that matches nothing protects nothing."""
     office = Office(PlayedModel())
-    office.prepared.complaints = lambda definitions: ["tools[0]: nothing matches"]  # type: ignore[method-assign,assignment]  # as settings do
+    office.prepared.complaints = lambda definitions: ["tools[0]: nothing matches"]  # as settings do
     run = await office.ask()
     await office.work()
     state = await office.state(run)

@@ -1,7 +1,7 @@
 """The rules of a run by themselves: what evolve refuses, whatever a careless service might send it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -28,16 +28,15 @@ def executing(plan: Plan, **fields: object) -> s.Executing:
     """A run whose plan was approved by alice."""
     state = evolve(proposed(plan), e.ApprovalGiven(by=ALICE, digest=plan.digest), SOON)
     assert isinstance(state, s.Executing)
-    return replace(state, **fields)  # type: ignore[arg-type]  # fields by name
+    return replace(state, **fields)
 
 
-def started(plan: Plan, nth: int = 0, **fields: object) -> e.CallStarted:
-    """The start of a call, as approved unless told otherwise."""
+def started(plan: Plan, nth: int = 0) -> e.CallStarted:
+    """The start of a call, as approved."""
     call = plan.calls[nth]
-    event = e.CallStarted(
+    return e.CallStarted(
         index=nth, server=call.server, tool=call.tool, arguments=call.arguments, digest=plan.digest, hand="h"
     )
-    return replace(event, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 TWO = a_plan(a_call(title="a"), a_call(title="b"))
@@ -58,7 +57,7 @@ TWO = a_plan(a_call(title="a"), a_call(title="b"))
 def test_only_the_next_approved_call_can_start(fields: dict[str, object]) -> None:
     """Other arguments, another tool, server, plan or place: refused."""
     with pytest.raises(IllegalTransition):
-        evolve(executing(TWO), started(TWO, **fields), SOON)
+        evolve(executing(TWO), replace(started(TWO), **fields), SOON)
 
 
 def test_no_call_starts_at_or_after_expiry_or_a_cancellation_or_beside_another() -> None:
@@ -82,7 +81,7 @@ def test_no_call_starts_after_one_that_did_not_succeed() -> None:
 
 
 @pytest.mark.parametrize("at", [TWO.expires_at, LATE])
-def test_nothing_is_decided_at_or_after_expiry(at: object) -> None:
+def test_nothing_is_decided_at_or_after_expiry(at: datetime) -> None:
     """No approval, no rejection, no change; only the expiry itself."""
     for event in (
         e.ApprovalGiven(by=ALICE, digest=TWO.digest),
@@ -90,7 +89,7 @@ def test_nothing_is_decided_at_or_after_expiry(at: object) -> None:
         e.ChangesRequested(by=ALICE, digest=TWO.digest, text="x"),
     ):
         with pytest.raises(IllegalTransition):
-            evolve(proposed(TWO), event, at)  # type: ignore[arg-type]  # a time
+            evolve(proposed(TWO), event, at)
     assert isinstance(evolve(proposed(TWO), e.PlanExpired(digest=TWO.digest), LATE), s.Expired)
     with pytest.raises(IllegalTransition):
         evolve(proposed(TWO), e.PlanExpired(digest=TWO.digest), SOON)

@@ -5,7 +5,7 @@
 import operator
 from typing import Annotated, TypedDict
 
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
@@ -39,40 +39,44 @@ class State(TypedDict):
     votes: Annotated[list[str], operator.add]
 
 
+async def turn(bound, number: int) -> dict[str, str]:
+    """Talk until the model answers or votes; its last call's arguments."""
+    messages = [SystemMessage(system(number)), HumanMessage(OPENING)]
+    while True:
+        reply = await bound.ainvoke(messages)
+        call = reply.tool_calls[0]
+        if call["name"] != "read_notice":
+            return call["args"]
+        messages += [reply, ToolMessage(read_notice.invoke(call["args"]), tool_call_id=call["id"])]
+
+
+def answering(bound, number: int):
+    """A node in which one agent answers."""
+
+    async def node(state: State):
+        return {"answers": [(await turn(bound, number))["content"]]}
+
+    return node
+
+
+def voting(bound, number: int):
+    """A node in which one agent votes."""
+
+    async def node(state: State):
+        return {"votes": [(await turn(bound, number))["agent_id"]]}
+
+    return node
+
+
 def make(base_url: str):
     """One compiled graph for all runs."""
     model = ChatOpenAI(model="mock", base_url=base_url, api_key="k", streaming=True, stream_usage=True, max_retries=0)
-    answering = model.bind_tools([read_notice, new_answer])
-    voting = model.bind_tools([read_notice, new_answer, vote])
-
-    async def turn(bound, number: int) -> AIMessage:
-        messages = [SystemMessage(system(number)), HumanMessage(OPENING)]
-        while True:
-            reply = await bound.ainvoke(messages)
-            call = reply.tool_calls[0]
-            if call["name"] != "read_notice":
-                return reply
-            result = read_notice.invoke(call["args"])
-            messages += [reply, ToolMessage(result, tool_call_id=call["id"])]
-
-    def answer(number: int):
-        async def node(state: State):
-            reply = await turn(answering, number)
-            return {"answers": [reply.tool_calls[0]["args"]["content"]]}
-
-        return node
-
-    def ballot(number: int):
-        async def node(state: State):
-            reply = await turn(voting, number)
-            return {"votes": [reply.tool_calls[0]["args"]["agent_id"]]}
-
-        return node
-
+    first, last = model.bind_tools([read_notice, new_answer]), model.bind_tools([read_notice, new_answer, vote])
     graph = StateGraph(State)
     for number in (1, 2):
-        graph.add_node(f"answer{number}", answer(number))
-        graph.add_node(f"vote{number}", ballot(number))
+        graph.add_node(f"answer{number}", answering(first, number))
+        graph.add_node(f"vote{number}", voting(last, number))
+    for number in (1, 2):
         graph.add_edge(START, f"answer{number}")
         graph.add_edge(["answer1", "answer2"], f"vote{number}")
         graph.add_edge(f"vote{number}", END)

@@ -1,0 +1,88 @@
+"""What becomes of approved calls."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from coordination.domain.person import Person
+
+Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallStarted:
+    """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's."""
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    digest: str
+    hand: str
+    kind: Literal["call_started"] = "call_started"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSucceeded:
+    """The server answered that the call was done."""
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    result: str
+    kind: Literal["call_succeeded"] = "call_succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFailed:
+    """The call was refused before it left, or the server answered with an error."""
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    reason: str
+    kind: Literal["call_failed"] = "call_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOutcomeUnknown:
+    """The call left and no answer came."""
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    reason: str
+    kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateResult:
+    """What a server said of a call after its outcome had already been declared unknown."""
+
+    index: int
+    succeeded: bool
+    result: str
+    kind: Literal["late_result"] = "late_result"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallResolved:
+    """A person settled an unknown outcome. What is left may run until `valid_until`."""
+
+    index: int
+    by: Person
+    verdict: Verdict
+    valid_until: datetime
+    kind: Literal["call_resolved"] = "call_resolved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallsSkipped:
+    """These calls were never started, and never will be under this approval."""
+
+    indexes: tuple[int, ...]
+    reason: str
+    kind: Literal["calls_skipped"] = "calls_skipped"
