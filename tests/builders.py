@@ -107,6 +107,4 @@ def a_profile(size: int = 2, *, knobs: Knobs | None = None, policy: Policy | Non
         AgentProfile(number=number, id=f"agent-{number}", system_message="", servers=(BOARD,), rules=())
         for number in range(1, size + 1)
     )
-    return RunProfile(
-        agents=agents, servers=(BOARD,), knobs=knobs or Knobs(), policy=policy or Policy(roles=("ops",))
-    )
+    return RunProfile(agents=agents, servers=(BOARD,), knobs=knobs or Knobs(), policy=policy or Policy(roles=("ops",)))
