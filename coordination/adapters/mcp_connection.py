@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from contextvars import Context
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ class Connection:
         self._patience = patience
         self._starting: _Starting | None = None
         self._owner: asyncio.Task[None] | None = None
+        self._alive: dict[asyncio.Task[None], Session | None] = {}
         self._failures = 0
         self._mode = "legacy"
         self._is_closed = False
@@ -76,22 +77,22 @@ class Connection:
             self._starting = asyncio.get_running_loop().create_future()
             # A context of its own: the server outlives the run that happens to need it first.
             self._owner = self._owners.create_task(self._own(self._starting, self._owner), context=Context())
+            self._alive[self._owner] = None
+            self._owner.add_done_callback(self._alive.pop)
         outcome = await asyncio.shield(self._starting)
         if isinstance(outcome, _Failure):
             raise ToolServerError(outcome.text)
         return outcome
 
-    async def aclose(self) -> None:
-        """End the server, whatever it is doing, and wait until it is gone."""
+    def end(self) -> Collection[asyncio.Task[None]]:
+        """End the server, whatever it is doing, and start it no more; it is gone when the tasks are done."""
         self._is_closed = True
-        if self._owner is None or self._starting is None:
-            return
-        session = _session(self._starting)
-        if session is not None:
-            session.end()
-        elif not self._starting.done():
-            self._owner.cancel()
-        await asyncio.wait({self._owner})
+        for owner, session in self._alive.items():
+            if session is not None:
+                session.end()
+            elif owner is self._owner and self._starting is not None and not self._starting.done():
+                owner.cancel()
+        return list(self._alive)
 
     async def _own(self, starting: _Starting, before: asyncio.Task[None] | None) -> None:
         """Start the server, hand its session out, and stay until it is over."""
@@ -113,6 +114,9 @@ class Connection:
     async def _live(self, session: Session) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        owner = asyncio.current_task()
+        if owner is not None:
+            self._alive[owner] = session
         try:
             await session.finished()
         finally:
@@ -186,18 +190,11 @@ class _RefusedHandshakeError(Exception):
     """The server answers, and not to this handshake."""
 
 
-def _session(starting: _Starting) -> Session | None:
-    """The session, if the start is over and went well."""
-    if not starting.done() or isinstance(outcome := starting.result(), _Failure):
-        return None
-    return outcome
-
-
 def _is_over(starting: _Starting) -> bool:
     if not starting.done():
         return False
-    session = _session(starting)
-    return session is None or session.is_over
+    outcome = starting.result()
+    return isinstance(outcome, _Failure) or outcome.is_over
 
 
 def _settle(starting: _Starting, error: ToolServerError) -> None:

@@ -43,16 +43,19 @@ class McpHub:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
-        if self._owners is not None:
-            await self._owners.__aexit__(None, None, None)
+        try:
+            await self.aclose()
+        finally:
+            if self._owners is not None:
+                await self._owners.__aexit__(None, None, None)
 
     async def aclose(self) -> None:
         """End every server that was started here, all at once, and start none any more."""
         self._is_closed = True
-        async with asyncio.TaskGroup() as group:
-            for connection in self._connections.values():
-                group.create_task(connection.aclose())
+        # All are told before anything is waited for: who is cancelled while waiting has told them too.
+        ending = [owner for connection in self._connections.values() for owner in connection.end()]
+        if ending:
+            await asyncio.wait(ending)
 
     async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
         """Every tool of these servers, in the servers' order; starts those that are not running.

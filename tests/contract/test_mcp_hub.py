@@ -238,6 +238,26 @@ async def test_leaving_the_hub_ends_every_process_and_what_it_left_behind(tmp_pa
         await until_ended(pid)
 
 
+async def test_who_is_cancelled_while_leaving_the_hub_has_ended_the_servers_all_the_same(tmp_path: Path) -> None:
+    pids: list[int] = []
+    used = asyncio.Event()
+
+    async def use() -> None:
+        async with McpHub() as hub:
+            pids.append(int(str((await about(hub, stdio("mcp_counting", tmp_path / "j", "tells_of_itself")))["pid"])))
+            used.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(60):
+        using = asyncio.get_running_loop().create_task(use())
+        await used.wait()
+        using.cancel()
+        await asyncio.sleep(0)
+        using.cancel()
+        await asyncio.wait({using})
+    await until_ended(pids[0])
+
+
 async def test_nothing_is_started_before_it_is_needed(hub: McpHub, tmp_path: Path) -> None:
     spec = stdio("mcp_startup", "hangs", tmp_path / "pid")
     hub.reader([spec], LOOK)

@@ -53,6 +53,6 @@ def test_one_module_alone_can_call_tools() -> None:
         path.relative_to(ROOT)
         for package in ("bot", "coordination")
         for path in (ROOT / package).rglob("*.py")
-        if "call_tool" in path.read_text(encoding="utf-8")
+        if ".call_tool(" in path.read_text(encoding="utf-8")
     ]
     assert callers == [Path("coordination/adapters/mcp_session.py")]
