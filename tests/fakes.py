@@ -1,17 +1,14 @@
 """Small real stand-ins for the outside world: they behave, and they remember."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from coordination.domain.canonical import JsonObject, canonical
-from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall
-from coordination.domain.run import Recorded, replay
-from coordination.domain.states import AwaitingDecision, RunState
-from coordination.errors import ConflictError
+from coordination.domain.run import Recorded
 from coordination.knobs import RunProfile
 from coordination.ports import (
     Conversation,
@@ -21,7 +18,6 @@ from coordination.ports import (
     Perform,
     ReadTools,
     Reply,
-    RunSummary,
     Said,
     ServerSpec,
     Told,
@@ -31,6 +27,7 @@ from coordination.ports import (
     ToolSpec,
     Usage,
 )
+from tests import fake_log
 from tests.builders import START, a_definition
 
 
@@ -249,62 +246,20 @@ class FakePrepared:
         return ()
 
 
-class MemoryLog:
-    """The run log without a disk: the expected number decides every race, as in the real one."""
+class MemoryLog(fake_log.MemoryLog):
+    """The memory log of the contract suite, with its jobs at hand, and its shelves open to a test that looks inside."""
 
     def __init__(self) -> None:
-        self.events: dict[str, list[Recorded]] = {}
         self.jobs: list[Job] = []
-        self.configs: dict[str, tuple[str, str]] = {}
-        self._changed = asyncio.Event()
+        super().__init__(self.jobs.append)
 
-    async def append(
-        self,
-        run: str,
-        expected: int,
-        events: Sequence[RunEvent],
-        at: datetime,
-        state: RunState,
-        job: Job | None = None,
-    ) -> Sequence[Recorded]:
-        log = self.events.get(run, [])
-        await asyncio.sleep(0)
-        if len(self.events.get(run, [])) != expected:
-            raise ConflictError(run, expected)
-        added = [Recorded(run=run, seq=expected + n, at=at, event=event) for n, event in enumerate(events, start=1)]
-        self.events[run] = [*log, *added]
-        if job is not None:
-            self.jobs.append(job)
-        self._changed.set()
-        self._changed = asyncio.Event()
-        return added
+    @property
+    def events(self) -> dict[str, list[Recorded]]:
+        return self._events
 
-    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
-        return self.events.get(run, [])[after:]
-
-    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
-        while True:
-            changed = self._changed
-            for recorded in await self.read(run, after):
-                after = recorded.seq
-                yield recorded
-            await changed.wait()
-
-    async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
-        return []
-
-    async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
-        return [run for run in self.events if run.startswith(prefix.upper())]
-
-    async def due(self, at: datetime) -> Sequence[str]:
-        states = {run: replay(log) for run, log in self.events.items()}
-        return [r for r, state in states.items() if isinstance(state, AwaitingDecision) and at >= state.plan.expires_at]
-
-    async def save_config(self, digest: str, text: str, origin: str) -> None:
-        self.configs[digest] = (text, origin)
-
-    async def load_config(self, digest: str) -> tuple[str, str]:
-        return self.configs[digest]
+    @property
+    def configs(self) -> dict[str, tuple[str, str]]:
+        return self._configs
 
     def kinds(self, run: str) -> list[str]:
         """The kinds of a run's events, in order."""

@@ -163,7 +163,7 @@ def test_the_suite_notices_a_seeded_mistake(mutant: Mutant, tmp_path: Path) -> N
     shutil.copytree(ROOT / "coordination", tmp_path / "coordination", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("service", "unit"):
         shutil.copytree(ROOT / "tests" / folder, tmp_path / "tests" / folder)
-    for name in ("builders.py", "fakes.py", "conftest.py"):
+    for name in ("builders.py", "fake_log.py", "fakes.py", "conftest.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     module = tmp_path / "coordination" / mutant.module
