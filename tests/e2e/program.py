@@ -1,0 +1,109 @@
+"""The real command line as a process of its own, with a folder of its own for everything that it keeps."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+"""Seconds that one command may take."""
+
+KEPT = ("PATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """Standard output as events: each line is one JSON object."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def first(self, kind: str) -> dict[str, object]:
+        """The first event of a kind."""
+        return next(event for event in self.events if event["kind"] == kind)
+
+    @property
+    def run(self) -> str:
+        """The run that the events are about."""
+        return str(self.events[0]["run"])
+
+
+@dataclass(frozen=True)
+class Program:
+    """One person's installation. `environ` is added to the little that a process needs."""
+
+    folder: Path
+    environ: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self.folder / "massgen-bot"
+
+    def surroundings(self, **more: str) -> dict[str, str]:
+        """The environment of a process."""
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        given = {"XDG_STATE_HOME": str(self.folder), "HOME": str(self.folder), "MASSGEN_BOT_DEMO_PACE": "0"}
+        return {**kept, **given, **self.environ, **more}
+
+    def start(self, *arguments: str, cwd: Path = ROOT, **environ: str) -> "subprocess.Popen[str]":
+        """Start a command without a terminal."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "bot", *arguments],
+            cwd=cwd,
+            env={**self.surroundings(**environ), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, cwd: Path = ROOT, **environ: str) -> Ended:
+        """Run a command to its end."""
+        with self.start(*arguments, cwd=cwd, **environ) as process:
+            try:
+                return end_of(process)
+            finally:
+                process.kill()
+
+    def writes(self) -> list[tuple[str, object]]:
+        """What the demo's board really did, in order: tool and arguments."""
+        journal = self.state / "notices.json.journal"
+        if not journal.exists():
+            return []
+        lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        return [(line["tool"], line["arguments"]) for line in lines]
+
+    def config(self, *changes: tuple[str, str], name: str = "toy.yaml") -> Path:
+        """The demo's configuration with some texts replaced."""
+        text = (ROOT / "configs/demo.yaml").read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text, f"the demo's configuration has no {old!r}"
+            text = text.replace(old, new)
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def end_of(process: "subprocess.Popen[str]") -> Ended:
+    """Wait for a process that was started."""
+    out, err = process.communicate(timeout=PATIENCE)
+    return Ended(status=process.returncode, out=out, err=err)
+
+
+def planned(event: Mapping[str, object]) -> list[tuple[str, object]]:
+    """The calls of a proposal, as the board's journal would have them."""
+    plan = event["plan"]
+    assert isinstance(plan, dict)
+    calls: Sequence[Mapping[str, object]] = plan["calls"]
+    return [(str(call["tool"]), call["arguments"]) for call in calls]
