@@ -11,7 +11,7 @@ from coordination.settings.complaints import KeyPath, any_of, mismatch, nearest,
 from coordination.settings.models import BackendKeys, ModelOptions
 from coordination.settings.nodes import Table, is_open, source_of
 from coordination.settings.providers import PROVIDERS, Family, Provider, provider_at, type_of_model
-from coordination.settings.reader import Reader
+from coordination.settings.reader import Reader, writes
 from coordination.settings.sections import BACKEND, REASONING, TEXT, THINKING
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
@@ -126,7 +126,7 @@ class BackendReader:
         type_ = type_of_model(keys.model or "")
         if type_ is not None:
             return PROVIDERS[type_]
-        if {"type", "model"} & table.entries.keys() and keys.model is None:
+        if writes(table, "type") or (writes(table, "model") and keys.model is None):
             return None
         model = quoted(source_of(table, "model"), 60)
         found = f"no type, and the model {model} tells none" if keys.model else "neither type nor model"
@@ -135,10 +135,10 @@ class BackendReader:
 
     def _check(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
         if provider.family == "scripted":
-            if len({"script", "script_file"} & table.entries.keys()) != 1:
+            if writes(table, "script") == writes(table, "script_file"):
                 found = "neither script nor script_file" if keys.script is None else "both script and script_file"
                 self._complain(table, "script", path, mismatch(found, "one of them"))
-        elif "model" not in table.entries and provider.family != "claude_code":
+        elif not writes(table, "model") and provider.family != "claude_code":
             self._complain(table, "model", path, mismatch("nothing", f"the name of a model of {provider.title}"))
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
             found = "max_tokens and max_completion_tokens, which differ"

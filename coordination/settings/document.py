@@ -56,8 +56,8 @@ def read(text: str, report: Report) -> Table | None:
     except yaml.YAMLError as error:
         _complain_of_syntax(error, text, report)
         return None
-    except ValueError:
-        # Numbers in escapes and directives, which PyYAML hands to Python as they are.
+    except (ValueError, OverflowError):
+        # Numbers in escapes, which PyYAML without libyaml hands to Python as they are.
         report.complain(1, (), mismatch("a text that is no YAML", "a YAML file"))
         return None
     if isinstance(root, Table):

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -37,9 +38,20 @@ def _server_name(text: str) -> str:
 
 
 def _web_address(text: str) -> str:
-    if not re.match(r"^https?://[^\s/]", text) and not text.startswith("${"):
+    if not is_web_address(text):
         raise ValueError("an address that begins with http:// or https://")
     return text
+
+
+def is_web_address(text: str) -> bool:
+    """Whether something can be asked for at this address; one that begins with an open variable might be."""
+    if text.startswith("${"):
+        return True
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _seconds(text: str) -> str:

@@ -151,10 +151,7 @@ def type_of_model(model: str) -> str | None:
 
 def provider_at(base_url: str) -> Provider | None:
     """The provider whose address this is."""
-    try:
-        host = urlsplit(base_url).hostname or ""
-    except ValueError:
-        return None
+    host = urlsplit(base_url).hostname or ""
     for provider in _ALL:
         if any(host == known or host.endswith(f".{known}") for known in provider.hosts):
             return provider

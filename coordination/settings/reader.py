@@ -58,7 +58,7 @@ class Reader:
             if problem not in unjudged:
                 self._complain(section, table, path, problem)
         if len(unjudged) == len(problems) or is_partial_welcome:
-            return self._without(section, table, path, values, problems)
+            return self._without(section, values, problems)
         return None
 
     def table(self, parent: Table, key: str, path: KeyPath) -> Table | None:
@@ -119,23 +119,15 @@ class Reader:
         self.report.warn(table.line_of(key), (*path, key), text, once_for=f"{section.name}.{key}")
 
     def _without(
-        self,
-        section: Section[KeysT],
-        table: Table,
-        path: KeyPath,
-        values: dict[str, object],
-        problems: list[ErrorDetails],
+        self, section: Section[KeysT], values: dict[str, object], problems: list[ErrorDetails]
     ) -> KeysT | None:
         """The section without the keys that have problems."""
         bad = {str(problem["loc"][0]) for problem in problems}
         try:
             return section.keys.model_validate({key: value for key, value in values.items() if key not in bad})
-        except ValidationError as error:
-            known = {problem["loc"] for problem in problems}
-            for problem in error.errors(include_url=False, include_input=False):
-                if problem["loc"] not in known:
-                    self._complain(section, table, path, problem)
-        return None
+        except ValidationError:
+            # One of them is required, and so there is no section.
+            return None
 
     def _complain(self, section: Section[KeysT], table: Table, path: KeyPath, problem: ErrorDetails) -> None:
         if problem["type"] == "missing":
@@ -169,6 +161,11 @@ def _waits(table: Table, problem: ErrorDetails) -> bool:
     return node is not None and is_open(node)
 
 
+def writes(table: Table, key: str) -> bool:
+    """Whether there is anything under a key, fit or not."""
+    return key in table.entries and not is_absent(table.entries[key])
+
+
 def _node_at(table: Table, place: tuple[str | int, ...]) -> tuple[Node | None, int]:
     """The value at a place, and the line of its key; of the last part of the place that there is."""
     node: Node | None = table
@@ -186,9 +183,8 @@ def _node_at(table: Table, place: tuple[str | int, ...]) -> tuple[Node | None, i
 
 def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tuple[str, str]:
     """What was found, in words, and the word itself where it may be repeated."""
-    if not isinstance(node, Scalar) or node.value is None or problem["type"] in ("tuple_type", "dict_type"):
-        return kind_of(node), ""
-    if is_secret:
+    is_collection_wanted = problem["type"] in ("tuple_type", "dict_type")
+    if not isinstance(node, Scalar) or node.value is None or is_secret or is_collection_wanted:
         return kind_of(node), ""
     return quoted(node.source) if isinstance(node.value, str) else node.source, node.source
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from coordination.domain.canonical import canonical
 from coordination.ports import ServerSpec
 from coordination.settings.complaints import KeyPath, mismatch, quoted
-from coordination.settings.models import ServerKeys
+from coordination.settings.models import ServerKeys, is_web_address
 from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
 from coordination.settings.reader import Reader, is_absent
 from coordination.settings.sections import SERVER
@@ -133,17 +133,17 @@ class ServerReader:
     def _with_one_command(self, table: Table, path: KeyPath) -> tuple[Table, tuple[Scalar, ...]]:
         """The table with one word as its command, and the words that MassGen lets follow it in there."""
         node = table.entries.get("command")
-        words: tuple[Node, ...] = ()
-        if isinstance(node, Listing) and node.items:
-            words = node.items
+        words: tuple[Scalar, ...] = ()
+        if isinstance(node, Listing):
+            words = tuple(item for _, item in self._reader.texts(table, "command", path))
         elif isinstance(node, Scalar) and "args" not in table.entries and " " in node.source.strip():
             words = self._split(node, path)
         if not words:
             return table, ()
         entries = {**table.entries, "command": words[0]}
-        return replace(table, entries=entries), tuple(word for word in words[1:] if isinstance(word, Scalar))
+        return replace(table, entries=entries), words[1:]
 
-    def _split(self, command: Scalar, path: KeyPath) -> tuple[Node, ...]:
+    def _split(self, command: Scalar, path: KeyPath) -> tuple[Scalar, ...]:
         try:
             texts, sources = shlex.split(command.text), shlex.split(command.source)
         except ValueError:
@@ -210,7 +210,7 @@ def _incoherence(keys: ServerKeys) -> tuple[str, str] | None:
         return "type", mismatch("no url", "the url of the server")
     if not is_http and keys.command is None:
         return "type", mismatch("neither command nor url", "a command (stdio) or a url (streamable-http)")
-    if keys.url is not None and not keys.url.get_secret_value().startswith(("http://", "https://", "${")):
+    if keys.url is not None and not is_web_address(keys.url.get_secret_value()):
         return "url", mismatch("a text", "an address that begins with http:// or https://")
     if is_http and (keys.args or keys.env):
         return "args" if keys.args else "env", mismatch("a key for a server with a command", "none beside url")

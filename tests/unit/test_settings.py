@@ -232,6 +232,47 @@ def test_another_server_under_a_known_name_is_an_error() -> None:
     ]
 
 
+def test_a_server_of_an_agents_own_does_not_take_a_name_that_is_written_elsewhere() -> None:
+    backend = "backend: {type: ollama, model: m, mcp_servers: {board: {command: x, env: {T: %s}}}}"
+    text = f"agents: [{{{backend % 'a'}}}, {{{backend % 'b'}}}, {{{backend % 'b'}}}]\n"
+    settings = settings_of(text + "mcp_servers: {board_2: {command: other}}\n")
+    assert [server.name for server in settings.servers] == ["board_2", "board", "board_3"]
+    assert [agent.servers[1].name for agent in settings.agents] == ["board", "board_3", "board_3"]
+
+
+def test_an_agent_may_repeat_a_shared_server_and_not_change_it() -> None:
+    text = """
+agents:
+  - backend: {type: ollama, model: m, mcp_servers: {board: {command: x, env: {T: %s}}}}
+mcp_servers: {board: {command: x, env: {T: a}}}
+"""
+    settings = settings_of(text % "a")
+    assert settings.agents[0].servers == settings.servers
+    assert len(settings.servers) == 1
+    with pytest.raises(ConfigError, match="found another server board than in line 4"):
+        settings_of(text % "b")
+
+
+def test_a_limit_that_is_not_enforced_is_said_to_be_none() -> None:
+    settings = settings_of(SMALL + "limits: {money_per_run: 0.5}\n")
+    assert settings.money_per_run == 0.5
+    assert settings.warnings == (
+        "ops.yaml:6: limits.money_per_run: is not enforced: prices are not known yet; use tokens_per_run",
+    )
+
+
+def test_empty_sections_are_as_good_as_none() -> None:
+    keys = ("mcp_servers", "orchestrator", "tools", "approval", "limits", "timeout_settings", "ui")
+    settings = settings_of(SMALL + "".join(f"{key}:\n" for key in keys))
+    assert (settings.profile(), settings.warnings) == (settings_of(SMALL).profile(), ())
+
+
+def test_explicit_tags_of_yamls_own_are_followed() -> None:
+    text = SMALL.replace("model: qwen3", "model: !!str 5, seed: !!int '7', temperature: !!float 1")
+    backend = settings_of(text).agents[0].backend
+    assert (backend.model, backend.options.seed, backend.options.temperature) == ("5", 7, 1.0)
+
+
 def test_shared_servers_come_before_an_agents_own() -> None:
     text = """
 agents:
@@ -277,6 +318,18 @@ mcp_servers: {board: {command: npx, env: {T: "${T}"}}}
     assert agent.backend.key_name == "KEY"
     assert agent.backend.options.max_tokens is None
     assert settings.servers[0].env == (("T", "${T}"),)
+
+
+def test_without_an_environment_what_can_not_be_judged_is_left_out() -> None:
+    text = """
+agent: {backend: {type: "${TYPE:-ollama}", model: m, base_url: "${URL}", temperature: "${HEAT}"}}
+mcp_servers: {board: {command: x}}
+tools: [{match: board.x, effect: "${EFFECT}"}, {match: board.y, effect: read}]
+"""
+    settings = parse(text, origin="ops.yaml", environ=None)
+    assert [rule_.match for rule_ in settings.agents[0].rules] == ["board.y"]
+    assert settings.agents[0].backend.base_url == "${URL}"
+    assert settings.agents[0].backend.options.temperature is None
 
 
 def test_a_variable_takes_the_type_of_its_place() -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from coordination.domain.canonical import parse as parse_json
 from coordination.errors import ConfigError
-from coordination.settings import Settings, parse
+from coordination.settings import Settings, document, parse
+from coordination.settings.complaints import Report
+from coordination.settings.nodes import Listing
 from coordination.settings.sections import ALL
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -101,6 +103,10 @@ def read(text: str, environ: Mapping[str, str] | None = ENVIRON) -> Settings | l
         settings = parse(text, origin="ops.yaml", environ=environ)
     except ConfigError as error:
         return error.complaints
+    written = document.read(text, Report("ops.yaml"))
+    assert written is not None
+    many = written.entries.get("agents")
+    assert len(settings.agents) == (len(many.items) if isinstance(many, Listing) else 1)
     profile = settings.profile(allow_requester_default=True)
     assert [agent.number for agent in profile.agents] == list(range(1, len(profile.agents) + 1))
     assert len({server.name for server in profile.servers}) == len(profile.servers)

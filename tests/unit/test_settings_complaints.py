@@ -30,7 +30,7 @@ agents:
     backend: {type: opnai, model: gpt-5, enable_web_serch: true, temperature: hot, max_tokens: 0}
   - id: scout
     backend:
-      modle: gpt-5
+      modell: gpt-5
       type: ollama
       exclude_tools: [mcp__discrd__x, discord.foo, "a b"]
       mcp_servers:
@@ -40,7 +40,7 @@ orchestrator:
   voting_sensitivity: strikt
   coordination: {enable_planing_mode: true}
 tools:
-  - {match: "discord.*", effect: raed}
+  - {match: "discord.*", effect: reads}
   - {match: "read_*", effect: read}
   - read
 approval: {required: 3, approvers: {users: [12]}, expires_after: soon}
@@ -60,7 +60,7 @@ limit: 3
         "did you mean openai?",
         "ops.yaml:5: agents[1].id: found the id 'scout' a second time (first in line 3); expected each id once",
         "ops.yaml:7: agents[1].backend.model: found nothing; expected the name of a model of Ollama",
-        f"ops.yaml:7: agents[1].backend.modle: found the unknown key modle; {backend} model?",
+        f"ops.yaml:7: agents[1].backend.modell: found the unknown key modell; {backend} model?",
         "ops.yaml:9: agents[1].backend.exclude_tools[0]: found the unknown server 'discrd'; "
         "expected a server of mcp_servers; did you mean discord?",
         "ops.yaml:9: agents[1].backend.exclude_tools[2]: found a text with blanks, brackets or nothing in it; "
@@ -77,7 +77,7 @@ limit: 3
         "ops.yaml:15: orchestrator.coordination.enable_planing_mode: found the unknown key enable_planing_mode; "
         "expected enable_planning_mode, final_presentation or planning_mode_instruction; "
         "did you mean enable_planning_mode?",
-        "ops.yaml:17: tools[0].effect: found 'raed'; expected read, ask, auto or deny; did you mean read?",
+        "ops.yaml:17: tools[0].effect: found 'reads'; expected read, ask, auto or deny; did you mean read?",
         "ops.yaml:18: tools[1].match: found 'read_*'; expected server.tool; did you mean *.read_*?",
         "ops.yaml:19: tools[2]: found a text; expected a mapping with match and effect",
         "ops.yaml:20: approval.expires_after: found 'soon'; "
@@ -133,6 +133,29 @@ limit: 3
             AGENT + "orchestrator_timeout_seconds: 5\n",
             "2: orchestrator_timeout_seconds: found a key that has no place ",
         ),
+        (AGENT + "mcp_servers: {b: {url: 'http://['}}\n", "2: mcp_servers.b.url: found a text; expected an address"),
+        (AGENT + "mcp_servers: {b: {url: 'http://h:99999/'}}\n", "2: mcp_servers.b.url: found a text; expected an"),
+        (
+            AGENT + "mcp_servers: {b: {command: [x, [y]]}}\n",
+            "2: mcp_servers.b.command[1]: found a list; expected a text",
+        ),
+        (AGENT + "mcp_servers: {b: {command: npx 'x}}\n", "2: mcp_servers.b.command: found a quote without its end"),
+        (
+            AGENT + "mcp_servers: {b: {command: x, env: [A]}}\n",
+            "2: mcp_servers.b.env: found a list; expected a mapping",
+        ),
+        (AGENT + "mcp_servers: {b: {command: x, args: y}}\n", "2: mcp_servers.b.args: found a text; expected a list"),
+        (AGENT + "tools: {b.x: read}\n", "2: tools: found a mapping; expected a list"),
+        (AGENT + "tools: true\n", "2: tools: found true or false; expected a list"),
+        (AGENT + "tools: [{match: '*', effect: }]\n", "2: tools[0].effect: found nothing; expected a value for effect"),
+        (AGENT + "tools: [{match: " + "x" * 300 + ", effect: read}]\n", "2: tools[0].match: found a text of 300 char"),
+        (AGENT + "limits: {max_calls: 5000}\n", "2: limits.max_calls: found 5000; expected a number of at most 1000"),
+        ("agent: {backend: {type: [x], model: m}}\n", "1: agent.backend.type: found a list; expected a text"),
+        ("agent: {backend: {model: [x]}}\n", "1: agent.backend.model: found a list; expected a text"),
+        (
+            "agents: [" + "{backend: {type: ollama, model: m}}, " * 51 + "]\n",
+            "1: agents: found 51 agents; expected at most",
+        ),
         (AGENT + "approval: {required: 0}\n", "2: approval.required: found 0; expected a number of at least 1"),
         (AGENT + "limits: {max_calls: 1.5}\n", "2: limits.max_calls: found 1.5; expected a whole number"),
         (AGENT + "limits: {money_per_run: .inf}\n", "2: limits.money_per_run: found .inf; expected a "),
@@ -142,6 +165,14 @@ limit: 3
 )
 def test_a_problem_is_told_with_its_place_and_what_was_expected(text: str, complaint: str) -> None:
     assert complaint_of(text).startswith(complaint)
+
+
+def test_a_command_of_several_words_must_have_as_many_once_its_variables_are_put_in() -> None:
+    text = AGENT + "mcp_servers: {b: {command: 'python ${FILE}'}}\n"
+    assert complaint_of(text, FILE="two words") == (
+        "2: mcp_servers.b.command: found a command whose words can't be told apart once its variables are put in; "
+        "expected one word, and the others under args"
+    )
 
 
 def test_timeouts_in_two_places_must_agree() -> None:

@@ -3,9 +3,10 @@
 import time
 
 import pytest
+import yaml
 
 from coordination.errors import ConfigError
-from coordination.settings import parse
+from coordination.settings import document, parse
 
 
 def complaint_of(text: str) -> str:
@@ -33,6 +34,8 @@ def complaint_of(text: str) -> str:
         ("agents: !secret x\n", "1: found the tag '!secret'; expected plain YAML"),
         ("agents: !!set {a, b}\n", "1: found the tag '!!set'; expected plain YAML"),
         ("agents: !!int x\n", "1: found a value that its tag !!int does not fit; expected one it fits"),
+        ("agents: !!int ''\n", "1: found a value that its tag !!int does not fit; expected one it fits"),
+        ("agents: !!bool maybe\n", "1: found a value that its tag !!bool does not fit; expected one it fits"),
         ("agents: *a\n", "1: found an alias (*name); expected its anchor (&name) in a line before"),
         ("agents: &a [*a]\n", "1: found an alias inside of what it stands for; expected"),
         ("? [a]\n: b\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a list as a key; expected a text"),
@@ -90,6 +93,13 @@ def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
     started = time.perf_counter()
     assert "found ${ without the name of a variable" in complaint_of(text)
     assert time.perf_counter() - started < 20
+
+
+def test_what_python_itself_stumbles_over_is_no_yaml_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PyYAML has no libyaml, an escape beyond Unicode fails in Python's own `chr`."""
+    monkeypatch.setattr(document, "_LOADER", yaml.SafeLoader)
+    assert complaint_of('a: "\\UFFFFFFFF"\n') == "1: found a text that is no YAML; expected a YAML file"
+    assert complaint_of("a: [\n").startswith("2: found no valid YAML in column 1 (")
 
 
 def test_numbers_that_python_can_not_hold_are_text() -> None:
