@@ -1,0 +1,270 @@
+"""Every command: what it says, where it says it, and with which status it ends, also when things are not as they should be."""
+
+import json
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import ROOT, Ended, Program, end_of
+
+SHAKY = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: world.write, arguments: {{}}}}, {{tool: world.write, arguments: {{}}}}]
+              answer: Two writes.
+        report: [{{say: That is what happened.}}]
+mcp_servers:
+  world:
+    type: stdio
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.servers.mcp_counting, {journal}, {behaviour}]
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def said(ended: Ended, status: int) -> str:
+    """What a command that could not do its work said: one sentence, and no traceback."""
+    assert (ended.status, ended.out) == (status, ""), ended.err
+    assert "Traceback" not in ended.err
+    return ended.err
+
+
+def waiting(program: Program) -> str:
+    ended = program.run("run", "Street party", "-c", "configs/demo.yaml", "--events")
+    assert ended.status == 3, ended.err
+    return ended.run
+
+
+def test_help_and_version_need_nothing(program: Program) -> None:
+    ended = program.run("--help")
+    assert ended.status == 0
+    for command in [
+        "demo",
+        "run",
+        "resume",
+        "approve",
+        "reject",
+        "changes",
+        "cancel",
+        "resolve",
+        "status",
+        "show",
+        "history",
+        "check",
+        "worker",
+        "migrate",
+        "audit",
+    ]:
+        assert f"\n  {command} " in ended.out
+    assert program.run("--version").out.startswith("massgen-bot ")
+    assert not program.state.exists() or list(program.state.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "wanted"),
+    [
+        (["status", "NOSUCH"], 2, "There is no run NOSUCH here."),
+        (["approve", "NOSUCH"], 2, "There is no run NOSUCH here."),
+        (["audit", "export", "NOSUCH"], 2, "There is no run NOSUCH here."),
+        (["run", "x", "--config", "no/such.yaml"], 2, "no/such.yaml"),
+        (["run", "x"], 2, "--config"),
+        (["check", "no/such.yaml"], 2, "no/such.yaml"),
+        (["run", " ", "-c", "configs/demo.yaml"], 1, "the request is empty"),
+        (["demo", "--approve", "--reject"], 2, "exclude each other"),
+        (["demo", "--reason", "x"], 2, "--reason needs --reject"),
+        (["resolve", "X", "maybe"], 1, "happened, run-it, stop"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(program: Program, arguments: list[str], status: int, wanted: str) -> None:
+    assert wanted in said(program.run(*arguments), status)
+
+
+def test_a_database_that_can_not_be_is_told_in_a_sentence_that_keeps_its_password(program: Program) -> None:
+    told = said(program.run("history", DATABASE_URL="postgresql+nonsense://u:secret@nowhere:1/db"), 2)
+    assert "secret" not in told
+    assert "DATABASE_URL" in said(program.run("history", DATABASE_URL="hello"), 2)
+    assert said(program.run("history", DATABASE_URL="mysql://u:secret@h/db"), 2)
+    assert said(program.run("demo", DATABASE_URL="sqlite:////no/such/folder/log.sqlite"), 2)
+
+
+def test_a_folder_that_can_not_be_made_is_told_in_a_sentence(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    assert "can't be made" in said(program.run("history", XDG_STATE_HOME=str(tmp_path / "file")), 2)
+
+
+def test_every_complaint_about_a_configuration_is_told_at_once(program: Program) -> None:
+    config = program.config(("expires_after: 24h", "expires_after: soon"), ("effect: deny", "effect: forbid"))
+    told = said(program.run("check", str(config)), 2)
+    assert len(told.strip().splitlines()) == 2
+    assert "toy.yaml:" in told
+    assert said(program.run("run", "x", "--config", str(config)), 2) == told
+
+
+def test_check_says_what_becomes_of_each_tool_and_why(program: Program) -> None:
+    ended = program.run("check", "configs/demo.yaml")
+    assert ended.status == 0, ended.err
+    rows = [line.split() for line in ended.out.splitlines()]
+    assert ["board.read_notice", "read", "tools[1]:", "board.read_notice"] in rows
+    assert ["board.post_notice", "ask", "tools[2]:", "board.post_notice"] in rows
+    assert ["board.remove_notice", "deny", "tools[3]:", "board.remove_notice"] in rows
+    assert "board.read_notice" not in program.run("check", "configs/demo.yaml", "--no-connect").out
+
+
+def test_check_complains_of_rules_that_fit_no_tool_and_of_servers_that_do_not_start(program: Program) -> None:
+    config = program.config(("board.list_notices", "board.list_nothing"), name="idle.yaml")
+    idle = program.run("check", str(config))
+    assert idle.status == 2
+    assert "list_nothing" in idle.err
+    broken = program.config(("bot.demo_world", "bot.no_such_world"), name="broken.yaml")
+    ended = program.run("check", str(broken))
+    assert ended.status == 1
+    assert "board" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_server_that_does_not_start_fails_the_run_with_that_sentence(program: Program) -> None:
+    config = program.config(("bot.demo_world", "bot.no_such_world"))
+    ended = program.run("run", "x", "--config", str(config), "--events")
+    assert ended.status == 1
+    assert "board" in str(ended.first("run_failed")["reason"])
+
+
+def test_a_run_is_found_by_the_beginning_of_its_name_if_only_one_begins_so(program: Program) -> None:
+    name = waiting(program)
+    assert program.run("status", name[:4].lower()).status == 3
+    with sqlite3.connect(program.state / "massgen-bot.sqlite") as database:
+        database.execute("INSERT INTO runs SELECT ?, " + columns_but_run(database) + " FROM runs", (f"{name}2",))
+    database.close()
+    assert f"{name}, {name}2" in said(program.run("status", name[:4]), 1)
+    assert program.run("status", name).status == 3
+
+
+def columns_but_run(database: sqlite3.Connection) -> str:
+    names = [str(row[1]) for row in database.execute("PRAGMA table_info(runs)")]
+    assert names[0] == "run"
+    return ", ".join(names[1:])
+
+
+def test_what_can_be_read_of_a_run(program: Program) -> None:
+    assert "no runs yet" in program.run("history").out
+    name = waiting(program)
+    status = program.run("status", name)
+    assert status.status == 3
+    assert "◆ Decide" in status.out
+    assert f"massgen-bot approve {name} --digest" in status.out
+    show = program.run("show", name, "--story")
+    assert show.status == 0
+    for wanted in ("Request", "Coordination", "round", "agent2.2", "Votes", "voted agent2", "the agents begin"):
+        assert wanted in show.out
+    (row,) = [line for line in program.run("history").out.splitlines() if name in line]
+    assert "waits for a decision" in row
+    assert "Street party" in row
+
+
+def test_the_audit_finds_what_was_changed_behind_the_programs_back(program: Program) -> None:
+    name = waiting(program)
+    assert (program.run("audit", "verify", name).status, program.run("audit", "verify").status) == (0, 0)
+    exported = [json.loads(line) for line in program.run("audit", "export", name).out.splitlines()]
+    assert [row["seq"] for row in exported] == list(range(1, len(exported) + 1))
+    with sqlite3.connect(program.state / "massgen-bot.sqlite") as database:
+        database.execute("UPDATE events SET body = replace(body, 'Street', 'Flower') WHERE seq = 1")
+    database.close()
+    found = program.run("audit", "verify", name)
+    assert found.status == 1
+    assert found.out.startswith(f"{name} 1: ")
+
+
+def test_migrate_says_which_database_is_ready(program: Program) -> None:
+    ended = program.run("migrate")
+    assert ended.status == 0
+    assert "massgen-bot.sqlite" in ended.out
+
+
+def test_what_a_killed_process_left_is_taken_up_by_a_worker(program: Program) -> None:
+    with program.start("run", "Street party", "-c", "configs/demo.yaml", "--events", MASSGEN_BOT_DEMO_PACE="30") as run:
+        assert run.stdout is not None
+        name = str(json.loads(run.stdout.readline())["run"])
+        while "turn_started" not in run.stdout.readline():
+            pass
+        run.kill()
+    assert program.run("status", name).status == 3
+    worked = program.run("worker", "--until-idle")
+    assert (worked.status, worked.out) == (0, "")
+    assert "Decide" in program.run("status", name).out
+    show = program.run("show", name)
+    assert "picked up again" in show.out
+
+
+def test_an_order_to_end_leaves_the_run_for_later_and_says_how_to_go_on(program: Program) -> None:
+    with program.start("run", "Street party", "-c", "configs/demo.yaml", "--events", MASSGEN_BOT_DEMO_PACE="30") as run:
+        assert run.stdout is not None
+        name = str(json.loads(run.stdout.readline())["run"])
+        while "turn_started" not in run.stdout.readline():
+            pass
+        run.send_signal(signal.SIGTERM)
+        ended = end_of(run)
+    assert ended.status == 3
+    assert f"massgen-bot resume {name}" in ended.err
+    assert "Traceback" not in ended.err
+    resumed = program.run("resume", name)
+    assert resumed.status == 3
+    assert "Decide" in resumed.out
+
+
+def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:
+    with program.start("worker") as worker:
+        assert worker.stderr is not None
+        assert worker.stderr.readline().startswith("Working.")
+        worker.send_signal(signal.SIGTERM)
+        assert end_of(worker).status == 0
+
+
+def shaky_run(program: Program, behaviour: str) -> tuple[str, Path]:
+    """A run whose first approved call left and never came back."""
+    journal = program.folder / "journal"
+    config = program.folder / "shaky.yaml"
+    config.write_text(SHAKY.format(journal=journal, behaviour=behaviour), encoding="utf-8")
+    ended = program.run("run", "write twice", "-c", str(config), "--approve", "--events")
+    assert ended.status == 5, ended.err
+    assert ended.events[-1]["kind"] == "call_outcome_unknown"
+    assert f"massgen-bot resolve {ended.run} happened" in ended.err
+    return ended.run, journal
+
+
+def written(journal: Path) -> int:
+    return len(journal.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize(("verdict", "status", "writes"), [("happened", 0, 2), ("run-it", 0, 3), ("stop", 1, 1)])
+def test_a_person_settles_what_nobody_can_know(program: Program, verdict: str, status: int, writes: int) -> None:
+    name, journal = shaky_run(program, "dies_once")
+    assert written(journal) == 1
+    doubtful = program.run("status", name)
+    assert doubtful.status == 5
+    assert "may or may not have happened" in doubtful.out
+    assert program.run("resolve", name, "happened", "--call", "2").status == 5
+    settled = program.run("resolve", name, verdict)
+    assert settled.status == status, settled.err
+    assert written(journal) == writes
+
+
+def test_the_log_of_a_run_is_in_the_state_folder_and_only_its_owner_may_read_it(program: Program) -> None:
+    waiting(program)
+    assert program.state.stat().st_mode & 0o077 == 0
+
+
+def test_commands_work_from_any_folder(program: Program, tmp_path: Path) -> None:
+    ended = program.run("run", "x", "-c", str(ROOT / "configs/demo.yaml"), "--events", cwd=tmp_path)
+    assert ended.status == 3, ended.err
+    assert program.run("approve", ended.run, cwd=tmp_path).status == 0
