@@ -30,6 +30,8 @@ _BY_CODE: dict[str, ModelFault] = {
     "billing_hard_limit_reached": ModelFault.OUT_OF_BUDGET,
     "billing_error": ModelFault.OUT_OF_BUDGET,
     "insufficient_balance": ModelFault.OUT_OF_BUDGET,
+    "contract_spend_limit_reached": ModelFault.OUT_OF_BUDGET,
+    "enforced_spend_limit_reached": ModelFault.OUT_OF_BUDGET,
     "rate_limit_exceeded": ModelFault.RATE_LIMITED,
     "rate_limit_error": ModelFault.RATE_LIMITED,
     "resource_exhausted": ModelFault.RATE_LIMITED,
@@ -46,6 +48,9 @@ _BY_CODE: dict[str, ModelFault] = {
     "request_too_large": ModelFault.CONTEXT_TOO_LONG,
     "content_filter": ModelFault.REFUSED,
     "content_policy_violation": ModelFault.REFUSED,
+    "invalid_prompt": ModelFault.REFUSED,
+    "bio_policy": ModelFault.REFUSED,
+    "misalignment_policy_violation": ModelFault.REFUSED,
     "model_not_found": ModelFault.MISCONFIGURED,
     "not_found_error": ModelFault.MISCONFIGURED,
     "invalid_request_error": ModelFault.BAD_REQUEST,
@@ -75,7 +80,10 @@ _SENTENCES: dict[ModelFault, str] = {
     ModelFault.BAD_REQUEST: "{who} refused the request; the operator must check {option}.",
     ModelFault.CUT_OFF: "{who} broke off its reply; try again in a while.",
 }
-_TOO_LONG = ("maximum context length", "context window", "context length", "prompt is too long", "too many tokens")
+_TOO_LONG = (
+    "maximum context length", "context window", "context length", "context limit", "prompt is too long", "too many tokens",
+)  # fmt: skip
+_USED_UP = ("credit balance is too low",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +121,8 @@ class Problem:
             return precise[0]
         if (coded or self.status == 400) and any(phrase in self.words.lower() for phrase in _TOO_LONG):
             return ModelFault.CONTEXT_TOO_LONG
+        if any(phrase in self.words.lower() for phrase in _USED_UP):
+            return ModelFault.OUT_OF_BUDGET
         if self.status in _BY_STATUS:
             return _BY_STATUS[self.status]
         if self.status is not None and 300 <= self.status < 400:

@@ -1,0 +1,291 @@
+"""Models that speak Anthropic's Messages API: Anthropic's own, and every compatible server by its base_url.
+
+The SDK sends the request. Its streamed answer is read raw, because the objects that the SDK builds for every event
+cost several times more than all the rest of a call.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast
+
+import httpx2
+from anthropic import APIConnectionError, APIStatusError, AsyncStream
+
+from coordination.adapters.anthropic_clients import AnthropicClients
+from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
+from coordination.adapters.messages_stream import LENGTH_OPTION, Piece, PieceParts
+from coordination.adapters.model_address import check_address
+from coordination.adapters.model_faults import Problem, Provider, Raw, broken, refused, retry_after, silent, whole_text
+from coordination.adapters.model_json import mentioned, named_tool, offered_schema
+from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+
+ANTHROPIC_BASE_URL = "https://api.anthropic.com"
+
+CONNECT_SECONDS = 10.0
+DEFAULT_MAX_TOKENS = 32_000
+"""What one reply may have unless the configuration says otherwise: no current model allows less."""
+
+ROOM_AFTER_THINKING = 4_096
+LEAST_THINKING = 1_024
+LONGEST_PAUSES = 8
+"""How often one reply may be paused and sent on; each time all of it is paid for again."""
+
+SEARCHES_PER_REPLY = 10
+"""Web searches that one request may make; each costs money beside its tokens."""
+
+Message: TypeAlias = dict[str, Raw]
+"""One message of the history, as the provider wants it."""
+
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_EPHEMERAL: dict[str, Raw] = {"type": "ephemeral"}
+# The version that searches by itself; newer ones search from within code that the provider runs.
+_WEB_SEARCH: dict[str, Raw] = {"type": "web_search_20250305", "name": "web_search", "max_uses": SEARCHES_PER_REPLY}
+_CONFIG_NAMES = {"output_config": "reasoning_effort"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagesOptions:
+    """What is asked of the server in each call, beside the conversation.
+
+    Attributes:
+        max_tokens: of one reply, its thinking included; None: a default.
+        thinking: None leaves it to the model; `enabled` needs a budget.
+        thinking_budget: tokens; the older models' way.
+        enable_web_search: lets the model read the web, at Anthropic's.
+        extra_body: sent as it is; wins over everything else that is sent.
+        read_timeout: seconds without a byte after which a call is given up.
+        max_reply_characters: a longer reply is stopped.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    thinking: Literal["adaptive", "enabled", "disabled"] | None = None
+    thinking_budget: int | None = None
+    effort: str | None = None
+    enable_web_search: bool = False
+    extra_body: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
+    read_timeout: float = 120.0
+    max_reply_characters: int = 12_000_000
+
+    def body(self) -> dict[str, Raw]:
+        """The options that are set, as the request has them."""
+        default = max(DEFAULT_MAX_TOKENS, (self.thinking_budget or 0) + ROOM_AFTER_THINKING)
+        options: dict[str, Raw] = {
+            "max_tokens": self.max_tokens or default,
+            "temperature": self.temperature,
+            "thinking": self._thinking(),
+            "output_config": {"effort": self.effort} if self.effort is not None else None,
+        }
+        return {name: value for name, value in options.items() if value is not None} | dict(self.extra_body)
+
+    def complaints(self, model: str) -> list[str]:
+        """What the API would refuse in every call."""
+        found: list[str] = []
+        budget = self.thinking_budget
+        if self.effort is not None and self.effort not in _EFFORTS:
+            found.append(f"The reasoning effort of {model} must be one of {', '.join(_EFFORTS)}.")
+        if self.thinking == "enabled" and budget is None:
+            found.append(f"The thinking of {model} needs budget_tokens; or set its type to adaptive.")
+        if budget is not None and self.thinking in {"adaptive", "disabled"}:
+            found.append(f"The thinking of {model} must have no budget_tokens unless its type is enabled.")
+        if budget is not None and not LEAST_THINKING <= budget < (self.max_tokens or budget + 1):
+            found.append(
+                f"The budget_tokens of {model} must be {LEAST_THINKING} at least, and less than {LENGTH_OPTION}."
+            )
+        return found
+
+    def _thinking(self) -> dict[str, Raw] | None:
+        if self.thinking_budget is not None:
+            return {"type": "enabled", "budget_tokens": self.thinking_budget}
+        return {"type": self.thinking} if self.thinking is not None else None
+
+
+class AnthropicModel:
+    """A model behind a Messages server. `key_name` is what people know the key by, such as ANTHROPIC_API_KEY."""
+
+    def __init__(
+        self,
+        *,
+        clients: AnthropicClients,
+        model: str,
+        base_url: str = ANTHROPIC_BASE_URL,
+        api_key: str = "",
+        key_name: str = "",
+        options: MessagesOptions | None = None,
+    ) -> None:
+        check_address(base_url, model)
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._clients = clients
+        self._api_key = api_key
+        self._options = options or MessagesOptions()
+        self._is_strict = True
+        complaints = self._options.complaints(model)
+        if complaints:
+            raise ConfigError(complaints)
+
+    @property
+    def name(self) -> str:
+        """The model's name at the server."""
+        return self._provider.model
+
+    def converse(self, system: str, occasion: Occasion) -> Conversation:
+        """Begin a fresh conversation; the occasion makes no difference to a real model."""
+        del occasion
+        return _MessagesConversation(self, system)
+
+    async def complete(
+        self, system: str, messages: Sequence[Message], tools: Sequence[ToolSpec], *, may_call: bool = True
+    ) -> Piece:
+        """Call the server until its reply is whole, which a pause can put off."""
+        body = self._body(system, tools)
+        if not may_call:
+            body["tool_choice"] = {"type": "none"}
+        whole = Piece()
+        for _ in range(1 + LONGEST_PAUSES):
+            begun: list[Message] = [{"role": "assistant", "content": list(whole.blocks)}] if whole.blocks else []
+            whole = whole.followed_by(await self._piece({**body, "messages": [*messages, *begun]}))
+            if not whole.is_paused:
+                return whole
+        raise _paused(self._provider)
+
+    async def _piece(self, body: dict[str, Raw]) -> Piece:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
+                response = await self._open(body)
+        except TimeoutError:
+            raise silent(self._provider) from None
+        except APIStatusError as error:
+            raise refused(_problem(error, self._options, body), self._provider) from None
+        except (APIConnectionError, *BROKEN_CONNECTION) as error:
+            raise broken(error, self._provider) from None
+        limit = self._options.max_reply_characters
+        parts = PieceParts(self._provider, limit=limit)
+        await read_events(response, parts, self._provider, limit=limit)
+        return parts.complete()
+
+    async def _open(self, body: dict[str, Raw]) -> httpx2.Response:
+        try:
+            return await self._post(body)
+        except APIStatusError as error:
+            is_about_strict = error.status_code == 400 and re.search(r"\bstrict\b", _words(error)) is not None
+            if not is_about_strict or not _loosen(body):
+                raise
+        # An older model: our own tools' schemas are checked here in any case.
+        self._is_strict = False
+        return await self._post(body)
+
+    async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
+        client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
+        timeout = httpx2.Timeout(self._options.read_timeout, connect=CONNECT_SECONDS, pool=None)
+        response: object = await client.post(
+            "/v1/messages",
+            cast_to=httpx2.Response,
+            body=body,
+            options={"timeout": timeout, "follow_redirects": False},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
+        return cast("httpx2.Response", response)
+
+    def _body(self, system: str, tools: Sequence[ToolSpec]) -> dict[str, Raw]:
+        """All but the messages. The beginning that stays the same is marked for the cache, piece by piece."""
+        body: dict[str, Raw] = {"model": self._provider.model, "stream": True, "cache_control": _EPHEMERAL}
+        if system:
+            body["system"] = [{"type": "text", "text": system, "cache_control": _EPHEMERAL}]
+        # What changes from call to call comes last, so that the beginning stays the same for the cache.
+        offered = [dict(_WEB_SEARCH)] if self._options.enable_web_search else []
+        offered += [_tool(tool, is_strict=tool.is_strict and self._is_strict) for tool in tools]
+        if offered:
+            offered[-1]["cache_control"] = _EPHEMERAL
+            body["tools"] = list[Raw](offered)
+        return body | self._options.body()
+
+
+class _MessagesConversation:
+    """The history as the server wants it; it grows only when a call succeeds."""
+
+    def __init__(self, model: AnthropicModel, system: str) -> None:
+        self._model = model
+        self._system = whole_text(system)
+        self._history: list[Message] = []
+        self._offered: Sequence[ToolSpec] = ()
+
+    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+        messages = [*self._history, *_messages(said)]
+        # A history with calls is refused without tools; those of before also keep its cached beginning.
+        offered = tools or self._offered
+        piece = await self._model.complete(self._system, messages, offered, may_call=bool(tools) or not offered)
+        if piece.blocks:
+            messages.append({"role": "assistant", "content": list(piece.blocks)})
+        self._history, self._offered = messages, offered
+        return piece.reply()
+
+    async def close(self) -> None:
+        self._history = []
+
+
+def _messages(said: Sequence[Said]) -> list[Message]:
+    """One message: first every tool result, as none may come apart from the others; then all that was told."""
+    content: list[Raw] = [_result(each) for each in said if isinstance(each, ToolResult)]
+    told = "\n\n".join(each.text for each in said if isinstance(each, Told))
+    if told.strip():
+        content.append({"type": "text", "text": whole_text(told)})
+    return [{"role": "user", "content": content}] if content else []
+
+
+def _result(result: ToolResult) -> Raw:
+    block: dict[str, Raw] = {"type": "tool_result", "tool_use_id": result.call_id, "content": whole_text(result.text)}
+    if result.is_error:
+        # An error without a word is refused.
+        block |= {"is_error": True, "content": block["content"] or "Error"}
+    return block
+
+
+def _tool(tool: ToolSpec, *, is_strict: bool) -> dict[str, Raw]:
+    offered: dict[str, Raw] = {
+        "name": tool.name,
+        "description": whole_text(tool.description),
+        "input_schema": offered_schema(tool),
+    }
+    if is_strict:
+        offered["strict"] = True
+    return offered
+
+
+def _loosen(body: Mapping[str, Raw]) -> bool:
+    """Leave out what asks for strictness; false where nothing did."""
+    tools = body.get("tools")
+    asking = [tool for tool in tools if isinstance(tool, dict) and "strict" in tool] if isinstance(tools, list) else []
+    for tool in asking:
+        del tool["strict"]
+    return bool(asking)
+
+
+def _paused(provider: Provider) -> ModelError:
+    return ModelError(
+        ModelFault.CUT_OFF,
+        f"The reply of {provider.title} was paused {LONGEST_PAUSES + 1} times and never ended; ask for less, or the operator "
+        "must switch off enable_web_search.",
+    )
+
+
+def _words(error: APIStatusError) -> str:
+    return error.message if isinstance(error.body, dict) else str(error.body)
+
+
+def _problem(error: APIStatusError, options: MessagesOptions, body: Mapping[str, Raw]) -> Problem:
+    words = _words(error)
+    option = mentioned(options.body(), words)
+    if "web_search" in words and options.enable_web_search:
+        option = "enable_web_search"
+    return Problem(
+        status=error.status_code,
+        codes=tuple(str(code).lower() for code in (error.error_code, error.type) if code),
+        words=words,
+        option=named_tool(words, body.get("tools")) or _CONFIG_NAMES.get(option, option),
+        retry_after=retry_after(error.response.headers),
+    )

@@ -1,0 +1,402 @@
+"""OpenAI Responses keeps the contract of all models; and what goes over the wire to it."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import pytest
+
+from coordination.adapters.openai_responses import ResponsesOptions
+from coordination.domain.ballot import Ballot
+from coordination.errors import ModelFault
+from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.prompts import workflow_tools
+from tests.contract.test_models import (
+    TOOLS,
+    Act,
+    Stage,
+    test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind,
+    test_a_lasting_failure_says_so,
+    test_a_reply_has_all_its_text_and_all_its_calls_in_order,
+    test_after_a_passing_failure_the_same_words_can_be_sent_again,
+    test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_answered,
+    test_results_go_back_and_the_conversation_goes_on,
+    test_the_tools_on_offer_may_differ_from_call_to_call,
+)
+from tests.contract.vendor_lines import GO, KEY, OCCASION, PROMPT
+from tests.contract.vendor_lines import responses_line as line
+from tests.servers.responses_server import Call, Fails, Says, Scripted, Sends
+from tests.servers.vendor_server import Json
+
+__all__ = [
+    "test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind",
+    "test_a_lasting_failure_says_so",
+    "test_a_reply_has_all_its_text_and_all_its_calls_in_order",
+    "test_after_a_passing_failure_the_same_words_can_be_sent_again",
+    "test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_answered",
+    "test_results_go_back_and_the_conversation_goes_on",
+    "test_the_tools_on_offer_may_differ_from_call_to_call",
+]
+
+READ, POST = TOOLS
+SEARCH: dict[str, Any] = {
+    "type": "web_search_call",
+    "id": "ws_1",
+    "status": "completed",
+    "action": {"type": "search", "query": "weather", "queries": ["weather"]},
+}
+
+
+@asynccontextmanager
+async def responses(*acts: Act) -> AsyncGenerator[Model]:
+    statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 503, ModelFault.AUTH: 401}
+    queue: list[Scripted] = []
+    for act in acts:
+        calls = [Call(name=name, arguments=text, call_id=f"call_{n}") for n, (name, text) in enumerate(act.calls)]
+        says = Says(reasoning=["gAAAA"], texts=[act.text] if act.text else [], calls=calls)
+        replies = Fails(status=statuses[act.fails]) if act.fails else says
+        queue.append(Sends(writes=[], ending="hang") if act.waits else replies)
+    async with line(*queue) as open_line:
+        yield open_line.model
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return responses
+
+
+async def test_a_first_request_stores_nothing_asks_for_its_reasoning_and_has_strict_tools_only_where_they_are() -> None:
+    async with line(Says(texts=["hi"])) as open_line:
+        (answer,) = workflow_tools(Ballot(size=2), may_answer=True)
+        await open_line.send(tools=(READ, answer))
+        assert open_line.model.name == "gpt-x"
+    assert open_line.server.requests == [
+        {
+            "model": "gpt-x",
+            "input": [{"role": "user", "content": "go"}],
+            "instructions": PROMPT,
+            "stream": True,
+            "store": False,
+            "include": ["reasoning.encrypted_content"],
+            "parallel_tool_calls": True,
+            "tools": [
+                {"type": "function", "name": READ.name, "description": READ.description,
+                 "parameters": {"type": "object"}, "strict": False},
+                {"type": "function", "name": "new_answer", "description": answer.description,
+                 "parameters": answer.input_schema, "strict": True},
+            ],
+        }
+    ]  # fmt: skip
+
+
+async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None:
+    options = ResponsesOptions(
+        temperature=0.2,
+        max_output_tokens=900,
+        reasoning_effort="low",
+        reasoning_summary="auto",
+        verbosity="high",
+        extra_body={"top_p": 0.5, "temperature": 1},
+    )
+    async with line(Says(texts=["hi"]), options=options, prompt_cache_key="agent one") as open_line:
+        await open_line.send()
+    sent = open_line.server.requests[0]
+    always = {"model", "input", "instructions", "stream", "store", "include"}
+    assert {key: sent[key] for key in sent.keys() - always} == {
+        "temperature": 1,
+        "max_output_tokens": 900,
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "text": {"verbosity": "high"},
+        "top_p": 0.5,
+        "prompt_cache_key": "agent one",
+    }
+
+
+async def test_a_cache_key_that_is_too_long_stays_the_same_for_the_same_agent_and_no_other() -> None:
+    async with line(Says(texts=["hi"]), prompt_cache_key="a" * 100) as first:
+        await first.send()
+    async with line(Says(texts=["hi"]), prompt_cache_key="a" * 101) as second:
+        await second.send()
+    keys = [each.server.requests[0]["prompt_cache_key"] for each in (first, second)]
+    assert len(keys[0]) == 64
+    assert keys[0] != keys[1]
+
+
+async def test_the_whole_reply_goes_back_word_for_word_reasoning_and_searches_too() -> None:
+    calls = [
+        Call(name=READ.name, arguments='{ "name":"a" }', call_id="c1"),
+        Call(name=POST.name, arguments="", call_id="c2"),
+    ]
+    says = Says(reasoning=["gAAAA=", "gBBBB="], items=[SEARCH], texts=["Let me see."], calls=calls)
+    async with line(says, Says(texts=["done"]), options=ResponsesOptions(enable_web_search=True)) as open_line:
+        await open_line.send(tools=TOOLS)
+        told: list[Said] = [Told(text="news"), Told(text="more")]
+        results: list[Said] = [ToolResult(call_id="c1", text="A"), ToolResult(call_id="c2", text="no", is_error=True)]
+        await open_line.send([*told, *results], TOOLS)
+    sent = open_line.server.requests[1]["input"]
+    assert [item.get("type", item.get("role")) for item in sent] == [
+        "user", "reasoning", "reasoning", "web_search_call", "message", "function_call", "function_call",
+        "function_call_output", "function_call_output", "user",
+    ]  # fmt: skip
+    assert sent[1] == {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA="}
+    assert sent[3] == SEARCH
+    assert sent[4]["phase"] == "commentary"
+    assert sent[5]["arguments"] == '{ "name":"a" }'
+    assert sent[7:] == [
+        {"type": "function_call_output", "call_id": "c1", "output": "A"},
+        {"type": "function_call_output", "call_id": "c2", "output": "Error: no"},
+        {"role": "user", "content": "news\n\nmore"},
+    ]
+
+
+async def test_a_web_search_is_the_providers_and_no_call_of_ours() -> None:
+    options = ResponsesOptions(enable_web_search=True)
+    async with line(Says(items=[SEARCH], texts=["Sunny."]), options=options) as open_line:
+        reply = await open_line.send(tools=(READ,))
+    assert (reply.text, reply.calls) == ("Sunny.", ())
+    sent = open_line.server.requests[0]
+    assert sent["tools"][0] == {"type": "web_search"}
+    assert sent["max_tool_calls"] == 10
+
+
+async def test_without_tools_none_are_sent_and_no_system_prompt_means_no_instructions() -> None:
+    async with line(Says(texts=["hi"])) as open_line:
+        await open_line.model.converse("", OCCASION).send(GO, ())
+    assert open_line.server.requests[0].keys() & {"tools", "parallel_tool_calls", "instructions"} == set()
+
+
+async def test_input_tokens_include_the_cached_ones() -> None:
+    usage = {"input_tokens": 120, "input_tokens_details": {"cached_tokens": 100}, "output_tokens": 30}
+    async with line(Says(texts=["hi"], usage=usage), Says(texts=["hi"], usage={"input_tokens": "many"})) as open_line:
+        assert (await open_line.send()).usage == Usage(input_tokens=120, cached_tokens=100, output_tokens=30)
+        assert (await open_line.send()).usage == Usage()
+
+
+async def test_several_messages_of_a_reply_are_paragraphs_of_its_text() -> None:
+    async with line(Says(texts=["First I look.", "Then I answer."])) as open_line:
+        assert (await open_line.send()).text == "First I look.\n\nThen I answer."
+
+
+async def test_parallel_calls_of_one_tool_are_told_apart() -> None:
+    calls = [Call(name=POST.name, arguments=f'{{"n": {n}}}', call_id=f"c{n}") for n in range(3)]
+    async with line(Says(calls=calls)) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+    assert reply.calls == tuple(ToolCall(id=f"c{n}", name=POST.name, arguments=f'{{"n": {n}}}') for n in range(3))
+
+
+@pytest.mark.parametrize("split", [1, 2, 3, 7, 1000])
+async def test_a_stream_may_be_torn_anywhere(split: int) -> None:
+    call = Call(name="new_answer", arguments='{"content": "日本語 ☃ 🎉"}')
+    async with line(Says(texts=["naïve 🎉"], calls=[call], split=split)) as open_line:
+        reply = await open_line.send()
+    assert (reply.text, reply.calls[0].arguments) == ("naïve 🎉", '{"content": "日本語 ☃ 🎉"}')
+
+
+async def test_lone_surrogate_halves_are_replaced_wherever_they_stand() -> None:
+    says = Says(items=[SEARCH | {"query": "\ud83c"}], texts=["half \ud800"])
+    async with line(says, Says(texts=["ok"])) as open_line:
+        conversation = open_line.model.converse("lone \udc00", OCCASION)
+        reply = await conversation.send([Told(text="also \ud800 here")], ())
+        await conversation.send(GO, ())
+    assert reply.text == "half \ufffd"
+    sent = open_line.server.requests[1]
+    assert sent["instructions"] == "lone \ufffd"
+    assert (sent["input"][0]["content"], sent["input"][1]["query"]) == ("also \ufffd here", "\ufffd")
+
+
+@pytest.mark.parametrize("without", ["output", "done"])
+async def test_items_count_whether_they_come_one_by_one_or_with_the_last_event(
+    without: Literal["output", "done"],
+) -> None:
+    call = Call(name=READ.name, arguments="{}")
+    says = Says(reasoning=["gAAAA"], texts=["Hm."], calls=[call], without=frozenset({without}))
+    async with line(says, Says(texts=["ok"])) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+        await open_line.send([ToolResult(call_id="call_1", text="fine")], TOOLS)
+    assert (reply.text, [each.name for each in reply.calls]) == ("Hm.", [READ.name])
+
+
+async def test_what_the_provider_would_refuse_in_a_history_is_made_acceptable() -> None:
+    calls = [
+        Call(name="functions.post notice", arguments='{"title": "ha', call_id="c1"),
+        Call(name="post", arguments='{"n": NaN}', call_id="c2"),
+        Call(name="post", arguments="{}", call_id=None),
+        Call(name="post", arguments="{}", call_id=""),
+    ]
+    async with line(Says(calls=calls, reasoning=["gAAAA"]), Says(texts=["ok"])) as open_line:
+        reply = await open_line.send()
+        assert [(call.name, call.arguments) for call in reply.calls] == [(call.name, call.arguments) for call in calls]
+        await open_line.send([ToolResult(call_id=call.id, text="no such tool", is_error=True) for call in reply.calls])
+    sent = [item for item in open_line.server.requests[1]["input"] if item.get("type") == "function_call"]
+    assert (sent[0]["name"], sent[0]["arguments"]) == ("functions_post_notice", '{"not_json": "{\\"title\\": \\"ha"}')
+    assert json.loads(sent[1]["arguments"]) == {"not_json": '{"n": NaN}'}
+    assert len({item["call_id"] for item in sent}) == 4
+
+
+async def test_reasoning_that_nothing_followed_is_left_out_of_the_history() -> None:
+    async with line(Says(reasoning=["gAAAA"]), Says(texts=["ok"])) as open_line:
+        reply = await open_line.send()
+        assert reply == Reply(text="", usage=reply.usage)
+        await open_line.send()
+    assert open_line.server.requests[1]["input"] == [{"role": "user", "content": "go"}] * 2
+
+
+async def test_a_model_that_does_not_reason_is_asked_without_from_then_on() -> None:
+    refusal = Fails(
+        status=400, error={"message": "Encrypted content is not supported with this model.", "param": "include"}
+    )
+    async with line(refusal, Says(texts=["one"]), Says(texts=["two"])) as open_line:
+        assert [(await open_line.send()).text for _ in range(2)] == ["one", "two"]
+    assert ["include" in request for request in open_line.server.requests] == [True, False, False]
+
+
+async def test_a_schema_that_unites_others_at_its_top_is_offered_without_that() -> None:
+    united = ToolSpec(
+        name="a",
+        description="x" * 3000,
+        input_schema={"properties": {"b": {"anyOf": [{"type": "string"}]}}, "anyOf": [{"required": ["b"]}]},
+    )
+    async with line(Says(texts=["ok"])) as open_line:
+        await open_line.send(tools=(united,))
+    sent = open_line.server.requests[0]["tools"][0]
+    assert sent["parameters"] == {"type": "object", "properties": {"b": {"anyOf": [{"type": "string"}]}}}
+    assert sent["description"] == "x" * 3000
+
+
+async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
+    async with line(*[Says(texts=["hi"])] * 6) as open_line:
+        talks = [open_line.model.converse(PROMPT, OCCASION) for _ in range(6)]
+        await asyncio.gather(*[talk.send([Told(text=f"I am {n}")], ()) for n, talk in enumerate(talks)])
+    assert sorted(request["input"][0]["content"] for request in open_line.server.requests) == [
+        f"I am {n}" for n in range(6)
+    ]
+    assert all(len(request["input"]) == 1 for request in open_line.server.requests)
+
+
+async def test_one_connection_serves_call_after_call() -> None:
+    async with line(*[Says(texts=["hi"])] * 5) as open_line:
+        for _ in range(5):
+            await open_line.send()
+    assert len(open_line.server.connections) == 1
+
+
+@pytest.mark.parametrize(("api_key", "sent"), [("secret", "Bearer secret"), ("", "Bearer none")])
+async def test_the_key_comes_from_the_configuration_alone(
+    api_key: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-somebody-else")
+    async with line(Says(texts=["hi"]), api_key=api_key) as open_line:
+        await open_line.send()
+    assert open_line.server.headers[0]["Authorization"] == sent
+
+
+async def test_three_rounds_of_a_long_conversation_are_mostly_read_from_the_cache() -> None:
+    rules = ToolSpec(name="a", description="Long rules. " * 500, input_schema={"type": "object"})
+    calls = [Call(name="a", arguments="{}")]
+    async with line(*[Says(reasoning=["gAAAA"], calls=calls)] * 2, Says(texts=["ok"])) as open_line:
+        replies = [await open_line.send(tools=(rules,))]
+        answer = ToolResult(call_id="call_1", text="fine")
+        replies += [await open_line.send([answer], (rules,)) for _ in range(2)]
+    assert replies[0].usage.cached_tokens == 0
+    later = [reply.usage.cached_tokens / reply.usage.input_tokens for reply in replies[1:]]
+    assert min(later) > 0.9
+
+
+REFUSALS: list[tuple[Json, ModelFault, str]] = [
+    ({"code": "context_length_exceeded", "message": "Your input exceeds the context window of this model."},
+     ModelFault.CONTEXT_TOO_LONG, "can't take so much text"),
+    ({"code": "model_not_found"}, ModelFault.MISCONFIGURED, "must check model and base_url"),
+    ({"code": "insufficient_quota"}, ModelFault.OUT_OF_BUDGET, "must add credit"),
+    ({"code": "invalid_prompt", "message": "flagged"}, ModelFault.REFUSED, "change the request"),
+    ({"param": "reasoning.effort", "code": "unsupported_value"}, ModelFault.BAD_REQUEST, "must check reasoning."),
+    ({"param": "text.verbosity", "code": "unsupported_value"}, ModelFault.BAD_REQUEST, "must check text."),
+    ({"param": "max_output_tokens", "code": "integer_above_max_value"}, ModelFault.BAD_REQUEST, "must check max_tokens."),
+    ({"message": "Unsupported parameter: 'temperature' is not supported with this model."},
+     ModelFault.BAD_REQUEST, "must check temperature."),
+    ({"param": "tools", "message": "Hosted tool 'web_search' is not supported with gpt-x."},
+     ModelFault.BAD_REQUEST, "must check enable_web_search."),
+    ({"param": "tools[2].parameters", "message": "Invalid schema"},
+     ModelFault.BAD_REQUEST, f"must check the tool {POST.name}."),
+    ({"param": "tools[0].type", "message": "Invalid"}, ModelFault.BAD_REQUEST, "the options of this model"),
+    ({"param": "tools[99].parameters", "message": "Invalid"}, ModelFault.BAD_REQUEST, "the options of this model"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "fault", "words"), REFUSALS)
+async def test_a_refusal_names_what_the_operator_must_change(error: Json, fault: ModelFault, words: str) -> None:
+    options = ResponsesOptions(
+        temperature=1, max_output_tokens=90, reasoning_effort="low", verbosity="low", enable_web_search=True
+    )
+    refusal = Fails(status=400, error={"type": "invalid_request_error", "message": KEY, **error})
+    async with line(refusal, options=options) as open_line:
+        failure = await open_line.failure(TOOLS)
+    assert (failure.fault, failure.is_retryable) == (fault, False)
+    assert words in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("error", "fault", "is_retryable", "wait"),
+    [
+        ({"code": "server_error", "message": f"oops {KEY}"}, ModelFault.OVERLOADED, True, None),
+        ({"code": "rate_limit_exceeded", "message": "Please try again in 1.5s."}, ModelFault.RATE_LIMITED, True, 1.5),
+        ({"code": "rate_limit_exceeded", "message": "Please try again in 20ms."}, ModelFault.RATE_LIMITED, True, 0.02),
+        ({"code": "invalid_prompt", "message": "no"}, ModelFault.REFUSED, False, None),
+        ({"code": "bio_policy", "message": "no"}, ModelFault.REFUSED, False, None),
+        ({"code": "never heard of", "message": "?"}, ModelFault.OVERLOADED, True, None),
+        (None, ModelFault.OVERLOADED, True, None),
+    ],
+)
+async def test_a_response_that_failed_is_an_error_although_its_stream_is_fine(
+    error: Json | None, fault: ModelFault, is_retryable: bool, wait: float | None
+) -> None:
+    says = Says(texts=["half"], last=("response.failed", {"status": "failed", "error": error}))
+    async with line(says, Says(texts=["whole"])) as open_line:
+        failure = await open_line.failure()
+        assert (await open_line.send()).text == "whole"
+    assert (failure.fault, failure.is_retryable, failure.retry_after) == (fault, is_retryable, wait)
+    assert open_line.server.requests[0] == open_line.server.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault", "is_retryable", "words"),
+    [
+        ("max_output_tokens", ModelFault.CUT_OFF, False, "the operator must raise max_tokens"),
+        ("content_filter", ModelFault.REFUSED, False, "change the request"),
+        ("steered", ModelFault.CUT_OFF, True, "broke off"),
+    ],
+)
+async def test_an_incomplete_response_is_an_error(
+    reason: str, fault: ModelFault, is_retryable: bool, words: str
+) -> None:
+    last = ("response.incomplete", {"status": "incomplete", "incomplete_details": {"reason": reason}})
+    async with line(Says(calls=[Call(name="new_answer", arguments='{"content": "and th')], last=last)) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (fault, is_retryable)
+    assert words in str(error)
+
+
+async def test_a_response_without_its_last_event_is_cut_off_however_much_came() -> None:
+    async with line(Says(texts=["whole, as it seems"], last=None)) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
+
+
+async def test_a_reply_that_the_model_declines_is_refused() -> None:
+    content = [{"type": "refusal", "refusal": "I won't."}]
+    async with line(Says(items=[{"type": "message", "role": "assistant", "content": content}])) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.REFUSED, False)
+
+
+async def test_a_call_of_nothing_is_no_readable_reply() -> None:
+    async with line(Says(calls=[Call(name="", arguments="{}")])) as open_line:
+        assert (await open_line.failure()).fault is ModelFault.CUT_OFF
+
+
+async def test_an_item_nested_too_deep_to_send_back_is_no_readable_reply() -> None:
+    nested = b'{"type": "x", "deep": ' + b"[" * 900 + b"]" * 900 + b"}"
+    done = b'data: {"type": "response.output_item.done", "output_index": 0, "item": ' + nested + b"}\n\n"
+    async with line(Sends(writes=[done, b'data: {"type": "response.completed", "response": {}}\n\n'])) as open_line:
+        assert (await open_line.failure()).fault is ModelFault.CUT_OFF

@@ -1,0 +1,288 @@
+"""Every way in which OpenAI Responses and Anthropic Messages can fail alike, and what people are told of it."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pytest
+
+from coordination.adapters.anthropic_clients import AnthropicClients
+from coordination.adapters.anthropic_messages import AnthropicModel, MessagesOptions
+from coordination.adapters.openai_clients import OpenAIClients
+from coordination.adapters.openai_responses import ResponsesModel, ResponsesOptions
+from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.ports import Model
+from tests.contract.test_models import TOOLS
+from tests.contract.vendor_lines import GO, KEY, OCCASION, PROMPT, Line, messages_line, responses_line
+from tests.servers import messages_server, responses_server
+from tests.servers.vendor_server import Fails, Json, Sends, event
+
+Clients: TypeAlias = OpenAIClients | AnthropicClients
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """What tests need to speak of both vendors in the same words. Limits are `read_timeout` and `max_reply_characters`."""
+
+    name: str
+    line: Callable[..., AbstractAsyncContextManager[Line[Any]]]
+    options: Callable[..., Any]
+    says: Callable[..., Any]
+    dialect: Callable[[], Any]
+    clients: Callable[[], Clients]
+    model: Callable[..., Model]
+    flood: Json
+    """An event that may come again and again, with a text of a thousand characters."""
+
+    small: Callable[[int], Json]
+    """An event that begins something which is empty."""
+
+    def begun(self) -> bytes:
+        """The first part of a reply that is not whole."""
+        writes = self.dialect().writes(self.says("half of an answer"), {"input": [], "messages": []})
+        return b"".join(writes[:4])
+
+
+def _responses_says(text: str = "", arguments: str | None = None, piece: int = 5) -> responses_server.Says:
+    calls = [responses_server.Call(name="new_answer", arguments=arguments)] if arguments is not None else []
+    return responses_server.Says(texts=[text] if text else [], calls=calls, piece=piece)
+
+
+def _messages_says(text: str = "", arguments: str | None = None, piece: int = 5) -> messages_server.Says:
+    calls = [messages_server.Call(name="new_answer", arguments=arguments)] if arguments is not None else []
+    return messages_server.Says(text=text, calls=calls, piece=piece)
+
+
+OPENAI = Vendor(
+    name="gpt-x",
+    line=responses_line,
+    options=ResponsesOptions,
+    says=_responses_says,
+    dialect=responses_server.ResponsesDialect,
+    clients=OpenAIClients,
+    model=ResponsesModel,
+    flood={"type": "response.output_text.delta", "delta": "x" * 1000},
+    small=lambda n: {
+        "type": "response.output_item.done",
+        "output_index": n,
+        "item": {"type": "message", "id": "x" * 200},
+    },
+)
+ANTHROPIC = Vendor(
+    name="claude-x",
+    line=messages_line,
+    options=MessagesOptions,
+    says=_messages_says,
+    dialect=messages_server.MessagesDialect,
+    clients=AnthropicClients,
+    model=AnthropicModel,
+    flood={"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 1000}},
+    small=lambda n: {"type": "content_block_start", "index": n, "content_block": {"type": "text", "text": ""}},
+)
+
+
+@pytest.fixture(params=[OPENAI, ANTHROPIC], ids=lambda vendor: vendor.name)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    found: Vendor = request.param
+    return found
+
+
+def failing(status: int, **error: object) -> Fails:
+    return Fails(status=status, error={"message": f"Incorrect API key provided: {KEY}", **error})
+
+
+REFUSALS: list[tuple[Fails, ModelFault, bool, str]] = [
+    (failing(401, type="authentication_error"), ModelFault.AUTH, False, "refused the key "),
+    (failing(403, type="permission_error"), ModelFault.AUTH, False, "the operator must set a valid one"),
+    (failing(402, type="billing_error"), ModelFault.OUT_OF_BUDGET, False, "must add credit"),
+    (failing(404, type="not_found_error"), ModelFault.MISCONFIGURED, False, "must check model and base_url"),
+    (Fails(status=404, error="<html>nothing</html>"), ModelFault.MISCONFIGURED, False, "must check model and base_url"),
+    (Fails(status=307, headers={"Location": "/elsewhere"}), ModelFault.MISCONFIGURED, False, "base_url"),
+    (failing(413, type="request_too_large"), ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
+    (failing(422), ModelFault.BAD_REQUEST, False, "the options of this model"),
+    (failing(429), ModelFault.RATE_LIMITED, True, "too many requests"),
+    (failing(500, type="api_error"), ModelFault.OVERLOADED, True, "overloaded or failing"),
+    (Fails(status=502, error="<html>Bad gateway</html>"), ModelFault.OVERLOADED, True, "overloaded or failing"),
+    (failing(503), ModelFault.OVERLOADED, True, "overloaded or failing"),
+    (failing(504), ModelFault.TIMED_OUT, True, "took too long"),
+    (failing(529, type="overloaded_error"), ModelFault.OVERLOADED, True, "overloaded or failing"),
+    (failing(400, type=7, code=["x"], param={"a": 1}), ModelFault.BAD_REQUEST, False, "the options of this model"),
+]
+
+
+@pytest.mark.parametrize(("fails", "fault", "is_retryable", "words"), REFUSALS)
+async def test_a_refusal_says_who_must_do_what(
+    vendor: Vendor, fails: Fails, fault: ModelFault, is_retryable: bool, words: str
+) -> None:
+    async with vendor.line(fails) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (fault, is_retryable)
+    assert words in str(error)
+    assert str(error).startswith(f"The provider of {vendor.name} (127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({}, None), ({"Retry-After": "7"}, 7.0), ({"Retry-After-Ms": "250"}, 0.25), ({"Retry-After": "soon"}, None)],
+)
+async def test_the_wait_that_the_provider_asks_for_is_passed_on(
+    vendor: Vendor, headers: dict[str, str], seconds: float | None
+) -> None:
+    async with vendor.line(Fails(status=429, headers=headers)) as open_line:
+        error = await open_line.failure()
+    assert error.retry_after == seconds
+
+
+async def test_a_failing_request_is_sent_once(vendor: Vendor) -> None:
+    """Trying again is for the caller, who knows the budget."""
+    async with vendor.line(failing(500), failing(500)) as open_line:
+        await open_line.failure()
+    assert len(open_line.server.requests) == 1
+
+
+def broken_streams(vendor: Vendor) -> Iterable[Sends]:
+    begun = vendor.begun()
+    yield Sends(writes=[begun], ending="cut")
+    yield Sends(writes=[begun[:-40]], ending="cut")
+    yield Sends(writes=[], ending="cut")
+    yield Sends(writes=[])
+    yield Sends(writes=[begun])
+    yield Sends(writes=[b"data: [DONE]\n\n"])
+    yield Sends(writes=[begun, b'data: {"type": "conten\n\n'])
+    yield Sends(writes=[begun, b"data: \xff\xfe\n\n"])
+    yield Sends(writes=[b"data: 7\n\n"])
+    yield Sends(writes=[b"data: " + b"[" * 100_000 + b"\n\n"])
+    yield Sends(writes=[b"<html>Sign in to the network</html>"], content_type="text/html")
+    yield Sends(writes=[b'{"id": "x", "output": [], "content": []}'], content_type="application/json")
+
+
+@pytest.mark.parametrize("number", range(12))
+async def test_half_a_reply_is_an_error_that_may_be_tried_again(vendor: Vendor, number: int) -> None:
+    reply = list(broken_streams(vendor))[number]
+    async with vendor.line(reply, vendor.says("whole")) as open_line:
+        error = await open_line.failure()
+        assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
+        assert (await open_line.send()).text == "whole"
+        assert open_line.server.requests[0] == open_line.server.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "fault", "is_retryable"),
+    [
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, ModelFault.OVERLOADED, True),
+        ({"type": "error", "error": {"type": "api_error", "message": KEY}}, ModelFault.OVERLOADED, True),
+        ({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}, ModelFault.RATE_LIMITED, True),
+        ({"type": "error", "code": "rate_limit_exceeded", "message": "slow down"}, ModelFault.RATE_LIMITED, True),
+        ({"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 3 tokens > 2"}},
+         ModelFault.CONTEXT_TOO_LONG, False),
+        ({"error": {"code": "insufficient_quota"}}, ModelFault.OUT_OF_BUDGET, False),
+        ({"type": "error"}, ModelFault.OVERLOADED, True),
+    ],
+)  # fmt: skip
+async def test_a_failure_inside_a_stream_counts_as_what_it_says(
+    vendor: Vendor, told: Json, fault: ModelFault, is_retryable: bool
+) -> None:
+    async with vendor.line(Sends(writes=[vendor.begun(), event(told)])) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (fault, is_retryable)
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_silence_before_or_within_a_reply_is_given_up_after_the_read_timeout(
+    vendor: Vendor, has_begun: bool
+) -> None:
+    writes = [vendor.begun()] if has_begun else []
+    hangs = Sends(writes=writes, ending="hang")
+    async with vendor.line(hangs, options=vendor.options(read_timeout=0.3)) as open_line:
+        error = await open_line.failure()
+        await open_line.server.until(open_replies=0)
+    assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
+
+
+async def test_a_cancelled_call_frees_its_connection_at_once(vendor: Vendor) -> None:
+    hangs = Sends(writes=[vendor.begun()], ending="hang")
+    async with vendor.line(hangs) as open_line, asyncio.TaskGroup() as group:
+        sending = group.create_task(open_line.send())
+        await open_line.server.until(open_replies=1)
+        sending.cancel()
+        await open_line.server.until(open_replies=0)
+    assert sending.cancelled()
+
+
+async def test_a_whole_reply_counts_even_if_its_stream_is_never_ended(vendor: Vendor) -> None:
+    whole = b"".join(vendor.dialect().writes(vendor.says("whole"), {"input": [], "messages": []}))
+    async with vendor.line(Sends(writes=[whole], ending="hang")) as open_line:
+        assert (await open_line.send()).text == "whole"
+        await open_line.server.until(open_replies=0)
+
+
+async def test_an_endless_reply_is_stopped_at_the_limit(vendor: Vendor) -> None:
+    flood = Sends(writes=[vendor.begun(), *[event(vendor.flood)] * 300], ending="hang")
+    async with vendor.line(flood, options=vendor.options(max_reply_characters=200_000)) as open_line:
+        error = await open_line.failure()
+        await open_line.server.until(open_replies=0)
+    assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
+    assert "passed 200,000 characters" in str(error)
+
+
+async def test_an_endless_line_is_stopped_too(vendor: Vendor) -> None:
+    flood = Sends(writes=[b"data: ", *[b"x" * 10_000] * 100], ending="hang")
+    async with vendor.line(flood, options=vendor.options(max_reply_characters=100_000)) as open_line:
+        assert "passed 100,000 characters" in str(await open_line.failure())
+
+
+async def test_endless_empty_parts_are_stopped_too(vendor: Vendor) -> None:
+    flood = Sends(writes=[vendor.begun(), *[event(vendor.small(n)) for n in range(300)]], ending="hang")
+    async with vendor.line(flood, options=vendor.options(max_reply_characters=10_000)) as open_line:
+        assert "passed 10,000 characters" in str(await open_line.failure())
+
+
+async def test_a_ten_megabyte_answer_arrives_whole(vendor: Vendor) -> None:
+    arguments = json.dumps({"content": "é" * 10_000_000}, ensure_ascii=False)
+    async with vendor.line(vendor.says(arguments=arguments, piece=100_000)) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+    assert reply.calls[0].arguments == arguments
+
+
+async def test_a_server_that_is_not_there_is_named(vendor: Vendor) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        error = await failure_at(vendor, port)
+    assert (error.fault, error.is_retryable) == (ModelFault.OVERLOADED, True)
+    assert str(error).startswith(f"Can't reach the provider of m (127.0.0.1:{port})")
+
+
+async def test_a_server_that_speaks_no_http_is_an_error_like_any_other(vendor: Vendor) -> None:
+    async def junk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(junk, "127.0.0.1", 0) as server:
+        error = await failure_at(vendor, server.sockets[0].getsockname()[1])
+    assert error.fault is ModelFault.CUT_OFF
+
+
+async def failure_at(vendor: Vendor, port: int) -> ModelError:
+    clients = vendor.clients()
+    try:
+        model = vendor.model(clients=clients, model="m", base_url=f"http://127.0.0.1:{port}")
+        with pytest.raises(ModelError) as caught:
+            await model.converse(PROMPT, OCCASION).send(GO, ())
+    finally:
+        await clients.aclose()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "base_url", ["", "localhost:8000/v1", "ftp://example.org", "http://", "http://host:port", f"http://u:{KEY}@host"]
+)
+def test_an_address_that_is_none_is_the_operators_to_fix(vendor: Vendor, base_url: str) -> None:
+    with pytest.raises(ConfigError, match="base_url of m must") as caught:
+        vendor.model(clients=vendor.clients(), model="m", base_url=base_url)
+    assert KEY not in str(caught.value)
