@@ -1,7 +1,7 @@
 """Tools: three powers over the same servers, handed out one at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from coordination.domain.canonical import JsonObject
@@ -24,10 +24,10 @@ class ServerSpec:
     identity: str
     command: str = ""
     args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     cwd: str | None = None
     url: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     start_timeout: float = 30.0
     call_timeout: float = 60.0
     trusts_hints: bool = False

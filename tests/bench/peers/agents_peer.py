@@ -1,6 +1,4 @@
 """The OpenAI Agents SDK: two agents in parallel answer, then both vote; streamed, tracing off."""
-# pyright: basic
-# mypy: ignore-errors
 
 import asyncio
 

@@ -1,6 +1,4 @@
 """LangGraph: both agents answer in parallel nodes, then both vote, each with the read tool at hand."""
-# pyright: basic
-# mypy: ignore-errors
 
 import operator
 from typing import Annotated, TypedDict
