@@ -21,7 +21,7 @@ async def named_run(log: RunLog, prefix: str, tenant: str | None = None, words: 
         RefusedError: several do.
     """
     typed = prefix.strip()
-    found = await log.find(typed, tenant) if typed else []
+    found: Sequence[str] = await log.find(typed, tenant) if typed else ()
     whole = [run for run in found if run.lower() == typed.lower()]
     if not found:
         raise RunNotFoundError(one_line(typed, 40))

@@ -25,6 +25,7 @@ _help = ENGLISH.say
 app = typer.Typer(
     name="massgen-bot",
     help=_help("help.massgen_bot"),
+    epilog=_help("help.epilog"),
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -60,10 +60,6 @@ async def attended(
         window = stack.enter_context(
             terminal.opened(here.stdin, shown_on, now=application.clock.now, is_for_people=not emits)
         )
-        if is_new:
-            view, _ = await seen_run(application.log, application.coordinator, run)
-            window.screen.watch(view)
-        await stack.enter_async_context(application.working())
         attendance = Attendance(
             application.coordinator,
             application.log,
@@ -76,6 +72,9 @@ async def attended(
             emit=_emitter(here) if emits else _ignore,
             complain=window.screen.say if window.keyboard is not None else here.complain,
         )
+        view, _ = await seen_run(application.log, application.coordinator, run)
+        attendance.glimpse(view)
+        await stack.enter_async_context(application.working())
         return await attendance.attend(run, tells_past=is_new)
 
 

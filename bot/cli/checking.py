@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
-from bot.console_app.tables import plain_table
+from bot.console_app.render import Renderer
+from bot.console_app.tables import indented, plain_table
 from bot.console_app.terminal import console_on
+from bot.presenter.people import approvers
 from bot.presenter.visible import one_line, visible
 from bot.wiring.checking import Checked, ToolRow, check_config
 from bot.words import ENGLISH
@@ -22,26 +26,42 @@ def check(here: Here, config: str, *, connects: bool) -> Exit:
     console = console_on(here.stdout)
     for warning in checked.warnings:
         here.complain(ENGLISH.say("check.warning", text=visible(warning)))
-    console.print(_summary(checked), soft_wrap=True)
+    for complaint in checked.complaints:
+        here.complain(visible(complaint))
+    if checked.complaints:
+        here.complain(ENGLISH.say("check.not_usable", file=visible(config)))
+    else:
+        here.tell(ENGLISH.say("check.usable", file=visible(config)))
+    console.print(indented(_summary(console, checked)))
     for agents, rows in _grouped(checked.tools):
         console.print()
         if len(checked.agents) > 1:
-            console.print(Text(agents, "bold"))
-        table = plain_table(*(ENGLISH.say(f"check.{column}") for column in ("tool", "effect", "reason")))
-        for row in rows:
-            effect = Text(ENGLISH.say(f"effect.{row.effect}"), _STYLES[row.effect])
-            table.add_row(Text(visible(f"{row.server}.{row.tool}")), effect, Text(visible(row.reason), "bright_black"))
-        console.print(table)
-    for complaint in checked.complaints:
-        here.complain(visible(complaint))
+            console.print(Text(f"  {agents}", "bold"))
+        console.print(indented(_tools(rows)))
     return Exit.USAGE if checked.complaints else Exit.DONE
 
 
-def _summary(checked: Checked) -> Text:
-    agents = ", ".join(f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents)
-    servers = ", ".join(visible(server) for server in checked.servers) or ENGLISH.say("check.no_servers")
-    key = "check.connected" if checked.is_connected else "check.valid"
-    return Text(ENGLISH.say(key, agents=agents, servers=servers))
+def _summary(console: Console, checked: Checked) -> Table:
+    """Who takes part, with what, and who decides."""
+    key = "check.answers" if checked.is_connected else "check.not_asked"
+    servers = [ENGLISH.say(key, server=visible(server)) for server in checked.servers]
+    rows = {
+        "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
+        "servers": servers or [ENGLISH.say("check.no_servers")],
+        "approval": [Renderer(console, checked.at).line(approvers(checked.policy, ENGLISH)).plain],
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, items in rows.items():
+        table.add_row(Text(ENGLISH.say(f"check.{name}"), "bright_black"), Text(", ".join(items)))
+    return table
+
+
+def _tools(rows: Sequence[ToolRow]) -> Table:
+    table = plain_table(*(ENGLISH.say(f"check.{column}") for column in ("tool", "effect", "reason")))
+    for row in rows:
+        effect = Text(ENGLISH.say(f"effect.{row.effect}"), _STYLES[row.effect])
+        table.add_row(Text(visible(f"{row.server}.{row.tool}")), effect, Text(visible(row.reason), "bright_black"))
+    return table
 
 
 def _grouped(tools: Sequence[ToolRow]) -> list[tuple[str, list[ToolRow]]]:

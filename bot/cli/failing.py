@@ -2,12 +2,13 @@
 
 import functools
 import logging
+import os
 import secrets
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
-from typing import NoReturn, ParamSpec
+from typing import ParamSpec, cast
 
 import typer
 
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")
 
 LOG_FILE = "massgen-bot.log"
+STOPPED_EARLY = 130
+"""Ctrl-C before there was anything to ask about, or a reader that went away: not worth a word."""
+
 _LARGEST_LOG = 2_000_000
 
 
@@ -33,12 +37,8 @@ def reported(command: Callable[_Given, int]) -> Callable[_Given, None]:
             status = command(*args, **kwargs)
         except (typer.Exit, typer.BadParameter):
             raise
-        except (KeyboardInterrupt, BrokenPipeError):
-            _leave_quietly()
-        except BaseExceptionGroup as group:
-            status = _report(next(_leaves(group)))
-        except Exception as error:  # noqa: BLE001  # the outermost handler: everything becomes a sentence here
-            status = _report(error)
+        except (KeyboardInterrupt, BaseExceptionGroup, Exception) as error:  # noqa: BLE001  # the outermost handler
+            status = _status_of(_first_leaf(error))
         raise typer.Exit(status)
 
     return run
@@ -71,30 +71,28 @@ def _log_file(environ: "dict[str, str]") -> logging.Handler:
     )
 
 
-def _report(error: BaseException) -> int:
+def _status_of(error: BaseException) -> int:
+    """Tell the person what they can use of an error; the rest is for the log file."""
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED_EARLY
+    if isinstance(error, BrokenPipeError):
+        # Python would complain once more when it flushes what nobody reads any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STOPPED_EARLY
     if isinstance(error, CoordinationError):
         typer.echo(notice_for(error), err=True)
         return Exit.USAGE if isinstance(error, ConfigError | RunNotFoundError | StorageError) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)
-    typer.echo(
-        f"{ENGLISH.say('error.unexpected_in_log', file=LOG_FILE)} {ENGLISH.say('error.reference', reference=reference)}",
-        err=True,
-    )
+    where = ENGLISH.say("error.unexpected_in_log", file=LOG_FILE)
+    typer.echo(f"{where} {ENGLISH.say('error.reference', reference=reference)}", err=True)
     return Exit.FAILED
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
-
-
-def _leave_quietly() -> NoReturn:
-    """Ctrl-C before there was anything to ask about, or a reader that has gone: not worth a word."""
-    raise typer.Exit(130)
+def _first_leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
 
 
 def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:

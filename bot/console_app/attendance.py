@@ -62,6 +62,11 @@ class Attendance:
         self._held: list[tuple[Recorded, RunView]] = []
         self._is_left = False
 
+    def glimpse(self, view: RunView) -> None:
+        """Show a run that is at work, before there is time to attend it."""
+        if _concern(view) is None:
+            self._screen.watch(view)
+
     async def attend(self, run: str, *, tells_past: bool = False) -> RunView:
         """Follow a run to its end, or until it must be left, and decide where asked to. Returns how it stands."""
         past = await self._log.read(run)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import cast
 
 from bot.presenter.document import plan_json
 from coordination.domain.canonical import Json, parse
@@ -46,7 +47,7 @@ def _json(value: object) -> Json:
         case None | bool() | int() | float() | str():
             return value
         case tuple():
-            return [_json(item) for item in value]
+            return [_json(item) for item in cast("tuple[object, ...]", value)]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return _fields(value)
         case _:

@@ -1,6 +1,7 @@
 """A plan as files: `plan.md` to read whole, `plan.json` to the letter."""
 
 import json
+from collections.abc import Sequence
 
 from bot.cards import Attachment, CallItem
 from bot.presenter.parts import call_items
@@ -88,5 +89,5 @@ def _fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def _backtick_runs(text: str) -> list[str]:
+def _backtick_runs(text: str) -> Sequence[str]:
     return "".join(character if character == "`" else " " for character in text).split()

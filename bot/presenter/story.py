@@ -156,7 +156,9 @@ def _run_line(
     match event:
         case e.RunRequested(requester=requester, prompt=prompt):
             said = one_line(prompt, _ANSWER)
-            return words.line("story.asked", who=who(requester), prompt=said), Mark.WAITING
+            return words.line(
+                "story.asked", who=who(requester), prompt=said, run=Span(visible(view.run), "bold")
+            ), Mark.WAITING
         case e.DeliberationStarted():
             return words.line(_beginning(view)), Mark.WORKING
         case e.PlanProposed() | e.RunAnswered():

@@ -42,9 +42,9 @@ class _Cells:
     """The table as it grows: entries by round and agent."""
 
     agents: int
-    rounds: dict[int, list[list[Entry]]] = field(default_factory=dict)
-    at: dict[int, int] = field(default_factory=dict)
-    labels: dict[int, str] = field(default_factory=dict)
+    rounds: dict[int, list[list[Entry]]] = field(default_factory=dict[int, list[list[Entry]]])
+    at: dict[int, int] = field(default_factory=dict[int, int])
+    labels: dict[int, str] = field(default_factory=dict[int, str])
 
     def begin(self, agent: int, turn: int) -> None:
         """An agent is in this round now."""

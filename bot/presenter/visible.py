@@ -40,7 +40,7 @@ def visible(text: str) -> str:
             _is_deceptive(character)
             or marks > _MOST_MARKS
             or (marks and marks == position + 1)
-            or text.startswith("⟨U+", position)
+            or (character == "⟨" and text.startswith("⟨U+", position))
         )
         shown.append(f"⟨U+{ord(character):04X}⟩" if is_hidden else character)
     return "".join(shown)

@@ -5,10 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bot.places import made, state_folder
 from coordination.adapters.clock import SystemClock, new_id
-from coordination.adapters.sql_connection import default_database_url
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub
 from coordination.service import Coordinator
+
+DATABASE_FILE = "massgen-bot.sqlite"
 
 _Part = TypeVar("_Part")
 
@@ -39,9 +41,9 @@ class Application:
 
 
 def database_url(environ: Mapping[str, str]) -> str:
-    """The database that the environment names, or the default one.
+    """The database that the environment names, or a file in the state folder.
 
     Raises:
-        StorageError: the folder of the default one can't be made.
+        StorageError: the folder can't be made.
     """
-    return environ.get("DATABASE_URL") or default_database_url(environ)
+    return environ.get("DATABASE_URL") or f"sqlite:///{made(state_folder(environ)) / DATABASE_FILE}"

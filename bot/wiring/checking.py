@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from bot.wiring.models import Models
 from coordination.adapters.clock import SystemClock
 from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.approval import Policy
 from coordination.domain.rules import rule
 from coordination.ports import ToolDefinition
 from coordination.settings import Settings, parse, read_text, unmatched_rules
@@ -36,8 +38,10 @@ class ToolRow:
 class Checked:
     """What was found. `complaints` are rules that fit no tool: a run would refuse to start."""
 
+    at: datetime
     agents: tuple[CheckedAgent, ...]
     servers: tuple[str, ...]
+    policy: Policy
     warnings: tuple[str, ...]
     tools: tuple[ToolRow, ...] = ()
     complaints: tuple[str, ...] = ()
@@ -56,7 +60,8 @@ def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> C
 
 
 async def _check(settings: Settings, environ: Mapping[str, str], *, connects: bool) -> Checked:
-    models = Models(environ, SystemClock())
+    clock = SystemClock()
+    models = Models(environ, clock)
     try:
         agents = tuple(
             CheckedAgent(name=agent.id, model=" ".join(dict.fromkeys((agent.backend.type, models.model(agent).name))))
@@ -64,15 +69,19 @@ async def _check(settings: Settings, environ: Mapping[str, str], *, connects: bo
         )
     finally:
         await models.aclose()
-    servers = tuple(server.name for server in settings.servers)
+    checked = Checked(
+        at=clock.now(),
+        agents=agents,
+        servers=tuple(server.name for server in settings.servers),
+        policy=settings.profile(allow_requester_default=True).policy,
+        warnings=settings.warnings,
+    )
     if not connects:
-        return Checked(agents=agents, servers=servers, warnings=settings.warnings)
+        return checked
     async with McpHub() as hub:
         definitions = await hub.definitions(settings.servers)
-    return Checked(
-        agents=agents,
-        servers=servers,
-        warnings=settings.warnings,
+    return replace(
+        checked,
         tools=_rows(settings, definitions),
         complaints=tuple(unmatched_rules(settings, definitions)),
         is_connected=True,

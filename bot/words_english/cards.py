@@ -110,7 +110,7 @@ CARDS = {
 }
 
 STORY = {
-    "story.asked": "{who} asked: “{prompt}”",
+    "story.asked": "{who} asked: “{prompt}” · run {run}",
     "story.begins": "the agents begin",
     "story.begins_again": "the agents begin again, with the wanted changes",
     "story.picked_up": "picked up again after an interruption",

@@ -79,8 +79,13 @@ COMMANDS = {
     "state.cancelled": "cancelled",
     "state.failed": "failed",
     "check.warning": "Warning: {text}",
-    "check.valid": "The configuration is valid. Agents: {agents}. Servers, not asked: {servers}.",
-    "check.connected": "The configuration is valid, and every server answers. Agents: {agents}. Servers: {servers}.",
+    "check.usable": "{file} is a good configuration.",
+    "check.not_usable": "{file} can't be used as it is.",
+    "check.agents": "agents",
+    "check.servers": "servers",
+    "check.approval": "approval",
+    "check.answers": "{server} (answers)",
+    "check.not_asked": "{server} (not asked)",
     "check.no_servers": "none",
     "check.tool": "tool",
     "check.effect": "effect",
@@ -102,6 +107,11 @@ COMMANDS = {
 HELP = {
     "help.massgen_bot": (
         "Several AI agents agree on a plan of tool calls; people approve it; exactly those calls run, each at most once."
+    ),
+    "help.epilog": (
+        "DATABASE_URL names the database; without it, a file in the state folder is used. MASSGEN_BOT_STATE names that "
+        "folder; without it, it is massgen-bot below XDG_STATE_HOME. Exit status: 0 finished, 1 failed, 2 usage or configuration, 3 waiting for a "
+        "decision, 4 rejected, expired or cancelled, 5 outcome unknown."
     ),
     "help.audit": "Prove the log, or hand it out.",
     "help.run_name": "The run's name, or the beginning of it.",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -103,7 +104,5 @@ def end_of(process: "subprocess.Popen[str]") -> Ended:
 
 def planned(event: Mapping[str, object]) -> list[tuple[str, object]]:
     """The calls of a proposal, as the board's journal would have them."""
-    plan = event["plan"]
-    assert isinstance(plan, dict)
-    calls: Sequence[Mapping[str, object]] = plan["calls"]
-    return [(str(call["tool"]), call["arguments"]) for call in calls]
+    plan = cast("Mapping[str, Sequence[Mapping[str, object]]]", event["plan"])
+    return [(str(call["tool"]), call["arguments"]) for call in plan["calls"]]

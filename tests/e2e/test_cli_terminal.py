@@ -158,7 +158,7 @@ def test_the_terminal_is_given_back_as_it_was(program: Program) -> None:
     assert terminal.raw.count("\x1b[?25l") == terminal.raw.count("\x1b[?25h")
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("columns", [60, 120])
 def test_nothing_that_stays_is_wider_than_the_terminal(program: Program, columns: int) -> None:
     with on_terminal(program, "demo", "--approve", columns=columns) as terminal:
         assert terminal.end() == 0

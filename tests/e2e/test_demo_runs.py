@@ -78,8 +78,7 @@ def test_a_cancelled_run_does_nothing(program: Program) -> None:
 def test_a_plan_that_expired_is_never_done(program: Program) -> None:
     config = program.config(("expires_after: 24h", "expires_after: 1s"))
     waiting = left_waiting(program, config=str(config))
-    statuses = [program.run("status", waiting.run).status for _ in range(5)]
-    assert statuses[-1] == 4
+    assert any(program.run("status", waiting.run).status == 4 for _ in range(10))
     approved = program.run("approve", waiting.run)
     assert approved.status == 4
     assert "expired" in approved.err

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def texts(part: object) -> Iterator[str]:
     if isinstance(part, str):
         yield part
     elif isinstance(part, tuple):
-        for item in part:
+        for item in cast("tuple[object, ...]", part):
             yield from texts(item)
     elif is_dataclass(part):
         for field in fields(part):

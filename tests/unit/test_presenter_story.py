@@ -42,7 +42,7 @@ def last(log: list[Recorded]) -> str:
 
 def test_the_agents_argument_can_be_followed_line_by_line() -> None:
     assert told(recorded(argued(POST)))[:8] == [
-        ("", "rita asked: “Tell everyone about the power cut on Friday”"),
+        ("", "rita asked: “Tell everyone about the power cut on Friday” · run 7Q4K"),
         ("", "the agents begin"),
         ("agent1", "read board.list_notices"),
         ("agent1", "planned board.post_notice"),
