@@ -1,0 +1,191 @@
+"""Every way in which Claude Code can fail, with its real program, and what people are told of it."""
+
+import asyncio
+import json
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.ports import Told
+
+pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
+
+from coordination.adapters.claude_code import ClaudeCodeModel, ClaudeCodeOptions
+from tests.contract.claude_code_line import GO, KEY, OCCASION, results
+from tests.contract.claude_code_line import claude_code_line as line
+from tests.contract.test_models import TOOLS
+from tests.servers.claude_code_backend import PREFIX, Breaks, Call, Fails, Says, Scripted
+
+POST = Call(name=f"{PREFIX}notices__post")
+
+
+def failing(status: int, kind: str = "api_error", message: str = f"no: {KEY}") -> Fails:
+    return Fails(status=status, kind=kind, message=message)
+
+
+TOO_LONG = "prompt is too long: 210000 tokens > 200000 maximum"
+POOR = "Your credit balance is too low to access the Anthropic API."
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+CUT = ModelFault.CUT_OFF
+
+FAILURES: list[tuple[list[Scripted], ModelFault, bool, str]] = [
+    (
+        [failing(401, "authentication_error")],
+        ModelFault.AUTH,
+        False,
+        "refused the key ANTHROPIC_API_KEY; the operator must",
+    ),
+    ([failing(403, "permission_error")], ModelFault.AUTH, False, "refused the key ANTHROPIC_API_KEY"),
+    ([failing(429, "rate_limit_error")], ModelFault.RATE_LIMITED, True, "too many requests"),
+    ([failing(400, "invalid_request_error", POOR)], ModelFault.OUT_OF_BUDGET, False, "must add credit"),
+    ([failing(400, "invalid_request_error", TOO_LONG)], ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
+    ([failing(413, "request_too_large")], ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
+    ([failing(404, "not_found_error")] * 2, ModelFault.MISCONFIGURED, False, "must check model and base_url"),
+    ([failing(500)], ModelFault.OVERLOADED, True, "overloaded or failing"),
+    ([failing(529, "overloaded_error")], ModelFault.OVERLOADED, True, "overloaded or failing"),
+    ([Breaks(ending="end", event=OVERLOADED)], ModelFault.OVERLOADED, True, "overloaded or failing"),
+    ([Breaks(ending="cut")], CUT, True, "broke off in the middle"),
+    ([Breaks(ending="end")], CUT, True, "broke off in the middle"),
+    ([Breaks(ending="end", events=0)], CUT, True, "not a readable reply"),
+    ([Says(text="I", stop="refusal")], ModelFault.REFUSED, False, "change the request"),
+    ([Says(text="I", stop="max_tokens")] * 4, CUT, False, "must raise max_output_tokens"),
+]
+
+
+async def test_a_failure_says_who_must_do_what_and_the_same_words_can_be_sent_again() -> None:
+    queue: list[Scripted] = [reply for replies, *_ in FAILURES for reply in [*replies, Says(text="whole")]]
+    async with line(*queue) as open_line:
+        for number, (_, fault, is_retryable, words) in enumerate(FAILURES):
+            said = (Told(text=f"go {number}."),)
+            error = await open_line.failure(said)
+            assert (error.fault, error.is_retryable) == (fault, is_retryable), str(error)
+            assert words in str(error)
+            assert (await open_line.send(said)).text == "whole"
+        heard = json.dumps(open_line.backend.conversation())
+    # What was said in vain is not said twice: Claude Code remembers it.
+    assert [heard.count(f"go {number}.") for number in range(len(FAILURES))] == [1] * len(FAILURES)
+
+
+async def test_results_that_were_given_in_vain_are_not_given_twice() -> None:
+    async with line(Says(calls=[POST]), failing(529), Says(text="I see.")) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+        given = [*results(reply, "recorded as action 1"), Told(text="news")]
+        assert (await open_line.failure(given)).is_retryable
+        assert (await open_line.send(given)).text == "I see."
+        heard = json.dumps(open_line.backend.conversation())
+    assert (heard.count("recorded as action 1"), heard.count("news")) == (1, 1)
+
+
+async def test_silence_is_given_up_after_the_read_timeout_and_the_same_words_can_be_sent_again() -> None:
+    options = ClaudeCodeOptions(read_timeout=3)
+    silences = (Breaks(ending="hang", events=0), Breaks(ending="hang"))
+    async with line(*silences, Says(text="whole"), options=options) as open_line:
+        for _ in silences:
+            error = await open_line.failure()
+            await open_line.backend.until(open_replies=0)
+            assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
+        assert (await open_line.send()).text == "whole"
+        assert open_line.process.returncode is None
+
+
+async def test_a_program_that_dies_takes_an_unanswered_conversation_not_with_it() -> None:
+    async with line(Breaks(ending="hang"), Says(text="whole"), Breaks(ending="hang")) as open_line:
+        for is_retryable in (True, False):
+            async with asyncio.TaskGroup() as group:
+                failing = group.create_task(open_line.failure())
+                await open_line.backend.until(open_replies=1)
+                open_line.process.kill()
+            assert (failing.result().fault, failing.result().is_retryable) == (CUT, is_retryable)
+            if is_retryable:
+                assert (await open_line.send()).text == "whole"
+        # All that it knew is gone now, and nothing is begun anew in silence.
+        assert not (await open_line.failure()).is_retryable
+
+
+async def test_a_cancelled_call_ends_the_program_and_frees_its_connection() -> None:
+    async with line(Breaks(ending="hang")) as open_line, asyncio.TaskGroup() as group:
+        sending = group.create_task(open_line.send())
+        await open_line.backend.until(open_replies=1)
+        process = open_line.process
+        sending.cancel()
+        await open_line.backend.until(open_replies=0)
+        async with asyncio.timeout(10):
+            await process.wait()
+    assert sending.cancelled()
+
+
+async def test_a_model_that_calls_only_what_does_not_exist_is_stopped() -> None:
+    circles = [Says(calls=[Call(name="Bash", arguments='{"command": "true"}')])] * 12
+    async with line(*circles) as open_line:
+        error = await open_line.failure()
+        assert open_line.backend.queue == []
+    assert (error.fault, error.is_retryable) == (CUT, False)
+    assert "calls that come to nothing" in str(error)
+
+
+async def test_an_endless_reply_is_stopped_at_the_limit() -> None:
+    flood = Breaks(ending="hang", says=Says(text="x" * 300_000, piece=1000), events=290)
+    async with line(flood, options=ClaudeCodeOptions(max_reply_characters=100_000)) as open_line:
+        error = await open_line.failure()
+        await open_line.backend.until(open_replies=0)
+    assert (error.fault, error.is_retryable) == (CUT, False)
+    assert "passed 100,000 characters" in str(error)
+
+
+async def test_a_program_that_is_not_there_is_the_operators_to_install() -> None:
+    async with line(options=ClaudeCodeOptions(program="/nowhere/claude")) as open_line:
+        error = await open_line.failure()
+    assert error.fault is ModelFault.MISCONFIGURED
+    assert "pip install --force-reinstall 'massgen-bot[claude-code]'" in str(error)
+
+
+@pytest.mark.parametrize("script", ["exit 0", "exit 1", "echo junk; echo '{}'; echo '[1]'; exit 0"])
+async def test_a_program_that_ends_at_once_says_so(script: str, tmp_path: Path) -> None:
+    async with line(options=ClaudeCodeOptions(program=_program(tmp_path, script))) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.MISCONFIGURED, False)
+    assert "ended as soon as it was started" in str(error)
+
+
+async def test_a_program_that_does_not_listen_is_not_waited_for(tmp_path: Path) -> None:
+    options = ClaudeCodeOptions(program=_program(tmp_path, "exec sleep 60"), start_timeout=0.5)
+    async with line(options=options) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
+    assert "was not ready within 0.5 s" in str(error)
+
+
+def _program(folder: Path, script: str) -> str:
+    path = folder / "claude"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        conversation = ClaudeCodeModel(model="m", base_url=f"http://127.0.0.1:{port}", api_key=KEY).converse(
+            "", OCCASION
+        )
+        with pytest.raises(ModelError) as caught:
+            await conversation.send(GO, ())
+        await conversation.close()
+    assert (caught.value.fault, caught.value.is_retryable) == (ModelFault.OVERLOADED, True)
+    assert str(caught.value).startswith(f"Can't reach the provider of m (127.0.0.1:{port})")
+
+
+@pytest.mark.parametrize("base_url", ["", "localhost:8000", f"http://u:{KEY}@host"])
+def test_an_address_that_is_none_is_the_operators_to_fix(base_url: str) -> None:
+    with pytest.raises(ConfigError, match="base_url of m must") as caught:
+        ClaudeCodeModel(model="m", base_url=base_url)
+    assert KEY not in str(caught.value)
+
+
+def test_an_unknown_effort_is_the_operators_to_fix() -> None:
+    with pytest.raises(ConfigError, match="effort of m in Claude Code must be one of low"):
+        ClaudeCodeModel(model="m", options=ClaudeCodeOptions(effort="enormous"))
