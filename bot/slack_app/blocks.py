@@ -1,0 +1,162 @@
+"""Block Kit's small parts. Outside text stands where Slack parses nothing, or is escaped; so it can't ping or link.
+
+Prose goes into rich text and plain text, which have no markup. Arguments go into code fences, whose escapes Slack
+documents: what people read is exactly what is sent.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias, assert_never
+
+from bot.cards import Line, Moment, Piece, Span, Who
+from bot.slack_app.limits import CONTEXT_ELEMENTS, SECTION_TEXT, units, within
+
+Block: TypeAlias = dict[str, object]
+
+DATE_FORMAT = "{date_short_pretty} {time}"
+_BACKTICKS = re.compile(r"`{3,}")
+_CONTEXT_TEXT = 2_000
+_ATOM = re.compile(r"&(?:amp|lt|gt);|⟨U\+[0-9A-F]{4,6}⟩|.", re.DOTALL)
+
+
+def weight(blocks: Sequence[Block]) -> int:
+    """What blocks count against the total, at worst."""
+    return units(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
+
+
+def escaped(text: str) -> str:
+    """Text for a place where Slack parses `<…>` and entities.
+
+    https://docs.slack.dev/messaging/formatting-message-text
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(text: str) -> str:
+    """One line of code in mrkdwn; nothing inside can end it."""
+    return f"`{escaped(text.replace('`', '⟨U+0060⟩'))}`"
+
+
+def fences(text: str, room: int = SECTION_TEXT - 200) -> list[str]:
+    """A text in code fences of at most so many units each; no cut goes through an escape."""
+    safe = escaped(_BACKTICKS.sub(lambda run: "⟨U+0060⟩" * len(run[0]), text))
+    pieces = [safe] if units(safe) <= room else _pieces(safe, room)
+    return [f"```\n{piece}\n```" for piece in pieces]
+
+
+def _pieces(text: str, room: int) -> Iterable[str]:
+    piece: list[str] = []
+    size = 0
+    for match in _ATOM.finditer(text):
+        atom = units(match[0])
+        if size + atom > room:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(match[0])
+        size += atom
+    yield "".join(piece)
+
+
+def plain(text: str, limit: int) -> Block:
+    """A plain text object."""
+    return {"type": "plain_text", "text": within(text, limit) or " ", "emoji": False}
+
+
+def moment_text(moment: Moment) -> str:
+    """A moment for readers whose product does not know dates."""
+    return f"{moment.at:%Y-%m-%d %H:%M %Z}".strip()
+
+
+def moment_markup(moment: Moment) -> str:
+    """A moment that Slack shows in its reader's own clock."""
+    return f"<!date^{int(moment.at.timestamp())}^{DATE_FORMAT}|{escaped(moment_text(moment))}>"
+
+
+def words_of(line: Line) -> str:
+    """A line without any style."""
+    return "".join(_words(piece) for piece in line)
+
+
+def _words(piece: Piece) -> str:
+    match piece:
+        case Span(text=text):
+            return text
+        case Who(name=name):
+            return name
+        case Moment():
+            return moment_text(piece)
+        case _:
+            assert_never(piece)
+
+
+def rich(line: Line) -> list[Block]:
+    """A line as elements of rich text."""
+    return [element for piece in line if (element := _element(piece)) is not None]
+
+
+def _element(piece: Piece) -> Block | None:
+    match piece:
+        case Span(text="") | Who(name=""):
+            return None
+        case Span(text=text, style="code" | "bold" as style):
+            return {"type": "text", "text": text, "style": {style: True}}
+        case Span(text=text):
+            return {"type": "text", "text": text}
+        case Who(name=name):
+            return {"type": "text", "text": name, "style": {"bold": True}}
+        case Moment(at=at):
+            return {
+                "type": "date",
+                "timestamp": int(at.timestamp()),
+                "format": DATE_FORMAT,
+                "fallback": moment_text(piece),
+            }
+        case _:
+            assert_never(piece)
+
+
+def prose(lines: Sequence[Line], *, is_quoted: bool = False) -> Block | None:
+    """Lines as rich text; None if nothing is in them."""
+    elements: list[Block] = []
+    for line in lines:
+        elements += [{"type": "text", "text": "\n"}, *rich(line)] if elements else rich(line)
+    if not elements:
+        return None
+    kind = "rich_text_quote" if is_quoted else "rich_text_section"
+    return {"type": "rich_text", "elements": [{"type": kind, "elements": elements}]}
+
+
+def context(line: Line) -> Block | None:
+    """A small grey line; None if nothing is in it."""
+    elements: list[Block] = []
+    text = ""
+    for piece in line:
+        if isinstance(piece, Moment) and len(elements) < CONTEXT_ELEMENTS - 3:
+            elements += _context_text(text)
+            elements.append({"type": "mrkdwn", "text": moment_markup(piece)})
+            text = ""
+        else:
+            text += _words(piece)
+    elements += _context_text(text)
+    return {"type": "context", "elements": elements} if elements else None
+
+
+def _context_text(text: str) -> list[Block]:
+    return [plain(text.strip(), _CONTEXT_TEXT)] if text.strip() else []
+
+
+def section(text: str) -> Block:
+    """A section of our own mrkdwn: whatever came from outside is escaped in it already."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+
+
+def packed(parts: Iterable[str], separator: str = "\n") -> list[Block]:
+    """Texts in as few sections as hold them."""
+    sections: list[str] = []
+    for part in parts:
+        if sections and units(sections[-1]) + units(separator) + units(part) <= SECTION_TEXT:
+            sections[-1] += separator + part
+        else:
+            sections.append(part)
+    return [section(text) for text in sections]

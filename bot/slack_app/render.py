@@ -1,0 +1,305 @@
+"""Cards as Slack messages: within every limit, pinging nobody, and approvable only where the whole plan can be read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from bot.cards import (
+    Alert,
+    Button,
+    CallList,
+    Card,
+    Confirmation,
+    Line,
+    Mark,
+    Menu,
+    Paragraph,
+    Span,
+    StatusList,
+    StatusRow,
+    Tone,
+    Verb,
+)
+from bot.slack_app.blocks import Block, context, escaped, plain, prose, rich, weight, words_of
+from bot.slack_app.limits import (
+    ACTIONS,
+    ALL_BLOCKS,
+    BLOCKS_IN_MESSAGE,
+    BUTTON_TEXT,
+    CONFIRM_BUTTON,
+    CONFIRM_TEXT,
+    CONFIRM_TITLE,
+    HEADER_TEXT,
+    MESSAGE_TEXT,
+    OPTION_TEXT,
+    OPTION_VALUE,
+    PLACEHOLDER,
+    PLAN_TASKS,
+    SELECT_OPTIONS,
+    TASK_TITLE,
+    units,
+    within,
+)
+from bot.slack_app.plan_blocks import Fitted, Room, fitted_calls
+from bot.slack_app.words import SLACK
+from bot.surface import ButtonIds, CardTooLarge
+
+SIGNS = {
+    Tone.WORKING: "🟡",
+    Tone.DECIDE: "🔵",
+    Tone.DONE: "🟢",
+    Tone.ATTENTION: "🟠",
+    Tone.STOPPED: "⚪",
+    Tone.FAILED: "🔴",
+}
+_TASK_STATES = {
+    Mark.WAITING: "pending",
+    Mark.WORKING: "in_progress",
+    Mark.DONE: "complete",
+    Mark.SKIPPED: "complete",
+    Mark.FAILED: "error",
+    Mark.UNKNOWN: "error",
+}
+_MARGIN = 700
+"""Kept free for the notice about files and for what counting differently may cost."""
+
+_PROSE_BESIDE_CALLS = 1_500
+_PROSE = 7_000
+_ROW = 400
+
+
+@dataclass(frozen=True)
+class FileLink:
+    """A file that is in the thread."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Attached:
+    """The files are there: the plan can be read whole."""
+
+    links: tuple[FileLink, ...]
+
+
+@dataclass(frozen=True)
+class NotAttached:
+    """There are no files, yet or at all; the reason is for people."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """A message. One that `needs_files` shows less than its plan, and nobody may approve it before they are attached."""
+
+    text: str
+    blocks: list[Block]
+    needs_files: bool = False
+
+
+def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAttached = NotAttached()) -> Rendered:
+    """A card as a message; without ids it has no buttons.
+
+    Raises:
+        CardTooLarge: the plan does not fit, and there is nothing to attach.
+    """
+    before, after = _sections(card)
+    head = _head(card)
+    foot = [block for block in [context(card.footer)] if block is not None]
+    measured = _actions(card.buttons, card.menu, None if ids is None else _Measuring())
+    fitted = _fitted(card, [*head, *before, *after, *measured, *foot])
+    notice: list[Block] = []
+    buttons = card.buttons
+    needs_files = fitted.hidden > 0 and isinstance(files, NotAttached)
+    if fitted.hidden:
+        if not card.attachments:
+            raise CardTooLarge
+        notice = [_notice(fitted.hidden, files)]
+    if needs_files:
+        buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
+    actions = _actions(buttons, card.menu, ids)
+    blocks = [*head, *before, *fitted.blocks, *notice, *after, *actions, *foot]
+    return Rendered(text=message_text(card), blocks=blocks, needs_files=needs_files)
+
+
+def _fitted(card: Card, used: Sequence[Block]) -> Fitted:
+    """The card's calls in what the rest of the message leaves free."""
+    fitted = Fitted(blocks=())
+    lists = [section for section in card.sections if isinstance(section, CallList)]
+    for number, section in enumerate(lists):
+        free = Room(
+            blocks=(BLOCKS_IN_MESSAGE - 1 - len(used) - len(fitted.blocks)) // (len(lists) - number),
+            weight=(ALL_BLOCKS - _MARGIN - weight(used) - weight(fitted.blocks)) // (len(lists) - number),
+        )
+        more = fitted_calls(section, free)
+        fitted = Fitted(blocks=(*fitted.blocks, *more.blocks), hidden=fitted.hidden + more.hidden)
+    return fitted
+
+
+class _Measuring:
+    """Stands in for the real ids while nothing is decided: an id that was issued is one that can be pressed."""
+
+    def id_for(self, verb: Verb, value: str = "") -> str:
+        """Something as long as an id."""
+        del verb, value
+        return "-" * 22
+
+
+def message_text(card: Card) -> str:
+    """What notifications and screen readers say."""
+    return within(escaped(f"{SIGNS[card.tone]} {card.status}: {within(words_of(card.title), 500)}"), MESSAGE_TEXT)
+
+
+def _head(card: Card) -> list[Block]:
+    sign = f"{SIGNS[card.tone]} {card.status}"
+    title = words_of(card.title)
+    blocks: list[Block] = [{"type": "header", "text": plain(f"{sign} · {title}" if title else sign, HEADER_TEXT)}]
+    if (reference := context(card.reference)) is not None:
+        blocks.append(reference)
+    return blocks
+
+
+def _sections(card: Card) -> tuple[list[Block], list[Block]]:
+    """What stands before the calls, and what after them."""
+    has_calls = any(isinstance(each, CallList) and not each.is_compact for each in card.sections)
+    left = _PROSE_BESIDE_CALLS if has_calls else _PROSE
+    before: list[Block] = []
+    after: list[Block] = []
+    is_after = False
+    for section in card.sections:
+        if isinstance(section, CallList):
+            is_after = True
+            continue
+        block, taken = _section(section, left)
+        left = max(200, left - taken)
+        if block is not None:
+            (after if is_after else before).append(block)
+    return before, after
+
+
+def _section(section: Paragraph | StatusList | Alert, room: int) -> tuple[Block | None, int]:
+    match section:
+        case Paragraph(lines=lines, is_quoted=is_quoted):
+            kept = shortened(lines, room)
+            block = prose(kept, is_quoted=is_quoted)
+            return block, sum(len(words_of(line)) + 60 * len(line) for line in kept)
+        case Alert(line=line):
+            return prose([(Span("⚠️ ", "bold"), *shortened([line], 1_000)[0])]), 0
+        case StatusList(rows=rows):
+            return _tasks(rows), 0
+        case _:
+            assert_never(section)
+
+
+def shortened(lines: Sequence[Line], room: int) -> list[Line]:
+    """Lines of at most about so many characters, markup included; a cut says how much it took."""
+    kept: list[Line] = []
+    left = room
+    total = sum(len(words_of(line)) for line in lines)
+    shown = 0
+    for line in lines:
+        text = words_of(line)
+        cost = units(text) + 60 * (len(line) + 1)
+        if cost > left:
+            begin = text[: max(0, left - 120) // 2]
+            number = f"{total - shown - len(begin):,}"
+            return [*kept, (Span(begin), Span(SLACK.say("cut.prose", number=number), "quiet"))]
+        kept.append(line)
+        left -= cost
+        shown += len(text)
+    return kept
+
+
+def _tasks(rows: Sequence[StatusRow]) -> Block | None:
+    """Slack's own list of tasks: one per agent."""
+    tasks: list[Block] = []
+    for number, row in enumerate(rows[:PLAN_TASKS], 1):
+        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60)
+        task: Block = {
+            "type": "task_card",
+            "task_id": f"agent{number}",
+            "title": within(row.label, TASK_TITLE) or "-",
+            "status": _TASK_STATES[row.mark],
+        }
+        if elements := rich(line):
+            task["details"] = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
+        tasks.append(task)
+    return {"type": "plan", "title": SLACK.say("agents"), "tasks": tasks} if tasks else None
+
+
+def _notice(hidden: int, files: Attached | NotAttached) -> Block:
+    match files:
+        case Attached(links=links):
+            said: list[Block] = [{"type": "text", "text": SLACK.say("files.attached", number=f"{hidden:,}")}]
+            for number, link in enumerate(links):
+                said += [{"type": "text", "text": ", "}] if number else []
+                said.append({"type": "link", "url": link.address, "text": link.name})
+        case NotAttached(reason=reason):
+            key = "files.failed" if reason else "files.pending"
+            said = [{"type": "text", "text": SLACK.say(key, reason=reason), "style": {"bold": True}}]
+        case _:
+            assert_never(files)
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": said}]}
+
+
+def _actions(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
+    if ids is None:
+        return []
+    elements = [_button(button, ids) for button in buttons[: ACTIONS - 1]]
+    if menu is not None and menu.options:
+        elements.append(_menu(menu, ids))
+    return [{"type": "actions", "elements": elements}] if elements else []
+
+
+def _button(button: Button, ids: ButtonIds) -> Block:
+    made: Block = {
+        "type": "button",
+        "action_id": button.verb.value,
+        "text": plain(button.label, BUTTON_TEXT),
+        "value": ids.id_for(button.verb),
+    }
+    if button.weight != "plain":
+        made["style"] = "primary" if button.weight == "main" else "danger"
+    if button.confirmation is not None:
+        made["confirm"] = _confirm(button.confirmation, is_danger=button.weight == "danger")
+    return made
+
+
+def _confirm(confirmation: Confirmation, *, is_danger: bool) -> Block:
+    lines = [words_of(line) for line in confirmation.lines]
+    shown = list(lines)
+    while shown and units(_listed(shown, len(lines))) > CONFIRM_TEXT:
+        shown.pop()
+    return {
+        "title": plain(confirmation.title, CONFIRM_TITLE),
+        "text": plain(_listed(shown, len(lines)), CONFIRM_TEXT),
+        "confirm": plain(confirmation.yes, CONFIRM_BUTTON),
+        "deny": plain(SLACK.say("confirm.no"), CONFIRM_BUTTON),
+        "style": "danger" if is_danger else "primary",
+    }
+
+
+def _listed(lines: Sequence[str], count: int) -> str:
+    more = [] if len(lines) == count else [SLACK.say("cut.lines", count=count - len(lines))]
+    return "\n".join([*lines, *more])
+
+
+def _menu(menu: Menu, ids: ButtonIds) -> Block:
+    button = ids.id_for(menu.verb)
+    options: list[Block] = []
+    for option in menu.options[:SELECT_OPTIONS]:
+        value = f"{button}:{option.value}"
+        if units(value) > OPTION_VALUE:
+            continue
+        made: Block = {"text": plain(option.label, OPTION_TEXT), "value": value}
+        if option.description:
+            made["description"] = plain(option.description, OPTION_TEXT)
+        options.append(made)
+    return {
+        "type": "static_select",
+        "action_id": menu.verb.value,
+        "placeholder": plain(menu.label, PLACEHOLDER),
+        "options": options,
+    }

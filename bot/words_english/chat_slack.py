@@ -1,0 +1,58 @@
+"""The words that only Slack needs."""
+
+SLACK = {
+    "cut.prose": "… {number} more characters",
+    "cut.argument": "… {number} characters of this are only in plan.md …",
+    "cut.calls.one": "… and {count} more call, only in plan.md",
+    "cut.calls.other": "… and {count} more calls, only in plan.md",
+    "cut.receipts.one": "… and {count} more call",
+    "cut.receipts.other": "… and {count} more calls",
+    "cut.lines.one": "… and {count} more",
+    "cut.lines.other": "… and {count} more",
+    "files.attached": "Too long for a message: {number} characters stand only in the files in the thread, ",
+    "files.pending": (
+        "This plan is too long for a message. It can be approved as soon as its files are in the thread."
+    ),
+    "files.failed": (
+        "This plan can't be approved here: it is too long for a message, and its files could not be attached. {reason}"
+    ),
+    "agents": "Agents",
+    "confirm.no": "Not yet",
+    "modal.reason.title": "Reject the plan",
+    "modal.reason.label": "Reason",
+    "modal.reason.submit": "Reject",
+    "modal.change.title": "Request changes",
+    "modal.change.label": "What should be different?",
+    "modal.change.submit": "Send",
+    "modal.close": "Close",
+    "modal.details.title": "Details",
+    "modal.details.loading": "One moment …",
+    "modal.details.page": "Page {number} of {count}",
+    "modal.details.newer": "Newer",
+    "page.next": "Next page",
+    "page.back": "Previous page",
+    "ask.started": "Got it. The card comes here.",
+    "ask.not_here": (
+        "I'm not in this channel, so I can't post here. Somebody who is: type /invite and my name, then ask again."
+    ),
+    "ask.empty": "Write after my name what should be done, for example: post a summary of issue 276.",
+    "ask.no_text": "There is no text in this message to plan from.",
+    "storage.down": "I can't reach my database now, so nothing was changed. Try again in a minute. (ref {reference})",
+    "unexpected": "Something went wrong on my side; nothing more is known here. (ref {reference})",
+    "admin.usage": (
+        "Say one of: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
+        "config check NAME · approvers [VALUE] · limits [VALUE] · audit"
+    ),
+    "cancel.which": "Which run? Say: {command} cancel RUN",
+    "refused.channel": ("I may not post in this channel: somebody who is in it must type /invite and my name there."),
+    "refused.scope": (
+        "Slack says that I lack the permission {scope}: a workspace admin must install the app again, with the "
+        "manifest that `massgen-bot slack manifest` prints."
+    ),
+    "refused.update": "Slack no longer lets me change this message ({code}); a new one is needed.",
+    "refused.token": (
+        "Slack no longer accepts my token for this workspace ({code}): a workspace admin must install the app again."
+    ),
+    "refused.archived": "This channel is archived, so I can't post here: unarchive it, or ask in another one.",
+    "refused.other": "Slack refused this ({code}); the operator finds more in the log.",
+}

@@ -1,0 +1,209 @@
+"""Any plan becomes a message that Slack takes, that pings nobody, and that can be read whole or can't be approved."""
+
+import html
+import json
+import re
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from bot.cards import Card, Moment, Paragraph, Span, Tone, Verb, Who
+from bot.presenter.card import card_for
+from bot.presenter.view import view_of
+from bot.presenter.visible import original_of_lines, visible
+from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
+from bot.surface import CardTooLarge
+from coordination.domain.canonical import canonical
+from coordination.domain.plan import PlannedCall
+from coordination.domain.run import Recorded
+from tests.builders import START, a_call
+from tests.servers.slack_blocks import complaints, parts
+from tests.stories import POST, REMOVE, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting
+
+THERE = Attached(
+    (FileLink("plan.md", "https://files.test/plan.md"), FileLink("plan.json", "https://files.test/plan.json"))
+)
+
+
+@dataclass
+class Ids:
+    """Issues an id for each button, and remembers for which."""
+
+    issued: list[Verb] = field(default_factory=list[Verb])
+
+    def id_for(self, verb: Verb, value: str = "") -> str:
+        self.issued.append(verb)
+        return f"{verb.value:-<22}"
+
+
+def card_of(log: list[Recorded]) -> Card:
+    view = view_of(log)
+    assert view is not None
+    return card_for(view, log[-1].at)
+
+
+def buttons_of(message: Rendered) -> list[str]:
+    return [part["action_id"] for part in parts(message.blocks) if part.get("type") == "button"]
+
+
+def fenced(message: Rendered) -> str:
+    """Everything in code fences, as a person reads it."""
+    texts = [part["text"] for part in parts(message.blocks) if part.get("type") == "mrkdwn"]
+    found = [each for text in texts for each in re.findall(r"(?:^|\n)```\n(.*?)\n```(?=\n|$)", text, re.DOTALL)]
+    return html.unescape("".join(found)).replace("⟨U+0060⟩", "`")
+
+
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        [
+            "<!channel> <@U0001> <#C1> @everyone",
+            "``` \n``` *bold* _it_ ~no~ `code`",
+            "<https://evil.test|good> http://evil.test &amp; &lt;!here&gt;",
+            "\u202eabc\u2066\u200b\x00\x07\u2028",
+            "⟨U+0060⟩",
+            "😀" * 40,
+            "`" * 50,
+            "&" * 500,
+        ]
+    ),
+    st.integers(1, 100_000).map(lambda size: "x<`&" * (size // 4 + 1)),
+)
+CALLS = st.lists(
+    st.builds(
+        lambda arguments, is_destructive: PlannedCall(
+            server="board",
+            tool="post_notice",
+            arguments=canonical(arguments),
+            definition="0" * 64,
+            is_destructive=is_destructive,
+        ),
+        st.dictionaries(st.text(min_size=1, max_size=30), TEXTS, max_size=4),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(calls=CALLS)
+@example(calls=[a_call("post_notice", body="y" * 100_000) for _ in range(60)])
+@example(calls=[a_call("post_notice", **{f"argument{n}": "<!channel>" * 20 for n in range(20)}) for _ in range(3)])
+def test_any_plan_fits_pings_nobody_and_is_readable_or_not_approvable(calls: list[PlannedCall]) -> None:
+    card = card_of(waiting(*calls))
+    ids = Ids()
+    message = rendered(card, ids)
+    assert complaints(json.loads(json.dumps(message.blocks))) == []
+    if message.needs_files:
+        assert "approve" not in buttons_of(message)
+        assert Verb.APPROVE not in ids.issued
+        message = rendered(card, Ids(), THERE)
+        assert complaints(json.loads(json.dumps(message.blocks))) == []
+        assert "approve" in buttons_of(message)
+        everything = "".join(file.text for file in card.attachments)
+    else:
+        assert "approve" in buttons_of(message)
+        everything = fenced(message)
+    for item in (item for section in card.sections for item in getattr(section, "calls", ())):
+        for argument in item.arguments:
+            assert argument.text in everything
+
+
+@given(text=st.text(max_size=400))
+def test_an_argument_on_a_card_reads_back_to_the_letter(text: str) -> None:
+    call = a_call("post_notice", body=f"a{text}b")
+    message = rendered(card_of(waiting(call)), Ids())
+    assert not message.needs_files
+    assert original_of_lines(fenced(message).replace("`", "⟨U+0060⟩")) == f"a{text}b"
+
+
+@pytest.mark.parametrize("position", range(0, 20_000, 617))
+def test_a_marker_anywhere_in_a_long_argument_is_found(position: int) -> None:
+    body = "x" * position + "MARKER" + "x" * (20_000 - position)
+    card = card_of(waiting(a_call("post_notice", body=body)))
+    message = rendered(card, Ids())
+    assert message.needs_files
+    assert "MARKER" in fenced(message) or any("MARKER" in file.text for file in card.attachments)
+
+
+def test_what_is_cut_keeps_its_beginning_and_end_and_says_how_much_is_missing() -> None:
+    message = rendered(card_of(waiting(a_call("post_notice", body="A" * 20_000 + "Z" * 20_000))), Ids(), THERE)
+    text = fenced(message)
+    assert text.startswith("A")
+    assert text.endswith("Z")
+    hidden = 40_000 - len(text)
+    assert f"{hidden:,} characters" in json.dumps(message.blocks)
+
+
+def test_a_plan_that_fits_nowhere_is_refused() -> None:
+    card = replace(card_of(waiting(a_call("post_notice", body="x" * 50_000))), attachments=())
+    with pytest.raises(CardTooLarge):
+        rendered(card, Ids())
+
+
+def test_without_its_files_a_long_plan_says_why_nobody_can_approve_it() -> None:
+    card = card_of(waiting(a_call("post_notice", body="x" * 50_000)))
+    message = rendered(card, Ids(), NotAttached("Nobody gave me files:write."))
+    assert "Nobody gave me files:write." in json.dumps(message.blocks)
+    assert "approve" not in buttons_of(message)
+
+
+def test_every_state_of_a_run_is_a_message() -> None:
+    log = approved(POST, REMOVE)
+    plan = plan_in(log)
+    running = then(log, started(plan, 0))
+    done = then(running, succeeded(plan, 0, result="r" * 5_000))
+    doubt = then(done, started(plan, 1), unknown(plan, 1))
+    for story in (recorded(argued(POST)[:1]), recorded(argued(POST)[:14]), waiting(), log, running, done, doubt):
+        assert complaints(rendered(card_of(list(story)), Ids()).blocks) == []
+
+
+def test_sixty_long_receipts_are_shortened_to_fit() -> None:
+    log = approved(*(a_call("post_notice", title=f"notice {number}") for number in range(60)))
+    plan = plan_in(log)
+    for index in range(60):
+        log = then(log, started(plan, index), succeeded(plan, index, result="done " * 200))
+    message = rendered(card_of(log), Ids())
+    assert complaints(message.blocks) == []
+    assert not message.needs_files
+
+
+def test_a_dangerous_yes_is_asked_for_twice_by_slack() -> None:
+    message = rendered(card_of(waiting(POST, REMOVE)), Ids())
+    (confirm,) = [part["confirm"] for part in parts(message.blocks) if "confirm" in part and "type" in part]
+    assert confirm["title"]["text"] == "1 call may destroy something"
+    assert "remove_notice" in confirm["text"]["text"]
+
+
+def test_a_moment_is_shown_in_the_readers_clock_and_a_person_by_name() -> None:
+    card = Card(
+        tone=Tone.DONE,
+        status="Done",
+        title=(Span("t"),),
+        reference=(),
+        sections=(Paragraph(lines=((Who("U1", "<!here>"), Span(" at "), Moment(START + timedelta(hours=1))),)),),
+        footer=(Span("until "), Moment(START)),
+    )
+    message = rendered(card)
+    assert complaints(message.blocks) == []
+    (date,) = [part for part in parts(message.blocks) if part.get("type") == "date"]
+    assert date["timestamp"] == int((START + timedelta(hours=1)).timestamp())
+    assert f"<!date^{int(START.timestamp())}^" in json.dumps(message.blocks)
+
+
+@given(title=st.text(max_size=300), lines=st.lists(st.text(max_size=3_000), max_size=12))
+def test_any_prose_fits(title: str, lines: list[str]) -> None:
+    card = Card(
+        tone=Tone.DONE,
+        status="Done",
+        title=(Span(visible(title)),),
+        reference=(Span(visible(title)),),
+        sections=(Paragraph(lines=tuple((Span(visible(line)),) for line in lines), is_quoted=True),) * 3,
+    )
+    message = rendered(card)
+    assert complaints(message.blocks) == []
+    assert "<" not in message.text
