@@ -1,0 +1,115 @@
+"""Buttons and menus with opaque ids: nothing of a run travels through Discord but 22 random characters.
+
+A custom id is `mg:<what>:<id>`; a question asked in private also carries the message that the answer is about.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import discord
+
+from bot.cards import Button, Card, Menu, Verb
+from bot.discord_app import limits
+from bot.discord_app.markdown import head_of
+from bot.surface import ButtonIds
+
+
+class Control(StrEnum):
+    """What a custom id is of, known before the database is asked."""
+
+    PRESS = "b"
+    WORDS = "w"
+    CONFIRM = "q"
+    MENU = "s"
+    YES = "y"
+    MODAL = "m"
+
+
+_ID = r"[A-Za-z0-9_-]{1,40}"
+BUTTON_TEMPLATE = re.compile(rf"mg:(?P<control>[bwqy]):(?P<id>{_ID})(?::(?P<message>\d{{1,20}}))?")
+MENU_TEMPLATE = re.compile(rf"mg:(?P<control>s):(?P<id>{_ID})")
+MODAL_TEMPLATE = re.compile(rf"mg:(?P<control>m):(?P<id>{_ID}):(?P<message>\d{{1,20}})")
+
+_STYLES = {
+    "main": discord.ButtonStyle.success,
+    "danger": discord.ButtonStyle.danger,
+    "plain": discord.ButtonStyle.secondary,
+}
+_WORDY = frozenset({Verb.REJECT, Verb.CHANGE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pressed:
+    """A custom id, taken apart. `message` is empty where it is the message that was clicked."""
+
+    control: Control
+    id: str
+    message: str = ""
+
+
+def custom_id(control: Control, id_: str, message: str = "") -> str:
+    """The custom id of a control."""
+    return f"mg:{control}:{id_}:{message}" if message else f"mg:{control}:{id_}"
+
+
+def pressed(match: "re.Match[str]") -> Pressed:
+    """What a matching custom id says."""
+    parts = match.groupdict()
+    return Pressed(control=Control(parts["control"]), id=parts["id"], message=parts.get("message") or "")
+
+
+def view_of(card: Card, ids: ButtonIds) -> discord.ui.View | None:
+    """The buttons and the menu of a card; None if it has none.
+
+    The view is stopped: clicks are routed by their custom ids alone, in this process or in the next one.
+    """
+    if not card.buttons and card.menu is None:
+        return None
+    view = discord.ui.View(timeout=None)
+    for button in card.buttons[: limits.BUTTONS_IN_ROW * (limits.ROWS - 1)]:
+        view.add_item(_button(button, ids.id_for(button.verb)))
+    if card.menu is not None:
+        view.add_item(_menu(card.menu, ids.id_for(card.menu.verb)))
+    view.stop()
+    return view
+
+
+def yes_view(button_id: str, message: str, label: str) -> discord.ui.View:
+    """The one button of a private question."""
+    view = discord.ui.View(timeout=None)
+    name = custom_id(Control.YES, button_id, message)
+    view.add_item(discord.ui.Button(label=_label(label), style=discord.ButtonStyle.success, custom_id=name))
+    view.stop()
+    return view
+
+
+def _button(button: Button, id_: str) -> "discord.ui.Button[discord.ui.View]":
+    control = Control.WORDS if button.verb in _WORDY else Control.CONFIRM if button.confirmation else Control.PRESS
+    return discord.ui.Button(
+        label=_label(button.label), style=_STYLES[button.weight], custom_id=custom_id(control, id_)
+    )
+
+
+def _menu(menu: Menu, id_: str) -> "discord.ui.Select[discord.ui.View]":
+    select: discord.ui.Select[discord.ui.View] = discord.ui.Select(
+        custom_id=custom_id(Control.MENU, id_), placeholder=_short(menu.label, limits.PLACEHOLDER)
+    )
+    for option in menu.options[: limits.OPTIONS]:
+        select.add_option(
+            label=_short(option.label, limits.OPTION_TEXT),
+            value=option.value,
+            description=_short(option.description, limits.OPTION_TEXT) or None,
+        )
+    return select
+
+
+def _label(text: str) -> str:
+    return _short(text, limits.BUTTON_LABEL)
+
+
+def _short(text: str, limit: int) -> str:
+    short = head_of(text, limit)
+    while limits.units(short) > limit:
+        short = head_of(short, len(short) - 1)
+    return short

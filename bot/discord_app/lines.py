@@ -1,0 +1,57 @@
+"""Lines of a card in Discord's markdown."""
+
+from typing import assert_never
+
+from bot.cards import Line, Moment, Piece, Span, Who
+from bot.discord_app.limits import units
+from bot.discord_app.markdown import as_line, escaped, fitted, inline_code
+
+
+def line_text(line: Line, room: int) -> tuple[str, int]:
+    """A line within its room, and how many characters are missing."""
+    text, missing = "", 0
+    for piece in line:
+        shown, hidden = _piece(piece, room - units(text) if not missing else 0)
+        text += shown
+        missing += hidden
+    return as_line(text), missing
+
+
+def plain_text(line: Line) -> str:
+    """A line for places without markdown: a title for a screen, a footer, a file."""
+    return "".join(_plain(piece) for piece in line)
+
+
+def _piece(piece: Piece, room: int) -> tuple[str, int]:
+    match piece:
+        case Span(style="bold"):
+            return fitted(piece.text, room, lambda text: f"**{escaped(text)}**" if text.strip() else escaped(text))
+        case Span(style="code"):
+            return fitted(piece.text, room, inline_code)
+        case Span():
+            return fitted(piece.text, room)
+        case Who(name=name):
+            return fitted(name, room)
+        case Moment():
+            text = _moment(piece)
+            return (text, 0) if len(text) <= room else ("", len(text))
+        case _:
+            assert_never(piece)
+
+
+def _moment(moment: Moment) -> str:
+    """Each reader sees it in their own clock and language; a countdown goes on without an edit."""
+    second = int(moment.at.timestamp())
+    return f"<t:{second}:f> (<t:{second}:R>)" if moment.is_countdown else f"<t:{second}:f>"
+
+
+def _plain(piece: Piece) -> str:
+    match piece:
+        case Span(text=text):
+            return text
+        case Who(name=name):
+            return name
+        case Moment(at=at):
+            return f"{at:%Y-%m-%d %H:%M %Z}"
+        case _:
+            assert_never(piece)
