@@ -30,6 +30,7 @@ class ClaudeCodeOptions:
     """What is asked of Claude Code, beside the conversation.
 
     Attributes:
+        enable_web_search: lets it read the web at Anthropic's; the tokens of the search itself are not counted.
         program: where Claude Code is, if it is not to be the one that came with its library.
         start_timeout: seconds that it may take to be ready.
         read_timeout: seconds without any sign of it after which a call is given up.

@@ -51,12 +51,12 @@ class Line:
 
 @asynccontextmanager
 async def claude_code_line(
-    *queue: Scripted, options: ClaudeCodeOptions | None = None, api_key: str = KEY
+    *queue: Scripted, options: ClaudeCodeOptions | None = None, api_key: str = KEY, is_strict: bool = True
 ) -> AsyncGenerator[Line]:
     """The line, while the context is open; at its end, nothing is left of the program."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", folder)
-        async with claude_code_backend(*queue) as backend:
+        async with claude_code_backend(*queue, is_strict=is_strict) as backend:
             model = ClaudeCodeModel(
                 model="claude-sonnet-5-5",
                 base_url=backend.base_url,

@@ -16,7 +16,7 @@ from coordination.prompts import workflow_tools
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
-from coordination.adapters.claude_code import ClaudeCodeModel
+from coordination.adapters.claude_code import ClaudeCodeModel, ClaudeCodeOptions
 from coordination.adapters.claude_code_process import Launch
 from coordination.adapters.claude_code_session import Session
 from coordination.adapters.claude_code_tools import declared
@@ -243,6 +243,22 @@ async def test_a_tool_that_comes_too_late_is_named_in_the_log(caplog: pytest.Log
         await open_line.send(tools=TOOLS[:1])
         await open_line.send([Told(text="on")], TOOLS)
     assert [record.__dict__["tool"] for record in caplog.records if "too late" in record.message] == [TOOLS[1].name]
+
+
+async def test_the_web_is_searched_only_if_the_operator_wants_it() -> None:
+    asks = Says(calls=[Call(name="WebSearch", arguments='{"query": "weather"}'), Call(name=POST)])
+    options = ClaudeCodeOptions(enable_web_search=True)
+    async with line(asks, Says(text="It rains."), Says(text="done"), options=options, is_strict=False) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+        assert [call.name for call in reply.calls] == ["mcp__notices__post"]
+        await open_line.send(results(reply), TOOLS)
+        found = {block["tool_use_id"]: block["content"] for block in open_line.backend.last_results()}
+        assert open_line.backend.requests[1]["tools"][0]["type"].startswith("web_search_")
+    assert "It rains." in str(found["toolu_1_0"])
+    async with line(asks, Says(text="done")) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+        await open_line.send(results(reply), TOOLS)
+        assert "No such tool available: WebSearch" in str(open_line.backend.last_results()[0]["content"])
 
 
 async def test_a_token_of_a_subscription_is_sent_as_one() -> None:
