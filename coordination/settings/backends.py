@@ -172,16 +172,15 @@ class BackendReader:
         return base_url
 
     def _key(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> tuple[SecretStr | None, str]:
-        written = table.entries.get("api_key")
-        if keys.api_key is not None and written is not None:
-            return None if is_open(written) else keys.api_key, _variable_of(table) or "api_key"
+        if writes(table, "api_key"):
+            return None if is_open(table.entries["api_key"]) else keys.api_key, _variable_of(table) or "api_key"
         known = provider_at(keys.base_url) if keys.base_url else provider
         # A key goes to its own provider only: never to whatever server a bare chatcompletion's base_url names.
         owner = known or (None if provider.type == "chatcompletion" else provider)
         if owner is None:
             return None, "api_key"
         for name in owner.key_variables:
-            value = (self._environ or {}).get(name)
+            value = (self._environ or {}).get(name, "").strip()
             if value:
                 return SecretStr(value), name
         if known is not None and known.needs_key and self._environ is not None:

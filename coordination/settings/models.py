@@ -54,6 +54,14 @@ def is_web_address(text: str) -> bool:
         return False
 
 
+def _key(secret: SecretStr) -> SecretStr:
+    """A key as it goes into a header: a line break at its end comes from the file that it was read from."""
+    key = secret.get_secret_value().strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("a key without blanks, line breaks and letters beyond ASCII")
+    return SecretStr(key)
+
+
 def _seconds(text: str) -> str:
     if not 1 <= seconds(text) <= _MONTH:
         raise ValueError("a time from 1s to 31d, such as 24h, 30m or 90 (seconds)")
@@ -156,7 +164,7 @@ class BackendKeys(ModelOptions):
     type: OneLine | None = None
     model: OneLine | None = None
     base_url: WebAddress | None = Field(default=None, repr=False)
-    api_key: SecretStr | None = None
+    api_key: Annotated[SecretStr, AfterValidator(_key)] | None = None
     api_version: OneLine | None = None
     cwd: OneLine | None = None
     system_prompt: StrictStr = ""

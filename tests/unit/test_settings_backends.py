@@ -120,6 +120,17 @@ def test_the_configs_own_key_comes_first_and_is_named_by_its_variable() -> None:
     assert backend_of("type: openai, model: m, api_key: literal").key_name == "api_key"
 
 
+def test_a_key_is_freed_of_the_line_break_that_its_file_ended_with() -> None:
+    assert key_of(backend_of('type: openai, model: m, api_key: "${MY_KEY}"', {"MY_KEY": "mine\n"})) == "mine"
+
+
+@pytest.mark.parametrize("key", ["'my secret'", "'schlüssel'", '"${BROKEN}"'])
+def test_what_can_not_be_a_key_is_complained_of_and_not_shown(key: str) -> None:
+    assert complaint_of(f"type: openai, model: m, api_key: {key}", {"BROKEN": "my\nsecret"}) == (
+        "api_key: found a text; expected a key without blanks, line breaks and letters beyond ASCII"
+    )
+
+
 def test_a_key_does_not_go_to_an_unknown_server() -> None:
     backend = backend_of("type: chatcompletion, model: m, base_url: 'https://models.example/v1'")
     assert (key_of(backend), backend.base_url) == (None, "https://models.example/v1")

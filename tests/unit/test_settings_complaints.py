@@ -30,7 +30,7 @@ agents:
     backend: {type: opnai, model: gpt-5, enable_web_serch: true, temperature: hot, max_tokens: 0}
   - id: scout
     backend:
-      modell: gpt-5
+      modl: gpt-5
       type: ollama
       exclude_tools: [mcp__discrd__x, discord.foo, "a b"]
       mcp_servers:
@@ -60,7 +60,7 @@ limit: 3
         "did you mean openai?",
         "ops.yaml:5: agents[1].id: found the id 'scout' a second time (first in line 3); expected each id once",
         "ops.yaml:7: agents[1].backend.model: found nothing; expected the name of a model of Ollama",
-        f"ops.yaml:7: agents[1].backend.modell: found the unknown key modell; {backend} model?",
+        f"ops.yaml:7: agents[1].backend.modl: found the unknown key modl; {backend} model?",
         "ops.yaml:9: agents[1].backend.exclude_tools[0]: found the unknown server 'discrd'; "
         "expected a server of mcp_servers; did you mean discord?",
         "ops.yaml:9: agents[1].backend.exclude_tools[2]: found a text with blanks, brackets or nothing in it; "
