@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import termios
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ _LOCAL_FLAGS = 3
 _CONTROL_CHARACTERS = 6
 _END_OF_INPUT = 4
 _LONGEST = 65_536
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O.|.?)")
+"""What arrow and function keys send: no letter in it was typed."""
 
 
 class Keyboard:
@@ -65,9 +68,8 @@ class Keyboard:
         if not data or (self._mode == "key" and data[0] == _END_OF_INPUT):
             self._hang_up(is_gone=not data and self._mode != "line")
             return
-        if self._mode == "quiet" or data.startswith(b"\x1b"):
-            return
-        self._inbox.put_nowait(Typed(data.decode(errors="replace").strip()))
+        if self._mode != "quiet" and (typed := _ESCAPE.sub(b"", data)):
+            self._inbox.put_nowait(Typed(typed.decode(errors="replace").strip()))
 
     def _hang_up(self, *, is_gone: bool) -> None:
         """Ctrl-D asks to stop, as Ctrl-C does; a terminal that is gone can't be asked."""

@@ -39,5 +39,6 @@ class Configurations:
     def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
         """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
         settings = parse(text, origin=origin, environ=self.environ)
+        self.build.check(settings.agents)
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
         return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)

@@ -1,6 +1,6 @@
 """Which module builds a model of each family. A vendor's library is loaded when the first of its models is built."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -41,16 +41,29 @@ class Models:
         self._clock = clock
         self._builders: dict[Family, Builder] = {}
 
+    def check(self, agents: Sequence[AgentSettings]) -> None:
+        """Look whether every agent's model can be built, without building any.
+
+        Raises:
+            ConfigError: some are of a kind that can't be used here.
+        """
+        complaints = [
+            f"agent {agent.id}: the backend type {agent.backend.type} can't be used yet; {_INSTEAD}."
+            for agent in agents
+            if agent.backend.provider.family not in _BUILDERS
+        ]
+        if complaints:
+            raise ConfigError(complaints)
+
     def model(self, agent: AgentSettings) -> Model:
         """The model of one agent.
 
         Raises:
-            ConfigError: its backend is of a kind that can't be used here.
+            ConfigError: it can't be built; the text names the agent and says what is missing.
         """
+        self.check([agent])
         backend = agent.backend
         family = backend.provider.family
-        if family not in _BUILDERS:
-            raise ConfigError([f"agent {agent.id}: the backend type {backend.type} can't be used yet; {_INSTEAD}."])
         if family not in self._builders:
             module, _, name = _BUILDERS[family].partition(":")
             open_builder = cast("OpenBuilder", getattr(import_module(module), name))

@@ -9,6 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+SHAKY = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: world.write, arguments: {{}}}}, {{tool: world.write, arguments: {{}}}}]
+              answer: Two writes.
+        report: [{{say: That is what happened.}}]
+mcp_servers:
+  world:
+    type: stdio
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.servers.mcp_counting, {journal}, {behaviour}]
+"""
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds that one command may take."""
@@ -84,6 +101,13 @@ class Program:
             return []
         lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
         return [(line["tool"], line["arguments"]) for line in lines]
+
+    def shaky_config(self, behaviour: str) -> tuple[Path, Path]:
+        """A configuration whose server misbehaves in a way that `tests.servers.mcp_counting` knows, and its journal."""
+        journal = self.folder / "journal"
+        path = self.folder / "shaky.yaml"
+        path.write_text(SHAKY.format(journal=journal, behaviour=behaviour), encoding="utf-8")
+        return path, journal
 
     def config(self, *changes: tuple[str, str], name: str = "toy.yaml") -> Path:
         """The demo's configuration with some texts replaced."""

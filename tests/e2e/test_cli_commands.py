@@ -9,23 +9,6 @@ import pytest
 
 from tests.e2e.program import ROOT, Ended, Program, end_of
 
-SHAKY = """
-agents:
-  - id: one
-    backend:
-      type: scripted
-      script:
-        turns:
-          - - calls: [{{tool: world.write, arguments: {{}}}}, {{tool: world.write, arguments: {{}}}}]
-              answer: Two writes.
-        report: [{{say: That is what happened.}}]
-mcp_servers:
-  world:
-    type: stdio
-    command: ${{MASSGEN_BOT_PYTHON}}
-    args: [-m, tests.servers.mcp_counting, {journal}, {behaviour}]
-"""
-
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
@@ -232,9 +215,7 @@ def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:
 
 def shaky_run(program: Program, behaviour: str) -> tuple[str, Path]:
     """A run whose first approved call left and never came back."""
-    journal = program.folder / "journal"
-    config = program.folder / "shaky.yaml"
-    config.write_text(SHAKY.format(journal=journal, behaviour=behaviour), encoding="utf-8")
+    config, journal = program.shaky_config(behaviour)
     ended = program.run("run", "write twice", "-c", str(config), "--approve", "--events")
     assert ended.status == 5, ended.err
     assert ended.events[-1]["kind"] == "call_outcome_unknown"

@@ -183,6 +183,21 @@ def test_a_terminal_that_can_not_move_its_cursor_gets_lines(program: Program) ->
     assert "\x1b" not in terminal.raw
 
 
+def test_a_doubt_is_shown_with_the_whole_call_and_settled_with_one_key(program: Program) -> None:
+    config, journal = program.shaky_config("dies_once")
+    with on_terminal(program, "run", "write twice", "--config", str(config)) as terminal:
+        terminal.until("Approve 2 calls?  [a]pprove")
+        terminal.type("a")
+        terminal.until("2 calls may destroy something. Approve 2 calls?")
+        terminal.type("y")
+        terminal.until("may or may not have happened")
+        terminal.until("What became of it?  [h]appened  [r]un it  [s]top")
+        terminal.type("h")
+        terminal.until("✔ Done")
+        assert terminal.end() == 0
+    assert len(journal.read_text(encoding="utf-8").splitlines()) == 2
+
+
 def test_an_order_to_end_is_obeyed_at_once(program: Program) -> None:
     with on_terminal(program, "demo") as terminal:
         terminal.until(DECIDE)

@@ -1,0 +1,204 @@
+"""What is joined, and what is said when it can't be."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import typer
+
+from bot.cli.failing import keep_logs, reported
+from bot.commands import named_run
+from bot.places import made, state_folder
+from bot.wiring.application import database_url
+from bot.wiring.chat_completions import open_builder as open_chat
+from bot.wiring.configurations import Configurations
+from bot.wiring.models import Models
+from bot.wiring.scripted import open_builder as open_scripted
+from coordination.adapters.clock import PacedClock, SystemClock, new_id
+from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
+from coordination.settings import parse
+from tests.fakes import FakeClock, MemoryLog, PlayedModel
+from tests.service.office import Office
+
+AGENT = """
+agents:
+  - id: one
+    backend: {backend}
+"""
+
+
+def configured(backend: str, **environ: str) -> Configurations:
+    models = Models(environ, SystemClock())
+    return Configurations(environ=environ, build=models, adapt=lambda given: given)
+
+
+async def test_a_model_of_a_kind_that_is_not_here_is_refused_before_anything_starts() -> None:
+    text = AGENT.format(backend="{type: gemini, model: gemini-x}")
+    with pytest.raises(ConfigError) as refused:
+        configured(text, GEMINI_API_KEY="k")(text, "x.yaml", "console")
+    assert refused.value.complaints[0].startswith("agent one: the backend type gemini can't be used yet")
+
+
+async def test_who_sits_at_a_terminal_alone_may_approve_their_own_request_unless_the_config_says_no() -> None:
+    text = AGENT.format(backend="{type: scripted, script: {}}")
+    read = configured(text)
+    assert read(text, "x.yaml", "console").profile.policy.allow_requester
+    assert not read(text, "x.yaml", "discord:1").profile.policy.allow_requester
+    strict = text + "approval: {allow_requester: false}\n"
+    assert not read(strict, "x.yaml", "console").profile.policy.allow_requester
+
+
+async def test_the_options_of_a_configuration_reach_the_server() -> None:
+    backend = (
+        "{type: chatcompletion, model: m, base_url: 'http://127.0.0.1:1/v1', api_key: k, temperature: 0.5, top_p: 0.9, "
+        "max_tokens: 100, seed: 7, reasoning: {effort: low}, text: {verbosity: low}, extra_body: {special: true}}"
+    )
+    settings = parse(AGENT.format(backend=backend), origin="x.yaml", environ={})
+    builder = open_chat({}, SystemClock())
+    model = builder.build("one", settings.agents[0].backend)
+    assert model.name == "m"
+    assert model._options.body() == {  # type: ignore[attr-defined]  # what is sent is the point here
+        "temperature": 0.5,
+        "max_completion_tokens": 100,
+        "reasoning_effort": "low",
+        "top_p": 0.9,
+        "seed": 7,
+        "verbosity": "low",
+        "special": True,
+    }
+    await builder.aclose()
+
+
+def test_an_address_that_is_none_is_told_with_the_agents_name() -> None:
+    settings = parse(AGENT.format(backend="{type: azure_openai, model: m, api_key: k}"), origin="x.yaml", environ=None)
+    with pytest.raises(ConfigError, match="agent one: "):
+        open_chat({}, SystemClock()).build("one", settings.agents[0].backend)
+
+
+@pytest.mark.parametrize("pace", ["fast", "-1", "nan", "1e9"])
+def test_a_pace_that_is_no_number_is_refused(pace: str) -> None:
+    with pytest.raises(ConfigError, match="MASSGEN_BOT_DEMO_PACE"):
+        open_scripted({"MASSGEN_BOT_DEMO_PACE": pace}, SystemClock())
+
+
+async def test_a_pace_scales_every_wait_and_leaves_the_time_alone() -> None:
+    clock = FakeClock()
+    await PacedClock(clock, 0.5).sleep(4)
+    assert clock.slept == [2.0]
+    assert PacedClock(clock, 0).now() == clock.now()
+
+
+def test_a_script_in_a_file_is_read_and_its_faults_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "script.yaml"
+    text = AGENT.format(backend="{type: scripted, script_file: script.yaml}")
+    backend = parse(text, origin=str(tmp_path / "x.yaml"), environ={}).agents[0].backend
+    with pytest.raises(ConfigError, match="can't be read"):
+        open_scripted({}, SystemClock()).build("one", backend)
+    file.write_text("a: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="no YAML"):
+        open_scripted({}, SystemClock()).build("one", backend)
+    file.write_text("turns: 5", encoding="utf-8")
+    with pytest.raises(ConfigError, match="script of agent one"):
+        open_scripted({}, SystemClock()).build("one", backend)
+
+
+def test_the_database_is_the_named_one_or_a_file_in_the_state_folder(tmp_path: Path) -> None:
+    assert database_url({"DATABASE_URL": "postgresql://x/y"}) == "postgresql://x/y"
+    url = database_url({"XDG_STATE_HOME": str(tmp_path)})
+    assert url == f"sqlite:///{tmp_path}/massgen-bot/massgen-bot.sqlite"
+    assert database_url({"MASSGEN_BOT_STATE": str(tmp_path / "here")}).startswith(f"sqlite:///{tmp_path}/here/")
+
+
+def test_the_state_folder_is_private_and_follows_the_environment(tmp_path: Path) -> None:
+    assert state_folder({"HOME": "/home/ada"}) == Path("/home/ada/.local/state/massgen-bot")
+    assert state_folder({"XDG_STATE_HOME": "relative", "HOME": "/home/ada"}) == Path(
+        "/home/ada/.local/state/massgen-bot"
+    )
+    folder = made(tmp_path / "new" / "one")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(StorageError, match="can't be made"):
+        made(tmp_path / "file" / "one")
+
+
+def test_names_of_runs_are_easy_to_type() -> None:
+    names = {new_id() for _ in range(100)}
+    assert len(names) > 95
+    assert all(len(name) == 5 and name.isalnum() and not set(name) & set("01IOAEU") for name in names)
+
+
+async def test_a_run_is_named_by_the_beginning_of_its_name() -> None:
+    office = Office(PlayedModel())
+    first = await office.ask()
+    second = await office.ask()
+    assert (first, second) == ("N0", "N1")
+    assert await named_run(office.log, "n0") == "N0"
+    with pytest.raises(RefusedError, match="N0, N1"):
+        await named_run(office.log, "N")
+    for missing in ("", " ", "X"):
+        with pytest.raises(RunNotFoundError):
+            await named_run(MemoryLog(), missing)
+
+
+def failing(error: BaseException) -> int:
+    @reported
+    def command() -> int:
+        raise error
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    return ended.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConfigError(["one", "two"]), 2),
+        (StorageError("no"), 2),
+        (RunNotFoundError("X"), 2),
+        (RefusedError("own_request", "no"), 1),
+        (KeyboardInterrupt(), 130),
+        (ExceptionGroup("many", [ExceptionGroup("deeper", [StorageError("no")])]), 2),
+    ],
+)
+def test_what_goes_wrong_becomes_an_exit_status(
+    error: BaseException, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failing(error) == status
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_nobody_expected_is_told_by_a_reference_and_kept_in_the_log(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert failing(ValueError("the secret inside")) == 1
+    told = capsys.readouterr().err
+    assert "secret" not in told
+    reference = told.rsplit("(ref ", 1)[1].removesuffix(")\n")
+    assert f"ref {reference}" in caplog.text
+    assert "the secret inside" in caplog.text
+
+
+def test_libraries_write_to_the_log_file_and_not_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    try:
+        with warnings.catch_warnings():
+            keep_logs({"MASSGEN_BOT_STATE": str(tmp_path)}, is_verbose=False)
+            logging.getLogger("some.library").warning("look out")
+            warnings.warn("mind the gap", stacklevel=1)
+    finally:
+        for handler in [each for each in root.handlers if each not in before[0]]:
+            root.removeHandler(handler)
+            handler.close()
+        root.setLevel(before[1])
+        logging.captureWarnings(capture=False)
+    kept = (tmp_path / "massgen-bot.log").read_text(encoding="utf-8")
+    assert "look out" in kept
+    assert "mind the gap" in kept
+    assert capsys.readouterr() == ("", "")
