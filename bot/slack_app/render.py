@@ -235,7 +235,11 @@ def _notice(hidden: int, files: Attached | NotAttached) -> Block:
             said: list[Block] = [{"type": "text", "text": SLACK.say("files.attached", number=f"{hidden:,}")}]
             for number, link in enumerate(links):
                 said += [{"type": "text", "text": ", "}] if number else []
-                said.append({"type": "link", "url": link.address, "text": link.name})
+                said.append(
+                    {"type": "link", "url": link.address, "text": link.name}
+                    if link.address
+                    else {"type": "text", "text": link.name}
+                )
         case NotAttached(reason=reason):
             key = "files.failed" if reason else "files.pending"
             said = [{"type": "text", "text": SLACK.say(key, reason=reason), "style": {"bold": True}}]

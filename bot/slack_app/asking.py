@@ -1,0 +1,118 @@
+"""Orders that people give in words: after a command, in a mention, by a shortcut, in a direct message."""
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from bot.slack_app.answering import Answers
+from bot.slack_app.blocks import escaped
+from bot.slack_app.faults import translated
+from bot.slack_app.orders import (
+    AskFor,
+    CancelRun,
+    HelpMe,
+    ListRuns,
+    Order,
+    RetryRun,
+    ShowRun,
+    admin_order_in,
+    order_in,
+)
+from bot.slack_app.payloads import Source, readable
+from bot.slack_app.people import People
+from bot.slack_app.render import Rendered
+from bot.slack_app.words import SLACK
+from bot.surface import Desk, MessageGone, PlaceForbidden, Said
+from coordination.domain.person import Person
+
+COMMAND = "/massgen"
+ADMIN_COMMAND = "/massgen-admin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """Carries out what people say."""
+
+    desk: Desk
+    people: People
+    answers: Answers
+
+    async def command(self, source: Source, text: str) -> None:
+        """`/massgen …`: the bot may not be in the channel, so it says there first that it heard."""
+        order = order_in(readable(text))
+        if isinstance(order, AskFor) and not await self._is_heard(source):
+            await self.answers.tell(source, SLACK.say("ask.not_here"))
+            return
+        await self.carry_out(source, order)
+
+    async def words(self, source: Source, text: str) -> None:
+        """A mention or a direct message."""
+        await self.carry_out(source, order_in(readable(text)))
+
+    async def shortcut(self, source: Source, text: str) -> None:
+        """A message that somebody wants a plan from: the card goes into its thread."""
+        prompt = readable(text)
+        if not prompt:
+            await self.answers.tell(source, SLACK.say("ask.no_text"))
+            return
+        below = replace(source, thread=source.thread or source.message)
+        if not await self._is_heard(below):
+            await self.answers.tell(source, SLACK.say("ask.not_here"))
+            return
+        await self.carry_out(below, AskFor(prompt))
+
+    async def carry_out(self, source: Source, order: Order) -> None:
+        """One order."""
+        by = await self.people.person(source.workspace, source.user, source.called)
+        said = await self._said(by, source, order)
+        if isinstance(said, str):
+            await self.answers.tell(source, said)
+        else:
+            await self.answers.show(source, said.private)
+
+    async def admin(self, source: Source, text: str) -> None:
+        """`/massgen-admin …`; the desk looks whether they may."""
+        order = admin_order_in(readable(text))
+        if order is None:
+            await self.answers.tell(source, SLACK.say("admin.usage"))
+            return
+        by = await self.people.person(source.workspace, source.user, source.called)
+        said = await self.desk.admin(
+            by, source.place, order.verb, name=order.name, scope=order.scope, value=order.value
+        )
+        await self.answers.show(source, said.private)
+
+    async def stopped(self, source: Source) -> None:
+        """Somebody pressed Slack's own Stop in the thread of a run."""
+        run = await self.desk.run_of_thread(source.place)
+        if run is not None:
+            await self.carry_out(source, CancelRun(run))
+
+    async def _said(self, by: Person, source: Source, order: Order) -> Said | str:
+        place = source.place
+        match order:
+            case HelpMe():
+                return await self.desk.help(by, place)
+            case ListRuns(is_mine=is_mine):
+                return await self.desk.runs(by, place, mine=is_mine)
+            case ShowRun(run=run):
+                return await self.desk.show(by, place, run)
+            case CancelRun(run=""):
+                return SLACK.say("cancel.which", command=COMMAND)
+            case CancelRun(run=run):
+                return await self.desk.cancel(by, place, run)
+            case RetryRun(run=run):
+                return await self.desk.retry(by, place, run, once=source.once)
+            case AskFor(prompt=prompt, config=config):
+                follows = await self.desk.run_of_thread(place) if place.thread else None
+                return await self.desk.ask(by, place, prompt, config=config, thread_of=follows or "", once=source.once)
+            case _:
+                assert_never(order)
+
+    async def _is_heard(self, source: Source) -> bool:
+        """Whether the bot can post where the card will go; the person sees that it begins."""
+        try:
+            with translated():
+                await self.answers.beside(source, Rendered(text=escaped(SLACK.say("ask.started")), blocks=[]))
+        except (MessageGone, PlaceForbidden):
+            return False
+        return True

@@ -1,0 +1,103 @@
+"""What Slack's refusals mean for whoever asked: gone, forbidden, slow down, or too large."""
+
+import logging
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.slack_app.words import SLACK
+from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+
+_log = logging.getLogger(__name__)
+
+GONE = frozenset({"message_not_found", "channel_not_found", "thread_not_found", "cant_edit_message_not_found"})
+NOT_HERE = frozenset({"not_in_channel", "user_not_in_channel", "no_permission", "restricted_action"})
+UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict"})
+BAD_TOKEN = frozenset(
+    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "team_access_not_granted"}
+)
+TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_long", "invalid_blocks", "invalid_blocks_format"})
+PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+
+LOST_SECONDS = 5.0
+"""How long to wait when Slack did not answer."""
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Turn what Slack's library raises into the errors of a surface.
+
+    Raises:
+        MessageGone: the message or its channel is not there.
+        PlaceForbidden: the bot lacks something; the text says who gives it.
+        SlowDown: Slack asks for patience, or did not answer.
+        CardTooLarge: Slack takes no such message.
+    """
+    try:
+        yield
+    except SlackApiError as error:
+        raise surface_error(error) from None
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        _log.warning("Slack did not answer: %s", type(error).__name__)
+        raise SlowDown(LOST_SECONDS) from None
+
+
+def surface_error(error: SlackApiError) -> Exception:
+    """The error of a surface that stands for one of Slack's."""
+    status, code = status_of(error), code_of(error)
+    if status == 429 or code in {"ratelimited", "rate_limited"}:
+        return SlowDown(retry_after(error))
+    if status >= 500 or code in PASSING:
+        return SlowDown(LOST_SECONDS)
+    if code in GONE:
+        return MessageGone(code)
+    if code in TOO_LARGE:
+        _log.error("Slack refused a message: %s", code)
+        return CardTooLarge(code)
+    return PlaceForbidden(_forbidden(error, code))
+
+
+def _forbidden(error: SlackApiError, code: str) -> str:
+    if code == "missing_scope":
+        return SLACK.say("refused.scope", scope=str(_data(error).get("needed", "")))
+    if code in NOT_HERE:
+        return SLACK.say("refused.channel")
+    if code in UNCHANGEABLE:
+        return SLACK.say("refused.update", code=code)
+    if code in BAD_TOKEN:
+        return SLACK.say("refused.token", code=code)
+    if code == "is_archived":
+        return SLACK.say("refused.archived")
+    _log.error("Slack refused: %s", code or error)
+    return SLACK.say("refused.other", code=code or "-")
+
+
+def code_of(error: SlackApiError) -> str:
+    """Slack's name of an error."""
+    return str(_data(error).get("error", ""))
+
+
+def status_of(error: SlackApiError) -> int:
+    """The HTTP status of an error; 0 if there was none."""
+    response: object = error.response
+    status = getattr(response, "status_code", None) or getattr(response, "status", 0)
+    return status if isinstance(status, int) else 0
+
+
+def retry_after(error: SlackApiError) -> float:
+    """How long Slack wants to be left alone."""
+    headers = getattr(error.response, "headers", {})
+    for name, value in dict(headers).items():
+        if str(name).lower() == "retry-after":
+            try:
+                return max(0.0, float(value))
+            except ValueError:
+                break
+    return LOST_SECONDS
+
+
+def _data(error: SlackApiError) -> Mapping[str, object]:
+    data: object = getattr(error.response, "data", None)
+    return data if isinstance(data, Mapping) else {}

@@ -1,0 +1,164 @@
+"""Every event, and who handles it. Slack gets its acknowledgement before anything else is looked at."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+
+from bot.cards import Verb
+from bot.slack_app.answering import Answers
+from bot.slack_app.asking import ADMIN_COMMAND, COMMAND, Orders
+from bot.slack_app.deciding import Clicks
+from bot.slack_app.faults import translated
+from bot.slack_app.in_flight import InFlight
+from bot.slack_app.payloads import (
+    Source,
+    click_in,
+    command_source,
+    event_source,
+    input_in,
+    interaction_source,
+    text_in,
+    unpacked,
+    without_mention,
+)
+from bot.slack_app.people import People
+from bot.slack_app.views import PAGE, SUBMITTED, home_view
+from bot.slack_app.workspaces import Clients, Workspace, Workspaces
+from bot.surface import Desk
+
+SHORTCUT = "plan_from_message"
+
+Body = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listeners:
+    """Turns events of Slack into verbs of the desk."""
+
+    desk: Desk
+    workspaces: Workspaces
+    clients: Clients
+    people: People
+    answers: Answers
+    in_flight: InFlight
+
+    def register(self, app: AsyncApp) -> None:
+        """Tell the app about every event that we know."""
+        app.command(COMMAND)(self.on_command)
+        app.command(ADMIN_COMMAND)(self.on_admin_command)
+        app.shortcut(SHORTCUT)(self.on_shortcut)
+        app.event("app_mention")(self.on_mention)
+        app.event("message")(self.on_message)
+        app.event("app_home_opened")(self.on_home)
+        app.event("agent_session_stopped")(self.on_stopped)
+        app.action(re.compile(f"^(?:{'|'.join(verb.value for verb in Verb)})$"))(self.on_click)
+        app.action(re.compile(f"^{PAGE}_"))(self.on_page)
+        app.action(re.compile(".*"))(self.on_unknown_click)
+        app.view(SUBMITTED)(self.on_submitted)
+
+    @property
+    def _orders(self) -> Orders:
+        return Orders(desk=self.desk, people=self.people, answers=self.answers)
+
+    @property
+    def _clicks(self) -> Clicks:
+        return Clicks(desk=self.desk, people=self.people, answers=self.answers, clients=self.clients)
+
+    async def on_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """`/massgen …`."""
+        await ack()
+        if (workspace := await self._workspace(context)) is not None:
+            text = text_in(body, "text")
+            await self._handled(command_source(body, workspace), lambda source: self._orders.command(source, text))
+
+    async def on_admin_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """`/massgen-admin …`."""
+        await ack()
+        if (workspace := await self._workspace(context)) is not None:
+            text = text_in(body, "text")
+            await self._handled(command_source(body, workspace), lambda source: self._orders.admin(source, text))
+
+    async def on_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """Plan from this message."""
+        await ack()
+        if (workspace := await self._workspace(context)) is not None:
+            text = text_in(body, "message", "text")
+            await self._handled(interaction_source(body, workspace), lambda source: self._orders.shortcut(source, text))
+
+    async def on_mention(self, body: Body, context: AsyncBoltContext) -> None:
+        """The bot's name in a channel or a thread. What a bot wrote is no order."""
+        workspace = await self._workspace(context)
+        if workspace is not None and not text_in(body, "event", "bot_id") and text_in(body, "event", "user"):
+            text = without_mention(text_in(body, "event", "text"), workspace.bot_user)
+            await self._handled(event_source(body, workspace), lambda source: self._orders.words(source, text))
+
+    async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
+        """A direct message: the app's own tab. Changes and deletions of messages say nothing new."""
+        is_direct = text_in(body, "event", "channel_type") == "im" and not text_in(body, "event", "subtype")
+        if is_direct:
+            await self.on_mention(body, context)
+
+    async def on_home(self, body: Body, context: AsyncBoltContext) -> None:
+        """The App Home is made new each time that somebody opens it."""
+        workspace = await self._workspace(context)
+        if workspace is not None and text_in(body, "event", "tab") == "home":
+            await self._handled(event_source(body, workspace), self._publish)
+
+    async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
+        """Slack's own Stop button."""
+        if (workspace := await self._workspace(context)) is not None:
+            await self._handled(event_source(body, workspace), self._orders.stopped)
+
+    async def on_click(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """A button or menu of a card."""
+        await ack()
+        if (workspace := await self._workspace(context)) is not None:
+            click = click_in(body, workspace)
+            await self._handled(click.source, lambda _: self._clicks.press(click))
+
+    async def on_page(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """Next or previous page of the details."""
+        await ack()
+        if (workspace := await self._workspace(context)) is not None:
+            opened = unpacked(text_in(body, "view", "private_metadata"))
+            view, to = text_in(body, "view", "id"), _page(body)
+            await self._handled(
+                interaction_source(body, workspace), lambda source: self._clicks.turn(source, opened, view, to)
+            )
+
+    async def on_unknown_click(self, ack: AsyncAck) -> None:
+        """Something that no card of today has."""
+        await ack()
+
+    async def on_submitted(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """The reason of a no, or the wanted changes."""
+        await ack()
+        if (workspace := await self._workspace(context)) is not None:
+            opened = unpacked(text_in(body, "view", "private_metadata"))
+            text = input_in(body)
+            await self._handled(
+                opened.at(interaction_source(body, workspace)),
+                lambda source: self._clicks.submit(source, opened, text),
+            )
+
+    async def _publish(self, source: Source) -> None:
+        by = await self.people.person(source.workspace, source.user)
+        view = home_view(await self.desk.home(by))
+        with translated():
+            await self.clients.steady(source.workspace.token).views_publish(user_id=source.user, view=view)
+
+    async def _workspace(self, context: AsyncBoltContext) -> Workspace | None:
+        return await self.workspaces.of(context.enterprise_id or "", context.team_id or "")
+
+    async def _handled(self, source: Source, handle: Callable[[Source], Awaitable[None]]) -> None:
+        with self.in_flight.one():
+            async with self.answers.whatever_happens(source):
+                await handle(source)
+
+
+def _page(body: Body) -> int:
+    actions = body.get("actions")
+    value = text_in(actions[0], "value") if isinstance(actions, list) and actions else ""
+    return int(value) if value.isdecimal() and len(value) < 6 else 0

@@ -1,0 +1,210 @@
+"""What Slack sends, read once into our own words; whatever is missing or of another type is empty."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.slack_app.workspaces import Workspace
+from bot.surface import Place
+
+_TOKENS = re.compile(r"<([^<>]*)>")
+_BUTTON = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Who did something, and where.
+
+    Attributes:
+        message: the message that they did it on or with.
+        once: Slack's id of the event, the same if it is sent again.
+        trigger: allows one view to be opened, within three seconds.
+        reply_address: takes a few private answers.
+    """
+
+    workspace: Workspace
+    user: str
+    called: str = ""
+    channel: str = ""
+    thread: str = ""
+    message: str = ""
+    once: str = ""
+    trigger: str = ""
+    reply_address: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where an answer goes, and where the card lives that this was done on."""
+        return Place(surface="slack", tenant=self.workspace.tenant, channel=self.channel, thread=self.thread)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Click:
+    """A button or a menu: the opaque id, and what was chosen."""
+
+    source: Source
+    action: str
+    button: str
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a view remembers of the button that opened it."""
+
+    button: str
+    channel: str
+    thread: str
+    message: str
+    run: str = ""
+    page: int = 0
+
+    def at(self, source: Source) -> Source:
+        """A submission as if it had been done on the button's message."""
+        return replace(source, channel=self.channel, thread=self.thread, message=self.message)
+
+    def packed(self) -> str:
+        """As a view carries it."""
+        return json.dumps(
+            {
+                "button": self.button,
+                "channel": self.channel,
+                "thread": self.thread,
+                "message": self.message,
+                "run": self.run,
+                "page": self.page,
+            }
+        )
+
+
+def unpacked(metadata: str) -> Opened:
+    """What a view carried."""
+    try:
+        data: object = json.loads(metadata)
+    except ValueError:
+        data = {}
+    page = _inner(data, "page")
+    return Opened(
+        button=text_in(data, "button"),
+        channel=text_in(data, "channel"),
+        thread=text_in(data, "thread"),
+        message=text_in(data, "message"),
+        run=text_in(data, "run"),
+        page=page if isinstance(page, int) else 0,
+    )
+
+
+def opened_by(click: Click, run: str = "") -> Opened:
+    """What a view must remember of a click."""
+    at = click.source
+    return Opened(button=click.button, channel=at.channel, thread=at.thread, message=at.message, run=run)
+
+
+def text_in(data: object, *path: str) -> str:
+    """A text deep inside a payload, or nothing."""
+    value = _inner(data, *path)
+    return value if isinstance(value, str) else ""
+
+
+def _inner(data: object, *path: str) -> object:
+    for key in path:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(key)
+    return data
+
+
+def command_source(body: object, workspace: Workspace) -> Source:
+    """Of a slash command."""
+    return Source(
+        workspace=workspace,
+        user=text_in(body, "user_id"),
+        called=text_in(body, "user_name"),
+        channel=text_in(body, "channel_id"),
+        once=f"slack:{text_in(body, 'trigger_id')}",
+        trigger=text_in(body, "trigger_id"),
+        reply_address=text_in(body, "response_url"),
+    )
+
+
+def event_source(body: object, workspace: Workspace) -> Source:
+    """Of an event: a mention, or a direct message."""
+    event = _inner(body, "event")
+    channel = _inner(event, "channel")
+    return Source(
+        workspace=workspace,
+        user=text_in(event, "user"),
+        channel=channel if isinstance(channel, str) else text_in(channel, "id"),
+        thread=_thread(text_in(event, "thread_ts"), text_in(event, "ts")),
+        message=text_in(event, "ts"),
+        once=f"slack:{text_in(body, 'event_id')}",
+    )
+
+
+def interaction_source(body: object, workspace: Workspace) -> Source:
+    """Of a click, a shortcut, or a submitted view."""
+    message = text_in(body, "container", "message_ts") or text_in(body, "message", "ts")
+    thread = text_in(body, "container", "thread_ts") or text_in(body, "message", "thread_ts")
+    view = text_in(body, "view", "id")
+    trigger = text_in(body, "trigger_id")
+    return Source(
+        workspace=workspace,
+        user=text_in(body, "user", "id"),
+        called=text_in(body, "user", "name") or text_in(body, "user", "username"),
+        channel=text_in(body, "channel", "id") or text_in(body, "container", "channel_id"),
+        thread=_thread(thread, message),
+        message=message,
+        once=f"slack:{view if text_in(body, 'type') == 'view_submission' else trigger}",
+        trigger=trigger,
+        reply_address=text_in(body, "response_url"),
+    )
+
+
+def _thread(thread: str, message: str) -> str:
+    """A message that begins a thread is not in it."""
+    return "" if thread == message else thread
+
+
+def click_in(body: object, workspace: Workspace) -> Click:
+    """The first action of a click; an id of another form than ours is none."""
+    actions = _inner(body, "actions")
+    action: object = actions[0] if isinstance(actions, list) and actions else {}
+    value, text = text_in(action, "value"), ""
+    if selected := text_in(action, "selected_option", "value"):
+        value, _, text = selected.partition(":")
+    return Click(
+        source=interaction_source(body, workspace),
+        action=text_in(action, "action_id"),
+        button=value if _BUTTON.fullmatch(value) else "",
+        text=text,
+    )
+
+
+def input_in(body: object) -> str:
+    """The text of a submitted view's only input."""
+    values = _inner(body, "view", "state", "values")
+    for block in values.values() if isinstance(values, Mapping) else ():
+        for element in block.values() if isinstance(block, Mapping) else ():
+            return text_in(element, "value")
+    return ""
+
+
+def readable(text: str) -> str:
+    """A message as its writer saw it: `<@U1|bob>` as `@bob (U1)`, a link as its address, and no entities."""
+    return _TOKENS.sub(_token, text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
+
+
+def _token(match: "re.Match[str]") -> str:
+    target, _, label = match[1].partition("|")
+    sign = target[:1]
+    if sign in {"@", "#"}:
+        return f"{sign}{label} ({target[1:]})" if label else target
+    if sign == "!":
+        return label or f"@{target[1:].partition('^')[0]}"
+    return target
+
+
+def without_mention(text: str, bot_user: str) -> str:
+    """A message without the mention of the bot that called it."""
+    return re.sub(rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>", " ", text, count=1).strip() if bot_user else text.strip()

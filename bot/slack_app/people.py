@@ -1,0 +1,115 @@
+"""Who somebody in Slack is: their name, their groups, and whether they administer the workspace. In doubt, they don't."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.slack_app.faults import translated
+from bot.slack_app.workspaces import Clients, Workspace, Workspaces
+from bot.surface import MessageGone, PlaceForbidden, SlowDown
+from coordination.domain.person import Person
+
+_log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 30.0
+"""How long an answer about somebody counts: short, because people lose their rights too."""
+
+_MOST_KNOWN = 5_000
+
+
+@dataclass(frozen=True)
+class _Account:
+    name: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admins:
+    """The people whom the operator named: `U…` where there is one workspace, `T…/U…` anywhere."""
+
+    names: frozenset[str]
+
+    def has(self, workspace: Workspace, user: str, *, is_single: bool) -> bool:
+        """Whether somebody is among them. A bare id says nothing where there are several workspaces."""
+        return f"{workspace.team}/{user}" in self.names or (is_single and user in self.names)
+
+
+@dataclass
+class People:
+    """Asks Slack about people, and remembers the answers for a moment. `now` is in seconds."""
+
+    workspaces: Workspaces
+    clients: Clients
+    admins: Admins
+    now: Callable[[], float]
+    _accounts: dict[tuple[str, str], tuple[float, _Account]] = field(
+        default_factory=dict[tuple[str, str], tuple[float, _Account]]
+    )
+    _groups: dict[str, tuple[float, dict[str, tuple[str, ...]]]] = field(
+        default_factory=dict[str, tuple[float, dict[str, tuple[str, ...]]]]
+    )
+
+    async def person(self, workspace: Workspace, user: str, called: str = "") -> Person:
+        """Somebody who just did something. `called` is their name if Slack tells nothing."""
+        account = await self._account(workspace, user)
+        groups = await self._groups_in(workspace)
+        is_named = self.admins.has(workspace, user, is_single=self.workspaces.is_single)
+        return Person(
+            tenant=workspace.tenant,
+            id=user,
+            name=(account.name if account else "") or called or user,
+            roles=groups.get(user, ()),
+            is_admin=is_named or (account is not None and account.is_admin),
+        )
+
+    async def _account(self, workspace: Workspace, user: str) -> _Account | None:
+        key = (workspace.tenant, user)
+        known = self._accounts.get(key)
+        if known is not None and self.now() - known[0] < FRESH_SECONDS:
+            return known[1]
+        try:
+            with translated():
+                answer = await self.clients.steady(workspace.token).users_info(user=user)
+        except (MessageGone, PlaceForbidden, SlowDown) as error:
+            _log.warning("Slack tells nothing about a person: %s", error)
+            return None
+        account = _account_in(answer.get("user"))
+        if len(self._accounts) >= _MOST_KNOWN:
+            self._accounts.clear()
+        self._accounts[key] = (self.now(), account)
+        return account
+
+    async def _groups_in(self, workspace: Workspace) -> dict[str, tuple[str, ...]]:
+        """The ids and handles of each person's groups; nothing if Slack doesn't tell."""
+        known = self._groups.get(workspace.tenant)
+        if known is not None and self.now() - known[0] < FRESH_SECONDS:
+            return known[1]
+        groups: dict[str, tuple[str, ...]] = {}
+        try:
+            with translated():
+                answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
+            groups = _members_in(answer.get("usergroups"))
+        except (MessageGone, PlaceForbidden, SlowDown) as error:
+            _log.info("Slack tells nothing about groups: %s", error)
+        self._groups[workspace.tenant] = (self.now(), groups)
+        return groups
+
+
+def _account_in(user: object) -> _Account:
+    if not isinstance(user, dict):
+        return _Account("", is_admin=False)
+    profile = user.get("profile")
+    names = profile if isinstance(profile, dict) else {}
+    name = names.get("display_name") or names.get("real_name") or user.get("real_name") or user.get("name") or ""
+    is_account = not (user.get("deleted") or user.get("is_bot") or user.get("is_stranger"))
+    is_admin = is_account and any(user.get(right) is True for right in ("is_admin", "is_owner", "is_primary_owner"))
+    return _Account(str(name), is_admin=is_admin)
+
+
+def _members_in(groups: object) -> dict[str, tuple[str, ...]]:
+    members: dict[str, tuple[str, ...]] = {}
+    for group in groups if isinstance(groups, list) else []:
+        roles = tuple(str(group[name]) for name in ("id", "handle") if group.get(name))
+        for user in group.get("users") or ():
+            members[str(user)] = (*members.get(str(user), ()), *roles)
+    return members

@@ -1,0 +1,202 @@
+"""Cards in Slack: posted once, changed in place, with a plan's files in the thread below where blocks can't hold it.
+
+Slack has no key that would make posting safe to repeat. So a post that got no answer is never sent again from here;
+should the caller post again, the older message is one whose buttons nobody knows.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from typing import Literal
+
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.cards import Card
+from bot.slack_app.faults import translated
+from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
+from bot.slack_app.words import SLACK
+from bot.slack_app.workspaces import Clients, Workspaces, in_tenant
+from bot.surface import (
+    ButtonIds,
+    CardTooLarge,
+    MessageGone,
+    Place,
+    PlaceForbidden,
+    Posted,
+    SlowDown,
+)
+from coordination.domain.person import Person
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 2_000
+_UPLOAD_TRIES = 3
+_LONGEST_PAUSE = 10.0
+
+
+class SlackSurface:
+    """Slack's side, for the keeper."""
+
+    name: Literal["discord", "slack"] = "slack"
+
+    def __init__(self, workspaces: Workspaces, clients: Clients) -> None:
+        """Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
+        self._workspaces = workspaces
+        self._clients = clients
+        self._attached: OrderedDict[str, Attached] = OrderedDict()
+
+    async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
+        """Post a card; where it needs files, nobody can approve it before they are below it."""
+        message = rendered(card, ids)
+        posted = await self._post(place, message)
+        if message.needs_files:
+            try:
+                await self.edit(posted, card, ids)
+            except (MessageGone, PlaceForbidden, SlowDown) as error:
+                _log.warning("files of a card come later: %s", error)
+        return posted
+
+    async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+        """Make a message show this card."""
+        message = rendered(card, ids, self._files_below(posted, card))
+        if message.needs_files:
+            message = rendered(card, ids, await self._attach(posted, card))
+        client = self._clients.steady(await self._token(posted.place))
+        with translated():
+            await client.chat_update(
+                channel=posted.place.channel,
+                ts=posted.message,
+                text=message.text,
+                blocks=message.blocks,
+                parse="none",
+                link_names=False,
+            )
+
+    async def open_thread(self, posted: Posted, title: str) -> Place:
+        """The thread under a message: in Slack every message has one, except one that is in a thread itself."""
+        del title
+        place = posted.place
+        thread = place.thread or posted.message
+        return Place(surface="slack", tenant=place.tenant, channel=place.channel, thread=thread)
+
+    async def say(self, place: Place, card: Card) -> Posted:
+        """Post a card without buttons."""
+        message = rendered(card)
+        posted = await self._post(place, message)
+        if message.needs_files:
+            await self._attach(posted, card)
+        return posted
+
+    async def whisper(self, person: Person, place: Place, card: Card) -> None:
+        """Show a card to one person in the channel; where that can't be, in a direct message, or not at all."""
+        message = rendered(card)
+        client = self._clients.once(await self._token(place))
+        try:
+            with translated():
+                await client.chat_postEphemeral(
+                    channel=place.channel,
+                    user=person.id,
+                    thread_ts=place.thread or None,
+                    text=message.text,
+                    blocks=message.blocks,
+                    parse="none",
+                    link_names=False,
+                )
+        except (MessageGone, PlaceForbidden):
+            await self._direct(client, person, message)
+
+    async def _direct(self, client: AsyncWebClient, person: Person, message: Rendered) -> None:
+        try:
+            with translated():
+                opened = await client.conversations_open(users=[person.id])
+                channel: object = (opened.get("channel") or {}).get("id")
+                await _send(client, str(channel), "", message)
+        except (MessageGone, PlaceForbidden):
+            _log.info("a person can't be reached in private")
+
+    async def _post(self, place: Place, message: Rendered) -> Posted:
+        client = self._clients.once(await self._token(place))
+        with translated():
+            sent = await _send(client, place.channel, place.thread, message)
+        return Posted(place=place, message=sent)
+
+    async def _token(self, place: Place) -> str:
+        workspace = await in_tenant(self._workspaces, place.tenant)
+        if workspace is None:
+            raise PlaceForbidden(SLACK.say("refused.token", code="not_installed"))
+        return workspace.token
+
+    def _files_below(self, posted: Posted, card: Card) -> Attached | NotAttached:
+        return self._attached.get(_files_key(posted, card), NotAttached())
+
+    async def _attach(self, posted: Posted, card: Card) -> Attached | NotAttached:
+        """Put the plan's files into the thread. What only takes time raises SlowDown; the rest is a reason to show."""
+        client = self._clients.once(await self._token(posted.place))
+        pause = 0.0
+        for _ in range(_UPLOAD_TRIES):
+            await asyncio.sleep(pause)
+            try:
+                with translated():
+                    links = await _upload(client, posted, card)
+            except SlowDown as error:
+                pause = error.seconds
+                if pause > _LONGEST_PAUSE:
+                    raise
+                continue
+            except (MessageGone, PlaceForbidden, CardTooLarge) as error:
+                return NotAttached(str(error))
+            self._remember(_files_key(posted, card), Attached(links))
+            return Attached(links)
+        raise SlowDown(pause)
+
+    def _remember(self, key: str, files: Attached) -> None:
+        self._attached[key] = files
+        while len(self._attached) > _REMEMBERED:
+            self._attached.popitem(last=False)
+
+
+async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered) -> str:
+    sent = await client.chat_postMessage(
+        channel=channel,
+        thread_ts=thread or None,
+        text=message.text,
+        blocks=message.blocks,
+        parse="none",
+        link_names=False,
+        unfurl_links=False,
+        unfurl_media=False,
+    )
+    return str(sent["ts"])
+
+
+async def _upload(client: AsyncWebClient, posted: Posted, card: Card) -> tuple[FileLink, ...]:
+    """All files, or none: they appear in the thread only when each is there whole."""
+    done = await client.files_upload_v2(
+        file_uploads=[
+            {
+                "filename": file.name,
+                "content": file.text.encode("utf-8", "backslashreplace"),
+                "title": f"{file.name}: {file.description}",
+                "alt_txt": file.description,
+            }
+            for file in card.attachments
+        ],
+        channel=posted.place.channel,
+        thread_ts=posted.place.thread or posted.message,
+    )
+    files: object = done.get("files")
+    if not isinstance(files, list) or len(files) != len(card.attachments):
+        raise SlackClientError
+    return tuple(
+        FileLink(file.name, str(stored.get("permalink") or ""))
+        for file, stored in zip(card.attachments, files, strict=True)
+    )
+
+
+def _files_key(posted: Posted, card: Card) -> str:
+    digest = hashlib.sha256(f"{posted.place.tenant}\0{posted.place.channel}\0{posted.message}".encode())
+    for file in card.attachments:
+        digest.update(file.text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
