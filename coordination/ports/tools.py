@@ -23,10 +23,10 @@ class ServerSpec:
     transport: Literal["stdio", "http"]
     identity: str
     command: str = ""
-    args: tuple[str, ...] = ()
+    args: tuple[str, ...] = field(default=(), repr=False)
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     cwd: str | None = None
-    url: str = ""
+    url: str = field(default="", repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     start_timeout: float = 30.0
     call_timeout: float = 60.0

@@ -7,7 +7,7 @@ import asyncio
 import cProfile
 import pstats
 import sys
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 from tests.bench.mock_model import mock_model
@@ -42,12 +42,12 @@ def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with mock_model() as base_url:
         stats = asyncio.run(_profiled(base_url, runs))
-    shares: Counter[str] = Counter()
+    shares: defaultdict[str, float] = defaultdict(float)
     rows: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = vars(stats)["stats"]
     for (path, _, function), (_, _, own, _, _) in rows.items():
         shares[_library(path, function)] += own
     total = sum(seconds for name, seconds in shares.items() if name != "waiting")
-    for name, seconds in shares.most_common(30):
+    for name, seconds in sorted(shares.items(), key=lambda item: -item[1])[:30]:
         if name != "waiting":
             print(f"{seconds / total:6.1%}  {name}")
 
