@@ -1,7 +1,7 @@
 """The story of a run, one line per event that is worth telling."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from bot.cards import Line, Mark, Span, Who
 from bot.presenter.amounts import duration
@@ -12,6 +12,35 @@ from bot.words import ENGLISH, Words
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot
 from coordination.domain.plan import short
+
+_OfAgent: TypeAlias = (
+    e.ToolRead
+    | e.ActionRecorded
+    | e.AgentCorrected
+    | e.ModelRetried
+    | e.AnswerAccepted
+    | e.VoteCast
+    | e.VoteVoided
+    | e.AgentFailed
+)
+_OfCall: TypeAlias = (
+    e.CallStarted | e.CallSucceeded | e.CallFailed | e.CallOutcomeUnknown | e.LateResult | e.CallResolved
+)
+_OfRun: TypeAlias = (
+    e.RunRequested
+    | e.DeliberationStarted
+    | e.PlanProposed
+    | e.RunAnswered
+    | e.ApprovalGiven
+    | e.PlanRejected
+    | e.ChangesRequested
+    | e.PlanExpired
+    | e.ActionRefused
+    | e.RunCancelled
+    | e.CallsSkipped
+    | e.RunFinished
+    | e.RunFailed
+)
 
 _REASON = 300
 _RESULT = 160
@@ -60,18 +89,7 @@ def story_of(event: e.RunEvent, view: RunView, words: Words = ENGLISH) -> Told |
             return Told(about="", mark=mark, line=line)
 
 
-def _agent_line(
-    event: e.ToolRead
-    | e.ActionRecorded
-    | e.AgentCorrected
-    | e.ModelRetried
-    | e.AnswerAccepted
-    | e.VoteCast
-    | e.VoteVoided
-    | e.AgentFailed,
-    view: RunView,
-    words: Words,
-) -> tuple[Line, Mark]:
+def _agent_line(event: _OfAgent, view: RunView, words: Words) -> tuple[Line, Mark]:
     match event:
         case e.ToolRead():
             key = "story.read_failed" if event.is_error else "story.read"
@@ -113,10 +131,7 @@ def _label(ballot: Ballot, epoch: int) -> str:
     return next((answer.label for answer in ballot.answers if answer.epoch == epoch), f"answer {epoch}")
 
 
-def _call_line(
-    event: e.CallStarted | e.CallSucceeded | e.CallFailed | e.CallOutcomeUnknown | e.LateResult | e.CallResolved,
-    words: Words,
-) -> tuple[Line, Mark]:
+def _call_line(event: _OfCall, words: Words) -> tuple[Line, Mark]:
     match event:
         case e.CallStarted():
             tool = Span(visible(f"{event.server}.{event.tool}"), "code")
@@ -136,23 +151,7 @@ def _call_line(
             assert_never(event)
 
 
-def _run_line(
-    event: e.RunRequested
-    | e.DeliberationStarted
-    | e.PlanProposed
-    | e.RunAnswered
-    | e.ApprovalGiven
-    | e.PlanRejected
-    | e.ChangesRequested
-    | e.PlanExpired
-    | e.ActionRefused
-    | e.RunCancelled
-    | e.CallsSkipped
-    | e.RunFinished
-    | e.RunFailed,
-    view: RunView,
-    words: Words,
-) -> tuple[Line, Mark]:
+def _run_line(event: _OfRun, view: RunView, words: Words) -> tuple[Line, Mark]:
     match event:
         case e.RunRequested(requester=requester, prompt=prompt):
             said = one_line(prompt, _ANSWER)
