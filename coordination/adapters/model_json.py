@@ -24,7 +24,7 @@ def read_object(payload: bytes, provider: Provider) -> dict[str, Raw]:
         ModelError: it is none.
     """
     try:
-        value: Raw = json.loads(payload)
+        value: Raw = json.loads(payload.decode())
     except (ValueError, RecursionError):
         raise unreadable(provider) from None
     if not isinstance(value, dict):

@@ -15,7 +15,7 @@ from coordination.adapters.anthropic_messages import AnthropicModel, MessagesOpt
 from coordination.adapters.openai_clients import OpenAIClients
 from coordination.adapters.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.errors import ConfigError, ModelError, ModelFault
-from coordination.ports import Model
+from coordination.ports import Model, ToolResult
 from tests.contract.test_models import TOOLS
 from tests.contract.vendor_lines import GO, KEY, OCCASION, PROMPT, Line, messages_line, responses_line
 from tests.servers import messages_server, responses_server
@@ -32,6 +32,9 @@ class Vendor:
     line: Callable[..., AbstractAsyncContextManager[Line[Any]]]
     options: Callable[..., Any]
     says: Callable[..., Any]
+    twice: Callable[[], Any]
+    """A reply with two calls of the id `same`."""
+
     dialect: Callable[[], Any]
     clients: Callable[[], Clients]
     model: Callable[..., Model]
@@ -62,6 +65,7 @@ OPENAI = Vendor(
     line=responses_line,
     options=ResponsesOptions,
     says=_responses_says,
+    twice=lambda: responses_server.Says(calls=[responses_server.Call(name="a", arguments="{}", call_id="same")] * 2),
     dialect=responses_server.ResponsesDialect,
     clients=OpenAIClients,
     model=ResponsesModel,
@@ -77,6 +81,7 @@ ANTHROPIC = Vendor(
     line=messages_line,
     options=MessagesOptions,
     says=_messages_says,
+    twice=lambda: messages_server.Says(calls=[messages_server.Call(name="a", arguments="{}", id="same")] * 2),
     dialect=messages_server.MessagesDialect,
     clients=AnthropicClients,
     model=AnthropicModel,
@@ -218,6 +223,31 @@ async def test_a_whole_reply_counts_even_if_its_stream_is_never_ended(vendor: Ve
     async with vendor.line(Sends(writes=[whole], ending="hang")) as open_line:
         assert (await open_line.send()).text == "whole"
         await open_line.server.until(open_replies=0)
+
+
+async def test_a_connection_serves_again_even_if_the_end_of_its_stream_comes_a_little_late(vendor: Vendor) -> None:
+    whole = b"".join(vendor.dialect().writes(vendor.says("whole"), {"input": [], "messages": []}))
+    async with vendor.line(Sends(writes=[whole], ending="late"), vendor.says("again")) as open_line:
+        assert (await open_line.send()).text == "whole"
+        assert (await open_line.model.converse(PROMPT, OCCASION).send(GO, ())).text == "again"
+    assert len(open_line.server.connections) == 1
+
+
+async def test_two_calls_of_one_id_get_ids_of_their_own(vendor: Vendor) -> None:
+    async with vendor.line(vendor.twice(), vendor.says("ok")) as open_line:
+        reply = await open_line.send(tools=TOOLS)
+        await open_line.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], TOOLS)
+    first, second = (call.id for call in reply.calls)
+    assert first == "same"
+    assert second != "same"
+
+
+async def test_a_redirect_is_never_followed_as_the_key_would_go_with_it(vendor: Vendor) -> None:
+    elsewhere = Fails(status=307, headers={"Location": vendor.dialect().path})
+    async with vendor.line(elsewhere, vendor.says("not asked for")) as open_line:
+        error = await open_line.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.MISCONFIGURED, False)
+    assert len(open_line.server.requests) == 1
 
 
 async def test_an_endless_reply_is_stopped_at_the_limit(vendor: Vendor) -> None:

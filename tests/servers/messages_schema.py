@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.servers.tool_schema import TOOL_NAME, schema_complaints
-from tests.servers.vendor_server import Json
+from tests.servers.vendor_server import Json, without_repeated_ids
 
 _KNOWN = frozenset(
     {
@@ -112,7 +112,9 @@ def _replayed(body: Mapping[str, Any], said: Sequence[Sequence[Json]]) -> Iterat
 def _is_run(content: Sequence[Json], said: Sequence[Sequence[Json]]) -> bool:
     rest = list(content)
     for reply in said:
-        expected = [block for block in reply if block["type"] != "text" or block["text"].strip()]
+        expected = [
+            block for block in without_repeated_ids(reply, "id") if block["type"] != "text" or block["text"].strip()
+        ]
         if not all(_comparable(one, other) for one, other in zip(rest, expected, strict=False)):
             return False
         if len(rest) <= len(expected):

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 from aiohttp import web
 
 Json: TypeAlias = dict[str, Any]
-Ending: TypeAlias = Literal["end", "cut", "hang"]
+Ending: TypeAlias = Literal["end", "late", "cut", "hang"]
 SaysT = TypeVar("SaysT")
 SaysT_contra = TypeVar("SaysT_contra", contravariant=True)
 
@@ -26,7 +26,7 @@ class Fails:
 
 @dataclass(frozen=True, kw_only=True)
 class Sends:
-    """These writes and this ending, whatever they mean: `cut` drops the connection, `hang` keeps it, silent."""
+    """These writes and this ending: `late` ends after a while, `cut` drops the connection, `hang` keeps it, silent."""
 
     writes: Sequence[bytes]
     ending: Ending = "end"
@@ -103,6 +103,8 @@ class VendorServer(Generic[SaysT]):
             await response.write(data)
         if reply.ending == "cut" and request.transport is not None:
             request.transport.abort()
+        if reply.ending == "late":
+            await asyncio.sleep(0.1)
         if reply.ending == "hang":
             await asyncio.Event().wait()
         return response
@@ -134,9 +136,9 @@ async def serving(server: VendorServer[SaysT]) -> AsyncGenerator[VendorServer[Sa
 
 
 def event(data: Json) -> bytes:
-    """One server-sent event; characters stay as they are, so that they take several bytes."""
+    """One server-sent event; characters stay as they are, so that they take several bytes, but for lone surrogates."""
     text = json.dumps(data, ensure_ascii=False)
-    return f"event: {data.get('type', 'message')}\ndata: {text}\n\n".encode("utf-8", "surrogatepass")
+    return f"event: {data.get('type', 'message')}\ndata: {text}\n\n".encode("utf-8", "backslashreplace")
 
 
 def pieces(text: str, size: int) -> list[str]:
@@ -156,6 +158,17 @@ def fit(blocks: Sequence[Json]) -> list[Json]:
     text = json.dumps(blocks, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     fitting: list[Json] = json.loads(text)
     return fitting
+
+
+def without_repeated_ids(blocks: Sequence[Json], key: str) -> list[Json]:
+    """The same with the id of a call emptied where an earlier call has it: it can't come back like that."""
+    seen: set[str] = set()
+    found: list[Json] = []
+    for block in blocks:
+        repeats = bool(block.get(key)) and block[key] in seen
+        seen.add(block.get(key) or "")
+        found.append(block | {key: ""} if repeats else block)
+    return found
 
 
 def is_object(text: str) -> bool:
