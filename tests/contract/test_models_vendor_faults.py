@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -140,6 +141,19 @@ async def test_the_wait_that_the_provider_asks_for_is_passed_on(
     async with vendor.line(Fails(status=429, headers=headers)) as open_line:
         error = await open_line.failure()
     assert error.retry_after == seconds
+
+
+async def test_the_key_reaches_no_log_even_if_everything_is_logged(
+    vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    told = event({"type": "error", "error": {"type": "api_error", "message": f"no {KEY}"}})
+    async with vendor.line(failing(401), Sends(writes=[told]), vendor.says("hi")) as open_line:
+        await open_line.failure()
+        await open_line.failure()
+        await open_line.send()
+    assert len(caplog.records) > 3
+    assert KEY not in caplog.text
 
 
 async def test_a_failing_request_is_sent_once(vendor: Vendor) -> None:
