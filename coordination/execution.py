@@ -1,5 +1,6 @@
 """Approved calls, one after the other, each at most once. The only user of an Executor; no model comes near it."""
 
+import asyncio
 import contextlib
 
 from coordination.domain.events import (
@@ -15,10 +16,13 @@ from coordination.domain.receipt import Succeeded
 from coordination.domain.states import Executing
 from coordination.errors import ToolServerError
 from coordination.journal import Journal, RunMoved
-from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
 
 MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
+
+GRACE = 8.0
+"""Seconds that a call under way has left when the program is told to stop: an answer spares people a question."""
 
 INTERRUPTED = "the program was stopped after the call had been started and before its end was on record"
 
@@ -89,9 +93,11 @@ async def _call(journal: Journal, state: Executing, executor: Executor) -> None:
     index = state.next_index
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
+    calling = asyncio.ensure_future(executor.call(call, key))
+    was_cancelled = await _answered(calling)
     end: CallSucceeded | CallFailed | CallOutcomeUnknown
     try:
-        output = await executor.call(call, key)
+        output = calling.result()
     except CallNotSentError as error:
         end = _failed(state, f"not sent: {error}")
     except CallOutcomeUnknownError as error:
@@ -106,6 +112,25 @@ async def _call(journal: Journal, state: Executing, executor: Executor) -> None:
             result = end.result if isinstance(end, CallSucceeded) else end.reason
             succeeded = isinstance(end, CallSucceeded)
             await journal.commit(LateResult(index=index, succeeded=succeeded, result=result))
+    if was_cancelled:
+        raise asyncio.CancelledError
+
+
+async def _answered(calling: "asyncio.Future[ToolOutput]") -> bool:
+    """Wait for a call's answer. Returns whether we were told to stop meanwhile; then it has a moment left to end well.
+
+    Raises:
+        asyncio.CancelledError: we were told to stop, and no answer came; the next worker will have to ask a person.
+    """
+    try:
+        await asyncio.wait({calling})
+    except asyncio.CancelledError:
+        await asyncio.wait({calling}, timeout=GRACE)
+        if not calling.done():
+            calling.cancel()
+            raise
+        return True
+    return False
 
 
 def _succeeded(state: Executing, result: str) -> CallSucceeded:

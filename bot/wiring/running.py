@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from bot.wiring.application import Application, Overrides, database_url
 from bot.wiring.configurations import Configurations
@@ -10,12 +11,15 @@ from bot.wiring.models import Models
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.mcp_hub import McpHub
 from coordination.adapters.sql_log import SqlLog
-from coordination.ports import Clock, Engine
+from coordination.ports import Clock
 from coordination.service import Coordinator
 from coordination.worker import Worker
 
 SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""
+
+REMEMBERED = timedelta(days=7)
+FORGET_EVERY = timedelta(hours=1)
 
 
 @asynccontextmanager
@@ -43,16 +47,24 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
 
 
 @asynccontextmanager
-async def _working(engine: Engine, worker: Worker, coordinator: Coordinator, clock: Clock) -> AsyncGenerator[None]:
+async def _working(engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock) -> AsyncGenerator[None]:
     async with engine.running(worker.perform), asyncio.TaskGroup() as group:
-        sweeping = group.create_task(_sweep(coordinator, clock))
+        chores = [group.create_task(_sweep(coordinator, clock)), group.create_task(_forget(engine, clock))]
         try:
             yield
         finally:
-            sweeping.cancel()
+            for chore in chores:
+                chore.cancel()
 
 
 async def _sweep(coordinator: Coordinator, clock: Clock) -> None:
     while True:
         await coordinator.expire_due()
         await clock.sleep(SWEEP_SECONDS)
+
+
+async def _forget(engine: DbosEngine, clock: Clock) -> None:
+    """The log remembers every run for ever; what the engine keeps of ended jobs is of no use for long."""
+    while True:
+        await clock.sleep(FORGET_EVERY.total_seconds())
+        await engine.forget_finished(clock.now() - REMEMBERED)

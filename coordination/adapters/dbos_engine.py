@@ -26,7 +26,8 @@ _APPLICATION = "massgen-bot"
 _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
 _CONNECTIONS = 10
 _THREADS = 16
-_PATIENCE = 2.0
+_PATIENCE = 10.0
+"""Seconds that jobs have to end: a call under way gets most of it, everything else ends at once."""
 _ATTEMPTS = 1000
 """How often a job may be begun, restarts included. One that kills its process must end one day; no other comes near."""
 

@@ -352,6 +352,37 @@ async def test_a_result_that_comes_after_the_call_was_given_up_is_kept() -> None
     assert after.late_result == "posted after all"
 
 
+async def test_a_program_that_is_told_to_stop_lets_the_call_under_way_end() -> None:
+    """Its receipt is on record, and the next worker goes on with the next call instead of asking a person."""
+    office = Office(*two_agents())
+    run, state = await office.planned()
+    await office.people.approve(run, state.plan.digest, ALICE)
+    job = office.log.jobs.pop()
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    world = office.hub.executor(())
+
+    class Slow:
+        definition_digest = office.world.definition_digest
+
+        async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+            reached.set()
+            await go_on.wait()
+            return await world.call(call, key)
+
+    office.hub.executor = lambda servers: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        working = group.create_task(office.worker.perform(job))
+        await reached.wait()
+        working.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+    assert working.cancelled()
+    assert office.log.kinds(run)[-1] == "call_succeeded"
+    await office.worker.perform(job)
+    assert isinstance(await office.state(run), s.Finished)
+    assert len(office.world.done) == 2
+
+
 async def test_cancelling_during_execution_lets_the_call_under_way_end_and_skips_the_rest() -> None:
     """What has happened is on the receipt."""
     office = Office(*two_agents())
