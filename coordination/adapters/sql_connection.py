@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -20,20 +20,6 @@ Purpose = Literal["write", "read", "engine"]
 
 _BUSY_TIMEOUT = "PRAGMA busy_timeout = 30000"
 _FORMS = "sqlite:////absolute/path or postgresql+psycopg://user@host/database"
-
-
-def default_database_url(environ: Mapping[str, str]) -> str:
-    """The database of a person who named none: a file in their state folder, which only they may read."""
-    home = environ.get("XDG_STATE_HOME", "")
-    state = Path(home) if Path(home).is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".local/state"
-    folder = state / "massgen-bot"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        raise StorageError(
-            f"The folder {folder} can't be made; make it yourself, or name a database with DATABASE_URL."
-        ) from None
-    return f"sqlite:///{folder}/massgen-bot.sqlite"
 
 
 def parse_url(text: str) -> sa.URL:

@@ -3,7 +3,6 @@
 import asyncio
 import multiprocessing
 import sqlite3
-import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from coordination.adapters.sql_connection import complaint, default_database_url, open_engine, parse_url
+from coordination.adapters.sql_connection import complaint, open_engine, parse_url
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_migrate import migrate
 from coordination.adapters.sql_schema import VERSION_TABLE, VERSIONS, prepare
@@ -175,19 +174,6 @@ def test_a_file_that_another_program_locks_is_told(tmp_path: Path, monkeypatch: 
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="is locked by another program"):
             asyncio.run(use(url))
-
-
-def test_the_default_database_is_a_file_that_only_its_owner_may_read(tmp_path: Path) -> None:
-    url = default_database_url({"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": "/nowhere"})
-    assert url == f"sqlite:///{tmp_path}/state/massgen-bot/massgen-bot.sqlite"
-    assert stat.S_IMODE((tmp_path / "state/massgen-bot").stat().st_mode) == 0o700
-    assert asyncio.run(use(url)) == 1
-
-
-@pytest.mark.parametrize("environ", [{}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative"}])
-def test_without_a_state_folder_the_home_folder_has_one(tmp_path: Path, environ: dict[str, str]) -> None:
-    url = default_database_url({**environ, "HOME": str(tmp_path)})
-    assert url == f"sqlite:///{tmp_path}/.local/state/massgen-bot/massgen-bot.sqlite"
 
 
 @pytest.mark.parametrize(
