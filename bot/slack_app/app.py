@@ -71,7 +71,7 @@ class SlackApp:
             _log.warning("what people did last was not finished in time")
 
     def _bolt(self, listeners: Listeners, signing_secret: str) -> AsyncApp:
-        client = self.clients.steady("")
+        client = self.clients.steady(None)
         with _without_bolts_own_environment():
             app = AsyncApp(
                 name="massgen-bot",
@@ -161,7 +161,7 @@ async def _by_socket(app: AsyncApp, mode: SocketMode) -> AsyncGenerator[str]:
 
 async def _connect(handler: AsyncSocketModeHandler) -> None:
     try:
-        await handler.client.issue_new_wss_url()
+        handler.client.wss_uri = await handler.client.issue_new_wss_url()
     except SlackApiError as error:
         raise ConfigError([_why_not(error, "SLACK_APP_TOKEN")]) from None
     await handler.connect_async()  # type: ignore[no-untyped-call]  # bolt leaves it without types

@@ -52,7 +52,7 @@ def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
     page = min(max(0, opened.page), max(0, len(pages) - 1))
     blocks = rendered(pages[page]).blocks[: BLOCKS_IN_VIEW - 2] if pages else []
     if len(pages) > 1:
-        number = SLACK.say("modal.details.page", number=page + 1, count=len(pages))
+        number = SLACK.say("modal.details.page", number=page + 1, pages=len(pages))
         blocks.append({"type": "context", "elements": [plain(number, 200)]})
         blocks.append({"type": "actions", "elements": _turns(page, len(pages))})
     here = Opened(

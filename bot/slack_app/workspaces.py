@@ -83,7 +83,7 @@ class Clients:
         """For calls that have an effect each time: posting, opening, sharing."""
         return AsyncWebClient(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=[])
 
-    def steady(self, token: str) -> AsyncWebClient:
+    def steady(self, token: str | None) -> AsyncWebClient:
         """For calls that may be sent again: reading, and making a message show what it shall show."""
         handlers = [
             AsyncConnectionErrorRetryHandler(max_retry_count=2),

@@ -27,7 +27,7 @@ SLACK = {
     "modal.close": "Close",
     "modal.details.title": "Details",
     "modal.details.loading": "One moment …",
-    "modal.details.page": "Page {number} of {count}",
+    "modal.details.page": "Page {number} of {pages}",
     "modal.details.newer": "Newer",
     "page.next": "Next page",
     "page.back": "Previous page",

@@ -1,0 +1,100 @@
+"""The real app over real sockets, between a strict Slack and a small desk."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from bot.cards import Card
+from bot.slack_app.app import SlackApp, slack_app
+from bot.slack_app.people import Admins
+from bot.slack_app.settings import HttpMode, SlackSettings, SocketMode
+from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
+from bot.surface import Desk, Place, Posted
+from tests.contract.slack_desk import IssuedIds, SmallDesk
+from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
+from tests.servers.slack_server import Message, SlackServer, Team, slack_serving
+
+SECRET = "signing-secret"
+
+
+def a_user(name: str, *, is_admin: bool = False) -> dict[str, object]:
+    return {"id": name, "name": name, "is_admin": is_admin, "profile": {"display_name": name.title()}}
+
+
+def a_team(name: str = "T1") -> Team:
+    users = {"UALICE": a_user("alice"), "UBOB": a_user("bob"), "UROOT": a_user("root", is_admin=True)}
+    groups = [{"id": "S1", "handle": "ops", "users": ["UALICE"]}]
+    return Team(id=name, token=f"xoxb-{name}", users=users, groups=groups)
+
+
+@dataclass
+class Stage:
+    """Slack, the app, the desk, and people."""
+
+    server: SlackServer
+    app: SlackApp
+    line: Line
+    desk: SmallDesk = field(default_factory=SmallDesk)
+
+    def somebody(self, user: str = "UALICE", team: int = 0) -> Somebody:
+        return Somebody(self.server, self.line, self.server.teams[team], user, user.lower())
+
+    def place(self, channel: str = "C1", thread: str = "", team: int = 0) -> Place:
+        tenant = f"slack:-:{self.server.teams[team].id}"
+        return Place(surface="slack", tenant=tenant, channel=channel, thread=thread)
+
+    async def card(self, card: Card, *, run: str = "7Q4K", place: Place | None = None) -> tuple[Message, Posted]:
+        """A card, posted as the keeper posts it."""
+        ids = IssuedIds(self.desk, run)
+        posted = await self.app.surface.post(place or self.place(), card, ids)
+        ids.bind(posted)
+        return self.server.messages[posted.place.channel, posted.message], posted
+
+    async def whispered(self, before: int = 0) -> str:
+        """The newest private answer, as Slack got it."""
+        await self.server.until(lambda: len(self.server.whispers) > before)
+        newest: Mapping[str, object] = self.server.whispers[-1]
+        return f"{newest['text']} {newest.get('blocks')}"
+
+
+def settings_for(server: SlackServer, kind: str, admins: frozenset[str] = frozenset()) -> SlackSettings:
+    mode = (
+        SocketMode(bot_token=server.teams[0].token, app_token=server.app_token)
+        if kind == "socket"
+        else HttpMode(bot_token=server.teams[0].token, signing_secret=SECRET, host="127.0.0.1", port=0)
+    )
+    return SlackSettings(mode=mode, address=f"{server.address}/api/", admins=Admins(names=admins))
+
+
+def app_for(server: SlackServer, kind: str, admins: frozenset[str] = frozenset()) -> SlackApp:
+    installed = [
+        Workspace(
+            enterprise=team.enterprise or "", team=team.id, bot_user=team.bot, bot=f"B{team.id}", token=team.token
+        )
+        for team in server.teams
+    ]
+    settings = settings_for(server, kind, admins)
+    return slack_app(settings, KnownWorkspaces(installed), Clients(settings.address))
+
+
+@asynccontextmanager
+async def served(server: SlackServer, app: SlackApp, kind: str, desk: Desk) -> AsyncGenerator[Line]:
+    """The app while it takes events."""
+    async with app.serving(desk) as address:
+        if kind == "socket":
+            await server.until(lambda: server.sockets)
+        yield SocketLine(server) if kind == "socket" else HttpLine(address, SECRET)
+
+
+@asynccontextmanager
+async def a_stage(
+    kind: str = "socket", *, teams: tuple[str, ...] = ("T1",), admins: frozenset[str] = frozenset()
+) -> AsyncGenerator[Stage]:
+    """Everything, running. At the end nothing was sent that Slack forbids."""
+    server = SlackServer([a_team(name) for name in teams])
+    async with slack_serving(server):
+        app = app_for(server, kind, admins)
+        desk = SmallDesk(changed=server.changed)
+        async with served(server, app, kind, desk) as line:
+            yield Stage(server, app, line, desk)
+    assert server.complaints == []

@@ -1,0 +1,364 @@
+"""Everything that people do in Slack becomes one verb of the desk, by socket and by signed request."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from bot.cards import Card, Verb
+from bot.presenter.card import card_for
+from bot.presenter.view import view_of
+from coordination.domain.run import Recorded
+from tests.builders import a_call
+from tests.contract.slack_desk import note
+from tests.contract.slack_stage import SECRET, Stage, a_stage
+from tests.servers.slack_people import HttpLine, SocketLine
+from tests.stories import POST, argued, recorded, waiting
+
+
+@pytest.fixture(params=["socket", "http"])
+async def stage(request: pytest.FixtureRequest) -> AsyncGenerator[Stage]:
+    async with a_stage(request.param) as made:
+        yield made
+
+
+def card_of(log: list[Recorded]) -> Card:
+    view = view_of(log)
+    assert view is not None
+    return card_for(view, log[-1].at)
+
+
+DECIDE = card_of(waiting())
+
+
+async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> None:
+    await stage.somebody().command("post a summary &amp; tell <#C2|general>")
+    await stage.server.until(lambda: stage.desk.done)
+    assert stage.desk.done == [("ask", "UALICE", "post a summary & tell #general (C2)")]
+    (_, by, (place, *_)) = stage.desk.asked[0]
+    assert (by.tenant, by.id, by.name, by.roles, by.is_admin) == ("slack:-:T1", "UALICE", "Alice", ("S1", "ops"), False)
+    assert place == stage.place()
+    assert "Got it" in stage.server.whispers[0]["text"]
+
+
+async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what_to_do(stage: Stage) -> None:
+    stage.server.teams[0].absent.add("C7")
+    await stage.somebody().command("post a summary", channel="C7")
+    assert "/invite" in await stage.whispered()
+    assert stage.desk.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [
+        ("", "help"),
+        ("help", "help"),
+        ("status", "runs"),
+        ("status 7Q4K", "show"),
+        ("history", "runs"),
+        ("cancel 7Q4K", "cancel"),
+        ("history of the town in a notice", "ask"),
+        ("--config ops post it", "ask"),
+    ],
+)
+async def test_words_after_the_command_are_orders(stage: Stage, text: str, verb: str) -> None:
+    await stage.somebody().command(text)
+    await stage.server.until(lambda: stage.desk.asked)
+    assert stage.desk.asked[0][0] == verb
+    await stage.whispered()
+
+
+async def test_a_cancel_without_a_run_is_answered_with_how_to_say_it(stage: Stage) -> None:
+    await stage.somebody().command("cancel")
+    assert "cancel RUN" in await stage.whispered()
+
+
+async def test_administrators_are_those_of_slack_and_nobody_if_slack_is_silent(stage: Stage) -> None:
+    await stage.somebody("UROOT").command("config use ops channel", name="/massgen-admin")
+    await stage.whispered()
+    verb, by, given = stage.desk.asked[-1]
+    assert (verb, by.is_admin, given) == ("admin", True, ("config-use", "ops", "channel", ""))
+    await stage.somebody("UALICE").command("audit", name="/massgen-admin")
+    await stage.whispered(1)
+    assert not stage.desk.asked[-1][1].is_admin
+    await stage.somebody("UNOBODY").command("audit", name="/massgen-admin")
+    await stage.whispered(2)
+    assert not stage.desk.asked[-1][1].is_admin
+
+
+async def test_an_order_that_no_administrator_has_is_answered_with_the_list(stage: Stage) -> None:
+    await stage.somebody("UROOT").command("config explode", name="/massgen-admin")
+    assert "config list" in await stage.whispered()
+
+
+async def test_a_mention_in_a_thread_follows_up_the_threads_run(stage: Stage) -> None:
+    stage.desk.threads["1690000000.000001"] = "7Q4K"
+    await stage.somebody().mention("and now in German", thread="1690000000.000001")
+    await stage.server.until(lambda: stage.desk.asked)
+    verb, _, given = stage.desk.asked[0]
+    assert (verb, given) == ("ask", (stage.place(thread="1690000000.000001"), "and now in German", "", "7Q4K"))
+
+
+async def test_a_message_shortcut_plans_in_the_messages_thread(stage: Stage) -> None:
+    await stage.somebody().shortcut("The power is off on Friday.", ts="1700000000.000009")
+    await stage.server.until(lambda: stage.desk.asked)
+    assert stage.desk.asked[0][2][:2] == (stage.place(thread="1700000000.000009"), "The power is off on Friday.")
+
+
+async def test_a_direct_message_is_an_order(stage: Stage) -> None:
+    await stage.somebody().direct("post a summary")
+    await stage.server.until(lambda: stage.desk.done)
+    assert stage.desk.done == [("ask", "UALICE", "post a summary")]
+
+
+async def test_the_same_event_delivered_again_asks_once(stage: Stage) -> None:
+    alice = stage.somebody()
+    event = await alice.mention("post a summary")
+    for retry in (1, 2):
+        await stage.line.send("event", event, retry=retry)
+    await alice.mention("another")
+    await stage.server.until(lambda: len(stage.desk.done) >= 2)
+    assert [prompt for _, _, prompt in stage.desk.done] == ["post a summary", "another"]
+
+
+async def test_what_a_bot_wrote_is_no_order(stage: Stage) -> None:
+    alice = stage.somebody()
+    event = alice.mention_event("post a summary")
+    event["event"]["bot_id"] = "B9"
+    await stage.line.send("event", event)
+    await alice.mention("another")
+    await stage.server.until(lambda: stage.desk.done)
+    assert [prompt for _, _, prompt in stage.desk.done] == ["another"]
+
+
+async def test_the_app_home_is_published_for_its_owner(stage: Stage) -> None:
+    await stage.somebody("UBOB").opens_home()
+    await stage.server.until(lambda: "UBOB" in stage.server.homes)
+    assert "Home of Bob" in str(stage.server.homes["UBOB"])
+
+
+async def test_a_yes_is_one_press_on_the_cards_message(stage: Stage) -> None:
+    message, posted = await stage.card(DECIDE)
+    await stage.somebody().click(message, "approve")
+    await stage.server.until(lambda: stage.desk.asked)
+    await until_done(stage, [("approve", "UALICE", "")])
+    assert stage.desk.asked[0][2][1:] == (posted.place, posted.message, "")
+
+
+async def until_done(stage: Stage, done: list[tuple[str, str, str]]) -> None:
+    await stage.server.until(lambda: len(stage.desk.done) >= len(done))
+    assert stage.desk.done == done
+
+
+@pytest.mark.parametrize(("action", "text"), [("reject", "Too loud."), ("reject", ""), ("change", "Say it in German.")])
+async def test_a_no_and_wanted_changes_are_asked_for_in_a_modal(stage: Stage, action: str, text: str) -> None:
+    message, posted = await stage.card(DECIDE)
+    alice = stage.somebody()
+    await alice.click(message, action)
+    view = await alice.opened()
+    await alice.submit(view, text)
+    await until_done(stage, [(action, "UALICE", text)])
+    assert stage.desk.asked[-1][2][1:3] == (posted.place, posted.message)
+
+
+async def test_another_agents_plan_is_chosen_from_the_menu(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    await stage.somebody().click(message, "choose", option="1")
+    await until_done(stage, [("choose", "UALICE", "1")])
+
+
+async def test_details_come_in_pages(stage: Stage) -> None:
+    stage.desk.pages = [note("first page"), note("second page")]
+    message, _ = await stage.card(DECIDE)
+    alice = stage.somebody()
+    await alice.click(message, "details")
+    await stage.server.until(lambda: any("first page" in str(view) for view in stage.server.views.values()))
+    (view,) = stage.server.views.values()
+    await alice.press_in(view, "page_next")
+    await stage.server.until(lambda: "second page" in str(stage.server.views[view["id"]]))
+    assert stage.desk.done == []
+
+
+async def test_fifty_clicks_at_once_are_one_decision_and_forty_nine_answers(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    people = [stage.somebody("UALICE" if number % 2 else "UBOB") for number in range(50)]
+    await asyncio.gather(*(each.click(message, "approve") for each in people))
+    await stage.server.until(lambda: len(stage.server.whispers) == 49)
+    assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+
+
+async def test_a_forged_or_stale_button_is_refused_in_private(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    element = message.element("approve")
+    alice = stage.somebody()
+    for number, value in enumerate(["x" * 22, "approve:7Q4K:d", "", "\u202e" * 22]):
+        payload = alice.click_on(message, {**element, "value": value})
+        await stage.line.send("interaction", payload)
+        assert "no such button" in await stage.whispered(number)
+    elsewhere, _ = await stage.card(note("another message"))
+    await stage.line.send("interaction", alice.click_on(elsewhere, element))
+    assert "no such button" in await stage.whispered(4)
+    assert stage.desk.done == []
+
+
+async def test_the_same_click_delivered_again_counts_once(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    alice = stage.somebody()
+    payload = alice.click_on(message, message.element("approve"))
+    for seconds in range(3):
+        if isinstance(stage.line, HttpLine):
+            assert await stage.line.deliver(*stage.line.signed("interaction", payload, at=time.time() - seconds)) == 200
+        else:
+            await stage.line.send("interaction", payload)
+    await stage.whispered(1)
+    assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+
+
+async def test_a_card_in_a_thread_is_the_same_place_when_it_is_clicked(stage: Stage) -> None:
+    message, posted = await stage.card(DECIDE, place=stage.place(thread="1690000000.000001"))
+    await stage.somebody().click(message, "approve")
+    await until_done(stage, [("approve", "UALICE", "")])
+    assert posted.place.thread == "1690000000.000001"
+
+
+async def test_a_database_that_is_gone_is_said_in_private_with_a_reference(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    stage.desk.is_down = True
+    await stage.somebody().click(message, "approve")
+    answer = await stage.whispered()
+    assert "database" in answer
+    assert "ref" in answer
+
+
+async def test_a_long_plan_is_approvable_only_once_its_files_are_in_the_thread(stage: Stage) -> None:
+    card = card_of(waiting(a_call("post_notice", body="x" * 30_000)))
+    message, posted = await stage.card(card)
+    assert not any(block["type"] == "actions" and "approve" in str(block) for block in message.versions[0]["blocks"])
+    assert message.has("approve")
+    files = {each["name"]: each for each in stage.server.files.values()}
+    assert set(files) == {"plan.md", "plan.json"}
+    assert {each["thread"] for each in files.values()} == {posted.message}
+    assert b"x" * 30_000 in files["plan.md"]["content"]
+
+
+async def test_another_workspace_with_the_same_ids_is_another_tenant() -> None:
+    async with a_stage(teams=("T1", "T2")) as stage:
+        message, _ = await stage.card(DECIDE)
+        stranger = stage.somebody("UALICE", team=1)
+        await stranger.click(message, "approve")
+        assert "no such button" in await stage.whispered()
+        assert stage.desk.asked[-1][1].tenant == "slack:-:T2"
+        assert stage.desk.done == []
+
+
+async def test_a_workspace_that_never_installed_the_app_is_not_listened_to(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    stranger = stage.somebody("UALICE")
+    payload = stranger.click_on(message, message.element("approve"))
+    payload["team"] = {"id": "T666", "domain": "evil"}
+    payload["user"]["team_id"] = "T666"
+    if isinstance(stage.line, HttpLine):
+        await stage.line.deliver(*stage.line.signed("interaction", payload))
+    else:
+        await stage.server.send("interactive", payload)
+    await stage.somebody().command("help")
+    await stage.whispered()
+    assert [verb for verb, _, _ in stage.desk.asked] == ["help"]
+
+
+async def test_the_operators_admins_are_named_by_workspace() -> None:
+    async with a_stage(teams=("T1", "T2"), admins=frozenset({"T1/UALICE", "UBOB"})) as stage:
+        for user, team, is_admin in (("UALICE", 0, True), ("UALICE", 1, False), ("UBOB", 0, False)):
+            count = len(stage.server.whispers)
+            await stage.somebody(user, team).command("audit", name="/massgen-admin")
+            await stage.whispered(count)
+            assert stage.desk.asked[-1][1].is_admin is is_admin
+
+
+async def test_bad_old_and_future_signatures_are_refused_and_a_replay_does_nothing() -> None:
+    async with a_stage("http") as stage:
+        line = stage.line
+        assert isinstance(line, HttpLine)
+        alice = stage.somebody()
+        message, _ = await stage.card(DECIDE)
+        payload = alice.click_on(message, message.element("approve"))
+        good = line.signed("interaction", payload)
+        assert await line.deliver(*line.signed("interaction", payload, secret="another")) == 401
+        assert await line.deliver(*line.signed("interaction", payload, at=time.time() - 301)) == 401
+        assert await line.deliver(*line.signed("interaction", payload, at=time.time() + 301)) == 401
+        assert await line.deliver(good[0] + b" ", good[1]) == 401
+        assert await line.deliver(good[0], {**good[1], "X-Slack-Request-Timestamp": "soon"}) in {401, 500}
+        assert await line.deliver(good[0], {"Content-Type": good[1]["Content-Type"]}) == 401
+        assert stage.desk.asked == []
+        assert await line.deliver(*good) == 200
+        await until_done(stage, [("approve", "UALICE", "")])
+        count = len(stage.desk.asked)
+        assert await line.deliver(*good) == 200
+        await alice.command("help")
+        await stage.whispered()
+        assert len(stage.desk.asked) == count + 1
+
+
+async def test_an_envelope_sent_again_counts_once_and_a_new_connection_takes_over() -> None:
+    async with a_stage("socket") as stage:
+        line = stage.line
+        assert isinstance(line, SocketLine)
+        message, _ = await stage.card(DECIDE)
+        await stage.somebody().click(message, "approve")
+        await line.again()
+        await stage.whispered()
+        assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+        before = stage.server.called("apps.connections.open")
+        await stage.server.disconnect()
+        await stage.server.until(lambda: len(stage.server.called("apps.connections.open")) > len(before))
+        await stage.server.until(lambda: stage.server.sockets)
+        await stage.somebody().command("help")
+        await stage.server.until(lambda: stage.desk.asked[-1][0] == "help")
+
+
+async def test_two_connections_share_the_events_and_decide_once() -> None:
+    async with a_stage("socket") as stage, stage.app.serving(stage.desk):
+        await stage.server.until(lambda: len(stage.server.sockets) == 2)
+        message, _ = await stage.card(DECIDE)
+        await asyncio.gather(*(stage.somebody().click(message, "approve") for _ in range(10)))
+        await stage.server.until(lambda: len(stage.server.whispers) == 9)
+        assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+
+
+async def test_the_end_waits_for_what_was_begun() -> None:
+    async with a_stage("socket") as stage:
+        stage.desk.pause = asyncio.Event()
+        async with asyncio.TaskGroup() as group, stage.app.serving(stage.desk):
+            await stage.server.until(lambda: len(stage.server.sockets) == 2)
+            message, _ = await stage.card(DECIDE)
+            for _ in range(2):
+                await stage.somebody().click(message, "approve")
+            await stage.server.until(lambda: len(stage.desk.asked) == 2)
+            group.create_task(_let_go(stage))
+        assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+
+
+async def _let_go(stage: Stage) -> None:
+    await asyncio.sleep(0.05)
+    assert stage.desk.pause is not None
+    stage.desk.pause.set()
+
+
+async def test_bolt_reads_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
+    monkeypatch.setenv("SLACK_CLIENT_SECRET", "secret")
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", f"not {SECRET}")
+    async with a_stage("http") as stage:
+        await stage.somebody().command("help")
+        await stage.whispered()
+        line = stage.line
+        assert isinstance(line, HttpLine)
+        assert await line.deliver(b"", {}) == 401
+
+
+async def test_a_run_that_works_can_be_cancelled_from_its_card(stage: Stage) -> None:
+    message, _ = await stage.card(card_of(recorded(argued(POST)[:14])))
+    assert "task_card" in message.text
+    await stage.somebody().click(message, "cancel")
+    await until_done(stage, [(Verb.CANCEL.value, "UALICE", "")])

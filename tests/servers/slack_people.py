@@ -1,0 +1,266 @@
+"""People in Slack: what their clients send when they type, click and submit, by socket or by signed request."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import aiohttp
+
+from tests.servers.slack_server import Message, SlackServer, Team
+
+KINDS = {"command": "slash_commands", "event": "events_api", "interaction": "interactive"}
+
+
+class Line(Protocol):
+    """How Slack reaches the app."""
+
+    async def send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> None:
+        """`command`, `event` or `interaction`; comes back when the app acknowledged it."""
+        ...
+
+
+@dataclass
+class SocketLine:
+    """By Socket Mode. `again` sends the newest envelope once more."""
+
+    server: SlackServer
+    last: tuple[str, str, dict[str, Any]] = ("", "", {})  # replaced, never changed
+
+    async def send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> None:
+        envelope = await self.server.send(KINDS[kind], payload, retry=retry)
+        self.last = (envelope, KINDS[kind], payload)
+
+    async def again(self) -> None:
+        envelope, kind, payload = self.last
+        await self.server.send(kind, payload, envelope=envelope, retry=1)
+
+
+def signature(secret: str, at: int, body: bytes) -> str:
+    digest = hmac.new(secret.encode(), b"v0:%d:" % at + body, hashlib.sha256).hexdigest()
+    return f"v0={digest}"
+
+
+@dataclass
+class HttpLine:
+    """By signed requests. The newest is kept, to be sent again as it was."""
+
+    address: str
+    secret: str
+    last: tuple[bytes, dict[str, str]] = (b"", {})  # replaced, never changed
+
+    async def send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> None:
+        status = await self.deliver(*self.signed(kind, payload, retry=retry))
+        assert status == 200, status
+
+    def signed(
+        self, kind: str, payload: dict[str, Any], *, at: float | None = None, retry: int = 0, secret: str = ""
+    ) -> tuple[bytes, dict[str, str]]:
+        """A request as Slack signs it."""
+        moment = int(time.time() if at is None else at)
+        if kind == "event":
+            body, content = json.dumps(payload).encode(), "application/json"
+        else:
+            form = payload if kind == "command" else {"payload": json.dumps(payload)}
+            body, content = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        headers = {
+            "Content-Type": content,
+            "X-Slack-Request-Timestamp": str(moment),
+            "X-Slack-Signature": signature(secret or self.secret, moment, body),
+        }
+        if retry:
+            headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"}
+        self.last = (body, headers)
+        return self.last
+
+    async def deliver(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send this request, whatever it is; returns the status."""
+        async with aiohttp.ClientSession() as session, session.post(self.address, data=body, headers=headers) as answer:
+            await answer.read()
+            return answer.status
+
+
+@dataclass
+class Somebody:
+    """One person in one workspace."""
+
+    server: SlackServer
+    line: Line
+    team: Team
+    id: str
+    name: str = ""
+    last_view: str = ""
+
+    def _team(self) -> dict[str, Any]:
+        return {"id": self.team.id, "domain": "test", **self._enterprise("enterprise_id")}
+
+    def _enterprise(self, key: str) -> dict[str, Any]:
+        return {key: self.team.enterprise} if self.team.enterprise else {}
+
+    def _answer(self) -> str:
+        return f"{self.server.address}/answer/{self.server.number()}"
+
+    async def command(self, text: str, *, name: str = "/massgen", channel: str = "C1") -> None:
+        await self.line.send(
+            "command",
+            {
+                "command": name,
+                "text": text,
+                "team_id": self.team.id,
+                **self._enterprise("enterprise_id"),
+                "channel_id": channel,
+                "channel_name": "general",
+                "user_id": self.id,
+                "user_name": self.name,
+                "api_app_id": "A1",
+                "is_enterprise_install": "false",
+                "response_url": self._answer(),
+                "trigger_id": self.server.new_trigger(),
+            },
+        )
+
+    def event(self, event: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "event_callback",
+            "event_id": f"Ev{self.server.number()}",
+            "team_id": self.team.id,
+            **self._enterprise("enterprise_id"),
+            "api_app_id": "A1",
+            "authorizations": [
+                {
+                    "team_id": self.team.id,
+                    "enterprise_id": self.team.enterprise,
+                    "user_id": self.team.bot,
+                    "is_bot": True,
+                    "is_enterprise_install": False,
+                }
+            ],
+            "event": event,
+        }
+
+    def mention_event(self, text: str, *, channel: str = "C1", thread: str = "") -> dict[str, Any]:
+        event = {
+            "type": "app_mention",
+            "user": self.id,
+            "text": f"<@{self.team.bot}> {text}",
+            "ts": f"1700000002.{self.server.number():06d}",
+            "channel": channel,
+            **({"thread_ts": thread} if thread else {}),
+        }
+        return self.event(event)
+
+    async def mention(self, text: str, *, channel: str = "C1", thread: str = "") -> dict[str, Any]:
+        event = self.mention_event(text, channel=channel, thread=thread)
+        await self.line.send("event", event)
+        return event
+
+    async def direct(self, text: str) -> None:
+        event = {
+            "type": "message",
+            "channel_type": "im",
+            "user": self.id,
+            "text": text,
+            "ts": f"1700000003.{self.server.number():06d}",
+            "channel": f"D{self.id}",
+        }
+        await self.line.send("event", self.event(event))
+
+    async def opens_home(self) -> None:
+        await self.line.send(
+            "event", self.event({"type": "app_home_opened", "user": self.id, "channel": f"D{self.id}", "tab": "home"})
+        )
+
+    def _interaction(self, kind: str) -> dict[str, Any]:
+        return {
+            "type": kind,
+            "api_app_id": "A1",
+            "team": self._team(),
+            "enterprise": {"id": self.team.enterprise} if self.team.enterprise else None,
+            "is_enterprise_install": False,
+            "user": {"id": self.id, "name": self.name, "username": self.name, "team_id": self.team.id},
+            "trigger_id": self.server.new_trigger(),
+        }
+
+    async def shortcut(self, text: str, *, ts: str, channel: str = "C1") -> None:
+        await self.line.send(
+            "interaction",
+            {
+                **self._interaction("message_action"),
+                "callback_id": "plan_from_message",
+                "message_ts": ts,
+                "channel": {"id": channel, "name": "general"},
+                "message": {"type": "message", "text": text, "ts": ts, "user": "U9"},
+                "response_url": self._answer(),
+            },
+        )
+
+    def click_on(self, message: Message, element: dict[str, Any], *, option: str = "") -> dict[str, Any]:
+        """What a click on an element of a message sends."""
+        action: dict[str, Any] = {
+            "type": element["type"],
+            "action_id": element["action_id"],
+            "block_id": "b1",
+            "action_ts": "1700000004.000001",
+        }
+        if element["type"] == "button":
+            action["value"] = element["value"]
+        else:
+            chosen = next(each for each in element["options"] if each["value"].endswith(f":{option}"))
+            action["selected_option"] = chosen
+        thread = {"thread_ts": message.thread} if message.thread else {}
+        return {
+            **self._interaction("block_actions"),
+            "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel, **thread},
+            "channel": {"id": message.channel, "name": "general"},
+            "message": {"type": "message", "ts": message.ts, "text": message.now["text"], **thread},
+            "response_url": self._answer(),
+            "actions": [action],
+        }
+
+    async def click(self, message: Message, action: str, *, option: str = "") -> None:
+        await self.line.send("interaction", self.click_on(message, message.element(action), option=option))
+
+    async def opened(self, before: int = 0) -> dict[str, Any]:
+        """The view that opens."""
+        await self.server.until(lambda: len(self.server.views) > before)
+        return list(self.server.views.values())[-1]
+
+    async def submit(self, view: dict[str, Any], text: str) -> None:
+        await self.line.send(
+            "interaction",
+            {
+                **self._interaction("view_submission"),
+                "view": {
+                    "id": view["id"],
+                    "type": "modal",
+                    "callback_id": view["callback_id"],
+                    "private_metadata": view["private_metadata"],
+                    "team_id": self.team.id,
+                    "state": {"values": {"text": {"text": {"type": "plain_text_input", "value": text or None}}}},
+                },
+                "response_urls": [],
+            },
+        )
+
+    async def press_in(self, view: dict[str, Any], action: str) -> None:
+        """A button within a view."""
+        element = next(
+            each
+            for block in view["blocks"]
+            if block["type"] == "actions"
+            for each in block["elements"]
+            if each["action_id"] == action
+        )
+        await self.line.send(
+            "interaction",
+            {
+                **self._interaction("block_actions"),
+                "container": {"type": "view", "view_id": view["id"]},
+                "view": {**view, "state": {"values": {}}},
+                "actions": [{"type": "button", "action_id": action, "block_id": "b", "value": element["value"]}],
+            },
+        )

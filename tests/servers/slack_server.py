@@ -1,0 +1,449 @@
+"""Slack on real sockets: its Web API, its Socket Mode, and the sender of its signed requests. Strict, and deterministic.
+
+Whatever the documentation forbids is answered as Slack answers it, and remembered in `complaints`: a test ends with none
+that it did not ask for. Tests act as people through `slack_people`.
+"""
+
+import asyncio
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import WSMsgType, web
+
+from tests.servers.slack_blocks import MOST_VIEW_BLOCKS, complaints
+
+UPDATE_SECONDS = 3.0
+PATIENCE = 10.0
+SCOPES = (
+    "commands,chat:write,app_mentions:read,files:write,im:write,im:history,users:read,usergroups:read,channels:read,"
+    "channels:history,reactions:write,pins:write"
+)
+
+
+@dataclass
+class Message:
+    """A message as it stands, with every version that it had."""
+
+    team: str
+    channel: str
+    ts: str
+    thread: str
+    versions: list[dict[str, Any]]
+
+    @property
+    def now(self) -> dict[str, Any]:
+        return self.versions[-1]
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.now.get("blocks") or self.now["text"], ensure_ascii=False)
+
+    def element(self, action: str) -> dict[str, Any]:
+        """The button or menu with this action id."""
+        for block in self.now.get("blocks") or []:
+            for element in block.get("elements", []) if block["type"] == "actions" else []:
+                if element["action_id"] == action:
+                    return dict(element)
+        raise AssertionError(f"no {action} in {self.text}")
+
+    def has(self, action: str) -> bool:
+        try:
+            return bool(self.element(action))
+        except AssertionError:
+            return False
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """What a method answers instead, so many times."""
+
+    method: str
+    error: str = ""
+    status: int = 200
+    retry_after: int | None = None
+    needed: str = ""
+    times: int = 1
+    is_done_first: bool = False
+
+
+@dataclass
+class Team:
+    """One workspace."""
+
+    id: str
+    token: str
+    enterprise: str | None = None
+    users: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    groups: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    absent: set[str] = field(default_factory=set[str])
+
+    @property
+    def bot(self) -> str:
+        return f"UBOT{self.id}"
+
+
+@dataclass
+class SlackServer:
+    """Everything that Slack knows."""
+
+    teams: list[Team]
+    app_token: str = "xapp-1-test"
+    address: str = ""
+    now: Callable[[], float] = time.monotonic
+    watches_rate: bool = False
+    messages: dict[tuple[str, str], Message] = field(default_factory=dict[tuple[str, str], Message])
+    whispers: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    views: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    homes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    files: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    reactions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    pins: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    complaints: list[str] = field(default_factory=list[str])
+    faults: list[Fault] = field(default_factory=list[Fault])
+    triggers: dict[str, float] = field(default_factory=dict[str, float])
+    answers_left: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: 5))
+    sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
+    acks: dict[str, object] = field(default_factory=dict[str, object])
+    last_update: dict[str, float] = field(default_factory=dict[str, float])
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _count: int = 0
+    _next_socket: deque[int] = field(default_factory=lambda: deque([0]))
+
+    def number(self) -> int:
+        self._count += 1
+        return self._count
+
+    def new_trigger(self) -> str:
+        trigger = f"{self.number()}.trigger"
+        self.triggers[trigger] = self.now()
+        return trigger
+
+    async def until(self, is_so: Callable[[], object], seconds: float = PATIENCE) -> None:
+        """Wait for something to be so."""
+        try:
+            async with asyncio.timeout(seconds), self.changed:
+                await self.changed.wait_for(lambda: bool(is_so()))
+        except TimeoutError:
+            raise AssertionError(f"it never came; the last calls: {[name for name, _ in self.calls[-15:]]}") from None
+
+    async def tell_change(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    def cards(self, channel: str = "C1") -> list[Message]:
+        """The messages in a channel that are in no thread."""
+        return [each for each in self.messages.values() if each.channel == channel and not each.thread]
+
+    def called(self, method: str) -> list[dict[str, Any]]:
+        return [given for name, given in self.calls if name == method]
+
+    # --- the Web API ---
+
+    async def handle(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        given = await _given(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ") or str(given.pop("token", ""))
+        self.calls.append((method, given))
+        try:
+            return await self._answer(method, given, token)
+        finally:
+            await self.tell_change()
+
+    async def _answer(self, method: str, given: dict[str, Any], token: str) -> web.Response:
+        fault = next((each for each in self.faults if each.method == method and each.times > 0), None)
+        if fault is not None:
+            fault.times -= 1
+            if fault.is_done_first:
+                await self._act(method, given, token)
+            return _failing(fault)
+        return _said(await self._act(method, given, token))
+
+    async def _act(self, method: str, given: dict[str, Any], token: str) -> dict[str, Any]:
+        if method == "apps.connections.open":
+            if token != self.app_token:
+                return _no("invalid_auth")
+            return {"ok": True, "url": f"{self.address.replace('http', 'ws')}/link"}
+        team = next((each for each in self.teams if each.token == token), None)
+        if team is None:
+            return _no("invalid_auth")
+        handler = getattr(self, f"_{method.replace('.', '_')}", None)
+        if handler is None:
+            self.complaints.append(f"no such method: {method}")
+            return _no("unknown_method")
+        answer = handler(team, given)
+        return dict(answer)
+
+    def _auth_test(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "team_id": team.id,
+            "team": f"Team {team.id}",
+            "user_id": team.bot,
+            "bot_id": f"B{team.id}",
+            "enterprise_id": team.enterprise,
+        }
+
+    def _users_info(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        user = team.users.get(given["user"])
+        return {"ok": True, "user": user} if user else _no("user_not_found")
+
+    def _usergroups_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "usergroups": team.groups}
+
+    def _checked(self, team: Team, given: dict[str, Any], *, longest: int = 40_000) -> dict[str, Any] | None:
+        """What is wrong with a message."""
+        if given.get("channel") in team.absent:
+            return _no("not_in_channel")
+        if not given.get("text"):
+            self.complaints.append("a message without a text")
+        if len(given.get("text", "")) > longest:
+            return _no("msg_too_long")
+        if "<!" in given.get("text", "") or "<@" in given.get("text", ""):
+            self.complaints.append(f"a text that pings: {given['text']}")
+        if str(given.get("link_names", "")).lower() not in {"0", "false", "none", ""}:
+            self.complaints.append("link_names")
+        found = complaints(given["blocks"]) if given.get("blocks") else []
+        self.complaints += found
+        if any("too_long" in each for each in found):
+            return _no("msg_blocks_too_long")
+        return _no("invalid_blocks") if found else None
+
+    def _chat_postMessage(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        if (wrong := self._checked(team, given)) is not None:
+            return wrong
+        for name in ("unfurl_links", "unfurl_media"):
+            if str(given.get(name)).lower() not in {"0", "false"}:
+                self.complaints.append(f"{name} is on")
+        ts = f"1700000000.{self.number():06d}"
+        key = (given["channel"], ts)
+        self.messages[key] = Message(team.id, given["channel"], ts, given.get("thread_ts") or "", [given])
+        return {"ok": True, "channel": given["channel"], "ts": ts, "message": {"text": given["text"]}}
+
+    def _chat_update(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        message = self.messages.get((given["channel"], given["ts"]))
+        if message is None or message.team != team.id:
+            return _no("message_not_found")
+        if (wrong := self._checked(team, given, longest=4_000)) is not None:
+            return wrong
+        last = self.last_update.get(message.ts)
+        if self.watches_rate and last is not None and self.now() - last < UPDATE_SECONDS:
+            self.complaints.append(f"{message.ts} was updated after {self.now() - last:.2f} s")
+        self.last_update[message.ts] = self.now()
+        message.versions.append(given)
+        return {"ok": True, "channel": given["channel"], "ts": given["ts"], "text": given["text"]}
+
+    def _chat_postEphemeral(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        if (wrong := self._checked(team, given)) is not None:
+            return wrong
+        self.whispers.append({**given, "team": team.id})
+        return {"ok": True, "message_ts": f"1700000001.{self.number():06d}"}
+
+    def _conversations_open(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "channel": {"id": f"D{given['users']}"}}
+
+    def _views_open(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        opened = self.triggers.get(given["trigger_id"])
+        if opened is None:
+            return _no("invalid_trigger_id")
+        if opened < 0:
+            return _no("exchanged_trigger_id")
+        if self.now() - opened > 3:
+            return _no("expired_trigger_id")
+        self.triggers[given["trigger_id"]] = -1.0
+        view = {**_parsed(given["view"]), "id": f"V{self.number()}", "team": team.id}
+        if (wrong := self._view_complaints(view)) is not None:
+            return wrong
+        self.views[view["id"]] = view
+        return {"ok": True, "view": {"id": view["id"]}}
+
+    def _views_update(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        if given["view_id"] not in self.views:
+            return _no("not_found")
+        view = {**_parsed(given["view"]), "id": given["view_id"], "team": team.id}
+        if (wrong := self._view_complaints(view)) is not None:
+            return wrong
+        self.views[view["id"]] = view
+        return {"ok": True, "view": {"id": view["id"]}}
+
+    def _views_publish(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        view = _parsed(given["view"])
+        if (wrong := self._view_complaints(view)) is not None:
+            return wrong
+        self.homes[given["user_id"]] = view
+        return {"ok": True}
+
+    def _view_complaints(self, view: dict[str, Any]) -> dict[str, Any] | None:
+        found = complaints(view["blocks"], most=MOST_VIEW_BLOCKS, counts_all=False)
+        if view["type"] == "modal" and (
+            len(view["title"]["text"]) > 24 or len(view.get("private_metadata", "")) > 3_000
+        ):
+            found.append("a modal's title or metadata")
+        self.complaints += found
+        return _no("invalid_arguments") if found else None
+
+    def _files_getUploadURLExternal(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        file = f"F{self.number()}"
+        self.files[file] = {"id": file, "name": given["filename"], "length": int(given["length"]), "team": team.id}
+        return {"ok": True, "file_id": file, "upload_url": f"{self.address}/upload/{file}"}
+
+    def _files_completeUploadExternal(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        done: list[dict[str, Any]] = []
+        for each in json.loads(given["files"]):
+            file = self.files[each["id"]]
+            if len(file.get("content", b"")) != file["length"]:
+                return _no("file_not_found")
+            file |= {"channel": given.get("channel_id"), "thread": given.get("thread_ts"), "title": each.get("title")}
+            done.append({"id": each["id"], "title": each.get("title"), "permalink": f"https://files.test/{each['id']}"})
+        return {"ok": True, "files": done}
+
+    def _conversations_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        channels = [{"id": "C1", "name": "general", "is_member": True, "topic": {"value": "all"}}]
+        return {"ok": True, "channels": channels, "response_metadata": {"next_cursor": ""}}
+
+    def _users_conversations(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": ""}}
+
+    def _conversations_history(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        found = [
+            {"ts": each.ts, "user": team.bot, "text": each.now["text"]}
+            for each in self.messages.values()
+            if each.channel == given["channel"]
+        ]
+        return {"ok": True, "messages": found[::-1][: int(given.get("limit", 20))]}
+
+    def _conversations_replies(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        found = [each for each in self.messages.values() if given["ts"] in {each.ts, each.thread}]
+        return {"ok": True, "messages": [{"ts": each.ts, "user": team.bot, "text": each.now["text"]} for each in found]}
+
+    def _reactions_add(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        if any(each == given for each in self.reactions):
+            return _no("already_reacted")
+        self.reactions.append(given)
+        return {"ok": True}
+
+    def _pins_add(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        self.pins.append(given)
+        return {"ok": True}
+
+    async def take_upload(self, request: web.Request) -> web.Response:
+        file = self.files[request.match_info["file"]]
+        file["content"] = await request.read()
+        return web.Response(text="OK")
+
+    async def take_answer(self, request: web.Request) -> web.Response:
+        """A response_url: five times, no more."""
+        key = request.match_info["key"]
+        self.answers_left[key] -= 1
+        if self.answers_left[key] < 0:
+            self.complaints.append("a response_url was used six times")
+            return web.Response(status=404, text="used_url")
+        given = await request.json()
+        if given.get("blocks"):
+            self.complaints += complaints(given["blocks"])
+        if given.get("response_type") == "in_channel":
+            self.complaints.append("a private answer to everybody")
+        self.whispers.append({**given, "address": key})
+        await self.tell_change()
+        return web.Response(text="ok")
+
+    # --- Socket Mode ---
+
+    async def link(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": len(self.sockets) + 1})
+        self.sockets.append(socket)
+        await self.tell_change()
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    told = json.loads(message.data)
+                    self.acks[told["envelope_id"]] = told.get("payload")
+                    await self.tell_change()
+        finally:
+            self.sockets.remove(socket)
+        return socket
+
+    async def send(self, kind: str, payload: dict[str, Any], *, envelope: str = "", retry: int = 0) -> str:
+        """An envelope to one of the connections, in turn; waits for its acknowledgement within three seconds."""
+        name = envelope or f"envelope-{self.number()}"
+        self.acks.pop(name, None)
+        await self.until(lambda: self.sockets)
+        socket = self.sockets[self._count % len(self.sockets)]
+        told = {"type": kind, "envelope_id": name, "payload": payload, "accepts_response_payload": kind != "events_api"}
+        if retry:
+            told |= {"retry_attempt": retry, "retry_reason": "timeout"}
+        await socket.send_json(told)
+        await self.until(lambda: name in self.acks, 3.0)
+        return name
+
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Ask for another connection, as Slack does every few hours."""
+        for socket in list(self.sockets):
+            await socket.send_json({"type": "disconnect", "reason": reason})
+
+    async def drop(self) -> None:
+        """Lose every connection without a word."""
+        for socket in list(self.sockets):
+            if socket._req is not None and socket._req.transport is not None:
+                socket._req.transport.abort()
+
+
+@asynccontextmanager
+async def slack_serving(server: SlackServer) -> AsyncGenerator[SlackServer]:
+    """Slack, on a port of its own, while the context is open."""
+    app = web.Application(client_max_size=64 * 1024**2)
+    app.router.add_route("*", "/api/{method}", server.handle)
+    app.router.add_post("/upload/{file}", server.take_upload)
+    app.router.add_post("/answer/{key}", server.take_answer)
+    app.router.add_get("/link", server.link)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+async def _given(request: web.Request) -> dict[str, Any]:
+    body = await request.read()
+    if request.content_type == "application/json":
+        return dict(json.loads(body)) if body else {}
+    if request.content_type == "multipart/form-data":
+        return {}
+    pairs = parse_qsl(body.decode(), keep_blank_values=True)
+    given: dict[str, Any] = {**request.query, **dict(pairs)}
+    for name in ("blocks", "view"):
+        if isinstance(given.get(name), str):
+            given[name] = json.loads(given[name])
+    return given
+
+
+def _parsed(view: object) -> dict[str, Any]:
+    return dict(json.loads(view)) if isinstance(view, str) else dict(view)  # type: ignore[call-overload]  # Slack takes both
+
+
+def _no(error: str, **more: object) -> dict[str, Any]:
+    return {"ok": False, "error": error, **more}
+
+
+def _said(answer: dict[str, Any]) -> web.Response:
+    return web.json_response(answer, headers={"x-oauth-scopes": SCOPES})
+
+
+def _failing(fault: Fault) -> web.Response:
+    if fault.retry_after is not None:
+        headers = {"Retry-After": str(fault.retry_after)}
+        return web.json_response(_no("ratelimited"), status=429, headers=headers)
+    if fault.status != 200:
+        return web.Response(status=fault.status, text="upstream error", content_type="text/html")
+    return web.json_response(_no(fault.error, needed=fault.needed))
