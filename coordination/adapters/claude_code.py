@@ -30,6 +30,7 @@ class ClaudeCodeOptions:
     """What is asked of Claude Code, beside the conversation.
 
     Attributes:
+        max_thinking_tokens: for models before Claude 5, which do not go by effort.
         enable_web_search: lets it read the web at Anthropic's; the tokens of the search itself are not counted.
         program: where Claude Code is, if it is not to be the one that came with its library.
         start_timeout: seconds that it may take to be ready.

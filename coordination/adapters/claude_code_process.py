@@ -89,6 +89,7 @@ class ClaudeCodeProcess(Transport):
         self._ended = ended
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
+        self._victim: asyncio.subprocess.Process | None = None
         self._is_killed = False
 
     @override
@@ -113,6 +114,7 @@ class ClaudeCodeProcess(Transport):
             env=_environment(self._launch, root),
             start_new_session=True,
         )
+        self._victim = self._process
 
     @override
     async def write(self, data: str) -> None:
@@ -160,9 +162,11 @@ class ClaudeCodeProcess(Transport):
     def kill(self) -> None:
         """End it now. It has nothing to put in order: nobody will go on with this conversation."""
         self._is_killed = True
-        if self._process is not None and self._process.returncode is None:
+        # Only once: asyncio loses track of a child that is gone when it is signalled again.
+        victim, self._victim = self._victim, None
+        if victim is not None and victim.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                victim.kill()
 
     @override
     async def close(self) -> None:

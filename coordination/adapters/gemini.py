@@ -211,7 +211,10 @@ def _answer(result: ToolResult, call: types.FunctionCall) -> types.Part:
 def _declaration(tool: ToolSpec) -> types.FunctionDeclaration:
     """The schema goes as JSON Schema: Gemini's own form of a schema refuses most of its keywords."""
     return types.FunctionDeclaration(
-        name=tool.name, description=whole_text(tool.description), parameters_json_schema=tool.input_schema
+        name=tool.name,
+        # Gemini demands one, and MCP servers need not have one.
+        description=whole_text(tool.description) or tool.name,
+        parameters_json_schema=tool.input_schema,
     )
 
 

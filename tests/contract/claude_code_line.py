@@ -51,22 +51,26 @@ class Line:
 
 @asynccontextmanager
 async def claude_code_line(
-    *queue: Scripted, options: ClaudeCodeOptions | None = None, api_key: str = KEY, is_strict: bool = True
+    *queue: Scripted,
+    model: str = "claude-sonnet-5-5",
+    options: ClaudeCodeOptions | None = None,
+    api_key: str = KEY,
+    is_strict: bool = True,
 ) -> AsyncGenerator[Line]:
     """The line, while the context is open; at its end, nothing is left of the program."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", folder)
         async with claude_code_backend(*queue, is_strict=is_strict) as backend:
-            model = ClaudeCodeModel(
-                model="claude-sonnet-5-5",
+            claude = ClaudeCodeModel(
+                model=model,
                 base_url=backend.base_url,
                 api_key=api_key,
                 key_name="ANTHROPIC_API_KEY",
                 options=options,
             )
-            conversation = model.converse("be good", OCCASION)
+            conversation = claude.converse("be good", OCCASION)
             try:
-                yield Line(backend=backend, model=model, conversation=conversation)
+                yield Line(backend=backend, model=claude, conversation=conversation)
             finally:
                 async with asyncio.timeout(LONGEST):
                     await conversation.close()

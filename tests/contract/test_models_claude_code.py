@@ -200,6 +200,18 @@ async def test_a_request_has_our_tools_the_words_as_they_are_and_the_system_prom
     assert "be good" in json.dumps(sent["system"])
 
 
+async def test_the_options_are_sent_as_they_are_set() -> None:
+    options = ClaudeCodeOptions(effort="low", max_output_tokens=2000)
+    async with line(Says(text="hi"), options=options) as open_line:
+        await open_line.send()
+        sent = open_line.backend.requests[0]
+    assert (sent["model"], sent["max_tokens"], sent["output_config"]) == ("claude-sonnet-5-5", 2000, {"effort": "low"})
+    older = ClaudeCodeOptions(max_thinking_tokens=2048)
+    async with line(Says(text="hi"), model="claude-sonnet-4-5", options=older) as open_line:
+        await open_line.send()
+        assert open_line.backend.requests[0]["thinking"]["budget_tokens"] == 2048
+
+
 async def test_results_and_news_reach_the_model_whole() -> None:
     large = "ä" * 100_000
     many = [Call(name=POST, arguments=json.dumps({"n": number})) for number in range(15)]

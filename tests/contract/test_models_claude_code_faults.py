@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from coordination.ports import Told
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
+from coordination.adapters import claude_code_process, claude_code_session
 from coordination.adapters.claude_code import ClaudeCodeModel, ClaudeCodeOptions
 from tests.contract.claude_code_line import GO, KEY, OCCASION, results
 from tests.contract.claude_code_line import claude_code_line as line
@@ -69,6 +71,13 @@ async def test_a_failure_says_who_must_do_what_and_the_same_words_can_be_sent_ag
     assert [heard.count(f"go {number}.") for number in range(len(FAILURES))] == [1] * len(FAILURES)
 
 
+async def test_without_a_key_nobody_is_asked() -> None:
+    async with line(api_key="") as open_line:
+        error = await open_line.failure()
+        assert open_line.backend.requests == []
+    assert (error.fault, error.is_retryable) == (ModelFault.AUTH, False)
+
+
 async def test_results_that_were_given_in_vain_are_not_given_twice() -> None:
     async with line(Says(calls=[POST]), failing(529), Says(text="I see.")) as open_line:
         reply = await open_line.send(tools=TOOLS)
@@ -80,7 +89,7 @@ async def test_results_that_were_given_in_vain_are_not_given_twice() -> None:
 
 
 async def test_silence_is_given_up_after_the_read_timeout_and_the_same_words_can_be_sent_again() -> None:
-    options = ClaudeCodeOptions(read_timeout=3)
+    options = ClaudeCodeOptions(read_timeout=5)
     silences = (Breaks(ending="hang", events=0), Breaks(ending="hang"))
     async with line(*silences, Says(text="whole"), options=options) as open_line:
         for _ in silences:
@@ -156,6 +165,38 @@ async def test_a_program_that_does_not_listen_is_not_waited_for(tmp_path: Path) 
         error = await open_line.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
     assert "was not ready within 0.5 s" in str(error)
+
+
+DEAF = f"""exec {sys.executable} -c '
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message.get("type") == "control_request" and message["request"]["subtype"] == "initialize":
+        body = {{"hook_on_failure_supported": True}}
+        response = {{"subtype": "success", "request_id": message["request_id"], "response": body}}
+        print(json.dumps({{"type": "control_response", "response": response}}), flush=True)
+    elif len(sys.argv) > 1:
+        print("x" * 100_000, end="", flush=True)
+' """
+
+
+async def test_a_program_that_does_not_even_stop_when_told_to_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claude_code_session, "INTERRUPT_SECONDS", 0.2)
+    options = ClaudeCodeOptions(program=_program(tmp_path, DEAF), read_timeout=0.2)
+    async with line(options=options) as open_line:
+        for _ in range(2):
+            error = await open_line.failure()
+            assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
+            async with asyncio.timeout(10):
+                assert await open_line.process.wait() < 0
+
+
+async def test_a_program_that_never_ends_a_line_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claude_code_process, "LONGEST_LINE", 50_000)
+    async with line(options=ClaudeCodeOptions(program=_program(tmp_path, f"{DEAF} x"))) as open_line:
+        assert (await open_line.failure()).fault is CUT
 
 
 def _program(folder: Path, script: str) -> str:

@@ -208,6 +208,13 @@ async def test_lone_surrogate_halves_are_replaced_both_ways() -> None:
     assert open_line.server.requests[0]["contents"][0]["parts"] == [{"text": "also \ufffd here"}]
 
 
+async def test_a_tool_without_a_description_goes_by_its_name() -> None:
+    nameless = ToolSpec(name="mcp__a__b", description="", input_schema={"type": "object"})
+    async with line(Says(text="hi")) as open_line:
+        await open_line.send(tools=(nameless,))
+    assert open_line.server.requests[0]["tools"][0]["functionDeclarations"][0]["description"] == "mcp__a__b"
+
+
 async def test_missing_usage_counts_as_none() -> None:
     async with line(Says(text="", has_usage=False)) as open_line:
         assert (await open_line.send()).usage == Usage()
