@@ -6,9 +6,8 @@ taken here; what breaks off is an error, never half a reply.
 """
 
 import json
-import re
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from coordination.adapters.model_faults import (
     Problem,
@@ -22,6 +21,7 @@ from coordination.adapters.model_faults import (
     unreadable,
     whole_text,
 )
+from coordination.adapters.model_json import as_name, as_object, count, read_object
 from coordination.ports import Reply, ToolCall, Usage
 
 Message: TypeAlias = dict[str, Raw]
@@ -30,45 +30,7 @@ Message: TypeAlias = dict[str, Raw]
 _CALL_WEIGHT = 64
 """Characters that a tool call counts for beside its arguments, so that endless empty calls are bounded too."""
 
-_FOREIGN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _OWN_CALL_KEYS = frozenset({"index", "id", "type", "function"})
-
-
-class EventLines:
-    """Cuts a byte stream into the payloads of its `data:` lines, wherever the network cut it."""
-
-    def __init__(self, *, limit: int) -> None:
-        """`limit` bounds one line."""
-        self._limit = limit
-        self._waiting: list[bytes] = []
-        self._waiting_size = 0
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The payloads that `data` completes.
-
-        Raises:
-            OverflowError: a line passes the limit.
-        """
-        head, newline, rest = data.rpartition(b"\n")
-        if not newline:
-            self._wait(rest)
-            return []
-        lines = b"".join((*self._waiting, head)).split(b"\n")
-        self._waiting.clear()
-        self._waiting_size = 0
-        self._wait(rest)
-        return [line[5:].strip() for line in lines if line.startswith(b"data:")]
-
-    def finish(self) -> list[bytes]:
-        """The payload of a last line that has no line end."""
-        return self.feed(b"\n")
-
-    def _wait(self, rest: bytes) -> None:
-        if rest:
-            self._waiting.append(rest)
-            self._waiting_size += len(rest)
-        if self._waiting_size > self._limit:
-            raise OverflowError
 
 
 @dataclass(slots=True)
@@ -84,6 +46,7 @@ class ReplyParts:
 
     def __init__(self, provider: Provider, *, limit: int, length_option: str) -> None:
         """`limit` bounds the characters of the reply; `length_option` is what the operator raises if it is cut."""
+        self.is_finished = False
         self._provider = provider
         self._limit = limit
         self._length_option = length_option
@@ -103,12 +66,11 @@ class ReplyParts:
         Raises:
             ModelError: it is not readable, reports a failure, or the reply is too large.
         """
-        try:
-            chunk: Raw = json.loads(payload.decode())
-        except (ValueError, RecursionError):
-            raise unreadable(self._provider) from None
-        if not isinstance(chunk, dict):
-            raise unreadable(self._provider)
+        if payload == b"[DONE]":
+            self.is_finished = True
+        if self.is_finished:
+            return
+        chunk = read_object(payload, self._provider)
         self._has_begun = True
         choices = chunk.get("choices")
         if isinstance(choices, list):
@@ -154,7 +116,7 @@ class ReplyParts:
                     "id": call.id,
                     "type": "function",
                     "function": {
-                        "name": _FOREIGN_NAME.sub("_", call.name)[:64],
+                        "name": as_name(call.name),
                         "arguments": _replayable(call.arguments),
                     },
                 }
@@ -247,14 +209,10 @@ def _plain(content: Raw) -> str:
 def _usage(usage: dict[str, Raw]) -> Usage:
     details = usage.get("prompt_tokens_details")
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-        output_tokens=_count(usage.get("completion_tokens")),
+        input_tokens=count(usage.get("prompt_tokens")),
+        cached_tokens=count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        output_tokens=count(usage.get("completion_tokens")),
     )
-
-
-def _count(value: Raw) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _problem(chunk: dict[str, Raw]) -> Problem:
@@ -271,8 +229,5 @@ def _problem(chunk: dict[str, Raw]) -> Problem:
 
 def _replayable(arguments: str) -> str:
     """Arguments as servers accept them back: many refuse a history whose arguments are not a JSON object."""
-    try:
-        value = cast("Raw", json.loads(arguments))
-    except (ValueError, RecursionError):
-        value = None
-    return arguments if isinstance(value, dict) else json.dumps({"not_json": arguments[:2_000]})
+    acceptable = as_object(arguments)
+    return json.dumps(acceptable) if "not_json" in acceptable else arguments

@@ -6,15 +6,16 @@ cost several times more than all the rest of a call.
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import cast
 
-import aiohttp
 import httpx2
 from openai import APIConnectionError, APIStatusError, AsyncStream
 
-from coordination.adapters.chat_stream import EventLines, Message, ReplyParts
+from coordination.adapters.chat_stream import Message, ReplyParts
+from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
+from coordination.adapters.model_address import check_address
 from coordination.adapters.model_faults import (
     Problem,
     Provider,
@@ -26,20 +27,17 @@ from coordination.adapters.model_faults import (
     too_large,
     whole_text,
 )
+from coordination.adapters.model_json import offered_schema
 from coordination.adapters.openai_clients import OpenAIClients
-from coordination.errors import ConfigError
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 CONNECT_SECONDS = 10.0
-DRAIN_SECONDS = 0.5
-"""How long a server may take to end a stream that it has declared done; then its connection is not used again."""
 
 LONGEST_DESCRIPTION = 1024
 """Characters of a tool's description that OpenAI takes; longer ones fail the whole request."""
 
-_BROKEN_CONNECTION = (APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError)
 _GIVEN_BY_US = frozenset({"model", "messages", "stream", "tools"})
 
 
@@ -83,7 +81,7 @@ class ChatCompletionsModel:
         key_name: str = "",
         options: ChatOptions | None = None,
     ) -> None:
-        _check_address(base_url, model)
+        check_address(base_url, model)
         self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
         self._clients = clients
         self._api_key = api_key
@@ -110,7 +108,7 @@ class ChatCompletionsModel:
             raise silent(self._provider) from None
         except APIStatusError as error:
             raise refused(_problem(error, body), self._provider) from None
-        except _BROKEN_CONNECTION as error:
+        except (APIConnectionError, *BROKEN_CONNECTION) as error:
             raise broken(error, self._provider) from None
         return await self._read(response)
 
@@ -142,16 +140,15 @@ class ChatCompletionsModel:
     async def _read(self, response: httpx2.Response) -> ReplyParts:
         limit = self._options.max_reply_characters
         parts = ReplyParts(self._provider, limit=limit, length_option="max_completion_tokens")
+        if "json" not in response.headers.get("content-type", ""):
+            await read_events(response, parts, self._provider, limit=limit)
+            return parts
         try:
-            # Closing the iterator closes the response, however this ends.
             async with aclosing(response.aiter_bytes()) as stream:
-                if "json" in response.headers.get("content-type", ""):
-                    parts.take(await _joined(stream, limit))
-                else:
-                    await _take_events(stream, parts, EventLines(limit=4 * limit))
+                parts.take(await _joined(stream, limit))
         except OverflowError:
             raise too_large(self._provider, limit) from None
-        except _BROKEN_CONNECTION as error:
+        except BROKEN_CONNECTION as error:
             raise broken(error, self._provider) from None
         return parts
 
@@ -180,37 +177,6 @@ class _ChatConversation:
 
     async def close(self) -> None:
         self._history = []
-
-
-def _check_address(base_url: str, model: str) -> None:
-    try:
-        address = httpx2.URL(base_url)
-    except httpx2.InvalidURL:
-        address = httpx2.URL("")
-    if address.scheme not in {"http", "https"} or not address.host:
-        raise ConfigError([f"The base_url of {model} must begin with http:// or https:// and name a server."])
-    if address.userinfo:
-        raise ConfigError([f"The base_url of {model} must not hold a name or password; a key belongs into api_key."])
-
-
-async def _take_events(stream: AsyncGenerator[bytes], parts: ReplyParts, lines: EventLines) -> None:
-    async for data in stream:
-        for payload in lines.feed(data):
-            if payload == b"[DONE]":
-                await _drain(stream)
-                return
-            parts.take(payload)
-    for payload in lines.finish():
-        if payload != b"[DONE]":
-            parts.take(payload)
-
-
-async def _drain(stream: AsyncGenerator[bytes]) -> None:
-    """Read to the end, because only then the connection can serve the next call."""
-    with suppress(TimeoutError, *_BROKEN_CONNECTION):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in stream:
-                pass
 
 
 async def _joined(stream: AsyncGenerator[bytes], limit: int) -> bytes:
@@ -249,7 +215,7 @@ def _tool(tool: ToolSpec) -> Raw:
     function: dict[str, Raw] = {
         "name": tool.name,
         "description": description,
-        "parameters": cast("Raw", tool.input_schema),
+        "parameters": offered_schema(tool),
     }
     if tool.is_strict:
         function["strict"] = True
