@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 from aiohttp import web
@@ -44,6 +44,7 @@ class SlackApp:
     workspaces: Workspaces
     clients: Clients
     surface: SlackSurface
+    only_workspace: tuple[str, str] = ("", "")
 
     @asynccontextmanager
     async def serving(self, desk: Desk) -> AsyncGenerator[str]:
@@ -100,7 +101,8 @@ async def open_slack(settings: SlackSettings) -> SlackApp:
         raise ConfigError(
             [f"Slack can't be reached at {settings.address}; look at the network, or at SLACK_API_URL."]
         ) from None
-    return slack_app(settings, KnownWorkspaces((workspace,)), clients)
+    only = (workspace.enterprise, workspace.team)
+    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients), only_workspace=only)
 
 
 def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients) -> SlackApp:

@@ -55,4 +55,36 @@ SLACK = {
     ),
     "refused.archived": "This channel is archived, so I can't post here: unarchive it, or ask in another one.",
     "refused.other": "Slack refused this ({code}); the operator finds more in the log.",
+    "manifest.name": "MassGen",
+    "manifest.bot": "massgen",
+    "manifest.description": "Several agents agree on a plan of actions; people approve it; exactly that runs.",
+    "manifest.long_description": (
+        "Ask for something in a channel. Several AI agents look, argue and vote, without being able to change anything. "
+        "The plan that wins is shown here with every call and every argument. Once the people who may have approved it, "
+        "exactly those calls run, each at most once, and the card says what became of them."
+    ),
+    "manifest.shortcut": "Plan from this message",
+    "manifest.shortcut_description": "Let the agents plan what this message asks for",
+    "manifest.command": "Ask the agents for a plan",
+    "manifest.command_hint": "what to do · status · history · cancel RUN · help",
+    "manifest.admin": "Configure the agents here",
+    "manifest.admin_hint": "config list|show|use|reset|check · approvers · limits · audit",
+    "doctor.workspace": "The bot token is good: workspace {name} ({team}).",
+    "doctor.no_workspace": "Slack does not say to which workspace the token belongs: copy it again.",
+    "doctor.scopes": "The app has the permissions that it needs, and no others.",
+    "doctor.scopes_more": "The app has the permissions that it needs, and others: {scopes}.",
+    "doctor.scopes_missing": (
+        "The app lacks {scopes}: paste what `massgen-bot slack manifest` prints as its manifest, then install it again."
+    ),
+    "doctor.http": "Slack must reach this machine on port {port}; the manifest's address says how.",
+    "doctor.socket": "The app token is good: Socket Mode works.",
+    "doctor.app_token": (
+        "Slack does not take the token in SLACK_APP_TOKEN ({code}): make one with connections:write on your app's page."
+    ),
+    "doctor.unreachable": "Slack did not answer; try again, or look at the network.",
+    "doctor.channels": "The bot is in {names}.",
+    "doctor.no_channels": "The bot is in no channel yet: type /invite @massgen in one.",
+    "doctor.channels_unseen": "Which channels the bot is in can't be seen without channels:read ({code}); that is no fault.",
+    "slack.ready": "Slack: listening.",
+    "slack.ready_at": "Slack: listening on {address}.",
 }

@@ -76,9 +76,9 @@ async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer
     ("fault", "error", "words"),
     [
         (Fault(method="chat.postMessage", retry_after=7), SlowDown, "7"),
-        (Fault(method="chat.postMessage", status=500), SlowDown, ""),
-        (Fault(method="chat.postMessage", status=503), SlowDown, ""),
-        (Fault(method="chat.postMessage", error="channel_not_found"), MessageGone, ""),
+        (Fault(method="chat.postMessage", status=500), SlowDown, "wait 5 s"),
+        (Fault(method="chat.postMessage", status=503), SlowDown, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="channel_not_found"), MessageGone, "channel_not_found"),
         (Fault(method="chat.postMessage", error="not_in_channel"), PlaceForbidden, "/invite"),
         (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), PlaceForbidden, "chat:write"),
         (Fault(method="chat.postMessage", error="is_archived"), PlaceForbidden, "archived"),

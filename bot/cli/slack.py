@@ -1,0 +1,101 @@
+"""The commands for Slack: serve it, print its manifest, look whether it is well, and lend agents its tools."""
+
+# ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from bot.cli.failing import reported
+from bot.cli.here import Here
+from bot.console_app.exits import Exit
+
+
+def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
+    """Add `slack`, `slack manifest`, `doctor slack` and `chat-tools slack` to the command line."""
+    slack = typer.Typer(help="Serve Slack.", invoke_without_command=True, rich_markup_mode=None)
+    app.add_typer(slack, name="slack")
+
+    @slack.callback()
+    def _slack(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            _serve_slack()
+
+    @reported
+    def _serve_slack() -> int:
+        return serve(here())
+
+    @slack.command("manifest", help="Print the app's manifest for Socket Mode, or for HTTP at an address.")
+    @reported
+    def _manifest(
+        *,
+        url: Annotated[str, typer.Option("--url", metavar="URL", help="Where Slack reaches this program.")] = "",
+        with_chat_tools: Annotated[
+            bool, typer.Option("--chat-tools", help="With what `chat-tools slack` needs besides.")
+        ] = False,
+    ) -> int:
+        return print_manifest(here(), url, has_chat_tools=with_chat_tools)
+
+    @doctor.command("slack", help="Say what is missing for Slack.")
+    @reported
+    def _doctor() -> int:
+        return examine(here())
+
+    @chat_tools.command("slack", help="Be an MCP server on stdio whose tools read and write one Slack workspace.")
+    @reported
+    def _chat_tools() -> int:
+        return lend_tools(here())
+
+
+def print_manifest(here: Here, url: str, *, has_chat_tools: bool) -> Exit:
+    """The manifest on standard output."""
+    from bot.slack_app.manifest import manifest
+    from coordination.errors import ConfigError
+
+    if url and not url.startswith("https://"):
+        raise ConfigError(["Slack calls https addresses only: name one with --url https://…"])
+    here.tell(manifest(url, has_chat_tools=has_chat_tools))
+    return Exit.DONE
+
+
+def examine(here: Here) -> Exit:
+    """A line for each thing that was looked at; fails if a person must do something."""
+    from bot.slack_app.doctor import examine as examined
+
+    found = asyncio.run(examined(here.environ))
+    for each in found:
+        here.tell(f"{'ok' if each.is_well else '!!'}  {each.text}")
+    return Exit.DONE if all(each.is_well for each in found) else Exit.USAGE
+
+
+def lend_tools(here: Here) -> Exit:
+    """Serve the tools until standard input ends."""
+    from bot.chat_tools import slack
+
+    return Exit.USAGE if asyncio.run(slack.serve(here.environ)) else Exit.DONE
+
+
+def serve(here: Here) -> Exit:
+    """Serve until SIGTERM or Ctrl-C."""
+    asyncio.run(_serve(here))
+    return Exit.DONE
+
+
+async def _serve(here: Here) -> None:
+    from bot.slack_app.app import open_slack
+    from bot.slack_app.settings import slack_settings
+    from bot.slack_app.words import SLACK
+
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    app = await open_slack(slack_settings(here.environ))
+    from bot.wiring.surfaces import open_desk
+
+    async with open_desk(here.environ, here.parts(), [app.surface]) as desk, app.serving(desk) as address:
+        here.complain(SLACK.say("slack.ready_at", address=address) if address else SLACK.say("slack.ready"))
+        await ending.wait()

@@ -1,0 +1,94 @@
+"""The app's manifest: what an operator pastes on api.slack.com, and what the doctor compares with."""
+
+import json
+
+from bot.slack_app.app import EVENTS_PATH
+from bot.slack_app.asking import ADMIN_COMMAND, COMMAND
+from bot.slack_app.listeners import SHORTCUT
+from bot.slack_app.words import SLACK
+
+SCOPES = (
+    "app_mentions:read",  # to be called in channels and threads
+    "chat:write",  # cards and private answers
+    "commands",  # /massgen, /massgen-admin and the shortcut
+    "files:write",  # plan.md and plan.json, where a message is too small
+    "im:history",  # to be talked to in the app's own tab
+    "im:write",  # to reach somebody who is not in the channel
+    "usergroups:read",  # approvers by group
+    "users:read",  # names, and who administers the workspace
+)
+"""The bot's, each with its reason. Users give none."""
+
+CHAT_TOOL_SCOPES = (
+    "channels:history",
+    "channels:read",
+    "groups:history",
+    "groups:read",
+    "pins:write",
+    "reactions:write",
+)
+"""What `massgen-bot chat-tools slack` needs besides."""
+
+EVENTS = ("app_home_opened", "app_mention", "message.im")
+
+
+def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
+    """The manifest as JSON: for Socket Mode, or for HTTP at this address."""
+    address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
+    scopes = sorted({*SCOPES, *(CHAT_TOOL_SCOPES if has_chat_tools else ())})
+    request: dict[str, object] = {"request_url": address} if address else {}
+    return json.dumps(
+        {
+            "_metadata": {"major_version": 2, "minor_version": 0},
+            "display_information": {
+                "name": SLACK.say("manifest.name"),
+                "description": SLACK.say("manifest.description"),
+                "long_description": SLACK.say("manifest.long_description"),
+                "background_color": "#1f3a5f",
+            },
+            "features": _features(address),
+            "oauth_config": {"scopes": {"bot": scopes}},
+            "settings": {
+                "event_subscriptions": {**request, "bot_events": list(EVENTS)},
+                "interactivity": {"is_enabled": True, **request},
+                "org_deploy_enabled": False,
+                "socket_mode_enabled": not address,
+                "token_rotation_enabled": False,
+            },
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _features(address: str) -> dict[str, object]:
+    return {
+        "app_home": {
+            "home_tab_enabled": True,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        },
+        "bot_user": {"display_name": SLACK.say("manifest.bot"), "always_online": True},
+        "shortcuts": [
+            {
+                "name": SLACK.say("manifest.shortcut"),
+                "type": "message",
+                "callback_id": SHORTCUT,
+                "description": SLACK.say("manifest.shortcut_description"),
+            }
+        ],
+        "slash_commands": [
+            _command(COMMAND, "command", address),
+            _command(ADMIN_COMMAND, "admin", address),
+        ],
+    }
+
+
+def _command(command: str, name: str, address: str) -> dict[str, object]:
+    made: dict[str, object] = {
+        "command": command,
+        "description": SLACK.say(f"manifest.{name}"),
+        "usage_hint": SLACK.say(f"manifest.{name}_hint"),
+        "should_escape": True,
+    }
+    return {**made, "url": address} if address else made

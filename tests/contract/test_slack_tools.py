@@ -1,0 +1,158 @@
+"""Agents read and write one workspace through an MCP server that tells the truth about what happened."""
+
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.types import CallToolResult, TextContent
+
+from bot.chat_tools.slack import Tools, serve, server_of
+from bot.chat_tools.slack_api import SlackApi
+from tests.contract.slack_stage import a_team
+from tests.servers.slack_server import Fault, SlackServer, slack_serving
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[SlackServer]:
+    server = SlackServer([a_team()])
+    async with slack_serving(server):
+        yield server
+    assert server.complaints == []
+
+
+@asynccontextmanager
+async def client_of(server: SlackServer) -> AsyncGenerator[Client]:
+    tools = Tools(SlackApi("xoxb-T1", f"{server.address}/api/"))
+    async with Client(server_of(tools)) as client:
+        yield client
+
+
+def text_of(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+async def test_every_tool_says_truly_whether_it_writes(server: SlackServer) -> None:
+    async with client_of(server) as client:
+        tools = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
+    assert {name for name, hints in tools.items() if hints and hints.read_only_hint} == {
+        "list_channels",
+        "read_messages",
+    }
+    assert set(tools) == {
+        "list_channels",
+        "read_messages",
+        "post_message",
+        "reply_in_thread",
+        "add_reaction",
+        "pin_message",
+        "upload_snippet",
+    }
+    assert not any(hints.destructive_hint for hints in tools.values() if hints)
+
+
+async def test_a_post_is_one_message_that_pings_nobody(server: SlackServer) -> None:
+    async with client_of(server) as client:
+        said = text_of(await client.call_tool("post_message", {"channel": "C1", "text": "<!channel> & <@U1> hello"}))
+        (message,) = server.cards()
+        reply = await client.call_tool("reply_in_thread", {"channel": "C1", "thread": message.ts, "text": "more"})
+        read = text_of(await client.call_tool("read_messages", {"channel": "C1"}))
+    assert message.ts in said
+    assert message.now["text"] == "&lt;!channel&gt; &amp; &lt;@U1&gt; hello"
+    assert not reply.is_error
+    assert [each.thread for each in server.messages.values()] == ["", message.ts]
+    assert read.splitlines()[0].startswith(message.ts)
+
+
+async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> None:
+    async with client_of(server) as client:
+        for name, given in (
+            ("add_reaction", {"channel": "C1", "message": "1.1", "emoji": ":eyes:"}),
+            ("pin_message", {"channel": "C1", "message": "1.1"}),
+            ("upload_snippet", {"channel": "C1", "name": "notes.txt", "content": "a\nb\u00e9"}),
+        ):
+            assert not (await client.call_tool(name, given)).is_error, name
+        channels = text_of(await client.call_tool("list_channels", {}))
+    assert [each["name"] for each in server.reactions] == ["eyes"]
+    assert len(server.pins) == 1
+    (file,) = server.files.values()
+    assert (file["content"], file["channel"]) == ("a\nb\u00e9".encode(), "C1")
+    assert "#general" in channels
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(method="chat.postMessage", retry_after=9), "wait 9 seconds"),
+        (Fault(method="chat.postMessage", error="not_in_channel"), "/invite"),
+        (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), "chat:write"),
+        (Fault(method="chat.postMessage", error="odd"), "odd"),
+    ],
+)
+async def test_a_refusal_is_a_sentence_and_nothing_was_done(server: SlackServer, fault: Fault, words: str) -> None:
+    server.faults.append(fault)
+    async with client_of(server) as client:
+        result = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
+    assert result.is_error
+    assert words in text_of(result)
+    assert server.messages == {}
+
+
+async def test_texts_that_slack_would_cut_are_refused_before_they_are_sent(server: SlackServer) -> None:
+    async with client_of(server) as client:
+        for text in ("", "x" * 4_001, "<" * 1_001):
+            assert (await client.call_tool("post_message", {"channel": "C1", "text": text})).is_error
+        assert (await client.call_tool("upload_snippet", {"channel": "C1", "name": "n", "content": ""})).is_error
+    assert server.calls == []
+
+
+@asynccontextmanager
+async def program_of(server: SlackServer, **environ: str) -> AsyncGenerator[Client]:
+    """The server as a process of its own."""
+    given = {"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_API_URL": f"{server.address}/api", **environ}
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-m", "bot.chat_tools.slack"], env=given, cwd=str(ROOT)
+    )
+    async with Client(stdio_client(parameters)) as client:
+        yield client
+
+
+async def test_the_program_serves_its_workspace(server: SlackServer) -> None:
+    async with program_of(server, SLACK_TEAM_ID="T1") as client:
+        assert not (await client.call_tool("post_message", {"channel": "C1", "text": "hello"})).is_error
+    assert len(server.messages) == 1
+
+
+async def test_a_write_without_an_answer_is_left_open(server: SlackServer) -> None:
+    """The process ends without an answer, so that nobody takes for a failure what may have happened."""
+    server.faults.append(Fault(method="chat.postMessage", status=502, is_done_first=True))
+    answers: Sequence[CallToolResult] = []
+    with pytest.raises(BaseException) as caught:  # noqa: PT011  # the client may wrap the end of its server in a group
+        async with program_of(server) as client:
+            answers = [await client.call_tool("post_message", {"channel": "C1", "text": "hello"})]
+    assert answers == []
+    assert len(server.messages) == 1
+    assert "AssertionError" not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "SLACK_BOT_TOKEN"),
+        ({"SLACK_BOT_TOKEN": "xoxp-1"}, "xoxb-"),
+        ({"SLACK_BOT_TOKEN": "xoxb-bad"}, "not good"),
+        ({"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_TEAM_ID": "T2"}, "T2"),
+    ],
+)
+async def test_a_token_that_is_not_the_workspaces_ends_the_program_with_a_sentence(
+    server: SlackServer, environ: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await serve({"SLACK_API_URL": f"{server.address}/api/", **environ}) == 2
+    assert words in capsys.readouterr().err

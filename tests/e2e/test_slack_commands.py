@@ -1,0 +1,124 @@
+"""The commands for Slack, as processes: the manifest, the doctor, and what happens with a bad token."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft7Validator
+
+from bot.slack_app.manifest import CHAT_TOOL_SCOPES, SCOPES, manifest
+from tests.contract.slack_stage import a_team
+from tests.servers.slack_server import SCOPES as GRANTED
+from tests.servers.slack_server import Fault, SlackServer, slack_serving
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+SOCKET = {"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_APP_TOKEN": "xapp-1-test"}
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[SlackServer]:
+    async with slack_serving(SlackServer([a_team()])) as server:
+        yield server
+
+
+async def ran(*arguments: str, **environ: str) -> tuple[int, str, str]:
+    """Status, output and complaints of a command."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.e2e.slack_program",
+        *arguments,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE):
+        out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("url", ["", "https://bot.example.org", "https://bot.example.org/"])
+@pytest.mark.parametrize("has_chat_tools", [False, True])
+def test_the_manifest_is_what_slack_takes(url: str, *, has_chat_tools: bool) -> None:
+    path = os.environ.get("SLACK_MANIFEST_SCHEMA", "")
+    if not path:
+        pytest.skip("SLACK_MANIFEST_SCHEMA names no schema: it is Slack's, and not part of this project")
+    schema = json.loads(Path(path).read_text(encoding="utf-8"))
+    made = json.loads(manifest(url, has_chat_tools=has_chat_tools))
+    assert [error.message for error in Draft7Validator(schema).iter_errors(made)] == []
+
+
+def test_the_manifest_asks_for_the_least_and_has_one_way_in() -> None:
+    socket, http = json.loads(manifest()), json.loads(manifest("https://bot.example.org"))
+    assert socket["oauth_config"]["scopes"]["bot"] == sorted(SCOPES)
+    assert "user" not in socket["oauth_config"]["scopes"]
+    assert socket["settings"]["socket_mode_enabled"]
+    assert "request_url" not in json.dumps(socket)
+    assert not http["settings"]["socket_mode_enabled"]
+    address = "https://bot.example.org/slack/events"
+    assert [each["url"] for each in http["features"]["slash_commands"]] == [address, address]
+    tools = json.loads(manifest(has_chat_tools=True))["oauth_config"]["scopes"]["bot"]
+    assert set(tools) == {*SCOPES, *CHAT_TOOL_SCOPES}
+
+
+async def test_the_manifest_is_printed() -> None:
+    status, out, _ = await ran("slack", "manifest", "--url", "https://bot.example.org")
+    assert (status, json.loads(out)) == (0, json.loads(manifest("https://bot.example.org")))
+
+
+async def test_an_address_that_slack_would_not_call_is_refused() -> None:
+    status, out, err = await ran("slack", "manifest", "--url", "http://bot.example.org")
+    assert (status, out) == (2, "")
+    assert "https" in err
+
+
+async def test_the_doctor_finds_everything_well(server: SlackServer) -> None:
+    status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
+    assert status == 0, out
+    assert [line[:2] for line in out.splitlines()] == ["ok"] * 4
+    assert "#general" in out
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "SLACK_BOT_TOKEN"),
+        ({"SLACK_BOT_TOKEN": "xoxb-T1"}, "SLACK_APP_TOKEN"),
+        ({"SLACK_BOT_TOKEN": "xapp-1", "SLACK_APP_TOKEN": "xapp-1"}, "xoxb-"),
+        ({"SLACK_BOT_TOKEN": "xoxb-bad", "SLACK_APP_TOKEN": "xapp-1"}, "copy it again"),
+        ({"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_APP_TOKEN": "xapp-bad"}, "connections:write"),
+    ],
+)
+async def test_the_doctor_names_what_a_person_must_do(server: SlackServer, environ: dict[str, str], words: str) -> None:
+    status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **environ)
+    assert status == 2
+    assert words in out
+    assert "Traceback" not in out
+
+
+async def test_the_doctor_names_missing_permissions(server: SlackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.servers.slack_server.SCOPES", GRANTED.replace("files:write,", ""))
+    status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
+    assert status == 2
+    assert "files:write" in out
+
+
+async def test_not_seeing_its_channels_is_no_fault(server: SlackServer) -> None:
+    server.faults.append(Fault(method="users.conversations", error="missing_scope"))
+    status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
+    assert status == 0, out
+
+
+async def test_a_bad_token_ends_the_program_with_one_sentence(server: SlackServer) -> None:
+    environ = {**SOCKET, "SLACK_BOT_TOKEN": "xoxb-bad", "SLACK_API_URL": f"{server.address}/api"}
+    status, out, err = await ran("slack", **environ)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "SLACK_BOT_TOKEN" in err
+    assert "xoxb-bad" not in err
