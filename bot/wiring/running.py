@@ -1,6 +1,7 @@
 """The whole application: everything that a run may need."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -17,6 +18,9 @@ from coordination.worker import Worker
 
 SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""
+
+LOADED_AFTER = 5.0
+"""Seconds until the libraries that a first run needs are surely loaded."""
 
 REMEMBERED = timedelta(days=7)
 FORGET_EVERY = timedelta(hours=1)
@@ -43,7 +47,14 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
         def working() -> AbstractAsyncContextManager[None]:
             return _working(engine, worker, coordinator, overrides.clock)
 
+        asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=working)
+
+
+def collect_garbage() -> None:
+    """Begin, or go on, to collect garbage. What was loaded until now is none, and is not looked at again."""
+    gc.freeze()
+    gc.enable()
 
 
 @asynccontextmanager
