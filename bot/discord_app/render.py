@@ -65,7 +65,7 @@ def _files(card: Card, words: Words) -> tuple[Attachment, ...]:
 
 def _embeds(card: Card, file: str, words: Words) -> tuple[list[discord.Embed], int]:
     sign, colour = SIGNS[card.tone]
-    start = f"{sign} {escaped(card.status)} · "
+    start = f"{sign} {escaped(card.status)}" + (" · " if card.title else "")
     # The title is the request, shortened by the presenter already: nobody decides by it alone.
     title, _ = fitted(plain_text(card.title), limits.EMBED_TITLE - units(start))
     footer, cut_footer = fitted(plain_text(card.footer), _FOOTER, str)

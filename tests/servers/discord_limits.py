@@ -36,7 +36,7 @@ def complaints_of(message: Payload, schema: str = "MessageCreateRequest") -> lis
     return found
 
 
-def schema_complaints(payload: object, schema: str) -> list[str]:
+def schema_complaints(payload: Payload, schema: str) -> list[str]:
     """What the OpenAPI document says against a payload; nothing where there is no document."""
     return list(_by_schema(payload, schema))
 
@@ -55,7 +55,7 @@ def _validator(schema: str) -> Draft202012Validator | None:
     return Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": document["components"]})
 
 
-def _by_schema(payload: object, schema: str) -> Iterator[str]:
+def _by_schema(payload: Payload, schema: str) -> Iterator[str]:
     validator = _validator(schema)
     if validator is not None:
         for error in validator.iter_errors(payload):

@@ -1,0 +1,93 @@
+"""Answers to one person, in private: whatever happens, they get one."""
+
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import discord
+
+from bot.cards import Card, Span, Tone
+from bot.discord_app.render import Rendered, render
+from bot.discord_app.surface import files_of
+from bot.presenter.notices import notice_for
+from bot.surface import CardTooLarge
+from bot.words import ENGLISH, Words
+from coordination.errors import CoordinationError
+
+_log = logging.getLogger(__name__)
+_NOBODY = discord.AllowedMentions.none()
+_MOST_PAGES = 10
+
+AnyInteraction = discord.Interaction[discord.Client]
+
+
+@asynccontextmanager
+async def answered(interaction: AnyInteraction, words: Words = ENGLISH) -> AsyncGenerator[None]:
+    """The outermost handler of one interaction: an error becomes a private sentence, with a reference into the log."""
+    try:
+        yield
+    except discord.HTTPException as error:
+        # Nothing can be said over a token that Discord does not take any more.
+        _log.warning("an interaction could not be answered: %s %s", error.status, error.code, exc_info=error)
+    except Exception as error:  # noqa: BLE001 - the outermost handler: whoever clicked gets a sentence, whatever it was
+        reference = "" if isinstance(error, CoordinationError) else secrets.token_hex(2)
+        _log.error("an interaction failed, ref %s", reference or "none", exc_info=error)
+        try:
+            await tell(interaction, sentence(notice_for(error, reference, words), words))
+        except discord.HTTPException as unsaid:
+            _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
+
+
+def sentence(text: str, words: Words = ENGLISH) -> Card:
+    """A card of one sentence."""
+    return Card(tone=Tone.ATTENTION, status=words.say("discord.trouble"), title=(), reference=(Span(text),))
+
+
+async def wait_in_private(interaction: AnyInteraction) -> None:
+    """Tell Discord that an answer for this person alone will come: it waits three seconds for that, then a quarter of an hour."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+
+
+async def take_silently(interaction: AnyInteraction) -> None:
+    """Tell Discord that a click has arrived, which nobody sees."""
+    await interaction.response.defer()
+
+
+async def fill_in(interaction: AnyInteraction, card: Card, view: discord.ui.View | None = None) -> None:
+    """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked."""
+    rendered = _rendered(card)
+    await interaction.edit_original_response(
+        content=None,
+        embeds=rendered.embeds,
+        attachments=files_of(rendered.files),
+        view=view,
+        allowed_mentions=_NOBODY,
+    )
+
+
+async def tell(interaction: AnyInteraction, card: Card) -> None:
+    """Tell one person something, whatever was answered before."""
+    rendered = _rendered(card)
+    if not interaction.response.is_done():
+        await interaction.response.send_message(
+            embeds=rendered.embeds, files=files_of(rendered.files), ephemeral=True, allowed_mentions=_NOBODY
+        )
+    else:
+        await interaction.followup.send(
+            embeds=rendered.embeds, files=files_of(rendered.files), ephemeral=True, allowed_mentions=_NOBODY
+        )
+
+
+async def tell_pages(interaction: AnyInteraction, cards: Sequence[Card]) -> None:
+    """Tell one person something long."""
+    for card in cards[:_MOST_PAGES]:
+        await tell(interaction, card)
+
+
+def _rendered(card: Card) -> Rendered:
+    """A private card has no buttons, so it is never too large to be shown as far as it goes."""
+    try:
+        return render(card)
+    except CardTooLarge:
+        return render(Card(tone=card.tone, status=card.status, title=card.title, reference=card.reference))

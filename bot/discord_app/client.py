@@ -1,0 +1,114 @@
+"""The connection to Discord: what arrives is handed to the desk, through clicks, commands and mentions."""
+
+import asyncio
+import logging
+
+import discord
+from discord import app_commands
+from typing_extensions import override
+
+from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
+from bot.discord_app.buttons import MODAL_TEMPLATE, pressed
+from bot.discord_app.clicks import Clicks
+from bot.discord_app.commands import Requests, add_commands
+from bot.discord_app.items import items_for
+from bot.discord_app.mentions import Mentions
+from bot.discord_app.modals import ASK, custom_id_of
+from bot.discord_app.surface import DiscordSurface
+from bot.surface import Desk
+from bot.words import ENGLISH, Words
+
+_log = logging.getLogger(__name__)
+
+INTENTS = discord.Intents(guilds=True, guild_messages=True)
+"""Nothing privileged: a message that mentions the bot comes with its text, and no other message is looked at."""
+
+LONGEST_WAIT = 30.0
+"""Seconds that discord.py may wait by itself for a rate limit; the least that it takes."""
+
+
+class DiscordClient(discord.AutoShardedClient):
+    """One bot on as many servers as it was added to."""
+
+    def __init__(self, desk: Desk, words: Words = ENGLISH) -> None:
+        """The desk answers; cards are posted by `surface`."""
+        super().__init__(
+            intents=INTENTS,
+            allowed_mentions=discord.AllowedMentions.none(),
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            max_ratelimit_timeout=LONGEST_WAIT,
+            enable_debug_events=False,
+        )
+        self.surface = DiscordSurface(self, words)
+        self.tree = Tree(self, words)
+        self._clicks = Clicks(desk, words)
+        self._requests = Requests(desk, words)
+        self._mentions = Mentions(self, desk, self.surface)
+        add_commands(self.tree, self._requests, desk, words)
+
+    @override
+    async def setup_hook(self) -> None:
+        self.add_dynamic_items(*items_for(self._clicks))
+
+    async def on_interaction(self, interaction: AnyInteraction) -> None:
+        """Submitted windows are routed here, and only here: discord.py forgets its own in a restart."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        name = custom_id_of(interaction.data)
+        if name == ASK:
+            await self._requests.submitted(interaction)
+        elif found := MODAL_TEMPLATE.fullmatch(name):
+            await self._clicks.submitted(interaction, pressed(found))
+
+    async def on_message(self, message: discord.Message) -> None:
+        """A mention in a run's thread goes on with the conversation."""
+        if self.user is not None and not message.author.bot and self.user.id in message.raw_mentions:
+            await self._mentions.mentioned(message, self.user.id)
+
+    @override
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
+        _log.exception("the handler of %s failed", event_method)
+
+
+class Tree(app_commands.CommandTree[discord.Client]):
+    """The commands, whose errors are told to whoever typed them."""
+
+    def __init__(self, client: discord.Client, words: Words) -> None:
+        super().__init__(
+            client,
+            allowed_contexts=app_commands.AppCommandContext(guild=True),
+            allowed_installs=app_commands.AppInstallationType(guild=True),
+        )
+        self._words = words
+
+    @override
+    async def on_error(self, interaction: AnyInteraction, error: app_commands.AppCommandError, /) -> None:
+        if interaction.type is discord.InteractionType.autocomplete:
+            _log.warning("a completion failed", exc_info=error)
+            return
+        async with answered(interaction, self._words):
+            if isinstance(error, app_commands.CheckFailure):
+                await tell(interaction, sentence(self._words.say("discord.needs_manager"), self._words))
+                return
+            raise getattr(error, "original", error)
+
+
+async def until_closed(client: DiscordClient, token: str, ending: asyncio.Event) -> None:
+    """Stay connected until `ending`, then leave in order.
+
+    Raises:
+        discord.LoginFailure: the token is not good.
+    """
+    async with client, asyncio.TaskGroup() as group:
+        group.create_task(_leave(client, ending))
+        try:
+            await client.start(token)
+        finally:
+            ending.set()
+
+
+async def _leave(client: DiscordClient, ending: asyncio.Event) -> None:
+    await ending.wait()
+    await client.close()

@@ -1,0 +1,78 @@
+"""What Discord answers when something is wrong, in the words of the surface."""
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import aiohttp
+import discord
+
+from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.words import Words
+
+_log = logging.getLogger(__name__)
+
+# https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+_GONE = frozenset({10003, 10004, 10008})
+_TOO_OLD_TO_EDIT = 30046
+_ARCHIVED = 50083
+_TOO_LARGE = 40005
+_THREAD_EXISTS = 160004
+_CAN_NOT_TELL = 50007
+
+LATER = 5.0
+"""Seconds to wait when Discord itself has a bad moment, and does not say how long."""
+
+
+class ConnectionLost(Exception):
+    """The request may or may not have arrived."""
+
+
+@contextmanager
+def translated(words: Words, permissions: str = "") -> Generator[None]:
+    """Turn the vendor's errors into the surface's. `permissions` names what the bot seems to lack in that place."""
+    try:
+        yield
+    except discord.NotFound as error:
+        raise MessageGone(str(error.code)) from error
+    except discord.RateLimited as error:
+        raise SlowDown(error.retry_after) from error
+    except discord.HTTPException as error:
+        _raise(error, words, permissions)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise ConnectionLost from error
+
+
+def is_there_already(error: discord.HTTPException) -> bool:
+    """Whether the thread was opened before."""
+    return error.code == _THREAD_EXISTS
+
+
+def can_not_be_told(error: discord.HTTPException) -> bool:
+    """Whether the person takes no private messages from this bot."""
+    return error.code == _CAN_NOT_TELL or isinstance(error, discord.Forbidden | discord.NotFound)
+
+
+def _raise(error: discord.HTTPException, words: Words, permissions: str) -> None:
+    if error.code in _GONE or error.code in (_TOO_OLD_TO_EDIT, _ARCHIVED):
+        raise MessageGone(str(error.code)) from error
+    if error.status == 401:
+        raise PlaceForbidden(words.say("discord.token_refused")) from error
+    if error.status == 403:
+        named = permissions or words.say("discord.needed_permissions")
+        raise PlaceForbidden(words.say("discord.forbidden", permissions=named)) from error
+    if error.status == 429:
+        raise SlowDown(_patience(error)) from error
+    if error.status >= 500:
+        raise SlowDown(LATER) from error
+    if error.status != 413 and error.code != _TOO_LARGE:
+        _log.error("Discord refused a message of ours: %s %s", error.status, error.code, exc_info=error)
+    raise CardTooLarge from error
+
+
+def _patience(error: discord.HTTPException) -> float:
+    """A 429 that discord.py did not wait for comes from Cloudflare, which wants to be left alone for longer."""
+    try:
+        return float(error.response.headers.get("Retry-After", ""))
+    except ValueError:
+        return 60.0

@@ -1,0 +1,37 @@
+"""Two addresses for whoever watches the process: `/live`, it turns; `/ready`, Discord hears it."""
+
+import math
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import discord
+from aiohttp import web
+
+
+@asynccontextmanager
+async def health(port: int, is_ready: Callable[[], bool]) -> AsyncGenerator[int]:
+    """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one."""
+
+    async def live(request: web.Request) -> web.Response:
+        del request
+        return web.Response(text="live\n")
+
+    async def ready(request: web.Request) -> web.Response:
+        del request
+        return web.Response(text="ready\n") if is_ready() else web.Response(text="not ready\n", status=503)
+
+    application = web.Application()
+    application.add_routes([web.get("/live", live), web.get("/ready", ready)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, port=port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def hears(client: discord.AutoShardedClient) -> bool:
+    """Whether every shard is connected, and its heartbeats come back."""
+    return client.is_ready() and not client.is_closed() and all(math.isfinite(each) for _, each in client.latencies)

@@ -1,0 +1,55 @@
+"""Who acts, and where: read from what Discord signed or sent itself, never from what a person typed."""
+
+import discord
+
+from bot.discord_app.surface import SURFACE
+from bot.surface import Place
+from coordination.domain.person import Person
+
+
+def person_of(interaction: discord.Interaction[discord.Client], guild: int) -> Person:
+    """Whoever used a command or clicked, with their roles and rights of this moment."""
+    return _person(interaction.user, guild, interaction.permissions)
+
+
+def author_of(message: discord.Message, guild: int) -> Person:
+    """Whoever wrote a message."""
+    author = message.author
+    rights = author.guild_permissions if isinstance(author, discord.Member) else discord.Permissions.none()
+    return _person(author, guild, rights)
+
+
+def _person(user: discord.User | discord.Member, guild: int, rights: discord.Permissions) -> Person:
+    """The name is the account's own, which is unique; a nickname could be anybody's."""
+    roles = user.roles if isinstance(user, discord.Member) else []
+    return Person(
+        tenant=tenant_of(guild),
+        id=str(user.id),
+        name=user.name,
+        roles=tuple(part for role in roles for part in (str(role.id), role.name)),
+        is_admin=rights.manage_guild or rights.administrator,
+    )
+
+
+def place_of(interaction: discord.Interaction[discord.Client], guild: int) -> Place:
+    """The channel, or the thread and the channel that it is in."""
+    return _place(interaction.channel, interaction.channel_id or 0, guild)
+
+
+async def place_of_message(client: discord.Client, message: discord.Message, guild: int) -> Place:
+    """Likewise for a message. The gateway may not have told of an old thread yet, so that Discord is asked."""
+    channel: object = message.channel
+    if isinstance(channel, discord.PartialMessageable):
+        channel = await client.fetch_channel(message.channel.id)
+    return _place(channel, message.channel.id, guild)
+
+
+def tenant_of(guild: int) -> str:
+    """The tenant of a server."""
+    return f"{SURFACE}:{guild}"
+
+
+def _place(channel: object, number: int, guild: int) -> Place:
+    if isinstance(channel, discord.Thread):
+        return Place(surface=SURFACE, tenant=tenant_of(guild), channel=str(channel.parent_id), thread=str(channel.id))
+    return Place(surface=SURFACE, tenant=tenant_of(guild), channel=str(number))

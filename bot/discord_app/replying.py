@@ -1,0 +1,41 @@
+"""One question to the desk, and its answer to the one who asked."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from bot.cards import Card, Span, Tone
+from bot.discord_app.answering import AnyInteraction, answered, fill_in, sentence, tell, wait_in_private
+from bot.discord_app.people import person_of, place_of
+from bot.surface import Place, Said
+from bot.words import ENGLISH, Words
+from coordination.domain.person import Person
+
+Question: TypeAlias = Callable[[Person, Place], Awaitable[Said]]
+
+
+async def reply(
+    interaction: AnyInteraction, ask: Question, words: Words = ENGLISH, *, needs_manager: bool = False
+) -> None:
+    """Acknowledge, ask the desk, and tell the person alone.
+
+    `needs_manager` is checked here too: a server's own settings can show a command to anybody.
+    """
+    async with answered(interaction, words):
+        guild = interaction.guild_id
+        if guild is None:
+            await tell(interaction, sentence(words.say("discord.no_server"), words))
+            return
+        by = person_of(interaction, guild)
+        if needs_manager and not by.is_admin:
+            await tell(interaction, sentence(words.say("discord.needs_manager"), words))
+            return
+        await wait_in_private(interaction)
+        said = await ask(by, place_of(interaction, guild))
+        await fill_in(interaction, said.private or _begun(said, words))
+
+
+def _begun(said: Said, words: Words) -> Card:
+    """The private word for what everybody will see."""
+    key = "discord.asked" if said.run else "discord.asked_nameless"
+    line = words.line(key, run=Span(said.run, "bold")) if said.run else words.line(key)
+    return Card(tone=Tone.WORKING, status=words.say("discord.begun"), title=(), reference=line)

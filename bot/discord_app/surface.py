@@ -1,0 +1,160 @@
+"""Discord as the keeper sees it. Nothing but ids is remembered, so that a restarted bot can edit its old messages."""
+
+import io
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final, Literal, TypeVar
+
+import discord
+
+from bot.cards import Attachment, Card
+from bot.discord_app import limits
+from bot.discord_app.faults import (
+    LATER,
+    ConnectionLost,
+    can_not_be_told,
+    is_there_already,
+    translated,
+)
+from bot.discord_app.markdown import head_of
+from bot.discord_app.permissions import missing_in
+from bot.discord_app.render import Rendered, render
+from bot.surface import ButtonIds, MessageGone, Place, Posted, SlowDown
+from bot.words import ENGLISH, Words
+from coordination.domain.person import Person
+
+_Result = TypeVar("_Result")
+
+SURFACE: Final = "discord"
+_TRIES = 3
+_ARCHIVE_MINUTES: Final = 1440
+_NOBODY = discord.AllowedMentions.none()
+
+
+class DiscordSurface:
+    """Fits `bot.surface.Surface`."""
+
+    name: Literal["discord", "slack"] = SURFACE
+
+    def __init__(self, client: discord.Client, words: Words = ENGLISH) -> None:
+        """The client must be logged in before the first message; it need not be connected."""
+        self._client = client
+        self._words = words
+
+    async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
+        """Post a card. The same request sent again, because no answer came, makes no second message."""
+        return await self._send(place, render(card, ids, self._words))
+
+    async def say(self, place: Place, card: Card) -> Posted:
+        """Post a card without buttons."""
+        return await self._send(place, render(card, None, self._words))
+
+    async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+        """Edit by ids alone: an interaction's token would be dead after a quarter of an hour."""
+        rendered = render(card, ids, self._words)
+        message = self._channel(posted.place).get_partial_message(int(posted.message))
+
+        async def edit() -> None:
+            await message.edit(
+                content=None,
+                embeds=rendered.embeds,
+                view=rendered.view,
+                attachments=files_of(rendered.files),
+                allowed_mentions=_NOBODY,
+            )
+
+        await self._try(posted.place, edit)
+
+    async def open_thread(self, posted: Posted, title: str) -> Place:
+        """A thread has the id of the message that it hangs under. In a thread there are no further ones."""
+        if posted.place.thread:
+            return posted.place
+        channel, message = int(posted.place.channel), int(posted.message)
+
+        async def start() -> None:
+            try:
+                await self._client.http.start_thread_with_message(
+                    channel,
+                    message,
+                    name=head_of(title, limits.THREAD_NAME // 2) or SURFACE,
+                    auto_archive_duration=_ARCHIVE_MINUTES,
+                )
+            except discord.HTTPException as error:
+                if not is_there_already(error):
+                    raise
+
+        await self._try(posted.place, start)
+        return replace(posted.place, thread=posted.message)
+
+    async def whisper(self, person: Person, place: Place, card: Card) -> None:
+        """A direct message; people who take none are not told."""
+        rendered = render(card, None, self._words)
+        nonce = _nonce()
+
+        async def tell() -> None:
+            try:
+                channel = await self._client.create_dm(discord.Object(int(person.id)))
+                await channel.send(
+                    embeds=rendered.embeds, files=files_of(rendered.files), allowed_mentions=_NOBODY, nonce=nonce
+                )
+            except discord.HTTPException as error:
+                if not can_not_be_told(error):
+                    raise
+
+        await self._try(place, tell)
+
+    async def _send(self, place: Place, rendered: Rendered) -> Posted:
+        channel = self._channel(place)
+        nonce = _nonce()
+
+        async def send() -> discord.Message:
+            files = files_of(rendered.files)
+            if rendered.view is None:
+                return await channel.send(embeds=rendered.embeds, files=files, allowed_mentions=_NOBODY, nonce=nonce)
+            return await channel.send(
+                embeds=rendered.embeds, files=files, view=rendered.view, allowed_mentions=_NOBODY, nonce=nonce
+            )
+
+        message = await self._try(place, send)
+        return Posted(place=place, message=str(message.id))
+
+    def _channel(self, place: Place) -> discord.PartialMessageable:
+        guild = int(guild_of(place.tenant) or 0) or None
+        try:
+            number = int(place.thread or place.channel)
+        except ValueError:
+            raise MessageGone(place.channel) from None
+        return self._client.get_partial_messageable(number, guild_id=guild)
+
+    async def _try(self, place: Place, send: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Send until there is an answer, a few times. What is sent must do no harm twice."""
+        for _ in range(_TRIES):
+            try:
+                with translated(self._words, missing_in(self._client, place)):
+                    return await send()
+            except ConnectionLost:
+                continue
+        raise SlowDown(LATER)
+
+
+def files_of(files: tuple[Attachment, ...]) -> list[discord.File]:
+    """The files as discord.py wants them; they are used up by one message."""
+    return [
+        discord.File(
+            io.BytesIO(file.text.encode("utf-8", "backslashreplace")),
+            filename=file.name,
+            description=file.description[: limits.FILE_DESCRIPTION],
+        )
+        for file in files
+    ]
+
+
+def guild_of(tenant: str) -> str:
+    """The server's id in `discord:<id>`."""
+    surface, _, guild = tenant.partition(":")
+    return guild if surface == SURFACE else ""
+
+
+def _nonce() -> str:
+    return secrets.token_hex(limits.NONCE // 2)

@@ -1,0 +1,316 @@
+"""What people do on Discord reaches the desk as it was meant, and each of them is answered, in private."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from bot.cards import Card, Verb
+from bot.discord_app.client import DiscordClient
+from bot.presenter.card import card_for
+from bot.presenter.view import view_of
+from bot.surface import Said
+from coordination.domain.plan import PlannedCall
+from coordination.errors import StorageError
+from tests.contract.discord_office import Ids, NoteDesk, a_bot, here, note
+from tests.servers.discord_people import Someone, acknowledged, told
+from tests.servers.discord_server import DiscordServer
+from tests.servers.discord_world import Message
+from tests.stories import POST, REMOVE, waiting
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[DiscordServer]:
+    server = DiscordServer()
+    async with server.serving():
+        yield server
+    assert server.complaints == []
+
+
+@pytest.fixture
+def desk() -> NoteDesk:
+    return NoteDesk()
+
+
+@pytest.fixture
+async def bot(server: DiscordServer, desk: NoteDesk) -> AsyncGenerator[DiscordClient]:
+    async with a_bot(server, desk) as client:
+        yield client
+
+
+@pytest.fixture
+def rita(server: DiscordServer, bot: DiscordClient) -> Someone:
+    return Someone(server, "rita", server.guild, roles=("ops",))
+
+
+def plan_card(*calls: PlannedCall) -> Card:
+    view = view_of(waiting(*(calls or (POST,))))
+    assert view is not None
+    return card_for(view, view.updated_at)
+
+
+async def a_card(server: DiscordServer, bot: DiscordClient, desk: NoteDesk, card: Card | None = None) -> Message:
+    """A plan that waits, in the first channel."""
+    ids = Ids()
+    posted = await bot.surface.post(here(server), card or plan_card(), ids)
+    desk.know(posted, ids)
+    return server.messages[posted.message]
+
+
+async def test_a_request_is_acknowledged_in_private_and_reaches_the_desk(
+    server: DiscordServer, rita: Someone, desk: NoteDesk
+) -> None:
+    desk.says = Said(run="7Q4K")
+    used = await rita.types("massgen", prompt="Tell everyone", config="ops")
+    assert await acknowledged(server, used) == 5
+    assert "7Q4K" in await told(server, used)
+    assert all(message.is_private for message in used.private)
+    assert desk.done == [("ask", "Tell everyone", {"config": "ops", "thread_of": "", "once": used.id})]
+    assert desk.places == [here(server)]
+
+
+async def test_a_person_is_who_discord_says_they_are(server: DiscordServer, rita: Someone, desk: NoteDesk) -> None:
+    """The nickname, which anybody may choose, is not their name."""
+    await told(server, await rita.types("massgen", prompt="x"))
+    (person,) = desk.by
+    ops = next(number for number, name in server.guild.roles.items() if name == "ops")
+    assert (person.tenant, person.id, person.name, person.is_admin) == (
+        f"discord:{server.guild.id}",
+        rita.id,
+        "rita",
+        False,
+    )
+    assert {ops, "ops"} <= set(person.roles)
+    assert "leads" not in person.roles
+
+
+async def test_a_request_without_words_is_a_call_for_help(server: DiscordServer, rita: Someone, desk: NoteDesk) -> None:
+    await told(server, await rita.types("massgen"))
+    assert [verb for verb, *_ in desk.done] == ["help"]
+
+
+async def test_a_request_where_no_card_can_be_posted_is_not_begun(
+    server: DiscordServer, rita: Someone, desk: NoteDesk
+) -> None:
+    rita.app_permissions = 1 << 10
+    used = await rita.types("massgen", prompt="x")
+    assert "Send Messages, Embed Links, Attach Files" in await told(server, used)
+    assert desk.done == []
+
+
+async def test_configurations_are_completed(rita: Someone) -> None:
+    assert await rita.completes("massgen", "config", "op") == ["ops", "ops-default"]
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "asked"),
+    [
+        ("massgen-runs list", {"mine": True}, ("runs", "", {"mine": True, "waiting": False})),
+        ("massgen-runs show", {"run": "7Q4K"}, ("show", "7Q4K", {})),
+        ("massgen-runs cancel", {"run": "7Q4K"}, ("cancel", "7Q4K", {})),
+    ],
+)
+async def test_commands_about_runs(
+    server: DiscordServer,
+    rita: Someone,
+    desk: NoteDesk,
+    command: str,
+    options: dict[str, Any],
+    asked: tuple[str, str, dict[str, object]],
+) -> None:
+    assert "as you wish" in await told(server, await rita.types(command, **options))
+    assert desk.done == [asked]
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "asked"),
+    [
+        ("config list", {}, ("config-list", "", {"scope": "", "value": ""})),
+        ("config show", {}, ("config-show", "", {"scope": "", "value": ""})),
+        ("config use", {"name": "ops"}, ("config-use", "ops", {"scope": "channel", "value": ""})),
+        ("config reset", {"scope": "server"}, ("config-reset", "", {"scope": "server", "value": ""})),
+        ("config check", {"name": "ops"}, ("config-check", "ops", {"scope": "", "value": ""})),
+        ("approvers", {"value": "@ops"}, ("approvers", "", {"scope": "", "value": "@ops"})),
+        ("limits", {}, ("limits", "", {"scope": "", "value": ""})),
+        ("audit", {"run": "7Q4K"}, ("audit", "7Q4K", {"scope": "", "value": ""})),
+    ],
+)
+async def test_commands_of_administrators(
+    server: DiscordServer,
+    rita: Someone,
+    desk: NoteDesk,
+    command: str,
+    options: dict[str, Any],
+    asked: tuple[str, str, dict[str, object]],
+) -> None:
+    rita.manages = True
+    assert "as you wish" in await told(server, await rita.types(f"massgen-admin {command}", **options))
+    assert desk.done == [asked]
+    assert desk.by[0].is_admin
+
+
+async def test_whoever_may_not_manage_the_server_is_refused_whatever_discord_showed_them(
+    server: DiscordServer, rita: Someone, desk: NoteDesk
+) -> None:
+    used = await rita.types("massgen-admin config use", name="ops")
+    assert "may manage this server" in await told(server, used)
+    assert desk.done == []
+
+
+async def test_a_message_becomes_a_request_that_its_reader_can_change_first(
+    server: DiscordServer, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await rita.writes("The power is off on Friday")
+    used = await rita.uses_on(message, "Plan from this message")
+    assert await acknowledged(server, used) == 9
+    assert "The power is off on Friday" in str(used.response)
+    sent = await rita.submits(used, "Tell everyone: the power is off on Friday")
+    await told(server, sent)
+    assert [(verb, what) for verb, what, _ in desk.done] == [("ask", "Tell everyone: the power is off on Friday")]
+
+
+async def test_a_click_is_taken_to_the_desk_with_its_message(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await a_card(server, bot, desk)
+    desk.says = Said()
+    used = await rita.clicks(message, "Approve")
+    await server.until(lambda: desk.done)
+    assert used.kind == 6
+    assert used.private == []
+    ((verb, _, more),) = desk.done
+    assert (verb, more["message"], more["once"]) == ("press", message.id, used.id)
+    assert desk.places[-1] == here(server)
+
+
+async def test_a_refusal_is_told_to_the_clicker_alone(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await a_card(server, bot, desk)
+    desk.says = Said(private=note("Only @ops can approve here."))
+    used = await rita.clicks(message, "Approve")
+    assert "Only @ops can approve here" in (await told(server, used)).replace("\\", "")
+    assert all(each.is_private for each in used.private)
+
+
+async def test_clicks_are_understood_by_a_bot_that_never_posted_the_card(server: DiscordServer, desk: NoteDesk) -> None:
+    async with a_bot(server, desk) as first:
+        message = await a_card(server, first, desk)
+    async with a_bot(server, desk):
+        rita = Someone(server, "rita", server.guild)
+        await told(server, await rita.clicks(message, "Approve"))
+        window = await rita.clicks(message, "Reject")
+        assert await acknowledged(server, window) == 9
+    async with a_bot(server, desk):
+        await told(server, await rita.submits(window, "too early"))
+    assert [(verb, more.get("text")) for verb, _, more in desk.done] == [("press", ""), ("press", "too early")]
+    assert {more["message"] for *_, more in desk.done} == {message.id}
+
+
+async def test_wanted_changes_are_asked_for_in_a_window(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await a_card(server, bot, desk)
+    window = await rita.clicks(message, "Request changes")
+    assert await acknowledged(server, window) == 9
+    assert "What should be different?" in str(window.response)
+    await told(server, await rita.submits(window, "shorter"))
+    assert desk.done[-1][1] == desk_id(desk, Verb.CHANGE)
+
+
+async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await a_card(server, bot, desk, plan_card(POST, REMOVE))
+    question = await rita.clicks(message, "Approve")
+    assert "board · remove_notice" in (await told(server, question)).replace("\\", "")
+    assert [verb for verb, *_ in desk.done] == ["details"]
+    desk.says = Said()
+    await rita.clicks(question.private[0], "Yes")
+    await server.until(lambda: len(desk.done) == 2 and not question.private[0].text)
+    verb, what, more = desk.done[-1]
+    assert (verb, what, more["message"]) == ("press", desk_id(desk, Verb.APPROVE), message.id)
+
+
+async def test_details_come_in_pages(server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk) -> None:
+    message = await a_card(server, bot, desk)
+    used = await rita.clicks(message, "Details")
+    await server.until(lambda: len(used.private) == 2)
+    assert "page two" in used.private[1].text
+
+
+@pytest.mark.parametrize("custom_id", ["mg:b:" + "A" * 22, "mg:q:" + "A" * 22, "mg:w:" + "A" * 22, "mg:s:" + "A" * 22])
+async def test_an_id_that_nobody_gave_out_is_left_to_the_desk_to_refuse(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, custom_id: str
+) -> None:
+    message = await a_card(server, bot, desk)
+    if custom_id.startswith("mg:s"):
+        menu = {"type": 3, "custom_id": custom_id, "options": [{"label": "x", "value": "1"}]}
+        message.payload["components"] = [{"type": 1, "components": [menu]}]
+        used = await rita.chooses(message, "1")
+    else:
+        used = await rita.clicks(message, "", custom_id=custom_id)
+    assert "as you wish" in await told(server, used)
+    assert [(verb, what) for verb, what, _ in desk.done] == [("press", "A" * 22)]
+
+
+async def test_an_error_is_a_private_sentence_with_a_reference(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.error = RuntimeError("secret detail")
+    text = await told(server, await rita.types("massgen", prompt="x"))
+    assert "(ref " in text.replace("\\", "")
+    assert "secret" not in text
+    assert "secret detail" in caplog.text
+
+
+async def test_a_database_that_does_not_serve_is_said_as_it_is(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await a_card(server, bot, desk)
+    desk.error = StorageError("The database is locked; ask the operator.")
+    assert "The database is locked" in await told(server, await rita.clicks(message, "Approve"))
+
+
+async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    message = await a_card(server, bot, desk)
+    place = await bot.surface.open_thread(await bot.surface.post(here(server), plan_card(), Ids(50)), "Tell everyone")
+    desk.threads[place.thread] = "7Q4K"
+    await rita.writes("not for you", place.thread)
+    await rita.writes("elsewhere", mentions_bot=True)
+    said = await rita.writes("and take the old one down", place.thread, mentions_bot=True)
+    await server.until(lambda: desk.done)
+    assert desk.done == [("ask", "and take the old one down", {"config": "", "thread_of": "7Q4K", "once": said.id})]
+    assert desk.places == [here(server, thread=place.thread)]
+    assert message.id != place.thread
+
+
+async def test_a_window_that_can_not_open_in_time_says_so(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.discord_app.clicks._PATIENCE", 0.01)
+    message = await a_card(server, bot, desk)
+    desk.slow = asyncio.Event()
+    assert "click again" in await told(server, await rita.clicks(message, "Reject"))
+
+
+async def test_a_dropped_gateway_is_resumed_and_nothing_is_lost(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    await server.drop_gateway()
+    used = await rita.types("massgen", prompt="while you were away")
+    assert "as you wish" in await told(server, used)
+    assert server.resumed == 1
+    assert len(server.identified) == 1
+
+
+async def test_nothing_privileged_is_asked_for(server: DiscordServer, bot: DiscordClient) -> None:
+    (hello,) = server.identified
+    assert hello["intents"] == (1 << 0) | (1 << 9)
+
+
+def desk_id(desk: NoteDesk, verb: Verb) -> str:
+    return next(id_ for id_, press in desk.known.items() if press.verb is verb)

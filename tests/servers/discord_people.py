@@ -1,0 +1,148 @@
+"""People who use Discord: they type commands, click, fill in windows and write."""
+
+from dataclasses import dataclass, field
+
+from tests.servers.discord_server import DiscordServer
+from tests.servers.discord_world import (
+    APPLICATION,
+    EVERYTHING,
+    MANAGE_GUILD,
+    TALK,
+    Guild,
+    Interaction,
+    Message,
+    Payload,
+)
+
+COMMAND, CLICK, COMPLETION, WINDOW = 2, 3, 4, 5
+BUTTON, MENU = 2, 3
+
+
+@dataclass
+class Someone:
+    """A member of one server."""
+
+    server: DiscordServer
+    name: str
+    guild: Guild
+    roles: tuple[str, ...] = ()
+    manages: bool = False
+    id: str = ""
+    app_permissions: int = EVERYTHING
+    used: list[Interaction] = field(default_factory=list[Interaction])
+
+    def __post_init__(self) -> None:
+        """A number of their own, unless it is given."""
+        self.id = self.id or self.server.number()
+
+    @property
+    def home(self) -> str:
+        """The first channel of their server."""
+        return next(iter(self.guild.channels))
+
+    async def types(self, command: str, *, where: str = "", **options: str | bool) -> Interaction:
+        """`/command`, or `/command sub`, or `/command group sub`."""
+        name, *subs = command.split()
+        values: list[Payload] = [
+            {"name": each, "type": 5 if isinstance(value, bool) else 3, "value": value}
+            for each, value in options.items()
+        ]
+        for depth, sub in enumerate(reversed(subs)):
+            values = [{"name": sub, "type": 1 if depth == 0 else 2, "options": values}]
+        return await self._interact(COMMAND, {"id": "1", "name": name, "type": 1, "options": values}, where)
+
+    async def completes(self, command: str, option: str, beginning: str) -> list[str]:
+        """What Discord offers while they type."""
+        typing = {"name": option, "type": 3, "value": beginning, "focused": True}
+        used = await self._interact(COMPLETION, {"id": "1", "name": command, "type": 1, "options": [typing]}, "")
+        await self.server.until(lambda: used.kind)
+        return [choice["value"] for choice in (used.response or {})["data"]["choices"]]
+
+    async def uses_on(self, message: Message, command: str) -> Interaction:
+        """A command of a message's menu."""
+        data = {
+            "id": "1", "name": command, "type": 3, "target_id": message.id,
+            "resolved": {"messages": {message.id: self.server.as_json(message)}},
+        }  # fmt: skip
+        return await self._interact(COMMAND, data, message.channel)
+
+    async def clicks(self, message: Message, label: str, *, custom_id: str = "") -> Interaction:
+        """A button, by the beginning of its words; or any custom id at all, as if it were on the message."""
+        name = custom_id or message.button(label)
+        return await self._interact(CLICK, {"custom_id": name, "component_type": BUTTON}, message.channel, message)
+
+    async def chooses(self, message: Message, value: str) -> Interaction:
+        """An entry of the message's menu."""
+        name = next(each["custom_id"] for each in message.controls if "options" in each)
+        data = {"custom_id": name, "component_type": MENU, "values": [value]}
+        return await self._interact(CLICK, data, message.channel, message)
+
+    async def submits(self, window: Interaction, text: str) -> Interaction:
+        """The window that an interaction opened."""
+        opened = (window.response or {})["data"]
+        inner = {"type": 4, "id": 2, "custom_id": "words", "value": text}
+        data = {"custom_id": opened["custom_id"], "components": [{"type": 18, "id": 1, "component": inner}]}
+        return await self._interact(WINDOW, data, window.channel, window.message)
+
+    async def writes(self, text: str, channel: str = "", *, mentions_bot: bool = False) -> Message:
+        """A message; its text travels to the bot only if it mentions it."""
+        content = f"<@{APPLICATION}> {text}" if mentions_bot else text
+        message = self.server.add_message(channel or self.home, {"content": content}, self._user(), {})
+        seen = {**self.server.as_json(message), "guild_id": self.guild.id, "member": self._member()}
+        if mentions_bot:
+            seen["mentions"] = [{"id": APPLICATION, "username": "massgen", "discriminator": "0", "avatar": None}]
+        else:
+            seen["content"] = ""
+        await self.server.dispatch("MESSAGE_CREATE", seen)
+        return message
+
+    async def _interact(self, kind: int, data: Payload, channel: str, message: Message | None = None) -> Interaction:
+        server = self.server
+        where = channel or self.home
+        used = Interaction(server.number(), f"token-{server.number()}", where, server.now(), kind, message)
+        server.interactions[used.token] = used
+        self.used.append(used)
+        payload: Payload = {
+            "id": used.id, "application_id": APPLICATION, "type": kind, "data": data, "token": used.token, "version": 1,
+            "guild_id": self.guild.id, "guild": {"id": self.guild.id, "locale": "en-US", "features": []},
+            "channel_id": where, "channel": server.channel_json(self.guild, where), "member": self._member(),
+            "app_permissions": str(self.app_permissions), "locale": "en-US", "guild_locale": "en-US",
+            "entitlements": [], "authorizing_integration_owners": {"0": self.guild.id}, "context": 0,
+            "attachment_size_limit": 10 * 1024 * 1024,
+        }  # fmt: skip
+        if message is not None:
+            payload["message"] = _with(server.as_json(message), data)
+        await server.dispatch("INTERACTION_CREATE", payload)
+        return used
+
+    def _user(self) -> Payload:
+        return {"id": self.id, "username": self.name, "discriminator": "0", "avatar": None, "global_name": "Root"}
+
+    def _member(self) -> Payload:
+        ids = [number for number, name in self.guild.roles.items() if name in self.roles]
+        return {
+            "user": self._user(), "roles": ids, "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False,
+            "flags": 0, "permissions": str(TALK | (MANAGE_GUILD if self.manages else 0)), "nick": "administrator",
+        }  # fmt: skip
+
+
+def _with(message: Payload, data: Payload) -> Payload:
+    """The message with the component that was clicked, which Discord would never let be another one."""
+    name = data.get("custom_id", "")
+    known = [each["custom_id"] for row in message["components"] for each in row["components"]]
+    if data.get("component_type") != BUTTON or name in known:
+        return message
+    forged = {"type": 2, "style": 2, "label": "forged", "custom_id": name}
+    return {**message, "components": [*message["components"], {"type": 1, "components": [forged]}]}
+
+
+async def told(server: DiscordServer, used: Interaction) -> str:
+    """What the person was told in private, once they were told something."""
+    await server.until(lambda: any(each.text for each in used.private))
+    return "\n".join(each.text for each in used.private)
+
+
+async def acknowledged(server: DiscordServer, used: Interaction) -> int:
+    """The kind of the first answer."""
+    await server.until(lambda: used.kind)
+    return used.kind
