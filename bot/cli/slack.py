@@ -85,17 +85,18 @@ def serve(here: Here) -> Exit:
 
 
 async def _serve(here: Here) -> None:
-    from bot.slack_app.app import open_slack
+    from bot.slack_app.app import opened_slack
     from bot.slack_app.settings import slack_settings
     from bot.slack_app.words import SLACK
+    from bot.wiring.application import database_url
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-    app = await open_slack(slack_settings(here.environ))
-    from bot.wiring.surfaces import open_desk
+    async with opened_slack(slack_settings(here.environ), database_url(here.environ)) as app:
+        from bot.wiring.surfaces import open_desk
 
-    async with open_desk(here.environ, here.parts(), [app.surface]) as desk, app.serving(desk) as address:
-        here.complain(SLACK.say("slack.ready_at", address=address) if address else SLACK.say("slack.ready"))
-        await ending.wait()
+        async with open_desk(here.environ, here.parts(), [app.surface]) as desk, app.serving(desk) as address:
+            here.complain(SLACK.say("slack.ready_at", address=address) if address else SLACK.say("slack.ready"))
+            await ending.wait()

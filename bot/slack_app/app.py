@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -13,15 +13,19 @@ from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
+from typing_extensions import override
 
 from bot.slack_app.answering import Answers
 from bot.slack_app.faults import BAD_TOKEN, code_of
 from bot.slack_app.in_flight import InFlight
+from bot.slack_app.installations import InstalledWorkspaces, installed_workspaces
 from bot.slack_app.listeners import Listeners
 from bot.slack_app.people import Admins, People
 from bot.slack_app.replays import Replays
-from bot.slack_app.settings import HttpMode, SlackSettings, SocketMode
+from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
 from bot.slack_app.surface import SlackSurface
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspaces, workspace_of_token
 from bot.surface import Desk
@@ -33,7 +37,14 @@ EVENTS_PATH = "/slack/events"
 GRACE_SECONDS = 10.0
 """How long the program waits at its end for what it has begun."""
 
-_BOLTS_OWN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET")
+_BOLTS_OWN = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_CLIENT_ID",
+    "SLACK_CLIENT_SECRET",
+    "SLACK_REDIRECT_URI",
+    "SLACK_SIGNING_SECRET",
+    "SLACK_VERIFICATION_TOKEN",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,36 +74,61 @@ class SlackApp:
             in_flight=in_flight,
         )
         mode = self.settings.mode
-        secret = mode.signing_secret if isinstance(mode, HttpMode) else ""
-        app = self._bolt(listeners, secret)
-        serving = _by_http(app, mode) if isinstance(mode, HttpMode) else _by_socket(app, mode)
+        if isinstance(mode, SocketMode):
+            serving = _by_socket(self._bolt(listeners, ""), mode)
+        else:
+            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode)
         async with serving as address:
             yield address
         if not await in_flight.ended(GRACE_SECONDS):
             _log.warning("what people did last was not finished in time")
 
     def _bolt(self, listeners: Listeners, signing_secret: str) -> AsyncApp:
-        client = self.clients.steady(None)
+        installed = self.workspaces
+        has_install_pages = isinstance(installed, InstalledWorkspaces)
         with _without_bolts_own_environment():
             app = AsyncApp(
                 name="massgen-bot",
-                client=client,
+                client=self.clients.steady(None),
                 signing_secret=signing_secret,
-                authorize=_authorizing(self.workspaces),  # type: ignore[arg-type]  # bolt takes None for an unknown one
+                authorize=_Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
+                oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,
                 raise_error_for_unhandled_request=False,
             )
+        if has_install_pages:
+            app.enable_token_revocation_listeners()
         app.use(Replays(time.monotonic).middleware)
         listeners.register(app)
         return app
 
 
+@asynccontextmanager
+async def opened_slack(settings: SlackSettings, database: str) -> AsyncGenerator[SlackApp]:
+    """The app, for one workspace or for as many as install it; those are kept in the database.
+
+    Raises:
+        ConfigError: Slack does not take the bot token, or can't be reached.
+        StorageError: the database can't be used.
+    """
+    mode = settings.mode
+    if not isinstance(mode, OAuthMode):
+        yield await open_slack(settings)
+        return
+    async with installed_workspaces(
+        database, client_id=mode.client_id, client_secret=mode.client_secret, public_address=mode.public_address
+    ) as installed:
+        yield slack_app(settings, installed, Clients(settings.address))
+
+
 async def open_slack(settings: SlackSettings) -> SlackApp:
-    """The app of the settings' workspace.
+    """The app of the settings' one workspace.
 
     Raises:
         ConfigError: Slack does not take the bot token, or can't be reached.
     """
     clients = Clients(settings.address)
+    if isinstance(settings.mode, OAuthMode):
+        raise ConfigError(["Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN."])
     try:
         workspace = await workspace_of_token(clients, settings.mode.bot_token)
     except SlackApiError as error:
@@ -123,11 +159,25 @@ def _people(workspaces: Workspaces, clients: Clients, admins: Admins) -> People:
     return People(workspaces=workspaces, clients=clients, admins=admins, now=time.monotonic)
 
 
-def _authorizing(workspaces: Workspaces) -> Callable[..., Awaitable[AuthorizeResult | None]]:
+class _Authorize(AsyncAuthorize):
     """Which token an event is answered with; an unknown workspace has none, and is not listened to."""
 
-    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
-        workspace = await workspaces.of(enterprise_id or "", team_id or "")
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    @override
+    async def __call__(
+        self,
+        *,
+        context: AsyncBoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        actor_enterprise_id: str | None = None,
+        actor_team_id: str | None = None,
+        actor_user_id: str | None = None,
+    ) -> AuthorizeResult | None:
+        workspace = await self._workspaces.of(enterprise_id or "", team_id or "")
         if workspace is None:
             return None
         return AuthorizeResult(
@@ -137,8 +187,6 @@ def _authorizing(workspaces: Workspaces) -> Callable[..., Awaitable[AuthorizeRes
             bot_id=workspace.bot,
             bot_token=workspace.token,
         )
-
-    return authorize
 
 
 @contextmanager
@@ -170,7 +218,7 @@ async def _connect(handler: AsyncSocketModeHandler) -> None:
 
 
 @asynccontextmanager
-async def _by_http(app: AsyncApp, mode: HttpMode) -> AsyncGenerator[str]:
+async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode) -> AsyncGenerator[str]:
     pages = app.web_app(path=EVENTS_PATH)
     pages.router.add_get("/livez", _alive)
     runner = web.AppRunner(pages, access_log=None, shutdown_timeout=GRACE_SECONDS)

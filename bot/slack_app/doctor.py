@@ -8,8 +8,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack_app.app import open_slack
 from bot.slack_app.faults import code_of
-from bot.slack_app.manifest import SCOPES
-from bot.slack_app.settings import SlackSettings, SocketMode, slack_settings
+from bot.slack_app.manifest_scopes import SCOPES
+from bot.slack_app.settings import OAuthMode, SlackSettings, SocketMode, slack_settings
 from bot.slack_app.words import SLACK
 from bot.slack_app.workspaces import Clients, Workspace
 from coordination.errors import ConfigError
@@ -29,6 +29,8 @@ async def examine(environ: Mapping[str, str]) -> list[Checkup]:
     """Everything up to the first thing that a person must do before the rest can be looked at."""
     try:
         settings = slack_settings(environ)
+        if isinstance(settings.mode, OAuthMode):
+            return [Checkup(is_well=True, text=SLACK.say("doctor.oauth"))]
         app = await open_slack(settings)
     except ConfigError as error:
         return [Checkup(is_well=False, text=each) for each in error.complaints]

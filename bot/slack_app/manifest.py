@@ -4,32 +4,13 @@ import json
 
 from bot.slack_app.app import EVENTS_PATH
 from bot.slack_app.asking import ADMIN_COMMAND, COMMAND
+from bot.slack_app.installations import REDIRECT_PATH
 from bot.slack_app.listeners import SHORTCUT
+from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
 from bot.slack_app.words import SLACK
 
-SCOPES = (
-    "app_mentions:read",  # to be called in channels and threads
-    "chat:write",  # cards and private answers
-    "commands",  # /massgen, /massgen-admin and the shortcut
-    "files:write",  # plan.md and plan.json, where a message is too small
-    "im:history",  # to be talked to in the app's own tab
-    "im:write",  # to reach somebody who is not in the channel
-    "usergroups:read",  # approvers by group
-    "users:read",  # names, and who administers the workspace
-)
-"""The bot's, each with its reason. Users give none."""
-
-CHAT_TOOL_SCOPES = (
-    "channels:history",
-    "channels:read",
-    "groups:history",
-    "groups:read",
-    "pins:write",
-    "reactions:write",
-)
-"""What `massgen-bot chat-tools slack` needs besides."""
-
 EVENTS = ("app_home_opened", "app_mention", "message.im")
+INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 
 
 def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
@@ -37,6 +18,7 @@ def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
     scopes = sorted({*SCOPES, *(CHAT_TOOL_SCOPES if has_chat_tools else ())})
     request: dict[str, object] = {"request_url": address} if address else {}
+    redirects: dict[str, object] = {"redirect_urls": [f"{url.rstrip('/')}{REDIRECT_PATH}"]} if url else {}
     return json.dumps(
         {
             "_metadata": {"major_version": 2, "minor_version": 0},
@@ -47,9 +29,9 @@ def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
                 "background_color": "#1f3a5f",
             },
             "features": _features(address),
-            "oauth_config": {"scopes": {"bot": scopes}},
+            "oauth_config": {**redirects, "scopes": {"bot": scopes}},
             "settings": {
-                "event_subscriptions": {**request, "bot_events": list(EVENTS)},
+                "event_subscriptions": {**request, "bot_events": [*EVENTS, *(INSTALL_EVENTS if address else ())]},
                 "interactivity": {"is_enabled": True, **request},
                 "org_deploy_enabled": False,
                 "socket_mode_enabled": not address,

@@ -9,6 +9,7 @@ from bot.slack_app.workspaces import SLACK_API
 from coordination.errors import ConfigError
 
 DEFAULT_PORT = 3000
+_NEEDS_ONE = "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; docs/slack.md says where it is."
 _NAMES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
 
 
@@ -31,10 +32,22 @@ class HttpMode:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OAuthMode:
+    """Many workspaces, each of which installs the app; Slack calls us. `public_address` is how browsers reach us."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    signing_secret: str = field(repr=False)
+    public_address: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SlackSettings:
     """Everything. `address` is where Slack's Web API is."""
 
-    mode: SocketMode | HttpMode
+    mode: SocketMode | HttpMode | OAuthMode
     address: str
     admins: Admins
 
@@ -46,25 +59,44 @@ def slack_settings(environ: Mapping[str, str]) -> SlackSettings:
         ConfigError: something is missing, or is not what its name says.
     """
     values, complaints = _secrets(environ)
-    bot, app, secret = (values.get(name, "") for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"))
-    if not bot and not complaints:
-        complaints.append(
-            "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; docs/slack.md says where it is."
-        )
-    if not app and not secret and not complaints:
-        complaints.append(
-            "Put the app token (xapp-…) into SLACK_APP_TOKEN for Socket Mode, or the signing secret into "
-            "SLACK_SIGNING_SECRET for HTTP; docs/slack.md says where they are."
-        )
     port = _port(environ, complaints)
-    if complaints:
+    mode = _mode(environ, values, port, complaints) if not complaints else None
+    if mode is None or complaints:
         raise ConfigError(complaints)
-    mode = (
-        SocketMode(bot_token=bot, app_token=app)
-        if app
-        else HttpMode(bot_token=bot, signing_secret=secret, host=environ.get("HOST") or "0.0.0.0", port=port)  # noqa: S104  # Slack must reach it
-    )
     return SlackSettings(mode=mode, address=api_address(environ), admins=named_admins(environ))
+
+
+def _mode(
+    environ: Mapping[str, str], values: Mapping[str, str], port: int, complaints: list[str]
+) -> SocketMode | HttpMode | OAuthMode | None:
+    """A bot token means one workspace, whatever else is there: many are served only by an app without one."""
+    bot, app, secret = values["SLACK_BOT_TOKEN"], values["SLACK_APP_TOKEN"], values["SLACK_SIGNING_SECRET"]
+    client_id, client_secret = environ.get("SLACK_CLIENT_ID", ""), values["SLACK_CLIENT_SECRET"]
+    host = environ.get("HOST") or "0.0.0.0"  # noqa: S104  # Slack must reach it
+    if not bot and client_id and client_secret:
+        if not secret:
+            complaints.append("Put the signing secret of your Slack app into SLACK_SIGNING_SECRET.")
+            return None
+        return OAuthMode(
+            client_id=client_id,
+            client_secret=client_secret,
+            signing_secret=secret,
+            public_address=environ.get("SLACK_PUBLIC_URL", ""),
+            host=host,
+            port=port,
+        )
+    if not bot:
+        complaints.append(_NEEDS_ONE)
+        return None
+    if app:
+        return SocketMode(bot_token=bot, app_token=app)
+    if secret:
+        return HttpMode(bot_token=bot, signing_secret=secret, host=host, port=port)
+    complaints.append(
+        "Put the app token (xapp-…) into SLACK_APP_TOKEN for Socket Mode, or the signing secret into "
+        "SLACK_SIGNING_SECRET for HTTP; docs/slack.md says where they are."
+    )
+    return None
 
 
 def api_address(environ: Mapping[str, str]) -> str:
@@ -79,27 +111,11 @@ def named_admins(environ: Mapping[str, str]) -> Admins:
     return Admins(names=frozenset(name.removeprefix("slack:") for name in names))
 
 
-def bot_token(environ: Mapping[str, str]) -> str:
-    """The bot token alone, for what needs nothing else.
-
-    Raises:
-        ConfigError: it is missing, or is another token.
-    """
-    values, complaints = _secrets(environ)
-    if not values.get("SLACK_BOT_TOKEN") and not complaints:
-        complaints.append(
-            "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; docs/slack.md says where it is."
-        )
-    if complaints:
-        raise ConfigError(complaints)
-    return values["SLACK_BOT_TOKEN"]
-
-
 def _secrets(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The secrets, each from its variable or from the file that `NAME_FILE` names."""
     values: dict[str, str] = {}
     complaints: list[str] = []
-    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_SECRET"):
         value = environ.get(name, "")
         if not value and (path := environ.get(f"{name}_FILE", "")):
             try:

@@ -79,7 +79,7 @@ class Clients:
 
     address: str = SLACK_API
 
-    def once(self, token: str) -> AsyncWebClient:
+    def once(self, token: str | None) -> AsyncWebClient:
         """For calls that have an effect each time: posting, opening, sharing."""
         return AsyncWebClient(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=[])
 

@@ -76,6 +76,9 @@ SLACK = {
     "doctor.scopes_missing": (
         "The app lacks {scopes}: paste what `massgen-bot slack manifest` prints as its manifest, then install it again."
     ),
+    "doctor.oauth": (
+        "Client id, client secret and signing secret are there: each workspace installs the app at /slack/install."
+    ),
     "doctor.http": "Slack must reach this machine on port {port}; the manifest's address says how.",
     "doctor.socket": "The app token is good: Socket Mode works.",
     "doctor.app_token": (

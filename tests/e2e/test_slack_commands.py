@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator
 
-from bot.slack_app.manifest import CHAT_TOOL_SCOPES, SCOPES, manifest
+from bot.slack_app.manifest import manifest
+from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
 from tests.contract.slack_stage import a_team
 from tests.servers.slack_server import SCOPES as GRANTED
 from tests.servers.slack_server import Fault, SlackServer, slack_serving

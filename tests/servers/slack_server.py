@@ -112,6 +112,7 @@ class SlackServer:
     sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
     acks: dict[str, object] = field(default_factory=dict[str, object])
     last_update: dict[str, float] = field(default_factory=dict[str, float])
+    used_codes: set[str] = field(default_factory=set[str])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _count: int = 0
     _next_socket: deque[int] = field(default_factory=lambda: deque([0]))
@@ -149,7 +150,8 @@ class SlackServer:
     async def handle(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         given = await _given(request)
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ") or str(given.pop("token", ""))
+        bearer = request.headers.get("Authorization", "")
+        token = bearer.removeprefix("Bearer ") if bearer.startswith("Bearer") else str(given.pop("token", ""))
         self.calls.append((method, given))
         try:
             return await self._answer(method, given, token)
@@ -170,6 +172,8 @@ class SlackServer:
             if token != self.app_token:
                 return _no("invalid_auth")
             return {"ok": True, "url": f"{self.address.replace('http', 'ws')}/link"}
+        if method == "oauth.v2.access":
+            return self._install(given)
         team = next((each for each in self.teams if each.token == token), None)
         if team is None:
             return _no("invalid_auth")
@@ -179,6 +183,26 @@ class SlackServer:
             return _no("unknown_method")
         answer = handler(team, given)
         return dict(answer)
+
+    def _install(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A code is good once: `code-T1` installs the app in T1."""
+        code = str(given.get("code", ""))
+        team = next((each for each in self.teams if code == f"code-{each.id}"), None)
+        if team is None or code in self.used_codes:
+            return _no("invalid_code")
+        self.used_codes.add(code)
+        return {
+            "ok": True,
+            "app_id": "A1",
+            "access_token": team.token,
+            "token_type": "bot",
+            "scope": SCOPES,
+            "bot_user_id": team.bot,
+            "team": {"id": team.id, "name": f"Team {team.id}"},
+            "enterprise": {"id": team.enterprise, "name": "Org"} if team.enterprise else None,
+            "is_enterprise_install": False,
+            "authed_user": {"id": "UROOT"},
+        }
 
     def _auth_test(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -1,0 +1,160 @@
+"""Many workspaces install the app themselves; each install is asked for once, and what is revoked is gone at once."""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+
+from bot.slack_app.app import opened_slack
+from bot.slack_app.people import Admins
+from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
+from bot.surface import Place, PlaceForbidden
+from coordination.errors import ConfigError
+from tests.contract.slack_desk import SmallDesk, note
+from tests.contract.slack_stage import SECRET, Stage, a_team
+from tests.servers.slack_people import HttpLine
+from tests.servers.slack_server import SlackServer, slack_serving
+
+# slack_sdk 3.47 sends the client's id and secret with what aiohttp 3.14 calls its old way.
+pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+
+
+@dataclass
+class Browser:
+    """Somebody who installs the app."""
+
+    address: str
+
+    async def begin(self) -> tuple[str, str]:
+        """The state and the cookie that the install page gives."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.address}/slack/install") as answer:
+            page, cookie = await answer.text(), answer.headers["Set-Cookie"]
+        match = re.search(r'href="([^"]*/authorize[^"]*)"', page)
+        assert match is not None
+        asked = parse_qs(urlsplit(match[1].replace("&amp;", "&")).query)
+        assert "HttpOnly" in cookie
+        assert "Secure" in cookie
+        assert set(asked["scope"][0].split(",")) >= {"commands", "chat:write"}
+        return asked["state"][0], cookie.partition(";")[0]
+
+    async def come_back(self, code: str, state: str, cookie: str) -> int:
+        """The status of the page that Slack sends people back to."""
+        headers = {"Cookie": cookie} if cookie else {}
+        address = f"{self.address}/slack/oauth_redirect"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(address, params={"code": code, "state": state}, headers=headers) as answer,
+        ):
+            return answer.status
+
+    async def install(self, code: str) -> None:
+        state, cookie = await self.begin()
+        assert await self.come_back(code, state, cookie) == 200
+
+
+@asynccontextmanager
+async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Stage, Browser]]:
+    """The app for whoever installs it."""
+    mode = OAuthMode(
+        client_id="1.2", client_secret="c", signing_secret=SECRET, public_address="", host="127.0.0.1", port=0
+    )
+    settings = SlackSettings(mode=mode, address=f"{server.address}/api/", admins=Admins(names=frozenset({"UALICE"})))
+    desk = SmallDesk(changed=server.changed)
+    async with opened_slack(settings, f"sqlite:///{folder / 'bot.sqlite'}") as app, app.serving(desk) as address:
+        stage = Stage(server, app, HttpLine(address, SECRET), desk)
+        yield stage, Browser(address.removesuffix("/slack/events"))
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[SlackServer]:
+    async with slack_serving(SlackServer([a_team("T1"), a_team("T2")])) as server:
+        yield server
+    assert server.complaints == []
+
+
+async def test_an_installed_workspace_is_served_and_stays_so_after_a_restart(
+    server: SlackServer, tmp_path: Path
+) -> None:
+    async with many(server, tmp_path) as (stage, browser):
+        await stage.somebody().command("help")
+        await browser.install("code-T1")
+    async with many(server, tmp_path) as (stage, _):
+        await stage.somebody().command("help")
+        await stage.whispered()
+        assert [verb for verb, _, _ in stage.desk.asked] == ["help"]
+        assert not stage.desk.asked[0][1].is_admin, "a bare id says nothing where there are several workspaces"
+        await stage.card(note("hello"))
+        with pytest.raises(PlaceForbidden):
+            await stage.app.surface.say(Place(surface="slack", tenant="slack:-:T2", channel="C1"), note("hello"))
+
+
+async def test_a_state_is_good_once_and_only_in_its_browser(server: SlackServer, tmp_path: Path) -> None:
+    async with many(server, tmp_path) as (_, browser):
+        state, cookie = await browser.begin()
+        _, other_cookie = await browser.begin()
+        assert await browser.come_back("code-T1", state, "") == 400
+        assert await browser.come_back("code-T1", state, other_cookie) == 400
+        assert await browser.come_back("code-T1", "made-up", "slack-app-oauth-state=made-up") == 401
+        assert server.used_codes == set()
+        assert await browser.come_back("code-T1", state, cookie) == 200
+        assert await browser.come_back("code-T2", state, cookie) == 401
+        assert server.used_codes == {"code-T1"}
+
+
+@pytest.mark.parametrize(
+    "event", [{"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOTT1"]}}]
+)
+async def test_what_is_revoked_is_gone_at_once_and_only_there(
+    server: SlackServer, tmp_path: Path, event: dict[str, object]
+) -> None:
+    async with many(server, tmp_path) as (stage, browser):
+        await browser.install("code-T1")
+        await browser.install("code-T2")
+        alice, stranger = stage.somebody(), stage.somebody(team=1)
+        await stage.line.send("event", alice.event(event))
+        await stranger.command("help")
+        await stage.whispered()
+        with pytest.raises(PlaceForbidden, match="install"):
+            await stage.app.surface.say(stage.place(), note("hello"))
+        await alice.command("help")
+        await stranger.command("help")
+        await stage.whispered(1)
+        assert {by.tenant for _, by, _ in stage.desk.asked} == {"slack:-:T2"}
+
+
+def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:
+    pair = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"}
+    kinds = {
+        "SocketMode": {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", **pair},
+        "HttpMode": {"SLACK_BOT_TOKEN": "xoxb-1", **pair},
+        "OAuthMode": pair,
+    }
+    for kind, environ in kinds.items():
+        assert type(slack_settings(environ).mode).__name__ == kind
+        assert "xoxb-1" not in repr(slack_settings(environ))
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "SLACK_BOT_TOKEN"),
+        ({"SLACK_CLIENT_ID": "1", "SLACK_CLIENT_SECRET": "c"}, "SLACK_SIGNING_SECRET"),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xoxb-1"}, "xapp-"),
+        ({"SLACK_BOT_TOKEN_FILE": "/nowhere/at/all"}, "SLACK_BOT_TOKEN_FILE"),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "PORT": "many"}, "PORT"),
+    ],
+)
+def test_what_is_missing_in_the_environment_is_named(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        slack_settings(environ)
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "bot").write_text("xoxb-1\n", encoding="utf-8")
+    settings = slack_settings({"SLACK_BOT_TOKEN_FILE": str(tmp_path / "bot"), "SLACK_APP_TOKEN": "xapp-1"})
+    assert type(settings.mode).__name__ == "SocketMode"
