@@ -146,13 +146,14 @@ def _refuse(text: str) -> int:
     return 2
 
 
-def _channel(channel: object) -> str:
-    here = "in it" if isinstance(channel, dict) and channel.get("is_member") is True else "not in it"
+def _channel(channel: Json) -> str:
+    is_in = isinstance(channel, dict) and channel.get("is_member") is True
     topic = _text(channel.get("topic"), "value") if isinstance(channel, dict) else ""
+    here = "in it" if is_in else "not in it"
     return f"{_text(channel, 'id')}  #{_text(channel, 'name')}  {here}  {topic}".rstrip()
 
 
-def _message(message: object) -> str:
+def _message(message: Json) -> str:
     author = _text(message, "user") or _text(message, "bot_id") or "-"
     return f"{_text(message, 'ts')}  {author}  {_text(message, 'text')}"
 
@@ -161,7 +162,7 @@ def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: object, key: str) -> str:
+def _text(value: Json, key: str) -> str:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) else ""
 

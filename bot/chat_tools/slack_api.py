@@ -91,12 +91,12 @@ class SlackApi:
             if answer.status == 429:
                 wait = answer.headers.get("Retry-After", "some")
                 raise ToolError(f"Slack asks to wait {wait} seconds; nothing was done.")
-            data: object = await answer.json(content_type=None)
+            data = cast("Json", await answer.json(content_type=None))
         if not isinstance(data, dict) or data.get("error") in _AMBIGUOUS:
             raise aiohttp.ClientPayloadError
         if data.get("ok") is not True:
             raise ToolError(_sentence(data))
-        return cast("dict[str, Json]", data)
+        return data
 
 
 def leave_open(method: str) -> NoReturn:
@@ -106,7 +106,7 @@ def leave_open(method: str) -> NoReturn:
     os._exit(NO_ANSWER)
 
 
-def _sentence(data: Mapping[str, object]) -> str:
+def _sentence(data: Mapping[str, Json]) -> str:
     code = str(data.get("error", ""))
     if code == "missing_scope":
         return f"The bot lacks the permission {data.get('needed', '')}; an administrator must install it again with it."

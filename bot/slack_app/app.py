@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -206,7 +206,8 @@ async def _by_socket(app: AsyncApp, mode: SocketMode) -> AsyncGenerator[str]:
         await _connect(handler)
         yield ""
     finally:
-        await handler.close_async()  # type: ignore[no-untyped-call]  # bolt leaves it without types
+        closing: Callable[[], Awaitable[object]] = handler.close_async
+        await closing()
 
 
 async def _connect(handler: AsyncSocketModeHandler) -> None:
@@ -214,7 +215,8 @@ async def _connect(handler: AsyncSocketModeHandler) -> None:
         handler.client.wss_uri = await handler.client.issue_new_wss_url()
     except SlackApiError as error:
         raise ConfigError([_why_not(error, "SLACK_APP_TOKEN")]) from None
-    await handler.connect_async()  # type: ignore[no-untyped-call]  # bolt leaves it without types
+    connecting: Callable[[], Awaitable[object]] = handler.connect_async
+    await connecting()
 
 
 @asynccontextmanager

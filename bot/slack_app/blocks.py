@@ -120,7 +120,9 @@ def prose(lines: Sequence[Line], *, is_quoted: bool = False) -> Block | None:
     """Lines as rich text; None if nothing is in them."""
     elements: list[Block] = []
     for line in lines:
-        elements += [{"type": "text", "text": "\n"}, *rich(line)] if elements else rich(line)
+        if elements:
+            elements.append({"type": "text", "text": "\n"})
+        elements += rich(line)
     if not elements:
         return None
     kind = "rich_text_quote" if is_quoted else "rich_text_section"

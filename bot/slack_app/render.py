@@ -6,13 +6,10 @@ from typing import assert_never
 
 from bot.cards import (
     Alert,
-    Button,
     CallList,
     Card,
-    Confirmation,
     Line,
     Mark,
-    Menu,
     Paragraph,
     Span,
     StatusList,
@@ -20,22 +17,14 @@ from bot.cards import (
     Tone,
     Verb,
 )
+from bot.slack_app.actions import actions_of
 from bot.slack_app.blocks import Block, context, escaped, plain, prose, rich, weight, words_of
 from bot.slack_app.limits import (
-    ACTIONS,
     ALL_BLOCKS,
     BLOCKS_IN_MESSAGE,
-    BUTTON_TEXT,
-    CONFIRM_BUTTON,
-    CONFIRM_TEXT,
-    CONFIRM_TITLE,
     HEADER_TEXT,
     MESSAGE_TEXT,
-    OPTION_TEXT,
-    OPTION_VALUE,
-    PLACEHOLDER,
     PLAN_TASKS,
-    SELECT_OPTIONS,
     TASK_TITLE,
     units,
     within,
@@ -108,7 +97,7 @@ def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAtta
     before, after = _sections(card)
     head = _head(card)
     foot = [block for block in [context(card.footer)] if block is not None]
-    measured = _actions(card.buttons, card.menu, None if ids is None else _Measuring())
+    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring())
     fitted = _fitted(card, [*head, *before, *after, *measured, *foot])
     notice: list[Block] = []
     buttons = card.buttons
@@ -119,7 +108,7 @@ def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAtta
         notice = [_notice(fitted.hidden, files)]
     if needs_files:
         buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
-    actions = _actions(buttons, card.menu, ids)
+    actions = actions_of(buttons, card.menu, ids)
     blocks = [*head, *before, *fitted.blocks, *notice, *after, *actions, *foot]
     return Rendered(text=message_text(card), blocks=blocks, needs_files=needs_files)
 
@@ -234,7 +223,8 @@ def _notice(hidden: int, files: Attached | NotAttached) -> Block:
         case Attached(links=links):
             said: list[Block] = [{"type": "text", "text": SLACK.say("files.attached", number=f"{hidden:,}")}]
             for number, link in enumerate(links):
-                said += [{"type": "text", "text": ", "}] if number else []
+                if number:
+                    said.append({"type": "text", "text": ", "})
                 said.append(
                     {"type": "link", "url": link.address, "text": link.name}
                     if link.address
@@ -246,64 +236,3 @@ def _notice(hidden: int, files: Attached | NotAttached) -> Block:
         case _:
             assert_never(files)
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": said}]}
-
-
-def _actions(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
-    if ids is None:
-        return []
-    elements = [_button(button, ids) for button in buttons[: ACTIONS - 1]]
-    if menu is not None and menu.options:
-        elements.append(_menu(menu, ids))
-    return [{"type": "actions", "elements": elements}] if elements else []
-
-
-def _button(button: Button, ids: ButtonIds) -> Block:
-    made: Block = {
-        "type": "button",
-        "action_id": button.verb.value,
-        "text": plain(button.label, BUTTON_TEXT),
-        "value": ids.id_for(button.verb),
-    }
-    if button.weight != "plain":
-        made["style"] = "primary" if button.weight == "main" else "danger"
-    if button.confirmation is not None:
-        made["confirm"] = _confirm(button.confirmation, is_danger=button.weight == "danger")
-    return made
-
-
-def _confirm(confirmation: Confirmation, *, is_danger: bool) -> Block:
-    lines = [words_of(line) for line in confirmation.lines]
-    shown = list(lines)
-    while shown and units(_listed(shown, len(lines))) > CONFIRM_TEXT:
-        shown.pop()
-    return {
-        "title": plain(confirmation.title, CONFIRM_TITLE),
-        "text": plain(_listed(shown, len(lines)), CONFIRM_TEXT),
-        "confirm": plain(confirmation.yes, CONFIRM_BUTTON),
-        "deny": plain(SLACK.say("confirm.no"), CONFIRM_BUTTON),
-        "style": "danger" if is_danger else "primary",
-    }
-
-
-def _listed(lines: Sequence[str], count: int) -> str:
-    more = [] if len(lines) == count else [SLACK.say("cut.lines", count=count - len(lines))]
-    return "\n".join([*lines, *more])
-
-
-def _menu(menu: Menu, ids: ButtonIds) -> Block:
-    button = ids.id_for(menu.verb)
-    options: list[Block] = []
-    for option in menu.options[:SELECT_OPTIONS]:
-        value = f"{button}:{option.value}"
-        if units(value) > OPTION_VALUE:
-            continue
-        made: Block = {"text": plain(option.label, OPTION_TEXT), "value": value}
-        if option.description:
-            made["description"] = plain(option.description, OPTION_TEXT)
-        options.append(made)
-    return {
-        "type": "static_select",
-        "action_id": menu.verb.value,
-        "placeholder": plain(menu.label, PLACEHOLDER),
-        "options": options,
-    }

@@ -46,7 +46,9 @@ class SmallDesk:
     """Fits the desk. Everything that it was asked is in `asked`; what changed something is in `done`."""
 
     buttons: dict[str, Press] = field(default_factory=dict[str, Press])
-    asked: list[tuple[str, Person, tuple[object, ...]]] = field(default_factory=list)  # type: ignore[type-arg]  # as annotated
+    asked: list[tuple[str, Person, tuple[object, ...]]] = field(
+        default_factory=list[tuple[str, Person, tuple[object, ...]]]
+    )
     done: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     threads: dict[str, str] = field(default_factory=dict[str, str])
     seen: set[str] = field(default_factory=set[str])

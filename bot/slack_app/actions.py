@@ -1,0 +1,82 @@
+"""Buttons and menus as Slack has them: their opaque ids, and the second question that some ask."""
+
+from collections.abc import Sequence
+
+from bot.cards import Button, Confirmation, Menu
+from bot.slack_app.blocks import Block, plain, words_of
+from bot.slack_app.limits import (
+    ACTIONS,
+    BUTTON_TEXT,
+    CONFIRM_BUTTON,
+    CONFIRM_TEXT,
+    CONFIRM_TITLE,
+    OPTION_TEXT,
+    OPTION_VALUE,
+    PLACEHOLDER,
+    SELECT_OPTIONS,
+    units,
+)
+from bot.slack_app.words import SLACK
+from bot.surface import ButtonIds
+
+
+def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
+    """The row of buttons, with the menu at its end; none where nobody issues ids."""
+    if ids is None:
+        return []
+    elements = [_button(button, ids) for button in buttons[: ACTIONS - 1]]
+    if menu is not None and menu.options:
+        elements.append(_menu(menu, ids))
+    return [{"type": "actions", "elements": elements}] if elements else []
+
+
+def _button(button: Button, ids: ButtonIds) -> Block:
+    made: Block = {
+        "type": "button",
+        "action_id": button.verb.value,
+        "text": plain(button.label, BUTTON_TEXT),
+        "value": ids.id_for(button.verb),
+    }
+    if button.weight != "plain":
+        made["style"] = "primary" if button.weight == "main" else "danger"
+    if button.confirmation is not None:
+        made["confirm"] = _confirm(button.confirmation, is_danger=button.weight == "danger")
+    return made
+
+
+def _confirm(confirmation: Confirmation, *, is_danger: bool) -> Block:
+    lines = [words_of(line) for line in confirmation.lines]
+    shown = list(lines)
+    while shown and units(_listed(shown, len(lines))) > CONFIRM_TEXT:
+        shown.pop()
+    return {
+        "title": plain(confirmation.title, CONFIRM_TITLE),
+        "text": plain(_listed(shown, len(lines)), CONFIRM_TEXT),
+        "confirm": plain(confirmation.yes, CONFIRM_BUTTON),
+        "deny": plain(SLACK.say("confirm.no"), CONFIRM_BUTTON),
+        "style": "danger" if is_danger else "primary",
+    }
+
+
+def _menu(menu: Menu, ids: ButtonIds) -> Block:
+    button = ids.id_for(menu.verb)
+    options: list[Block] = []
+    for option in menu.options[:SELECT_OPTIONS]:
+        value = f"{button}:{option.value}"
+        if units(value) > OPTION_VALUE:
+            continue
+        made: Block = {"text": plain(option.label, OPTION_TEXT), "value": value}
+        if option.description:
+            made["description"] = plain(option.description, OPTION_TEXT)
+        options.append(made)
+    return {
+        "type": "static_select",
+        "action_id": menu.verb.value,
+        "placeholder": plain(menu.label, PLACEHOLDER),
+        "options": options,
+    }
+
+
+def _listed(lines: Sequence[str], count: int) -> str:
+    more = [] if len(lines) == count else [SLACK.say("cut.lines", count=count - len(lines))]
+    return "\n".join([*lines, *more])
