@@ -4,7 +4,7 @@ discord.py only logs what goes wrong in these, so that whoever clicked would nev
 """
 
 import re
-from typing import Self
+from typing import Self, TypeAlias
 
 import discord
 from typing_extensions import override
@@ -13,30 +13,17 @@ from bot.discord_app.answering import AnyInteraction
 from bot.discord_app.buttons import BUTTON_TEMPLATE, MENU_TEMPLATE, Pressed, pressed
 from bot.discord_app.clicks import Clicks
 
+_Item: TypeAlias = discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]]
 
-def items_for(clicks: Clicks) -> tuple[type[discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]]], ...]:
-    """The two kinds of item, bound to whom their clicks go to."""
 
-    class AnyButton(discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]], template=BUTTON_TEMPLATE):
-        """A button of any card that was ever posted."""
+def items_for(clicks: Clicks) -> tuple[type[_Item], ...]:
+    """The two kinds of item, buttons and menus, bound to whom their clicks go to."""
+    return _kind_of_item(clicks, BUTTON_TEMPLATE), _kind_of_item(clicks, MENU_TEMPLATE)
 
-        def __init__(self, item: discord.ui.Item[discord.ui.View], what: Pressed) -> None:
-            super().__init__(item)
-            self._what = what
 
-        @classmethod
-        @override
-        async def from_custom_id(
-            cls, interaction: AnyInteraction, item: discord.ui.Item[discord.ui.View], match: re.Match[str], /
-        ) -> Self:
-            return cls(item, pressed(match))
-
-        @override
-        async def callback(self, interaction: AnyInteraction) -> None:
-            await clicks.clicked(interaction, self._what)
-
-    class AnyMenu(discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]], template=MENU_TEMPLATE):
-        """A menu of any card that was ever posted."""
+def _kind_of_item(clicks: Clicks, of: re.Pattern[str]) -> type[_Item]:
+    class AnyItem(discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]], template=of):
+        """An item of any card that was ever posted."""
 
         def __init__(self, item: discord.ui.Item[discord.ui.View], what: Pressed) -> None:
             super().__init__(item)
@@ -54,4 +41,4 @@ def items_for(clicks: Clicks) -> tuple[type[discord.ui.DynamicItem[discord.ui.It
             values = self.item.values if isinstance(self.item, discord.ui.Select) else []
             await clicks.clicked(interaction, self._what, str(values[0]) if values else "")
 
-    return AnyButton, AnyMenu
+    return AnyItem
