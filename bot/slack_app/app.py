@@ -27,6 +27,7 @@ from bot.slack_app.people import Admins, People
 from bot.slack_app.replays import Replays
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
 from bot.slack_app.surface import SlackSurface
+from bot.slack_app.words import SLACK
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspaces, workspace_of_token
 from bot.surface import Desk
 from coordination.errors import ConfigError
@@ -93,6 +94,7 @@ class SlackApp:
                 signing_secret=signing_secret,
                 authorize=_Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
                 oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,
+                user_facing_authorize_error_message=SLACK.say("refused.workspace"),
                 raise_error_for_unhandled_request=False,
             )
         if has_install_pages:

@@ -53,6 +53,9 @@ SLACK = {
     "refused.token": (
         "Slack no longer accepts my token for this workspace ({code}): a workspace admin must install the app again."
     ),
+    "refused.workspace": (
+        "I'm not installed in your workspace, or no longer: one of its admins must install the app there."
+    ),
     "refused.archived": "This channel is archived, so I can't post here: unarchive it, or ask in another one.",
     "refused.other": "Slack refused this ({code}); the operator finds more in the log.",
     "manifest.name": "MassGen",

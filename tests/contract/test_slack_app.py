@@ -263,7 +263,9 @@ async def test_a_workspace_that_never_installed_the_app_is_not_listened_to(stage
     else:
         await stage.server.send("interactive", payload)
     await stage.somebody().command("help")
-    await stage.whispered()
+    await stage.server.until(lambda: stage.desk.asked)
+    await stage.server.until(lambda: len(stage.server.whispers) == 2)
+    assert sum("install the app" in each["text"] for each in stage.server.whispers) == 1
     assert [verb for verb, _, _ in stage.desk.asked] == ["help"]
 
 

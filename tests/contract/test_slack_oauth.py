@@ -85,7 +85,7 @@ async def test_an_installed_workspace_is_served_and_stays_so_after_a_restart(
         await browser.install("code-T1")
     async with many(server, tmp_path) as (stage, _):
         await stage.somebody().command("help")
-        await stage.whispered()
+        await stage.server.until(lambda: stage.desk.asked)
         assert [verb for verb, _, _ in stage.desk.asked] == ["help"]
         assert not stage.desk.asked[0][1].is_admin, "a bare id says nothing where there are several workspaces"
         await stage.card(note("hello"))
@@ -121,9 +121,10 @@ async def test_what_is_revoked_is_gone_at_once_and_only_there(
         await stage.whispered()
         with pytest.raises(PlaceForbidden, match="install"):
             await stage.app.surface.say(stage.place(), note("hello"))
+        count = len(stage.desk.asked)
         await alice.command("help")
         await stranger.command("help")
-        await stage.whispered(1)
+        await stage.server.until(lambda: len(stage.desk.asked) > count)
         assert {by.tenant for _, by, _ in stage.desk.asked} == {"slack:-:T2"}
 
 
