@@ -12,6 +12,9 @@ STATE_VARIABLE = "MASSGEN_BOT_STATE"
 PYTHON_VARIABLE = "MASSGEN_BOT_PYTHON"
 """Names the interpreter that this program runs on, for configurations whose tool servers are part of it."""
 
+TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
+"""Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
+
 
 def state_folder(environ: Mapping[str, str]) -> Path:
     """The folder, whether it exists or not."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli import for_discord, slack
 from bot.cli.failing import keep_logs, reported
 from bot.cli.here import Here
 from bot.cli.orders import order_of
@@ -34,6 +35,10 @@ app = typer.Typer(
 )
 audit = typer.Typer(help=_help("help.audit"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit, name="audit")
+doctor = typer.Typer(help=_help("help.doctor"), no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(doctor, name="doctor")
+chat_tools = typer.Typer(help=_help("help.chat_tools"), no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(chat_tools, name="chat-tools")
 
 
 _here = Here(environ=dict(os.environ))
@@ -248,3 +253,7 @@ def _export(name: RunName) -> int:
     from bot.cli import keeping
 
     return keeping.export(_here, name)
+
+
+for_discord.register(app, doctor, chat_tools, lambda: _here)
+slack.register(app, doctor, chat_tools, lambda: _here)

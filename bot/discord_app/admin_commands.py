@@ -8,8 +8,8 @@ from discord import app_commands
 
 from bot.discord_app import limits
 from bot.discord_app.answering import AnyInteraction
+from bot.discord_app.desk_line import DeskLine
 from bot.discord_app.replying import reply
-from bot.surface import Desk
 from bot.words import ENGLISH, Words
 
 Complete: TypeAlias = Callable[[AnyInteraction, str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
@@ -24,7 +24,7 @@ _SCOPES = [
 class AdminCommands(app_commands.Group):
     """What an administrator can set and see."""
 
-    def __init__(self, desk: Desk, complete: Complete, words: Words = ENGLISH) -> None:
+    def __init__(self, desk: DeskLine, complete: Complete, words: Words = ENGLISH) -> None:
         """`complete` finds configurations by the beginning of their names."""
         super().__init__(
             name="massgen-admin",
@@ -62,7 +62,7 @@ class AdminCommands(app_commands.Group):
         """Put a question to the desk, if the person may."""
         await reply(
             interaction,
-            lambda by, place: self._desk.admin(by, place, verb, name=name, scope=scope, value=value),
+            lambda by, place: self._desk().admin(by, place, verb, name=name, scope=scope, value=value),
             self._words,
             needs_manager=True,
         )

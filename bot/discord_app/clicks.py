@@ -8,9 +8,10 @@ from bot.cards import CallItem, CallList, Card, Line, Paragraph, Tone, Verb
 from bot.discord_app.answering import AnyInteraction, answered, fill_in, sentence, take_silently, tell, tell_pages
 from bot.discord_app.answering import wait_in_private as wait
 from bot.discord_app.buttons import Control, Pressed, yes_view
+from bot.discord_app.desk_line import DeskLine
 from bot.discord_app.modals import typed, words_modal
 from bot.discord_app.people import person_of, place_of
-from bot.surface import Desk, Place, Said
+from bot.surface import Place, Said
 from bot.words import ENGLISH, Words
 from coordination.domain.person import Person
 
@@ -21,7 +22,7 @@ _PATIENCE = 2.0
 class Clicks:
     """Takes clicks and submitted windows to the desk. Every one of them is answered."""
 
-    def __init__(self, desk: Desk, words: Words = ENGLISH) -> None:
+    def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
         """The desk decides; this only carries."""
         self._desk = desk
         self._words = words
@@ -54,7 +55,7 @@ class Clicks:
                 return
             by, place = person_of(interaction, guild), place_of(interaction, guild)
             await take_silently(interaction)
-            said = await self._desk.press(
+            said = await self._desk().press(
                 by, what.id, place=place, message=what.message, text=typed(interaction.data), once=str(interaction.id)
             )
             await _tell_what(interaction, said)
@@ -64,11 +65,11 @@ class Clicks:
     ) -> None:
         await take_silently(interaction)
         message = _message_of(interaction)
-        found = await self._desk.peek(what.id, place=place, message=message)
+        found = await self._desk().peek(what.id, place=place, message=message)
         if found is not None and found.verb is Verb.DETAILS:
-            await tell_pages(interaction, await self._desk.details(by, place, found.run))
+            await tell_pages(interaction, await self._desk().details(by, place, found.run))
             return
-        said = await self._desk.press(by, what.id, place=place, message=message, text=text, once=str(interaction.id))
+        said = await self._desk().press(by, what.id, place=place, message=message, text=text, once=str(interaction.id))
         await _tell_what(interaction, said)
 
     async def _ask_for_words(self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place) -> None:
@@ -76,7 +77,7 @@ class Clicks:
         message = _message_of(interaction)
         try:
             async with asyncio.timeout(_PATIENCE):
-                found = await self._desk.peek(what.id, place=place, message=message)
+                found = await self._desk().peek(what.id, place=place, message=message)
         except TimeoutError:
             await tell(interaction, sentence(self._words.say("discord.too_slow"), self._words))
             return
@@ -90,12 +91,12 @@ class Clicks:
         """Name what is about to run, to the one who clicked, before the click counts."""
         await wait(interaction)
         message = _message_of(interaction)
-        found = await self._desk.peek(what.id, place=place, message=message)
+        found = await self._desk().peek(what.id, place=place, message=message)
         if found is None:
-            said = await self._desk.press(by, what.id, place=place, message=message, once=str(interaction.id))
+            said = await self._desk().press(by, what.id, place=place, message=message, once=str(interaction.id))
             await _replace(interaction, said)
             return
-        calls = _calls_in(await self._desk.details(by, place, found.run))
+        calls = _calls_in(await self._desk().details(by, place, found.run))
         await fill_in(
             interaction,
             self._question(calls),
@@ -121,7 +122,7 @@ class Clicks:
     async def _confirmed(self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place) -> None:
         """The yes to the private question, which then goes."""
         await take_silently(interaction)
-        said = await self._desk.press(by, what.id, place=place, message=what.message, once=str(interaction.id))
+        said = await self._desk().press(by, what.id, place=place, message=what.message, once=str(interaction.id))
         await _replace(interaction, said)
 
 

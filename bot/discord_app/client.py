@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+import aiohttp
 import discord
 from discord import app_commands
 from typing_extensions import override
@@ -17,6 +18,7 @@ from bot.discord_app.modals import ASK, custom_id_of
 from bot.discord_app.surface import DiscordSurface
 from bot.surface import Desk
 from bot.words import ENGLISH, Words
+from coordination.errors import ConfigError, StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +32,8 @@ LONGEST_WAIT = 30.0
 class DiscordClient(discord.AutoShardedClient):
     """One bot on as many servers as it was added to."""
 
-    def __init__(self, desk: Desk, words: Words = ENGLISH) -> None:
-        """The desk answers; cards are posted by `surface`."""
+    def __init__(self, words: Words = ENGLISH) -> None:
+        """Cards are posted by `surface`, from the login on; people are answered once there is a desk."""
         super().__init__(
             intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),
@@ -43,10 +45,17 @@ class DiscordClient(discord.AutoShardedClient):
         )
         self.surface = DiscordSurface(self, words)
         self.tree = Tree(self, words)
-        self._clicks = Clicks(desk, words)
-        self._requests = Requests(desk, words)
-        self._mentions = Mentions(self, desk, self.surface)
-        add_commands(self.tree, self._requests, desk, words)
+        self.desk: Desk | None = None
+        self._words = words
+        self._clicks = Clicks(self._open_desk, words)
+        self._requests = Requests(self._open_desk, words)
+        self._mentions = Mentions(self, self._open_desk, self.surface)
+        add_commands(self.tree, self._requests, self._open_desk, words)
+
+    def _open_desk(self) -> Desk:
+        if self.desk is None:
+            raise StorageError(self._words.say("discord.not_open"))
+        return self.desk
 
     @override
     async def setup_hook(self) -> None:
@@ -95,20 +104,45 @@ class Tree(app_commands.CommandTree[discord.Client]):
             raise getattr(error, "original", error)
 
 
-async def until_closed(client: DiscordClient, token: str, ending: asyncio.Event) -> None:
-    """Stay connected until `ending`, then leave in order.
+async def log_in(client: DiscordClient, token: str) -> None:
+    """Find out whether the token is good; from here on cards can be posted.
 
     Raises:
-        discord.LoginFailure: the token is not good.
+        ConfigError: it is not, or Discord can't be asked.
     """
-    async with client, asyncio.TaskGroup() as group:
-        group.create_task(_leave(client, ending))
-        try:
-            await client.start(token)
-        finally:
-            ending.set()
+    try:
+        await client.login(token)
+    except discord.LoginFailure:
+        raise ConfigError([ENGLISH.say("discord.bad_token")]) from None
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        _log.warning("the login failed", exc_info=error)
+        raise ConfigError([ENGLISH.say("discord.unreachable")]) from None
 
 
-async def _leave(client: DiscordClient, ending: asyncio.Event) -> None:
-    await ending.wait()
-    await client.close()
+async def serve(client: DiscordClient, desk: Desk, ending: asyncio.Event) -> None:
+    """Listen until `ending`. What is clicked after that is answered with a request for patience.
+
+    Raises:
+        ConfigError: Discord does not want this bot to listen.
+    """
+    client.desk = desk
+    try:
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(_listen(client))
+            await ending.wait()
+            listening.cancel()
+    except* discord.ConnectionClosed as closed:
+        _log.exception("the gateway refused us")
+        raise ConfigError([ENGLISH.say("discord.gateway_refused", code=_code(closed))]) from None
+    finally:
+        client.desk = None
+
+
+async def _listen(client: DiscordClient) -> None:
+    await client.connect()
+    # Only a closed client comes here without an error.
+    raise ConfigError([ENGLISH.say("discord.unreachable")])
+
+
+def _code(group: BaseExceptionGroup[BaseException]) -> str:
+    return next((str(each.code) for each in group.exceptions if isinstance(each, discord.ConnectionClosed)), "")

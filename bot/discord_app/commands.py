@@ -6,12 +6,12 @@ from discord import app_commands
 from bot.discord_app import limits
 from bot.discord_app.admin_commands import AdminCommands
 from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
+from bot.discord_app.desk_line import DeskLine
 from bot.discord_app.markdown import head_of
 from bot.discord_app.modals import ask_modal, typed
 from bot.discord_app.people import place_of
 from bot.discord_app.permissions import missing
 from bot.discord_app.replying import reply
-from bot.surface import Desk
 from bot.words import ENGLISH, Words
 
 Words6000 = app_commands.Range[str, 1, limits.COMMAND_TEXT]
@@ -21,7 +21,7 @@ Name = app_commands.Range[str, 1, limits.CHOICE_TEXT]
 class Requests:
     """Starts runs: from the command, and from the window of the message command."""
 
-    def __init__(self, desk: Desk, words: Words = ENGLISH) -> None:
+    def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
         """The desk decides."""
         self._desk = desk
         self._words = words
@@ -39,11 +39,11 @@ class Requests:
             once = str(interaction.id)
             await reply(
                 interaction,
-                lambda by, place: self._desk.ask(by, place, prompt, config=config, once=once),
+                lambda by, place: self._desk().ask(by, place, prompt, config=config, once=once),
                 self._words,
             )
         else:
-            await reply(interaction, self._desk.help, self._words)
+            await reply(interaction, lambda by, place: self._desk().help(by, place), self._words)
 
     async def submitted(self, interaction: AnyInteraction) -> None:
         """The window of `from_message` came back."""
@@ -61,13 +61,13 @@ class Requests:
         """The configurations whose names begin so."""
         if interaction.guild_id is None:
             return []
-        names = await self._desk.config_names(place_of(interaction, interaction.guild_id), current)
+        names = await self._desk().config_names(place_of(interaction, interaction.guild_id), current)
         fitting = [name for name in names if limits.units(name) <= limits.CHOICE_TEXT]
         return [app_commands.Choice(name=name, value=name) for name in fitting[: limits.CHOICES]]
 
 
 def add_commands(
-    tree: app_commands.CommandTree[discord.Client], requests: Requests, desk: Desk, words: Words = ENGLISH
+    tree: app_commands.CommandTree[discord.Client], requests: Requests, desk: DeskLine, words: Words = ENGLISH
 ) -> None:
     """Give the tree every command that there is."""
     say = words.say
@@ -90,7 +90,7 @@ def add_commands(
 class RunCommands(app_commands.Group):
     """`/massgen-runs`: look at runs, stop them, start them again."""
 
-    def __init__(self, desk: Desk, words: Words = ENGLISH) -> None:
+    def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
         """The desk answers."""
         super().__init__(name="massgen-runs", description=words.say("discord.cmd.runs"), guild_only=True)
         self._desk = desk
@@ -100,23 +100,25 @@ class RunCommands(app_commands.Group):
     @app_commands.describe(mine=ENGLISH.say("discord.cmd.mine"), waiting=ENGLISH.say("discord.cmd.waiting"))
     async def list_runs(self, interaction: AnyInteraction, mine: bool = False, waiting: bool = False) -> None:
         """The newest runs here."""
-        await reply(interaction, lambda by, place: self._desk.runs(by, place, mine=mine, waiting=waiting), self._words)
+        await reply(
+            interaction, lambda by, place: self._desk().runs(by, place, mine=mine, waiting=waiting), self._words
+        )
 
     @app_commands.command(name="show", description=ENGLISH.say("discord.cmd.show"))
     @app_commands.describe(run=ENGLISH.say("discord.cmd.run"))
     async def show(self, interaction: AnyInteraction, run: Name) -> None:
         """One run."""
-        await reply(interaction, lambda by, place: self._desk.show(by, place, run), self._words)
+        await reply(interaction, lambda by, place: self._desk().show(by, place, run), self._words)
 
     @app_commands.command(name="cancel", description=ENGLISH.say("discord.cmd.cancel"))
     @app_commands.describe(run=ENGLISH.say("discord.cmd.run"))
     async def cancel(self, interaction: AnyInteraction, run: Name) -> None:
         """Stop a run."""
-        await reply(interaction, lambda by, place: self._desk.cancel(by, place, run), self._words)
+        await reply(interaction, lambda by, place: self._desk().cancel(by, place, run), self._words)
 
     @app_commands.command(name="retry", description=ENGLISH.say("discord.cmd.retry"))
     @app_commands.describe(run=ENGLISH.say("discord.cmd.run"))
     async def retry(self, interaction: AnyInteraction, run: Name) -> None:
         """Ask the same again."""
         once = str(interaction.id)
-        await reply(interaction, lambda by, place: self._desk.retry(by, place, run, once=once), self._words)
+        await reply(interaction, lambda by, place: self._desk().retry(by, place, run, once=once), self._words)

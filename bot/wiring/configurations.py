@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.people import CONSOLE
+from bot.places import TENANT_VARIABLE
 from bot.wiring.models import Models
 from coordination.knobs import RunProfile
 from coordination.ports import Model, ToolDefinition
@@ -38,7 +39,7 @@ class Configurations:
 
     def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
         """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
-        settings = parse(text, origin=origin, environ=self.environ)
+        settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant})
         self.build.check(settings.agents)
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
         return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)

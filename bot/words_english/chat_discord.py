@@ -70,6 +70,8 @@ DISCORD = {
     "help.chat_tools": "Tool servers (MCP, stdio) that let agents use a chat.",
     "help.chat_tools_discord": "Discord's channels and messages as tools, confined to one server.",
     "help.chat_tools_guild": "The server's id; without it, the one that the run comes from.",
+    "discord.not_open": "The bot is being started or stopped. Nothing was done; please try again in a moment.",
+    "discord.gateway_refused": "Discord ended the connection for good (code {code}); the operator must look at its settings.",
     "discord.no_token": "Set DISCORD_BOT_TOKEN to the token from your application's Bot page.",
     "discord.bad_token": (
         "Discord refuses the token in DISCORD_BOT_TOKEN; copy it again from your application's Bot page."
@@ -77,8 +79,8 @@ DISCORD = {
     "discord.unreachable": "Discord can't be reached; check the network and try again.",
     "discord.bad_address": "{variable} is not an address that begins with {schemes}.",
     "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT must be a number from 0 to 65535.",
-    "discord.ready": "Ready as {name}, in {guilds} servers. Ctrl-C or SIGTERM ends it.",
-    "discord.ended": "Ended.",
+    "discord.ready": "Logged in as {name}. Ctrl-C or SIGTERM ends it.",
+    "discord.health": "Health on port {port}: /live and /ready.",
     "discord.synced.one": "Discord knows {count} command now.",
     "discord.synced.other": "Discord knows {count} commands now.",
     "discord.in_step": "Discord knows these commands already.",

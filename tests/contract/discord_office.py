@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.cards import CallItem, CallList, Card, Line, Span, Tone, Verb
 from bot.discord_app.addresses import aim
-from bot.discord_app.client import DiscordClient, until_closed
+from bot.discord_app.client import DiscordClient, log_in, serve
 from bot.surface import Desk, Place, Posted, Press, Said
 from coordination.domain.person import Person
 from tests.servers.discord_server import TOKEN, DiscordServer
@@ -120,7 +120,7 @@ class Ids:
 async def a_bot(server: DiscordServer, desk: Desk) -> AsyncGenerator[DiscordClient]:
     """A bot that is ready."""
     aim({"DISCORD_API_URL": server.api})
-    client = DiscordClient(desk)
+    client = DiscordClient()
     ending, ready = asyncio.Event(), asyncio.Event()
 
     # `on_ready` comes two seconds later, when no more servers have appeared.
@@ -128,8 +128,9 @@ async def a_bot(server: DiscordServer, desk: Desk) -> AsyncGenerator[DiscordClie
         ready.set()
 
     client.event(on_connect)
-    async with asyncio.TaskGroup() as group:
-        connected = group.create_task(until_closed(client, TOKEN, ending))
+    async with client, asyncio.TaskGroup() as group:
+        await log_in(client, TOKEN)
+        connected = group.create_task(serve(client, desk, ending))
         try:
             async with asyncio.timeout(10):
                 await ready.wait()

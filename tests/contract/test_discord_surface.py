@@ -14,7 +14,7 @@ from bot.presenter.view import view_of
 from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, Posted, SlowDown, Surface
 from coordination.domain.person import Person
 from tests.builders import a_call
-from tests.contract.discord_office import Ids, NoteDesk, here, note
+from tests.contract.discord_office import Ids, here, note
 from tests.servers.discord_limits import complaints_of
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.stories import waiting
@@ -34,7 +34,7 @@ async def server() -> AsyncGenerator[DiscordServer]:
 async def surface(server: DiscordServer) -> AsyncGenerator[DiscordSurface]:
     """Logged in, and not connected: posting needs no gateway."""
     aim({"DISCORD_API_URL": server.api})
-    async with DiscordClient(NoteDesk()) as client:
+    async with DiscordClient() as client:
         await client.login(TOKEN)
         yield client.surface
 

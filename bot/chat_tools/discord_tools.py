@@ -1,0 +1,200 @@
+"""`python -m bot.chat_tools.discord_tools`: an MCP server on stdio whose tools read and write one Discord server.
+
+DISCORD_BOT_TOKEN is the bot's token. The server is the one of `--guild`, or of the run: MASSGEN_BOT_TENANT names it.
+"""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+
+from bot.chat_tools.discord_api import DiscordApi, Json, snowflake
+
+READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
+ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+MARKS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+DESTROYS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
+
+REAL_API = "https://discord.com/api/v10"
+IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
+
+# https://discord.com/developers/docs/resources/message#create-message
+_LONGEST_MESSAGE = 2000
+_MOST_MESSAGES = 100
+_LONGEST_NAME = 100
+_TEXT_CHANNELS = {0: "text", 5: "announcements", 15: "forum", 16: "media"}
+_PUBLIC_THREAD = 11
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The tools' work. Nobody is notified by a message unless its arguments name them."""
+
+    api: DiscordApi
+
+    async def list_channels(self) -> str:
+        """The text channels of the server, one a line: id, name, kind, topic."""
+        found = await self.api.read(f"/guilds/{self.api.guild}/channels")
+        rows = [each for each in _list(found) if isinstance(each, dict) and each.get("type") in _TEXT_CHANNELS]
+        lines = [
+            f"{_text(row, 'id')}  #{_text(row, 'name')}  {_TEXT_CHANNELS[_number(row, 'type')]}  {_text(row, 'topic')}"
+            for row in rows
+        ]
+        return "\n".join(line.rstrip() for line in lines) or "The server has no text channel."
+
+    async def read_messages(self, channel: str, limit: int = 20) -> str:
+        """The newest messages of a channel or thread, oldest first: id, author, text.
+
+        Discord leaves out the texts of other people's messages unless the bot has the Message Content intent.
+        """
+        most = max(1, min(limit, _MOST_MESSAGES))
+        found = await self.api.read(f"/channels/{await self.api.confine(channel)}/messages?limit={most}")
+        return "\n".join(_message(each) for each in _list(found)[::-1]) or "There is no message."
+
+    async def send_message(
+        self,
+        context: Context,
+        channel: str,
+        content: str,
+        mention_users: list[str] | None = None,
+        mention_roles: list[str] | None = None,
+    ) -> str:
+        """Send a message to a channel or thread, of up to 2000 characters. Mentions in it notify nobody.
+
+        Unless they are of users or roles whose ids are listed as well. Everyone at once can't be notified.
+        """
+        if not content.strip() or _units(content) > _LONGEST_MESSAGE:
+            raise ToolError(f"A message has between 1 and {_LONGEST_MESSAGE} characters; nothing was sent.")
+        users, roles = _ids(mention_users), _ids(mention_roles)
+        place = await self.api.confine(channel)
+        body: dict[str, Json] = {
+            "content": content,
+            "allowed_mentions": {"parse": [], "users": users, "roles": roles},
+            "nonce": _nonce(context),
+            "enforce_nonce": True,
+        }
+        sent = await self.api.write("POST", f"/channels/{place}/messages", body, repeats=True)
+        return f"Sent message {_text(sent, 'id')} to {place}."
+
+    async def create_thread(self, channel: str, name: str, message: str = "") -> str:
+        """Open a public thread in a channel, or under a message of it."""
+        if not name.strip() or _units(name) > _LONGEST_NAME:
+            raise ToolError(f"A thread's name has between 1 and {_LONGEST_NAME} characters; nothing was opened.")
+        place = await self.api.confine(channel)
+        body: dict[str, Json] = {"name": name}
+        if message:
+            path = f"/channels/{place}/messages/{snowflake(message)}/threads"
+        else:
+            path, body = f"/channels/{place}/threads", {**body, "type": _PUBLIC_THREAD}
+        made = await self.api.write("POST", path, body)
+        return f"Opened thread {_text(made, 'id')} in {place}."
+
+    async def add_reaction(self, channel: str, message: str, emoji: str) -> str:
+        """React to a message with an emoji, such as 👍; one of the server's own is name:id."""
+        place, number = await self.api.confine(channel), snowflake(message)
+        path = f"/channels/{place}/messages/{number}/reactions/{quote(emoji, safe='')}/@me"
+        await self.api.write("PUT", path, repeats=True)
+        return f"Reacted to {number} with {emoji}."
+
+    async def pin_message(self, channel: str, message: str) -> str:
+        """Pin a message to its channel."""
+        place, number = await self.api.confine(channel), snowflake(message)
+        await self.api.write("PUT", f"/channels/{place}/messages/pins/{number}", repeats=True)
+        return f"Pinned {number} in {place}."
+
+    async def delete_message(self, channel: str, message: str) -> str:
+        """Delete a message for good."""
+        place, number = await self.api.confine(channel), snowflake(message)
+        await self.api.write("DELETE", f"/channels/{place}/messages/{number}")
+        return f"Deleted {number} in {place}."
+
+
+def server_of(tools: Tools) -> MCPServer:
+    """The server with every tool, and the truth about each."""
+    server = MCPServer("discord")
+    for read in (tools.list_channels, tools.read_messages):
+        server.tool(annotations=READS, structured_output=False)(read)
+    server.tool(annotations=ADDS, structured_output=False)(tools.send_message)
+    server.tool(annotations=ADDS, structured_output=False)(tools.create_thread)
+    for mark in (tools.add_reaction, tools.pin_message):
+        server.tool(annotations=MARKS, structured_output=False)(mark)
+    server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)
+    return server
+
+
+async def serve(environ: Mapping[str, str], guild: str = "") -> int:
+    """Serve until standard input ends; the exit status. Without a server to be confined to, nothing is served."""
+    token = environ.get("DISCORD_BOT_TOKEN", "").strip()
+    place = guild or guild_of(environ.get("MASSGEN_BOT_TENANT", ""))
+    if not token:
+        return _refuse("Put your bot's token into DISCORD_BOT_TOKEN.")
+    if not (place.isascii() and place.isdecimal()):
+        return _refuse("Say which server: --guild ID, or MASSGEN_BOT_TENANT=discord:ID.")
+    address = (environ.get("DISCORD_API_URL") or REAL_API).rstrip("/")
+    await server_of(Tools(DiscordApi(token, address, place))).run_stdio_async()
+    return 0
+
+
+def guild_of(tenant: str) -> str:
+    """The server's id in `discord:<id>`; a run from elsewhere has none."""
+    surface, _, number = tenant.partition(":")
+    return number if surface == "discord" else ""
+
+
+def main() -> None:
+    """As a program of its own."""
+    options = sys.argv[1:]
+    guild = options[1] if len(options) == 2 and options[0] == "--guild" else ""
+    sys.exit(asyncio.run(serve(os.environ, guild)))
+
+
+def _refuse(text: str) -> int:
+    sys.stderr.write(f"{text}\n")
+    return 2
+
+
+def _nonce(context: Context) -> str:
+    """Discord keeps messages with one nonce to one for some minutes; the caller's key makes that last over a restart."""
+    meta = context.request_context.meta
+    key = dict(meta).get(IDEMPOTENCY_KEY) if meta else None
+    return hashlib.sha256(key.encode()).hexdigest()[:24] if isinstance(key, str) else secrets.token_hex(12)
+
+
+def _ids(numbers: list[str] | None) -> list[Json]:
+    return [snowflake(each) for each in numbers or ()]
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _message(message: Json) -> str:
+    author = message.get("author") if isinstance(message, dict) else None
+    return f"{_text(message, 'id')}  {_text(author, 'username') or '-'}  {_text(message, 'content')}"
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object, key: str) -> str:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _number(value: object, key: str) -> int:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The commands for Discord: serve it, sync its commands, invite the bot, look whether it is well, lend agents its tools."""
+
+# ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.failing import reported
+from bot.cli.here import Here
+from bot.console_app.exits import Exit
+from bot.presenter.visible import visible
+from bot.words import ENGLISH
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from bot.surface import Desk, Surface
+
+_help = ENGLISH.say
+_Guild = Annotated[int, typer.Option("--guild", metavar="ID", min=0, help=_help("help.discord_guild"))]
+_ToolsGuild = Annotated[str, typer.Option("--guild", metavar="ID", help=_help("help.chat_tools_guild"))]
+
+
+def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
+    """Add `discord`, `discord run|sync|invite`, `doctor discord` and `chat-tools discord` to the command line."""
+    discord = typer.Typer(help=_help("help.discord"), invoke_without_command=True, rich_markup_mode=None)
+    app.add_typer(discord, name="discord")
+
+    @discord.callback()
+    def _discord(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            _run()
+
+    @discord.command("run", help=_help("help.discord_run"))
+    @reported
+    def _run() -> int:
+        return run(here())
+
+    @discord.command("sync", help=_help("help.discord_sync"))
+    @reported
+    def _sync(*, guild: _Guild = 0) -> int:
+        return sync(here(), guild)
+
+    @discord.command("invite", help=_help("help.discord_invite"))
+    @reported
+    def _invite() -> int:
+        return invite(here())
+
+    @doctor.command("discord", help=_help("help.doctor_discord"))
+    @reported
+    def _doctor() -> int:
+        return examine(here())
+
+    @chat_tools.command("discord", help=_help("help.chat_tools_discord"))
+    @reported
+    def _chat_tools(*, guild: _ToolsGuild = "") -> int:
+        return lend_tools(here(), guild)
+
+
+def run(here: Here) -> Exit:
+    """Serve until SIGTERM or Ctrl-C."""
+    asyncio.run(_serve(here))
+    return Exit.DONE
+
+
+async def _serve(here: Here) -> None:
+    from bot.discord_app.program import run_bot
+
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+
+    def open_desk(surface: "Surface") -> "AbstractAsyncContextManager[Desk]":
+        from bot.wiring.surfaces import open_desk
+
+        return open_desk(here.environ, here.parts(), [surface])
+
+    def tell(name: str, port: int) -> None:
+        here.complain(ENGLISH.say("discord.ready", name=visible(name)))
+        if port:
+            here.complain(ENGLISH.say("discord.health", port=port))
+
+    await run_bot(here.environ, open_desk, ending=ending, tell=tell)
+
+
+def sync(here: Here, guild: int) -> Exit:
+    """Tell Discord the commands, unless it knows them."""
+    from bot.discord_app.program import logged_in
+    from bot.discord_app.syncing import sync_commands
+
+    async def work() -> int | None:
+        async with logged_in(here.environ) as client:
+            return await sync_commands(client, guild or None)
+
+    number = asyncio.run(work())
+    here.tell(ENGLISH.say("discord.in_step") if number is None else ENGLISH.say("discord.synced", count=number))
+    return Exit.DONE
+
+
+def invite(here: Here) -> Exit:
+    """Print the link."""
+    from bot.discord_app.program import invitation, logged_in
+
+    async def work() -> str:
+        async with logged_in(here.environ) as client:
+            return invitation(client)
+
+    here.tell(asyncio.run(work()))
+    return Exit.DONE
+
+
+def examine(here: Here) -> Exit:
+    """A line for each thing that was looked at; fails if a person must do something."""
+    from bot.discord_app.doctor import examine as examined
+
+    found = asyncio.run(examined(here.environ))
+    for each in found:
+        here.tell(f"{'ok' if each.is_well else '!!'}  {visible(each.text)}")
+    return Exit.DONE if all(each.is_well for each in found) else Exit.USAGE
+
+
+def lend_tools(here: Here, guild: str) -> Exit:
+    """Serve the tools until standard input ends."""
+    from bot.chat_tools import discord_tools
+
+    return Exit.USAGE if asyncio.run(discord_tools.serve(here.environ, guild)) else Exit.DONE

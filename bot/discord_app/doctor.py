@@ -1,0 +1,54 @@
+"""What is missing on Discord's side, in the order in which a person would mend it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import discord
+
+from bot.discord_app.client import DiscordClient
+from bot.discord_app.permissions import all_missing
+from bot.discord_app.program import invitation, logged_in
+from bot.discord_app.syncing import is_in_step
+from bot.words import ENGLISH
+
+_MOST_GUILDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    is_well: bool
+    text: str
+
+
+async def examine(environ: Mapping[str, str]) -> list[Finding]:
+    """Look at the token, the commands, and the permissions per server and channel.
+
+    Raises:
+        ConfigError: there is nothing to look at without a good token.
+    """
+    say = ENGLISH.say
+    async with logged_in(environ) as client:
+        found = [Finding(is_well=True, text=say("doctor.token", name=str(client.user)))]
+        in_step = await is_in_step(client)
+        found.append(Finding(is_well=in_step, text=say("doctor.commands" if in_step else "doctor.commands_missing")))
+        guilds = [guild async for guild in client.fetch_guilds(limit=_MOST_GUILDS)]
+        if not guilds:
+            found.append(Finding(is_well=False, text=f"{say('doctor.no_guilds')} {invitation(client)}"))
+        for guild in guilds:
+            found += await _guild(client, guild.id)
+        return found
+
+
+async def _guild(client: DiscordClient, number: int) -> list[Finding]:
+    """One line for a server, or one for each channel where something is missing."""
+    guild = await client.fetch_guild(number)
+    me = await guild.fetch_member(client.user.id if client.user else 0)
+    lacking: list[Finding] = []
+    for channel in await guild.fetch_channels():
+        if isinstance(channel, discord.TextChannel) and (missing := all_missing(channel.permissions_for(me))):
+            text = ENGLISH.say("doctor.channel", name=channel.name, permissions=", ".join(missing))
+            lacking.append(Finding(is_well=False, text=ENGLISH.say("doctor.guild", name=guild.name, text=text)))
+    whole = ENGLISH.say("doctor.guild", name=guild.name, text=ENGLISH.say("doctor.guild_whole"))
+    return lacking or [Finding(is_well=True, text=whole)]

@@ -1,0 +1,51 @@
+"""Keeping Discord's list of commands in step with ours: it is written only when it differs, as writes are counted."""
+
+import json
+from typing import Any
+
+import discord
+
+from bot.discord_app.client import DiscordClient
+
+_COMPARED = (
+    "name", "type", "description", "options", "choices", "value", "required", "autocomplete", "min_length", "max_length",
+    "default_member_permissions",
+)  # fmt: skip
+_SLASH = 1
+
+
+async def sync_commands(client: DiscordClient, guild: int | None) -> int | None:
+    """Tell Discord the commands, for all servers or for one. Returns how many; None if it knows them already."""
+    if await is_in_step(client, guild):
+        return None
+    if guild is None:
+        return len(await client.tree.sync())
+    client.tree.copy_global_to(guild=discord.Object(guild))
+    return len(await client.tree.sync(guild=discord.Object(guild)))
+
+
+async def is_in_step(client: DiscordClient, guild: int | None = None) -> bool:
+    """Whether Discord has the commands as they are now."""
+    application = client.application_id or 0
+    if guild is None:
+        known: object = await client.http.get_global_commands(application)
+    else:
+        known = await client.http.get_guild_commands(application, guild)
+    ours = [command.to_dict(client.tree) for command in client.tree.get_commands()]
+    return _normal(known) == _normal(ours)
+
+
+def _normal(commands: object) -> list[str]:
+    """Commands without what Discord adds, and without what it leaves out."""
+    listed = commands if isinstance(commands, list) else []
+    return sorted(json.dumps(_compared(each), sort_keys=True) for each in listed)
+
+
+def _compared(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape, compared and thrown away
+    if isinstance(part, list):
+        return [_compared(each) for each in part]
+    if not isinstance(part, dict):
+        return str(part)
+    # Discord leaves the type of a slash command out in some answers.
+    kept = {"type": _SLASH, **part}
+    return {name: _compared(kept[name]) for name in _COMPARED if kept.get(name) not in (None, False, "", [])}
