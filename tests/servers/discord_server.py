@@ -223,6 +223,7 @@ class DiscordServer(World):
             route("PATCH", "/channels/{channel}/messages/{message}", self._patch),
             route("DELETE", "/channels/{channel}/messages/{message}", self._delete),
             route("POST", "/channels/{channel}/messages/{message}/threads", self._thread),
+            route("POST", "/channels/{channel}/threads", self._loose_thread),
             route("PUT", "/channels/{channel}/messages/{message}/reactions/{emoji}/@me", self._react),
             route("PUT", "/channels/{channel}/messages/pins/{message}", self._pin),
             route("POST", "/interactions/{id}/{token}/callback", self._callback),
@@ -332,6 +333,14 @@ class DiscordServer(World):
         made = self.channel_json(self.guild_of(message.channel), message.id)
         await self.dispatch("THREAD_CREATE", {**made, "newly_created": True})
         return _json(made, 201)
+
+    async def _loose_thread(self, request: web.Request) -> web.Response:
+        channel = request.match_info["channel"]
+        self._allow(channel, 1 << 35)
+        self._check(schema_complaints(await request.json(), "CreateTextThreadWithoutMessageRequest"))
+        number = self.number()
+        self.threads[number] = channel
+        return _json(self.channel_json(self.guild_of(channel), number), 201)
 
     async def _react(self, request: web.Request) -> web.Response:
         self.reactions.append((self._message_in(request).id, request.match_info["emoji"]))
