@@ -1,12 +1,11 @@
 """Models behind Chat Completions servers, built from what a configuration says of them."""
 
 from collections.abc import Mapping
-from typing import cast
 
+from bot.wiring.backend_values import extra_body, key_of
 from coordination.adapters.model_faults import Raw
 from coordination.adapters.openai_chat import ChatCompletionsModel, ChatOptions
 from coordination.adapters.openai_clients import OpenAIClients
-from coordination.errors import ConfigError
 from coordination.ports import Clock, Model
 from coordination.settings import BackendSettings, ModelOptions
 
@@ -21,17 +20,15 @@ class ChatCompletionsBuilder:
 
     def build(self, agent: str, backend: BackendSettings) -> Model:
         """The model of one agent."""
-        try:
-            return ChatCompletionsModel(
-                clients=self._clients,
-                model=backend.model,
-                base_url=backend.base_url,
-                api_key=backend.api_key.get_secret_value() if backend.api_key is not None else "",
-                key_name=backend.key_name,
-                options=_options(backend.options),
-            )
-        except ConfigError as error:
-            raise ConfigError([f"agent {agent}: {complaint}" for complaint in error.complaints]) from None
+        del agent
+        return ChatCompletionsModel(
+            clients=self._clients,
+            model=backend.model,
+            base_url=backend.base_url,
+            api_key=key_of(backend),
+            key_name=backend.key_name,
+            options=_options(backend.options),
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -45,13 +42,11 @@ def open_builder(environ: Mapping[str, str], clock: Clock) -> ChatCompletionsBui
 
 
 def _options(options: ModelOptions) -> ChatOptions:
-    extra: dict[str, Raw] = {name: value for name in _AS_THEY_ARE if (value := getattr(options, name)) is not None}
-    if options.text is not None and options.text.verbosity is not None:
-        extra["verbosity"] = options.text.verbosity
-    extra |= cast("dict[str, Raw]", options.extra_body or {})
+    verbosity = options.text.verbosity if options.text is not None else None
+    own: dict[str, Raw] = {} if verbosity is None else {"verbosity": verbosity}
     return ChatOptions(
         temperature=options.temperature,
         max_completion_tokens=options.output_tokens,
         reasoning_effort=options.effort,
-        extra_body=extra,
+        extra_body=own | dict(extra_body(options, *_AS_THEY_ARE)),
     )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from coordination.adapters.extras import Extra, require_extra
 from coordination.errors import ConfigError
 from coordination.ports import Clock, Model
 from coordination.settings import AgentSettings, BackendSettings, Family
@@ -11,7 +12,13 @@ from coordination.settings import AgentSettings, BackendSettings, Family
 _BUILDERS: Mapping[Family, str] = {
     "scripted": "bot.wiring.scripted:open_builder",
     "chat": "bot.wiring.chat_completions:open_builder",
+    "responses": "bot.wiring.responses:open_builder",
+    "anthropic": "bot.wiring.messages:open_builder",
+    "gemini": "bot.wiring.gemini_models:open_builder",
+    "claude_code": "bot.wiring.claude_code_models:open_builder",
 }
+
+_EXTRAS: Mapping[Family, Extra] = {"gemini": "gemini", "claude_code": "claude-code"}
 
 
 class Builder(Protocol):
@@ -45,12 +52,12 @@ class Models:
         """Look whether every agent's model can be built, without building any.
 
         Raises:
-            ConfigError: some are of a kind that can't be used here.
+            ConfigError: some need a library that is not installed.
         """
         complaints = [
-            f"agent {agent.id}: the backend type {agent.backend.type} can't be used yet; {_INSTEAD}."
+            f"agent {agent.id}: {complaint}"
             for agent in agents
-            if agent.backend.provider.family not in _BUILDERS
+            if (complaint := _missing(agent.backend.provider.family)) is not None
         ]
         if complaints:
             raise ConfigError(complaints)
@@ -68,7 +75,10 @@ class Models:
             module, _, name = _BUILDERS[family].partition(":")
             open_builder = cast("OpenBuilder", getattr(import_module(module), name))
             self._builders[family] = open_builder(self._environ, self._clock)
-        return self._builders[family].build(agent.id, backend)
+        try:
+            return self._builders[family].build(agent.id, backend)
+        except ConfigError as error:
+            raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.complaints]) from None
 
     async def aclose(self) -> None:
         """Free what the models shared."""
@@ -78,4 +88,13 @@ class Models:
             await each
 
 
-_INSTEAD = "usable now are `scripted`, and every type that speaks Chat Completions, such as chatcompletion or ollama"
+def _missing(family: Family) -> str | None:
+    """What must be installed before a model of this family can be built."""
+    extra = _EXTRAS.get(family)
+    if extra is None:
+        return None
+    try:
+        require_extra(extra)
+    except ConfigError as error:
+        return error.complaints[0]
+    return None

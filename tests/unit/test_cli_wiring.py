@@ -17,8 +17,9 @@ from bot.wiring.configurations import Configurations
 from bot.wiring.models import Models
 from bot.wiring.scripted import open_builder as open_scripted
 from coordination.adapters.clock import PacedClock, SystemClock, new_id
+from coordination.adapters.extras import Extra, is_installed
 from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
-from coordination.settings import parse
+from coordination.settings import PROVIDERS, parse
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
 from tests.service.office import Office
 
@@ -34,11 +35,31 @@ def configured(backend: str, **environ: str) -> Configurations:
     return Configurations(environ=environ, build=models, adapt=lambda given: given)
 
 
-async def test_a_model_of_a_kind_that_is_not_here_is_refused_before_anything_starts() -> None:
-    text = AGENT.format(backend="{type: gemini, model: gemini-x}")
-    with pytest.raises(ConfigError) as refused:
-        configured(text, GEMINI_API_KEY="k")(text, "x.yaml", "console")
-    assert refused.value.complaints[0].startswith("agent one: the backend type gemini can't be used yet")
+EXTRAS: dict[str, Extra] = {"gemini": "gemini", "claude_code": "claude-code"}
+
+
+@pytest.mark.parametrize("type_", sorted(PROVIDERS))
+async def test_every_backend_type_has_a_model(type_: str) -> None:
+    """One whose library is not installed is refused before anything starts, and the text names what to install."""
+    written = {
+        "scripted": "{type: scripted, script: {}}",
+        "azure_openai": "{type: azure_openai, model: m, api_key: k, base_url: 'https://a.openai.azure.com/openai/v1'}",
+    }
+    text = AGENT.format(backend=written.get(type_, f"{{type: {type_}, model: some-model, api_key: k}}"))
+    if type_ in EXTRAS and not is_installed(EXTRAS[type_]):
+        with pytest.raises(ConfigError, match="pip install"):
+            configured(text)(text, "x.yaml", "console")
+        return
+    read = configured(text)(text, "x.yaml", "console")
+    (model,) = read.models()
+    assert model.name in ("some-model", "m", "scripted")
+    await read.build.aclose()
+
+
+async def test_options_that_a_vendor_can_not_take_are_refused_by_the_agents_name() -> None:
+    text = AGENT.format(backend="{type: claude, model: claude-x, api_key: k, reasoning_effort: minimal}")
+    with pytest.raises(ConfigError, match=r"^agent one: The reasoning effort of claude-x must be one of"):
+        configured(text)(text, "x.yaml", "console").models()
 
 
 async def test_who_sits_at_a_terminal_alone_may_approve_their_own_request_unless_the_config_says_no() -> None:
@@ -74,7 +95,7 @@ async def test_the_options_of_a_configuration_reach_the_server() -> None:
 def test_an_address_that_is_none_is_told_with_the_agents_name() -> None:
     settings = parse(AGENT.format(backend="{type: azure_openai, model: m, api_key: k}"), origin="x.yaml", environ=None)
     with pytest.raises(ConfigError, match="agent one: "):
-        open_chat({}, SystemClock()).build("one", settings.agents[0].backend)
+        Models({}, SystemClock()).model(settings.agents[0])
 
 
 @pytest.mark.parametrize("pace", ["fast", "-1", "nan", "1e9"])

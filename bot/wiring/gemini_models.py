@@ -1,0 +1,50 @@
+"""Models behind the Gemini API, built from what a configuration says of them; the extra `gemini` is loaded here."""
+
+from collections.abc import Mapping
+
+from bot.wiring.backend_values import extra_body, key_of, thinking_of
+from coordination.adapters.gemini import GEMINI_BASE_URL, GeminiModel, GeminiOptions
+from coordination.adapters.gemini_clients import GeminiClients
+from coordination.ports import Clock, Model
+from coordination.settings import BackendSettings, ModelOptions
+
+
+class GeminiBuilder:
+    """Builds models that share one pool of connections per server and key."""
+
+    def __init__(self) -> None:
+        self._clients = GeminiClients()
+
+    def build(self, agent: str, backend: BackendSettings) -> Model:
+        """The model of one agent."""
+        del agent
+        return GeminiModel(
+            clients=self._clients,
+            model=backend.model,
+            base_url=backend.base_url or GEMINI_BASE_URL,
+            api_key=key_of(backend),
+            key_name=backend.key_name,
+            options=_options(backend.options),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._clients.aclose()
+
+
+def open_builder(environ: Mapping[str, str], clock: Clock) -> GeminiBuilder:
+    """One builder for the process."""
+    del environ, clock
+    return GeminiBuilder()
+
+
+def _options(options: ModelOptions) -> GeminiOptions:
+    _, budget = thinking_of(options)
+    return GeminiOptions(
+        temperature=options.temperature,
+        max_output_tokens=options.output_tokens,
+        thinking_level=options.effort,
+        thinking_budget=budget,
+        enable_web_search=options.enable_web_search,
+        extra_body=extra_body(options, "top_p", "top_k", "seed"),
+    )
