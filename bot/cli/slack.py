@@ -87,7 +87,7 @@ def serve(here: Here) -> Exit:
 async def _serve(here: Here) -> None:
     from bot.slack_app.app import opened_slack
     from bot.slack_app.settings import slack_settings
-    from bot.slack_app.words import SLACK
+    from bot.slack_app.words import ready
     from bot.wiring.application import database_url
 
     ending = asyncio.Event()
@@ -98,5 +98,5 @@ async def _serve(here: Here) -> None:
         from bot.wiring.surfaces import open_desk
 
         async with open_desk(here.environ, here.parts(), [app.surface]) as desk, app.serving(desk) as address:
-            here.complain(SLACK.say("slack.ready_at", address=address) if address else SLACK.say("slack.ready"))
+            here.complain(ready(address))
             await ending.wait()

@@ -35,7 +35,7 @@ class Answers:
         try:
             await self._send(source, rendered(card))
         except CardTooLarge:
-            await self.tell(source, SLACK.say("refused.other", code="card_too_large"))
+            await self.tell(source, SLACK.say("refused.unknown", code="card_too_large"))
 
     async def tell(self, source: Source, text: str) -> None:
         """One sentence."""

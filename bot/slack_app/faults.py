@@ -71,7 +71,7 @@ def _forbidden(error: SlackApiError, code: str) -> str:
     if code == "is_archived":
         return SLACK.say("refused.archived")
     _log.error("Slack refused: %s", code or error)
-    return SLACK.say("refused.other", code=code or "-")
+    return SLACK.say("refused.unknown", code=code or "-")
 
 
 def code_of(error: SlackApiError) -> str:

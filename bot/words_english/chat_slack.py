@@ -28,14 +28,12 @@ SLACK = {
     "modal.details.title": "Details",
     "modal.details.loading": "One moment …",
     "modal.details.page": "Page {number} of {pages}",
-    "modal.details.newer": "Newer",
     "page.next": "Next page",
     "page.back": "Previous page",
     "ask.started": "Got it. The card comes here.",
     "ask.not_here": (
         "I'm not in this channel, so I can't post here. Somebody who is: type /invite and my name, then ask again."
     ),
-    "ask.empty": "Write after my name what should be done, for example: post a summary of issue 276.",
     "ask.no_text": "There is no text in this message to plan from.",
     "storage.down": "I can't reach my database now, so nothing was changed. Try again in a minute. (ref {reference})",
     "unexpected": "Something went wrong on my side; nothing more is known here. (ref {reference})",
@@ -57,7 +55,7 @@ SLACK = {
         "I'm not installed in your workspace, or no longer: one of its admins must install the app there."
     ),
     "refused.archived": "This channel is archived, so I can't post here: unarchive it, or ask in another one.",
-    "refused.other": "Slack refused this ({code}); the operator finds more in the log.",
+    "refused.unknown": "Slack refused this ({code}); the operator finds more in the log.",
     "manifest.name": "MassGen",
     "manifest.bot": "massgen",
     "manifest.description": "Several agents agree on a plan of actions; people approve it; exactly that runs.",
