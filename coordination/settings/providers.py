@@ -67,13 +67,11 @@ _ALL = (
         hosts=("googleapis.com",),
         searches_web=True,
     ),
-    # Claude Code also works with the login of its own command line, hence no key is demanded.
     Provider(
         type="claude_code",
         title="Claude Code",
         family="claude_code",
-        key_variables=("ANTHROPIC_API_KEY",),
-        needs_key=False,
+        key_variables=("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
         searches_web=True,
     ),
     _chat("chatcompletion", "Chat Completions", "https://api.openai.com/v1", "OPENAI_API_KEY"),

@@ -212,7 +212,7 @@ def test_what_is_honoured_or_switched_off_gets_no_warning(backend: str) -> None:
 
 def test_the_same_warning_for_several_agents_is_told_once_with_the_other_lines() -> None:
     agent = "  - backend: {type: claude_code, permission_mode: plan}\n"
-    settings = parse("agents:\n" + agent * 3, origin="ops.yaml", environ={})
+    settings = parse("agents:\n" + agent * 3, origin="ops.yaml", environ={"ANTHROPIC_API_KEY": "k"})
     (told,) = settings.warnings
     assert told.startswith("ops.yaml:2: agents[0].backend.permission_mode: has no effect here: ")
     assert told.endswith(" (also in lines 3, 4)")
