@@ -36,8 +36,11 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
         with_chat_tools: Annotated[
             bool, typer.Option("--chat-tools", help="With what `chat-tools slack` needs besides.")
         ] = False,
+        as_agent: Annotated[
+            bool, typer.Option("--agent", help="As one of Slack's agents, with its own Stop button.")
+        ] = False,
     ) -> int:
-        return print_manifest(here(), url, has_chat_tools=with_chat_tools)
+        return print_manifest(here(), url, has_chat_tools=with_chat_tools, is_agent=as_agent)
 
     @doctor.command("slack", help="Say what is missing for Slack.")
     @reported
@@ -50,14 +53,14 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
         return lend_tools(here())
 
 
-def print_manifest(here: Here, url: str, *, has_chat_tools: bool) -> Exit:
+def print_manifest(here: Here, url: str, *, has_chat_tools: bool, is_agent: bool) -> Exit:
     """The manifest on standard output."""
     from bot.slack_app.manifest import manifest
     from coordination.errors import ConfigError
 
     if url and not url.startswith("https://"):
         raise ConfigError(["Slack calls https addresses only: name one with --url https://…"])
-    here.tell(manifest(url, has_chat_tools=has_chat_tools))
+    here.tell(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent))
     return Exit.DONE
 
 

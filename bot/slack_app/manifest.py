@@ -6,17 +6,20 @@ from bot.slack_app.app import EVENTS_PATH
 from bot.slack_app.asking import ADMIN_COMMAND, COMMAND
 from bot.slack_app.installations import REDIRECT_PATH
 from bot.slack_app.listeners import SHORTCUT
-from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
+from bot.slack_app.manifest_scopes import AGENT_SCOPE, CHAT_TOOL_SCOPES, SCOPES
 from bot.slack_app.words import SLACK
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
+AGENT_EVENTS = ("agent_session_stopped",)
 INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 
 
-def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
+def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False) -> str:
     """The manifest as JSON: for Socket Mode, or for HTTP at this address."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
-    scopes = sorted({*SCOPES, *(CHAT_TOOL_SCOPES if has_chat_tools else ())})
+    more = {*(CHAT_TOOL_SCOPES if has_chat_tools else ()), *((AGENT_SCOPE,) if is_agent else ())}
+    scopes = sorted({*SCOPES, *more})
+    events = [*EVENTS, *(AGENT_EVENTS if is_agent else ()), *(INSTALL_EVENTS if address else ())]
     request: dict[str, object] = {"request_url": address} if address else {}
     redirects: dict[str, object] = {"redirect_urls": [f"{url.rstrip('/')}{REDIRECT_PATH}"]} if url else {}
     return json.dumps(
@@ -28,10 +31,10 @@ def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
                 "long_description": SLACK.say("manifest.long_description"),
                 "background_color": "#1f3a5f",
             },
-            "features": _features(address),
+            "features": _features(address, is_agent=is_agent),
             "oauth_config": {**redirects, "scopes": {"bot": scopes}},
             "settings": {
-                "event_subscriptions": {**request, "bot_events": [*EVENTS, *(INSTALL_EVENTS if address else ())]},
+                "event_subscriptions": {**request, "bot_events": events},
                 "interactivity": {"is_enabled": True, **request},
                 "org_deploy_enabled": False,
                 "socket_mode_enabled": not address,
@@ -43,8 +46,10 @@ def manifest(url: str = "", *, has_chat_tools: bool = False) -> str:
     )
 
 
-def _features(address: str) -> dict[str, object]:
+def _features(address: str, *, is_agent: bool) -> dict[str, object]:
+    agent: dict[str, object] = {"agent_view": {"agent_description": SLACK.say("manifest.description")}}
     return {
+        **(agent if is_agent else {}),
         "app_home": {
             "home_tab_enabled": True,
             "messages_tab_enabled": True,

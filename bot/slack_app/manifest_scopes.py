@@ -21,3 +21,6 @@ CHAT_TOOL_SCOPES = (
     "reactions:write",
 )
 """What `massgen-bot chat-tools slack` needs besides."""
+
+AGENT_SCOPE = "assistant:write"
+"""What an app needs besides to be an agent of Slack's, with its Stop button."""

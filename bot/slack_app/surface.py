@@ -10,11 +10,13 @@ import logging
 from collections import OrderedDict
 from typing import Literal
 
+import aiohttp
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cards import Card
+from bot.cards import Card, Tone
 from bot.slack_app.faults import translated
+from bot.slack_app.manifest_scopes import AGENT_SCOPE
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from bot.slack_app.words import SLACK
 from bot.slack_app.workspaces import Clients, Workspaces, in_tenant
@@ -46,6 +48,7 @@ class SlackSurface:
         self._workspaces = workspaces
         self._clients = clients
         self._attached: OrderedDict[str, Attached] = OrderedDict()
+        self._sessions: OrderedDict[str, str] = OrderedDict()
 
     async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
@@ -56,6 +59,8 @@ class SlackSurface:
                 await self.edit(posted, card, ids)
             except (MessageGone, PlaceForbidden, SlowDown) as error:
                 _log.warning("files of a card come later: %s", error)
+        else:
+            await self._show_session(posted, card)
         return posted
 
     async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
@@ -73,6 +78,7 @@ class SlackSurface:
                 parse="none",
                 link_names=False,
             )
+        await self._show_session(posted, card)
 
     async def open_thread(self, posted: Posted, title: str) -> Place:
         """The thread under a message: in Slack every message has one, except one that is in a thread itself."""
@@ -127,6 +133,25 @@ class SlackSurface:
         if workspace is None:
             raise PlaceForbidden(SLACK.say("refused.token", code="not_installed"))
         return workspace.token
+
+    async def _show_session(self, posted: Posted, card: Card) -> None:
+        """Give Slack's own Stop button to a run that works, where the app is an agent; it is a bonus, so it may fail."""
+        workspace = await in_tenant(self._workspaces, posted.place.tenant)
+        if workspace is None or AGENT_SCOPE not in workspace.scopes:
+            return
+        key = f"{posted.place.tenant}\0{posted.place.channel}\0{posted.message}"
+        status = "processing" if card.tone is Tone.WORKING else "active"
+        if self._sessions.get(key) == status:
+            return
+        try:
+            await self._clients.steady(workspace.token).agents_sessions_setStatus(
+                channel_id=posted.place.channel, thread_ts=posted.place.thread or posted.message, status=status
+            )
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            _log.info("Slack shows no Stop button: %s", type(error).__name__)
+        self._sessions[key] = status
+        while len(self._sessions) > _REMEMBERED:
+            self._sessions.popitem(last=False)
 
     def _files_below(self, posted: Posted, card: Card) -> Attached | NotAttached:
         return self._attached.get(_files_key(posted, card), NotAttached())

@@ -206,9 +206,10 @@ async def test_the_same_click_delivered_again_counts_once(stage: Stage) -> None:
     message, _ = await stage.card(DECIDE)
     alice = stage.somebody()
     payload = alice.click_on(message, message.element("approve"))
+    now = time.time()
     for seconds in range(3):
         if isinstance(stage.line, HttpLine):
-            assert await stage.line.deliver(*stage.line.signed("interaction", payload, at=time.time() - seconds)) == 200
+            assert await stage.line.deliver(*stage.line.signed("interaction", payload, at=now - seconds)) == 200
         else:
             await stage.line.send("interaction", payload)
     await stage.whispered(1)
@@ -364,3 +365,14 @@ async def test_a_run_that_works_can_be_cancelled_from_its_card(stage: Stage) -> 
     assert "task_card" in message.text
     await stage.somebody().click(message, "cancel")
     await until_done(stage, [(Verb.CANCEL.value, "UALICE", "")])
+
+
+async def test_slacks_own_stop_cancels_the_run_of_the_thread(stage: Stage) -> None:
+    stage.desk.threads["1690000000.000001"] = "7Q4K"
+    alice = stage.somebody()
+    for thread in ("1690000000.000002", "1690000000.000001"):
+        event = {"type": "agent_session_stopped", "user": "UALICE", "channel": "C1", "thread_ts": thread}
+        await stage.line.send("event", alice.event(event))
+    await stage.server.until(lambda: stage.desk.asked)
+    assert [(verb, given[1]) for verb, _, given in stage.desk.asked] == [("cancel", "7Q4K")]
+    await stage.whispered()

@@ -8,6 +8,7 @@ from bot.cards import Card
 from bot.presenter.card import card_for
 from bot.presenter.view import view_of
 from bot.slack_app.surface import SlackSurface
+from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
 from bot.surface import MessageGone, Place, PlaceForbidden, Posted, SlowDown
 from coordination.domain.person import Person
 from coordination.domain.run import Recorded
@@ -204,3 +205,22 @@ async def test_a_server_that_is_not_there_is_patience(
     lonely = app_for(SlackServer([a_team()], address="http://127.0.0.1:1"), "socket").surface
     with pytest.raises(SlowDown):
         await lonely.post(PLACE, PLANNING, ids)
+
+
+async def test_an_agent_has_slacks_stop_button_while_it_works(server: SlackServer, ids: IssuedIds) -> None:
+    workspace = Workspace(enterprise="", team="T1", token="xoxb-T1", scopes=("chat:write", "assistant:write"))
+    surface = SlackSurface(KnownWorkspaces((workspace,)), Clients(f"{server.address}/api/"))
+    posted = await surface.post(PLACE, PLANNING, ids)
+    server.faults.append(Fault(method="agents.sessions.setStatus", error="not_allowed"))
+    await surface.edit(posted, PLANNING, ids)
+    await surface.edit(posted, card_of(waiting()), ids)
+    await surface.edit(posted, card_of(waiting()), ids)
+    said = [(each["thread_ts"], each["status"]) for each in server.called("agents.sessions.setStatus")]
+    assert said == [(posted.message, "processing"), (posted.message, "active")]
+
+
+async def test_an_app_that_is_no_agent_asks_for_no_stop_button(
+    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+) -> None:
+    await surface.post(PLACE, PLANNING, ids)
+    assert server.called("agents.sessions.setStatus") == []

@@ -45,13 +45,13 @@ async def ran(*arguments: str, **environ: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("url", ["", "https://bot.example.org", "https://bot.example.org/"])
-@pytest.mark.parametrize("has_chat_tools", [False, True])
-def test_the_manifest_is_what_slack_takes(url: str, *, has_chat_tools: bool) -> None:
+@pytest.mark.parametrize("has_more", [False, True])
+def test_the_manifest_is_what_slack_takes(url: str, *, has_more: bool) -> None:
     path = os.environ.get("SLACK_MANIFEST_SCHEMA", "")
     if not path:
         pytest.skip("SLACK_MANIFEST_SCHEMA names no schema: it is Slack's, and not part of this project")
     schema = json.loads(Path(path).read_text(encoding="utf-8"))
-    made = json.loads(manifest(url, has_chat_tools=has_chat_tools))
+    made = json.loads(manifest(url, has_chat_tools=has_more, is_agent=has_more))
     assert [error.message for error in Draft7Validator(schema).iter_errors(made)] == []
 
 

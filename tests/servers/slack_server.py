@@ -352,6 +352,9 @@ class SlackServer:
         self.reactions.append(given)
         return {"ok": True}
 
+    def _agents_sessions_setStatus(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        return {"ok": True}
+
     def _pins_add(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         self.pins.append(given)
         return {"ok": True}
