@@ -18,8 +18,8 @@ def words_modal(button: str, message: str, *, is_change: bool, words: Words) -> 
     part = "change" if is_change else "reject"
     return _modal(
         custom_id(Control.MODAL, button, message),
-        words.say(f"discord.{part}_title"),
-        words.say(f"discord.{part}_label"),
+        words.say(f"discord.window_{part}_title"),
+        words.say(f"discord.window_{part}_label"),
         is_required=is_change,
     )
 

@@ -275,7 +275,7 @@ class DiscordServer(World):
         self._check([c for each in commands for c in schema_complaints(each, "ApplicationCommandUpdateRequest")])
         scope = {"application_id": APPLICATION, "version": "1"}
         self.commands[request.match_info.get("guild", "")] = made = [
-            {**each, **scope, "id": self.number()} for each in commands
+            {"description": "", **each, **scope, **_as_discord(each), "id": self.number()} for each in commands
         ]
         return _json(made)
 
@@ -448,3 +448,9 @@ async def _body(request: web.Request) -> tuple[Payload, dict[str, str]]:
         else:
             files[part.filename or ""] = (await part.read()).decode("utf-8")
     return payload, files
+
+
+def _as_discord(command: Payload) -> Payload:
+    """Permissions come back as text."""
+    needed = command.get("default_member_permissions")
+    return {"default_member_permissions": None if needed is None else str(needed)}

@@ -1,0 +1,99 @@
+"""The real command line against a Discord on a loopback socket."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import ROOT, Program
+from tests.servers.discord_server import TOKEN, DiscordServer, Fault
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[DiscordServer]:
+    server = DiscordServer()
+    async with server.serving():
+        yield server
+    assert server.complaints == []
+
+
+async def run(server: DiscordServer, folder: Path, *arguments: str, token: str = TOKEN) -> tuple[int, str, str]:
+    """One command, to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        cwd=ROOT,
+        env=Program(folder).surroundings(DISCORD_BOT_TOKEN=token, DISCORD_API_URL=server.api),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_commands_are_written_once_and_again_only_when_they_changed(
+    server: DiscordServer, tmp_path: Path
+) -> None:
+    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord knows 4 commands now.\n", "")
+    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord knows these commands already.\n", "")
+    names = {each["name"] for each in server.commands[""]}
+    assert names == {"massgen", "massgen-runs", "massgen-admin", "Plan from this message"}
+    (admin,) = (each for each in server.commands[""] if each["name"] == "massgen-admin")
+    assert admin["default_member_permissions"] == str(1 << 5)
+    assert all((each["contexts"], each["integration_types"]) == ([0], [0]) for each in server.commands[""])
+    server.commands[""][0]["description"] = "an older text"
+    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord knows 4 commands now.\n"
+    assert sum(method == "PUT" for method, _ in server.requests) == 2
+
+
+async def test_one_server_can_have_them_at_once(server: DiscordServer, tmp_path: Path) -> None:
+    number = server.guild.id
+    assert (await run(server, tmp_path, "discord", "sync", "--guild", number))[0] == 0
+    assert (await run(server, tmp_path, "discord", "sync", "--guild", number))[1].endswith("already.\n")
+    assert set(server.commands) == {number}
+
+
+async def test_the_invitation_asks_for_the_least(server: DiscordServer, tmp_path: Path) -> None:
+    status, out, _ = await run(server, tmp_path, "discord", "invite")
+    assert status == 0
+    assert "permissions=309237763072" in out
+    assert "scope=bot+applications.commands" in out
+
+
+async def test_a_bad_token_is_one_sentence(server: DiscordServer, tmp_path: Path) -> None:
+    for command in (["discord"], ["discord", "sync"], ["doctor", "discord"]):
+        status, out, err = await run(server, tmp_path, *command, token="wrong")
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "DISCORD_BOT_TOKEN" in err
+        assert "wrong" not in err
+
+
+async def test_no_token_is_one_sentence(server: DiscordServer, tmp_path: Path) -> None:
+    status, _, err = await run(server, tmp_path, "discord", token="")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+async def test_the_doctor_says_what_is_missing_and_where(server: DiscordServer, tmp_path: Path) -> None:
+    server.guild.denied[server.channel] = (1 << 14) | (1 << 35)
+    status, out, _ = await run(server, tmp_path, "doctor", "discord")
+    assert status == 2
+    assert "ok  The token is good: massgen" in out
+    assert "!!  Discord does not know the commands as they are now." in out
+    assert "!!  home: #general needs Create Public Threads, Embed Links" in out
+    server.guild.denied.clear()
+    await run(server, tmp_path, "discord", "sync")
+    status, out, _ = await run(server, tmp_path, "doctor", "discord")
+    assert (status, "!!" in out) == (0, False)
+
+
+async def test_a_discord_that_does_not_answer_is_one_sentence(server: DiscordServer, tmp_path: Path) -> None:
+    server.faults.append(Fault("GET", "/users/@me$", times=9))
+    status, _, err = await run(server, tmp_path, "discord", "sync")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "can't be reached" in err
