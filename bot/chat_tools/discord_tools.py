@@ -186,12 +186,12 @@ def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: object, key: str) -> str:
+def _text(value: Json, key: str) -> str:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) else ""
 
 
-def _number(value: object, key: str) -> int:
+def _number(value: Json, key: str) -> int:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, int) else 0
 

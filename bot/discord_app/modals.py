@@ -15,13 +15,12 @@ ASK = "mg:ask"
 
 def words_modal(button: str, message: str, *, is_change: bool, words: Words) -> discord.ui.Modal:
     """Asks why, or what should be different."""
-    part = "change" if is_change else "reject"
-    return _modal(
-        custom_id(Control.MODAL, button, message),
-        words.say(f"discord.window_{part}_title"),
-        words.say(f"discord.window_{part}_label"),
-        is_required=is_change,
-    )
+    name = custom_id(Control.MODAL, button, message)
+    if is_change:
+        title, label = words.say("discord.window_change_title"), words.say("discord.window_change_label")
+    else:
+        title, label = words.say("discord.window_reject_title"), words.say("discord.window_reject_label")
+    return _modal(name, title, label, is_required=is_change)
 
 
 def ask_modal(text: str, words: Words) -> discord.ui.Modal:
