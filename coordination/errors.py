@@ -77,7 +77,10 @@ class ModelFault(StrEnum):
 
 
 class ModelError(CoordinationError):
-    """A model call failed. `retry_after` is in seconds, where the provider gave it."""
+    """A model call failed. `retry_after` is in seconds, where the provider gave it.
+
+    `begins_anew` marks a failure after which another provider is asked: what was tried before does not count.
+    """
 
     def __init__(
         self,
@@ -86,11 +89,13 @@ class ModelError(CoordinationError):
         *,
         is_retryable: bool = False,
         retry_after: float | None = None,
+        begins_anew: bool = False,
     ) -> None:
         super().__init__(message)
         self.fault = fault
         self.is_retryable = is_retryable
         self.retry_after = retry_after
+        self.begins_anew = begins_anew
 
 
 class IllegalTransition(RuntimeError):

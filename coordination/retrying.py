@@ -52,8 +52,10 @@ async def send_with_retry(
         try:
             return await conversation.send(said, tools)
         except ModelError as error:
-            failures += 1
-            wait = budget.wait(failures, error, chance())
+            if error.begins_anew:
+                begun, failures = clock.now(), 0
+            failures += not error.begins_anew
+            wait = 0.0 if error.begins_anew else budget.wait(failures, error, chance())
             spent = (clock.now() - begun).total_seconds()
             if not error.is_retryable or failures >= budget.attempts or spent + wait > budget.seconds:
                 raise

@@ -199,10 +199,11 @@ def used(agent: int, model: Model, reply: Reply) -> ModelUsed:
     """The event that accounts for one model call."""
     return ModelUsed(
         agent=agent,
-        model=model.name,
+        model=reply.model or model.name,
         input_tokens=reply.usage.input_tokens,
         cached_tokens=reply.usage.cached_tokens,
         output_tokens=reply.usage.output_tokens,
+        cost=reply.usage.cost,
     )
 
 

@@ -135,10 +135,11 @@ class Exchange:
         self._is_open = False
         self._rounds += 1
         cached = self._tokens.get("cache_read_input_tokens", 0)
-        fresh = self._tokens.get("input_tokens", 0) + self._tokens.get("cache_creation_input_tokens", 0)
+        stored = self._tokens.get("cache_creation_input_tokens", 0)
         self._usage = Usage(
-            input_tokens=self._usage.input_tokens + fresh + cached,
+            input_tokens=self._usage.input_tokens + self._tokens.get("input_tokens", 0) + stored + cached,
             cached_tokens=self._usage.cached_tokens + cached,
+            stored_tokens=self._usage.stored_tokens + stored,
             output_tokens=self._usage.output_tokens + self._tokens.get("output_tokens", 0),
         )
         text = "".join(block.content for block in self._blocks.values() if block.kind == "text")

@@ -72,6 +72,7 @@ class Piece:
             usage=Usage(
                 input_tokens=self.usage.input_tokens + other.usage.input_tokens,
                 cached_tokens=self.usage.cached_tokens + other.usage.cached_tokens,
+                stored_tokens=self.usage.stored_tokens + other.usage.stored_tokens,
                 output_tokens=self.usage.output_tokens + other.usage.output_tokens,
             ),
             is_paused=other.is_paused,
@@ -246,11 +247,11 @@ class PieceParts:
 
     def _whole_usage(self) -> Usage:
         cached = self._usage.get("cache_read_input_tokens", 0)
+        stored = self._usage.get("cache_creation_input_tokens", 0)
         return Usage(
-            input_tokens=self._usage.get("input_tokens", 0)
-            + self._usage.get("cache_creation_input_tokens", 0)
-            + cached,
+            input_tokens=self._usage.get("input_tokens", 0) + stored + cached,
             cached_tokens=cached,
+            stored_tokens=stored,
             output_tokens=self._usage.get("output_tokens", 0),
         )
 

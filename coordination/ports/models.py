@@ -50,20 +50,30 @@ class ToolCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Tokens of one model call. `input_tokens` includes `cached_tokens`, whatever the provider's own convention."""
+    """Tokens of one model call, and US dollars where the price is known.
+
+    `input_tokens` includes `cached_tokens` (read from a cache) and `stored_tokens` (written into one), whatever the
+    provider's own convention.
+    """
 
     input_tokens: int = 0
     cached_tokens: int = 0
+    stored_tokens: int = 0
     output_tokens: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One complete answer of a model: all text, all calls. A reply that broke off is an error, never half a Reply."""
+    """One complete answer of a model: all text, all calls. A reply that broke off is an error, never half a Reply.
+
+    `model` names the model that gave it, where that is another than was asked.
+    """
 
     text: str
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    model: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -204,7 +204,9 @@ async def test_input_tokens_include_those_written_to_and_read_from_the_cache_and
     async with line(
         Says(text="hi", usage=(first, last)), Says(text="hi", usage=({}, {"output_tokens": "many"}))
     ) as open_line:
-        assert (await open_line.send()).usage == Usage(input_tokens=105, cached_tokens=50, output_tokens=30)
+        assert (await open_line.send()).usage == Usage(
+            input_tokens=105, cached_tokens=50, stored_tokens=30, output_tokens=30
+        )
         assert (await open_line.send()).usage == Usage()
 
 

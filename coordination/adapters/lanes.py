@@ -1,0 +1,109 @@
+"""The ways to the providers, each shared by all runs of the process that use one key at one address."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from coordination.ports import Clock
+
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """What one key may be used for at most; None: as much as wanted."""
+
+    at_once: int | None = None
+    per_minute: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Waiting:
+    """A request in the queue; it may begin while fewer than `most` others are under way."""
+
+    most: int | None
+    turn: "asyncio.Future[None]"
+
+
+class Lane:
+    """Lets requests through in their order: so many at once, so many a minute, and none while the provider rests."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._under_way = 0
+        self._queue: deque[_Waiting] = deque()
+        self._begun: deque[datetime] = deque()
+        self._rests_until: datetime | None = None
+
+    def rest(self, seconds: float) -> None:
+        """The provider asked to be left alone for a while: nobody asks it again before."""
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._rests_until = max(until, self._rests_until or until)
+
+    @asynccontextmanager
+    async def passage(self, throttle: Throttle) -> AsyncGenerator[None]:
+        """Wait until a request may begin; the context is the request."""
+        await self._enter(throttle.at_once)
+        try:
+            await self._wait_for_time(throttle.per_minute)
+            yield
+        finally:
+            self._under_way -= 1
+            self._let_in()
+
+    async def _enter(self, most: int | None) -> None:
+        if not self._queue and (most is None or self._under_way < most):
+            self._under_way += 1
+            return
+        waiting = _Waiting(most=most, turn=asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._let_in()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if not waiting.turn.cancelled():
+                self._under_way -= 1
+            self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        """Begin what may begin, in its order: nobody is overtaken."""
+        while self._queue:
+            first = self._queue[0]
+            is_wanted = not first.turn.cancelled()
+            if is_wanted and first.most is not None and self._under_way >= first.most:
+                return
+            self._queue.popleft()
+            if is_wanted:
+                self._under_way += 1
+                first.turn.set_result(None)
+
+    async def _wait_for_time(self, per_minute: int | None) -> None:
+        while (wait := self._wait(per_minute)) > 0:
+            await self._clock.sleep(wait)
+        if per_minute is not None:
+            self._begun.append(self._clock.now())
+
+    def _wait(self, per_minute: int | None) -> float:
+        now = self._clock.now()
+        free_at = self._rests_until or now
+        while self._begun and self._begun[0] <= now - _MINUTE:
+            self._begun.popleft()
+        if per_minute is not None and len(self._begun) >= per_minute:
+            free_at = max(free_at, self._begun[-per_minute] + _MINUTE)
+        return (free_at - now).total_seconds()
+
+
+class Lanes:
+    """Every lane of the process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lanes: dict[tuple[str, str], Lane] = {}
+
+    def lane(self, *, base_url: str, key: str) -> Lane:
+        """The lane of this key at this address."""
+        return self._lanes.setdefault((base_url, key), Lane(self._clock))

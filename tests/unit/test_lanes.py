@@ -1,0 +1,131 @@
+"""Requests of one key keep to one lane: their order, their number, their rate, and the provider's rest."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from coordination.adapters.lanes import Lane, Lanes, Throttle
+from tests.builders import START
+
+
+class RunningClock:
+    """Sleeping moves it on."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+class Traffic:
+    """Requests that stay under way until the test ends them."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.begun: list[str] = []
+        self.ends: dict[str, asyncio.Event] = {}
+
+    async def request(self, name: str, throttle: Throttle) -> None:
+        self.ends[name] = asyncio.Event()
+        async with self.lane.passage(throttle):
+            self.begun.append(name)
+            await self.ends[name].wait()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+TWO = Throttle(at_once=2)
+
+
+async def test_no_more_than_allowed_are_under_way_and_the_others_come_in_their_order() -> None:
+    traffic = Traffic(Lane(RunningClock()))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for name in "abcd":
+            group.create_task(traffic.request(name, TWO))
+        await settle()
+        assert traffic.begun == ["a", "b"]
+        traffic.ends["b"].set()
+        await settle()
+        assert traffic.begun == ["a", "b", "c"]
+        for name in "acd":
+            traffic.ends[name].set()
+    assert traffic.begun == ["a", "b", "c", "d"]
+
+
+async def test_a_cancelled_request_leaves_its_place_to_others_wherever_it_was() -> None:
+    traffic = Traffic(Lane(RunningClock()))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        tasks = {name: group.create_task(traffic.request(name, Throttle(at_once=1))) for name in "abcd"}
+        await settle()
+        tasks["b"].cancel()
+        traffic.ends["a"].set()
+        await settle()
+        assert traffic.begun == ["a", "c"]
+        tasks["c"].cancel()
+        await settle()
+        assert traffic.begun == ["a", "c", "d"]
+        traffic.ends["d"].set()
+    assert traffic.lane._under_way == 0
+
+
+async def test_one_that_is_cancelled_at_the_moment_when_it_may_begin_takes_no_place() -> None:
+    lane = Lane(RunningClock())
+    traffic = Traffic(lane)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        first = group.create_task(traffic.request("a", Throttle(at_once=1)))
+        second = group.create_task(traffic.request("b", Throttle(at_once=1)))
+        await settle()
+        first.cancel()
+        await asyncio.sleep(0)
+        second.cancel()
+        await settle()
+        third = group.create_task(traffic.request("c", Throttle(at_once=1)))
+        await settle()
+        assert traffic.begun[-1] == "c"
+        third.cancel()
+    assert lane._under_way == 0
+
+
+async def test_when_the_provider_asks_for_rest_everybody_waits_for_the_longest_time_that_it_asked_for() -> None:
+    clock = RunningClock()
+    lane = Lane(clock)
+    lane.rest(30)
+    lane.rest(5)
+    async with lane.passage(Throttle()):
+        assert clock.slept == [30]
+    async with lane.passage(Throttle()):
+        assert clock.slept == [30]
+
+
+async def test_no_more_requests_begin_in_a_minute_than_allowed() -> None:
+    clock = RunningClock()
+    lane = Lane(clock)
+    for expected in ([], [], [60]):
+        async with lane.passage(Throttle(per_minute=2)):
+            assert clock.slept == expected
+
+
+async def test_a_lane_belongs_to_a_key_at_an_address() -> None:
+    lanes = Lanes(RunningClock())
+    assert lanes.lane(base_url="a", key="k") is lanes.lane(base_url="a", key="k")
+    assert lanes.lane(base_url="a", key="k") is not lanes.lane(base_url="a", key="l")
+    assert lanes.lane(base_url="a", key="k") is not lanes.lane(base_url="b", key="k")
+
+
+async def test_a_failure_inside_gives_the_place_back() -> None:
+    lane = Lane(RunningClock())
+    with pytest.raises(ValueError, match="no"):
+        async with lane.passage(TWO):
+            raise ValueError("no")
+    assert lane._under_way == 0

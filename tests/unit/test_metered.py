@@ -1,0 +1,185 @@
+"""What is put around a vendor's model: the lane of its key, the price of its replies, and a second model behind it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from coordination.adapters.fallback import FallbackModel
+from coordination.adapters.lanes import Lane, Throttle
+from coordination.adapters.metered import MeteredModel
+from coordination.adapters.prices import context_window, listed_price
+from coordination.errors import ModelError, ModelFault
+from coordination.ports import Conversation, Model, Occasion, Reply, Told, ToolResult, Usage
+from coordination.retrying import RetryBudget, send_with_retry
+from tests.fakes import FakeClock, PlayedConversation, PlayedModel, calls, raises, says
+from tests.unit.test_lanes import RunningClock
+
+OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+GO = (Told(text="go"),)
+
+
+def failed(fault: ModelFault, *, is_retryable: bool = True, retry_after: float | None = None) -> ModelError:
+    return ModelError(fault, f"It is {fault.value}.", is_retryable=is_retryable, retry_after=retry_after)
+
+
+async def a_dollar(usage: Usage) -> float:
+    return float(usage.input_tokens)
+
+
+def metered(model: PlayedModel, lane: Lane) -> MeteredModel:
+    return MeteredModel(model, lane=lane, throttle=Throttle(), price=a_dollar)
+
+
+async def test_a_reply_knows_its_price_and_the_conversation_inside_is_closed() -> None:
+    played = PlayedModel(calls(("look", {})))
+    model = metered(played, Lane(FakeClock()))
+    conversation = model.converse("be good", OCCASION)
+    reply = await conversation.send(GO, ())
+    await conversation.close()
+    assert (model.name, reply.usage.cost, reply.usage.input_tokens) == ("played", 10.0, 10)
+    assert played.conversations[0].is_closed
+
+
+@pytest.mark.parametrize(
+    ("fault", "waits"), [(ModelFault.RATE_LIMITED, [7.0]), (ModelFault.OVERLOADED, [7.0]), (ModelFault.CUT_OFF, [])]
+)
+async def test_when_a_provider_asks_one_to_wait_all_of_its_key_wait(fault: ModelFault, waits: list[float]) -> None:
+    clock = RunningClock()
+    lane = Lane(clock)
+    asked = metered(PlayedModel(raises(failed(fault, retry_after=7.0))), lane).converse("", OCCASION)
+    other = metered(PlayedModel(says("hi")), lane).converse("", OCCASION)
+    with pytest.raises(ModelError, match=fault.value):
+        await asked.send(GO, ())
+    assert (await other.send(GO, ())).text == "hi"
+    assert clock.slept == waits
+
+
+# --- prices -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "dollars"),
+    [
+        ("openai", "gpt-5-mini", Usage(input_tokens=1_000, output_tokens=100), 0.00045),
+        ("openai", "gpt-5-mini", Usage(input_tokens=1_000, cached_tokens=400, output_tokens=100), 0.00036),
+        ("azure_openai", "gpt-5-mini", Usage(input_tokens=1_000, output_tokens=100), 0.00045),
+        # Written to Anthropic's cache costs a quarter more, read from it a twentieth.
+        ("claude", "claude-sonnet-5-5", Usage(input_tokens=1_000, stored_tokens=1_000), 0.0025),
+        ("claude_code", "claude-sonnet-5-5", Usage(input_tokens=1_000, cached_tokens=1_000), 0.0001),
+        ("gemini", "gemini-3.8-flash", Usage(input_tokens=1_000, output_tokens=1_000), 0.0045),
+        ("openai", "gpt-6-sol", Usage(input_tokens=1_000_000), 4.0),
+        ("openai", "gpt-6-sol", Usage(input_tokens=100_000), 0.2),
+        ("openai", "no-such-model", Usage(input_tokens=1), None),
+        ("ollama", "gpt-5-mini", Usage(input_tokens=1), None),
+        ("openai", "gpt-5-mini", Usage(), None),
+        # A server that counts wrongly makes nobody fail.
+        ("openai", "gpt-5-mini", Usage(input_tokens=1_000, cached_tokens=9_000), 0.000025),
+    ],
+)
+def test_a_request_has_its_providers_price(provider: str, model: str, usage: Usage, dollars: float | None) -> None:
+    assert listed_price(provider, model, usage) == (None if dollars is None else pytest.approx(dollars))
+
+
+def test_the_size_of_a_models_request_is_known_where_its_price_is() -> None:
+    assert context_window("openai", "gpt-5-mini") == 400_000
+    assert context_window("openai", "no-such-model") is None
+    assert context_window("ollama", "gpt-5-mini") is None
+
+
+# --- fallback ---------------------------------------------------------------------------------------------------------
+
+
+class Second(PlayedModel):
+    def __init__(self, *steps: Callable[[PlayedConversation], Reply]) -> None:
+        super().__init__(*steps)
+        self.name = "second"
+
+
+async def asked(conversation: Conversation, clock: FakeClock | RunningClock) -> tuple[Reply, list[str]]:
+    words: list[str] = []
+
+    async def on_retry(error: ModelError, wait: float) -> None:
+        words.append(f"{error} {wait:g}")
+
+    async with asyncio.timeout(5):
+        reply = await send_with_retry(
+            conversation, GO, (), clock=clock, budget=RetryBudget(), on_retry=on_retry, chance=lambda: 1.0
+        )
+    return reply, words
+
+
+@pytest.mark.parametrize(
+    ("failures", "tries"),
+    [
+        ([failed(ModelFault.AUTH, is_retryable=False)], 1),
+        ([failed(ModelFault.OUT_OF_BUDGET, is_retryable=False)], 1),
+        ([failed(ModelFault.RATE_LIMITED, retry_after=600)], 1),
+        ([failed(ModelFault.OVERLOADED)] * 4, 4),
+        ([failed(ModelFault.TIMED_OUT)] * 4, 4),
+    ],
+)
+async def test_the_second_model_goes_on_when_the_first_fails_for_good(failures: list[ModelError], tries: int) -> None:
+    clock = RunningClock()
+    first, second = PlayedModel(*map(raises, failures)), Second(says("here"))
+    conversation = FallbackModel(first, second, clock=clock).converse("be good", OCCASION)
+    reply, words = await asked(conversation, clock)
+    assert (reply.text, reply.model) == ("here", "second")
+    assert len(words) == tries
+    assert words[-1].endswith("Its fallback second is asked instead. 0")
+    assert second.conversations[0].said == list(GO)
+    assert second.conversations[0].system == "be good"
+    assert first.conversations[0].is_closed
+
+
+async def test_the_second_model_has_a_whole_budget_of_its_own() -> None:
+    clock = RunningClock()
+    overloaded = raises(failed(ModelFault.OVERLOADED))
+    model = FallbackModel(PlayedModel(*[overloaded] * 4), Second(*[overloaded] * 3, says("late")), clock=clock)
+    reply, words = await asked(model.converse("", OCCASION), clock)
+    assert (reply.text, len(words)) == ("late", 7)
+
+
+async def test_the_second_model_fails_as_any_model_does() -> None:
+    clock = RunningClock()
+    refused = failed(ModelFault.AUTH, is_retryable=False)
+    model = FallbackModel(PlayedModel(raises(refused)), Second(raises(refused)), clock=clock)
+    with pytest.raises(ModelError, match=r"^It is auth\.$"):
+        await asked(model.converse("", OCCASION), clock)
+
+
+async def test_the_second_model_hears_all_that_was_told_before() -> None:
+    clock = RunningClock()
+    first, second = PlayedModel(says("hm"), raises(failed(ModelFault.AUTH, is_retryable=False))), Second(says("here"))
+    conversation = FallbackModel(first, second, clock=clock).converse("", OCCASION)
+    await conversation.send([Told(text="before")], ())
+    assert (await asked(conversation, clock))[0].text == "here"
+    assert second.conversations[0].told == "before\ngo"
+
+
+async def test_once_a_tool_was_called_nobody_takes_the_conversation_over() -> None:
+    clock = RunningClock()
+    first = PlayedModel(calls(("look", {})), raises(failed(ModelFault.AUTH, is_retryable=False)))
+    second = Second()
+    conversation = FallbackModel(first, second, clock=clock).converse("", OCCASION)
+    reply = await conversation.send(GO, ())
+    with pytest.raises(ModelError, match="auth"):
+        await conversation.send([ToolResult(call_id=reply.calls[0].id, text="fine")], ())
+    assert second.conversations == []
+
+
+@pytest.mark.parametrize("fault", [ModelFault.REFUSED, ModelFault.CONTEXT_TOO_LONG, ModelFault.BAD_REQUEST])
+async def test_what_is_wrong_with_the_request_is_no_business_of_the_second_model(fault: ModelFault) -> None:
+    clock = RunningClock()
+    model = FallbackModel(PlayedModel(raises(failed(fault, is_retryable=False))), Second(), clock=clock)
+    with pytest.raises(ModelError, match=fault.value):
+        await asked(model.converse("", OCCASION), clock)
+
+
+async def test_a_failure_in_passing_is_left_to_the_first_model() -> None:
+    clock = RunningClock()
+    first = PlayedModel(raises(failed(ModelFault.OVERLOADED)), says("here"))
+    model = cast("Model", FallbackModel(first, Second(), clock=clock))
+    reply, words = await asked(model.converse("", OCCASION), clock)
+    assert (reply.text, reply.model, len(words), model.name) == ("here", "", 1, "played")
