@@ -12,11 +12,13 @@ import typer
 from bot.cli.failing import reported
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
+from bot.presenter.visible import visible
+from bot.slack_app.words import help_text
 
 
 def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
     """Add `slack`, `slack manifest`, `doctor slack` and `chat-tools slack` to the command line."""
-    slack = typer.Typer(help="Serve Slack.", invoke_without_command=True, rich_markup_mode=None)
+    slack = typer.Typer(help=help_text("slack"), invoke_without_command=True, rich_markup_mode=None)
     app.add_typer(slack, name="slack")
 
     @slack.callback()
@@ -28,26 +30,22 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
     def _serve_slack() -> int:
         return serve(here())
 
-    @slack.command("manifest", help="Print the app's manifest for Socket Mode, or for HTTP at an address.")
+    @slack.command("manifest", help=help_text("manifest"))
     @reported
     def _manifest(
         *,
-        url: Annotated[str, typer.Option("--url", metavar="URL", help="Where Slack reaches this program.")] = "",
-        with_chat_tools: Annotated[
-            bool, typer.Option("--chat-tools", help="With what `chat-tools slack` needs besides.")
-        ] = False,
-        as_agent: Annotated[
-            bool, typer.Option("--agent", help="As one of Slack's agents, with its own Stop button.")
-        ] = False,
+        url: Annotated[str, typer.Option("--url", metavar="URL", help=help_text("url"))] = "",
+        with_chat_tools: Annotated[bool, typer.Option("--chat-tools", help=help_text("with_chat_tools"))] = False,
+        as_agent: Annotated[bool, typer.Option("--agent", help=help_text("agent"))] = False,
     ) -> int:
         return print_manifest(here(), url, has_chat_tools=with_chat_tools, is_agent=as_agent)
 
-    @doctor.command("slack", help="Say what is missing for Slack.")
+    @doctor.command("slack", help=help_text("doctor"))
     @reported
     def _doctor() -> int:
         return examine(here())
 
-    @chat_tools.command("slack", help="Be an MCP server on stdio whose tools read and write one Slack workspace.")
+    @chat_tools.command("slack", help=help_text("chat_tools"))
     @reported
     def _chat_tools() -> int:
         return lend_tools(here())
@@ -70,7 +68,7 @@ def examine(here: Here) -> Exit:
 
     found = asyncio.run(examined(here.environ))
     for each in found:
-        here.tell(f"{'ok' if each.is_well else '!!'}  {each.text}")
+        here.tell(f"{'ok' if each.is_well else '!!'}  {visible(each.text)}")
     return Exit.DONE if all(each.is_well for each in found) else Exit.USAGE
 
 

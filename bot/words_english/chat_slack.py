@@ -91,4 +91,11 @@ SLACK = {
     "doctor.channels_unseen": "Which channels the bot is in can't be seen without channels:read ({code}); that is no fault.",
     "slack.ready": "Slack: listening.",
     "slack.ready_at": "Slack: listening on {address}.",
+    "help.slack": "Serve Slack.",
+    "help.manifest": "Print the app's manifest for Socket Mode, or for HTTP at an address.",
+    "help.url": "Where Slack reaches this program.",
+    "help.with_chat_tools": "With what `chat-tools slack` needs besides.",
+    "help.agent": "As one of Slack's agents, with its own Stop button.",
+    "help.doctor": "Say what is missing for Slack.",
+    "help.chat_tools": "Be an MCP server on stdio whose tools read and write one Slack workspace.",
 }

@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from jsonschema import Draft7Validator
@@ -27,12 +28,25 @@ async def server() -> AsyncGenerator[SlackServer]:
         yield server
 
 
-async def ran(*arguments: str, **environ: str) -> tuple[int, str, str]:
-    """Status, output and complaints of a command."""
+class Runs(Protocol):
+    """Runs a command; gives its status, output and complaints."""
+
+    async def __call__(self, *arguments: str, **environ: str) -> tuple[int, str, str]: ...
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Runs:
+    async def run(*arguments: str, **environ: str) -> tuple[int, str, str]:
+        return await _ran(arguments, {"MASSGEN_BOT_STATE": str(tmp_path), **environ})
+
+    return run
+
+
+async def _ran(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.e2e.slack_program",
+        "bot",
         *arguments,
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environ},
@@ -68,18 +82,18 @@ def test_the_manifest_asks_for_the_least_and_has_one_way_in() -> None:
     assert set(tools) == {*SCOPES, *CHAT_TOOL_SCOPES}
 
 
-async def test_the_manifest_is_printed() -> None:
+async def test_the_manifest_is_printed(ran: Runs) -> None:
     status, out, _ = await ran("slack", "manifest", "--url", "https://bot.example.org")
     assert (status, json.loads(out)) == (0, json.loads(manifest("https://bot.example.org")))
 
 
-async def test_an_address_that_slack_would_not_call_is_refused() -> None:
+async def test_an_address_that_slack_would_not_call_is_refused(ran: Runs) -> None:
     status, out, err = await ran("slack", "manifest", "--url", "http://bot.example.org")
     assert (status, out) == (2, "")
     assert "https" in err
 
 
-async def test_the_doctor_finds_everything_well(server: SlackServer) -> None:
+async def test_the_doctor_finds_everything_well(ran: Runs, server: SlackServer) -> None:
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 0, out
     assert [line[:2] for line in out.splitlines()] == ["ok"] * 4
@@ -96,27 +110,31 @@ async def test_the_doctor_finds_everything_well(server: SlackServer) -> None:
         ({"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_APP_TOKEN": "xapp-bad"}, "connections:write"),
     ],
 )
-async def test_the_doctor_names_what_a_person_must_do(server: SlackServer, environ: dict[str, str], words: str) -> None:
+async def test_the_doctor_names_what_a_person_must_do(
+    ran: Runs, server: SlackServer, environ: dict[str, str], words: str
+) -> None:
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **environ)
     assert status == 2
     assert words in out
     assert "Traceback" not in out
 
 
-async def test_the_doctor_names_missing_permissions(server: SlackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_doctor_names_missing_permissions(
+    ran: Runs, server: SlackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tests.servers.slack_server.SCOPES", GRANTED.replace("files:write,", ""))
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 2
     assert "files:write" in out
 
 
-async def test_not_seeing_its_channels_is_no_fault(server: SlackServer) -> None:
+async def test_not_seeing_its_channels_is_no_fault(ran: Runs, server: SlackServer) -> None:
     server.faults.append(Fault(method="users.conversations", error="missing_scope"))
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 0, out
 
 
-async def test_a_bad_token_ends_the_program_with_one_sentence(server: SlackServer) -> None:
+async def test_a_bad_token_ends_the_program_with_one_sentence(ran: Runs, server: SlackServer) -> None:
     environ = {**SOCKET, "SLACK_BOT_TOKEN": "xoxb-bad", "SLACK_API_URL": f"{server.address}/api"}
     status, out, err = await ran("slack", **environ)
     assert (status, out) == (2, "")
