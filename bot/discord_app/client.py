@@ -72,8 +72,8 @@ class DiscordClient(discord.AutoShardedClient):
             await self._clicks.submitted(interaction, pressed(found))
 
     async def on_message(self, message: discord.Message) -> None:
-        """A mention in a run's thread goes on with the conversation."""
-        if self.user is not None and not message.author.bot and self.user.id in message.raw_mentions:
+        """A mention in a run's thread, or an answer that notifies us, goes on with the conversation."""
+        if self.user is not None and not message.author.bot and self.user in message.mentions:
             await self._mentions.mentioned(message, self.user.id)
 
     @override
@@ -131,9 +131,9 @@ async def serve(client: DiscordClient, desk: Desk, ending: asyncio.Event) -> Non
             listening = group.create_task(_listen(client))
             await ending.wait()
             listening.cancel()
-    except* discord.ConnectionClosed as closed:
+    except* discord.DiscordException as refused:
         _log.exception("the gateway refused us")
-        raise ConfigError([ENGLISH.say("discord.gateway_refused", code=_code(closed))]) from None
+        raise ConfigError([ENGLISH.say("discord.gateway_refused", code=_code(refused))]) from None
     finally:
         client.desk = None
 
@@ -145,4 +145,6 @@ async def _listen(client: DiscordClient) -> None:
 
 
 def _code(group: BaseExceptionGroup[BaseException]) -> str:
-    return next((str(each.code) for each in group.exceptions if isinstance(each, discord.ConnectionClosed)), "")
+    """The code that Discord gave, or else the name of the error."""
+    (error, *_) = group.exceptions
+    return str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__

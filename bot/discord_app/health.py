@@ -27,7 +27,8 @@ async def health(port: int, is_ready: Callable[[], bool]) -> AsyncGenerator[int]
     try:
         site = web.TCPSite(runner, port=port)
         await site.start()
-        yield runner.addresses[0][1]
+        # A free port is another one for each family of addresses.
+        yield next(address[1] for address in runner.addresses if len(address) == 2)
     finally:
         await runner.cleanup()
 

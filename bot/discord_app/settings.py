@@ -1,7 +1,7 @@
 """What the operator sets in the environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.words import ENGLISH
 from coordination.errors import ConfigError
@@ -14,7 +14,7 @@ PORT_VARIABLE = "MASSGEN_BOT_HEALTH_PORT"
 class DiscordSettings:
     """One bot. Without a port there is no health address."""
 
-    token: str
+    token: str = field(repr=False)
     health_port: int | None
 
 

@@ -62,7 +62,7 @@ class DiscordServer(World):
         self.identified: list[Payload] = []
         self.resumed = 0
         self.old_edits_left = 1_000_000
-        self.slow_gateway = False
+        self.refuses_gateway = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator["DiscordServer"]:
@@ -135,8 +135,8 @@ class DiscordServer(World):
                 pass
 
     async def _identify(self, socket: web.WebSocketResponse, data: Payload) -> None:
-        if data["token"] != TOKEN:
-            await socket.close(code=4004)
+        if data["token"] != TOKEN or self.refuses_gateway:
+            await socket.close(code=self.refuses_gateway or 4004)
             return
         self.identified.append(data)
         session = Session(f"session{len(self.sessions) + 1}", [], socket)

@@ -1,0 +1,131 @@
+"""The Discord process begins, listens, is watched, and ends in order."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from bot.discord_app.addresses import aim, pinned_gateway
+from bot.discord_app.client import DiscordClient, log_in
+from bot.discord_app.program import run_bot
+from bot.discord_app.settings import DiscordSettings, discord_settings
+from bot.surface import Desk, Surface
+from coordination.errors import ConfigError
+from tests.contract.discord_office import Ids, NoteDesk, here, note
+from tests.servers.discord_people import Someone, told
+from tests.servers.discord_server import TOKEN, DiscordServer
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[DiscordServer]:
+    server = DiscordServer()
+    async with server.serving():
+        yield server
+    assert server.complaints == []
+
+
+class Opening:
+    """Opens a desk, and remembers in which order things happened."""
+
+    def __init__(self, server: DiscordServer) -> None:
+        self.desk = NoteDesk()
+        self.server = server
+        self.happened: list[str] = []
+
+    @asynccontextmanager
+    async def __call__(self, surface: Surface) -> AsyncGenerator[Desk]:
+        self.happened.append("opened")
+        await surface.post(here(self.server), note("a card from before the restart goes on"), Ids())
+        yield self.desk
+        await surface.post(here(self.server), note("the last frame"), Ids())
+        self.happened.append("closed")
+
+
+async def status_of(port: int, path: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
+        return answer.status
+
+
+async def test_cards_can_be_kept_before_anybody_is_heard_and_after_nobody_is_any_more(server: DiscordServer) -> None:
+    opening, ending = Opening(server), asyncio.Event()
+    told_us: list[tuple[str, int]] = []
+    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": "0"}
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        running = group.create_task(
+            run_bot(environ, opening, ending=ending, tell=lambda name, port: told_us.append((name, port)))
+        )
+        await server.until(lambda: server.identified and told_us)
+        ((name, port),) = told_us
+        rita = Someone(server, "rita", server.guild)
+        await told(server, await rita.types("massgen", prompt="x"))
+        assert await status_of(port, "/live") == 200
+        await server.until(lambda: running.done() or opening.desk.done)
+        ending.set()
+    assert name.startswith("massgen")
+    assert opening.happened == ["opened", "closed"]
+    assert [each.text.splitlines()[-1] for each in server.in_channel()] == [
+        "a card from before the restart goes on",
+        "the last frame",
+    ]
+
+
+async def test_ready_means_that_discord_hears_us(server: DiscordServer) -> None:
+    opening, ending = Opening(server), asyncio.Event()
+    ports: list[int] = []
+    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": "0"}
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(run_bot(environ, opening, ending=ending, tell=lambda _, port: ports.append(port)))
+        await server.until(lambda: ports)
+        statuses = [await status_of(ports[0], "/ready")]
+        while statuses[-1] != 200:
+            await server.tell_changed()
+            statuses.append(await status_of(ports[0], "/ready"))
+        ending.set()
+    assert statuses[0] == 503
+
+
+async def test_a_click_while_the_bot_ends_asks_for_patience(server: DiscordServer) -> None:
+    async with DiscordClient() as client:
+        aim({"DISCORD_API_URL": server.api})
+        await log_in(client, TOKEN)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            listening = group.create_task(client.connect())
+            await server.until(lambda: server.identified)
+            rita = Someone(server, "rita", server.guild)
+            assert "try again in a moment" in await told(server, await rita.types("massgen", prompt="x"))
+            listening.cancel()
+
+
+async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server: DiscordServer) -> None:
+    server.refuses_gateway = 4014
+    opening, ending = Opening(server), asyncio.Event()
+    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api}
+    with pytest.raises(ConfigError, match="the operator must look at its settings"):
+        async with asyncio.timeout(20):
+            await run_bot(environ, opening, ending=ending, tell=lambda *_: None)
+    assert opening.happened == ["opened", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({}, "DISCORD_BOT_TOKEN"),
+        ({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_HEALTH_PORT": "many"}, "MASSGEN_BOT_HEALTH_PORT"),
+        ({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_HEALTH_PORT": "70000"}, "MASSGEN_BOT_HEALTH_PORT"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        discord_settings(environ)
+
+
+def test_the_token_is_in_no_picture_of_the_settings() -> None:
+    assert "secret" not in repr(DiscordSettings(token="secret", health_port=None))
+
+
+@pytest.mark.parametrize("address", ["http://x", "wss://", "nonsense", "wss://[", "ftp://x"])
+def test_a_gateway_that_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="DISCORD_GATEWAY_URL"):
+        pinned_gateway({"DISCORD_GATEWAY_URL": address})
