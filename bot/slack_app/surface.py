@@ -55,13 +55,22 @@ class SlackSurface:
         message = rendered(card, ids)
         posted = await self._post(place, message)
         if message.needs_files:
-            try:
-                await self.edit(posted, card, ids)
-            except (MessageGone, PlaceForbidden, SlowDown) as error:
-                _log.warning("files of a card come later: %s", error)
+            await self._complete(posted, card, ids)
         else:
             await self._show_session(posted, card)
         return posted
+
+    async def _complete(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+        """Attach the files of a card that was just posted. If that takes long, it is as if nothing had been posted."""
+        try:
+            await self.edit(posted, card, ids)
+        except PlaceForbidden as error:
+            _log.warning("a card can't be completed: %s", error)
+        except SlowDown:
+            client = self._clients.steady(await self._token(posted.place))
+            with translated():
+                await client.chat_delete(channel=posted.place.channel, ts=posted.message)
+            raise
 
     async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
         """Make a message show this card."""

@@ -169,6 +169,18 @@ async def test_files_that_take_long_are_left_to_the_next_change(
     assert server.cards()[0].has("approve")
 
 
+async def test_a_card_whose_files_take_long_is_taken_back_until_it_can_be_whole(
+    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+) -> None:
+    server.faults.append(Fault(method="files.completeUploadExternal", retry_after=60))
+    with pytest.raises(SlowDown):
+        await surface.post(PLACE, LONG, ids)
+    assert server.messages == {}
+    await surface.post(PLACE, LONG, ids)
+    (message,) = server.cards()
+    assert message.has("approve")
+
+
 async def test_a_word_to_one_person_is_seen_by_nobody_else(server: SlackServer, surface: SlackSurface) -> None:
     await surface.whisper(ALICE, PLACE, note("Only for you."))
     assert [each["user"] for each in server.whispers] == ["UALICE"]

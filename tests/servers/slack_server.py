@@ -263,6 +263,11 @@ class SlackServer:
         message.versions.append(given)
         return {"ok": True, "channel": given["channel"], "ts": given["ts"], "text": given["text"]}
 
+    def _chat_delete(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        if self.messages.pop((given["channel"], given["ts"]), None) is None:
+            return _no("message_not_found")
+        return {"ok": True}
+
     def _chat_postEphemeral(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
         if (wrong := self._checked(team, given)) is not None:
             return wrong
