@@ -131,20 +131,18 @@ async def serve(client: DiscordClient, desk: Desk, ending: asyncio.Event) -> Non
             listening = group.create_task(_listen(client))
             await ending.wait()
             listening.cancel()
-    except* discord.DiscordException as refused:
-        _log.exception("the gateway refused us")
-        raise ConfigError([ENGLISH.say("discord.gateway_refused", code=_code(refused))]) from None
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
     finally:
         client.desk = None
 
 
 async def _listen(client: DiscordClient) -> None:
-    await client.connect()
-    # Only a closed client comes here without an error.
+    """Comes back with an error only: a lost connection is made again, a refused one is not."""
+    try:
+        await client.connect()
+    except discord.DiscordException as error:
+        _log.exception("the gateway refused us")
+        code = str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
+        raise ConfigError([ENGLISH.say("discord.gateway_refused", code=code)]) from None
     raise ConfigError([ENGLISH.say("discord.unreachable")])
-
-
-def _code(group: BaseExceptionGroup[BaseException]) -> str:
-    """The code that Discord gave, or else the name of the error."""
-    (error, *_) = group.exceptions
-    return str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
