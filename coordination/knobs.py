@@ -37,6 +37,7 @@ class Knobs:
     plans: bool = True
     planning_instruction: str = ""
     budget_tokens: int | None = None
+    budget_money: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,16 @@ class AgentProfile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DailyLimits:
+    """What may be used between two midnights of UTC, in tokens and in US dollars. None: without end."""
+
+    user_tokens: int | None = None
+    user_money: float | None = None
+    tenant_tokens: int | None = None
+    tenant_money: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunProfile:
     """A whole configuration as a run needs it, models aside. `servers` has every server of any agent, once."""
 
@@ -58,3 +69,4 @@ class RunProfile:
     servers: tuple[ServerSpec, ...]
     knobs: Knobs = field(default_factory=Knobs)
     policy: Policy = field(default_factory=Policy)
+    daily: DailyLimits = field(default_factory=DailyLimits)

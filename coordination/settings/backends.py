@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from coordination.settings.complaints import KeyPath, any_of, mismatch, nearest, quoted
-from coordination.settings.models import BackendKeys, ModelOptions
+from coordination.settings.models import BackendKeys, ModelOptions, PriceKeys
 from coordination.settings.nodes import Table, is_open, source_of
 from coordination.settings.providers import PROVIDERS, Family, Provider, provider_at, type_of_model
 from coordination.settings.reader import Reader, writes
-from coordination.settings.sections import BACKEND, REASONING, TEXT, THINKING
+from coordination.settings.sections import BACKEND, FALLBACK, PRICE, REASONING, TEXT, THINKING, Section
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
 _THINKING = frozenset({"reasoning", "reasoning_effort", "thinking", "max_thinking_tokens"})
@@ -44,7 +44,8 @@ class BackendSettings:
         base_url: the config's, else the provider's.
         api_key: the config's, else that of the provider's variable; None: none is needed, or it can't be known here.
         key_name: where the key came from or should come from, for messages: a variable's name or `api_key`.
-        cwd: Claude Code's working directory.
+        price: what the config says that it costs; None: whatever the program knows.
+        fallback: the model that is asked when this one can't be.
         script: a scripted agent's steps, as plain data.
         script_file: the file that has them instead.
     """
@@ -56,7 +57,8 @@ class BackendSettings:
     key_name: str = ""
     api_version: str | None = None
     options: ModelOptions = field(default_factory=ModelOptions)
-    cwd: Path | None = None
+    price: PriceKeys | None = None
+    fallback: "BackendSettings | None" = None
     script: Mapping[str, Any] | None = field(default=None, repr=False)
     script_file: Path | None = None
 
@@ -74,17 +76,17 @@ class BackendReader:
         self._folder = folder
         self._environ = environ
 
-    def keys(self, table: Table, path: KeyPath) -> BackendKeys | None:
+    def keys(self, table: Table, path: KeyPath, section: Section[BackendKeys] = BACKEND) -> BackendKeys | None:
         """What is written, checked key by key."""
         given: dict[str, object] = {}
         rest = dict(table.entries)
-        for key, section in (("reasoning", REASONING), ("thinking", THINKING), ("text", TEXT)):
+        for key, inner in (("price", PRICE), ("reasoning", REASONING), ("thinking", THINKING), ("text", TEXT)):
             nested = self._reader.table(table, key, path)
             rest.pop(key, None)
             if nested is not None:
-                given[key] = self._reader.section(section, nested, (*path, key))
+                given[key] = self._reader.section(inner, nested, (*path, key))
         own = Table(entries=rest, key_lines=table.key_lines, line=table.line)
-        return self._reader.section(BACKEND, own, path, given, is_partial_welcome=True)
+        return self._reader.section(section, own, path, given, is_partial_welcome=True)
 
     def settings(self, keys: BackendKeys, table: Table, path: KeyPath) -> BackendSettings | None:
         """The model that is meant; None after complaints."""
@@ -103,10 +105,19 @@ class BackendReader:
             key_name=key_name,
             api_version=keys.api_version,
             options=ModelOptions.model_construct(**{name: getattr(keys, name) for name in ModelOptions.model_fields}),
-            cwd=self._folder / keys.cwd if keys.cwd else None,
+            price=keys.price,
+            fallback=self._fallback(table, path),
             script=keys.script,
             script_file=self._folder / keys.script_file if keys.script_file else None,
         )
+
+    def _fallback(self, table: Table, path: KeyPath) -> BackendSettings | None:
+        nested = self._reader.table(table, "fallback", path)
+        if nested is None:
+            return None
+        place = (*path, "fallback")
+        keys = self.keys(nested, place, FALLBACK)
+        return None if keys is None else self.settings(keys, nested, place)
 
     def _provider(self, keys: BackendKeys, table: Table, path: KeyPath) -> Provider | None:
         if keys.type is None:
@@ -148,7 +159,7 @@ class BackendReader:
         for key in ("enable_code_interpreter", "enable_code_execution"):
             if getattr(keys, key):
                 self._warn_of(table, key, path, "has no effect here: code execution is not offered in planning mode")
-        if keys.cwd and provider.family != "claude_code":
+        if keys.cwd:
             why = "agents have no files of their own; give them an MCP server for files"
             self._warn_of(table, "cwd", path, f"has no effect with {provider.type}: {why}")
         if keys.enable_web_search and not provider.searches_web:

@@ -67,16 +67,12 @@ class OnceReader:
             plans=self._plans(coordination, table),
             planning_instruction=coordination.planning_mode_instruction.strip(),
             budget_tokens=limits.tokens_per_run,
+            budget_money=limits.money_per_run,
         )
 
     def limits(self) -> LimitKeys:
-        """What a run may use."""
-        limits = self._section(LIMITS, self._root, ()) or LimitKeys()
-        if limits.money_per_run is not None:
-            line = self._table(self._root, ("limits",)).line_of("money_per_run")
-            why = "prices are not known yet; use tokens_per_run"
-            self._reader.report.warn(line, ("limits", "money_per_run"), f"is not enforced: {why}")
-        return limits
+        """What may be used."""
+        return self._section(LIMITS, self._root, ()) or LimitKeys()
 
     def approval(self) -> tuple[Policy, bool | None]:
         """The approval rule, and what it says of the requester, if anything."""

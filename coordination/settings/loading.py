@@ -102,7 +102,7 @@ class _Assembly:
             knobs=knobs,
             policy=policy,
             allow_requester=allow_requester,
-            money_per_run=limits.money_per_run,
+            limits=limits,
             patterns=tuple(rule.pattern for rule in rules),
             warnings=self._report.warnings(),
         )

@@ -127,6 +127,14 @@ class TextKeys(Keys):
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
+class PriceKeys(Keys):
+    """US dollars for a million tokens."""
+
+    input: Annotated[StrictFloat, Field(ge=0, le=1_000_000)]
+    output: Annotated[StrictFloat, Field(ge=0, le=1_000_000)]
+    cached_input: Annotated[StrictFloat, Field(ge=0, le=1_000_000)] | None = None
+
+
 class ModelOptions(Keys):
     """What is asked of a model beside the conversation. None: the provider's default."""
 
@@ -166,6 +174,7 @@ class BackendKeys(ModelOptions):
     base_url: WebAddress | None = Field(default=None, repr=False)
     api_key: Annotated[SecretStr, AfterValidator(_key)] | None = None
     api_version: OneLine | None = None
+    price: PriceKeys | None = None
     cwd: OneLine | None = None
     system_prompt: StrictStr = ""
     append_system_prompt: StrictStr = ""
@@ -244,10 +253,20 @@ class ApprovalKeys(Keys):
     expires_after: Annotated[StrictStr, AfterValidator(_seconds)] = "24h"
 
 
-class LimitKeys(Keys):
-    """What one run may use at most."""
+_Tokens = Annotated[StrictInt, Field(ge=1, le=10_000_000_000)]
+_Money = Annotated[StrictFloat, Field(gt=0, le=1_000_000)]
 
-    tokens_per_run: Annotated[StrictInt, Field(ge=1, le=10_000_000_000)] | None = None
-    money_per_run: Annotated[StrictFloat, Field(gt=0, le=1_000_000)] | None = None
+
+class LimitKeys(Keys):
+    """What one run, one person, one tenant and one key may use at most."""
+
+    tokens_per_run: _Tokens | None = None
+    money_per_run: _Money | None = None
+    tokens_per_user_per_day: _Tokens | None = None
+    money_per_user_per_day: _Money | None = None
+    tokens_per_tenant_per_day: _Tokens | None = None
+    money_per_tenant_per_day: _Money | None = None
+    requests_at_once: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
+    requests_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
     max_calls: Annotated[StrictInt, Field(ge=1, le=1000)] = _DEFAULTS.max_calls
     max_answer_characters: Annotated[StrictInt, Field(ge=100, le=10_000_000)] = _DEFAULTS.max_answer_characters

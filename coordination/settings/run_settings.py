@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coordination.domain.approval import Policy
-from coordination.knobs import Knobs, RunProfile
+from coordination.knobs import DailyLimits, Knobs, RunProfile
 from coordination.ports import ServerSpec, ToolDefinition
 from coordination.settings.agents import AgentSettings
+from coordination.settings.models import LimitKeys
 from coordination.settings.tool_rules import Pattern, unmatched
 
 
@@ -19,7 +20,7 @@ class Settings:
         text: the file's text, unexpanded.
         policy: the approval rule, `allow_requester` aside.
         allow_requester: whether who asks may approve; None: the surface decides.
-        money_per_run: US dollars that one run may cost at most.
+        limits: what a run, a person, a tenant and a key may use.
         warnings: what was accepted without effect, or means something else than it may seem, one line each.
     """
 
@@ -30,7 +31,7 @@ class Settings:
     knobs: Knobs
     policy: Policy
     allow_requester: bool | None
-    money_per_run: float | None
+    limits: LimitKeys
     patterns: tuple[Pattern, ...] = field(repr=False)
     warnings: tuple[str, ...]
 
@@ -49,6 +50,21 @@ class Settings:
             servers=self.servers,
             knobs=self.knobs,
             policy=policy,
+            daily=self._daily(),
+        )
+
+    @property
+    def limits_money(self) -> bool:
+        """Whether anything is limited in money, which then must be known."""
+        limits = self.limits
+        return any((limits.money_per_run, limits.money_per_user_per_day, limits.money_per_tenant_per_day))
+
+    def _daily(self) -> DailyLimits:
+        return DailyLimits(
+            user_tokens=self.limits.tokens_per_user_per_day,
+            user_money=self.limits.money_per_user_per_day,
+            tenant_tokens=self.limits.tokens_per_tenant_per_day,
+            tenant_money=self.limits.money_per_tenant_per_day,
         )
 
 

@@ -66,7 +66,7 @@ AGENT = Section(name="agents[]", keys=models.AgentKeys, children=frozenset({"bac
 BACKEND = Section(
     name="agents[].backend",
     keys=models.BackendKeys,
-    children=frozenset({"mcp_servers", "allowed_tools", "exclude_tools", "disallowed_tools"}),
+    children=frozenset({"mcp_servers", "allowed_tools", "exclude_tools", "disallowed_tools", "fallback"}),
     ignored={
         "permission_mode": "an agent's powers are the tools that it is given, whatever a mode says",
         "agent_temporary_workspace": _NO_FILES,
@@ -107,6 +107,10 @@ BACKEND = Section(
     },
 )
 
+# It is not in the list of all sections: its keys are those of a backend, and documented there.
+FALLBACK = Section(name="agents[].backend.fallback", keys=models.BackendKeys, ignored=BACKEND.ignored)
+
+PRICE = Section(name="agents[].backend.price", keys=models.PriceKeys)
 REASONING = Section(name="agents[].backend.reasoning", keys=models.ReasoningKeys)
 THINKING = Section(name="agents[].backend.thinking", keys=models.ThinkingKeys)
 TEXT = Section(name="agents[].backend.text", keys=models.TextKeys)
@@ -175,6 +179,7 @@ ALL: tuple[Section[Keys], ...] = (
     TOP,
     AGENT,
     BACKEND,
+    PRICE,
     REASONING,
     THINKING,
     TEXT,

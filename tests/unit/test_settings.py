@@ -6,7 +6,7 @@ import pytest
 
 from coordination.domain.rules import Effect, rule
 from coordination.errors import ConfigError
-from coordination.knobs import Knobs
+from coordination.knobs import DailyLimits, Knobs
 from coordination.settings import Settings, load, parse
 
 SMALL = """
@@ -253,12 +253,52 @@ mcp_servers: {board: {command: x, env: {T: a}}}
         settings_of(text % "b")
 
 
-def test_a_limit_that_is_not_enforced_is_said_to_be_none() -> None:
-    settings = settings_of(SMALL + "limits: {money_per_run: 0.5}\n")
-    assert settings.money_per_run == 0.5
-    assert settings.warnings == (
-        "ops.yaml:6: limits.money_per_run: is not enforced: prices are not known yet; use tokens_per_run",
+def test_limits_of_runs_and_of_days_reach_the_run() -> None:
+    limits = "{money_per_run: 0.5, tokens_per_user_per_day: 10, money_per_tenant_per_day: 2.5, requests_at_once: 4}"
+    settings = settings_of(SMALL + f"limits: {limits}\n")
+    profile = settings.profile()
+    assert profile.knobs.budget_money == 0.5
+    assert profile.daily == DailyLimits(user_tokens=10, tenant_money=2.5)
+    assert settings.limits.requests_at_once == 4
+    assert settings.limits_money
+    assert not settings_of(SMALL + "limits: {tokens_per_run: 5}\n").limits_money
+    assert settings.warnings == ()
+
+
+def test_a_backend_may_have_a_price_and_a_second_one_behind_it() -> None:
+    text = """
+agents:
+  - backend:
+      {type: ollama, model: m, price: {input: 1, output: 2}, fallback: {type: openai, model: gpt-x, max_tokens: 9}}
+"""
+    (agent,) = parse(text, origin="ops.yaml", environ={"OPENAI_API_KEY": "k"}).agents
+    second = agent.backend.fallback
+    assert agent.backend.price is not None
+    assert (agent.backend.price.input, agent.backend.price.output) == (1, 2)
+    assert second is not None
+    assert (second.type, second.model, second.options.output_tokens, second.key_name) == (
+        "openai",
+        "gpt-x",
+        9,
+        "OPENAI_API_KEY",
     )
+
+
+@pytest.mark.parametrize(
+    ("fallback", "complaint"),
+    [
+        ("{type: openai}", "agents[0].backend.fallback.model: found nothing"),
+        ("{model: gpt-x, temprature: 1}", "agents[0].backend.fallback.temprature: found the unknown key temprature"),
+        ("{model: gpt-x, fallback: {model: gpt-y}}", "agents[0].backend.fallback.fallback: found "),
+        ("{model: gpt-x, price: {input: 1}}", "agents[0].backend.fallback.price.output: found nothing"),
+        ("gpt-x", "agents[0].backend.fallback: found "),
+    ],
+)
+def test_a_wrong_fallback_is_complained_of_like_any_backend(fallback: str, complaint: str) -> None:
+    text = f"agents:\n  - backend: {{type: ollama, model: m, fallback: {fallback}}}\n"
+    with pytest.raises(ConfigError) as refused:
+        parse(text, origin="ops.yaml", environ={"OPENAI_API_KEY": "k"})
+    assert any(complaint in each for each in refused.value.complaints)
 
 
 def test_empty_sections_are_as_good_as_none() -> None:

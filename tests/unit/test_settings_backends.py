@@ -202,7 +202,6 @@ def test_what_has_no_effect_is_warned_of_once_with_its_place(backend: str, key: 
     [
         "type: openai, model: m, enable_code_interpreter: false, enable_mcp_command_line: false, upload_files: []",
         "type: openai, model: m, enable_web_search: true, reasoning: {effort: high}, text: {verbosity: low}",
-        "type: claude_code, cwd: workspace1",
         "type: grok, model: m, enable_web_search: false",
     ],
 )
