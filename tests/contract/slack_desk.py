@@ -53,6 +53,7 @@ class SmallDesk:
     threads: dict[str, str] = field(default_factory=dict[str, str])
     seen: set[str] = field(default_factory=set[str])
     is_down: bool = False
+    breaks_with: str = ""
     pause: asyncio.Event | None = None
     pages: Sequence[Card] = ()
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -65,6 +66,8 @@ class SmallDesk:
     async def _note(self, verb: str, by: Person, *given: object) -> None:
         if self.is_down:
             raise StorageError("The database is gone.")
+        if self.breaks_with:
+            raise RuntimeError(self.breaks_with)
         self.asked.append((verb, by, given))
         await self._tell()
 

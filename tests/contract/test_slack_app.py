@@ -14,6 +14,7 @@ from tests.builders import a_call
 from tests.contract.slack_desk import note
 from tests.contract.slack_stage import SECRET, Stage, a_stage
 from tests.servers.slack_people import HttpLine, SocketLine
+from tests.servers.slack_server import Fault
 from tests.stories import POST, argued, recorded, waiting
 
 
@@ -376,3 +377,42 @@ async def test_slacks_own_stop_cancels_the_run_of_the_thread(stage: Stage) -> No
     await stage.server.until(lambda: stage.desk.asked)
     assert [(verb, given[1]) for verb, _, given in stage.desk.asked] == [("cancel", "7Q4K")]
     await stage.whispered()
+
+
+async def test_a_no_that_is_delivered_twice_opens_one_modal(stage: Stage) -> None:
+    message, _ = await stage.card(DECIDE)
+    alice = stage.somebody()
+    payload = alice.click_on(message, message.element("reject"))
+    now = time.time()
+    for seconds in range(2):
+        if isinstance(stage.line, HttpLine):
+            assert await stage.line.deliver(*stage.line.signed("interaction", payload, at=now - seconds)) == 200
+        else:
+            await stage.line.send("interaction", payload)
+    await stage.server.until(lambda: len(stage.server.called("views.open")) == 2)
+    assert len(stage.server.views) == 1
+    assert stage.server.whispers == []
+
+
+async def test_an_error_of_ours_is_said_without_its_text(stage: Stage) -> None:
+    stage.desk.breaks_with = "xoxb-secret in a traceback"
+    await stage.somebody().command("help")
+    answer = await stage.whispered()
+    assert "ref" in answer
+    assert "secret" not in answer
+
+
+async def test_what_slack_refuses_to_show_is_said_to_whom_it_was_for(stage: Stage) -> None:
+    stage.desk.pages = [note("page")]
+    message, _ = await stage.card(DECIDE)
+    stage.server.faults.append(Fault(method="views.update", error="missing_scope", needed="views:write"))
+    await stage.somebody().click(message, "details")
+    assert "views:write" in await stage.whispered()
+
+
+async def test_an_answer_that_slack_does_not_take_is_let_go(stage: Stage) -> None:
+    stage.server.faults.append(Fault(method="chat.postEphemeral", status=500, times=9))
+    await stage.somebody().mention("help")
+    await stage.server.until(lambda: stage.server.called("chat.postEphemeral"))
+    await stage.somebody().command("help")
+    assert "what I do" in await stage.whispered()

@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator
 from bot.slack_app.manifest import manifest
 from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
 from tests.contract.slack_stage import a_team
+from tests.e2e.program import KEPT
 from tests.servers.slack_server import SCOPES as GRANTED
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
@@ -49,7 +50,7 @@ async def _ran(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[in
         "bot",
         *arguments,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environ},
+        env={**{name: os.environ[name] for name in KEPT if name in os.environ}, **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
