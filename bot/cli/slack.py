@@ -90,14 +90,13 @@ async def _serve(here: Here) -> None:
     from bot.slack_app.settings import slack_settings
     from bot.slack_app.words import ready
     from bot.wiring.application import database_url
+    from bot.wiring.surfaces import open_desk
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     async with opened_slack(slack_settings(here.environ), database_url(here.environ)) as app:
-        from bot.wiring.surfaces import open_desk
-
         async with open_desk(here.environ, here.parts(), [app.surface]) as desk, app.serving(desk) as address:
             here.complain(ready(address))
             await ending.wait()

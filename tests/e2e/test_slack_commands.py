@@ -142,3 +142,10 @@ async def test_a_bad_token_ends_the_program_with_one_sentence(ran: Runs, server:
     assert len(err.splitlines()) == 1
     assert "SLACK_BOT_TOKEN" in err
     assert "xoxb-bad" not in err
+
+
+def test_the_slack_configuration_means_what_it_says() -> None:
+    """Its reads run while agents plan; everything else of it is asked about."""
+    text = (ROOT / "configs/slack.yaml").read_text(encoding="utf-8")
+    assert text.count("effect: read") == 2
+    assert "effect: auto" not in text
