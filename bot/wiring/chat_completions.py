@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bot.wiring.backend_values import extra_body, key_of
+from coordination.adapters.azure_clients import AzureClients
 from coordination.adapters.model_faults import Raw
 from coordination.adapters.openai_chat import ChatCompletionsModel, ChatOptions
 from coordination.adapters.openai_clients import OpenAIClients
@@ -17,14 +18,15 @@ class ChatCompletionsBuilder:
 
     def __init__(self) -> None:
         self._clients = OpenAIClients()
+        self._azure: dict[str, AzureClients] = {}
 
     def build(self, agent: str, backend: BackendSettings) -> Model:
         """The model of one agent."""
         del agent
         return ChatCompletionsModel(
-            clients=self._clients,
+            clients=self._clients_of(backend),
             model=backend.model,
-            base_url=backend.base_url,
+            base_url=_address(backend),
             api_key=key_of(backend),
             key_name=backend.key_name,
             options=_options(backend.options),
@@ -32,13 +34,28 @@ class ChatCompletionsBuilder:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._clients.aclose()
+        for clients in (self._clients, *self._azure.values()):
+            await clients.aclose()
+
+    def _clients_of(self, backend: BackendSettings) -> OpenAIClients:
+        version = backend.api_version
+        if backend.type != "azure_openai" or version is None:
+            return self._clients
+        return self._azure.setdefault(version, AzureClients(version))
 
 
 def open_builder(environ: Mapping[str, str], clock: Clock) -> ChatCompletionsBuilder:
     """One builder for the process."""
     del environ, clock
     return ChatCompletionsBuilder()
+
+
+def _address(backend: BackendSettings) -> str:
+    """Azure's resource as it is written, with the path of its versionless API where no version is given."""
+    if backend.type != "azure_openai" or backend.api_version is not None or not backend.base_url:
+        return backend.base_url
+    root = backend.base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
+    return f"{root}/openai/v1"
 
 
 def _options(options: ModelOptions) -> ChatOptions:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.people import CONSOLE
 from bot.places import TENANT_VARIABLE
 from bot.wiring.models import Models
+from coordination.adapters.lanes import Throttle
 from coordination.knobs import RunProfile
 from coordination.ports import Model, ToolDefinition
 from coordination.settings import Settings, parse, unmatched_rules
@@ -22,7 +23,9 @@ class Configuration:
 
     def models(self) -> Sequence[Model]:
         """One model per agent."""
-        return self.adapt([self.build.model(agent) for agent in self.settings.agents])
+        limits = self.settings.limits
+        throttle = Throttle(at_once=limits.requests_at_once, per_minute=limits.requests_per_minute)
+        return self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
 
     def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:
         """The rules that name tools which no server has."""
@@ -41,5 +44,7 @@ class Configurations:
         """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
         settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant})
         self.build.check(settings.agents)
+        if settings.limits_money:
+            self.build.check_prices(settings.agents)
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
         return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)

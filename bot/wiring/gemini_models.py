@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.wiring.backend_values import extra_body, key_of, thinking_of
 from coordination.adapters.gemini import GEMINI_BASE_URL, GeminiModel, GeminiOptions
 from coordination.adapters.gemini_clients import GeminiClients
+from coordination.adapters.model_faults import Raw
 from coordination.ports import Clock, Model
 from coordination.settings import BackendSettings, ModelOptions
 
@@ -46,5 +47,17 @@ def _options(options: ModelOptions) -> GeminiOptions:
         thinking_level=options.effort,
         thinking_budget=budget,
         enable_web_search=options.enable_web_search,
-        extra_body=extra_body(options, "top_p", "top_k", "seed"),
+        extra_body=_extra(options),
     )
+
+
+def _extra(options: ModelOptions) -> Mapping[str, Raw]:
+    """Gemini has these in its `generationConfig`, where what is written there by name wins."""
+    extra = dict(extra_body(options))
+    sampling: dict[str, Raw] = {"topP": options.top_p, "topK": options.top_k, "seed": options.seed}
+    own = {name: value for name, value in sampling.items() if value is not None}
+    written = extra.get("generationConfig")
+    kept: dict[str, Raw] = written if isinstance(written, dict) else {}
+    if own:
+        extra["generationConfig"] = {**own, **kept}
+    return extra

@@ -4,9 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from bot.wiring.backend_values import key_of
+from bot.wiring.pricing import Pricing, cost_of
 from coordination.adapters.extras import Extra, require_extra
+from coordination.adapters.fallback import FallbackModel
+from coordination.adapters.lanes import Lanes, Throttle
+from coordination.adapters.metered import MeteredModel
 from coordination.errors import ConfigError
-from coordination.ports import Clock, Model
+from coordination.ports import Clock, Model, Usage
 from coordination.settings import AgentSettings, BackendSettings, Family
 
 _BUILDERS: Mapping[Family, str] = {
@@ -40,6 +45,10 @@ class Builder(Protocol):
 OpenBuilder = Callable[[Mapping[str, str], Clock], Builder]
 
 
+_FREE = Throttle()
+_ANY = Usage(input_tokens=1, output_tokens=1)
+
+
 class Models:
     """Every model of the process."""
 
@@ -47,6 +56,8 @@ class Models:
         self._environ = environ
         self._clock = clock
         self._builders: dict[Family, Builder] = {}
+        self._lanes = Lanes(clock)
+        self._pricing = Pricing()
 
     def check(self, agents: Sequence[AgentSettings]) -> None:
         """Look whether every agent's model can be built, without building any.
@@ -57,28 +68,54 @@ class Models:
         complaints = [
             f"agent {agent.id}: {complaint}"
             for agent in agents
-            if (complaint := _missing(agent.backend.provider.family)) is not None
+            for backend in _with_fallbacks(agent.backend)
+            if (complaint := _missing(backend.provider.family)) is not None
         ]
         if complaints:
             raise ConfigError(complaints)
 
-    def model(self, agent: AgentSettings) -> Model:
-        """The model of one agent.
+    def check_prices(self, agents: Sequence[AgentSettings]) -> None:
+        """Look whether every agent's model has a price, so that a limit in money can be kept.
+
+        Raises:
+            ConfigError: some have none.
+        """
+        complaints = [
+            f"agent {agent.id}: the price of {backend.model or backend.type} is not known here, so limits in money can't "
+            "be kept; the operator must write price into its backend, or limit tokens instead."
+            for agent in agents
+            for backend in _with_fallbacks(agent.backend)
+            if backend.provider.family != "scripted" and cost_of(backend, _ANY) is None
+        ]
+        if complaints:
+            raise ConfigError(complaints)
+
+    def model(self, agent: AgentSettings, throttle: Throttle = _FREE) -> Model:
+        """The model of one agent, whose requests keep to the limits of their key.
 
         Raises:
             ConfigError: it can't be built; the text names the agent and says what is missing.
         """
         self.check([agent])
-        backend = agent.backend
-        family = backend.provider.family
+        try:
+            first, *others = [self._metered(agent.id, each, throttle) for each in _with_fallbacks(agent.backend)]
+        except ConfigError as error:
+            raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.complaints]) from None
+        return FallbackModel(first, others[0], clock=self._clock) if others else first
+
+    def _metered(self, agent: str, backend: BackendSettings, throttle: Throttle) -> Model:
+        model = self._builder(backend.provider.family).build(agent, backend)
+        if backend.provider.family == "scripted":
+            return model
+        lane = self._lanes.lane(base_url=backend.base_url, key=key_of(backend))
+        return MeteredModel(model, lane=lane, throttle=throttle, price=self._pricing.price_of(backend))
+
+    def _builder(self, family: Family) -> Builder:
         if family not in self._builders:
             module, _, name = _BUILDERS[family].partition(":")
             open_builder = cast("OpenBuilder", getattr(import_module(module), name))
             self._builders[family] = open_builder(self._environ, self._clock)
-        try:
-            return self._builders[family].build(agent.id, backend)
-        except ConfigError as error:
-            raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.complaints]) from None
+        return self._builders[family]
 
     async def aclose(self) -> None:
         """Free what the models shared."""
@@ -98,3 +135,7 @@ def _missing(family: Family) -> str | None:
     except ConfigError as error:
         return error.complaints[0]
     return None
+
+
+def _with_fallbacks(backend: BackendSettings) -> tuple[BackendSettings, ...]:
+    return (backend,) if backend.fallback is None else (backend, backend.fallback)

@@ -191,7 +191,9 @@ async def test_a_request_has_our_tools_the_words_as_they_are_and_the_system_prom
     async with line(Says(text="hi")) as open_line:
         reply = await open_line.send([Told(text=words)], (*TOOLS, *workflow_tools(ballot, may_answer=True)))
         sent = open_line.backend.requests[0]
-    assert reply == Reply(text="hi", usage=Usage(input_tokens=120, cached_tokens=100, stored_tokens=10, output_tokens=33))
+    assert reply == Reply(
+        text="hi", usage=Usage(input_tokens=120, cached_tokens=100, stored_tokens=10, output_tokens=33)
+    )
     assert [tool["name"] for tool in sent["tools"]] == [
         f"{PREFIX}{name}" for name in ("new_answer", "notices__post", "notices__read", "vote")
     ]
