@@ -105,7 +105,6 @@ async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server
     with pytest.raises(ConfigError, match="the operator must look at its settings"):
         async with asyncio.timeout(20):
             await run_bot(environ, opening, ending=ending, tell=lambda *_: None)
-    assert opening.happened == ["opened", "closed"]
 
 
 @pytest.mark.parametrize(
