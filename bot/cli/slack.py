@@ -96,7 +96,10 @@ async def _serve(here: Here) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-    async with opened_slack(slack_settings(here.environ), database_url(here.environ)) as app:
-        async with open_desk(here.environ, here.parts(), [app.surface]) as desk, app.serving(desk) as address:
-            here.complain(ready(address))
-            await ending.wait()
+    async with (
+        opened_slack(slack_settings(here.environ), database_url(here.environ)) as app,
+        open_desk(here.environ, here.parts(), [app.surface]) as desk,
+        app.serving(desk) as address,
+    ):
+        here.complain(ready(address))
+        await ending.wait()
