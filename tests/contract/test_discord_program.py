@@ -1,8 +1,11 @@
 """The Discord process begins, listens, is watched, and ends in order."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -128,3 +131,28 @@ def test_the_token_is_in_no_picture_of_the_settings() -> None:
 def test_a_gateway_that_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="DISCORD_GATEWAY_URL"):
         pinned_gateway({"DISCORD_GATEWAY_URL": address})
+
+
+async def test_a_proxy_for_the_gateway_sees_every_connection(server: DiscordServer) -> None:
+    """Discord names another address to connect to, and one to resume at; both lead nowhere here."""
+    server.advertised_gateway = "ws://127.0.0.1:9/nowhere"
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("DISCORD", "MASSGEN"))},
+        "DISCORD_BOT_TOKEN": TOKEN,
+        "DISCORD_API_URL": server.api,
+        "DISCORD_GATEWAY_URL": server.url.replace("http", "ws") + "/gw",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.contract.discord_gateway_probe",
+        cwd=Path(__file__).parents[2],
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    await server.until(lambda: server.identified, 20)
+    await server.drop_gateway()
+    async with asyncio.timeout(30):
+        out, _ = await process.communicate()
+    assert (process.returncode, out.decode()) == (0, "resumed 0\n")
+    assert server.resumed == 1

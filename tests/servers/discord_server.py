@@ -63,6 +63,7 @@ class DiscordServer(World):
         self.resumed = 0
         self.old_edits_left = 1_000_000
         self.refuses_gateway = 0
+        self.advertised_gateway = ""
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator["DiscordServer"]:
@@ -142,7 +143,7 @@ class DiscordServer(World):
         session = Session(f"session{len(self.sessions) + 1}", [], socket)
         self.sessions = {session.id: session}
         ready = {
-            "v": 10, "user": BOT, "session_id": session.id, "resume_gateway_url": self.url.replace("http", "ws") + "/gw",
+            "v": 10, "user": BOT, "session_id": session.id, "resume_gateway_url": self._gateway_url(),
             "guilds": [{"id": each, "unavailable": True} for each in self.guilds], "shard": data.get("shard", [0, 1]),
             "application": {"id": APPLICATION, "flags": 0},
         }  # fmt: skip
@@ -150,6 +151,9 @@ class DiscordServer(World):
         for guild in self.guilds.values():
             await self.dispatch("GUILD_CREATE", self.guild_json(guild))
         await self.tell_changed()
+
+    def _gateway_url(self) -> str:
+        return self.advertised_gateway or self.url.replace("http", "ws") + "/gw"
 
     async def _resume(self, socket: web.WebSocketResponse, data: Payload) -> None:
         session = self.sessions.get(data["session_id"])
@@ -245,7 +249,7 @@ class DiscordServer(World):
 
     async def _gateway_bot(self, request: web.Request) -> web.Response:
         limit = {"total": 1000, "remaining": 999, "reset_after": 1, "max_concurrency": 1}
-        return _json({"url": self.url.replace("http", "ws") + "/gw", "shards": 1, "session_start_limit": limit})
+        return _json({"url": self._gateway_url(), "shards": 1, "session_start_limit": limit})
 
     async def _channels(self, request: web.Request) -> web.Response:
         guild = self._guild_in(request)

@@ -1,0 +1,26 @@
+"""A process that connects through DISCORD_GATEWAY_URL alone, drops out once, and says whether it came back."""
+
+import asyncio
+import os
+
+from bot.discord_app.client import serve
+from bot.discord_app.program import logged_in
+from tests.contract.discord_office import NoteDesk
+
+
+async def main() -> None:
+    """Connect, wait for a resumption, end."""
+    ending = asyncio.Event()
+    async with logged_in(os.environ) as client:
+
+        async def on_shard_resumed(shard: int) -> None:
+            print(f"resumed {shard}", flush=True)  # noqa: T201 - what the test reads
+            ending.set()
+
+        client.event(on_shard_resumed)
+        async with asyncio.timeout(20):
+            await serve(client, NoteDesk(), ending)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
