@@ -107,7 +107,7 @@ async def test_azure_is_asked_at_its_own_paths(base: str, more: str, path: str, 
 async def test_what_a_configuration_says_of_sampling_is_where_gemini_looks_for_it() -> None:
     pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
     from tests.servers.gemini_server import Says as GeminiSays  # noqa: PLC0415 (it needs the extra)
-    from tests.servers.gemini_server import gemini_server  # noqa: PLC0415
+    from tests.servers.gemini_server import gemini_server  # noqa: PLC0415 (likewise)
 
     async with gemini_server(GeminiSays(text="hi")) as server:
         backend = (

@@ -45,7 +45,7 @@ VENDORS = {
     "dbos": ("dbos_",),
     "genai_prices": ("prices",),
     "mcp": ("claude_code_tools", "mcp_"),
-    "openai": ("openai_",),
+    "openai": ("azure_", "openai_"),
     "sqlalchemy": ("dbos_", "sql_", "worker_slots"),
 }
 SLOW_TO_LOAD = ("anthropic", "dbos", "discord", "mcp", "openai", "rich", "slack_bolt", "sqlalchemy")
