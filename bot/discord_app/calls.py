@@ -52,6 +52,8 @@ def calls_text(calls: CallList, room: int, *, file: str, words: Words) -> Text:
             continue
         text = Text(file, words)
         for call in calls.calls:
+            if text.parts:
+                text.add("")
             _add_call(text, call, limit)
         if units(text.whole()) <= room:
             return text

@@ -15,7 +15,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
 from tests.contract.discord_office import Ids, NoteDesk, a_bot, here, note
 from tests.servers.discord_people import Someone, acknowledged, told
-from tests.servers.discord_server import DiscordServer
+from tests.servers.discord_server import DiscordServer, Fault
 from tests.servers.discord_world import Message
 from tests.stories import POST, REMOVE, waiting
 
@@ -286,6 +286,55 @@ async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
     assert desk.done == [("ask", "and take the old one down", {"config": "", "thread_of": "7Q4K", "once": said.id})]
     assert desk.places == [here(server, thread=place.thread)]
     assert message.id != place.thread
+
+
+async def test_a_run_that_is_asked_for_in_a_thread_lives_there(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    """A click in the thread is made in the very place that the card was posted in."""
+    opened = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
+    await told(server, await rita.types("massgen", where=opened.thread, prompt="x"))
+    ids = Ids()
+    posted = await bot.surface.post(desk.places[0], plan_card(), ids)
+    desk.know(posted, ids)
+    message = server.messages[posted.message]
+    await told(server, await rita.clicks(message, "Approve"))
+    assert message.channel == opened.thread
+    assert desk.places == [opened, opened]
+
+
+async def test_in_a_thread_the_permission_for_threads_counts(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    opened = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
+    rita.app_permissions = (1 << 10) | (1 << 11) | (1 << 14) | (1 << 15)
+    used = await rita.types("massgen", where=opened.thread, prompt="x")
+    assert "Send Messages in Threads" in await told(server, used)
+    assert desk.done == []
+
+
+async def test_an_interaction_that_discord_has_given_up_on_asks_nothing_of_the_desk(
+    server: DiscordServer, rita: Someone, desk: NoteDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.faults.append(Fault("POST", "/callback$", 404, {"message": "Unknown interaction", "code": 10062}))
+    lost = await rita.types("massgen", prompt="lost")
+    await server.until(lambda: "10062" in caplog.text)
+    await told(server, await rita.types("massgen", prompt="heard"))
+    assert [what for _, what, _ in desk.done] == ["heard"]
+    assert lost.private == []
+
+
+async def test_the_same_account_on_another_server_is_another_person(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    elsewhere = server.add_guild("elsewhere")
+    await server.dispatch("GUILD_CREATE", server.guild_json(elsewhere))
+    twin = Someone(server, "rita", elsewhere, id=rita.id)
+    await told(server, await rita.types("massgen", prompt="x"))
+    await told(server, await twin.types("massgen", prompt="x"))
+    first, second = desk.by
+    assert not first.is_same_as(second)
+    assert second.roles == (elsewhere.id, "@everyone")
 
 
 async def test_a_window_that_can_not_open_in_time_says_so(
