@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from coordination import prompts
+from coordination.budget import Budget
 from coordination.domain.ballot import Answer, Ballot, Election, Ending, agreement, elect
 from coordination.domain.events import (
     AgentFailed,
@@ -66,6 +67,7 @@ class Deliberation:
         knobs: Knobs,
         clock: Clock,
         record: Callable[[RunEvent], None],
+        budget: Budget | None = None,
     ) -> None:
         """`record` is told of everything at once and in order."""
         self.ballot = ballot
@@ -74,7 +76,8 @@ class Deliberation:
         self._knobs = knobs
         self._clock = clock
         self._tell_log = record
-        self._tokens = 0
+        self._budget = budget or Budget(knobs)
+        self._refused: str | None = None
         self._changed = asyncio.Event()
         self._is_voting_open = not knobs.defer_voting
         self._ending: Ending | None = None
@@ -130,7 +133,10 @@ class Deliberation:
         agent = seat.profile.number
         while self._ending is None and agent in self.ballot.living:
             if self._may_start(agent):
-                self._apply(agent, await self._turn(seat))
+                end = await self._turn(seat)
+                # An agent that was not allowed to go on is not out: its answer of before still counts.
+                if self._refused is None or not isinstance(end, Out):
+                    self._apply(agent, end)
             else:
                 await self._changed.wait()
 
@@ -173,11 +179,20 @@ class Deliberation:
             self.ballot = count(self.ballot, event)
         self._tell_log(event)
         if isinstance(event, ModelUsed):
-            self._tokens += event.input_tokens + event.output_tokens
-            budget = self._knobs.budget_tokens
-            if budget is not None and self._tokens >= budget:
-                self._ending = self._ending or Ending.CAPS
-                self._notify()
+            self._budget.count(event)
+            self._stop_for(self._budget.used_up())
+
+    async def _refusal(self) -> str | None:
+        refusal = await self._budget.refusal()
+        self._stop_for(refusal)
+        return refusal
+
+    def _stop_for(self, refusal: str | None) -> None:
+        """Nothing more may be used: what there is must do."""
+        if refusal is not None:
+            self._refused = refusal
+            self._ending = self._ending or Ending.CAPS
+            self._notify()
 
     def _settle(self) -> None:
         majority = self._knobs.consensus == "majority"
@@ -216,6 +231,7 @@ class Deliberation:
             knobs=self._knobs,
             clock=self._clock,
             record=self._record,
+            refusal=self._refusal,
         )
         try:
             end = await turn.play(opening)
@@ -239,7 +255,9 @@ class Deliberation:
 
     def _why_nothing(self) -> str:
         reasons = [f"agent{agent} {reason}" for agent, reason in self.ballot.failed]
-        if self.ballot.living:
+        if self._refused is not None:
+            reasons.append(self._refused)
+        elif self.ballot.living:
             reasons.append(f"nobody else answered within {self._knobs.orchestrator_timeout_seconds:g} s")
         return "The agents came to no answer: " + "; ".join(reasons)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NoReturn
 
+from coordination.budget import NothingSpent, daily
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Act, Refusal, judge
@@ -19,7 +20,8 @@ from coordination.domain.plan import Plan
 from coordination.domain.run import evolve, replay
 from coordination.domain.states import RunState
 from coordination.errors import ConflictError, IllegalTransition, RefusedError, RunNotFoundError
-from coordination.ports import Clock, Engine, Job, NewId, RunLog
+from coordination.knobs import RunProfile
+from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.refusals import message
 
@@ -35,7 +37,7 @@ _MAX_RACES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """A request for a run. `config_text` is the configuration as written, `origin` the file it came from."""
+    """A request for a run. `config_text` is the configuration as written, `origin` its file, `run` a name kept free."""
 
     prompt: str
     requester: Person
@@ -43,25 +45,37 @@ class Ask:
     config_text: str
     origin: str
     history: tuple[Exchange, ...] = ()
+    run: str = ""
 
 
 class Coordinator:
     """What a surface may ask. Every verb returns the new state."""
 
-    def __init__(self, log: RunLog, engine: Engine, *, clock: Clock, new_id: NewId, configure: Configure) -> None:
-        """`configure` reads a configuration's text; it is asked before anything is written."""
+    def __init__(
+        self,
+        log: RunLog,
+        engine: Engine,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        configure: Configure,
+        spending: Spending | None = None,
+    ) -> None:
+        """`configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
         self._log = log
         self._engine = engine
         self._clock = clock
         self._new_id = new_id
         self._configure = configure
+        self._spending = spending or NothingSpent()
 
     async def start(self, ask: Ask) -> str:
         """Log the request and submit its deliberation. Returns the run's name.
 
         Raises:
             ConfigError: the configuration can't be used; nothing was written.
-            RefusedError: there is nothing to do, or too much of it.
+            RefusedError: there is nothing to do, or too much of it, or the day's limits are used up.
+            ConflictError: there is a run of the name that was kept free.
         """
         prompt = ask.prompt.strip()
         if not prompt:
@@ -71,6 +85,7 @@ class Coordinator:
                 "long_prompt", f"The request has {len(prompt)} characters; {MAX_PROMPT} are allowed. Shorten it."
             )
         profile = self._configure(ask.config_text, ask.origin, ask.requester.tenant).profile
+        await self._refuse_beyond_limits(profile, ask.requester)
         config_digest = digest_of("config", f"{ask.origin}\n{ask.config_text}")
         await self._log.save_config(config_digest, ask.config_text, ask.origin)
         event = e.RunRequested(
@@ -82,7 +97,7 @@ class Coordinator:
             agents=tuple(agent.id for agent in profile.agents),
             history=ask.history,
         )
-        return await self._begin(event)
+        return await self._begin(event, ask.run)
 
     async def state(self, run: str, tenant: str | None = None) -> RunState:
         """The state now; a plan that is past its time is logged as expired first, whoever looks."""
@@ -165,14 +180,21 @@ class Coordinator:
         due = await self._log.due(self._clock.now())
         return [run for run in due if isinstance(await self.state(run), s.Expired)]
 
-    async def _begin(self, event: e.RunRequested) -> str:
-        run = self._new_id()
+    async def _refuse_beyond_limits(self, profile: RunProfile, requester: Person) -> None:
+        refusal = await daily(profile.daily, self._spending, clock=self._clock, requester=requester)()
+        if refusal is not None:
+            raise RefusedError("used_up", refusal)
+
+    async def _begin(self, event: e.RunRequested, name: str) -> str:
+        run = name or self._new_id()
         for _ in range(_MAX_RACES):
             now = self._clock.now()
             job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
             try:
                 await self._log.append(run, 0, [event], now, evolve(None, event, now), job)
             except ConflictError:
+                if name:
+                    raise
                 run = self._new_id()  # The name is taken.
                 continue
             self._engine.nudge()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from coordination import prompts
+from coordination.budget import Refusal, never
 from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.events import AgentCorrected, AgentTold, ModelRetried, ModelUsed, RunEvent
 from coordination.domain.plan import PlannedCall
-from coordination.errors import ModelError
+from coordination.errors import ModelError, ModelFault
 from coordination.knobs import Knobs
 from coordination.ports import Clock, Conversation, Model, Reply, Said, Told, ToolCall, ToolResult
 from coordination.proposals import Proposal, Refused, Vote, read_ending
@@ -70,8 +71,12 @@ class Turn:
         knobs: Knobs,
         clock: Clock,
         record: Callable[[RunEvent], None],
+        refusal: Refusal = never,
     ) -> None:
-        """Everything that a turn may touch; among it nothing that could run a deferred call."""
+        """Everything that a turn may touch; among it nothing that could run a deferred call.
+
+        `refusal` is asked before every model call, and ends the turn if it says anything.
+        """
         self._agent = agent
         self._model = model
         self._conversation = conversation
@@ -80,6 +85,7 @@ class Turn:
         self._knobs = knobs
         self._clock = clock
         self._record = record
+        self._refusal = refusal
         self._seen = table.ballot.epoch
         self._updates = 0
         self._corrections = 0
@@ -102,6 +108,9 @@ class Turn:
 
     async def _send(self, said: Sequence[Said]) -> Reply:
         may_answer = self._table.may_answer(self._agent)
+        refusal = await self._refusal()
+        if refusal is not None:
+            raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
         workflow = prompts.workflow_tools(self._table.ballot, may_answer=may_answer)
         reply = await send_with_retry(
             self._conversation,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never, cast
 
+from coordination.budget import Budget, NothingSpent, daily, total
 from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -19,7 +20,8 @@ from coordination.domain.plan import Plan
 from coordination.errors import ConfigError, ToolServerError
 from coordination.execution import execute
 from coordination.journal import Journal, RunMoved
-from coordination.ports import Clock, Job, NewId, RunLog, ToolHub
+from coordination.knobs import RunProfile
+from coordination.ports import Clock, Job, NewId, RunLog, Spending, ToolHub
 from coordination.preparation import Configure, Prepared, furnish
 from coordination.reporting import write_report
 
@@ -27,13 +29,23 @@ from coordination.reporting import write_report
 class Worker:
     """The service's side of the engine: `perform` is called for each job, and again after a crash."""
 
-    def __init__(self, log: RunLog, hub: ToolHub, *, clock: Clock, new_id: NewId, configure: Configure) -> None:
-        """The hub gives deliberation and execution a different power each."""
+    def __init__(
+        self,
+        log: RunLog,
+        hub: ToolHub,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        configure: Configure,
+        spending: Spending | None = None,
+    ) -> None:
+        """The hub gives deliberation and execution a different power each; `spending` knows what a day has used."""
         self._log = log
         self._hub = hub
         self._clock = clock
         self._new_id = new_id
         self._configure = configure
+        self._spending = spending or NothingSpent()
 
     async def perform(self, job: Job) -> None:
         """Do the job, or find that it is done or overtaken."""
@@ -77,6 +89,7 @@ class Worker:
             knobs=room.profile.knobs,
             clock=self._clock,
             record=journal.record,
+            budget=await self._budget(journal, state.request, room.profile),
         )
         election = await deliberation.run()
         written = None
@@ -140,7 +153,7 @@ class Worker:
 
     async def _report(self, journal: Journal, state: s.Reporting, prepared: Prepared | None) -> None:
         report = None
-        if prepared is not None and state.stopped_by is None:
+        if prepared is not None and state.stopped_by is None and await self._may_report(journal, state, prepared):
             agent = int(state.plan.author.removeprefix("agent").partition(".")[0])
             with contextlib.suppress(ConfigError):
                 seat = Seat(
@@ -158,6 +171,21 @@ class Worker:
                     record=journal.record,
                 )
         await journal.commit(e.RunFinished(report=report))
+
+    async def _may_report(self, journal: Journal, state: s.Reporting, prepared: Prepared) -> bool:
+        budget = await self._budget(journal, state.request, prepared.profile)
+        return await budget.refusal() is None
+
+    async def _budget(self, journal: Journal, request: e.RunRequested, profile: RunProfile) -> Budget:
+        """What the run may still use; what it used before is looked up only if it has an end."""
+        knobs = profile.knobs
+        is_limited = knobs.budget_tokens is not None or knobs.budget_money is not None
+        earlier = await self._log.read(journal.run) if is_limited else ()
+        return Budget(
+            knobs,
+            spent=total(recorded.event for recorded in earlier),
+            daily=daily(profile.daily, self._spending, clock=self._clock, requester=request.requester),
+        )
 
     async def _prepare(self, request: e.RunRequested) -> Prepared:
         text, origin = await self._log.load_config(request.config_digest)

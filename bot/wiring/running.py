@@ -12,6 +12,7 @@ from bot.wiring.models import Models
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.mcp_hub import McpHub
 from coordination.adapters.sql_log import SqlLog
+from coordination.adapters.sql_usage import SqlUsage
 from coordination.ports import Clock
 from coordination.service import Coordinator
 from coordination.worker import Worker
@@ -37,12 +38,14 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(DbosEngine.open(url))
         log = overrides.log(await stack.enter_async_context(SqlLog.open(url, submit=engine.submit)))
+        usage = await stack.enter_async_context(SqlUsage.open(url))
         hub = overrides.hub(await stack.enter_async_context(McpHub()))
         models = Models(environ, overrides.clock)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environ, build=models, adapt=overrides.models)
-        coordinator = Coordinator(log, engine, clock=overrides.clock, new_id=overrides.new_id, configure=configure)
-        worker = Worker(log, hub, clock=overrides.clock, new_id=overrides.new_id, configure=configure)
+        clock, new_id = overrides.clock, overrides.new_id
+        coordinator = Coordinator(log, engine, clock=clock, new_id=new_id, configure=configure, spending=usage)
+        worker = Worker(log, hub, clock=clock, new_id=new_id, configure=configure, spending=usage)
 
         def working() -> AbstractAsyncContextManager[None]:
             return _working(engine, worker, coordinator, overrides.clock)

@@ -25,6 +25,7 @@ from coordination.ports.models import (
     ToolSpec,
     Usage,
 )
+from coordination.ports.spending import Spending, Spent
 from coordination.ports.tools import (
     CallNotSentError,
     CallOutcomeUnknownError,
@@ -55,6 +56,8 @@ __all__ = [
     "RunSummary",
     "Said",
     "ServerSpec",
+    "Spending",
+    "Spent",
     "Told",
     "ToolCall",
     "ToolCatalogue",

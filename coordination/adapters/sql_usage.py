@@ -1,0 +1,83 @@
+"""Sums over the log of what model calls used."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from coordination.adapters.sql_codec import decode, time_text
+from coordination.adapters.sql_connection import open_engine, parse_url, plainly
+from coordination.adapters.sql_schema import events, runs
+from coordination.domain.events import RunRequested
+from coordination.ports import Spent
+
+_CHUNK = 500
+
+
+class SqlUsage:
+    """Fits `coordination.ports.Spending`. It connects when it is first asked."""
+
+    def __init__(self, url: sa.URL) -> None:
+        """Use `open`, which also closes the connection."""
+        self._engine = open_engine(url, "read", connections=1)
+        self._one_at_a_time = threading.Lock()
+        self._requesters: dict[str, str] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> "AsyncGenerator[SqlUsage]":
+        """The sums over the log in the database of this address.
+
+        Raises:
+            StorageError: it is no address of a database.
+        """
+        usage = cls(parse_url(url))
+        try:
+            yield usage
+        finally:
+            await asyncio.to_thread(usage._engine.dispose)
+
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+        """What was used from this moment on by the runs of a tenant; with `user`, by those that this person asked for."""
+        return await asyncio.to_thread(self._sum, time_text(moment), tenant, user)
+
+    def _sum(self, moment: str, tenant: str, user: str | None) -> Spent:
+        with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:
+            rows = connection.execute(_by_run(self._engine.dialect.name, moment, tenant)).all()
+            if user is not None:
+                self._learn_requesters(connection, [run for run, _, _ in rows])
+        own = [row for row in rows if user is None or self._requesters[row[0]] == user]
+        return Spent(tokens=sum(int(tokens) for _, tokens, _ in own), money=sum(money or 0.0 for _, _, money in own))
+
+    def _learn_requesters(self, connection: sa.Connection, names: Sequence[str]) -> None:
+        """Who asked for a run stands in its first event, and never changes. PostgreSQL can't read every JSON, we can."""
+        unknown = [run for run in names if run not in self._requesters]
+        for start in range(0, len(unknown), _CHUNK):
+            some = unknown[start : start + _CHUNK]
+            query = sa.select(events.c.run, events.c.v, events.c.body).where(events.c.run.in_(some), events.c.seq == 1)
+            for run, v, body in connection.execute(query):
+                first = decode("run_requested", v, body)
+                self._requesters[run] = first.requester.id if isinstance(first, RunRequested) else ""
+
+
+def _by_run(dialect: str, moment: str, tenant: str) -> sa.Select[str, float, float]:
+    """Runs that nobody touched since the moment are passed over, so that no more is read than the day wrote."""
+    tokens = _number(dialect, "input_tokens") + _number(dialect, "output_tokens")
+    return (
+        sa.select(runs.c.run, sa.func.sum(tokens), sa.func.sum(_number(dialect, "cost")))
+        .select_from(runs)
+        .join(events, events.c.run == runs.c.run)
+        .where(runs.c.tenant == tenant, runs.c.updated_at >= moment)
+        .where(events.c.kind == "model_used", events.c.at >= moment)
+        .group_by(runs.c.run)
+    )
+
+
+def _number(dialect: str, name: str) -> sa.ColumnElement[float]:
+    kind = sa.Float if name == "cost" else sa.BigInteger
+    if dialect == "sqlite":
+        return sa.cast(sa.func.json_extract(events.c.body, f"$.{name}"), kind)
+    return sa.cast(sa.func.json_extract_path_text(sa.cast(events.c.body, sa.JSON), name), kind)

@@ -1,0 +1,98 @@
+"""What a run, its requester and their tenant may use, and the words for when it is used up."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from coordination.domain.events import ModelUsed, RunEvent
+from coordination.domain.person import Person
+from coordination.knobs import DailyLimits, Knobs
+from coordination.ports import Clock, Spending, Spent
+
+Refusal: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Why no model may be called now; None: it may."""
+
+
+async def never() -> str | None:
+    """The refusal of who has no limits."""
+    return None
+
+
+class NothingSpent:
+    """Fits `coordination.ports.Spending` where nobody keeps accounts."""
+
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+        """Nothing."""
+        del moment, tenant, user
+        return Spent()
+
+
+class Budget:
+    """What one run may still use. It is asked before every model call, and told of every one that was made."""
+
+    def __init__(self, knobs: Knobs, *, spent: Spent | None = None, daily: Refusal = never) -> None:
+        """`spent` was used before, such as by an earlier revision; `daily` knows the limits that outlive the run."""
+        self._tokens = knobs.budget_tokens
+        self._money = knobs.budget_money
+        self._spent = spent or Spent()
+        self._daily = daily
+
+    def count(self, used: ModelUsed) -> None:
+        """Add one model call."""
+        self._spent = _sum(self._spent, used)
+
+    def used_up(self) -> str | None:
+        """Why the run itself has come to its end; None: it has not."""
+        if self._tokens is not None and self._spent.tokens >= self._tokens:
+            return f"The run has used its {self._tokens:,} tokens; ask for less, or the operator must raise limits.tokens_per_run."
+        if self._money is not None and self._spent.money >= self._money:
+            return (
+                f"The run has cost the ${self._money:g} that it may; ask for less, or the operator must raise "
+                "limits.money_per_run."
+            )
+        return None
+
+    async def refusal(self) -> str | None:
+        """Why no model may be called now; None: it may."""
+        return self.used_up() or await self._daily()
+
+
+def total(events: Iterable[RunEvent]) -> Spent:
+    """What the model calls among these events used."""
+    spent = Spent()
+    for event in events:
+        if isinstance(event, ModelUsed):
+            spent = _sum(spent, event)
+    return spent
+
+
+def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person) -> Refusal:
+    """The limits of the day for one person's runs. Without limits nothing is ever looked up."""
+    who = f"{requester.name} has used up"
+    rules = (
+        ("user", requester.id, limits.user_tokens, limits.user_money, who),
+        ("tenant", None, limits.tenant_tokens, limits.tenant_money, "Everybody here together has used up"),
+    )
+    limited = [rule for rule in rules if rule[2] is not None or rule[3] is not None]
+    if not limited:
+        return never
+
+    async def refusal() -> str | None:
+        midnight = clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        for name, user, tokens, money, words in limited:
+            spent = await spending.since(midnight, tenant=requester.tenant, user=user)
+            if tokens is not None and spent.tokens >= tokens:
+                return f"{words} the {tokens:,} tokens of today{_then(f'tokens_per_{name}_per_day')}"
+            if money is not None and spent.money >= money:
+                return f"{words} the ${money:g} of today{_then(f'money_per_{name}_per_day')}"
+        return None
+
+    return refusal
+
+
+def _then(key: str) -> str:
+    return f"; ask again after midnight (UTC), or the operator must raise limits.{key}."
+
+
+def _sum(spent: Spent, used: ModelUsed) -> Spent:
+    return Spent(tokens=spent.tokens + used.input_tokens + used.output_tokens, money=spent.money + (used.cost or 0.0))

@@ -1,0 +1,74 @@
+"""The sums of a day over the log, in both databases, and what becomes of those who have used them up."""
+
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from coordination.adapters.sql_usage import SqlUsage
+from coordination.domain import events as e
+from coordination.domain.run import evolve
+from coordination.errors import StorageError
+from coordination.ports import RunLog, Spent
+from tests.builders import ALICE, REQUESTER, START, a_request
+from tests.contract.logs import sql_bench
+from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Generator[Postgres]:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    with postgres_server(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def books(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[tuple[RunLog, SqlUsage]]:
+    is_sqlite = request.param == "sqlite"
+    url = sqlite_url(tmp_path) if is_sqlite else request.getfixturevalue("postgres").new_database()
+    async with sql_bench(url) as bench, SqlUsage.open(url) as usage:
+        yield bench.log, usage
+
+
+def used(tokens: int, cost: float | None) -> e.ModelUsed:
+    return e.ModelUsed(agent=1, model="m", input_tokens=tokens - 1, cached_tokens=3, output_tokens=1, cost=cost)
+
+
+async def told(log: RunLog, run: str, request: e.RunRequested, *uses: tuple[datetime, e.ModelUsed]) -> None:
+    state = evolve(None, request, START - timedelta(days=2))
+    await log.append(run, 0, [request], START - timedelta(days=2), state)
+    state = evolve(state, e.DeliberationStarted(revision=1), START)
+    await log.append(run, 1, [e.DeliberationStarted(revision=1)], START - timedelta(days=2), state)
+    for seq, (at, event) in enumerate(uses, start=2):
+        state = evolve(state, event, at)
+        await log.append(run, seq, [event], at, state)
+
+
+async def test_what_was_used_since_a_moment_is_summed_by_tenant_and_by_person(
+    books: tuple[RunLog, SqlUsage],
+) -> None:
+    log, usage = books
+    request = a_request(prompt='Say "\u0000" and {"requester": {"id": "u-alice"}}.')
+    alices = replace(request, requester=replace(ALICE, name=REQUESTER.name))
+    elsewhere = replace(request, tenant="elsewhere", requester=replace(REQUESTER, tenant="elsewhere"))
+    await told(log, "R1", request, (START - timedelta(seconds=1), used(1_000, 9.0)), (START, used(10, 0.25)))
+    await told(log, "R2", request, (START + timedelta(hours=1), used(20, None)))
+    await told(log, "R3", alices, (START, used(100, 1.0)))
+    await told(log, "R4", elsewhere, (START, used(5_000, 5.0)))
+    await told(log, "R5", request, (START - timedelta(days=1), used(7, 7.0)))
+    assert await usage.since(START, tenant="here") == Spent(tokens=130, money=1.25)
+    assert await usage.since(START, tenant="here", user=REQUESTER.id) == Spent(tokens=30, money=0.25)
+    assert await usage.since(START, tenant="here", user=ALICE.id) == Spent(tokens=100, money=1.0)
+    assert await usage.since(START, tenant="here", user="nobody") == Spent()
+    assert await usage.since(START + timedelta(days=1), tenant="here") == Spent()
+
+
+async def test_nothing_is_opened_before_it_is_asked_and_a_missing_database_is_told_in_words(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "no-such-folder")
+    async with SqlUsage.open(url) as usage:
+        with pytest.raises(StorageError, match="can't be opened"):
+            await usage.since(START, tenant="here")

@@ -1,0 +1,176 @@
+"""Runs, people and tenants use no more than they may, and are told so in words."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from coordination.domain.states import AwaitingDecision, Finished, RunBroken
+from coordination.errors import RefusedError
+from coordination.knobs import DailyLimits, Knobs
+from coordination.ports import Reply, Spent, Usage
+from coordination.service import Coordinator
+from coordination.worker import Worker
+from tests.builders import ALICE, REQUESTER
+from tests.fakes import PlayedModel, Step, answers, calls, votes
+from tests.service.office import Office
+
+POST = ("mcp__board__post", {"title": "hello"})
+LOOK = ("mcp__board__look", {"title": "x"})
+
+
+@dataclass
+class Accounts:
+    """What the days have used, and who asked."""
+
+    people: dict[str | None, Spent] = field(default_factory=dict[str | None, Spent])
+    asked: list[tuple[datetime, str, str | None]] = field(default_factory=list[tuple[datetime, str, str | None]])
+
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+        self.asked.append((moment, tenant, user))
+        return self.people.get(user, Spent())
+
+
+def costing(step: Step, dollars: float) -> Step:
+    def costly(conversation: object) -> Reply:
+        reply = step(conversation)  # type: ignore[arg-type]  # a step passes on what it is given
+        return replace(reply, usage=Usage(input_tokens=10, output_tokens=1, cost=dollars))
+
+    return costly
+
+
+def office(
+    *models: PlayedModel, limits: DailyLimits | None = None, knobs: Knobs | None = None
+) -> tuple[Office, Accounts]:
+    made, accounts = Office(*models, knobs=knobs), Accounts()
+    made.prepared.profile = replace(made.prepared.profile, daily=limits or DailyLimits())
+    made.people = Coordinator(
+        made.log,
+        made.engine,
+        clock=made.clock,
+        new_id=made._name,
+        configure=made.configure,
+        spending=accounts,
+    )
+    made.worker = Worker(
+        made.log, made.hub, clock=made.clock, new_id=made._name, configure=made.configure, spending=accounts
+    )
+    return made, accounts
+
+
+@pytest.mark.parametrize(
+    ("limits", "user", "spent", "words"),
+    [
+        (
+            DailyLimits(user_tokens=1_000),
+            REQUESTER.id,
+            Spent(tokens=1_000),
+            "rita has used up the 1,000 tokens of today; ask again after midnight (UTC), or the operator must raise "
+            "limits.tokens_per_user_per_day.",
+        ),
+        (DailyLimits(user_money=2.5), REQUESTER.id, Spent(money=2.6), "rita has used up the $2.5 of today"),
+        (DailyLimits(tenant_tokens=5), None, Spent(tokens=6), "Everybody here together has used up the 5 tokens"),
+        (DailyLimits(tenant_money=1.0), None, Spent(money=1.0), "limits.money_per_tenant_per_day"),
+    ],
+)
+async def test_who_has_used_up_the_day_starts_no_run(
+    limits: DailyLimits, user: str | None, spent: Spent, words: str
+) -> None:
+    made, accounts = office(PlayedModel(), limits=limits)
+    accounts.people[user] = spent
+    with pytest.raises(RefusedError) as refused:
+        await made.ask()
+    assert words in str(refused.value)
+    assert made.log.events == {}
+    midnight = datetime(2026, 11, 22, tzinfo=UTC)
+    assert {(moment, tenant) for moment, tenant, _ in accounts.asked} == {(midnight, "here")}
+
+
+async def test_a_limit_that_others_used_up_hinders_nobody_else() -> None:
+    made, accounts = office(PlayedModel(answers("done")), limits=DailyLimits(user_tokens=10))
+    accounts.people[ALICE.id] = Spent(tokens=99)
+    accounts.people[REQUESTER.id] = Spent(tokens=9)
+    run = await made.ask()
+    await made.work()
+    assert (await made.state(run)).kind == "answered"
+
+
+async def test_without_limits_of_the_day_nobody_looks_anything_up() -> None:
+    made, accounts = office(PlayedModel(answers("done")))
+    await made.ask()
+    await made.work()
+    assert accounts.asked == []
+
+
+async def test_a_day_that_is_used_up_in_the_middle_stops_the_run_before_its_next_model_call() -> None:
+    made, accounts = office(limits=DailyLimits(user_tokens=100))
+
+    def look(conversation: object) -> Reply:
+        accounts.people[REQUESTER.id] = Spent(tokens=100)
+        return calls(LOOK)(conversation)  # type: ignore[arg-type]  # as above
+
+    model = PlayedModel(look, answers("never asked"))
+    made.prepared.given = (model,)
+    made.prepared.profile = replace(made.prepared.profile, agents=Office(model).prepared.profile.agents)
+    run = await made.ask()
+    await made.work()
+    state = await made.state(run)
+    assert isinstance(state, RunBroken)
+    assert "rita has used up the 100 tokens of today" in state.reason
+    assert len(model.steps) == 1
+    assert "agent_failed" not in made.log.kinds(run)
+
+
+async def test_the_answers_that_there_are_count_when_the_budget_is_used_up() -> None:
+    """One dollar for an answer: the second agent's is paid for, its vote is not."""
+    models = [
+        PlayedModel(costing(answers(f"{n}", POST), 1.0), votes(1), votes(1), costing(votes(1), 1.0)) for n in (1, 2)
+    ]
+    made, _ = office(*models, knobs=Knobs(budget_money=2.0))
+    run = await made.ask()
+    await made.work()
+    state = await made.state(run)
+    assert isinstance(state, AwaitingDecision)
+    assert state.election.ending == "caps"
+
+
+async def test_a_run_without_an_answer_says_which_limit_it_came_to() -> None:
+    made, _ = office(PlayedModel(costing(calls(LOOK), 1.0), answers("never")), knobs=Knobs(budget_money=0.5))
+    run = await made.ask()
+    await made.work()
+    state = await made.state(run)
+    assert isinstance(state, RunBroken)
+    assert "The run has cost the $0.5 that it may" in state.reason
+    assert "limits.money_per_run" in state.reason
+
+
+async def test_a_revision_goes_on_with_what_the_first_has_left() -> None:
+    model = PlayedModel(answers("one", POST), answers("never"))
+    made, _ = office(model, knobs=Knobs(budget_tokens=11))
+    run, state = await made.planned()
+    await made.people.request_changes(run, state.plan.digest, REQUESTER, "Make it shorter.")
+    await made.work()
+    after = await made.state(run)
+    assert isinstance(after, RunBroken)
+    assert "its 11 tokens" in after.reason
+    assert len(model.steps) == 1
+
+
+async def test_a_report_is_not_written_on_a_used_up_budget_and_the_calls_run_all_the_same() -> None:
+    model = PlayedModel(answers("one", POST), answers("never"))
+    made, _ = office(model, knobs=Knobs(budget_tokens=11))
+    run, state = await made.planned()
+    await made.people.approve(run, state.plan.digest, ALICE)
+    await made.work()
+    after = await made.state(run)
+    assert isinstance(after, Finished)
+    assert after.report is None
+    assert [call.tool for call in made.world.done] == ["post"]
+
+
+async def test_a_model_calls_price_is_in_the_log() -> None:
+    made, _ = office(PlayedModel(costing(answers("one"), 0.125)))
+    run = await made.ask()
+    await made.work()
+    (used,) = [each.event for each in made.log.events[run] if each.event.kind == "model_used"]
+    assert used.cost == 0.125  # type: ignore[union-attr]  # its kind says what it is
