@@ -98,8 +98,8 @@ class Tree(app_commands.CommandTree[discord.Client]):
             _log.warning("a completion failed", exc_info=error)
             return
         async with answered(interaction, self._words):
-            if isinstance(error, app_commands.CheckFailure):
-                await tell(interaction, sentence(self._words.say("discord.needs_manager"), self._words))
+            if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
+                await tell(interaction, sentence(self._words.say("discord.out_of_step"), self._words))
                 return
             raise getattr(error, "original", error)
 

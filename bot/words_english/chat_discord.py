@@ -70,6 +70,9 @@ DISCORD = {
     "help.chat_tools": "Tool servers (MCP, stdio) that let agents use a chat.",
     "help.chat_tools_discord": "Discord's channels and messages as tools, confined to one server.",
     "help.chat_tools_guild": "The server's id; without it, the one that the run comes from.",
+    "discord.out_of_step": (
+        "Discord shows this command as it was in another version; ask the operator to run `massgen-bot discord sync`."
+    ),
     "discord.not_open": "The bot is being started or stopped. Nothing was done; please try again in a moment.",
     "discord.gateway_refused": "Discord ended the connection for good (code {code}); the operator must look at its settings.",
     "discord.no_token": "Set DISCORD_BOT_TOKEN to the token from your application's Bot page.",

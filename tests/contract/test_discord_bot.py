@@ -150,6 +150,35 @@ async def test_commands_of_administrators(
     assert desk.by[0].is_admin
 
 
+async def test_a_run_is_asked_for_again(server: DiscordServer, rita: Someone, desk: NoteDesk) -> None:
+    used = await rita.types("massgen-runs retry", run="7Q4K")
+    await told(server, used)
+    assert desk.done == [("retry", "7Q4K", {"once": used.id})]
+
+
+async def test_a_command_of_another_version_says_who_must_do_what(server: DiscordServer, rita: Someone) -> None:
+    assert "discord sync" in await told(server, await rita.types("massgen-old", prompt="x"))
+    assert "discord sync" in await told(server, await rita.types("massgen-runs show", another="x"))
+
+
+async def test_a_message_without_text_is_no_request(server: DiscordServer, rita: Someone) -> None:
+    used = await rita.uses_on(await rita.writes(""), "Plan from this message")
+    assert "no text" in await told(server, used)
+
+
+async def test_a_bots_message_asks_for_nothing(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    """Two bots would never come to an end."""
+    place = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
+    desk.threads[place.thread] = "7Q4K"
+    robot = Someone(server, "robot", server.guild, is_bot=True)
+    await robot.writes("go on", place.thread, mentions_bot=True)
+    await rita.writes("go on", place.thread, mentions_bot=True)
+    await server.until(lambda: desk.done)
+    assert [each.name for each in desk.by] == ["rita"]
+
+
 async def test_whoever_may_not_manage_the_server_is_refused_whatever_discord_showed_them(
     server: DiscordServer, rita: Someone, desk: NoteDesk
 ) -> None:

@@ -10,20 +10,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards import Attachment, CallItem, CallList, Card, Paragraph, Span, Tone, Verb
+from bot.cards import Attachment, CallItem, CallList, Card, Mark, Moment, Paragraph, Span, Tone, Verb, Who
 from bot.discord_app.buttons import BUTTON_TEMPLATE, MENU_TEMPLATE
 from bot.discord_app.limits import units
 from bot.discord_app.markdown import code_block, escaped, inline_code
 from bot.discord_app.render import Rendered, render
+from bot.discord_app.whole import whole_card
 from bot.presenter.card import card_for
 from bot.presenter.view import view_of
 from bot.presenter.visible import visible_lines
 from bot.surface import CardTooLarge
+from bot.words import ENGLISH
 from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from tests.builders import a_call
 from tests.servers.discord_limits import complaints_of
-from tests.stories import POST, REMOVE, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting
+from tests.stories import (
+    LATER,
+    POST,
+    REMOVE,
+    approved,
+    argued,
+    plan_in,
+    recorded,
+    started,
+    succeeded,
+    then,
+    unknown,
+    waiting,
+)
+
+MOMENT = Moment(LATER)
 
 
 class Ids:
@@ -222,6 +239,44 @@ def test_a_long_report_without_a_file_of_its_own_gets_one() -> None:
     assert [file.name for file in rendered.files] == ["message.txt"]
     assert words in rendered.files[0].text
     assert "more characters are in message.txt" in read_back(shown(rendered))
+    assert complaints_of(payload(rendered)) == []
+
+
+def test_a_plan_without_files_of_its_own_is_whole_in_one_that_is_made_for_it() -> None:
+    """No value's line can pass for a name: values are indented deeper."""
+    card = replace(card_of(a_call("post", body="first\n" + "x" * 9000, title="t")), attachments=())
+    rendered = render(card, Ids())
+    (file,) = rendered.files
+    assert "   body:\n      first↵\n      " + "x" * 9000 in file.text
+    assert "needs 1 of ops" in file.text.lower()
+    view = view_of(recorded(argued(POST)[:14]))
+    assert view is not None
+    working = whole_card(card_for(view, view.updated_at), ENGLISH).text
+    assert "agent1  waiting  answered agent1.1" in working
+
+
+def test_people_are_named_and_never_linked() -> None:
+    who = Who("77", "r_i_t_a")
+    card = Card(tone=Tone.DONE, status="Done", title=(who,), reference=(Span("by "), who, Span(" at "), MOMENT))
+    assert shown(render(card)) == "🟢 Done · r\\_i\\_t\\_a\nby r\\_i\\_t\\_a at <t:1795435200:f>"
+
+
+def test_a_moment_where_there_is_no_markdown_is_in_words() -> None:
+    card = Card(tone=Tone.DONE, status="Done", title=(Span("x"),), reference=(), footer=(MOMENT,))
+    assert render(card).embeds[-1].footer.text == "2026-11-23 12:00 UTC"
+
+
+def test_receipts_that_do_not_fit_are_counted() -> None:
+    calls = tuple(
+        CallItem(number=n, server="s" * 40, tool="t" * 40, arguments=(), mark=Mark.DONE, outcome=(Span("r" * 300),))
+        for n in range(1, 61)
+    )
+    card = Card(
+        tone=Tone.DONE, status="Done", title=(), reference=(), sections=(CallList(calls=calls, is_compact=True),)
+    )
+    rendered = render(card)
+    assert re.search(r"… \d+ more calls are only in message\.txt", read_back(shown(rendered)))
+    assert "60  ssss" in rendered.files[0].text
     assert complaints_of(payload(rendered)) == []
 
 

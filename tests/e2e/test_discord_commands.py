@@ -97,3 +97,10 @@ async def test_a_discord_that_does_not_answer_is_one_sentence(server: DiscordSer
     status, _, err = await run(server, tmp_path, "discord", "sync")
     assert (status, err.count("\n")) == (2, 1)
     assert "can't be reached" in err
+
+
+async def test_tools_without_a_server_to_stay_in_are_not_lent(server: DiscordServer, tmp_path: Path) -> None:
+    status, out, err = await run(server, tmp_path, "chat-tools", "discord")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "--guild" in err
+    assert await run(server, tmp_path, "chat-tools", "discord", "--guild", server.guild.id) == (0, "", "")

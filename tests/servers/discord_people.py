@@ -29,6 +29,7 @@ class Someone:
     manages: bool = False
     id: str = ""
     app_permissions: int = EVERYTHING
+    is_bot: bool = False
     used: list[Interaction] = field(default_factory=list[Interaction])
 
     def __post_init__(self) -> None:
@@ -116,7 +117,14 @@ class Someone:
         return used
 
     def _user(self) -> Payload:
-        return {"id": self.id, "username": self.name, "discriminator": "0", "avatar": None, "global_name": "Root"}
+        return {
+            "id": self.id,
+            "username": self.name,
+            "discriminator": "0",
+            "avatar": None,
+            "global_name": "Root",
+            "bot": self.is_bot,
+        }
 
     def _member(self) -> Payload:
         ids = [number for number, name in self.guild.roles.items() if name in self.roles]
