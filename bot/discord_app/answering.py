@@ -19,6 +19,10 @@ _log = logging.getLogger(__name__)
 _NOBODY = discord.AllowedMentions.none()
 _MOST_PAGES = 10
 
+# Too late, answered elsewhere, or past its quarter of an hour: nothing more can be said over this interaction.
+# https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+_DEAD = frozenset({10062, 10015, 40060, 50027})
+
 AnyInteraction = discord.Interaction[discord.Client]
 
 
@@ -27,10 +31,10 @@ async def answered(interaction: AnyInteraction, words: Words = ENGLISH) -> Async
     """The outermost handler of one interaction: an error becomes a private sentence, with a reference into the log."""
     try:
         yield
-    except discord.HTTPException as error:
-        # Nothing can be said over a token that Discord does not take any more.
-        _log.warning("an interaction could not be answered: %s %s", error.status, error.code, exc_info=error)
     except Exception as error:  # noqa: BLE001 - the outermost handler: whoever clicked gets a sentence, whatever it was
+        if isinstance(error, discord.HTTPException) and error.code in _DEAD:
+            _log.warning("an interaction came to its end unanswered: %s %s", error.status, error.code)
+            return
         reference = "" if isinstance(error, CoordinationError) else secrets.token_hex(2)
         _log.error("an interaction failed, ref %s", reference or "none", exc_info=error)
         try:

@@ -1,7 +1,7 @@
 """A bot by the real client library, connected to the server of tests, with a desk that only writes down."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ class NoteDesk:
     error: Exception | None = None
     threads: dict[str, str] = field(default_factory=dict[str, str])
     slow: asyncio.Event | None = None
+    before: Callable[[], None] = lambda: None
 
     def know(self, posted: Posted, ids: "Ids", digest: str = "d" * 64) -> None:
         """Remember what the ids of a card stand for."""
@@ -39,6 +40,7 @@ class NoteDesk:
             )
 
     async def _note(self, by: Person | None, place: Place | None, verb: str, what: str = "", **more: object) -> Said:
+        self.before()
         if self.error is not None:
             raise self.error
         if by is not None:

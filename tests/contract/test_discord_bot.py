@@ -353,6 +353,25 @@ async def test_an_interaction_that_discord_has_given_up_on_asks_nothing_of_the_d
     assert lost.private == []
 
 
+async def test_an_answer_that_discord_refuses_is_replaced_by_a_sentence(
+    server: DiscordServer, rita: Someone, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.faults.append(Fault("PATCH", "/@original$", 400, {"message": "Invalid Form Body", "code": 50035}))
+    text = await told(server, await rita.types("massgen", prompt="x"))
+    assert "(ref " in text.replace("\\", "")
+    assert "Invalid Form Body" in caplog.text
+
+
+async def test_an_answer_after_the_tokens_death_is_let_go(
+    server: DiscordServer, rita: Someone, desk: NoteDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.says = Said(private=note("too late"))
+    desk.before = lambda: server.skip(16 * 60)
+    used = await rita.types("massgen", prompt="x")
+    await server.until(lambda: "50027" in caplog.text)
+    assert used.private == []
+
+
 async def test_the_same_account_on_another_server_is_another_person(
     server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
 ) -> None:
