@@ -14,7 +14,7 @@ Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json
 NO_ANSWER = 70
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 _TRIES = 3
-_AGENT = "DiscordBot (https://github.com/massgen/massgen-bot, 1)"
+_AGENT = "DiscordBot (https://discord.com/developers/docs/reference, 1)"
 
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 _SENTENCES = {
