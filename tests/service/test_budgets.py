@@ -173,4 +173,4 @@ async def test_a_model_calls_price_is_in_the_log() -> None:
     run = await made.ask()
     await made.work()
     (used,) = [each.event for each in made.log.events[run] if each.event.kind == "model_used"]
-    assert used.cost == 0.125  # type: ignore[union-attr]  # its kind says what it is
+    assert used.cost == 0.125
