@@ -221,6 +221,18 @@ def _check(
     return checking.check(_here, config, connects=not no_connect)
 
 
+@app.command("models", help=_help("help.models"))
+@reported
+def _models(
+    *,
+    tries: Annotated[bool, typer.Option("--try", help=_help("help.try"))] = False,
+    config: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.models_config"))] = "",
+) -> int:
+    from bot.cli import models
+
+    return models.models(_here, config=config, tries=tries or bool(config))
+
+
 @app.command("worker", help=_help("help.worker"))
 @reported
 def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False) -> int:

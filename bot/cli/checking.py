@@ -48,12 +48,32 @@ def _summary(console: Console, checked: Checked) -> Table:
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [ENGLISH.say("check.no_servers")],
+        "cost": _costs(checked),
         "approval": [Renderer(console, checked.at).line(approvers(checked.policy, ENGLISH)).plain],
     }
     table = Table.grid(padding=(0, 2))
     for name, items in rows.items():
-        table.add_row(Text(ENGLISH.say(f"check.{name}"), "bright_black"), Text(", ".join(items)))
+        if items:
+            between = "\n" if name == "cost" else ", "
+            table.add_row(Text(ENGLISH.say(f"check.{name}"), "bright_black"), Text(between.join(items)))
     return table
+
+
+def _costs(checked: Checked) -> list[str]:
+    """What agents and the run may cost at the very most; nothing where every agent plays a script."""
+    shares = [
+        ENGLISH.say(
+            "check.cost_of_agent", agent=visible(each.agent), calls=f"{each.calls:,}", dollars=_dollars(each.dollars)
+        )
+        for each in checked.costs
+    ]
+    return [*shares, ENGLISH.say("check.cost_of_run", dollars=_dollars(checked.whole_cost))] if shares else []
+
+
+def _dollars(dollars: float | None) -> str:
+    if dollars is None:
+        return ENGLISH.say("check.unknown_cost")
+    return ENGLISH.say("check.dollars", dollars=f"{dollars:,.2f}")
 
 
 def _tools(rows: Sequence[ToolRow]) -> Table:

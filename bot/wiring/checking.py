@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from bot.wiring.costs import Ceiling, ceilings, run_ceiling
 from bot.wiring.models import Models
 from coordination.adapters.clock import SystemClock
 from coordination.adapters.mcp_hub import McpHub
@@ -46,6 +47,8 @@ class Checked:
     tools: tuple[ToolRow, ...] = ()
     complaints: tuple[str, ...] = ()
     is_connected: bool = False
+    costs: tuple[Ceiling, ...] = ()
+    whole_cost: float | None = None
 
 
 def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> Checked:
@@ -69,12 +72,15 @@ async def _check(settings: Settings, environ: Mapping[str, str], *, connects: bo
         )
     finally:
         await models.aclose()
+    costs = ceilings(settings)
     checked = Checked(
         at=clock.now(),
         agents=agents,
         servers=tuple(server.name for server in settings.servers),
         policy=settings.profile(allow_requester_default=True).policy,
         warnings=settings.warnings,
+        costs=costs,
+        whole_cost=run_ceiling(settings, costs),
     )
     if not connects:
         return checked

@@ -1,6 +1,7 @@
 """Which module builds a model of each family. A vendor's library is loaded when the first of its models is built."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -103,6 +104,11 @@ class Models:
             raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.complaints]) from None
         return FallbackModel(first, others[0], clock=self._clock) if others else first
 
+    def shortest(self, agent: AgentSettings, tokens: int) -> Model:
+        """The model of one agent without a second one behind it, for replies of so many tokens at most."""
+        options = agent.backend.options.model_copy(update={"max_tokens": tokens, "max_completion_tokens": tokens})
+        return self.model(replace(agent, backend=replace(agent.backend, options=options, fallback=None)))
+
     def _metered(self, agent: str, backend: BackendSettings, throttle: Throttle) -> Model:
         model = self._builder(backend.provider.family).build(agent, backend)
         if backend.provider.family == "scripted":
@@ -125,9 +131,14 @@ class Models:
             await each
 
 
+def extra_of(family: Family) -> Extra | None:
+    """The extra that has the library of a family; None: it is always here."""
+    return _EXTRAS.get(family)
+
+
 def _missing(family: Family) -> str | None:
     """What must be installed before a model of this family can be built."""
-    extra = _EXTRAS.get(family)
+    extra = extra_of(family)
     if extra is None:
         return None
     try:

@@ -1,0 +1,61 @@
+"""The command that lists the backends: what is installed, whose key is here, and, on request, who answers."""
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from bot.cli.here import Here
+from bot.console_app.exits import Exit
+from bot.console_app.tables import indented, plain_table
+from bot.console_app.terminal import console_on
+from bot.presenter.visible import visible
+from bot.wiring.backends import BackendRow, Trial, backend_rows, try_backends
+from bot.words import ENGLISH
+
+
+def models(here: Here, *, config: str, tries: bool) -> Exit:
+    """List every backend type; with `tries`, ask the models of a configuration, or of every key, for one word."""
+    if not tries:
+        console_on(here.stdout).print(indented(_table(backend_rows(here.environ))))
+        return Exit.DONE
+    trials = try_backends(here.environ, Path(config) if config else None)
+    if not trials:
+        here.complain(ENGLISH.say("models.nothing_to_try"))
+        return Exit.USAGE
+    console_on(here.stdout).print(indented(_trials(trials)))
+    return Exit.FAILED if any(trial.problem for trial in trials) else Exit.DONE
+
+
+def _table(rows: tuple[BackendRow, ...]) -> Table:
+    table = plain_table(*(ENGLISH.say(f"models.{column}") for column in ("type", "here", "address")))
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for row in rows:
+        style = "green" if not row.extra and (row.key or not row.needs_key) else "bright_black"
+        table.add_row(Text(row.type), Text(_here(row), style), Text(visible(_address(row))))
+    return table
+
+
+def _address(row: BackendRow) -> str:
+    """Where it is, behind the model that is tried there."""
+    return " at ".join(part for part in (row.model, row.base_url) if part)
+
+
+def _here(row: BackendRow) -> str:
+    """What is here, or what is missing. A key is known by its variable; of itself nothing is ever shown."""
+    if row.extra:
+        return ENGLISH.say("models.not_installed", extra=row.extra)
+    if row.key:
+        return ENGLISH.say("models.has_key", variable=row.key)
+    if not row.needs_key:
+        return ENGLISH.say("models.needs_no_key")
+    return ENGLISH.say("models.needs_key", variables=", ".join(row.variables))
+
+
+def _trials(trials: tuple[Trial, ...]) -> Table:
+    table = plain_table(*(ENGLISH.say(f"models.{column}") for column in ("type", "model", "result")))
+    for trial in trials:
+        result = Text(visible(trial.problem), "red") if trial.problem else Text(ENGLISH.say("models.works"), "green")
+        table.add_row(Text(visible(trial.name)), Text(visible(trial.model)), result)
+    return table

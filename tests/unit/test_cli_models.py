@@ -1,0 +1,95 @@
+"""What is said of the backends on this machine, and of what a configuration may cost."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.cli import checking, models
+from bot.cli.here import Here
+from bot.console_app.exits import Exit
+from bot.wiring.costs import ceilings, run_ceiling
+from coordination.settings import PROVIDERS, parse
+
+CANARY = "sk-canary-0123456789"
+
+
+def here(**environ: str) -> Here:
+    return Here(environ={"COLUMNS": "200", **environ}, stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def written(around: Here) -> str:
+    assert isinstance(around.stdout, io.StringIO)
+    assert isinstance(around.stderr, io.StringIO)
+    return around.stdout.getvalue() + around.stderr.getvalue()
+
+
+def test_every_backend_is_listed_and_a_key_only_by_its_name() -> None:
+    around = here(GEMINI_API_KEY=CANARY, OPENAI_API_KEY=" ")
+    assert models.models(around, config="", tries=False) is Exit.DONE
+    text = written(around)
+    assert all(type_ in text for type_ in PROVIDERS if type_ != "scripted")
+    assert "ready: GEMINI_API_KEY is set" in text
+    assert "needs OPENAI_API_KEY" in text
+    assert CANARY not in text
+
+
+def test_a_library_that_is_not_installed_is_named_by_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "claude_agent_sdk", None)
+    around = here(ANTHROPIC_API_KEY=CANARY)
+    models.models(around, config="", tries=False)
+    assert "pip install 'massgen-bot[claude-code]'" in written(around)
+
+
+def test_without_any_key_there_is_nothing_to_try() -> None:
+    around = here()
+    assert models.models(around, config="", tries=True) is Exit.USAGE
+    assert "--config" in written(around)
+
+
+def test_a_model_that_does_not_answer_is_told_without_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    backend = f"{{type: chatcompletion, model: m, base_url: 'http://127.0.0.1:9/v1', api_key: {CANARY}}}"
+    file.write_text(f"agents: [{{id: one, backend: {backend}}}]", encoding="utf-8")
+    around = here()
+    assert models.models(around, config=str(file), tries=True) is Exit.FAILED
+    assert "Can't reach the provider of m" in " ".join(written(around).split())
+    assert CANARY not in written(around)
+
+
+PRICED = """
+agents:
+  - {id: one, backend: {type: openai, model: gpt-5-mini, api_key: k, max_tokens: 1000}}
+  - {id: two, backend: {type: openai, model: gpt-5-mini, api_key: k, max_tokens: 1000}}
+orchestrator: {max_new_answers_per_agent: 1, max_tool_rounds: 2}
+"""
+# Turns: an answer, a vote after each of two answers, a last vote. Each has 2 rounds and 3 corrections. And a report.
+CALLS = 4 * 5 + 1
+EACH = 400_000 * 0.25e-6 + 1_000 * 2e-6
+
+
+@pytest.mark.parametrize(
+    ("limits", "whole"),
+    [
+        ("{}", 2 * CALLS * EACH),
+        ("{money_per_run: 0.5}", 0.5),
+        ("{tokens_per_run: 1000}", 1000 * 2e-6),
+        ("{tokens_per_run: 1000000000}", 2 * CALLS * EACH),
+    ],
+)
+def test_a_run_costs_no_more_than_all_its_calls_and_no_more_than_its_limits(limits: str, whole: float) -> None:
+    settings = parse(f"{PRICED}limits: {limits}\n", origin="x.yaml", environ={})
+    shares = ceilings(settings)
+    assert [(each.agent, each.calls) for each in shares] == [("one", CALLS), ("two", CALLS)]
+    assert [each.dollars for each in shares] == [pytest.approx(CALLS * EACH)] * 2
+    assert run_ceiling(settings, shares) == pytest.approx(whole)
+
+
+def test_what_costs_nobody_knows_how_much_is_said_to_be_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("agents: [{id: one, backend: {type: ollama, model: m}}]", encoding="utf-8")
+    around = here()
+    assert checking.check(around, str(file), connects=False) is Exit.DONE
+    assert "one: 197 model calls at most, cost unknown" in written(around)
+    assert "a run: cost unknown" in written(around)
