@@ -1,0 +1,55 @@
+"""Every configuration that comes with the program passes its own check, with nothing but variables set."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.cli import checking
+from bot.cli.here import Here
+from bot.console_app.exits import Exit
+from coordination.adapters.extras import is_installed
+from coordination.settings import PROVIDERS
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CASES = {
+    "case-study-discord.yaml": ["openai", "openai"],
+    "case-study-mix.yaml": ["claude_code", "openai"],
+    "five-agents-discord.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
+    "five-agents-filesystem.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
+    "five-agents-notion.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
+    "five-agents-twitter.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
+}
+CANARY = "canary-0123456789"
+
+
+def environ_of(text: str) -> dict[str, str]:
+    keys = [name for provider in PROVIDERS.values() for name in provider.key_variables]
+    named = re.findall(r"\$\{(\w+)\}", text)
+    return dict.fromkeys([*keys, *named], CANARY)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_configuration_passes_its_check_with_the_variables_that_it_names(path: Path) -> None:
+    if not (is_installed("gemini") and is_installed("claude-code")):
+        pytest.skip("the extras `gemini` and `claude-code` are not installed")
+    around = Here(environ=environ_of(path.read_text(encoding="utf-8")), stdout=io.StringIO(), stderr=io.StringIO())
+    assert checking.check(around, str(path), connects=False) is Exit.DONE
+    assert isinstance(around.stderr, io.StringIO)
+    assert isinstance(around.stdout, io.StringIO)
+    assert around.stderr.getvalue() == ""
+    told = around.stdout.getvalue()
+    assert "is a good configuration" in told
+    assert CANARY not in told
+
+
+def test_the_known_cases_have_the_agents_that_they_are_about() -> None:
+    names = {path.name for path in CONFIGS}
+    assert set(CASES) <= names
+    for name, types in CASES.items():
+        text = (ROOT / "configs" / name).read_text(encoding="utf-8")
+        written = re.findall(r"(?:backend: (?:&\w+ )?\{type: (\w+))|(?:backend: \*(\w+))", text)
+        first = written[0][0]
+        assert [type_ or first for type_, _ in written] == types
