@@ -44,6 +44,7 @@ class RunNotFoundError(CoordinationError):
 
     def __init__(self, run: str) -> None:
         super().__init__(f"There is no run {run} here. `massgen-bot history` lists the runs.")
+        self.run = run
 
 
 class RefusedError(CoordinationError):

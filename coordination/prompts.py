@@ -6,15 +6,20 @@ What people, tools and other agents wrote is data. It stands between tags that i
 import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import assert_never
 
+from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.canonical import JsonObject
 from coordination.domain.events import Exchange
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
-from coordination.domain.states import Feedback
+from coordination.domain.states import Feedback, RunState
 from coordination.knobs import AgentProfile, Knobs, Strictness
 from coordination.ports import ToolSpec
+
+_EARLIER = 8_000
+"""Characters of an earlier plan, and of what came of it."""
 
 NEW_ANSWER = "new_answer"
 VOTE = "vote"
@@ -125,11 +130,18 @@ def report_system(agent: AgentProfile) -> str:
 
 def report(prompt: str, plan: Plan, receipts: Sequence[Receipt]) -> str:
     """The real results, for the report."""
-    lines = [
-        f"{receipt.index + 1}. {plan.calls[receipt.index].server}.{plan.calls[receipt.index].tool}: {_became(receipt)}"
-        for receipt in receipts
-    ]
-    return "\n\n".join((data("request", prompt), data("plan", plan.text), data("results", "\n".join(lines))))
+    lines = "\n".join(_results(plan, receipts))
+    return "\n\n".join((data("request", prompt), data("plan", plan.text), data("results", lines)))
+
+
+def outcome(state: RunState) -> str:
+    """What an earlier run of the same conversation came to, as far as there is room."""
+    parts = [_fate(state)]
+    if isinstance(
+        state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected | s.Expired
+    ):
+        parts.insert(0, _plan_text(state.plan.text, state.plan.calls)[:_EARLIER])
+    return "\n\n".join(parts)
 
 
 def workflow_tools(ballot: Ballot, *, may_answer: bool) -> tuple[ToolSpec, ...]:
@@ -192,6 +204,13 @@ def _plan_text(text: str, calls: Sequence[PlannedCall]) -> str:
     return "\n".join([text, "", "planned calls:", *lines])
 
 
+def _results(plan: Plan, receipts: Sequence[Receipt]) -> list[str]:
+    return [
+        f"{receipt.index + 1}. {plan.calls[receipt.index].server}.{plan.calls[receipt.index].tool}: {_became(receipt)}"
+        for receipt in receipts
+    ]
+
+
 def _became(receipt: Receipt) -> str:
     match receipt:
         case Succeeded(result=result):
@@ -202,3 +221,23 @@ def _became(receipt: Receipt) -> str:
             return f"may or may not have happened: {reason}"
         case Skipped(reason=reason):
             return f"not run: {reason}"
+
+
+def _fate(state: RunState) -> str:
+    match state:
+        case s.Answered(text=text):
+            return text[:_EARLIER]
+        case s.Finished(plan=plan, receipts=receipts, report=report):
+            return "\n".join(["What came of it:", *_results(plan, receipts), report or ""]).strip()[:_EARLIER]
+        case s.Rejected(reason=reason):
+            return f"People rejected this plan. {reason}".strip()
+        case s.Cancelled(reason=reason):
+            return f"Somebody stopped this before anything was done. {reason}".strip()
+        case s.Expired() | s.AwaitingDecision():
+            return "Nobody has decided on this plan."
+        case s.Executing() | s.NeedsHuman() | s.Reporting():
+            return "This plan was approved; what came of it is not known yet."
+        case s.RunBroken() | s.Queued() | s.Deliberating() | s.ChangesWanted():
+            return "There is no plan for this."
+        case _:
+            assert_never(state)

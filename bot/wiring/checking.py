@@ -13,7 +13,7 @@ from coordination.adapters.mcp_hub import McpHub
 from coordination.domain.approval import Policy
 from coordination.domain.rules import rule
 from coordination.ports import ToolDefinition
-from coordination.settings import Settings, parse, read_text, unmatched_rules
+from coordination.settings import Settings, load, unmatched_rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,12 @@ def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> C
         ConfigError: the configuration can't be used.
         ToolServerError: a server can't be used.
     """
-    settings = parse(read_text(path), origin=str(path.absolute()), environ=environ)
-    return asyncio.run(_check(settings, environ, connects=connects))
+    return asyncio.run(checked_config(environ, path, connects=connects))
 
 
-async def _check(settings: Settings, environ: Mapping[str, str], *, connects: bool) -> Checked:
+async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> Checked:
+    """The same, for a program that goes on."""
+    settings = await asyncio.to_thread(_settings, environ, path)
     clock = SystemClock()
     models = Models(environ, clock)
     try:
@@ -92,6 +93,10 @@ async def _check(settings: Settings, environ: Mapping[str, str], *, connects: bo
         complaints=tuple(unmatched_rules(settings, definitions)),
         is_connected=True,
     )
+
+
+def _settings(environ: Mapping[str, str], path: Path) -> Settings:
+    return load(path.absolute(), environ)
 
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition]) -> tuple[ToolRow, ...]:

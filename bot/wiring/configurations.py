@@ -1,8 +1,9 @@
 """From a configuration's text to what a run needs of it, models included."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.desk.approvers import approvers_in, narrowed, satisfiable
 from bot.people import CONSOLE
 from bot.places import TENANT_VARIABLE
 from bot.wiring.models import Models
@@ -47,4 +48,7 @@ class Configurations:
         if settings.limits_money:
             self.build.check_prices(settings.agents)
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
+        approvers = approvers_in(text)
+        if approvers is not None:
+            profile = replace(profile, policy=satisfiable(narrowed(profile.policy, approvers)))
         return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)

@@ -1,21 +1,170 @@
-"""The desk behind Discord and Slack, joined. It is still to be built: until then these front ends say so and stop."""
+"""The desk behind Discord and Slack, joined."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+from bot.desk.administering import Administering, Findings
+from bot.desk.asking import Asking
+from bot.desk.configs import ConfigShelf
+from bot.desk.front import FrontDesk
+from bot.desk.helping import Helping
+from bot.desk.limits import operator_limits
+from bot.desk.looking import Looking
+from bot.desk.pressing import Pressing
+from bot.desk.settings import allowed_configs, named_admins
+from bot.desk.visibility import Visibility
+from bot.places import TENANT_VARIABLE
 from bot.surface import Desk, Surface
-from bot.wiring.application import Overrides
-from coordination.errors import ConfigError
+from bot.wiring.application import Application, Overrides, database_url
+from bot.wiring.checking import checked_config
+from bot.wiring.running import open_application
+from bot.words import ENGLISH, Words
+from coordination.adapters.sql_desk import SqlDesk
+from coordination.adapters.sql_usage import SqlUsage
+from coordination.errors import ConfigError, ToolServerError
+from coordination.ports import NewId, Spending
+from coordination.ports.desk import DeskStore
+
+FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
+DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
+_CHECK_SECONDS = 60.0
 
 
-def open_desk(
+@asynccontextmanager
+async def open_desk(
     environ: Mapping[str, str], overrides: Overrides, surfaces: Sequence[Surface]
-) -> AbstractAsyncContextManager[Desk]:
-    """The desk that these surfaces turn to.
+) -> AsyncGenerator[Desk]:
+    """The desk that these surfaces turn to, with the application behind it at work.
 
     Raises:
-        ConfigError: always, in this version.
+        ConfigError: what the operator set is wrong.
+        StorageError: the database can't be used.
     """
-    del environ, overrides
-    names = " and ".join(surface.name for surface in surfaces)
-    raise ConfigError([f"Runs can't be asked for from {names} in this version; use `massgen-bot run` at a terminal."])
+    del surfaces
+    async with AsyncExitStack() as stack:
+        application = await stack.enter_async_context(open_application(environ, overrides))
+        url = database_url(environ)
+        joiner = _Joiner(
+            environ=environ,
+            application=application,
+            store=await stack.enter_async_context(SqlDesk.open(url)),
+            spending=await stack.enter_async_context(SqlUsage.open(url)),
+            new_id=overrides.new_id,
+            words=ENGLISH,
+            nudge=lambda: None,
+        )
+        desk = joiner.desk()
+        await stack.enter_async_context(application.working())
+        yield desk
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Joiner:
+    """Everything that the desk is made of."""
+
+    environ: Mapping[str, str]
+    application: Application
+    store: DeskStore
+    spending: Spending
+    new_id: NewId
+    words: Words
+    nudge: Callable[[], None]
+
+    def desk(self) -> FrontDesk:
+        """The desk.
+
+        Raises:
+            ConfigError: what the operator set is wrong.
+        """
+        app = self.application
+        shelf = ConfigShelf(
+            folder=Path(self.environ.get(FOLDER_VARIABLE) or "configs"),
+            default=self.environ.get(DEFAULT_VARIABLE, ""),
+            allowed=allowed_configs(self.environ),
+        )
+        asking, looking = self._asking(shelf), self._looking(shelf)
+        return FrontDesk(
+            asking=asking,
+            pressing=Pressing(
+                store=self.store,
+                coordinator=app.coordinator,
+                asking=asking,
+                looking=looking,
+                clock=app.clock,
+                nudge=self.nudge,
+                words=self.words,
+            ),
+            looking=looking,
+            administering=self._administering(shelf),
+            helping=Helping(store=self.store, shelf=shelf, words=self.words),
+            visibility=self._visibility,
+            coordinator=app.coordinator,
+            words=self.words,
+        )
+
+    @property
+    def _visibility(self) -> Visibility:
+        return Visibility(log=self.application.log, store=self.store)
+
+    def _asking(self, shelf: ConfigShelf) -> Asking:
+        app = self.application
+        return Asking(
+            store=self.store,
+            log=app.log,
+            coordinator=app.coordinator,
+            shelf=shelf,
+            limits=operator_limits(self.environ),
+            clock=app.clock,
+            new_id=self.new_id,
+            nudge=self.nudge,
+        )
+
+    def _looking(self, shelf: ConfigShelf) -> Looking:
+        app = self.application
+        return Looking(
+            store=self.store,
+            log=app.log,
+            coordinator=app.coordinator,
+            shelf=shelf,
+            spending=self.spending,
+            clock=app.clock,
+            words=self.words,
+        )
+
+    def _administering(self, shelf: ConfigShelf) -> Administering:
+        return Administering(
+            store=self.store,
+            shelf=shelf,
+            limits=operator_limits(self.environ),
+            check=_Checker(self.environ),
+            visibility=self._visibility,
+            clock=self.application.clock,
+            words=self.words,
+            admins=named_admins(self.environ),
+        )
+
+
+class _Checker:
+    """Puts a configuration to the test as a tenant's run would use it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    async def __call__(self, path: Path, tenant: str) -> Findings:
+        """What was found.
+
+        Raises:
+            ConfigError: the configuration can't be used.
+        """
+        environ = {**self._environ, TENANT_VARIABLE: tenant}
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                checked = await checked_config(environ, path, connects=True)
+        except ToolServerError as error:
+            raise ConfigError([str(error)]) from None
+        except TimeoutError:
+            raise ConfigError([f"{path.name}: its servers did not answer within {_CHECK_SECONDS:g} s"]) from None
+        return Findings(policy=checked.policy, problems=checked.complaints, warnings=checked.warnings)

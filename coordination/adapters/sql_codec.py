@@ -90,7 +90,7 @@ def event_hash(prev: str, *, run: str, seq: int, at: str, kind: str, v: int, bod
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _plain_text(text: str) -> str:
+def plain_text(text: str) -> str:
     """A text that every database takes: without NUL and half surrogate pairs."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
@@ -100,11 +100,11 @@ def summary_row(run: str, state: RunState, at: str) -> dict[str, object]:
     request = state.request
     return {
         "run": run,
-        "tenant": _plain_text(request.tenant),
+        "tenant": plain_text(request.tenant),
         "state": state.kind,
-        "prompt": _plain_text(request.prompt[:PROMPT_EXCERPT]),
-        "requester": _plain_text(request.requester.name),
-        "config": _plain_text(request.config),
+        "prompt": plain_text(request.prompt[:PROMPT_EXCERPT]),
+        "requester": plain_text(request.requester.name),
+        "config": plain_text(request.config),
         "started_at": at,
         "updated_at": at,
         "expires_at": time_text(state.plan.expires_at) if isinstance(state, AwaitingDecision) else None,

@@ -3,9 +3,10 @@
 import sqlalchemy as sa
 
 from coordination.adapters.sql_connection import place, plainly
+from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.errors import StorageError
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """Every revision of the schema, oldest first; each has its migration."""
 
 VERSION_TABLE = "massgen_bot_version"
@@ -43,6 +44,7 @@ runs = sa.Table(
     sa.Index("runs_by_start", "started_at"),
     sa.Index("runs_by_tenant", "tenant", "started_at"),
     sa.Index("runs_by_expiry", "expires_at"),
+    sa.Index("runs_by_update", "updated_at"),
 )
 
 configs = sa.Table(
@@ -101,11 +103,13 @@ def version_of(connection: sa.Connection) -> str | None:
 
 def _create(connection: sa.Connection) -> None:
     """Make all tables at once, without Alembic, whose import takes longer than all the rest of a start."""
-    if any(sa.inspect(connection).has_table(table.name) for table in metadata.sorted_tables):
+    ours = {table.name for table in (*metadata.sorted_tables, *desk_metadata.sorted_tables)}
+    if ours & set(sa.inspect(connection).get_table_names()):
         raise StorageError(
             f"Another program keeps tables of the same names in {place(connection.engine.url)}: "
             "name another database with DATABASE_URL."
         )
     metadata.create_all(connection)
+    desk_metadata.create_all(connection)
     _stamp.create(connection)
     connection.execute(sa.insert(_stamp), {"version_num": VERSIONS[-1]})

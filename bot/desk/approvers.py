@@ -1,0 +1,146 @@
+"""Who may approve, where an administrator said so: it narrows a configuration, and is stored with each run's copy of it.
+
+The stored text of a configuration gets one more line, a comment to YAML. So the digest of the configuration covers it,
+and whoever takes the run up, in whatever process, reads the same rule.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.desk.refusing import refused
+from coordination.domain.approval import Policy
+from coordination.ports.desk import Setting
+
+APPROVERS_KEY = "approvers"
+MOST_REQUIRED = 20
+_MOST_NAMED = 50
+_MARK = "# massgen-bot approvers: "
+_TOKEN = re.compile(
+    r"""\s*(?:
+        <@&(?P<role>\d{1,25})>
+      | <!subteam\^(?P<group>[A-Z0-9]{1,25})(?:\|[^>]*)?>
+      | <@!?(?P<user>[A-Z0-9]{1,25})(?:\|[^>]*)?>
+      | @[^\s(@,]+\s+\((?P<named_user>[UW][A-Z0-9]{2,24})\)
+      | @(?P<bare_user>[UW][A-Z0-9]{6,24})(?=[\s,]|$)
+      | required\s*=\s*(?P<required>\d{1,3})(?=[\s,]|$)
+      | requester\s*=\s*(?P<requester>yes|no)(?=[\s,]|$)
+      | "@?(?P<quoted>[^"\n]{1,100})"
+      | @?(?P<name>[^\s,"<>=]{1,100})
+    )(?:\s*,\s*|\s+|$)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approvers:
+    """What was set. Without roles and users those of the configuration stay."""
+
+    roles: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    required: int | None = None
+    allow_requester: bool | None = None
+
+    def as_text(self) -> str:
+        """As it is stored."""
+        return json.dumps(
+            {
+                "roles": self.roles,
+                "users": self.users,
+                "required": self.required,
+                "allow_requester": self.allow_requester,
+            }
+        )
+
+
+def approvers_from(text: str) -> Approvers:
+    """What was stored."""
+    stored: dict[str, object] = json.loads(text)
+    roles, users = stored["roles"], stored["users"]
+    required, allows = stored["required"], stored["allow_requester"]
+    return Approvers(
+        roles=tuple(str(each) for each in roles) if isinstance(roles, list) else (),
+        users=tuple(str(each) for each in users) if isinstance(users, list) else (),
+        required=required if isinstance(required, int) else None,
+        allow_requester=allows if isinstance(allows, bool) else None,
+    )
+
+
+def approvers_typed(text: str) -> Approvers:
+    """What a person typed: roles and people as the chat writes them, `required=2`, `requester=no`.
+
+    Raises:
+        RefusedError: it can't be understood, or nobody could ever approve.
+    """
+    found: dict[str, list[str]] = {"role": [], "user": [], "required": [], "requester": []}
+    position = 0
+    while position < len(text.rstrip()):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise refused("bad_approvers", text=text[position : position + 40])
+        kind = match.lastgroup or ""
+        of = {"role": "role", "group": "role", "quoted": "role", "name": "role"}.get(kind, kind)
+        found["user" if of.endswith("user") else of].append(match[kind])
+        position = match.end()
+    return _checked(
+        Approvers(
+            roles=tuple(dict.fromkeys(found["role"])),
+            users=tuple(dict.fromkeys(found["user"])),
+            required=int(found["required"][-1]) if found["required"] else None,
+            allow_requester=found["requester"][-1] == "yes" if found["requester"] else None,
+        )
+    )
+
+
+def _checked(approvers: Approvers) -> Approvers:
+    required = approvers.required or 1
+    if approvers == Approvers() or not 1 <= required <= MOST_REQUIRED:
+        raise refused("bad_approvers", text=f"required={required}" if approvers.required is not None else "")
+    if len(approvers.roles) + len(approvers.users) > _MOST_NAMED:
+        raise refused("many_approvers", most=_MOST_NAMED)
+    satisfiable(Policy(roles=approvers.roles, users=approvers.users, required=required))
+    return approvers
+
+
+def narrowed(policy: Policy, approvers: Approvers) -> Policy:
+    """The rule of a plan: who was named replaces who the operator named; everything else only gets stricter."""
+    names_somebody = bool(approvers.roles or approvers.users)
+    return replace(
+        policy,
+        roles=approvers.roles if names_somebody else policy.roles,
+        users=approvers.users if names_somebody else policy.users,
+        required=max(policy.required, approvers.required or 1),
+        allow_requester=policy.allow_requester and approvers.allow_requester is not False,
+    )
+
+
+def satisfiable(policy: Policy) -> Policy:
+    """The same rule, if enough people are named to fulfil it.
+
+    Raises:
+        RefusedError: there are not.
+    """
+    if policy.users and not policy.roles and policy.required > len(set(policy.users)):
+        raise refused("few_approvers", required=policy.required, count=len(set(policy.users)))
+    return policy
+
+
+def approvers_here(channel: str, set_here: Mapping[tuple[str, str], Setting]) -> Approvers | None:
+    """What was set for a channel, else for the whole server; the two are not mixed."""
+    setting = set_here.get((channel, APPROVERS_KEY)) or set_here.get(("", APPROVERS_KEY))
+    return None if setting is None else approvers_from(setting.value)
+
+
+def with_approvers(config_text: str, approvers: Approvers | None) -> str:
+    """A configuration's text, with the rule in its last line."""
+    if approvers is None:
+        return config_text
+    end = "" if config_text.endswith("\n") or not config_text else "\n"
+    return f"{config_text}{end}{_MARK}{approvers.as_text()}\n"
+
+
+def approvers_in(config_text: str) -> Approvers | None:
+    """The rule in a text's last line."""
+    last = config_text.rstrip("\n").rpartition("\n")[2]
+    return approvers_from(last.removeprefix(_MARK)) if last.startswith(_MARK) else None

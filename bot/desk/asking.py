@@ -1,0 +1,129 @@
+"""Starting a run: the configuration that holds here, who may approve here, what came before, and whether it is too much."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.desk.approvers import approvers_here, with_approvers
+from bot.desk.configs import ConfigShelf
+from bot.desk.limits import LIMITS_KEY, limits_in
+from bot.desk.refusing import refused
+from bot.surface import Place, Said
+from coordination.domain.events import Exchange
+from coordination.domain.person import Person
+from coordination.domain.run import replay
+from coordination.domain.states import RunState
+from coordination.errors import ConfigError, ConflictError, RunNotFoundError
+from coordination.ports import Clock, NewId, RunLog
+from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
+from coordination.prompts import outcome
+from coordination.service import Ask, Coordinator
+from coordination.settings import read_text
+
+MOST_EARLIER = 6
+"""How many exchanges of a conversation a new run is told of."""
+
+_MOST_NAMES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """Starts runs. `nudge` tells the keeper that there is a card to post."""
+
+    store: DeskStore
+    log: RunLog
+    coordinator: Coordinator
+    shelf: ConfigShelf
+    limits: Limits
+    clock: Clock
+    new_id: NewId
+    nudge: Callable[[], None]
+
+    async def ask(
+        self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
+    ) -> Said:
+        """Start a run, and keep its card at the place. A follow-up keeps the configuration, unless another is asked for."""
+        if not thread_of:
+            return await self._begin(by, place, prompt, config=config, history=(), once=once)
+        card = await self.store.card(thread_of, by.tenant)
+        if card is None or card.channel != place.channel:
+            raise RunNotFoundError(thread_of)
+        state = await self._state(thread_of, by.tenant)
+        earlier = Exchange(prompt=state.request.prompt, outcome=outcome(state))
+        history = (*state.request.history, earlier)[-MOST_EARLIER:]
+        config = config or self._still_there(state.request.config, by.tenant)
+        return await self._begin(by, place, prompt, config=config, history=history, once=once)
+
+    async def again(self, by: Person, place: Place, card: CardRecord, *, once: str = "") -> Said:
+        """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
+        request = (await self._state(card.run, by.tenant)).request
+        is_elsewhere = place.channel != card.channel and by.id != card.requester
+        here = replace(place, channel=card.channel, thread=card.thread) if is_elsewhere else place
+        config = self._still_there(request.config, by.tenant)
+        return await self._begin(by, here, request.prompt, config=config, history=request.history, once=once)
+
+    def _still_there(self, config: str, tenant: str) -> str:
+        return config if config in self.shelf.names(tenant) else ""
+
+    async def _begin(
+        self, by: Person, place: Place, prompt: str, *, config: str, history: tuple[Exchange, ...], once: str
+    ) -> Said:
+        set_here = await self.store.settings(place.tenant, place.channel)
+        chosen = self.shelf.chosen(place.tenant, place.channel, set_here, config)
+        text = with_approvers(await asyncio.to_thread(read_text, chosen.path), approvers_here(place.channel, set_here))
+        ask = Ask(
+            prompt=prompt,
+            requester=by,
+            config_name=chosen.name,
+            config_text=text,
+            origin=str(chosen.path),
+            history=history,
+        )
+        limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
+        for _ in range(_MOST_NAMES):
+            card = self._card(by, place)
+            try:
+                admission = await self.store.admit(card, event=once, limits=limits)
+            except ConflictError:
+                continue  # The name is taken.
+            match admission:
+                case Admitted():
+                    return await self._start(replace(ask, run=card.run), chosen.path)
+                case Repeated(run=run):
+                    return Said(run=run)
+                case OverLimit(limit=limit, most=most):
+                    raise refused(f"too_many_{limit}", most=most)
+        raise ConflictError("", 0)
+
+    async def _start(self, ask: Ask, path: Path) -> Said:
+        """Begin what was admitted; what does not begin leaves no card."""
+        try:
+            await self.coordinator.start(ask)
+        except ConfigError as error:
+            await self.store.withdraw(ask.run, ask.requester.tenant)
+            # Where the operator keeps things is nobody's business in a chat.
+            raise ConfigError([each.replace(str(path), path.name) for each in error.complaints]) from None
+        except Exception:
+            await self.store.withdraw(ask.run, ask.requester.tenant)
+            raise
+        self.nudge()
+        return Said(run=ask.run)
+
+    def _card(self, by: Person, place: Place) -> CardRecord:
+        return CardRecord(
+            run=self.new_id(),
+            surface=place.surface,
+            tenant=by.tenant,
+            channel=place.channel,
+            thread=place.thread,
+            requester=by.id,
+            requester_name=by.name,
+            asked_at=self.clock.now(),
+        )
+
+    async def _state(self, run: str, tenant: str) -> RunState:
+        records = await self.log.read(run)
+        if not records or (state := replay(records)).request.tenant != tenant:
+            raise RunNotFoundError(run)
+        return state

@@ -1,0 +1,93 @@
+"""The operator's configurations: a folder of files, found by name; which of them a tenant may use, and which one holds."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from bot.desk.refusing import refused
+from coordination.ports.desk import Setting
+
+CONFIG_KEY = "config"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ANY_TENANT = "*"
+
+Source: TypeAlias = Literal["asked", "channel", "server", "default"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A configuration that holds, and where that was said."""
+
+    name: str
+    path: Path
+    source: Source
+    setting: Setting | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigShelf:
+    """What the operator offers.
+
+    Attributes:
+        default: the name that holds where nothing was set; empty if there is none.
+        allowed: the names that a tenant may use; a tenant that is not named may use those of `*`, or all.
+    """
+
+    folder: Path
+    default: str = ""
+    allowed: Mapping[str, frozenset[str]]
+
+    def names(self, tenant: str) -> tuple[str, ...]:
+        """The configurations that a tenant may use, by name."""
+        mine = self.allowed.get(tenant, self.allowed.get(_ANY_TENANT))
+        return tuple(name for name in sorted(self._files()) if mine is None or name in mine)
+
+    def path(self, name: str, tenant: str) -> Path:
+        """The file of a name. The name is looked up in what is there, and never becomes part of a path.
+
+        Raises:
+            RefusedError: the tenant has no such configuration.
+        """
+        found = self._files().get(name) if name in self.names(tenant) else None
+        if found is None:
+            raise refused("no_config", name=name[:64])
+        return found
+
+    def chosen(self, tenant: str, channel: str, set_here: Mapping[tuple[str, str], Setting], asked: str = "") -> Chosen:
+        """The configuration that holds in a channel: the one that was asked for, else channel, server, default.
+
+        Raises:
+            RefusedError: there is none, or the one that was set is not there any more.
+        """
+        if asked:
+            return Chosen(name=asked, path=self.path(asked, tenant), source="asked")
+        setting = set_here.get((channel, CONFIG_KEY)) or set_here.get(("", CONFIG_KEY))
+        if setting is not None:
+            source: Source = "channel" if setting.channel else "server"
+            path = self.path(setting.value, tenant)
+            return Chosen(name=setting.value, path=path, source=source, setting=setting)
+        name = self.default or self._only(tenant)
+        if not name:
+            raise refused("no_default")
+        return Chosen(name=name, path=self.path(name, tenant), source="default")
+
+    def _only(self, tenant: str) -> str:
+        names = self.names(tenant)
+        return names[0] if len(names) == 1 else ""
+
+    def _files(self) -> dict[str, Path]:
+        """The files in the folder whose names fit; a link counts only if it stays inside."""
+        try:
+            home = self.folder.resolve(strict=True)
+            with os.scandir(home) as entries:
+                paths = [Path(entry.path) for entry in entries if entry.name.endswith(".yaml")]
+        except OSError:
+            return {}
+        return {
+            path.stem: path
+            for path in paths
+            if _NAME.fullmatch(path.stem) and path.is_file() and path.resolve().is_relative_to(home)
+        }

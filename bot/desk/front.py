@@ -1,0 +1,131 @@
+"""The desk itself: every verb of every surface, each answered with a private card or with what everybody will see."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.cards import Card
+from bot.desk.administering import Administering
+from bot.desk.answering import answered, error_card
+from bot.desk.asking import Asking
+from bot.desk.helping import Helping
+from bot.desk.looking import Looking
+from bot.desk.pressing import Pressing
+from bot.desk.sayings import noted
+from bot.desk.visibility import Visibility
+from bot.surface import Place, Press, Said
+from bot.words import Words
+from coordination.domain.person import Person
+from coordination.errors import CoordinationError, StorageError
+from coordination.service import Coordinator
+
+_COMPLETED = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontDesk:
+    """Fits `bot.surface.Desk`."""
+
+    asking: Asking
+    pressing: Pressing
+    looking: Looking
+    administering: Administering
+    helping: Helping
+    visibility: Visibility
+    coordinator: Coordinator
+    words: Words
+
+    async def ask(
+        self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
+    ) -> Said:
+        """Start a run whose card will be kept at the place."""
+        work = self.asking.ask(by, place, prompt, config=config, thread_of=thread_of, once=once)
+        return await self._answered(work, by)
+
+    async def press(
+        self, by: Person, button: str, *, place: Place, message: str, text: str = "", once: str = ""
+    ) -> Said:
+        """Act on a button, menu or modal."""
+        person = self._known(by)
+        work = self.pressing.press(person, button, place=place, message=message, text=text, once=once)
+        return await self._answered(work, by)
+
+    async def peek(self, button: str, *, place: Place, message: str) -> Press | None:
+        """What a button stands for, by one read."""
+        return await self.pressing.peek(button, place=place, message=message)
+
+    async def runs(self, by: Person, place: Place, *, mine: bool = False, waiting: bool = False) -> Said:
+        """The newest runs here."""
+        return await self._answered(self.looking.runs(by, place, mine=mine, waiting=waiting), by)
+
+    async def show(self, by: Person, place: Place, run: str) -> Said:
+        """One run with its coordination table."""
+
+        async def work() -> Said:
+            return await self.looking.show(await self.visibility.found(self._known(by), place, run))
+
+        return await self._answered(work(), by)
+
+    async def details(self, by: Person, place: Place, run: str) -> Sequence[Card]:
+        """Everything about a run's plan, in pages."""
+        try:
+            return await self.looking.details(await self.visibility.found(self._known(by), place, run))
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whoever asked gets a sentence, whatever it was
+            return (error_card(error, by, self.words),)
+
+    async def cancel(self, by: Person, place: Place, run: str) -> Said:
+        """Stop a run."""
+
+        async def work() -> Said:
+            card = await self.visibility.found(self._known(by), place, run)
+            await self.coordinator.cancel(card.run, self._known(by))
+            self.asking.nudge()
+            return Said(private=noted(self.words, self.words.line("desk.stopped", run=card.run)), run=card.run)
+
+        return await self._answered(work(), by)
+
+    async def retry(self, by: Person, place: Place, run: str, *, once: str = "") -> Said:
+        """Ask the same again, as a new run."""
+
+        async def work() -> Said:
+            card = await self.visibility.found(self._known(by), place, run)
+            return await self.asking.again(by, place, card, once=once)
+
+        return await self._answered(work(), by)
+
+    async def config_names(self, place: Place, beginning: str) -> Sequence[str]:
+        """The configurations allowed here that begin so."""
+        names = self.asking.shelf.names(place.tenant)
+        return [name for name in names if name.startswith(beginning.strip().lower())][:_COMPLETED]
+
+    async def admin(
+        self, by: Person, place: Place, verb: str, *, name: str = "", scope: str = "", value: str = ""
+    ) -> Said:
+        """An administrator's order."""
+        work = self.administering.admin(by, place, verb, name=name, scope=scope, value=value)
+        return await self._answered(work, self._known(by))
+
+    async def help(self, by: Person, place: Place) -> Said:
+        """What this is in two sentences, one example, and who may approve here."""
+        return await self._answered(self.helping.help(place), by)
+
+    async def home(self, by: Person) -> Card:
+        """A person's own page."""
+        try:
+            return await self.looking.home(by)
+        except StorageError:
+            raise
+        except CoordinationError as error:
+            return error_card(error, by, self.words)
+
+    async def run_of_thread(self, place: Place) -> str | None:
+        """The run whose thread this is."""
+        return await self.visibility.store.run_of_thread(place.tenant, place.channel, place.thread)
+
+    def _known(self, by: Person) -> Person:
+        """The person, with the rights that the operator gave them besides the product's own."""
+        return replace(by, is_admin=self.administering.is_admin(by))
+
+    async def _answered(self, work: Awaitable[Said], by: Person) -> Said:
+        return await answered(work, by, self.words)

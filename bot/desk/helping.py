@@ -1,0 +1,37 @@
+"""The first words that a newcomer gets."""
+
+from dataclasses import dataclass
+
+from bot.cards import Line, Span
+from bot.desk.configs import ConfigShelf
+from bot.desk.rules import rule_here
+from bot.desk.sayings import noted
+from bot.presenter.people import approvers as approvers_line
+from bot.surface import Place, Said
+from bot.words import Words
+from coordination.errors import RefusedError
+from coordination.ports.desk import DeskStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Helping:
+    """Says what this is."""
+
+    store: DeskStore
+    shelf: ConfigShelf
+    words: Words
+
+    async def help(self, place: Place) -> Said:
+        """Two sentences, one example, which configuration holds here, and who may approve."""
+        set_here = await self.store.settings(place.tenant, place.channel)
+        lines: list[Line] = [self.words.line("desk.help_example")]
+        try:
+            chosen = self.shelf.chosen(place.tenant, place.channel, set_here)
+        except RefusedError as error:
+            lines.append((Span(str(error)),))
+        else:
+            lines.append(self.words.line(f"config.from_{chosen.source}", name=Span(chosen.name, "bold")))
+            policy = await rule_here(chosen, place.channel, set_here)
+            if policy is not None:
+                lines.append(approvers_line(policy, self.words))
+        return Said(private=noted(self.words, self.words.line("desk.help"), *lines))

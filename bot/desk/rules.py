@@ -1,0 +1,27 @@
+"""The rule of approval that a plan here would get: the configuration's, narrowed by what an administrator set."""
+
+import asyncio
+from collections.abc import Mapping
+
+from bot.desk.approvers import approvers_here, narrowed
+from bot.desk.configs import Chosen
+from coordination.domain.approval import Policy
+from coordination.errors import ConfigError
+from coordination.ports.desk import Setting
+from coordination.settings import parse, read_text
+
+
+async def rule_here(chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]) -> Policy | None:
+    """The rule; None if the configuration can't be read, for which there are better places to say so."""
+    try:
+        policy = await asyncio.to_thread(_policy_of, chosen)
+    except ConfigError:
+        return None
+    approvers = approvers_here(channel, set_here)
+    return policy if approvers is None else narrowed(policy, approvers)
+
+
+def _policy_of(chosen: Chosen) -> Policy:
+    """What the file says. Its variables stay as they are written: no secret is read for this."""
+    settings = parse(read_text(chosen.path), origin=str(chosen.path), environ=None)
+    return settings.profile(allow_requester_default=False).policy

@@ -1,0 +1,234 @@
+"""The front office's memory in SQLite or PostgreSQL: requests and clicks, settings, audit, lists."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from zlib import crc32
+
+import sqlalchemy as sa
+
+from coordination.adapters.sql_codec import time_text
+from coordination.adapters.sql_desk_cards import SqlCards
+from coordination.adapters.sql_desk_database import DeskDatabase
+from coordination.adapters.sql_desk_lists import lines_query, over_limit
+from coordination.adapters.sql_desk_rows import (
+    button_of,
+    card_of,
+    card_row,
+    deed_of,
+    deed_row,
+    line_of,
+    setting_of,
+    setting_row,
+)
+from coordination.adapters.sql_desk_schema import buttons, cards, deeds, scopes, seen
+from coordination.adapters.sql_schema import runs
+from coordination.errors import ConflictError
+from coordination.ports.desk import (
+    Admission,
+    Admitted,
+    ButtonRecord,
+    CardRecord,
+    Deed,
+    Limits,
+    Repeated,
+    RunLine,
+    Setting,
+)
+
+_LOCK_SPACE = 7703
+
+
+class SqlDesk(SqlCards):
+    """Fits `coordination.ports.desk.DeskStore`. Several processes may use one database at once."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> "AsyncGenerator[SqlDesk]":
+        """The memory in the database of this address. A new SQLite file gets its tables.
+
+        Raises:
+            StorageError: the database can't be used; the text says what to do.
+        """
+        async with DeskDatabase.open(url) as database:
+            yield cls(database)
+
+    async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
+        """Keep the card of a run that is about to begin, unless the event was seen or there is too much already."""
+
+        def work(connection: sa.Connection) -> Admission:
+            self._one_at_a_time(connection, card.tenant)
+            if _is_taken(connection, card.run):
+                raise ConflictError(card.run, 0)
+            if event and not self._see(connection, card.tenant, event, card.asked_at, card.run):
+                query = sa.select(seen.c.run).where(seen.c.tenant == card.tenant, seen.c.event == event)
+                return Repeated(connection.execute(query).scalar_one())
+            over = over_limit(connection, card, limits)
+            if over is not None:
+                _forget_run(connection, card.tenant, event)
+                return over
+            connection.execute(sa.insert(cards), card_row(card))
+            return Admitted()
+
+        return await self._database.write(work)
+
+    async def withdraw(self, run: str, tenant: str) -> None:
+        """Forget a card whose run did not begin."""
+        gone = sa.delete(cards).where(cards.c.run == run, cards.c.tenant == tenant, cards.c.state == "asked")
+        unnamed = sa.update(seen).where(seen.c.run == run, seen.c.tenant == tenant).values(run="")
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(gone)
+            connection.execute(unnamed)
+
+        await self._database.write(work)
+
+    async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
+        """What an id stands for, and the card that it was issued for."""
+        of_id = sa.select(buttons).where(buttons.c.id == button, buttons.c.tenant == tenant)
+
+        def work(connection: sa.Connection) -> tuple[ButtonRecord, CardRecord] | None:
+            row = connection.execute(of_id).mappings().one_or_none()
+            if row is None:
+                return None
+            of_run = sa.select(cards).where(cards.c.run == row["run"], cards.c.tenant == tenant)
+            card = connection.execute(of_run).mappings().one_or_none()
+            return None if card is None else (button_of(row), card_of(card))
+
+        return await self._database.read(work)
+
+    async def mark_stray(self, card: CardRecord, message: str) -> None:
+        """Have a message say that it is superseded, unless another card is on it."""
+        taken = sa.select(cards.c.run).where(
+            cards.c.tenant == card.tenant, cards.c.channel == card.channel, cards.c.message == message
+        )
+        if await self._database.read(lambda connection: connection.execute(taken).first()) is None:
+            await self._change_stale(card, lambda stale: stale if message in stale else (*stale, message))
+
+    async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
+        """Whether an event is seen for the first time."""
+        return await self._database.write(lambda connection: self._see(connection, tenant, event, at, ""))
+
+    async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
+        """The newest run whose card or story is in a thread, or that began it."""
+        if not thread:
+            return None
+        query = (
+            sa.select(cards.c.run)
+            .where(cards.c.tenant == tenant, cards.c.channel == channel)
+            .where(sa.or_(cards.c.story == thread, cards.c.message == thread))
+            .order_by(cards.c.asked_at.desc(), cards.c.run)
+            .limit(1)
+        )
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+
+    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
+        """What was set for a channel and for its tenant, by channel (or nothing) and key."""
+        query = sa.select(scopes).where(scopes.c.tenant == tenant, scopes.c.channel.in_({"", channel}))
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        found = [setting_of(row) for row in rows]
+        return {(each.channel, each.key): each for each in found}
+
+    async def set(self, setting: Setting) -> None:
+        """Set something, and keep that in the audit."""
+        row = setting_row(setting)
+        insert = self._database.insert(scopes)
+        changes = {name: insert.excluded[name] for name in ("value", "by", "by_name", "at")}
+        upsert = insert.on_conflict_do_update(index_elements=["tenant", "channel", "key"], set_=changes)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(upsert, row)
+            connection.execute(sa.insert(deeds), deed_row(_deed_of(setting, "set")))
+
+        await self._database.write(work)
+
+    async def reset(self, setting: Setting) -> bool:
+        """Forget what was set, and keep that in the audit."""
+        forget = sa.delete(scopes).where(
+            scopes.c.tenant == setting.tenant, scopes.c.channel == setting.channel, scopes.c.key == setting.key
+        )
+
+        def work(connection: sa.Connection) -> bool:
+            if connection.execute(forget).rowcount == 0:
+                return False
+            connection.execute(sa.insert(deeds), deed_row(_deed_of(setting, "reset")))
+            return True
+
+        return await self._database.write(work)
+
+    async def note(self, deed: Deed) -> None:
+        """Keep a line of audit."""
+        row = deed_row(deed)
+        await self._database.write(lambda connection: connection.execute(sa.insert(deeds), row).close())
+
+    async def deeds(self, tenant: str, limit: int) -> Sequence[Deed]:
+        """The newest lines of audit, newest first."""
+        query = sa.select(deeds).where(deeds.c.tenant == tenant).order_by(deeds.c.number.desc()).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [deed_of(row) for row in rows]
+
+    async def lines(
+        self,
+        tenant: str,
+        *,
+        channel: str = "",
+        requester: str = "",
+        states: Sequence[str] = (),
+        limit: int = 20,
+    ) -> Sequence[RunLine]:
+        """The newest runs, newest first; of a channel or of a requester, where one is named, either of them will do."""
+        query = lines_query(tenant, channel=channel, requester=requester, states=states, limit=limit)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [line_of(row) for row in rows]
+
+    async def begun(self, tenant: str, since: datetime) -> int:
+        """How many runs were asked for since then."""
+        of_tenant = sa.and_(cards.c.tenant == tenant, cards.c.asked_at >= time_text(since))
+        query = sa.select(sa.func.count()).select_from(cards).where(of_tenant)
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one())
+
+    async def prune(self, before: datetime) -> None:
+        """Forget events seen before then, and the buttons of cards that were done by then."""
+        at = time_text(before)
+        ended = sa.select(cards.c.run).where(cards.c.state.in_(("done", "gone")))
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(seen).where(seen.c.at < at))
+            connection.execute(sa.delete(buttons).where(buttons.c.issued_at < at, buttons.c.run.in_(ended)))
+
+        await self._database.write(work)
+
+    def _see(self, connection: sa.Connection, tenant: str, event: str, at: datetime, run: str) -> bool:
+        row = {"tenant": tenant, "event": event, "run": run, "at": time_text(at)}
+        statement = self._database.insert(seen).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        return connection.execute(statement, row).rowcount == 1
+
+    def _one_at_a_time(self, connection: sa.Connection, tenant: str) -> None:
+        """Two requests of one tenant are counted one after the other, whatever process they are in."""
+        if self._database.url.get_backend_name() == "postgresql":
+            key = crc32(tenant.encode()) & 0x7FFFFFFF
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_SPACE, key)))
+
+
+def _is_taken(connection: sa.Connection, run: str) -> bool:
+    names = sa.union_all(
+        sa.select(cards.c.run).where(cards.c.run == run), sa.select(runs.c.run).where(runs.c.run == run)
+    )
+    return connection.execute(names).first() is not None
+
+
+def _forget_run(connection: sa.Connection, tenant: str, event: str) -> None:
+    """The event led to nothing."""
+    connection.execute(sa.update(seen).where(seen.c.tenant == tenant, seen.c.event == event).values(run=""))
+
+
+def _deed_of(setting: Setting, what: str) -> Deed:
+    return Deed(
+        tenant=setting.tenant,
+        channel=setting.channel,
+        by=setting.by,
+        by_name=setting.by_name,
+        at=setting.at,
+        what=f"{what} {setting.key}",
+        detail=setting.value,
+    )

@@ -1,0 +1,180 @@
+"""Rows of the front office's tables, as the records that they stand for."""
+
+import json
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from coordination.adapters.sql_codec import plain_text, time_text
+from coordination.ports.desk import ButtonRecord, CardRecord, Deed, RunLine, Setting, Stirred
+
+
+def card_row(card: CardRecord) -> dict[str, object]:
+    """A card as its table has it."""
+    return {
+        "run": card.run,
+        "surface": card.surface,
+        "tenant": card.tenant,
+        "channel": card.channel,
+        "thread": card.thread,
+        "requester": card.requester,
+        "requester_name": plain_text(card.requester_name),
+        "asked_at": time_text(card.asked_at),
+        "state": card.state,
+        "attempt": card.attempt,
+        "message": card.message,
+        "posted_at": _optional(card.posted_at),
+        "shown": card.shown,
+        "story": card.story,
+        "told": card.told,
+        "reminded": card.reminded,
+        "is_outcome_told": card.is_outcome_told,
+        "is_trouble_told": card.is_trouble_told,
+        "stale": json.dumps(card.stale),
+        "wake_at": _optional(card.wake_at),
+    }
+
+
+def card_of(row: sa.RowMapping) -> CardRecord:
+    """The card of a row."""
+    return CardRecord(
+        run=row["run"],
+        surface=row["surface"],
+        tenant=row["tenant"],
+        channel=row["channel"],
+        thread=row["thread"],
+        requester=row["requester"],
+        requester_name=row["requester_name"],
+        asked_at=datetime.fromisoformat(row["asked_at"]),
+        state=row["state"],
+        attempt=row["attempt"],
+        message=row["message"],
+        posted_at=moment_of(row["posted_at"]),
+        shown=row["shown"],
+        story=row["story"],
+        told=row["told"],
+        reminded=row["reminded"],
+        is_outcome_told=row["is_outcome_told"],
+        is_trouble_told=row["is_trouble_told"],
+        stale=stale_of(row["stale"]),
+        wake_at=moment_of(row["wake_at"]),
+    )
+
+
+def stale_of(text: str) -> tuple[str, ...]:
+    """The messages in a card's list."""
+    messages: list[str] = json.loads(text)
+    return tuple(messages)
+
+
+def button_row(button: ButtonRecord) -> dict[str, object]:
+    """A button as its table has it."""
+    return {
+        "id": button.id,
+        "run": button.run,
+        "tenant": button.tenant,
+        "attempt": button.attempt,
+        "verb": button.verb,
+        "digest": button.digest,
+        "call": button.index,
+        "value": button.value,
+        "issued_at": time_text(button.issued_at),
+    }
+
+
+def button_of(row: sa.RowMapping) -> ButtonRecord:
+    """The button of a row."""
+    return ButtonRecord(
+        id=row["id"],
+        run=row["run"],
+        tenant=row["tenant"],
+        attempt=row["attempt"],
+        verb=row["verb"],
+        digest=row["digest"],
+        index=row["call"],
+        value=row["value"],
+        issued_at=datetime.fromisoformat(row["issued_at"]),
+    )
+
+
+def setting_row(setting: Setting) -> dict[str, object]:
+    """A setting as its table has it."""
+    return {
+        "tenant": setting.tenant,
+        "channel": setting.channel,
+        "key": setting.key,
+        "value": plain_text(setting.value),
+        "by": setting.by,
+        "by_name": plain_text(setting.by_name),
+        "at": time_text(setting.at),
+    }
+
+
+def setting_of(row: sa.RowMapping) -> Setting:
+    """The setting of a row."""
+    return Setting(
+        tenant=row["tenant"],
+        channel=row["channel"],
+        key=row["key"],
+        value=row["value"],
+        by=row["by"],
+        by_name=row["by_name"],
+        at=datetime.fromisoformat(row["at"]),
+    )
+
+
+def deed_row(deed: Deed) -> dict[str, object]:
+    """A line of audit as its table has it."""
+    return {
+        "tenant": deed.tenant,
+        "channel": plain_text(deed.channel),
+        "by": plain_text(deed.by),
+        "by_name": plain_text(deed.by_name),
+        "at": time_text(deed.at),
+        "what": deed.what,
+        "detail": plain_text(deed.detail),
+    }
+
+
+def deed_of(row: sa.RowMapping) -> Deed:
+    """The line of audit of a row."""
+    return Deed(
+        tenant=row["tenant"],
+        channel=row["channel"],
+        by=row["by"],
+        by_name=row["by_name"],
+        at=datetime.fromisoformat(row["at"]),
+        what=row["what"],
+        detail=row["detail"],
+    )
+
+
+def line_of(row: sa.RowMapping) -> RunLine:
+    """The run of a row."""
+    return RunLine(
+        run=row["run"],
+        state=row["state"],
+        prompt=row["prompt"],
+        requester=row["requester"],
+        requester_name=row["requester_name"],
+        config=row["config"],
+        channel=row["channel"],
+        asked_at=datetime.fromisoformat(row["asked_at"]),
+        expires_at=moment_of(row["expires_at"]),
+    )
+
+
+def stirred_of(row: sa.RowMapping) -> Stirred:
+    """The card of a row that is to be looked at."""
+    return Stirred(
+        run=row["run"], tenant=row["tenant"], seq=row["seq"], updated_at=datetime.fromisoformat(row["updated_at"])
+    )
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A moment that may be missing."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _optional(at: datetime | None) -> str | None:
+    return None if at is None else time_text(at)

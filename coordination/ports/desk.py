@@ -1,0 +1,273 @@
+"""What the chats' front office remembers beside the log: which card shows which run, and what its buttons stand for.
+
+Every question names the tenant that it is asked for. What belongs to another tenant is not found.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+CardState: TypeAlias = Literal["asked", "live", "done", "gone"]
+"""`asked`: the run is about to begin. `live`: the card follows it. `done`: it shows the end. `gone`: nowhere to show it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardRecord:
+    """The card of one run, and how far it has come. One run has one card, on one message at a time.
+
+    Attributes:
+        thread: the thread that the run was asked for in; the card is posted there.
+        attempt: counts the messages; a button of an older one is out of date, whatever message it claims to be on.
+        message: the message of this attempt; empty until it is known to stand.
+        shown: what the message shows now, as a fingerprint.
+        story: the thread that tells the story, once it is open.
+        told: the number of the last event that the story has told.
+        reminded: which reminders were sent, and of which plan.
+        stale: messages that should say that they are superseded.
+        wake_at: when to look at the card again although nothing happens.
+    """
+
+    run: str
+    surface: str
+    tenant: str
+    channel: str
+    thread: str
+    requester: str
+    requester_name: str
+    asked_at: datetime
+    state: CardState = "asked"
+    attempt: int = 1
+    message: str = ""
+    posted_at: datetime | None = None
+    shown: str = ""
+    story: str = ""
+    told: int = 0
+    reminded: str = ""
+    is_outcome_told: bool = False
+    is_trouble_told: bool = False
+    stale: tuple[str, ...] = ()
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ButtonRecord:
+    """What an opaque id stands for. `attempt` is the card's when the id was issued."""
+
+    id: str
+    run: str
+    tenant: str
+    attempt: int
+    verb: str
+    digest: str
+    index: int | None
+    value: str
+    issued_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much may be asked for in one tenant at once; and by one person in an hour."""
+
+    at_once: int
+    waiting: int
+    hourly: int
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The card is kept; the run may begin."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """This event was seen before; `run` is what it led to, if anything."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class OverLimit:
+    """Too much was asked for already."""
+
+    limit: Literal["at_once", "waiting", "hourly"]
+    most: int
+
+
+Admission: TypeAlias = Admitted | Repeated | OverLimit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What an administrator set: for one channel, or for the whole tenant where `channel` is empty."""
+
+    tenant: str
+    channel: str
+    key: str
+    value: str
+    by: str
+    by_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """One line of the front office's own audit: a setting that was changed, or a click that was no good."""
+
+    tenant: str
+    channel: str
+    by: str
+    by_name: str
+    at: datetime
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLine:
+    """A run in a list, with the place of its card."""
+
+    run: str
+    state: str
+    prompt: str
+    requester: str
+    requester_name: str
+    config: str
+    channel: str
+    asked_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stirred:
+    """A live card whose run has moved, or that is to be looked at."""
+
+    run: str
+    tenant: str
+    seq: int
+    updated_at: datetime
+
+
+class CardStore(Protocol):
+    """The cards, for their keeper. A method that finds no such card does nothing."""
+
+    async def card(self, run: str, tenant: str | None = None) -> CardRecord | None:
+        """The card of a run."""
+        ...
+
+    async def save(self, before: CardRecord, after: CardRecord) -> None:
+        """Write what differs; `attempt`, `message`, `posted_at` and `stale` change by the methods below alone."""
+        ...
+
+    async def posted(self, card: CardRecord, message: str, at: datetime) -> bool:
+        """Say which message this attempt stands on. False: it stands on another already."""
+        ...
+
+    async def superseded(self, card: CardRecord, at: datetime) -> CardRecord:
+        """Begin the next attempt; the message until now becomes stale."""
+        ...
+
+    async def straightened(self, card: CardRecord, message: str) -> None:
+        """A stale message says that it is superseded, or is gone."""
+        ...
+
+    async def live(self, surfaces: Sequence[str]) -> Sequence[CardRecord]:
+        """Every card that is asked for or live."""
+        ...
+
+    async def stirred(self, surfaces: Sequence[str], *, after: datetime, now: datetime) -> Sequence[Stirred]:
+        """The live cards whose run has an event newer than `after`, and those whose time to look has come."""
+        ...
+
+    async def issue(self, buttons: Sequence[ButtonRecord]) -> None:
+        """Remember ids before they are shown to anybody."""
+        ...
+
+    async def issued(self, card: CardRecord) -> Sequence[ButtonRecord]:
+        """The ids of a card's present attempt."""
+        ...
+
+    def sole_keeper(self, surface: str) -> AbstractAsyncContextManager["Keepership"]:
+        """Wait until no other process keeps this surface's cards, and be the one that does."""
+        ...
+
+
+class Keepership(Protocol):
+    """The right to keep a surface's cards. It ends with the process, whatever way that ends."""
+
+    async def holds(self) -> bool:
+        """Whether it is still ours."""
+        ...
+
+
+class DeskStore(CardStore, Protocol):
+    """Everything that is remembered beside the log."""
+
+    async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
+        """Keep the card of a run that is about to begin, unless the event was seen or there is too much already.
+
+        Raises:
+            ConflictError: there is a run of this name.
+        """
+        ...
+
+    async def withdraw(self, run: str, tenant: str) -> None:
+        """Forget a card whose run did not begin."""
+        ...
+
+    async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
+        """What an id stands for, and the card that it was issued for."""
+        ...
+
+    async def mark_stray(self, card: CardRecord, message: str) -> None:
+        """A message turned up that shows this card and should not: have it say so, unless another card is on it."""
+        ...
+
+    async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
+        """Whether an event is seen for the first time."""
+        ...
+
+    async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
+        """The newest run whose card or story is in a thread."""
+        ...
+
+    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
+        """What was set for a channel and for its tenant, by channel (or nothing) and key."""
+        ...
+
+    async def set(self, setting: Setting) -> None:
+        """Set something, and keep that in the audit."""
+        ...
+
+    async def reset(self, setting: Setting) -> bool:
+        """Forget what was set, and keep that in the audit. False: nothing was."""
+        ...
+
+    async def note(self, deed: Deed) -> None:
+        """Keep a line of audit."""
+        ...
+
+    async def deeds(self, tenant: str, limit: int) -> Sequence[Deed]:
+        """The newest lines of audit, newest first."""
+        ...
+
+    async def lines(
+        self,
+        tenant: str,
+        *,
+        channel: str = "",
+        requester: str = "",
+        states: Sequence[str] = (),
+        limit: int = 20,
+    ) -> Sequence[RunLine]:
+        """The newest runs, newest first; of a channel or of a requester, where one is named, either of them will do."""
+        ...
+
+    async def begun(self, tenant: str, since: datetime) -> int:
+        """How many runs were asked for since then."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget events seen before then, and the buttons of cards that were done by then."""
+        ...

@@ -1,0 +1,253 @@
+"""The front office's memory without a disk: it fits the port, and passes the same tests as the real one."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from coordination.errors import ConflictError
+from coordination.ports import RunLog, RunSummary
+from coordination.ports.desk import (
+    Admission,
+    Admitted,
+    ButtonRecord,
+    CardRecord,
+    Deed,
+    Limits,
+    OverLimit,
+    Repeated,
+    RunLine,
+    Setting,
+    Stirred,
+)
+
+_BUSY = ("queued", "deliberating", "changes_wanted", "executing", "reporting")
+_WAITING = ("awaiting_decision", "needs_human")
+
+
+class _Held:
+    async def holds(self) -> bool:
+        return True
+
+
+class MemoryDesk:
+    """Fits `coordination.ports.desk.DeskStore`, over a log that it asks what the real one joins."""
+
+    def __init__(self, log: RunLog) -> None:
+        self.log = log
+        self.cards: dict[str, CardRecord] = {}
+        self.buttons: dict[str, ButtonRecord] = {}
+        self.scopes: dict[tuple[str, str, str], Setting] = {}
+        self.seen: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self.audit: list[Deed] = []
+        self._keepers: dict[str, asyncio.Lock] = {}
+
+    async def card(self, run: str, tenant: str | None = None) -> CardRecord | None:
+        card = self.cards.get(run)
+        return card if card is not None and tenant in (None, card.tenant) else None
+
+    async def save(self, before: CardRecord, after: CardRecord) -> None:
+        now = self._mine(before)
+        if now is None:
+            return
+        fields = set(CardRecord.__dataclass_fields__) - {"attempt", "message", "posted_at", "stale"}
+        changes = {name: getattr(after, name) for name in fields if getattr(after, name) != getattr(before, name)}
+        self.cards[before.run] = replace(now, **changes)
+
+    async def posted(self, card: CardRecord, message: str, at: datetime) -> bool:
+        now = self._mine(card)
+        if now is None or now.attempt != card.attempt or now.message not in ("", message):
+            return False
+        self.cards[card.run] = replace(now, message=message, posted_at=at, state="live")
+        return True
+
+    async def superseded(self, card: CardRecord, at: datetime) -> CardRecord:
+        now = self._mine(card)
+        if now is None or now.attempt != card.attempt:
+            return now or card
+        stale = (*now.stale, now.message) if now.message else now.stale
+        after = replace(now, attempt=now.attempt + 1, message="", shown="", stale=stale, posted_at=at)
+        self.cards[card.run] = after
+        return after
+
+    async def straightened(self, card: CardRecord, message: str) -> None:
+        if (now := self._mine(card)) is not None:
+            self.cards[card.run] = replace(now, stale=tuple(each for each in now.stale if each != message))
+
+    async def live(self, surfaces: Sequence[str]) -> Sequence[CardRecord]:
+        return [each for each in self.cards.values() if each.surface in surfaces and each.state in ("asked", "live")]
+
+    async def stirred(self, surfaces: Sequence[str], *, after: datetime, now: datetime) -> Sequence[Stirred]:
+        runs = await self._runs()
+        found: list[Stirred] = []
+        for card in await self.live(surfaces):
+            run = runs.get(card.run)
+            is_awake = card.wake_at is not None and card.wake_at <= now
+            if run is not None and (run.updated_at > after or is_awake):
+                found.append(Stirred(run=card.run, tenant=card.tenant, seq=run.seq, updated_at=run.updated_at))
+        return found
+
+    async def issue(self, buttons: Sequence[ButtonRecord]) -> None:
+        for each in buttons:
+            assert each.id not in self.buttons
+            self.buttons[each.id] = each
+
+    async def issued(self, card: CardRecord) -> Sequence[ButtonRecord]:
+        key = (card.run, card.tenant, card.attempt)
+        return [each for each in self.buttons.values() if (each.run, each.tenant, each.attempt) == key]
+
+    @asynccontextmanager
+    async def sole_keeper(self, surface: str) -> AsyncGenerator[_Held]:
+        async with self._keepers.setdefault(surface, asyncio.Lock()):
+            yield _Held()
+
+    async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
+        runs = await self._runs()
+        if card.run in self.cards or card.run in runs:
+            raise ConflictError(card.run, 0)
+        if event and (card.tenant, event) in self.seen:
+            return Repeated(self.seen[card.tenant, event][0])
+        over = self._over(card, limits, runs)
+        if event:
+            self.seen[card.tenant, event] = ("" if over else card.run, card.asked_at)
+        if over is not None:
+            return over
+        self.cards[card.run] = card
+        return Admitted()
+
+    async def withdraw(self, run: str, tenant: str) -> None:
+        card = self.cards.get(run)
+        if card is not None and (card.tenant, card.state) == (tenant, "asked"):
+            del self.cards[run]
+        for key, (of, at) in list(self.seen.items()):
+            if of == run and key[0] == tenant:
+                self.seen[key] = ("", at)
+
+    async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
+        known = self.buttons.get(button)
+        card = self.cards.get(known.run) if known is not None else None
+        if known is None or card is None or known.tenant != tenant or card.tenant != tenant:
+            return None
+        return known, card
+
+    async def mark_stray(self, card: CardRecord, message: str) -> None:
+        now = self._mine(card)
+        key = (card.tenant, card.channel, message)
+        taken = any((each.tenant, each.channel, each.message) == key for each in self.cards.values())
+        if now is not None and not taken and message not in now.stale:
+            self.cards[card.run] = replace(now, stale=(*now.stale, message))
+
+    async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
+        if (tenant, event) in self.seen:
+            return False
+        self.seen[tenant, event] = ("", at)
+        return True
+
+    async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
+        found = [
+            each
+            for each in self.cards.values()
+            if thread and (each.tenant, each.channel) == (tenant, channel) and thread in (each.story, each.message)
+        ]
+        found.sort(key=lambda each: each.asked_at)
+        return found[-1].run if found else None
+
+    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
+        return {
+            (each.channel, each.key): each
+            for each in self.scopes.values()
+            if each.tenant == tenant and each.channel in ("", channel)
+        }
+
+    async def set(self, setting: Setting) -> None:
+        self.scopes[setting.tenant, setting.channel, setting.key] = setting
+        self.audit.append(_deed(setting, "set"))
+
+    async def reset(self, setting: Setting) -> bool:
+        if self.scopes.pop((setting.tenant, setting.channel, setting.key), None) is None:
+            return False
+        self.audit.append(_deed(setting, "reset"))
+        return True
+
+    async def note(self, deed: Deed) -> None:
+        self.audit.append(deed)
+
+    async def deeds(self, tenant: str, limit: int) -> Sequence[Deed]:
+        return [each for each in reversed(self.audit) if each.tenant == tenant][:limit]
+
+    async def lines(
+        self,
+        tenant: str,
+        *,
+        channel: str = "",
+        requester: str = "",
+        states: Sequence[str] = (),
+        limit: int = 20,
+    ) -> Sequence[RunLine]:
+        runs = await self._runs()
+        found = [
+            _line(card, runs[card.run])
+            for card in self.cards.values()
+            if card.run in runs
+            and card.tenant == tenant
+            and ((not channel and not requester) or channel == card.channel or requester == card.requester)
+            and (not states or runs[card.run].state in states)
+        ]
+        return sorted(found, key=lambda each: each.asked_at, reverse=True)[:limit]
+
+    async def begun(self, tenant: str, since: datetime) -> int:
+        return sum(card.tenant == tenant and card.asked_at >= since for card in self.cards.values())
+
+    async def prune(self, before: datetime) -> None:
+        self.seen = {key: value for key, value in self.seen.items() if value[1] >= before}
+        ended = {card.run for card in self.cards.values() if card.state in ("done", "gone")}
+        self.buttons = {
+            key: each for key, each in self.buttons.items() if each.issued_at >= before or each.run not in ended
+        }
+
+    def _mine(self, card: CardRecord) -> CardRecord | None:
+        now = self.cards.get(card.run)
+        return now if now is not None and now.tenant == card.tenant else None
+
+    async def _runs(self) -> dict[str, RunSummary]:
+        return {each.run: each for each in await self.log.runs(limit=1_000_000)}
+
+    def _over(self, card: CardRecord, limits: Limits, runs: Mapping[str, RunSummary]) -> OverLimit | None:
+        mine = [each for each in self.cards.values() if each.tenant == card.tenant]
+        hour, soon = card.asked_at - timedelta(hours=1), card.asked_at - timedelta(minutes=1)
+        if sum(each.requester == card.requester and each.asked_at > hour for each in mine) >= limits.hourly:
+            return OverLimit("hourly", limits.hourly)
+        kept = [each for each in mine if each.state in ("asked", "live")]
+        busy = sum(runs[each.run].state in _BUSY if each.run in runs else each.asked_at > soon for each in kept)
+        if busy >= limits.at_once:
+            return OverLimit("at_once", limits.at_once)
+        if sum(each.run in runs and runs[each.run].state in _WAITING for each in kept) >= limits.waiting:
+            return OverLimit("waiting", limits.waiting)
+        return None
+
+
+def _deed(setting: Setting, what: str) -> Deed:
+    return Deed(
+        tenant=setting.tenant,
+        channel=setting.channel,
+        by=setting.by,
+        by_name=setting.by_name,
+        at=setting.at,
+        what=f"{what} {setting.key}",
+        detail=setting.value,
+    )
+
+
+def _line(card: CardRecord, run: RunSummary) -> RunLine:
+    return RunLine(
+        run=card.run,
+        state=run.state,
+        prompt=run.prompt,
+        requester=card.requester,
+        requester_name=card.requester_name,
+        config=run.config,
+        channel=card.channel,
+        asked_at=card.asked_at,
+        expires_at=run.expires_at,
+    )
