@@ -6,6 +6,9 @@ from string import Formatter
 
 from bot.cards import Line, Piece, Span
 from bot.words_english import ENGLISH_TEXTS
+from coordination.errors import ConfigError
+
+LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,18 @@ def joined(lines: Sequence[Line], separator: str) -> Line:
 
 
 ENGLISH = Words("en", ENGLISH_TEXTS)
+
+_LANGUAGES = {words.language: words for words in (ENGLISH,)}
+
+
+def words_for(environ: Mapping[str, str]) -> Words:
+    """The words of the language that the operator chose.
+
+    Raises:
+        ConfigError: there is no such language.
+    """
+    wanted = environ.get(LANGUAGE_VARIABLE, "").strip().lower() or ENGLISH.language
+    if wanted not in _LANGUAGES:
+        known = ", ".join(sorted(_LANGUAGES))
+        raise ConfigError([ENGLISH.say("error.unknown_language", variable=LANGUAGE_VARIABLE, known=known)])
+    return _LANGUAGES[wanted]

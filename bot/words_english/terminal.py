@@ -176,6 +176,7 @@ ERRORS = {
     "error.unexpected": "Something went wrong that should not have.",
     "error.unexpected_in_log": "Something went wrong that should not have; {file} in the state folder has the details.",
     "error.reference": "(ref {reference})",
+    "error.unknown_language": "{variable} names a language that is not there; set it to one of these: {known}.",
     "error.ambiguous": "Several runs begin with {prefix}: {names}. Type more of the name.",
     "error.no_demo": (
         "There is no {path} here: run `massgen-bot demo` in the project's checkout, or name a file with --config."
