@@ -1,0 +1,220 @@
+"""Agents of any mix of vendors come to the same events and the same plan, write nothing before people say so, and lose no key."""
+
+import asyncio
+import logging
+import sys
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.presenter.card import card_for
+from bot.presenter.view import next_view
+from bot.wiring.configurations import Configurations
+from bot.wiring.models import Models
+from coordination.adapters.clock import SystemClock
+from coordination.adapters.mcp_hub import McpHub
+from coordination.domain import events as e
+from coordination.domain.canonical import canonical
+from coordination.domain.plan import Plan
+from coordination.domain.run import Recorded
+from coordination.domain.states import AwaitingDecision, Finished, RunBroken
+from coordination.errors import ModelFault
+from coordination.service import Ask, Coordinator
+from coordination.worker import Worker
+from tests.builders import ALICE, REQUESTER
+from tests.contract.test_models import Act
+from tests.contract.vendor_mix import HALF, MIXES, VENDORS, Backend, canary, missing_extra, variable
+from tests.fakes import IdleEngine, MemoryLog
+from tests.servers.mcp_programs import ROOT, journal
+
+LONGEST = 180.0
+"""Seconds for a whole run: Claude Code starts a program for each turn, which takes long on a busy machine."""
+
+LOOK, WRITE = "mcp__world__look", "mcp__world__write"
+FIRST = '{"text": "Grüße ☃", "channel": "a"}'
+AGAIN = '{"channel": "a", "text": "Grüße ☃"}'
+TOO_LATE = '{"text": "too late", "channel": "c"}'
+VOTE = '{"agent_id": "agent1", "reason": "It is complete."}'
+
+# In parallel, twice, beside a vote that is none, with arguments that are none, beside the answer, and beside a true vote.
+CARELESS = (
+    Act(
+        text="I write at once.",
+        calls=((WRITE, FIRST), (LOOK, "{}"), (WRITE, AGAIN), ("vote", '{"agent_id": "me", "reason": "mine"}')),
+    ),
+    Act(calls=((WRITE, HALF), (LOOK, '{"what": "all"}'))),
+    Act(calls=((WRITE, '{"text": "last", "channel": "b"}'), ("new_answer", '{"content": "Three lines."}'))),
+    Act(calls=((WRITE, TOO_LATE), ("vote", VOTE))),
+    Act(text="Three lines are written."),
+)
+CALM = (
+    Act(calls=((LOOK, "{}"),)),
+    Act(calls=(("new_answer", '{"content": "No line at all."}'),)),
+    Act(calls=(("vote", '{"agent_id": "agent1", "reason": "It does something."}'),)),
+)
+PLANNED = [canonical({"text": text, "channel": at}) for text, at in (("Grüße ☃", "a"), ("Grüße ☃", "a"), ("last", "b"))]
+
+CONFIG = """
+agents:
+  - {{id: careless, backend: {careless}}}
+  - {{id: calm, backend: {calm}}}
+mcp_servers:
+  world:
+    command: "${{MASSGEN_BOT_PYTHON}}"
+    args: [-m, tests.servers.mcp_ledger, {journal}]
+    env: {{WORLD_TOKEN: "${{CANARY_WORLD}}"}}
+    cwd: {root}
+tools: [{{match: world.look, effect: read}}]
+orchestrator: {{max_midstream_updates: 0}}
+"""
+KEYS = {variable(name): canary(name) for name in (*VENDORS, "world")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What came of a run: each agent's own events, without what differs from run to run, and the plan."""
+
+    by_agent: Mapping[int, Sequence[object]]
+    others: Sequence[str]
+    plan: Sequence[object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A service whose agents stand before local vendors, and whose tool server keeps a journal."""
+
+    people: Coordinator
+    worker: Worker
+    log: MemoryLog
+    file: Path
+    text: str
+    backends: Sequence[Backend]
+
+    async def work(self) -> None:
+        async with asyncio.timeout(LONGEST):
+            while self.log.jobs:
+                await self.worker.perform(self.log.jobs.pop(0))
+
+    async def asked(self) -> str:
+        ask = Ask(
+            prompt="Write it down.", requester=REQUESTER, config_name="mix", config_text=self.text, origin="mix.yaml"
+        )
+        run = await self.people.start(ask)
+        await self.work()
+        return run
+
+
+@asynccontextmanager
+async def scene(careless: str, calm: str, folder: Path, *, scripts: Sequence[Sequence[Act]]) -> AsyncGenerator[Scene]:
+    async with AsyncExitStack() as stack:
+        backends = [
+            await stack.enter_async_context(VENDORS[vendor](*script))
+            for vendor, script in zip((careless, calm), scripts, strict=True)
+        ]
+        file = folder / "journal"
+        text = CONFIG.format(careless=backends[0].yaml, calm=backends[1].yaml, journal=file, root=ROOT)
+        environ = {"MASSGEN_BOT_PYTHON": sys.executable, **KEYS}
+        clock = SystemClock()
+        models = Models(environ, clock)
+        stack.push_async_callback(models.aclose)
+        hub = await stack.enter_async_context(McpHub())
+        configure = Configurations(environ=environ, build=models, adapt=lambda given: given)
+        log, names = MemoryLog(), iter(f"N{number}" for number in range(100))
+        new_id = names.__next__
+        yield Scene(
+            people=Coordinator(log, IdleEngine(), clock=clock, new_id=new_id, configure=configure),
+            worker=Worker(log, hub, clock=clock, new_id=new_id, configure=configure),
+            log=log,
+            file=file,
+            text=text,
+            backends=backends,
+        )
+
+
+def told(events: Sequence[e.RunEvent], plan: Plan) -> Told:
+    """Which agent answers first is a matter of milliseconds, and so are epochs; all else must be the same."""
+    by_agent: dict[int, list[object]] = defaultdict(list)
+    others: list[str] = []
+    for event in events:
+        agent: int | None = getattr(event, "agent", None)
+        if agent is None:
+            others.append(event.kind)
+        elif isinstance(event, e.ModelUsed):
+            by_agent[agent].append(event.kind)
+        else:
+            timeless: dict[str, Any] = {"epoch": 0} if hasattr(event, "epoch") else {}
+            by_agent[agent].append(replace(event, **timeless))
+    return Told(by_agent=by_agent, others=others, plan=(plan.author, plan.text, plan.calls, plan.policy))
+
+
+async def whole_run(careless: str, calm: str, folder: Path) -> tuple[Sequence[Recorded], Plan]:
+    """A run to its end: nothing is written before the approval, and exactly the plan after it."""
+    async with scene(careless, calm, folder, scripts=(CARELESS, CALM)) as at:
+        run = await at.asked()
+        state = await at.people.state(run)
+        assert isinstance(state, AwaitingDecision), state
+        assert [(call.tool, call.arguments) for call in state.plan.calls] == [("write", each) for each in PLANNED]
+        assert journal(at.file) == []
+        await at.people.approve(run, state.plan.digest, ALICE)
+        await at.work()
+        assert isinstance(await at.people.state(run), Finished)
+        assert [canonical(line["arguments"]) for line in journal(at.file)] == PLANNED
+        for vendor, backend in zip((careless, calm), at.backends, strict=True):
+            assert all(canary(vendor) in str(caller) for caller in backend.callers)
+        # A server is the same one only with the same words in the configuration, so the next run needs this path too.
+        at.file.unlink()
+        return at.log.events[run], state.plan
+
+
+def sinks(log: Sequence[Recorded], records: Sequence[logging.LogRecord]) -> str:
+    """All that a run leaves behind: its events, its card at every moment, and what the program logged, however finely."""
+    view, cards = None, list[str]()
+    for recorded in log:
+        view = next_view(view, recorded)
+        cards.append(repr(card_for(view, recorded.at)))
+    assert view is not None
+    return "\n".join([repr(log), *cards, *(f"{each.getMessage()} {each.__dict__!r}" for each in records)])
+
+
+def lost_keys(text: str) -> list[str]:
+    return [name for name, key in KEYS.items() if key in text]
+
+
+def skips(*vendors: str) -> pytest.MarkDecorator:
+    extra = missing_extra(*vendors)
+    return pytest.mark.skipif(extra is not None, reason=f"the extra `{extra}` is not installed")
+
+
+@pytest.mark.parametrize(
+    ("careless", "calm"), [pytest.param(*mix, marks=skips(*mix), id="-".join(mix)) for mix in MIXES]
+)
+async def test_any_mix_of_vendors_comes_to_the_same_events_and_the_same_plan(
+    careless: str, calm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reference, expected = await whole_run("chatcompletion", "chatcompletion", tmp_path)
+    with caplog.at_level(logging.DEBUG):
+        log, plan = await whole_run(careless, calm, tmp_path)
+    events = [recorded.event for recorded in log]
+    assert told(events, plan) == told([recorded.event for recorded in reference], expected)
+    # The digest is of everything that was approved: with the same run and the same hour, it is the same.
+    assert replace(plan, run=expected.run, expires_at=expected.expires_at).digest == expected.digest
+    assert lost_keys(sinks(log, caplog.records) + "".join(capfd.readouterr())) == []
+
+
+@pytest.mark.parametrize("vendor", [pytest.param(vendor, marks=skips(vendor)) for vendor in VENDORS])
+async def test_a_key_that_its_own_provider_repeats_is_shown_to_nobody(
+    vendor: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        async with scene(vendor, vendor, tmp_path, scripts=[[Act(fails=ModelFault.AUTH)]] * 2) as at:
+            run = await at.asked()
+            state = await at.people.state(run)
+            assert all(canary(vendor) in str(caller) for backend in at.backends for caller in backend.callers)
+    assert isinstance(state, RunBroken)
+    assert variable(vendor) in state.reason
+    assert lost_keys(sinks(at.log.events[run], caplog.records) + "".join(capfd.readouterr())) == []
