@@ -11,7 +11,7 @@ from coordination.domain.events import AgentCorrected, AgentTold, ModelRetried, 
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ModelError, ModelFault
 from coordination.knobs import Knobs
-from coordination.ports import Clock, Conversation, Model, Reply, Said, Told, ToolCall, ToolResult
+from coordination.ports import Clock, Conversation, Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
 from coordination.proposals import Proposal, Refused, Vote, read_ending
 from coordination.retrying import RetryBudget, send_with_retry
 from coordination.toolbox import Toolbox
@@ -86,7 +86,7 @@ class Turn:
         self._clock = clock
         self._record = record
         self._refusal = refusal
-        self._seen = table.ballot.epoch
+        self._known = table.ballot
         self._updates = 0
         self._corrections = 0
 
@@ -107,21 +107,24 @@ class Turn:
         return Out(reason=f"did not answer or vote within {self._knobs.max_tool_rounds} rounds of tool calls")
 
     async def _send(self, said: Sequence[Said]) -> Reply:
-        may_answer = self._table.may_answer(self._agent)
         refusal = await self._refusal()
         if refusal is not None:
             raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
-        workflow = prompts.workflow_tools(self._table.ballot, may_answer=may_answer)
         reply = await send_with_retry(
             self._conversation,
             said,
-            (*self._toolbox.specs(), *workflow),
+            (*self._toolbox.specs(), *self._workflow()),
             clock=self._clock,
             budget=RetryBudget(),
             on_retry=self._on_retry,
         )
         self._record(used(self._agent, self._model, reply))
         return reply
+
+    def _workflow(self) -> tuple[ToolSpec, ...]:
+        """The ends that the turn may have. They change with the answers the agent knows, so that prompts stay cacheable."""
+        may_answer = self._table.may_answer(self._agent)
+        return prompts.workflow_tools(self._known if may_answer else self._table.ballot, may_answer=may_answer)
 
     async def _on_retry(self, error: ModelError, wait: float) -> None:
         self._record(ModelRetried(agent=self._agent, reason=str(error), wait=wait))
@@ -157,7 +160,7 @@ class Turn:
         if vote.choice not in newest:
             candidates = ", ".join(f"agent{agent}" for agent in newest)
             return Refused(f"You can vote only for an agent that has an answer: {candidates or 'nobody has one yet'}.")
-        return Voted(choice=vote.choice, reason=vote.reason, epoch=self._seen)
+        return Voted(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)
 
     def _judge_answer(self, proposal: Proposal) -> Answered | Refused:
         calls = tuple(self._toolbox.actions)
@@ -190,14 +193,14 @@ class Turn:
     def _news(self) -> list[Said]:
         """The answers that came in meanwhile; an agent that has not answered yet is left alone."""
         ballot = self._table.ballot
-        if self._seen >= ballot.epoch or self._updates >= self._knobs.max_midstream_updates:
+        if self._known.epoch >= ballot.epoch or self._updates >= self._knobs.max_midstream_updates:
             return []
         if not ballot.answered(self._agent) and not self._corrections:
             return []
-        unseen = [answer for answer in ballot.newest().values() if answer.epoch > self._seen]
-        self._seen = ballot.epoch
+        unseen = [answer for answer in ballot.newest().values() if answer.epoch > self._known.epoch]
+        self._known = ballot
         self._updates += 1
-        self._record(AgentTold(agent=self._agent, epoch=self._seen))
+        self._record(AgentTold(agent=self._agent, epoch=ballot.epoch))
         return [Told(text=prompts.update(unseen, self._agent))]
 
 

@@ -10,8 +10,8 @@ from coordination.domain.ballot import Ballot, Ending
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ModelError, ModelFault
 from coordination.knobs import Knobs
-from coordination.ports import ToolResult
-from tests.fakes import PlayedModel, answers, calls, raises, reply, says, votes
+from coordination.ports import Reply, ToolResult
+from tests.fakes import PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
 from tests.service.table import LOOKS_READ, Table
 
 POST = ("mcp__board__post", {"title": "hello"})
@@ -113,6 +113,35 @@ async def test_a_running_turn_is_told_of_new_answers_without_losing_its_work() -
     assert "two, better" in first.conversations[1].told
     assert [(t.agent, t.epoch) for t in table.events if isinstance(t, e.AgentTold)] == [(1, 3)]
     assert not table.of("vote_voided")
+
+
+async def test_what_is_on_offer_changes_only_with_what_an_agent_was_told() -> None:
+    """A vote on an answer it has not seen would be void, and every change costs the provider's cache of all before it."""
+    go_on = asyncio.Event()
+    offers: list[list[str]] = []
+
+    def look(conversation: PlayedConversation) -> Reply:
+        offers.append(conversation.offered)
+        return reply(LOOK)
+
+    def answer(conversation: PlayedConversation) -> Reply:
+        offers.append(conversation.offered)
+        return reply(("new_answer", {"content": "one"}))
+
+    first = PlayedModel(look, answer, votes(1), gates={1: go_on})
+    second = PlayedModel(answers("two"), votes(1))
+    table = Table([first, second])
+
+    async def release() -> None:
+        await table.until("answer_accepted", 1)
+        go_on.set()
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(release())
+        await table.run()
+    assert offers[0] == offers[1]
+    assert "vote" not in offers[1]
+    assert "vote" in first.conversations[1].offered
 
 
 async def test_an_agent_that_has_answered_waits_for_the_others_first_answers() -> None:

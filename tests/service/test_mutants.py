@@ -150,7 +150,7 @@ MUTANTS = [
     Mutant(
         "a vote counts though its voter had not seen the newest answer",
         "turn.py",
-        "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._seen)",
+        "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)",
         "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._table.ballot.epoch)",
         (PROTOCOL,),
     ),
