@@ -6,6 +6,7 @@ from coordination.errors import ConfigError
 
 ALLOWED_VARIABLE = "MASSGEN_BOT_ALLOWED_CONFIGS"
 ADMINS_VARIABLE = "MASSGEN_BOT_ADMINS"
+THREADS_VARIABLE = "MASSGEN_BOT_THREADS"
 
 
 def allowed_configs(environ: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
@@ -34,3 +35,15 @@ def named_admins(environ: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """
     pairs = (each.rpartition("/") for each in environ.get(ADMINS_VARIABLE, "").replace(",", " ").split())
     return frozenset((tenant, account) for tenant, _, account in pairs if ":" in tenant and account)
+
+
+def tells_stories(environ: Mapping[str, str]) -> bool:
+    """Whether each run gets a thread with its story: `yes`, which is the default, or `no`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    text = environ.get(THREADS_VARIABLE, "").strip().lower() or "yes"
+    if text not in ("yes", "no"):
+        raise ConfigError([f"{THREADS_VARIABLE} must be yes or no."])
+    return text == "yes"

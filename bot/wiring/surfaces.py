@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bot.desk.administering import Administering, Findings
@@ -14,14 +15,17 @@ from bot.desk.helping import Helping
 from bot.desk.limits import operator_limits
 from bot.desk.looking import Looking
 from bot.desk.pressing import Pressing
-from bot.desk.settings import allowed_configs, named_admins
+from bot.desk.settings import allowed_configs, named_admins, tells_stories
 from bot.desk.visibility import Visibility
+from bot.keeper.keeper import Keeper
+from bot.keeper.pace import DISCORD_PACE, SLACK_PACE
+from bot.keeper.tools import Tools
 from bot.places import TENANT_VARIABLE
 from bot.surface import Desk, Surface
 from bot.wiring.application import Application, Overrides, database_url
 from bot.wiring.checking import checked_config
 from bot.wiring.running import open_application
-from bot.words import ENGLISH, Words
+from bot.words import Words, words_for
 from coordination.adapters.sql_desk import SqlDesk
 from coordination.adapters.sql_usage import SqlUsage
 from coordination.errors import ConfigError, ToolServerError
@@ -43,22 +47,44 @@ async def open_desk(
         ConfigError: what the operator set is wrong.
         StorageError: the database can't be used.
     """
-    del surfaces
+    words, has_stories = words_for(environ), tells_stories(environ)
     async with AsyncExitStack() as stack:
         application = await stack.enter_async_context(open_application(environ, overrides))
         url = database_url(environ)
+        store = await stack.enter_async_context(SqlDesk.open(url))
+        keepers = [
+            Keeper(
+                Tools(
+                    surface=surface,
+                    store=store,
+                    log=application.log,
+                    clock=application.clock,
+                    words=words,
+                    pace=DISCORD_PACE if surface.name == "discord" else SLACK_PACE,
+                    has_stories=has_stories,
+                )
+            )
+            for surface in surfaces
+        ]
         joiner = _Joiner(
             environ=environ,
             application=application,
-            store=await stack.enter_async_context(SqlDesk.open(url)),
+            store=store,
             spending=await stack.enter_async_context(SqlUsage.open(url)),
             new_id=overrides.new_id,
-            words=ENGLISH,
-            nudge=lambda: None,
+            words=words,
+            nudge=partial(_nudge, keepers),
         )
         desk = joiner.desk()
+        for keeper in keepers:
+            await stack.enter_async_context(keeper.keeping())
         await stack.enter_async_context(application.working())
         yield desk
+
+
+def _nudge(keepers: Sequence[Keeper]) -> None:
+    for keeper in keepers:
+        keeper.nudge()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,142 @@
+"""Brings one card's message in step with its run: posts it, edits it, posts it anew where the old one won't do."""
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.keeper.frames import Frame, frame_of, superseded_frame, without_plan
+from bot.keeper.ids import IssuedIds
+from bot.keeper.tools import Tools, place_of, posted
+from bot.presenter.view import RunView
+from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, Posted
+from coordination.ports.desk import CardRecord
+
+_REPOST = timedelta(seconds=60)
+
+
+class NowhereToShow(Exception):
+    """The channel of a card is not there any more."""
+
+
+@dataclass
+class Showing:
+    """One card. `edit_at` is when it may be edited next; what can't be shown whole is remembered, and not tried again."""
+
+    tools: Tools
+    edit_at: datetime | None = None
+    _too_large: set[str] = field(default_factory=set)
+
+    async def show(self, card: CardRecord, view: RunView) -> CardRecord:
+        """Do what can be done now; whether that was enough is told by the fingerprint of `frame`.
+
+        Raises:
+            SlowDown: the product asks for patience.
+            PlaceForbidden: the bot may not write there.
+            NowhereToShow: there is no such place any more.
+        """
+        frame = self.frame(view)
+        if not card.message:
+            return await self._post(await self._fresh(card), view)
+        if card.shown == frame.fingerprint or self.patience() > 0:
+            return card
+        if self._is_old(card):
+            return await self._post(await self._next(card), view)
+        try:
+            return await self._edit(card, view)
+        except MessageGone:
+            return await self._post(await self._next(card), view)
+        except PlaceForbidden:
+            # Some messages can be posted but not edited; what can't be posted either is forbidden indeed.
+            if self._age(card) < _REPOST:
+                raise
+            return await self._post(await self._next(card), view)
+
+    def frame(self, view: RunView) -> Frame:
+        """What the card should show now."""
+        tools = self.tools
+        whole = frame_of(view, tools.clock.now(), tools.words, beat=tools.pace.beat)
+        return without_plan(whole, tools.words) if whole.fingerprint in self._too_large else whole
+
+    def patience(self) -> float:
+        """Seconds until the next edit is fine."""
+        if self.edit_at is None:
+            return 0.0
+        return max(0.0, (self.edit_at - self.tools.clock.now()).total_seconds())
+
+    async def straighten(self, card: CardRecord) -> CardRecord:
+        """Have every older message say that it is out of date.
+
+        Raises:
+            SlowDown: the product asks for patience.
+        """
+        last_words = superseded_frame(card.run, self.tools.words).card
+        for message in card.stale:
+            with contextlib.suppress(MessageGone, PlaceForbidden, CardTooLarge):  # It will never say anything else.
+                await self.tools.surface.edit(posted(card, message), last_words, IssuedIds({}))
+            await self.tools.store.straightened(card, message)
+        return await self._again(card) if card.stale else card
+
+    async def _edit(self, card: CardRecord, view: RunView) -> CardRecord:
+        frame = self.frame(view)
+        ids = await self.tools.ids(card, frame, view)
+        self._sent()
+        try:
+            await self.tools.surface.edit(posted(card), frame.card, ids)
+        except CardTooLarge:
+            frame = self._shortened(frame)
+            await self.tools.surface.edit(posted(card), frame.card, ids)
+        return await self.tools.saved(card, shown=frame.fingerprint)
+
+    async def _post(self, card: CardRecord, view: RunView) -> CardRecord:
+        """Post this attempt, and remember where it stands."""
+        frame = self.frame(view)
+        ids = await self.tools.ids(card, frame, view)
+        self._sent()
+        try:
+            stands = await self._placed(card, frame, ids)
+        except CardTooLarge:
+            frame = self._shortened(frame)
+            stands = await self._placed(card, frame, ids)
+        card = await self._again(card)
+        if not await self.tools.store.posted(card, stands.message, self.tools.clock.now()):
+            # Somebody else's word on where it stands came first: this message is one too many.
+            await self.tools.store.mark_stray(card, stands.message)
+            return await self._again(card)
+        return await self.tools.saved(await self._again(card), shown=frame.fingerprint)
+
+    async def _placed(self, card: CardRecord, frame: Frame, ids: IssuedIds) -> Posted:
+        """Post in the thread, or in its channel if the thread is gone."""
+        try:
+            return await self.tools.surface.post(place_of(card), frame.card, ids)
+        except MessageGone:
+            if not card.thread:
+                raise NowhereToShow from None
+        card = await self.tools.saved(card, thread="")
+        try:
+            return await self.tools.surface.post(place_of(card), frame.card, ids)
+        except MessageGone:
+            raise NowhereToShow from None
+
+    def _shortened(self, frame: Frame) -> Frame:
+        self._too_large.add(frame.fingerprint)
+        return without_plan(frame, self.tools.words)
+
+    async def _fresh(self, card: CardRecord) -> CardRecord:
+        """Ids that were issued may be on a message whose post was never confirmed: that one must not count."""
+        return await self._next(card) if await self.tools.store.issued(card) else card
+
+    async def _next(self, card: CardRecord) -> CardRecord:
+        return await self.tools.store.superseded(card, self.tools.clock.now())
+
+    async def _again(self, card: CardRecord) -> CardRecord:
+        return await self.tools.store.card(card.run, card.tenant) or card
+
+    def _sent(self) -> None:
+        self.edit_at = self.tools.clock.now() + timedelta(seconds=self.tools.pace.edit)
+
+    def _age(self, card: CardRecord) -> timedelta:
+        return self.tools.clock.now() - (card.posted_at or card.asked_at)
+
+    def _is_old(self, card: CardRecord) -> bool:
+        renew = self.tools.pace.renew
+        return renew is not None and self._age(card) >= renew
