@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bot.keeper.pace import Pace
 from bot.places import made, state_folder
 from coordination.adapters.clock import SystemClock, new_id
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub
@@ -28,6 +29,7 @@ class Overrides:
     models: Callable[[Sequence[Model]], Sequence[Model]] = _as_is
     clock: Clock = field(default_factory=SystemClock)
     new_id: NewId = new_id
+    pace: Callable[[Pace], Pace] = _as_is
 
 
 @dataclass(frozen=True, kw_only=True)

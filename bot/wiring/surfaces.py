@@ -60,7 +60,7 @@ async def open_desk(
                     log=application.log,
                     clock=application.clock,
                     words=words,
-                    pace=DISCORD_PACE if surface.name == "discord" else SLACK_PACE,
+                    pace=overrides.pace(DISCORD_PACE if surface.name == "discord" else SLACK_PACE),
                     has_stories=has_stories,
                 )
             )
