@@ -1,11 +1,8 @@
 """Agents of any mix of vendors come to the same events and the same plan, write nothing before people say so, and lose no key."""
 
-import asyncio
 import logging
-import sys
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,26 +11,17 @@ import pytest
 
 from bot.presenter.card import card_for
 from bot.presenter.view import next_view
-from bot.wiring.configurations import Configurations
-from bot.wiring.models import Models
-from coordination.adapters.clock import SystemClock
-from coordination.adapters.mcp_hub import McpHub
 from coordination.domain import events as e
 from coordination.domain.canonical import canonical
 from coordination.domain.plan import Plan
 from coordination.domain.run import Recorded
 from coordination.domain.states import AwaitingDecision, Finished, RunBroken
 from coordination.errors import ModelFault
-from coordination.service import Ask, Coordinator
-from coordination.worker import Worker
-from tests.builders import ALICE, REQUESTER
+from tests.builders import ALICE
 from tests.contract.test_models import Act
-from tests.contract.vendor_mix import HALF, MIXES, VENDORS, Backend, canary, missing_extra, variable
-from tests.fakes import IdleEngine, MemoryLog
-from tests.servers.mcp_programs import ROOT, journal
-
-LONGEST = 180.0
-"""Seconds for a whole run: Claude Code starts a program for each turn, which takes long on a busy machine."""
+from tests.contract.vendor_mix import HALF, MIXES, VENDORS, canary, variable
+from tests.contract.vendor_scene import KEYS, scene, skips
+from tests.servers.mcp_programs import journal
 
 LOOK, WRITE = "mcp__world__look", "mcp__world__write"
 FIRST = '{"text": "Grüße ☃", "channel": "a"}'
@@ -59,21 +47,6 @@ CALM = (
 )
 PLANNED = [canonical({"text": text, "channel": at}) for text, at in (("Grüße ☃", "a"), ("Grüße ☃", "a"), ("last", "b"))]
 
-CONFIG = """
-agents:
-  - {{id: careless, backend: {careless}}}
-  - {{id: calm, backend: {calm}}}
-mcp_servers:
-  world:
-    command: "${{MASSGEN_BOT_PYTHON}}"
-    args: [-m, tests.servers.mcp_ledger, {journal}]
-    env: {{WORLD_TOKEN: "${{CANARY_WORLD}}"}}
-    cwd: {root}
-tools: [{{match: world.look, effect: read}}]
-orchestrator: {{max_midstream_updates: 0}}
-"""
-KEYS = {variable(name): canary(name) for name in (*VENDORS, "world")}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
@@ -82,58 +55,6 @@ class Told:
     by_agent: Mapping[int, Sequence[object]]
     others: Sequence[str]
     plan: Sequence[object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """A service whose agents stand before local vendors, and whose tool server keeps a journal."""
-
-    people: Coordinator
-    worker: Worker
-    log: MemoryLog
-    file: Path
-    text: str
-    backends: Sequence[Backend]
-
-    async def work(self) -> None:
-        async with asyncio.timeout(LONGEST):
-            while self.log.jobs:
-                await self.worker.perform(self.log.jobs.pop(0))
-
-    async def asked(self) -> str:
-        ask = Ask(
-            prompt="Write it down.", requester=REQUESTER, config_name="mix", config_text=self.text, origin="mix.yaml"
-        )
-        run = await self.people.start(ask)
-        await self.work()
-        return run
-
-
-@asynccontextmanager
-async def scene(careless: str, calm: str, folder: Path, *, scripts: Sequence[Sequence[Act]]) -> AsyncGenerator[Scene]:
-    async with AsyncExitStack() as stack:
-        backends = [
-            await stack.enter_async_context(VENDORS[vendor](*script))
-            for vendor, script in zip((careless, calm), scripts, strict=True)
-        ]
-        file = folder / "journal"
-        text = CONFIG.format(careless=backends[0].yaml, calm=backends[1].yaml, journal=file, root=ROOT)
-        environ = {"MASSGEN_BOT_PYTHON": sys.executable, **KEYS}
-        clock = SystemClock()
-        models = Models(environ, clock)
-        stack.push_async_callback(models.aclose)
-        hub = await stack.enter_async_context(McpHub())
-        configure = Configurations(environ=environ, build=models, adapt=lambda given: given)
-        log, names = MemoryLog(), iter(f"N{number}" for number in range(100))
-        new_id = names.__next__
-        yield Scene(
-            people=Coordinator(log, IdleEngine(), clock=clock, new_id=new_id, configure=configure),
-            worker=Worker(log, hub, clock=clock, new_id=new_id, configure=configure),
-            log=log,
-            file=file,
-            text=text,
-            backends=backends,
-        )
 
 
 def told(events: Sequence[e.RunEvent], plan: Plan) -> Told:
@@ -183,11 +104,6 @@ def sinks(log: Sequence[Recorded], records: Sequence[logging.LogRecord]) -> str:
 
 def lost_keys(text: str) -> list[str]:
     return [name for name, key in KEYS.items() if key in text]
-
-
-def skips(*vendors: str) -> pytest.MarkDecorator:
-    extra = missing_extra(*vendors)
-    return pytest.mark.skipif(extra is not None, reason=f"the extra `{extra}` is not installed")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.servers import (
     responses_server,
     vendor_server,
 )
+from tests.servers.vendor_server import Json
 
 HALF = '{"text": "half'
 """Arguments that are no JSON, as a model may write them."""
@@ -22,10 +23,17 @@ HALF = '{"text": "half'
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """One agent's backend as YAML, and what its server has seen of the caller: the headers of every request."""
+    """One agent's backend as YAML, and what its server has seen.
+
+    Attributes:
+        callers: what names the caller, of every request.
+        requests: their bodies; `prefix` gives the parts of one in the order in which they are cached.
+    """
 
     yaml: str
     callers: Sequence[object]
+    requests: Sequence[Json]
+    prefix: Callable[[Json], Sequence[str]]
 
 
 def variable(vendor: str) -> str:
@@ -63,8 +71,9 @@ async def chatcompletion(*acts: Act) -> AsyncGenerator[Backend]:
         )
         for act in acts
     ]
-    async with chat_server.chat_server(*queue) as server:
-        yield Backend(yaml=backend("chatcompletion", "m", server.base_url), callers=server.headers)
+    async with chat_server.chat_server(*queue, counts=True) as server:
+        yaml = backend("chatcompletion", "m", server.base_url)
+        yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=chat_server.prefix)
         assert (server.complaints, server.queue) == ([], [])
 
 
@@ -86,7 +95,8 @@ async def openai(*acts: Act) -> AsyncGenerator[Backend]:
         for act in acts
     ]
     async with responses_server.responses_server(*queue) as server:
-        yield Backend(yaml=backend("openai", "gpt-x", f"{server.address}/v1"), callers=server.headers)
+        yaml = backend("openai", "gpt-x", f"{server.address}/v1")
+        yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=responses_server.prefix)
         assert (server.complaints, server.queue) == ([], [])
 
 
@@ -105,7 +115,8 @@ async def claude(*acts: Act) -> AsyncGenerator[Backend]:
         for act in acts
     ]
     async with messages_server.messages_server(*queue) as server:
-        yield Backend(yaml=backend("claude", "claude-x", server.address), callers=server.headers)
+        yaml = backend("claude", "claude-x", server.address)
+        yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=messages_server.prefix)
         assert (server.complaints, server.queue) == ([], [])
 
 
@@ -125,8 +136,9 @@ async def gemini(*acts: Act) -> AsyncGenerator[Backend]:
         )
         for act in acts
     ]
-    async with gemini_server.gemini_server(*queue) as server:
-        yield Backend(yaml=backend("gemini", "gemini-x", server.base_url), callers=server.headers)
+    async with gemini_server.gemini_server(*queue, counts=True) as server:
+        yaml = backend("gemini", "gemini-x", server.base_url)
+        yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=gemini_server.prefix)
         assert (server.complaints, server.queue) == ([], [])
 
 
@@ -146,8 +158,9 @@ async def claude_code(*acts: Act) -> AsyncGenerator[Backend]:
         )
         for act in acts
     ]
-    async with claude_code_backend.claude_code_backend(*queue) as server:
-        yield Backend(yaml=backend("claude_code", "claude-sonnet-5-5", server.base_url), callers=server.keys)
+    async with claude_code_backend.claude_code_backend(*queue, counts=True) as server:
+        yaml = backend("claude_code", "claude-sonnet-5-5", server.base_url)
+        yield Backend(yaml=yaml, callers=server.keys, requests=server.requests, prefix=messages_server.prefix)
         assert (server.complaints, server.queue, server.elsewhere) == ([], [], [])
 
 

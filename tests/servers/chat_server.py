@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from aiohttp import web
 
 from tests.servers.chat_schema import complaints
+from tests.servers.vendor_server import PrefixCache
 
 Json: TypeAlias = dict[str, Any]
 Ending: TypeAlias = Literal["end", "late", "cut", "hang"]
@@ -40,7 +41,7 @@ class Says:
     without: frozenset[Literal["usage", "done", "index", "finish"]] = frozenset()
     delta: Json = field(default_factory=dict[str, Any])
 
-    def events(self) -> list[bytes]:
+    def events(self, usage: Json | None = None) -> list[bytes]:
         chunks = [_chunk({"role": "assistant", "content": "", **self.delta})]
         chunks += [_chunk({"content": piece}) for piece in _pieces(self.text, self.piece)]
         for index, call in enumerate(self.calls):
@@ -55,7 +56,7 @@ class Says:
         if "finish" not in self.without:
             chunks.append(_chunk({}, self.finish or ("tool_calls" if self.calls else "stop")))
         if "usage" not in self.without:
-            chunks.append(_usage_chunk())
+            chunks.append(_usage_chunk(usage or USAGE))
         return [event(chunk) for chunk in chunks] + ([] if "done" in self.without else [b"data: [DONE]\n\n"])
 
 
@@ -79,6 +80,16 @@ class Sends:
 
 Scripted: TypeAlias = Says | Fails | Sends
 
+USAGE: Json = {
+    "prompt_tokens": 120,
+    "completion_tokens": 30,
+    "total_tokens": 150,
+    "prompt_tokens_details": {"cached_tokens": 100},
+}
+
+LEAST_CACHED, CACHED_STEP = 1024, 128
+"""Tokens: shorter beginnings are not cached, and longer ones in pieces of this size."""
+
 
 @dataclass
 class ChatServer:
@@ -87,9 +98,11 @@ class ChatServer:
     Attributes:
         complaints: what the published schema forbids in the requests so far; a test ends with none.
         open_replies: replies that are being sent now.
+        cache: what counts the usage of each request; None: it is always the same.
     """
 
     base_url: str = ""
+    cache: PrefixCache | None = None
     queue: list[Scripted] = field(default_factory=list[Scripted])
     requests: list[Json] = field(default_factory=list[Json])
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
@@ -117,13 +130,19 @@ class ChatServer:
             return _failure(reply)
         await self._count(1)
         try:
-            return await self._stream(request, reply)
+            return await self._stream(request, reply, self._usage(body))
         finally:
             await self._count(-1)
 
-    async def _stream(self, request: web.Request, reply: Says | Sends) -> web.StreamResponse:
+    def _usage(self, body: Json) -> Json:
+        if self.cache is None:
+            return USAGE
+        tokens, cached = self.cache.count(prefix(body))
+        return USAGE | {"prompt_tokens": tokens, "prompt_tokens_details": {"cached_tokens": cached}}
+
+    async def _stream(self, request: web.Request, reply: Says | Sends, usage: Json) -> web.StreamResponse:
         if isinstance(reply, Says):
-            reply = Sends(writes=_split(reply.events(), reply.split))
+            reply = Sends(writes=_split(reply.events(usage), reply.split))
         response = web.StreamResponse(headers={"Content-Type": reply.content_type})
         await response.prepare(request)
         for data in reply.writes:
@@ -143,9 +162,9 @@ class ChatServer:
 
 
 @asynccontextmanager
-async def chat_server(*queue: Scripted) -> AsyncGenerator[ChatServer]:
-    """The server, on a port of its own, while the context is open."""
-    server = ChatServer(queue=list(queue))
+async def chat_server(*queue: Scripted, counts: bool = False) -> AsyncGenerator[ChatServer]:
+    """The server, on a port of its own, while the context is open; where it `counts`, it also caches."""
+    server = ChatServer(queue=list(queue), cache=PrefixCache(LEAST_CACHED, CACHED_STEP) if counts else None)
     app = web.Application(client_max_size=64 * 1024**2)
     app.router.add_post("/v1/chat/completions", server.handle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
@@ -165,18 +184,17 @@ def event(chunk: Json | str) -> bytes:
     return b"data: " + data.encode("utf-8", "surrogatepass") + b"\n\n"
 
 
+def prefix(body: Json) -> list[str]:
+    """The parts of a request in the order in which they are cached."""
+    return [json.dumps(part) for part in [*body.get("tools", []), *body["messages"]]]
+
+
 def _chunk(delta: Json, finish: str | None = None) -> Json:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
 
 
-def _usage_chunk() -> Json:
-    usage = {
-        "prompt_tokens": 120,
-        "completion_tokens": 30,
-        "total_tokens": 150,
-        "prompt_tokens_details": {"cached_tokens": 100},
-    }
+def _usage_chunk(usage: Json) -> Json:
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "choices": [], "usage": usage}
 
 

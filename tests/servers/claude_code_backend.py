@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 
+from tests.servers.messages_server import BreakpointCache
+
 Json: TypeAlias = dict[str, Any]
 Ending: TypeAlias = Literal["end", "cut", "hang"]
 
@@ -65,9 +67,11 @@ class Backend:
     Attributes:
         complaints: what the API would refuse in the requests so far; a test ends with none.
         open_replies: replies that are being sent now.
+        cache: what counts the usage of each request; None: it is always the same.
     """
 
     base_url: str = ""
+    cache: BreakpointCache | None = None
     is_strict: bool = True
     queue: list[Scripted] = field(default_factory=list[Scripted])
     requests: list[Json] = field(default_factory=list[Json])
@@ -104,7 +108,8 @@ class Backend:
             return _failure(reply)
         await self._count(1)
         try:
-            return await self._stream(request, reply)
+            usage = USAGE if self.cache is None else self.cache.usage(body)
+            return await self._stream(request, reply, usage)
         finally:
             await self._count(-1)
 
@@ -119,9 +124,9 @@ class Backend:
         self.elsewhere.append(f"{request.method} {request.path}")
         return web.json_response({}, status=404)
 
-    async def _stream(self, request: web.Request, reply: Says | Breaks) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, reply: Says | Breaks, usage: Json) -> web.StreamResponse:
         self.messages += 1
-        events = list(_events(reply if isinstance(reply, Says) else reply.says, self.messages))
+        events = list(_events(reply if isinstance(reply, Says) else reply.says, self.messages, usage))
         ending: Ending = "end"
         if isinstance(reply, Breaks):
             events, ending = events[: reply.events], reply.ending
@@ -144,9 +149,14 @@ class Backend:
 
 
 @asynccontextmanager
-async def claude_code_backend(*queue: Scripted, is_strict: bool = True) -> AsyncGenerator[Backend]:
-    """The server, on a port of its own, while the context is open; unless it is strict, any tool may be offered."""
-    backend = Backend(queue=list(queue), is_strict=is_strict)
+async def claude_code_backend(
+    *queue: Scripted, is_strict: bool = True, counts: bool = False
+) -> AsyncGenerator[Backend]:
+    """The server, on a port of its own, while the context is open.
+
+    Unless it is strict, any tool may be offered; where it `counts`, it also caches.
+    """
+    backend = Backend(queue=list(queue), is_strict=is_strict, cache=BreakpointCache() if counts else None)
     app = web.Application(client_max_size=64 * 1024**2)
     app.router.add_post("/v1/messages", backend.handle)
     app.router.add_route("*", "/{path:.*}", backend.nothing)
@@ -167,9 +177,9 @@ def blocks_of(message: Json) -> list[Json]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _events(reply: Says, number: int) -> Iterator[Json]:
+def _events(reply: Says, number: int, usage: Json) -> Iterator[Json]:
     message: Json = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": "m", "content": []}
-    yield {"type": "message_start", "message": message | {"stop_reason": None, "stop_sequence": None, "usage": USAGE}}
+    yield {"type": "message_start", "message": message | {"stop_reason": None, "stop_sequence": None, "usage": usage}}
     blocks: list[tuple[Json, list[Json]]] = []
     if reply.text:
         deltas = [{"type": "text_delta", "text": piece} for piece in _pieces(reply.text, reply.piece)]

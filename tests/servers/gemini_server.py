@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from aiohttp import web
 
 from tests.servers.gemini_schema import complaints
+from tests.servers.vendor_server import PrefixCache
 
 Json: TypeAlias = dict[str, Any]
 Ending: TypeAlias = Literal["end", "cut", "hang"]
@@ -55,13 +56,13 @@ class Says:
         texts = [{"text": piece} for piece in _pieces(self.text, self.piece)]
         return [*thoughts, *texts, *self.parts, *(call.part() for call in self.calls)]
 
-    def events(self) -> list[bytes]:
+    def events(self, usage: Json | None = None) -> list[bytes]:
         chunks = [_chunk([part]) for part in self.all_parts()]
         last: Json = {"candidates": [{"index": 0}]}
         if self.finish is not None:
             last["candidates"][0]["finishReason"] = self.finish
         if self.has_usage:
-            last["usageMetadata"] = USAGE
+            last["usageMetadata"] = usage or USAGE
         return [event(chunk) for chunk in (*chunks, last)]
 
 
@@ -94,6 +95,9 @@ USAGE: Json = {
     "totalTokenCount": 169,
 }
 
+LEAST_CACHED = 4096
+"""Tokens: shorter beginnings are not cached, by any model from Gemini 3 on."""
+
 
 @dataclass
 class GeminiServer:
@@ -102,9 +106,11 @@ class GeminiServer:
     Attributes:
         complaints: what the API forbids in the requests so far; a test ends with none.
         open_replies: replies that are being sent now.
+        cache: what counts the usage of each request; None: it is always the same.
     """
 
     base_url: str = ""
+    cache: PrefixCache | None = None
     queue: list[Scripted] = field(default_factory=list[Scripted])
     requests: list[Json] = field(default_factory=list[Json])
     models: list[str] = field(default_factory=list[str])
@@ -137,14 +143,21 @@ class GeminiServer:
             return _failure(reply)
         await self._count(1)
         try:
-            return await self._stream(request, reply)
+            return await self._stream(request, reply, self._usage(body))
         finally:
             await self._count(-1)
 
-    async def _stream(self, request: web.Request, reply: Says | Sends) -> web.StreamResponse:
+    def _usage(self, body: Json) -> Json:
+        if self.cache is None:
+            return USAGE
+        tokens, cached = self.cache.count(prefix(body))
+        counted = {"promptTokenCount": tokens, "cachedContentTokenCount": cached, "toolUsePromptTokenCount": 0}
+        return USAGE | counted
+
+    async def _stream(self, request: web.Request, reply: Says | Sends, usage: Json) -> web.StreamResponse:
         if isinstance(reply, Says):
             self.said.append(reply.all_parts())
-            reply = Sends(writes=_split(reply.events(), reply.split))
+            reply = Sends(writes=_split(reply.events(usage), reply.split))
         response = web.StreamResponse(headers={"Content-Type": reply.content_type})
         await response.prepare(request)
         for data in reply.writes:
@@ -162,9 +175,9 @@ class GeminiServer:
 
 
 @asynccontextmanager
-async def gemini_server(*queue: Scripted) -> AsyncGenerator[GeminiServer]:
-    """The server, on a port of its own, while the context is open."""
-    server = GeminiServer(queue=list(queue))
+async def gemini_server(*queue: Scripted, counts: bool = False) -> AsyncGenerator[GeminiServer]:
+    """The server, on a port of its own, while the context is open; where it `counts`, it also caches."""
+    server = GeminiServer(queue=list(queue), cache=PrefixCache(LEAST_CACHED) if counts else None)
     app = web.Application(client_max_size=64 * 1024**2)
     app.router.add_post("/v1/models/{model:[^:/]+}:streamGenerateContent", server.handle)
     app.router.add_post("/v1beta/models/{model:[^:/]+}:streamGenerateContent", server.handle)
@@ -182,6 +195,12 @@ async def gemini_server(*queue: Scripted) -> AsyncGenerator[GeminiServer]:
 def event(chunk: Json) -> bytes:
     """One server-sent event; characters stay as they are, so that they take several bytes."""
     return b"data: " + json.dumps(chunk, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\r\n\r\n"
+
+
+def prefix(body: Json) -> list[str]:
+    """The parts of a request in the order in which they are cached; it is nowhere told, so what changes most is first."""
+    tools = [declaration for tool in body.get("tools", []) for declaration in tool.get("functionDeclarations", [tool])]
+    return [json.dumps(part) for part in [*tools, body.get("systemInstruction"), *body["contents"]]]
 
 
 def _chunk(parts: Sequence[Json]) -> Json:

@@ -1,4 +1,4 @@
-"""`python -m tests.servers.mcp_ledger JOURNAL`: `look` reads, `write` writes a line of the journal, with typed arguments."""
+"""`python -m tests.servers.mcp_ledger JOURNAL [MORE]`: `look` reads, `write` writes a line of the journal, MORE do nothing."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,11 @@ WRITES: Message = {
     "properties": {"text": {"type": "string"}, "channel": {"type": "string"}},
     "required": ["text", "channel"],
 }
-TOOLS = [a_tool("look"), a_tool("write", inputSchema=WRITES)]
+ABOUT = (
+    "Does one of the things that servers do, and says at length when to call it, with what, and what comes back. " * 6
+)
+OTHERS = [a_tool(f"other_{n}", description=ABOUT, inputSchema=WRITES) for n in range(int([*sys.argv, "0"][2]))]
+TOOLS = [a_tool("look"), a_tool("write", inputSchema=WRITES), *OTHERS]
 
 
 def call(params: Message) -> Message:

@@ -8,7 +8,19 @@ from itertools import count
 from typing import Any, Literal, TypeAlias
 
 from tests.servers.messages_schema import complaints
-from tests.servers.vendor_server import Fails, Json, Sends, VendorServer, event, fit, is_object, pieces, serving, split
+from tests.servers.vendor_server import (
+    Fails,
+    Json,
+    Sends,
+    VendorServer,
+    event,
+    fit,
+    is_object,
+    pieces,
+    serving,
+    split,
+    tokens,
+)
 
 LEAST_CACHED = 1024
 """Tokens: shorter beginnings are not cached."""
@@ -54,12 +66,36 @@ MessagesServer: TypeAlias = VendorServer[Says]
 
 
 @dataclass
+class BreakpointCache:
+    """What the provider has cached: beginnings of requests, up to the breakpoints that they set."""
+
+    cached: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+
+    def usage(self, body: Json) -> Json:
+        """A token is four characters; what is cached begins a request, and ends at a breakpoint of an earlier one."""
+        parts = list(_parts(body))
+        texts = prefix(body)
+        places = [index + 1 for index, part in enumerate(parts) if "cache_control" in part]
+        places += [len(parts)] if "cache_control" in body else []
+        reachable = [end for place in places for end in range(max(0, place - LOOKBACK), place + 1)]
+        read = max((end for end in reachable if tuple(texts[:end]) in self.cached), default=0)
+        self.cached |= {tuple(texts[:place]) for place in places if tokens(texts[:place]) >= LEAST_CACHED}
+        written = max((place for place in places if place > read), default=read)
+        return {
+            "cache_read_input_tokens": tokens(texts[:read]),
+            "cache_creation_input_tokens": tokens(texts[read:written]),
+            "input_tokens": tokens(texts[written:]),
+            "output_tokens": 1,
+        }
+
+
+@dataclass
 class MessagesDialect:
     """Remembers the blocks of its replies, as they must come back word for word, and what it has cached."""
 
     path: str = "/v1/messages"
     said: list[list[Json]] = field(default_factory=list[list[Json]])
-    cached: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    cache: BreakpointCache = field(default_factory=BreakpointCache)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     is_paused: bool = False
 
@@ -74,7 +110,7 @@ class MessagesDialect:
         blocks = self._blocks(reply)
         self.said.append(fit([block for block, _ in blocks]))
         self.is_paused = reply.stop == "pause_turn"
-        first, last = reply.usage or (self._usage(body), {"output_tokens": 30})
+        first, last = reply.usage or (self.cache.usage(body), {"output_tokens": 30})
         message: Json = {"id": f"msg_{next(self.numbers)}", "type": "message", "role": "assistant", "content": []}
         events: list[Json] = []
         if "start" not in reply.without:
@@ -125,23 +161,6 @@ class MessagesDialect:
             blocks.append((block, [{"type": "input_json_delta", "partial_json": ""}, *deltas]))
         return blocks
 
-    def _usage(self, body: Json) -> Json:
-        """A token is four characters; what is cached begins a request, and ends at a breakpoint of an earlier one."""
-        parts = list(_parts(body))
-        texts = [json.dumps({key: part[key] for key in part if key != "cache_control"}) for part in parts]
-        places = [index + 1 for index, part in enumerate(parts) if "cache_control" in part]
-        places += [len(parts)] if "cache_control" in body else []
-        reachable = [end for place in places for end in range(max(0, place - LOOKBACK), place + 1)]
-        read = max((end for end in reachable if tuple(texts[:end]) in self.cached), default=0)
-        self.cached |= {tuple(texts[:place]) for place in places if _tokens(texts[:place]) >= LEAST_CACHED}
-        written = max((place for place in places if place > read), default=read)
-        return {
-            "cache_read_input_tokens": _tokens(texts[:read]),
-            "cache_creation_input_tokens": _tokens(texts[read:written]),
-            "input_tokens": _tokens(texts[written:]),
-            "output_tokens": 1,
-        }
-
 
 @asynccontextmanager
 async def messages_server(*queue: Scripted) -> AsyncGenerator[MessagesServer]:
@@ -161,13 +180,14 @@ def _begun(block: Json) -> Json:
     return {key: value for key, value in block.items() if key != "citations"} | empty.get(block["type"], {})
 
 
+def prefix(body: Json) -> list[str]:
+    """The parts of a request in the order in which they are cached; breakpoints are no part of what is cached."""
+    return [json.dumps({key: part[key] for key in part if key != "cache_control"}) for part in _parts(body)]
+
+
 def _parts(body: Json) -> Iterator[dict[str, Any]]:
-    """The parts of a request in the order in which they are cached."""
     yield from body.get("tools", [])
     yield from body.get("system", [])
     for message in body["messages"]:
-        yield from message["content"]
-
-
-def _tokens(texts: Sequence[str]) -> int:
-    return sum(map(len, texts)) // 4
+        content: list[Json] | str = message["content"]
+        yield from [{"type": "text", "text": content}] if isinstance(content, str) else content

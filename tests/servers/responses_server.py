@@ -11,9 +11,9 @@ from tests.servers.responses_schema import complaints
 from tests.servers.vendor_server import (
     Fails,
     Json,
+    PrefixCache,
     Sends,
     VendorServer,
-    common_length,
     event,
     fit,
     pieces,
@@ -21,8 +21,8 @@ from tests.servers.vendor_server import (
     split,
 )
 
-LEAST_CACHED = 1024
-"""Tokens: shorter beginnings are not cached."""
+LEAST_CACHED, CACHED_STEP = 1024, 128
+"""Tokens: shorter beginnings are not cached, and longer ones in pieces of this size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class ResponsesDialect:
 
     path: str = "/v1/responses"
     said: list[list[Json]] = field(default_factory=list[list[Json]])
-    seen: list[list[str]] = field(default_factory=list[list[str]])
+    cache: PrefixCache = field(default_factory=lambda: PrefixCache(LEAST_CACHED, CACHED_STEP))
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def complaints(self, body: Json, headers: Mapping[str, str]) -> list[str]:
@@ -115,14 +115,10 @@ class ResponsesDialect:
         return items
 
     def _usage(self, body: Json) -> Json:
-        """A token is four characters; what a request has in common with an earlier one, from its beginning, is cached."""
-        parts = [json.dumps(part) for part in [*body.get("tools", []), body.get("instructions"), *body["input"]]]
-        known = max((common_length(parts, earlier) for earlier in self.seen), default=0)
-        self.seen.append(parts)
-        cached = sum(map(len, parts[:known])) // 4
+        tokens, cached = self.cache.count(prefix(body))
         return {
-            "input_tokens": sum(map(len, parts)) // 4,
-            "input_tokens_details": {"cached_tokens": cached if cached >= LEAST_CACHED else 0, "cache_write_tokens": 0},
+            "input_tokens": tokens,
+            "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
             "output_tokens": 30,
             "output_tokens_details": {"reasoning_tokens": 12},
         }
@@ -134,6 +130,11 @@ async def responses_server(*queue: Scripted) -> AsyncGenerator[ResponsesServer]:
     server = VendorServer[Says](dialect=ResponsesDialect(), queue=list(queue))
     async with serving(server):
         yield server
+
+
+def prefix(body: Json) -> list[str]:
+    """The parts of a request in the order in which they are cached."""
+    return [json.dumps(part) for part in [*body.get("tools", []), body.get("instructions"), *body["input"]]]
 
 
 def _item_events(item: Json, index: int, size: int) -> list[Json]:
