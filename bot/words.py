@@ -33,6 +33,11 @@ class Words:
                 pieces += _as_line(values[name])
         return tuple(pieces)
 
+    def number(self, value: float, decimals: int = 0) -> str:
+        """A number as this language writes it: `1,234.5`, `1.234,5`."""
+        signs = {",": self.texts["number.thousands"], ".": self.texts["number.decimal"]}
+        return "".join(signs.get(character, character) for character in f"{value:,.{decimals}f}")
+
     def _template(self, key: str, count: object) -> str:
         if isinstance(count, int):
             key = f"{key}.one" if count == 1 else f"{key}.other"
@@ -58,7 +63,7 @@ def joined(lines: Sequence[Line], separator: str) -> Line:
 
 ENGLISH = Words("en", ENGLISH_TEXTS)
 
-_LANGUAGES = {words.language: words for words in (ENGLISH,)}
+LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH,)}
 
 
 def words_for(environ: Mapping[str, str]) -> Words:
@@ -68,7 +73,7 @@ def words_for(environ: Mapping[str, str]) -> Words:
         ConfigError: there is no such language.
     """
     wanted = environ.get(LANGUAGE_VARIABLE, "").strip().lower() or ENGLISH.language
-    if wanted not in _LANGUAGES:
-        known = ", ".join(sorted(_LANGUAGES))
+    if wanted not in LANGUAGES:
+        known = ", ".join(sorted(LANGUAGES))
         raise ConfigError([ENGLISH.say("error.unknown_language", variable=LANGUAGE_VARIABLE, known=known)])
-    return _LANGUAGES[wanted]
+    return LANGUAGES[wanted]

@@ -14,14 +14,18 @@ import typer
 from bot.cli import for_discord, slack
 from bot.cli.failing import keep_logs, reported
 from bot.cli.here import Here
+from bot.cli.language import words_here
 from bot.cli.orders import order_of
+from bot.console_app.exits import Exit
 from bot.places import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
-from bot.words import ENGLISH
+from bot.presenter.notices import notice_for
+from bot.words import words_for
+from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.wiring.application import Overrides
 
-_help = ENGLISH.say
+_help = words_here().say
 
 app = typer.Typer(
     name="massgen-bot",
@@ -83,6 +87,11 @@ def _start(
     ] = False,
 ) -> None:
     keep_logs(_here.environ, is_verbose=is_verbose)
+    try:
+        words_for(_here.environ)
+    except ConfigError as error:
+        typer.echo(notice_for(error), err=True)
+        raise typer.Exit(Exit.USAGE) from None
 
 
 @app.command("demo", help=_help("help.demo"))
@@ -98,7 +107,7 @@ def _demo(
 ) -> int:
     from bot.cli import asking
 
-    order = order_of(approve=approve, reject=reject, reason=reason)
+    order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
     return asking.demo(_here, prompt, config=config, order=order, emits=events)
 
 
@@ -115,7 +124,7 @@ def _run(
 ) -> int:
     from bot.cli import asking
 
-    order = order_of(approve=approve, reject=reject, reason=reason)
+    order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
     return asking.run(_here, prompt, config=config, order=order, emits=events)
 
 

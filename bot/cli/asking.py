@@ -13,7 +13,6 @@ from bot.places import made, state_folder
 from bot.presenter.view import RunView
 from bot.presenter.visible import visible
 from bot.wiring.application import Application
-from bot.words import ENGLISH
 from coordination.errors import ConfigError
 from coordination.service import Ask
 from coordination.settings import read_text
@@ -33,16 +32,16 @@ def demo(here: Here, prompt: str, *, config: str, order: Order | None, emits: bo
     """The same in a toy world, which begins anew, and where a plan needs no person if none is there."""
     path = Path(config) if config else DEMO_CONFIG
     if not config and not path.is_file():
-        raise ConfigError([ENGLISH.say("error.no_demo", path=str(DEMO_CONFIG))])
+        raise ConfigError([here.words.say("error.no_demo", path=str(DEMO_CONFIG))])
     if order is None and not terminal.can_ask(here.stdin, here.stderr if emits else here.stdout):
-        here.complain(ENGLISH.say("demo.approves_itself"))
+        here.complain(here.words.say("demo.approves_itself"))
         order = Order(approves=True)
-    ask = _ask(prompt or ENGLISH.say("demo.prompt"), path)
+    ask = _ask(prompt or here.words.say("demo.prompt"), path)
     (made(state_folder(here.environ)) / DEMO_WORLD).unlink(missing_ok=True)
     view = _asked(here, ask, order=order, emits=emits)
     status = leave(here, view)
     if not emits and view.ended_at is not None:
-        here.tell(ENGLISH.say("demo.next", run=visible(view.run)))
+        here.tell(here.words.say("demo.next", run=visible(view.run)))
     return status
 
 

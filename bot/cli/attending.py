@@ -40,7 +40,7 @@ def attend(here: Here, begin: Begin, *, emits: bool = False) -> Exit:
 
 def leave(here: Here, view: RunView) -> Exit:
     """Say how to go on with a run that is left, and with which status to end."""
-    if (advice := how_to_go_on(view)) is not None:
+    if (advice := how_to_go_on(view, here.words)) is not None:
         here.complain(advice)
     return exit_of(view.state)
 
@@ -58,7 +58,7 @@ async def attended(
         application = await stack.enter_async_context(open_application(here.environ, here.parts()))
         run = await begin(application)
         window = stack.enter_context(
-            terminal.opened(here.stdin, shown_on, now=application.clock.now, is_for_people=not emits)
+            terminal.opened(here.stdin, shown_on, now=application.clock.now, is_for_people=not emits, words=here.words)
         )
         attendance = Attendance(
             application.coordinator,
@@ -71,6 +71,7 @@ async def attended(
             order=order,
             emit=_emitter(here) if emits else _ignore,
             complain=window.screen.say if window.keyboard is not None else here.complain,
+            words=here.words,
         )
         view, _ = await seen_run(application.log, application.coordinator, run)
         attendance.glimpse(view)

@@ -15,7 +15,7 @@ from bot.console_app.terminal import console_on
 from bot.presenter.people import approvers
 from bot.presenter.visible import one_line, visible
 from bot.wiring.checking import Checked, ToolRow, check_config
-from bot.words import ENGLISH
+from bot.words import Words
 
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 
@@ -25,61 +25,64 @@ def check(here: Here, config: str, *, connects: bool) -> Exit:
     checked = check_config(here.environ, Path(config), connects=connects)
     console = console_on(here.stdout)
     for warning in checked.warnings:
-        here.complain(ENGLISH.say("check.warning", text=visible(warning)))
+        here.complain(here.words.say("check.warning", text=visible(warning)))
     for complaint in checked.complaints:
         here.complain(visible(complaint))
     if checked.complaints:
-        here.complain(ENGLISH.say("check.not_usable", file=visible(config)))
+        here.complain(here.words.say("check.not_usable", file=visible(config)))
     else:
-        here.tell(ENGLISH.say("check.usable", file=visible(config)))
-    console.print(indented(_summary(console, checked)))
+        here.tell(here.words.say("check.usable", file=visible(config)))
+    console.print(indented(_summary(console, checked, here.words)))
     for agents, rows in _grouped(checked.tools):
         console.print()
         if len(checked.agents) > 1:
             console.print(Text(f"  {agents}", "bold"))
-        console.print(indented(_tools(rows)))
+        console.print(indented(_tools(rows, here.words)))
     return Exit.USAGE if checked.complaints else Exit.DONE
 
 
-def _summary(console: Console, checked: Checked) -> Table:
+def _summary(console: Console, checked: Checked, words: Words) -> Table:
     """Who takes part, with what, and who decides."""
     key = "check.answers" if checked.is_connected else "check.not_asked"
-    servers = [ENGLISH.say(key, server=visible(server)) for server in checked.servers]
+    servers = [words.say(key, server=visible(server)) for server in checked.servers]
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
-        "servers": servers or [ENGLISH.say("check.no_servers")],
-        "cost": _costs(checked),
-        "approval": [Renderer(console, checked.at).line(approvers(checked.policy, ENGLISH)).plain],
+        "servers": servers or [words.say("check.no_servers")],
+        "cost": _costs(checked, words),
+        "approval": [Renderer(console, checked.at, words).line(approvers(checked.policy, words)).plain],
     }
     table = Table.grid(padding=(0, 2))
     for name, items in rows.items():
         if items:
             between = "\n" if name == "cost" else ", "
-            table.add_row(Text(ENGLISH.say(f"check.{name}"), "bright_black"), Text(between.join(items)))
+            table.add_row(Text(words.say(f"check.{name}"), "bright_black"), Text(between.join(items)))
     return table
 
 
-def _costs(checked: Checked) -> list[str]:
+def _costs(checked: Checked, words: Words) -> list[str]:
     """What agents and the run may cost at the very most; nothing where every agent plays a script."""
     shares = [
-        ENGLISH.say(
-            "check.cost_of_agent", agent=visible(each.agent), calls=f"{each.calls:,}", dollars=_dollars(each.dollars)
+        words.say(
+            "check.cost_of_agent",
+            agent=visible(each.agent),
+            calls=words.number(each.calls),
+            dollars=_dollars(each.dollars, words),
         )
         for each in checked.costs
     ]
-    return [*shares, ENGLISH.say("check.cost_of_run", dollars=_dollars(checked.whole_cost))] if shares else []
+    return [*shares, words.say("check.cost_of_run", dollars=_dollars(checked.whole_cost, words))] if shares else []
 
 
-def _dollars(dollars: float | None) -> str:
+def _dollars(dollars: float | None, words: Words) -> str:
     if dollars is None:
-        return ENGLISH.say("check.unknown_cost")
-    return ENGLISH.say("check.dollars", dollars=f"{dollars:,.2f}")
+        return words.say("check.unknown_cost")
+    return words.say("check.dollars", dollars=words.number(dollars, 2))
 
 
-def _tools(rows: Sequence[ToolRow]) -> Table:
-    table = plain_table(*(ENGLISH.say(f"check.{column}") for column in ("tool", "effect", "reason")))
+def _tools(rows: Sequence[ToolRow], words: Words) -> Table:
+    table = plain_table(*(words.say(f"check.{column}") for column in ("tool", "effect", "reason")))
     for row in rows:
-        effect = Text(ENGLISH.say(f"effect.{row.effect}"), _STYLES[row.effect])
+        effect = Text(words.say(f"effect.{row.effect}"), _STYLES[row.effect])
         table.add_row(Text(visible(f"{row.server}.{row.tool}")), effect, Text(visible(row.reason), "bright_black"))
     return table
 

@@ -9,11 +9,10 @@ from bot.cli.reading import print_card
 from bot.commands import named_run, seen_run, waiting_plan
 from bot.console_app.exits import Exit, exit_of
 from bot.people import console_person
-from bot.presenter.notices import notice_for
+from bot.presenter.refusals import refusal_text
 from bot.presenter.view import RunView
 from bot.wiring.application import Application
 from bot.wiring.reading import open_reading
-from bot.words import ENGLISH
 from coordination.domain import states as s
 from coordination.domain.approval import Refusal
 from coordination.domain.events import Verdict
@@ -27,7 +26,7 @@ def resume(here: Here, name: str, *, emits: bool) -> Exit:
     """Stay with a run, decide where asked, and carry out what a process that is gone has left."""
 
     async def begin(application: Application) -> str:
-        return await named_run(application.log, name)
+        return await named_run(application.log, name, words=here.words)
 
     return attend(here, begin, emits=emits)
 
@@ -36,13 +35,12 @@ def approve(here: Here, name: str, *, digest: str, emits: bool) -> Exit:
     """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run."""
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name)
+        run = await named_run(application.log, name, words=here.words)
         view = await _shown(here, application, run, is_for_people=not emits)
         try:
             await application.coordinator.approve(run, _digest(digest, view), console_person())
         except RefusedError as error:
-            here.complain(notice_for(error))
-            state = await application.coordinator.state(run)
+            state = await _told_why(here, application, run, error)
             if error.refusal != Refusal.ALREADY_DECIDED or isinstance(state, s.Rejected):
                 raise EndNow(_exit_of_refusal(state)) from None
         return run
@@ -54,7 +52,7 @@ def changes(here: Here, name: str, text: str, *, digest: str, emits: bool) -> Ex
     """Send the agents back with a person's words, and stay for their next plan."""
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name)
+        run = await named_run(application.log, name, words=here.words)
         view, _ = await seen_run(application.log, application.coordinator, run)
         return await _unless_refused(
             here,
@@ -69,10 +67,10 @@ def changes(here: Here, name: str, text: str, *, digest: str, emits: bool) -> Ex
 def resolve(here: Here, name: str, verdict: str, *, number: int, emits: bool) -> Exit:
     """Say what became of a call of unknown outcome, and stay until the rest has run."""
     if verdict and verdict not in VERDICTS:
-        raise RefusedError("unknown_verdict", ENGLISH.say("usage.verdict", verdicts=", ".join(VERDICTS)))
+        raise RefusedError("unknown_verdict", here.words.say("usage.verdict", verdicts=", ".join(VERDICTS)))
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name)
+        run = await named_run(application.log, name, words=here.words)
         state = await application.coordinator.state(run)
         if not verdict:
             return run
@@ -113,13 +111,12 @@ def _decided(here: Here, name: str, act: Act) -> Exit:
 
 async def _decide(here: Here, name: str, act: Act) -> Exit:
     async with open_reading(here.environ, here.parts()) as application:
-        run = await named_run(application.log, name)
+        run = await named_run(application.log, name, words=here.words)
         view, _ = await seen_run(application.log, application.coordinator, run)
         try:
             await act(application, run, view)
         except RefusedError as error:
-            here.complain(notice_for(error))
-            raise EndNow(_exit_of_refusal(await application.coordinator.state(run))) from None
+            raise EndNow(_exit_of_refusal(await _told_why(here, application, run, error))) from None
         view, _ = await seen_run(application.log, application.coordinator, run)
         print_card(here, view, application.clock.now())
         return exit_of(view.state)
@@ -129,9 +126,15 @@ async def _unless_refused(here: Here, application: Application, run: str, deed: 
     try:
         await deed
     except RefusedError as error:
-        here.complain(notice_for(error))
-        raise EndNow(_exit_of_refusal(await application.coordinator.state(run))) from None
+        raise EndNow(_exit_of_refusal(await _told_why(here, application, run, error))) from None
     return run
+
+
+async def _told_why(here: Here, application: Application, run: str, error: RefusedError) -> s.RunState:
+    """The run's state, after the person was told why nothing changed."""
+    state = await application.coordinator.state(run)
+    here.complain(refusal_text(error, here.words, state))
+    return state
 
 
 async def _shown(here: Here, application: Application, run: str, *, is_for_people: bool) -> RunView:

@@ -12,10 +12,10 @@ from typing import ParamSpec, cast
 
 import typer
 
+from bot.cli.language import words_here
 from bot.console_app.exits import Exit
 from bot.places import made, state_folder
 from bot.presenter.notices import notice_for
-from bot.words import ENGLISH
 from coordination.errors import ConfigError, CoordinationError, RunNotFoundError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -80,12 +80,13 @@ def _status_of(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
-        typer.echo(notice_for(error), err=True)
+        typer.echo(notice_for(error, words=words_here()), err=True)
         return Exit.USAGE if isinstance(error, ConfigError | RunNotFoundError | StorageError) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)
-    where = ENGLISH.say("error.unexpected_in_log", file=LOG_FILE)
-    typer.echo(f"{where} {ENGLISH.say('error.reference', reference=reference)}", err=True)
+    words = words_here()
+    where = words.say("error.unexpected_in_log", file=LOG_FILE)
+    typer.echo(f"{where} {words.say('error.reference', reference=reference)}", err=True)
     return Exit.FAILED
 
 

@@ -11,16 +11,16 @@ import typer
 
 from bot.cli.failing import reported
 from bot.cli.here import Here
+from bot.cli.language import words_here
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
-from bot.words import ENGLISH
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from bot.surface import Desk, Surface
 
-_help = ENGLISH.say
+_help = words_here().say
 _Guild = Annotated[int, typer.Option("--guild", metavar="ID", min=0, help=_help("help.discord_guild"))]
 _ToolsGuild = Annotated[str, typer.Option("--guild", metavar="ID", help=_help("help.chat_tools_guild"))]
 
@@ -81,9 +81,9 @@ async def _serve(here: Here) -> None:
         return open_desk(here.environ, here.parts(), [surface])
 
     def tell(name: str, port: int) -> None:
-        here.complain(ENGLISH.say("discord.ready", name=visible(name)))
+        here.complain(here.words.say("discord.ready", name=visible(name)))
         if port:
-            here.complain(ENGLISH.say("discord.health", port=port))
+            here.complain(here.words.say("discord.health", port=port))
 
     await run_bot(here.environ, open_desk, ending=ending, tell=tell)
 
@@ -98,7 +98,7 @@ def sync(here: Here, guild: int) -> Exit:
             return await sync_commands(client, guild or None)
 
     number = asyncio.run(work())
-    here.tell(ENGLISH.say("discord.in_step") if number is None else ENGLISH.say("discord.synced", count=number))
+    here.tell(here.words.say("discord.in_step") if number is None else here.words.say("discord.synced", count=number))
     return Exit.DONE
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from bot.words import Words, words_for
+
 if TYPE_CHECKING:
     from bot.wiring.application import Overrides
 
@@ -18,6 +20,15 @@ class Here:
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
+
+    @property
+    def words(self) -> Words:
+        """The words of the operator's language.
+
+        Raises:
+            ConfigError: there is no such language.
+        """
+        return words_for(self.environ)
 
     def parts(self) -> "Overrides":
         """What is put around the real parts: nothing, outside of tests."""

@@ -8,12 +8,11 @@ from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
 from bot.wiring.keeping import export_run, migrate_all, verify_log
 from bot.wiring.reading import open_reading
-from bot.words import ENGLISH
 
 
 def migrate(here: Here) -> Exit:
     """Make the tables, or bring older ones up to date."""
-    here.tell(ENGLISH.say("migrate.done", database=visible(migrate_all(here.environ))))
+    here.tell(here.words.say("migrate.done", database=visible(migrate_all(here.environ))))
     return Exit.DONE
 
 
@@ -23,10 +22,10 @@ def verify(here: Here, name: str) -> Exit:
     findings = verify_log(here.environ, run)
     for finding in findings:
         where = visible(f"{finding.run} {finding.seq}".strip())
-        here.tell(ENGLISH.say("audit.finding", where=where, problem=visible(finding.problem)))
+        here.tell(here.words.say("audit.finding", where=where, problem=visible(finding.problem)))
     if findings:
         return Exit.FAILED
-    here.tell(ENGLISH.say("audit.run_whole", run=visible(run)) if run else ENGLISH.say("audit.all_whole"))
+    here.tell(here.words.say("audit.run_whole", run=visible(run)) if run else here.words.say("audit.all_whole"))
     return Exit.DONE
 
 
@@ -40,6 +39,6 @@ def export(here: Here, name: str) -> Exit:
 def _whole_name(here: Here, prefix: str) -> str:
     async def look() -> str:
         async with open_reading(here.environ, here.parts()) as application:
-            return await named_run(application.log, prefix)
+            return await named_run(application.log, prefix, words=here.words)
 
     return asyncio.run(look())

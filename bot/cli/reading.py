@@ -19,7 +19,7 @@ from bot.presenter.card import card_for
 from bot.presenter.view import RunView, next_view
 from bot.presenter.visible import one_line, visible
 from bot.wiring.reading import open_reading
-from bot.words import ENGLISH
+from bot.words import Words
 from coordination.ports import RunSummary
 
 
@@ -28,7 +28,7 @@ def status(here: Here, name: str) -> Exit:
 
     async def look() -> Exit:
         async with open_reading(here.environ, here.parts()) as application:
-            run = await named_run(application.log, name)
+            run = await named_run(application.log, name, words=here.words)
             view, _ = await seen_run(application.log, application.coordinator, run)
             print_card(here, view, application.clock.now())
             _advise(here, view)
@@ -42,9 +42,9 @@ def show(here: Here, name: str, *, tells_story: bool) -> Exit:
 
     async def look() -> Exit:
         async with open_reading(here.environ, here.parts()) as application:
-            run = await named_run(application.log, name)
+            run = await named_run(application.log, name, words=here.words)
             view, log = await seen_run(application.log, application.coordinator, run)
-            screen = LineScreen(console_on(here.stdout), application.clock.now)
+            screen = LineScreen(console_on(here.stdout), application.clock.now, here.words)
             screen.explain(view, log)
             if tells_story:
                 here.tell("")
@@ -67,13 +67,15 @@ def history(here: Here, *, limit: int) -> Exit:
             summaries = await application.log.runs(limit=limit)
             now = application.clock.now()
         if not summaries:
-            here.tell(ENGLISH.say("history.empty"))
+            here.tell(here.words.say("history.empty"))
             return Exit.DONE
-        table = plain_table(*(ENGLISH.say(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt")))
+        table = plain_table(
+            *(here.words.say(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
+        )
         table.columns[-1].overflow = "ellipsis"
         table.columns[-1].no_wrap = True
         for each in summaries:
-            table.add_row(*_row(each, now))
+            table.add_row(*_row(each, now, here.words))
         console_on(here.stdout).print(table)
         return Exit.DONE
 
@@ -83,18 +85,18 @@ def history(here: Here, *, limit: int) -> Exit:
 def print_card(here: Here, view: RunView, now: datetime) -> None:
     """A run's card on standard output."""
     console = console_on(here.stdout)
-    card = Renderer(console, now).card(card_for(view, now))
+    card = Renderer(console, now, here.words).card(card_for(view, now, here.words))
     console.print(Text("\n").join([Text(), card, Text()]), soft_wrap=True)
 
 
 def _advise(here: Here, view: RunView) -> None:
-    if (advice := how_to_go_on(view)) is not None:
+    if (advice := how_to_go_on(view, here.words)) is not None:
         here.tell(advice)
 
 
-def _row(summary: RunSummary, now: datetime) -> tuple[Text, ...]:
-    state = ENGLISH.say(f"state.{summary.state}")
-    asked = moment_text(Moment(summary.started_at), now, ENGLISH)
+def _row(summary: RunSummary, now: datetime, words: Words) -> tuple[Text, ...]:
+    state = words.say(f"state.{summary.state}")
+    asked = moment_text(Moment(summary.started_at), now, words)
     return (
         Text(visible(summary.run), "bold"),
         Text(state),

@@ -11,14 +11,16 @@ import typer
 
 from bot.cli.failing import reported
 from bot.cli.here import Here
+from bot.cli.language import words_here
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
-from bot.slack_app.words import help_text
+
+_help = words_here().say
 
 
 def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
     """Add `slack`, `slack manifest`, `doctor slack` and `chat-tools slack` to the command line."""
-    slack = typer.Typer(help=help_text("slack"), invoke_without_command=True, rich_markup_mode=None)
+    slack = typer.Typer(help=_help("slack.help.slack"), invoke_without_command=True, rich_markup_mode=None)
     app.add_typer(slack, name="slack")
 
     @slack.callback()
@@ -30,22 +32,24 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
     def _serve_slack() -> int:
         return serve(here())
 
-    @slack.command("manifest", help=help_text("manifest"))
+    @slack.command("manifest", help=_help("slack.help.manifest"))
     @reported
     def _manifest(
         *,
-        url: Annotated[str, typer.Option("--url", metavar="URL", help=help_text("url"))] = "",
-        with_chat_tools: Annotated[bool, typer.Option("--chat-tools", help=help_text("with_chat_tools"))] = False,
-        as_agent: Annotated[bool, typer.Option("--agent", help=help_text("agent"))] = False,
+        url: Annotated[str, typer.Option("--url", metavar="URL", help=_help("slack.help.url"))] = "",
+        with_chat_tools: Annotated[
+            bool, typer.Option("--chat-tools", help=_help("slack.help.with_chat_tools"))
+        ] = False,
+        as_agent: Annotated[bool, typer.Option("--agent", help=_help("slack.help.agent"))] = False,
     ) -> int:
         return print_manifest(here(), url, has_chat_tools=with_chat_tools, is_agent=as_agent)
 
-    @doctor.command("slack", help=help_text("doctor"))
+    @doctor.command("slack", help=_help("slack.help.doctor"))
     @reported
     def _doctor() -> int:
         return examine(here())
 
-    @chat_tools.command("slack", help=help_text("chat_tools"))
+    @chat_tools.command("slack", help=_help("slack.help.chat_tools"))
     @reported
     def _chat_tools() -> int:
         return lend_tools(here())
@@ -57,8 +61,8 @@ def print_manifest(here: Here, url: str, *, has_chat_tools: bool, is_agent: bool
     from coordination.errors import ConfigError
 
     if url and not url.startswith("https://"):
-        raise ConfigError(["Slack calls https addresses only: name one with --url https://…"])
-    here.tell(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent))
+        raise ConfigError([here.words.say("slack.only_https")])
+    here.tell(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent, words=here.words))
     return Exit.DONE
 
 
@@ -88,7 +92,6 @@ def serve(here: Here) -> Exit:
 async def _serve(here: Here) -> None:
     from bot.slack_app.app import opened_slack
     from bot.slack_app.settings import slack_settings
-    from bot.slack_app.words import ready
     from bot.wiring.application import database_url
     from bot.wiring.surfaces import open_desk
 
@@ -97,9 +100,9 @@ async def _serve(here: Here) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     async with (
-        opened_slack(slack_settings(here.environ), database_url(here.environ)) as app,
+        opened_slack(slack_settings(here.environ), database_url(here.environ), here.words) as app,
         open_desk(here.environ, here.parts(), [app.surface]) as desk,
         app.serving(desk) as address,
     ):
-        here.complain(ready(address))
+        here.complain(here.words.say("slack.ready_at" if address else "slack.ready", address=address))
         await ending.wait()

@@ -7,7 +7,6 @@ from bot.cli.here import Here
 from bot.console_app.exits import Exit
 from bot.wiring.application import Application
 from bot.wiring.running import open_application
-from bot.words import ENGLISH
 
 _BUSY = frozenset({"queued", "deliberating", "changes_wanted", "executing", "reporting"})
 _LOOK_SECONDS = 0.25
@@ -26,7 +25,7 @@ async def _work(here: Here, *, until_idle: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     async with open_application(here.environ, here.parts()) as application, application.working():
-        here.complain(ENGLISH.say("worker.ready"))
+        here.complain(here.words.say("worker.ready"))
         while not ending.is_set() and not (until_idle and await _is_idle(application)):
             try:
                 async with asyncio.timeout(_LOOK_SECONDS if until_idle else None):

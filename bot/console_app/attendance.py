@@ -10,6 +10,7 @@ from bot.console_app.orders import Order
 from bot.console_app.screen import Screen
 from bot.presenter.card import card_for
 from bot.presenter.notices import notice_for
+from bot.presenter.refusals import refusal_text
 from bot.presenter.view import RunView, next_view
 from bot.words import ENGLISH, Words
 from coordination.domain import states as s
@@ -241,7 +242,10 @@ class Attendance:
         """Whether it was done; if it was refused, the person is told why."""
         try:
             await deed
-        except (RefusedError, ConflictError) as error:
+        except RefusedError as error:
+            self._complain(refusal_text(error, self._words, await self._coordinator.state(view.run)))
+            return False
+        except ConflictError as error:
             self._complain(notice_for(error, words=self._words))
             return False
         self._acted_at = view.seq

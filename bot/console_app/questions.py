@@ -122,10 +122,10 @@ def question_for(card: Card, words: Words) -> KeyQuestion | None:
 
 def stop_question(words: Words, *, may_leave: bool) -> KeyQuestion:
     """What Ctrl-C asks. While calls run the run can't be left: the one under way would end in doubt."""
-    choices = [Choice(key="y", word=words.say("key.stop_yes"), answer=Stop(how="cancel"))]
+    choices = [_keyed(words.say("key.stop_yes"), Stop(how="cancel"))]
     if may_leave:
-        choices.append(Choice(key="l", word=words.say("key.stop_leave"), answer=Stop(how="leave")))
-    choices.append(Choice(key="n", word=words.say("key.stop_no"), answer=Stop(how="stay")))
+        choices.append(_keyed(words.say("key.stop_leave"), Stop(how="leave")))
+    choices.append(_keyed(words.say("key.stop_no"), Stop(how="stay")))
     return KeyQuestion(text=words.say("ask.stop"), choices=tuple(choices))
 
 
@@ -141,8 +141,7 @@ def _choice(button: Button, words: Words) -> Choice | None:
     }
     if button.verb not in answers:
         return None
-    word = words.say(f"key.{button.verb}")
-    return Choice(key=word[0], word=word, answer=answers[button.verb])
+    return _keyed(words.say(f"key.{button.verb}"), answers[button.verb])
 
 
 def _approval(button: Button, words: Words) -> Answer:
@@ -154,8 +153,8 @@ def _approval(button: Button, words: Words) -> Answer:
     return KeyQuestion(
         text=words.say("ask.confirm", title=confirmation.title, yes=confirmation.yes),
         choices=(
-            Choice(key="y", word=words.say("key.yes"), answer=Approve()),
-            Choice(key="n", word=words.say("key.no"), answer=Back()),
+            _keyed(words.say("key.yes"), Approve()),
+            _keyed(words.say("key.no"), Back()),
         ),
         lines=lines,
         is_detour=True,
@@ -167,9 +166,13 @@ def _other_plan(card: Card, words: Words) -> Choice:
     numbered = tuple(Choice(key=each.value, word=each.value, answer=Choose(agent=int(each.value))) for each in options)
     question = KeyQuestion(
         text=words.say("ask.other_plan"),
-        choices=(*numbered, Choice(key="n", word=words.say("key.none"), answer=Back())),
+        choices=(*numbered, _keyed(words.say("key.none"), Back())),
         lines=tuple(f"{each.value}  {each.label}: {each.description}" for each in options),
         is_detour=True,
     )
-    word = words.say("key.other_plan")
-    return Choice(key=word[0], word=word, answer=question)
+    return _keyed(words.say("key.other_plan"), question)
+
+
+def _keyed(word: str, answer: Answer) -> Choice:
+    """Its first letter is its key."""
+    return Choice(key=word[0], word=word, answer=answer)

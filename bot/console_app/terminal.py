@@ -12,6 +12,7 @@ from rich.console import Console
 from bot.console_app.inbox import Inbox, Interrupted
 from bot.console_app.keyboard import Keyboard
 from bot.console_app.screen import LineScreen, LiveScreen, NoScreen, Now, Screen
+from bot.words import ENGLISH, Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,9 @@ def can_ask(stdin: TextIO, shown_on: TextIO) -> bool:
 
 
 @contextmanager
-def opened(stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool) -> Generator[Terminal]:
+def opened(
+    stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool, words: Words = ENGLISH
+) -> Generator[Terminal]:
     """Take the terminal over, and give it back as it was. Belongs to the event loop that it is opened in.
 
     `is_for_people`: False where standard output is read by a program; then only somebody who can answer is shown
@@ -51,7 +54,7 @@ def opened(stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool) ->
         if is_for_people or keyboard is not None:
             console = console_on(shown_on)
             is_live = console.is_terminal and not console.is_dumb_terminal
-            screen = LiveScreen(console, now) if is_live else LineScreen(console, now)
+            screen = LiveScreen(console, now, words) if is_live else LineScreen(console, now, words)
         try:
             yield Terminal(screen=screen, inbox=inbox, keyboard=keyboard)
         finally:

@@ -8,7 +8,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.words import ENGLISH
+from bot.words import words_for
 from coordination.errors import ConfigError
 
 API_VARIABLE: Final = "DISCORD_API_URL"
@@ -65,6 +65,6 @@ def _address(environ: Mapping[str, str], variable: str, schemes: tuple[str, ...]
     except ValueError:
         is_good = False
     if not is_good:
-        named = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise ConfigError([ENGLISH.say("discord.bad_address", variable=variable, schemes=named)])
+        named = ", ".join(f"{scheme}://" for scheme in schemes)
+        raise ConfigError([words_for(environ).say("discord.bad_address", variable=variable, schemes=named)])
     return text

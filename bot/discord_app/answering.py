@@ -38,7 +38,7 @@ async def answered(interaction: AnyInteraction, words: Words = ENGLISH) -> Async
         reference = "" if isinstance(error, CoordinationError) else secrets.token_hex(2)
         _log.error("an interaction failed, ref %s", reference or "none", exc_info=error)
         try:
-            await tell(interaction, sentence(notice_for(error, reference, words), words))
+            await tell(interaction, sentence(notice_for(error, reference, words), words), words)
         except discord.HTTPException as unsaid:
             _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 
@@ -58,9 +58,9 @@ async def take_silently(interaction: AnyInteraction) -> None:
     await interaction.response.defer()
 
 
-async def fill_in(interaction: AnyInteraction, card: Card, view: discord.ui.View | None = None) -> None:
+async def fill_in(interaction: AnyInteraction, card: Card, words: Words, view: discord.ui.View | None = None) -> None:
     """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked."""
-    rendered = _rendered(card)
+    rendered = _rendered(card, words)
     await interaction.edit_original_response(
         content=None,
         embeds=rendered.embeds,
@@ -70,9 +70,9 @@ async def fill_in(interaction: AnyInteraction, card: Card, view: discord.ui.View
     )
 
 
-async def tell(interaction: AnyInteraction, card: Card) -> None:
+async def tell(interaction: AnyInteraction, card: Card, words: Words) -> None:
     """Tell one person something, whatever was answered before."""
-    rendered = _rendered(card)
+    rendered = _rendered(card, words)
     if not interaction.response.is_done():
         await interaction.response.send_message(
             embeds=rendered.embeds, files=files_of(rendered.files), ephemeral=True, allowed_mentions=_NOBODY
@@ -83,15 +83,15 @@ async def tell(interaction: AnyInteraction, card: Card) -> None:
         )
 
 
-async def tell_pages(interaction: AnyInteraction, cards: Sequence[Card]) -> None:
+async def tell_pages(interaction: AnyInteraction, cards: Sequence[Card], words: Words) -> None:
     """Tell one person something long."""
     for card in cards[:_MOST_PAGES]:
-        await tell(interaction, card)
+        await tell(interaction, card, words)
 
 
-def _rendered(card: Card) -> Rendered:
+def _rendered(card: Card, words: Words) -> Rendered:
     """A private card has no buttons, so it is never too large to be shown as far as it goes."""
     try:
-        return render(card)
+        return render(card, None, words)
     except CardTooLarge:
-        return render(Card(tone=card.tone, status=card.status, title=card.title, reference=card.reference))
+        return render(Card(tone=card.tone, status=card.status, title=card.title, reference=card.reference), None, words)

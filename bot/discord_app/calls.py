@@ -105,7 +105,7 @@ def _add_argument(text: Text, argument: Argument, limit: int | None) -> None:
         return
     head, tail = head_of(value, limit * 2 // 3), tail_of(value, limit // 3)
     hidden = len(value) - len(head) - len(tail)
-    told = escaped(text.words.say("discord.only_in", number=f"{hidden:,}", file=text.file))
+    told = escaped(text.words.say("discord.only_in", number=text.words.number(hidden), file=text.file))
     blocks = [code_block(head)] if head else []
     blocks += [told, code_block(tail)] if tail else [told]
     text.add("\n".join([title, *blocks]), hidden + cut_name)

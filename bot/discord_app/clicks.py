@@ -32,7 +32,7 @@ class Clicks:
         async with answered(interaction, self._words):
             guild = interaction.guild_id
             if guild is None:
-                await tell(interaction, sentence(self._words.say("discord.no_server"), self._words))
+                await tell(interaction, sentence(self._words.say("discord.no_server"), self._words), self._words)
                 return
             by, place = person_of(interaction, guild), place_of(interaction, guild)
             match what.control:
@@ -58,7 +58,7 @@ class Clicks:
             said = await self._desk().press(
                 by, what.id, place=place, message=what.message, text=typed(interaction.data), once=str(interaction.id)
             )
-            await _tell_what(interaction, said)
+            await _tell_what(interaction, said, self._words)
 
     async def _press(
         self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place, *, text: str = ""
@@ -67,10 +67,10 @@ class Clicks:
         message = _message_of(interaction)
         found = await self._desk().peek(what.id, place=place, message=message)
         if found is not None and found.verb is Verb.DETAILS:
-            await tell_pages(interaction, await self._desk().details(by, place, found.run))
+            await tell_pages(interaction, await self._desk().details(by, place, found.run), self._words)
             return
         said = await self._desk().press(by, what.id, place=place, message=message, text=text, once=str(interaction.id))
-        await _tell_what(interaction, said)
+        await _tell_what(interaction, said, self._words)
 
     async def _ask_for_words(self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place) -> None:
         """A window can only be the first answer, so that what is not known is refused in its stead."""
@@ -79,7 +79,7 @@ class Clicks:
             async with asyncio.timeout(_PATIENCE):
                 found = await self._desk().peek(what.id, place=place, message=message)
         except TimeoutError:
-            await tell(interaction, sentence(self._words.say("discord.too_slow"), self._words))
+            await tell(interaction, sentence(self._words.say("discord.too_slow"), self._words), self._words)
             return
         if found is None:
             await self._press(interaction, what, by, place)
@@ -94,12 +94,13 @@ class Clicks:
         found = await self._desk().peek(what.id, place=place, message=message)
         if found is None:
             said = await self._desk().press(by, what.id, place=place, message=message, once=str(interaction.id))
-            await _replace(interaction, said)
+            await _replace(interaction, said, self._words)
             return
         calls = _calls_in(await self._desk().details(by, place, found.run))
         await fill_in(
             interaction,
             self._question(calls),
+            self._words,
             yes_view(what.id, message, self._words.say("discord.confirm_yes")),
         )
 
@@ -123,20 +124,20 @@ class Clicks:
         """The yes to the private question, which then goes."""
         await take_silently(interaction)
         said = await self._desk().press(by, what.id, place=place, message=what.message, once=str(interaction.id))
-        await _replace(interaction, said)
+        await _replace(interaction, said, self._words)
 
 
-async def _tell_what(interaction: AnyInteraction, said: Said) -> None:
+async def _tell_what(interaction: AnyInteraction, said: Said, words: Words) -> None:
     if said.private is not None:
-        await tell(interaction, said.private)
+        await tell(interaction, said.private, words)
 
 
-async def _replace(interaction: AnyInteraction, said: Said) -> None:
+async def _replace(interaction: AnyInteraction, said: Said, words: Words) -> None:
     """What was said in the place of the private message; nothing where the public card says it all."""
     if said.private is None:
         await interaction.delete_original_response()
     else:
-        await fill_in(interaction, said.private)
+        await fill_in(interaction, said.private, words)
 
 
 def _message_of(interaction: AnyInteraction) -> str:

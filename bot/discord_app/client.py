@@ -11,6 +11,7 @@ from typing_extensions import override
 from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
 from bot.discord_app.buttons import MODAL_TEMPLATE, pressed
 from bot.discord_app.clicks import Clicks
+from bot.discord_app.command_words import Languages
 from bot.discord_app.commands import Requests, add_commands
 from bot.discord_app.items import items_for
 from bot.discord_app.mentions import Mentions
@@ -46,7 +47,7 @@ class DiscordClient(discord.AutoShardedClient):
         self.surface = DiscordSurface(self, words)
         self.tree = Tree(self, words)
         self.desk: Desk | None = None
-        self._words = words
+        self.words = words
         self._clicks = Clicks(self._open_desk, words)
         self._requests = Requests(self._open_desk, words)
         self._mentions = Mentions(self, self._open_desk, self.surface)
@@ -54,11 +55,12 @@ class DiscordClient(discord.AutoShardedClient):
 
     def _open_desk(self) -> Desk:
         if self.desk is None:
-            raise StorageError(self._words.say("discord.not_open"))
+            raise StorageError(self.words.say("discord.not_open"))
         return self.desk
 
     @override
     async def setup_hook(self) -> None:
+        await self.tree.set_translator(Languages())
         self.add_dynamic_items(*items_for(self._clicks))
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
@@ -99,7 +101,7 @@ class Tree(app_commands.CommandTree[discord.Client]):
             return
         async with answered(interaction, self._words):
             if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-                await tell(interaction, sentence(self._words.say("discord.out_of_step"), self._words))
+                await tell(interaction, sentence(self._words.say("discord.out_of_step"), self._words), self._words)
                 return
             raise getattr(error, "original", error)
 
@@ -113,10 +115,10 @@ async def log_in(client: DiscordClient, token: str) -> None:
     try:
         await client.login(token)
     except discord.LoginFailure:
-        raise ConfigError([ENGLISH.say("discord.bad_token")]) from None
+        raise ConfigError([client.words.say("discord.bad_token")]) from None
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         _log.warning("the login failed", exc_info=error)
-        raise ConfigError([ENGLISH.say("discord.unreachable")]) from None
+        raise ConfigError([client.words.say("discord.unreachable")]) from None
 
 
 async def serve(client: DiscordClient, desk: Desk, ending: asyncio.Event) -> None:
@@ -144,5 +146,5 @@ async def _listen(client: DiscordClient) -> None:
     except discord.DiscordException as error:
         _log.exception("the gateway refused us")
         code = str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
-        raise ConfigError([ENGLISH.say("discord.gateway_refused", code=code)]) from None
-    raise ConfigError([ENGLISH.say("discord.unreachable")])
+        raise ConfigError([client.words.say("discord.gateway_refused", code=code)]) from None
+    raise ConfigError([client.words.say("discord.unreachable")])

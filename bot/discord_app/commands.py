@@ -6,8 +6,8 @@ from discord import app_commands
 from bot.discord_app import limits
 from bot.discord_app.admin_commands import AdminCommands
 from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
+from bot.discord_app.command_words import told
 from bot.discord_app.desk_line import DeskLine
-from bot.discord_app.markdown import head_of
 from bot.discord_app.modals import ask_modal, typed
 from bot.discord_app.people import place_of
 from bot.discord_app.permissions import missing
@@ -33,7 +33,7 @@ class Requests:
             lacking = missing(interaction.app_permissions, is_thread=is_thread)
             if prompt.strip() and lacking:
                 text = self._words.say("discord.forbidden", permissions=", ".join(lacking))
-                await tell(interaction, sentence(text, self._words))
+                await tell(interaction, sentence(text, self._words), self._words)
                 return
         if prompt.strip():
             once = str(interaction.id)
@@ -53,7 +53,7 @@ class Requests:
         """Open a window with a message's words, for the person to say what is to be done."""
         async with answered(interaction, self._words):
             if not message.content:
-                await tell(interaction, sentence(self._words.say("discord.no_text"), self._words))
+                await tell(interaction, sentence(self._words.say("discord.no_text"), self._words), self._words)
                 return
             await interaction.response.send_modal(ask_modal(message.content, self._words))
 
@@ -70,15 +70,14 @@ def add_commands(
     tree: app_commands.CommandTree[discord.Client], requests: Requests, desk: DeskLine, words: Words = ENGLISH
 ) -> None:
     """Give the tree every command that there is."""
-    say = words.say
 
-    @tree.command(name="massgen", description=say("discord.cmd.massgen"))
-    @app_commands.describe(prompt=say("discord.cmd.prompt"), config=say("discord.cmd.config"))
+    @tree.command(name="massgen", description=told("discord.cmd.massgen"))
+    @app_commands.describe(prompt=told("discord.cmd.prompt"), config=told("discord.cmd.config"))
     @app_commands.autocomplete(config=requests.complete)
     async def massgen(interaction: AnyInteraction, prompt: Words6000 = "", config: Name = "") -> None:
         await requests.ask(interaction, prompt, config)
 
-    @tree.context_menu(name=head_of(say("discord.cmd.from_message"), 32))
+    @tree.context_menu(name=told("discord.cmd.from_message"))
     async def from_message(interaction: AnyInteraction, message: discord.Message) -> None:
         await requests.from_message(interaction, message)
 
@@ -92,32 +91,32 @@ class RunCommands(app_commands.Group):
 
     def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
         """The desk answers."""
-        super().__init__(name="massgen-runs", description=words.say("discord.cmd.runs"), guild_only=True)
+        super().__init__(name="massgen-runs", description=told("discord.cmd.runs"), guild_only=True)
         self._desk = desk
         self._words = words
 
-    @app_commands.command(name="list", description=ENGLISH.say("discord.cmd.list"))
-    @app_commands.describe(mine=ENGLISH.say("discord.cmd.mine"), waiting=ENGLISH.say("discord.cmd.waiting"))
+    @app_commands.command(name="list", description=told("discord.cmd.list"))
+    @app_commands.describe(mine=told("discord.cmd.mine"), waiting=told("discord.cmd.waiting"))
     async def list_runs(self, interaction: AnyInteraction, mine: bool = False, waiting: bool = False) -> None:
         """The newest runs here."""
         await reply(
             interaction, lambda by, place: self._desk().runs(by, place, mine=mine, waiting=waiting), self._words
         )
 
-    @app_commands.command(name="show", description=ENGLISH.say("discord.cmd.show"))
-    @app_commands.describe(run=ENGLISH.say("discord.cmd.run"))
+    @app_commands.command(name="show", description=told("discord.cmd.show"))
+    @app_commands.describe(run=told("discord.cmd.run"))
     async def show(self, interaction: AnyInteraction, run: Name) -> None:
         """One run."""
         await reply(interaction, lambda by, place: self._desk().show(by, place, run), self._words)
 
-    @app_commands.command(name="cancel", description=ENGLISH.say("discord.cmd.cancel"))
-    @app_commands.describe(run=ENGLISH.say("discord.cmd.run"))
+    @app_commands.command(name="cancel", description=told("discord.cmd.cancel"))
+    @app_commands.describe(run=told("discord.cmd.run"))
     async def cancel(self, interaction: AnyInteraction, run: Name) -> None:
         """Stop a run."""
         await reply(interaction, lambda by, place: self._desk().cancel(by, place, run), self._words)
 
-    @app_commands.command(name="retry", description=ENGLISH.say("discord.cmd.retry"))
-    @app_commands.describe(run=ENGLISH.say("discord.cmd.run"))
+    @app_commands.command(name="retry", description=told("discord.cmd.retry"))
+    @app_commands.describe(run=told("discord.cmd.run"))
     async def retry(self, interaction: AnyInteraction, run: Name) -> None:
         """Ask the same again."""
         once = str(interaction.id)

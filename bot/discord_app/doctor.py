@@ -9,7 +9,7 @@ from bot.discord_app.client import DiscordClient
 from bot.discord_app.permissions import all_missing
 from bot.discord_app.program import invitation, logged_in
 from bot.discord_app.syncing import is_in_step
-from bot.words import ENGLISH
+from bot.words import words_for
 
 _MOST_GUILDS = 20
 
@@ -28,7 +28,7 @@ async def examine(environ: Mapping[str, str]) -> list[Finding]:
     Raises:
         ConfigError: there is nothing to look at without a good token.
     """
-    say = ENGLISH.say
+    say = words_for(environ).say
     async with logged_in(environ) as client:
         found = [Finding(is_well=True, text=say("doctor.token", name=str(client.user)))]
         in_step = await is_in_step(client)
@@ -48,7 +48,7 @@ async def _guild(client: DiscordClient, number: int) -> list[Finding]:
     lacking: list[Finding] = []
     for channel in await guild.fetch_channels():
         if isinstance(channel, discord.TextChannel) and (missing := all_missing(channel.permissions_for(me))):
-            text = ENGLISH.say("doctor.channel", name=channel.name, permissions=", ".join(missing))
-            lacking.append(Finding(is_well=False, text=ENGLISH.say("doctor.guild", name=guild.name, text=text)))
-    whole = ENGLISH.say("doctor.guild", name=guild.name, text=ENGLISH.say("doctor.guild_whole"))
+            text = client.words.say("doctor.channel", name=channel.name, permissions=", ".join(missing))
+            lacking.append(Finding(is_well=False, text=client.words.say("doctor.guild", name=guild.name, text=text)))
+    whole = client.words.say("doctor.guild", name=guild.name, text=client.words.say("doctor.guild_whole"))
     return lacking or [Finding(is_well=True, text=whole)]

@@ -14,6 +14,7 @@ from bot.discord_app.health import health, hears
 from bot.discord_app.permissions import NEEDED
 from bot.discord_app.settings import discord_settings
 from bot.surface import Desk, Surface
+from bot.words import words_for
 
 OpenDesk: TypeAlias = Callable[[Surface], AbstractAsyncContextManager[Desk]]
 
@@ -27,7 +28,7 @@ async def logged_in(environ: Mapping[str, str]) -> AsyncGenerator[DiscordClient]
     """
     settings = discord_settings(environ)
     aim(environ)
-    async with DiscordClient() as client:
+    async with DiscordClient(words_for(environ)) as client:
         await log_in(client, settings.token)
         if gateway := pinned_gateway(environ):
             pin(client, gateway)

@@ -128,7 +128,7 @@ def _section(section: Section, room: int, *, file: str, words: Words) -> tuple[s
 def _calls(section: CallList, room: int, *, file: str, words: Words) -> tuple[str, int]:
     text = calls_text(section, room - _TELLING, file=file, words=words)
     if text.missing and not section.is_compact:
-        told = words.say("discord.whole_in", number=f"{text.missing:,}", file=file)
+        told = words.say("discord.whole_in", number=words.number(text.missing), file=file)
         text.parts.insert(0, f"⚠️ {escaped(told)}")
     return text.whole(), text.missing
 
@@ -145,7 +145,7 @@ def _paragraph(section: Paragraph, room: int, *, file: str, words: Words) -> tup
         lines.append(start + text)
         used += units(lines[-1]) + 1
     if missing:
-        lines.append(f"-# {escaped(words.say('discord.rest', number=f'{missing:,}', file=file))}")
+        lines.append(f"-# {escaped(words.say('discord.rest', number=words.number(missing), file=file))}")
     return "\n".join(lines), missing
 
 

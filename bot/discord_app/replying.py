@@ -23,15 +23,15 @@ async def reply(
     async with answered(interaction, words):
         guild = interaction.guild_id
         if guild is None:
-            await tell(interaction, sentence(words.say("discord.no_server"), words))
+            await tell(interaction, sentence(words.say("discord.no_server"), words), words)
             return
         by = person_of(interaction, guild)
         if needs_manager and not by.is_admin:
-            await tell(interaction, sentence(words.say("discord.needs_manager"), words))
+            await tell(interaction, sentence(words.say("discord.needs_manager"), words), words)
             return
         await wait_in_private(interaction)
         said = await ask(by, place_of(interaction, guild))
-        await fill_in(interaction, said.private or _begun(said, words))
+        await fill_in(interaction, said.private or _begun(said, words), words)
 
 
 def _begun(said: Said, words: Words) -> Card:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.words import ENGLISH
+from bot.words import words_for
 from coordination.errors import ConfigError
 
 TOKEN_VARIABLE = "DISCORD_BOT_TOKEN"  # noqa: S105 - the name of a variable
@@ -26,8 +26,8 @@ def discord_settings(environ: Mapping[str, str]) -> DiscordSettings:
     """
     token = environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
-        raise ConfigError([ENGLISH.say("discord.no_token")])
+        raise ConfigError([words_for(environ).say("discord.no_token")])
     port = environ.get(PORT_VARIABLE, "").strip()
     if port and not (port.isdecimal() and int(port) <= 65_535):
-        raise ConfigError([ENGLISH.say("discord.bad_port")])
+        raise ConfigError([words_for(environ).say("discord.bad_port")])
     return DiscordSettings(token=token, health_port=int(port) if port else None)

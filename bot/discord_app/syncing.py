@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import discord
+from discord.http import Route
 
 from bot.discord_app.client import DiscordClient
+from bot.discord_app.command_words import Languages
 
 _COMPARED = (
     "name", "type", "description", "options", "choices", "value", "required", "autocomplete", "min_length", "max_length",
-    "default_member_permissions",
+    "default_member_permissions", "name_localizations", "description_localizations",
 )  # fmt: skip
 _SLASH = 1
 
@@ -27,11 +29,11 @@ async def sync_commands(client: DiscordClient, guild: int | None) -> int | None:
 async def is_in_step(client: DiscordClient, guild: int | None = None) -> bool:
     """Whether Discord has the commands as they are now."""
     application = client.application_id or 0
-    if guild is None:
-        known: object = await client.http.get_global_commands(application)
-    else:
-        known = await client.http.get_guild_commands(application, guild)
-    ours = [command.to_dict(client.tree) for command in client.tree.get_commands()]
+    path = f"/applications/{application}" + (f"/guilds/{guild}" if guild else "") + "/commands"
+    # Without being asked, Discord leaves the languages out, and discord.py does not ask.
+    known: object = await client.http.request(Route("GET", path), params={"with_localizations": "true"})
+    languages = Languages()
+    ours = [await command.get_translated_payload(client.tree, languages) for command in client.tree.get_commands()]
     return _normal(known) == _normal(ours)
 
 
@@ -48,4 +50,5 @@ def _compared(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape, compared a
         return str(part)
     # Discord leaves the type of a slash command out in some answers.
     kept = {"type": _SLASH, **part}
-    return {name: _compared(kept[name]) for name in _COMPARED if kept.get(name) not in (None, False, "", [])}
+    there = {name: kept[name] for name in _COMPARED if kept.get(name) not in (None, False, "", [], {})}
+    return {name: value if name.endswith("_localizations") else _compared(value) for name, value in there.items()}

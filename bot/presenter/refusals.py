@@ -5,26 +5,43 @@ from bot.presenter.people import who
 from bot.presenter.visible import one_line, visible_lines
 from bot.words import ENGLISH, Words, joined
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
+from coordination.domain.approval import Policy, Refusal
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
+from coordination.service import MAX_PROMPT
 
 _NAME = 60
 _LONGEST = 600
+_OF_A_STATE = frozenset(str(each) for each in Refusal)
 
 
 def refusal_line(error: RefusedError, words: Words = ENGLISH, state: RunState | None = None) -> Line:
-    """The line for a refusal; without the run's state, or where no language has words for it, its own text."""
-    if state is None or f"refusal.{error.refusal}" not in words.texts:
+    """The line for a refusal; where no language has words for it, or they need a state that is not known, its own text."""
+    name = _name(error.refusal, state)
+    if f"refusal.{name}" not in words.texts or (state is None and error.refusal in _OF_A_STATE):
         return tuple(Span(line) for line in visible_lines(str(error)[:_LONGEST]).split("\n"))
+    if state is None:
+        return words.line(f"refusal.{name}", most=words.number(MAX_PROMPT))
     policy = _policy(state)
     return words.line(
-        f"refusal.{error.refusal}",
+        f"refusal.{name}",
         approvers=_named(policy, words),
         required=policy.required,
         requester=who(state.request.requester),
         state=words.say(f"state.{state.kind}"),
     )
+
+
+def refusal_text(error: RefusedError, words: Words = ENGLISH, state: RunState | None = None) -> str:
+    """The same for a place that only knows text."""
+    return "".join(
+        getattr(piece, "text", "") or getattr(piece, "name", "") for piece in refusal_line(error, words, state)
+    )
+
+
+def _name(refusal: str, state: RunState | None) -> str:
+    is_doubt = refusal == Refusal.NOTHING_TO_CANCEL and isinstance(state, s.NeedsHuman)
+    return "doubt_first" if is_doubt else refusal
 
 
 def _policy(state: RunState) -> Policy:

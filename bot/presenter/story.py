@@ -109,7 +109,7 @@ def _agent_line(event: _OfAgent, view: RunView, words: Words) -> tuple[Line, Mar
             choice = Span(f"agent{event.choice}", "bold")
             return words.line("story.voted", choice=choice, reason=one_line(event.reason, _REASON)), Mark.DONE
         case e.VoteVoided():
-            newer = _label(view.ballot, event.by_epoch)
+            newer = _label(view.ballot, event.by_epoch, words)
             return words.line("story.vote_void", choice=f"agent{event.choice}", newer=newer), Mark.WAITING
         case e.AgentFailed(reason=reason):
             return words.line("story.out", reason=one_line(reason, _REASON)), Mark.FAILED
@@ -126,9 +126,11 @@ def _answer_line(event: e.AnswerAccepted, words: Words) -> Line:
     return words.line("story.answered_with_plan", label=label, calls=calls, text=text)
 
 
-def _label(ballot: Ballot, epoch: int) -> str:
+def _label(ballot: Ballot, epoch: int, words: Words) -> str:
     """The label of the answer that opened an epoch."""
-    return next((answer.label for answer in ballot.answers if answer.epoch == epoch), f"answer {epoch}")
+    return next(
+        (answer.label for answer in ballot.answers if answer.epoch == epoch), words.say("story.answer", number=epoch)
+    )
 
 
 def _call_line(event: _OfCall, words: Words) -> tuple[Line, Mark]:
@@ -210,9 +212,19 @@ def _decision(
         case e.RunCancelled(reason=reason):
             return words.line("story.cancelled", who=person, because=_because(reason, words))
         case e.ActionRefused(act=act, refusal=refusal):
-            return words.line("story.refused", who=person, act=visible(act), refusal=visible(refusal))
+            return _refusal(person, act, refusal, words)
         case _:
             assert_never(event)
+
+
+def _refusal(person: Who, act: str, refusal: str, words: Words) -> Line:
+    """What somebody wanted, and why not, as their names in the log say it."""
+    return words.line(
+        "story.refused",
+        who=person,
+        act=words.say(f"act.{act}") if f"act.{act}" in words.texts else visible(act),
+        refusal=words.say(f"why_not.{refusal}") if f"why_not.{refusal}" in words.texts else visible(refusal),
+    )
 
 
 def _because(reason: str, words: Words) -> str:

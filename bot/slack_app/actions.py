@@ -16,21 +16,21 @@ from bot.slack_app.limits import (
     SELECT_OPTIONS,
     units,
 )
-from bot.slack_app.words import SLACK
 from bot.surface import ButtonIds
+from bot.words import Words
 
 
-def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
+def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None, words: Words) -> list[Block]:
     """The row of buttons, with the menu at its end; none where nobody issues ids."""
     if ids is None:
         return []
-    elements = [_button(button, ids) for button in buttons[: ACTIONS - 1]]
+    elements = [_button(button, ids, words) for button in buttons[: ACTIONS - 1]]
     if menu is not None and menu.options:
         elements.append(_menu(menu, ids))
     return [{"type": "actions", "elements": elements}] if elements else []
 
 
-def _button(button: Button, ids: ButtonIds) -> Block:
+def _button(button: Button, ids: ButtonIds, words: Words) -> Block:
     made: Block = {
         "type": "button",
         "action_id": button.verb.value,
@@ -40,20 +40,20 @@ def _button(button: Button, ids: ButtonIds) -> Block:
     if button.weight != "plain":
         made["style"] = "primary" if button.weight == "main" else "danger"
     if button.confirmation is not None:
-        made["confirm"] = _confirm(button.confirmation, is_danger=button.weight == "danger")
+        made["confirm"] = _confirm(button.confirmation, words, is_danger=button.weight == "danger")
     return made
 
 
-def _confirm(confirmation: Confirmation, *, is_danger: bool) -> Block:
+def _confirm(confirmation: Confirmation, words: Words, *, is_danger: bool) -> Block:
     lines = [words_of(line) for line in confirmation.lines]
     shown = list(lines)
-    while shown and units(_listed(shown, len(lines))) > CONFIRM_TEXT:
+    while shown and units(_listed(shown, len(lines), words)) > CONFIRM_TEXT:
         shown.pop()
     return {
         "title": plain(confirmation.title, CONFIRM_TITLE),
-        "text": plain(_listed(shown, len(lines)), CONFIRM_TEXT),
+        "text": plain(_listed(shown, len(lines), words), CONFIRM_TEXT),
         "confirm": plain(confirmation.yes, CONFIRM_BUTTON),
-        "deny": plain(SLACK.say("confirm.no"), CONFIRM_BUTTON),
+        "deny": plain(words.say("slack.confirm.no"), CONFIRM_BUTTON),
         "style": "danger" if is_danger else "primary",
     }
 
@@ -77,6 +77,6 @@ def _menu(menu: Menu, ids: ButtonIds) -> Block:
     }
 
 
-def _listed(lines: Sequence[str], count: int) -> str:
-    more = [] if len(lines) == count else [SLACK.say("cut.lines", count=count - len(lines))]
+def _listed(lines: Sequence[str], count: int, words: Words) -> str:
+    more = [] if len(lines) == count else [words.say("slack.cut.lines", count=count - len(lines))]
     return "\n".join([*lines, *more])

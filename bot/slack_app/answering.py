@@ -14,9 +14,9 @@ from bot.slack_app.faults import translated
 from bot.slack_app.limits import MESSAGE_TEXT, within
 from bot.slack_app.payloads import Source
 from bot.slack_app.render import Rendered, rendered
-from bot.slack_app.words import SLACK
 from bot.slack_app.workspaces import Clients
 from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.words import ENGLISH, Words
 from coordination.errors import StorageError
 
 _log = logging.getLogger(__name__)
@@ -27,15 +27,16 @@ class Answers:
     """Answers to the person who did something, which nobody else sees."""
 
     clients: Clients
+    words: Words = ENGLISH
 
     async def show(self, source: Source, card: Card | None) -> None:
         """A card; nothing where there is none."""
         if card is None:
             return
         try:
-            await self._send(source, rendered(card))
+            await self._send(source, rendered(card, words=self.words))
         except CardTooLarge:
-            await self.tell(source, SLACK.say("refused.unknown", code="card_too_large"))
+            await self.tell(source, self.words.say("slack.refused.unknown", code="card_too_large"))
 
     async def tell(self, source: Source, text: str) -> None:
         """One sentence."""
@@ -43,7 +44,7 @@ class Answers:
 
     async def _send(self, source: Source, message: Rendered) -> None:
         try:
-            with translated():
+            with translated(self.words):
                 if source.reply_address:
                     await self._through_address(source, message)
                 else:
@@ -87,10 +88,10 @@ class Answers:
             yield
         except StorageError:
             _log.exception("the database failed, ref %s", reference)
-            await self.tell(source, SLACK.say("storage.down", reference=reference))
+            await self.tell(source, self.words.say("slack.storage.down", reference=reference))
         except (MessageGone, PlaceForbidden, SlowDown) as error:
             _log.warning("Slack refused, ref %s: %s", reference, error)
             await self.tell(source, str(error))
         except Exception:  # noqa: BLE001  # the outermost handler of what people do: everything becomes a sentence
             _log.exception("unexpected error, ref %s", reference)
-            await self.tell(source, SLACK.say("unexpected", reference=reference))
+            await self.tell(source, self.words.say("slack.unexpected", reference=reference))

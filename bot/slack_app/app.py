@@ -27,9 +27,9 @@ from bot.slack_app.people import Admins, People
 from bot.slack_app.replays import Replays
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
 from bot.slack_app.surface import SlackSurface
-from bot.slack_app.words import SLACK
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspaces, workspace_of_token
 from bot.surface import Desk
+from bot.words import ENGLISH, Words
 from coordination.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class SlackApp:
     workspaces: Workspaces
     clients: Clients
     surface: SlackSurface
+    words: Words = ENGLISH
     only_workspace: tuple[str, str] = ("", "")
 
     @asynccontextmanager
@@ -71,14 +72,14 @@ class SlackApp:
             workspaces=self.workspaces,
             clients=self.clients,
             people=_people(self.workspaces, self.clients, self.settings.admins),
-            answers=Answers(self.clients),
+            answers=Answers(self.clients, self.words),
             in_flight=in_flight,
         )
         mode = self.settings.mode
         if isinstance(mode, SocketMode):
-            serving = _by_socket(self._bolt(listeners, ""), mode)
+            serving = _by_socket(self._bolt(listeners, ""), mode, self.words)
         else:
-            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode)
+            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode, self.words)
         async with serving as address:
             yield address
         if not await in_flight.ended(GRACE_SECONDS):
@@ -94,7 +95,7 @@ class SlackApp:
                 signing_secret=signing_secret,
                 authorize=_Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
                 oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,
-                user_facing_authorize_error_message=SLACK.say("refused.workspace"),
+                user_facing_authorize_error_message=self.words.say("slack.refused.workspace"),
                 raise_error_for_unhandled_request=False,
             )
         if has_install_pages:
@@ -105,7 +106,7 @@ class SlackApp:
 
 
 @asynccontextmanager
-async def opened_slack(settings: SlackSettings, database: str) -> AsyncGenerator[SlackApp]:
+async def opened_slack(settings: SlackSettings, database: str, words: Words = ENGLISH) -> AsyncGenerator[SlackApp]:
     """The app, for one workspace or for as many as install it; those are kept in the database.
 
     Raises:
@@ -114,15 +115,15 @@ async def opened_slack(settings: SlackSettings, database: str) -> AsyncGenerator
     """
     mode = settings.mode
     if not isinstance(mode, OAuthMode):
-        yield await open_slack(settings)
+        yield await open_slack(settings, words)
         return
     async with installed_workspaces(
         database, client_id=mode.client_id, client_secret=mode.client_secret, public_address=mode.public_address
     ) as installed:
-        yield slack_app(settings, installed, Clients(settings.address))
+        yield slack_app(settings, installed, Clients(settings.address), words)
 
 
-async def open_slack(settings: SlackSettings) -> SlackApp:
+async def open_slack(settings: SlackSettings, words: Words = ENGLISH) -> SlackApp:
     """The app of the settings' one workspace.
 
     Raises:
@@ -130,31 +131,28 @@ async def open_slack(settings: SlackSettings) -> SlackApp:
     """
     clients = Clients(settings.address)
     if isinstance(settings.mode, OAuthMode):
-        raise ConfigError(["Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN."])
+        raise ConfigError([words.say("slack.no_bot_token")])
     try:
         workspace = await workspace_of_token(clients, settings.mode.bot_token)
     except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN")]) from None
+        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN", words)]) from None
     except (aiohttp.ClientError, TimeoutError, OSError):
-        raise ConfigError(
-            [f"Slack can't be reached at {settings.address}; look at the network, or at SLACK_API_URL."]
-        ) from None
+        raise ConfigError([words.say("slack.unreachable", address=settings.address)]) from None
     only = (workspace.enterprise, workspace.team)
-    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients), only_workspace=only)
+    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients, words), only_workspace=only)
 
 
-def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients) -> SlackApp:
+def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH) -> SlackApp:
     """The app of these workspaces."""
-    return SlackApp(
-        settings=settings, workspaces=workspaces, clients=clients, surface=SlackSurface(workspaces, clients)
-    )
+    surface = SlackSurface(workspaces, clients, words)
+    return SlackApp(settings=settings, workspaces=workspaces, clients=clients, surface=surface, words=words)
 
 
-def _why_not(error: SlackApiError, name: str) -> str:
+def _why_not(error: SlackApiError, name: str, words: Words) -> str:
     code = code_of(error)
     if code in BAD_TOKEN or code == "not_allowed_token_type":
-        return f"Slack does not take the token in {name} ({code}): copy it again from your app's page on api.slack.com."
-    return f"Slack did not accept the start ({code or 'no answer'}); try again in a minute."
+        return words.say("slack.bad_token", variable=name, code=code)
+    return words.say("slack.no_start", code=code or "-")
 
 
 def _people(workspaces: Workspaces, clients: Clients, admins: Admins) -> People:
@@ -202,27 +200,27 @@ def _without_bolts_own_environment() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _by_socket(app: AsyncApp, mode: SocketMode) -> AsyncGenerator[str]:
+async def _by_socket(app: AsyncApp, mode: SocketMode, words: Words) -> AsyncGenerator[str]:
     handler = AsyncSocketModeHandler(app, mode.app_token)
     try:
-        await _connect(handler)
+        await _connect(handler, words)
         yield ""
     finally:
         closing: Callable[[], Awaitable[object]] = handler.close_async
         await closing()
 
 
-async def _connect(handler: AsyncSocketModeHandler) -> None:
+async def _connect(handler: AsyncSocketModeHandler, words: Words) -> None:
     try:
         handler.client.wss_uri = await handler.client.issue_new_wss_url()
     except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN")]) from None
+        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN", words)]) from None
     connecting: Callable[[], Awaitable[object]] = handler.connect_async
     await connecting()
 
 
 @asynccontextmanager
-async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode) -> AsyncGenerator[str]:
+async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode, words: Words) -> AsyncGenerator[str]:
     pages = app.web_app(path=EVENTS_PATH)
     pages.router.add_get("/livez", _alive)
     runner = web.AppRunner(pages, access_log=None, shutdown_timeout=GRACE_SECONDS)
@@ -232,7 +230,7 @@ async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode) -> AsyncGenerator[
         try:
             await site.start()
         except OSError:
-            raise ConfigError([f"Port {mode.port} is taken; name another one with PORT."]) from None
+            raise ConfigError([words.say("slack.port_taken", port=mode.port)]) from None
         host, port = runner.addresses[0][:2]
         yield f"http://{host}:{port}{EVENTS_PATH}"
     finally:

@@ -20,7 +20,6 @@ from bot.slack_app.orders import (
 from bot.slack_app.payloads import Source, readable
 from bot.slack_app.people import People
 from bot.slack_app.render import Rendered
-from bot.slack_app.words import SLACK
 from bot.surface import Desk, MessageGone, PlaceForbidden, Said
 from coordination.domain.person import Person
 
@@ -40,11 +39,11 @@ class Orders:
         """`/massgen …`: the bot may not be in the channel, so it says there first that it heard."""
         order = order_in(readable(text))
         if isinstance(order, AskFor) and not await self._is_heard(source):
-            await self.answers.tell(source, SLACK.say("ask.not_here"))
+            await self.answers.tell(source, self.answers.words.say("slack.ask.not_here"))
             return
         await self.carry_out(source, order)
 
-    async def words(self, source: Source, text: str) -> None:
+    async def mention(self, source: Source, text: str) -> None:
         """A mention or a direct message."""
         await self.carry_out(source, order_in(readable(text)))
 
@@ -52,11 +51,11 @@ class Orders:
         """A message that somebody wants a plan from: the card goes into its thread."""
         prompt = readable(text)
         if not prompt:
-            await self.answers.tell(source, SLACK.say("ask.no_text"))
+            await self.answers.tell(source, self.answers.words.say("slack.ask.no_text"))
             return
         below = replace(source, thread=source.thread or source.message)
         if not await self._is_heard(below):
-            await self.answers.tell(source, SLACK.say("ask.not_here"))
+            await self.answers.tell(source, self.answers.words.say("slack.ask.not_here"))
             return
         await self.carry_out(below, AskFor(prompt))
 
@@ -73,7 +72,7 @@ class Orders:
         """`/massgen-admin …`; the desk looks whether they may."""
         order = admin_order_in(readable(text))
         if order is None:
-            await self.answers.tell(source, SLACK.say("admin.usage"))
+            await self.answers.tell(source, self.answers.words.say("slack.admin.usage"))
             return
         by = await self.people.person(source.workspace, source.user, source.called)
         said = await self.desk.admin(
@@ -97,7 +96,7 @@ class Orders:
             case ShowRun(run=run):
                 return await self.desk.show(by, place, run)
             case CancelRun(run=""):
-                return SLACK.say("cancel.which", command=COMMAND)
+                return self.answers.words.say("slack.cancel.which", command=COMMAND)
             case CancelRun(run=run):
                 return await self.desk.cancel(by, place, run)
             case RetryRun(run=run):
@@ -111,8 +110,10 @@ class Orders:
     async def _is_heard(self, source: Source) -> bool:
         """Whether the bot can post where the card will go; the person sees that it begins."""
         try:
-            with translated():
-                await self.answers.beside(source, Rendered(text=escaped(SLACK.say("ask.started")), blocks=[]))
+            with translated(self.answers.words):
+                await self.answers.beside(
+                    source, Rendered(text=escaped(self.answers.words.say("slack.ask.started")), blocks=[])
+                )
         except (MessageGone, PlaceForbidden):
             return False
         return True

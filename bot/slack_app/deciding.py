@@ -40,7 +40,7 @@ class Clicks:
         if press is not None and verb is Verb.DETAILS:
             await self._details(click, press.run)
         elif verb in {Verb.REJECT, Verb.CHANGE}:
-            await self._open(click.source, text_modal(Verb(verb), opened_by(click)))
+            await self._open(click.source, text_modal(Verb(verb), opened_by(click), self.answers.words))
         else:
             await self._act(click.source, click.button, click.text)
 
@@ -69,16 +69,16 @@ class Clicks:
         await self.answers.show(source, said.private)
 
     async def _details(self, click: Click, run: str) -> None:
-        view = await self._open(click.source, waiting_modal())
+        view = await self._open(click.source, waiting_modal(self.answers.words))
         if view:
             await self._show_page(click.source, opened_by(click, run), view)
 
     async def _show_page(self, source: Source, opened: Opened, view: str) -> None:
         by = await self.people.person(source.workspace, source.user, source.called)
         pages = await self.desk.details(by, source.place, opened.run)
-        with translated():
+        with translated(self.answers.words):
             client = self.clients.steady(source.workspace.token)
-            await client.views_update(view_id=view, view=details_modal(pages, opened))
+            await client.views_update(view_id=view, view=details_modal(pages, opened, self.answers.words))
 
     async def _open(self, source: Source, view: Block) -> str:
         """Open a view, and return its id; a click that was sent again opens none."""
@@ -89,7 +89,7 @@ class Clicks:
             if code_of(error) in _TOO_LATE:
                 _log.info("a view came too late, or twice")
                 return ""
-            with translated():
+            with translated(self.answers.words):
                 raise
         made: object = opened.get("view")
         return str(made.get("id", "")) if isinstance(made, dict) else ""

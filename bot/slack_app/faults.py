@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack_app.words import SLACK
 from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.words import Words
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ LOST_SECONDS = 5.0
 
 
 @contextmanager
-def translated() -> Generator[None]:
+def translated(words: Words) -> Generator[None]:
     """Turn what Slack's library raises into the errors of a surface.
 
     Raises:
@@ -38,13 +38,13 @@ def translated() -> Generator[None]:
     try:
         yield
     except SlackApiError as error:
-        raise surface_error(error) from None
+        raise surface_error(error, words) from None
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         _log.warning("Slack did not answer: %s", type(error).__name__)
         raise SlowDown(LOST_SECONDS) from None
 
 
-def surface_error(error: SlackApiError) -> Exception:
+def surface_error(error: SlackApiError, words: Words) -> Exception:
     """The error of a surface that stands for one of Slack's."""
     status, code = status_of(error), code_of(error)
     if status == 429 or code in {"ratelimited", "rate_limited"}:
@@ -56,22 +56,22 @@ def surface_error(error: SlackApiError) -> Exception:
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
-    return PlaceForbidden(_forbidden(error, code))
+    return PlaceForbidden(_forbidden(error, code, words))
 
 
-def _forbidden(error: SlackApiError, code: str) -> str:
+def _forbidden(error: SlackApiError, code: str, words: Words) -> str:
     if code == "missing_scope":
-        return SLACK.say("refused.scope", scope=str(_data(error).get("needed", "")))
+        return words.say("slack.refused.scope", scope=str(_data(error).get("needed", "")))
     if code in NOT_HERE:
-        return SLACK.say("refused.channel")
+        return words.say("slack.refused.channel")
     if code in UNCHANGEABLE:
-        return SLACK.say("refused.update", code=code)
+        return words.say("slack.refused.update", code=code)
     if code in BAD_TOKEN:
-        return SLACK.say("refused.token", code=code)
+        return words.say("slack.refused.token", code=code)
     if code == "is_archived":
-        return SLACK.say("refused.archived")
+        return words.say("slack.refused.archived")
     _log.error("Slack refused: %s", code or error)
-    return SLACK.say("refused.unknown", code=code or "-")
+    return words.say("slack.refused.unknown", code=code or "-")
 
 
 def code_of(error: SlackApiError) -> str:

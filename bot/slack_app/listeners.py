@@ -92,7 +92,7 @@ class Listeners:
         workspace = await self._workspace(context)
         if workspace is not None and not text_in(body, "event", "bot_id") and text_in(body, "event", "user"):
             text = without_mention(text_in(body, "event", "text"), workspace.bot_user)
-            await self._handled(event_source(body, workspace), lambda source: self._orders.words(source, text))
+            await self._handled(event_source(body, workspace), lambda source: self._orders.mention(source, text))
 
     async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
         """A direct message: the app's own tab. Changes and deletions of messages say nothing new."""
@@ -145,8 +145,8 @@ class Listeners:
 
     async def _publish(self, source: Source) -> None:
         by = await self.people.person(source.workspace, source.user)
-        view = home_view(await self.desk.home(by))
-        with translated():
+        view = home_view(await self.desk.home(by), self.answers.words)
+        with translated(self.answers.words):
             await self.clients.steady(source.workspace.token).views_publish(user_id=source.user, view=view)
 
     async def _workspace(self, context: AsyncBoltContext) -> Workspace | None:

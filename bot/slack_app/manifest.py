@@ -7,14 +7,14 @@ from bot.slack_app.asking import ADMIN_COMMAND, COMMAND
 from bot.slack_app.installations import REDIRECT_PATH
 from bot.slack_app.listeners import SHORTCUT
 from bot.slack_app.manifest_scopes import AGENT_SCOPE, CHAT_TOOL_SCOPES, SCOPES
-from bot.slack_app.words import SLACK
+from bot.words import ENGLISH, Words
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 AGENT_EVENTS = ("agent_session_stopped",)
 INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 
 
-def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False) -> str:
+def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False, words: Words = ENGLISH) -> str:
     """The manifest as JSON: for Socket Mode, or for HTTP at this address."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
     more = {*(CHAT_TOOL_SCOPES if has_chat_tools else ()), *((AGENT_SCOPE,) if is_agent else ())}
@@ -26,12 +26,12 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
         {
             "_metadata": {"major_version": 2, "minor_version": 0},
             "display_information": {
-                "name": SLACK.say("manifest.name"),
-                "description": SLACK.say("manifest.description"),
-                "long_description": SLACK.say("manifest.long_description"),
+                "name": words.say("slack.manifest.name"),
+                "description": words.say("slack.manifest.description"),
+                "long_description": words.say("slack.manifest.long_description"),
                 "background_color": "#1f3a5f",
             },
-            "features": _features(address, is_agent=is_agent),
+            "features": _features(address, is_agent=is_agent, words=words),
             "oauth_config": {**redirects, "scopes": {"bot": scopes}},
             "settings": {
                 "event_subscriptions": {**request, "bot_events": events},
@@ -46,8 +46,8 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
     )
 
 
-def _features(address: str, *, is_agent: bool) -> dict[str, object]:
-    agent: dict[str, object] = {"agent_view": {"agent_description": SLACK.say("manifest.description")}}
+def _features(address: str, *, is_agent: bool, words: Words) -> dict[str, object]:
+    agent: dict[str, object] = {"agent_view": {"agent_description": words.say("slack.manifest.description")}}
     return {
         **(agent if is_agent else {}),
         "app_home": {
@@ -55,27 +55,27 @@ def _features(address: str, *, is_agent: bool) -> dict[str, object]:
             "messages_tab_enabled": True,
             "messages_tab_read_only_enabled": False,
         },
-        "bot_user": {"display_name": SLACK.say("manifest.bot"), "always_online": True},
+        "bot_user": {"display_name": words.say("slack.manifest.bot"), "always_online": True},
         "shortcuts": [
             {
-                "name": SLACK.say("manifest.shortcut"),
+                "name": words.say("slack.manifest.shortcut"),
                 "type": "message",
                 "callback_id": SHORTCUT,
-                "description": SLACK.say("manifest.shortcut_description"),
+                "description": words.say("slack.manifest.shortcut_description"),
             }
         ],
         "slash_commands": [
-            _command(COMMAND, "command", address),
-            _command(ADMIN_COMMAND, "admin", address),
+            _command(COMMAND, "command", address, words),
+            _command(ADMIN_COMMAND, "admin", address, words),
         ],
     }
 
 
-def _command(command: str, name: str, address: str) -> dict[str, object]:
+def _command(command: str, name: str, address: str, words: Words) -> dict[str, object]:
     made: dict[str, object] = {
         "command": command,
-        "description": SLACK.say(f"manifest.{name}"),
-        "usage_hint": SLACK.say(f"manifest.{name}_hint"),
+        "description": words.say(f"slack.manifest.{name}"),
+        "usage_hint": words.say(f"slack.manifest.{name}_hint"),
         "should_escape": True,
     }
     return {**made, "url": address} if address else made

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bot.slack_app.faults import translated
 from bot.slack_app.workspaces import Clients, Workspace, Workspaces
 from bot.surface import MessageGone, PlaceForbidden, SlowDown
+from bot.words import ENGLISH
 from coordination.domain.person import Person
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class People:
         if known is not None and self.now() - known[0] < FRESH_SECONDS:
             return known[1]
         try:
-            with translated():
+            with translated(ENGLISH):
                 answer = await self.clients.steady(workspace.token).users_info(user=user)
         except (MessageGone, PlaceForbidden, SlowDown) as error:
             _log.warning("Slack tells nothing about a person: %s", error)
@@ -86,7 +87,7 @@ class People:
             return known[1]
         groups: dict[str, tuple[str, ...]] = {}
         try:
-            with translated():
+            with translated(ENGLISH):
                 answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
             groups = _members_in(answer.get("usergroups"))
         except (MessageGone, PlaceForbidden, SlowDown) as error:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from bot.cards import Argument, CallItem, CallList, Line, Mark, Span
 from bot.slack_app.blocks import Block, code, escaped, fences, packed, prose, section, weight, words_of
 from bot.slack_app.limits import within
-from bot.slack_app.words import SLACK
+from bot.words import Words
 
 MARKS = {
     Mark.WAITING: "○",
@@ -47,17 +47,17 @@ class Fitted:
 Pieces: TypeAlias = tuple[list[str], int]
 
 
-def fitted_calls(calls: CallList, room: Room) -> Fitted:
+def fitted_calls(calls: CallList, room: Room, words: Words) -> Fitted:
     """The calls as far as there is room."""
     if calls.is_compact:
-        return _receipts(calls.calls, room)
+        return _receipts(calls.calls, room, words)
     total = sum(_length(call) for call in calls.calls)
     for cap in (None, *_CAPS) if total < room.weight else _CAPS:
-        made = [_call(call, cap) for call in calls.calls]
+        made = [_call(call, cap, words) for call in calls.calls]
         fitted = Fitted(blocks=tuple(_blocks(parts for parts, _ in made)), hidden=sum(count for _, count in made))
         if room.holds(fitted.blocks):
             return fitted
-    return _first_calls(calls.calls, room)
+    return _first_calls(calls.calls, room, words)
 
 
 def _blocks(calls: Iterable[list[str]]) -> list[Block]:
@@ -68,11 +68,11 @@ def _blocks(calls: Iterable[list[str]]) -> list[Block]:
     return packed(part for parts in each for part in parts)
 
 
-def _first_calls(calls: Sequence[CallItem], room: Room) -> Fitted:
+def _first_calls(calls: Sequence[CallItem], room: Room, words: Words) -> Fitted:
     """As many calls as there is room for, each much shortened; the rest is only counted."""
-    made = [_call(call, _CAPS[-1]) for call in calls]
+    made = [_call(call, _CAPS[-1], words) for call in calls]
     for shown in range(len(calls) - 1, -1, -1):
-        rest = SLACK.say("cut.calls", count=len(calls) - shown)
+        rest = words.say("slack.cut.calls", count=len(calls) - shown)
         blocks = [*packed(part for parts, _ in made[:shown] for part in parts), section(rest)]
         if room.holds(blocks) or not shown:
             hidden = sum(count for _, count in made[:shown]) + sum(_length(call) for call in calls[shown:])
@@ -84,19 +84,19 @@ def _length(call: CallItem) -> int:
     return len(call.server) + len(call.tool) + sum(len(each.name) + len(each.text) for each in call.arguments)
 
 
-def _call(call: CallItem, cap: int | None) -> Pieces:
+def _call(call: CallItem, cap: int | None, words: Words) -> Pieces:
     notes = escaped(", ".join(call.notes))
     server, tool = within(call.server, _NAME), within(call.tool, _NAME)
     hidden = len(call.server) - len(server) + len(call.tool) - len(tool)
     parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  _{notes}_" if notes else "")]
     for argument in call.arguments:
-        pieces, count = _argument(argument, cap)
+        pieces, count = _argument(argument, cap, words)
         parts += pieces
         hidden += count
     return parts, hidden
 
 
-def _argument(argument: Argument, cap: int | None) -> Pieces:
+def _argument(argument: Argument, cap: int | None, words: Words) -> Pieces:
     name = within(argument.name, _NAME)
     lost = len(argument.name) - len(name)
     label = f"{code(name)}\n" if name else ""
@@ -107,7 +107,7 @@ def _argument(argument: Argument, cap: int | None) -> Pieces:
     head, tail = _ends(text, cap)
     hidden = len(text) - len(head) - len(tail)
     first, *rest = fences(head)
-    middle = f"_{SLACK.say('cut.argument', number=f'{hidden:,}')}_"
+    middle = f"_{words.say('slack.cut.argument', number=words.number(hidden))}_"
     return [label + first, *rest, middle, *fences(tail)], lost + hidden
 
 
@@ -123,14 +123,14 @@ def _ends(text: str, cap: int) -> tuple[str, str]:
     return head, tail
 
 
-def _receipts(calls: Sequence[CallItem], room: Room) -> Fitted:
+def _receipts(calls: Sequence[CallItem], room: Room, words: Words) -> Fitted:
     """What became of each call, shortened as much as need be."""
     for cap in _RECEIPT_CAPS:
         block = prose([_receipt(call, cap) for call in calls])
         if block is not None and room.holds([block]):
             return Fitted(blocks=(block,))
     for shown in range(len(calls) - 1, -1, -1):
-        rest = (Span(SLACK.say("cut.receipts", count=len(calls) - shown)),)
+        rest = (Span(words.say("slack.cut.receipts", count=len(calls) - shown)),)
         block = prose([*(_receipt(call, 0) for call in calls[:shown]), rest])
         if block is not None and room.holds([block]):
             return Fitted(blocks=(block,))

@@ -30,8 +30,8 @@ from bot.slack_app.limits import (
     within,
 )
 from bot.slack_app.plan_blocks import Fitted, Room, fitted_calls
-from bot.slack_app.words import SLACK
 from bot.surface import ButtonIds, CardTooLarge
+from bot.words import ENGLISH, Words
 
 SIGNS = {
     Tone.WORKING: "🟡",
@@ -88,32 +88,37 @@ class Rendered:
     needs_files: bool = False
 
 
-def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAttached = NotAttached()) -> Rendered:
+def rendered(
+    card: Card,
+    ids: ButtonIds | None = None,
+    files: Attached | NotAttached = NotAttached(),
+    words: Words = ENGLISH,
+) -> Rendered:
     """A card as a message; without ids it has no buttons.
 
     Raises:
         CardTooLarge: the plan does not fit, and there is nothing to attach.
     """
-    before, after = _sections(card)
+    before, after = _sections(card, words)
     head = _head(card)
     foot = [block for block in [context(card.footer)] if block is not None]
-    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring())
-    fitted = _fitted(card, [*head, *before, *after, *measured, *foot])
+    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring(), words)
+    fitted = _fitted(card, [*head, *before, *after, *measured, *foot], words)
     notice: list[Block] = []
     buttons = card.buttons
     needs_files = fitted.hidden > 0 and isinstance(files, NotAttached)
     if fitted.hidden:
         if not card.attachments:
             raise CardTooLarge
-        notice = [_notice(fitted.hidden, files)]
+        notice = [_notice(fitted.hidden, files, words)]
     if needs_files:
         buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
-    actions = actions_of(buttons, card.menu, ids)
+    actions = actions_of(buttons, card.menu, ids, words)
     blocks = [*head, *before, *fitted.blocks, *notice, *after, *actions, *foot]
     return Rendered(text=message_text(card), blocks=blocks, needs_files=needs_files)
 
 
-def _fitted(card: Card, used: Sequence[Block]) -> Fitted:
+def _fitted(card: Card, used: Sequence[Block], words: Words) -> Fitted:
     """The card's calls in what the rest of the message leaves free."""
     fitted = Fitted(blocks=())
     lists = [section for section in card.sections if isinstance(section, CallList)]
@@ -122,7 +127,7 @@ def _fitted(card: Card, used: Sequence[Block]) -> Fitted:
             blocks=(BLOCKS_IN_MESSAGE - 1 - len(used) - len(fitted.blocks)) // (len(lists) - number),
             weight=(ALL_BLOCKS - _MARGIN - weight(used) - weight(fitted.blocks)) // (len(lists) - number),
         )
-        more = fitted_calls(section, free)
+        more = fitted_calls(section, free, words)
         fitted = Fitted(blocks=(*fitted.blocks, *more.blocks), hidden=fitted.hidden + more.hidden)
     return fitted
 
@@ -150,7 +155,7 @@ def _head(card: Card) -> list[Block]:
     return blocks
 
 
-def _sections(card: Card) -> tuple[list[Block], list[Block]]:
+def _sections(card: Card, words: Words) -> tuple[list[Block], list[Block]]:
     """What stands before the calls, and what after them."""
     has_calls = any(isinstance(each, CallList) and not each.is_compact for each in card.sections)
     left = _PROSE_BESIDE_CALLS if has_calls else _PROSE
@@ -161,28 +166,28 @@ def _sections(card: Card) -> tuple[list[Block], list[Block]]:
         if isinstance(section, CallList):
             is_after = True
             continue
-        block, taken = _section(section, left)
+        block, taken = _section(section, left, words)
         left = max(200, left - taken)
         if block is not None:
             (after if is_after else before).append(block)
     return before, after
 
 
-def _section(section: Paragraph | StatusList | Alert, room: int) -> tuple[Block | None, int]:
+def _section(section: Paragraph | StatusList | Alert, room: int, words: Words) -> tuple[Block | None, int]:
     match section:
         case Paragraph(lines=lines, is_quoted=is_quoted):
-            kept = shortened(lines, room)
+            kept = shortened(lines, room, words)
             block = prose(kept, is_quoted=is_quoted)
             return block, sum(len(words_of(line)) + 60 * len(line) for line in kept)
         case Alert(line=line):
-            return prose([(Span("⚠️ ", "bold"), *shortened([line], 1_000)[0])]), 0
+            return prose([(Span("⚠️ ", "bold"), *shortened([line], 1_000, words)[0])]), 0
         case StatusList(rows=rows):
-            return _tasks(rows), 0
+            return _tasks(rows, words), 0
         case _:
             assert_never(section)
 
 
-def shortened(lines: Sequence[Line], room: int) -> list[Line]:
+def shortened(lines: Sequence[Line], room: int, words: Words = ENGLISH) -> list[Line]:
     """Lines of at most about so many characters, markup included; a cut says how much it took."""
     kept: list[Line] = []
     left = room
@@ -193,19 +198,19 @@ def shortened(lines: Sequence[Line], room: int) -> list[Line]:
         cost = units(text) + 60 * (len(line) + 1)
         if cost > left:
             begin = text[: max(0, left - 120) // 2]
-            number = f"{total - shown - len(begin):,}"
-            return [*kept, (Span(begin), Span(SLACK.say("cut.prose", number=number), "quiet"))]
+            number = words.number(total - shown - len(begin))
+            return [*kept, (Span(begin), Span(words.say("slack.cut.prose", number=number), "quiet"))]
         kept.append(line)
         left -= cost
         shown += len(text)
     return kept
 
 
-def _tasks(rows: Sequence[StatusRow]) -> Block | None:
+def _tasks(rows: Sequence[StatusRow], words: Words) -> Block | None:
     """Slack's own list of tasks: one per agent."""
     tasks: list[Block] = []
     for number, row in enumerate(rows[:PLAN_TASKS], 1):
-        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60)
+        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60, words)
         task: Block = {
             "type": "task_card",
             "task_id": f"agent{number}",
@@ -215,13 +220,15 @@ def _tasks(rows: Sequence[StatusRow]) -> Block | None:
         if elements := rich(line):
             task["details"] = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
         tasks.append(task)
-    return {"type": "plan", "title": SLACK.say("agents"), "tasks": tasks} if tasks else None
+    return {"type": "plan", "title": words.say("slack.agents"), "tasks": tasks} if tasks else None
 
 
-def _notice(hidden: int, files: Attached | NotAttached) -> Block:
+def _notice(hidden: int, files: Attached | NotAttached, words: Words) -> Block:
     match files:
         case Attached(links=links):
-            said: list[Block] = [{"type": "text", "text": SLACK.say("files.attached", number=f"{hidden:,}")}]
+            said: list[Block] = [
+                {"type": "text", "text": words.say("slack.files.attached", number=words.number(hidden))}
+            ]
             for number, link in enumerate(links):
                 if number:
                     said.append({"type": "text", "text": ", "})
@@ -231,8 +238,8 @@ def _notice(hidden: int, files: Attached | NotAttached) -> Block:
                     else {"type": "text", "text": link.name}
                 )
         case NotAttached(reason=reason):
-            key = "files.failed" if reason else "files.pending"
-            said = [{"type": "text", "text": SLACK.say(key, reason=reason), "style": {"bold": True}}]
+            key = "slack.files.failed" if reason else "slack.files.pending"
+            said = [{"type": "text", "text": words.say(key, reason=reason), "style": {"bold": True}}]
         case _:
             assert_never(files)
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": said}]}

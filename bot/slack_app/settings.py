@@ -6,10 +6,10 @@ from pathlib import Path
 
 from bot.slack_app.people import Admins
 from bot.slack_app.workspaces import SLACK_API
+from bot.words import Words, words_for
 from coordination.errors import ConfigError
 
 DEFAULT_PORT = 3000
-_NEEDS_ONE = "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; docs/slack.md says where it is."
 _NAMES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
 
 
@@ -58,16 +58,17 @@ def slack_settings(environ: Mapping[str, str]) -> SlackSettings:
     Raises:
         ConfigError: something is missing, or is not what its name says.
     """
-    values, complaints = _secrets(environ)
-    port = _port(environ, complaints)
-    mode = _mode(environ, values, port, complaints) if not complaints else None
+    words = words_for(environ)
+    values, complaints = _secrets(environ, words)
+    port = _port(environ, complaints, words)
+    mode = _mode(environ, values, port, complaints, words) if not complaints else None
     if mode is None or complaints:
         raise ConfigError(complaints)
     return SlackSettings(mode=mode, address=api_address(environ), admins=named_admins(environ))
 
 
 def _mode(
-    environ: Mapping[str, str], values: Mapping[str, str], port: int, complaints: list[str]
+    environ: Mapping[str, str], values: Mapping[str, str], port: int, complaints: list[str], words: Words
 ) -> SocketMode | HttpMode | OAuthMode | None:
     """A bot token means one workspace, whatever else is there: many are served only by an app without one."""
     bot, app, secret = values["SLACK_BOT_TOKEN"], values["SLACK_APP_TOKEN"], values["SLACK_SIGNING_SECRET"]
@@ -75,7 +76,7 @@ def _mode(
     host = environ.get("HOST") or "0.0.0.0"  # noqa: S104  # Slack must reach it
     if not bot and client_id and client_secret:
         if not secret:
-            complaints.append("Put the signing secret of your Slack app into SLACK_SIGNING_SECRET.")
+            complaints.append(words.say("slack.needs_secret"))
             return None
         return OAuthMode(
             client_id=client_id,
@@ -86,16 +87,13 @@ def _mode(
             port=port,
         )
     if not bot:
-        complaints.append(_NEEDS_ONE)
+        complaints.append(words.say("slack.needs_token"))
         return None
     if app:
         return SocketMode(bot_token=bot, app_token=app)
     if secret:
         return HttpMode(bot_token=bot, signing_secret=secret, host=host, port=port)
-    complaints.append(
-        "Put the app token (xapp-…) into SLACK_APP_TOKEN for Socket Mode, or the signing secret into "
-        "SLACK_SIGNING_SECRET for HTTP; docs/slack.md says where they are."
-    )
+    complaints.append(words.say("slack.needs_mode"))
     return None
 
 
@@ -111,7 +109,7 @@ def named_admins(environ: Mapping[str, str]) -> Admins:
     return Admins(names=frozenset(name.removeprefix("slack:") for name in names))
 
 
-def _secrets(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def _secrets(environ: Mapping[str, str], words: Words) -> tuple[dict[str, str], list[str]]:
     """The secrets, each from its variable or from the file that `NAME_FILE` names."""
     values: dict[str, str] = {}
     complaints: list[str] = []
@@ -121,19 +119,19 @@ def _secrets(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             try:
                 value = Path(path).read_text(encoding="utf-8")
             except OSError:
-                complaints.append(f"The file that {name}_FILE names can't be read.")
+                complaints.append(words.say("slack.unreadable_file", variable=f"{name}_FILE"))
         value = value.strip()
         if value and not value.startswith(_NAMES.get(name, "")):
-            complaints.append(f"{name} must begin with {_NAMES[name]}: another token stands there.")
+            complaints.append(words.say("slack.other_token", variable=name, start=_NAMES[name]))
         values[name] = value
     return values, complaints
 
 
-def _port(environ: Mapping[str, str], complaints: list[str]) -> int:
+def _port(environ: Mapping[str, str], complaints: list[str], words: Words) -> int:
     value = environ.get("PORT", "")
     if not value:
         return DEFAULT_PORT
     if value.isdecimal() and int(value) < 65_536:
         return int(value)
-    complaints.append("PORT must be a number below 65536.")
+    complaints.append(words.say("slack.bad_port"))
     return DEFAULT_PORT

@@ -18,7 +18,6 @@ from bot.cards import Card, Tone
 from bot.slack_app.faults import translated
 from bot.slack_app.manifest_scopes import AGENT_SCOPE
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
-from bot.slack_app.words import SLACK
 from bot.slack_app.workspaces import Clients, Workspaces, in_tenant
 from bot.surface import (
     ButtonIds,
@@ -29,6 +28,7 @@ from bot.surface import (
     Posted,
     SlowDown,
 )
+from bot.words import ENGLISH, Words
 from coordination.domain.person import Person
 
 _log = logging.getLogger(__name__)
@@ -43,16 +43,17 @@ class SlackSurface:
 
     name: Literal["discord", "slack"] = "slack"
 
-    def __init__(self, workspaces: Workspaces, clients: Clients) -> None:
+    def __init__(self, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH) -> None:
         """Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
         self._workspaces = workspaces
         self._clients = clients
+        self._words = words
         self._attached: OrderedDict[str, Attached] = OrderedDict()
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
     async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
-        message = rendered(card, ids)
+        message = rendered(card, ids, words=self._words)
         posted = await self._post(place, message)
         if message.needs_files:
             await self._complete(posted, card, ids)
@@ -68,17 +69,17 @@ class SlackSurface:
             _log.warning("a card can't be completed: %s", error)
         except SlowDown:
             client = self._clients.steady(await self._token(posted.place))
-            with translated():
+            with translated(self._words):
                 await client.chat_delete(channel=posted.place.channel, ts=posted.message)
             raise
 
     async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
         """Make a message show this card."""
-        message = rendered(card, ids, self._files_below(posted, card))
+        message = rendered(card, ids, self._files_below(posted, card), self._words)
         if message.needs_files:
-            message = rendered(card, ids, await self._attach(posted, card))
+            message = rendered(card, ids, await self._attach(posted, card), self._words)
         client = self._clients.steady(await self._token(posted.place))
-        with translated():
+        with translated(self._words):
             await client.chat_update(
                 channel=posted.place.channel,
                 ts=posted.message,
@@ -98,7 +99,7 @@ class SlackSurface:
 
     async def say(self, place: Place, card: Card) -> Posted:
         """Post a card without buttons."""
-        message = rendered(card)
+        message = rendered(card, words=self._words)
         posted = await self._post(place, message)
         if message.needs_files:
             await self._attach(posted, card)
@@ -106,10 +107,10 @@ class SlackSurface:
 
     async def whisper(self, person: Person, place: Place, card: Card) -> None:
         """Show a card to one person in the channel; where that can't be, in a direct message, or not at all."""
-        message = rendered(card)
+        message = rendered(card, words=self._words)
         client = self._clients.once(await self._token(place))
         try:
-            with translated():
+            with translated(self._words):
                 await client.chat_postEphemeral(
                     channel=place.channel,
                     user=person.id,
@@ -124,7 +125,7 @@ class SlackSurface:
 
     async def _direct(self, client: AsyncWebClient, person: Person, message: Rendered) -> None:
         try:
-            with translated():
+            with translated(self._words):
                 opened = await client.conversations_open(users=[person.id])
                 channel: object = (opened.get("channel") or {}).get("id")
                 await _send(client, str(channel), "", message)
@@ -133,14 +134,14 @@ class SlackSurface:
 
     async def _post(self, place: Place, message: Rendered) -> Posted:
         client = self._clients.once(await self._token(place))
-        with translated():
+        with translated(self._words):
             sent = await _send(client, place.channel, place.thread, message)
         return Posted(place=place, message=sent)
 
     async def _token(self, place: Place) -> str:
         workspace = await in_tenant(self._workspaces, place.tenant)
         if workspace is None:
-            raise PlaceForbidden(SLACK.say("refused.token", code="not_installed"))
+            raise PlaceForbidden(self._words.say("slack.refused.token", code="not_installed"))
         return workspace.token
 
     async def _show_session(self, posted: Posted, card: Card) -> None:
@@ -172,7 +173,7 @@ class SlackSurface:
         for _ in range(_UPLOAD_TRIES):
             await asyncio.sleep(pause)
             try:
-                with translated():
+                with translated(self._words):
                     links = await _upload(client, posted, card)
             except SlowDown as error:
                 pause = error.seconds

@@ -7,29 +7,29 @@ from bot.slack_app.blocks import Block, plain
 from bot.slack_app.limits import BLOCKS_IN_VIEW, BUTTON_TEXT, INPUT_TEXT, MODAL_TITLE, PRIVATE_METADATA
 from bot.slack_app.payloads import Opened
 from bot.slack_app.render import rendered
-from bot.slack_app.words import SLACK
+from bot.words import Words
 
 SUBMITTED = "decision_text"
 DETAILS = "details"
 PAGE = "page"
 
 
-def text_modal(verb: Verb, opened: Opened) -> Block:
+def text_modal(verb: Verb, opened: Opened, words: Words) -> Block:
     """Asks for the reason of a no, or for the wanted changes."""
     name = "change" if verb is Verb.CHANGE else "reason"
     return {
         "type": "modal",
         "callback_id": SUBMITTED,
-        "title": plain(SLACK.say(f"modal.{name}.title"), MODAL_TITLE),
-        "submit": plain(SLACK.say(f"modal.{name}.submit"), MODAL_TITLE),
-        "close": plain(SLACK.say("modal.close"), MODAL_TITLE),
+        "title": plain(words.say(f"slack.modal.{name}.title"), MODAL_TITLE),
+        "submit": plain(words.say(f"slack.modal.{name}.submit"), MODAL_TITLE),
+        "close": plain(words.say("slack.modal.close"), MODAL_TITLE),
         "private_metadata": opened.packed()[:PRIVATE_METADATA],
         "blocks": [
             {
                 "type": "input",
                 "block_id": "text",
                 "optional": verb is not Verb.CHANGE,
-                "label": plain(SLACK.say(f"modal.{name}.label"), 2_000),
+                "label": plain(words.say(f"slack.modal.{name}.label"), 2_000),
                 "element": {
                     "type": "plain_text_input",
                     "action_id": "text",
@@ -41,20 +41,20 @@ def text_modal(verb: Verb, opened: Opened) -> Block:
     }
 
 
-def waiting_modal() -> Block:
+def waiting_modal(words: Words) -> Block:
     """Stands there while the details are read: Slack lets a view be opened for three seconds only."""
-    line: Block = {"type": "section", "text": plain(SLACK.say("modal.details.loading"), 200)}
-    return _details([line], "")
+    line: Block = {"type": "section", "text": plain(words.say("slack.modal.details.loading"), 200)}
+    return _details([line], "", words)
 
 
-def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
+def details_modal(pages: Sequence[Card], opened: Opened, words: Words) -> Block:
     """One page of everything about a plan."""
     page = min(max(0, opened.page), max(0, len(pages) - 1))
-    blocks = rendered(pages[page]).blocks[: BLOCKS_IN_VIEW - 2] if pages else []
+    blocks = rendered(pages[page], words=words).blocks[: BLOCKS_IN_VIEW - 2] if pages else []
     if len(pages) > 1:
-        number = SLACK.say("modal.details.page", number=page + 1, pages=len(pages))
+        number = words.say("slack.modal.details.page", number=page + 1, pages=len(pages))
         blocks.append({"type": "context", "elements": [plain(number, 200)]})
-        blocks.append({"type": "actions", "elements": _turns(page, len(pages))})
+        blocks.append({"type": "actions", "elements": _turns(page, len(pages), words)})
     here = Opened(
         button=opened.button,
         channel=opened.channel,
@@ -63,10 +63,10 @@ def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
         run=opened.run,
         page=page,
     )
-    return _details(blocks, here.packed())
+    return _details(blocks, here.packed(), words)
 
 
-def _turns(page: int, count: int) -> list[Block]:
+def _turns(page: int, count: int, words: Words) -> list[Block]:
     turns: list[Block] = []
     for name, to in (("back", page - 1), ("next", page + 1)):
         if 0 <= to < count:
@@ -74,24 +74,24 @@ def _turns(page: int, count: int) -> list[Block]:
                 {
                     "type": "button",
                     "action_id": f"{PAGE}_{name}",
-                    "text": plain(SLACK.say(f"page.{name}"), BUTTON_TEXT),
+                    "text": plain(words.say(f"slack.page.{name}"), BUTTON_TEXT),
                     "value": str(to),
                 }
             )
     return turns
 
 
-def _details(blocks: list[Block], metadata: str) -> Block:
+def _details(blocks: list[Block], metadata: str, words: Words) -> Block:
     return {
         "type": "modal",
         "callback_id": DETAILS,
-        "title": plain(SLACK.say("modal.details.title"), MODAL_TITLE),
-        "close": plain(SLACK.say("modal.close"), MODAL_TITLE),
+        "title": plain(words.say("slack.modal.details.title"), MODAL_TITLE),
+        "close": plain(words.say("slack.modal.close"), MODAL_TITLE),
         "private_metadata": metadata,
         "blocks": blocks,
     }
 
 
-def home_view(card: Card) -> Block:
+def home_view(card: Card, words: Words) -> Block:
     """The App Home of one person."""
-    return {"type": "home", "blocks": rendered(card).blocks}
+    return {"type": "home", "blocks": rendered(card, words=words).blocks}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bot.words_english.cards import CARDS, STORY
 from bot.words_english.chat_discord import DISCORD
+from bot.words_english.chat_slack import SLACK
 from bot.words_english.desk import ADMIN, DESK, KEEPER, REFUSALS
 from bot.words_english.terminal import COMMANDS, CONSOLE, ERRORS, HELP, NEXT
 
@@ -18,5 +19,6 @@ ENGLISH_TEXTS: Mapping[str, str] = {
     **HELP,
     **ERRORS,
     **DISCORD,
+    **SLACK,
     **_CHATS,
 }

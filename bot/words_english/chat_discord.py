@@ -80,7 +80,7 @@ DISCORD = {
         "Discord refuses the token in DISCORD_BOT_TOKEN; copy it again from your application's Bot page."
     ),
     "discord.unreachable": "Discord can't be reached; check the network and try again.",
-    "discord.bad_address": "{variable} is not an address that begins with {schemes}.",
+    "discord.bad_address": "{variable} is not an address that begins with one of these: {schemes}.",
     "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT must be a number from 0 to 65535.",
     "discord.ready": "Logged in as {name}. Ctrl-C or SIGTERM ends it.",
     "discord.health": "Health on port {port}: /live and /ready.",

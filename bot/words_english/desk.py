@@ -95,9 +95,14 @@ REFUSALS = {
     "refusal.other_tenant": "There is no such run here.",
     "refusal.nothing_to_decide": "There is nothing to decide: {state}.",
     "refusal.nothing_to_cancel": "There is nothing to cancel: {state}.",
+    "refusal.doubt_first": (
+        "A call of this run may or may not have happened. Say what became of it, or stop there, instead."
+    ),
     "refusal.nothing_to_resolve": "No call of this run waits for such a word.",
     "refusal.not_yours": "Only {requester}, an approver or an administrator can cancel this run.",
     "refusal.empty_change": "Say what should be different: the wanted change is empty.",
+    "refusal.empty_prompt": "Say what the agents should do: the request is empty.",
+    "refusal.long_prompt": "The request is longer than {most} characters, which is the limit. Shorten it.",
 }
 
 KEEPER = {
@@ -106,7 +111,6 @@ KEEPER = {
     "keeper.superseded_line": "There is a newer card for run {run}. This one does nothing any more.",
     "keeper.thread": "{prompt}",
     "keeper.story": "What happened",
-    "keeper.answer": "Answer",
     "keeper.reminder": "Still waiting",
     "keeper.reminder_line": "The plan of run {run} waits for a decision until {until}.",
     "keeper.reminder_last": "The plan of run {run} expires {until}, and nobody has decided yet.",

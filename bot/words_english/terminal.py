@@ -104,6 +104,7 @@ COMMANDS = {
     "models.has_key": "ready: {variable} is set",
     "models.needs_no_key": "ready: no key needed",
     "models.needs_key": "needs {variables}",
+    "models.model_at": "{model} at {address}",
     "models.works": "works",
     "models.nothing_to_try": "There is no key in the environment whose provider has a model to try; name a --config.",
     "effect.read": "read",
@@ -177,6 +178,8 @@ ERRORS = {
     "error.unexpected_in_log": "Something went wrong that should not have; {file} in the state folder has the details.",
     "error.reference": "(ref {reference})",
     "error.unknown_language": "{variable} names a language that is not there; set it to one of these: {known}.",
+    "error.no_run": "There is no run {run} here. `massgen-bot history` lists the runs.",
+    "error.conflict": "Somebody else did something with this run at that moment. Look at it again, and decide on that.",
     "error.ambiguous": "Several runs begin with {prefix}: {names}. Type more of the name.",
     "error.no_demo": (
         "There is no {path} here: run `massgen-bot demo` in the project's checkout, or name a file with --config."

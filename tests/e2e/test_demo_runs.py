@@ -56,7 +56,7 @@ def test_a_no_is_final(program: Program) -> None:
     event = rejected.first("plan_rejected")
     assert event["reason"] == "too loud"
     again = program.run("approve", rejected.run)
-    assert (again.status, again.err) == (4, "Somebody has decided already: the run is rejected.\n")
+    assert (again.status, again.err) == (4, "Somebody has decided already: rejected.\n")
     assert program.writes() == []
 
 

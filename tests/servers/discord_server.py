@@ -272,7 +272,8 @@ class DiscordServer(World):
             raise Refused(404, 10004, "Unknown Guild") from None
 
     async def _get_commands(self, request: web.Request) -> web.Response:
-        return _json(self.commands.get(request.match_info.get("guild", ""), []))
+        commands = self.commands.get(request.match_info.get("guild", ""), [])
+        return _json(commands if request.query.get("with_localizations") == "true" else _unlocalized(commands))
 
     async def _put_commands(self, request: web.Request) -> web.Response:
         commands = await request.json()
@@ -452,6 +453,15 @@ async def _body(request: web.Request) -> tuple[Payload, dict[str, str]]:
         else:
             files[part.filename or ""] = (await part.read()).decode("utf-8")
     return payload, files
+
+
+def _unlocalized(part: object) -> object:
+    """Commands without the dictionaries of languages, which Discord shows only on request."""
+    if isinstance(part, list):
+        return [_unlocalized(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {name: _unlocalized(value) for name, value in part.items() if not name.endswith("_localizations")}
 
 
 def _as_discord(command: Payload) -> Payload:
