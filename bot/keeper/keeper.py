@@ -41,6 +41,7 @@ class Keeper:
         self._tended: dict[str, _Tended] = {}
         self._seen: dict[str, int] = {}
         self._newest = self._ask_at = _BEGINNING
+        self._reigns = False
         self._nudged = asyncio.Event()
         self._closing = asyncio.Event()
 
@@ -61,17 +62,21 @@ class Keeper:
     async def _close(self, work: "asyncio.Task[None]") -> None:
         self._closing.set()
         self._nudged.set()
-        await asyncio.wait({work}, timeout=2 * _GRACE)
+        if self._reigns:
+            await asyncio.wait({work}, timeout=2 * _GRACE)
         work.cancel()
 
     async def _keep(self) -> None:
         while not self._closing.is_set():
             try:
                 async with self._tools.store.sole_keeper(self._tools.surface.name) as keepership:
+                    self._reigns = True
                     await self._reign(keepership)
             except* StorageError as errors:
                 _log.warning("the cards can't be kept now: %s", errors.exceptions[0])
                 await asyncio.sleep(_AGAIN_SECONDS)
+            finally:
+                self._reigns = False
 
     async def _reign(self, keepership: Keepership) -> None:
         """Keep every card until the right to do so is lost, or it is time to close."""

@@ -1,0 +1,227 @@
+"""A keeper at work on a product that only remembers, for tests: what stands where, who was told what, and every fault."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bot.cards import Alert, Card, Verb
+from bot.keeper.keeper import Keeper
+from bot.keeper.pace import Pace
+from bot.keeper.tools import Tools
+from bot.surface import ButtonIds, MessageGone, Place, Posted, SlowDown
+from bot.words import ENGLISH
+from coordination.domain.events import RunEvent
+from coordination.domain.person import Person
+from coordination.domain.run import Recorded, replay
+from coordination.ports.desk import CardRecord
+from tests.builders import REQUESTER, START
+from tests.fake_desk_store import MemoryDesk
+from tests.fake_log import MemoryLog
+from tests.stories import RUN
+
+QUICK = Pace(edit=0.05, story=0.05, beat=30.0, look=0.01, patience=60.0, renew=timedelta(hours=1))
+_SECONDS = 10.0
+
+
+class MovedClock:
+    """Goes on by itself from a fixed moment, and is moved ahead by as much as a test says."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+        self._started = time.monotonic()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=time.monotonic() - self._started) + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What stands in the product."""
+
+    place: Place
+    card: Card
+    ids: dict[Verb, str]
+    edits: tuple[float, ...] = ()
+
+
+Fault = Exception | Literal["lost"]
+"""What a request comes to; `lost`: it is carried out, and its answer never comes, which a surface calls slow."""
+
+
+@dataclass
+class FakeSurface:
+    """Fits `bot.surface.Surface`. `faults` are used up, one a request of that kind; `always` is what each comes to."""
+
+    name: Literal["discord", "slack"] = "discord"
+    messages: dict[str, Message] = field(default_factory=dict[str, Message])
+    said: list[tuple[Place, Card]] = field(default_factory=list[tuple[Place, Card]])
+    whispers: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])
+    threads: list[str] = field(default_factory=list[str])
+    calls: list[str] = field(default_factory=list[str])
+    faults: dict[str, list[Fault | None]] = field(default_factory=dict[str, list[Fault | None]])
+    always: Callable[[str, Card], Exception | None] = lambda kind, card: None
+    hold: asyncio.Event | None = None
+    posts: int = 0
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
+        fault = await self._begin("post", card)
+        self.posts += 1
+        name = f"m{self.posts}"
+        self.messages[name] = Message(place=place, card=card, ids=_issued(card, ids))
+        await self._end(fault)
+        return Posted(place=place, message=name)
+
+    async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+        fault = await self._begin("edit", card)
+        if posted.message not in self.messages:
+            raise MessageGone(posted.message)
+        before = self.messages[posted.message]
+        edits = (*before.edits, asyncio.get_running_loop().time())
+        self.messages[posted.message] = replace(before, card=card, ids=_issued(card, ids), edits=edits)
+        await self._end(fault)
+
+    async def open_thread(self, posted: Posted, title: str) -> Place:
+        fault = await self._begin("thread", None)
+        if posted.message not in self.messages:
+            raise MessageGone(posted.message)
+        self.threads.append(title)
+        await self._end(fault)
+        return replace(posted.place, thread=posted.place.thread or posted.message)
+
+    async def say(self, place: Place, card: Card) -> Posted:
+        fault = await self._begin("say", card)
+        self.said.append((place, card))
+        await self._end(fault)
+        return Posted(place=place, message=f"s{len(self.said)}")
+
+    async def whisper(self, person: Person, place: Place, card: Card) -> None:
+        fault = await self._begin("whisper", card)
+        self.whispers.append((person, card))
+        await self._end(fault)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for something that a request brings about."""
+        async with asyncio.timeout(_SECONDS), self.changed:
+            await self.changed.wait_for(is_so)
+
+    @property
+    def newest(self) -> Message:
+        """The message that was posted last."""
+        return list(self.messages.values())[-1]
+
+    async def _begin(self, kind: str, card: Card | None) -> Fault | None:
+        if self.hold is not None:
+            await self.hold.wait()
+        self.calls.append(kind)
+        fault = queue.pop(0) if (queue := self.faults.get(kind)) else None
+        error = fault if isinstance(fault, Exception) else self.always(kind, card) if card is not None else None
+        if error is not None:
+            await self._tell()
+            raise error
+        return fault
+
+    async def _end(self, fault: Fault | None) -> None:
+        await self._tell()
+        if fault == "lost":
+            raise SlowDown(0.01)
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+def _issued(card: Card, ids: ButtonIds) -> dict[Verb, str]:
+    verbs = [button.verb for button in card.buttons] + ([card.menu.verb] if card.menu else [])
+    return {verb: ids.id_for(verb) for verb in verbs}
+
+
+@dataclass
+class Stage:
+    """A log, what is remembered, and a product; a keeper on top of them, as often as a test wants."""
+
+    surface: FakeSurface = field(default_factory=FakeSurface)
+    log: MemoryLog = field(default_factory=lambda: MemoryLog(lambda job: None))
+    clock: MovedClock = field(default_factory=MovedClock)
+    pace: Pace = QUICK
+    has_stories: bool = True
+
+    def __post_init__(self) -> None:
+        self.store = MemoryDesk(self.log)
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[Keeper]:
+        """A process that keeps the cards."""
+        tools = Tools(
+            surface=self.surface,
+            store=self.store,
+            log=self.log,
+            clock=self.clock,
+            words=ENGLISH,
+            pace=self.pace,
+            has_stories=self.has_stories,
+        )
+        keeper = Keeper(tools)
+        async with keeper.keeping():
+            yield keeper
+
+    async def ask(self, log: Sequence[Recorded], *, run: str = RUN, thread: str = "") -> CardRecord:
+        """A card for a run, and the run so far."""
+        self.store.cards[run] = CardRecord(
+            run=run,
+            surface=self.surface.name,
+            tenant="here",
+            channel="c1",
+            thread=thread,
+            requester=REQUESTER.id,
+            requester_name=REQUESTER.name,
+            asked_at=self.clock.now(),
+        )
+        await self.add(run, *(each.event for each in log))
+        return self.store.cards[run]
+
+    async def add(self, run: str, *events: RunEvent) -> None:
+        """More of a run, one after the other."""
+        for event in events:
+            before = list(await self.log.read(run))
+            now = self.clock.now()
+            recorded = Recorded(run=run, seq=len(before) + 1, at=now, event=event)
+            await self.log.append(run, len(before), [event], now, replay([*before, recorded]))
+
+    async def until_told(self, run: str) -> None:
+        """Until the card shows the run as it stands, and the story has told all."""
+        newest = len(await self.log.read(run))
+
+        def is_told() -> bool:
+            card = self.store.cards[run]
+            return bool(card.message) and not card.stale and card.told == newest
+
+        await eventually(is_told)
+
+    async def until_state(self, run: str, state: str) -> None:
+        """Until the card is in a state."""
+        await eventually(lambda: self.store.cards[run].state == state)
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Look until it is so. What the keeper remembers rings no bell."""
+    async with asyncio.timeout(_SECONDS):
+        while not is_so():  # noqa: ASYNC110  # there is no event to wait for
+            await asyncio.sleep(0.005)
+
+
+def texts(card: Card) -> str:
+    """Everything that a card says, roughly."""
+    return repr((card.status, card.title, card.sections, card.footer))
+
+
+def alerts(card: Card) -> list[str]:
+    """The lines of a card that must not be overlooked."""
+    return [repr(section.line) for section in card.sections if isinstance(section, Alert)]

@@ -1,0 +1,253 @@
+"""One card per run, in step with the log, whatever the product does."""
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+
+from bot.cards import Verb
+from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from coordination.domain import events as e
+from coordination.domain.events import RunEvent
+from tests.builders import ALICE, REQUESTER
+from tests.service.keeping import FakeSurface, Stage, alerts, eventually, texts
+from tests.stories import POST, REMOVE, RUN, approved, argued, plan_in, proposed, recorded, started, succeeded, waiting
+
+
+def _ending() -> list[RunEvent]:
+    plan = plan_in(waiting())
+    return [
+        e.ApprovalGiven(by=ALICE, digest=plan.digest),
+        started(plan, 0),
+        succeeded(plan, 0),
+        started(plan, 1),
+        succeeded(plan, 1),
+        e.RunFinished(report="Both done."),
+    ]
+
+
+async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
+    stage = Stage()
+    await stage.ask(recorded(argued(POST)[:3]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        assert stage.surface.newest.card.status == "Planning"
+        await stage.add(RUN, *argued(POST, REMOVE)[3:], proposed(POST, REMOVE))
+        await stage.until_told(RUN)
+        assert stage.surface.newest.card.status == "Decide"
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "done")
+    assert stage.surface.newest.card.status == "Done"
+    assert stage.surface.calls.count("post") == 1
+
+
+async def test_ids_of_buttons_are_kept_before_they_are_shown_and_say_nothing() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    ids = stage.surface.newest.ids
+    assert Verb.APPROVE in ids
+    for verb, id_ in ids.items():
+        assert len(id_) == 22
+        assert RUN not in id_
+        assert stage.store.buttons[id_].verb == verb
+    assert stage.store.buttons[ids[Verb.APPROVE]].digest == plan_in(waiting()).digest
+
+
+async def test_edits_come_no_faster_than_the_pace_and_the_newest_frame_wins() -> None:
+    stage = Stage()
+    await stage.ask(recorded(argued(POST)[:2]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        for turn in range(1, 60):
+            await stage.add(RUN, e.TurnStarted(agent=1, turn=turn, epoch=0))
+            await asyncio.sleep(0.005)
+        await stage.until_told(RUN)
+    edits = stage.surface.newest.edits
+    assert 2 <= len(edits) < 20
+    assert all(after - before >= 0.045 for before, after in pairwise(edits))
+    assert "59" in texts(stage.surface.newest.card)
+
+
+async def test_a_restarted_keeper_edits_the_same_message_and_leaves_those_that_are_in_step_alone() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    calls = list(stage.surface.calls)
+    async with stage.keeping() as keeper:
+        keeper.nudge()
+        await asyncio.sleep(0.05)
+    assert stage.surface.calls == calls
+    await stage.add(RUN, *_ending())
+    async with stage.keeping():
+        await stage.until_state(RUN, "done")
+    assert stage.surface.newest.card.status == "Done"
+    assert stage.surface.calls.count("post") == 1
+
+
+async def test_a_post_whose_answer_was_lost_leaves_a_message_whose_buttons_are_out_of_date() -> None:
+    stage = Stage(surface=FakeSurface(faults={"post": ["lost"]}))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    ghost, card = stage.surface.messages.values()
+    kept = stage.store.cards[RUN]
+    assert kept.message == "m2"
+    assert stage.store.buttons[ghost.ids[Verb.APPROVE]].attempt < kept.attempt
+    assert stage.store.buttons[card.ids[Verb.APPROVE]].attempt == kept.attempt
+    assert not set(ghost.ids.values()) & set(card.ids.values())
+
+
+async def test_a_deleted_message_is_posted_again() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        del stage.surface.messages["m1"]
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "done")
+    assert stage.surface.newest.card.status == "Done"
+    assert stage.store.cards[RUN].attempt == 2
+
+
+async def test_an_old_message_is_replaced_and_says_so() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        stage.clock.ahead += timedelta(minutes=61)
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "done")
+    old, new = stage.surface.messages.values()
+    assert old.card.status == "Out of date"
+    assert not old.ids
+    assert new.card.status == "Done"
+
+
+async def test_nobody_can_approve_a_plan_that_can_not_be_shown_whole() -> None:
+    def too_large(kind: str, card: object) -> Exception | None:
+        return CardTooLarge() if getattr(card, "attachments", ()) else None
+
+    stage = Stage(surface=FakeSurface(always=too_large))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        shown = stage.surface.newest
+        assert Verb.APPROVE not in shown.ids
+        assert Verb.REJECT in shown.ids
+        assert "nobody can approve it here" in alerts(shown.card)[0]
+        await stage.add(RUN, e.PlanRejected(by=ALICE, digest=plan_in(waiting()).digest, reason="unreadable"))
+        await stage.until_state(RUN, "done")
+    assert stage.surface.newest.card.status == "Rejected"
+
+
+async def test_where_the_bot_may_not_write_the_one_who_asked_hears_it_once_and_the_card_comes_later() -> None:
+    stage = Stage(surface=FakeSurface(faults={"post": [PlaceForbidden("Send Messages is missing.")] * 2}))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.surface.until(lambda: len(stage.surface.whispers) == 1)
+        person, notice = stage.surface.whispers[0]
+        assert person.is_same_as(REQUESTER)
+        assert "Send Messages is missing." in texts(notice)
+        for _ in range(2):
+            stage.clock.ahead += timedelta(seconds=61)
+            await asyncio.sleep(0.05)
+        await stage.until_told(RUN)
+    assert len(stage.surface.whispers) == 1
+    assert stage.surface.newest.card.status == "Decide"
+
+
+async def test_when_the_channel_is_gone_the_one_who_asked_still_hears_how_it_ended() -> None:
+    stage = Stage(surface=FakeSurface(always=lambda kind, card: MessageGone() if kind in ("post", "edit") else None))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.surface.until(lambda: "post" in stage.surface.calls)
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "gone")
+    assert [card.status for _, card in stage.surface.whispers] == ["Done"]
+
+
+async def test_a_card_whose_thread_is_gone_moves_to_the_channel() -> None:
+    stage = Stage(surface=FakeSurface(faults={"post": [MessageGone()]}))
+    await stage.ask(waiting(), thread="t1")
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    assert stage.surface.newest.place.thread == ""
+
+
+async def test_a_message_that_can_be_posted_but_not_edited_is_posted_again_but_not_in_a_hurry() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        stage.surface.always = lambda kind, card: PlaceForbidden("cant_update_message") if kind == "edit" else None
+        stage.clock.ahead += timedelta(minutes=5)
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "done")
+    assert stage.surface.newest.card.status == "Done"
+    assert len(stage.surface.messages) == 2
+
+
+async def test_what_the_product_asks_for_in_patience_is_given() -> None:
+    stage = Stage(surface=FakeSurface(faults={"post": [SlowDown(0.3)]}))
+    await stage.ask(waiting())
+    loop = asyncio.get_running_loop()
+    async with stage.keeping() as keeper:
+        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+        refused_at = loop.time()
+        keeper.nudge()
+        await stage.surface.until(lambda: len(stage.surface.messages) == 1)
+        assert loop.time() - refused_at >= 0.29
+
+
+async def test_a_card_that_can_not_be_kept_takes_no_other_with_it() -> None:
+    def broken(kind: str, card: object) -> Exception | None:
+        return ValueError("a fault of ours") if RUN in repr(card) else None
+
+    stage = Stage(surface=FakeSurface(always=broken))
+    await stage.ask(waiting())
+    other = recorded([*argued(POST), proposed(POST, run="OTHER")], run="OTHER")
+    await stage.ask(other, run="OTHER")
+    async with stage.keeping():
+        await stage.until_told("OTHER")
+    assert [message.card.status for message in stage.surface.messages.values()] == ["Decide"]
+
+
+async def test_a_keeper_that_closes_lets_a_post_arrive() -> None:
+    stage = Stage(surface=FakeSurface(hold=asyncio.Event()))
+    await stage.ask(waiting())
+    async with asyncio.timeout(10):
+        async with stage.keeping():
+            await eventually(lambda: bool(stage.store.buttons))
+            assert stage.surface.hold is not None
+            asyncio.get_running_loop().call_later(0.1, stage.surface.hold.set)
+    assert stage.store.cards[RUN].message == "m1"
+
+
+async def test_a_run_that_never_began_leaves_no_card_for_ever() -> None:
+    stage = Stage()
+    await stage.ask([])
+    stage.clock.ahead += timedelta(minutes=6)
+    async with stage.keeping():
+        await stage.until_state(RUN, "gone")
+    assert stage.surface.calls == []
+
+
+async def test_of_two_processes_one_keeps() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping(), stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "done")
+    assert stage.surface.calls.count("post") == 1
+    assert [card.status for _, card in stage.surface.whispers] == ["Done"]
+
+
+async def test_what_was_approved_while_nobody_kept_is_shown_at_the_start() -> None:
+    stage = Stage()
+    await stage.ask(approved())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    assert "alice" in texts(stage.surface.newest.card)

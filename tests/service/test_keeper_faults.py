@@ -1,0 +1,84 @@
+"""Whatever the product answers, the cards come to show what the log says."""
+
+import asyncio
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.cards import Verb
+from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from coordination.domain import events as e
+from tests.builders import ALICE
+from tests.service.keeping import FakeSurface, Fault, Stage
+from tests.stories import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
+
+_FAULTS: list[Fault | None] = [
+    None,
+    None,
+    "lost",
+    SlowDown(0.01),
+    MessageGone("gone"),
+    CardTooLarge("too large"),
+    PlaceForbidden("forbidden"),
+]
+_SOME = st.lists(st.sampled_from(range(len(_FAULTS))), max_size=4)
+
+
+@settings(max_examples=15)
+@given(
+    posts=_SOME, edits=_SOME, says=_SOME, whispers=_SOME, restarts=st.lists(st.integers(0, 22), max_size=2, unique=True)
+)
+def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
+    posts: list[int], edits: list[int], says: list[int], whispers: list[int], restarts: list[int]
+) -> None:
+    faults = {
+        kind: [_FAULTS[number] for number in numbers]
+        for kind, numbers in {"post": posts, "edit": edits, "say": says, "whisper": whispers}.items()
+    }
+    asyncio.run(_lived(FakeSurface(faults=faults), restarts))
+
+
+async def _lived(surface: FakeSurface, restarts: list[int]) -> None:
+    stage = Stage(surface=surface)
+    plan = plan_in(waiting())
+    events: list[e.RunEvent] = [
+        *argued(POST, REMOVE),
+        proposed(POST, REMOVE),
+        e.ApprovalGiven(by=ALICE, digest=plan.digest),
+        started(plan, 0),
+        succeeded(plan, 0),
+        started(plan, 1),
+        succeeded(plan, 1),
+        e.RunFinished(report="Both done."),
+    ]
+    await stage.ask(recorded(events[:1]))
+    start = 1
+    for end in [*sorted(restarts), len(events)]:
+        async with stage.keeping():
+            for event in events[start:end]:
+                await stage.add(RUN, event)
+                await asyncio.sleep(0)
+            start = max(start, end)
+    await _ended(stage)
+    kept = stage.store.cards[RUN]
+    if kept.state == "gone":
+        return  # Its channel was gone when it was posted anew; the one who asked was told as far as that was possible.
+    shown = surface.messages[kept.message]
+    assert shown.card.status == "Done" or "can't hold the whole plan" in repr(shown.card)
+    live = [name for name, each in surface.messages.items() if each.card.status != "Out of date" and each.ids]
+    assert all(_is_dead(stage, surface.messages[name].ids) for name in live if name != kept.message)
+
+
+async def _ended(stage: Stage) -> None:
+    """Let time pass until the card is finished with: faults end, and patience too."""
+    async with asyncio.timeout(20), stage.keeping():
+        while stage.store.cards[RUN].state not in ("done", "gone"):
+            stage.clock.ahead += timedelta(seconds=61)
+            await asyncio.sleep(0.02)
+
+
+def _is_dead(stage: Stage, ids: dict[Verb, str]) -> bool:
+    """Whether no button of a message that is left over counts."""
+    attempt = stage.store.cards[RUN].attempt
+    return all(stage.store.buttons[id_].attempt < attempt for id_ in ids.values())

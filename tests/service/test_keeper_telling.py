@@ -1,0 +1,156 @@
+"""What is said besides the card: the story, reminders, and a word to the one who asked."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.keeper.reminders import LAST, marked, schedule
+from bot.surface import MessageGone, PlaceForbidden, SlowDown
+from coordination.domain import events as e
+from coordination.domain.approval import Policy
+from tests.builders import ALICE, REQUESTER, START, a_plan
+from tests.service.keeping import FakeSurface, Stage, texts
+from tests.stories import POST, RUN, argued, proposed, recorded, waiting
+
+
+def _told(stage: Stage) -> str:
+    return " ".join(texts(card) for _, card in stage.surface.said)
+
+
+async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_votes_with_reasons() -> None:
+    stage = Stage()
+    long = "Post it with the times. " + "Because people plan their day. " * 20 + "That is all."
+    events = argued(POST)
+    events[7] = e.AnswerAccepted(agent=1, number=1, epoch=1, text=long, calls=(POST,))
+    await stage.ask(recorded(events[:9]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, *events[9:], proposed(POST))
+        await stage.until_told(RUN)
+    async with stage.keeping():
+        await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=proposed(POST).digest))
+        await stage.until_told(RUN)
+    assert len(stage.surface.threads) == 1
+    assert {place.thread for place, _ in stage.surface.said} == {"m1"}
+    for once in ("That is all.", "it has the times", "it takes the old one down", "approved"):
+        assert _told(stage).count(once) == 1, once
+
+
+async def test_without_stories_there_is_no_thread() -> None:
+    stage = Stage(has_stories=False)
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    assert stage.surface.threads == []
+    assert stage.surface.said == []
+
+
+async def test_where_no_thread_may_be_opened_the_card_goes_on_without_one() -> None:
+    stage = Stage(surface=FakeSurface(faults={"thread": [PlaceForbidden("Create Threads is missing.")]}))
+    await stage.ask(recorded(argued(POST)))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, proposed(POST))
+        await stage.until_told(RUN)
+    assert stage.surface.newest.card.status == "Decide"
+    assert "agent2.final" in _told(stage)
+
+
+async def test_a_deleted_thread_is_opened_again_for_what_comes_next() -> None:
+    stage = Stage(surface=FakeSurface(faults={"say": [MessageGone()]}))
+    await stage.ask(recorded(argued(POST)))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, proposed(POST))
+        await stage.until_told(RUN)
+    assert len(stage.surface.threads) == 2
+    assert "agent2.final" in _told(stage)
+
+
+async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each() -> None:
+    stage = Stage()
+    policy = Policy(users=("123456789", "by-name"), expires_after=3600)
+    plan = a_plan(POST, run=RUN, policy=policy, expires_at=stage.clock.now() + timedelta(hours=1))
+    event = proposed(POST)
+    await stage.ask(recorded([*argued(POST), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        assert stage.surface.whispers == []
+        stage.clock.ahead += timedelta(minutes=31)
+        await stage.surface.until(lambda: len(stage.surface.whispers) == 1)
+    async with stage.keeping():
+        stage.clock.ahead += timedelta(minutes=20)
+        await stage.surface.until(lambda: len(stage.surface.whispers) == 2)
+        stage.clock.ahead += timedelta(minutes=5)
+    assert [person.id for person, _ in stage.surface.whispers] == ["123456789"] * 2
+    reminders = [card for place, card in stage.surface.said if card.status == "Still waiting"]
+    assert ["nobody has decided yet" in texts(card) for card in reminders] == [False, True]
+
+
+async def test_a_reminder_that_had_to_wait_is_sent_later() -> None:
+    stage = Stage(has_stories=False, surface=FakeSurface(faults={"say": [SlowDown(0.01)]}))
+    await stage.ask(waiting())
+    stage.clock.ahead += timedelta(hours=13)
+    async with stage.keeping():
+        await stage.surface.until(lambda: len(stage.surface.said) == 1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (e.PlanRejected(by=ALICE, digest=proposed(POST).digest, reason="no"), ["Rejected"]),
+        (e.PlanRejected(by=REQUESTER, digest=proposed(POST).digest, reason="no"), []),
+        (e.RunCancelled(by=REQUESTER, reason=""), []),
+        (e.RunCancelled(by=ALICE, reason="not now"), ["Cancelled"]),
+        (e.PlanExpired(digest=proposed(POST).digest), ["Expired"]),
+    ],
+    ids=["rejected", "rejected by themselves", "cancelled by themselves", "cancelled", "expired"],
+)
+async def test_the_one_who_asked_hears_how_it_ended_unless_they_ended_it(ending: e.RunEvent, told: list[str]) -> None:
+    stage = Stage()
+    await stage.ask(waiting(POST))
+    async with stage.keeping():
+        if isinstance(ending, e.PlanExpired):
+            stage.clock.ahead += timedelta(hours=25)
+        await stage.add(RUN, ending)
+        await stage.until_state(RUN, "done")
+    async with stage.keeping():
+        pass
+    assert [card.status for _, card in stage.surface.whispers] == told
+
+
+async def test_someone_who_takes_no_private_words_stops_nothing() -> None:
+    stage = Stage(surface=FakeSurface(faults={"whisper": [SlowDown(0.01), PlaceForbidden("closed")]}))
+    await stage.ask(waiting(POST))
+    async with stage.keeping():
+        stage.clock.ahead += timedelta(hours=25)
+        await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
+        await stage.until_state(RUN, "done")
+    assert stage.surface.calls.count("whisper") == 2
+
+
+@given(
+    lifetime=st.integers(min_value=60, max_value=7 * 86_400),
+    looks=st.lists(st.floats(min_value=0, max_value=1), max_size=8),
+)
+def test_reminders_come_in_order_once_each_and_never_after_the_end(lifetime: int, looks: list[float]) -> None:
+    plan = a_plan(policy=Policy(expires_after=lifetime), expires_at=START + timedelta(seconds=lifetime))
+    reminded, sent = "", list[str]()
+    for share in sorted(looks):
+        now = START + timedelta(seconds=lifetime * share)
+        found = schedule(plan, now, reminded)
+        assert found.next is None or now < found.next < plan.expires_at
+        if found.due is not None:
+            assert now < plan.expires_at
+            assert found.due != "last" or plan.expires_at - now <= LAST
+            sent.append(found.due)
+            reminded = marked(plan, found.due)
+    assert sent in ([], ["half"], ["last"], ["half", "last"])
+
+
+def test_a_reminder_of_an_earlier_plan_says_nothing_of_the_next() -> None:
+    first, second = a_plan(revision=1), a_plan(revision=2)
+    late = first.expires_at - timedelta(hours=1)
+    assert schedule(second, late, marked(first, "half")).due == "half"
