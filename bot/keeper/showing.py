@@ -1,7 +1,7 @@
 """Brings one card's message in step with its run: posts it, edits it, posts it anew where the old one won't do."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.keeper.frames import Frame, frame_of, superseded_frame, without_plan
@@ -24,7 +24,7 @@ class Showing:
 
     tools: Tools
     edit_at: datetime | None = None
-    _too_large: set[str] = field(default_factory=set)
+    _too_large: set[str] = field(default_factory=set[str])
 
     async def show(self, card: CardRecord, view: RunView) -> CardRecord:
         """Do what can be done now; whether that was enough is told by the fingerprint of `frame`.
@@ -85,7 +85,7 @@ class Showing:
         except CardTooLarge:
             frame = self._shortened(frame)
             await self.tools.surface.edit(posted(card), frame.card, ids)
-        return await self.tools.saved(card, shown=frame.fingerprint)
+        return await self.tools.saved(card, replace(card, shown=frame.fingerprint))
 
     async def _post(self, card: CardRecord, view: RunView) -> CardRecord:
         """Post this attempt, and remember where it stands."""
@@ -102,7 +102,8 @@ class Showing:
             # Somebody else's word on where it stands came first: this message is one too many.
             await self.tools.store.mark_stray(card, stands.message)
             return await self._again(card)
-        return await self.tools.saved(await self._again(card), shown=frame.fingerprint)
+        card = await self._again(card)
+        return await self.tools.saved(card, replace(card, shown=frame.fingerprint))
 
     async def _placed(self, card: CardRecord, frame: Frame, ids: IssuedIds) -> Posted:
         """Post in the thread, or in its channel if the thread is gone."""
@@ -111,7 +112,7 @@ class Showing:
         except MessageGone:
             if not card.thread:
                 raise NowhereToShow from None
-        card = await self.tools.saved(card, thread="")
+        card = await self.tools.saved(card, replace(card, thread=""))
         try:
             return await self.tools.surface.post(place_of(card), frame.card, ids)
         except MessageGone:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.cards import Card
@@ -39,7 +39,7 @@ class Telling:
 
     tools: Tools
     story_at: datetime | None = None
-    _items: list[Item] = field(default_factory=list)
+    _items: list[Item] = field(default_factory=list[Item])
 
     def heard(self, recorded: Recorded, view: RunView) -> None:
         """One more event, and the run after it."""
@@ -67,7 +67,7 @@ class Telling:
             card = await self._tell(card, view, chapter)
             self.story_at = self.tools.clock.now() + timedelta(seconds=self.tools.pace.story)
         self._items = []
-        return await self.tools.saved(card, told=view.seq) if card.told < view.seq else card
+        return await self.tools.saved(card, replace(card, told=view.seq))
 
     async def _tell(self, card: CardRecord, view: RunView, chapter: tuple[Item, ...]) -> CardRecord:
         told = chapter_card(chapter, self.tools.words)
@@ -78,16 +78,16 @@ class Telling:
             await self.tools.surface.say(self._thread(card), told)
         except MessageGone:
             # The thread is gone. There will be another with what comes next.
-            return await self.tools.saved(card, story="", told=chapter[-1].seq)
+            return await self.tools.saved(card, replace(card, story="", told=chapter[-1].seq))
         except (PlaceForbidden, CardTooLarge) as error:
             _log.warning("run %s: a part of the story can't be told: %s", card.run, error)
-        return await self.tools.saved(card, told=chapter[-1].seq)
+        return await self.tools.saved(card, replace(card, told=chapter[-1].seq))
 
     async def _opened(self, card: CardRecord, view: RunView) -> CardRecord:
         if card.story:
             return card
         thread = await self.tools.surface.open_thread(posted(card), thread_title(view, self.tools.words))
-        return await self.tools.saved(card, story=thread.thread)
+        return await self.tools.saved(card, replace(card, story=thread.thread))
 
     def _thread(self, card: CardRecord) -> Place:
         return Place(surface=card.surface, tenant=card.tenant, channel=card.channel, thread=card.story)
@@ -99,23 +99,23 @@ class Telling:
             SlowDown: the product asks for patience.
         """
         if not isinstance(view.state, s.AwaitingDecision):
-            return await self.tools.saved(card, wake_at=None) if card.wake_at is not None else card
+            return await self.tools.saved(card, replace(card, wake_at=None))
         plan = view.state.plan
         found = schedule(plan, self.tools.clock.now(), card.reminded)
         if found.due is not None:
             card = await self._remind(card, plan, reminder_card(view, plan, found.due, self.tools.words), found.due)
-        return await self.tools.saved(card, wake_at=found.next) if card.wake_at != found.next else card
+        return await self.tools.saved(card, replace(card, wake_at=found.next))
 
     async def _remind(self, card: CardRecord, plan: Plan, notice: Card, which: Reminder) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
         before = card.reminded
-        card = await self.tools.saved(card, reminded=marked(plan, which))
+        card = await self.tools.saved(card, replace(card, reminded=marked(plan, which)))
         try:
             await self.tools.surface.say(place_of(card), notice)
             for person in _named(plan, card.tenant):
                 await self.tools.surface.whisper(person, place_of(card), notice)
         except SlowDown:
-            await self.tools.saved(card, reminded=before)
+            await self.tools.saved(card, replace(card, reminded=before))
             raise
         except (MessageGone, PlaceForbidden, CardTooLarge) as error:
             _log.warning("run %s: not everybody could be reminded: %s", card.run, error)
@@ -131,7 +131,7 @@ class Telling:
             return card
         if not _ended_it(view, card.requester):
             await self._whisper(card, outcome_card(view, self.tools.words))
-        return await self.tools.saved(card, is_outcome_told=True)
+        return await self.tools.saved(card, replace(card, is_outcome_told=True))
 
     async def trouble(self, card: CardRecord, reason: str) -> CardRecord:
         """Tell the one who asked, once, that their card can't be shown.
@@ -143,7 +143,7 @@ class Telling:
         if card.is_trouble_told:
             return card
         await self._whisper(card, trouble_card(card.run, reason, self.tools.words))
-        return await self.tools.saved(card, is_trouble_told=True)
+        return await self.tools.saved(card, replace(card, is_trouble_told=True))
 
     async def _whisper(self, card: CardRecord, notice: Card) -> None:
         """Tell the one who asked, where that can be done at all."""

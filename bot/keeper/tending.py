@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot.keeper.frames import ENDED, WORKING
@@ -112,30 +112,33 @@ class Tending:
             return self.tools.pace.beat
         if isinstance(view.state, ENDED) and not card.stale:
             card = await self._telling.conclude(card, view)
-            await self.tools.saved(card, state="done")
+            await self.tools.saved(card, replace(card, state="done"))
         return None
 
     async def _without_run(self, card: CardRecord) -> float | None:
         """The run is about to begin; or never did, because the process that was asked died first."""
         if self.tools.clock.now() - card.asked_at < _ORPHAN:
             return self.tools.pace.look
-        await self.tools.saved(card, state="gone")
+        await self._give_up(card)
         return None
 
     async def _shut_out(self, card: CardRecord, view: RunView, reason: str) -> float | None:
         """The bot may not write there: whoever asked is told, and it is tried again when that may have changed."""
         card = await self._telling.trouble(card, reason)
         if isinstance(view.state, ENDED):
-            await self.tools.saved(await self._telling.conclude(card, view), state="gone")
+            await self._give_up(await self._telling.conclude(card, view))
             return None
         wake = self.tools.clock.now() + timedelta(seconds=self.tools.pace.patience)
-        await self.tools.saved(card, wake_at=wake)
+        await self.tools.saved(card, replace(card, wake_at=wake))
         return None
 
     async def _homeless(self, card: CardRecord, view: RunView) -> None:
         """The channel was deleted. The run stays in lists, and goes on; the one who asked hears how it ends."""
         if not isinstance(view.state, ENDED):
             wake = self.tools.clock.now() + timedelta(seconds=self.tools.pace.patience)
-            await self.tools.saved(card, wake_at=wake)
+            await self.tools.saved(card, replace(card, wake_at=wake))
             return
-        await self.tools.saved(await self._telling.conclude(card, view), state="gone")
+        await self._give_up(await self._telling.conclude(card, view))
+
+    async def _give_up(self, card: CardRecord) -> None:
+        await self.tools.saved(card, replace(card, state="gone"))

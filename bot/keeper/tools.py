@@ -1,6 +1,6 @@
 """What the keeper of one product's cards works with."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.keeper.frames import Frame
 from bot.keeper.ids import IssuedIds, issue_ids
@@ -33,9 +33,8 @@ class Tools:
         """The ids of a frame's buttons, on disk before anybody sees them."""
         return await issue_ids(self.store, card, frame.card, view.state, self.clock.now())
 
-    async def saved(self, before: CardRecord, **changes: object) -> CardRecord:
-        """The card with some changes, on disk."""
-        after = replace(before, **changes)  # type: ignore[arg-type]  # the names and types are those of the record
+    async def saved(self, before: CardRecord, after: CardRecord) -> CardRecord:
+        """The card with its changes, on disk; none cost nothing."""
         await self.store.save(before, after)
         return after
 

@@ -32,7 +32,7 @@ _SOME = st.lists(st.sampled_from(range(len(_FAULTS))), max_size=4)
 def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
     posts: list[int], edits: list[int], says: list[int], whispers: list[int], restarts: list[int]
 ) -> None:
-    faults = {
+    faults: dict[str, list[Fault | None]] = {
         kind: [_FAULTS[number] for number in numbers]
         for kind, numbers in {"post": posts, "edit": edits, "say": says, "whisper": whispers}.items()
     }

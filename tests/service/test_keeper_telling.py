@@ -85,7 +85,7 @@ async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each(
         await stage.surface.until(lambda: len(stage.surface.whispers) == 2)
         stage.clock.ahead += timedelta(minutes=5)
     assert [person.id for person, _ in stage.surface.whispers] == ["123456789"] * 2
-    reminders = [card for place, card in stage.surface.said if card.status == "Still waiting"]
+    reminders = [card for _, card in stage.surface.said if card.status == "Still waiting"]
     assert ["nobody has decided yet" in texts(card) for card in reminders] == [False, True]
 
 
