@@ -126,11 +126,11 @@ class Keeper:
         self._nudged.clear()
 
     async def _resume(self, begin: Callable[[str], None]) -> None:
-        """Take up every card that is not in step: not those whose run waits and whose card shows it."""
+        """Take up every card that is not in step: not those that show a plan, and are to be looked at later."""
         names = [self._tools.surface.name]
         moved = self._note(await self._tools.store.stirred(names, after=_BEGINNING, now=_BEGINNING))
         for card in await self._tools.store.live(names):
-            if not card.message or card.stale or card.told < moved.get(card.run, 1):
+            if not card.message or card.stale or card.wake_at is None or card.told < moved.get(card.run, 1):
                 begin(card.run)
 
     async def _look(self, begin: Callable[[str], None]) -> None:

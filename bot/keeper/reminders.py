@@ -31,9 +31,11 @@ def schedule(plan: Plan, now: datetime, reminded: str) -> Schedule:
     if (last := plan.expires_at - LAST) > half:
         times.append(("last", last))
     open_: list[tuple[Reminder, datetime]] = [(which, at) for which, at in times if mark(plan, which) not in sent]
-    passed = [which for which, at in open_ if at <= now < plan.expires_at]
-    ahead = [at for _, at in open_ if at > now]
-    return Schedule(due=passed[-1] if passed else None, next=min(ahead, default=None))
+    due: Reminder | None = None
+    for which, at in open_:
+        if at <= now < plan.expires_at:
+            due = which
+    return Schedule(due=due, next=min((at for _, at in open_ if at > now), default=None))
 
 
 def marked(plan: Plan, sent: Reminder) -> str:

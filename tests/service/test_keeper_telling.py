@@ -1,5 +1,6 @@
 """What is said besides the card: the story, reminders, and a word to the one who asked."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -119,6 +120,21 @@ async def test_the_one_who_asked_hears_how_it_ended_unless_they_ended_it(ending:
     async with stage.keeping():
         pass
     assert [card.status for _, card in stage.surface.whispers] == told
+
+
+async def test_a_process_that_died_before_its_last_word_leaves_it_to_the_next() -> None:
+    stage = Stage()
+    await stage.ask(waiting(POST))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        stage.clock.ahead += timedelta(hours=25)
+        await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
+        await stage.until_state(RUN, "done")
+    stage.store.cards[RUN] = replace(stage.store.cards[RUN], state="live", is_outcome_told=False)
+    stage.surface.whispers.clear()
+    async with stage.keeping():
+        await stage.until_state(RUN, "done")
+    assert [card.status for _, card in stage.surface.whispers] == ["Expired"]
 
 
 async def test_someone_who_takes_no_private_words_stops_nothing() -> None:
