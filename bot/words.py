@@ -6,6 +6,7 @@ from string import Formatter
 
 from bot.cards import Line, Piece, Span
 from bot.words_english import ENGLISH_TEXTS
+from bot.words_german import GERMAN_TEXTS
 from coordination.errors import ConfigError
 
 LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
@@ -62,8 +63,9 @@ def joined(lines: Sequence[Line], separator: str) -> Line:
 
 
 ENGLISH = Words("en", ENGLISH_TEXTS)
+GERMAN = Words("de", GERMAN_TEXTS)
 
-LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH,)}
+LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH, GERMAN)}
 
 
 def words_for(environ: Mapping[str, str]) -> Words:

@@ -212,7 +212,7 @@ def story_line(renderer: Renderer, told: Told, seconds: float) -> Text:
     sign, colour = MARKS[told.mark]
     start = Text.assemble((f"{_clock(seconds):>7} ", "bright_black"), (sign, colour), " ")
     if told.about:
-        start.append(f"{told.about:<9}", "bold")
+        start.append(f"{told.about:<8} ", "bold")
     return renderer.hang(start, renderer.line(told.line))
 
 

@@ -30,7 +30,7 @@ class Requests:
         """Begin a run here, unless its card could not be posted."""
         async with answered(interaction, self._words):
             is_thread = isinstance(interaction.channel, discord.Thread)
-            lacking = missing(interaction.app_permissions, is_thread=is_thread)
+            lacking = missing(interaction.app_permissions, self._words, is_thread=is_thread)
             if prompt.strip() and lacking:
                 text = self._words.say("discord.forbidden", permissions=", ".join(lacking))
                 await tell(interaction, sentence(text, self._words), self._words)

@@ -47,7 +47,9 @@ async def _guild(client: DiscordClient, number: int) -> list[Finding]:
     me = await guild.fetch_member(client.user.id if client.user else 0)
     lacking: list[Finding] = []
     for channel in await guild.fetch_channels():
-        if isinstance(channel, discord.TextChannel) and (missing := all_missing(channel.permissions_for(me))):
+        if isinstance(channel, discord.TextChannel) and (
+            missing := all_missing(channel.permissions_for(me), client.words)
+        ):
             text = client.words.say("doctor.channel", name=channel.name, permissions=", ".join(missing))
             lacking.append(Finding(is_well=False, text=client.words.say("doctor.guild", name=guild.name, text=text)))
     whole = client.words.say("doctor.guild", name=guild.name, text=client.words.say("doctor.guild_whole"))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import aiohttp
 import discord
 
+from bot.discord_app.permissions import for_a_card
 from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
 from bot.words import Words
 
@@ -59,7 +60,7 @@ def _raise(error: discord.HTTPException, words: Words, permissions: str) -> None
     if error.status == 401:
         raise PlaceForbidden(words.say("discord.token_refused")) from error
     if error.status == 403:
-        named = permissions or words.say("discord.needed_permissions")
+        named = permissions or for_a_card(words)
         raise PlaceForbidden(words.say("discord.forbidden", permissions=named)) from error
     if error.status == 429:
         raise SlowDown(_patience(error)) from error

@@ -131,7 +131,7 @@ class DiscordSurface:
         """Send until there is an answer, a few times. What is sent must do no harm twice."""
         for _ in range(_TRIES):
             try:
-                with translated(self._words, missing_in(self._client, place)):
+                with translated(self._words, missing_in(self._client, place, self._words)):
                     return await send()
             except ConnectionLost:
                 continue

@@ -13,7 +13,13 @@ DISCORD = {
     "discord.forbidden": (
         "I may not write in this channel; ask a server admin to give my role these permissions here: {permissions}."
     ),
-    "discord.needed_permissions": "View Channel, Send Messages, Embed Links, Attach Files",
+    "discord.permission.view_channel": "View Channel",
+    "discord.permission.send_messages": "Send Messages",
+    "discord.permission.embed_links": "Embed Links",
+    "discord.permission.attach_files": "Attach Files",
+    "discord.permission.read_message_history": "Read Message History",
+    "discord.permission.create_public_threads": "Create Public Threads",
+    "discord.permission.send_messages_in_threads": "Send Messages in Threads",
     "discord.token_refused": "Discord refuses the token in DISCORD_BOT_TOKEN; the operator must set a new one.",
     "discord.asked": "Run {run} has begun. Its card appears here in a moment.",
     "discord.asked_nameless": "Done.",

@@ -1,0 +1,142 @@
+"""The German words of the desk behind every chat, and of the keeper of its cards."""
+
+DESK = {
+    "desk.noted": "Notiert",
+    "desk.not_done": "Nicht getan",
+    "desk.list": "Bitte sehr",
+    "desk.busy": (
+        "Zu viele Leute haben gleichzeitig etwas mit diesem Lauf gemacht. Es wurde nichts getan; versuch es noch einmal."
+    ),
+    "desk.config_broken": (
+        "Die Konfiguration ist so nicht zu gebrauchen: Bitte jemanden, der diesen Bot betreibt, sie anzusehen."
+    ),
+    "desk.no_run": "Einen Lauf {run} gibt es hier nicht.",
+    "desk.stopped": "Lauf {run} ist angehalten.",
+    "desk.help": (
+        "Frag nach etwas, und mehrere KI-Agenten planen es zusammen: Sie dürfen sich umsehen, aber nichts anfassen. "
+        "Menschen sehen den Plan mit jedem Aufruf und jedem Argument, und genau das, was sie freigeben, wird getan."
+    ),
+    "desk.help_example": "Zum Beispiel: /massgen Schreib eine Zusammenfassung von Issue 276 in #allgemein",
+    "runs.here": "Die neuesten Läufe hier",
+    "runs.mine": "Deine neuesten Läufe",
+    "runs.none": "Es gibt keine.",
+    "runs.round": "Runde {number}",
+    "pages.author.one": "Geschrieben von {author}: {count} Aufruf.",
+    "pages.author.other": "Geschrieben von {author}: {count} Aufrufe.",
+    "home.title": "Deine Läufe",
+    "home.waiting": "Warten auf dich",
+    "home.nothing_waits": "Nichts wartet auf dich.",
+    "home.own": "Von dir gefragt",
+    "home.config": "Konfiguration",
+    "home.no_config": "Hier ist noch keine Konfiguration festgelegt.",
+    "home.usage": "Hier in diesem Monat verbraucht",
+    "home.runs.one": "{count} Lauf",
+    "home.runs.other": "{count} Läufe",
+}
+
+ADMIN = {
+    "config.list": "Die Konfigurationen, die hier erlaubt sind",
+    "config.none": "Es gibt keine: Wer diesen Bot betreibt, legt Dateien in seinen Ordner für Konfigurationen.",
+    "config.from_asked": "Nach {name} wurde gefragt.",
+    "config.from_channel": "Hier gilt {name}: Das wurde für diesen Kanal festgelegt.",
+    "config.from_server": "Hier gilt {name}: Das wurde für den ganzen Server festgelegt.",
+    "config.from_default": "Hier gilt {name}: Etwas anderes wurde nicht festgelegt.",
+    "config.set_by": "festgelegt von {who}, {at}",
+    "config.used_channel": "In diesem Kanal gilt ab jetzt {name}.",
+    "config.used_server": "Auf dem ganzen Server gilt ab jetzt {name}, außer wo ein Kanal etwas Eigenes hat.",
+    "config.was_reset": "Das ist vergessen.",
+    "config.usable": "{name} ist eine gute Konfiguration",
+    "config.not_usable": "{name} ist so nicht zu gebrauchen",
+    "config.unreadable": "Die Datei ist so nicht zu lesen; config check sagt, warum.",
+    "approvers.set_channel": "Ab jetzt brauchen Pläne in diesem Kanal:",
+    "approvers.set_server": (
+        "Ab jetzt brauchen Pläne auf dem ganzen Server, außer wo ein Kanal eine eigene Regel hat:"
+    ),
+    "approvers.was_reset": "Ab jetzt brauchen Pläne das, was ihre Konfiguration sagt.",
+    "approvers.named": "Freigabe durch {names}",
+    "approvers.required.one": "mindestens {count} Freigabe",
+    "approvers.required.other": "mindestens {count} Freigaben",
+    "approvers.requester_yes": "auch von der Person, die gefragt hat, wo die Konfiguration das erlaubt",
+    "approvers.requester_no": "nicht von der Person, die gefragt hat",
+    "limits.title": "Was auf diesem Server gefragt werden darf",
+    "limits.at_once.one": "{count} Lauf gleichzeitig (at_once)",
+    "limits.at_once.other": "{count} Läufe gleichzeitig (at_once)",
+    "limits.waiting.one": "{count} Plan, der auf eine Entscheidung wartet (waiting)",
+    "limits.waiting.other": "{count} Pläne, die auf eine Entscheidung warten (waiting)",
+    "limits.hourly.one": "{count} Lauf pro Stunde und Person (hourly)",
+    "limits.hourly.other": "{count} Läufe pro Stunde und Person (hourly)",
+    "audit.title": "Was hier festgelegt und was abgelehnt wurde",
+    "audit.none": "Es wurde nichts festgelegt und niemandem etwas verweigert.",
+    "audit.of_run": "Wer über Lauf {run} was entschieden hat",
+}
+
+REFUSALS = {
+    "refuse.no_config": "Eine Konfiguration {name}, die hier erlaubt ist, gibt es nicht.",
+    "refuse.no_default": (
+        "Hier ist keine Konfiguration festgelegt. Wer hier verwaltet, wählt eine mit /massgen-admin config use NAME."
+    ),
+    "refuse.bad_approvers": (
+        "„{text}“ ist hier nicht zu verstehen. Nenn Rollen und Leute so, wie du sie erwähnst, und wenn du willst, "
+        "required=2 (1 bis 20) und requester=no; oder sag reset."
+    ),
+    "refuse.many_approvers": "Höchstens {most} Rollen und Leute können genannt werden.",
+    "refuse.few_approvers": (
+        "{required} Freigaben sind verlangt, aber die Zahl der Leute, die eine geben dürfen, ist nur {count}."
+    ),
+    "refuse.bad_limits": (
+        "„{text}“ ist hier nicht zu verstehen. Sag at_once=3 waiting=20 hourly=10, einen Teil davon, oder reset."
+    ),
+    "refuse.too_many_at_once": (
+        "Hier sind schon {most} Läufe unterwegs; mehr sind nicht erlaubt. Frag noch einmal, wenn einer zu Ende ist."
+    ),
+    "refuse.too_many_waiting": (
+        "Hier warten schon {most} Pläne auf eine Entscheidung; mehr sind nicht erlaubt. Entscheidet erst über einige."
+    ),
+    "refuse.too_many_hourly": (
+        "Du hast in einer Stunde schon nach {most} Läufen gefragt; mehr sind nicht erlaubt. Frag später noch einmal."
+    ),
+    "refuse.no_button": "Einen solchen Knopf gibt es hier nicht. Es wurde nichts getan.",
+    "refuse.superseded_card": "Diese Karte ist veraltet; für Lauf {run} gibt es eine neuere. Es wurde nichts getan.",
+    "refuse.older_doubt": (
+        "Hier ging es um einen früheren Zweifel; sieh dir die Karte an, wie sie jetzt ist. Es wurde nichts getan."
+    ),
+    "refuse.not_admin": "Das können nur Leute, die hier verwalten, und solche, die der Betreiber genannt hat.",
+    "refuse.no_such_verb": "Einen Befehl {verb} gibt es nicht.",
+    "refuse.nothing_set": "Dort war nichts festgelegt, also gibt es nichts zu vergessen.",
+    "refusal.anyone": "alle hier",
+    "refusal.expired": "Dieser Plan ist abgelaufen, also wird nichts davon ausgeführt. Frag nach einem neuen.",
+    "refusal.stale_plan": "Das ist nicht der Plan, der jetzt wartet. Sieh dir den neuesten an und entscheide über ihn.",
+    "refusal.already_decided": "Es hat schon jemand entschieden: {state}.",
+    "refusal.already_approved": "Du hast schon freigegeben; {required} verschiedene Leute müssen es tun.",
+    "refusal.not_an_approver": "Über diesen Plan entscheiden dürfen nur: {approvers}.",
+    "refusal.own_request": "Du hast selbst gefragt, also muss jemand anderes entscheiden: {approvers}.",
+    "refusal.other_tenant": "Einen solchen Lauf gibt es hier nicht.",
+    "refusal.nothing_to_decide": "Es gibt nichts zu entscheiden: {state}.",
+    "refusal.nothing_to_cancel": "Es gibt nichts abzubrechen: {state}.",
+    "refusal.doubt_first": (
+        "Ein Aufruf dieses Laufs ist vielleicht passiert, vielleicht auch nicht. Sag, was daraus geworden ist, oder hör "
+        "dort auf."
+    ),
+    "refusal.nothing_to_resolve": "Kein Aufruf dieses Laufs wartet auf ein solches Wort.",
+    "refusal.not_yours": (
+        "Diesen Lauf abbrechen dürfen nur {requester}, jemand, der freigeben darf, oder jemand, der hier verwaltet."
+    ),
+    "refusal.empty_change": "Sag, was anders sein soll: Der Änderungswunsch ist leer.",
+    "refusal.empty_prompt": "Sag, was die Agenten tun sollen: Der Auftrag ist leer.",
+    "refusal.long_prompt": "Der Auftrag ist länger als {most} Zeichen; mehr ist nicht erlaubt. Kürz ihn.",
+}
+
+KEEPER = {
+    "keeper.too_large": (
+        "Diese Karte kann nicht den ganzen Plan zeigen, und eine Datei auch nicht: Niemand kann ihn hier freigeben."
+    ),
+    "keeper.superseded": "Veraltet",
+    "keeper.superseded_line": "Für Lauf {run} gibt es eine neuere Karte. Diese hier bewirkt nichts mehr.",
+    "keeper.thread": "{prompt}",
+    "keeper.story": "Was passiert ist",
+    "keeper.reminder": "Wartet noch",
+    "keeper.reminder_line": "Der Plan des Laufs {run} wartet bis {until} auf eine Entscheidung.",
+    "keeper.reminder_last": "Der Plan des Laufs {run} läuft ab: {until}. Noch hat niemand entschieden.",
+    "keeper.outcome": "Zu deinem Lauf {run}",
+    "keeper.forbidden": "Die Karte des Laufs {run} kann ich dort nicht zeigen. {reason}",
+}
