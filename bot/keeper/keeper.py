@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _OVERLAP = timedelta(seconds=60)
+"""How far apart the clocks of two processes may be."""
+
 _HOLD_SECONDS = 5.0
 _AGAIN_SECONDS = 5.0
 _GRACE = 5.0
@@ -40,7 +42,7 @@ class Keeper:
         self._tools = tools
         self._tended: dict[str, _Tended] = {}
         self._seen: dict[str, int] = {}
-        self._newest = self._ask_at = _BEGINNING
+        self._looked_at = self._ask_at = _BEGINNING
         self._reigns = False
         self._nudged = asyncio.Event()
         self._closing = asyncio.Event()
@@ -80,7 +82,7 @@ class Keeper:
 
     async def _reign(self, keepership: Keepership) -> None:
         """Keep every card until the right to do so is lost, or it is time to close."""
-        self._newest, self._seen, ending = _BEGINNING, {}, asyncio.Event()
+        ending = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             begin = partial(self._begin, group, ending)
             group.create_task(self._forget(ending), name="forget")
@@ -127,7 +129,7 @@ class Keeper:
 
     async def _resume(self, begin: Callable[[str], None]) -> None:
         """Take up every card that is not in step: not those that show a plan, and are to be looked at later."""
-        names = [self._tools.surface.name]
+        names, self._looked_at = [self._tools.surface.name], self._tools.clock.now()
         moved = self._note(await self._tools.store.stirred(names, after=_BEGINNING, now=_BEGINNING))
         for card in await self._tools.store.live(names):
             if not card.message or card.stale or card.wake_at is None or card.told < moved.get(card.run, 1):
@@ -136,17 +138,17 @@ class Keeper:
     async def _look(self, begin: Callable[[str], None]) -> None:
         """Take up what has moved, and what is to be looked at by now."""
         names, store = [self._tools.surface.name], self._tools.store
-        before, after = self._seen, max(self._newest - _OVERLAP, _BEGINNING)
+        before, after, now = self._seen, self._looked_at - _OVERLAP, self._tools.clock.now()
         moved = self._note(await store.stirred(names, after=after, now=_BEGINNING))
+        self._looked_at = now
         for run, seq in moved.items():
             if before.get(run) != seq:
                 begin(run)
-        for each in await store.stirred(names, after=_END, now=self._tools.clock.now()):
+        for each in await store.stirred(names, after=_END, now=now):
             begin(each.run)
 
     def _note(self, stirred: Sequence[Stirred]) -> Mapping[str, int]:
-        """Remember how far these runs have come. Clocks of several processes differ: hence the overlap."""
-        self._newest = max((each.updated_at for each in stirred), default=self._newest)
+        """Remember how far these runs have come, so as to know again what the overlap of two looks brings twice."""
         self._seen = {each.run: each.seq for each in stirred}
         return self._seen
 

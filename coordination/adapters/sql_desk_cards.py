@@ -59,7 +59,7 @@ class SqlCards:
         """Begin the next attempt, unless somebody has."""
 
         def work(connection: sa.Connection) -> CardRecord:
-            row = connection.execute(sa.select(cards).where(_is(card))).mappings().one_or_none()
+            row = connection.execute(sa.select(cards).where(_is(card)).with_for_update()).mappings().one_or_none()
             if row is None or row["attempt"] != card.attempt:
                 return card if row is None else card_of(row)
             stale = (*stale_of(row["stale"]), row["message"]) if row["message"] else stale_of(row["stale"])
@@ -77,7 +77,11 @@ class SqlCards:
 
     async def straightened(self, card: CardRecord, message: str) -> None:
         """A stale message says that it is superseded, or is gone."""
-        await self._change_stale(card, lambda stale: tuple(each for each in stale if each != message))
+
+        def work(connection: sa.Connection) -> None:
+            change_stale(connection, card, lambda stale: tuple(each for each in stale if each != message))
+
+        await self._database.write(work)
 
     async def live(self, surfaces: Sequence[str]) -> Sequence[CardRecord]:
         """Every card that is asked for or live."""
@@ -87,15 +91,18 @@ class SqlCards:
 
     async def stirred(self, surfaces: Sequence[str], *, after: datetime, now: datetime) -> Sequence[Stirred]:
         """The live cards whose run has an event newer than `after`, and those whose time to look has come."""
+        # Thousands of cards wait. A surface in a function fits no index, so that the search begins with the few runs
+        # that moved, and with the few cards whose time has come: SQLite, without statistics, would rather read them all.
+        surface = sa.func.coalesce(cards.c.surface, "")
         columns = (cards.c.run, cards.c.tenant, runs.c.seq, runs.c.updated_at)
         base = sa.select(*columns).join(runs, runs.c.run == cards.c.run)
-        ours = base.where(cards.c.surface.in_(surfaces), cards.c.state.in_(_KEPT))
+        ours = base.where(surface.in_(surfaces), cards.c.state.in_(_KEPT))
         moved = ours.where(runs.c.updated_at > time_text(after))
         awake = ours.where(cards.c.wake_at <= time_text(now))
 
         def work(connection: sa.Connection) -> list[Stirred]:
-            found = [stirred_of(row) for row in connection.execute(moved).mappings()]
-            return [*found, *(stirred_of(row) for row in connection.execute(awake).mappings())]
+            rows = [*connection.execute(moved).mappings(), *connection.execute(awake).mappings()]
+            return list({row["run"]: stirred_of(row) for row in rows}.values())
 
         return await self._database.read(work)
 
@@ -119,14 +126,16 @@ class SqlCards:
         async with sole_keeper(self._database.url, surface) as keepership:
             yield keepership
 
-    async def _change_stale(self, card: CardRecord, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
-        def work(connection: sa.Connection) -> None:
-            text = connection.execute(sa.select(cards.c.stale).where(_is(card))).scalar_one_or_none()
-            if text is not None:
-                stale = json.dumps(change(stale_of(text)))
-                connection.execute(sa.update(cards).where(_is(card)).values(stale=stale))
 
-        await self._database.write(work)
+def change_stale(
+    connection: sa.Connection, card: CardRecord, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> None:
+    """Change a card's list of stale messages."""
+    query = sa.select(cards.c.stale).where(_is(card)).with_for_update()
+    text = connection.execute(query).scalar_one_or_none()
+    if text is not None:
+        stale = json.dumps(change(stale_of(text)))
+        connection.execute(sa.update(cards).where(_is(card)).values(stale=stale))
 
 
 _ADD_BUTTONS = sa.insert(buttons)
