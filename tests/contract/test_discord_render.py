@@ -20,7 +20,7 @@ from bot.presenter.card import card_for
 from bot.presenter.view import view_of
 from bot.presenter.visible import visible_lines
 from bot.surface import CardTooLarge
-from bot.words import ENGLISH
+from bot.words import ENGLISH, LANGUAGES, Words
 from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from tests.builders import a_call
@@ -53,11 +53,11 @@ class Ids:
         return self.given.setdefault((verb, value), f"{len(self.given):022d}")
 
 
-def card_of(*calls: PlannedCall) -> Card:
+def card_of(*calls: PlannedCall, words: Words = ENGLISH) -> Card:
     log = waiting(*calls)
     view = view_of(log)
     assert view is not None
-    return card_for(view, log[-1].at)
+    return card_for(view, log[-1].at, words)
 
 
 def payload(rendered: Rendered) -> dict[str, object]:
@@ -145,11 +145,11 @@ def calls(draw: st.DrawFn) -> tuple[PlannedCall, ...]:
     return tuple(made)
 
 
-@given(calls())
-def test_any_plan_is_within_every_limit_quiet_and_wholly_readable(plan: tuple[PlannedCall, ...]) -> None:
-    card = card_of(*plan)
+@given(calls(), st.sampled_from(list(LANGUAGES.values())))
+def test_any_plan_is_within_every_limit_quiet_and_wholly_readable(plan: tuple[PlannedCall, ...], words: Words) -> None:
+    card = card_of(*plan, words=words)
     try:
-        rendered = render(card, Ids())
+        rendered = render(card, Ids(), words)
     except CardTooLarge:
         assert sum(len(file.text.encode()) for file in card.attachments) > 10 * 1024 * 1024
         return
@@ -280,7 +280,7 @@ def test_receipts_that_do_not_fit_are_counted() -> None:
     assert complaints_of(payload(rendered)) == []
 
 
-def every_state() -> Iterator[Card]:
+def every_state() -> Iterator[tuple[Card, Words]]:
     plan = plan_in(approved())
     running = then(approved(), started(plan, 0))
     for log in (
@@ -295,12 +295,13 @@ def every_state() -> Iterator[Card]:
     ):
         view = view_of(log)
         assert view is not None
-        yield card_for(view, log[-1].at + timedelta(seconds=1))
+        for words in LANGUAGES.values():
+            yield card_for(view, log[-1].at + timedelta(seconds=1), words), words
 
 
-@pytest.mark.parametrize("card", list(every_state()), ids=range(8))
-def test_every_state_of_a_run_fits_and_its_buttons_have_opaque_ids(card: Card) -> None:
-    rendered = render(card, Ids())
+@pytest.mark.parametrize(("card", "words"), list(every_state()), ids=range(16))
+def test_every_state_of_a_run_fits_and_its_buttons_have_opaque_ids(card: Card, words: Words) -> None:
+    rendered = render(card, Ids(), words)
     assert complaints_of(payload(rendered)) == []
     for item in rendered.view.children if rendered.view else ():
         name = getattr(item, "custom_id", "")

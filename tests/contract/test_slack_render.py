@@ -16,6 +16,7 @@ from bot.presenter.view import view_of
 from bot.presenter.visible import original_of_lines, visible
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from bot.surface import CardTooLarge
+from bot.words import ENGLISH, GERMAN, LANGUAGES, Words
 from coordination.domain.canonical import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.domain.run import Recorded
@@ -39,10 +40,10 @@ class Ids:
         return f"{verb.value:-<22}"
 
 
-def card_of(log: list[Recorded]) -> Card:
+def card_of(log: list[Recorded], words: Words = ENGLISH) -> Card:
     view = view_of(log)
     assert view is not None
-    return card_for(view, log[-1].at)
+    return card_for(view, log[-1].at, words)
 
 
 def buttons_of(message: Rendered) -> list[str]:
@@ -90,23 +91,24 @@ CALLS = st.lists(
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(calls=CALLS)
-@example(calls=[a_call("post_notice", body="y" * 100_000) for _ in range(60)])
+@given(calls=CALLS, words=st.sampled_from(list(LANGUAGES.values())))
+@example(calls=[a_call("post_notice", body="y" * 100_000) for _ in range(60)], words=GERMAN)
 @example(
     calls=[
         replace(a_call("post_notice"), arguments=canonical({f"argument{n}": "<!channel>" * 20 for n in range(20)}))
         for _ in range(3)
-    ]
+    ],
+    words=ENGLISH,
 )
-def test_any_plan_fits_pings_nobody_and_is_readable_or_not_approvable(calls: list[PlannedCall]) -> None:
-    card = card_of(waiting(*calls))
+def test_any_plan_fits_pings_nobody_and_is_readable_or_not_approvable(calls: list[PlannedCall], words: Words) -> None:
+    card = card_of(waiting(*calls), words)
     ids = Ids()
-    message = rendered(card, ids)
+    message = rendered(card, ids, words=words)
     assert complaints(json.loads(json.dumps(message.blocks))) == []
     if message.needs_files:
         assert "approve" not in buttons_of(message)
         assert Verb.APPROVE not in ids.issued
-        message = rendered(card, Ids(), THERE)
+        message = rendered(card, Ids(), THERE, words)
         assert complaints(json.loads(json.dumps(message.blocks))) == []
         assert "approve" in buttons_of(message)
         everything = "".join(file.text for file in card.attachments)
@@ -164,7 +166,16 @@ def test_every_state_of_a_run_is_a_message() -> None:
     done = then(running, succeeded(plan, 0, result="r" * 5_000))
     doubt = then(done, started(plan, 1), unknown(plan, 1))
     for story in (recorded(argued(POST)[:1]), recorded(argued(POST)[:14]), waiting(), log, running, done, doubt):
-        assert complaints(rendered(card_of(list(story)), Ids()).blocks) == []
+        for words in LANGUAGES.values():
+            assert complaints(rendered(card_of(list(story), words), Ids(), words=words).blocks) == []
+
+
+def test_what_slack_adds_to_a_german_card_is_german() -> None:
+    card = card_of(waiting(POST, REMOVE, a_call("post_notice", body="y" * 100_000)), GERMAN)
+    shown = json.dumps(rendered(card, Ids(), words=GERMAN).blocks, ensure_ascii=False)
+    for text in ("Zeichen davon stehen nur in plan.md", "sobald seine Dateien im Thread sind", "Änderungen anfordern"):
+        assert text in shown
+    assert "Noch nicht" in json.dumps(rendered(card, Ids(), THERE, GERMAN).blocks)
 
 
 def test_sixty_long_receipts_are_shortened_to_fit() -> None:

@@ -60,6 +60,28 @@ def test_a_no_is_final(program: Program) -> None:
     assert program.writes() == []
 
 
+def test_the_operator_can_have_everything_in_german(tmp_path: Path) -> None:
+    program = Program(tmp_path, {"MASSGEN_BOT_LANGUAGE": "de"})
+    done = program.run("demo", "Straßenfest am 12. August", "--approve")
+    assert done.status == 0, done.err
+    for text in ("„Straßenfest am 12. August“", "Erledigt", "Freigegeben von", "stimmt für agent", "Aufruf 1/"):
+        assert text in done.out
+    waiting = left_waiting(program)
+    assert f"Lauf {waiting.run} wartet bis " in waiting.err
+    assert "Braucht 1 Freigabe" in program.run("status", waiting.run).out
+    assert program.run("reject", waiting.run).status == 4
+    again = program.run("approve", waiting.run)
+    assert (again.status, again.err) == (4, "Es hat schon jemand entschieden: abgelehnt.\n")
+    assert program.run("status", "NOSUCH").err.startswith("Einen Lauf NOSUCH gibt es hier nicht.")
+    assert "Die neuesten Läufe." in program.run("--help").out
+
+
+def test_a_language_that_is_not_there_is_one_sentence(program: Program) -> None:
+    ended = program.run("history", MASSGEN_BOT_LANGUAGE="tlh")
+    sentence = "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en.\n"
+    assert (ended.status, ended.out, ended.err) == (2, "", sentence)
+
+
 def test_a_no_may_come_from_another_process(program: Program) -> None:
     waiting = left_waiting(program)
     rejected = program.run("reject", waiting.run, "--reason", "not now")

@@ -47,9 +47,15 @@ async def test_commands_are_written_once_and_again_only_when_they_changed(
     (admin,) = (each for each in server.commands[""] if each["name"] == "massgen-admin")
     assert admin["default_member_permissions"] == str(1 << 5)
     assert all((each["contexts"], each["integration_types"]) == ([0], [0]) for each in server.commands[""])
+    assert admin["description_localizations"] == {"de": "Konfigurationen, wer freigibt, Grenzen und das Protokoll."}
+    assert not any(each.get("name_localizations") for each in server.commands[""] if each["name"] == "massgen")
+    (from_message,) = (each for each in server.commands[""] if each["type"] == 3)
+    assert from_message["name_localizations"] == {"de": "Daraus einen Plan machen"}
+    admin["description_localizations"] = {"de": "ein älterer Text"}
+    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord knows 4 commands now.\n"
     server.commands[""][0]["description"] = "an older text"
     assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord knows 4 commands now.\n"
-    assert sum(method == "PUT" for method, _ in server.requests) == 2
+    assert sum(method == "PUT" for method, _ in server.requests) == 3
 
 
 async def test_one_server_can_have_them_at_once(server: DiscordServer, tmp_path: Path) -> None:

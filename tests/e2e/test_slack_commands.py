@@ -13,6 +13,7 @@ from jsonschema import Draft7Validator
 
 from bot.slack_app.manifest import manifest
 from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
+from bot.words import ENGLISH, GERMAN
 from tests.contract.slack_stage import a_team
 from tests.e2e.program import KEPT
 from tests.servers.slack_server import SCOPES as GRANTED
@@ -66,7 +67,7 @@ def test_the_manifest_is_what_slack_takes(url: str, *, has_more: bool) -> None:
     if not path:
         pytest.skip("SLACK_MANIFEST_SCHEMA names no schema: it is Slack's, and not part of this project")
     schema = json.loads(Path(path).read_text(encoding="utf-8"))
-    made = json.loads(manifest(url, has_chat_tools=has_more, is_agent=has_more))
+    made = json.loads(manifest(url, has_chat_tools=has_more, is_agent=has_more, words=GERMAN if has_more else ENGLISH))
     assert [error.message for error in Draft7Validator(schema).iter_errors(made)] == []
 
 
@@ -86,6 +87,8 @@ def test_the_manifest_asks_for_the_least_and_has_one_way_in() -> None:
 async def test_the_manifest_is_printed(ran: Runs) -> None:
     status, out, _ = await ran("slack", "manifest", "--url", "https://bot.example.org")
     assert (status, json.loads(out)) == (0, json.loads(manifest("https://bot.example.org")))
+    _, out, _ = await ran("slack", "manifest", MASSGEN_BOT_LANGUAGE="de")
+    assert json.loads(out) == json.loads(manifest(words=GERMAN)) != json.loads(manifest())
 
 
 async def test_an_address_that_slack_would_not_call_is_refused(ran: Runs) -> None:

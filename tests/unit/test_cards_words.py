@@ -135,13 +135,3 @@ def test_a_line_keeps_people_moments_and_styles() -> None:
 def test_empty_parts_leave_no_separator() -> None:
     assert joined([(), (Span("a"),), (), (Span("b"),)], " · ") == (Span("a"), Span(" · ", "quiet"), Span("b"))
     assert joined([], " · ") == ()
-
-
-def test_the_keys_of_one_question_differ() -> None:
-    for names in (
-        ("approve", "reject", "change", "other_plan", "details"),
-        ("happened", "run_it", "abandon"),
-        ("yes", "no"),
-        ("stop_yes", "stop_leave", "stop_no"),
-    ):
-        assert len({ENGLISH.say(f"key.{name}")[0] for name in names}) == len(names)

@@ -1,0 +1,137 @@
+"""Both catalogues say the same things: each key has its sentence, with the same values in it, in every language."""
+
+import re
+from string import Formatter
+
+import pytest
+
+from bot.console_app.questions import stop_question
+from bot.discord_app import limits as discord
+from bot.presenter.amounts import duration, money, tokens
+from bot.slack_app import limits as slack
+from bot.words import ENGLISH, GERMAN, LANGUAGES, Words, words_for
+from coordination.errors import ConfigError
+
+SAME_IN_GERMAN = {
+    "amount.seconds": "a unit",
+    "amount.minutes": "units",
+    "button.details": "the same word",
+    "key.details": "the same word",
+    "slack.modal.details.title": "the same word",
+    "demo.prompt": "the agents of the toy world answer in English",
+    "effect.read": "as a configuration writes it",
+    "effect.ask": "as a configuration writes it",
+    "effect.auto": "as a configuration writes it",
+    "effect.deny": "as a configuration writes it",
+    "slack.manifest.name": "a name",
+    "slack.manifest.bot": "a name",
+    "slack.manifest.admin_hint": "what people type",
+}
+"""Keys whose German is their English, each with the reason."""
+
+BOTH = pytest.mark.parametrize("words", [ENGLISH, GERMAN], ids=["en", "de"])
+
+
+def blanks(template: str) -> list[str]:
+    return sorted(name for _, name, _, _ in Formatter().parse(template) if name)
+
+
+def letters(template: str) -> str:
+    """What is left of a sentence without its values and signs."""
+    return re.sub(r"\W", "", "".join(literal for literal, *_ in Formatter().parse(template)))
+
+
+def test_german_has_every_key_and_no_other_one_so_the_plural_forms_too() -> None:
+    assert sorted(set(ENGLISH.texts) ^ set(GERMAN.texts)) == []
+
+
+def test_every_sentence_has_the_same_values_in_both_languages() -> None:
+    assert {key for key, text in ENGLISH.texts.items() if set(blanks(text)) != set(blanks(GERMAN.texts[key]))} == set()
+
+
+def test_nothing_was_left_in_english() -> None:
+    same = {key for key, text in ENGLISH.texts.items() if GERMAN.texts[key] == text and letters(text)}
+    assert same == set(SAME_IN_GERMAN)
+
+
+def test_what_people_type_is_the_same_in_both_languages() -> None:
+    """A translated option or variable would be one that does not exist."""
+    typed = re.compile(r"`[^`{]+`|--[a-z]+|\b[A-Z]+(?:_[A-Z]+)+\b|/massgen\S*|[a-z_]+=\w+|/(?:invite|live|ready)\b")
+    quoted = re.compile(r"^  +massgen-bot .*$", re.MULTILINE)
+    for key, text in ENGLISH.texts.items():
+        german = GERMAN.texts[key]
+        assert sorted(set(typed.findall(text))) == sorted(set(typed.findall(german))), key
+        assert quoted.findall(text) == quoted.findall(german), key
+
+
+@BOTH
+def test_labels_fit_where_each_product_puts_them(words: Words) -> None:
+    longest = {
+        "button.": min(discord.BUTTON_LABEL, slack.BUTTON_TEXT),
+        "discord.confirm_yes": discord.BUTTON_LABEL,
+        "choose.label": min(discord.PLACEHOLDER, slack.PLACEHOLDER),
+        "confirm.": slack.CONFIRM_TITLE,
+        "slack.confirm.no": slack.CONFIRM_BUTTON,
+        "button.approve": slack.CONFIRM_BUTTON,
+        "slack.page.": slack.BUTTON_TEXT,
+        "slack.modal.close": slack.MODAL_TITLE,
+        "slack.manifest.shortcut": 150,
+    }
+    titles = ("discord.window_", "discord.ask_")
+    for key, text in words.texts.items():
+        for start, limit in longest.items():
+            if key.startswith(start):
+                assert len(text.format_map(dict.fromkeys(blanks(text), "9999"))) <= limit, key
+        if key.startswith(titles):
+            assert len(text) <= min(discord.MODAL_TITLE, discord.MODAL_LABEL), key
+        if re.fullmatch(r"slack\.modal\.\w+\.(title|submit)", key):
+            assert len(text) <= slack.MODAL_TITLE, key
+        if key.startswith("discord.cmd."):
+            assert 1 <= len(text) <= discord.CHOICE_TEXT, key
+    assert len(words.say("discord.cmd.from_message")) <= 32
+    assert len(words.say("slack.manifest.shortcut")) <= 24
+    assert len(words.say("slack.manifest.description")) <= 140
+
+
+@BOTH
+def test_the_keys_of_one_question_differ_and_can_be_typed(words: Words) -> None:
+    for names in (
+        ("approve", "reject", "change", "other_plan", "details"),
+        ("happened", "run_it", "abandon"),
+        ("yes", "no"),
+        ("stop_yes", "stop_leave", "stop_no"),
+    ):
+        keys = [words.say(f"key.{name}")[0] for name in names]
+        assert len(set(keys)) == len(names)
+        assert all(key.isascii() and key.islower() for key in keys)
+
+
+def test_a_german_question_is_answered_with_a_german_letter() -> None:
+    question = stop_question(GERMAN, may_leave=True)
+    assert [choice.key for choice in question.choices] == ["j", "w", "n"]
+    assert question.answer("y") is None
+
+
+def test_numbers_are_written_as_the_language_does() -> None:
+    assert (ENGLISH.number(1_234_567), GERMAN.number(1_234_567)) == ("1,234,567", "1.234.567")
+    assert (ENGLISH.number(1_234.5, 2), GERMAN.number(1_234.5, 2)) == ("1,234.50", "1.234,50")
+    assert (duration(0.42, GERMAN), tokens(1_234, GERMAN), money(0.04, GERMAN)) == ("0,4 s", "1,2k Tokens", "0,04 $")
+    assert (duration(0.42, ENGLISH), tokens(1_234, ENGLISH), money(0.04, ENGLISH)) == ("0.4 s", "1.2k tokens", "$0.04")
+
+
+@pytest.mark.parametrize(("named", "language"), [("", "en"), ("en", "en"), ("de", "de"), (" DE ", "de")])
+def test_the_operator_chooses_the_language(named: str, language: str) -> None:
+    assert words_for({"MASSGEN_BOT_LANGUAGE": named}).language == language
+
+
+def test_without_a_choice_it_is_english() -> None:
+    assert words_for({}) is ENGLISH
+    assert LANGUAGES == {"en": ENGLISH, "de": GERMAN}
+
+
+def test_an_unknown_language_is_one_sentence_that_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError) as caught:
+        words_for({"MASSGEN_BOT_LANGUAGE": "tlh"})
+    assert caught.value.complaints == [
+        "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en."
+    ]
