@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from coordination.errors import ConflictError
 from coordination.ports import RunLog, RunSummary
@@ -21,6 +22,8 @@ from coordination.ports.desk import (
     Setting,
     Stirred,
 )
+
+_Asked = TypeVar("_Asked", CardRecord, RunLine)
 
 _BUSY = ("queued", "deliberating", "changes_wanted", "executing", "reporting")
 _WAITING = ("awaiting_decision", "needs_human")
@@ -118,8 +121,9 @@ class MemoryDesk:
 
     async def withdraw(self, run: str, tenant: str) -> None:
         card = self.cards.get(run)
-        if card is not None and (card.tenant, card.state) == (tenant, "asked"):
-            del self.cards[run]
+        if card is None or (card.tenant, card.state) != (tenant, "asked") or run in await self._runs():
+            return
+        del self.cards[run]
         for key, (of, at) in list(self.seen.items()):
             if of == run and key[0] == tenant:
                 self.seen[key] = ("", at)
@@ -148,10 +152,11 @@ class MemoryDesk:
         found = [
             each
             for each in self.cards.values()
-            if thread and (each.tenant, each.channel) == (tenant, channel) and thread in (each.story, each.message)
+            if thread
+            and (each.tenant, each.channel) == (tenant, channel)
+            and thread in (each.thread, each.story, each.message)
         ]
-        found.sort(key=lambda each: each.asked_at)
-        return found[-1].run if found else None
+        return _newest_first(found)[0].run if found else None
 
     async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
         return {
@@ -194,7 +199,7 @@ class MemoryDesk:
             and ((not channel and not requester) or channel == card.channel or requester == card.requester)
             and (not states or runs[card.run].state in states)
         ]
-        return sorted(found, key=lambda each: each.asked_at, reverse=True)[:limit]
+        return _newest_first(found)[:limit]
 
     async def begun(self, tenant: str, since: datetime) -> int:
         return sum(card.tenant == tenant and card.asked_at >= since for card in self.cards.values())
@@ -225,6 +230,10 @@ class MemoryDesk:
         if sum(each.run in runs and runs[each.run].state in _WAITING for each in kept) >= limits.waiting:
             return OverLimit("waiting", limits.waiting)
         return None
+
+
+def _newest_first(found: list[_Asked]) -> list[_Asked]:
+    return sorted(sorted(found, key=lambda each: each.run), key=lambda each: each.asked_at, reverse=True)
 
 
 def _deed(setting: Setting, what: str) -> Deed:

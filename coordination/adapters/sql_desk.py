@@ -7,8 +7,8 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_codec import time_text
-from coordination.adapters.sql_desk_cards import SqlCards
+from coordination.adapters.sql_codec import plain_text, time_text
+from coordination.adapters.sql_desk_cards import SqlCards, change_stale
 from coordination.adapters.sql_desk_database import DeskDatabase
 from coordination.adapters.sql_desk_lists import lines_query, over_limit
 from coordination.adapters.sql_desk_rows import (
@@ -55,6 +55,7 @@ class SqlDesk(SqlCards):
 
     async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
         """Keep the card of a run that is about to begin, unless the event was seen or there is too much already."""
+        event = plain_text(event)
 
         def work(connection: sa.Connection) -> Admission:
             self._one_at_a_time(connection, card.tenant)
@@ -74,18 +75,22 @@ class SqlDesk(SqlCards):
 
     async def withdraw(self, run: str, tenant: str) -> None:
         """Forget a card whose run did not begin."""
-        gone = sa.delete(cards).where(cards.c.run == run, cards.c.tenant == tenant, cards.c.state == "asked")
+        # Of a commit whose answer was lost, the asker hears that it failed, and the run is there all the same.
+        has_begun = sa.exists().where(runs.c.run == run)
+        gone = sa.delete(cards).where(
+            cards.c.run == run, cards.c.tenant == tenant, cards.c.state == "asked", ~has_begun
+        )
         unnamed = sa.update(seen).where(seen.c.run == run, seen.c.tenant == tenant).values(run="")
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(gone)
-            connection.execute(unnamed)
+            if connection.execute(gone).rowcount:
+                connection.execute(unnamed)
 
         await self._database.write(work)
 
     async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
         """What an id stands for, and the card that it was issued for."""
-        of_id = sa.select(buttons).where(buttons.c.id == button, buttons.c.tenant == tenant)
+        of_id = sa.select(buttons).where(buttons.c.id == plain_text(button), buttons.c.tenant == tenant)
 
         def work(connection: sa.Connection) -> tuple[ButtonRecord, CardRecord] | None:
             row = connection.execute(of_id).mappings().one_or_none()
@@ -102,21 +107,27 @@ class SqlDesk(SqlCards):
         taken = sa.select(cards.c.run).where(
             cards.c.tenant == card.tenant, cards.c.channel == card.channel, cards.c.message == message
         )
-        if await self._database.read(lambda connection: connection.execute(taken).first()) is None:
-            await self._change_stale(card, lambda stale: stale if message in stale else (*stale, message))
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(taken).first() is None:
+                change_stale(connection, card, lambda stale: stale if message in stale else (*stale, message))
+
+        await self._database.write(work)
 
     async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
         """Whether an event is seen for the first time."""
-        return await self._database.write(lambda connection: self._see(connection, tenant, event, at, ""))
+        named = plain_text(event)
+        return await self._database.write(lambda connection: self._see(connection, tenant, named, at, ""))
 
     async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
         """The newest run whose card or story is in a thread, or that began it."""
+        thread = plain_text(thread)
         if not thread:
             return None
         query = (
             sa.select(cards.c.run)
             .where(cards.c.tenant == tenant, cards.c.channel == channel)
-            .where(sa.or_(cards.c.story == thread, cards.c.message == thread))
+            .where(sa.or_(*(column == thread for column in (cards.c.thread, cards.c.story, cards.c.message))))
             .order_by(cards.c.asked_at.desc(), cards.c.run)
             .limit(1)
         )

@@ -131,7 +131,7 @@ def deed_row(deed: Deed) -> dict[str, object]:
         "by": plain_text(deed.by),
         "by_name": plain_text(deed.by_name),
         "at": time_text(deed.at),
-        "what": deed.what,
+        "what": plain_text(deed.what),
         "detail": plain_text(deed.detail),
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,13 +52,38 @@ class SqlKeepership:
 @asynccontextmanager
 async def sole_keeper(url: sa.URL, surface: str) -> AsyncGenerator[SqlKeepership]:
     """Wait for the lock of a surface, and hold it while the context is open."""
-    lock = _FileLock(url, surface) if url.get_backend_name() == "sqlite" else _AdvisoryLock(url, surface)
+    lock = _OnceOnly(_FileLock(url, surface) if url.get_backend_name() == "sqlite" else _AdvisoryLock(url, surface))
     try:
         while not await asyncio.to_thread(lock.take):  # noqa: ASYNC110  # it is another process that we wait for
             await asyncio.sleep(_LOOK_SECONDS)
         yield SqlKeepership(lock)
     finally:
         await asyncio.shield(asyncio.to_thread(lock.release))
+
+
+class _OnceOnly:
+    """A lock that is not taken any more once it was given back.
+
+    Whoever gives up waiting does not stop the thread that is about to take the lock for them, and would leave it held.
+    """
+
+    def __init__(self, lock: _Lock) -> None:
+        self._lock = lock
+        self._one_thread = threading.Lock()
+        self._is_over = False
+
+    def take(self) -> bool:
+        with self._one_thread:
+            return not self._is_over and self._lock.take()
+
+    def is_held(self) -> bool:
+        with self._one_thread:
+            return self._lock.is_held()
+
+    def release(self) -> None:
+        with self._one_thread:
+            self._is_over = True
+            self._lock.release()
 
 
 class _FileLock:

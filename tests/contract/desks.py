@@ -1,0 +1,141 @@
+"""A memory of the front office of each kind, beside the log that it looks into, and a second way into the same one."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from coordination.adapters.sql_connection import open_engine, parse_url
+from coordination.adapters.sql_desk import SqlDesk
+from coordination.adapters.sql_desk_schema import desk_metadata
+from coordination.adapters.sql_log import SqlLog
+from coordination.adapters.sql_schema import metadata
+from coordination.domain import events as e
+from coordination.domain.run import evolve
+from coordination.domain.states import RunState
+from coordination.ports import Job, RunLog
+from coordination.ports.desk import ButtonRecord, CardRecord, Deed, DeskStore, Limits, Setting
+from tests.builders import REQUESTER, START, a_request
+from tests.contract.logs import memory_bench
+from tests.fake_desk_store import MemoryDesk
+from tests.stories import POST, proposed
+
+MANY = Limits(at_once=1000, waiting=1000, hourly=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskBench:
+    """A memory under test. `other` is what another process of the same installation sees."""
+
+    store: DeskStore
+    other: DeskStore
+    log: RunLog
+
+
+@asynccontextmanager
+async def memory_desk() -> AsyncGenerator[DeskBench]:
+    """The memory that tests of other parts use."""
+    async with memory_bench() as bench:
+        store = MemoryDesk(bench.log)
+        yield DeskBench(store=store, other=store, log=bench.log)
+
+
+@asynccontextmanager
+async def sql_desk(url: str) -> AsyncGenerator[DeskBench]:
+    """The memory in a database that has its tables, or is a new SQLite file; opened twice."""
+    async with SqlLog.open(url, submit=submit_nothing) as log, SqlDesk.open(url) as store, SqlDesk.open(url) as other:
+        yield DeskBench(store=store, other=other, log=log)
+
+
+def submit_nothing(connection: sa.Connection, job: Job) -> None:
+    """No engine."""
+
+
+def emptied(url: str) -> str:
+    """The same database without a row in its tables, which is faster made than a new one."""
+    engine = open_engine(parse_url(url), "write", connections=1)
+    with engine.begin() as connection:
+        for table in (*metadata.sorted_tables, *desk_metadata.sorted_tables):
+            connection.execute(sa.delete(table))
+    engine.dispose()
+    return url
+
+
+def a_card(run: str = "R1", *, at: datetime = START, **changes: str) -> CardRecord:
+    """The card of a run that rita asks for in #general."""
+    card = CardRecord(
+        run=run,
+        surface="discord",
+        tenant="here",
+        channel="general",
+        thread="",
+        requester=REQUESTER.id,
+        requester_name=REQUESTER.name,
+        asked_at=at,
+    )
+    return replace(card, **changes)  # type: ignore[arg-type]  # texts only, as the signature says
+
+
+def a_button(id_: str = "b-1", *, card: CardRecord | None = None, at: datetime = START) -> ButtonRecord:
+    """A button that approves."""
+    of = card or a_card()
+    return ButtonRecord(
+        id=id_,
+        run=of.run,
+        tenant=of.tenant,
+        attempt=of.attempt,
+        verb="approve",
+        digest="d" * 64,
+        index=None,
+        value="",
+        issued_at=at,
+    )
+
+
+def a_setting(key: str = "config", value: str = "ops", *, channel: str = "", tenant: str = "here") -> Setting:
+    """Something that alice set."""
+    return Setting(tenant=tenant, channel=channel, key=key, value=value, by="u-alice", by_name="alice", at=START)
+
+
+def a_deed(what: str, *, tenant: str = "here", detail: str = "") -> Deed:
+    """A line of audit about mallory."""
+    return Deed(tenant=tenant, channel="general", by="u-mallory", by_name="mallory", at=START, what=what, detail=detail)
+
+
+async def admitted(store: DeskStore, card: CardRecord) -> CardRecord:
+    """A card that is kept."""
+    await store.admit(card, event="", limits=MANY)
+    kept = await store.card(card.run)
+    assert kept is not None
+    return kept
+
+
+async def begun(log: RunLog, run: str, *, at: datetime = START, tenant: str = "here", prompt: str = "Go.") -> RunState:
+    """A run that the agents are at work on."""
+    request = replace(a_request(prompt=prompt), tenant=tenant, requester=replace(REQUESTER, tenant=tenant))
+    events: list[e.RunEvent] = [request, e.DeliberationStarted(revision=1)]
+    state = evolve(evolve(None, events[0], at), events[1], at)
+    await log.append(run, 0, events, at, state)
+    return state
+
+
+async def planned(log: RunLog, run: str, *, at: datetime = START, tenant: str = "here") -> RunState:
+    """A run whose plan waits."""
+    state = evolve(await begun(log, run, at=at, tenant=tenant), event := proposed(POST, run=run), at)
+    await log.append(run, 2, [event], at, state)
+    return state
+
+
+async def ended(log: RunLog, run: str, *, at: datetime = START, tenant: str = "here") -> RunState:
+    """A run that was cancelled."""
+    event = e.RunCancelled(by=REQUESTER, reason="")
+    state = evolve(await begun(log, run, at=at, tenant=tenant), event, at)
+    await log.append(run, 2, [event], at, state)
+    return state
+
+
+def later(**span: float) -> datetime:
+    """A moment after the start."""
+    return START + timedelta(**span)
