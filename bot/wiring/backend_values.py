@@ -1,12 +1,10 @@
 """What several vendors' builders take out of a configuration's backend in the same way."""
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import cast
 
 from coordination.adapters.model_faults import Raw
 from coordination.settings import BackendSettings, ModelOptions
-
-Thinking = Literal["adaptive", "enabled", "disabled"]
 
 
 def key_of(backend: BackendSettings) -> str:
@@ -18,13 +16,3 @@ def extra_body(options: ModelOptions, *as_they_are: str) -> Mapping[str, Raw]:
     """What goes into the request as it is written: the named options that are set, and `extra_body`, which wins."""
     extra: dict[str, Raw] = {name: value for name in as_they_are if (value := getattr(options, name)) is not None}
     return extra | cast("dict[str, Raw]", options.extra_body or {})
-
-
-def thinking_of(options: ModelOptions) -> tuple[Thinking | None, int | None]:
-    """Whether and how far the model is to think ahead, under whichever of the three names it was written."""
-    for written in (options.thinking, options.reasoning):
-        if written is not None and (written.type is not None or written.budget_tokens is not None):
-            return written.type, written.budget_tokens
-    if options.max_thinking_tokens is not None:
-        return "enabled", options.max_thinking_tokens
-    return None, None

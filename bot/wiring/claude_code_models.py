@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import key_of, thinking_of
+from bot.wiring.backend_values import key_of
 from coordination.adapters.claude_code import ANTHROPIC_BASE_URL, ClaudeCodeModel, ClaudeCodeOptions
 from coordination.ports import Clock, Model
 from coordination.settings import BackendSettings, ModelOptions
@@ -36,7 +36,7 @@ def open_builder(environ: Mapping[str, str], clock: Clock) -> ClaudeCodeBuilder:
 
 
 def _options(options: ModelOptions) -> ClaudeCodeOptions:
-    _, budget = thinking_of(options)
+    _, budget = options.thinking_ahead
     return ClaudeCodeOptions(
         effort=options.effort,
         max_output_tokens=options.output_tokens,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import extra_body, key_of, thinking_of
+from bot.wiring.backend_values import extra_body, key_of
 from coordination.adapters.gemini import GEMINI_BASE_URL, GeminiModel, GeminiOptions
 from coordination.adapters.gemini_clients import GeminiClients
 from coordination.adapters.model_faults import Raw
@@ -40,7 +40,7 @@ def open_builder(environ: Mapping[str, str], clock: Clock) -> GeminiBuilder:
 
 
 def _options(options: ModelOptions) -> GeminiOptions:
-    _, budget = thinking_of(options)
+    _, budget = options.thinking_ahead
     return GeminiOptions(
         temperature=options.temperature,
         max_output_tokens=options.output_tokens,

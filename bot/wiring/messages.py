@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import extra_body, key_of, thinking_of
+from bot.wiring.backend_values import extra_body, key_of
 from coordination.adapters.anthropic_clients import AnthropicClients
 from coordination.adapters.anthropic_messages import ANTHROPIC_BASE_URL, AnthropicModel, MessagesOptions
 from coordination.ports import Clock, Model
@@ -39,7 +39,7 @@ def open_builder(environ: Mapping[str, str], clock: Clock) -> MessagesBuilder:
 
 
 def _options(options: ModelOptions) -> MessagesOptions:
-    thinking, budget = thinking_of(options)
+    thinking, budget = options.thinking_ahead
     return MessagesOptions(
         temperature=options.temperature,
         max_tokens=options.output_tokens,

@@ -39,7 +39,7 @@ SEARCHES_PER_REPLY = 10
 Message: TypeAlias = dict[str, Raw]
 """One message of the history, as the provider wants it."""
 
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _EPHEMERAL: dict[str, Raw] = {"type": "ephemeral"}
 # The version that searches by itself; newer ones search from within code that the provider runs.
 _WEB_SEARCH: dict[str, Raw] = {"type": "web_search_20250305", "name": "web_search", "max_uses": SEARCHES_PER_REPLY}
@@ -85,8 +85,8 @@ class MessagesOptions:
         """What the API would refuse in every call."""
         found: list[str] = []
         budget = self.thinking_budget
-        if self.effort is not None and self.effort not in _EFFORTS:
-            found.append(f"The reasoning effort of {model} must be one of {', '.join(_EFFORTS)}.")
+        if self.effort is not None and self.effort not in EFFORTS:
+            found.append(f"The reasoning effort of {model} must be one of {', '.join(EFFORTS)}.")
         if self.thinking == "enabled" and budget is None:
             found.append(f"The thinking of {model} needs budget_tokens; or set its type to adaptive.")
         if budget is not None and self.thinking in {"adaptive", "disabled"}:

@@ -6,10 +6,23 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from coordination.ports import Clock
+from coordination.retrying import RetryBudget
+
+LONGEST_REST = RetryBudget().seconds
+"""Seconds that a request waits while the provider rests: those who ask would give up any longer one."""
 
 _MINUTE = timedelta(minutes=1)
+
+
+class RestingError(Exception):
+    """The provider is to be left alone for so many more `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"rests for {seconds:g} s")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +58,11 @@ class Lane:
 
     @asynccontextmanager
     async def passage(self, throttle: Throttle) -> AsyncGenerator[None]:
-        """Wait until a request may begin; the context is the request."""
+        """Wait until a request may begin; the context is the request.
+
+        Raises:
+            RestingError: the provider rests for longer than anybody waits for one request.
+        """
         await self._enter(throttle.at_once)
         try:
             await self._wait_for_time(throttle.per_minute)
@@ -83,13 +100,21 @@ class Lane:
 
     async def _wait_for_time(self, per_minute: int | None) -> None:
         while (wait := self._wait(per_minute)) > 0:
+            rest = self._rest()
+            if rest > LONGEST_REST:
+                raise RestingError(rest)
             await self._clock.sleep(wait)
         if per_minute is not None:
             self._begun.append(self._clock.now())
 
+    def _rest(self) -> float:
+        """Seconds until the provider may be asked again; 0: now."""
+        now = self._clock.now()
+        return max(0.0, ((self._rests_until or now) - now).total_seconds())
+
     def _wait(self, per_minute: int | None) -> float:
         now = self._clock.now()
-        free_at = self._rests_until or now
+        free_at = now + timedelta(seconds=self._rest())
         while self._begun and self._begun[0] <= now - _MINUTE:
             self._begun.popleft()
         if per_minute is not None and len(self._begun) >= per_minute:
@@ -105,5 +130,5 @@ class Lanes:
         self._lanes: dict[tuple[str, str], Lane] = {}
 
     def lane(self, *, base_url: str, key: str) -> Lane:
-        """The lane of this key at this address."""
-        return self._lanes.setdefault((base_url, key), Lane(self._clock))
+        """The lane of this key at the server of this address, whichever of its paths is asked."""
+        return self._lanes.setdefault((urlsplit(base_url).netloc.lower(), key), Lane(self._clock))

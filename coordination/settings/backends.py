@@ -13,6 +13,7 @@ from coordination.settings.nodes import Table, is_open, source_of
 from coordination.settings.providers import PROVIDERS, Family, Provider, provider_at, type_of_model
 from coordination.settings.reader import Reader, writes
 from coordination.settings.sections import BACKEND, FALLBACK, PRICE, REASONING, TEXT, THINKING, Section
+from coordination.settings.thinking import problems_of
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
 _THINKING = frozenset({"reasoning", "reasoning_effort", "thinking", "max_thinking_tokens"})
@@ -154,6 +155,8 @@ class BackendReader:
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
             found = "max_tokens and max_completion_tokens, which differ"
             self._complain(table, "max_tokens", path, mismatch(found, "one of them"))
+        for (key, *below), text in problems_of(keys, provider.family):
+            self._reader.report.complain(table.line_of(key), (*path, key, *below), text)
 
     def _warn(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
         for key in ("enable_code_interpreter", "enable_code_execution"):

@@ -83,6 +83,7 @@ OneLine = Annotated[StrictStr, Field(max_length=200), AfterValidator(_one_line)]
 WebAddress = Annotated[StrictStr, Field(max_length=2000), AfterValidator(_web_address)]
 Timeout = Annotated[StrictFloat, Field(gt=0, le=_WEEK)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Thinking = Literal["adaptive", "enabled", "disabled"]
 Presentation = Literal["adopt", "present"]
 
 
@@ -110,14 +111,14 @@ class ReasoningKeys(Keys):
 
     effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
-    type: Literal["adaptive", "enabled", "disabled"] | None = None
+    type: Thinking | None = None
     budget_tokens: Annotated[StrictInt, Field(ge=1024, le=1_000_000)] | None = None
 
 
 class ThinkingKeys(Keys):
     """Anthropic's `thinking`."""
 
-    type: Literal["adaptive", "enabled", "disabled"]
+    type: Thinking
     budget_tokens: Annotated[StrictInt, Field(ge=1024, le=1_000_000)] | None = None
 
 
@@ -164,6 +165,14 @@ class ModelOptions(Keys):
     def effort(self) -> Effort | None:
         """How hard the model is to think, under either of its two names."""
         return self.reasoning_effort or (self.reasoning.effort if self.reasoning else None)
+
+    @property
+    def thinking_ahead(self) -> tuple[Thinking | None, int | None]:
+        """Whether and for how many tokens it is to think ahead, under whichever of the three names it was written."""
+        for written in (self.thinking, self.reasoning):
+            if written is not None and (written.type is not None or written.budget_tokens is not None):
+                return written.type, written.budget_tokens
+        return ("enabled", self.max_thinking_tokens) if self.max_thinking_tokens is not None else (None, None)
 
 
 class BackendKeys(ModelOptions):

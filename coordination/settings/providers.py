@@ -71,6 +71,7 @@ _ALL = (
         type="claude_code",
         title="Claude Code",
         family="claude_code",
+        base_url="https://api.anthropic.com",
         key_variables=("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
         searches_web=True,
     ),

@@ -108,7 +108,15 @@ BACKEND = Section(
 )
 
 # It is not in the list of all sections: its keys are those of a backend, and documented there.
-FALLBACK = Section(name="agents[].backend.fallback", keys=models.BackendKeys, ignored=BACKEND.ignored)
+FALLBACK = Section(
+    name="agents[].backend.fallback",
+    keys=models.BackendKeys,
+    ignored={
+        **BACKEND.ignored,
+        "system_prompt": "a fallback is told what the first model was told",
+        "append_system_prompt": "a fallback is told what the first model was told",
+    },
+)
 
 PRICE = Section(name="agents[].backend.price", keys=models.PriceKeys)
 REASONING = Section(name="agents[].backend.reasoning", keys=models.ReasoningKeys)

@@ -11,6 +11,7 @@ import pytest
 
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.ports import Told
+from coordination.settings.thinking import EFFORTS
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
@@ -230,3 +231,8 @@ def test_an_address_that_is_none_is_the_operators_to_fix(base_url: str) -> None:
 def test_an_unknown_effort_is_the_operators_to_fix() -> None:
     with pytest.raises(ConfigError, match="effort of m in Claude Code must be one of low"):
         ClaudeCodeModel(model="m", options=ClaudeCodeOptions(effort="enormous"))
+
+
+@pytest.mark.parametrize("effort", EFFORTS["claude_code"])
+def test_every_effort_that_a_configuration_may_ask_for_is_taken(effort: str) -> None:
+    assert ClaudeCodeModel(model="m", options=ClaudeCodeOptions(effort=effort)).name == "m"

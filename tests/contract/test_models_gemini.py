@@ -12,6 +12,7 @@ import pytest
 from coordination.adapters.extras import is_installed, require_extra
 from coordination.errors import ConfigError, ModelFault
 from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.settings.thinking import EFFORTS
 
 pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
 
@@ -88,6 +89,13 @@ async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools() -
     assert sent["tools"] == [{"functionDeclarations": [declared]}]
     assert sent["generationConfig"] == {}
     assert reply == Reply(text="hi", usage=Usage(input_tokens=127, cached_tokens=100, output_tokens=42))
+
+
+@pytest.mark.parametrize("effort", EFFORTS["gemini"])
+async def test_every_effort_that_a_configuration_may_ask_for_is_sent(effort: str) -> None:
+    async with line(Says(text="hi"), options=GeminiOptions(thinking_level=effort)) as open_line:
+        await open_line.send()
+    assert open_line.server.requests[0]["generationConfig"] == {"thinkingConfig": {"thinking_level": effort.upper()}}
 
 
 async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None:

@@ -56,9 +56,15 @@ async def test_every_backend_type_has_a_model(type_: str) -> None:
     await read.build.aclose()
 
 
-async def test_options_that_a_vendor_can_not_take_are_refused_by_the_agents_name() -> None:
+async def test_options_that_a_vendor_can_not_take_are_refused_before_a_run_begins() -> None:
     text = AGENT.format(backend="{type: claude, model: claude-x, api_key: k, reasoning_effort: minimal}")
-    with pytest.raises(ConfigError, match=r"^agent one: The reasoning effort of claude-x must be one of"):
+    with pytest.raises(ConfigError, match=r"backend.reasoning_effort: found 'minimal'; expected low, medium"):
+        configured(text)(text, "x.yaml", "console")
+
+
+async def test_a_model_that_can_not_be_built_is_named_by_its_agent() -> None:
+    text = AGENT.format(backend="{type: scripted, script_file: nowhere.yaml}")
+    with pytest.raises(ConfigError, match=r"^agent one: the script of agent one: .*nowhere.yaml can't be read"):
         configured(text)(text, "x.yaml", "console").models()
 
 

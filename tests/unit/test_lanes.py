@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from coordination.adapters.lanes import Lane, Lanes, Throttle
+from coordination.adapters.lanes import Lane, Lanes, RestingError, Throttle
 from tests.builders import START
 
 
@@ -118,9 +118,38 @@ async def test_no_more_requests_begin_in_a_minute_than_allowed() -> None:
 
 async def test_a_lane_belongs_to_a_key_at_an_address() -> None:
     lanes = Lanes(RunningClock())
-    assert lanes.lane(base_url="a", key="k") is lanes.lane(base_url="a", key="k")
-    assert lanes.lane(base_url="a", key="k") is not lanes.lane(base_url="a", key="l")
-    assert lanes.lane(base_url="a", key="k") is not lanes.lane(base_url="b", key="k")
+    assert lanes.lane(base_url="http://a/v1", key="k") is lanes.lane(base_url="http://a/v1", key="k")
+    assert lanes.lane(base_url="http://a/v1", key="k") is not lanes.lane(base_url="http://a/v1", key="l")
+    assert lanes.lane(base_url="http://a/v1", key="k") is not lanes.lane(base_url="http://b/v1", key="k")
+
+
+async def test_an_address_is_its_server_however_it_is_written() -> None:
+    lanes = Lanes(RunningClock())
+    lane = lanes.lane(base_url="https://api.openai.com/v1", key="k")
+    assert lanes.lane(base_url="https://API.openai.com/v1/", key="k") is lane
+    assert lanes.lane(base_url="https://api.openai.com", key="k") is lane
+    assert lanes.lane(base_url="https://api.openai.com:8443/v1", key="k") is not lane
+
+
+async def test_one_whose_turn_comes_when_the_provider_rests_for_long_is_told_so() -> None:
+    lane = Lane(RunningClock())
+    traffic = Traffic(lane)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(traffic.request("a", Throttle(at_once=1)))
+        await settle()
+        waiting = group.create_task(told_to_rest(lane))
+        await settle()
+        lane.rest(500)
+        traffic.ends["a"].set()
+        assert await waiting == 500
+    assert lane._under_way == 0
+
+
+async def told_to_rest(lane: Lane) -> float:
+    with pytest.raises(RestingError) as caught:
+        async with lane.passage(Throttle(at_once=1)):
+            pass
+    return caught.value.seconds
 
 
 async def test_a_failure_inside_gives_the_place_back() -> None:

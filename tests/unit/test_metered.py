@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -54,6 +55,27 @@ async def test_when_a_provider_asks_one_to_wait_all_of_its_key_wait(fault: Model
         await asked.send(GO, ())
     assert (await other.send(GO, ())).text == "hi"
     assert clock.slept == waits
+
+
+async def test_a_rest_that_is_too_long_to_wait_for_is_said_at_once_with_its_length() -> None:
+    """Nobody would wait for an hour, silently, for a request that its caller gave up long before."""
+    clock = RunningClock()
+    lane = Lane(clock)
+    asked = metered(PlayedModel(raises(failed(ModelFault.RATE_LIMITED, retry_after=3600.0))), lane)
+    played = PlayedModel(says("hi"))
+    other = metered(played, lane).converse("", OCCASION)
+    with pytest.raises(ModelError, match=r"^It is rate_limited\.$"):
+        await asked.converse("", OCCASION).send(GO, ())
+    clock.time += timedelta(seconds=600)
+    with pytest.raises(
+        ModelError, match=r"^The provider of played wants no requests for another 50 minutes; "
+    ) as caught:
+        await other.send(GO, ())
+    error = caught.value
+    assert (error.fault, error.is_retryable, error.retry_after) == (ModelFault.RATE_LIMITED, True, 3000.0)
+    clock.time += timedelta(seconds=2990)
+    assert (await other.send(GO, ())).text == "hi"
+    assert clock.slept == [10.0]
 
 
 # --- prices -----------------------------------------------------------------------------------------------------------

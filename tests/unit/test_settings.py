@@ -284,6 +284,14 @@ agents:
     )
 
 
+def test_a_fallback_is_told_what_the_first_model_is_told() -> None:
+    text = (
+        "agents:\n  - backend: {type: ollama, model: m, fallback: {type: vllm, model: n, system_prompt: Be brief.}}\n"
+    )
+    (warning,) = parse(text, origin="ops.yaml", environ={}).warnings
+    assert warning.startswith("ops.yaml:2: agents[0].backend.fallback.system_prompt: has no effect here: a fallback")
+
+
 @pytest.mark.parametrize(
     ("fallback", "complaint"),
     [

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from coordination.adapters import anthropic_messages
 from coordination.errors import ConfigError
 from coordination.settings import PROVIDERS, BackendSettings, Settings, parse
 from coordination.settings.backends import OPTIONS
 from coordination.settings.models import ModelOptions
+from coordination.settings.thinking import EFFORTS
 
 KEYS = {name: f"value-of-{name}" for provider in PROVIDERS.values() for name in provider.key_variables}
 
@@ -91,10 +93,27 @@ def test_a_model_that_several_serve_needs_a_type() -> None:
         ("type: azure_openai, model: m", "base_url: found nothing; expected the address of the Azure resource"),
         ("type: openai, model: m, base_url: openai.com", "base_url: found 'openai.com'; expected an address that"),
         ("type: ollama, model: m, max_tokens: 1, max_completion_tokens: 2", "max_tokens: found max_tokens and max_com"),
+        (
+            "type: claude, model: m, reasoning_effort: minimal",
+            "reasoning_effort: found 'minimal'; expected low, medium",
+        ),
+        ("type: claude_code, reasoning: {effort: none}", "reasoning.effort: found 'none'; expected low, medium, high"),
+        ("type: gemini, model: m, reasoning_effort: max", "reasoning_effort: found 'max'; expected minimal, low, med"),
+        ("type: claude, model: m, thinking: {type: enabled}", "thinking.budget_tokens: found nothing; expected a numb"),
+        (
+            "type: claude, model: m, reasoning: {type: disabled, budget_tokens: 2000}",
+            "reasoning.budget_tokens: found a number of tokens beside disabled; expected none",
+        ),
+        ("type: claude, model: m, max_thinking_tokens: 9", "max_thinking_tokens: found 9; expected a number of at le"),
+        ("type: claude, model: m, max_thinking_tokens: 2000, max_tokens: 2000", "max_thinking_tokens: found 2000 of 2"),
     ],
 )
 def test_a_backend_that_can_not_be_meant_is_complained_of(backend: str, complaint: str) -> None:
     assert complaint_of(backend).startswith(complaint)
+
+
+def test_the_efforts_of_each_api_are_those_that_its_adapter_takes() -> None:
+    assert EFFORTS["anthropic"] == anthropic_messages.EFFORTS
 
 
 def test_a_missing_key_is_named_by_its_variable() -> None:
