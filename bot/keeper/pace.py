@@ -1,7 +1,7 @@
 """How often a product is spoken to."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,3 +29,22 @@ class Pace:
 # one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
 DISCORD_PACE = Pace(edit=2.0, story=4.0, renew=timedelta(hours=1))
 SLACK_PACE = Pace(edit=3.0, story=4.0)
+
+
+class Turns:
+    """When each card may be edited next. Whoever kept it before us may have done so just now."""
+
+    def __init__(self, pace: Pace, now: datetime) -> None:
+        """Nothing was edited by us yet."""
+        self._pause = timedelta(seconds=pace.edit)
+        self._first = now + self._pause
+        self._next: dict[str, datetime] = {}
+
+    def seconds(self, run: str, now: datetime) -> float:
+        """Until the next edit of a run's card is fine."""
+        return max(0.0, (self._next.get(run, self._first) - now).total_seconds())
+
+    def took(self, run: str, now: datetime) -> None:
+        """Its card was posted or edited. Turns that have come are forgotten."""
+        self._next = {each: at for each, at in self._next.items() if at > now}
+        self._next[run] = now + self._pause

@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.keeper.frames import Frame, frame_of, superseded_frame, without_plan
 from bot.keeper.ids import IssuedIds
@@ -20,10 +20,9 @@ class NowhereToShow(Exception):
 
 @dataclass
 class Showing:
-    """One card. `edit_at` is when it may be edited next; what can't be shown whole is remembered, and not tried again."""
+    """One card. What can't be shown whole is remembered, and not tried again."""
 
     tools: Tools
-    edit_at: datetime | None = None
     _too_large: set[str] = field(default_factory=set[str])
 
     async def show(self, card: CardRecord, view: RunView) -> CardRecord:
@@ -37,7 +36,7 @@ class Showing:
         frame = self.frame(view)
         if not card.message:
             return await self._post(await self._fresh(card), view)
-        if card.shown == frame.fingerprint or self.patience() > 0:
+        if card.shown == frame.fingerprint or self.patience(card) > 0:
             return card
         if self._is_old(card):
             return await self._post(await self._next(card), view)
@@ -57,11 +56,9 @@ class Showing:
         whole = frame_of(view, tools.clock.now(), tools.words, beat=tools.pace.beat)
         return without_plan(whole, tools.words) if whole.fingerprint in self._too_large else whole
 
-    def patience(self) -> float:
+    def patience(self, card: CardRecord) -> float:
         """Seconds until the next edit is fine."""
-        if self.edit_at is None:
-            return 0.0
-        return max(0.0, (self.edit_at - self.tools.clock.now()).total_seconds())
+        return self.tools.turns.seconds(card.run, self.tools.clock.now())
 
     async def straighten(self, card: CardRecord) -> CardRecord:
         """Have every older message say that it is out of date.
@@ -79,24 +76,26 @@ class Showing:
     async def _edit(self, card: CardRecord, view: RunView) -> CardRecord:
         frame = self.frame(view)
         ids = await self.tools.ids(card, frame, view)
-        self._sent()
         try:
             await self.tools.surface.edit(posted(card), frame.card, ids)
         except CardTooLarge:
             frame = self._shortened(frame)
             await self.tools.surface.edit(posted(card), frame.card, ids)
+        finally:
+            self._sent(card)
         return await self.tools.saved(card, replace(card, shown=frame.fingerprint))
 
     async def _post(self, card: CardRecord, view: RunView) -> CardRecord:
         """Post this attempt, and remember where it stands."""
         frame = self.frame(view)
         ids = await self.tools.ids(card, frame, view)
-        self._sent()
         try:
             stands = await self._placed(card, frame, ids)
         except CardTooLarge:
             frame = self._shortened(frame)
             stands = await self._placed(card, frame, ids)
+        finally:
+            self._sent(card)
         card = await self._again(card)
         if not await self.tools.store.posted(card, stands.message, self.tools.clock.now()):
             # Somebody else's word on where it stands came first: this message is one too many.
@@ -132,8 +131,9 @@ class Showing:
     async def _again(self, card: CardRecord) -> CardRecord:
         return await self.tools.store.card(card.run, card.tenant) or card
 
-    def _sent(self) -> None:
-        self.edit_at = self.tools.clock.now() + timedelta(seconds=self.tools.pace.edit)
+    def _sent(self, card: CardRecord) -> None:
+        """The pause begins when the product has it, however long that took."""
+        self.tools.turns.took(card.run, self.tools.clock.now())
 
     def _age(self, card: CardRecord) -> timedelta:
         return self.tools.clock.now() - (card.posted_at or card.asked_at)

@@ -89,7 +89,7 @@ class Tending:
             await self._homeless(card, view)
             return None
         if card.shown != self._showing.frame(view).fingerprint:
-            return max(self._showing.patience(), _SOON)
+            return max(self._showing.patience(card), _SOON)
         card = await self._telling.tell(card, view)
         card = await self._showing.straighten(card)
         card = await self._telling.remind(card, view)

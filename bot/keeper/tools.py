@@ -1,10 +1,11 @@
 """What the keeper of one product's cards works with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from bot.keeper.frames import Frame
 from bot.keeper.ids import IssuedIds, issue_ids
-from bot.keeper.pace import Pace
+from bot.keeper.pace import Pace, Turns
 from bot.presenter.view import RunView
 from bot.surface import Place, Posted, Surface
 from bot.words import Words
@@ -28,6 +29,11 @@ class Tools:
     words: Words
     pace: Pace
     has_stories: bool = True
+
+    @cached_property
+    def turns(self) -> Turns:
+        """When each card may be edited: kept here, because nobody looks after a card whose run waits for people."""
+        return Turns(self.pace, self.clock.now())
 
     async def ids(self, card: CardRecord, frame: Frame, view: RunView) -> IssuedIds:
         """The ids of a frame's buttons, on disk before anybody sees them."""

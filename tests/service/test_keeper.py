@@ -182,8 +182,8 @@ async def test_a_message_that_can_be_posted_but_not_edited_is_posted_again_but_n
     async with stage.keeping():
         await stage.until_told(RUN)
         stage.surface.always = lambda kind, card: PlaceForbidden("cant_update_message") if kind == "edit" else None
-        stage.clock.ahead += timedelta(minutes=5)
         await stage.add(RUN, *_ending())
+        stage.clock.ahead += timedelta(minutes=5)
         await stage.until_state(RUN, "done")
     assert stage.surface.newest.card.status == "Done"
     assert len(stage.surface.messages) == 2

@@ -1,0 +1,68 @@
+"""A product is never hurried: not by a card that comes back to life, not by a slow request, not by a new process."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+from bot.keeper.pace import Turns
+from coordination.domain import events as e
+from tests.builders import ALICE, START
+from tests.service.keeping import QUICK, Stage, eventually
+from tests.stories import POST, RUN, argued, plan_in, proposed, recorded, started, waiting
+
+SECONDS = 0.3
+
+
+async def test_a_click_right_after_the_plan_came_waits_for_its_turn() -> None:
+    stage = Stage(pace=replace(QUICK, edit=SECONDS))
+    await stage.ask(recorded(argued(POST)[:3]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, *argued(POST)[3:], proposed(POST))
+        await stage.until_told(RUN)
+        plan = plan_in(waiting(POST))
+        await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
+        await stage.until_told(RUN)
+    edits = stage.surface.newest.edits
+    assert len(edits) == 2
+    assert all(later - earlier >= SECONDS for earlier, later in pairwise(edits))
+
+
+async def test_a_new_process_lets_the_last_edit_of_the_one_before_it_settle() -> None:
+    stage = Stage(pace=replace(QUICK, edit=SECONDS))
+    await stage.ask(recorded(argued(POST)[:3]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, *argued(POST)[3:], proposed(POST))
+        await stage.until_told(RUN)
+    plan = plan_in(waiting(POST))
+    await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    (earlier, later) = stage.surface.newest.edits
+    assert later - earlier >= SECONDS
+
+
+async def test_the_pause_begins_when_the_product_has_the_edit() -> None:
+    stage = Stage(pace=replace(QUICK, edit=SECONDS))
+    await stage.ask(recorded(argued(POST)[:3]))
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        stage.surface.hold = asyncio.Event()
+        await stage.add(RUN, e.TurnStarted(agent=1, turn=7, epoch=0))
+        await asyncio.sleep(3 * SECONDS)
+        stage.surface.hold.set()
+        await eventually(lambda: len(stage.surface.newest.edits) == 1)
+        await stage.add(RUN, e.TurnStarted(agent=1, turn=8, epoch=0))
+        await stage.until_told(RUN)
+    (earlier, later) = stage.surface.newest.edits
+    assert later - earlier >= SECONDS
+
+
+def test_each_card_has_its_own_turns() -> None:
+    turns, later = Turns(replace(QUICK, edit=2.0), START), START + timedelta(seconds=3)
+    assert turns.seconds("a", START) == turns.seconds("b", START) == 2.0
+    turns.took("a", later)
+    assert turns.seconds("a", later) == 2.0
+    assert turns.seconds("b", later) == 0.0
