@@ -19,7 +19,9 @@ async def server() -> AsyncGenerator[DiscordServer]:
     assert server.complaints == []
 
 
-async def run(server: DiscordServer, folder: Path, *arguments: str, token: str = TOKEN) -> tuple[int, str, str]:
+async def run(
+    server: DiscordServer, folder: Path, *arguments: str, token: str = TOKEN, **environ: str
+) -> tuple[int, str, str]:
     """One command, to its end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -27,7 +29,7 @@ async def run(server: DiscordServer, folder: Path, *arguments: str, token: str =
         "bot",
         *arguments,
         cwd=ROOT,
-        env=Program(folder).surroundings(DISCORD_BOT_TOKEN=token, DISCORD_API_URL=server.api),
+        env=Program(folder).surroundings(DISCORD_BOT_TOKEN=token, DISCORD_API_URL=server.api, **environ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -92,6 +94,9 @@ async def test_the_doctor_says_what_is_missing_and_where(server: DiscordServer, 
     assert "ok  The token is good: massgen" in out
     assert "!!  Discord does not know the commands as they are now." in out
     assert "!!  home: #general needs Create Public Threads, Embed Links" in out
+    _, german, _ = await run(server, tmp_path, "doctor", "discord", MASSGEN_BOT_LANGUAGE="de")
+    assert "ok  Das Token ist gut: massgen" in german
+    assert "!!  home: #general braucht Links einbetten, Öffentliche Threads erstellen" in german
     server.guild.denied.clear()
     await run(server, tmp_path, "discord", "sync")
     status, out, _ = await run(server, tmp_path, "doctor", "discord")

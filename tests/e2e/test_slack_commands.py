@@ -101,6 +101,11 @@ async def test_the_doctor_finds_everything_well(ran: Runs, server: SlackServer) 
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 0, out
     assert [line[:2] for line in out.splitlines()] == ["ok"] * 4
+    german = {"MASSGEN_BOT_LANGUAGE": "de", "SLACK_API_URL": f"{server.address}/api", **SOCKET}
+    _, out, _ = await ran("doctor", "slack", **german)
+    assert "ok  Das App-Token ist gut: Socket Mode funktioniert." in out
+    _, _, err = await ran("slack", MASSGEN_BOT_LANGUAGE="de")
+    assert err.startswith("Trag das Bot-Token deiner Slack-App (xoxb-…) in SLACK_BOT_TOKEN ein")
     assert "#general" in out
 
 
