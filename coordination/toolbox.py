@@ -24,7 +24,8 @@ MAX_OFFERED = 128
 MAX_RESULT = 100_000
 """Characters of a tool's output that a model is given."""
 
-_EXCERPT = 500
+_EXCERPT = 2_000
+"""Characters of a tool's output that the log keeps: enough to tell which call repeats it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,13 @@ from bot.cards import (
 from bot.presenter.document import attachments
 from bot.presenter.parts import author, call_items, plain, quoted, reference, target, title
 from bot.presenter.people import approvers, people, who
+from bot.presenter.provenance import echo_of
 from bot.presenter.view import RunView
 from bot.presenter.visible import one_line
 from bot.words import Words, joined
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
+from coordination.domain.plan import Plan
 
 MANY_CALLS = 5
 """An approval of more calls than this is asked for twice."""
@@ -36,7 +38,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision, words: Words) -> Car
     plan = state.plan
     calls = call_items(plan, words)
     sections: list[Section] = [plain(_choice(view, state, words)), quoted(plan.text), CallList(calls=calls)]
-    sections += [Alert(line=line) for line in _warnings(state, words)]
+    sections += [Alert(line=line) for line in (*_warnings(state, words), *_echoes(view, plan, words))]
     sections.append(plain(*_needs(state, words)))
     return Card(
         tone=Tone.DECIDE,
@@ -76,6 +78,17 @@ def _warnings(state: s.AwaitingDecision, words: Words) -> list[Line]:
         lines.append(words.line("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(words.line("warn.destroys"))
+    return lines
+
+
+def _echoes(view: RunView, plan: Plan, words: Words) -> list[Line]:
+    """Whose words the calls repeat: of text that a tool read, nobody here is the author."""
+    lines: list[Line] = []
+    for number, call in enumerate(plan.calls, 1):
+        echo = echo_of(call, view.sources, view.request.prompt)
+        if echo is not None:
+            names, tools = ", ".join(echo.names), ", ".join(echo.tools)
+            lines.append(words.line("warn.echo", number=number, names=names, tools=Span(tools, "code")))
     return lines
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
+from bot.presenter.provenance import Source
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
@@ -105,6 +106,7 @@ class RunView:
     """One run, ready to be shown.
 
     Attributes:
+        sources: what tools gave to read, each beginning once.
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.
         chosen_by: who preferred this plan to the one that won the vote.
         decided_by: the last person whose word moved the run on or ended it.
@@ -121,6 +123,7 @@ class RunView:
     revision: int = 1
     restarts: int = 0
     reads: int = 0
+    sources: tuple[Source, ...] = ()
     corrections: int = 0
     spent: Spent = field(default_factory=Spent)
     calls: tuple[CallTimes, ...] = ()
@@ -214,8 +217,19 @@ def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
             e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected() | e.ModelRetried() | e.AgentFailed()
         ):
             seen = _agent(view, event.agent, doing=_doing(event))
-            reads = view.reads + isinstance(event, e.ToolRead)
-            return replace(seen, reads=reads, corrections=view.corrections + isinstance(event, e.AgentCorrected))
+            return _counted(seen, event)
+        case _:
+            return view
+
+
+def _counted(view: RunView, event: e.RunEvent) -> RunView:
+    match event:
+        case e.ToolRead(server=server, tool=tool, excerpt=excerpt):
+            source = Source(tool=f"{server}.{tool}", text=excerpt)
+            known = source in view.sources
+            return replace(view, reads=view.reads + 1, sources=view.sources if known else (*view.sources, source))
+        case e.AgentCorrected():
+            return replace(view, corrections=view.corrections + 1)
         case _:
             return view
 

@@ -61,6 +61,7 @@ CARDS = {
     "won.chosen": "{who} chose {author}'s plan.",
     "warn.after_vote": "{author} wrote this plan after the vote; the other agents have not seen it.",
     "warn.no_consensus": "The agents did not agree on this plan.",
+    "warn.echo": "Call {number}: {names} repeats text that was read with {tools}.",
     "warn.destroys": "The server says that a call of this plan may destroy something.",
     "needs.named": "Needs {number} of {names}",
     "needs.anyone.one": "Needs {count} approval by anyone here",

@@ -70,6 +70,7 @@ CARDS = {
         "{author} hat diesen Plan nach der Abstimmung geschrieben; die anderen Agenten haben ihn nicht gesehen."
     ),
     "warn.no_consensus": "Die Agenten waren sich über diesen Plan nicht einig.",
+    "warn.echo": "Aufruf {number}: {names} wiederholt Text, der mit {tools} gelesen wurde.",
     "warn.destroys": "Der Server sagt, dass ein Aufruf dieses Plans etwas zerstören kann.",
     "needs.named": "Braucht {number} von {names}",
     "needs.anyone.one": "Braucht {count} Freigabe, alle hier dürfen sie geben",
