@@ -44,11 +44,10 @@ class AdminCommands(app_commands.Group):
         await self.ask(interaction, "approvers", scope=scope, value=value)
 
     @app_commands.command(name="limits", description=told("discord.cmd.limits"))
-    @app_commands.describe(scope=told("discord.cmd.scope"), value=told("discord.cmd.value"))
-    @app_commands.choices(scope=_SCOPES)
-    async def limits(self, interaction: AnyInteraction, scope: str = "", value: str = "") -> None:
-        """How much may be asked for."""
-        await self.ask(interaction, "limits", scope=scope, value=value)
+    @app_commands.describe(value=told("discord.cmd.value"))
+    async def limits(self, interaction: AnyInteraction, value: str = "") -> None:
+        """How much may be asked for, in the whole server."""
+        await self.ask(interaction, "limits", value=value)
 
     @app_commands.command(name="audit", description=told("discord.cmd.audit"))
     @app_commands.describe(run=told("discord.cmd.run"))
@@ -59,12 +58,11 @@ class AdminCommands(app_commands.Group):
     async def ask(
         self, interaction: AnyInteraction, verb: str, *, name: str = "", scope: str = "", value: str = ""
     ) -> None:
-        """Put a question to the desk, if the person may."""
+        """Put an order to the desk, which knows who may: a server's own settings can show a command to anybody."""
         await reply(
             interaction,
             lambda by, place: self._desk().admin(by, place, verb, name=name, scope=scope, value=value),
             self._words,
-            needs_manager=True,
         )
 
 

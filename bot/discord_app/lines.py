@@ -30,13 +30,24 @@ def _piece(piece: Piece, room: int) -> tuple[str, int]:
             return fitted(piece.text, room, inline_code)
         case Span():
             return fitted(piece.text, room)
-        case Who(name=name):
-            return fitted(name, room)
+        case Who():
+            link = _link(piece)
+            return _whole(link, room) if link else fitted(piece.name, room)
         case Moment():
-            text = _moment(piece)
-            return (text, 0) if len(text) <= room else ("", len(text))
+            return _whole(_moment(piece), room)
         case _:
             assert_never(piece)
+
+
+def _whole(text: str, room: int) -> tuple[str, int]:
+    return (text, 0) if len(text) <= room else ("", len(text))
+
+
+def _link(who: Who) -> str:
+    """Whom we know by number only: each reader's Discord knows the name, and in an embed nobody is notified."""
+    if who.name != who.id or not (who.id.isascii() and who.id.isdecimal()):
+        return ""
+    return f"<@&{who.id}>" if who.sort == "role" else f"<@{who.id}>"
 
 
 def _moment(moment: Moment) -> str:

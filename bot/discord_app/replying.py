@@ -13,24 +13,15 @@ from coordination.domain.person import Person
 Question: TypeAlias = Callable[[Person, Place], Awaitable[Said]]
 
 
-async def reply(
-    interaction: AnyInteraction, ask: Question, words: Words = ENGLISH, *, needs_manager: bool = False
-) -> None:
-    """Acknowledge, ask the desk, and tell the person alone.
-
-    `needs_manager` is checked here too: a server's own settings can show a command to anybody.
-    """
+async def reply(interaction: AnyInteraction, ask: Question, words: Words = ENGLISH) -> None:
+    """Acknowledge, ask the desk, and tell the person alone."""
     async with answered(interaction, words):
         guild = interaction.guild_id
         if guild is None:
             await tell(interaction, sentence(words.say("discord.no_server"), words), words)
             return
-        by = person_of(interaction, guild)
-        if needs_manager and not by.is_admin:
-            await tell(interaction, sentence(words.say("discord.needs_manager"), words), words)
-            return
         await wait_in_private(interaction)
-        said = await ask(by, place_of(interaction, guild))
+        said = await ask(person_of(interaction, guild), place_of(interaction, guild))
         await fill_in(interaction, said.private or _begun(said, words), words)
 
 

@@ -38,7 +38,6 @@ DISCORD = {
     "discord.ask_title": "Plan from this message",
     "discord.ask_label": "What should the agents do?",
     "discord.no_text": "There is no text in that message.",
-    "discord.needs_manager": "Only people who may manage this server can do that. Ask one of them.",
     "discord.cmd.massgen": "Ask the agents for a plan; people approve it before anything happens.",
     "discord.cmd.prompt": "What the agents should do; leave it empty for help.",
     "discord.cmd.config": "Which configuration; without it, the one that holds in this channel.",

@@ -41,7 +41,6 @@ DISCORD = {
     "discord.ask_title": "Daraus einen Plan machen",
     "discord.ask_label": "Was sollen die Agenten tun?",
     "discord.no_text": "In dieser Nachricht steht kein Text.",
-    "discord.needs_manager": "Das können nur Leute, die diesen Server verwalten dürfen. Frag jemanden davon.",
     "discord.cmd.massgen": "Die Agenten um einen Plan bitten; bevor etwas passiert, geben Menschen ihn frei.",
     "discord.cmd.prompt": "Was die Agenten tun sollen; leer lassen zeigt die Hilfe.",
     "discord.cmd.config": "Welche Konfiguration; sonst die, die in diesem Kanal gilt.",

@@ -179,12 +179,13 @@ async def test_a_bots_message_asks_for_nothing(
     assert [each.name for each in desk.by] == ["rita"]
 
 
-async def test_whoever_may_not_manage_the_server_is_refused_whatever_discord_showed_them(
+async def test_whoever_may_not_manage_the_server_is_no_administrator_whatever_discord_showed_them(
     server: DiscordServer, rita: Someone, desk: NoteDesk
 ) -> None:
-    used = await rita.types("massgen-admin config use", name="ops")
-    assert "may manage this server" in await told(server, used)
-    assert desk.done == []
+    """The desk refuses, so that it can tell whom the operator named, and keep the attempt for the audit."""
+    await told(server, await rita.types("massgen-admin config use", name="ops"))
+    await told(server, await Someone(server, "ada", server.guild, manages=True).types("massgen-admin config list"))
+    assert [each.is_admin for each in desk.by] == [False, True]
 
 
 async def test_a_message_becomes_a_request_that_its_reader_can_change_first(

@@ -1,118 +1,257 @@
-"""A whole run on Discord: the real coordinator and worker behind a desk of a few lines, which keeps one card per run."""
+"""Everything behind Discord at work at once: the real bot, desk, keeper, engine, database and tool servers.
 
-import secrets
-from collections.abc import Sequence
+A bot runs in this process, with a clock that can be moved on and at a quicker pace, or as a process of its own as it is.
+"""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
-from typing_extensions import override
+from bot.discord_app.program import run_bot
+from bot.keeper.pace import Pace
+from bot.surface import Desk, Surface
+from bot.wiring.application import Overrides
+from bot.wiring.surfaces import open_desk
+from coordination.adapters.clock import SystemClock
+from coordination.domain.events import RunEvent
+from coordination.ports import RunLog
+from tests.e2e.discord_configs import write_configs
+from tests.e2e.program import ROOT, Program
+from tests.servers.discord_people import Someone, told
+from tests.servers.discord_server import TOKEN, DiscordServer
+from tests.servers.discord_world import APPLICATION, Interaction, Message
 
-from bot.cards import Card, Verb
-from bot.discord_app.surface import DiscordSurface
-from bot.presenter.card import card_for
-from bot.presenter.notices import notice_for
-from bot.presenter.view import RunView, view_of
-from bot.surface import Place, Posted, Press, Said
-from coordination.domain.person import Person
-from coordination.errors import RefusedError
-from coordination.service import Ask
-from tests.contract.discord_office import NoteDesk, note
-from tests.service.office import Office
+QUICK = 0.05
+"""Seconds between two edits of one card, where a test is in a hurry."""
+
+_ENDED = ("Done", "Rejected", "Expired", "Cancelled", "Failed", "Stopped", "Not all done", "Answered")
 
 
-class FreshIds:
-    """Real random ids for one frame of a card."""
+class MovedClock:
+    """The machine's time and what was skipped. Whoever sleeps looks at it again when it was moved."""
 
     def __init__(self) -> None:
-        self.given: dict[Verb, str] = {}
+        self._real = SystemClock()
+        self._ahead = timedelta()
+        self._moved = asyncio.Event()
 
-    def id_for(self, verb: Verb, value: str = "") -> str:
-        del value
-        return self.given.setdefault(verb, secrets.token_urlsafe(16))
+    def now(self) -> datetime:
+        return self._real.now() + self._ahead
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=seconds)
+        while (left := (until - self.now()).total_seconds()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._moved.wait()
+            except TimeoutError:
+                return
+
+    def skip(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+        self._moved.set()
+        self._moved = asyncio.Event()
 
 
 @dataclass
-class StoryDesk(NoteDesk):
-    """What would be in the database outlives the bot; the surface is the bot's of the moment."""
+class Stage:
+    """One Discord, one database, and the people of the first server: rita asks, alice and bob of ops decide, ada manages."""
 
-    office: Office = field(default_factory=Office)
-    surface: DiscordSurface | None = None
-    cards: dict[str, Posted] = field(default_factory=dict[str, Posted])
-    refused: list[str] = field(default_factory=list[str])
-    seen: set[str] = field(default_factory=set[str])
+    folder: Path
+    server: DiscordServer
+    clock: MovedClock = field(default_factory=MovedClock)
+    pace: float = QUICK
+    log: RunLog | None = None
 
-    async def view(self, run: str) -> RunView:
-        """The run as its log tells it."""
-        view = view_of(await self.office.log.read(run))
-        assert view is not None
-        return view
+    def __post_init__(self) -> None:
+        """The configurations are written down."""
+        write_configs(self.folder / "configs", self.journal)
+        guild = self.server.guild
+        self.rita = Someone(self.server, "rita", guild, roles=("ops",))
+        self.alice = Someone(self.server, "alice", guild, roles=("ops",))
+        self.bob = Someone(self.server, "bob", guild, roles=("ops",))
+        self.mallory = Someone(self.server, "mallory", guild)
+        self.ada = Someone(self.server, "ada", guild, manages=True)
 
-    async def keep(self, run: str, place: Place | None = None) -> None:
-        """Post the card, or make it show how the run stands."""
-        assert self.surface is not None
-        view, ids = await self.view(run), FreshIds()
-        card = card_for(view, self.office.clock.now())
-        posted = self.cards.get(run)
-        if posted is None:
-            assert place is not None
-            posted = self.cards[run] = await self.surface.post(place, card, ids)
-        else:
-            await self.surface.edit(posted, card, ids)
-        digests = [button.target for button in card.buttons]
-        for verb, id_ in ids.given.items():
-            digest = digests[0].digest if digests else ""
-            self.known[id_] = Press(
-                run=run, verb=verb, digest=digest, index=None, place=posted.place, message=posted.message
-            )
+    @property
+    def journal(self) -> Path:
+        """What the tool server really did."""
+        return self.folder / "journal"
 
-    async def work(self, run: str) -> None:
-        """A worker comes by."""
-        await self.office.work()
-        await self.keep(run)
+    def environ(self, **more: str) -> dict[str, str]:
+        """What the operator sets."""
+        given = {
+            "DISCORD_BOT_TOKEN": TOKEN,
+            "DISCORD_API_URL": self.server.api,
+            "MASSGEN_BOT_CONFIGS": str(self.folder / "configs"),
+            "MASSGEN_BOT_CONFIG": "ops",
+            "MASSGEN_BOT_STATE": str(self.folder),
+            "MASSGEN_BOT_PYTHON": sys.executable,
+            "MASSGEN_BOT_DEMO_PACE": "1",
+        }
+        return Program(self.folder).surroundings(**{**given, **more})
 
-    @override
-    async def ask(
-        self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
-    ) -> Said:
-        if once in self.seen:
-            return Said()
-        self.seen.add(once)
-        ask = Ask(prompt=prompt, requester=by, config_name=config or "test", config_text="text", origin="test.yaml")
-        run = await self.office.people.start(ask)
-        await self.keep(run, place)
-        return Said(run=run)
+    # --- the bot ------------------------------------------------------------------------------------------------------
 
-    @override
-    async def press(
-        self, by: Person, button: str, *, place: Place, message: str, text: str = "", once: str = ""
-    ) -> Said:
-        found = await self.peek(button, place=place, message=message)
-        if found is None:
-            self.refused.append(by.name)
-            return Said(private=note("There is no such button."))
+    @asynccontextmanager
+    async def bot(self, **environ: str) -> AsyncGenerator[None]:
+        """A bot in this process, until the context closes."""
+        given = self.environ(**environ)
+        ending, before = asyncio.Event(), len(self.server.identified)
+
+        def open_this(surface: Surface) -> AbstractAsyncContextManager[Desk]:
+            return open_desk(given, self._overrides(), [surface])
+
+        def tell(name: str, port: int) -> None:
+            del name, port
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_bot(given, open_this, ending=ending, tell=tell))
+            try:
+                await self.server.until(lambda: len(self.server.identified) > before)
+                yield
+            finally:
+                ending.set()
+
+    def _overrides(self) -> Overrides:
+        def keep(log: RunLog) -> RunLog:
+            self.log = log
+            return log
+
+        def hurry(pace: Pace) -> Pace:
+            return replace(pace, edit=self.pace, story=self.pace, look=self.pace, patience=1.0)
+
+        return Overrides(clock=self.clock, log=keep, pace=hurry)
+
+    @asynccontextmanager
+    async def process(self, **environ: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        """`massgen-bot discord` as it is; killed when the context closes, unless it has ended."""
+        before = len(self.server.identified)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "discord",
+            cwd=ROOT, env=self.environ(**environ), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
         try:
-            await self._act(found, by, text)
-        except RefusedError as error:
-            self.refused.append(by.name)
-            return Said(private=note(notice_for(error)))
-        await self.keep(found.run)
-        return Said()
+            await self.server.until(lambda: len(self.server.identified) > before, 30)
+            yield process
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.wait()
 
-    @override
-    async def details(self, by: Person, place: Place, run: str) -> Sequence[Card]:
-        return [replace(card_for(await self.view(run), self.office.clock.now()), buttons=(), menu=None)]
+    def skip(self, seconds: float) -> None:
+        """Let time pass for everybody."""
+        self.clock.skip(seconds)
+        self.server.skip(seconds)
 
-    async def _act(self, press: Press, by: Person, text: str) -> None:
-        people = self.office.people
-        match press.verb:
-            case Verb.APPROVE:
-                await people.approve(press.run, press.digest, by)
-            case Verb.REJECT:
-                await people.reject(press.run, press.digest, by, text)
-            case Verb.CHANGE:
-                await people.request_changes(press.run, press.digest, by, text)
-            case Verb.CHOOSE:
-                await people.choose(press.run, press.digest, by, int(text))
-            case Verb.CANCEL:
-                await people.cancel(press.run, by)
-            case _:
-                raise AssertionError(press.verb)
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    async def asks(self, prompt: str, config: str = "", who: Someone | None = None) -> Message:
+        """Somebody asks; returns the card of the run."""
+        used = await (who or self.rita).types("massgen", prompt=prompt, config=config)
+        answer = await told(self.server, used)
+        assert "has begun" in answer, answer
+        return await self.card(run_in(answer))
+
+    async def planned(self, prompt: str = "Tell everyone", config: str = "") -> Message:
+        """Rita asks; returns the card once it shows the plan."""
+        card = await self.asks(prompt, config)
+        return await self.shows(card, "Decide")
+
+    async def shows(self, card: Message, *texts: str, seconds: float = 15) -> Message:
+        """Wait until the card says so."""
+        await self.server.until(lambda: all(text in card.text for text in texts), seconds)
+        return card
+
+    async def ends(self, card: Message, how: str) -> Message:
+        """Wait until the run has ended, and the card says how."""
+        await self.server.until(lambda: any(f"{each} ·" in card.text for each in _ENDED), 20)
+        assert f"{how} ·" in card.text, card.text
+        return card
+
+    async def rejects(self, who: Someone, card: Message, text: str, button: str = "Reject") -> Interaction:
+        """Click, and fill in the window."""
+        window = await who.clicks(card, button)
+        await self.server.until(lambda: window.kind == 9)
+        return await who.submits(window, text)
+
+    async def admin(self, order: str, **options: str) -> str:
+        """What ada is told."""
+        return await told(self.server, await self.ada.types(f"massgen-admin {order}", **options))
+
+    # --- what can be seen ---------------------------------------------------------------------------------------------
+
+    def cards(self, run: str = "", channel: str = "") -> list[Message]:
+        """The public messages of the bot in the channel, oldest first."""
+        own = [each for each in self.server.in_channel(channel or None) if each.author["id"] == APPLICATION]
+        return [each for each in own if f"**{run}**" in each.text] if run else own
+
+    async def card(self, run: str, *, after: Sequence[Message] = ()) -> Message:
+        """The card of a run, once it is there; `after` are the ones that it is not."""
+        found: list[Message] = []
+
+        def is_there() -> bool:
+            found[:] = [each for each in self.cards(run) if each not in after and "Still waiting" not in each.text]
+            return bool(found)
+
+        await self.server.until(is_there)
+        return found[-1]
+
+    def story(self, card: Message) -> str:
+        """Everything in the card's thread."""
+        return "\n".join(each.text for each in self.server.in_channel(card.id))
+
+    def whispers(self, who: Someone) -> list[Message]:
+        """What a person was told by direct message."""
+        channel = self.server.private_channels.get(who.id)
+        return self.server.in_channel(channel) if channel else []
+
+    def writes(self) -> list[str]:
+        """The texts that the tool server wrote, in order."""
+        if not self.journal.exists():
+            return []
+        lines = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
+        return [str(line["arguments"].get("text", line["name"])) for line in lines]
+
+    async def events(self, card: Message) -> list[RunEvent]:
+        """What the log says of the card's run."""
+        assert self.log is not None
+        return [each.event for each in await self.log.read(run_in(card.text))]
+
+    def gaps(self) -> list[float]:
+        """Seconds between any two edits of one message, by the server's record."""
+        times: dict[str, list[float]] = {}
+        for at, message in self.server.edited:
+            times.setdefault(message, []).append(at)
+        return [later - earlier for each in times.values() for earlier, later in pairwise(each)]
+
+
+@asynccontextmanager
+async def a_stage(folder: Path, pace: float = QUICK) -> AsyncGenerator[Stage]:
+    """A stage on which nothing runs yet. Whatever runs there may send Discord nothing that it would refuse."""
+    server = DiscordServer()
+    async with server.serving():
+        yield Stage(folder, server, pace=pace)
+    assert server.complaints == []
+
+
+def run_in(text: str) -> str:
+    """The run that a card or an answer names."""
+    found = re.search(r"[Rr]un \*\*(\w+)\*\*", text)
+    assert found is not None, text
+    return found[1]
+
+
+async def refusal(server: DiscordServer, used: Interaction) -> str:
+    """What somebody was told in private, and nobody else."""
+    text = await told(server, used)
+    assert all(each.is_private for each in used.private)
+    return text

@@ -1,223 +1,235 @@
-"""A run on Discord from the command to the receipts, by the real client library over real sockets."""
+"""Whole runs on Discord: the real client library over real sockets, the real desk, keeper, engine, database and tools."""
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
 from coordination.domain import events as e
-from coordination.domain import states as s
-from tests.contract.discord_office import a_bot, here, note
-from tests.e2e.discord_stage import StoryDesk
-from tests.fakes import PlayedModel, answers, says, votes
+from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
 from tests.servers.discord_people import Someone, acknowledged, told
-from tests.servers.discord_server import DiscordServer
-from tests.servers.discord_world import Interaction, Message
-from tests.service.office import Office
-
-
-def post(title: str) -> tuple[str, dict[str, object]]:
-    return ("mcp__board__post", {"title": title})
-
-
-def an_office() -> Office:
-    """Agent 1's plan of two calls wins; asked for changes, it plans one; agent 2 has a plan of its own."""
-    first = PlayedModel(
-        answers("both", post("a"), post("b")), votes(1), answers("one", post("c")), votes(1), says("Posted.")
-    )
-    return Office(first, PlayedModel(answers("mine", post("z")), votes(1), answers("none"), votes(1)))
 
 
 @pytest.fixture
-async def server() -> AsyncGenerator[DiscordServer]:
-    server = DiscordServer()
-    async with server.serving():
-        yield server
-    assert server.complaints == []
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
+    async with a_stage(tmp_path) as stage:
+        yield stage
 
 
-@pytest.fixture
-def desk() -> StoryDesk:
-    return StoryDesk(office=an_office())
+async def test_a_rejection_has_its_reason_although_the_bot_was_restarted_while_it_was_written(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned()
+        window = await stage.alice.clicks(card, "Reject")
+        assert await acknowledged(stage.server, window) == 9
+    async with stage.bot():
+        await stage.alice.submits(window, "not on a *Friday*")
+        await stage.ends(card, "Rejected")
+        assert "not on a \\*Friday\\*" in card.text
+        assert card.labels == ["Ask again"]
+        await stage.server.until(lambda: "alice rejected" in stage.story(card) and stage.whispers(stage.rita))
+        again = await stage.rita.clicks(card, "Ask again")
+        await stage.server.until(lambda: len(stage.cards()) == 2)
+        second = await stage.shows(stage.cards()[1], "Decide")
+        assert run_in(second.text) != run_in(card.text)
+        assert again.private == []
+    assert stage.writes() == []
 
 
-def people(server: DiscordServer) -> tuple[Someone, Someone, Someone]:
-    """Rita asks, alice of ops may approve, mallory may not."""
-    guild = server.guild
-    return (
-        Someone(server, "rita", guild, roles=("ops",)),
-        Someone(server, "alice", guild, roles=("ops",)),
-        Someone(server, "mallory", guild),
-    )
+async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned()
+        old = card.button("Approve")
+        await stage.rejects(stage.alice, card, "one line is enough", "Request changes")
+        await stage.shows(card, "Decide", "short")
+        first, second = [event.plan for event in await stage.events(card) if isinstance(event, e.PlanProposed)]
+        assert first.digest != second.digest
+        assert card.button("Approve 1 call") != old
+        stale = await stage.alice.clicks(card, "", custom_id=old)
+        assert "not the plan that waits now" in await refusal(stage.server, stale)
+        assert stage.writes() == []
+        await stage.alice.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+        assert "one line is enough" in stage.story(card)
+    assert stage.writes() == ["short: Tell everyone"]
 
 
-async def planned(server: DiscordServer, desk: StoryDesk, rita: Someone) -> tuple[str, Message]:
-    """A plan that waits on its card."""
-    used = await rita.types("massgen", prompt="Tell everyone")
-    await told(server, used)
-    (run,) = desk.cards
-    await desk.work(run)
-    return run, server.messages[desk.cards[run].message]
+async def test_another_agents_plan_is_chosen_in_the_menu(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned()
+        await stage.alice.chooses(card, "2")
+        await stage.shows(card, "alice chose agent2's plan")
+        await stage.bob.clicks(card, "Approve 1 call")
+        await stage.ends(card, "Done")
+    assert stage.writes() == ["mine: Tell everyone"]
 
 
-async def all_acknowledged(server: DiscordServer, used: list[Interaction]) -> None:
-    """Every interaction has its first answer."""
-    await server.until(lambda: all(each.kind for each in used))
+async def test_a_plan_expires_by_itself_after_reminders_of_once_each(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned()
+        approve = card.button("Approve")
+        stage.skip(31 * 60)
+        await stage.server.until(lambda: len(_reminders(stage)) == 1)
+        stage.skip(20 * 60)
+        await stage.server.until(lambda: len(_reminders(stage)) == 2)
+    async with stage.bot():
+        stage.skip(9 * 60)
+        late = await stage.alice.clicks(card, "", custom_id=approve)
+        assert "expired" in await refusal(stage.server, late)
+        await stage.ends(await stage.card(run_in(card.text), after=[card]), "Expired")
+        await stage.shows(card, "Out of date")
+        await stage.server.until(lambda: stage.whispers(stage.rita))
+        assert "Nobody decided" in stage.whispers(stage.rita)[0].text
+    assert len(_reminders(stage)) == 2
+    assert stage.writes() == []
 
 
-async def state(desk: StoryDesk, run: str) -> s.RunState:
-    return await desk.office.state(run)
+def _reminders(stage: Stage) -> list[str]:
+    return [each.text for each in stage.cards() if "Still waiting" in each.text]
 
 
-async def test_from_the_command_over_a_restart_to_the_receipts(server: DiscordServer, desk: StoryDesk) -> None:
-    rita, alice, _ = people(server)
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        used = await rita.types("massgen", prompt="Tell everyone about the power cut")
-        assert "has begun" in await told(server, used)
-        (card,) = server.in_channel()
-        assert "Waiting to start" in card.text
-        assert card.labels == ["Cancel"]
-        (run,) = desk.cards
-        await desk.work(run)
-        assert "Decide" in card.text
-        assert card.labels[0] == "Approve 2 calls"
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        server.skip(20 * 60)
-        await alice.clicks(card, "Approve")
-        await server.until(lambda: "Running" in card.text)
-        await desk.work(run)
-        place = await bot.surface.open_thread(desk.cards[run], "Tell everyone")
-        await bot.surface.say(place, note("agent1 voted agent1"))
-    assert [call.arguments for call in desk.office.world.done] == ['{"title":"a"}', '{"title":"b"}']
-    assert "Done" in card.text
-    assert card.text.count("✅") == 2
-    assert "alice" in card.text
-    assert card.labels == []
-    assert len(server.in_channel(card.id)) == 1
-    assert [each.id for each in server.in_channel()] == [card.id]
+async def test_a_run_is_cancelled_by_its_button_or_by_its_name_and_asked_again(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.asks("Tell everyone", "slow")
+        refused = await stage.mallory.clicks(card, "Cancel")
+        assert "can cancel" in await refusal(stage.server, refused)
+        await stage.rita.clicks(card, "Cancel")
+        await stage.ends(card, "Cancelled")
+        other = await stage.asks("Tell nobody", "slow")
+        run = run_in(other.text)
+        assert f"Run {run} is stopped" in await told(
+            stage.server, await stage.rita.types("massgen-runs cancel", run=run)
+        )
+        await stage.ends(other, "Cancelled")
+        answer = await told(stage.server, await stage.rita.types("massgen-runs retry", run=run[:4]))
+        third = await stage.card(run_in(answer))
+        assert "Tell nobody" in third.text
+        assert run_in(third.text) != run
+        listed = await told(stage.server, await stage.mallory.types("massgen-runs list"))
+        assert listed.index(run_in(third.text)) < listed.index(run) < listed.index(run_in(card.text))
+        shown = await told(stage.server, await stage.mallory.types("massgen-runs show", run=run))
+        assert "Cancelled" in shown
+        assert all(each.is_private for used in stage.mallory.used for each in used.private)
 
 
-async def test_fifty_clicks_at_once_are_one_decision(server: DiscordServer, desk: StoryDesk) -> None:
-    rita, *_ = people(server)
-    guild = server.guild
-    crowd = [Someone(server, f"ops{number}", guild, roles=("ops",)) for number in range(25)]
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        run, card = await planned(server, desk, rita)
+async def test_a_mention_in_the_thread_goes_on_with_the_conversation(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned("Tell everyone")
+        await stage.alice.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+        await stage.server.until(lambda: "every call has its receipt" in stage.story(card))
+        await stage.mallory.writes("nice", card.id)
+        await stage.rita.writes("Now the leads", card.id, mentions_bot=True)
+        await stage.server.until(lambda: "Decide" in stage.story(card))
+        (second,) = (each for each in stage.server.in_channel(card.id) if "Decide ·" in each.text)
+        (asked, *_) = await stage.events(second)
+        assert isinstance(asked, e.RunRequested)
+        (earlier,) = asked.history
+        assert earlier.prompt == "Tell everyone"
+        assert "again: Tell everyone" in earlier.outcome
+        await stage.bob.clicks(second, "Approve")
+        await stage.ends(second, "Done")
+        assert stage.cards() == [card]
+    assert stage.writes()[2:] == ["Now the leads", "again: Now the leads"]
+
+
+async def test_a_doubtful_call_waits_for_a_person_over_a_restart(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned(config="doubt")
+        question = await stage.alice.clicks(card, "Approve")
+        assert "may destroy something" in await told(stage.server, question)
+        assert stage.writes() == []
+        await stage.alice.clicks(question.private[0], "Yes, approve")
+        await stage.shows(card, "Needs a person")
+        assert len(stage.writes()) == 1
+    async with stage.bot():
+        assert card.labels == ["It happened", "It did not, run it", "Stop here"]
+        refused = await stage.mallory.clicks(card, "It happened")
+        assert await refusal(stage.server, refused)
+        await stage.alice.clicks(card, "It happened")
+        await stage.ends(card, "Done")
+        assert "alice says that it happened" in card.text
+    assert len(stage.writes()) == 2
+
+
+async def test_two_people_are_needed_where_the_configuration_says_so(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.planned(config="two")
+        await stage.alice.clicks(card, "Approve")
+        await stage.shows(card, "1 of 2 given: alice")
+        again = await stage.alice.clicks(card, "Approve")
+        assert "2 different people" in await refusal(stage.server, again)
+        assert stage.writes() == []
+        await stage.bob.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+        assert "Approved by alice, bob" in card.text
+
+
+async def test_fifty_clicks_at_once_are_one_decision(stage: Stage) -> None:
+    crowd = [Someone(stage.server, f"ops{number}", stage.server.guild, roles=("ops",)) for number in range(25)]
+    async with stage.bot():
+        card = await stage.planned()
         approve, reject = card.button("Approve"), card.button("Reject")
         windows = [await each.clicks(card, "", custom_id=reject) for each in crowd]
-        await all_acknowledged(server, windows)
+        await stage.server.until(lambda: all(each.kind == 9 for each in windows))
         async with asyncio.TaskGroup() as group:
             for each, window in zip(crowd, windows, strict=True):
                 group.create_task(each.clicks(card, "", custom_id=approve))
                 group.create_task(each.submits(window, "no"))
-        decisions = 0
-        await server.until(lambda: len(desk.refused) == 49, 20)
-        for recorded in await desk.office.log.read(run):
-            decisions += isinstance(recorded.event, e.ApprovalGiven | e.PlanRejected)
-        assert decisions == 1
-        await desk.work(run)
-    assert len(desk.office.world.done) in (0, 2)
-    assert all(each.kind for someone in crowd for each in someone.used), "somebody got no answer"
+        used = [each for someone in crowd for each in someone.used if each not in windows]
+        await stage.server.until(lambda: sum(bool(each.private) for each in used) == 49, 20)
+        assert len(used) == 50
+        assert all(each.kind for each in used), "somebody got no answer"
+        await stage.server.until(lambda: "Done ·" in card.text or "Rejected ·" in card.text)
+        decisions = [type(each) for each in await stage.events(card)]
+        assert decisions.count(e.ApprovalGiven) + decisions.count(e.PlanRejected) == 1
+        assert decisions.count(e.ActionRefused) == 49
+        assert len(stage.writes()) == 2 * decisions.count(e.ApprovalGiven)
 
 
-async def test_a_rejection_has_its_reason(server: DiscordServer, desk: StoryDesk) -> None:
-    rita, alice, _ = people(server)
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        run, card = await planned(server, desk, rita)
-        window = await alice.clicks(card, "Reject")
-        assert await acknowledged(server, window) == 9
-        await alice.submits(window, "not on a *Friday*")
-        await server.until(lambda: "Rejected" in card.text)
-    final = await state(desk, run)
-    assert isinstance(final, s.Rejected)
-    assert final.reason == "not on a *Friday*"
-    assert "not on a \\*Friday\\*" in card.text
-    assert card.labels == ["Ask again"]
-    assert desk.office.world.done == []
-
-
-async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(
-    server: DiscordServer, desk: StoryDesk
-) -> None:
-    rita, alice, _ = people(server)
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        run, card = await planned(server, desk, rita)
-        old = card.button("Approve")
-        before = (await desk.view(run)).state
-        window = await alice.clicks(card, "Request changes")
-        await acknowledged(server, window)
-        await alice.submits(window, "one notice is enough")
-        await server.until(lambda: "one notice is enough" in card.text)
-        await desk.work(run)
-        after = (await desk.view(run)).state
-        assert isinstance(before, s.AwaitingDecision)
-        assert isinstance(after, s.AwaitingDecision)
-        assert before.plan.digest != after.plan.digest
-        assert card.labels[0] == "Approve 1 call"
-        stale = await alice.clicks(card, "", custom_id=old)
-        assert await told(server, stale)
-        assert (await desk.view(run)).state == after
-        await alice.clicks(card, "Approve")
-        await server.until(lambda: "Running" in card.text)
-        await desk.work(run)
-    assert [call.arguments for call in desk.office.world.done] == ['{"title":"c"}']
-
-
-async def test_another_agents_plan_can_be_chosen(server: DiscordServer, desk: StoryDesk) -> None:
-    rita, alice, _ = people(server)
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        run, card = await planned(server, desk, rita)
-        await alice.chooses(card, "2")
-        await server.until(lambda: "Approve 1 call" in card.labels)
-        chosen = (await desk.view(run)).state
-    assert isinstance(chosen, s.AwaitingDecision)
-    assert [call.arguments for call in chosen.plan.calls] == ['{"title":"z"}']
-
-
-async def test_whoever_may_not_decide_is_told_why_in_private_and_changes_nothing(
-    server: DiscordServer, desk: StoryDesk
-) -> None:
-    rita, alice, mallory = people(server)
+async def test_whoever_may_not_decide_is_told_why_in_private_changes_nothing_and_is_audited(stage: Stage) -> None:
+    server = stage.server
     elsewhere = server.add_guild("elsewhere")
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        run, card = await planned(server, desk, rita)
-        other = await bot.surface.say(here(server), note("another message"))
-        twin = Someone(server, "alice", elsewhere, roles=("ops",), id=alice.id)
-        before, shown = (await desk.view(run)).state, dict(card.payload)
+    async with stage.bot():
+        card = await stage.planned()
+        await server.until(lambda: "waits for a decision" in stage.story(card))
+        other = server.in_channel(card.id)[0]
+        twin = Someone(server, "alice", elsewhere, roles=("ops",), id=stage.alice.id)
         copy = server.add_message(twin.home, card.payload, card.author, {})
-        approve = card.button("Approve")
+        approve, shown = card.button("Approve"), dict(card.payload)
+        forged = f"mg:b:{'A' * 22}"
         attempts = {
-            "the requester": await rita.clicks(card, "Approve"),
-            "a stranger": await mallory.clicks(card, "Approve"),
-            "forged": await alice.clicks(card, "", custom_id=f"mg:b:{'A' * 22}"),
-            "replayed elsewhere": await alice.clicks(server.messages[other.message], "", custom_id=approve),
-            "another server": await twin.clicks(copy, "", custom_id=approve),
+            "somebody else must decide": await stage.rita.clicks(card, "Approve"),
+            "Only ops can decide": await stage.mallory.clicks(card, "Approve"),
+            "no such button": await stage.alice.clicks(card, "", custom_id=forged),
+            "out of date": await stage.alice.clicks(other, "", custom_id=approve),
+            "no such button ": await twin.clicks(copy, "", custom_id=approve),
         }
-        for name, used in attempts.items():
-            assert await told(server, used), name
-            assert all(each.is_private for each in used.private), name
-        assert (await desk.view(run)).state == before
+        for sentence, used in attempts.items():
+            assert sentence.strip() in await refusal(server, used)
         assert card.payload == shown
-        audited = [each.event for each in await desk.office.log.read(run) if isinstance(each.event, e.ActionRefused)]
-    assert {each.by.name for each in audited} == {"rita", "mallory"}
-    assert len(desk.refused) == 5
-    assert desk.office.world.done == []
+        refused = [each for each in await stage.events(card) if isinstance(each, e.ActionRefused)]
+        assert {each.by.name for each in refused} == {"rita", "mallory"}
+        audit = await stage.admin("audit")
+        assert audit.count("refused no") == 1
+        assert audit.count("refused superseded") == 1
+        own = await stage.admin("audit", run=run_in(card.text))
+        assert "rita" in own
+        assert "mallory" in own
+        ella = Someone(server, "ella", elsewhere, manages=True)
+        assert "refused no" in await told(server, await ella.types("massgen-admin audit"))
+        assert run_in(card.text) not in await told(server, await ella.types("massgen-runs list"))
+    assert stage.writes() == []
 
 
-async def test_a_run_is_cancelled_by_its_button(server: DiscordServer, desk: StoryDesk) -> None:
-    rita, *_ = people(server)
-    async with a_bot(server, desk) as bot:
-        desk.surface = bot.surface
-        await told(server, await rita.types("massgen", prompt="x"))
-        (card,) = server.in_channel()
-        await rita.clicks(card, "Cancel")
-        await server.until(lambda: "Cancelled" in card.text)
-    (run,) = desk.cards
-    assert isinstance(await state(desk, run), s.Cancelled)
+async def test_a_click_that_arrives_twice_counts_once(stage: Stage) -> None:
+    """Discord repeats events after a lost connection; a decision on the next plan must not come of it."""
+    async with stage.bot():
+        card = await stage.planned(config="two")
+        await stage.alice.clicks(card, "Approve")
+        await stage.shows(card, "1 of 2 given")
+        frame = stage.server.sessions[next(iter(stage.server.sessions))].sent[-1]
+        before = len(await stage.events(card))
+        await stage.server.dispatch(frame["t"], frame["d"])
+        await told(stage.server, await stage.rita.types("massgen-runs list"))
+        assert len(await stage.events(card)) == before

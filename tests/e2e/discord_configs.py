@@ -1,0 +1,98 @@
+"""Configurations for whole runs: scripted agents, and a real tool server over stdio whose journal counts its writes."""
+
+from pathlib import Path
+
+from tests.e2e.program import ROOT
+
+_TWO_AGENTS = """
+agents:
+  - id: first
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: world.look}}]
+            - calls:
+                - {{tool: world.write, arguments: {{text: "{{prompt}}", channel: general}}}}
+                - {{tool: world.write, arguments: {{text: "again: {{prompt}}", channel: general}}}}
+              answer: Two lines.
+          - - {{vote: agent1, reason: It is complete.}}
+        report: &report [{{say: It is written.}}]
+        revisions: &shorter
+          later:
+            turns:
+              - - calls: [{{tool: world.write, arguments: {{text: "short: {{prompt}}", channel: general}}}}]
+                  answer: One line.
+              - - {{vote: agent1, reason: It is short.}}
+            report: *report
+  - id: second
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: world.write, arguments: {{text: "mine: {{prompt}}", channel: leads}}}}]
+              answer: One line is enough.
+          - - {{vote: agent1, reason: It says more.}}
+        report: *report
+        revisions: *shorter
+"""
+
+_ONE_AGENT = """
+agents:
+  - id: first
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - {{after: {after}, answer: This is the plan., calls: [{calls}]}}
+        report: [{{say: It is written.}}]
+"""
+
+_WORLD = """
+mcp_servers:
+  world:
+    type: stdio
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, {server}, {journal}{more}]
+    cwd: {root}
+tools: [{{match: "world.look", effect: read}}]
+"""
+
+_OPS = "approval: {approvers: {roles: [ops]}, allow_requester: false, expires_after: 1h}\n"
+_ANYONE = "approval: {allow_requester: true, expires_after: 1h}\n"
+_LEDGER, _COUNTING = "tests.servers.mcp_ledger", "tests.servers.mcp_counting"
+
+
+def write_configs(folder: Path, journal: Path) -> None:
+    """`ops`: two agents, a plan of two calls, decided by ops, not by who asked.
+
+    `calm` is the same and takes its time, `slow` never comes to a plan, `doubt` has a server that dies in its first call, `destroys` may destroy something,
+    `two` needs two people, `long` has more than a card holds, `broken` can't be read.
+    """
+    folder.mkdir()
+
+    def world(server: str = _LEDGER, more: str = "") -> str:
+        return _WORLD.format(server=server, journal=journal, more=more, root=ROOT)
+
+    def write(text: str) -> str:
+        return f'{{tool: world.write, arguments: {{text: "{text}", channel: general}}}}'
+
+    both = _TWO_AGENTS.format()
+    configs = {
+        "ops": both + world() + _OPS,
+        "two": both + world() + _OPS.replace("allow", "required: 2, allow"),
+        "calm": both.replace("{vote", "{after: 1.3, vote").replace(
+            "{tool: world.look}]", "{tool: world.look}]\n              after: 0.7"
+        )
+        + world()
+        + _OPS,
+        "slow": _ONE_AGENT.format(after=600, calls="") + world() + _OPS,
+        "doubt": _ONE_AGENT.format(after=0, calls="{tool: world.write}, {tool: world.write}")
+        + world(_COUNTING, ", dies_once")
+        + _OPS,
+        "destroys": _ONE_AGENT.format(after=0, calls="{tool: world.write}") + world(_COUNTING, ", well") + _OPS,
+        "long": _ONE_AGENT.format(after=0, calls=write("long " * 3000)) + world() + _ANYONE,
+    }
+    for name, text in configs.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "broken.yaml").write_text("agents: 7\n", encoding="utf-8")

@@ -1,0 +1,63 @@
+"""`massgen-bot discord` as it is: a process of its own, killed and started again, at its own pace."""
+
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from bot.keeper.pace import DISCORD_PACE
+from tests.e2e.discord_stage import Stage, a_stage, run_in
+from tests.servers.discord_people import told
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
+    async with a_stage(tmp_path) as stage:
+        yield stage
+
+
+async def test_from_the_command_over_kill_nine_to_the_receipts(stage: Stage) -> None:
+    server = stage.server
+    async with stage.process():
+        used = await stage.rita.types("massgen", prompt="Tell everyone", config="calm")
+        answer = await told(server, used)
+        assert used.kind == 5, "it was not acknowledged first"
+        card = await stage.card(run_in(answer))
+        await stage.shows(card, "Decide")
+        approve = card.button("Approve 2 calls")
+        assert run_in(answer) not in approve
+    assert stage.writes() == []
+    async with stage.process():
+        await stage.alice.clicks(card, "", custom_id=approve)
+        await stage.ends(card, "Done")
+        await server.until(lambda: stage.whispers(stage.rita) and "alice approved" in stage.story(card))
+    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+    assert "Approved by alice" in card.text
+    assert card.text.count("✅") == 2
+    assert card.labels == []
+    assert stage.cards() == [card]
+    story = stage.story(card)
+    assert story.index("rita asked") < story.index("agent1.1") < story.index("voted") < story.index("alice approved")
+    assert [run_in(each.text) for each in stage.whispers(stage.rita)] == [run_in(card.text)]
+    assert len(stage.gaps()) >= 2
+    assert min(stage.gaps()) > DISCORD_PACE.edit * 0.9
+
+
+async def test_sigterm_ends_it_in_order_and_the_card_goes_on_after_the_next_start(stage: Stage) -> None:
+    async with stage.process() as process:
+        card = await stage.asks("Tell everyone", "calm")
+        await stage.shows(card, "Planning")
+        started = time.monotonic()
+        process.terminate()
+        assert await process.wait() == 0
+        assert time.monotonic() - started < 5
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode()
+        assert said == "Logged in as massgen. Ctrl-C or SIGTERM ends it.\n"
+    async with stage.process():
+        await stage.shows(card, "Decide")
+        await stage.alice.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+    assert stage.cards() == [card]
+    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
