@@ -3,7 +3,6 @@
 What workers do with a run is in `coordination.worker`.
 """
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -231,15 +230,17 @@ class Coordinator:
         """Keep the attempt for the audit, then tell the person."""
         if refusal is Refusal.EXPIRED and isinstance(state, s.AwaitingDecision):
             state, seq = await self._expire(run, state, seq), seq + 1
-        event = e.ActionRefused(by=by, act=act, refusal=refusal)
-        # The refusal stands whatever came in between; one missing line of audit is not worth a second race.
-        with contextlib.suppress(ConflictError):
-            await self._log.append(run, seq, [event], self._clock.now(), state)
+        event, latest = e.ActionRefused(by=by, act=act, refusal=refusal), state
+        for _ in range(_MAX_RACES):  # The refusal stands whatever comes in between.
+            try:
+                await self._log.append(run, seq, [event], self._clock.now(), latest)
+                break
+            except ConflictError:
+                latest, seq = await self._read(run, by.tenant)
         raise RefusedError(refusal, message(refusal, state))
 
     async def _expire(self, run: str, state: s.AwaitingDecision, seq: int) -> RunState:
-        event = e.PlanExpired(digest=state.plan.digest)
-        now = self._clock.now()
+        event, now = e.PlanExpired(digest=state.plan.digest), self._clock.now()
         try:
             await self._log.append(run, seq, [event], now, after := evolve(state, event, now))
         except ConflictError:
