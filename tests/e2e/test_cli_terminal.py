@@ -37,6 +37,19 @@ def test_the_demo_is_decided_with_one_key_and_nothing_happens_before_it(program:
     assert [tool for tool, _ in program.writes()] == ["post_notice", "post_notice"]
 
 
+def test_a_german_question_has_german_keys(program: Program) -> None:
+    with on_terminal(program, "demo", MASSGEN_BOT_LANGUAGE="de") as terminal:
+        terminal.until("2 Aufrufe freigeben?  [f]reigeben  [a]blehnen  [k]orrigieren  [w]echseln  [d]etails")
+        terminal.type("w")
+        terminal.until("[k]einen")
+        terminal.type("k")
+        terminal.until("[f]reigeben")
+        terminal.type("f")
+        terminal.until("✔ Erledigt")
+        assert terminal.end() == 0
+    assert len(program.writes()) == 2
+
+
 def test_what_was_typed_before_the_question_answers_nothing(program: Program) -> None:
     with on_terminal(program, "demo", MASSGEN_BOT_DEMO_PACE="0.3") as terminal:
         terminal.until("Planning")
