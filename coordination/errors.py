@@ -81,6 +81,7 @@ class ModelError(CoordinationError):
     """A model call failed. `retry_after` is in seconds, where the provider gave it.
 
     `begins_anew` marks a failure after which another provider is asked: what was tried before does not count.
+    `successor` names a model that can't go on from here, but can begin the whole conversation again.
     """
 
     def __init__(
@@ -91,12 +92,14 @@ class ModelError(CoordinationError):
         is_retryable: bool = False,
         retry_after: float | None = None,
         begins_anew: bool = False,
+        successor: str = "",
     ) -> None:
         super().__init__(message)
         self.fault = fault
         self.is_retryable = is_retryable
         self.retry_after = retry_after
         self.begins_anew = begins_anew
+        self.successor = successor
 
 
 class IllegalTransition(RuntimeError):

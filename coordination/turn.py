@@ -86,7 +86,7 @@ class Turn:
         self._clock = clock
         self._record = record
         self._refusal = refusal
-        self._known = table.ballot
+        self._at_first = self._known = table.ballot
         self._updates = 0
         self._corrections = 0
 
@@ -97,7 +97,11 @@ class Turn:
             try:
                 reply = await self._send(said)
             except ModelError as error:
-                return Out(reason=str(error))
+                # Where calls may have run at once, a second model would run them again.
+                if not error.successor or not self._knobs.plans:
+                    return Out(reason=str(error))
+                said = self._begin_again(error, opening)
+                continue
             outcome = await self._take(reply)
             if not isinstance(outcome, list):
                 return outcome
@@ -105,6 +109,14 @@ class Turn:
                 return Out(reason=f"broke the rules of a turn {self._corrections} times")
             said = [*outcome, *self._news()]
         return Out(reason=f"did not answer or vote within {self._knobs.max_tool_rounds} rounds of tool calls")
+
+    def _begin_again(self, error: ModelError, opening: str) -> list[Said]:
+        """The turn as at its beginning, for the model that takes it over."""
+        self._toolbox.actions.clear()
+        self._known = self._at_first
+        words = f"{str(error).removesuffix('.')}. Its fallback {error.successor} begins the turn again."
+        self._record(ModelRetried(agent=self._agent, reason=words, wait=0.0))
+        return [Told(text=opening)]
 
     async def _send(self, said: Sequence[Said]) -> Reply:
         refusal = await self._refusal()

@@ -26,7 +26,10 @@ _MARGIN = 1.0
 
 
 class FallbackModel:
-    """Fits `coordination.ports.Model`: the second model takes a conversation over as long as nothing was called in it."""
+    """Fits `coordination.ports.Model`: the second model takes a conversation over, or begins it again.
+
+    What was called in it can't be told to another provider: then the failure names the second model as `successor`.
+    """
 
     def __init__(self, first: Model, second: Model, *, clock: Clock, budget: RetryBudget | None = None) -> None:
         """`budget` is what those who use a model give each call."""
@@ -81,6 +84,9 @@ class _FallbackConversation:
             self._failures += 1
             if not self._is_lasting(error):
                 raise
+            if self._has_called:
+                await self._begin_again()
+                raise ModelError(error.fault, str(error), successor=self._second.name) from None
             await self._change_over()
             words = f"{str(error).removesuffix('.')}. Its fallback {self._second.name} is asked instead."
             raise ModelError(error.fault, words, is_retryable=True, begins_anew=True) from None
@@ -94,12 +100,17 @@ class _FallbackConversation:
 
     def _is_lasting(self, error: ModelError) -> bool:
         """Whether the first model is given up here, which must be before our caller gives up."""
-        if self._is_second or self._has_called or error.fault not in UNUSABLE:
+        is_broken = error.fault is ModelFault.CUT_OFF and error.is_retryable
+        if self._is_second or not (error.fault in UNUSABLE or is_broken):
             return False
         if not error.is_retryable or self._failures >= self._budget.attempts:
             return True
         spent = (self._clock.now() - (self._begun or self._clock.now())).total_seconds()
         return spent + self._budget.wait(self._failures, error, 1.0) + _MARGIN > self._budget.seconds
+
+    async def _begin_again(self) -> None:
+        self._told, self._has_called = (), False
+        await self._change_over()
 
     async def _change_over(self) -> None:
         with suppress(ModelError):

@@ -1,9 +1,11 @@
 """The protocol of coordination, sentence by sentence."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
+from coordination.adapters.fallback import FallbackModel
 from coordination.deliberation import DeliberationFailed
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot, Ending
@@ -11,7 +13,7 @@ from coordination.domain.rules import Effect, Rule
 from coordination.errors import ModelError, ModelFault
 from coordination.knobs import Knobs
 from coordination.ports import Reply, ToolResult
-from tests.fakes import PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
+from tests.fakes import FakeClock, PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
 from tests.service.table import LOOKS_READ, Table
 
 POST = ("mcp__board__post", {"title": "hello"})
@@ -222,6 +224,33 @@ BAD_ENDS = {
     "an answer too long": [("new_answer", {"content": "x" * 200_000})],
     "an answer that exists": [("new_answer", {"content": " one\n"})],
 }
+
+
+REFUSED = ModelError(ModelFault.AUTH, "The key was refused.")
+
+
+def with_fallback(first: PlayedModel, second: PlayedModel) -> PlayedModel:
+    second.name = "second"
+    return cast("PlayedModel", FallbackModel(first, second, clock=FakeClock()))
+
+
+async def test_a_turn_begins_again_with_the_fallback_and_without_what_the_first_model_recorded() -> None:
+    first = PlayedModel(calls(POST, LOOK), raises(REFUSED))
+    second = PlayedModel(calls(("mcp__board__post", {"title": "anew"})), answers("one"))
+    table = Table([with_fallback(first, second)])
+    election = await table.run()
+    assert [call.arguments for call in election.winner.calls] == ['{"title":"anew"}']
+    (retried,) = [event for event in table.events if isinstance(event, e.ModelRetried)]
+    assert retried.reason == "The key was refused. Its fallback second begins the turn again."
+    assert [said.text[:9] for said in second.conversations[0].said] == ["<request>", "Recorded "]
+
+
+async def test_a_turn_in_which_calls_ran_is_not_begun_again() -> None:
+    """With planning off an `auto` tool may have written: a second model would write once more."""
+    runs = (Rule(match="board.post", effect=Effect.AUTO, source="tools[0]"),)
+    model = with_fallback(PlayedModel(calls(LOOK), raises(REFUSED)), PlayedModel())
+    with pytest.raises(DeliberationFailed, match="The key was refused"):
+        await Table([model], knobs=Knobs(plans=False), rules=(*runs, LOOKS_READ)).run()
 
 
 @pytest.mark.parametrize("bad", BAD_ENDS.values(), ids=BAD_ENDS.keys())

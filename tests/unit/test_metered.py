@@ -180,15 +180,33 @@ async def test_the_second_model_hears_all_that_was_told_before() -> None:
     assert second.conversations[0].told == "before\ngo"
 
 
-async def test_once_a_tool_was_called_nobody_takes_the_conversation_over() -> None:
+async def test_once_a_tool_was_called_the_second_model_stands_ready_for_a_new_beginning() -> None:
+    """It can't know what the first model called, and its provider would refuse results of calls that it never made."""
     clock = RunningClock()
     first = PlayedModel(calls(("look", {})), raises(failed(ModelFault.AUTH, is_retryable=False)))
-    second = Second()
+    second = Second(says("here"))
     conversation = FallbackModel(first, second, clock=clock).converse("", OCCASION)
     reply = await conversation.send(GO, ())
-    with pytest.raises(ModelError, match="auth"):
+    with pytest.raises(ModelError, match=r"^It is auth\.$") as caught:
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="fine")], ())
-    assert second.conversations == []
+    assert (caught.value.successor, caught.value.is_retryable) == ("second", False)
+    assert (await asked(conversation, clock))[0].model == "second"
+    assert second.conversations[0].said == list(GO)
+
+
+@pytest.mark.parametrize(("is_retryable", "tries"), [(True, 4), (False, 0)])
+async def test_replies_that_break_off_again_and_again_are_a_providers_fault_and_too_long_ones_are_not(
+    is_retryable: bool, tries: int
+) -> None:
+    clock = RunningClock()
+    first = PlayedModel(*[raises(failed(ModelFault.CUT_OFF, is_retryable=is_retryable))] * (tries or 1))
+    conversation = FallbackModel(first, Second(says("here")), clock=clock).converse("", OCCASION)
+    if not tries:
+        with pytest.raises(ModelError, match=r"^It is cut_off\.$"):
+            await asked(conversation, clock)
+        return
+    reply, words = await asked(conversation, clock)
+    assert (reply.model, len(words)) == ("second", tries)
 
 
 @pytest.mark.parametrize("fault", [ModelFault.REFUSED, ModelFault.CONTEXT_TOO_LONG, ModelFault.BAD_REQUEST])
