@@ -94,7 +94,7 @@ def approvers_typed(text: str) -> Approvers:
 
 
 def _checked(approvers: Approvers) -> Approvers:
-    required = approvers.required or 1
+    required = 1 if approvers.required is None else approvers.required
     if approvers == Approvers() or not 1 <= required <= MOST_REQUIRED:
         raise refused("bad_approvers", text=f"required={required}" if approvers.required is not None else "")
     if len(approvers.roles) + len(approvers.users) > _MOST_NAMED:

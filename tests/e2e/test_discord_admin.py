@@ -1,0 +1,145 @@
+"""What administrators set on Discord, and what everybody else is told: over the real desk and database."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.discord_stage import Stage, a_stage, run_in
+from tests.servers.discord_people import Someone, told
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
+    async with a_stage(tmp_path) as stage:
+        yield stage
+
+
+async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_default(stage: Stage) -> None:
+    server = stage.server
+    other = server.number()
+    server.guild.channels[other] = "leads"
+    async with stage.bot():
+        assert "ops" in (names := await stage.admin("config list"))
+        assert "two" in names
+        assert "**ops** holds here: nothing else was set" in await stage.admin("config show")
+        assert "whole server" in await stage.admin("config use", name="two", scope="server")
+        assert "this channel" in await stage.admin("config use", name="slow")
+        shown = await stage.admin("config show")
+        assert "**slow** holds here: it was set for this channel. · set by ada" in shown
+        elsewhere = await told(server, await stage.ada.types("massgen-admin config show", where=other))
+        assert "**two** holds here: it was set for the whole server" in elsewhere
+        assert "config slow" in (await stage.asks("x")).text
+        assert "**two** holds here" in await stage.admin("config reset")
+        assert "**ops** holds here" in await stage.admin("config reset", scope="server")
+        assert "nothing to forget" in await stage.admin("config reset", scope="server")
+        assert "no configuration nowhere" in await stage.admin("config use", name="nowhere")
+        assert "no configuration ../ops" in await stage.admin("config use", name="../ops")
+        audit = await stage.admin("audit")
+        assert audit.count("· set config") == 2
+        assert audit.count("reset config") == 2
+        assert "ada" in audit
+
+
+async def test_a_check_finds_the_mistake_before_users_do(stage: Stage) -> None:
+    async with stage.bot():
+        assert "ops is a good configuration" in (good := await stage.admin("config check", name="ops"))
+        assert "Needs 1 of ops · not by the one who asked" in good
+        bad = await stage.admin("config check", name="broken")
+        assert "agents: found a number; expected a list of agents" in bad
+        assert str(stage.folder) not in bad
+        asked = await told(stage.server, await stage.rita.types("massgen", prompt="x", config="broken"))
+        assert "can't be used as it is" in asked
+        assert stage.cards() == []
+
+
+async def test_who_may_approve_is_narrowed_and_holds_for_the_next_plan(stage: Stage) -> None:
+    server = stage.server
+    (leads,) = (number for number, name in server.guild.roles.items() if name == "leads")
+    lead = Someone(server, "lena", server.guild, roles=("leads",))
+    async with stage.bot():
+        before = await stage.planned("before")
+        assert "From now on plans in this channel need" in await stage.admin("approvers", value=f"<@&{leads}>")
+        assert f"Needs 1 of <@&{leads}>" in await stage.admin("approvers")
+        card = await stage.planned("after")
+        assert f"Needs 1 of <@&{leads}> · not by the one who asked" in card.text
+        refused = await stage.alice.clicks(card, "Approve")
+        assert f"Only <@&{leads}> can decide" in await told(server, refused)
+        await lead.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+        await stage.alice.clicks(before, "Approve")
+        await stage.ends(before, "Done")
+        assert "can't be understood" in await stage.admin("approvers", value="required=0")
+        assert "what their configuration says" in await stage.admin("approvers", value="reset")
+        helped = await told(server, await stage.mallory.types("massgen"))
+        assert "For example: /massgen" in helped
+        assert "Needs 1 of ops" in helped
+
+
+async def test_limits_are_told_before_anything_begins(stage: Stage) -> None:
+    async with stage.bot(MASSGEN_BOT_RUNS_AT_ONCE="2", MASSGEN_BOT_RUNS_PER_HOUR="3"):
+        assert "2 runs at once" in await stage.admin("limits")
+        assert "1 run at once" in await stage.admin("limits", value="at_once=1")
+        first = await stage.asks("x", "slow")
+        assert "1 runs are under way here" in await _answer(stage, "y")
+        await stage.rita.clicks(first, "Cancel")
+        await stage.ends(first, "Cancelled")
+        assert "2 runs at once" in await stage.admin("limits", value="reset")
+        for prompt in ("y", "z"):
+            await stage.ends(await _cancelled(stage, prompt), "Cancelled")
+        assert "3 runs within an hour" in await _answer(stage, "w")
+        assert len(stage.cards()) == 3
+
+
+async def _answer(stage: Stage, prompt: str) -> str:
+    return await told(stage.server, await stage.rita.types("massgen", prompt=prompt, config="slow"))
+
+
+async def _cancelled(stage: Stage, prompt: str) -> object:
+    card = await stage.asks(prompt, "slow")
+    await stage.rita.clicks(card, "Cancel")
+    return card
+
+
+async def test_orders_of_those_who_may_not_give_them_are_refused_and_audited(stage: Stage) -> None:
+    named = f"discord:{stage.server.guild.id}/{stage.bob.id}"
+    async with stage.bot(MASSGEN_BOT_ADMINS=named):
+        used = await stage.mallory.types("massgen-admin config use", name="slow")
+        assert "Only administrators" in await told(stage.server, used)
+        assert used.private[0].is_private
+        assert "nothing else was set" in await stage.admin("config show")
+        bobs = await told(stage.server, await stage.bob.types("massgen-admin config use", name="slow"))
+        assert "holds in this channel from now on" in bobs
+        assert "mallory · refused config-use · `slow channel`" in (await stage.admin("audit")).replace("\\", "")
+
+
+async def test_a_server_sees_only_what_the_operator_allows_it(stage: Stage) -> None:
+    elsewhere = stage.server.add_guild("elsewhere")
+    ella = Someone(stage.server, "ella", elsewhere, manages=True)
+    allowed = f"discord:{stage.server.guild.id}=ops,slow; *=slow"
+    async with stage.bot(MASSGEN_BOT_ALLOWED_CONFIGS=allowed):
+        assert await stage.rita.completes("massgen", "config", "") == ["ops", "slow"]
+        assert await stage.rita.completes("massgen", "config", "S") == ["slow"]
+        assert await ella.completes("massgen", "config", "") == ["slow"]
+        refused = await told(stage.server, await ella.types("massgen", prompt="x", config="ops"))
+        assert "no configuration ops" in refused
+        own = await stage.asks("x", "slow")
+        run = run_in(own.text)
+        for verb in ("show", "cancel", "retry"):
+            assert "no run" in await told(stage.server, await ella.types(f"massgen-runs {verb}", run=run))
+        assert "no run" in await told(stage.server, await ella.types("massgen-admin audit", run=run))
+        await stage.shows(own, "Planning")
+
+
+async def test_a_message_becomes_a_run(stage: Stage) -> None:
+    async with stage.bot():
+        message = await stage.mallory.writes("the water is off on Tuesday")
+        window = await stage.rita.uses_on(message, "Plan from this message")
+        await stage.server.until(lambda: window.kind == 9)
+        answer = await told(stage.server, await stage.rita.submits(window, "Tell everyone: the water is off"))
+        card = await stage.shows(await stage.card(run_in(answer)), "Decide")
+        assert "the water is off" in card.text
+        pages = await stage.mallory.clicks(card, "Details")
+        await stage.server.until(lambda: len(pages.private) == 2)
+        assert "Written by agent1" in pages.private[0].text
+        assert "again: Tell everyone: the water is off" in pages.private[1].text
