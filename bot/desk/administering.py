@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.cards import Card, Line, Moment, Span, Who
 from bot.desk.approvers import APPROVERS_KEY, Approvers, approvers_typed
-from bot.desk.configs import CONFIG_KEY, Chosen, ConfigShelf
+from bot.desk.configs import CONFIG_KEY, Chosen, ConfigShelf, told_without_folder, without_folder
 from bot.desk.limits import LIMITS_KEY, limits_in, limits_typed
 from bot.desk.refusing import refused
 from bot.desk.rules import rule_here
@@ -138,8 +138,10 @@ class Administering:
 
     async def _check(self, order: _Order) -> Card:
         path = self.shelf.path(order.name, order.by.tenant)
-        findings = await self.check(path, order.by.tenant)
-        lines: list[Line] = [(Span(one_line(each, 300)),) for each in (*findings.problems, *findings.warnings)]
+        with told_without_folder(path):
+            findings = await self.check(path, order.by.tenant)
+        found = (without_folder(each, path) for each in (*findings.problems, *findings.warnings))
+        lines: list[Line] = [(Span(one_line(each, 300)),) for each in found]
         key = "config.not_usable" if findings.problems else "config.usable"
         return listing(
             self.words,

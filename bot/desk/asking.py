@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.desk.approvers import approvers_here, with_approvers
-from bot.desk.configs import ConfigShelf
+from bot.desk.configs import ConfigShelf, told_without_folder
 from bot.desk.limits import LIMITS_KEY, limits_in
 from bot.desk.refusing import refused
 from bot.surface import Place, Said
@@ -14,7 +14,7 @@ from coordination.domain.events import Exchange
 from coordination.domain.person import Person
 from coordination.domain.run import replay
 from coordination.domain.states import RunState
-from coordination.errors import ConfigError, ConflictError, RunNotFoundError
+from coordination.errors import ConflictError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
 from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
 from coordination.prompts import outcome
@@ -69,9 +69,13 @@ class Asking:
     async def _begin(
         self, by: Person, place: Place, prompt: str, *, config: str, history: tuple[Exchange, ...], once: str
     ) -> Said:
+        if by.tenant != place.tenant:
+            raise refused("elsewhere")
         set_here = await self.store.settings(place.tenant, place.channel)
         chosen = self.shelf.chosen(place.tenant, place.channel, set_here, config)
-        text = with_approvers(await asyncio.to_thread(read_text, chosen.path), approvers_here(place.channel, set_here))
+        with told_without_folder(chosen.path):
+            written = await asyncio.to_thread(read_text, chosen.path)
+        text = with_approvers(written, approvers_here(place.channel, set_here))
         ask = Ask(
             prompt=prompt,
             requester=by,
@@ -99,11 +103,8 @@ class Asking:
     async def _start(self, ask: Ask, path: Path) -> Said:
         """Begin what was admitted; what does not begin leaves no card."""
         try:
-            await self.coordinator.start(ask)
-        except ConfigError as error:
-            await self.store.withdraw(ask.run, ask.requester.tenant)
-            # Where the operator keeps things is nobody's business in a chat.
-            raise ConfigError([each.replace(str(path), path.name) for each in error.complaints]) from None
+            with told_without_folder(path):
+                await self.coordinator.start(ask)
         except Exception:
             await self.store.withdraw(ask.run, ask.requester.tenant)
             raise

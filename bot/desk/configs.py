@@ -2,12 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bot.desk.refusing import refused
+from coordination.errors import ConfigError
 from coordination.ports.desk import Setting
 
 CONFIG_KEY = "config"
@@ -70,7 +72,7 @@ class ConfigShelf:
             path = self.path(setting.value, tenant)
             return Chosen(name=setting.value, path=path, source=source, setting=setting)
         name = self.default or self._only(tenant)
-        if not name:
+        if name not in self.names(tenant):
             raise refused("no_default")
         return Chosen(name=name, path=self.path(name, tenant), source="default")
 
@@ -91,3 +93,17 @@ class ConfigShelf:
             for path in paths
             if _NAME.fullmatch(path.stem) and path.is_file() and path.resolve().is_relative_to(home)
         }
+
+
+@contextmanager
+def told_without_folder(path: Path) -> Generator[None]:
+    """Have complaints about a file name it without its folder."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError([without_folder(each, path) for each in error.complaints]) from None
+
+
+def without_folder(text: str, path: Path) -> str:
+    """A text about a file: where the operator keeps things is nobody's business in a chat."""
+    return text.replace(f"{path.parent}{os.sep}", "")

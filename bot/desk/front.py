@@ -10,12 +10,13 @@ from bot.desk.asking import Asking
 from bot.desk.helping import Helping
 from bot.desk.looking import Looking
 from bot.desk.pressing import Pressing
-from bot.desk.sayings import noted
+from bot.desk.sayings import not_done, noted
 from bot.desk.visibility import Visibility
+from bot.presenter.refusals import refusal_line
 from bot.surface import Place, Press, Said
 from bot.words import Words
 from coordination.domain.person import Person
-from coordination.errors import CoordinationError, StorageError
+from coordination.errors import RefusedError, StorageError
 from coordination.service import Coordinator
 
 _COMPLETED = 25
@@ -72,15 +73,20 @@ class FrontDesk:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001  # whoever asked gets a sentence, whatever it was
-            return (error_card(error, by, self.words),)
+            return (error_card(error, self._known(by), self.words),)
 
     async def cancel(self, by: Person, place: Place, run: str) -> Said:
         """Stop a run."""
 
         async def work() -> Said:
             card = await self.visibility.found(self._known(by), place, run)
-            await self.coordinator.cancel(card.run, self._known(by))
-            self.asking.nudge()
+            try:
+                await self.coordinator.cancel(card.run, self._known(by))
+            except RefusedError as error:
+                state = await self.coordinator.state(card.run, by.tenant)
+                return Said(private=not_done(self.words, refusal_line(error, self.words, state)), run=card.run)
+            finally:
+                self.asking.nudge()
             return Said(private=noted(self.words, self.words.line("desk.stopped", run=card.run)), run=card.run)
 
         return await self._answered(work(), by)
@@ -104,7 +110,7 @@ class FrontDesk:
     ) -> Said:
         """An administrator's order."""
         work = self.administering.admin(by, place, verb, name=name, scope=scope, value=value)
-        return await self._answered(work, self._known(by))
+        return await self._answered(work, by)
 
     async def help(self, by: Person, place: Place) -> Said:
         """What this is in two sentences, one example, and who may approve here."""
@@ -116,7 +122,7 @@ class FrontDesk:
             return await self.looking.home(by)
         except StorageError:
             raise
-        except CoordinationError as error:
+        except Exception as error:  # noqa: BLE001  # whoever asked gets a sentence, whatever it was
             return error_card(error, by, self.words)
 
     async def run_of_thread(self, place: Place) -> str | None:
@@ -128,4 +134,4 @@ class FrontDesk:
         return replace(by, is_admin=self.administering.is_admin(by))
 
     async def _answered(self, work: Awaitable[Said], by: Person) -> Said:
-        return await answered(work, by, self.words)
+        return await answered(work, self._known(by), self.words)

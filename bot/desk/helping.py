@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from bot.cards import Line, Span
 from bot.desk.configs import ConfigShelf
+from bot.desk.refusing import DeskRefusal
 from bot.desk.rules import rule_here
 from bot.desk.sayings import noted
 from bot.presenter.people import approvers as approvers_line
 from bot.surface import Place, Said
 from bot.words import Words
-from coordination.errors import RefusedError
 from coordination.ports.desk import DeskStore
 
 
@@ -27,8 +27,8 @@ class Helping:
         lines: list[Line] = [self.words.line("desk.help_example")]
         try:
             chosen = self.shelf.chosen(place.tenant, place.channel, set_here)
-        except RefusedError as error:
-            lines.append((Span(str(error)),))
+        except DeskRefusal as error:
+            lines.append((Span(error.sentence(self.words)),))
         else:
             lines.append(self.words.line(f"config.from_{chosen.source}", name=Span(chosen.name, "bold")))
             policy = await rule_here(chosen, place.channel, set_here)

@@ -65,6 +65,7 @@ ADMIN = {
 }
 
 REFUSALS = {
+    "refuse.elsewhere": "You can ask for something only in the server or workspace that you belong to.",
     "refuse.no_config": "There is no configuration {name} that may be used here.",
     "refuse.no_default": (
         "No configuration is set here. An administrator chooses one with /massgen-admin config use NAME."

@@ -71,6 +71,7 @@ ADMIN = {
 }
 
 REFUSALS = {
+    "refuse.elsewhere": "Du kannst nur auf dem Server oder in dem Workspace etwas verlangen, zu dem du gehörst.",
     "refuse.no_config": "Eine Konfiguration {name}, die hier erlaubt ist, gibt es nicht.",
     "refuse.no_default": (
         "Hier ist keine Konfiguration festgelegt. Wer hier verwaltet, wählt eine mit /massgen-admin config use NAME."

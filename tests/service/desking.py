@@ -1,0 +1,285 @@
+"""The desk behind the chats for tests: real rules and configurations over a memory log; agents who follow a script."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from bot.cards import Alert, CallList, Card, Line, Moment, Paragraph, StatusList, Verb, Who
+from bot.desk.administering import Administering, Findings
+from bot.desk.asking import Asking
+from bot.desk.configs import ConfigShelf
+from bot.desk.front import FrontDesk
+from bot.desk.helping import Helping
+from bot.desk.looking import Looking
+from bot.desk.pressing import Pressing
+from bot.desk.visibility import Visibility
+from bot.keeper.ids import issue_ids
+from bot.presenter.card import card_for
+from bot.presenter.view import view_of
+from bot.surface import Place, Said
+from bot.wiring.configurations import Configurations
+from bot.wiring.models import Models
+from bot.words import ENGLISH, Words
+from coordination.domain.approval import Policy
+from coordination.domain.person import Person
+from coordination.domain.states import AwaitingDecision
+from coordination.ports import Model, Spent
+from coordination.ports.desk import CardRecord, Limits
+from coordination.service import Coordinator
+from coordination.settings import load
+from coordination.worker import Worker
+from tests.builders import REQUESTER
+from tests.fake_desk_store import MemoryDesk
+from tests.fakes import FakeClock, FakeHub, IdleEngine, MemoryLog, World
+
+GENERAL = Place(surface="discord", tenant="here", channel="general")
+RANDOM = Place(surface="discord", tenant="here", channel="random")
+ELSEWHERE = Place(surface="discord", tenant="elsewhere", channel="general")
+ADMIN = Person(tenant="here", id="u-admin", name="ada", is_admin=True)
+NAMED_ADMIN = Person(tenant="here", id="u-named", name="nan")
+
+TEAM = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{tool: board.post, arguments: {title: "{prompt}"}}]
+              answer: Post it.
+        report: [{say: It is posted.}]
+        revisions:
+          later:
+            turns: [[{calls: [{tool: board.post, arguments: {title: shorter}}], answer: Shorter.}]]
+mcp_servers:
+  board: {type: stdio, command: board}
+approval: {approvers: {roles: [ops]}}
+"""
+
+
+class MonthOfWork:
+    """Spending that anybody would remember."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[datetime, str]] = []
+
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+        self.asked.append((moment, tenant))
+        return Spent(tokens=21_000, money=0.5)
+
+
+class FrontOffice:
+    """A desk with its surroundings. Configurations are files in a folder; the test says when a worker comes by."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        default: str = "team",
+        allowed: Mapping[str, frozenset[str]] | None = None,
+        limits: Limits = Limits(at_once=10, waiting=100, hourly=30),  # noqa: B008 - it is frozen
+        words: Words = ENGLISH,
+    ) -> None:
+        self.folder = folder
+        self.words = words
+        self.write("team", TEAM)
+        self.clock = FakeClock()
+        self.log = MemoryLog()
+        self.store = MemoryDesk(self.log)
+        self.world = World()
+        self.engine = IdleEngine()
+        self.spending = MonthOfWork()
+        self.checked: list[tuple[Path, str]] = []
+        self.nudges = 0
+        names = (f"RUN{number}" for number in itertools.count(1))
+        configure = Configurations(environ={}, build=Models({}, self.clock), adapt=_as_they_are)
+        self.people = Coordinator(
+            self.log, self.engine, clock=self.clock, new_id=lambda: next(names), configure=configure
+        )
+        self.worker = Worker(
+            self.log, FakeHub(self.world), clock=self.clock, new_id=lambda: next(names), configure=configure
+        )
+        self.shelf = ConfigShelf(folder=folder, default=default, allowed=allowed or {})
+        visibility = Visibility(log=self.log, store=self.store)
+        asking = Asking(
+            store=self.store,
+            log=self.log,
+            coordinator=self.people,
+            shelf=self.shelf,
+            limits=limits,
+            clock=self.clock,
+            new_id=lambda: next(names),
+            nudge=self._nudge,
+        )
+        looking = Looking(
+            store=self.store,
+            log=self.log,
+            coordinator=self.people,
+            shelf=self.shelf,
+            spending=self.spending,
+            clock=self.clock,
+            words=words,
+        )
+        self.desk = FrontDesk(
+            asking=asking,
+            pressing=Pressing(
+                store=self.store,
+                coordinator=self.people,
+                asking=asking,
+                looking=looking,
+                clock=self.clock,
+                nudge=self._nudge,
+                words=words,
+            ),
+            looking=looking,
+            administering=Administering(
+                store=self.store,
+                shelf=self.shelf,
+                limits=limits,
+                check=self.check,
+                visibility=visibility,
+                clock=self.clock,
+                words=words,
+                admins=frozenset({(NAMED_ADMIN.tenant, NAMED_ADMIN.id)}),
+            ),
+            helping=Helping(store=self.store, shelf=self.shelf, words=words),
+            visibility=visibility,
+            coordinator=self.people,
+            words=words,
+        )
+
+    def _nudge(self) -> None:
+        self.nudges += 1
+
+    def write(self, name: str, text: str = TEAM) -> Path:
+        """Put a configuration into the folder."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    async def check(self, path: Path, tenant: str) -> Findings:
+        """What a check finds without starting a server."""
+        self.checked.append((path, tenant))
+        settings = load(path, {})
+        policy = settings.profile(allow_requester_default=False).policy
+        return Findings(policy=policy, problems=(), warnings=settings.warnings)
+
+    async def work(self) -> None:
+        """Perform every job that was submitted, oldest first."""
+        while self.log.jobs:
+            await self.worker.perform(self.log.jobs.pop(0))
+
+    async def ask(self, prompt: str = "Post hello.", *, by: Person = REQUESTER, place: Place = GENERAL) -> str:
+        """Somebody asks, and the agents come to a plan."""
+        said = await self.desk.ask(by, place, prompt)
+        assert said.private is None, texts(said)
+        await self.work()
+        return said.run
+
+    async def shown(self, run: str, *, message: str = "m-1") -> dict[Verb, str]:
+        """A keeper shows the run's card as it is now. Returns the ids of its buttons."""
+        kept = await self.card(run)
+        view = view_of(await self.log.read(run))
+        assert view is not None
+        card = card_for(view, self.clock.now(), self.words)
+        ids = await issue_ids(self.store, kept, card, view.state, self.clock.now())
+        assert await self.store.posted(kept, message, self.clock.now())
+        return dict(ids.ids)
+
+    async def card(self, run: str) -> CardRecord:
+        """What is remembered of a run's card."""
+        card = await self.store.card(run)
+        assert card is not None
+        return card
+
+    async def press(
+        self,
+        by: Person,
+        button: str,
+        *,
+        place: Place = GENERAL,
+        message: str = "m-1",
+        text: str = "",
+        once: str = "",
+    ) -> Said:
+        """Somebody clicks."""
+        return await self.desk.press(by, button, place=place, message=message, text=text, once=once)
+
+    async def admin(
+        self,
+        verb: str,
+        *,
+        by: Person = ADMIN,
+        place: Place = GENERAL,
+        name: str = "",
+        scope: str = "channel",
+        value: str = "",
+    ) -> Said:
+        """An administrator's order."""
+        return await self.desk.admin(by, place, verb, name=name, scope=scope, value=value)
+
+    async def policy(self, run: str) -> Policy:
+        """The rule of the plan that waits."""
+        state = await self.people.state(run)
+        assert isinstance(state, AwaitingDecision), state
+        return state.plan.policy
+
+    def snapshot(self) -> object:
+        """Everything that a person's word could change, but for the audit."""
+        kinds = {
+            run: [each.event.kind for each in log if each.event.kind != "action_refused"]
+            for run, log in self.log.events.items()
+        }
+        cards = {
+            run: replace(card, stale=(), posted_at=None, message="", state="live")
+            for run, card in self.store.cards.items()
+        }
+        return kinds, cards, dict(self.store.scopes), list(self.world.done)
+
+    @property
+    def audit(self) -> list[tuple[str, str]]:
+        """The desk's own audit: who, and what."""
+        return [(each.by, each.what) for each in self.store.audit]
+
+    def refusals(self, run: str) -> list[str]:
+        """The refusals in a run's log."""
+        return [str(each.event.refusal) for each in self.log.events[run] if each.event.kind == "action_refused"]
+
+
+def _as_they_are(models: Sequence[Model]) -> Sequence[Model]:
+    return models
+
+
+def texts(said: Said | Card) -> str:
+    """Everything that a private card says, or nothing."""
+    card = said.private if isinstance(said, Said) else said
+    if card is None:
+        return ""
+    lines: list[Line] = [card.title]
+    for section in card.sections:
+        match section:
+            case Paragraph(lines=more):
+                lines += more
+            case Alert(line=line):
+                lines.append(line)
+            case StatusList(rows=rows):
+                lines += [row.line for row in rows]
+            case CallList(calls=calls):
+                for call in calls:
+                    arguments = "\n".join(f"{each.name}: {each.text}" for each in call.arguments)
+                    lines.append(((f"{call.server}.{call.tool}\n{arguments}"),))  # type: ignore[arg-type]  # a text will do
+    return "\n".join("".join(_piece(piece) for piece in line) for line in (*lines, card.footer))
+
+
+def _piece(piece: object) -> str:
+    match piece:
+        case str():
+            return piece
+        case Who(name=name):
+            return name
+        case Moment(at=at):
+            return at.isoformat()
+        case _:
+            return str(getattr(piece, "text", ""))
