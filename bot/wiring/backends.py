@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.wiring.models import Models, extra_of
@@ -95,8 +95,13 @@ def _row(provider: Provider, environ: Mapping[str, str]) -> BackendRow:
 
 async def _try(environ: Mapping[str, str], agents: tuple[AgentSettings, ...]) -> tuple[Trial, ...]:
     models = Models(environ, SystemClock())
+    seconds = [
+        replace(agent, id=f"the fallback of {agent.id}", backend=agent.backend.fallback)
+        for agent in agents
+        if agent.backend.fallback is not None
+    ]
     try:
-        return tuple(await asyncio.gather(*(_trial(models, agent) for agent in agents)))
+        return tuple(await asyncio.gather(*(_trial(models, agent) for agent in (*agents, *seconds))))
     finally:
         await models.aclose()
 

@@ -105,8 +105,10 @@ class Models:
         return FallbackModel(first, others[0], clock=self._clock) if others else first
 
     def shortest(self, agent: AgentSettings, tokens: int) -> Model:
-        """The model of one agent without a second one behind it, for replies of so many tokens at most."""
-        options = agent.backend.options.model_copy(update={"max_tokens": tokens, "max_completion_tokens": tokens})
+        """The model of one agent without a second one behind it, for replies of so many tokens at most, thought little of."""
+        short = {"max_tokens": tokens, "max_completion_tokens": tokens}
+        without = dict.fromkeys(("thinking", "reasoning", "max_thinking_tokens"))
+        options = agent.backend.options.model_copy(update={**short, **without})
         return self.model(replace(agent, backend=replace(agent.backend, options=options, fallback=None)))
 
     def _metered(self, agent: str, backend: BackendSettings, throttle: Throttle) -> Model:

@@ -1,5 +1,6 @@
 """What is said of the backends on this machine, and of what a configuration may cost."""
 
+import asyncio
 import io
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ import pytest
 from bot.cli import checking, models
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
+from bot.wiring.backends import LEAST_TOKENS, try_backends
 from bot.wiring.costs import ceilings, run_ceiling
 from coordination.settings import PROVIDERS, parse
+from tests.servers.chat_server import Fails, chat_server
+from tests.servers.messages_server import Says, messages_server
 
 CANARY = "sk-canary-0123456789"
 
@@ -56,6 +60,22 @@ def test_a_model_that_does_not_answer_is_told_without_its_key(tmp_path: Path) ->
     assert models.models(around, config=str(file), tries=True) is Exit.FAILED
     assert "Can't reach the provider of m" in " ".join(written(around).split())
     assert CANARY not in written(around)
+
+
+THOUGHTFUL = "{type: claude, model: c, api_key: k, base_url: 'URL', thinking: {type: enabled, budget_tokens: 2000}}"
+
+
+async def test_a_model_is_asked_for_next_to_nothing_whatever_its_options_and_its_fallback_too(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    async with messages_server(Says(text="Yes")) as claude, chat_server(Fails(status=401)) as chat:
+        first = THOUGHTFUL.replace("URL", claude.address)
+        second = f"{{type: chatcompletion, model: m, base_url: '{chat.base_url}'}}"
+        file.write_text(f"agent: {{id: one, backend: {first[:-1]}, fallback: {second}}}}}", encoding="utf-8")
+        trials = await asyncio.to_thread(try_backends, {}, file)
+    assert [(trial.name, trial.problem == "") for trial in trials] == [("one", True), ("the fallback of one", False)]
+    assert "refused the key" in trials[1].problem
+    (asked,) = claude.requests
+    assert (asked["max_tokens"], asked.get("thinking")) == (LEAST_TOKENS, None)
 
 
 PRICED = """

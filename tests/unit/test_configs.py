@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bot.cli import checking
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
-from coordination.adapters.extras import is_installed
+from coordination.adapters.extras import Extra, is_installed
 from coordination.settings import PROVIDERS
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ CASES = {
     "five-agents-notion.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
     "five-agents-twitter.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
 }
+EXTRAS: Mapping[str, Extra] = {"gemini": "gemini", "claude_code": "claude-code"}
 CANARY = "canary-0123456789"
 
 
@@ -33,9 +35,11 @@ def environ_of(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_configuration_passes_its_check_with_the_variables_that_it_names(path: Path) -> None:
-    if not (is_installed("gemini") and is_installed("claude-code")):
-        pytest.skip("the extras `gemini` and `claude-code` are not installed")
-    around = Here(environ=environ_of(path.read_text(encoding="utf-8")), stdout=io.StringIO(), stderr=io.StringIO())
+    text = path.read_text(encoding="utf-8")
+    for type_, extra in EXTRAS.items():
+        if re.search(rf"type: {type_}\b", text) and not is_installed(extra):
+            pytest.skip(f"the extra `{extra}` is not installed")
+    around = Here(environ=environ_of(text), stdout=io.StringIO(), stderr=io.StringIO())
     assert checking.check(around, str(path), connects=False) is Exit.DONE
     assert isinstance(around.stderr, io.StringIO)
     assert isinstance(around.stdout, io.StringIO)
