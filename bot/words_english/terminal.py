@@ -54,7 +54,9 @@ NEXT = {
         "  massgen-bot check configs/openai-compatible.yaml\n"
         "      your own model and tools: what each agent may do with them\n"
         '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
-        "      ask them"
+        "      ask them\n"
+        "  massgen-bot discord invite · massgen-bot slack manifest\n"
+        "      the same in your chat: docs/discord.md and docs/slack.md take you there in five minutes"
     ),
 }
 

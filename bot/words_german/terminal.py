@@ -56,7 +56,9 @@ NEXT = {
         "  massgen-bot check configs/openai-compatible.yaml\n"
         "      dein eigenes Modell und deine Werkzeuge: was jeder Agent damit darf\n"
         '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
-        "      die Agenten fragen"
+        "      die Agenten fragen\n"
+        "  massgen-bot discord invite · massgen-bot slack manifest\n"
+        "      dasselbe in deinem Chat: docs/discord.md und docs/slack.md führen in fünf Minuten hin"
     ),
 }
 
