@@ -1,6 +1,8 @@
 """The whole story by the real command line: nothing is done before a yes, exactly the plan after it, nothing after a no."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,7 +75,14 @@ def test_the_operator_can_have_everything_in_german(tmp_path: Path) -> None:
     again = program.run("approve", waiting.run)
     assert (again.status, again.err) == (4, "Es hat schon jemand entschieden: abgelehnt.\n")
     assert program.run("status", "NOSUCH").err.startswith("Einen Lauf NOSUCH gibt es hier nicht.")
-    assert "Die neuesten Läufe." in program.run("--help").out
+
+
+def test_the_help_is_in_the_language_that_the_process_began_with(tmp_path: Path) -> None:
+    surroundings = Program(tmp_path).surroundings(MASSGEN_BOT_LANGUAGE="de")
+    helped = subprocess.run(
+        [sys.executable, "-m", "bot", "--help"], cwd=ROOT, env=surroundings, capture_output=True, timeout=60, check=True
+    )
+    assert "Die neuesten Läufe." in helped.stdout.decode()
 
 
 def test_a_language_that_is_not_there_is_one_sentence(program: Program) -> None:
