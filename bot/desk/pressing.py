@@ -71,7 +71,7 @@ class Pressing:
             RefusedError: it did not.
         """
         found = await self.store.pressed(button, by.tenant)
-        if found is None or by.tenant != place.tenant or not _is_here(found[1], place):
+        if found is None or not message or by.tenant != place.tenant or not _is_here(found[1], place):
             raise refused("no_button")
         known, card = found
         if known.attempt == card.attempt and not card.message:
@@ -96,6 +96,8 @@ class Pressing:
         try:
             await self._decide(by, known, verb, text)
         except RefusedError as error:
+            if isinstance(error, DeskRefusal):
+                await self._keep_for_audit(by, place, error.refusal, f"{verb} of run {card.run}")
             state = await self.coordinator.state(card.run, by.tenant)
             self.nudge()
             return Said(private=self._refusal(error, state))

@@ -1,5 +1,7 @@
 """Why a person's word changed nothing, in one line that says who may: with people and roles as the product shows them."""
 
+from typing import TypeAlias
+
 from bot.cards import Line, Span, Who
 from bot.presenter.people import who
 from bot.presenter.visible import one_line, visible_lines
@@ -13,20 +15,25 @@ from coordination.service import MAX_PROMPT
 _NAME = 60
 _LONGEST = 600
 _OF_A_STATE = frozenset(str(each) for each in Refusal)
+_OF_A_PLAN = frozenset({Refusal.NOT_AN_APPROVER, Refusal.OWN_REQUEST, Refusal.ALREADY_APPROVED})
+_WithPlan: TypeAlias = (
+    s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected | s.Expired
+)
 
 
 def refusal_line(error: RefusedError, words: Words = ENGLISH, state: RunState | None = None) -> Line:
     """The line for a refusal; where no language has words for it, or they need a state that is not known, its own text."""
     name = _name(error.refusal, state)
-    if f"refusal.{name}" not in words.texts or (state is None and error.refusal in _OF_A_STATE):
+    policy = state.plan.policy if isinstance(state, _WithPlan) else None
+    if f"refusal.{name}" not in words.texts or _is_lost(error.refusal, state, policy):
         return tuple(Span(line) for line in visible_lines(str(error)[:_LONGEST]).split("\n"))
     if state is None:
         return words.line(f"refusal.{name}", most=words.number(MAX_PROMPT))
-    policy = _policy(state)
+    rule = policy or Policy()
     return words.line(
         f"refusal.{name}",
-        approvers=_named(policy, words),
-        required=policy.required,
+        approvers=_named(rule, words),
+        required=rule.required,
         requester=who(state.request.requester),
         state=words.say(f"state.{state.kind}"),
     )
@@ -44,8 +51,9 @@ def _name(refusal: str, state: RunState | None) -> str:
     return "doubt_first" if is_doubt else refusal
 
 
-def _policy(state: RunState) -> Policy:
-    return state.plan.policy if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else Policy()
+def _is_lost(refusal: str, state: RunState | None, policy: Policy | None) -> bool:
+    """Whether what the sentence would name is not known, or not any more: somebody may have been first in between."""
+    return refusal in _OF_A_STATE if state is None else policy is None and refusal in _OF_A_PLAN
 
 
 def _named(policy: Policy, words: Words) -> Line:
