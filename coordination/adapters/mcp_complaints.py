@@ -12,8 +12,8 @@ from coordination.errors import ToolServerError
 from coordination.ports import ServerSpec
 
 _HTTP_ADVICE = {
-    401: "refused our credentials (HTTP 401): the operator must correct its headers in the config",
-    403: "refused our credentials (HTTP 403): the operator must correct its headers in the config",
+    401: "refused our credentials (HTTP 401): the operator must correct its {credentials} in the config",
+    403: "refused our credentials (HTTP 403): the operator must correct its {credentials} in the config",
     404: "has nothing at this address (HTTP 404): the operator must correct the path of its url in the config",
     405: "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config",
     429: "turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit",
@@ -27,6 +27,11 @@ def refuses_handshake(spec: ServerSpec, error: Exception, found: Passage) -> boo
     # On stdio the SDK says so of a process that ended; over HTTP it would be in `found`.
     no_answer = {REQUEST_TIMEOUT} if spec.transport == "http" else {REQUEST_TIMEOUT, CONNECTION_CLOSED}
     return any(isinstance(each, MCPError) and each.code not in no_answer for each in leaves(error))
+
+
+def lacks_credentials(found: Passage) -> bool:
+    """Whether the server is there, and it is for the operator to get us in."""
+    return found.obstacle is not None or found.status in (401, 403)
 
 
 def leaves(error: Exception) -> Iterator[Exception]:
@@ -118,8 +123,10 @@ def closing(spec: ServerSpec) -> ToolServerError:
 
 
 def _unreachable(spec: ServerSpec, found: Passage) -> ToolServerError:
+    if found.obstacle is not None:
+        return _complaint(spec, found.obstacle)
     if found.status in _HTTP_ADVICE:
-        return _complaint(spec, _HTTP_ADVICE[found.status])
+        return _complaint(spec, _HTTP_ADVICE[found.status].format(credentials="auth" if spec.auth else "headers"))
     if found.status is not None and found.status < 400:
         return _complaint(
             spec,
@@ -127,7 +134,7 @@ def _unreachable(spec: ServerSpec, found: Passage) -> ToolServerError:
         )
     if found.status is not None:
         return _complaint(spec, f"answered HTTP {found.status}: the operator must see its log")
-    where = _address(spec.url)
+    where = address(spec.url)
     return _complaint(
         spec, f"can't be reached at {where}: the operator must start it, or correct its url in the config"
     )
@@ -147,7 +154,7 @@ def _unstartable(spec: ServerSpec, error: OSError) -> ToolServerError:
     return _complaint(spec, f"can't start, because {command} may not be run: the operator must make it executable")
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
     """The part of a URL that holds no secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

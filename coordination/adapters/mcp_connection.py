@@ -14,6 +14,7 @@ from mcp.types import Implementation, ToolListChangedNotification
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_http import http_transport
 from coordination.adapters.mcp_passage import Passage, passage
+from coordination.adapters.mcp_questions import its_own_defaults
 from coordination.adapters.mcp_session import Session
 from coordination.adapters.mcp_stdio import StderrLog, stdio_transport
 from coordination.errors import ToolServerError
@@ -169,6 +170,8 @@ class Connection:
             cache=None,
             client_info=Implementation(name="massgen-bot", version="1"),
             message_handler=on_message,
+            # Without one the SDK tells the server that it can't ask, and refuses if it does.
+            elicitation_callback=its_own_defaults(self._spec.name) if self._spec.takes_its_defaults else None,
         )
         session = Session(self._spec, client, gone)
         try:

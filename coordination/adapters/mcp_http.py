@@ -29,15 +29,29 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 async def http_transport(spec: ServerSpec, tell_gone: Callable[[], None]) -> AsyncGenerator[TransportStreams]:
     """The streams of one session. `tell_gone` is called once the session can't be used any more."""
     async with (
+        _carrier(spec) as carrier,
         httpx2.AsyncClient(
             headers=dict(spec.headers),
             # How long a call may take is the call's own matter: a server may be silent while it works.
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-            transport=_OneWay(httpx2.AsyncHTTPTransport(proxy=_proxy(spec.url)), tell_gone),
+            transport=_OneWay(carrier, tell_gone),
         ) as client,
         streamable_http_client(spec.url, http_client=client, max_sse_event_size=MAX_ANSWER) as (read, write),
     ):
         yield WatchedReadStream(read, tell_gone), GuardedWriteStream(write)
+
+
+@asynccontextmanager
+async def _carrier(spec: ServerSpec) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
+    """What takes a request to the server, with a token if the server wants one."""
+    plain = httpx2.AsyncHTTPTransport(proxy=_proxy(spec.url))
+    if spec.auth is None:
+        yield plain
+        return
+    from coordination.adapters.mcp_tokens import authorized  # noqa: PLC0415  # few servers need OAuth, slow to load
+
+    async with authorized(plain, spec.url, spec.auth) as carrier:
+        yield carrier
 
 
 def _proxy(url: str) -> str | None:
@@ -54,7 +68,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
     A fault that the SDK does not expect here would end the session, with every other call in flight.
     """
 
-    def __init__(self, inner: httpx2.AsyncHTTPTransport, tell_gone: Callable[[], None]) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, tell_gone: Callable[[], None]) -> None:
         self._inner = inner
         self._tell_gone = tell_gone
 
@@ -71,7 +85,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
             self._tell_gone()
         except httpx2.TransportError:
             current.loss = "broke the connection before it answered"
-        return _answer("no answer")
+        return stand_in("no answer")
 
     @override
     async def aclose(self) -> None:
@@ -84,7 +98,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
         body = await _body(response)
         if body is None:
             current.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
-            return _answer("too large")
+            return stand_in("too large")
         if response.status_code < 300 or (response.status_code < 500 and _is_error(body)):
             headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _FRAMING]
             return httpx2.Response(response.status_code, headers=headers, content=body)
@@ -98,7 +112,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
             current.loss = f"answered HTTP {status}"
         if status == 404 and "mcp-session-id" in request.headers:
             self._tell_gone()
-        return _answer(f"HTTP {status}")
+        return stand_in(f"HTTP {status}")
 
 
 async def _body(response: httpx2.Response) -> bytes | None:
@@ -123,7 +137,7 @@ def _is_error(body: bytes) -> bool:
     return isinstance(message, JSONRPCError)
 
 
-def _answer(text: str) -> httpx2.Response:
+def stand_in(text: str) -> httpx2.Response:
     """What the SDK is told in place of a fault, so that it wakes the request and nothing else."""
     error = {"code": CONNECTION_CLOSED, "message": text}
     return httpx2.Response(400, json={"jsonrpc": "2.0", "id": None, "error": error})

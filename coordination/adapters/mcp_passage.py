@@ -27,6 +27,7 @@ class Passage:
         refusal: why it certainly did not run, in words that go on from the server's name.
         loss: why nobody can know whether it ran, likewise.
         status: the HTTP status, if the server answered with an error.
+        obstacle: what the operator must do before any request can be sent, in words that go on from the server's name.
     """
 
     arguments: str = "{}"
@@ -35,6 +36,7 @@ class Passage:
     refusal: str | None = None
     loss: str | None = None
     status: int | None = None
+    obstacle: str | None = None
 
 
 passage: ContextVar[Passage | None] = ContextVar("passage", default=None)

@@ -91,12 +91,16 @@ class Session:
         return listing
 
     async def _ask_for_tools(self) -> Listing:
+        found = passage.get() or Passage()
         try:
-            async with asyncio.timeout(self._spec.call_timeout):
-                return await list_tools(self._spec, self._client)
+            with _under_way(found):
+                async with asyncio.timeout(self._spec.call_timeout):
+                    return await list_tools(self._spec, self._client)
         except TimeoutError:
             raise complaints.unanswered(self._spec) from None
         except (MCPError, ValidationError) as error:
+            if complaints.lacks_credentials(found):
+                raise complaints.failed_start(self._spec, error, found) from error
             if self.is_over or getattr(error, "code", None) == CONNECTION_CLOSED:
                 raise complaints.died(self._spec) from error
             raise complaints.not_speaking(self._spec) from error

@@ -29,7 +29,9 @@ from coordination.ports.spending import Spending, Spent
 from coordination.ports.tools import (
     CallNotSentError,
     CallOutcomeUnknownError,
+    ClientCredentials,
     Executor,
+    ProofMethod,
     ReadTools,
     ServerSpec,
     ToolCatalogue,
@@ -41,6 +43,7 @@ from coordination.ports.tools import (
 __all__ = [
     "CallNotSentError",
     "CallOutcomeUnknownError",
+    "ClientCredentials",
     "Clock",
     "Conversation",
     "Engine",
@@ -50,6 +53,7 @@ __all__ = [
     "NewId",
     "Occasion",
     "Perform",
+    "ProofMethod",
     "ReadTools",
     "Reply",
     "RunLog",

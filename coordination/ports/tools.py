@@ -7,6 +7,31 @@ from typing import Literal, Protocol
 from coordination.domain.canonical import JsonObject
 from coordination.domain.plan import PlannedCall
 
+ProofMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt"]
+"""How a client proves to an authorization server who it is, by OAuth's names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientCredentials:
+    """How this program, for itself and no person, gets tokens for an MCP server by OAuth.
+
+    Attributes:
+        secret: a shared secret, or a private key in PEM where `method` is `private_key_jwt`.
+        issuer: the only authorization server that is asked, found by its metadata; empty where there is a token_url.
+        token_url: where tokens are given out, for one without metadata; else empty.
+        method: None: the one of the shared-secret methods that the authorization server prefers.
+        algorithm: what the private key signs with.
+        scopes: all that is ever asked for, whatever a server demands.
+    """
+
+    client_id: str = field(repr=False)
+    secret: str = field(repr=False)
+    issuer: str = field(default="", repr=False)
+    token_url: str = field(default="", repr=False)
+    method: ProofMethod | None = None
+    algorithm: str = "RS256"
+    scopes: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSpec:
@@ -17,6 +42,7 @@ class ServerSpec:
         start_timeout: seconds for start and handshake together.
         call_timeout: seconds for one call.
         trusts_hints: the operator trusts this server's readOnlyHint.
+        takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
     """
 
     name: str
@@ -31,6 +57,8 @@ class ServerSpec:
     start_timeout: float = 30.0
     call_timeout: float = 60.0
     trusts_hints: bool = False
+    auth: ClientCredentials | None = field(default=None, repr=False)
+    takes_its_defaults: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

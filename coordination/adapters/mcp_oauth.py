@@ -1,0 +1,240 @@
+"""OAuth's client credentials grant: one token, of the one authorization server that the operator named."""
+
+import base64
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx2
+from mcp.client.auth.utils import (
+    build_oauth_authorization_server_metadata_discovery_urls,
+    build_protected_resource_metadata_discovery_urls,
+    issuers_match,
+)
+from mcp.shared.auth_utils import check_resource_allowed, resource_url_from_server_url
+from pydantic import BaseModel, ValidationError, field_validator
+
+from coordination.adapters.mcp_complaints import address
+from coordination.ports import ClientCredentials, ProofMethod
+
+MAX_ANSWER = 1_000_000
+"""Bytes of one answer that are read."""
+
+_SECONDS = 10.0
+
+_REFUSALS = frozenset(
+    {
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+"""What an authorization server may say of a request by OAuth's rules; other words of it are not repeated."""
+
+
+class NoTokenError(Exception):
+    """There is no token. The text goes on from the server's name, says what the operator must do, and holds no secret."""
+
+
+class _Resource(BaseModel):
+    resource: str
+    authorization_servers: list[str] = []
+
+
+class _AuthorizationServer(BaseModel):
+    issuer: str
+    token_endpoint: str
+    token_endpoint_auth_methods_supported: list[str] | None = None
+
+
+class Granted(BaseModel):
+    """A token, and for how many seconds it is good, if that was said."""
+
+    access_token: str
+    token_type: str
+    expires_in: float | None = None
+
+    @field_validator("token_type")
+    @classmethod
+    def _is_bearer(cls, kind: str) -> str:
+        if kind.lower() != "bearer":
+            raise ValueError("not a bearer token")
+        return kind
+
+    @field_validator("access_token")
+    @classmethod
+    def _fits_a_header(cls, token: str) -> str:
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("not a token")
+        return token
+
+
+class _Refused(BaseModel):
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Endpoint:
+    """Where the token is asked for; `audience` is whom a signed proof is for."""
+
+    url: str
+    audience: str
+    method: ProofMethod
+
+
+async def ask_for_token(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> Granted:
+    """A new token for the MCP server at this address.
+
+    Raises:
+        NoTokenError: there is none; nothing was sent to the MCP server but a question for its metadata.
+    """
+    resource = await _resource(client, server_url, credentials)
+    endpoint = await _endpoint(client, credentials)
+    form = {"grant_type": "client_credentials", "resource": resource}
+    if credentials.scopes:
+        form["scope"] = " ".join(credentials.scopes)
+    proof, headers = await _proof(endpoint, credentials)
+    status, body = await _answer(client.build_request("POST", endpoint.url, data=form | proof, headers=headers), client)
+    granted = _parsed(Granted, body) if status == 200 else None
+    if granted is None:
+        raise _refused(endpoint.url, status, body)
+    return granted
+
+
+async def _resource(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> str:
+    """What the token is to be good for: the MCP server itself, in the words of its own metadata where it has any."""
+    ours = resource_url_from_server_url(server_url)
+    for url in build_protected_resource_metadata_discovery_urls(None, server_url):
+        found = await _metadata(_Resource, url, client)
+        if found is None:
+            continue
+        if not check_resource_allowed(requested_resource=ours, configured_resource=found.resource):
+            raise NoTokenError(
+                "says that tokens for it are for another address: the operator must correct its url in the config"
+            )
+        servers = found.authorization_servers
+        if credentials.issuer and servers and not any(issuers_match(each, credentials.issuer) for each in servers):
+            raise NoTokenError(
+                "takes tokens of another issuer than the one under its auth: the operator must correct that in the config"
+            )
+        return found.resource
+    return ours
+
+
+async def _endpoint(client: httpx2.AsyncClient, credentials: ClientCredentials) -> _Endpoint:
+    if credentials.token_url:
+        method = credentials.method or "client_secret_basic"
+        return _Endpoint(url=credentials.token_url, audience=credentials.token_url, method=method)
+    issuer = credentials.issuer
+    for url in build_oauth_authorization_server_metadata_discovery_urls(issuer, issuer):
+        found = await _metadata(_AuthorizationServer, url, client)
+        if found is None or not issuers_match(found.issuer, issuer):
+            continue
+        scheme = urlsplit(found.token_endpoint).scheme
+        if scheme != "https" and scheme != urlsplit(issuer).scheme:
+            break
+        method = credentials.method or _preferred(found.token_endpoint_auth_methods_supported)
+        return _Endpoint(url=found.token_endpoint, audience=found.issuer, method=method)
+    raise _none_from(
+        issuer,
+        "tells nobody where it gives them out, or can't be reached",
+        "see to it, or correct the issuer or write token_url under auth in the config",
+    )
+
+
+def _preferred(methods: list[str] | None) -> ProofMethod:
+    """Of the two ways to show a secret, the one that every server must know if it says nothing, or knows either."""
+    if methods is not None and "client_secret_basic" not in methods and "client_secret_post" in methods:
+        return "client_secret_post"
+    return "client_secret_basic"
+
+
+async def _proof(endpoint: _Endpoint, credentials: ClientCredentials) -> tuple[dict[str, str], dict[str, str]]:
+    """What goes into the form, and into the headers, to show who we are."""
+    match endpoint.method:
+        case "client_secret_basic":
+            # OAuth wants both parts encoded for a URL, so that a colon in them does no harm.
+            pair = f"{quote(credentials.client_id, safe='')}:{quote(credentials.secret, safe='')}"
+            return {}, {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        case "client_secret_post":
+            return {"client_id": credentials.client_id, "client_secret": credentials.secret}, {}
+        case "private_key_jwt":
+            return {
+                "client_id": credentials.client_id,
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                "client_assertion": await _signed(endpoint.audience, credentials),
+            }, {}
+
+
+async def _signed(audience: str, credentials: ClientCredentials) -> str:
+    from jwt import PyJWTError  # noqa: PLC0415  # cryptography is slow to load, and shared secrets don't need it
+    from mcp.client.auth.extensions.client_credentials import SignedJWTParameters  # noqa: PLC0415  # likewise
+
+    claims = SignedJWTParameters(
+        issuer=credentials.client_id,
+        subject=credentials.client_id,
+        signing_key=credentials.secret,
+        signing_algorithm=credentials.algorithm,
+    )
+    try:
+        return await claims.create_assertion_provider()(audience)
+    except (PyJWTError, ValueError, TypeError, NotImplementedError):
+        raise NoTokenError(
+            f"needs a token, and the private key under its auth can't sign with {credentials.algorithm}: "
+            "the operator must correct private_key or signing_algorithm in the config"
+        ) from None
+
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+async def _metadata(kind: type[_Kind], url: str, client: httpx2.AsyncClient) -> _Kind | None:
+    """A document at a well-known address; None where there is none that can be read."""
+    try:
+        status, body = await _answer(client.build_request("GET", url), client)
+    except NoTokenError:
+        return None
+    return _parsed(kind, body) if status == 200 else None
+
+
+async def _answer(request: httpx2.Request, client: httpx2.AsyncClient) -> tuple[int, bytes]:
+    """Follows no redirect: what is sent along is for this address only."""
+    where = str(request.url)
+    body = bytearray()
+    try:
+        response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER:
+                    raise _none_from(where, "answers at endless length", "see to it, or correct auth in the config")
+        finally:
+            await response.aclose()
+    except (httpx2.HTTPError, httpx2.InvalidURL):
+        raise _none_from(where, "can't be reached", "see to it, or correct auth in the config") from None
+    return response.status_code, bytes(body)
+
+
+def _parsed(kind: type[_Kind], body: bytes) -> _Kind | None:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _refused(where: str, status: int, body: bytes) -> NoTokenError:
+    if status == 200:
+        return _none_from(where, "answers with something else", "correct auth in the config")
+    said = _parsed(_Refused, body)
+    if said is not None and said.error in _REFUSALS:
+        return _none_from(where, f"refuses us one ({said.error})", "correct auth in the config")
+    return _none_from(where, f"answered HTTP {status}", "see to it, or correct auth in the config")
+
+
+def _none_from(where: str, why: str, remedy: str) -> NoTokenError:
+    return NoTokenError(f"needs a token, and {address(where)} {why}: the operator must {remedy}")
