@@ -208,6 +208,7 @@ class ServerKeys(Keys):
     call_timeout: Annotated[StrictFloat, Field(gt=0, le=3600)] | None = None
     timeout: Annotated[StrictFloat, Field(gt=0, le=3600)] | None = None
     trust_hints: StrictBool = False
+    elicitation: Literal["decline", "defaults"] = "decline"
 
 
 class OrchestratorKeys(Keys):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from coordination.settings import models
+from coordination.settings import auth_keys, models
 from coordination.settings.models import Keys
 
 KeysT = TypeVar("KeysT", bound=Keys)
@@ -126,13 +126,15 @@ TEXT = Section(name="agents[].backend.text", keys=models.TextKeys)
 SERVER = Section(
     name="mcp_servers[]",
     keys=models.ServerKeys,
-    children=frozenset({"allowed_tools", "exclude_tools"}),
+    children=frozenset({"allowed_tools", "exclude_tools", "auth"}),
     ignored={
         "security": "the rules under tools decide what runs, and people approve the rest",
         "http_read_timeout": "call_timeout bounds a call, however it is carried",
         "circuit_breaker": _FIXED_POOL,
     },
 )
+
+SERVER_AUTH = Section(name="mcp_servers[].auth", keys=auth_keys.ServerAuthKeys)
 
 ORCHESTRATOR = Section(
     name="orchestrator",
@@ -192,6 +194,7 @@ ALL: tuple[Section[Keys], ...] = (
     THINKING,
     TEXT,
     SERVER,
+    SERVER_AUTH,
     ORCHESTRATOR,
     COORDINATION,
     TIMEOUT,

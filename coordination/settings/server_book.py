@@ -46,7 +46,7 @@ class ServerBook:
         variant = replace(server, spec=replace(server.spec, name=name))
         self._owned[server.name].append(variant)
         text = (
-            f"other values in env or headers than in line {first.line}: each such agent gets a server of its own, "
+            f"other values in env, headers or auth than in line {first.line}: each such agent gets a server of its own, "
             f"which plans call {name} and so on, by the agent's number; rules for {server.name} hold for it too"
         )
         self._report.warn(server.line, server.path, text, once_for=f"servers called {server.name}")

@@ -12,8 +12,9 @@ from coordination.ports import ServerSpec
 from coordination.settings.complaints import KeyPath, mismatch, quoted
 from coordination.settings.models import ServerKeys, is_web_address
 from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
-from coordination.settings.reader import Reader, is_absent
+from coordination.settings.reader import Reader, is_absent, writes
 from coordination.settings.sections import SERVER
+from coordination.settings.server_auth import credentials_of, identity_of_auth, values_of_auth
 
 _DEFAULT_CALL_TIMEOUT = 60.0
 
@@ -33,7 +34,7 @@ class WrittenServer:
     """One server as one place of the file has it.
 
     Attributes:
-        values: what it is told in env and headers, unexpanded: two servers that differ only in this are of one kind.
+        values: what it is told in env, headers and auth, unexpanded: two servers that differ only in this are of one kind.
         allowed: the only tools of it that may be offered; None: all.
     """
 
@@ -59,7 +60,7 @@ class WrittenServer:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """All that is written of it, save values in env and headers."""
+        """All that is written of it, save values in env, headers and auth."""
         spec = self.spec
         return (spec.identity, spec.start_timeout, spec.call_timeout, spec.trusts_hints)
 
@@ -118,12 +119,14 @@ class ServerReader:
         table, arguments = self._with_one_command(node, path)
         given = {} if name is None else {"name": name}
         keys = self._reader.section(SERVER, table, path, given)
-        if keys is None or not self._is_coherent(keys, table, path):
+        auth = credentials_of(self._reader, table, path)
+        is_auth_broken = auth is None and writes(table, "auth")
+        if keys is None or not self._is_coherent(keys, table, path) or is_auth_broken:
             self.broken.add(name or source_of(table, "name"))
             return None
         return WrittenServer(
-            spec=self._spec(keys, table, arguments),
-            values=canonical([_sources(table, "env"), _sources(table, "headers")]),
+            spec=replace(self._spec(keys, table, arguments), auth=auth),
+            values=canonical([_sources(table, "env"), _sources(table, "headers"), values_of_auth(table)]),
             line=table.line,
             path=path,
             allowed=self.tool_entries(table, "allowed_tools", path),
@@ -182,6 +185,7 @@ class ServerReader:
             start_timeout=keys.start_timeout,
             call_timeout=keys.call_timeout or keys.timeout or _DEFAULT_CALL_TIMEOUT,
             trusts_hints=keys.trust_hints,
+            takes_its_defaults=keys.elicitation == "defaults",
         )
 
     def _command(self, command: SecretStr | None) -> str:
@@ -230,6 +234,8 @@ def _identity(table: Table, arguments: Sequence[Scalar]) -> str:
         "url": source_of(table, "url"),
         "env": list(_sources(table, "env")),
         "headers": list(_sources(table, "headers")),
+        "auth": identity_of_auth(table),
+        "elicitation": source_of(table, "elicitation"),
     }
     return canonical({key: value for key, value in written.items() if value})
 
