@@ -73,8 +73,9 @@ def thread_title(view: RunView, words: Words) -> str:
 
 def reminder_card(view: RunView, plan: Plan, which: Reminder, words: Words) -> Card:
     """A word to those who may decide."""
-    key = "keeper.reminder_line" if which == "half" else "keeper.reminder_last"
-    line = words.line(key, run=Span(view.run, "bold"), until=Moment(plan.expires_at, is_countdown=True))
+    line = words.line(
+        f"keeper.reminder_{which}", run=Span(view.run, "bold"), until=Moment(plan.expires_at, is_countdown=True)
+    )
     shown = card_for(view, view.updated_at, words)
     return Card(
         tone=Tone.DECIDE,
@@ -82,6 +83,20 @@ def reminder_card(view: RunView, plan: Plan, which: Reminder, words: Words) -> C
         title=shown.title,
         reference=shown.reference,
         sections=(Paragraph(lines=(line, approvers(plan.policy, words))),),
+    )
+
+
+def doubt_card(view: RunView, words: Words) -> Card:
+    """A word to those who may settle it that a call is in doubt: what is known, and where to look."""
+    shown = card_for(view, view.updated_at, words)
+    alerts = tuple(section for section in shown.sections if isinstance(section, Alert))
+    line = words.line("keeper.doubt_line", run=Span(view.run, "bold"))
+    return Card(
+        tone=shown.tone,
+        status=shown.status,
+        title=shown.title,
+        reference=shown.reference,
+        sections=(*alerts, Paragraph(lines=(line,))),
     )
 
 

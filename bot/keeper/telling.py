@@ -11,13 +11,14 @@ from bot.keeper.notices import (
     Item,
     chapter_card,
     chapters,
+    doubt_card,
     item_of,
     outcome_card,
     reminder_card,
     thread_title,
     trouble_card,
 )
-from bot.keeper.reminders import Reminder, marked, schedule
+from bot.keeper.reminders import doubt_mark, marked, schedule
 from bot.keeper.tools import Tools, place_of, posted, requester_of
 from bot.presenter.view import RunView
 from bot.surface import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
@@ -93,32 +94,41 @@ class Telling:
         return Place(surface=card.surface, tenant=card.tenant, channel=card.channel, thread=card.story)
 
     async def remind(self, card: CardRecord, view: RunView) -> CardRecord:
-        """Remind people of a plan that waits, when it is time, and remember when to look again.
+        """Tell people what waits for them, when it is time, and remember when to look again.
 
         Raises:
             SlowDown: the product asks for patience.
         """
-        if not isinstance(view.state, s.AwaitingDecision):
-            return await self.tools.saved(card, replace(card, wake_at=None))
-        plan = view.state.plan
-        found = schedule(plan, self.tools.clock.now(), card.reminded)
-        if found.due is not None:
-            card = await self._remind(card, plan, reminder_card(view, plan, found.due, self.tools.words), found.due)
-        return await self.tools.saved(card, replace(card, wake_at=found.next))
+        words = self.tools.words
+        match view.state:
+            case s.AwaitingDecision(plan=plan):
+                found = schedule(plan, self.tools.clock.now(), card.reminded)
+                if found.due is not None:
+                    notice = reminder_card(view, plan, found.due, words)
+                    audience = _Audience(is_public=found.due != "new", people=_named(plan, view))
+                    card = await self._remind(card, notice, audience, marked(plan, found.due))
+                return await self.tools.saved(card, replace(card, wake_at=found.next))
+            case s.NeedsHuman(plan=plan, attempt=attempt) if card.reminded != doubt_mark(plan, attempt):
+                audience = _Audience(is_public=True, people=[*_named(plan, view), requester_of(card)])
+                card = await self._remind(card, doubt_card(view, words), audience, doubt_mark(plan, attempt))
+                return await self.tools.saved(card, replace(card, wake_at=None))
+            case _:
+                return await self.tools.saved(card, replace(card, wake_at=None))
 
-    async def _remind(self, card: CardRecord, plan: Plan, notice: Card, which: Reminder) -> CardRecord:
+    async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", mark: str) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
         before = card.reminded
-        card = await self.tools.saved(card, replace(card, reminded=marked(plan, which)))
+        card = await self.tools.saved(card, replace(card, reminded=mark))
         try:
-            await self.tools.surface.say(place_of(card), notice)
-            for person in _named(plan, card.tenant):
+            if audience.is_public:
+                await self.tools.surface.say(place_of(card), notice)
+            for person in audience.people:
                 await self.tools.surface.whisper(person, place_of(card), notice)
         except SlowDown:
             await self.tools.saved(card, replace(card, reminded=before))
             raise
         except (MessageGone, PlaceForbidden, CardTooLarge) as error:
-            _log.warning("run %s: not everybody could be reminded: %s", card.run, error)
+            _log.warning("run %s: not everybody could be told what waits: %s", card.run, error)
         return card
 
     async def conclude(self, card: CardRecord, view: RunView) -> CardRecord:
@@ -153,10 +163,20 @@ class Telling:
             _log.info("run %s: the one who asked can't be told: %s", card.run, error)
 
 
-def _named(plan: Plan, tenant: str) -> list[Person]:
-    """The approvers who are named by their accounts; roles are not told one by one."""
+@dataclass(frozen=True, kw_only=True)
+class _Audience:
+    """Who is told: the place of the card, if it `is_public`, and some people by themselves."""
+
+    is_public: bool
+    people: list[Person]
+
+
+def _named(plan: Plan, view: RunView) -> list[Person]:
+    """The approvers who are named by their accounts and may decide; roles are not told one by one."""
     accounts = [user for user in plan.policy.users if _ACCOUNT.fullmatch(user)]
-    return [Person(tenant=tenant, id=account, name=account) for account in accounts[:_MOST_REMINDED]]
+    asker = view.request.requester
+    may = [account for account in accounts if plan.policy.allow_requester or account != asker.id]
+    return [Person(tenant=asker.tenant, id=account, name=account) for account in may[:_MOST_REMINDED]]
 
 
 def _ended_it(view: RunView, requester: str) -> bool:

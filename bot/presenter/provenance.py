@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.presenter.arguments import shown_name
 from bot.presenter.visible import visible
 from coordination.domain.canonical import Json, parse
+from coordination.domain.events import ToolRead
 from coordination.domain.plan import PlannedCall
 from coordination.errors import InvalidJsonError
 
@@ -32,6 +33,12 @@ class Echo:
 
     names: tuple[str, ...]
     tools: tuple[str, ...]
+
+
+def with_source(sources: tuple[Source, ...], read: ToolRead) -> tuple[Source, ...]:
+    """The sources, and one more unless it is known."""
+    source = Source(tool=f"{read.server}.{read.tool}", text=read.excerpt)
+    return sources if source in sources else (*sources, source)
 
 
 def echo_of(call: PlannedCall, sources: Sequence[Source], prompt: str) -> Echo | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from bot.presenter.provenance import Source
+from bot.presenter.provenance import Source, with_source
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
@@ -217,19 +217,9 @@ def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
             e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected() | e.ModelRetried() | e.AgentFailed()
         ):
             seen = _agent(view, event.agent, doing=_doing(event))
-            return _counted(seen, event)
-        case _:
-            return view
-
-
-def _counted(view: RunView, event: e.RunEvent) -> RunView:
-    match event:
-        case e.ToolRead(server=server, tool=tool, excerpt=excerpt):
-            source = Source(tool=f"{server}.{tool}", text=excerpt)
-            known = source in view.sources
-            return replace(view, reads=view.reads + 1, sources=view.sources if known else (*view.sources, source))
-        case e.AgentCorrected():
-            return replace(view, corrections=view.corrections + 1)
+            if isinstance(event, e.ToolRead):
+                return replace(seen, reads=view.reads + 1, sources=with_source(view.sources, event))
+            return replace(seen, corrections=view.corrections + isinstance(event, e.AgentCorrected))
         case _:
             return view
 

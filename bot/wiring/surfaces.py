@@ -34,6 +34,7 @@ from coordination.ports.desk import DeskStore
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
 DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
+_PACES = {"discord": DISCORD_PACE, "slack": SLACK_PACE}
 _CHECK_SECONDS = 60.0
 
 
@@ -52,20 +53,15 @@ async def open_desk(
         application = await stack.enter_async_context(open_application(environ, overrides))
         url = database_url(environ)
         store = await stack.enter_async_context(SqlDesk.open(url))
-        keepers = [
-            Keeper(
-                Tools(
-                    surface=surface,
-                    store=store,
-                    log=application.log,
-                    clock=application.clock,
-                    words=words,
-                    pace=overrides.pace(DISCORD_PACE if surface.name == "discord" else SLACK_PACE),
-                    has_stories=has_stories,
-                )
-            )
-            for surface in surfaces
-        ]
+        tools = partial(
+            Tools,
+            store=store,
+            log=application.log,
+            clock=application.clock,
+            words=words,
+            has_stories=has_stories,
+        )
+        keepers = [Keeper(tools(surface=each, pace=overrides.pace(_PACES[each.name]))) for each in surfaces]
         joiner = _Joiner(
             environ=environ,
             application=application,

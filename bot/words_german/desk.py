@@ -81,20 +81,30 @@ REFUSALS = {
         "required=2 (1 bis 20) und requester=no; oder sag reset."
     ),
     "refuse.many_approvers": "Höchstens {most} Rollen und Leute können genannt werden.",
-    "refuse.few_approvers": (
-        "{required} Freigaben sind verlangt, aber die Zahl der Leute, die eine geben dürfen, ist nur {count}."
+    "refuse.few_approvers.one": "{required} Freigaben sind verlangt, aber nur {count} Person ist genannt, die eine geben darf.",
+    "refuse.few_approvers.other": (
+        "{required} Freigaben sind verlangt, aber nur {count} Leute sind genannt, die eine geben dürfen."
     ),
     "refuse.bad_limits": (
         "„{text}“ ist hier nicht zu verstehen. Sag at_once=3 waiting=20 hourly=10, einen Teil davon, oder reset."
     ),
-    "refuse.too_many_at_once": (
-        "Hier sind schon {most} Läufe unterwegs; mehr sind nicht erlaubt. Frag noch einmal, wenn einer zu Ende ist."
+    "refuse.too_many_at_once.one": (
+        "Hier ist schon {count} Lauf unterwegs; mehr sind nicht erlaubt. Frag noch einmal, wenn er zu Ende ist."
     ),
-    "refuse.too_many_waiting": (
-        "Hier warten schon {most} Pläne auf eine Entscheidung; mehr sind nicht erlaubt. Entscheidet erst über einige."
+    "refuse.too_many_at_once.other": (
+        "Hier sind schon {count} Läufe unterwegs; mehr sind nicht erlaubt. Frag noch einmal, wenn einer zu Ende ist."
     ),
-    "refuse.too_many_hourly": (
-        "Du hast in einer Stunde schon nach {most} Läufen gefragt; mehr sind nicht erlaubt. Frag später noch einmal."
+    "refuse.too_many_waiting.one": (
+        "Hier wartet schon {count} Plan auf eine Entscheidung; mehr sind nicht erlaubt. Entscheidet erst über ihn."
+    ),
+    "refuse.too_many_waiting.other": (
+        "Hier warten schon {count} Pläne auf eine Entscheidung; mehr sind nicht erlaubt. Entscheidet erst über einige."
+    ),
+    "refuse.too_many_hourly.one": (
+        "Du hast in einer Stunde schon nach {count} Lauf gefragt; mehr sind nicht erlaubt. Frag später noch einmal."
+    ),
+    "refuse.too_many_hourly.other": (
+        "Du hast in einer Stunde schon nach {count} Läufen gefragt; mehr sind nicht erlaubt. Frag später noch einmal."
     ),
     "refuse.no_button": "Einen solchen Knopf gibt es hier nicht. Es wurde nichts getan.",
     "refuse.superseded_card": "Diese Karte ist veraltet; für Lauf {run} gibt es eine neuere. Es wurde nichts getan.",
@@ -136,8 +146,10 @@ KEEPER = {
     "keeper.thread": "{prompt}",
     "keeper.story": "Was passiert ist",
     "keeper.reminder": "Wartet noch",
-    "keeper.reminder_line": "Der Plan des Laufs {run} wartet bis {until} auf eine Entscheidung.",
+    "keeper.reminder_new": "Lauf {run} hat einen Plan, der bis {until} auf deine Entscheidung wartet.",
+    "keeper.reminder_half": "Der Plan des Laufs {run} wartet bis {until} auf eine Entscheidung.",
     "keeper.reminder_last": "Der Plan des Laufs {run} läuft ab: {until}. Noch hat niemand entschieden.",
+    "keeper.doubt_line": "Sieh nach, ob es passiert ist, und sag es auf der Karte des Laufs {run}.",
     "keeper.outcome": "Zu deinem Lauf {run}",
     "keeper.forbidden": "Die Karte des Laufs {run} kann ich dort nicht zeigen. {reason}",
 }
