@@ -97,7 +97,7 @@ class Asking:
                 case Repeated(run=run):
                     return Said(run=run)
                 case OverLimit(limit=limit, most=most):
-                    raise refused(f"too_many_{limit}", most=most)
+                    raise refused(f"too_many_{limit}", count=most)
         raise ConflictError("", 0)
 
     async def _start(self, ask: Ask, path: Path) -> Said:

@@ -268,11 +268,11 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
     ]
     run = await office.ask()
     said = texts(await office.desk.ask(REQUESTER, RANDOM, "Go."))
-    assert said.strip() == "1 plans wait for a decision here, which is the limit. Decide on some first."
+    assert said.strip() == "1 plan waits for a decision here, which is the limit. Decide on it first."
     await office.admin("limits", value="at_once=1 waiting=3 hourly=3")
     await office.desk.cancel(REQUESTER, GENERAL, run)
     assert (await office.desk.ask(REQUESTER, GENERAL, "Go.")).run
-    assert "the limit. Ask again when one has ended" in texts(await office.desk.ask(BOB, GENERAL, "Go."))
+    assert "the limit. Ask again when it has ended" in texts(await office.desk.ask(BOB, GENERAL, "Go."))
     await office.work()
     assert (await office.desk.ask(REQUESTER, GENERAL, "Go.")).run
     await office.work()

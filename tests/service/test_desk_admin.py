@@ -1,0 +1,228 @@
+"""Administrators' orders: whose count, what they may change, and what becomes of it in the runs that follow."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.cards import Verb
+from bot.desk.approvers import approvers_in
+from coordination.adapters.sql_audit import verify
+from coordination.adapters.sql_log import SqlLog
+from coordination.domain import states as s
+from coordination.domain.approval import Policy
+from coordination.domain.canonical import digest
+from coordination.domain.person import Person
+from coordination.domain.run import Recorded, replay
+from tests.builders import ALICE, BOB, MALLORY, REQUESTER
+from tests.contract.desks import submit_nothing
+from tests.databases import sqlite_url
+from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, FrontOffice, texts
+
+ORDERS = [
+    ("config-list", "", ""),
+    ("config-show", "", ""),
+    ("config-use", "team", ""),
+    ("config-reset", "", ""),
+    ("config-check", "team", ""),
+    ("approvers", "", "@mallory requester=yes"),
+    ("approvers", "", "reset"),
+    ("limits", "", "hourly=1"),
+    ("audit", "", ""),
+    ("made-up", "", ""),
+]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> FrontOffice:
+    return FrontOffice(tmp_path)
+
+
+# --- whose orders count -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("verb", "name", "value"), ORDERS)
+async def test_an_order_of_somebody_else_changes_nothing_and_is_on_record(
+    office: FrontOffice, verb: str, name: str, value: str
+) -> None:
+    """Whatever the product's own rights let through; an administrator of another tenant is somebody else too."""
+    await office.admin("config-use", name="team")
+    before, deeds = office.snapshot(), len(office.store.audit)
+    elsewhere = replace(ADMIN, tenant="elsewhere")
+    named_elsewhere = replace(NAMED_ADMIN, tenant="elsewhere")
+    for by, place in ((MALLORY, GENERAL), (elsewhere, GENERAL), (ADMIN, ELSEWHERE), (named_elsewhere, ELSEWHERE)):
+        said = texts(await office.admin(verb, by=by, place=place, name=name, value=value, scope="server"))
+        assert said.strip() == "Only administrators of this place, and people whom the operator named, can do that."
+    assert office.snapshot() == before
+    assert [(each.tenant, each.by, each.what) for each in office.store.audit[deeds:]] == [
+        ("here", MALLORY.id, f"refused {verb}"),
+        ("elsewhere", ADMIN.id, f"refused {verb}"),
+        ("here", ADMIN.id, f"refused {verb}"),
+        ("elsewhere", NAMED_ADMIN.id, f"refused {verb}"),
+    ]
+    assert office.checked == []
+
+
+async def test_whom_the_operator_named_administers_their_own_tenant(office: FrontOffice) -> None:
+    await office.admin("config-use", name="team", by=NAMED_ADMIN)
+    assert office.audit == [("u-named", "set config")]
+    assert office.store.scopes["here", "general", "config"].by_name == "nan"
+
+
+async def test_an_order_that_does_not_exist_says_so(office: FrontOffice) -> None:
+    assert "There is no command config-destroy." in texts(await office.admin("config-destroy"))
+
+
+async def test_a_check_says_what_was_found_and_who_approves(office: FrontOffice) -> None:
+    said = texts(await office.admin("config-check", name="team"))
+    assert "team is a good configuration" in said
+    assert "ops" in said
+    assert office.checked == [(office.folder / "team.yaml", "here")]
+
+
+# --- approvers --------------------------------------------------------------------------------------------------------
+
+
+async def test_whom_an_administrator_names_decides_instead_of_whom_the_configuration_names(
+    office: FrontOffice,
+) -> None:
+    said = texts(await office.admin("approvers", value='<@&77> <@42> "night shift" required=2'))
+    assert "approval by 77, night shift, 42" in said
+    assert "2 approvals at least" in said
+    run = await office.ask()
+    assert await office.policy(run) == Policy(roles=("77", "night shift"), users=("42",), required=2)
+    ids = await office.shown(run)
+    assert "Only 77, night shift, 42 can decide" in texts(await office.press(ALICE, ids[Verb.APPROVE]))
+    night = Person(tenant="here", id="u-n", name="n", roles=("night shift",))
+    await office.press(night, ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(run), s.AwaitingDecision)
+    await office.press(replace(night, id="42", roles=()), ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(run), s.Executing)
+
+
+async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channels_alone(office: FrontOffice) -> None:
+    await office.admin("approvers", value="@leads", scope="server")
+    await office.admin("approvers", value="required=3")
+    assert await office.policy(await office.ask()) == Policy(roles=("ops",), required=3)
+    assert await office.policy(await office.ask(place=RANDOM)) == Policy(roles=("leads",))
+    assert "leads" in texts(await office.admin("approvers", place=RANDOM))
+    assert "3 of" in texts(await office.admin("approvers"))
+    assert "3 of" in texts(await office.admin("config-show"))
+    assert "3 of" in texts(await office.desk.help(MALLORY, GENERAL))
+    await office.admin("approvers", value="reset")
+    assert await office.policy(await office.ask()) == Policy(roles=("leads",))
+    await office.admin("approvers", value="reset", scope="server")
+    assert await office.policy(await office.ask()) == Policy(roles=("ops",))
+    assert "nothing to forget" in texts(await office.admin("approvers", value="reset"))
+
+
+async def test_what_the_configuration_demands_is_never_loosened(office: FrontOffice) -> None:
+    office.write(
+        "team",
+        TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 2, expires_after: 2h, allow_requester: false}"),
+    )
+    await office.admin("approvers", value="required=1 requester=yes @leads")
+    run = await office.ask()
+    assert await office.policy(run) == Policy(roles=("leads",), required=2, expires_after=7200)
+    before = office.snapshot()
+    ids = await office.shown(run)
+    said = await office.press(replace(REQUESTER, roles=("leads",)), ids[Verb.APPROVE])
+    assert "You asked for this run" in texts(said)
+    assert office.snapshot() == before
+
+
+async def test_an_administrator_may_take_the_requesters_own_approval_away(office: FrontOffice) -> None:
+    office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, allow_requester: true}"))
+    assert (await office.policy(await office.ask(by=ALICE))).allow_requester
+    await office.admin("approvers", value="requester=no")
+    run = await office.ask(by=ALICE)
+    assert "You asked for this run" in texts(await office.press(ALICE, (await office.shown(run))[Verb.APPROVE]))
+
+
+async def test_a_rule_that_nobody_could_fulfil_is_refused(office: FrontOffice) -> None:
+    """When it is set, and when a configuration makes it so later."""
+    before = office.snapshot()
+    said = texts(await office.admin("approvers", value="<@1> <@2> <@1> required=3"))
+    assert "3 approvals are wanted, and only 2 people are named" in said
+    assert office.snapshot() == before
+    await office.admin("approvers", value="<@1> <@2>")
+    office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 3}"))
+    said = texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
+    assert "3 approvals are wanted, and only 2 people are named" in said
+    assert office.store.cards == {}
+
+
+async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(office: FrontOffice) -> None:
+    run = await office.ask()
+    await office.admin("approvers", value="@leads")
+    assert await office.policy(run) == Policy(roles=("ops",))
+    ids = await office.shown(run)
+    await office.press(ALICE, ids[Verb.CHANGE], text="Shorter.")
+    await office.work()
+    assert await office.policy(run) == Policy(roles=("ops",))
+    again = (await office.desk.retry(REQUESTER, GENERAL, run)).run
+    await office.work()
+    assert await office.policy(again) == Policy(roles=("leads",))
+
+
+async def test_the_rule_is_in_the_runs_own_copy_of_its_configuration_and_the_audit_proves_it(
+    office: FrontOffice, tmp_path: Path
+) -> None:
+    """Whoever takes the run up anywhere reads the same rule; a changed copy is found."""
+    await office.admin("approvers", value="@leads required=2")
+    run = await office.ask()
+    state = await office.people.state(run)
+    text, origin = await office.log.load_config(state.request.config_digest)
+    approvers = approvers_in(text)
+    assert approvers is not None
+    assert (approvers.roles, approvers.required) == (("leads",), 2)
+    assert text.startswith(TEAM)
+    assert state.request.config_digest == digest("config", f"{origin}\n{text}")
+    problems: list[list[str]] = []
+    for name, kept in (("true", text), ("forged", text.replace("leads", "everyone"))):
+        url = sqlite_url(tmp_path, name)
+        async with SqlLog.open(url, submit=submit_nothing) as log:
+            await log.save_config(state.request.config_digest, kept, origin)
+            await copied(log, office.log.events[run])
+        problems.append([each.problem for each in verify(url)])
+    assert problems[0] == []
+    assert [each.endswith("was changed or removed") for each in problems[1]] == [True]
+
+
+async def copied(log: SqlLog, story: Sequence[Recorded]) -> None:
+    """The same run in a real log."""
+    for each in story:
+        await log.append(each.run, each.seq - 1, [each.event], each.at, replay(story[: each.seq]))
+
+
+# --- the audit --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(office: FrontOffice) -> None:
+    await office.admin("config-use", name="team", scope="server")
+    await office.admin("limits", value="hourly=3")
+    await office.press(MALLORY, "forged")
+    await office.admin("limits", by=MALLORY, value="hourly=300")
+    lines = [line for line in texts(await office.admin("audit")).splitlines() if "·" in line]
+    assert [line.split(" · ")[1:] for line in lines] == [
+        ["mallory", "refused limits", "channel hourly=300"],
+        ["mallory", "refused no_button", "forged on m-1"],
+        ["ada", "set limits", '{"hourly": 3}'],
+        ["ada", "set config", "team"],
+    ]
+    assert "Nothing was set" in texts(
+        await office.admin("audit", by=replace(ADMIN, tenant="elsewhere"), place=ELSEWHERE)
+    )
+
+
+async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(office: FrontOffice) -> None:
+    run = await office.ask()
+    ids = await office.shown(run)
+    await office.press(MALLORY, ids[Verb.APPROVE])
+    await office.press(BOB, ids[Verb.REJECT], text="Not today.")
+    said = texts(await office.admin("audit", name=run[:4], place=RANDOM))
+    assert f"Who decided what about run {run}" in said
+    for word in ("rita", "mallory", "bob", "Not today."):
+        assert word in said
+    assert "There is no run" in texts(await office.admin("audit", value="RUN99"))
