@@ -66,6 +66,7 @@ async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bo
     settings = await asyncio.to_thread(_settings, environ, path)
     clock = SystemClock()
     models = Models(environ, clock)
+    models.check(settings.agents, needs_prices=settings.limits_money)
     try:
         agents = tuple(
             CheckedAgent(name=agent.id, model=" ".join(dict.fromkeys((agent.backend.type, models.model(agent).name))))

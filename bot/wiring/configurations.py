@@ -44,9 +44,7 @@ class Configurations:
     def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
         """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
         settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant})
-        self.build.check(settings.agents)
-        if settings.limits_money:
-            self.build.check_prices(settings.agents)
+        self.build.check(settings.agents, needs_prices=settings.limits_money)
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
         approvers = approvers_in(text)
         if approvers is not None:

@@ -60,33 +60,18 @@ class Models:
         self._lanes = Lanes(clock)
         self._pricing = Pricing()
 
-    def check(self, agents: Sequence[AgentSettings]) -> None:
-        """Look whether every agent's model can be built, without building any.
+    def check(self, agents: Sequence[AgentSettings], *, needs_prices: bool = False) -> None:
+        """Look whether every agent's model can be built, without building any, and has a price if that is needed.
 
         Raises:
-            ConfigError: some need a library that is not installed.
+            ConfigError: some need a library that is not installed, or a price that nobody knows.
         """
         complaints = [
             f"agent {agent.id}: {complaint}"
             for agent in agents
             for backend in _with_fallbacks(agent.backend)
-            if (complaint := _missing(backend.provider.family)) is not None
-        ]
-        if complaints:
-            raise ConfigError(complaints)
-
-    def check_prices(self, agents: Sequence[AgentSettings]) -> None:
-        """Look whether every agent's model has a price, so that a limit in money can be kept.
-
-        Raises:
-            ConfigError: some have none.
-        """
-        complaints = [
-            f"agent {agent.id}: the price of {backend.model or backend.type} is not known here, so limits in money can't "
-            "be kept; the operator must write price into its backend, or limit tokens instead."
-            for agent in agents
-            for backend in _with_fallbacks(agent.backend)
-            if backend.provider.family != "scripted" and cost_of(backend, _ANY) is None
+            for complaint in (_missing(backend.provider.family), _unpriced(backend) if needs_prices else None)
+            if complaint is not None
         ]
         if complaints:
             raise ConfigError(complaints)
@@ -148,6 +133,16 @@ def _missing(family: Family) -> str | None:
     except ConfigError as error:
         return error.complaints[0]
     return None
+
+
+def _unpriced(backend: BackendSettings) -> str | None:
+    """Why a limit in money can't be kept with this model."""
+    if backend.provider.family == "scripted" or cost_of(backend, _ANY) is not None:
+        return None
+    return (
+        f"the price of {backend.model or backend.type} is not known here, so limits in money can't be kept; the operator "
+        "must write price into its backend, or limit tokens instead."
+    )
 
 
 def _with_fallbacks(backend: BackendSettings) -> tuple[BackendSettings, ...]:
