@@ -2,9 +2,10 @@
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import aiohttp
 import discord
 
 from bot.cards import Card, Span, Tone
@@ -21,7 +22,9 @@ _MOST_PAGES = 10
 
 # Too late, answered elsewhere, or past its quarter of an hour: nothing more can be said over this interaction.
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
-_DEAD = frozenset({10062, 10015, 40060, 50027})
+_ACKNOWLEDGED = 40060
+_DEAD = frozenset({10062, 10015, _ACKNOWLEDGED, 50027})
+_LOST = (aiohttp.ClientError, OSError, TimeoutError)
 
 AnyInteraction = discord.Interaction[discord.Client]
 
@@ -50,35 +53,60 @@ def sentence(text: str, words: Words = ENGLISH) -> Card:
 
 async def wait_in_private(interaction: AnyInteraction) -> None:
     """Tell Discord that an answer for this person alone will come: it waits three seconds for that, then a quarter of an hour."""
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await _acknowledge(interaction, lambda: interaction.response.defer(ephemeral=True, thinking=True))
 
 
 async def take_silently(interaction: AnyInteraction) -> None:
     """Tell Discord that a click has arrived, which nobody sees."""
-    await interaction.response.defer()
+    await _acknowledge(interaction, interaction.response.defer)
+
+
+async def _acknowledge(interaction: AnyInteraction, defer: Callable[[], Awaitable[object]]) -> None:
+    """Say it once more if no answer came: where the first word had arrived, the second one is refused, and all is well."""
+    try:
+        await defer()
+    except _LOST:
+        try:
+            await defer()
+        except discord.HTTPException as error:
+            if error.code != _ACKNOWLEDGED:
+                raise
+            interaction.extras[_ACKNOWLEDGED] = True
+
+
+async def _send(send: Callable[[], Awaitable[object]]) -> None:
+    """Once more if no answer came: a private sentence may rather be there twice than not at all."""
+    try:
+        await send()
+    except _LOST:
+        await send()
 
 
 async def fill_in(interaction: AnyInteraction, card: Card, words: Words, view: discord.ui.View | None = None) -> None:
     """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked."""
     rendered = _rendered(card, words)
-    await interaction.edit_original_response(
-        content=None,
-        embeds=rendered.embeds,
-        attachments=files_of(rendered.files),
-        view=view,
-        allowed_mentions=_NOBODY,
+    await _send(
+        lambda: interaction.edit_original_response(
+            content=None,
+            embeds=rendered.embeds,
+            attachments=files_of(rendered.files),
+            view=view,
+            allowed_mentions=_NOBODY,
+        )
     )
 
 
 async def tell(interaction: AnyInteraction, card: Card, words: Words) -> None:
     """Tell one person something, whatever was answered before."""
     rendered = _rendered(card, words)
-    if not interaction.response.is_done():
-        await interaction.response.send_message(
-            embeds=rendered.embeds, files=files_of(rendered.files), ephemeral=True, allowed_mentions=_NOBODY
+    if interaction.response.is_done() or _ACKNOWLEDGED in interaction.extras:
+        await _send(
+            lambda: interaction.followup.send(
+                embeds=rendered.embeds, files=files_of(rendered.files), ephemeral=True, allowed_mentions=_NOBODY
+            )
         )
     else:
-        await interaction.followup.send(
+        await interaction.response.send_message(
             embeds=rendered.embeds, files=files_of(rendered.files), ephemeral=True, allowed_mentions=_NOBODY
         )
 

@@ -1,5 +1,6 @@
 """Discord as the keeper sees it. Nothing but ids is remembered, so that a restarted bot can edit its old messages."""
 
+import asyncio
 import io
 import secrets
 from collections.abc import Awaitable, Callable
@@ -27,7 +28,7 @@ from coordination.domain.person import Person
 _Result = TypeVar("_Result")
 
 SURFACE: Final = "discord"
-_TRIES = 3
+_TRIES = 4
 _ARCHIVE_MINUTES: Final = 1440
 _NOBODY = discord.AllowedMentions.none()
 
@@ -64,7 +65,8 @@ class DiscordSurface:
                 allowed_mentions=_NOBODY,
             )
 
-        await self._try(posted.place, edit)
+        # No second edit at once: how often a card is edited is for the keeper to say.
+        await self._try(posted.place, edit, tries=1)
 
     async def open_thread(self, posted: Posted, title: str) -> Place:
         """A thread has the id of the message that it hangs under. In a thread there are no further ones."""
@@ -127,14 +129,22 @@ class DiscordSurface:
             raise MessageGone(place.channel) from None
         return self._client.get_partial_messageable(number, guild_id=guild)
 
-    async def _try(self, place: Place, send: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Send until there is an answer, a few times. What is sent must do no harm twice."""
-        for _ in range(_TRIES):
+    async def _try(self, place: Place, send: Callable[[], Awaitable[_Result]], tries: int = _TRIES) -> _Result:
+        """Send until there is an answer, a few times. What is sent must do no harm twice.
+
+        What may stand there already is not given up for a moment of trouble: Discord knows a request only for minutes.
+        """
+        may_stand = False
+        for _ in range(tries):
             try:
                 with translated(self._words, missing_in(self._client, place, self._words)):
                     return await send()
             except ConnectionLost:
-                continue
+                may_stand = True
+            except SlowDown as error:
+                if not may_stand:
+                    raise
+                await asyncio.sleep(min(error.seconds, LATER))
         raise SlowDown(LATER)
 
 

@@ -66,8 +66,9 @@ _LEDGER, _COUNTING = "tests.servers.mcp_ledger", "tests.servers.mcp_counting"
 def write_configs(folder: Path, journal: Path) -> None:
     """`ops`: two agents, a plan of two calls, decided by ops, not by who asked.
 
-    `calm` is the same and takes its time, `slow` never comes to a plan, `doubt` has a server that dies in its first call, `destroys` may destroy something,
-    `two` needs two people, `long` has more than a card holds, `broken` can't be read.
+    `calm` is the same and takes its time, a plan of `patient` waits for a day, `slow` never comes to a plan, `doubt` has
+    a server that dies in its first call, `destroys` may destroy something, `two` needs two people, `long` has more than
+    a card holds, `broken` can't be read.
     """
     folder.mkdir()
 
@@ -86,6 +87,7 @@ def write_configs(folder: Path, journal: Path) -> None:
         )
         + world()
         + _OPS,
+        "patient": both + world() + _OPS.replace("1h", "24h"),
         "slow": _ONE_AGENT.format(after=600, calls="") + world() + _OPS,
         "doubt": _ONE_AGENT.format(after=0, calls="{tool: world.write}, {tool: world.write}")
         + world(_COUNTING, ", dies_once")

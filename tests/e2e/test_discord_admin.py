@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.discord_stage import Stage, a_stage, run_in
 from tests.servers.discord_people import Someone, told
+from tests.servers.discord_world import Message
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ async def _answer(stage: Stage, prompt: str) -> str:
     return await told(stage.server, await stage.rita.types("massgen", prompt=prompt, config="slow"))
 
 
-async def _cancelled(stage: Stage, prompt: str) -> object:
+async def _cancelled(stage: Stage, prompt: str) -> Message:
     card = await stage.asks(prompt, "slow")
     await stage.rita.clicks(card, "Cancel")
     return card

@@ -64,6 +64,7 @@ class DiscordServer(World):
         self.old_edits_left = 1_000_000
         self.refuses_gateway = 0
         self.advertised_gateway = ""
+        self.takes_files = True
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator["DiscordServer"]:
@@ -303,9 +304,15 @@ class DiscordServer(World):
     async def _create(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]
         self._allow(channel, _IN_THREADS if channel in self.threads else _SEND)
-        payload, files = await _body(request)
+        payload, files = await self._message_body(request)
         self._check(complaints_of(payload))
         return _json(self.as_json(self.add_message(channel, payload, BOT, files)))
+
+    async def _message_body(self, request: web.Request) -> tuple[Payload, dict[str, str]]:
+        payload, files = await _body(request)
+        if files and not self.takes_files:
+            raise Refused(413, 40005, "Request entity too large")
+        return payload, files
 
     async def _get_message(self, request: web.Request) -> web.Response:
         return _json(self.as_json(self._message_in(request)))
@@ -317,7 +324,7 @@ class DiscordServer(World):
             if self.old_edits_left <= 0:
                 raise Refused(429, 30046, "Maximum number of edits to messages older than 1 hour reached.")
             self.old_edits_left -= 1
-        payload, files = await _body(request)
+        payload, files = await self._message_body(request)
         self._check(complaints_of(payload, "MessageEditRequestPartial"))
         self.edit(message, payload, files)
         self.edited.append((self.now(), message.id))

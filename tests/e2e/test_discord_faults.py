@@ -1,0 +1,194 @@
+"""Whatever goes wrong between us and Discord: the card comes to show what the log says, and nothing is decided twice."""
+
+import random
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.discord_app import faults, surface
+from bot.discord_app.render import render
+from bot.presenter.card import card_for
+from bot.presenter.view import view_of
+from coordination.domain import events as e
+from tests.contract.discord_office import Ids
+from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
+from tests.servers.discord_people import told
+from tests.servers.discord_server import Fault
+from tests.servers.discord_world import Message
+
+CARD = r"/channels/\d+/messages/\d+$"
+POST = r"/channels/\d+/messages$"
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Stage]:
+    for module in (faults, surface):
+        monkeypatch.setattr(module, "LATER", 0.2)
+    async with a_stage(tmp_path) as stage:
+        yield stage
+
+
+def busy(seconds: float = 0.1) -> Fault:
+    """Discord asks for patience."""
+    body = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
+    return Fault("", "", 429, body, {"Via": "1.1 test", "Retry-After": str(seconds)})
+
+
+async def is_in_step(stage: Stage, card: Message) -> bool:
+    """Whether a message shows what the log says, to the letter."""
+    assert stage.log is not None
+    view = view_of(await stage.log.read(run_in(card.text)))
+    assert view is not None
+    rendered = render(card_for(view, view.updated_at), Ids())
+    payload = {"embeds": [each.to_dict() for each in rendered.embeds]}
+    return card.text == replace(card, payload=payload).text
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_in_a_storm_the_card_comes_to_show_the_log_and_one_decision_counts(stage: Stage, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311  # chance that comes again with its seed is what is wanted
+    lost, troubles = Fault("", ""), [busy(0.05), busy(0.3), Fault("", "", 503)]
+    server = stage.server
+    for method, path in (("PATCH", CARD), ("POST", POST), ("POST", "/threads$"), ("POST", "/channels$")):
+        some = [lost, *(chance.choice(troubles) for _ in range(4))]
+        for each in chance.sample(some, len(some)):
+            server.faults.append(replace(each, method=method, path=path))
+    async with stage.bot():
+        card = await stage.planned(config="calm")
+        await stage.alice.clicks(card, "Approve")
+        await server.drop_gateway()
+        await stage.bob.clicks(card, "", custom_id=card.button("Approve"))
+        await stage.ends(card, "Done")
+        await server.until(lambda: stage.whispers(stage.rita), 20)
+        assert await is_in_step(stage, card)
+        decisions = [each for each in await stage.events(card) if isinstance(each, e.ApprovalGiven)]
+        assert len(decisions) == 1
+        await server.until(lambda: "every call has its receipt" in stage.story(card), 20)
+        assert stage.cards() == [card]
+    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+    assert server.resumed == 1
+    assert min(stage.gaps()) > stage.pace * 0.8
+
+
+async def test_the_first_answer_to_an_interaction_may_be_lost(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        server.faults.append(Fault("POST", "/callback$"))
+        server.faults.append(Fault("PATCH", "/@original$"))
+        card = await stage.planned(config="ops")
+        server.faults.append(Fault("POST", "/callback$"))
+        refused = await stage.rita.clicks(card, "Approve")
+        assert "somebody else must decide" in await refusal(server, refused)
+        server.faults.append(Fault("POST", "/callback$"))
+        await stage.alice.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+        assert all(each.times == 0 for each in server.faults)
+        assert len(stage.cards()) == 1
+
+
+async def test_a_deleted_card_is_posted_again_with_buttons_that_work(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        card = await stage.planned()
+        run, old = run_in(card.text), card.button("Approve")
+        del server.messages[card.id]
+        await stage.rejects(stage.alice, card, "shorter", "Request changes")
+        second = await stage.shows(await stage.card(run), "Decide", "short")
+        stale = await stage.alice.clicks(second, "", custom_id=old)
+        assert "out of date" in await refusal(server, stale)
+        await stage.alice.clicks(second, "Approve")
+        await stage.ends(second, "Done")
+    assert stage.writes() == ["short: Tell everyone"]
+
+
+async def test_a_run_goes_on_although_its_channel_was_deleted(stage: Stage) -> None:
+    server = stage.server
+    other = server.number()
+    server.guild.channels[other] = "elsewhere"
+    async with stage.bot():
+        card = await stage.planned()
+        run = run_in(card.text)
+        del server.guild.channels[card.channel]
+        cancelled = await stage.rita.types("massgen-runs cancel", where=other, run=run)
+        assert "is stopped" in await told(server, cancelled)
+        shown = await told(server, await stage.rita.types("massgen-runs show", where=other, run=run))
+        assert "Cancelled" in shown
+        fine = await told(server, await stage.rita.types("massgen", where=other, prompt="x"))
+        (next_one,) = await _cards_in(stage, other)
+        assert run_in(next_one.text) == run_in(fine)
+
+
+async def _cards_in(stage: Stage, channel: str) -> list[Message]:
+    await stage.server.until(lambda: stage.cards(channel=channel))
+    return stage.cards(channel=channel)
+
+
+async def test_where_the_bot_may_not_write_any_more_who_asked_is_told_and_it_goes_on_when_it_may(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        card = await stage.planned()
+        server.guild.denied[server.channel] = 1 << 10
+        await stage.rejects(stage.alice, card, "shorter", "Request changes")
+        await server.until(lambda: stage.whispers(stage.rita))
+        assert "ask a server admin to give my role these permissions" in stage.whispers(stage.rita)[0].text
+        assert "Two lines" in card.text
+        server.guild.denied.clear()
+        stage.clock.skip(5)
+        await stage.shows(card, "Decide", "short")
+        assert await is_in_step(stage, card)
+    assert len(stage.whispers(stage.rita)) == 1
+
+
+async def test_an_old_card_is_posted_anew_and_the_old_one_says_so(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        card = await stage.planned(config="patient")
+    stage.skip(2 * 3600)
+    async with stage.bot():
+        assert stage.cards() == [card]
+        approve = card.button("Approve")
+        await stage.alice.clicks(card, "Approve")
+        await stage.shows(card, "Out of date")
+        new = await stage.ends(await stage.card(run_in(approved(stage)), after=[card]), "Done")
+        assert card.labels == []
+        late = await stage.bob.clicks(card, "", custom_id=approve)
+        assert "out of date" in await refusal(server, late)
+        assert await is_in_step(stage, new)
+    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+
+
+def approved(stage: Stage) -> str:
+    return stage.cards()[-1].text
+
+
+async def test_an_old_card_that_discord_lets_nobody_edit_is_left_as_it_is_and_does_nothing(stage: Stage) -> None:
+    server = stage.server
+    server.old_edits_left = 0
+    async with stage.bot():
+        card = await stage.planned(config="patient")
+        stage.skip(2 * 3600)
+        approve = card.button("Approve")
+        await stage.alice.clicks(card, "Approve")
+        await server.until(lambda: len(stage.cards()) == 2)
+        await stage.ends(stage.cards()[1], "Done")
+        late = await stage.bob.clicks(card, "", custom_id=approve)
+        assert "out of date" in await refusal(server, late)
+
+
+async def test_a_plan_that_can_be_shown_neither_inline_nor_as_a_file_has_no_approve_button(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        whole = await stage.planned(config="long")
+        assert set(whole.files) == {"plan.md", "plan.json"}
+        assert "characters are only in plan" in whole.text.replace("\\", "")
+        server.takes_files = False
+        card = await stage.planned(config="long")
+        assert "can't hold the whole plan" in card.text
+        assert "Approve 1 call" not in card.labels
+        await stage.rejects(stage.alice, card, "too long")
+        await stage.ends(card, "Rejected")
+        await stage.alice.clicks(whole, "Approve")
+        await stage.ends(whole, "Done")
+    assert stage.writes() == ["long " * 3000]
