@@ -41,7 +41,8 @@ class Looking:
     words: Words
 
     async def runs(self, by: Person, place: Place, *, mine: bool, waiting: bool) -> Said:
-        """The newest runs of this channel, or of this person."""
+        """The newest runs of this channel, or of this person; where there is no channel, of this person."""
+        mine = mine or not place.channel
         states = WAITING if waiting else ()
         channel, requester = ("", by.id) if mine else (place.channel, "")
         found = await self.store.lines(by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from bot.commands import named_run
+from bot.desk.refusing import refused
+from bot.presenter.visible import one_line
 from bot.surface import Place
 from coordination.domain.person import Person
 from coordination.errors import RunNotFoundError
@@ -18,17 +19,24 @@ class Visibility:
     store: DeskStore
 
     async def found(self, by: Person, place: Place, prefix: str) -> CardRecord:
-        """The card of the one run that is named so, or begins so.
+        """The card of the one run that is named so, or whose name begins so, among those that this person may see here.
 
         Raises:
-            RunNotFoundError: there is none that this person may see here.
+            RunNotFoundError: there is none.
             RefusedError: there are several.
         """
-        run = await named_run(self.log, prefix, by.tenant)
-        card = await self.store.card(run, by.tenant)
-        if card is None or not may_see(by, place, card):
+        typed = prefix.strip()
+        is_name = typed.isascii() and typed.isprintable() and typed
+        runs = await self.log.find(typed, by.tenant) if is_name else ()
+        cards = [await self.store.card(run, by.tenant) for run in runs]
+        seen = [card for card in cards if card is not None and may_see(by, place, card)]
+        whole = [card for card in seen if card.run.lower() == typed.lower()]
+        if not seen:
             raise RunNotFoundError(prefix)
-        return card
+        if len(seen) > 1 and not whole:
+            names = ", ".join(card.run for card in seen)
+            raise refused("ambiguous_run", prefix=one_line(typed, 40), names=names)
+        return (whole or seen)[0]
 
 
 def may_see(by: Person, place: Place, card: CardRecord) -> bool:

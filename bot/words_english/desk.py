@@ -84,6 +84,7 @@ REFUSALS = {
     "refuse.too_many_waiting.other": "{count} plans wait for a decision here, which is the limit. Decide on some first.",
     "refuse.too_many_hourly.one": "You have asked for {count} run within an hour, which is the limit. Ask again later.",
     "refuse.too_many_hourly.other": "You have asked for {count} runs within an hour, which is the limit. Ask again later.",
+    "refuse.ambiguous_run": "Several runs begin with {prefix}: {names}. Type more of the name.",
     "refuse.no_button": "There is no such button here. Nothing was done.",
     "refuse.superseded_card": "This card is out of date; run {run} has a newer one. Nothing was done.",
     "refuse.older_doubt": "This was about an earlier doubt; look at the card as it is now. Nothing was done.",

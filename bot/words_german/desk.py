@@ -106,6 +106,7 @@ REFUSALS = {
     "refuse.too_many_hourly.other": (
         "Du hast in einer Stunde schon nach {count} Läufen gefragt; mehr sind nicht erlaubt. Frag später noch einmal."
     ),
+    "refuse.ambiguous_run": "Mehrere Läufe fangen mit {prefix} an: {names}. Tipp mehr vom Namen.",
     "refuse.no_button": "Einen solchen Knopf gibt es hier nicht. Es wurde nichts getan.",
     "refuse.superseded_card": "Diese Karte ist veraltet; für Lauf {run} gibt es eine neuere. Es wurde nichts getan.",
     "refuse.older_doubt": (

@@ -98,9 +98,8 @@ class FrontOffice:
         self.people = Coordinator(
             self.log, self.engine, clock=self.clock, new_id=lambda: next(names), configure=configure
         )
-        self.worker = Worker(
-            self.log, FakeHub(self.world), clock=self.clock, new_id=lambda: next(names), configure=configure
-        )
+        self.hub = FakeHub(self.world)
+        self.worker = Worker(self.log, self.hub, clock=self.clock, new_id=lambda: next(names), configure=configure)
         self.shelf = ConfigShelf(folder=folder, default=default, allowed=allowed or {})
         visibility = Visibility(log=self.log, store=self.store)
         asking = Asking(
@@ -233,7 +232,7 @@ class FrontOffice:
             for run, log in self.log.events.items()
         }
         cards = {
-            run: replace(card, stale=(), posted_at=None, message="", state="live")
+            run: replace(card, stale=(), posted_at=None, message="", state="live", wake_at=None)
             for run, card in self.store.cards.items()
         }
         return kinds, cards, dict(self.store.scopes), list(self.world.done)
