@@ -1,10 +1,8 @@
 """Workers die in every way that processes die, and no job is lost, nor in two hands at once."""
 
 import asyncio
-import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +15,8 @@ from coordination.adapters.sql_connection import open_engine, parse_url
 from coordination.ports import Job
 from tests.contract.engines import a_job, open_quick
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.forked import Forked, start
 
-ROOT = Path(__file__).parents[2]
 ROUNDS = 0.2
 """Seconds between the workers' looks for dead ones."""
 
@@ -38,27 +36,16 @@ class Plant:
 
     url: str
     diary: Path
-    processes: list[asyncio.subprocess.Process] = field(default_factory=list[asyncio.subprocess.Process])
+    processes: list[Forked] = field(default_factory=list[Forked])
 
-    async def worker(self, manner: str) -> asyncio.subprocess.Process:
+    async def worker(self, manner: str) -> Forked:
         """Start one and wait until it takes part."""
-        command = [
-            sys.executable,
-            "-W",
-            "error",
-            "-m",
-            "tests.contract.engine_process",
-            self.url,
-            str(self.diary),
-            manner,
-        ]
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
+        arguments = (self.url, str(self.diary), manner)
+        process = start("tests.contract.engine_process", *arguments, environ=os.environ, is_strict=True)
         self.processes.append(process)
         assert process.stdout is not None
         async with asyncio.timeout(30):
-            assert await process.stdout.readline() == b"ready\n"
+            assert await asyncio.to_thread(process.stdout.readline) == "ready\n"
         return process
 
     async def submit(self, *jobs: Job) -> None:
@@ -82,12 +69,11 @@ class Plant:
             while not condition():  # noqa: ASYNC110 - another process writes the diary
                 await asyncio.sleep(0.02)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End what is left, by its own number."""
         for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
+            with process:
                 process.kill()
-            await process.communicate()
 
 
 @pytest.fixture
@@ -103,7 +89,7 @@ async def plant(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
     try:
         yield plant
     finally:
-        await plant.close()
+        plant.close()
 
 
 on_both = pytest.mark.parametrize("plant", ["sqlite", "postgres"], indirect=True)
@@ -129,7 +115,7 @@ async def test_a_killed_workers_jobs_go_on_in_the_next_that_starts(plant: Plant)
     await plant.submit(a_job())
     await plant.until(lambda: len(plant.lines("begin")) == 1)
     dying.kill()
-    await dying.wait()
+    dying.wait(30)
     heir = await plant.worker("work")
     await plant.until(lambda: list(plant.lines("done", heir.pid)) == [a_job().name])
     assert len(plant.lines("begin")) == 2
@@ -169,9 +155,8 @@ async def test_a_worker_that_leaves_hands_its_jobs_over_and_says_nothing(plant: 
     await plant.until(lambda: len(plant.lines("begin")) == 1)
     other = await plant.worker("work")
     leaving.terminate()
-    async with asyncio.timeout(3):
-        said, complained = await leaving.communicate()
-    assert (leaving.returncode, said, complained) == (0, b"", b"")
+    said, complained = await asyncio.to_thread(leaving.communicate, 3)
+    assert (leaving.wait(), said, complained) == (0, "", "")
     await plant.until(lambda: list(plant.lines("done", other.pid)) == [a_job().name])
 
 

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
+
+from tests import forked
 
 SHAKY = """
 agents:
@@ -31,6 +33,9 @@ PATIENCE = 60.0
 """Seconds that one command may take."""
 
 KEPT = ("PATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+
+
+Process: TypeAlias = "subprocess.Popen[str] | forked.Forked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +63,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Program:
-    """One person's installation. `environ` is added to the little that a process needs."""
+    """One person's installation. `environ` is added to the little that a process needs.
+
+    Its processes are forks of one that has imported everything, unless it is told to start each of them from nothing.
+    """
 
     folder: Path
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
+    starts_from_nothing: bool = False
 
     @property
     def state(self) -> Path:
@@ -74,12 +83,19 @@ class Program:
         given = {"XDG_STATE_HOME": str(self.folder), "HOME": str(self.folder), "MASSGEN_BOT_DEMO_PACE": "0"}
         return {**kept, **given, **self.environ, **more}
 
-    def start(self, *arguments: str, cwd: Path = ROOT, **environ: str) -> "subprocess.Popen[str]":
+    def forks(self, environ: Mapping[str, str]) -> bool:
+        """Whether a process in an environment is a fork."""
+        return not self.starts_from_nothing and forked.can_fork(environ)
+
+    def start(self, *arguments: str, cwd: Path = ROOT, **environ: str) -> Process:
         """Start a command without a terminal."""
+        env = {**self.surroundings(**environ), "PYTHONPATH": str(ROOT)}
+        if self.forks(env):
+            return forked.start("bot", *arguments, environ=env, folder=cwd)
         return subprocess.Popen(
             [sys.executable, "-m", "bot", *arguments],
             cwd=cwd,
-            env={**self.surroundings(**environ), "PYTHONPATH": str(ROOT)},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -120,10 +136,10 @@ class Program:
         return path
 
 
-def end_of(process: "subprocess.Popen[str]") -> Ended:
+def end_of(process: Process) -> Ended:
     """Wait for a process that was started."""
     out, err = process.communicate(timeout=PATIENCE)
-    return Ended(status=process.returncode, out=out, err=err)
+    return Ended(status=process.wait(), out=out, err=err)
 
 
 def planned(event: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
+from tests import forked
 from tests.e2e.program import PATIENCE, ROOT, Program
 
 # The program must be able to hear Ctrl-C: the terminal becomes its controlling one before it starts.
@@ -25,7 +26,7 @@ _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """One program on one terminal of 80 columns."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes] | forked.Forked", descriptor: int) -> None:
         self.process = process
         self._descriptor = descriptor
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -83,12 +84,9 @@ def on_terminal(program: Program, *arguments: str, columns: int = 80, **environ:
     """Run a command of the program on a terminal; whatever is left of it is killed at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    command = [sys.executable, "-c", _TAKE_OVER, sys.executable, "-m", "bot", *arguments]
     env = {"TERM": "xterm-256color", **program.surroundings(**environ), "PYTHONPATH": str(ROOT)}
     try:
-        with subprocess.Popen(
-            command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        ) as process:
+        with _started(program, arguments, env=env, terminal=theirs) as process:
             os.close(theirs)
             try:
                 yield Terminal(process, ours)
@@ -96,3 +94,14 @@ def on_terminal(program: Program, *arguments: str, columns: int = 80, **environ:
                 process.kill()
     finally:
         os.close(ours)
+
+
+def _started(
+    program: Program, arguments: Sequence[str], *, env: Mapping[str, str], terminal: int
+) -> "subprocess.Popen[bytes] | forked.Forked":
+    if program.forks(env):
+        return forked.start_on_terminal("bot", arguments, environ=env, terminal=terminal)
+    command = [sys.executable, "-c", _TAKE_OVER, sys.executable, "-m", "bot", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    )

@@ -28,7 +28,8 @@ def waiting(program: Program) -> str:
     return ended.run
 
 
-def test_help_and_version_need_nothing(program: Program) -> None:
+def test_help_and_version_need_nothing(tmp_path: Path) -> None:
+    program = Program(tmp_path, starts_from_nothing=True)
     ended = program.run("--help")
     assert ended.status == 0
     for command in [

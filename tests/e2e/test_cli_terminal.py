@@ -24,7 +24,8 @@ def run_of(terminal: Terminal) -> str:
     return found[1]
 
 
-def test_the_demo_is_decided_with_one_key_and_nothing_happens_before_it(program: Program) -> None:
+def test_the_demo_is_decided_with_one_key_and_nothing_happens_before_it(tmp_path: Path) -> None:
+    program = Program(tmp_path, starts_from_nothing=True)
     with on_terminal(program, "demo", "Street party on 12 June") as terminal:
         shown = terminal.until(DECIDE)
         assert program.writes() == []

@@ -24,7 +24,8 @@ def left_waiting(
     return ended
 
 
-def test_an_approved_plan_is_done_to_the_letter_and_in_order(program: Program) -> None:
+def test_an_approved_plan_is_done_to_the_letter_and_in_order(tmp_path: Path) -> None:
+    program = Program(tmp_path, starts_from_nothing=True)
     ended = program.run("demo", "Street party on 12 June", "--approve", "--events")
     assert ended.status == 0, ended.err
     proposal = ended.first("plan_proposed")
@@ -36,7 +37,8 @@ def test_an_approved_plan_is_done_to_the_letter_and_in_order(program: Program) -
     assert ended.events[-1]["kind"] == "run_finished"
 
 
-def test_nothing_is_done_before_the_yes_and_the_yes_may_come_from_another_process(program: Program) -> None:
+def test_nothing_is_done_before_the_yes_and_the_yes_may_come_from_another_process(tmp_path: Path) -> None:
+    program = Program(tmp_path, starts_from_nothing=True)
     waiting = left_waiting(program)
     assert program.writes() == []
     assert f"massgen-bot approve {waiting.run} --digest " in waiting.err

@@ -1,13 +1,13 @@
 """The real command line against a Discord on a loopback socket."""
 
 import asyncio
-import sys
+import functools
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import ROOT, Program
+from tests.e2e.program import Program
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 
 
@@ -23,20 +23,11 @@ async def run(
     server: DiscordServer, folder: Path, *arguments: str, token: str = TOKEN, **environ: str
 ) -> tuple[int, str, str]:
     """One command, to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *arguments,
-        cwd=ROOT,
-        env=Program(folder).surroundings(DISCORD_BOT_TOKEN=token, DISCORD_API_URL=server.api, **environ),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    program = Program(folder)
+    ended = await asyncio.to_thread(
+        functools.partial(program.run, *arguments, DISCORD_BOT_TOKEN=token, DISCORD_API_URL=server.api, **environ)
     )
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    return ended.status, ended.out, ended.err
 
 
 async def test_commands_are_written_once_and_again_only_when_they_changed(

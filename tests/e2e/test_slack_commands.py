@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ from jsonschema import Draft7Validator
 from bot.slack_app.manifest import manifest
 from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
 from bot.words import ENGLISH, GERMAN
+from tests import forked
 from tests.contract.slack_stage import a_team
 from tests.e2e.program import KEPT
 from tests.servers.slack_server import SCOPES as GRANTED
@@ -45,19 +45,13 @@ def ran(tmp_path: Path) -> Runs:
 
 
 async def _ran(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *arguments,
-        cwd=ROOT,
-        env={**{name: os.environ[name] for name in KEPT if name in os.environ}, **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    env = {**{name: os.environ[name] for name in KEPT if name in os.environ}, **environ}
+    with forked.start("bot", *arguments, environ=env) as process:
+        try:
+            out, err = await asyncio.to_thread(process.communicate, PATIENCE)
+        finally:
+            process.kill()
+    return process.wait(), out, err
 
 
 @pytest.mark.parametrize("url", ["", "https://bot.example.org", "https://bot.example.org/"])

@@ -1,0 +1,131 @@
+"""Starts programs cheaply: this process imports everything once, and forks for each that is asked for.
+
+    python -m tests.fork_server DESCRIPTOR
+
+Orders come over the Unix socket DESCRIPTOR, each with the four descriptors of the program: its standard streams, and
+where this process writes its number and, when it has ended, its status. What the child runs is what `python -m` would
+have run, with the order's environment, folder and streams; it also ends as that would.
+"""
+
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import termios
+import warnings
+from typing import TypedDict
+
+LARGEST = 200_000
+"""Bytes of one order."""
+
+
+class Order(TypedDict):
+    """One program to run. With `is_strict`, warnings are errors; a terminal becomes its controlling one."""
+
+    module: str
+    arguments: list[str]
+    environ: dict[str, str]
+    folder: str
+    is_strict: bool
+    has_terminal: bool
+
+
+def load() -> None:
+    """Import every module of ours, and with them the libraries that they need."""
+    for package in (importlib.import_module("bot"), importlib.import_module("coordination")):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__") and ".migrations." not in found.name:
+                with contextlib.suppress(ImportError):  # What an extra brings that is not installed.
+                    importlib.import_module(found.name)
+    for name in [name for name in sys.modules if f"{name}.".startswith("bot.cli.")]:
+        del sys.modules[name]  # Its help is made as it is imported, in the language of the program's environment.
+
+
+def child_of(control: socket.socket) -> Order | None:
+    """Fork for each order. Returns the order in the child, and None in this process when no more will come."""
+    living: dict[int, int] = {}
+    ended, ends = os.pipe()
+    os.set_blocking(ends, False)
+    signal.set_wakeup_fd(ends)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        ready, _, _ = select.select([control, ended], [], [])
+        if ended in ready:
+            os.read(ended, 4096)
+            _tell_ends(living)
+        if control not in ready:
+            continue
+        message, descriptors, _, _ = socket.recv_fds(control, LARGEST, 4)
+        if not message:
+            return None
+        number = os.fork()
+        if number == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            control.close()
+            for descriptor in (ended, ends, *living.values()):
+                os.close(descriptor)
+            order: Order = json.loads(message)
+            _settle(order, descriptors)
+            return order
+        for descriptor in descriptors[:3]:
+            os.close(descriptor)
+        living[number] = descriptors[3]
+        os.write(descriptors[3], b"%d\n" % number)
+
+
+def _tell_ends(living: dict[int, int]) -> None:
+    for number in list(living):
+        done, status = os.waitpid(number, os.WNOHANG)
+        if done:
+            descriptor = living.pop(number)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(descriptor, b"%d\n" % os.waitstatus_to_exitcode(status))
+            os.close(descriptor)
+
+
+def _settle(order: Order, descriptors: list[int]) -> None:
+    """Make this process what a new one would be."""
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    if order["has_terminal"]:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # As the interpreter opens them.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process lives
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - likewise
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    os.chdir(order["folder"])
+    sys.path[0] = order["folder"]
+    if order["is_strict"]:
+        warnings.simplefilter("error")
+    sys.argv = [order["module"], *order["arguments"]]
+
+
+def main() -> None:
+    """Load, say so, and fork until the other side closes."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    gc.disable()
+    load()
+    gc.freeze()
+    control.send(b"ready")
+    order = child_of(control)
+    if order is not None:
+        gc.enable()
+        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Programs that begin as forks of one process, which has imported everything: what they cost is what they do.
+
+A test of how the program itself starts uses `subprocess` instead. One fork server serves all tests of a process.
+"""
+
+import atexit
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from tests.fork_server import LARGEST, Order
+
+ROOT = Path(__file__).parents[1]
+READ_AT_START = ("LC_CTYPE", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
+"""Variables that the interpreter reads as it starts: who sets one needs a process of their own."""
+
+
+class Forked:
+    """A program that was started: what tests use of `subprocess.Popen`."""
+
+    def __init__(self, ended: int, stdout: "IO[str] | None", stderr: "IO[str] | None") -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self._ended = os.fdopen(ended, "rb", buffering=0)
+        self.pid = int(self._line())
+
+    def _line(self) -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            piece = self._ended.read(1)
+            if not piece:
+                raise ChildProcessError("the fork server is gone")
+            line += piece
+        return line
+
+    def poll(self) -> int | None:
+        """The status, if it has ended; below zero the signal that ended it."""
+        if self.returncode is None and select.select([self._ended], [], [], 0)[0]:
+            self.returncode = int(self._line())
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The status, when it has ended."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise TimeoutError(f"process {self.pid} goes on after {timeout} s")
+            self.returncode = int(self._line())
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """What it still says on both streams, when it has ended."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        said: list[str] = ["", ""]
+
+        def read(index: int, stream: "IO[str] | None") -> None:
+            said[index] = stream.read() if stream is not None else ""
+
+        readers = [
+            threading.Thread(target=read, args=pair, daemon=True) for pair in enumerate((self.stdout, self.stderr))
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if reader.is_alive():
+                raise TimeoutError(f"process {self.pid} still speaks after {timeout} s")
+        self.wait(None if deadline is None else max(0.1, deadline - time.monotonic()))
+        return said[0], said[1]
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+        self.wait()
+        self._ended.close()
+
+
+def can_fork(environ: Mapping[str, str]) -> bool:
+    """Whether a fork is the same as a new process in such an environment."""
+    return not any(name in environ for name in READ_AT_START)
+
+
+def start(
+    module: str, *arguments: str, environ: Mapping[str, str], folder: Path = ROOT, is_strict: bool = False
+) -> Forked:
+    """Start a module as a program that reads nothing and is read through pipes."""
+    (out, their_out), (err, their_err) = os.pipe(), os.pipe()
+    order = Order(
+        module=module,
+        arguments=list(arguments),
+        environ=dict(environ),
+        folder=str(folder),
+        is_strict=is_strict,
+        has_terminal=False,
+    )
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    streams = os.fdopen(out, encoding="utf-8"), os.fdopen(err, encoding="utf-8")
+    return _ordered(order, (nothing, their_out, their_err), *streams)
+
+
+def start_on_terminal(module: str, arguments: Sequence[str], *, environ: Mapping[str, str], terminal: int) -> Forked:
+    """Start a module as a program that a terminal belongs to; the descriptor stays the caller's."""
+    order = Order(
+        module=module,
+        arguments=list(arguments),
+        environ=dict(environ),
+        folder=str(ROOT),
+        is_strict=False,
+        has_terminal=True,
+    )
+    return _ordered(order, (os.dup(terminal), os.dup(terminal), os.dup(terminal)), None, None)
+
+
+def _ordered(order: Order, theirs: tuple[int, int, int], stdout: "IO[str] | None", stderr: "IO[str] | None") -> Forked:
+    ended, their_ended = os.pipe()
+    try:
+        socket.send_fds(_server(), [json.dumps(order).encode()], [*theirs, their_ended])
+    finally:
+        for descriptor in (*theirs, their_ended):
+            os.close(descriptor)
+    return Forked(ended, stdout, stderr)
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """The way to the server of this process, which ends with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+    )
+    theirs.close()
+    ours.settimeout(60)
+    assert ours.recv(LARGEST) == b"ready", "the fork server did not start"
+    ours.settimeout(None)
+
+    def end() -> None:
+        ours.close()
+        process.wait(60)
+
+    atexit.register(end)
+    return ours
