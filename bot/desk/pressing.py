@@ -19,7 +19,7 @@ from coordination.domain.person import Person
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.ports import Clock
-from coordination.ports.desk import ButtonRecord, CardRecord, Deed, DeskStore
+from coordination.ports.desk import ButtonRecord, CardRecord, CardState, Deed, DeskStore
 from coordination.service import Coordinator
 
 _VERDICTS: dict[Verb, Verdict] = {Verb.HAPPENED: "happened", Verb.RUN_IT: "run_it", Verb.ABANDON: "abandon"}
@@ -79,10 +79,16 @@ class Pressing:
             await self.store.posted(card, message, self.clock.now())
             card = await self.store.card(card.run, by.tenant) or card
         if known.attempt != card.attempt or card.message != message:
-            await self.store.mark_stray(card, message)
-            self.nudge()
+            await self._straighten(card, message)
             raise refused("superseded_card", run=card.run)
         return known, card
+
+    async def _straighten(self, card: CardRecord, stray: str) -> None:
+        """Have the keeper look at once, though nothing happened to the run: even at a card that it is done with."""
+        await self.store.mark_stray(card, stray)
+        state: CardState = "live" if card.state == "done" else card.state
+        await self.store.save(card, replace(card, state=state, wake_at=self.clock.now()))
+        self.nudge()
 
     async def _act(
         self, by: Person, known: ButtonRecord, card: CardRecord, *, place: Place, text: str, once: str

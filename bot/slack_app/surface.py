@@ -106,9 +106,24 @@ class SlackSurface:
         return posted
 
     async def whisper(self, person: Person, place: Place, card: Card) -> None:
-        """Show a card to one person in the channel; where that can't be, in a direct message, or not at all."""
+        """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.
+
+        What Slack shows for one pair of eyes is gone when they come back: it is for people who just did something.
+        """
         message = rendered(card, words=self._words)
         client = self._clients.once(await self._token(place))
+        try:
+            with translated(self._words):
+                await self._direct(client, person, place, message)
+        except (MessageGone, PlaceForbidden):
+            await self._beside(client, person, place, message)
+
+    async def _direct(self, client: AsyncWebClient, person: Person, place: Place, message: Rendered) -> None:
+        opened = await client.conversations_open(users=[person.id])
+        channel = str((opened.get("channel") or {}).get("id"))
+        await _send(client, channel, place.thread if channel == place.channel else "", message)
+
+    async def _beside(self, client: AsyncWebClient, person: Person, place: Place, message: Rendered) -> None:
         try:
             with translated(self._words):
                 await client.chat_postEphemeral(
@@ -120,15 +135,6 @@ class SlackSurface:
                     parse="none",
                     link_names=False,
                 )
-        except (MessageGone, PlaceForbidden):
-            await self._direct(client, person, message)
-
-    async def _direct(self, client: AsyncWebClient, person: Person, message: Rendered) -> None:
-        try:
-            with translated(self._words):
-                opened = await client.conversations_open(users=[person.id])
-                channel: object = (opened.get("channel") or {}).get("id")
-                await _send(client, str(channel), "", message)
         except (MessageGone, PlaceForbidden):
             _log.info("a person can't be reached in private")
 

@@ -1,6 +1,7 @@
 """The keeper's side of Slack: posted once, changed in place, and every refusal told as what it is."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
@@ -181,25 +182,35 @@ async def test_a_card_whose_files_take_long_is_taken_back_until_it_can_be_whole(
     assert message.has("approve")
 
 
-async def test_a_word_to_one_person_is_seen_by_nobody_else(server: SlackServer, surface: SlackSurface) -> None:
+async def test_a_word_to_one_person_waits_for_them_in_their_direct_messages(
+    server: SlackServer, surface: SlackSurface
+) -> None:
+    await surface.whisper(ALICE, PLACE, note("Only for you."))
+    assert [each.channel for each in server.messages.values()] == ["DUALICE"]
+    assert server.whispers == []
+
+
+async def test_a_word_about_a_run_in_their_own_thread_with_the_bot_stays_there(
+    server: SlackServer, surface: SlackSurface
+) -> None:
+    await surface.whisper(ALICE, replace(PLACE, channel="DUALICE", thread="1.1"), note("Only for you."))
+    assert [(each.channel, each.thread) for each in server.messages.values()] == [("DUALICE", "1.1")]
+
+
+async def test_a_word_to_a_person_who_takes_no_messages_is_shown_to_them_in_the_channel(
+    server: SlackServer, surface: SlackSurface
+) -> None:
+    server.faults.append(Fault(method="conversations.open", error="missing_scope", needed="im:write"))
     await surface.whisper(ALICE, PLACE, note("Only for you."))
     assert [each["user"] for each in server.whispers] == ["UALICE"]
     assert server.messages == {}
-
-
-async def test_a_word_to_a_person_who_is_not_there_goes_to_them_directly(
-    server: SlackServer, surface: SlackSurface
-) -> None:
-    server.teams[0].absent.add("C1")
-    await surface.whisper(ALICE, PLACE, note("Only for you."))
-    assert [each.channel for each in server.messages.values()] == ["DUALICE"]
 
 
 async def test_a_word_that_reaches_nobody_is_let_go(server: SlackServer, surface: SlackSurface) -> None:
     server.teams[0].absent.add("C1")
     server.faults.append(Fault(method="conversations.open", error="cannot_dm_bot"))
     await surface.whisper(ALICE, PLACE, note("Only for you."))
-    assert server.messages == {}
+    assert (server.messages, server.whispers) == ({}, [])
 
 
 async def test_a_tenant_without_an_installation_is_written_to_by_nobody(

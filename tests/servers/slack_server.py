@@ -52,6 +52,10 @@ class Message:
                     return dict(element)
         raise AssertionError(f"no {action} in {self.text}")
 
+    def has_any(self) -> bool:
+        """Whether anything on it can be pressed."""
+        return any(block["type"] == "actions" for block in self.now.get("blocks") or [])
+
     def has(self, action: str) -> bool:
         try:
             return bool(self.element(action))
