@@ -10,7 +10,7 @@ UV := uv==0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench bench-peers lock clean
+.PHONY: help demo test conformance lint types format bench bench-peers lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ba
 	@$(BIN)/coverage run -m pytest $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 lint: $(VENV)/.dev ## Style, spelling, and which module may import which
 	@$(BIN)/ruff check .
@@ -47,7 +50,7 @@ lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-pa
 	@scripts/lock "$(PYTHON)" "$(UV)" $(ARGS)
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) .conformance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
