@@ -20,13 +20,17 @@ def author_of(message: discord.Message, guild: int) -> Person:
 
 
 def _person(user: discord.User | discord.Member, guild: int, rights: discord.Permissions) -> Person:
-    """The name is the account's own, which is unique; a nickname could be anybody's."""
+    """The name is the account's own, which is unique; a nickname could be anybody's.
+
+    Accounts and roles may be named by a number, and a rule of approval that means another one by that number must not
+    fit them.
+    """
     roles = user.roles if isinstance(user, discord.Member) else []
     return Person(
         tenant=tenant_of(guild),
         id=str(user.id),
-        name=user.name,
-        roles=tuple(part for role in roles for part in (str(role.id), role.name)),
+        name=f"@{user.name}" if user.name.isdecimal() else user.name,
+        roles=(*(str(role.id) for role in roles), *(role.name for role in roles if not role.name.isdecimal())),
         is_admin=rights.manage_guild or rights.administrator,
     )
 

@@ -1,0 +1,41 @@
+"""Who a person is on Discord: nobody becomes somebody else by what they call themselves."""
+
+from typing import Any, cast
+
+import discord
+
+from bot.discord_app.people import author_of
+from coordination.domain.approval import Policy
+
+
+def a_message(name: str, *roles: tuple[int, str]) -> discord.Message:
+    """A message by an account of this name with these roles, as the gateway would tell of it."""
+    state = discord.Client(intents=discord.Intents.none())._connection
+    told = [{"id": "1", "name": "@everyone"}, *({"id": str(id_), "name": role} for id_, role in roles)]
+    blank: dict[str, object] = {"permissions": "0", "color": 0, "hoist": False, "position": 1, "managed": False}
+    blank |= {"mentionable": False, "flags": 0, "colors": {"primary_color": 0}}
+    guild = discord.Guild(data=cast("Any", {"id": "1", "roles": [{**blank, **each} for each in told]}), state=state)
+    user = {"id": "555", "username": name, "discriminator": "0", "avatar": None}
+    member = {"user": user, "roles": [str(id_) for id_, _ in roles], "joined_at": None, "flags": 0}
+    channel = discord.PartialMessageable(state=state, id=9, guild_id=1)
+    data: dict[str, object] = {"id": "7", "channel_id": "9", "author": user, "content": "", "type": 0, "tts": False}
+    data |= {"timestamp": "2026-11-22T12:00:00+00:00", "edited_timestamp": None, "mention_everyone": False}
+    data |= {"mentions": [], "mention_roles": [], "attachments": [], "embeds": [], "pinned": False}
+    message = discord.Message(state=state, channel=channel, data=cast("Any", data))
+    message.author = discord.Member(data=cast("Any", member), guild=guild, state=state)
+    return message
+
+
+def test_an_account_that_calls_itself_by_another_ones_number_is_not_taken_for_it() -> None:
+    mallory = author_of(a_message("42"), guild=1)
+    assert mallory.id == "555"
+    assert not Policy(users=("42",)).names(mallory)
+    assert Policy(users=("555",)).names(mallory)
+    assert Policy(users=("rita.4",)).names(author_of(a_message("rita.4"), guild=1))
+
+
+def test_a_role_that_is_named_by_another_ones_number_is_not_taken_for_it() -> None:
+    mallory = author_of(a_message("mallory", (88, "77"), (89, "night shift 2")), guild=1)
+    assert not Policy(roles=("77",)).names(mallory)
+    for role in ("88", "89", "night shift 2"):
+        assert Policy(roles=(role,)).names(mallory)
