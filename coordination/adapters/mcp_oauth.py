@@ -1,5 +1,6 @@
 """OAuth's client credentials grant: one token, of the one authorization server that the operator named."""
 
+import asyncio
 import base64
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,7 +21,9 @@ from coordination.ports import ClientCredentials, ProofMethod
 MAX_ANSWER = 1_000_000
 """Bytes of one answer that are read."""
 
-_SECONDS = 10.0
+_METADATA_SECONDS = 5.0
+_PATIENCE = 20.0
+"""Seconds for all that is asked on the way to one token: whoever drips its answers must not hold up everybody."""
 
 _REFUSALS = frozenset(
     {
@@ -87,12 +90,23 @@ class _Endpoint:
     method: ProofMethod
 
 
-async def ask_for_token(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> Granted:
+async def ask_for_token(
+    client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials, *, patience: float = _PATIENCE
+) -> Granted:
     """A new token for the MCP server at this address.
 
     Raises:
         NoTokenError: there is none; nothing was sent to the MCP server but a question for its metadata.
     """
+    try:
+        async with asyncio.timeout(patience):
+            return await _granted(client, server_url, credentials)
+    except TimeoutError:
+        where = credentials.token_url or credentials.issuer
+        raise _none_from(where, "did not answer in time", "see to it, or correct auth in the config") from None
+
+
+async def _granted(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> Granted:
     resource = await _resource(client, server_url, credentials)
     endpoint = await _endpoint(client, credentials)
     form = {"grant_type": "client_credentials", "resource": resource}
@@ -183,7 +197,7 @@ async def _signed(audience: str, credentials: ClientCredentials) -> str:
     )
     try:
         return await claims.create_assertion_provider()(audience)
-    except (PyJWTError, ValueError, TypeError, NotImplementedError):
+    except (PyJWTError, ValueError, TypeError):
         raise NoTokenError(
             f"needs a token, and the private key under its auth can't sign with {credentials.algorithm}: "
             "the operator must correct private_key or signing_algorithm in the config"
@@ -196,7 +210,7 @@ _Kind = TypeVar("_Kind", bound=BaseModel)
 async def _metadata(kind: type[_Kind], url: str, client: httpx2.AsyncClient) -> _Kind | None:
     """A document at a well-known address; None where there is none that can be read."""
     try:
-        status, body = await _answer(client.build_request("GET", url), client)
+        status, body = await _answer(client.build_request("GET", url, timeout=_METADATA_SECONDS), client)
     except NoTokenError:
         return None
     return _parsed(kind, body) if status == 200 else None

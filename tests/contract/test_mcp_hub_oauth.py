@@ -9,12 +9,14 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from coordination.adapters.mcp_connection import Patience
 from coordination.adapters.mcp_hub import McpHub
+from coordination.adapters.mcp_oauth import NoTokenError, ask_for_token
 from coordination.domain.canonical import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
@@ -254,6 +256,25 @@ async def test_no_secret_and_no_token_is_in_any_log_or_in_what_a_server_is_calle
     assert caplog.text
     for canary in ("hunter2", "canary-token"):
         assert canary not in caplog.text + repr(place.spec)
+
+
+async def test_an_authorization_server_that_never_answers_does_not_hold_up_who_waits() -> None:
+    asked = asyncio.Event()
+
+    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with (
+        asyncio.timeout(20),
+        await asyncio.start_server(keep_silent, "127.0.0.1", 0) as listener,
+        httpx2.AsyncClient() as client,
+    ):
+        here = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        with pytest.raises(NoTokenError, match=rf"needs a token, and {here} did not answer in time"):
+            await ask_for_token(client, f"{here}/mcp", replace(GOOD, issuer=here), patience=0.2)
+    assert asked.is_set()
 
 
 def test_nothing_of_oauth_is_loaded_until_a_server_wants_it() -> None:
