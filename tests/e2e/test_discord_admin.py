@@ -82,7 +82,7 @@ async def test_limits_are_told_before_anything_begins(stage: Stage) -> None:
         assert "2 runs at once" in await stage.admin("limits")
         assert "1 run at once" in await stage.admin("limits", value="at_once=1")
         first = await stage.asks("x", "slow")
-        assert "1 runs are under way here" in await _answer(stage, "y")
+        assert "1 run is under way here" in await _answer(stage, "y")
         await stage.rita.clicks(first, "Cancel")
         await stage.ends(first, "Cancelled")
         assert "2 runs at once" in await stage.admin("limits", value="reset")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.words import GERMAN
 from coordination.domain import events as e
 from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
+from tests.e2e.program import ROOT
 from tests.servers.discord_people import Someone, acknowledged, told
 
 
@@ -163,6 +165,52 @@ async def test_two_people_are_needed_where_the_configuration_says_so(stage: Stag
         await stage.bob.clicks(card, "Approve")
         await stage.ends(card, "Done")
         assert "Approved by alice, bob" in card.text
+
+
+SENDERS = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: discord.list_channels}}]
+            - expects: ["#general"]
+              calls:
+                - {{tool: discord.send_message, arguments: {{channel: "{here}", content: "{{prompt}} @everyone"}}}}
+                - {{tool: discord.send_message, arguments: {{channel: "{elsewhere}", content: "{{prompt}}"}}}}
+              answer: Two messages.
+        report: [{{say: One of them was sent.}}]
+"""
+
+
+async def test_agents_act_on_the_server_that_they_were_asked_on_and_nowhere_else(stage: Stage) -> None:
+    server = stage.server
+    elsewhere = next(iter(server.add_guild("elsewhere").channels))
+    shipped = (ROOT / "configs/discord.yaml").read_text(encoding="utf-8")
+    text = SENDERS.format(here=server.channel, elsewhere=elsewhere) + shipped[shipped.index("\nmcp_servers:") :]
+    (stage.folder / "configs" / "discord.yaml").write_text(text, encoding="utf-8")
+    async with stage.bot():
+        card = await stage.planned("The library is closed", config="discord")
+        assert [each.text for each in stage.cards()] == [card.text]
+        await stage.alice.clicks(card, "Approve 2 calls")
+        await stage.ends(card, "Not all done")
+        (sent,) = (each for each in stage.cards() if each.payload.get("content"))
+        assert sent.text == "The library is closed @everyone"
+        assert sent.payload["allowed_mentions"]["parse"] == []
+        assert server.in_channel(elsewhere) == []
+
+
+async def test_a_bot_that_speaks_german_does_so_on_cards_and_in_private(stage: Stage) -> None:
+    async with stage.bot(MASSGEN_BOT_LANGUAGE="de"):
+        used = await stage.rita.types("massgen", prompt="Sag es allen")
+        await told(stage.server, used)
+        await stage.server.until(stage.cards)
+        (card,) = stage.cards()
+        await stage.shows(card, GERMAN.say("status.decide"))
+        assert card.labels[:2] == [GERMAN.say("button.approve", count=2), GERMAN.say("button.reject")]
+        refused = await stage.rita.clicks(card, GERMAN.say("button.approve", count=2))
+        assert "jemand anderes" in await refusal(stage.server, refused)
 
 
 async def test_fifty_clicks_at_once_are_one_decision(stage: Stage) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.keeper.pace import DISCORD_PACE
 from tests.e2e.discord_stage import Stage, a_stage, run_in
+from tests.e2e.program import ROOT
 from tests.servers.discord_people import told
 
 
@@ -44,10 +45,10 @@ async def test_from_the_command_over_kill_nine_to_the_receipts(stage: Stage) -> 
     assert min(stage.gaps()) > DISCORD_PACE.edit * 0.9
 
 
-async def test_sigterm_ends_it_in_order_and_the_card_goes_on_after_the_next_start(stage: Stage) -> None:
-    async with stage.process() as process:
-        card = await stage.asks("Tell everyone", "calm")
-        await stage.shows(card, "Planning")
+async def test_sigterm_ends_it_in_order_and_the_demos_card_goes_on_after_the_next_start(stage: Stage) -> None:
+    demo = {"MASSGEN_BOT_CONFIGS": str(ROOT / "configs"), "MASSGEN_BOT_CONFIG": "demo", "MASSGEN_BOT_DEMO_PACE": "0.3"}
+    async with stage.process(**demo) as process:
+        card = await stage.asks("Announce the street party on 12 June")
         started = time.monotonic()
         process.terminate()
         assert await process.wait() == 0
@@ -55,9 +56,11 @@ async def test_sigterm_ends_it_in_order_and_the_card_goes_on_after_the_next_star
         assert process.stderr is not None
         said = (await process.stderr.read()).decode()
         assert said == "Logged in as massgen. Ctrl-C or SIGTERM ends it.\n"
-    async with stage.process():
+    async with stage.process(**demo):
         await stage.shows(card, "Decide")
-        await stage.alice.clicks(card, "Approve")
+        await stage.rita.clicks(card, "Approve 2 calls")
         await stage.ends(card, "Done")
     assert stage.cards() == [card]
-    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+    board = (stage.folder / "notices.json").read_text(encoding="utf-8")
+    assert '"Announce the street party on 12 June":' in board
+    assert '"Reminder: Announce the street party on 12 June":' in board
