@@ -7,6 +7,7 @@ where this process writes its number and, when it has ended, its status. What th
 have run, with the order's environment, folder and streams; it also ends as that would.
 """
 
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -20,8 +21,9 @@ import signal
 import socket
 import sys
 import termios
+import threading
 import warnings
-from typing import TypedDict
+from typing import NoReturn, TypedDict
 
 LARGEST = 200_000
 """Bytes of one order."""
@@ -124,7 +126,30 @@ def main() -> None:
     order = child_of(control)
     if order is not None:
         gc.enable()
-        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+        _live(order["module"])
+
+
+def _live(module: str) -> NoReturn:
+    """Run a module and end as a process does, except that what it would take down first is left to the system.
+
+    That costs more than most programs here do: each page of what was imported would be copied only to be freed.
+    """
+    status: object = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as leaving:
+        status = leaving.code or 0
+    except BaseException as error:  # noqa: BLE001 - the interpreter would tell any
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    if not isinstance(status, int):
+        sys.stderr.write(f"{status}\n")
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, and lets libraries end theirs
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
