@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from bot.desk.refusing import refused
 from coordination.domain.approval import Policy
@@ -57,14 +58,17 @@ class Approvers:
 def approvers_from(text: str) -> Approvers:
     """What was stored."""
     stored: dict[str, object] = json.loads(text)
-    roles, users = stored["roles"], stored["users"]
     required, allows = stored["required"], stored["allow_requester"]
     return Approvers(
-        roles=tuple(str(each) for each in roles) if isinstance(roles, list) else (),
-        users=tuple(str(each) for each in users) if isinstance(users, list) else (),
+        roles=_texts(stored["roles"]),
+        users=_texts(stored["users"]),
         required=required if isinstance(required, int) else None,
         allow_requester=allows if isinstance(allows, bool) else None,
     )
+
+
+def _texts(stored: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in cast("list[object]", stored)) if isinstance(stored, list) else ()
 
 
 def approvers_typed(text: str) -> Approvers:

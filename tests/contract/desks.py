@@ -75,7 +75,7 @@ def a_card(run: str = "R1", *, at: datetime = START, **changes: str) -> CardReco
         requester_name=REQUESTER.name,
         asked_at=at,
     )
-    return replace(card, **changes)  # type: ignore[arg-type]  # texts only, as the signature says
+    return replace(card, **changes)
 
 
 def a_button(id_: str = "b-1", *, card: CardRecord | None = None, at: datetime = START) -> ButtonRecord:

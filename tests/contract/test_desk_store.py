@@ -314,6 +314,8 @@ async def test_a_button_stands_for_the_same_in_its_own_tenant_and_for_nothing_el
     await bench.store.issue([])
     assert await bench.other.pressed("b-1", "here") == (button, here)
     assert await bench.store.pressed("b-1", "elsewhere") is None
+    await bench.store.issue([replace(button, id="b-9", tenant="elsewhere")])
+    assert [await bench.store.pressed("b-9", tenant) for tenant in ("here", "elsewhere")] == [None, None]
     for forged in ("", "b-3", "B-1", "b-1'", "b-%", "b-1\0", "\ud800", "' OR 1=1 --"):
         assert await bench.store.pressed(forged, "here") is None
 
