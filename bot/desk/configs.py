@@ -12,6 +12,8 @@ from bot.desk.refusing import refused
 from coordination.errors import ConfigError
 from coordination.ports.desk import Setting
 
+FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
+DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
 CONFIG_KEY = "config"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _ANY_TENANT = "*"
@@ -41,6 +43,22 @@ class ConfigShelf:
     folder: Path
     default: str = ""
     allowed: Mapping[str, frozenset[str]]
+
+    def checked(self) -> "ConfigShelf":
+        """The same, if there is something on it that could hold.
+
+        Raises:
+            ConfigError: there is nothing, or not what the operator named; nobody could ask for anything.
+        """
+        found = self._files()
+        if not found:
+            raise ConfigError(
+                [f"{self.folder} has no configuration: {FOLDER_VARIABLE} names the folder that has them."]
+            )
+        if self.default and self.default not in found:
+            known = ", ".join(sorted(found))
+            raise ConfigError([f"{DEFAULT_VARIABLE} names {self.default!r}, but {self.folder} has only: {known}."])
+        return self
 
     def names(self, tenant: str) -> tuple[str, ...]:
         """The configurations that a tenant may use, by name."""

@@ -40,9 +40,18 @@ def item_of(recorded: Recorded, view: RunView, words: Words) -> Item:
     if told is None:
         return Item(seq=recorded.seq)
     about: Line = (Span(told.about, "bold"),) if told.about else ()
-    line = Paragraph(lines=(joined([about, told.line], " "),))
-    full = (quoted(event.text),) if isinstance(event, e.AnswerAccepted) and event.text.strip() else ()
-    return Item(seq=recorded.seq, sections=(line, *full))
+    if not isinstance(event, e.AnswerAccepted) or not event.text.strip():
+        return Item(seq=recorded.seq, sections=(Paragraph(lines=(joined([about, told.line], " "),)),))
+    heading = Paragraph(lines=(joined([about, _answered(event, words)], " "),))
+    return Item(seq=recorded.seq, sections=(heading, quoted(event.text)))
+
+
+def _answered(event: e.AnswerAccepted, words: Words) -> Line:
+    """That there is an answer, without the beginning of its text, which follows whole."""
+    label: Line = (Span(f"agent{event.agent}.{event.number}", "bold"),)
+    if event.calls:
+        label = words.line("table.answered_with_plan", label=label, calls=words.say("calls", count=len(event.calls)))
+    return words.line("agent.answered", label=label)
 
 
 def chapters(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.desk.administering import Administering, Findings
 from bot.desk.asking import Asking
-from bot.desk.configs import ConfigShelf
+from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
 from bot.desk.front import FrontDesk
 from bot.desk.helping import Helping
 from bot.desk.limits import operator_limits
@@ -32,8 +32,6 @@ from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
 from coordination.ports.desk import DeskStore
 
-FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
-DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
 _PACES = {"discord": DISCORD_PACE, "slack": SLACK_PACE}
 _CHECK_SECONDS = 60.0
 
@@ -106,7 +104,7 @@ class _Joiner:
             folder=Path(self.environ.get(FOLDER_VARIABLE) or "configs"),
             default=self.environ.get(DEFAULT_VARIABLE, ""),
             allowed=allowed_configs(self.environ),
-        )
+        ).checked()
         asking, looking = self._asking(shelf), self._looking(shelf)
         return FrontDesk(
             asking=asking,

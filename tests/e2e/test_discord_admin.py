@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coordination.errors import ConfigError
 from tests.e2e.discord_stage import Stage, a_stage, run_in
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_world import Message
@@ -40,6 +41,29 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
         assert audit.count("· set config") == 2
         assert audit.count("reset config") == 2
         assert "ada" in audit
+
+
+@pytest.mark.parametrize(
+    ("said", "told_operator"),
+    [
+        ({"MASSGEN_BOT_CONFIG": "opps"}, "MASSGEN_BOT_CONFIG names 'opps', but"),
+        ({"MASSGEN_BOT_CONFIGS": "nowhere"}, "nowhere has no configuration"),
+        ({"MASSGEN_BOT_RUNS_AT_ONCE": "many"}, "must be a number"),
+        ({"MASSGEN_BOT_THREADS": "maybe"}, "must be yes or no"),
+        ({"MASSGEN_BOT_ALLOWED_CONFIGS": "ops"}, "must look like"),
+        ({"MASSGEN_BOT_LANGUAGE": "tlh"}, "MASSGEN_BOT_LANGUAGE"),
+    ],
+)
+async def test_what_the_operator_set_wrong_is_said_before_anybody_is_heard(
+    stage: Stage, said: dict[str, str], told_operator: str
+) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        async with stage.bot(**said):
+            raise AssertionError("it began")
+    (error,) = caught.value.exceptions
+    assert isinstance(error, ConfigError)
+    assert told_operator in str(error)
+    assert stage.server.identified == []
 
 
 async def test_a_check_finds_the_mistake_before_users_do(stage: Stage) -> None:
