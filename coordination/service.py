@@ -162,11 +162,18 @@ class Coordinator:
 
         return await self._act(run, by, Act.CANCEL, propose)
 
-    async def resolve(self, run: str, index: int, by: Person, verdict: Verdict) -> RunState:
-        """Settle a call of unknown outcome: it happened, it did not so run it, or abandon the rest."""
+    async def resolve(
+        self, run: str, index: int, by: Person, verdict: Verdict, *, attempt: int | None = None
+    ) -> RunState:
+        """Settle a call of unknown outcome: it happened, it did not so run it, or abandon the rest.
+
+        `attempt` is the execution that the person saw end in doubt: a word about it settles no later one.
+        """
 
         def propose(state: RunState) -> RunEvent | Refusal:
             if not isinstance(state, s.NeedsHuman) or state.unknown.index != index:
+                return Refusal.NOTHING_TO_RESOLVE
+            if attempt not in (None, state.attempt):
                 return Refusal.NOTHING_TO_RESOLVE
             refusal = self._judge(state.plan, state.request.requester, (), by, Act.RESOLVE)
             valid_until = self._clock.now() + timedelta(seconds=state.plan.policy.expires_after)

@@ -223,8 +223,8 @@ class Attendance:
         if isinstance(answer, q.Stop):
             return await self._coordinator.cancel(run, by)
         if isinstance(answer, q.Resolve):
-            index = state.unknown.index if isinstance(state, s.NeedsHuman) else -1
-            return await self._coordinator.resolve(run, index, by, answer.verdict)
+            index, attempt = (state.unknown.index, state.attempt) if isinstance(state, s.NeedsHuman) else (-1, 0)
+            return await self._coordinator.resolve(run, index, by, answer.verdict, attempt=attempt)
         digest = state.plan.digest if isinstance(state, s.AwaitingDecision) else ""
         match answer:
             case q.Approve():

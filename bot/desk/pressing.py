@@ -140,7 +140,8 @@ class Pressing:
         state = await self.coordinator.state(known.run, by.tenant)
         if isinstance(state, s.NeedsHuman) and doubt_of(state) != known.value:
             raise refused("older_doubt")
-        return await self.coordinator.resolve(known.run, -1 if known.index is None else known.index, by, verdict)
+        index, attempt = -1 if known.index is None else known.index, int(known.value or 0)
+        return await self.coordinator.resolve(known.run, index, by, verdict, attempt=attempt)
 
     async def _keep_for_audit(self, by: Person, place: Place, what: str, detail: str) -> None:
         await self.store.note(

@@ -283,6 +283,22 @@ async def test_an_unknown_outcome_stops_everything_and_asks_a_person() -> None:
     assert office.world.done == []
 
 
+async def test_a_word_about_one_doubt_settles_no_later_one_of_the_same_call() -> None:
+    """Two people look at the same doubt; the second one's word comes when the call is in doubt anew."""
+    office = Office(*two_agents())
+    lost = fails_with(CallOutcomeUnknownError("no answer"))
+    run, state = await run_approved(office, lost, lost)
+    assert isinstance(state, s.NeedsHuman)
+    await office.people.resolve(run, 0, ALICE, "run_it", attempt=state.attempt)
+    await office.work()
+    again = await office.state(run)
+    assert isinstance(again, s.NeedsHuman)
+    with pytest.raises(RefusedError, match="No call of this run waits"):
+        await office.people.resolve(run, 0, BOB, "run_it", attempt=state.attempt)
+    assert await office.state(run) == again
+    await office.people.resolve(run, 0, BOB, "abandon", attempt=again.attempt)
+
+
 @pytest.mark.parametrize(
     ("verdict", "done", "receipts"),
     [
