@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,8 +277,14 @@ async def test_a_click_that_arrives_twice_counts_once(stage: Stage) -> None:
         card = await stage.planned(config="two")
         await stage.alice.clicks(card, "Approve")
         await stage.shows(card, "1 of 2 given")
-        frame = stage.server.sessions[next(iter(stage.server.sessions))].sent[-1]
+        (session,) = stage.server.sessions.values()
+        click = next(each["d"] for each in reversed(session.sent) if each["t"] == "INTERACTION_CREATE")
+        assert click["member"]["user"]["username"] == "alice"
         before = len(await stage.events(card))
-        await stage.server.dispatch(frame["t"], frame["d"])
-        await told(stage.server, await stage.rita.types("massgen-runs list"))
-        assert len(await stage.events(card)) == before
+        again = replace(stage.alice.used[-1], token="again", response=None, private=[])
+        stage.server.interactions[again.token] = again
+        await stage.server.dispatch("INTERACTION_CREATE", {**click, "token": again.token})
+        await acknowledged(stage.server, again)
+        await refusal(stage.server, await stage.alice.clicks(card, "Approve"))
+        assert len(await stage.events(card)) == before + 1
+        assert again.private == []

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.keeper.pace import DISCORD_PACE
 from tests.e2e.discord_stage import Stage, a_stage, run_in
 from tests.e2e.program import ROOT
 from tests.servers.discord_people import told
@@ -42,7 +41,7 @@ async def test_from_the_command_over_kill_nine_to_the_receipts(stage: Stage) -> 
     assert story.index("rita asked") < story.index("agent1.1") < story.index("voted") < story.index("alice approved")
     assert [run_in(each.text) for each in stage.whispers(stage.rita)] == [run_in(card.text)]
     assert len(stage.gaps()) >= 2
-    assert min(stage.gaps()) > DISCORD_PACE.edit * 0.9
+    assert min(stage.gaps()) > 1.9
 
 
 async def test_sigterm_ends_it_in_order_and_the_demos_card_goes_on_after_the_next_start(stage: Stage) -> None:
