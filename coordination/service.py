@@ -11,7 +11,7 @@ from typing import NoReturn
 from coordination.budget import NothingSpent, daily
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act, Refusal, judge
+from coordination.domain.approval import Act, Refusal
 from coordination.domain.canonical import digest as digest_of
 from coordination.domain.events import Exchange, RunEvent, Verdict
 from coordination.domain.person import Person
@@ -19,6 +19,7 @@ from coordination.domain.plan import Plan
 from coordination.domain.run import evolve, replay
 from coordination.domain.states import RunState
 from coordination.errors import ConflictError, IllegalTransition, RefusedError, RunNotFoundError
+from coordination.judging import judge_cancel, judge_plan, judge_word
 from coordination.knobs import RunProfile
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
@@ -131,7 +132,7 @@ class Coordinator:
         """Propose another agent's newest plan instead, as the next revision; it still needs its approvals."""
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = self._judge_plan(state, digest, by, Act.CHANGE)
+            refusal = judge_plan(state, digest, by, Act.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
             answer = state.ballot.newest().get(agent)
@@ -157,7 +158,7 @@ class Coordinator:
         """Stop the run; during execution the call under way ends and the rest is skipped."""
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = self._judge_cancel(state, by)
+            refusal = judge_cancel(state, by, self._clock.now())
             return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_WORDS])
 
         return await self._act(run, by, Act.CANCEL, propose)
@@ -171,13 +172,11 @@ class Coordinator:
         """
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            if not isinstance(state, s.NeedsHuman) or state.unknown.index != index:
-                return Refusal.NOTHING_TO_RESOLVE
-            if attempt not in (None, state.attempt):
-                return Refusal.NOTHING_TO_RESOLVE
-            refusal = self._judge(state.plan, state.request.requester, (), by, Act.RESOLVE)
+            refusal = judge_word(state, index, attempt, by, self._clock.now())
+            if refusal is not None or not isinstance(state, s.NeedsHuman):
+                return refusal or Refusal.NOTHING_TO_RESOLVE
             valid_until = self._clock.now() + timedelta(seconds=state.plan.policy.expires_after)
-            return refusal or e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
+            return e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
 
         return await self._act(run, by, Act.RESOLVE, propose)
 
@@ -209,7 +208,7 @@ class Coordinator:
 
     async def _decide(self, run: str, digest: str, by: Person, act: Act, make: Callable[[str], RunEvent]) -> RunState:
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = self._judge_plan(state, digest, by, act)
+            refusal = judge_plan(state, digest, by, act, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
             return make(state.plan.digest)
@@ -260,39 +259,6 @@ class Coordinator:
         if state is None or (tenant is not None and state.request.tenant != tenant):
             raise RunNotFoundError(run)
         return state, records[-1].seq
-
-    def _judge_plan(self, state: RunState, digest: str, by: Person, act: Act) -> Refusal | None:
-        if isinstance(state, s.Expired):
-            return Refusal.EXPIRED
-        if not isinstance(state, s.AwaitingDecision):
-            is_decided = isinstance(state, s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected)
-            return Refusal.ALREADY_DECIDED if is_decided else Refusal.NOTHING_TO_DECIDE
-        if len(digest) < 8 or not state.plan.digest.startswith(digest.lower()):
-            return Refusal.STALE_PLAN
-        return self._judge(state.plan, state.request.requester, state.approvals, by, act)
-
-    def _judge_cancel(self, state: RunState, by: Person) -> Refusal | None:
-        if isinstance(state, s.Ended | s.NeedsHuman | s.Reporting):
-            return Refusal.NOTHING_TO_CANCEL
-        requester = state.request.requester
-        if isinstance(state, s.AwaitingDecision | s.Executing):
-            if isinstance(state, s.Executing) and state.stopped_by is not None:
-                return Refusal.NOTHING_TO_CANCEL
-            return self._judge(state.plan, requester, (), by, Act.CANCEL)
-        return None if by.is_same_as(requester) or by.is_admin else Refusal.NOT_YOURS
-
-    def _judge(
-        self, plan: Plan, requester: Person, approvals: Sequence[Person], by: Person, act: Act
-    ) -> Refusal | None:
-        return judge(
-            plan.policy,
-            act,
-            by=by,
-            requester=requester,
-            approvals=approvals,
-            at=self._clock.now(),
-            expires_at=plan.expires_at,
-        )
 
 
 def job_for(run: str, before: RunState, after: RunState) -> Job | None:

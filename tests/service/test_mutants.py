@@ -40,9 +40,9 @@ MUTANTS = [
     ),
     Mutant(
         "an approval of a stale revision counts",
-        "service.py",
-        "        if len(digest) < 8 or not state.plan.digest.startswith(digest.lower()):\n"
-        "            return Refusal.STALE_PLAN\n",
+        "judging.py",
+        "    if len(digest) < _SHORTEST_DIGEST or not state.plan.digest.startswith(digest.lower()):\n"
+        "        return Refusal.STALE_PLAN\n",
         "",
         (MACHINE,),
     ),
@@ -97,6 +97,13 @@ MUTANTS = [
         "before, seq = await self._read(run, None)\n"
         "            by = __import__('dataclasses').replace(by, tenant=before.request.tenant)",
         (MACHINE,),
+    ),
+    Mutant(
+        "a word about one doubt settles a later one",
+        "judging.py",
+        " or attempt not in (None, state.attempt)",
+        "",
+        (STORY,),
     ),
     Mutant(
         "the rest runs after a failure",
