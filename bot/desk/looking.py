@@ -91,7 +91,8 @@ class Looking:
         for each in found:
             state = await self.coordinator.state(each.run, by.tenant)
             policy = state.plan.policy if isinstance(state, AwaitingDecision) else None
-            if policy is not None and (policy.roles or policy.users) and policy.names(by):
+            is_own = each.requester == by.id and policy is not None and not policy.allow_requester
+            if policy is not None and (policy.roles or policy.users) and policy.names(by) and not is_own:
                 theirs.append(each)
         return theirs[:_LISTED]
 

@@ -36,12 +36,10 @@ def pages_of(view: RunView, now: datetime, words: Words) -> tuple[Card, ...]:
             quoted(plan.text),
             Paragraph(lines=(approvers(plan.policy, words), words.line("decide.digest", digest=plan.digest))),
         ),
+        footer=(),
         attachments=files,
     )
-    rest = [
-        replace(first, sections=(CallList(calls=tuple(calls)),), footer=())
-        for calls in _grouped(call_items(plan, words))
-    ]
+    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan, words))]
     return (first, *rest)
 
 

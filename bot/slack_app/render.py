@@ -53,6 +53,7 @@ _MARGIN = 700
 """Kept free for the notice about files and for what counting differently may cost."""
 
 _PROSE_BESIDE_CALLS = 1_500
+_PROSE_BELOW_CALLS = 4_000
 _PROSE = 7_000
 _ROW = 400
 
@@ -110,7 +111,7 @@ def rendered(
     if fitted.hidden:
         if not card.attachments:
             raise CardTooLarge
-        notice = [_notice(fitted.hidden, files, words)]
+        notice = [_notice(fitted.hidden, files, words) if ids is not None else _elsewhere(fitted.hidden, words)]
     if needs_files:
         buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
     actions = actions_of(buttons, card.menu, ids, words)
@@ -164,6 +165,7 @@ def _sections(card: Card, words: Words) -> tuple[list[Block], list[Block]]:
     is_after = False
     for section in card.sections:
         if isinstance(section, CallList):
+            left = _PROSE_BELOW_CALLS if has_calls and not is_after else left
             is_after = True
             continue
         block, taken = _section(section, left, words)
@@ -221,6 +223,13 @@ def _tasks(rows: Sequence[StatusRow], words: Words) -> Block | None:
             task["details"] = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
         tasks.append(task)
     return {"type": "plan", "title": words.say("slack.agents"), "tasks": tasks} if tasks else None
+
+
+def _elsewhere(hidden: int, words: Words) -> Block:
+    """Where the rest stands, on a message that nobody decides on."""
+    text = words.say("slack.files.elsewhere", number=words.number(hidden))
+    said: Block = {"type": "text", "text": text, "style": {"bold": True}}
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [said]}]}
 
 
 def _notice(hidden: int, files: Attached | NotAttached, words: Words) -> Block:

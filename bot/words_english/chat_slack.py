@@ -13,6 +13,9 @@ SLACK = {
     "slack.files.pending": (
         "This plan is too long for a message. It can be approved as soon as its files are in the thread."
     ),
+    "slack.files.elsewhere": (
+        "Too long for a message: {number} characters of this stand only in plan.md, in the thread of the run's card."
+    ),
     "slack.files.failed": (
         "This plan can't be approved here: it is too long for a message, and its files could not be attached. {reason}"
     ),
@@ -30,7 +33,7 @@ SLACK = {
     "slack.modal.details.page": "Page {number} of {pages}",
     "slack.page.next": "Next page",
     "slack.page.back": "Previous page",
-    "slack.ask.started": "Got it. The card comes here.",
+    "slack.ask.started": "Got it. The card comes here, or I say why not.",
     "slack.ask.not_here": (
         "I'm not in this channel, so I can't post here. Somebody who is: type /invite and my name, then ask again."
     ),

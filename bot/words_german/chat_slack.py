@@ -13,6 +13,9 @@ SLACK = {
     "slack.files.pending": (
         "Dieser Plan ist zu lang für eine Nachricht. Er lässt sich freigeben, sobald seine Dateien im Thread sind."
     ),
+    "slack.files.elsewhere": (
+        "Zu lang für eine Nachricht: {number} Zeichen davon stehen nur in plan.md, im Thread der Karte des Laufs."
+    ),
     "slack.files.failed": (
         "Dieser Plan lässt sich hier nicht freigeben: Er ist zu lang für eine Nachricht, und seine Dateien ließen sich "
         "nicht anhängen. {reason}"
@@ -31,7 +34,7 @@ SLACK = {
     "slack.modal.details.page": "Seite {number} von {pages}",
     "slack.page.next": "Nächste Seite",
     "slack.page.back": "Vorige Seite",
-    "slack.ask.started": "Verstanden. Die Karte kommt hierher.",
+    "slack.ask.started": "Verstanden. Die Karte kommt hierher, oder ich sage, warum nicht.",
     "slack.ask.not_here": (
         "Ich bin nicht in diesem Channel, also kann ich hier nichts posten. Jemand, der drin ist, muss /invite und meinen "
         "Namen tippen; frag danach noch einmal."

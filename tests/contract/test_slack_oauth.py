@@ -1,13 +1,9 @@
 """Many workspaces install the app themselves; each install is asked for once, and what is revoked is gone at once."""
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
 
 from bot.slack_app.app import opened_slack
@@ -17,44 +13,12 @@ from bot.surface import Place, PlaceForbidden
 from coordination.errors import ConfigError
 from tests.contract.slack_desk import SmallDesk, note
 from tests.contract.slack_stage import SECRET, Stage, a_team
+from tests.servers.slack_browser import Browser
 from tests.servers.slack_people import HttpLine
 from tests.servers.slack_server import SlackServer, slack_serving
 
 # slack_sdk 3.47 sends the client's id and secret with what aiohttp 3.14 calls its old way.
 pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
-
-
-@dataclass
-class Browser:
-    """Somebody who installs the app."""
-
-    address: str
-
-    async def begin(self) -> tuple[str, str]:
-        """The state and the cookie that the install page gives."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.address}/slack/install") as answer:
-            page, cookie = await answer.text(), answer.headers["Set-Cookie"]
-        match = re.search(r'href="([^"]*/authorize[^"]*)"', page)
-        assert match is not None
-        asked = parse_qs(urlsplit(match[1].replace("&amp;", "&")).query)
-        assert "HttpOnly" in cookie
-        assert "Secure" in cookie
-        assert set(asked["scope"][0].split(",")) >= {"commands", "chat:write"}
-        return asked["state"][0], cookie.partition(";")[0]
-
-    async def come_back(self, code: str, state: str, cookie: str) -> int:
-        """The status of the page that Slack sends people back to."""
-        headers = {"Cookie": cookie} if cookie else {}
-        address = f"{self.address}/slack/oauth_redirect"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(address, params={"code": code, "state": state}, headers=headers) as answer,
-        ):
-            return answer.status
-
-    async def install(self, code: str) -> None:
-        state, cookie = await self.begin()
-        assert await self.come_back(code, state, cookie) == 200
 
 
 @asynccontextmanager

@@ -223,3 +223,16 @@ def test_any_prose_fits(title: str, lines: list[str]) -> None:
     message = rendered(card)
     assert complaints(message.blocks) == []
     assert "<" not in message.text
+
+
+def test_what_a_private_answer_can_not_hold_is_said_to_be_in_the_thread_of_the_card() -> None:
+    message = rendered(card_of(waiting(a_call("post_notice", body="x" * 30_000))))
+    assert "only in plan.md, in the thread of the run's card" in json.dumps(message.blocks)
+    assert "can be approved" not in json.dumps(message.blocks)
+
+
+def test_what_stands_below_the_calls_has_its_own_room() -> None:
+    card = card_of(waiting(a_call("post_notice", body="x" * 3_000)))
+    rounds = Paragraph(lines=tuple((Span(f"agent{number} voted agent1"),) for number in range(20)))
+    message = rendered(replace(card, sections=(*card.sections, rounds)))
+    assert "agent19 voted agent1" in json.dumps(message.blocks)

@@ -68,6 +68,12 @@ class Stage:
         if not (self.folder / "configs").exists():
             write_configs(self.folder / "configs", self.journal)
 
+    @property
+    def root(self) -> str:
+        """Where browsers find the bot."""
+        assert isinstance(self.line, HttpLine)
+        return self.line.address.removesuffix("/slack/events")
+
     def somebody(self, name: str, team: int = 0) -> Somebody:
         """A person, by the name that others know them by."""
         return Somebody(self.server, self.line, self.server.teams[team], f"U{name.upper()}", name)
@@ -159,7 +165,7 @@ class Stage:
 
     async def shows(self, card: Message, *texts: str, seconds: float = 15) -> Message:
         """Wait until the card says so."""
-        await self.server.until(lambda: all(text in card.text for text in texts), seconds)
+        await self.server.until(lambda: all(text in self.plain(card) for text in texts), seconds)
         return card
 
     async def ends(self, card: Message, how: str) -> Message:
@@ -197,10 +203,10 @@ class Stage:
     # --- what can be seen ---------------------------------------------------------------------------------------------
 
     async def whispered(self, before: int) -> str:
-        """The newest private answer, once there are more than `before`."""
+        """The next private answer after so many."""
         await self.server.until(lambda: len(self.server.whispers) > before)
-        newest = self.server.whispers[-1]
-        return said_in(newest.get("blocks")) or str(newest["text"])
+        answer = self.server.whispers[before]
+        return said_in(answer.get("blocks")) or str(answer["text"])
 
     def cards(self, channel: str = "C1") -> list[Message]:
         """The public messages of the bot in the channel, oldest first."""

@@ -1,11 +1,14 @@
 """`massgen-bot slack` as it is: a process of its own, killed and started again, at its own pace."""
 
+import asyncio
+import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.slack_stage import Stage, a_stage, run_in
+from tests.servers.slack_browser import Browser
 
 
 @pytest.fixture
@@ -37,3 +40,56 @@ async def test_from_the_command_over_kill_nine_to_the_receipts_by_socket(stage: 
     assert story.index("rita asked") < story.index("agent1.1") < story.index("voted") < story.index("alice approved")
     assert [run_in(stage.plain(each)) for each in stage.direct("rita")] == [run_in(card.text)]
     assert len(card.versions) >= 3
+
+
+async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_over_kill_nine(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, "T1", "T2") as stage:
+        server = stage.server
+        server.watches_rate = True
+        async with stage.process("oauth") as process:
+            await Browser(stage.root).install("code-T1")
+            await Browser(stage.root).install("code-T2")
+            card = await stage.shows(await stage.asks("Tell everyone", "calm"), "Decide")
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        async with stage.process("oauth") as process:
+            stranger, before = stage.somebody("alice", team=1), len(server.whispers)
+            await stage.line.send("interaction", stranger.click_on(card, card.element("approve")))
+            assert "no such button" in await stage.whispered(before)
+            await stage.clicks("alice", card, "approve")
+            await stage.ends(card, "Done")
+            await server.until(lambda: stage.direct("rita"))
+            for event in ({"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["UBOTT1"]}}):
+                await stage.line.send("event", stage.somebody("ada").event(event))
+            assert "not installed in your workspace" in await stage.told("rita", "help")
+            await stranger.command("history")
+            assert "There are none" in await stage.whispered(before + 2)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(10):
+                assert await process.wait() == 0
+        assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+        assert stage.cards() == [card]
+
+
+async def test_two_processes_on_one_database_decide_once_and_one_goes_on_when_the_other_ends(stage: Stage) -> None:
+    server = stage.server
+    async with stage.process() as process, stage.bot():
+        assert len(server.sockets) == 2
+        card = await stage.planned()
+        whispers, approve = len(server.whispers), card.element("approve")
+        async with asyncio.TaskGroup() as group:
+            for number in range(50):
+                click = stage.somebody(f"ops{number % 25}").click_on(card, approve)
+                group.create_task(stage.line.send("interaction", click))
+        await server.until(lambda: len(server.whispers) == whispers + 49)
+        await stage.ends(card, "Done")
+        assert len(stage.writes()) == 2
+        slow = await stage.asks("Tell nobody", "calm")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        await stage.shows(slow, "Decide", seconds=30)
+        await stage.clicks("alice", slow, "approve")
+        await stage.ends(slow, "Done")
+        assert len(stage.writes()) == 4
+        assert stage.cards() == [card, slow]
