@@ -50,7 +50,7 @@ class DiscordClient(discord.AutoShardedClient):
         self.words = words
         self._clicks = Clicks(self._open_desk, words)
         self._requests = Requests(self._open_desk, words)
-        self._mentions = Mentions(self, self._open_desk, self.surface)
+        self._mentions = Mentions(self, self._open_desk, self.surface, words)
         add_commands(self.tree, self._requests, self._open_desk, words)
 
     def _open_desk(self) -> Desk:

@@ -318,6 +318,20 @@ async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
     assert message.id != place.thread
 
 
+async def test_whoever_goes_on_while_the_desk_does_not_serve_is_told_in_private(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+) -> None:
+    place = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
+    desk.threads[place.thread] = "7Q4K"
+    desk.error = StorageError("The database is locked; ask the operator.")
+    await rita.writes("elsewhere", mentions_bot=True)
+    await rita.writes("go on", place.thread, mentions_bot=True)
+    await server.until(lambda: rita.id in server.private_channels)
+    await server.until(lambda: server.in_channel(server.private_channels[rita.id]))
+    (word,) = server.in_channel(server.private_channels[rita.id])
+    assert "The database is locked" in word.text
+
+
 async def test_a_run_that_is_asked_for_in_a_thread_lives_there(
     server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
 ) -> None:

@@ -156,6 +156,15 @@ async def test_a_server_sees_only_what_the_operator_allows_it(stage: Stage) -> N
         await stage.shows(own, "Planning")
 
 
+async def test_stories_are_told_only_where_the_operator_wants_them(stage: Stage) -> None:
+    async with stage.bot(MASSGEN_BOT_THREADS="no"):
+        card = await stage.planned()
+        await stage.alice.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+        await stage.server.until(lambda: stage.whispers(stage.rita))
+    assert stage.server.threads == {}
+
+
 async def test_a_message_becomes_a_run(stage: Stage) -> None:
     async with stage.bot():
         message = await stage.mallory.writes("the water is off on Tuesday")
