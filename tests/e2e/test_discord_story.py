@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,28 @@ async def test_a_bot_that_speaks_german_does_so_on_cards_and_in_private(stage: S
         assert card.labels[:2] == [GERMAN.say("button.approve", count=2), GERMAN.say("button.reject")]
         refused = await stage.rita.clicks(card, GERMAN.say("button.approve", count=2))
         assert "jemand anderes" in await refusal(stage.server, refused)
+
+
+async def test_runs_at_once_on_two_servers_keep_to_their_own_cards(stage: Stage) -> None:
+    server = stage.server
+    guilds = [server.guild, server.add_guild("elsewhere")]
+    askers = [Someone(server, f"asker{number}", guilds[number % 2]) for number in range(6)]
+    deciders = [Someone(server, "lead", guild, roles=("ops",)) for guild in guilds]
+    async with stage.bot():
+        used = [await each.types("massgen", prompt=f"for {each.name}") for each in askers]
+        runs = [run_in(await told(server, each)) for each in used]
+        for number, run in enumerate(runs):
+            await server.until(partial(stage.cards, run, askers[number].home))
+            (card,) = stage.cards(run, askers[number].home)
+            await stage.shows(card, "Decide", f"for asker{number}")
+            await deciders[number % 2].clicks(card, "Approve")
+        for number, run in enumerate(runs):
+            (card,) = stage.cards(run, askers[number].home)
+            await stage.ends(card, "Done")
+            await server.until(partial(stage.whispers, askers[number]))
+    assert len(set(runs)) == 6
+    wanted = [f"{prefix}for asker{number}" for number in range(6) for prefix in ("", "again: ")]
+    assert sorted(stage.writes()) == sorted(wanted)
 
 
 async def test_fifty_clicks_at_once_are_one_decision(stage: Stage) -> None:
