@@ -25,7 +25,7 @@ def plain_text(line: Line) -> str:
 def _piece(piece: Piece, room: int) -> tuple[str, int]:
     match piece:
         case Span(style="bold"):
-            return fitted(piece.text, room, lambda text: f"**{escaped(text)}**" if text.strip() else escaped(text))
+            return fitted(piece.text, room, _bold)
         case Span(style="code"):
             return fitted(piece.text, room, inline_code)
         case Span():
@@ -37,6 +37,15 @@ def _piece(piece: Piece, room: int) -> tuple[str, int]:
             return _whole(_moment(piece), room)
         case _:
             assert_never(piece)
+
+
+def _bold(text: str) -> str:
+    """Spaces stay outside of the stars, within which they would make them stars."""
+    core = text.strip()
+    if not core:
+        return escaped(text)
+    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return f"{before}**{escaped(core)}**{after}"
 
 
 def _whole(text: str, room: int) -> tuple[str, int]:

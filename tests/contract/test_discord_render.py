@@ -255,8 +255,15 @@ def test_a_plan_without_files_of_its_own_is_whole_in_one_that_is_made_for_it() -
     assert "agent1  waiting  answered agent1.1" in working
 
 
-def test_people_are_named_and_never_linked() -> None:
+def test_bold_words_are_bold_whatever_spaces_they_bring() -> None:
+    card = Card(tone=Tone.DONE, status="Done", title=(), reference=(Span("agent1 ", "bold"), Span("voted")))
+    assert shown(render(card)) == "🟢 Done\n**agent1** voted"
+
+
+def test_people_are_named_and_linked_only_where_nothing_but_their_number_is_known() -> None:
     who = Who("77", "r_i_t_a")
+    numbers = (Who("77", "77"), Span(" "), Who("88", "88", "role"), Span(" "), Who("ops", "ops", "role"))
+    assert "\n<@77> <@&88> ops" in shown(render(Card(tone=Tone.DONE, status="Done", title=(), reference=numbers)))
     card = Card(tone=Tone.DONE, status="Done", title=(who,), reference=(Span("by "), who, Span(" at "), MOMENT))
     assert shown(render(card)) == "🟢 Done · r\\_i\\_t\\_a\nby r\\_i\\_t\\_a at <t:1795435200:f>"
 
