@@ -25,6 +25,8 @@ import threading
 import warnings
 from typing import NoReturn, TypedDict
 
+from coverage import Coverage
+
 LARGEST = 200_000
 """Bytes of one order."""
 
@@ -121,6 +123,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     gc.disable()
     load()
+    if (measuring := Coverage.current()) is not None:
+        measuring.save()  # Each fork goes on measuring, and has a file of its own for what it adds.
     gc.freeze()
     control.send(b"ready")
     order = child_of(control)
