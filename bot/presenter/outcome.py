@@ -44,7 +44,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
         "unknown.doubt",
         number=index + 1,
         total=len(state.plan.calls),
-        reason=one_line(state.unknown.reason, _REASON),
+        reason=one_line(state.unknown.reason, _REASON).rstrip("."),
     )
     late = words.line("unknown.late", result=one_line(state.late_result, _RESULT)) if state.late_result else ()
     here = target(view, state.plan, index)

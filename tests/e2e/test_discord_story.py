@@ -144,7 +144,7 @@ async def test_a_doubtful_call_waits_for_a_person_over_a_restart(stage: Stage) -
         assert "may destroy something" in await told(stage.server, question)
         assert stage.writes() == []
         await stage.alice.clicks(question.private[0], "Yes, approve")
-        await stage.shows(card, "Needs a person")
+        await stage.shows(card, "Needs a person", "went away before it answered.\n")
         assert len(stage.writes()) == 1
     async with stage.bot():
         assert card.labels == ["It happened", "It did not, run it", "Stop here"]
