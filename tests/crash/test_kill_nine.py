@@ -1,6 +1,7 @@
 """kill -9 at every point between the request and the report: nothing happens twice, nothing is lost, doubts are told."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Generator
@@ -39,7 +40,10 @@ class Nursery:
 def nursery() -> Generator[Nursery]:
     """A process that has imported everything."""
     command = [sys.executable, "-m", "tests.crash.nursery"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=unmeasured, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Nursery(process)
         finally:
