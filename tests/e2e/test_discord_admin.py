@@ -46,7 +46,7 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
 @pytest.mark.parametrize(
     ("said", "told_operator"),
     [
-        ({"MASSGEN_BOT_CONFIG": "opps"}, "MASSGEN_BOT_CONFIG names 'opps', but"),
+        ({"MASSGEN_BOT_CONFIG": "nosuch"}, "MASSGEN_BOT_CONFIG names 'nosuch', but"),
         ({"MASSGEN_BOT_CONFIGS": "nowhere"}, "nowhere has no configuration"),
         ({"MASSGEN_BOT_RUNS_AT_ONCE": "many"}, "must be a number"),
         ({"MASSGEN_BOT_THREADS": "maybe"}, "must be yes or no"),
