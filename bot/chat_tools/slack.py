@@ -1,6 +1,7 @@
 """`python -m bot.chat_tools.slack`: an MCP server on stdio whose tools read and write one Slack workspace.
 
-SLACK_BOT_TOKEN says which one. With SLACK_TEAM_ID, another workspace's token is refused at the start.
+SLACK_BOT_TOKEN says which one. If MASSGEN_BOT_TENANT, which names the workspace of a run, or SLACK_TEAM_ID says another
+one, the token is refused at the start.
 """
 
 import asyncio
@@ -129,11 +130,19 @@ async def serve(environ: Mapping[str, str]) -> int:
         team = _text(await api.read("auth.test"), "team_id")
     except ToolError as error:
         return _refuse(f"The token in SLACK_BOT_TOKEN is not good: {error}")
-    wanted = environ.get("SLACK_TEAM_ID", "")
-    if wanted and team != wanted:
-        return _refuse(f"The token in SLACK_BOT_TOKEN is of workspace {team}, and SLACK_TEAM_ID says {wanted}.")
+    for name, wanted in _workspaces_named(environ):
+        if team != wanted:
+            return _refuse(f"The token in SLACK_BOT_TOKEN is of workspace {team}, and {name} says {wanted}.")
     await server_of(Tools(api)).run_stdio_async()
     return 0
+
+
+def _workspaces_named(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The workspaces that the token must be of, and which variable says so."""
+    surface, _, rest = environ.get("MASSGEN_BOT_TENANT", "").partition(":")
+    team = rest.rpartition(":")[2] if surface == "slack" else ""
+    named = [("SLACK_TEAM_ID", environ.get("SLACK_TEAM_ID", "")), ("MASSGEN_BOT_TENANT", team)]
+    return [(name, team) for name, team in named if team]
 
 
 def main() -> None:

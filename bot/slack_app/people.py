@@ -58,7 +58,7 @@ class People:
         return Person(
             tenant=workspace.tenant,
             id=user,
-            name=(account.name if account else "") or called or user,
+            name=_told_apart((account.name if account else "") or called, user),
             roles=groups.get(user, ()),
             is_admin=is_named or (account is not None and account.is_admin),
         )
@@ -94,6 +94,11 @@ class People:
             _log.info("Slack tells nothing about groups: %s", error)
         self._groups[workspace.tenant] = (self.now(), groups)
         return groups
+
+
+def _told_apart(called: str, user: str) -> str:
+    """A name that is nobody else's. In Slack anybody may call themselves as others do, even by another one's id."""
+    return f"{called} ({user})" if called else user
 
 
 def _account_in(user: object) -> _Account:

@@ -38,7 +38,13 @@ async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> N
     await stage.server.until(lambda: stage.desk.done)
     assert stage.desk.done == [("ask", "UALICE", "post a summary & tell #general (C2)")]
     (_, by, (place, *_)) = stage.desk.asked[0]
-    assert (by.tenant, by.id, by.name, by.roles, by.is_admin) == ("slack:-:T1", "UALICE", "Alice", ("S1", "ops"), False)
+    assert (by.tenant, by.id, by.name, by.roles, by.is_admin) == (
+        "slack:-:T1",
+        "UALICE",
+        "Alice (UALICE)",
+        ("S1", "ops"),
+        False,
+    )
     assert place == stage.place()
     assert "Got it" in stage.server.whispers[0]["text"]
 
@@ -136,7 +142,7 @@ async def test_what_a_bot_wrote_is_no_order(stage: Stage) -> None:
 async def test_the_app_home_is_published_for_its_owner(stage: Stage) -> None:
     await stage.somebody("UBOB").opens_home()
     await stage.server.until(lambda: "UBOB" in stage.server.homes)
-    assert "Home of Bob" in str(stage.server.homes["UBOB"])
+    assert "Home of Bob (UBOB)" in str(stage.server.homes["UBOB"])
 
 
 async def test_a_yes_is_one_press_on_the_cards_message(stage: Stage) -> None:

@@ -125,7 +125,7 @@ async def program_of(server: SlackServer, **environ: str) -> AsyncGenerator[Clie
 
 
 async def test_the_program_serves_its_workspace(server: SlackServer) -> None:
-    async with program_of(server, SLACK_TEAM_ID="T1") as client:
+    async with program_of(server, SLACK_TEAM_ID="T1", MASSGEN_BOT_TENANT="slack:E1:T1") as client:
         assert not (await client.call_tool("post_message", {"channel": "C1", "text": "hello"})).is_error
     assert len(server.messages) == 1
 
@@ -148,7 +148,8 @@ async def test_a_write_without_an_answer_is_left_open(server: SlackServer) -> No
         ({}, "SLACK_BOT_TOKEN"),
         ({"SLACK_BOT_TOKEN": "xoxp-1"}, "xoxb-"),
         ({"SLACK_BOT_TOKEN": "xoxb-bad"}, "not good"),
-        ({"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_TEAM_ID": "T2"}, "T2"),
+        ({"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_TEAM_ID": "T2"}, "SLACK_TEAM_ID says T2"),
+        ({"SLACK_BOT_TOKEN": "xoxb-T1", "MASSGEN_BOT_TENANT": "slack:-:T2"}, "MASSGEN_BOT_TENANT says T2"),
     ],
 )
 async def test_a_token_that_is_not_the_workspaces_ends_the_program_with_a_sentence(

@@ -248,6 +248,12 @@ class Stage:
         lines = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
         return [str(line["arguments"].get("text", line["name"])) for line in lines]
 
+    def demo_writes(self) -> list[str]:
+        """The titles that the demo's board really got, in order."""
+        journal = self.folder / "notices.json.journal"
+        lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+        return [str(json.loads(line)["arguments"]["title"]) for line in lines]
+
     async def events(self, card: Message) -> list[RunEvent]:
         """What the log says of the card's run."""
         assert self.log is not None

@@ -102,11 +102,25 @@ async def test_administrators_say_who_approves_and_how_much_and_all_of_it_is_kep
     assert "set approvers" in kept
     assert "reset limits" in kept
     of_run = await stage.admin(f"audit {run_in(card.text)}")
-    assert of_run.index("rita asked") < of_run.index("alice") < of_run.index("bob approved")
+    assert of_run.index("rita (URITA) asked") < of_run.index("alice") < of_run.index("bob (UBOB) approved")
 
 
 async def test_nobody_else_administers_and_the_attempt_is_kept(stage: Stage) -> None:
     for text in ("config use two", "limits hourly=9999", "audit", "approvers &lt;@UMALLORY|mallory&gt;"):
         assert "Only administrators" in await stage.admin(text, who="mallory")
-    assert "mallory · refused config-use · two" in await stage.admin("audit")
+    assert "mallory (UMALLORY) · refused config-use · two" in await stage.admin("audit")
     assert "ops holds here" in await stage.admin("config show")
+
+
+async def test_nobody_decides_by_calling_themselves_like_an_approver(stage: Stage) -> None:
+    await stage.admin("approvers &lt;@UBOB|bob&gt;")
+    config = stage.folder / "configs" / "ops.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("{roles: [ops]}", "{users: [bob]}"), encoding="utf-8")
+    users = stage.server.teams[0].users
+    users["UMALLORY"]["profile"]["display_name"] = "UBOB"
+    users["UADA"]["profile"]["display_name"] = "bob"
+    card = await stage.planned()
+    assert "Only UBOB can decide" in await stage.refused("mallory", card, card.element("approve"))
+    await stage.admin("approvers reset")
+    card = await stage.planned()
+    assert "Only bob can decide" in await stage.refused("ada", card, card.element("approve"))

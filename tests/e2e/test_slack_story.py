@@ -47,7 +47,7 @@ async def test_a_message_is_planned_from_in_its_thread_and_a_direct_message_wher
     assert "The power is <off>, @alice (UALICE)" in stage.plain(card)
     await stage.clicks("alice", card, "approve")
     await stage.ends(card, "Done")
-    await stage.server.until(lambda: "alice approved" in stage.all_said("1690000000.000001"))
+    await stage.server.until(lambda: "alice (UALICE) approved" in stage.all_said("1690000000.000001"))
     assert len(stage.writes()) == 2
     await rita.direct("Tell nobody")
     card = await stage.shows(await stage.card(channel="DURITA", after=stage.direct("rita")), "Decide")
@@ -107,10 +107,13 @@ async def test_a_plan_that_nobody_decided_on_expires_after_a_reminder(stage: Sta
 async def test_a_run_is_stopped_by_its_button_by_slacks_own_stop_and_by_word(stage: Stage) -> None:
     rita = stage.somebody("rita")
     first = await stage.shows(await stage.asks(config="slow"), "Planning")
-    assert "rita, an approver or an administrator" in await stage.refused("mallory", first, first.element("cancel"))
+    assert "rita (URITA), an approver or an administrator" in await stage.refused(
+        "mallory", first, first.element("cancel")
+    )
     await stage.clicks("rita", first, "cancel")
     await stage.ends(first, "Cancelled")
     second = await stage.shows(await stage.asks(config="slow"), "Planning")
+    await stage.server.until(lambda: stage.story(second))
     event = {"type": "agent_session_stopped", "user": rita.id, "channel": "C1", "thread_ts": second.ts}
     await stage.line.send("event", rita.event(event))
     await stage.ends(second, "Cancelled")
@@ -153,8 +156,8 @@ async def test_whoever_may_not_decide_is_told_why_and_changes_nothing(stage: Sta
     (part,) = [each for each in stage.server.messages.values() if each.thread == card.ts][:1]
     assert "out of date" in await stage.refused("alice", part, approve)
     assert card.now == shown
-    refused = [each.by.name for each in await stage.events(card) if isinstance(each, e.ActionRefused)]
-    assert refused == ["rita", "mallory"]
+    refused = [each.by.id for each in await stage.events(card) if isinstance(each, e.ActionRefused)]
+    assert refused == ["URITA", "UMALLORY"]
     assert stage.writes() == []
 
 

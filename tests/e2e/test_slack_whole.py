@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.program import ROOT
 from tests.e2e.slack_stage import Stage, a_stage, run_in
 from tests.servers.slack_browser import Browser
 
@@ -17,29 +18,35 @@ async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
         yield stage
 
 
-async def test_from_the_command_over_kill_nine_to_the_receipts_by_socket(stage: Stage) -> None:
-    server = stage.server
+async def test_the_demo_goes_from_the_command_over_kill_nine_to_the_receipts_by_socket(stage: Stage) -> None:
+    server, prompt = stage.server, "Announce the street party on 12 June"
+    demo = {"MASSGEN_BOT_CONFIGS": str(ROOT / "configs"), "MASSGEN_BOT_CONFIG": "demo", "MASSGEN_BOT_DEMO_PACE": "1"}
     server.watches_rate = True
-    async with stage.process():
-        card = await stage.asks("Tell everyone", "calm")
+    async with stage.process(**demo):
+        card = await stage.asks(prompt)
         assert "Got it" in server.whispers[0]["text"]
         await stage.shows(card, "Decide")
         approve = card.element("approve")
         assert run_in(card.text) not in approve["value"]
-    assert stage.writes() == []
-    async with stage.process():
+        assert stage.demo_writes() == []
+    async with stage.process(**demo):
         await stage.clicks("alice", card, "approve")
         await stage.ends(card, "Done")
         await server.until(lambda: stage.direct("rita"))
-    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+    assert stage.demo_writes() == [prompt, f"Reminder: {prompt}"]
     assert "Approved by alice" in stage.plain(card)
-    assert card.text.count("✓") == 2
+    assert stage.plain(card).count("✓") == 2
     assert not card.has_any()
     assert stage.cards() == [card]
     story = stage.story(card)
-    assert story.index("rita asked") < story.index("agent1.1") < story.index("voted") < story.index("alice approved")
+    assert (
+        story.index("rita (URITA) asked")
+        < story.index("agent1.1")
+        < story.index("voted")
+        < story.index("alice (UALICE) approved")
+    )
     assert [run_in(stage.plain(each)) for each in stage.direct("rita")] == [run_in(card.text)]
-    assert len(card.versions) >= 3
+    assert len(card.versions) >= 4
 
 
 async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_over_kill_nine(tmp_path: Path) -> None:
@@ -49,7 +56,7 @@ async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_ove
         async with stage.process("oauth") as process:
             await Browser(stage.root).install("code-T1")
             await Browser(stage.root).install("code-T2")
-            card = await stage.shows(await stage.asks("Tell everyone", "calm"), "Decide")
+            card = await stage.shows(await stage.asks(), "Decide")
             process.send_signal(signal.SIGKILL)
             await process.wait()
         async with stage.process("oauth") as process:
