@@ -10,7 +10,6 @@ from bot.cards import Card, Verb
 from bot.presenter.card import card_for
 from bot.presenter.view import view_of
 from coordination.domain.run import Recorded
-from tests.builders import a_call
 from tests.contract.slack_desk import note
 from tests.contract.slack_stage import SECRET, Stage, a_stage
 from tests.servers.slack_people import HttpLine, SocketLine
@@ -187,14 +186,6 @@ async def test_details_come_in_pages(stage: Stage) -> None:
     assert stage.desk.done == []
 
 
-async def test_fifty_clicks_at_once_are_one_decision_and_forty_nine_answers(stage: Stage) -> None:
-    message, _ = await stage.card(DECIDE)
-    people = [stage.somebody("UALICE" if number % 2 else "UBOB") for number in range(50)]
-    await asyncio.gather(*(each.click(message, "approve") for each in people))
-    await stage.server.until(lambda: len(stage.server.whispers) == 49)
-    assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
-
-
 async def test_a_forged_or_stale_button_is_refused_in_private(stage: Stage) -> None:
     message, _ = await stage.card(DECIDE)
     element = message.element("approve")
@@ -237,27 +228,6 @@ async def test_a_database_that_is_gone_is_said_in_private_with_a_reference(stage
     answer = await stage.whispered()
     assert "database" in answer
     assert "ref" in answer
-
-
-async def test_a_long_plan_is_approvable_only_once_its_files_are_in_the_thread(stage: Stage) -> None:
-    card = card_of(waiting(a_call("post_notice", body="x" * 30_000)))
-    message, posted = await stage.card(card)
-    assert not any(block["type"] == "actions" and "approve" in str(block) for block in message.versions[0]["blocks"])
-    assert message.has("approve")
-    files = {each["name"]: each for each in stage.server.files.values()}
-    assert set(files) == {"plan.md", "plan.json"}
-    assert {each["thread"] for each in files.values()} == {posted.message}
-    assert b"x" * 30_000 in files["plan.md"]["content"]
-
-
-async def test_another_workspace_with_the_same_ids_is_another_tenant() -> None:
-    async with a_stage(teams=("T1", "T2")) as stage:
-        message, _ = await stage.card(DECIDE)
-        stranger = stage.somebody("UALICE", team=1)
-        await stranger.click(message, "approve")
-        assert "no such button" in await stage.whispered()
-        assert stage.desk.asked[-1][1].tenant == "slack:-:T2"
-        assert stage.desk.done == []
 
 
 async def test_a_workspace_that_never_installed_the_app_is_not_listened_to(stage: Stage) -> None:
@@ -325,15 +295,6 @@ async def test_an_envelope_sent_again_counts_once_and_a_new_connection_takes_ove
         await stage.server.until(lambda: stage.server.sockets)
         await stage.somebody().command("help")
         await stage.server.until(lambda: stage.desk.asked[-1][0] == "help")
-
-
-async def test_two_connections_share_the_events_and_decide_once() -> None:
-    async with a_stage("socket") as stage, stage.app.serving(stage.desk):
-        await stage.server.until(lambda: len(stage.server.sockets) == 2)
-        message, _ = await stage.card(DECIDE)
-        await asyncio.gather(*(stage.somebody().click(message, "approve") for _ in range(10)))
-        await stage.server.until(lambda: len(stage.server.whispers) == 9)
-        assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
 
 
 async def test_the_end_waits_for_what_was_begun() -> None:
