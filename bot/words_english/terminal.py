@@ -56,7 +56,7 @@ NEXT = {
         '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
         "      ask them\n"
         "  massgen-bot discord invite · massgen-bot slack manifest\n"
-        "      the same in your chat: docs/discord.md and docs/slack.md take you there in five minutes"
+        "      the same in your chat: see docs/discord.md and docs/slack.md"
     ),
 }
 

@@ -58,7 +58,7 @@ NEXT = {
         '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
         "      die Agenten fragen\n"
         "  massgen-bot discord invite · massgen-bot slack manifest\n"
-        "      dasselbe in deinem Chat: docs/discord.md und docs/slack.md führen in fünf Minuten hin"
+        "      dasselbe in deinem Chat: siehe docs/discord.md, docs/slack.md"
     ),
 }
 
