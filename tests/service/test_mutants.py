@@ -183,7 +183,8 @@ def test_the_suite_notices_a_seeded_mistake(mutant: Mutant, tmp_path: Path) -> N
 
 def _fails(folder: Path, suite: str) -> bool:
     """Whether tests fail, as opposed to not being found or not starting."""
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "hunt", "PYTHONPATH": str(folder)}
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = {**unmeasured, "HYPOTHESIS_PROFILE": "hunt", "PYTHONPATH": str(folder)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", suite],
         cwd=folder,
