@@ -1,11 +1,13 @@
 """No order of events executes an unapproved call, executes one twice, or loses a decision."""
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.service.run_machine import RunMachine
 
 
+@pytest.mark.unmeasured
 def test_no_order_of_events_breaks_the_promise() -> None:
     """Clickers, expiry, cancel, revisions, crashes and late results, in every order that the search finds."""
     run_state_machine_as_test(RunMachine, settings=settings(deadline=None, stateful_step_count=30))

@@ -207,6 +207,7 @@ def test_a_variable_that_is_no_text_is_named_and_not_shown() -> None:
     assert complaint_of(text, BYTES="can\udcffary").startswith("1: agents[0].id: found bytes in the variable BYTES")
 
 
+@pytest.mark.unmeasured
 def test_variables_can_not_blow_a_configuration_up() -> None:
     text = AGENT.replace("type", "system_prompt: " + repr("${BIG}" * 100) + ", type")
     assert "found variables of more than 1,000,000 characters in all" in complaint_of(text, BIG="x" * 100_000)
