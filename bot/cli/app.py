@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli import for_discord, slack
+from bot.cli import for_discord, slack, up
 from bot.cli.failing import keep_logs, reported
 from bot.cli.here import Here
 from bot.cli.language import words_here
@@ -278,3 +278,4 @@ def _export(name: RunName) -> int:
 
 for_discord.register(app, doctor, chat_tools, lambda: _here)
 slack.register(app, doctor, chat_tools, lambda: _here)
+up.register(app, lambda: _here)

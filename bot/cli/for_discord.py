@@ -18,6 +18,7 @@ from bot.presenter.visible import visible
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from bot.discord_app.program import OpenDesk
     from bot.surface import Desk, Surface
 
 _help = words_here().say
@@ -68,17 +69,27 @@ def run(here: Here) -> Exit:
 
 
 async def _serve(here: Here) -> None:
+    def open_desk(surface: "Surface") -> "AbstractAsyncContextManager[Desk]":
+        from bot.wiring.surfaces import open_desk
+
+        return open_desk(here.environ, here.parts(), [surface])
+
+    await serve_with(here, open_desk)
+
+
+async def serve_with(here: Here, open_desk: "OpenDesk") -> None:
+    """Serve Discord until SIGTERM or Ctrl-C, with a desk that is opened once Discord takes the token.
+
+    Raises:
+        ConfigError: what the operator set is wrong, or Discord does not take it.
+        StorageError: the database can't be used.
+    """
     from bot.discord_app.program import run_bot
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-
-    def open_desk(surface: "Surface") -> "AbstractAsyncContextManager[Desk]":
-        from bot.wiring.surfaces import open_desk
-
-        return open_desk(here.environ, here.parts(), [surface])
 
     def tell(name: str, port: int) -> None:
         here.complain(here.words.say("discord.ready", name=visible(name)))

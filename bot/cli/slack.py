@@ -4,8 +4,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from bot.cli.here import Here
 from bot.cli.language import words_here
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
+
+if TYPE_CHECKING:
+    from bot.surface import Desk, Surface
 
 _help = words_here().say
 
@@ -90,19 +94,31 @@ def serve(here: Here) -> Exit:
 
 
 async def _serve(here: Here) -> None:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    async with served(here):
+        await ending.wait()
+
+
+@asynccontextmanager
+async def served(here: Here, *, beside: "Sequence[Surface]" = ()) -> AsyncGenerator["Desk"]:
+    """Slack, served until the context ends, by a desk that other chats turn to as well.
+
+    Raises:
+        ConfigError: what the operator set is wrong, or Slack does not take it.
+        StorageError: the database can't be used.
+    """
     from bot.slack_app.app import opened_slack
     from bot.slack_app.settings import slack_settings
     from bot.wiring.application import database_url
     from bot.wiring.surfaces import open_desk
 
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
     async with (
         opened_slack(slack_settings(here.environ), database_url(here.environ), here.words) as app,
-        open_desk(here.environ, here.parts(), [app.surface]) as desk,
+        open_desk(here.environ, here.parts(), [*beside, app.surface]) as desk,
         app.serving(desk) as address,
     ):
         here.complain(here.words.say("slack.ready_at" if address else "slack.ready", address=address))
-        await ending.wait()
+        yield desk

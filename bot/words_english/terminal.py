@@ -167,6 +167,8 @@ HELP = {
     "help.models": "List the backend types: what is installed, and for which there is a key.",
     "help.try": "Ask each for one word; this may cost a fraction of a cent.",
     "help.models_config": "Ask the models of this configuration instead of one for each key.",
+    "help.up": "Serve every chat whose variables are set, Discord and Slack, in one process, until SIGTERM.",
+    "up.no_chat": "No chat is set: put the token of a bot into DISCORD_BOT_TOKEN or SLACK_BOT_TOKEN; docs/chat.md leads to both.",
     "help.worker": "Carry out what runs are waiting for, until SIGTERM.",
     "help.until_idle": "End when no run can go on without a person.",
     "help.migrate": "Make the database's tables, or bring older ones up to date.",

@@ -177,6 +177,11 @@ HELP = {
     "help.models": "Die Arten von Modellen auflisten: was installiert ist und wofür ein Schlüssel da ist.",
     "help.try": "Jedes um ein Wort bitten; das kann den Bruchteil eines Cents kosten.",
     "help.models_config": "Die Modelle dieser Konfiguration fragen statt eines je Schlüssel.",
+    "help.up": "Jeden Chat bedienen, dessen Variablen gesetzt sind, Discord und Slack, in einem Prozess, bis SIGTERM kommt.",
+    "up.no_chat": (
+        "Es ist kein Chat gesetzt: das Token eines Bots gehört in DISCORD_BOT_TOKEN oder SLACK_BOT_TOKEN; docs/chat.md "
+        "führt zu beiden."
+    ),
     "help.worker": "Ausführen, worauf Läufe warten, bis SIGTERM kommt.",
     "help.until_idle": "Aufhören, wenn kein Lauf mehr ohne einen Menschen weiterkommt.",
     "help.migrate": "Die Tabellen der Datenbank anlegen oder ältere auf den neuesten Stand bringen.",

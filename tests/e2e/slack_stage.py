@@ -128,11 +128,13 @@ class Stage:
         return Overrides(clock=self.clock, log=keep, pace=hurry)
 
     @asynccontextmanager
-    async def process(self, kind: str = "socket", **environ: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    async def process(
+        self, kind: str = "socket", command: str = "slack", **environ: str
+    ) -> AsyncGenerator[asyncio.subprocess.Process]:
         """`massgen-bot slack` as it is; killed when the context closes, unless it has ended."""
         before = len(self.server.sockets)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "slack",
+            sys.executable, "-m", "bot", command,
             cwd=ROOT, env=self.environ(kind, **environ), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
