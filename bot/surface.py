@@ -57,12 +57,17 @@ class CardTooLarge(Exception):
 
 
 class Surface(Protocol):
-    """The vendor's side, for the keeper. Every method may raise the four errors above; nothing else is expected."""
+    """The vendor's side, for the keeper. Every method may raise the four errors above; nothing else is expected.
+
+    Attributes:
+        posts_once: whether posting with the same `once` again, within a minute, leads to the message that stands.
+    """
 
     name: Literal["discord", "slack"]
+    posts_once: bool
 
-    async def post(self, place: Place, card: Card, ids: "ButtonIds") -> Posted:
-        """Post a card as a new message. `ids` gives each button and menu its opaque id."""
+    async def post(self, place: Place, card: Card, ids: "ButtonIds", *, once: str = "") -> Posted:
+        """Post a card as a new message. `ids` gives each button and menu its opaque id; `once` names the message."""
         ...
 
     async def edit(self, posted: Posted, card: Card, ids: "ButtonIds") -> None:

@@ -1,6 +1,7 @@
 """Discord as the keeper sees it. Nothing but ids is remembered, so that a restarted bot can edit its old messages."""
 
 import asyncio
+import hashlib
 import io
 import secrets
 from collections.abc import Awaitable, Callable
@@ -37,19 +38,20 @@ class DiscordSurface:
     """Fits `bot.surface.Surface`."""
 
     name: Literal["discord", "slack"] = SURFACE
+    posts_once = True
 
     def __init__(self, client: discord.Client, words: Words = ENGLISH) -> None:
         """The client must be logged in before the first message; it need not be connected."""
         self._client = client
         self._words = words
 
-    async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
+    async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
         """Post a card. The same request sent again, because no answer came, makes no second message."""
-        return await self._send(place, render(card, ids, self._words))
+        return await self._send(place, render(card, ids, self._words), _nonce(once))
 
     async def say(self, place: Place, card: Card) -> Posted:
         """Post a card without buttons."""
-        return await self._send(place, render(card, None, self._words))
+        return await self._send(place, render(card, None, self._words), _nonce())
 
     async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
         """Edit by ids alone: an interaction's token would be dead after a quarter of an hour."""
@@ -106,9 +108,8 @@ class DiscordSurface:
 
         await self._try(place, tell)
 
-    async def _send(self, place: Place, rendered: Rendered) -> Posted:
+    async def _send(self, place: Place, rendered: Rendered, nonce: str) -> Posted:
         channel = self._channel(place)
-        nonce = _nonce()
 
         async def send() -> discord.Message:
             files = files_of(rendered.files)
@@ -166,5 +167,6 @@ def guild_of(tenant: str) -> str:
     return guild if surface == SURFACE else ""
 
 
-def _nonce() -> str:
-    return secrets.token_hex(limits.NONCE // 2)
+def _nonce(once: str = "") -> str:
+    """The same for the same; without anything, one that never was."""
+    return hashlib.sha256(once.encode()).hexdigest()[: limits.NONCE] if once else secrets.token_hex(limits.NONCE // 2)

@@ -11,6 +11,7 @@ from bot.presenter.view import RunView
 from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, Posted
 from coordination.ports.desk import CardRecord
 
+_SAME = timedelta(seconds=60)
 _REPOST = timedelta(seconds=60)
 
 
@@ -35,7 +36,7 @@ class Showing:
         """
         frame = self.frame(view)
         if not card.message:
-            return await self._post(await self._fresh(card), view)
+            return await self._begin(card, view)
         if card.shown == frame.fingerprint or self.patience(card) > 0:
             return card
         if self._is_old(card):
@@ -85,6 +86,21 @@ class Showing:
             self._sent(card)
         return await self.tools.saved(card, replace(card, shown=frame.fingerprint))
 
+    async def _begin(self, card: CardRecord, view: RunView) -> CardRecord:
+        """The first post of this attempt, unless ids were issued for it: then there may be one already.
+
+        A product that can tell says which message that is, and it may show an older frame. Of another product's
+        message, if it stands, the buttons must not count.
+        """
+        issued = await self.tools.store.issued(card)
+        if not issued:
+            return await self._post(card, view)
+        is_recent = self.tools.clock.now() - max(each.issued_at for each in issued) < _SAME
+        if not (is_recent and self.tools.surface.posts_once):
+            return await self._post(await self._next(card), view)
+        card = await self._post(card, view)
+        return await self.tools.saved(card, replace(card, shown=""))
+
     async def _post(self, card: CardRecord, view: RunView) -> CardRecord:
         """Post this attempt, and remember where it stands."""
         frame = self.frame(view)
@@ -107,23 +123,19 @@ class Showing:
     async def _placed(self, card: CardRecord, frame: Frame, ids: IssuedIds) -> Posted:
         """Post in the thread, or in its channel if the thread is gone."""
         try:
-            return await self.tools.surface.post(place_of(card), frame.card, ids)
+            return await self.tools.surface.post(place_of(card), frame.card, ids, once=f"{card.run}:{card.attempt}")
         except MessageGone:
             if not card.thread:
                 raise NowhereToShow from None
         card = await self.tools.saved(card, replace(card, thread=""))
         try:
-            return await self.tools.surface.post(place_of(card), frame.card, ids)
+            return await self.tools.surface.post(place_of(card), frame.card, ids, once=f"{card.run}:{card.attempt}")
         except MessageGone:
             raise NowhereToShow from None
 
     def _shortened(self, frame: Frame) -> Frame:
         self._too_large.add(frame.fingerprint)
         return without_plan(frame, self.tools.words)
-
-    async def _fresh(self, card: CardRecord) -> CardRecord:
-        """Ids that were issued may be on a message whose post was never confirmed: that one must not count."""
-        return await self._next(card) if await self.tools.store.issued(card) else card
 
     async def _next(self, card: CardRecord) -> CardRecord:
         return await self.tools.store.superseded(card, self.tools.clock.now())

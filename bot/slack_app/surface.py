@@ -42,6 +42,7 @@ class SlackSurface:
     """Slack's side, for the keeper."""
 
     name: Literal["discord", "slack"] = "slack"
+    posts_once = False
 
     def __init__(self, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH) -> None:
         """Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
@@ -51,8 +52,9 @@ class SlackSurface:
         self._attached: OrderedDict[str, Attached] = OrderedDict()
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
-    async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
+    async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
+        del once
         message = rendered(card, ids, words=self._words)
         posted = await self._post(place, message)
         if message.needs_files:

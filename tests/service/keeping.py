@@ -69,12 +69,16 @@ class FakeSurface:
     always: Callable[[str, Card], Exception | None] = lambda kind, card: None
     hold: asyncio.Event | None = None
     posts: int = 0
+    posts_once: bool = False
+    by_name: dict[str, str] = field(default_factory=dict[str, str])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def post(self, place: Place, card: Card, ids: ButtonIds) -> Posted:
+    async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
         fault = await self._begin("post", card)
+        if self.posts_once and once in self.by_name:
+            return Posted(place=place, message=self.by_name[once])
         self.posts += 1
-        name = f"m{self.posts}"
+        name = self.by_name[once] = f"m{self.posts}"
         self.messages[name] = Message(place=place, card=card, ids=_issued(card, ids))
         await self._end(fault)
         return Posted(place=place, message=name)

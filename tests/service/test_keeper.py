@@ -99,6 +99,19 @@ async def test_a_post_whose_answer_was_lost_leaves_a_message_whose_buttons_are_o
     assert not set(ghost.ids.values()) & set(card.ids.values())
 
 
+async def test_where_the_product_knows_a_post_again_a_lost_answer_makes_no_second_message() -> None:
+    stage = Stage(surface=FakeSurface(posts_once=True, faults={"post": ["lost"]}))
+    await stage.ask(recorded(argued(POST)[:2]))
+    async with stage.keeping():
+        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+        await stage.add(RUN, *argued(POST, REMOVE)[2:], proposed(POST, REMOVE))
+        await stage.until_told(RUN)
+    assert list(stage.surface.messages) == ["m1"]
+    shown = stage.surface.newest
+    assert shown.card.status == "Decide"
+    assert stage.store.buttons[shown.ids[Verb.APPROVE]].attempt == stage.store.cards[RUN].attempt
+
+
 async def test_a_deleted_message_is_posted_again() -> None:
     stage = Stage()
     await stage.ask(waiting())

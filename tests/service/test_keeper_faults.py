@@ -27,16 +27,21 @@ _SOME = st.lists(st.sampled_from(range(len(_FAULTS))), max_size=4)
 
 @settings(max_examples=15)
 @given(
-    posts=_SOME, edits=_SOME, says=_SOME, whispers=_SOME, restarts=st.lists(st.integers(0, 22), max_size=2, unique=True)
+    posts=_SOME,
+    edits=_SOME,
+    says=_SOME,
+    whispers=_SOME,
+    restarts=st.lists(st.integers(0, 22), max_size=2, unique=True),
+    posts_once=st.booleans(),
 )
 def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
-    posts: list[int], edits: list[int], says: list[int], whispers: list[int], restarts: list[int]
+    posts: list[int], edits: list[int], says: list[int], whispers: list[int], restarts: list[int], posts_once: bool
 ) -> None:
     faults: dict[str, list[Fault | None]] = {
         kind: [_FAULTS[number] for number in numbers]
         for kind, numbers in {"post": posts, "edit": edits, "say": says, "whisper": whispers}.items()
     }
-    asyncio.run(_lived(FakeSurface(faults=faults), restarts))
+    asyncio.run(_lived(FakeSurface(faults=faults, posts_once=posts_once), restarts))
 
 
 async def _lived(surface: FakeSurface, restarts: list[int]) -> None:
