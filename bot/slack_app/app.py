@@ -35,6 +35,9 @@ from coordination.errors import ConfigError
 _log = logging.getLogger(__name__)
 
 EVENTS_PATH = "/slack/events"
+PING_SECONDS = 5.0
+"""How often a connection is looked at, and made anew if it is dead."""
+
 GRACE_SECONDS = 10.0
 """How long the program waits at its end for what it has begun."""
 
@@ -201,7 +204,7 @@ def _without_bolts_own_environment() -> Generator[None]:
 
 @asynccontextmanager
 async def _by_socket(app: AsyncApp, mode: SocketMode, words: Words) -> AsyncGenerator[str]:
-    handler = AsyncSocketModeHandler(app, mode.app_token)
+    handler = AsyncSocketModeHandler(app, mode.app_token, ping_interval=PING_SECONDS)
     try:
         await _connect(handler, words)
         yield ""

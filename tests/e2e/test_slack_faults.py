@@ -17,7 +17,10 @@ async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
         yield stage
 
 
-async def test_a_card_whose_post_was_lost_stands_twice_and_only_the_newer_one_counts(stage: Stage) -> None:
+async def test_a_card_whose_post_was_lost_stands_twice_and_only_the_newer_one_counts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.slack_app.faults.LOST_SECONDS", 0.2)
     stage.server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
     await stage.somebody("rita").command("Tell everyone")
     await stage.server.until(lambda: len(stage.cards()) == 2, 20)
@@ -58,14 +61,16 @@ async def test_what_is_delivered_again_is_done_once(stage: Stage) -> None:
     assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
 
 
-async def test_connections_come_and_go_and_nothing_is_lost(stage: Stage) -> None:
-    card = await stage.planned()
-    opened = len(stage.server.called("apps.connections.open"))
-    await stage.server.disconnect("refresh_requested")
-    await stage.server.until(lambda: len(stage.server.called("apps.connections.open")) > opened)
-    await stage.server.until(lambda: len(stage.server.sockets) == 1)
-    await stage.clicks("alice", card, "approve")
-    await stage.ends(card, "Done")
+async def test_connections_come_and_go_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.slack_app.app.PING_SECONDS", 0.5)
+    async with a_stage(tmp_path) as stage, stage.bot():
+        server, card = stage.server, await stage.planned()
+        for lose in (server.disconnect, server.drop):
+            old = set(server.sockets)
+            await lose()
+            await server.until(lambda old=old: server.sockets and old.isdisjoint(server.sockets))
+        await stage.clicks("alice", card, "approve")
+        await stage.ends(card, "Done")
 
 
 async def test_slack_may_ask_for_patience_and_stumble_and_the_card_arrives(stage: Stage) -> None:
