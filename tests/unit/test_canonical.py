@@ -105,7 +105,9 @@ def test_what_has_no_canonical_form_is_refused(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800", {"a": "\udc00"}, b"bytes"])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, "\ud800", {"a": "\udc00"}, b"bytes", {1: "a key"}, {"a set"}, [object()]]
+)
 def test_a_value_without_canonical_form_is_refused(value: Json) -> None:
     """Also where it does not come from a text."""
     with pytest.raises(InvalidJsonError):

@@ -205,6 +205,47 @@ def test_a_log_begins_with_a_request_and_only_once() -> None:
         replay([Recorded(run="R", seq=n, at=START, event=a_request()) for n in (1, 2)])
 
 
+def test_a_run_that_nobody_has_begun_can_be_cancelled_and_can_fail() -> None:
+    """Without a plan, and without an agent that ever spoke."""
+    queued = s.Queued(request=a_request())
+    assert evolve(queued, e.RunCancelled(by=ALICE, reason="no"), SOON) == s.Cancelled(
+        request=a_request(), by=ALICE, reason="no"
+    )
+    assert evolve(queued, e.RunFailed(reason="no"), SOON) == s.RunBroken(request=a_request(), reason="no")
+
+
+def test_what_belongs_to_another_part_of_a_runs_life_is_impossible() -> None:
+    """While agents plan nothing is called, while calls run nobody plans, and while a report is written nothing happens."""
+    deliberating = s.Deliberating(request=a_request(), revision=1, ballot=Ballot(size=2))
+    reporting = s.Reporting(request=a_request(), plan=TWO, approvals=(ALICE,), receipts=())
+    for state, event in (
+        (deliberating, started(TWO)),
+        (executing(TWO), e.DeliberationStarted(revision=2)),
+        (executing(TWO, stopped_by=BOB), e.RunCancelled(by=ALICE)),
+        (reporting, started(TWO)),
+        (reporting, e.RunCancelled(by=ALICE)),
+    ):
+        with pytest.raises(IllegalTransition):
+            evolve(state, event, SOON)
+
+
+def test_only_all_the_remaining_calls_are_skipped() -> None:
+    """None is left out, and none comes back."""
+    for indexes in ((), (0,), (1,), (1, 0), (0, 1, 2)):
+        with pytest.raises(IllegalTransition):
+            evolve(executing(TWO), e.CallsSkipped(indexes=indexes, reason="late"), SOON)
+    after = evolve(executing(TWO), e.CallsSkipped(indexes=(0, 1), reason="late"), SOON)
+    assert isinstance(after, s.Reporting)
+    assert [receipt.index for receipt in after.receipts] == [0, 1]
+
+
+def test_a_result_that_comes_too_late_changes_nothing_that_was_settled() -> None:
+    """It is on record, and the receipt stays as people left it."""
+    state = executing(TWO)
+    late = e.LateResult(index=0, succeeded=True, result="it was posted")
+    assert evolve(state, late, SOON) == state
+
+
 def test_an_answer_out_of_order_is_impossible() -> None:
     """Numbers and epochs must fit the ballot."""
     state = s.Deliberating(request=a_request(), revision=1, ballot=Ballot(size=2))
