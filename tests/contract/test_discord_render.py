@@ -201,12 +201,14 @@ def test_what_does_not_fit_is_counted_and_attached() -> None:
     assert "Read it before you decide" in shown(rendered)
 
 
+@pytest.mark.unmeasured
 def test_a_plan_that_no_file_can_hold_has_no_message_to_approve() -> None:
     card = card_of(a_call("post", body="x" * 6_000_000))
     with pytest.raises(CardTooLarge):
         render(card, Ids())
 
 
+@pytest.mark.unmeasured
 def test_without_its_buttons_the_same_plan_is_shown_as_far_as_it_goes() -> None:
     card = replace(card_of(a_call("post", body="x" * 6_000_000)), buttons=())
     rendered = render(card, Ids())
