@@ -1,5 +1,7 @@
 """Databases for tests: a SQLite file, and a PostgreSQL server of our own where its programs are installed."""
 
+import atexit
+import functools
 import os
 import pwd
 import shutil
@@ -7,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -50,7 +52,19 @@ def postgres_programs() -> Path | None:
 
 @contextmanager
 def postgres_server(programs: Path) -> Generator[Postgres]:
-    """A new server, without waiting for the disk; gone when the context closes."""
+    """The one server of this process, without waiting for the disk; gone when the process ends."""
+    yield _only_server(programs)
+
+
+@functools.cache
+def _only_server(programs: Path) -> Postgres:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(_new_server(programs))
+
+
+@contextmanager
+def _new_server(programs: Path) -> Generator[Postgres]:
     user = "postgres" if os.geteuid() == 0 else None  # It refuses to run as root.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     try:

@@ -176,6 +176,9 @@ async def test_a_worker_that_lost_its_slot_begins_its_jobs_anew(plant: Plant, po
     await plant.submit(a_job())
     await plant.until(lambda: len(plant.lines("begin")) == 1)
     with postgres.connect(sa.make_url(plant.url).database or "") as connection:
-        query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7701"
+        here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        query = (
+            f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = 7701 AND locktype = 'advisory' AND {here}"
+        )
         assert connection.execute(query).fetchall() == [(True,)]
     await plant.until(lambda: len(plant.lines("begin", worker.pid)) == 2)
