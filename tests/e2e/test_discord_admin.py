@@ -25,12 +25,12 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
         assert "ops" in (names := await stage.admin("config list"))
         assert "two" in names
         assert "**ops** holds here: nothing else was set" in await stage.admin("config show")
-        assert "whole server" in await stage.admin("config use", name="two", scope="server")
+        assert "all channels" in await stage.admin("config use", name="two", scope="server")
         assert "this channel" in await stage.admin("config use", name="slow")
         shown = await stage.admin("config show")
         assert "**slow** holds here: it was set for this channel. · set by ada" in shown
         elsewhere = await told(server, await stage.ada.types("massgen-admin config show", where=other))
-        assert "**two** holds here: it was set for the whole server" in elsewhere
+        assert "**two** holds here: it was set for all channels" in elsewhere
         assert "config slow" in (await stage.asks("x")).text
         assert "**two** holds here" in await stage.admin("config reset")
         assert "**ops** holds here" in await stage.admin("config reset", scope="server")

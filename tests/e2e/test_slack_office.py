@@ -69,7 +69,7 @@ async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(
         "config list": "destroys",
         "config show": "ops holds here: nothing else was set",
         "config use two channel": "two holds in this channel",
-        "config use doubt workspace": "doubt holds in the whole server",
+        "config use doubt workspace": "doubt holds in all channels",
         "config use nope": "no configuration nope",
         "config check two": "two is a good configuration",
         "config check broken": "broken.yaml:1: agents: found a number",

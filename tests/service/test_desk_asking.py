@@ -37,7 +37,7 @@ async def test_a_channels_configuration_goes_before_the_servers_and_that_before_
     await office.admin("config-use", name="ops", scope="server")
     assert await config_of(office, await office.ask()) == "ops"
     shown = texts(await office.admin("config-show"))
-    assert "ops holds here: it was set for the whole server." in shown
+    assert "ops holds here: it was set for all channels." in shown
     assert f"set by ada, {office.clock.now().isoformat()}" in shown
     await office.admin("config-use", name="demo")
     assert await config_of(office, await office.ask()) == "demo"
@@ -51,7 +51,7 @@ async def test_forgetting_a_channels_configuration_brings_the_servers_back(offic
     await office.admin("config-use", name="ops", scope="server")
     await office.admin("config-use", name="demo")
     said = texts(await office.admin("config-reset"))
-    assert "ops holds here: it was set for the whole server." in said
+    assert "ops holds here: it was set for all channels." in said
     assert "nothing to forget" in texts(await office.admin("config-reset"))
     assert "team holds here" in texts(await office.admin("config-reset", scope="server"))
 

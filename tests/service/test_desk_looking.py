@@ -168,7 +168,7 @@ async def test_a_plan_that_expired_waits_for_nobody(office: FrontOffice) -> None
 
 async def test_home_shows_the_servers_configuration_or_that_there_is_none(office: FrontOffice) -> None:
     await office.admin("config-use", name="team", scope="server")
-    assert "team holds here: it was set for the whole server." in texts(await office.desk.home(MALLORY))
+    assert "team holds here: it was set for all channels." in texts(await office.desk.home(MALLORY))
     (office.folder / "team.yaml").unlink()
     assert "No configuration is set here yet." in texts(await office.desk.home(MALLORY))
 
