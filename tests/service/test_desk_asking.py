@@ -261,7 +261,7 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
     office = FrontOffice(tmp_path, limits=Limits(at_once=2, waiting=3, hourly=5))
     raised = texts(await office.admin("limits", value="at_once=50, waiting=1 hourly = 999999"))
     assert [line for line in raised.splitlines() if line] == [
-        "What may be asked for on this server",
+        "What may be asked for here",
         "2 runs at once (at_once)",
         "1 plan that waits for a decision (waiting)",
         "5 runs an hour by one person (hourly)",
