@@ -49,9 +49,7 @@ ADMIN = {
     "config.not_usable": "{name} ist so nicht zu gebrauchen",
     "config.unreadable": "Die Datei ist so nicht zu lesen; config check sagt, warum.",
     "approvers.set_channel": "Ab jetzt brauchen Pläne in diesem Kanal:",
-    "approvers.set_server": (
-        "Ab jetzt brauchen Pläne in allen Kanälen, außer wo ein Kanal eine eigene Regel hat:"
-    ),
+    "approvers.set_server": ("Ab jetzt brauchen Pläne in allen Kanälen, außer wo ein Kanal eine eigene Regel hat:"),
     "approvers.was_reset": "Ab jetzt brauchen Pläne das, was ihre Konfiguration sagt.",
     "approvers.named": "Freigabe durch {names}",
     "approvers.required.one": "mindestens {count} Freigabe",
