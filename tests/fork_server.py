@@ -32,25 +32,35 @@ LARGEST = 200_000
 
 
 class Order(TypedDict):
-    """One program to run. With `is_strict`, warnings are errors; a terminal becomes its controlling one."""
+    """One program to run. With `is_strict`, warnings are errors; a terminal becomes its controlling one.
+
+    It imports anew what is in the packages that it `forgets`.
+    """
 
     module: str
     arguments: list[str]
     environ: dict[str, str]
     folder: str
     is_strict: bool
+    forgets: list[str]
     has_terminal: bool
 
 
 def load() -> None:
-    """Import every module of ours, and with them the libraries that they need."""
+    """Import every module of ours, and with them the libraries that they need; and what runs tests of our tests."""
+    for name in ("anyio.pytest_plugin", "hypothesis.stateful", "pytest", "xdist.plugin"):
+        importlib.import_module(name)
     for package in (importlib.import_module("bot"), importlib.import_module("coordination")):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith("__main__") and ".migrations." not in found.name:
                 with contextlib.suppress(ImportError):  # What an extra brings that is not installed.
                     importlib.import_module(found.name)
-    for name in [name for name in sys.modules if f"{name}.".startswith("bot.cli.")]:
-        del sys.modules[name]  # Its help is made as it is imported, in the language of the program's environment.
+    _forget("bot.cli")  # Its help is made as it is imported, in the language of the program's environment.
+
+
+def _forget(package: str) -> None:
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+        del sys.modules[name]
 
 
 def child_of(control: socket.socket) -> Order | None:
@@ -115,7 +125,11 @@ def _settle(order: Order, descriptors: list[int]) -> None:
     sys.path[0] = order["folder"]
     if order["is_strict"]:
         warnings.simplefilter("error")
+    for package in order["forgets"]:
+        _forget(package)
     sys.argv = [order["module"], *order["arguments"]]
+    if "COVERAGE_PROCESS_CONFIG" not in os.environ and (measuring := Coverage.current()) is not None:
+        measuring.stop()
 
 
 def main() -> None:

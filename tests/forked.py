@@ -111,7 +111,12 @@ def can_fork(environ: Mapping[str, str]) -> bool:
 
 
 def start(
-    module: str, *arguments: str, environ: Mapping[str, str], folder: Path = ROOT, is_strict: bool = False
+    module: str,
+    *arguments: str,
+    environ: Mapping[str, str],
+    folder: Path = ROOT,
+    is_strict: bool = False,
+    forgets: Sequence[str] = (),
 ) -> Forked:
     """Start a module as a program that reads nothing and is read through pipes."""
     (out, their_out), (err, their_err) = os.pipe(), os.pipe()
@@ -121,6 +126,7 @@ def start(
         environ=dict(environ),
         folder=str(folder),
         is_strict=is_strict,
+        forgets=list(forgets),
         has_terminal=False,
     )
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -136,6 +142,7 @@ def start_on_terminal(module: str, arguments: Sequence[str], *, environ: Mapping
         environ=dict(environ),
         folder=str(ROOT),
         is_strict=False,
+        forgets=[],
         has_terminal=True,
     )
     return _ordered(order, (os.dup(terminal), os.dup(terminal), os.dup(terminal)), None, None)

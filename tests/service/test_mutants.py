@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.forked import start
 
 ROOT = Path(__file__).parents[2]
 MACHINE = "tests/service/test_run_machine.py"
@@ -167,12 +167,7 @@ MUTANTS = [
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_the_suite_notices_a_seeded_mistake(mutant: Mutant, tmp_path: Path) -> None:
     """In a copy of the code with this one mistake, the named tests fail, each of them."""
-    shutil.copytree(ROOT / "coordination", tmp_path / "coordination", ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("service", "unit"):
-        shutil.copytree(ROOT / "tests" / folder, tmp_path / "tests" / folder)
-    for name in ("builders.py", "fake_log.py", "fakes.py", "conftest.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    _copy(tmp_path)
     module = tmp_path / "coordination" / mutant.module
     source = module.read_text(encoding="utf-8")
     assert source.count(mutant.old) == 1, "the mutant no longer fits the code: seed it anew"
@@ -181,18 +176,35 @@ def test_the_suite_notices_a_seeded_mistake(mutant: Mutant, tmp_path: Path) -> N
         assert _fails(tmp_path, suite), f"{suite} does not notice that {mutant.name}"
 
 
-def _fails(folder: Path, suite: str) -> bool:
+def test_without_a_mistake_the_suite_notices_none(tmp_path: Path) -> None:
+    """So what fails in a copy fails for its mistake."""
+    _copy(tmp_path)
+    for suite in sorted({suite for mutant in MUTANTS for suite in mutant.killed_by}):
+        assert not _fails(tmp_path, suite, profile="dev")
+
+
+def _copy(to: Path) -> None:
+    """The code, and the tests that may be told to look at it."""
+    shutil.copytree(ROOT / "coordination", to / "coordination", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("service", "unit"):
+        shutil.copytree(ROOT / "tests" / folder, to / "tests" / folder)
+    for name in ("builders.py", "fake_log.py", "fakes.py", "conftest.py"):
+        shutil.copy(ROOT / "tests" / name, to / "tests" / name)
+    shutil.copy(ROOT / "pyproject.toml", to)
+
+
+def _fails(folder: Path, suite: str, *, profile: str = "hunt") -> bool:
     """Whether tests fail, as opposed to not being found or not starting."""
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    environment = {**unmeasured, "HYPOTHESIS_PROFILE": "hunt", "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", suite],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    return done.returncode == 1
+    environment = {**unmeasured, "HYPOTHESIS_PROFILE": profile, "PYTHONPATH": str(folder)}
+    # The process that forks has imported plugins, whose own assertions need no rewriting.
+    arguments = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", suite)
+    with start(
+        "pytest", *arguments, environ=environment, folder=folder, forgets=("bot", "coordination", "tests")
+    ) as run:
+        try:
+            said = "".join(run.communicate(timeout=120))
+        finally:
+            run.kill()
+    assert (run.wait(), "1 failed" in said) in ((0, False), (1, True)), said
+    return run.wait() == 1
