@@ -107,6 +107,8 @@ class Attendance:
             else:
                 await self._react(view, message)
         self._withdraw()
+        if view.ended_at is not None:
+            await self._stand(view)  # The last event may have come in with something behind it.
         self._screen.watch(None)
         return view
 

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+from typing_extensions import override
+
 from bot.console_app.attendance import Attendance
-from bot.console_app.inbox import Inbox, Interrupted, Message, Mode, Typed
+from bot.console_app.inbox import Happened, Inbox, Interrupted, Message, Mode, Ticked, Typed
 from bot.console_app.orders import Order
 from bot.console_app.questions import Question
 from bot.presenter.view import RunView
@@ -70,14 +72,32 @@ class Keys:
         self.mode = mode
 
 
+class Crowded(asyncio.Queue[Message]):
+    """An inbox in which the clock ticks right behind every event."""
+
+    @override
+    def put_nowait(self, item: Message) -> None:
+        super().put_nowait(item)
+        if isinstance(item, Happened):
+            super().put_nowait(Ticked())
+
+
 class Visit:
     """One person attends one run of an office."""
 
-    def __init__(self, office: Office, by: Person, *, order: Order | None = None, is_person: bool = True) -> None:
+    def __init__(
+        self,
+        office: Office,
+        by: Person,
+        *,
+        order: Order | None = None,
+        is_person: bool = True,
+        inbox: Inbox | None = None,
+    ) -> None:
         self.office = office
         self.glass = Glass()
         self.keys = Keys()
-        self.inbox: Inbox = asyncio.Queue()
+        self.inbox: Inbox = asyncio.Queue() if inbox is None else inbox
         self.events: list[Recorded] = []
         self.complaints: list[str] = []
         self.attendance = Attendance(
@@ -138,6 +158,17 @@ async def test_when_somebody_else_decides_the_question_goes_away_and_the_outcome
         await place.people.reject(run, state.plan.digest, BOB, "not now")
     assert visited.result().state.kind == "rejected"
     assert visit.glass.shown[-3:] == ["answered ", "told plan_rejected", "card rejected"]
+
+
+async def test_the_outcome_is_shown_also_if_the_clock_ticks_at_that_moment() -> None:
+    place, run = await waiting()
+    visit = Visit(place, ALICE, inbox=Crowded())
+    async with visiting(visit, run):
+        await visit.glass.until("asked Approve 1 call?")
+        state = await place.people.state(run)
+        assert isinstance(state, s.AwaitingDecision)
+        await place.people.reject(run, state.plan.digest, BOB, "not now")
+    assert visit.glass.shown[-1] == "card rejected"
 
 
 async def test_a_refusal_is_told_and_the_question_asked_again() -> None:
