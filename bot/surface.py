@@ -36,6 +36,14 @@ class Posted:
     message: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checkup:
+    """One thing that a product's doctor has looked at, in words for the operator."""
+
+    is_well: bool
+    text: str
+
+
 class MessageGone(Exception):
     """The message, its thread or its channel is not there any more."""
 

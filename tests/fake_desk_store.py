@@ -167,12 +167,12 @@ class MemoryDesk:
 
     async def set(self, setting: Setting) -> None:
         self.scopes[setting.tenant, setting.channel, setting.key] = setting
-        self.audit.append(_deed(setting, "set"))
+        self.audit.append(Deed.about(setting, "set"))
 
     async def reset(self, setting: Setting) -> bool:
         if self.scopes.pop((setting.tenant, setting.channel, setting.key), None) is None:
             return False
-        self.audit.append(_deed(setting, "reset"))
+        self.audit.append(Deed.about(setting, "reset"))
         return True
 
     async def note(self, deed: Deed) -> None:
@@ -234,18 +234,6 @@ class MemoryDesk:
 
 def _newest_first(found: list[_Asked]) -> list[_Asked]:
     return sorted(sorted(found, key=lambda each: each.run), key=lambda each: each.asked_at, reverse=True)
-
-
-def _deed(setting: Setting, what: str) -> Deed:
-    return Deed(
-        tenant=setting.tenant,
-        channel=setting.channel,
-        by=setting.by,
-        by_name=setting.by_name,
-        at=setting.at,
-        what=f"{what} {setting.key}",
-        detail=setting.value,
-    )
 
 
 def _line(card: CardRecord, run: RunSummary) -> RunLine:

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
 import asyncio
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 from bot.cli.failing import reported
 from bot.cli.here import Here
 from bot.cli.language import words_here
+from bot.cli.serving import report, told_to_end
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
 
@@ -86,10 +86,7 @@ async def serve_with(here: Here, open_desk: "OpenDesk") -> None:
     """
     from bot.discord_app.program import run_bot
 
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
+    ending = told_to_end()
 
     def tell(name: str, port: int) -> None:
         here.complain(here.words.say("discord.ready", name=visible(name)))
@@ -129,10 +126,7 @@ def examine(here: Here) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
     from bot.discord_app.doctor import examine as examined
 
-    found = asyncio.run(examined(here.environ))
-    for each in found:
-        here.tell(f"{'ok' if each.is_well else '!!'}  {visible(each.text)}")
-    return Exit.DONE if all(each.is_well for each in found) else Exit.USAGE
+    return report(here, asyncio.run(examined(here.environ)))
 
 
 def lend_tools(here: Here, guild: str) -> Exit:

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +12,8 @@ import typer
 from bot.cli.failing import reported
 from bot.cli.here import Here
 from bot.cli.language import words_here
+from bot.cli.serving import report, told_to_end
 from bot.console_app.exits import Exit
-from bot.presenter.visible import visible
 
 if TYPE_CHECKING:
     from bot.surface import Desk, Surface
@@ -74,10 +73,7 @@ def examine(here: Here) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
     from bot.slack_app.doctor import examine as examined
 
-    found = asyncio.run(examined(here.environ))
-    for each in found:
-        here.tell(f"{'ok' if each.is_well else '!!'}  {visible(each.text)}")
-    return Exit.DONE if all(each.is_well for each in found) else Exit.USAGE
+    return report(here, asyncio.run(examined(here.environ)))
 
 
 def lend_tools(here: Here) -> Exit:
@@ -94,10 +90,7 @@ def serve(here: Here) -> Exit:
 
 
 async def _serve(here: Here) -> None:
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
+    ending = told_to_end()
     async with served(here):
         await ending.wait()
 

@@ -1,9 +1,9 @@
 """The command that only works: it carries out what runs are waiting for, until it is told to end."""
 
 import asyncio
-import signal
 
 from bot.cli.here import Here
+from bot.cli.serving import told_to_end
 from bot.console_app.exits import Exit
 from bot.wiring.application import Application
 from bot.wiring.running import open_application
@@ -20,10 +20,7 @@ def work(here: Here, *, until_idle: bool) -> Exit:
 
 
 async def _work(here: Here, *, until_idle: bool) -> None:
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
+    ending = told_to_end()
     async with open_application(here.environ, here.parts()) as application, application.working():
         here.complain(here.words.say("worker.ready"))
         while not ending.is_set() and not (until_idle and await _is_idle(application)):

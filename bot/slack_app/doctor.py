@@ -1,7 +1,6 @@
 """Says of an installation what is missing, in the order in which a person would mend it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -11,18 +10,11 @@ from bot.slack_app.faults import code_of
 from bot.slack_app.manifest_scopes import SCOPES
 from bot.slack_app.settings import OAuthMode, SlackSettings, SocketMode, slack_settings
 from bot.slack_app.workspaces import Clients, Workspace
+from bot.surface import Checkup
 from bot.words import Words, words_for
 from coordination.errors import ConfigError
 
 _MOST_NAMED = 20
-
-
-@dataclass(frozen=True)
-class Checkup:
-    """One thing that was looked at."""
-
-    is_well: bool
-    text: str
 
 
 async def examine(environ: Mapping[str, str]) -> list[Checkup]:

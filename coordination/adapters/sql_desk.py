@@ -149,7 +149,7 @@ class SqlDesk(SqlCards):
 
         def work(connection: sa.Connection) -> None:
             connection.execute(upsert, row)
-            connection.execute(sa.insert(deeds), deed_row(_deed_of(setting, "set")))
+            connection.execute(sa.insert(deeds), deed_row(Deed.about(setting, "set")))
 
         await self._database.write(work)
 
@@ -162,7 +162,7 @@ class SqlDesk(SqlCards):
         def work(connection: sa.Connection) -> bool:
             if connection.execute(forget).rowcount == 0:
                 return False
-            connection.execute(sa.insert(deeds), deed_row(_deed_of(setting, "reset")))
+            connection.execute(sa.insert(deeds), deed_row(Deed.about(setting, "reset")))
             return True
 
         return await self._database.write(work)
@@ -231,15 +231,3 @@ def _is_taken(connection: sa.Connection, run: str) -> bool:
 def _forget_run(connection: sa.Connection, tenant: str, event: str) -> None:
     """The event led to nothing."""
     connection.execute(sa.update(seen).where(seen.c.tenant == tenant, seen.c.event == event).values(run=""))
-
-
-def _deed_of(setting: Setting, what: str) -> Deed:
-    return Deed(
-        tenant=setting.tenant,
-        channel=setting.channel,
-        by=setting.by,
-        by_name=setting.by_name,
-        at=setting.at,
-        what=f"{what} {setting.key}",
-        detail=setting.value,
-    )

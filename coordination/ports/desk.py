@@ -123,6 +123,19 @@ class Deed:
     what: str
     detail: str
 
+    @classmethod
+    def about(cls, setting: Setting, what: Literal["set", "reset"]) -> "Deed":
+        """That a setting was set, or reset."""
+        return cls(
+            tenant=setting.tenant,
+            channel=setting.channel,
+            by=setting.by,
+            by_name=setting.by_name,
+            at=setting.at,
+            what=f"{what} {setting.key}",
+            detail=setting.value,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunLine:
