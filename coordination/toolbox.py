@@ -4,16 +4,17 @@ There is no switch in here that lets a deferred call run: a toolbox holds no exe
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from coordination.domain.canonical import JsonObject, canonical, parse
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
 from coordination.domain.plan import PlannedCall
-from coordination.domain.rules import Effect, rule
+from coordination.domain.rules import Effect, Rule, Ruling, rule
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.knobs import AgentProfile, Knobs
-from coordination.ports import ReadTools, ToolCall, ToolDefinition, ToolResult, ToolSpec
+from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.schema import complaint
 from coordination.tool_names import offered_names
@@ -41,6 +42,34 @@ def runs_at_once(effect: Effect, *, plans: bool) -> bool:
     return effect is Effect.READ or (effect is Effect.AUTO and not plans)
 
 
+class HasTools(Protocol):
+    """An agent as far as its tools are concerned."""
+
+    @property
+    def servers(self) -> Sequence[ServerSpec]:
+        """The servers that it may use."""
+        ...
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """What may be done with their tools."""
+        ...
+
+
+def ruled(
+    agent: HasTools, definitions: Sequence[ToolDefinition], trusted: Collection[str]
+) -> Iterator[tuple[ToolDefinition, Ruling]]:
+    """The tools of an agent's servers, each with what its rules say of it."""
+    names = {server.name for server in agent.servers}
+    for each in definitions:
+        if each.server in names:
+            trusts = each.server in trusted
+            yield (
+                each,
+                rule(agent.rules, each.server, each.tool, says_read_only=each.says_read_only, trusts_hints=trusts),
+            )
+
+
 def offer(
     agent: AgentProfile, definitions: Sequence[ToolDefinition], trusted: frozenset[str]
 ) -> Mapping[str, OfferedTool]:
@@ -49,20 +78,11 @@ def offer(
     Raises:
         ToolServerError: more tools than providers accept.
     """
-    names = {server.name for server in agent.servers}
-    found: list[OfferedTool] = []
-    for each in definitions:
-        if each.server not in names:
-            continue
-        ruling = rule(
-            agent.rules,
-            each.server,
-            each.tool,
-            says_read_only=each.says_read_only,
-            trusts_hints=each.server in trusted,
-        )
-        if ruling.effect is not Effect.DENY:
-            found.append(OfferedTool(definition=each, effect=ruling.effect))
+    found = [
+        OfferedTool(definition=each, effect=ruling.effect)
+        for each, ruling in ruled(agent, definitions, trusted)
+        if ruling.effect is not Effect.DENY
+    ]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
             f"Agent {agent.id} would be offered {len(found)} tools, and models accept {MAX_OFFERED}: "

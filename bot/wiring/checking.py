@@ -11,9 +11,9 @@ from bot.wiring.models import Models
 from coordination.adapters.clock import SystemClock
 from coordination.adapters.mcp_hub import McpHub
 from coordination.domain.approval import Policy
-from coordination.domain.rules import rule
 from coordination.ports import ToolDefinition
 from coordination.settings import Settings, load, unmatched_rules
+from coordination.toolbox import ruled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,26 +102,8 @@ def _settings(environ: Mapping[str, str], path: Path) -> Settings:
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition]) -> tuple[ToolRow, ...]:
     trusted = {server.name for server in settings.servers if server.trusts_hints}
-    rows: list[ToolRow] = []
-    for agent in settings.agents:
-        names = {server.name for server in agent.servers}
-        for each in definitions:
-            if each.server not in names:
-                continue
-            ruling = rule(
-                agent.rules,
-                each.server,
-                each.tool,
-                says_read_only=each.says_read_only,
-                trusts_hints=each.server in trusted,
-            )
-            rows.append(
-                ToolRow(
-                    agent=agent.id,
-                    server=each.server,
-                    tool=each.tool,
-                    effect=ruling.effect,
-                    reason=ruling.reason,
-                )
-            )
-    return tuple(rows)
+    return tuple(
+        ToolRow(agent=agent.id, server=each.server, tool=each.tool, effect=ruling.effect, reason=ruling.reason)
+        for agent in settings.agents
+        for each, ruling in ruled(agent, definitions, trusted)
+    )
