@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import cast
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncStream
+from openai import APIConnectionError, APIStatusError
 
 from coordination.adapters.chat_stream import Message, ReplyParts
 from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
@@ -28,12 +27,11 @@ from coordination.adapters.model_faults import (
     whole_text,
 )
 from coordination.adapters.model_json import offered_schema
-from coordination.adapters.openai_clients import OpenAIClients
+from coordination.adapters.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
-CONNECT_SECONDS = 10.0
 
 LONGEST_DESCRIPTION = 1024
 """Characters of a tool's description that OpenAI takes; longer ones fail the whole request."""
@@ -125,17 +123,7 @@ class ChatCompletionsModel:
 
     async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
         client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
-        timeout = httpx2.Timeout(self._options.read_timeout, connect=CONNECT_SECONDS, pool=None)
-        response: object = await client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            body=body,
-            options={"timeout": timeout, "follow_redirects": False},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
-        return cast("httpx2.Response", response)
+        return await post_raw(client, "/chat/completions", body, read_timeout=self._options.read_timeout)
 
     async def _read(self, response: httpx2.Response) -> ReplyParts:
         limit = self._options.max_reply_characters

@@ -1,7 +1,14 @@
 """The OpenAI SDK's clients, shared by all models of a process."""
 
+from collections.abc import Mapping
+from typing import cast
+
 import httpx2
-from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+
+from coordination.adapters.model_faults import Raw
+
+CONNECT_SECONDS = 10.0
 
 
 class OpenAIClients:
@@ -35,3 +42,18 @@ class OpenAIClients:
         self._clients.clear()
         for client in clients:
             await client.close()
+
+
+async def post_raw(client: AsyncOpenAI, path: str, body: Mapping[str, Raw], *, read_timeout: float) -> httpx2.Response:
+    """Send a request, and give back its streamed answer unread; seconds of silence end it. The SDK's errors are raised."""
+    timeout = httpx2.Timeout(read_timeout, connect=CONNECT_SECONDS, pool=None)
+    response: object = await client.post(
+        path,
+        cast_to=httpx2.Response,
+        body=body,
+        options={"timeout": timeout, "follow_redirects": False},
+        stream=True,
+        stream_cls=AsyncStream[object],
+    )
+    # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
+    return cast("httpx2.Response", response)

@@ -8,22 +8,20 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncStream
+from openai import APIConnectionError, APIStatusError
 
 from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
 from coordination.adapters.model_address import check_address
 from coordination.adapters.model_faults import Problem, Provider, Raw, broken, refused, retry_after, silent, whole_text
 from coordination.adapters.model_json import mentioned, named_tool, offered_schema
-from coordination.adapters.openai_clients import OpenAIClients
+from coordination.adapters.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
 from coordination.adapters.responses_stream import LENGTH_OPTION, Item, ReplyParts
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
-CONNECT_SECONDS = 10.0
 LONGEST_CACHE_KEY = 64
 SEARCHES_PER_REPLY = 10
 """Web searches that one reply may make; each costs money beside its tokens."""
@@ -131,17 +129,7 @@ class ResponsesModel:
 
     async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
         client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
-        timeout = httpx2.Timeout(self._options.read_timeout, connect=CONNECT_SECONDS, pool=None)
-        response: object = await client.post(
-            "/responses",
-            cast_to=httpx2.Response,
-            body=body,
-            options={"timeout": timeout, "follow_redirects": False},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
-        return cast("httpx2.Response", response)
+        return await post_raw(client, "/responses", body, read_timeout=self._options.read_timeout)
 
     def _body(self, system: str, items: Sequence[Item], tools: Sequence[ToolSpec]) -> dict[str, Raw]:
         body: dict[str, Raw] = {"model": self._provider.model, "input": list(items), "stream": True, "store": False}
