@@ -12,13 +12,10 @@ import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.authorization.async_authorize import AsyncAuthorize
-from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
-from typing_extensions import override
 
 from bot.slack_app.answering import Answers
+from bot.slack_app.authorizing import Authorize
 from bot.slack_app.faults import BAD_TOKEN, code_of
 from bot.slack_app.in_flight import InFlight
 from bot.slack_app.installations import InstalledWorkspaces, installed_workspaces
@@ -72,7 +69,6 @@ class SlackApp:
         in_flight = InFlight()
         listeners = Listeners(
             desk=desk,
-            workspaces=self.workspaces,
             clients=self.clients,
             people=_people(self.workspaces, self.clients, self.settings.admins),
             answers=Answers(self.clients, self.words),
@@ -96,7 +92,7 @@ class SlackApp:
                 name="massgen-bot",
                 client=self.clients.steady(None),
                 signing_secret=signing_secret,
-                authorize=_Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
+                authorize=Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
                 oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,
                 user_facing_authorize_error_message=self.words.say("slack.refused.workspace"),
                 raise_error_for_unhandled_request=False,
@@ -160,36 +156,6 @@ def _why_not(error: SlackApiError, name: str, words: Words) -> str:
 
 def _people(workspaces: Workspaces, clients: Clients, admins: Admins) -> People:
     return People(workspaces=workspaces, clients=clients, admins=admins, now=time.monotonic)
-
-
-class _Authorize(AsyncAuthorize):
-    """Which token an event is answered with; an unknown workspace has none, and is not listened to."""
-
-    def __init__(self, workspaces: Workspaces) -> None:
-        self._workspaces = workspaces
-
-    @override
-    async def __call__(
-        self,
-        *,
-        context: AsyncBoltContext,
-        enterprise_id: str | None,
-        team_id: str | None,
-        user_id: str | None,
-        actor_enterprise_id: str | None = None,
-        actor_team_id: str | None = None,
-        actor_user_id: str | None = None,
-    ) -> AuthorizeResult | None:
-        workspace = await self._workspaces.of(enterprise_id or "", team_id or "")
-        if workspace is None:
-            return None
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_user_id=workspace.bot_user,
-            bot_id=workspace.bot,
-            bot_token=workspace.token,
-        )
 
 
 @contextmanager

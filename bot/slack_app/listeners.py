@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from bot.cards import Verb
 from bot.slack_app.answering import Answers
 from bot.slack_app.asking import ADMIN_COMMAND, COMMAND, Orders
+from bot.slack_app.authorizing import authorized_in
 from bot.slack_app.deciding import Clicks
 from bot.slack_app.faults import translated
 from bot.slack_app.in_flight import InFlight
@@ -25,7 +26,7 @@ from bot.slack_app.payloads import (
 )
 from bot.slack_app.people import People
 from bot.slack_app.views import PAGE, SUBMITTED, home_view
-from bot.slack_app.workspaces import Clients, Workspace, Workspaces
+from bot.slack_app.workspaces import Clients
 from bot.surface import Desk
 
 SHORTCUT = "plan_from_message"
@@ -38,7 +39,6 @@ class Listeners:
     """Turns events of Slack into verbs of the desk."""
 
     desk: Desk
-    workspaces: Workspaces
     clients: Clients
     people: People
     answers: Answers
@@ -69,27 +69,27 @@ class Listeners:
     async def on_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen …`."""
         await ack()
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "text")
             await self._handled(command_source(body, workspace), lambda source: self._orders.command(source, text))
 
     async def on_admin_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen-admin …`."""
         await ack()
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "text")
             await self._handled(command_source(body, workspace), lambda source: self._orders.admin(source, text))
 
     async def on_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Plan from this message."""
         await ack()
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "message", "text")
             await self._handled(interaction_source(body, workspace), lambda source: self._orders.shortcut(source, text))
 
     async def on_mention(self, body: Body, context: AsyncBoltContext) -> None:
         """The bot's name in a channel or a thread. What a bot wrote is no order."""
-        workspace = await self._workspace(context)
+        workspace = authorized_in(context)
         if workspace is not None and not text_in(body, "event", "bot_id") and text_in(body, "event", "user"):
             text = without_mention(text_in(body, "event", "text"), workspace.bot_user)
             await self._handled(event_source(body, workspace), lambda source: self._orders.mention(source, text))
@@ -102,26 +102,26 @@ class Listeners:
 
     async def on_home(self, body: Body, context: AsyncBoltContext) -> None:
         """The App Home is made new each time that somebody opens it."""
-        workspace = await self._workspace(context)
+        workspace = authorized_in(context)
         if workspace is not None and text_in(body, "event", "tab") == "home":
             await self._handled(event_source(body, workspace), self._publish)
 
     async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
         """Slack's own Stop button."""
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             await self._handled(event_source(body, workspace), self._orders.stopped)
 
     async def on_click(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """A button or menu of a card."""
         await ack()
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             click = click_in(body, workspace)
             await self._handled(click.source, lambda _: self._clicks.press(click))
 
     async def on_page(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Next or previous page of the details."""
         await ack()
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             opened = unpacked(text_in(body, "view", "private_metadata"))
             view, to = text_in(body, "view", "id"), _page(body)
             await self._handled(
@@ -135,7 +135,7 @@ class Listeners:
     async def on_submitted(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """The reason of a no, or the wanted changes."""
         await ack()
-        if (workspace := await self._workspace(context)) is not None:
+        if (workspace := authorized_in(context)) is not None:
             opened = unpacked(text_in(body, "view", "private_metadata"))
             text = input_in(body)
             await self._handled(
@@ -148,9 +148,6 @@ class Listeners:
         view = home_view(await self.desk.home(by), self.answers.words)
         with translated(self.answers.words):
             await self.clients.steady(source.workspace.token).views_publish(user_id=source.user, view=view)
-
-    async def _workspace(self, context: AsyncBoltContext) -> Workspace | None:
-        return await self.workspaces.of(context.enterprise_id or "", context.team_id or "")
 
     async def _handled(self, source: Source, handle: Callable[[Source], Awaitable[None]]) -> None:
         with self.in_flight.one():

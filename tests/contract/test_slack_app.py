@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
 
 import pytest
 
 from bot.cards import Card, Verb
 from bot.presenter.card import card_for
 from bot.presenter.view import view_of
+from bot.slack_app.workspaces import Workspace
 from coordination.domain.run import Recorded
-from tests.contract.slack_desk import note
-from tests.contract.slack_stage import SECRET, Stage, a_stage
+from tests.contract.slack_desk import SmallDesk, note
+from tests.contract.slack_stage import SECRET, Stage, a_stage, a_team, app_for, served
 from tests.servers.slack_people import HttpLine, SocketLine
-from tests.servers.slack_server import Fault
+from tests.servers.slack_server import Fault, SlackServer, slack_serving
 from tests.stories import POST, argued, recorded, waiting
 
 
@@ -46,6 +48,29 @@ async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> N
     )
     assert place == stage.place()
     assert "Got it" in stage.server.whispers[0]["text"]
+
+
+@dataclass
+class GoneAfterOneLook:
+    """A workspace that removes the app while its command is on its way."""
+
+    workspace: Workspace | None
+    is_single: bool = True
+
+    async def of(self, enterprise: str, team: str) -> Workspace | None:
+        """The installation, once."""
+        workspace, self.workspace = self.workspace, None
+        return workspace
+
+
+async def test_a_command_that_was_let_in_is_answered_even_if_the_app_is_removed_meanwhile() -> None:
+    async with slack_serving(SlackServer([a_team()])) as server:
+        app = app_for(server, "socket")
+        app = replace(app, workspaces=GoneAfterOneLook(await app.workspaces.of("", "T1")))
+        desk = SmallDesk(changed=server.changed)
+        async with served(server, app, "socket", desk) as line:
+            await Stage(server, app, line, desk).somebody().command("help")
+            await server.until(lambda: desk.asked)
 
 
 async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what_to_do(stage: Stage) -> None:
