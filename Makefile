@@ -10,7 +10,7 @@ UV := uv==0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint types mypy pyright format bench bench-peers lock clean
+.PHONY: help demo test claude-code conformance lint types mypy pyright format bench bench-peers lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,8 @@ test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ba
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report $(if $(ARGS),--fail-under=0)
 	@$(if $(ARGS),,$(BIN)/coverage report --include='coordination/domain/*' --fail-under=100)
+
+claude-code: $(VENV)/.claude-code ## Install Claude Code's library too (170 MB to fetch), so that make test tries that adapter
 
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
 	@$(BIN)/python -m tests.conformance $(ARGS)
@@ -75,6 +77,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(call install,$(VENV),requirements/dev.txt,--no-compile)
 	$(install_project)
 	@touch $(VENV)/.runtime $@
+
+$(VENV)/.claude-code: requirements/claude-code.txt | $(VENV)/.dev
+	$(call install,$(VENV),requirements/claude-code.txt,--no-compile)
+	@touch $@
 
 $(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python
 	$(call install,$(PEERS),requirements/peers.txt)

@@ -129,9 +129,10 @@ async def test_a_cancelled_call_ends_the_program_and_frees_its_connection() -> N
 
 async def test_a_model_that_calls_only_what_does_not_exist_is_stopped() -> None:
     circles = [Says(calls=[Call(name="Bash", arguments='{"command": "true"}')])] * 12
-    async with line(*circles) as open_line:
+    # Claude Code goes on by itself, so the next request may be under way before it is stopped; no further one.
+    async with line(*circles, Breaks(ending="hang", events=0)) as open_line:
         error = await open_line.failure()
-        assert open_line.backend.queue == []
+        assert len(open_line.backend.requests) in (12, 13)
     assert (error.fault, error.is_retryable) == (CUT, False)
     assert "calls that come to nothing" in str(error)
 
