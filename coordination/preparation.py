@@ -1,5 +1,6 @@
 """What a worker needs before it can touch a run: its configuration read, its models built, its tools listed."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,8 +20,12 @@ class Prepared(Protocol):
         """The configuration without its models."""
         ...
 
+    async def load(self) -> None:
+        """Load the vendors' libraries, beside the event loop: some take half a second."""
+        ...
+
     def models(self) -> Sequence[Model]:
-        """One model per agent, in agent order; vendor code is loaded only now.
+        """One model per agent, in agent order. Whoever is not to wait for vendors' libraries has called `load`.
 
         Raises:
             ConfigError: a backend can't be built; the text says what is missing.
@@ -60,7 +65,8 @@ async def furnish(prepared: Prepared, hub: ToolHub) -> Room:
         ToolServerError: a server can't be used. No agent is let loose without its tools.
     """
     profile = prepared.profile
-    definitions = await hub.definitions(profile.servers)
+    # A server and a vendor's library take about as long to be there, and neither needs the other.
+    definitions, _ = await asyncio.gather(hub.definitions(profile.servers), prepared.load())
     complaints = prepared.complaints(definitions)
     if complaints:
         raise ConfigError(list(complaints))

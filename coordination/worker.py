@@ -156,6 +156,7 @@ class Worker:
         if prepared is not None and state.stopped_by is None and await self._may_report(journal, state, prepared):
             agent = int(state.plan.author.removeprefix("agent").partition(".")[0])
             with contextlib.suppress(ConfigError):
+                await prepared.load()
                 seat = Seat(
                     profile=prepared.profile.agents[agent - 1],
                     model=prepared.models()[agent - 1],

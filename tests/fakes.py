@@ -238,8 +238,13 @@ class FakePrepared:
 
     profile: RunProfile
     given: Sequence[Model]
+    is_loaded: bool = False
+
+    async def load(self) -> None:
+        self.is_loaded = True
 
     def models(self) -> Sequence[Model]:
+        assert self.is_loaded
         return self.given
 
     def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:

@@ -22,6 +22,10 @@ class Configuration:
     build: Models
     adapt: Callable[[Sequence[Model]], Sequence[Model]]
 
+    async def load(self) -> None:
+        """Load the libraries of the agents' backends, and of those behind them."""
+        await self.build.load(self.settings.agents)
+
     def models(self) -> Sequence[Model]:
         """One model per agent."""
         limits = self.settings.limits

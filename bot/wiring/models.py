@@ -1,5 +1,6 @@
 """Which module builds a model of each family. A vendor's library is loaded when the first of its models is built."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -57,6 +58,7 @@ class Models:
         self._environ = environ
         self._clock = clock
         self._builders: dict[Family, Builder] = {}
+        self._loaded: set[Family] = set()
         self._lanes = Lanes(clock)
         self._pricing = Pricing()
 
@@ -75,6 +77,15 @@ class Models:
         ]
         if complaints:
             raise ConfigError(complaints)
+
+    async def load(self, agents: Sequence[AgentSettings]) -> None:
+        """Load the libraries of these agents' families, in a thread: meanwhile the event loop does other things."""
+        families: set[Family] = {
+            backend.provider.family for agent in agents for backend in _with_fallbacks(agent.backend)
+        }
+        if missing := families - self._loaded:
+            await asyncio.to_thread(lambda: [_opener(each) for each in sorted(missing)])
+            self._loaded |= missing
 
     def model(self, agent: AgentSettings, throttle: Throttle = _FREE) -> Model:
         """The model of one agent, whose requests keep to the limits of their key.
@@ -105,9 +116,7 @@ class Models:
 
     def _builder(self, family: Family) -> Builder:
         if family not in self._builders:
-            module, _, name = _BUILDERS[family].partition(":")
-            open_builder = cast("OpenBuilder", getattr(import_module(module), name))
-            self._builders[family] = open_builder(self._environ, self._clock)
+            self._builders[family] = _opener(family)(self._environ, self._clock)
         return self._builders[family]
 
     async def aclose(self) -> None:
@@ -121,6 +130,12 @@ class Models:
 def extra_of(family: Family) -> Extra | None:
     """The extra that has the library of a family; None: it is always here."""
     return _EXTRAS.get(family)
+
+
+def _opener(family: Family) -> OpenBuilder:
+    """What builds this family's models; its vendor's library is loaded here."""
+    module, _, name = _BUILDERS[family].partition(":")
+    return cast("OpenBuilder", getattr(import_module(module), name))
 
 
 def _missing(family: Family) -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -54,6 +55,25 @@ async def test_every_backend_type_has_a_model(type_: str) -> None:
     (model,) = read.models()
     assert model.name in ("some-model", "m", "scripted")
     await read.build.aclose()
+
+
+async def test_a_vendors_library_is_loaded_once_and_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_vendor.py").write_text(
+        "import threading\nTHREAD = threading.current_thread()\nfrom bot.wiring.scripted import open_builder\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("bot.wiring.models._BUILDERS", {"chat": "slow_vendor:open_builder"})
+    text = AGENT.format(backend="{type: chatcompletion, model: m, api_key: k}")
+    prepared = configured(text)(text, "x.yaml", "console")
+    assert "slow_vendor" not in sys.modules, "a configuration is read without it"
+    await prepared.load()
+    thread: threading.Thread = sys.modules["slow_vendor"].THREAD
+    assert thread is not threading.current_thread()
+    del sys.modules["slow_vendor"]
+    await prepared.load()
+    assert "slow_vendor" not in sys.modules, "it was there already"
 
 
 async def test_options_that_a_vendor_can_not_take_are_refused_before_a_run_begins() -> None:

@@ -1,0 +1,31 @@
+"""What a worker does before a run can begin."""
+
+import asyncio
+from collections.abc import Sequence
+
+from typing_extensions import override
+
+from coordination.ports import ServerSpec, ToolDefinition
+from coordination.preparation import furnish
+from tests.builders import a_profile
+from tests.fakes import FakeHub, FakePrepared, PlayedModel, World
+
+
+async def test_servers_start_while_vendors_libraries_are_loaded() -> None:
+    both_have_begun = asyncio.Barrier(2)
+
+    class Hub(FakeHub):
+        @override
+        async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+            await both_have_begun.wait()
+            return await super().definitions(servers)
+
+    class Prepared(FakePrepared):
+        @override
+        async def load(self) -> None:
+            await both_have_begun.wait()
+            await super().load()
+
+    async with asyncio.timeout(10):
+        room = await furnish(Prepared(a_profile(1), [PlayedModel()]), Hub(World()))
+    assert len(room.seats) == 1
