@@ -15,7 +15,8 @@ from coordination.adapters.gemini import GeminiModel, GeminiOptions
 from coordination.adapters.gemini_clients import GeminiClients
 from tests.contract.gemini_line import GO, KEY, OCCASION
 from tests.contract.gemini_line import gemini_line as line
-from tests.servers.gemini_server import Call, Ending, Fails, Says, Scripted, Sends, event
+from tests.servers.gemini_server import Call, Says, Scripted, event
+from tests.servers.vendor_server import Ending, Fails, Sends
 
 TOKENS = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
 

@@ -1,8 +1,7 @@
 """A Chat Completions server on a real socket: strict about what it is sent, and as faulty as it is told to be."""
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -10,10 +9,17 @@ from typing import Any, Literal, TypeAlias
 from aiohttp import web
 
 from tests.servers.chat_schema import complaints
-from tests.servers.vendor_server import PrefixCache
-
-Json: TypeAlias = dict[str, Any]
-Ending: TypeAlias = Literal["end", "late", "cut", "hang"]
+from tests.servers.vendor_server import (
+    Fails,
+    Json,
+    PrefixCache,
+    Sends,
+    VendorServer,
+    bare_event,
+    pieces,
+    serving,
+    split,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +49,7 @@ class Says:
 
     def events(self, usage: Json | None = None) -> list[bytes]:
         chunks = [_chunk({"role": "assistant", "content": "", **self.delta})]
-        chunks += [_chunk({"content": piece}) for piece in _pieces(self.text, self.piece)]
+        chunks += [_chunk({"content": piece}) for piece in pieces(self.text, self.piece)]
         for index, call in enumerate(self.calls):
             place = {} if "index" in self.without else {"index": index}
             identity = {} if call.id is None else {"id": call.id}
@@ -51,31 +57,13 @@ class Says:
             chunks.append(_chunk({"tool_calls": [{**opening, "function": {"name": call.name, "arguments": ""}}]}))
             chunks += [
                 _chunk({"tool_calls": [{**place, "function": {"arguments": piece}}]})
-                for piece in _pieces(call.arguments, self.piece)
+                for piece in pieces(call.arguments, self.piece)
             ]
         if "finish" not in self.without:
             chunks.append(_chunk({}, self.finish or ("tool_calls" if self.calls else "stop")))
         if "usage" not in self.without:
             chunks.append(_usage_chunk(usage or USAGE))
         return [event(chunk) for chunk in chunks] + ([] if "done" in self.without else [b"data: [DONE]\n\n"])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fails:
-    """A status other than 200."""
-
-    status: int
-    error: Json | str = field(default_factory=dict[str, Any])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sends:
-    """These writes and this ending: `late` ends after a while, `cut` drops the connection, `hang` keeps it, silent."""
-
-    writes: Sequence[bytes]
-    ending: Ending = "end"
-    content_type: str = "text/event-stream"
 
 
 Scripted: TypeAlias = Says | Fails | Sends
@@ -92,47 +80,20 @@ LEAST_CACHED, CACHED_STEP = 1024, 128
 
 
 @dataclass
-class ChatServer:
-    """Replays what is queued, in order, and remembers what it was sent.
+class ChatDialect:
+    """`cache` counts the usage of each request; None: it is always the same."""
 
-    Attributes:
-        complaints: what the published schema forbids in the requests so far; a test ends with none.
-        open_replies: replies that are being sent now.
-        cache: what counts the usage of each request; None: it is always the same.
-    """
-
-    base_url: str = ""
+    path: str = "/v1/chat/completions"
     cache: PrefixCache | None = None
-    queue: list[Scripted] = field(default_factory=list[Scripted])
-    requests: list[Json] = field(default_factory=list[Json])
-    headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
-    complaints: list[str] = field(default_factory=list[str])
-    connections: set[Any] = field(default_factory=set[Any])
-    open_replies: int = 0
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until(self, open_replies: int) -> None:
-        """Wait until this many replies are being sent."""
-        async with asyncio.timeout(5), self.changed:
-            await self.changed.wait_for(lambda: self.open_replies == open_replies)
+    def complaints(self, body: Json, request: web.Request) -> list[str]:
+        return complaints(body)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = json.loads(await request.read())
-        self.requests.append(body)
-        self.headers.append(dict(request.headers))
-        self.connections.add(request.transport)
-        found = complaints(body) or ([] if self.queue else ["the test expected no further request"])
-        if found:
-            self.complaints += found
-            return _failure(Fails(status=400, error={"message": found[0], "type": "invalid_request_error"}))
-        reply = self.queue.pop(0)
-        if isinstance(reply, Fails):
-            return _failure(reply)
-        await self._count(1)
-        try:
-            return await self._stream(request, reply, self._usage(body))
-        finally:
-            await self._count(-1)
+    def writes(self, reply: Says, body: Json) -> Sequence[bytes]:
+        return split(reply.events(self._usage(body)), reply.split)
+
+    def failure(self, error: Json, status: int) -> Json:
+        return {"error": error}
 
     def _usage(self, body: Json) -> Json:
         if self.cache is None:
@@ -140,48 +101,24 @@ class ChatServer:
         tokens, cached = self.cache.count(prefix(body))
         return USAGE | {"prompt_tokens": tokens, "prompt_tokens_details": {"cached_tokens": cached}}
 
-    async def _stream(self, request: web.Request, reply: Says | Sends, usage: Json) -> web.StreamResponse:
-        if isinstance(reply, Says):
-            reply = Sends(writes=_split(reply.events(usage), reply.split))
-        response = web.StreamResponse(headers={"Content-Type": reply.content_type})
-        await response.prepare(request)
-        for data in reply.writes:
-            await response.write(data)
-        if reply.ending == "cut" and request.transport is not None:
-            request.transport.abort()
-        if reply.ending == "late":
-            await asyncio.sleep(0.05)
-        if reply.ending == "hang":
-            await asyncio.Event().wait()
-        return response
 
-    async def _count(self, change: int) -> None:
-        async with self.changed:
-            self.open_replies += change
-            self.changed.notify_all()
+class ChatServer(VendorServer[Says]):
+    @property
+    def base_url(self) -> str:
+        return f"{self.address}/v1"
 
 
 @asynccontextmanager
 async def chat_server(*queue: Scripted, counts: bool = False) -> AsyncGenerator[ChatServer]:
     """The server, on a port of its own, while the context is open; where it `counts`, it also caches."""
-    server = ChatServer(queue=list(queue), cache=PrefixCache(LEAST_CACHED, CACHED_STEP) if counts else None)
-    app = web.Application(client_max_size=64 * 1024**2)
-    app.router.add_post("/v1/chat/completions", server.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    cache = PrefixCache(LEAST_CACHED, CACHED_STEP) if counts else None
+    server = ChatServer(dialect=ChatDialect(cache=cache), queue=list(queue))
+    async with serving(server):
         yield server
-    finally:
-        await runner.cleanup()
 
 
 def event(chunk: Json | str) -> bytes:
-    """One server-sent event; characters stay as they are, so that they take several bytes."""
-    data = chunk if isinstance(chunk, str) else json.dumps(chunk, ensure_ascii=False)
-    return b"data: " + data.encode("utf-8", "surrogatepass") + b"\n\n"
+    return bare_event(chunk if isinstance(chunk, str) else json.dumps(chunk, ensure_ascii=False))
 
 
 def prefix(body: Json) -> list[str]:
@@ -196,20 +133,3 @@ def _chunk(delta: Json, finish: str | None = None) -> Json:
 
 def _usage_chunk(usage: Json) -> Json:
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "choices": [], "usage": usage}
-
-
-def _pieces(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
-
-
-def _split(events: Sequence[bytes], size: int | None) -> Sequence[bytes]:
-    if size is None:
-        return events
-    data = b"".join(events)
-    return [data[start : start + size] for start in range(0, len(data), size)]
-
-
-def _failure(reply: Fails) -> web.Response:
-    text = reply.error if isinstance(reply.error, str) else json.dumps({"error": reply.error})
-    kind = "text/html" if isinstance(reply.error, str) else "application/json"
-    return web.Response(status=reply.status, text=text, headers=dict(reply.headers), content_type=kind)

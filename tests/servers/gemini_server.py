@@ -1,20 +1,26 @@
 """A Gemini server on a real socket: strict about what it is sent, and as faulty as it is told to be."""
 
-import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from aiohttp import web
 
 from tests.servers.gemini_schema import complaints
-from tests.servers.vendor_server import PrefixCache
-
-Json: TypeAlias = dict[str, Any]
-Ending: TypeAlias = Literal["end", "cut", "hang"]
+from tests.servers.vendor_server import (
+    Fails,
+    Json,
+    PrefixCache,
+    Sends,
+    VendorServer,
+    bare_event,
+    pieces,
+    serving,
+    split,
+)
 
 SIGNATURE = base64.b64encode(bytes(range(180, 256))).decode()
 """As Gemini's are: bytes that are no text, with every character of the alphabet that encoders disagree about."""
@@ -52,8 +58,8 @@ class Says:
     has_usage: bool = True
 
     def all_parts(self) -> list[Json]:
-        thoughts = [{"text": piece, "thought": True} for piece in _pieces(self.thought, self.piece)]
-        texts = [{"text": piece} for piece in _pieces(self.text, self.piece)]
+        thoughts = [{"text": piece, "thought": True} for piece in pieces(self.thought, self.piece)]
+        texts = [{"text": piece} for piece in pieces(self.text, self.piece)]
         return [*thoughts, *texts, *self.parts, *(call.part() for call in self.calls)]
 
     def events(self, usage: Json | None = None) -> list[bytes]:
@@ -64,24 +70,6 @@ class Says:
         if self.has_usage:
             last["usageMetadata"] = usage or USAGE
         return [event(chunk) for chunk in (*chunks, last)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fails:
-    """A status other than 200."""
-
-    status: int
-    error: Json | str = field(default_factory=dict[str, Any])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sends:
-    """These writes and this ending, whatever they mean: `cut` drops the connection, `hang` keeps it, silent."""
-
-    writes: Sequence[bytes]
-    ending: Ending = "end"
-    content_type: str = "text/event-stream"
 
 
 Scripted: TypeAlias = Says | Fails | Sends
@@ -100,52 +88,31 @@ LEAST_CACHED = 4096
 
 
 @dataclass
-class GeminiServer:
-    """Replays what is queued, in order, and remembers what it was sent and what it said.
+class GeminiDialect:
+    """Remembers the parts of its replies, as they must come back word for word.
 
     Attributes:
-        complaints: what the API forbids in the requests so far; a test ends with none.
-        open_replies: replies that are being sent now.
         cache: what counts the usage of each request; None: it is always the same.
     """
 
-    base_url: str = ""
+    path: str = "/{version:v1|v1beta}/models/{model:[^:/]+}:streamGenerateContent"
     cache: PrefixCache | None = None
-    queue: list[Scripted] = field(default_factory=list[Scripted])
-    requests: list[Json] = field(default_factory=list[Json])
     models: list[str] = field(default_factory=list[str])
-    headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
-    complaints: list[str] = field(default_factory=list[str])
     said: list[list[Json]] = field(default_factory=list[list[Json]])
-    connections: set[Any] = field(default_factory=set[Any])
-    open_replies: int = 0
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until(self, open_replies: int) -> None:
-        """Wait until this many replies are being sent."""
-        async with asyncio.timeout(5), self.changed:
-            await self.changed.wait_for(lambda: self.open_replies == open_replies)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = json.loads(await request.read())
-        self.requests.append(body)
+    def complaints(self, body: Json, request: web.Request) -> list[str]:
         self.models.append(request.match_info["model"])
-        self.headers.append(dict(request.headers))
-        self.connections.add(request.transport)
-        found = complaints(body, self.said) or ([] if self.queue else ["the test expected no further request"])
+        found = complaints(body, self.said)
         if request.query.get("alt") != "sse" or not request.headers.get("x-goog-api-key"):
             found.append("a stream of events must be asked for, with a key")
-        if found:
-            self.complaints += found
-            return _failure(Fails(status=400, error={"message": found[0], "status": "INVALID_ARGUMENT"}))
-        reply = self.queue.pop(0)
-        if isinstance(reply, Fails):
-            return _failure(reply)
-        await self._count(1)
-        try:
-            return await self._stream(request, reply, self._usage(body))
-        finally:
-            await self._count(-1)
+        return found
+
+    def writes(self, reply: Says, body: Json) -> Sequence[bytes]:
+        self.said.append(reply.all_parts())
+        return split(reply.events(self._usage(body)), reply.split)
+
+    def failure(self, error: Json, status: int) -> Json:
+        return {"error": {"code": status, **error}}
 
     def _usage(self, body: Json) -> Json:
         if self.cache is None:
@@ -154,47 +121,30 @@ class GeminiServer:
         counted = {"promptTokenCount": tokens, "cachedContentTokenCount": cached, "toolUsePromptTokenCount": 0}
         return USAGE | counted
 
-    async def _stream(self, request: web.Request, reply: Says | Sends, usage: Json) -> web.StreamResponse:
-        if isinstance(reply, Says):
-            self.said.append(reply.all_parts())
-            reply = Sends(writes=_split(reply.events(usage), reply.split))
-        response = web.StreamResponse(headers={"Content-Type": reply.content_type})
-        await response.prepare(request)
-        for data in reply.writes:
-            await response.write(data)
-        if reply.ending == "cut" and request.transport is not None:
-            request.transport.abort()
-        if reply.ending == "hang":
-            await asyncio.Event().wait()
-        return response
 
-    async def _count(self, change: int) -> None:
-        async with self.changed:
-            self.open_replies += change
-            self.changed.notify_all()
+class GeminiServer(VendorServer[Says]):
+    @property
+    def base_url(self) -> str:
+        return self.address
+
+    @property
+    def models(self) -> list[str]:
+        """The model that each request was for."""
+        assert isinstance(self.dialect, GeminiDialect)
+        return self.dialect.models
 
 
 @asynccontextmanager
 async def gemini_server(*queue: Scripted, counts: bool = False) -> AsyncGenerator[GeminiServer]:
     """The server, on a port of its own, while the context is open; where it `counts`, it also caches."""
-    server = GeminiServer(queue=list(queue), cache=PrefixCache(LEAST_CACHED) if counts else None)
-    app = web.Application(client_max_size=64 * 1024**2)
-    app.router.add_post("/v1/models/{model:[^:/]+}:streamGenerateContent", server.handle)
-    app.router.add_post("/v1beta/models/{model:[^:/]+}:streamGenerateContent", server.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    cache = PrefixCache(LEAST_CACHED) if counts else None
+    server = GeminiServer(dialect=GeminiDialect(cache=cache), queue=list(queue))
+    async with serving(server):
         yield server
-    finally:
-        await runner.cleanup()
 
 
 def event(chunk: Json) -> bytes:
-    """One server-sent event; characters stay as they are, so that they take several bytes."""
-    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\r\n\r\n"
+    return bare_event(json.dumps(chunk, ensure_ascii=False), newline="\r\n")
 
 
 def prefix(body: Json) -> list[str]:
@@ -207,21 +157,3 @@ def _chunk(parts: Sequence[Json]) -> Json:
     candidate = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
     usage = {"promptTokenCount": 120, "totalTokenCount": 120}
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m", "responseId": "r"}
-
-
-def _pieces(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
-
-
-def _split(events: Sequence[bytes], size: int | None) -> Sequence[bytes]:
-    if size is None:
-        return events
-    data = b"".join(events)
-    return [data[start : start + size] for start in range(0, len(data), size)]
-
-
-def _failure(reply: Fails) -> web.Response:
-    is_text = isinstance(reply.error, str)
-    text = reply.error if isinstance(reply.error, str) else json.dumps({"error": {"code": reply.status, **reply.error}})
-    kind = "text/html" if is_text else "application/json"
-    return web.Response(status=reply.status, text=text, headers=dict(reply.headers), content_type=kind)

@@ -1,11 +1,13 @@
 """An Anthropic Messages server on a real socket: strict about what it is sent, and as faulty as it is told to be."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, TypeAlias
+
+from aiohttp import web
 
 from tests.servers.messages_schema import complaints
 from tests.servers.vendor_server import (
@@ -99,9 +101,9 @@ class MessagesDialect:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     is_paused: bool = False
 
-    def complaints(self, body: Json, headers: Mapping[str, str]) -> list[str]:
-        found = [] if headers.get("Authorization", "").startswith("Bearer ") else ["a key is required"]
-        found += [] if headers.get("anthropic-version") else ["anthropic-version: header is required"]
+    def complaints(self, body: Json, request: web.Request) -> list[str]:
+        found = [] if request.headers.get("Authorization", "").startswith("Bearer ") else ["a key is required"]
+        found += [] if request.headers.get("anthropic-version") else ["anthropic-version: header is required"]
         if body["messages"][-1]["role"] == "assistant" and not self.is_paused:
             found.append("This model does not support assistant message prefill.")
         return found + complaints(body, self.said)
@@ -128,7 +130,7 @@ class MessagesDialect:
         events += [] if "stop" in reply.without else [{"type": "message_stop"}]
         return split([event(each) for each in events], reply.split)
 
-    def failure(self, error: Json) -> Json:
+    def failure(self, error: Json, status: int) -> Json:
         return {"type": "error", "error": error, "request_id": "req_1"}
 
     def _blocks(self, reply: Says) -> list[tuple[Json, list[Json]]]:

@@ -1,11 +1,13 @@
 """An OpenAI Responses server on a real socket: strict about what it is sent, and as faulty as it is told to be."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, TypeAlias
+
+from aiohttp import web
 
 from tests.servers.responses_schema import complaints
 from tests.servers.vendor_server import (
@@ -71,8 +73,8 @@ class ResponsesDialect:
     cache: PrefixCache = field(default_factory=lambda: PrefixCache(LEAST_CACHED, CACHED_STEP))
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def complaints(self, body: Json, headers: Mapping[str, str]) -> list[str]:
-        found = [] if headers.get("Authorization", "").startswith("Bearer ") else ["a key is required"]
+    def complaints(self, body: Json, request: web.Request) -> list[str]:
+        found = [] if request.headers.get("Authorization", "").startswith("Bearer ") else ["a key is required"]
         return found + complaints(body, self.said)
 
     def writes(self, reply: Says, body: Json) -> Sequence[bytes]:
@@ -96,7 +98,7 @@ class ResponsesDialect:
         numbered = [event(each | {"sequence_number": number}) for number, each in enumerate(events)]
         return split(numbered, reply.split)
 
-    def failure(self, error: Json) -> Json:
+    def failure(self, error: Json, status: int) -> Json:
         return {"error": error}
 
     def _items(self, reply: Says) -> list[Json]:

@@ -62,7 +62,7 @@ class Dialect(Protocol[SaysT_contra]):
     @property
     def path(self) -> str: ...
 
-    def complaints(self, body: Json, headers: Mapping[str, str]) -> list[str]:
+    def complaints(self, body: Json, request: web.Request) -> list[str]:
         """Everything that the API would refuse."""
         ...
 
@@ -70,7 +70,7 @@ class Dialect(Protocol[SaysT_contra]):
         """The reply as it goes over the wire."""
         ...
 
-    def failure(self, error: Json) -> Json:
+    def failure(self, error: Json, status: int) -> Json:
         """The body of a refusal."""
         ...
 
@@ -104,7 +104,7 @@ class VendorServer(Generic[SaysT]):
         self.requests.append(body)
         self.headers.append(dict(request.headers))
         self.connections.add(request.transport)
-        found = self.dialect.complaints(body, request.headers)
+        found = self.dialect.complaints(body, request)
         found += [] if self.queue else ["the test expected no further request"]
         if found:
             self.complaints += found
@@ -133,7 +133,9 @@ class VendorServer(Generic[SaysT]):
         return response
 
     def _failure(self, reply: Fails) -> web.Response:
-        text = reply.error if isinstance(reply.error, str) else json.dumps(self.dialect.failure(reply.error))
+        text = (
+            reply.error if isinstance(reply.error, str) else json.dumps(self.dialect.failure(reply.error, reply.status))
+        )
         kind = "text/html" if isinstance(reply.error, str) else "application/json"
         return web.Response(status=reply.status, text=text, headers=dict(reply.headers), content_type=kind)
 
@@ -156,6 +158,11 @@ async def serving(server: VendorServer[SaysT]) -> AsyncGenerator[VendorServer[Sa
         yield server
     finally:
         await runner.cleanup()
+
+
+def bare_event(data: str, *, newline: str = "\n") -> bytes:
+    """One server-sent event of data alone; characters stay as they are, so that they take several bytes."""
+    return f"data: {data}{newline}{newline}".encode("utf-8", "surrogatepass")
 
 
 def event(data: Json) -> bytes:
