@@ -80,6 +80,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.claude-code: requirements/claude-code.txt | $(VENV)/.dev
 	$(call install,$(VENV),requirements/claude-code.txt,--no-compile)
+	@$(BIN)/python -m tests.claude_code_runs || { $(BIN)/python -m pip uninstall -qq --yes claude-agent-sdk; exit 1; }
 	@touch $@
 
 $(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python
