@@ -4,61 +4,26 @@ A bot runs in this process, with a clock that can be moved on and at a quicker p
 """
 
 import asyncio
-import json
 import re
 import signal
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from bot.discord_app.program import run_bot
-from bot.keeper.pace import Pace
 from bot.surface import Desk, Surface
-from bot.wiring.application import Overrides
 from bot.wiring.surfaces import open_desk
-from coordination.adapters.clock import SystemClock
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
-from tests.e2e.discord_configs import write_configs
+from tests.e2e.chat_configs import write_configs
+from tests.e2e.chat_stage import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import ROOT, Program
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
 from tests.servers.discord_world import APPLICATION, Interaction, Message
-
-QUICK = 0.05
-"""Seconds between two edits of one card, where a test is in a hurry."""
-
-_ENDED = ("Done", "Rejected", "Expired", "Cancelled", "Failed", "Stopped", "Not all done", "Answered")
-
-
-class MovedClock:
-    """The machine's time and what was skipped. Whoever sleeps looks at it again when it was moved."""
-
-    def __init__(self) -> None:
-        self._real = SystemClock()
-        self._ahead = timedelta()
-        self._moved = asyncio.Event()
-
-    def now(self) -> datetime:
-        return self._real.now() + self._ahead
-
-    async def sleep(self, seconds: float) -> None:
-        until = self.now() + timedelta(seconds=seconds)
-        while (left := (until - self.now()).total_seconds()) > 0:
-            try:
-                async with asyncio.timeout(left):
-                    await self._moved.wait()
-            except TimeoutError:
-                return
-
-    def skip(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
-        self._moved.set()
-        self._moved = asyncio.Event()
 
 
 @dataclass
@@ -108,7 +73,7 @@ class Stage:
         ending, before = asyncio.Event(), len(self.server.identified)
 
         def open_this(surface: Surface) -> AbstractAsyncContextManager[Desk]:
-            return open_desk(given, self._overrides(), [surface])
+            return open_desk(given, hurried(self.clock, self.pace, self._keep), [surface])
 
         def tell(name: str, port: int) -> None:
             del name, port
@@ -121,15 +86,8 @@ class Stage:
             finally:
                 ending.set()
 
-    def _overrides(self) -> Overrides:
-        def keep(log: RunLog) -> RunLog:
-            self.log = log
-            return log
-
-        def hurry(pace: Pace) -> Pace:
-            return replace(pace, edit=self.pace, story=self.pace, look=self.pace, patience=1.0)
-
-        return Overrides(clock=self.clock, log=keep, pace=hurry)
+    def _keep(self, log: RunLog) -> None:
+        self.log = log
 
     @asynccontextmanager
     async def process(self, **environ: str) -> AsyncGenerator[asyncio.subprocess.Process]:
@@ -173,7 +131,7 @@ class Stage:
 
     async def ends(self, card: Message, how: str) -> Message:
         """Wait until the run has ended, and the card says how."""
-        await self.server.until(lambda: any(f"{each} ·" in card.text for each in _ENDED), 20)
+        await self.server.until(lambda: any(f"{each} ·" in card.text for each in ENDED), 20)
         assert f"{how} ·" in card.text, card.text
         return card
 
@@ -216,10 +174,7 @@ class Stage:
 
     def writes(self) -> list[str]:
         """The texts that the tool server wrote, in order."""
-        if not self.journal.exists():
-            return []
-        lines = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
-        return [str(line["arguments"].get("text", line["name"])) for line in lines]
+        return written(self.journal)
 
     async def events(self, card: Message) -> list[RunEvent]:
         """What the log says of the card's run."""

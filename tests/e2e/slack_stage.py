@@ -10,28 +10,23 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.keeper.pace import Pace
 from bot.slack_app.app import opened_slack
 from bot.slack_app.settings import slack_settings
-from bot.wiring.application import Overrides, database_url
+from bot.wiring.application import database_url
 from bot.wiring.surfaces import open_desk
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
-from tests.e2e.discord_configs import write_configs
-from tests.e2e.discord_stage import MovedClock
+from tests.e2e.chat_configs import write_configs
+from tests.e2e.chat_stage import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import ROOT, Program
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving
 
 SECRET = "signing-secret"
-QUICK = 0.05
-"""Seconds between two changes of one card, where a test is in a hurry."""
-
-_ENDED = ("Done", "Rejected", "Expired", "Cancelled", "Failed", "Stopped", "Not all done", "Answered")
 _OPS = ("URITA", "UALICE", "UBOB")
 _LISTENING = re.compile(r"listening(?: on (\S+))?\.")
 
@@ -111,21 +106,14 @@ class Stage:
         given, before = self.environ(kind, **environ), len(self.server.sockets)
         async with (
             opened_slack(slack_settings(given), database_url(given)) as app,
-            open_desk(given, self._overrides(), [app.surface]) as desk,
+            open_desk(given, hurried(self.clock, self.pace, self._keep), [app.surface]) as desk,
             app.serving(desk) as address,
         ):
             await self._reached(address, before)
             yield address
 
-    def _overrides(self) -> Overrides:
-        def keep(log: RunLog) -> RunLog:
-            self.log = log
-            return log
-
-        def hurry(pace: Pace) -> Pace:
-            return replace(pace, edit=self.pace, story=self.pace, look=self.pace, patience=1.0)
-
-        return Overrides(clock=self.clock, log=keep, pace=hurry)
+    def _keep(self, log: RunLog) -> None:
+        self.log = log
 
     @asynccontextmanager
     async def process(
@@ -172,7 +160,7 @@ class Stage:
 
     async def ends(self, card: Message, how: str) -> Message:
         """Wait until the run has ended, and the card says how."""
-        await self.server.until(lambda: any(f"{each} ·" in card.text for each in _ENDED), 20)
+        await self.server.until(lambda: any(f"{each} ·" in card.text for each in ENDED), 20)
         assert f"{how} ·" in card.text, card.text
         return card
 
@@ -245,10 +233,7 @@ class Stage:
 
     def writes(self) -> list[str]:
         """The texts that the tool server wrote, in order."""
-        if not self.journal.exists():
-            return []
-        lines = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
-        return [str(line["arguments"].get("text", line["name"])) for line in lines]
+        return written(self.journal)
 
     def demo_writes(self) -> list[str]:
         """The titles that the demo's board really got, in order."""
