@@ -29,11 +29,11 @@ def run(here: Here, prompt: str, *, config: str, order: Order | None, emits: boo
 
 
 def demo(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
-    """The same in a toy world, which begins anew, and where a plan needs no person if none is there."""
+    """The same in a toy world, which begins anew, and where a plan needs no person if none is there. No other world does."""
     path = Path(config) if config else DEMO_CONFIG
     if not config and not path.is_file():
         raise ConfigError([here.words.say("error.no_demo", path=str(DEMO_CONFIG))])
-    if order is None and not terminal.can_ask(here.stdin, here.stderr if emits else here.stdout):
+    if order is None and not config and not terminal.can_ask(here.stdin, here.stderr if emits else here.stdout):
         here.complain(here.words.say("demo.approves_itself"))
         order = Order(approves=True)
     ask = _ask(prompt or here.words.say("demo.prompt"), path)
