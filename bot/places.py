@@ -17,13 +17,26 @@ TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder, whether it exists or not."""
+    """The folder, whether it exists or not.
+
+    Raises:
+        StorageError: it is sought at a home that there is none of.
+    """
     named = environ.get(STATE_VARIABLE, "")
     if named:
-        return Path(named).expanduser().absolute()
+        return _expanded(named).absolute()
     home = environ.get("XDG_STATE_HOME", "")
-    state = Path(home) if Path(home).is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".local/state"
+    state = Path(home) if Path(home).is_absolute() else _expanded(environ.get("HOME") or "~") / ".local/state"
     return state / "massgen-bot"
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise StorageError(
+            f"There is no home folder to keep anything in; name a folder with {STATE_VARIABLE}, without ~."
+        ) from None
 
 
 def made(folder: Path) -> Path:

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ from bot.console_app.exits import Exit
 from bot.places import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
 from bot.presenter.notices import notice_for
 from bot.words import words_for
-from coordination.errors import ConfigError
+from coordination.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from bot.wiring.application import Overrides
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None, overrides: "Callable[[], Overri
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
     environ = dict(os.environ)
-    environ.setdefault(STATE_VARIABLE, str(state_folder(environ)))
+    with suppress(StorageError):  # the first command that needs the folder says so
+        environ[STATE_VARIABLE] = str(state_folder(environ))
     environ.setdefault(PYTHON_VARIABLE, sys.executable)
     _here = Here(environ=environ, overrides=overrides)
     app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")

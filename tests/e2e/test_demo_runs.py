@@ -174,8 +174,26 @@ def test_the_demo_somewhere_else_says_where_its_configuration_is_sought(program:
     ended = program.run("demo", cwd=tmp_path)
     assert ended.status == 2
     assert "configs/demo.yaml" in ended.err
-    elsewhere = program.run("demo", "--config", str(ROOT / "configs/demo.yaml"), cwd=tmp_path)
+    elsewhere = program.run("demo", "--config", str(ROOT / "configs/demo.yaml"), "--approve", cwd=tmp_path)
     assert elsewhere.status == 0, elsewhere.err
+
+
+def test_only_the_toy_world_approves_itself_and_no_world_that_somebody_named(program: Program) -> None:
+    ended = program.run("demo", "--config", "configs/demo.yaml")
+    assert (ended.status, program.writes()) == (3, [])
+    assert "without a person" not in ended.err
+
+
+def test_a_state_folder_may_be_named_from_home_and_means_the_same_to_the_tool_servers(
+    program: Program, tmp_path: Path
+) -> None:
+    for named in ("~/kept", "kept"):
+        ended = program.run(
+            "demo", "--config", str(ROOT / "configs/demo.yaml"), "--approve", cwd=tmp_path, MASSGEN_BOT_STATE=named
+        )
+        assert ended.status == 0, ended.err
+        assert not (tmp_path / "~").exists()
+    assert (tmp_path / "kept/notices.json").exists()
 
 
 def test_only_events_are_on_standard_output(program: Program) -> None:
