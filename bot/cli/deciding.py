@@ -50,6 +50,8 @@ def approve(here: Here, name: str, *, digest: str, emits: bool) -> Exit:
 
 def changes(here: Here, name: str, text: str, *, digest: str, emits: bool) -> Exit:
     """Send the agents back with a person's words, and stay for their next plan."""
+    if not text.strip():
+        raise RefusedError("empty_change", here.words.say("refusal.empty_change"))
 
     async def begin(application: Application) -> str:
         run = await named_run(application.log, name, words=here.words)

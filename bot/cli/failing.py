@@ -16,7 +16,7 @@ from bot.cli.language import words_here
 from bot.console_app.exits import Exit
 from bot.places import made, state_folder
 from bot.presenter.notices import notice_for
-from coordination.errors import ConfigError, CoordinationError, RunNotFoundError, StorageError
+from coordination.errors import ConfigError, CoordinationError, RefusedError, RunNotFoundError, StorageError
 
 _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")
@@ -26,6 +26,8 @@ STOPPED_EARLY = 130
 """Ctrl-C before there was anything to ask about, or a reader that went away: not worth a word."""
 
 _LARGEST_LOG = 2_000_000
+_MISTYPED = frozenset({"empty_prompt", "long_prompt", "empty_change", "unknown_verdict", "ambiguous_run"})
+"""What is refused for how the command was typed, and not for how a run stands."""
 
 
 def reported(command: Callable[_Given, int]) -> Callable[_Given, None]:
@@ -81,13 +83,19 @@ def _status_of(error: BaseException) -> int:
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
         typer.echo(notice_for(error, words=words_here()), err=True)
-        return Exit.USAGE if isinstance(error, ConfigError | RunNotFoundError | StorageError) else Exit.FAILED
+        return Exit.USAGE if _is_usage(error) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)
     words = words_here()
     where = words.say("error.unexpected_in_log", file=LOG_FILE)
     typer.echo(f"{where} {words.say('error.reference', reference=reference)}", err=True)
     return Exit.FAILED
+
+
+def _is_usage(error: CoordinationError) -> bool:
+    if isinstance(error, RefusedError):
+        return error.refusal in _MISTYPED
+    return isinstance(error, ConfigError | RunNotFoundError | StorageError)
 
 
 def _first_leaf(error: BaseException) -> BaseException:

@@ -63,10 +63,11 @@ def test_help_and_version_need_nothing(tmp_path: Path) -> None:
         (["run", "x", "--config", "no/such.yaml"], 2, "no/such.yaml"),
         (["run", "x"], 2, "--config"),
         (["check", "no/such.yaml"], 2, "no/such.yaml"),
-        (["run", " ", "-c", "configs/demo.yaml"], 1, "the request is empty"),
+        (["run", " ", "-c", "configs/demo.yaml"], 2, "the request is empty"),
         (["demo", "--approve", "--reject"], 2, "exclude each other"),
         (["demo", "--reason", "x"], 2, "--reason needs --reject"),
-        (["resolve", "X", "maybe"], 1, "happened, run-it, stop"),
+        (["resolve", "X", "maybe"], 2, "happened, run-it, stop"),
+        (["changes", "X", " "], 2, "the wanted change is empty"),
         (["nonsense"], 2, "nonsense"),
     ],
 )
@@ -85,6 +86,8 @@ def test_a_database_that_can_not_be_is_told_in_a_sentence_that_keeps_its_passwor
 def test_a_folder_that_can_not_be_made_is_told_in_a_sentence(program: Program, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     assert "can't be made" in said(program.run("history", XDG_STATE_HOME=str(tmp_path / "file")), 2)
+    told = said(program.run("history", MASSGEN_BOT_STATE="~nobody-of-that-name/state"), 2)
+    assert "name a folder with MASSGEN_BOT_STATE" in told
 
 
 def test_every_complaint_about_a_configuration_is_told_at_once(program: Program) -> None:
@@ -130,7 +133,7 @@ def test_a_run_is_found_by_the_beginning_of_its_name_if_only_one_begins_so(progr
     with sqlite3.connect(program.state / "massgen-bot.sqlite") as database:
         database.execute("INSERT INTO runs SELECT ?, " + columns_but_run(database) + " FROM runs", (f"{name}2",))
     database.close()
-    assert f"{name}, {name}2" in said(program.run("status", name[:4]), 1)
+    assert f"{name}, {name}2" in said(program.run("status", name[:4]), 2)
     assert program.run("status", name).status == 3
 
 

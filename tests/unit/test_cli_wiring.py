@@ -1,6 +1,7 @@
 """What is joined, and what is said when it can't be."""
 
 import logging
+import pwd
 import sys
 import threading
 import warnings
@@ -170,6 +171,14 @@ def test_the_state_folder_is_private_and_follows_the_environment(tmp_path: Path)
         made(tmp_path / "file" / "one")
 
 
+@pytest.mark.parametrize("environ", [{}, {"MASSGEN_BOT_STATE": "~nobody-of-that-name/state"}])
+def test_without_a_home_a_sentence_says_what_to_set(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    with pytest.raises(StorageError, match="MASSGEN_BOT_STATE"):
+        state_folder(environ)
+
+
 def test_names_of_runs_are_easy_to_type() -> None:
     names = {new_id() for _ in range(100)}
     assert len(names) > 95
@@ -206,6 +215,8 @@ def failing(error: BaseException) -> int:
         (StorageError("no"), 2),
         (RunNotFoundError("X"), 2),
         (RefusedError("own_request", "no"), 1),
+        (RefusedError("ambiguous_run", "no"), 2),
+        (RefusedError("long_prompt", "no"), 2),
         (KeyboardInterrupt(), 130),
         (ExceptionGroup("many", [ExceptionGroup("deeper", [StorageError("no")])]), 2),
     ],
