@@ -5,6 +5,7 @@ A surface turns vendor events into verbs of `Desk`, and cards into vendor messag
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 from bot.cards import Card, Verb
@@ -76,6 +77,10 @@ class Surface(Protocol):
 
     async def post(self, place: Place, card: Card, ids: "ButtonIds", *, once: str = "") -> Posted:
         """Post a card as a new message. `ids` gives each button and menu its opaque id; `once` names the message."""
+        ...
+
+    async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
+        """The message that a post named `once` left, made at about this time; None if there is none, or none is seen."""
         ...
 
     async def edit(self, posted: Posted, card: Card, ids: "ButtonIds") -> None:

@@ -2,13 +2,13 @@
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.keeper.frames import Frame, frame_of, superseded_frame, without_plan
 from bot.keeper.ids import IssuedIds
 from bot.keeper.tools import Tools, place_of, posted
 from bot.presenter.view import RunView
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, Posted
+from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, Posted, SlowDown
 from coordination.ports.desk import CardRecord
 
 _SAME = timedelta(seconds=60)
@@ -89,17 +89,27 @@ class Showing:
     async def _begin(self, card: CardRecord, view: RunView) -> CardRecord:
         """The first post of this attempt, unless ids were issued for it: then there may be one already.
 
-        A product that can tell says which message that is, and it may show an older frame. Of another product's
-        message, if it stands, the buttons must not count.
+        Where the product can tell which message that is, it may show an older frame. Where it can't, the buttons of the
+        message must not count, if it stands.
         """
         issued = await self.tools.store.issued(card)
         if not issued:
             return await self._post(card, view)
-        is_recent = self.tools.clock.now() - max(each.issued_at for each in issued) < _SAME
-        if not (is_recent and self.tools.surface.posts_once):
+        at = max(each.issued_at for each in issued)
+        if self.tools.surface.posts_once and self.tools.clock.now() - at < _SAME:
+            card = await self._post(card, view)
+            return await self.tools.saved(card, replace(card, shown=""))
+        stands = await self._found(card, at)
+        if stands is None:
             return await self._post(await self._next(card), view)
-        card = await self._post(card, view)
-        return await self.tools.saved(card, replace(card, shown=""))
+        return await self._stand(card, stands, shown="")
+
+    async def _found(self, card: CardRecord, at: datetime) -> Posted | None:
+        """The message of this attempt; whoever may not look for it, or not now, does not find it."""
+        try:
+            return await self.tools.surface.find(place_of(card), once=_name(card), at=at)
+        except (MessageGone, PlaceForbidden, SlowDown, CardTooLarge):
+            return None
 
     async def _post(self, card: CardRecord, view: RunView) -> CardRecord:
         """Post this attempt, and remember where it stands."""
@@ -112,24 +122,28 @@ class Showing:
             stands = await self._placed(card, frame, ids)
         finally:
             self._sent(card)
+        return await self._stand(card, stands, shown=frame.fingerprint)
+
+    async def _stand(self, card: CardRecord, stands: Posted, *, shown: str) -> CardRecord:
+        """Remember where this attempt stands, and what is known to be shown there."""
         card = await self._again(card)
         if not await self.tools.store.posted(card, stands.message, self.tools.clock.now()):
             # Somebody else's word on where it stands came first: this message is one too many.
             await self.tools.store.mark_stray(card, stands.message)
             return await self._again(card)
         card = await self._again(card)
-        return await self.tools.saved(card, replace(card, shown=frame.fingerprint))
+        return await self.tools.saved(card, replace(card, shown=shown))
 
     async def _placed(self, card: CardRecord, frame: Frame, ids: IssuedIds) -> Posted:
         """Post in the thread, or in its channel if the thread is gone."""
         try:
-            return await self.tools.surface.post(place_of(card), frame.card, ids, once=f"{card.run}:{card.attempt}")
+            return await self.tools.surface.post(place_of(card), frame.card, ids, once=_name(card))
         except MessageGone:
             if not card.thread:
                 raise NowhereToShow from None
         card = await self.tools.saved(card, replace(card, thread=""))
         try:
-            return await self.tools.surface.post(place_of(card), frame.card, ids, once=f"{card.run}:{card.attempt}")
+            return await self.tools.surface.post(place_of(card), frame.card, ids, once=_name(card))
         except MessageGone:
             raise NowhereToShow from None
 
@@ -153,3 +167,8 @@ class Showing:
     def _is_old(self, card: CardRecord) -> bool:
         renew = self.tools.pace.renew
         return renew is not None and self._age(card) >= renew
+
+
+def _name(card: CardRecord) -> str:
+    """What the product knows the post of this attempt by."""
+    return f"{card.run}:{card.attempt}"

@@ -1,13 +1,15 @@
 """Cards in Slack: posted once, changed in place, with a plan's files in the thread below where blocks can't hold it.
 
-Slack has no key that would make posting safe to repeat. So a post that got no answer is never sent again from here;
-should the caller post again, the older message is one whose buttons nobody knows.
+Slack has no key that would make posting safe to repeat. So a post that got no answer is never sent again from here. Its
+message carries a mark by which it can be found, where the bot may read; elsewhere the caller may post again, and the older
+message is one whose buttons nobody knows.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
+from datetime import datetime
 from typing import Literal
 
 import aiohttp
@@ -17,8 +19,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.cards import Card, Tone
 from bot.slack_app.faults import translated
 from bot.slack_app.manifest_scopes import AGENT_SCOPE
+from bot.slack_app.marks import Search, mark_of
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
-from bot.slack_app.workspaces import Clients, Workspaces, in_tenant
+from bot.slack_app.workspaces import Clients, Workspace, Workspaces, in_tenant
 from bot.surface import (
     ButtonIds,
     CardTooLarge,
@@ -54,14 +57,21 @@ class SlackSurface:
 
     async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
-        del once
         message = rendered(card, ids, words=self._words)
-        posted = await self._post(place, message)
+        posted = await self._post(place, message, once)
         if message.needs_files:
             await self._complete(posted, card, ids)
         else:
             await self._show_session(posted, card)
         return posted
+
+    async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
+        """Look for the mark where it would be, if the bot may read there."""
+        workspace = await self._workspace(place)
+        client = self._clients.steady(workspace.token)
+        with translated(self._words):
+            found = await Search(client=client, workspace=workspace, place=place, once=once, at=at).found()
+        return Posted(place=place, message=found) if found else None
 
     async def _complete(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
         """Attach the files of a card that was just posted. If that takes long, it is as if nothing had been posted."""
@@ -140,17 +150,20 @@ class SlackSurface:
         except (MessageGone, PlaceForbidden):
             _log.info("a person can't be reached in private")
 
-    async def _post(self, place: Place, message: Rendered) -> Posted:
+    async def _post(self, place: Place, message: Rendered, once: str = "") -> Posted:
         client = self._clients.once(await self._token(place))
         with translated(self._words):
-            sent = await _send(client, place.channel, place.thread, message)
+            sent = await _send(client, place.channel, place.thread, message, once)
         return Posted(place=place, message=sent)
 
     async def _token(self, place: Place) -> str:
+        return (await self._workspace(place)).token
+
+    async def _workspace(self, place: Place) -> Workspace:
         workspace = await in_tenant(self._workspaces, place.tenant)
         if workspace is None:
             raise PlaceForbidden(self._words.say("slack.refused.token", code="not_installed"))
-        return workspace.token
+        return workspace
 
     async def _show_session(self, posted: Posted, card: Card) -> None:
         """Give Slack's own Stop button to a run that works, where the app is an agent; it is a bonus, so it may fail."""
@@ -200,7 +213,7 @@ class SlackSurface:
             self._attached.popitem(last=False)
 
 
-async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered) -> str:
+async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered, once: str = "") -> str:
     sent = await client.chat_postMessage(
         channel=channel,
         thread_ts=thread or None,
@@ -210,6 +223,7 @@ async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rend
         link_names=False,
         unfurl_links=False,
         unfurl_media=False,
+        metadata=mark_of(once) if once else None,
     )
     return str(sent["ts"])
 

@@ -68,9 +68,7 @@ def settings_for(server: SlackServer, kind: str, admins: frozenset[str] = frozen
 
 def app_for(server: SlackServer, kind: str, admins: frozenset[str] = frozenset()) -> SlackApp:
     installed = [
-        Workspace(
-            enterprise=team.enterprise or "", team=team.id, bot_user=team.bot, bot=f"B{team.id}", token=team.token
-        )
+        Workspace(enterprise=team.enterprise or "", team=team.id, bot_user=team.bot, bot=team.bot_id, token=team.token)
         for team in server.teams
     ]
     settings = settings_for(server, kind, admins)

@@ -16,7 +16,6 @@ from bot.words import ENGLISH, GERMAN
 from tests import forked
 from tests.contract.slack_stage import a_team
 from tests.e2e.program import KEPT
-from tests.servers.slack_server import SCOPES as GRANTED
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
 ROOT = Path(__file__).parents[2]
@@ -122,10 +121,8 @@ async def test_the_doctor_names_what_a_person_must_do(
     assert "Traceback" not in out
 
 
-async def test_the_doctor_names_missing_permissions(
-    ran: Runs, server: SlackServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tests.servers.slack_server.SCOPES", GRANTED.replace("files:write,", ""))
+async def test_the_doctor_names_missing_permissions(ran: Runs, server: SlackServer) -> None:
+    server.teams[0].lacks.add("files:write")
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 2
     assert "files:write" in out

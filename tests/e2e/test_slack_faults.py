@@ -17,10 +17,24 @@ async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
         yield stage
 
 
-async def test_a_card_whose_post_was_lost_stands_twice_and_only_the_newer_one_counts(
+async def test_a_card_whose_post_was_lost_is_found_and_stands_once(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.slack_app.faults.LOST_SECONDS", 0.2)
+    stage.server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
+    card = await stage.planned()
+    assert len(stage.server.called("conversations.history")) == 1
+    await stage.clicks("alice", card, "approve")
+    await stage.ends(card, "Done")
+    assert stage.cards() == [card]
+    assert len(stage.writes()) == 2
+
+
+async def test_a_card_whose_post_was_lost_where_the_bot_may_not_read_stands_twice_and_only_the_newer_one_counts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.slack_app.faults.LOST_SECONDS", 0.2)
+    stage.server.teams[0].lacks.add("channels:history")
     stage.server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
     await stage.somebody("rita").command("Tell everyone")
     await stage.server.until(lambda: len(stage.cards()) == 2, 20)

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.program import ROOT
 from tests.e2e.slack_stage import Stage, a_stage, run_in
 from tests.servers.slack_browser import Browser
+from tests.servers.slack_server import Fault
 
 
 @pytest.fixture
@@ -50,16 +51,21 @@ async def test_the_demo_goes_from_the_command_over_kill_nine_to_the_receipts_by_
 
 
 async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_over_kill_nine(tmp_path: Path) -> None:
+    """The first process is killed before it hears that its card stands; the next one finds it."""
     async with a_stage(tmp_path, "T1", "T2") as stage:
         server = stage.server
         server.watches_rate = True
         async with stage.process("oauth") as process:
             await Browser(stage.root).install("code-T1")
             await Browser(stage.root).install("code-T2")
-            card = await stage.shows(await stage.asks(), "Decide")
+            lost = Fault(method="chat.postMessage", is_done_first=True, silence=asyncio.Event())
+            server.faults.append(lost)
+            card = await stage.asks()
             process.send_signal(signal.SIGKILL)
             await process.wait()
+        assert lost.times == 0
         async with stage.process("oauth") as process:
+            await stage.shows(card, "Decide", seconds=30)
             stranger, before = stage.somebody("alice", team=1), len(server.whispers)
             await stage.line.send("interaction", stranger.click_on(card, card.element("approve")))
             assert "no such button" in await stage.whispered(before)

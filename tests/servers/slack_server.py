@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from aiohttp import WSMsgType, web
 
 from tests.servers.slack_blocks import MOST_VIEW_BLOCKS, complaints
+from tests.servers.slack_history import history, history_scope, metadata_error, replies
 
 UPDATE_SECONDS = 3.0
 PATIENCE = 10.0
@@ -35,6 +36,9 @@ class Message:
     ts: str
     thread: str
     versions: list[dict[str, Any]]
+    user: str
+    bot: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def now(self) -> dict[str, Any]:
@@ -65,7 +69,7 @@ class Message:
 
 @dataclass(kw_only=True)
 class Fault:
-    """What a method answers instead, so many times."""
+    """What a method answers instead, so many times: after `silence`, if that is given."""
 
     method: str
     error: str = ""
@@ -74,6 +78,7 @@ class Fault:
     needed: str = ""
     times: int = 1
     is_done_first: bool = False
+    silence: asyncio.Event | None = None
 
 
 @dataclass
@@ -86,10 +91,19 @@ class Team:
     users: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     groups: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     absent: set[str] = field(default_factory=set[str])
+    lacks: set[str] = field(default_factory=set[str])
 
     @property
     def bot(self) -> str:
         return f"UBOT{self.id}"
+
+    @property
+    def bot_id(self) -> str:
+        return f"B{self.id}"
+
+    @property
+    def scopes(self) -> str:
+        return ",".join(scope for scope in SCOPES.split(",") if scope not in self.lacks)
 
 
 @dataclass
@@ -119,11 +133,17 @@ class SlackServer:
     used_codes: set[str] = field(default_factory=set[str])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _count: int = 0
+    _last_ts: int = 0
     _next_socket: deque[int] = field(default_factory=lambda: deque([0]))
 
     def number(self) -> int:
         self._count += 1
         return self._count
+
+    def new_ts(self) -> str:
+        """Slack's time, never the same twice."""
+        self._last_ts = max(self._last_ts + 1, int(time.time() * 1_000_000))
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def new_trigger(self) -> str:
         trigger = f"{self.number()}.trigger"
@@ -168,8 +188,15 @@ class SlackServer:
             fault.times -= 1
             if fault.is_done_first:
                 await self._act(method, given, token)
+                await self.tell_change()
+            if fault.silence is not None:
+                await fault.silence.wait()
             return _failing(fault)
-        return _said(await self._act(method, given, token))
+        team = self._team_of(token)
+        return _said(await self._act(method, given, token), team.scopes if team else "")
+
+    def _team_of(self, token: str) -> Team | None:
+        return next((each for each in self.teams if each.token == token), None)
 
     async def _act(self, method: str, given: dict[str, Any], token: str) -> dict[str, Any]:
         if method == "apps.connections.open":
@@ -178,7 +205,7 @@ class SlackServer:
             return {"ok": True, "url": f"{self.address.replace('http', 'ws')}/link"}
         if method == "oauth.v2.access":
             return self._install(given)
-        team = next((each for each in self.teams if each.token == token), None)
+        team = self._team_of(token)
         if team is None:
             return _no("invalid_auth")
         handler = getattr(self, f"_{method.replace('.', '_')}", None)
@@ -200,7 +227,7 @@ class SlackServer:
             "app_id": "A1",
             "access_token": team.token,
             "token_type": "bot",
-            "scope": SCOPES,
+            "scope": team.scopes,
             "bot_user_id": team.bot,
             "team": {"id": team.id, "name": f"Team {team.id}"},
             "enterprise": {"id": team.enterprise, "name": "Org"} if team.enterprise else None,
@@ -214,7 +241,7 @@ class SlackServer:
             "team_id": team.id,
             "team": f"Team {team.id}",
             "user_id": team.bot,
-            "bot_id": f"B{team.id}",
+            "bot_id": team.bot_id,
             "enterprise_id": team.enterprise,
         }
 
@@ -249,9 +276,13 @@ class SlackServer:
         for name in ("unfurl_links", "unfurl_media"):
             if str(given.get(name)).lower() not in {"0", "false"}:
                 self.complaints.append(f"{name} is on")
-        ts = f"1700000000.{self.number():06d}"
-        key = (given["channel"], ts)
-        self.messages[key] = Message(team.id, given["channel"], ts, given.get("thread_ts") or "", [given])
+        metadata = given.get("metadata", {})
+        if metadata and (error := metadata_error(metadata)):
+            self.complaints.append(f"{error}: {metadata}")
+            return _no(error)
+        ts, thread = self.new_ts(), given.get("thread_ts") or ""
+        message = Message(team.id, given["channel"], ts, thread, [given], team.bot, team.bot_id, metadata)
+        self.messages[given["channel"], ts] = message
         return {"ok": True, "channel": given["channel"], "ts": ts, "message": {"text": given["text"]}}
 
     def _chat_update(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
@@ -264,6 +295,8 @@ class SlackServer:
         if self.watches_rate and last is not None and self.now() - last < UPDATE_SECONDS:
             self.complaints.append(f"{message.ts} was updated after {self.now() - last:.2f} s")
         self.last_update[message.ts] = self.now()
+        if "metadata" in given:  # Otherwise it stays.
+            message.metadata = given["metadata"]
         message.versions.append(given)
         return {"ok": True, "channel": given["channel"], "ts": given["ts"], "text": given["text"]}
 
@@ -344,16 +377,19 @@ class SlackServer:
         return {"ok": True, "channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": ""}}
 
     def _conversations_history(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
-        found = [
-            {"ts": each.ts, "user": team.bot, "text": each.now["text"]}
-            for each in self.messages.values()
-            if each.channel == given["channel"]
-        ]
-        return {"ok": True, "messages": found[::-1][: int(given.get("limit", 20))]}
+        return self._unreadable(team, given) or history(self._standing(team, given), given)
 
     def _conversations_replies(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
-        found = [each for each in self.messages.values() if given["ts"] in {each.ts, each.thread}]
-        return {"ok": True, "messages": [{"ts": each.ts, "user": team.bot, "text": each.now["text"]} for each in found]}
+        return self._unreadable(team, given) or replies(self._standing(team, given), given)
+
+    def _unreadable(self, team: Team, given: dict[str, Any]) -> dict[str, Any] | None:
+        scope = history_scope(given["channel"])
+        if scope not in team.scopes.split(","):
+            return _no("missing_scope", needed=scope, provided=team.scopes)
+        return _no("not_in_channel") if given["channel"] in team.absent else None
+
+    def _standing(self, team: Team, given: dict[str, Any]) -> list[Message]:
+        return [each for each in self.messages.values() if (each.team, each.channel) == (team.id, given["channel"])]
 
     def _reactions_add(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         if any(each == given for each in self.reactions):
@@ -458,7 +494,7 @@ async def _given(request: web.Request) -> dict[str, Any]:
         return {}
     pairs = parse_qsl(body.decode(), keep_blank_values=True)
     given: dict[str, Any] = {**request.query, **dict(pairs)}
-    for name in ("blocks", "view"):
+    for name in ("blocks", "view", "metadata"):
         if isinstance(given.get(name), str):
             given[name] = json.loads(given[name])
     return given
@@ -472,8 +508,8 @@ def _no(error: str, **more: object) -> dict[str, Any]:
     return {"ok": False, "error": error, **more}
 
 
-def _said(answer: dict[str, Any]) -> web.Response:
-    return web.json_response(answer, headers={"x-oauth-scopes": SCOPES})
+def _said(answer: dict[str, Any], scopes: str) -> web.Response:
+    return web.json_response(answer, headers={"x-oauth-scopes": scopes})
 
 
 def _failing(fault: Fault) -> web.Response:

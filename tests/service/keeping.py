@@ -70,6 +70,8 @@ class FakeSurface:
     hold: asyncio.Event | None = None
     posts: int = 0
     posts_once: bool = False
+    finds: bool = False
+    sought: list[datetime] = field(default_factory=list[datetime])
     by_name: dict[str, str] = field(default_factory=dict[str, str])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -82,6 +84,13 @@ class FakeSurface:
         self.messages[name] = Message(place=place, card=card, ids=_issued(card, ids))
         await self._end(fault)
         return Posted(place=place, message=name)
+
+    async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
+        await self._end(await self._begin("find", None))
+        self.sought.append(at)
+        name = self.by_name.get(once, "") if self.finds else ""
+        is_there = name in self.messages and self.messages[name].place == place
+        return Posted(place=place, message=name) if is_there else None
 
     async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
         fault = await self._begin("edit", card)

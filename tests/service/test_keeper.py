@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
+
 from bot.cards import Verb
 from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
 from coordination.domain import events as e
@@ -110,6 +112,58 @@ async def test_where_the_product_knows_a_post_again_a_lost_answer_makes_no_secon
     shown = stage.surface.newest
     assert shown.card.status == "Decide"
     assert stage.store.buttons[shown.ids[Verb.APPROVE]].attempt == stage.store.cards[RUN].attempt
+
+
+async def test_where_the_product_finds_a_post_a_lost_answer_makes_no_second_message() -> None:
+    stage = Stage(surface=FakeSurface(finds=True, faults={"post": ["lost"]}))
+    await stage.ask(recorded(argued(POST)[:2]))
+    async with stage.keeping():
+        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+        await stage.add(RUN, *argued(POST, REMOVE)[2:], proposed(POST, REMOVE))
+        await stage.until_told(RUN)
+    assert list(stage.surface.messages) == ["m1"]
+    assert stage.surface.calls[:3] == ["post", "find", "edit"]
+    shown = stage.surface.newest
+    assert shown.card.status == "Decide"
+    assert stage.store.buttons[shown.ids[Verb.APPROVE]].attempt == stage.store.cards[RUN].attempt == 1
+
+
+async def test_what_a_process_posted_and_died_before_it_knew_where_is_found_however_late() -> None:
+    stage = Stage(surface=FakeSurface(finds=True, faults={"post": ["lost"]}))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+    assert stage.store.cards[RUN].message == ""
+    issued = {each.issued_at for each in stage.store.buttons.values()}
+    stage.clock.ahead += timedelta(hours=5)
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    assert stage.store.cards[RUN].message == "m1"
+    assert stage.surface.calls.count("post") == 1
+    assert set(stage.surface.sought) == issued
+
+
+@pytest.mark.parametrize("refusal", [SlowDown(60), PlaceForbidden("Permission to read is missing."), MessageGone()])
+async def test_where_a_post_may_not_be_looked_for_it_is_made_anew_at_once(refusal: Exception) -> None:
+    stage = Stage(surface=FakeSurface(finds=True, faults={"post": ["lost"], "find": [refusal]}))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+    assert stage.store.cards[RUN].message == "m2"
+    ghost, card = stage.surface.messages.values()
+    assert not set(ghost.ids.values()) & set(card.ids.values())
+    assert stage.surface.whispers == []
+
+
+async def test_nothing_is_looked_for_where_no_post_may_stand() -> None:
+    stage = Stage(surface=FakeSurface(finds=True))
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        del stage.surface.messages["m1"]
+        await stage.add(RUN, *_ending())
+        await stage.until_state(RUN, "done")
+    assert stage.surface.sought == []
 
 
 async def test_a_deleted_message_is_posted_again() -> None:

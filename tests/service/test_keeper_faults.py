@@ -22,26 +22,25 @@ _FAULTS: list[Fault | None] = [
     CardTooLarge("too large"),
     PlaceForbidden("forbidden"),
 ]
-_SOME = st.lists(st.sampled_from(range(len(_FAULTS))), max_size=4)
+_SOME = st.lists(st.sampled_from(_FAULTS), max_size=4)
 
 
 @settings(max_examples=15)
 @given(
-    posts=_SOME,
-    edits=_SOME,
-    says=_SOME,
-    whispers=_SOME,
+    faults=st.fixed_dictionaries(dict.fromkeys(("post", "find", "edit", "say", "whisper"), _SOME)),
     restarts=st.lists(st.integers(0, 22), max_size=2, unique=True),
-    posts_once=st.booleans(),
+    knows=st.sampled_from(["", "posts_once", "finds"]),
 )
 def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
-    posts: list[int], edits: list[int], says: list[int], whispers: list[int], restarts: list[int], posts_once: bool
+    faults: dict[str, list[Fault | None]], restarts: list[int], knows: str
 ) -> None:
-    faults: dict[str, list[Fault | None]] = {
-        kind: [_FAULTS[number] for number in numbers]
-        for kind, numbers in {"post": posts, "edit": edits, "say": says, "whisper": whispers}.items()
-    }
-    asyncio.run(_lived(FakeSurface(faults=faults, posts_once=posts_once), restarts))
+    surface = FakeSurface(
+        # They are used up, so each example needs its own.
+        faults={kind: list(each) for kind, each in faults.items()},
+        posts_once=knows == "posts_once",
+        finds=knows == "finds",
+    )
+    asyncio.run(_lived(surface, restarts))
 
 
 async def _lived(surface: FakeSurface, restarts: list[int]) -> None:
