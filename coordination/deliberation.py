@@ -254,12 +254,15 @@ class Deliberation:
         )
 
     def _why_nothing(self) -> str:
-        reasons = [f"agent{agent} {reason}" for agent, reason in self.ballot.failed]
+        by_reason: dict[str, list[str]] = {}
+        for agent, reason in self.ballot.failed:
+            by_reason.setdefault(reason, []).append(f"agent{agent}")
+        reasons = [f"{', '.join(agents)}: {reason}" for reason, agents in by_reason.items()]
         if self._refused is not None:
             reasons.append(self._refused)
         elif self.ballot.living:
             reasons.append(f"nobody else answered within {self._knobs.orchestrator_timeout_seconds:g} s")
-        return "The agents came to no answer: " + "; ".join(reasons)
+        return f"The agents came to no answer. {'; '.join(each.rstrip('.') for each in reasons)}."
 
 
 @dataclass(frozen=True, kw_only=True)

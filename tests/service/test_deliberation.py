@@ -198,7 +198,16 @@ async def test_a_failed_agent_is_out_and_the_others_go_on() -> None:
 async def test_when_all_agents_fail_the_run_fails_and_says_why_per_agent() -> None:
     """One reason each."""
     models = [PlayedModel(raises(ModelError(ModelFault.AUTH, f"key {n} was refused"))) for n in (1, 2)]
-    with pytest.raises(DeliberationFailed, match=r"agent1 key 1 was refused; agent2 key 2 was refused"):
+    with pytest.raises(
+        DeliberationFailed, match=r"no answer\. agent1: key 1 was refused; agent2: key 2 was refused\.$"
+    ):
+        await Table(models).run()
+
+
+async def test_what_all_agents_failed_of_is_said_once() -> None:
+    """A server that is down is one trouble, however many agents wait for it."""
+    models = [PlayedModel(raises(ModelError(ModelFault.TIMED_OUT, "Can't reach it; check it."))) for _ in range(2)]
+    with pytest.raises(DeliberationFailed, match=r"no answer\. agent1, agent2: Can't reach it; check it\.$"):
         await Table(models).run()
 
 
