@@ -1,0 +1,91 @@
+"""What the pages tell people to type, open or set is there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from bot.cli.app import app
+from coordination.settings import load
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXTS = [*PAGES, *sorted((ROOT / "configs").glob("*.yaml")), ROOT / "Procfile", ROOT / "Makefile"]
+FOLDERS = ("bot", "configs", "coordination", "docs", "requirements", "scripts", "tests")
+COMMAND = re.compile(r"massgen-bot((?: +[a-z][a-z-]*| +--?[a-z-]+)+)")
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The words behind each `massgen-bot`, as far as they are commands and options."""
+    for found in COMMAND.finditer(text):
+        yield found[1].split()
+
+
+def unknown_in(words: list[str]) -> list[str]:
+    """What the command line does not know of these words; arguments end the search for commands."""
+    command = typer.main.get_command(app)
+    unknown: list[str] = []
+    for word in words:
+        if word.startswith("-"):
+            options = {option for parameter in command.params for option in parameter.opts}
+            unknown += [word] if word not in {*options, "--help", "-h"} else []
+        elif isinstance(command, TyperGroup):
+            found = command.commands.get(word)
+            if found is None:
+                return [*unknown, word]
+            command = found
+    return unknown
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=ids)
+def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    unknown = {" ".join(words): unknown_in(words) for words in commands_in(text) if unknown_in(words)}
+    assert unknown == {}
+
+
+def test_a_command_that_does_not_exist_would_be_noticed() -> None:
+    (words,) = commands_in("Type `massgen-bot audit prove --all`.")
+    assert unknown_in(words) == ["prove"]
+    assert unknown_in(["discord", "sync", "--server"]) == ["--server"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_every_file_that_is_named_or_linked_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    linked = [page.parent / target for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text)]
+    named = [ROOT / name for name in re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]+)`", text)]
+    assert [str(path) for path in (*linked, *named) if not path.exists()] == []
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=ids)
+def test_every_target_of_make_that_is_named_exists(page: Path) -> None:
+    targets = set(
+        re.findall(r"^([a-z-]+)(?: [a-z-]+)*:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    for named in re.findall(r"(?:^|`)make((?: [a-z-]+)+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        assert set(named.split()) <= targets
+
+
+def test_every_command_is_told_of() -> None:
+    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    assert [name for name in command.commands if not re.search(rf"`(?:massgen-bot )?{name}[` ]", told)] == []
+
+
+def test_what_the_readme_exports_makes_its_next_commands_ask_that_provider() -> None:
+    (line,) = re.findall(r"^export (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    exported = dict(item.split("=", 1) for item in line.split())
+    kept = {"MASSGEN_BOT_PYTHON": "python3", "MASSGEN_BOT_STATE": "state", "OPENAI_API_KEY": "key"}
+    for agent in load(ROOT / "configs/openai-compatible.yaml", exported | kept).agents:
+        assert agent.backend.api_key is not None
+        assert agent.backend.api_key.get_secret_value() == "key"
+        assert (agent.backend.base_url, agent.backend.model) == ("https://api.openai.com/v1", "gpt-5-mini")
