@@ -1,6 +1,9 @@
 """The commands that ask for a run: `run`, and `demo`."""
 
 import asyncio
+import os
+import shutil
+import sys
 from pathlib import Path
 
 from bot.cli.attending import attended, leave
@@ -42,7 +45,17 @@ def demo(here: Here, prompt: str, *, config: str, order: Order | None, emits: bo
     status = leave(here, view)
     if not emits and view.ended_at is not None:
         here.tell(here.words.say("demo.next", run=visible(view.run)))
+    if not emits and (folder := _out_of_reach(here)) is not None:
+        here.tell(here.words.say("demo.activate", folder=visible(str(folder))))
     return status
+
+
+def _out_of_reach(here: Here) -> Path | None:
+    """The folder of the program, as seen from here, if a shell would not find it by its name."""
+    folder = Path(sys.executable).parent
+    if shutil.which("massgen-bot", path=here.environ.get("PATH")) or not (folder / "activate").exists():
+        return None
+    return min(folder, Path(os.path.relpath(folder)), key=lambda path: len(str(path)))
 
 
 def _asked(here: Here, ask: Ask, *, order: Order | None, emits: bool) -> RunView:

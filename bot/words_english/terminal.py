@@ -58,6 +58,7 @@ NEXT = {
         "  massgen-bot discord invite · massgen-bot slack manifest\n"
         "      the same in your chat: see docs/discord.md and docs/slack.md"
     ),
+    "demo.activate": "massgen-bot is in {folder}: type this first, and its name is enough:\n  . {folder}/activate",
 }
 
 COMMANDS = {

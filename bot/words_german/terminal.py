@@ -60,6 +60,7 @@ NEXT = {
         "  massgen-bot discord invite · massgen-bot slack manifest\n"
         "      dasselbe in deinem Chat: siehe docs/discord.md, docs/slack.md"
     ),
+    "demo.activate": "massgen-bot ist in {folder}: Gib zuerst das ein, dann genügt sein Name:\n  . {folder}/activate",
 }
 
 COMMANDS = {
