@@ -99,7 +99,7 @@ def _start(
 @app.command("demo", help=_help("help.demo"))
 @reported
 def _demo(
-    prompt: Annotated[str, typer.Argument(metavar="[PROMPT]", help=_help("help.demo_prompt"))] = "",
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help=_help("help.demo_prompt"))] = "",
     *,
     config: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.demo_config"))] = "",
     approve: Approves = False,
@@ -180,9 +180,9 @@ def _cancel(name: RunName, *, reason: Reason = "") -> int:
 @reported
 def _resolve(
     name: RunName,
-    verdict: Annotated[str, typer.Argument(metavar="[happened|run-it|stop]", help=_help("help.verdict"))] = "",
+    verdict: Annotated[str, typer.Argument(metavar="happened|run-it|stop", help=_help("help.verdict"))] = "",
     *,
-    call: Annotated[int, typer.Option("--call", metavar="NUMBER", help=_help("help.call"))] = 0,
+    call: Annotated[int, typer.Option("--call", metavar="NUMBER", show_default=False, help=_help("help.call"))] = 0,
     events: Emits = False,
 ) -> int:
     from bot.cli import deciding
@@ -263,7 +263,7 @@ def _migrate() -> int:
 @audit.command("verify", help=_help("help.audit_verify"))
 @reported
 def _verify(
-    name: Annotated[str, typer.Argument(metavar="[RUN]", help=_help("help.audit_run"))] = "",
+    name: Annotated[str, typer.Argument(metavar="RUN", help=_help("help.audit_run"))] = "",
 ) -> int:
     from bot.cli import keeping
 

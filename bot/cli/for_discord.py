@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from bot.surface import Desk, Surface
 
 _help = words_here().say
-_Guild = Annotated[int, typer.Option("--guild", metavar="ID", min=0, help=_help("help.discord_guild"))]
+_Guild = Annotated[
+    int, typer.Option("--guild", metavar="ID", min=0, show_default=False, help=_help("help.discord_guild"))
+]
 _ToolsGuild = Annotated[str, typer.Option("--guild", metavar="ID", help=_help("help.chat_tools_guild"))]
 
 

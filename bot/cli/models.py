@@ -29,8 +29,7 @@ def models(here: Here, *, config: str, tries: bool) -> Exit:
 
 def _table(rows: tuple[BackendRow, ...], words: Words) -> Table:
     table = plain_table(*(words.say(f"models.{column}") for column in ("type", "here", "address")))
-    for column in table.columns[:2]:
-        column.no_wrap = True
+    table.columns[0].no_wrap = True
     for row in rows:
         style = "green" if not row.extra and (row.key or not row.needs_key) else "bright_black"
         table.add_row(Text(row.type), Text(_here(row, words), style), Text(visible(_address(row, words))))

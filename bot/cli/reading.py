@@ -72,6 +72,8 @@ def history(here: Here, *, limit: int) -> Exit:
         table = plain_table(
             *(here.words.say(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
         )
+        table.expand = True
+        table.columns[-1].ratio = 1  # the request has what room the others leave it
         table.columns[-1].overflow = "ellipsis"
         table.columns[-1].no_wrap = True
         for each in summaries:

@@ -71,9 +71,9 @@ DISCORD = {
     "help.discord_guild": "Only for this server, where it takes effect at once.",
     "help.discord_invite": "Print the link that adds the bot to a server.",
     "help.doctor": "Say what is missing, in order.",
-    "help.doctor_discord": "Check the token, the application, the commands, and the permissions per channel.",
+    "help.doctor_discord": "Say what is missing for Discord. Token, application, commands, and the permissions per channel.",
     "help.chat_tools": "Tool servers (MCP, stdio) that let agents use a chat.",
-    "help.chat_tools_discord": "Discord's channels and messages as tools, confined to one server.",
+    "help.chat_tools_discord": "Discord's channels and messages as tools, for one server.",
     "help.chat_tools_guild": "The server's id; without it, the one that the run comes from.",
     "discord.out_of_step": (
         "Discord shows this command as it was in another version; ask the operator to run `massgen-bot discord sync`."

@@ -116,10 +116,10 @@ SLACK = {
     "slack.ready": "Slack: listening.",
     "slack.ready_at": "Slack: listening on {address}.",
     "slack.help.slack": "Serve Slack.",
-    "slack.help.manifest": "Print the app's manifest for Socket Mode, or for HTTP at an address.",
+    "slack.help.manifest": "Print the app's manifest. For Socket Mode, or for HTTP at an address.",
     "slack.help.url": "Where Slack reaches this program.",
     "slack.help.with_chat_tools": "With what `chat-tools slack` needs besides.",
     "slack.help.agent": "As one of Slack's agents, with its own Stop button.",
     "slack.help.doctor": "Say what is missing for Slack.",
-    "slack.help.chat_tools": "Be an MCP server on stdio whose tools read and write one Slack workspace.",
+    "slack.help.chat_tools": "Slack's channels and messages as tools, for one workspace.",
 }

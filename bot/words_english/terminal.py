@@ -130,8 +130,8 @@ HELP = {
     ),
     "help.epilog": (
         "DATABASE_URL names the database; without it, a file in the state folder is used. MASSGEN_BOT_STATE names that "
-        "folder; without it, it is massgen-bot below XDG_STATE_HOME. Exit status: 0 finished, 1 failed, 2 usage or configuration, 3 waiting for a "
-        "decision, 4 rejected, expired or cancelled, 5 outcome unknown."
+        "folder; without it, it is massgen-bot in XDG_STATE_HOME or ~/.local/state. Exit status: 0 finished, 1 failed, "
+        "2 usage or configuration, 3 waiting for a decision, 4 rejected, expired or cancelled, 5 a person is needed."
     ),
     "help.audit": "Prove the log, or hand it out.",
     "help.run_name": "The run's name, or the beginning of it.",
@@ -143,12 +143,12 @@ HELP = {
     "help.digest": "Decide on this plan only (8 digits or more, such as 9f3a-61c2); without it, on the one that waits.",
     "help.verbose": "Write debug messages on standard error.",
     "help.version": "Show the version.",
-    "help.demo": "A run in a toy world: scripted agents, a real tool server, no keys, no network.",
+    "help.demo": "A run in a toy world. Scripted agents, a real tool server, no keys, no network.",
     "help.demo_prompt": "What the agents should do.",
     "help.demo_config": "Another configuration than configs/demo.yaml.",
     "help.run": "Ask the agents for a plan, decide on it, see it done.",
     "help.prompt": "What the agents should do; `-` reads it from standard input.",
-    "help.resume": "Stay with a run: see it live, decide, carry out what a killed process has left.",
+    "help.resume": "Stay with a run: see it live, and decide. What a killed process has left is carried out.",
     "help.approve": "Approve the plan that waits, and see its calls run.",
     "help.reject": "Reject the plan that waits: nothing of it will run.",
     "help.changes": "Send the agents back with your words, and see their next plan.",
@@ -158,24 +158,24 @@ HELP = {
     "help.verdict": "It happened; it did not, so run it; or stop here.",
     "help.call": "The number of the call; without it, the one in question.",
     "help.status": "How a run stands.",
-    "help.show": "Everything about a run: request, coordination table, answers, votes, plan, outcome.",
+    "help.show": "Everything about a run. Request, coordination table, answers, votes, plan, outcome.",
     "help.story": "Every event that is worth a line, as well.",
     "help.history": "The newest runs.",
     "help.limit": "How many.",
-    "help.check": "Check a configuration, and print what becomes of each tool and why.",
+    "help.check": "Check a configuration, and say what becomes of each tool.",
     "help.check_config": "The configuration file.",
     "help.no_connect": "Do not start the tool servers.",
-    "help.models": "List the backend types: what is installed, and for which there is a key.",
+    "help.models": "Say which providers are ready here. What is installed, and for which there is a key.",
     "help.try": "Ask each for one word; this may cost a fraction of a cent.",
     "help.models_config": "Ask the models of this configuration instead of one for each key.",
-    "help.up": "Serve every chat whose variables are set, Discord and Slack, in one process, until SIGTERM.",
+    "help.up": "Serve every chat whose variables are set. Discord and Slack, in one process, until SIGTERM.",
     "up.no_chat": "No chat is set: put the token of a bot into DISCORD_BOT_TOKEN or SLACK_BOT_TOKEN; docs/chat.md leads to both.",
     "help.worker": "Carry out what runs are waiting for, until SIGTERM.",
     "help.until_idle": "End when no run can go on without a person.",
     "help.migrate": "Make the database's tables, or bring older ones up to date.",
     "help.audit_verify": "Check that the log is as it was written.",
     "help.audit_run": "One run; without it, all.",
-    "help.audit_export": "Write a run's events with their hashes, one JSON object a line.",
+    "help.audit_export": "Write a run's events with their hashes. One JSON object a line.",
 }
 
 ERRORS = {

@@ -70,13 +70,13 @@ DISCORD = {
     "discord.cmd.from_message": "Daraus einen Plan machen",
     "help.discord": "Den Discord-Bot betreiben oder einrichten.",
     "help.discord_run": "Den Discord-Bot betreiben, bis SIGTERM kommt.",
-    "help.discord_sync": "Discord sagen, welche Befehle es gibt, wenn sich das geändert hat.",
+    "help.discord_sync": "Discord sagen, welche Befehle es gibt. Nur, was sich geändert hat.",
     "help.discord_guild": "Nur für diesen Server; dort gilt es sofort.",
     "help.discord_invite": "Den Link ausgeben, der den Bot zu einem Server hinzufügt.",
     "help.doctor": "Sagen, was noch fehlt, der Reihe nach.",
-    "help.doctor_discord": "Das Token, die Anwendung, die Befehle und die Rechte in jedem Kanal prüfen.",
-    "help.chat_tools": "Werkzeug-Server (MCP, stdio), mit denen Agenten einen Chat benutzen.",
-    "help.chat_tools_discord": "Kanäle und Nachrichten von Discord als Werkzeuge, auf einen Server beschränkt.",
+    "help.doctor_discord": "Sagen, was für Discord noch fehlt. Token, Anwendung, Befehle und die Rechte in jedem Kanal.",
+    "help.chat_tools": "Werkzeug-Server (MCP, stdio) für Agenten, je Chat einer.",
+    "help.chat_tools_discord": "Kanäle und Nachrichten von Discord als Werkzeuge. Auf einen Server beschränkt.",
     "help.chat_tools_guild": "Die Id des Servers; sonst der, von dem der Lauf kommt.",
     "discord.out_of_step": (
         "Discord zeigt diesen Befehl so, wie er in einer anderen Version war; wer diesen Bot betreibt, muss "

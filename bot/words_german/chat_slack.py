@@ -134,12 +134,10 @@ SLACK = {
     "slack.ready": "Slack: bereit.",
     "slack.ready_at": "Slack: bereit auf {address}.",
     "slack.help.slack": "Den Slack-Bot betreiben.",
-    "slack.help.manifest": "Das Manifest der App ausgeben, für Socket Mode oder für HTTP an einer Adresse.",
+    "slack.help.manifest": "Das Manifest der App ausgeben. Für Socket Mode oder für HTTP an einer Adresse.",
     "slack.help.url": "Wo Slack dieses Programm erreicht.",
     "slack.help.with_chat_tools": "Mit dem, was `chat-tools slack` zusätzlich braucht.",
     "slack.help.agent": "Als einer von Slacks Agenten, mit eigenem Stopp-Knopf.",
     "slack.help.doctor": "Sagen, was für Slack noch fehlt.",
-    "slack.help.chat_tools": (
-        "Ein MCP-Server auf stdio sein, dessen Werkzeuge in einem Slack-Workspace lesen und schreiben."
-    ),
+    "slack.help.chat_tools": "Kanäle und Nachrichten von Slack als Werkzeuge. Für einen Workspace.",
 }

@@ -135,9 +135,9 @@ HELP = {
     ),
     "help.epilog": (
         "DATABASE_URL nennt die Datenbank; ohne sie wird eine Datei im Zustandsordner benutzt. MASSGEN_BOT_STATE nennt "
-        "diesen Ordner; ohne sie ist es massgen-bot unter XDG_STATE_HOME. Exit-Status: 0 fertig, 1 fehlgeschlagen, "
+        "diesen Ordner; ohne sie ist es massgen-bot in XDG_STATE_HOME oder ~/.local/state. Exit-Status: 0 fertig, 1 fehlgeschlagen, "
         "2 Benutzung oder Konfiguration, 3 wartet auf eine Entscheidung, 4 abgelehnt, abgelaufen oder abgebrochen, "
-        "5 Ausgang unbekannt."
+        "5 ein Mensch wird gebraucht."
     ),
     "help.audit": "Das Protokoll prüfen oder herausgeben.",
     "help.run_name": "Der Name des Laufs oder dessen Anfang.",
@@ -152,43 +152,43 @@ HELP = {
     "help.verbose": "Debug-Meldungen auf die Fehlerausgabe schreiben.",
     "help.version": "Die Version zeigen.",
     "help.demo": (
-        "Ein Lauf in einer Spielzeugwelt: Agenten nach Drehbuch, ein echter Werkzeug-Server, keine Schlüssel, kein Netz."
+        "Ein Lauf in einer Spielzeugwelt. Agenten nach Drehbuch, ein echter Werkzeug-Server, keine Schlüssel, kein Netz."
     ),
     "help.demo_prompt": "Was die Agenten tun sollen.",
     "help.demo_config": "Eine andere Konfiguration als configs/demo.yaml.",
-    "help.run": "Die Agenten um einen Plan bitten, darüber entscheiden, zusehen.",
+    "help.run": "Die Agenten um einen Plan bitten, entscheiden, zusehen.",
     "help.prompt": "Was die Agenten tun sollen; `-` liest es von der Standardeingabe.",
-    "help.resume": "Bei einem Lauf bleiben: live zusehen, entscheiden, ausführen, was ein beendeter Prozess übrig ließ.",
-    "help.approve": "Den wartenden Plan freigeben und zusehen, wie seine Aufrufe laufen.",
+    "help.resume": "Bei einem Lauf bleiben, zusehen, entscheiden. Was ein beendeter Prozess übrig ließ, wird ausgeführt.",
+    "help.approve": "Den wartenden Plan freigeben. Zusehen, wie seine Aufrufe laufen.",
     "help.reject": "Den wartenden Plan ablehnen: Nichts davon wird laufen.",
-    "help.changes": "Die Agenten mit deinen Worten zurückschicken und ihren nächsten Plan sehen.",
+    "help.changes": "Die Agenten mit deinen Worten zurückschicken. Ihren nächsten Plan sehen.",
     "help.changes_text": "Was anders sein soll.",
-    "help.cancel": "Einen Lauf anhalten; ein Aufruf, der unterwegs ist, endet erst.",
-    "help.resolve": "Sagen, was aus einem Aufruf mit unbekanntem Ausgang geworden ist.",
+    "help.cancel": "Einen Lauf anhalten. Ein Aufruf, der unterwegs ist, endet erst.",
+    "help.resolve": "Sagen, was aus einem ungewissen Aufruf geworden ist.",
     "help.verdict": "Es ist passiert; es ist nicht passiert, also ausführen; oder hier aufhören.",
     "help.call": "Die Nummer des Aufrufs; sonst der, um den es geht.",
     "help.status": "Wie es um einen Lauf steht.",
-    "help.show": ("Alles über einen Lauf: Auftrag, Tabelle der Zusammenarbeit, Antworten, Stimmen, Plan, Ausgang."),
+    "help.show": ("Alles über einen Lauf. Auftrag, Tabelle der Zusammenarbeit, Antworten, Stimmen, Plan, Ausgang."),
     "help.story": "Auch jedes Ereignis, das eine Zeile wert ist.",
     "help.history": "Die neuesten Läufe.",
     "help.limit": "Wie viele.",
-    "help.check": "Eine Konfiguration prüfen und ausgeben, was aus jedem Werkzeug wird und warum.",
+    "help.check": "Eine Konfiguration prüfen: was wird aus jedem Werkzeug?",
     "help.check_config": "Die Konfigurationsdatei.",
     "help.no_connect": "Die Werkzeug-Server nicht starten.",
-    "help.models": "Die Arten von Modellen auflisten: was installiert ist und wofür ein Schlüssel da ist.",
+    "help.models": "Sagen, welche Anbieter hier bereit sind. Was installiert ist und wofür ein Schlüssel da ist.",
     "help.try": "Jedes um ein Wort bitten; das kann den Bruchteil eines Cents kosten.",
     "help.models_config": "Die Modelle dieser Konfiguration fragen statt eines je Schlüssel.",
-    "help.up": "Jeden Chat bedienen, dessen Variablen gesetzt sind, Discord und Slack, in einem Prozess, bis SIGTERM kommt.",
+    "help.up": "Jeden Chat bedienen, dessen Variablen gesetzt sind. Discord und Slack, in einem Prozess, bis SIGTERM kommt.",
     "up.no_chat": (
         "Es ist kein Chat gesetzt: das Token eines Bots gehört in DISCORD_BOT_TOKEN oder SLACK_BOT_TOKEN; docs/chat.md "
         "führt zu beiden."
     ),
     "help.worker": "Ausführen, worauf Läufe warten, bis SIGTERM kommt.",
     "help.until_idle": "Aufhören, wenn kein Lauf mehr ohne einen Menschen weiterkommt.",
-    "help.migrate": "Die Tabellen der Datenbank anlegen oder ältere auf den neuesten Stand bringen.",
+    "help.migrate": "Die Tabellen der Datenbank anlegen oder erneuern.",
     "help.audit_verify": "Prüfen, dass das Protokoll so ist, wie es geschrieben wurde.",
     "help.audit_run": "Ein Lauf; sonst alle.",
-    "help.audit_export": "Die Ereignisse eines Laufs mit ihren Hashes ausgeben, ein JSON-Objekt je Zeile.",
+    "help.audit_export": "Die Ereignisse eines Laufs mit ihren Hashes ausgeben. Ein JSON-Objekt je Zeile.",
 }
 
 ERRORS = {

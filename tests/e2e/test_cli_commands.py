@@ -22,8 +22,8 @@ def said(ended: Ended, status: int) -> str:
     return ended.err
 
 
-def waiting(program: Program) -> str:
-    ended = program.run("run", "Street party", "-c", "configs/demo.yaml", "--events")
+def waiting(program: Program, prompt: str = "Street party") -> str:
+    ended = program.run("run", prompt, "-c", "configs/demo.yaml", "--events")
     assert ended.status == 3, ended.err
     return ended.run
 
@@ -145,7 +145,9 @@ def columns_but_run(database: sqlite3.Connection) -> str:
 
 def test_what_can_be_read_of_a_run(program: Program) -> None:
     assert "no runs yet" in program.run("history").out
-    name = waiting(program)
+    name = waiting(
+        program, "Street party on 12 June, with music, cake, and a word of the mayor's if she finds the time"
+    )
     status = program.run("status", name)
     assert status.status == 3
     assert "◆ Decide" in status.out

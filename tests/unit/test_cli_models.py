@@ -42,9 +42,19 @@ def test_every_backend_is_listed_and_a_key_only_by_its_name() -> None:
 
 def test_a_library_that_is_not_installed_is_named_by_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "claude_agent_sdk", None)
+    monkeypatch.setenv("COLUMNS", "200")
     around = here(ANTHROPIC_API_KEY=CANARY)
     models.models(around, config="", tries=False)
     assert "pip install 'massgen-bot[claude-code]'" in written(around)
+
+
+def test_in_80_columns_the_address_of_a_provider_is_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    around = here()
+    models.models(around, config="", tries=False)
+    assert "https://api.openai.com/v1" in written(around)
+    assert "https://api.anthropic.com" in written(around)
+    assert max(map(len, written(around).splitlines())) <= 80
 
 
 def test_without_any_key_there_is_nothing_to_try() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from bot.cli.app import app
+from bot.words import ENGLISH, words_for
 from coordination.settings import load
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +17,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = [*PAGES, *sorted((ROOT / "configs").glob("*.yaml")), ROOT / "Procfile", ROOT / "Makefile"]
 FOLDERS = ("bot", "configs", "coordination", "docs", "requirements", "scripts", "tests")
 COMMAND = re.compile(r"massgen-bot((?: +[a-z][a-z-]*| +--?[a-z-]+)+)")
+
+
+LINE = 62
+"""Characters of a command's first sentence that fit behind its name in 80 columns."""
 
 
 def ids(path: Path) -> str:
@@ -42,6 +47,14 @@ def unknown_in(words: list[str]) -> list[str]:
                 return [*unknown, word]
             command = found
     return unknown
+
+
+def helps_of(command: TyperGroup | TyperCommand) -> Iterator[str]:
+    """The help of every command below this one."""
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            yield each.help or ""
+            yield from helps_of(each)
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=ids)
@@ -89,3 +102,11 @@ def test_what_the_readme_exports_makes_its_next_commands_ask_that_provider() -> 
         assert agent.backend.api_key is not None
         assert agent.backend.api_key.get_secret_value() == "key"
         assert (agent.backend.base_url, agent.backend.model) == ("https://api.openai.com/v1", "gpt-5-mini")
+
+
+def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
+    key_of = {text: key for key, text in ENGLISH.texts.items()}
+    for text in helps_of(typer.main.get_command(app)):
+        for words in (ENGLISH, words_for({"MASSGEN_BOT_LANGUAGE": "de"})):
+            first = words.texts[key_of[text]].split(". ")[0].rstrip(".")
+            assert len(f"{first}.") <= LINE, first
