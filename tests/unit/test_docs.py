@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from bot.cli.app import app
 from bot.words import ENGLISH, words_for
@@ -49,11 +49,11 @@ def unknown_in(words: list[str]) -> list[str]:
     return unknown
 
 
-def helps_of(command: TyperGroup | TyperCommand) -> Iterator[str]:
+def helps_of(group: TyperGroup) -> Iterator[str]:
     """The help of every command below this one."""
-    if isinstance(command, TyperGroup):
-        for each in command.commands.values():
-            yield each.help or ""
+    for each in group.commands.values():
+        yield each.help or ""
+        if isinstance(each, TyperGroup):
             yield from helps_of(each)
 
 
@@ -106,7 +106,9 @@ def test_what_the_readme_exports_makes_its_next_commands_ask_that_provider() -> 
 
 def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
     key_of = {text: key for key, text in ENGLISH.texts.items()}
-    for text in helps_of(typer.main.get_command(app)):
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    for text in helps_of(command):
         for words in (ENGLISH, words_for({"MASSGEN_BOT_LANGUAGE": "de"})):
             first = words.texts[key_of[text]].split(". ")[0].rstrip(".")
             assert len(f"{first}.") <= LINE, first
