@@ -15,6 +15,11 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# A price in dollars is no variable of make's.
+ifdef PROMPT
+override export PROMPT := $(value PROMPT)
+endif
+
 demo: $(VENV)/.runtime ## See a run from prompt to report: make demo PROMPT="Tell the team about the outage"
 	@$(BIN)/massgen-bot demo $${PROMPT:+"$$PROMPT"} $(ARGS)
 

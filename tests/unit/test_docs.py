@@ -1,6 +1,8 @@
 """What the pages tell people to type, open or set is there."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +114,21 @@ def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
         for words in (ENGLISH, words_for({"MASSGEN_BOT_LANGUAGE": "de"})):
             first = words.texts[key_of[text]].split(". ")[0].rstrip(".")
             assert len(f"{first}.") <= LINE, first
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_what_is_asked_for_by_make_comes_to_the_program_as_it_was_typed(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/massgen-bot"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    for made in ("bin/python", ".runtime"):
+        (tmp_path / made).touch()
+    asked = """Sell it at $5, "now": `date` isn't $(HOME) # 100%"""
+    for arguments, wanted in (
+        ([f"PROMPT={asked}"], f"demo|{asked}|"),
+        ([], "demo|"),
+        (["ARGS=--reject"], "demo|--reject|"),
+    ):
+        command = ["make", "--silent", "demo", f"VENV={tmp_path}", *arguments]
+        assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == wanted
