@@ -11,7 +11,7 @@ from bot.cli import checking
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
 from coordination.adapters.extras import Extra, is_installed
-from coordination.settings import PROVIDERS
+from coordination.settings import PROVIDERS, parse
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -54,6 +54,5 @@ def test_the_known_cases_have_the_agents_that_they_are_about() -> None:
     assert set(CASES) <= names
     for name, types in CASES.items():
         text = (ROOT / "configs" / name).read_text(encoding="utf-8")
-        written = re.findall(r"(?:backend: (?:&\w+ )?\{type: (\w+))|(?:backend: \*(\w+))", text)
-        first = written[0][0]
-        assert [type_ or first for type_, _ in written] == types
+        settings = parse(text, origin=name, environ=None)
+        assert [agent.backend.type for agent in settings.agents] == types
