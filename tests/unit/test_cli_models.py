@@ -14,8 +14,9 @@ from bot.wiring.backends import LEAST_TOKENS, try_backends
 from bot.wiring.costs import ceilings, run_ceiling
 from coordination.errors import ConfigError
 from coordination.settings import PROVIDERS, parse
-from tests.servers.chat_server import Fails, chat_server
+from tests.servers.chat_server import chat_server
 from tests.servers.messages_server import Says, messages_server
+from tests.servers.vendor_server import Fails
 
 CANARY = "sk-canary-0123456789"
 
