@@ -117,7 +117,7 @@ def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_what_is_asked_for_by_make_comes_to_the_program_as_it_was_typed(tmp_path: Path) -> None:
+def test_make_hands_on_a_request_as_it_was_typed_and_takes_a_no_for_an_answer(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/massgen-bot"
     program.write_text('#!/bin/sh\nprintf "%s|" "$@"\n', encoding="utf-8")
@@ -132,3 +132,6 @@ def test_what_is_asked_for_by_make_comes_to_the_program_as_it_was_typed(tmp_path
     ):
         command = ["make", "--silent", "demo", f"VENV={tmp_path}", *arguments]
         assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == wanted
+    for status, of_make in ((1, 2), (2, 2), (3, 0), (4, 0), (5, 2)):
+        program.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
+        assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == of_make
