@@ -7,10 +7,17 @@ from contextlib import asynccontextmanager
 import discord
 from aiohttp import web
 
+from bot.words import Words
+from coordination.errors import ConfigError
+
 
 @asynccontextmanager
-async def health(port: int, is_ready: Callable[[], bool]) -> AsyncGenerator[int]:
-    """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one."""
+async def health(port: int, is_ready: Callable[[], bool], words: Words) -> AsyncGenerator[int]:
+    """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
 
     async def live(request: web.Request) -> web.Response:
         del request
@@ -26,7 +33,10 @@ async def health(port: int, is_ready: Callable[[], bool]) -> AsyncGenerator[int]
     await runner.setup()
     try:
         site = web.TCPSite(runner, port=port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError:
+            raise ConfigError([words.say("discord.port_taken", port=port)]) from None
         # A free port is another one for each family of addresses.
         yield next(address[1] for address in runner.addresses if len(address) == 2)
     finally:

@@ -45,7 +45,10 @@ async def run_bot(
     port = discord_settings(environ).health_port
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(logged_in(environ))
-        listening = 0 if port is None else await stack.enter_async_context(health(port, lambda: hears(client)))
+        listening = 0
+        if port is not None:
+            watched = health(port, lambda: hears(client), words_for(environ))
+            listening = await stack.enter_async_context(watched)
         desk = await stack.enter_async_context(open_desk(client.surface))
         tell(str(client.user), listening)
         await serve(client, desk, ending)

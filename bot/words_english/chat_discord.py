@@ -87,6 +87,7 @@ DISCORD = {
     "discord.unreachable": "Discord can't be reached; check the network and try again.",
     "discord.bad_address": "{variable} is not an address that begins with one of these: {schemes}.",
     "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT must be a number from 0 to 65535.",
+    "discord.port_taken": "Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT.",
     "discord.ready": "Logged in as {name}. Ctrl-C or SIGTERM ends it.",
     "discord.health": "Health on port {port}: /live and /ready.",
     "discord.synced.one": "Discord knows {count} command now.",

@@ -97,6 +97,7 @@ DISCORD = {
     "discord.unreachable": "Discord ist nicht zu erreichen; prüf das Netz und versuch es noch einmal.",
     "discord.bad_address": "{variable} ist keine Adresse, die so anfängt: {schemes}.",
     "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT muss eine Zahl von 0 bis 65535 sein.",
+    "discord.port_taken": "Port {port} ist belegt; nenn mit MASSGEN_BOT_HEALTH_PORT einen anderen.",
     "discord.ready": "Angemeldet als {name}. Strg-C oder SIGTERM beendet es.",
     "discord.health": "Zustand auf Port {port}: /live und /ready.",
     "discord.synced.one": "Discord kennt jetzt {count} Befehl.",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -99,6 +100,17 @@ async def test_a_click_while_the_bot_ends_asks_for_patience(server: DiscordServe
             rita = Someone(server, "rita", server.guild)
             assert "try again in a moment" in await told(server, await rita.types("massgen", prompt="x"))
             listening.cancel()
+
+
+async def test_a_port_that_is_taken_ends_the_program_with_a_sentence(server: DiscordServer) -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        opening, ending = Opening(server), asyncio.Event()
+        environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": str(port)}
+        with pytest.raises(ConfigError, match=f"Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT"):
+            async with asyncio.timeout(20):
+                await run_bot(environ, opening, ending=ending, tell=lambda *_: None)
+    assert opening.happened == []
 
 
 async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server: DiscordServer) -> None:
