@@ -7,6 +7,7 @@ import pytest
 
 from bot.demo_world import TOOLS
 from coordination.domain.rules import Effect, rule
+from coordination.errors import ConfigError
 from coordination.ports import ToolDefinition
 from coordination.settings import PROVIDERS, load, parse, unmatched_rules
 from coordination.settings.sections import ALL
@@ -50,6 +51,15 @@ def test_the_example_in_the_documentation_works() -> None:
     assert [agent.backend.type for agent in settings.agents] == ["openai", "claude"]
     assert settings.warnings == ()
     assert settings.policy.roles == ("ops",)
+
+
+def test_the_mistakes_in_the_documentation_are_told_just_so() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (told,) = re.findall(r"```\n(ops\.yaml:.*?)\n```", PAGE, re.DOTALL)
+    mistaken = example.replace("enable_web_search", "enable_web_serch").replace("effect: read}", "effect: reads}")
+    with pytest.raises(ConfigError) as error:
+        parse(mistaken, origin="ops.yaml", environ={"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a"})
+    assert str(error.value) == told
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
