@@ -225,7 +225,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return min(max(seconds, 0.0), LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(wait or "") - parsedate_to_datetime(headers.get("date") or "")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(until.total_seconds(), 0.0), LONGEST_WAIT)
 
