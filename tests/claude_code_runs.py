@@ -7,9 +7,8 @@ import asyncio
 import os
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
-
-import claude_agent_sdk
 
 from tests.servers.claude_code_backend import Says, claude_code_backend
 
@@ -19,7 +18,10 @@ SECONDS = 120.0
 
 async def says() -> str:
     """What the program prints when it is asked something, and its provider answers."""
-    program = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+    library = find_spec("claude_agent_sdk")
+    if library is None or library.origin is None:
+        raise FileNotFoundError("claude_agent_sdk")
+    program = Path(library.origin).parent / "_bundled" / "claude"
     with tempfile.TemporaryDirectory() as home:
         async with claude_code_backend(*[Says(text=ANSWER)] * 5, is_strict=False) as backend:
             process = await asyncio.create_subprocess_exec(
