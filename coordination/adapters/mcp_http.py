@@ -85,6 +85,8 @@ class _OneWay(httpx2.AsyncBaseTransport):
             self._tell_gone()
         except httpx2.TransportError:
             current.loss = "broke the connection before it answered"
+        except httpx2.DecodingError:
+            current.loss = "answered what can't be decoded"
         return stand_in("no answer")
 
     @override

@@ -139,6 +139,7 @@ async def test_a_call_that_is_turned_away_was_not_sent_and_is_not_sent_elsewhere
         ("accepts_only", "what it answered is not what it declared"),
         ("shows_a_page", "what it answered is not what it declared"),
         ("half_an_answer", "broke the connection before it answered"),
+        ("garbles", "answered what can't be decoded"),
         ("hangs_up", "broke the connection before it answered"),
     ],
 )

@@ -132,6 +132,17 @@ def half_an_answer(handler: Handler, message: Message) -> None:
     handler.close_connection = True
 
 
+def garbles(handler: Handler, message: Message) -> None:
+    """Says that its answer is compressed; it is not."""
+    body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}}).encode()
+    handler.send_response(200)
+    handler.send_header("content-type", "application/json")
+    handler.send_header("content-encoding", "gzip")
+    handler.send_header("content-length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
 def hangs_up(handler: Handler, message: Message) -> None:
     handler.close_connection = True
 
@@ -165,6 +176,7 @@ BEHAVIOURS: dict[str, Callable[[Handler, Message], None]] = {
             accepts_only,
             shows_a_page,
             half_an_answer,
+            garbles,
             hangs_up,
             drops_the_stream,
             is_silent,
