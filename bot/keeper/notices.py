@@ -41,7 +41,10 @@ def item_of(recorded: Recorded, view: RunView, words: Words) -> Item:
         return Item(seq=recorded.seq)
     about: Line = (Span(told.about, "bold"),) if told.about else ()
     if not isinstance(event, e.AnswerAccepted) or not event.text.strip():
-        return Item(seq=recorded.seq, sections=(Paragraph(lines=(joined([about, told.line], " "),)),))
+        lines = [joined([about, told.line], " ")]
+        if isinstance(event, e.RunFinished | e.RunAnswered):
+            lines.append(words.line("keeper.follow_up"))
+        return Item(seq=recorded.seq, sections=(Paragraph(lines=tuple(lines)),))
     heading = Paragraph(lines=(joined([about, _answered(event, words)], " "),))
     return Item(seq=recorded.seq, sections=(heading, quoted(event.text)))
 

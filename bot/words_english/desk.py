@@ -117,6 +117,7 @@ KEEPER = {
     "keeper.superseded_line": "There is a newer card for run {run}. This one does nothing any more.",
     "keeper.thread": "{prompt}",
     "keeper.story": "What happened",
+    "keeper.follow_up": "To go on from here, mention me in this thread.",
     "keeper.reminder": "Still waiting",
     "keeper.reminder_new": "Run {run} has a plan that waits for your decision until {until}.",
     "keeper.reminder_half": "The plan of run {run} waits for a decision until {until}.",

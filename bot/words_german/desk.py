@@ -144,6 +144,7 @@ KEEPER = {
     "keeper.superseded_line": "Für Lauf {run} gibt es eine neuere Karte. Diese hier bewirkt nichts mehr.",
     "keeper.thread": "{prompt}",
     "keeper.story": "Was passiert ist",
+    "keeper.follow_up": "Um hier weiterzumachen, erwähne mich in diesem Thread.",
     "keeper.reminder": "Wartet noch",
     "keeper.reminder_new": "Lauf {run} hat einen Plan, der bis {until} auf deine Entscheidung wartet.",
     "keeper.reminder_half": "Der Plan des Laufs {run} wartet bis {until} auf eine Entscheidung.",

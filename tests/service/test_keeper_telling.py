@@ -39,6 +39,24 @@ async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_vot
         assert _told(stage).count(once) == 1, once
 
 
+@pytest.mark.parametrize(
+    ("ending", "can_go_on"),
+    [
+        ([proposed(POST), e.PlanRejected(by=ALICE, digest=proposed(POST).digest, reason="No.")], False),
+        ([e.RunAnswered(text="There is none.", author="agent1.final", election=proposed(POST).election)], True),
+    ],
+)
+async def test_the_story_of_a_run_that_is_done_ends_with_how_to_go_on(
+    ending: list[e.RunEvent], can_go_on: bool
+) -> None:
+    stage = Stage()
+    await stage.ask(recorded(argued(POST)))
+    async with stage.keeping():
+        await stage.add(RUN, *ending)
+        await stage.until_told(RUN)
+    assert _told(stage).count("mention me in this thread") == can_go_on
+
+
 async def test_without_stories_there_is_no_thread() -> None:
     stage = Stage(has_stories=False)
     await stage.ask(waiting())
