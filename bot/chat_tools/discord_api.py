@@ -61,14 +61,18 @@ class DiscordApi:
         Raises:
             ToolError: it had none, certainly.
         """
-        tries = _TRIES if repeats else 1
-        while True:
+        may_have_happened = False
+        for _ in range(_TRIES if repeats else 1):
             try:
                 return await self._request(method, path, body)
             except NoAnswer:
-                tries -= 1
-                if not tries:
-                    leave_open(f"{method} {path}")
+                may_have_happened = True
+            except ToolError:
+                # What is refused now may have been done by the request before, whose answer was lost.
+                if not may_have_happened:
+                    raise
+                break
+        return leave_open(f"{method} {path}")
 
     async def confine(self, channel: str) -> str:
         """The channel's id, if it is on our server.
@@ -93,17 +97,25 @@ class DiscordApi:
             ):
                 if answer.status >= 500:
                     raise NoAnswer
-                data: Json = None if answer.status == 204 else await answer.json(content_type=None)
                 if answer.status == 429:
                     wait = answer.headers.get("Retry-After", "some")
                     raise ToolError(f"Discord asks to wait {wait} seconds; nothing was done.")
                 if answer.status >= 300:
-                    raise ToolError(_sentence(answer.status, data))
-                return data
+                    raise ToolError(_sentence(answer.status, await _reason(answer)))
+                return None if answer.status == 204 else await answer.json(content_type=None)
         except aiohttp.ClientConnectorError:
             raise ToolError("Discord can't be reached, so nothing was done.") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             raise NoAnswer from None
+
+
+async def _reason(answer: aiohttp.ClientResponse) -> Json:
+    """What a refusal says in Discord's own terms; nothing where a gateway before it refused with a page."""
+    try:
+        reason: Json = await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None
+    return reason
 
 
 def snowflake(text: str) -> str:

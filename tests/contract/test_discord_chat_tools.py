@@ -190,6 +190,25 @@ async def test_an_answer_that_never_comes_is_not_called_a_failure(server: Discor
             await executor.call(send(server), "key-1")
 
 
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_refusal_after_a_lost_answer_does_not_call_the_deed_undone(server: DiscordServer, status: int) -> None:
+    refusal = Fault("POST", "/messages$", status=status, body={"message": "no", "retry_after": 1.0})
+    server.faults += [Fault("POST", "/messages$"), refusal]
+    async with a_process(server) as executor:
+        with pytest.raises(CallOutcomeUnknownError):
+            await executor.call(send(server), "key-1")
+    assert len(server.in_channel()) == 1
+
+
+async def test_a_refusal_by_a_page_is_a_refusal(server: DiscordServer) -> None:
+    server.faults.append(Fault("POST", "/messages$", status=403, body="<h1>Forbidden</h1>"))
+    async with a_process(server) as executor:
+        output = await executor.call(send(server), "key-1")
+    assert output.is_error
+    assert "status 403" in output.text
+    assert server.in_channel() == []
+
+
 async def test_without_a_token_or_a_server_to_stay_in_nothing_is_served(capsys: pytest.CaptureFixture[str]) -> None:
     assert await serve({}) == 2
     assert await serve({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_TENANT": "slack:-:T1"}) == 2

@@ -30,12 +30,15 @@ _VIEW, _SEND, _IN_THREADS = 1 << 10, 1 << 11, 1 << 38
 
 @dataclass
 class Fault:
-    """What goes wrong with the next requests of one kind. Without a status the answer is lost after the deed."""
+    """What goes wrong with the next requests of one kind. Without a status the answer is lost after the deed.
+
+    A body that is a text comes as a page, as from a gateway before Discord.
+    """
 
     method: str
     path: str
     status: int = 0
-    body: Payload | None = None
+    body: Payload | str | None = None
     headers: dict[str, str] | None = None
     times: int = 1
 
@@ -178,6 +181,8 @@ class DiscordServer(World):
             return await handler(request)
         self.requests.append((request.method, request.path))
         fault = self._fault(request)
+        if fault is not None and isinstance(fault.body, str):
+            return web.Response(text=fault.body, status=fault.status, headers=fault.headers, content_type="text/html")
         if fault is not None and fault.status:
             return _json(fault.body or {"message": "fault", "code": 0}, fault.status, fault.headers)
         is_open = "/interactions/" in request.path or "/webhooks/" in request.path
