@@ -4,9 +4,10 @@ Anybody may see a mark, and any app may post one; so it counts on the bot's own 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -61,21 +62,15 @@ class Search:
         return None
 
     async def _page(self, cursor: str) -> AsyncSlackResponse:
-        oldest, latest = f"{(self.at - _BEFORE).timestamp():.6f}", f"{(self.at + _AFTER).timestamp():.6f}"
-        if self.place.thread:
-            return await self.client.conversations_replies(
-                channel=self.place.channel,
-                ts=self.place.thread,
-                oldest=oldest,
-                latest=latest,
-                limit=_PAGE,
-                cursor=cursor or None,
-                include_all_metadata=True,
-            )
-        return await self.client.conversations_history(
+        ask: Callable[..., Awaitable[AsyncSlackResponse]] = (
+            partial(self.client.conversations_replies, ts=self.place.thread)
+            if self.place.thread
+            else self.client.conversations_history
+        )
+        return await ask(
             channel=self.place.channel,
-            oldest=oldest,
-            latest=latest,
+            oldest=f"{(self.at - _BEFORE).timestamp():.6f}",
+            latest=f"{(self.at + _AFTER).timestamp():.6f}",
             limit=_PAGE,
             cursor=cursor or None,
             include_all_metadata=True,
