@@ -63,10 +63,12 @@ clean: ## Remove what make made
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
+# A lock is complete: nothing is resolved, so nothing that was published since can matter.
 # Byte code is made of what is imported, when it first is: half of what developers install never is.
 define install
 	@echo "Installing $(2), with checked hashes: a minute or so, once." >&2
-	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes $(3) --requirement $(2)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes $(3) --requirement $(2)
+	@$(1)/bin/python -m pip check --disable-pip-version-check
 endef
 
 define install_project

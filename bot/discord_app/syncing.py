@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import aiohttp
 import discord
 from discord.http import Route
 
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.command_words import Languages
+from bot.presenter.visible import visible
+from coordination.errors import ConfigError
 
 _COMPARED = (
     "name", "type", "description", "options", "choices", "value", "required", "autocomplete", "min_length", "max_length",
@@ -17,7 +20,24 @@ _SLASH = 1
 
 
 async def sync_commands(client: DiscordClient, guild: int | None) -> int | None:
-    """Tell Discord the commands, for all servers or for one. Returns how many; None if it knows them already."""
+    """Tell Discord the commands, for all servers or for one. Returns how many; None if it knows them already.
+
+    Raises:
+        ConfigError: Discord has no such server for this bot, or does not answer.
+    """
+    try:
+        return await _sync(client, guild)
+    except (discord.Forbidden, discord.NotFound):
+        raise ConfigError([client.words.say("discord.not_there")]) from None
+    except discord.DiscordServerError:
+        raise ConfigError([client.words.say("discord.unreachable")]) from None
+    except discord.HTTPException as error:
+        raise ConfigError([client.words.say("discord.refused", answer=visible(error.text or str(error)))]) from None
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        raise ConfigError([client.words.say("discord.unreachable")]) from None
+
+
+async def _sync(client: DiscordClient, guild: int | None) -> int | None:
     if await is_in_step(client, guild):
         return None
     if guild is None:

@@ -85,6 +85,11 @@ DISCORD = {
         "Discord refuses the token in DISCORD_BOT_TOKEN; copy it again from your application's Bot page."
     ),
     "discord.unreachable": "Discord can't be reached; check the network and try again.",
+    "discord.not_there": (
+        "Discord knows no such server, or the bot is not on it: check the id, or add the bot by the link that "
+        "`massgen-bot discord invite` prints."
+    ),
+    "discord.refused": "Discord refused the request: {answer}",
     "discord.bad_address": "{variable} is not an address that begins with one of these: {schemes}.",
     "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT must be a number from 0 to 65535.",
     "discord.port_taken": "Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT.",

@@ -95,6 +95,11 @@ DISCORD = {
         "Anwendung."
     ),
     "discord.unreachable": "Discord ist nicht zu erreichen; prüf das Netz und versuch es noch einmal.",
+    "discord.not_there": (
+        "Discord kennt keinen solchen Server, oder der Bot ist nicht dort: prüfe die ID, oder füge den Bot mit dem Link "
+        "hinzu, den `massgen-bot discord invite` ausgibt."
+    ),
+    "discord.refused": "Discord hat die Anfrage abgelehnt: {answer}",
     "discord.bad_address": "{variable} ist keine Adresse, die so anfängt: {schemes}.",
     "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT muss eine Zahl von 0 bis 65535 sein.",
     "discord.port_taken": "Port {port} ist belegt; nenn mit MASSGEN_BOT_HEALTH_PORT einen anderen.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import Program
-from tests.servers.discord_server import TOKEN, DiscordServer, Fault
+from tests.servers.discord_server import TOKEN, DiscordServer, Fault, Payload
 
 
 @pytest.fixture
@@ -106,3 +106,20 @@ async def test_tools_without_a_server_to_stay_in_are_not_lent(server: DiscordSer
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "--guild" in err
     assert await run(server, tmp_path, "chat-tools", "discord", "--guild", server.guild.id) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (403, {"message": "Missing Access", "code": 50001}, "the bot is not on it"),
+        (404, {"message": "Unknown Guild", "code": 10004}, "the bot is not on it"),
+        (400, {"message": "Invalid Form Body", "code": 50035}, "Discord refused the request: Invalid Form Body"),
+    ],
+)
+async def test_a_server_whose_commands_discord_refuses_gets_one_sentence(
+    server: DiscordServer, tmp_path: Path, status: int, body: Payload, sentence: str
+) -> None:
+    server.faults.append(Fault("GET", "/guilds/999/commands$", status=status, body=body))
+    ended, out, err = await run(server, tmp_path, "discord", "sync", "--guild", "999")
+    assert (ended, out, err.count("\n")) == (2, "", 1)
+    assert sentence in err
