@@ -23,7 +23,7 @@ PRODUCT = sorted(
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-MODULE_LINES = 300
+MODULE_LINES = 600
 FUNCTION_LINES = 40
 
 # A switched-off check names its code, and says in words why.
