@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from bot.wiring.application import Application, Overrides, database_url
+from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
@@ -17,7 +18,7 @@ async def open_reading(environ: Mapping[str, str], overrides: Overrides) -> Asyn
     Raises:
         StorageError: the database can't be used.
     """
-    async with SqlLog.open(database_url(environ), submit=_refuse_job) as opened:
+    async with SqlLog.open(database_url(environ), submit=_refuse_job, others=[desk_metadata]) as opened:
         log = overrides.log(opened)
         coordinator = Coordinator(
             log, _NoEngine(), clock=overrides.clock, new_id=overrides.new_id, configure=_refuse_config

@@ -11,6 +11,7 @@ from bot.wiring.configurations import Configurations
 from bot.wiring.models import Models
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.mcp_hub import McpHub
+from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_usage import SqlUsage
 from coordination.ports import Clock
@@ -37,7 +38,9 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
     url = database_url(environ)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(DbosEngine.open(url))
-        log = overrides.log(await stack.enter_async_context(SqlLog.open(url, submit=engine.submit)))
+        log = overrides.log(
+            await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[desk_metadata]))
+        )
         usage = await stack.enter_async_context(SqlUsage.open(url))
         hub = overrides.hub(await stack.enter_async_context(McpHub()))
         models = Models(environ, overrides.clock)

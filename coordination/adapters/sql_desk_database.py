@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.adapters.sql_connection import open_engine, parse_url, plainly
+from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_schema import prepare
 from coordination.adapters.sql_writer import GroupCommit
 
@@ -39,7 +40,7 @@ class DeskDatabase:
         """
         database = cls(parse_url(url))
         try:
-            await asyncio.to_thread(prepare, database._writing)
+            await asyncio.to_thread(prepare, database._writing, desk_metadata)
             yield database
         finally:
             await asyncio.to_thread(database._close)

@@ -45,20 +45,23 @@ class SqlLog:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, submit: Submit, watch_interval: float = 0.25) -> "AsyncGenerator[SqlLog]":
+    async def open(
+        cls, url: str, *, submit: Submit, watch_interval: float = 0.25, others: Sequence[sa.MetaData] = ()
+    ) -> "AsyncGenerator[SqlLog]":
         """The log in the database of this address. A new SQLite file gets its tables.
 
         Args:
             url: `sqlite:////path` or `postgresql+psycopg://…`.
             submit: the engine's way to add a job to the transaction of an append.
             watch_interval: seconds between looks for what other processes wrote, while somebody follows a run.
+            others: tables that share the database with the log's; a new SQLite file gets them too.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
         log = cls(parse_url(url), submit=submit, watch_interval=watch_interval)
         try:
-            await asyncio.to_thread(prepare, log._writing)
+            await asyncio.to_thread(prepare, log._writing, *others)
             yield log
         finally:
             await asyncio.to_thread(log._close)

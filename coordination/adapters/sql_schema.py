@@ -1,9 +1,10 @@
 """The tables of the log, and whether a database has them in the form that this program writes."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from coordination.adapters.sql_connection import place, plainly
-from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.errors import StorageError
 
 VERSIONS = ("0001", "0002")
@@ -64,8 +65,12 @@ _stamp = sa.Table(
 )
 
 
-def prepare(engine: sa.Engine) -> None:
+def prepare(engine: sa.Engine, *others: sa.MetaData) -> None:
     """Make the tables in a new SQLite file; of every other database, check that they fit.
+
+    Args:
+        engine: opened for writing.
+        others: the tables that the caller keeps beside those of the log; a SQLite file that lacks them gets them.
 
     Raises:
         StorageError: a person must migrate the database, use a newer program, or name another database.
@@ -73,8 +78,12 @@ def prepare(engine: sa.Engine) -> None:
     with plainly(engine.url):
         if engine.dialect.name == "sqlite":
             with engine.begin() as connection:
-                if version_of(connection) is None:
-                    _create(connection)
+                version = version_of(connection)
+                if version is None:
+                    _create(connection, others)
+                elif version == VERSIONS[-1]:
+                    for each in others:
+                        each.create_all(connection)
     check(engine)
 
 
@@ -101,15 +110,15 @@ def version_of(connection: sa.Connection) -> str | None:
     return connection.execute(sa.select(_stamp.c.version_num)).scalar_one_or_none()
 
 
-def _create(connection: sa.Connection) -> None:
+def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
     """Make all tables at once, without Alembic, whose import takes longer than all the rest of a start."""
-    ours = {table.name for table in (*metadata.sorted_tables, *desk_metadata.sorted_tables)}
+    ours = {table.name for each in (metadata, *others) for table in each.sorted_tables}
     if ours & set(sa.inspect(connection).get_table_names()):
         raise StorageError(
             f"Another program keeps tables of the same names in {place(connection.engine.url)}: "
             "name another database with DATABASE_URL."
         )
-    metadata.create_all(connection)
-    desk_metadata.create_all(connection)
+    for each in (metadata, *others):
+        each.create_all(connection)
     _stamp.create(connection)
     connection.execute(sa.insert(_stamp), {"version_num": VERSIONS[-1]})

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from coordination.adapters.sql_connection import complaint, open_engine, parse_url
+from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_migrate import migrate
 from coordination.adapters.sql_schema import VERSION_TABLE, VERSIONS, prepare
@@ -25,9 +26,9 @@ def submit_nothing(connection: sa.Connection, job: Job) -> None:
     """No engine."""
 
 
-def make_at_once(url: str) -> None:
+def make_at_once(url: str, *others: sa.MetaData) -> None:
     engine = open_engine(parse_url(url), "write", connections=1)
-    prepare(engine)
+    prepare(engine, *others)
     engine.dispose()
 
 
@@ -66,9 +67,17 @@ async def use(url: str) -> int:
 
 def test_tables_made_at_once_are_those_that_the_migrations_make(tmp_path: Path) -> None:
     at_once, step_by_step = sqlite_url(tmp_path, "at_once"), sqlite_url(tmp_path, "step_by_step")
-    make_at_once(at_once)
+    make_at_once(at_once, desk_metadata)
     migrate(step_by_step)
     assert shape(at_once) == shape(step_by_step)
+
+
+def test_a_file_that_lacks_the_tables_of_the_chats_gets_them_when_they_are_needed(tmp_path: Path) -> None:
+    grown, at_once = sqlite_url(tmp_path, "grown"), sqlite_url(tmp_path, "at_once")
+    make_at_once(grown)
+    make_at_once(grown, desk_metadata)
+    make_at_once(at_once, desk_metadata)
+    assert shape(grown) == shape(at_once)
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
