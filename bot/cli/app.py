@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli import for_discord, slack, up
 from bot.cli.failing import keep_logs, reported
+from bot.cli.for_discord import register_discord
 from bot.cli.here import Here
 from bot.cli.language import words_here
 from bot.cli.orders import order_of
+from bot.cli.slack import register_slack
+from bot.cli.up import register_up
 from bot.console_app.exits import Exit
 from bot.places import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
 from bot.presenter.notices import notice_for
@@ -278,6 +280,6 @@ def _export(name: RunName) -> int:
     return keeping.export(_here, name)
 
 
-for_discord.register(app, doctor, chat_tools, lambda: _here)
-slack.register(app, doctor, chat_tools, lambda: _here)
-up.register(app, lambda: _here)
+register_discord(app, doctor, chat_tools, lambda: _here)
+register_slack(app, doctor, chat_tools, lambda: _here)
+register_up(app, lambda: _here)

@@ -28,7 +28,7 @@ _Guild = Annotated[
 _ToolsGuild = Annotated[str, typer.Option("--guild", metavar="ID", help=_help("help.chat_tools_guild"))]
 
 
-def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
+def register_discord(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
     """Add `discord`, `discord run|sync|invite`, `doctor discord` and `chat-tools discord` to the command line."""
     discord = typer.Typer(help=_help("help.discord"), invoke_without_command=True, rich_markup_mode=None)
     app.add_typer(discord, name="discord")
@@ -56,21 +56,21 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
     @doctor.command("discord", help=_help("help.doctor_discord"))
     @reported
     def _doctor() -> int:
-        return examine(here())
+        return examine_discord(here())
 
     @chat_tools.command("discord", help=_help("help.chat_tools_discord"))
     @reported
     def _chat_tools(*, guild: _ToolsGuild = "") -> int:
-        return lend_tools(here(), guild)
+        return lend_discord_tools(here(), guild)
 
 
 def run(here: Here) -> Exit:
     """Serve until SIGTERM or Ctrl-C."""
-    asyncio.run(_serve(here))
+    asyncio.run(_serve_discord(here))
     return Exit.DONE
 
 
-async def _serve(here: Here) -> None:
+async def _serve_discord(here: Here) -> None:
     def open_desk(surface: "Surface") -> "AbstractAsyncContextManager[Desk]":
         from bot.wiring.surfaces import open_desk
 
@@ -124,14 +124,14 @@ def invite(here: Here) -> Exit:
     return Exit.DONE
 
 
-def examine(here: Here) -> Exit:
+def examine_discord(here: Here) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
     from bot.discord_app.doctor import examine as examined
 
     return report(here, asyncio.run(examined(here.environ)))
 
 
-def lend_tools(here: Here, guild: str) -> Exit:
+def lend_discord_tools(here: Here, guild: str) -> Exit:
     """Serve the tools until standard input ends."""
     from bot.chat_tools import discord_tools
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _help = words_here().say
 
 
-def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
+def register_slack(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
     """Add `slack`, `slack manifest`, `doctor slack` and `chat-tools slack` to the command line."""
     slack = typer.Typer(help=_help("slack.help.slack"), invoke_without_command=True, rich_markup_mode=None)
     app.add_typer(slack, name="slack")
@@ -29,10 +29,10 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
     @slack.callback()
     def _slack(context: typer.Context) -> None:
         if context.invoked_subcommand is None:
-            _serve_slack()
+            _serve()
 
     @reported
-    def _serve_slack() -> int:
+    def _serve() -> int:
         return serve(here())
 
     @slack.command("manifest", help=_help("slack.help.manifest"))
@@ -50,12 +50,12 @@ def register(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, her
     @doctor.command("slack", help=_help("slack.help.doctor"))
     @reported
     def _doctor() -> int:
-        return examine(here())
+        return examine_slack(here())
 
     @chat_tools.command("slack", help=_help("slack.help.chat_tools"))
     @reported
     def _chat_tools() -> int:
-        return lend_tools(here())
+        return lend_slack_tools(here())
 
 
 def print_manifest(here: Here, url: str, *, has_chat_tools: bool, is_agent: bool) -> Exit:
@@ -69,14 +69,14 @@ def print_manifest(here: Here, url: str, *, has_chat_tools: bool, is_agent: bool
     return Exit.DONE
 
 
-def examine(here: Here) -> Exit:
+def examine_slack(here: Here) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
     from bot.slack_app.doctor import examine as examined
 
     return report(here, asyncio.run(examined(here.environ)))
 
 
-def lend_tools(here: Here) -> Exit:
+def lend_slack_tools(here: Here) -> Exit:
     """Serve the tools until standard input ends."""
     from bot.chat_tools import slack
 
@@ -85,11 +85,11 @@ def lend_tools(here: Here) -> Exit:
 
 def serve(here: Here) -> Exit:
     """Serve until SIGTERM or Ctrl-C."""
-    asyncio.run(_serve(here))
+    asyncio.run(_serve_slack(here))
     return Exit.DONE
 
 
-async def _serve(here: Here) -> None:
+async def _serve_slack(here: Here) -> None:
     ending = told_to_end()
     async with served(here):
         await ending.wait()

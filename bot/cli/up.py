@@ -22,7 +22,7 @@ _DISCORD = ("DISCORD_BOT_TOKEN",)
 _SLACK = ("SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE", "SLACK_CLIENT_ID")
 
 
-def register(app: typer.Typer, here: Callable[[], Here]) -> None:
+def register_up(app: typer.Typer, here: Callable[[], Here]) -> None:
     """Add `up` to the command line."""
 
     @app.command("up", help=_help("help.up"))

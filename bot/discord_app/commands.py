@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 
 from bot.discord_app import limits
-from bot.discord_app.admin_commands import AdminCommands
+from bot.discord_app.admin_commands import AdminCommands, Name
 from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
 from bot.discord_app.command_words import told
 from bot.discord_app.desk_line import DeskLine
@@ -15,7 +15,6 @@ from bot.discord_app.replying import reply
 from bot.words import ENGLISH, Words
 
 Words6000 = app_commands.Range[str, 1, limits.COMMAND_TEXT]
-Name = app_commands.Range[str, 1, limits.CHOICE_TEXT]
 
 
 class Requests:

@@ -12,13 +12,13 @@ NAME = "message.txt"
 def whole_card(card: Card, words: Words) -> Attachment:
     """Everything that the card says, in plain text."""
     parts = [f"{card.status}  {plain_text(card.title)}", plain_text(card.reference)]
-    parts += [_section(section) for section in card.sections]
+    parts += [_document_section(section) for section in card.sections]
     parts.append(plain_text(card.footer))
     text = "\n\n".join(part for part in parts if part)
     return Attachment(name=NAME, media_type="text/plain", text=f"{text}\n", description=words.say("discord.file"))
 
 
-def _section(section: Section) -> str:
+def _document_section(section: Section) -> str:
     match section:
         case Paragraph(lines=lines):
             return "\n".join(plain_text(line) for line in lines)

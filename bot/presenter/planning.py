@@ -13,7 +13,7 @@ from bot.words import Words, joined
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
 
-_REASON = 120
+_SHORT_REASON = 120
 
 
 def planning_card(view: RunView, now: datetime, words: Words) -> Card:
@@ -84,13 +84,13 @@ def _doing(agent: AgentView, words: Words) -> tuple[Line, Mark]:
             return words.line(key, tool=Span(visible(f"{server}.{tool}"), "code")), Mark.WORKING
         case Retrying(reason=reason, wait=wait):
             pause = duration(wait, words)
-            return words.line("agent.retrying", reason=one_line(reason, _REASON), wait=pause), Mark.WAITING
+            return words.line("agent.retrying", reason=one_line(reason, _SHORT_REASON), wait=pause), Mark.WAITING
         case AnsweredNow():
             return words.line("agent.answered", label=Span(agent.answered or "", "bold")), Mark.DONE
         case VotedFor(choice=choice, is_void=is_void):
             key = "agent.vote_void" if is_void else "agent.voted"
             return words.line(key, choice=f"agent{choice}"), Mark.WAITING if is_void else Mark.DONE
         case Out(reason=reason):
-            return words.line("agent.out", reason=one_line(reason, _REASON)), Mark.FAILED
+            return words.line("agent.out", reason=one_line(reason, _SHORT_REASON)), Mark.FAILED
         case _:
             assert_never(agent.doing)

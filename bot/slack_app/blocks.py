@@ -148,7 +148,7 @@ def _context_text(text: str) -> list[Block]:
     return [plain(text.strip(), _CONTEXT_TEXT)] if text.strip() else []
 
 
-def section(text: str) -> Block:
+def section_block(text: str) -> Block:
     """A section of our own mrkdwn: whatever came from outside is escaped in it already."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
@@ -161,4 +161,4 @@ def packed(parts: Iterable[str], separator: str = "\n") -> list[Block]:
             sections[-1] += separator + part
         else:
             sections.append(part)
-    return [section(text) for text in sections]
+    return [section_block(text) for text in sections]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.cards import Argument, CallItem, CallList, Line, Mark, Span
-from bot.slack_app.blocks import Block, code, escaped, fences, packed, prose, section, weight, words_of
+from bot.slack_app.blocks import Block, code, escaped, fences, packed, prose, section_block, weight, words_of
 from bot.slack_app.limits import within
 from bot.words import Words
 
@@ -73,7 +73,7 @@ def _first_calls(calls: Sequence[CallItem], room: Room, words: Words) -> Fitted:
     made = [_call(call, _CAPS[-1], words) for call in calls]
     for shown in range(len(calls) - 1, -1, -1):
         rest = words.say("slack.cut.calls", count=len(calls) - shown)
-        blocks = [*packed(part for parts, _ in made[:shown] for part in parts), section(rest)]
+        blocks = [*packed(part for parts, _ in made[:shown] for part in parts), section_block(rest)]
         if room.holds(blocks) or not shown:
             hidden = sum(count for _, count in made[:shown]) + sum(_length(call) for call in calls[shown:])
             return Fitted(blocks=tuple(blocks), hidden=hidden)

@@ -78,7 +78,7 @@ class ReplyParts:
                 if isinstance(choice, dict) and not choice.get("index"):
                     self._take_choice(choice)
         if chunk.get("error") or chunk.get("object") == "error":
-            raise refused(_problem(chunk), self._provider)
+            raise refused(_stream_problem(chunk), self._provider)
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self._usage = _usage(usage)
@@ -215,7 +215,7 @@ def _usage(usage: dict[str, Raw]) -> Usage:
     )
 
 
-def _problem(chunk: dict[str, Raw]) -> Problem:
+def _stream_problem(chunk: dict[str, Raw]) -> Problem:
     """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
     error = chunk.get("error")
     told = error if isinstance(error, dict) else chunk

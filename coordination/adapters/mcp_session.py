@@ -5,7 +5,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
-from mcp import Client, MCPError
+from mcp import MCPError
+from mcp.client import Client
 from mcp.types import (
     CONNECTION_CLOSED,
     INVALID_REQUEST,

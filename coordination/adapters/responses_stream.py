@@ -78,7 +78,7 @@ class ReplyParts:
             case "response.incomplete":
                 raise self._incomplete(response)
             case "response.failed":
-                raise refused(_problem(response), self._provider)
+                raise refused(_stream_problem(response), self._provider)
             case "error":
                 raise refused(told_problem(event), self._provider)
             case None if event.get("error"):
@@ -172,7 +172,7 @@ def _contents(message: Item) -> list[Item]:
     return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
 
 
-def _problem(response: Raw) -> Problem:
+def _stream_problem(response: Raw) -> Problem:
     """Why a response failed; a failure that is not explained is the server's."""
     error = response.get("error") if isinstance(response, dict) else None
     return told_problem({"error": error}) if isinstance(error, dict) else Problem(status=500)

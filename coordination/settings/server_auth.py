@@ -20,7 +20,7 @@ def credentials_of(reader: Reader, server: Table, path: KeyPath) -> ClientCreden
         return None
     path = (*path, "auth")
     keys = reader.section(SERVER_AUTH, table, path)
-    problems = {**_misfits(server), **_spelt_out(table), **({} if keys is None else _incoherence(keys))}
+    problems = {**_misfits(server), **_spelt_out(table), **({} if keys is None else _auth_incoherence(keys))}
     for key, text in problems.items():
         reader.report.complain(table.line_of(key), (*path, key), text)
     return None if keys is None or problems else _credentials(keys)
@@ -63,7 +63,7 @@ def _spelt_out(table: Table) -> dict[str, str]:
     }
 
 
-def _incoherence(keys: ServerAuthKeys) -> dict[str, str]:
+def _auth_incoherence(keys: ServerAuthKeys) -> dict[str, str]:
     """What does not go together: the key, and the complaint."""
     if keys.issuer is not None and keys.token_url is not None:
         return {"token_url": mismatch("both issuer and token_url", "one of them")}
