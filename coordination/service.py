@@ -12,7 +12,7 @@ from coordination.budget import NothingSpent, daily
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Act, Refusal
-from coordination.domain.canonical import digest as digest_of
+from coordination.domain.canonical import config_digest
 from coordination.domain.events import Exchange, RunEvent, Verdict
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan
@@ -86,14 +86,14 @@ class Coordinator:
             )
         profile = self._configure(ask.config_text, ask.origin, ask.requester.tenant).profile
         await self._refuse_beyond_limits(profile, ask.requester)
-        config_digest = digest_of("config", f"{ask.origin}\n{ask.config_text}")
-        await self._log.save_config(config_digest, ask.config_text, ask.origin)
+        stored_under = config_digest(ask.config_text, ask.origin)
+        await self._log.save_config(stored_under, ask.config_text, ask.origin)
         event = e.RunRequested(
             tenant=ask.requester.tenant,
             prompt=prompt,
             requester=ask.requester,
             config=ask.config_name,
-            config_digest=config_digest,
+            config_digest=stored_under,
             agents=tuple(agent.id for agent in profile.agents),
             history=ask.history,
         )

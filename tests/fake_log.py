@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.run import Recorded
 from coordination.domain.states import AwaitingDecision, RunState
-from coordination.errors import ConflictError, StorageError
+from coordination.errors import ConfigError, ConflictError
 from coordination.ports import Job, Perform, RunSummary
 
 _PROMPT_EXCERPT = 500
@@ -74,7 +75,9 @@ class MemoryLog:
 
     async def load_config(self, digest: str) -> tuple[str, str]:
         if digest not in self._configs:
-            raise StorageError(f"There is no configuration {digest[:8]}.")
+            raise ConfigError([f"There is no configuration {digest[:8]}."])
+        if config_digest(*self._configs[digest]) != digest:
+            raise ConfigError([f"The stored configuration {digest[:8]} was changed."])
         return self._configs[digest]
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from coordination.adapters.sql_codec import FIRST_PREV, decode, event_hash, summary_row
 from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_schema import check, configs, events, runs
-from coordination.domain.canonical import digest
+from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunRequested
 from coordination.domain.run import evolve
 from coordination.domain.states import RunState
@@ -52,9 +52,7 @@ def verify(url: str, run: str | None = None) -> Sequence[Finding]:
     with _reading(url) as connection:
         if run is None:
             findings += _damage(connection)
-        kept = {
-            row.digest: digest("config", f"{row.origin}\n{row.text}") for row in connection.execute(sa.select(configs))
-        }
+        kept = {row.digest: config_digest(row.text, row.origin) for row in connection.execute(sa.select(configs))}
         summaries = {row["run"]: row for row in connection.execute(all_summaries).mappings()}
         is_known = bool(summaries)
         rows = connection.execution_options(yield_per=500).execute(all_events).mappings()

@@ -15,10 +15,11 @@ from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_follow import Followers
 from coordination.adapters.sql_schema import configs, events, prepare, runs
 from coordination.adapters.sql_writer import GroupCommit
+from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
-from coordination.errors import ConflictError, StorageError
+from coordination.errors import ConfigError, ConflictError
 from coordination.ports import Job, RunSummary
 
 Submit = Callable[[sa.Connection, Job], None]
@@ -139,14 +140,19 @@ class SqlLog:
         await self._writer.run(lambda connection: connection.execute(statement, row).close())
 
     async def load_config(self, digest: str) -> tuple[str, str]:
-        """The text and origin of a stored configuration."""
+        """The text and origin of a stored configuration, compared with its digest each time."""
         query = sa.select(configs.c.text, configs.c.origin).where(configs.c.digest == digest)
         found = await self._read(lambda connection: connection.execute(query).one_or_none())
         if found is None:
-            raise StorageError(
-                f"The database has no configuration {digest[:8]}: it was removed, and its run can't go on."
-            )
+            raise ConfigError([f"The database has no configuration {digest[:8]}: it was removed after the run began."])
         text, origin = found
+        if config_digest(text, origin) != digest:
+            raise ConfigError(
+                [
+                    f"The stored configuration {digest[:8]} was changed after the run began, so nothing of it is used: "
+                    "the operator must find out who wrote to the database (`massgen-bot audit verify`)."
+                ]
+            )
         return text, origin
 
     def _head(self, connection: sa.Connection, run: str, expected: int) -> str:

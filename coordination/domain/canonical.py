@@ -66,6 +66,11 @@ def digest(purpose: str, text: str) -> str:
     return hashlib.sha256(f"massgen-bot/{purpose}\n{text}".encode()).hexdigest()
 
 
+def config_digest(text: str, origin: str) -> str:
+    """What stands for a configuration as it is stored: its text, unexpanded, and where relative paths in it begin."""
+    return digest("config", f"{origin}\n{text}")
+
+
 def _write(value: Json, emit: _Emit, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise InvalidJsonError(f"JSON nested deeper than {MAX_DEPTH} levels")

@@ -95,10 +95,10 @@ class RunLog(Protocol):
         ...
 
     async def load_config(self, digest: str) -> tuple[str, str]:
-        """The text and origin of a stored configuration.
+        """The text and origin of a stored configuration, compared with the digest each time.
 
         Raises:
-            StorageError: there is none of this digest.
+            ConfigError: there is none of this digest, or what is stored under it was changed.
         """
         ...
 

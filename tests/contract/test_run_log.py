@@ -10,10 +10,11 @@ import pytest
 
 from coordination.adapters.sql_log import SqlLog
 from coordination.domain import events as e
+from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.run import Recorded, evolve, replay
 from coordination.domain.states import RunState
-from coordination.errors import ConflictError, StorageError
+from coordination.errors import ConfigError, ConflictError
 from coordination.ports import Job, RunLog
 from tests.builders import START, a_request
 from tests.contract.logs import Bench, EngineIsBrokenError, memory_bench, sql_bench
@@ -261,11 +262,22 @@ async def test_a_plan_is_due_when_its_time_has_come_and_it_still_waits(bench: Be
 
 
 async def test_a_configuration_is_kept_under_its_digest(bench: Bench) -> None:
-    await bench.log.save_config("d" * 64, "agents: []", "team.yaml")
-    await bench.log.save_config("d" * 64, "agents: []", "team.yaml")
-    assert await bench.log.load_config("d" * 64) == ("agents: []", "team.yaml")
-    with pytest.raises(StorageError, match="eeeeeeee"):
+    digest = config_digest("agents: []", "team.yaml")
+    await bench.log.save_config(digest, "agents: []", "team.yaml")
+    await bench.log.save_config(digest, "agents: []", "team.yaml")
+    assert await bench.log.load_config(digest) == ("agents: []", "team.yaml")
+    with pytest.raises(ConfigError, match="eeeeeeee"):
         await bench.log.load_config("e" * 64)
+
+
+@pytest.mark.parametrize(("text", "origin"), [("agents: [mallory]", "team.yaml"), ("agents: []", "mallory.yaml")])
+async def test_a_configuration_that_is_not_the_one_of_its_digest_is_not_given_out(
+    bench: Bench, text: str, origin: str
+) -> None:
+    digest = config_digest("agents: []", "team.yaml")
+    await bench.log.save_config(digest, text, origin)
+    with pytest.raises(ConfigError, match=f"{digest[:8]} was changed"):
+        await bench.log.load_config(digest)
 
 
 @pytest.mark.parametrize("text", ["nul \0", "emoji \U0001f600, right-to-left \u202e", "quote ' \" \\ \n\r\u2028", ""])
