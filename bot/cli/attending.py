@@ -75,7 +75,7 @@ async def attended(
         )
         view, _ = await seen_run(application.log, application.coordinator, run)
         attendance.glimpse(view)
-        await stack.enter_async_context(application.working())
+        await stack.enter_async_context(application.working(run))
         return await attendance.attend(run, tells_past=is_new)
 
 

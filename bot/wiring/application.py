@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bot.keeper.pace import Pace
 from bot.places import made, state_folder
@@ -32,6 +32,20 @@ class Overrides:
     pace: Callable[[Pace], Pace] = _as_is
 
 
+class Working(Protocol):
+    """Opens the context in which the process works."""
+
+    def __call__(self, run: str = "") -> AbstractAsyncContextManager[None]:
+        """Carry out what runs are waiting for, while it is open.
+
+        Whoever waits for one `run` is told within seconds if its work does nothing but fail; a service within a minute.
+
+        Raises:
+            CoordinationError: inside the context, in a group: that is so; the text says who must act.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """What commands use. While `working()` is open, the process carries out what runs are waiting for."""
@@ -39,7 +53,7 @@ class Application:
     log: RunLog
     coordinator: Coordinator
     clock: Clock
-    working: Callable[[], AbstractAsyncContextManager[None]]
+    working: Working
 
 
 def database_url(environ: Mapping[str, str]) -> str:

@@ -48,5 +48,6 @@ def _refuse_config(text: str, origin: str, tenant: str) -> Prepared:
     raise RuntimeError("a command that can't start work was asked to start a run")
 
 
-def _refuse_work() -> AbstractAsyncContextManager[None]:
+def _refuse_work(run: str = "") -> AbstractAsyncContextManager[None]:
+    del run
     raise RuntimeError("a command that can't start work was asked to work")

@@ -24,6 +24,10 @@ SWEEP_SECONDS = 30.0
 LOADED_AFTER = 5.0
 """Seconds until the libraries that a first run needs are surely loaded."""
 
+STUCK_AFTER = {True: 5.0, False: 60.0}
+"""Seconds of nothing but failures until who waits for one run is told, and until a service ends: it has nobody to tell,
+and a database that restarts is back by then."""
+
 REMEMBERED = timedelta(days=7)
 FORGET_EVERY = timedelta(hours=1)
 
@@ -50,8 +54,8 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
         coordinator = Coordinator(log, engine, clock=clock, new_id=new_id, configure=configure, spending=usage)
         worker = Worker(log, hub, clock=clock, new_id=new_id, configure=configure, spending=usage)
 
-        def working() -> AbstractAsyncContextManager[None]:
-            return _working(engine, worker, coordinator, overrides.clock)
+        def working(run: str = "") -> AbstractAsyncContextManager[None]:
+            return _working(engine, worker, coordinator, clock, run)
 
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=working)
@@ -64,9 +68,15 @@ def collect_garbage() -> None:
 
 
 @asynccontextmanager
-async def _working(engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock) -> AsyncGenerator[None]:
+async def _working(
+    engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str
+) -> AsyncGenerator[None]:
     async with engine.running(worker.perform), asyncio.TaskGroup() as group:
-        chores = [group.create_task(_sweep(coordinator, clock)), group.create_task(_forget(engine, clock))]
+        chores = [
+            group.create_task(_sweep(coordinator, clock)),
+            group.create_task(_forget(engine, clock)),
+            group.create_task(engine.stuck(STUCK_AFTER[bool(run)], run)),
+        ]
         try:
             yield
         finally:

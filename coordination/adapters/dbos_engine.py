@@ -9,17 +9,19 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Queue
 from dbos import error as dbos_error
+from sqlalchemy import exc
 
 from coordination.adapters import dbos_inside
-from coordination.adapters.dbos_lookout import Lookout
-from coordination.adapters.dbos_shift import Shift
-from coordination.adapters.sql_connection import open_engine, parse_url, place, plainly
+from coordination.adapters.dbos_lookout import THREADS, Lookout
+from coordination.adapters.dbos_shift import Failures, Shift
+from coordination.adapters.sql_connection import complaint, open_engine, parse_url, place, plainly
 from coordination.adapters.worker_slots import Slots, slots_for
-from coordination.errors import StorageError
+from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
 
 _APPLICATION = "massgen-bot"
@@ -31,6 +33,7 @@ _PATIENCE = 10.0
 _ATTEMPTS = 1000
 """How often a job may be begun, restarts included. One that kills its process must end one day; no other comes near."""
 
+_LOOK_SECONDS = 0.25
 _FORGET_AT_ONCE = 500
 
 _dbos_log = logging.getLogger("dbos")
@@ -66,6 +69,8 @@ class DbosEngine:
             retry_connection_errors=False,
         )
         self._lookout: Lookout | None = None
+        self._failures = Failures()
+        self._complaints = dbos_inside.Complaints(self._warned)
 
     @classmethod
     @asynccontextmanager
@@ -140,7 +145,9 @@ class DbosEngine:
         """
         dbos_inside.require_none()
         slots = slots_for(self._url)
-        shift = Shift(perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended)
+        shift = Shift(
+            perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
+        )
         slot = await asyncio.to_thread(slots.take)
         try:
             await asyncio.to_thread(self._give_back, slot)
@@ -153,10 +160,35 @@ class DbosEngine:
                 slots=slots,
                 slot=slot,
                 interval=self._rounds_interval,
+                failures=self._failures,
             )
+            _dbos_log.addHandler(self._complaints)
             yield
         finally:
             await self._end(slots, slot, shift)
+
+    async def stuck(self, patience: float, run: str = "") -> NoReturn:
+        """Wait until work has done nothing but fail for `patience` seconds: this worker's own, or a job of the run.
+
+        Raises:
+            StorageError: the database is why; the operator must act.
+            CoordinationError: it is something else, which the program's log tells of.
+        """
+        mine = (f"run-{run}-", f"exec-{run}-") if run else ()
+
+        def concerns(what: str) -> bool:
+            return what in THREADS or what.startswith(mine)
+
+        while (failing := self._failures.lasting(patience, concerns)) is None:  # noqa: ASYNC110 - time passing is enough
+            await asyncio.sleep(_LOOK_SECONDS)
+        if isinstance(failing.error, exc.SQLAlchemyError):
+            raise complaint(failing.error, self._url) from failing.error
+        if isinstance(failing.error, CoordinationError):
+            raise failing.error
+        raise CoordinationError(
+            f"The work failed {failing.count} times in a row; the program's log says how. Nothing is lost: once that is "
+            "mended, `massgen-bot worker` goes on with it."
+        ) from failing.error
 
     async def forget_finished(self, before: datetime) -> int:
         """Delete what the engine remembers of jobs that ended before a time; the log keeps its own. Returns how many.
@@ -183,7 +215,7 @@ class DbosEngine:
         if self._url.get_backend_name() == "sqlite":
             with plainly(self._url):
                 self._database.connect().close()
-                DBOS.migrate(self._url.render_as_string(hide_password=False))
+                dbos_inside.make_tables(self._url)
 
     def _give_back(self, slot: str) -> None:
         with plainly(self._url):
@@ -224,7 +256,12 @@ class DbosEngine:
         if self._lookout is not None:
             self._lookout.job_ended()
 
+    def _warned(self) -> None:
+        if self._lookout is not None:
+            self._lookout.warned()
+
     async def _end(self, slots: Slots, slot: str, shift: Shift) -> None:
+        _dbos_log.removeHandler(self._complaints)
         lookout, self._lookout = self._lookout, None
         if lookout is not None:
             await asyncio.to_thread(lookout.stop)
@@ -244,7 +281,10 @@ def migrate(url: str) -> None:
     """
     address = parse_url(url)
     with plainly(address):
-        DBOS.migrate(address.render_as_string(hide_password=False))
+        if address.get_backend_name() == "sqlite":
+            dbos_inside.make_tables(address)
+        else:
+            DBOS.migrate(address.render_as_string(hide_password=False))
 
 
 def _register_workflows(work: Callable[[Job], Awaitable[None]]) -> None:

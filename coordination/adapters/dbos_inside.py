@@ -8,18 +8,26 @@ DBOS offers no way to look at a queue before its next poll, and leaves the recov
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, Queue, _dbos, _workflow_commands
 from dbos._core import execute_dequeued_workflow
 from dbos._serialization import DefaultSerializer
+from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams, generate_uuid
+from sqlalchemy import event
+from typing_extensions import override
+
+from coordination.adapters.sql_connection import teach
 
 VERSION = "1"
 """Of this program as DBOS sees it. DBOS gives a job to no worker of another version, so this never changes; work that
 older workers can't do gets another workflow name."""
+
+NotStarted: TypeAlias = Callable[[str, Exception], None]
+"""Is told the name of a job that could not be started, and why."""
 
 _SELDOM = 60.0
 _log = logging.getLogger(__name__)
@@ -33,6 +41,35 @@ def require_none() -> None:
     """
     if _dbos._dbos_global_instance is not None:
         raise RuntimeError("the engine runs already in this process")
+
+
+def make_tables(url: sa.URL) -> None:
+    """Make DBOS's tables in an SQLite file, or change them. `DBOS.migrate` does the same, but on no SQLite before 3.42."""
+    system = SystemDatabase.create(
+        system_database_url=url.render_as_string(hide_password=False),
+        engine_kwargs={"pool_timeout": 30, "max_overflow": 0, "pool_size": 2},
+        engine=None,
+        schema="dbos",
+        serializer=DefaultSerializer(),
+        executor_id=None,
+    )
+    event.listen(system.engine, "connect", teach)
+    try:
+        system.run_migrations()
+    finally:
+        system.destroy()
+
+
+class Complaints(logging.Handler):
+    """Calls `heard` whenever DBOS warns of something: its threads report their failures to nobody else."""
+
+    def __init__(self, heard: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._heard = heard
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._heard()
 
 
 def calm() -> None:
@@ -49,10 +86,11 @@ async def end(*, patience: float) -> None:
     await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
 
 
-def start_waiting(queue: Queue, *, running: int) -> int:
+def start_waiting(queue: Queue, *, running: int, not_started: NotStarted) -> int:
     """Claim what waits in a queue, as far as its limit allows, and start it. Returns how much that was.
 
-    This is what DBOS's own thread does at each poll; the claim is a compare-and-swap in the database.
+    This is what DBOS's own thread does at each poll; the claim is a compare-and-swap in the database. A job that can't
+    be started goes back into its queue, for the others must start.
     """
     dbos = _dbos._get_dbos_instance()
     owner = generate_uuid()
@@ -60,10 +98,13 @@ def start_waiting(queue: Queue, *, running: int) -> int:
         queue, GlobalParams.executor_id, VERSION, None, running, owner_xid=owner
     )
     for status in dbos._sys_db.get_workflow_statuses(names):
+        job = status["workflow_uuid"]
         try:
             execute_dequeued_workflow(dbos, status, owner)
-        except Exception:  # noqa: BLE001 - the other jobs must start; this one stays claimed and is recovered later.
-            _log.exception("a job could not be started", extra={"job": status["workflow_uuid"]})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs must start.
+            _log.exception("a job could not be started", extra={"job": job})
+            not_started(job, error)
+            dbos._sys_db.reenqueue_for_recovery(job, [GlobalParams.executor_id], INTERNAL_QUEUE_NAME)
     return len(names)
 
 

@@ -2,8 +2,9 @@
 
 import logging
 import sqlite3
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,10 @@ _log = logging.getLogger(__name__)
 Purpose = Literal["write", "read", "engine"]
 """`write` and `read` begin transactions themselves; `engine` leaves that to the driver, as DBOS expects it."""
 
+OLDEST_SQLITE = (3, 35, 0)
+"""It answers writes with what it wrote (RETURNING)."""
+
+_WITH_SUBSECONDS = (3, 42, 0)
 _BUSY_TIMEOUT = "PRAGMA busy_timeout = 30000"
 _FORMS = "sqlite:////absolute/path or postgresql+psycopg://user@host/database"
 
@@ -58,12 +63,14 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     """
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+    refuse_old_sqlite(sqlite3.sqlite_version_info)
     engine = sa.create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
     begin = {"write": "BEGIN IMMEDIATE", "read": "BEGIN", "engine": ""}[purpose]
 
-    def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    def prepare(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None if begin else "IMMEDIATE"
         connection.execute(_BUSY_TIMEOUT)
+        teach(connection, entry)
         connection.execute("PRAGMA foreign_keys = ON")
         if purpose != "read":
             connection.execute(f"PRAGMA synchronous = {'FULL' if purpose == 'write' else 'NORMAL'}")
@@ -76,6 +83,42 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     if begin:
         event.listen(engine, "begin", start)
     return engine
+
+
+def refuse_old_sqlite(version: tuple[int, ...]) -> None:
+    """Go on only with an SQLite that has what this program uses.
+
+    Raises:
+        StorageError: the one that Python was built with is older; the text says what to do instead.
+    """
+    if version < OLDEST_SQLITE:
+        mine, oldest = (".".join(map(str, each[:2])) for each in (version, OLDEST_SQLITE))
+        raise StorageError(
+            f"This Python has SQLite {mine}, and massgen-bot needs {oldest} or newer: run it with another Python, or name a "
+            "PostgreSQL database with DATABASE_URL."
+        )
+
+
+def teach(
+    connection: sqlite3.Connection,
+    _: ConnectionPoolEntry | None,
+    version: tuple[int, ...] = sqlite3.sqlite_version_info,
+) -> None:
+    """Give an SQLite before 3.42 `unixepoch('subsec')`, which DBOS takes every time from on Python 3.12 and newer.
+
+    Such an SQLite answers NULL, or has no `unixepoch` at all: no job could be written down, or claimed.
+    """
+    if version >= _WITH_SUBSECONDS:
+        return
+
+    def unixepoch(moment: str | float | None) -> float | int | None:
+        if moment in {"subsec", "subsecond"}:
+            return time.time()
+        with closing(sqlite3.connect(":memory:")) as other:
+            seconds: int | None = other.execute("SELECT CAST(strftime('%s', ?) AS INTEGER)", (moment,)).fetchone()[0]
+            return seconds
+
+    connection.create_function("unixepoch", 1, unixepoch)
 
 
 def use_wal(connection: sqlite3.Connection) -> None:
@@ -100,7 +143,6 @@ def plainly(url: sa.URL) -> Generator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        _log.info("the database refused", exc_info=error)
         raise complaint(error, url) from error
 
 
@@ -114,6 +156,8 @@ def complaint(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
         words = _INCOMPLETE
     elif isinstance(error, exc.OperationalError | exc.InterfaceError):
         words = _UNREACHABLE
+    # A sentence that sends people to the log must find something there.
+    _log.log(logging.ERROR if words is _ANYTHING else logging.INFO, "the database refused", exc_info=error)
     return StorageError(words.format(name=name, start=name[0].upper() + name[1:]))
 
 

@@ -12,13 +12,20 @@ from coordination.ports import Engine, Job
 from tests.fake_log import FakeEngine
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bench:
     """An engine under test. `submit` commits a job and nudges."""
 
     engine: Engine
     submit: Callable[[Job], Awaitable[None]]
     url: str | None = None
+
+
+@dataclass(frozen=True)
+class DbosBench(Bench):
+    """The same for DBOS's, which also says when it is stuck."""
+
+    engine: DbosEngine
 
 
 @asynccontextmanager
@@ -34,7 +41,7 @@ async def fake_bench(limit: int) -> AsyncGenerator[Bench]:
 
 
 @asynccontextmanager
-async def dbos_bench(url: str, limit: int) -> AsyncGenerator[Bench]:
+async def dbos_bench(url: str, limit: int) -> AsyncGenerator[DbosBench]:
     """DBOS on a database, with its waits cut short."""
     if not url.startswith("sqlite"):
         migrate(url)
@@ -50,7 +57,7 @@ async def dbos_bench(url: str, limit: int) -> AsyncGenerator[Bench]:
                 await asyncio.to_thread(commit, job)
                 engine.nudge()
 
-            yield Bench(engine=engine, submit=submit, url=url)
+            yield DbosBench(engine=engine, submit=submit, url=url)
     finally:
         database.dispose()
 

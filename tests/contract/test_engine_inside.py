@@ -17,7 +17,7 @@ from dbos import _core, _dbos, _sys_db, _workflow_commands
 
 from coordination.adapters import dbos_inside
 from coordination.adapters.dbos_engine import DbosEngine
-from coordination.adapters.dbos_shift import Shift
+from coordination.adapters.dbos_shift import Failures, Shift
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.worker_slots import FileSlots
 from coordination.domain.run import evolve
@@ -165,7 +165,7 @@ async def test_a_server_without_the_engines_tables_asks_to_be_migrated() -> None
 async def test_one_job_is_never_in_hand_twice_at_once_in_one_process() -> None:
     hands = Hands()
     hands.gate.clear()
-    shift = Shift(hands.perform, limits={"deliberate": 5}, waits=(), ended=lambda: None)
+    shift = Shift(hands.perform, limits={"deliberate": 5}, waits=(), ended=lambda: None, failures=Failures())
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         group.create_task(shift.work(a_job()))
         group.create_task(shift.work(a_job()))
@@ -185,7 +185,7 @@ async def test_a_job_that_will_not_end_keeps_nobody_from_leaving() -> None:
             except asyncio.CancelledError:
                 continue
 
-    shift = Shift(deaf, limits={"deliberate": 5}, waits=(), ended=release.set)
+    shift = Shift(deaf, limits={"deliberate": 5}, waits=(), ended=release.set, failures=Failures())
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         group.create_task(shift.work(a_job()))
         await asyncio.sleep(0)
