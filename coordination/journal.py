@@ -37,6 +37,7 @@ class Journal:
         self._state = self._on_disk
         self._pending: list[RunEvent] = []
         self._has_pending = asyncio.Event()
+        self._has_moved = False
         self._writing = asyncio.Lock()
 
     @classmethod
@@ -58,9 +59,10 @@ class Journal:
         """Tell of something now; `keep_up` brings it to disk.
 
         Raises:
-            IllegalTransition: the event is impossible now.
+            RunMoved: somebody else's event made it impossible.
+            IllegalTransition: the event was impossible to begin with.
         """
-        self._state = evolve(self._state, event, self._clock.now())
+        self._state = self._after([event], since=self._state)
         self._pending.append(event)
         self._has_pending.set()
 
@@ -93,62 +95,73 @@ class Journal:
             RunMoved: it made something recorded here impossible.
         """
         async with self._writing:
-            await self._catch_up(self._pending)
+            await self._catch_up()
         return self._state
 
     async def _write(self, events: Sequence[RunEvent], job: Job | None) -> None:
-        is_retry = False
-        while True:
-            batch = [*self._pending, *events]
-            if not batch:
-                self._has_pending.clear()
-                return
+        while batch := [*self._pending, *events]:
             now = self._clock.now()
-            state = self._apply(batch, moved=is_retry)
+            state = self._after(batch, since=self._on_disk)
             taken = len(self._pending)
             writing = asyncio.ensure_future(self._log.append(self.run, self._seq, batch, now, state, job))
             was_cancelled = await _to_the_end(writing)
             try:
                 records = writing.result()
-            except ConflictError:
-                is_retry = True
-                await self._catch_up(())
+            except Exception as error:
+                if was_cancelled:  # Whoever is told to stop stops, also if the write came to nothing.
+                    raise asyncio.CancelledError from error
+                if not isinstance(error, ConflictError):
+                    raise
+                await self._catch_up()
                 continue
             self._on_disk, self._seq = state, records[-1].seq
             del self._pending[:taken]
-            self._state = self._apply(self._pending, moved=False)
-            if not self._pending:
-                self._has_pending.clear()
+            self._settle()
             if was_cancelled:
                 raise asyncio.CancelledError
             return
+        self._has_pending.clear()
 
-    async def _catch_up(self, pending: Sequence[RunEvent]) -> None:
+    async def _catch_up(self) -> None:
+        """Take in what others wrote; what is recorded here meanwhile goes on top of it."""
         for recorded in await self._log.read(self.run, after=self._seq):
-            self._on_disk = evolve(self._on_disk, recorded.event, recorded.at)
+            before = self._on_disk
+            self._on_disk = evolve(before, recorded.event, recorded.at)
+            self._has_moved |= self._on_disk is not before
             self._seq = recorded.seq
-        self._state = self._apply(pending, moved=True)
+        self._settle()
 
-    def _apply(self, events: Sequence[RunEvent], *, moved: bool) -> RunState:
-        state, now = self._on_disk, self._clock.now()
+    def _settle(self) -> None:
+        """Bring the state in step with the disk and what is pending; what became impossible will never be written."""
+        try:
+            self._state = self._after(self._pending, since=self._on_disk)
+        except (RunMoved, IllegalTransition):
+            self._pending.clear()
+            self._state = self._on_disk
+            raise
+        finally:
+            if not self._pending:
+                self._has_pending.clear()
+
+    def _after(self, events: Sequence[RunEvent], *, since: RunState) -> RunState:
+        state, now = since, self._clock.now()
         try:
             for event in events:
                 state = evolve(state, event, now)
         except IllegalTransition:
-            if not moved:
+            if not self._has_moved:
                 raise
-            self._pending.clear()
-            self._has_pending.clear()
-            self._state = self._on_disk
+            self._has_moved = False  # It is told once; what is impossible from here on was so to begin with.
             raise RunMoved(self._on_disk) from None
         return state
 
 
 async def _to_the_end(writing: "asyncio.Future[Sequence[Recorded]]") -> bool:
     """Wait for a write even if we are cancelled meanwhile, or nobody would know what is on disk; returns if we were."""
-    try:
-        await asyncio.wait({writing})
-    except asyncio.CancelledError:
-        await asyncio.wait({writing})
-        return True
-    return False
+    was_cancelled = False
+    while not writing.done():
+        try:
+            await asyncio.wait({writing})
+        except asyncio.CancelledError:
+            was_cancelled = True
+    return was_cancelled

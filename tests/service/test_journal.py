@@ -1,0 +1,233 @@
+"""A worker's pen on a log that others write to as well: nothing told is lost, and whoever is told to stop stops.
+
+The log here waits before and after everything it does, so that the search puts other people's events, and
+cancellations, at each point where the writer waits.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from typing_extensions import override
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Act, Refusal
+from coordination.domain.ballot import Ballot
+from coordination.domain.run import Recorded, evolve, replay
+from coordination.domain.states import RunState
+from coordination.errors import RefusedError
+from coordination.journal import Journal, RunMoved
+from coordination.ports import Job
+from tests.builders import MALLORY, REQUESTER, START, a_request
+from tests.fakes import FakeClock, MemoryLog, PlayedModel, says
+from tests.service.office import Office
+
+RUN = "RUN1"
+MOVES = ("tell", "answer", "commit", "refresh", "step", "step", "step", "stop", "refused", "cancelled")
+REFUSED = e.ActionRefused(by=MALLORY, act=Act.CANCEL, refusal=Refusal.NOT_YOURS)
+CANCELLED = e.RunCancelled(by=REQUESTER, reason="")
+
+
+class SteppedLog(MemoryLog):
+    """Does nothing, and lets nobody hear of what it did, before the test opens the next gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gates: list[asyncio.Future[None]] = []
+        self._is_open = False
+        for event in (a_request(), e.DeliberationStarted(revision=1)):
+            self.write(event)
+
+    @override
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[e.RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        await self._gate()
+        try:
+            return await super().append(run, expected, events, at, state, job)
+        finally:
+            await self._gate()
+
+    @override
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        await self._gate()
+        found = await super().read(run, after)
+        await self._gate()
+        return found
+
+    async def step(self) -> bool:
+        """Open the oldest gate, and let everybody go as far as they can. Returns whether there was one."""
+        found = [gate for gate in self._gates if not gate.done()]
+        self._gates = found[1:]
+        if found:
+            found[0].set_result(None)
+        for _ in range(12):
+            await asyncio.sleep(0)
+        return bool(found)
+
+    def write(self, event: e.RunEvent) -> None:
+        """Somebody else's event."""
+        log = self.events.setdefault(RUN, [])
+        log.append(Recorded(run=RUN, seq=len(log) + 1, at=START, event=event))
+
+    def open(self) -> None:
+        """Wait nowhere any more, so that a test that failed comes to its end."""
+        self._is_open = True
+        for gate in self._gates:
+            if not gate.done():
+                gate.set_result(None)
+
+    async def _gate(self) -> None:
+        if self._is_open:
+            return
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gates.append(gate)
+        await gate
+
+
+class Writer:
+    """One journal, what it was told, and what people did beside it."""
+
+    def __init__(self) -> None:
+        self.log = SteppedLog()
+        self.journal = Journal(self.log, FakeClock(), RUN, self.log.events[RUN])
+        self.ballot = Ballot(size=2)
+        self.told: list[e.RunEvent] = []
+        self.is_cancelled = False
+        self.keeping = asyncio.ensure_future(self.journal.keep_up())
+        self.others: list[asyncio.Future[RunState]] = []
+
+    async def make(self, move: str) -> None:
+        match move:
+            case "tell":
+                self.record(e.AgentTold(agent=1, epoch=len(self.told)))
+            case "answer":
+                self.answer()
+            case "commit":
+                self.others.append(asyncio.ensure_future(self.journal.commit(e.AgentTold(agent=2, epoch=0))))
+            case "refresh":
+                self.others.append(asyncio.ensure_future(self.journal.refresh()))
+            case "step":
+                await self.log.step()
+            case "stop":
+                await self.stop()
+            case "refused":
+                self.log.write(REFUSED)
+            case "cancelled" if not self.is_cancelled:
+                self.is_cancelled = True
+                self.log.write(CANCELLED)
+            case _:
+                pass
+
+    def answer(self) -> None:
+        answer = self.ballot.next_answer(1, "so", ())
+        event = e.AnswerAccepted(agent=1, number=answer.number, epoch=answer.epoch, text="so", calls=())
+        self.ballot = self.ballot.accept(answer)
+        self.record(event)
+
+    def record(self, event: e.RunEvent) -> None:
+        try:
+            self.journal.record(event)
+        except RunMoved:
+            assert self.is_cancelled, "nobody moved the run, and yet it is said to have moved"
+        else:
+            self.told.append(event)
+
+    async def stop(self) -> None:
+        """Stop whoever is writing now, wherever they are; then somebody else goes on with the same pen."""
+        await asyncio.sleep(0)
+        for task in (self.keeping, *self.others):
+            task.cancel()
+        await self.until_done()
+        self.keeping = asyncio.ensure_future(self.journal.keep_up())
+
+    async def until_done(self) -> None:
+        """Everybody who was stopped must end after the few waits that the write under way has left."""
+        for _ in range(8 * (2 + len(self.others))):
+            await self.log.step()
+        for task in (self.keeping, *self.others):
+            assert task.done(), "a cancellation was dropped: the writer goes on for ever"
+            error = None if task.cancelled() else task.exception()
+            assert error is None or (isinstance(error, RunMoved) and self.is_cancelled), repr(error)
+        self.others.clear()
+
+    async def end(self) -> None:
+        """Stop, bring the rest to disk, and compare what was told with what is there."""
+        await self.stop()
+        last = asyncio.ensure_future(self.journal.commit())
+        for _ in range(12):
+            await self.log.step()
+        self.keeping.cancel()
+        await asyncio.wait({last, self.keeping})
+        if last.exception() is not None:
+            assert isinstance(last.exception(), RunMoved)
+        written = [each.event for each in self.log.events[RUN]]
+        mine = [event for event in written[2:] if event not in (REFUSED, CANCELLED, e.AgentTold(agent=2, epoch=0))]
+        assert mine == self.told[: len(mine)], "something is missing, doubled or out of order"
+        assert self.is_cancelled or len(mine) == len(self.told), "something told was lost"
+        if not self.is_cancelled:
+            assert self.journal.state == replay(self.log.events[RUN])
+        replay(self.log.events[RUN])
+
+
+@given(moves=st.lists(st.sampled_from(MOVES), max_size=40))
+@example(moves=["tell", "step", "refused", "step", "stop"])
+@example(moves=["answer", "refused", "step", "step", "answer", "step", "answer"])
+def test_no_order_of_waits_refusals_and_cancellations_loses_an_event_or_a_stop(moves: list[str]) -> None:
+    """A path taken only after a lost race is tried as often as every other."""
+
+    async def play() -> None:
+        writer = Writer()
+        try:
+            for move in moves:
+                await writer.make(move)
+            await writer.end()
+        finally:
+            writer.log.open()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("pause", range(0, 60, 3))
+async def test_a_refused_press_while_the_last_agents_fail_leaves_no_run_planning_for_ever(pause: int) -> None:
+    """Mallory presses Cancel, and presses again, at whatever moment; the run still ends."""
+    silent = [says("hm")] * 20
+    office = Office(PlayedModel(*silent), PlayedModel(*silent))
+    run = await office.ask()
+    working = asyncio.ensure_future(office.work())
+    for _ in range(40):
+        for _ in range(1 + pause):
+            await asyncio.sleep(0)
+        if not working.done():
+            with pytest.raises(RefusedError):
+                await office.people.cancel(run, MALLORY)
+    done, _ = await asyncio.wait({working}, timeout=5)
+    assert done, "the run says that it is planning, and nobody plans"
+    await working
+    assert isinstance(await office.state(run), s.RunBroken)
+
+
+async def test_what_became_impossible_is_told_as_moved_once_and_what_always_was_as_a_mistake() -> None:
+    """Else a loop that looks again after each move would never end."""
+    log = MemoryLog()
+    state: RunState | None = None
+    for seq, event in enumerate((a_request(), e.DeliberationStarted(revision=1))):
+        state = evolve(state, event, START)
+        await log.append(RUN, seq, [event], START, state)
+    journal = await Journal.open(log, FakeClock(), RUN)
+    await log.append(RUN, 2, [CANCELLED], START, evolve(state, CANCELLED, START))
+    assert isinstance(await journal.refresh(), s.Cancelled)
+    with pytest.raises(RunMoved):
+        journal.record(e.AgentTold(agent=1, epoch=0))
+    with pytest.raises(Exception, match="impossible"):
+        await journal.commit(e.AgentTold(agent=1, epoch=0))
