@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-UV := uv==0.13.9
 
 # Start-up time is part of the product, so what runs from here may keep its byte code.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,7 +55,7 @@ bench: $(VENV)/.dev ## Time whole runs against a mock model server, as ratios to
 bench-peers: $(PEERS)/.installed ## Install other frameworks beside ours, for make bench to time too
 
 lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-package openai"
-	@scripts/lock "$(PYTHON)" "$(UV)" $(ARGS)
+	@scripts/lock "$(PYTHON)" $(ARGS)
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(PEERS) .conformance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
