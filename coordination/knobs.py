@@ -16,7 +16,6 @@ class Knobs:
 
     Attributes:
         defer_voting: an agent that has answered waits for every living agent's first answer before it votes.
-        plans: False where the config says `enable_planning_mode: false`: `auto` tools then run at once.
     """
 
     max_new_answers_per_agent: int = 3
@@ -34,7 +33,6 @@ class Knobs:
     defer_voting: bool = True
     consensus: Literal["all", "majority"] = "all"
     final_presentation: Literal["adopt", "present"] = "adopt"
-    plans: bool = True
     planning_instruction: str = ""
     budget_tokens: int | None = None
     budget_money: float | None = None

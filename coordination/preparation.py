@@ -70,14 +70,11 @@ async def furnish(prepared: Prepared, hub: ToolHub) -> Room:
     complaints = prepared.complaints(definitions)
     if complaints:
         raise ConfigError(list(complaints))
-    trusted = frozenset(server.name for server in profile.servers if server.trusts_hints)
     seats: list[Seat] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        tools = offer(agent, definitions, trusted)
+        tools = offer(agent, definitions)
         allowed = frozenset(
-            (tool.definition.server, tool.definition.tool)
-            for tool in tools.values()
-            if runs_at_once(tool.effect, plans=profile.knobs.plans)
+            (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
         )
         reader = hub.reader(agent.servers, allowed)
         seats.append(Seat(profile=agent, model=model, tools=tools, reader=reader))

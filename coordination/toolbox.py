@@ -4,7 +4,7 @@ There is no switch in here that lets a deferred call run: a toolbox holds no exe
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,9 +37,9 @@ class OfferedTool:
     effect: Effect
 
 
-def runs_at_once(effect: Effect, *, plans: bool) -> bool:
-    """Whether a call runs while the agents coordinate: reads, and `auto` where planning is switched off."""
-    return effect is Effect.READ or (effect is Effect.AUTO and not plans)
+def runs_at_once(effect: Effect) -> bool:
+    """Whether a call runs while the agents coordinate. Nothing but reads does, whatever a configuration switches."""
+    return effect is Effect.READ
 
 
 class HasTools(Protocol):
@@ -56,23 +56,15 @@ class HasTools(Protocol):
         ...
 
 
-def ruled(
-    agent: HasTools, definitions: Sequence[ToolDefinition], trusted: Collection[str]
-) -> Iterator[tuple[ToolDefinition, Ruling]]:
+def ruled(agent: HasTools, definitions: Sequence[ToolDefinition]) -> Iterator[tuple[ToolDefinition, Ruling]]:
     """The tools of an agent's servers, each with what its rules say of it."""
     names = {server.name for server in agent.servers}
     for each in definitions:
         if each.server in names:
-            trusts = each.server in trusted
-            yield (
-                each,
-                rule(agent.rules, each.server, each.tool, says_read_only=each.says_read_only, trusts_hints=trusts),
-            )
+            yield each, rule(agent.rules, each.server, each.tool)
 
 
-def offer(
-    agent: AgentProfile, definitions: Sequence[ToolDefinition], trusted: frozenset[str]
-) -> Mapping[str, OfferedTool]:
+def offer(agent: AgentProfile, definitions: Sequence[ToolDefinition]) -> Mapping[str, OfferedTool]:
     """The tools of an agent's servers that its rules do not deny, by the name offered to the model.
 
     Raises:
@@ -80,7 +72,7 @@ def offer(
     """
     found = [
         OfferedTool(definition=each, effect=ruling.effect)
-        for each, ruling in ruled(agent, definitions, trusted)
+        for each, ruling in ruled(agent, definitions)
         if ruling.effect is not Effect.DENY
     ]
     if len(found) > MAX_OFFERED:
@@ -146,7 +138,7 @@ class Toolbox:
         problem = complaint(tool.definition.input_schema, arguments)
         if problem is not None:
             return _refuse(call, f"The arguments do not fit the tool: {problem}. Nothing was done.")
-        if runs_at_once(tool.effect, plans=self._knobs.plans):
+        if runs_at_once(tool.effect):
             return call, tool.definition, arguments
         return self._record_action(call, tool, arguments)
 

@@ -97,8 +97,7 @@ class Turn:
             try:
                 reply = await self._send(said)
             except ModelError as error:
-                # Where calls may have run at once, a second model would run them again.
-                if not error.successor or not self._knobs.plans:
+                if not error.successor:
                     return Out(reason=str(error))
                 said = self._begin_again(error, opening)
                 continue

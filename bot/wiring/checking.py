@@ -101,9 +101,8 @@ def _settings(environ: Mapping[str, str], path: Path) -> Settings:
 
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition]) -> tuple[ToolRow, ...]:
-    trusted = {server.name for server in settings.servers if server.trusts_hints}
     return tuple(
         ToolRow(agent=agent.id, server=each.server, tool=each.tool, effect=ruling.effect, reason=ruling.reason)
         for agent in settings.agents
-        for each, ruling in ruled(agent, definitions, trusted)
+        for each, ruling in ruled(agent, definitions)
     )

@@ -1,5 +1,6 @@
 """The operator's rules: which tool runs at once, which waits for people, and which is not offered at all."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,11 +26,13 @@ class Rule:
 
     Attributes:
         source: where the operator wrote it, for explanations: `tools[0]`, `exclude_tools of agent scout`.
+        is_sure: the operator vouches that what it lists as `read` does read, whatever it is called.
     """
 
     match: str
     effect: Effect
     source: str
+    is_sure: bool = False
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool."""
@@ -44,14 +47,121 @@ class Ruling:
     reason: str
 
 
-def rule(rules: Sequence[Rule], server: str, tool: str, *, says_read_only: bool, trusts_hints: bool) -> Ruling:
-    """What may be done with a tool.
+def rule(rules: Sequence[Rule], server: str, tool: str) -> Ruling:
+    """What may be done with a tool. One that nobody listed is asked about, whatever its server says of it."""
+    found = first_match(rules, server, tool)
+    if found is None:
+        return Ruling(effect=Effect.ASK, reason="no rule lists it")
+    return Ruling(effect=found.effect, reason=f"{found.source}: {found.match}")
 
-    A tool that nobody listed is asked about; a server's own word counts only if the operator trusts it by name.
-    """
-    for each in rules:
-        if each.matches(server, tool):
-            return Ruling(effect=each.effect, reason=f"{each.source}: {each.match}")
-    if trusts_hints and says_read_only:
-        return Ruling(effect=Effect.READ, reason=f"the operator trusts {server}'s readOnlyHint")
-    return Ruling(effect=Effect.ASK, reason="no rule lists it")
+
+def first_match(rules: Sequence[Rule], server: str, tool: str) -> Rule | None:
+    """The rule that decides about a tool, if one lists it."""
+    return next((each for each in rules if each.matches(server, tool)), None)
+
+
+def sounds_like_writing(tool: str) -> bool:
+    """Whether a tool's name says that it changes something: of its first word for reading or writing, writing."""
+    for word in _WORDS.findall(tool):
+        if word.lower() in _READS:
+            return False
+        if word.lower() in _WRITES:
+            return True
+    return False
+
+
+_WORDS = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_READS = frozenset(
+    [
+        "browse",
+        "check",
+        "count",
+        "describe",
+        "fetch",
+        "find",
+        "get",
+        "info",
+        "inspect",
+        "list",
+        "look",
+        "lookup",
+        "query",
+        "read",
+        "retrieve",
+        "search",
+        "show",
+        "stat",
+        "status",
+        "view",
+    ]
+)
+_WRITES = frozenset(
+    [
+        "add",
+        "append",
+        "archive",
+        "assign",
+        "ban",
+        "buy",
+        "cancel",
+        "clear",
+        "close",
+        "commit",
+        "copy",
+        "create",
+        "delete",
+        "deploy",
+        "destroy",
+        "disable",
+        "drop",
+        "edit",
+        "enable",
+        "erase",
+        "exec",
+        "execute",
+        "forward",
+        "grant",
+        "import",
+        "insert",
+        "install",
+        "invite",
+        "kick",
+        "kill",
+        "merge",
+        "modify",
+        "move",
+        "overwrite",
+        "patch",
+        "pay",
+        "post",
+        "publish",
+        "purge",
+        "push",
+        "put",
+        "refund",
+        "remove",
+        "rename",
+        "replace",
+        "reply",
+        "reset",
+        "restart",
+        "restore",
+        "revoke",
+        "run",
+        "save",
+        "send",
+        "set",
+        "submit",
+        "subscribe",
+        "transfer",
+        "trigger",
+        "truncate",
+        "unpin",
+        "update",
+        "upload",
+        "upsert",
+        "wipe",
+        "withdraw",
+        "write",
+    ]
+)

@@ -41,7 +41,6 @@ class ServerSpec:
         identity: what the operator wrote, unexpanded: enters the digest of every definition, holds no secret.
         start_timeout: seconds for start and handshake together.
         call_timeout: seconds for one call.
-        trusts_hints: the operator trusts this server's readOnlyHint.
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
     """
 
@@ -56,7 +55,6 @@ class ServerSpec:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     start_timeout: float = 30.0
     call_timeout: float = 60.0
-    trusts_hints: bool = False
     auth: ClientCredentials | None = field(default=None, repr=False)
     takes_its_defaults: bool = False
 

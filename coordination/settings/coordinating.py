@@ -47,6 +47,7 @@ class OnceReader:
         orchestrator = self._section(ORCHESTRATOR, self._root, ()) or OrchestratorKeys()
         table = self._table(self._root, ("orchestrator",))
         coordination = self._section(COORDINATION, table, ("orchestrator",)) or CoordinationKeys()
+        self._warn_of_planning(coordination, table)
         times = self._times(table)
         answers = orchestrator.max_new_answers_per_agent
         return Knobs(
@@ -64,7 +65,6 @@ class OnceReader:
             defer_voting=orchestrator.defer_voting_until_all_answered,
             consensus=orchestrator.consensus,
             final_presentation=self._presentation(orchestrator, coordination, table),
-            plans=self._plans(coordination, table),
             planning_instruction=coordination.planning_mode_instruction.strip(),
             budget_tokens=limits.tokens_per_run,
             budget_money=limits.money_per_run,
@@ -134,12 +134,8 @@ class OnceReader:
             self._reader.report.complain(table.line_of("final_presentation"), path, mismatch(found, "one of them"))
         return inner or outer or _DEFAULTS.final_presentation
 
-    def _plans(self, coordination: CoordinationKeys, orchestrator: Table) -> bool:
+    def _warn_of_planning(self, coordination: CoordinationKeys, orchestrator: Table) -> None:
         if not coordination.enable_planning_mode:
             line = self._table(orchestrator, ("coordination",)).line_of("enable_planning_mode")
-            text = (
-                "means here that tools listed as auto run at once, as those listed as read do: "
-                "every other call still waits for people"
-            )
+            text = "has no effect: agents always plan here, and a plan whose calls are all listed as auto asks nobody"
             self._reader.report.warn(line, ("orchestrator", "coordination", "enable_planning_mode"), text)
-        return coordination.enable_planning_mode

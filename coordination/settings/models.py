@@ -207,7 +207,6 @@ class ServerKeys(Keys):
     start_timeout: Annotated[StrictFloat, Field(gt=0, le=600)] = 30.0
     call_timeout: Annotated[StrictFloat, Field(gt=0, le=3600)] | None = None
     timeout: Annotated[StrictFloat, Field(gt=0, le=3600)] | None = None
-    trust_hints: StrictBool = False
     elicitation: Literal["decline", "defaults"] = "decline"
 
 
@@ -246,6 +245,7 @@ class RuleKeys(Keys):
 
     match: OneLine
     effect: Literal["read", "ask", "auto", "deny"]
+    sure: StrictBool = False
 
 
 class ApproverKeys(Keys):

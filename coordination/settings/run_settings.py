@@ -8,7 +8,7 @@ from coordination.knobs import DailyLimits, Knobs, RunProfile
 from coordination.ports import ServerSpec, ToolDefinition
 from coordination.settings.agents import AgentSettings
 from coordination.settings.models import LimitKeys
-from coordination.settings.tool_rules import Pattern, unmatched
+from coordination.settings.tool_rules import Pattern, doubtful_reads, unmatched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,14 @@ class Settings:
 
 
 def unmatched_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
-    """A complaint for every rule and listed name that fits no tool of the servers as they are."""
+    """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
+
+    It fits none, or lists as `read` what seems to write.
+    """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
     complaints = unmatched(patterns, definitions)
+    for agent in settings.agents:
+        names = {server.name for server in agent.servers}
+        own = [each for each in definitions if each.server in names]
+        complaints += doubtful_reads(agent.rules, settings.patterns, own)
     return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]

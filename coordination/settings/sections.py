@@ -129,6 +129,7 @@ SERVER = Section(
     children=frozenset({"allowed_tools", "exclude_tools", "auth"}),
     ignored={
         "security": "the rules under tools decide what runs, and people approve the rest",
+        "trust_hints": "a server's word about itself lets nothing run while agents plan; list what only reads under tools",
         "http_read_timeout": "call_timeout bounds a call, however it is carried",
         "circuit_breaker": _FIXED_POOL,
     },

@@ -62,7 +62,7 @@ class WrittenServer:
     def shape(self) -> tuple[object, ...]:
         """All that is written of it, save values in env, headers and auth."""
         spec = self.spec
-        return (spec.identity, spec.start_timeout, spec.call_timeout, spec.trusts_hints)
+        return (spec.identity, spec.start_timeout, spec.call_timeout)
 
 
 class ServerReader:
@@ -184,7 +184,6 @@ class ServerReader:
             headers=_pairs(keys.headers),
             start_timeout=keys.start_timeout,
             call_timeout=keys.call_timeout or keys.timeout or _DEFAULT_CALL_TIMEOUT,
-            trusts_hints=keys.trust_hints,
             takes_its_defaults=keys.elicitation == "defaults",
         )
 

@@ -1,14 +1,14 @@
 """Which tools an agent may see and what may be done with them: every way to write it, as rules of one kind."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from typing_extensions import override
 
-from coordination.domain.rules import Effect, Rule
+from coordination.domain.rules import Effect, Rule, first_match, sounds_like_writing
 from coordination.ports import ToolDefinition
-from coordination.settings.complaints import Complaint, KeyPath, Report, key_name, mismatch, nearest, quoted
+from coordination.settings.complaints import Complaint, KeyPath, Report, key_name, mismatch, nearest, printable, quoted
 from coordination.settings.models import RuleKeys
 from coordination.settings.nodes import Table, kind_of, source_of
 from coordination.settings.reader import Reader
@@ -93,7 +93,7 @@ def _written_rule(keys: RuleKeys, match: str, table: Table, path: KeyPath) -> Wr
     effect = Effect(keys.effect)
     is_net = effect is Effect.DENY and match.startswith("*")
     return WrittenRule(
-        rule=Rule(match=match, effect=effect, source=key_name(path)),
+        rule=Rule(match=match, effect=effect, source=key_name(path), is_sure=keys.sure),
         pattern=Pattern(
             match=match,
             written=source_of(table, "match"),
@@ -186,7 +186,7 @@ class AgentTools:
         found = [rule]
         for written, name in self.names.items():
             if dot and written != name and fnmatchcase(written, head) and not fnmatchcase(name, head):
-                found.append(Rule(match=f"{name}.{tail}", effect=rule.effect, source=rule.source))
+                found.append(replace(rule, match=f"{name}.{tail}"))
         return found
 
 
@@ -203,6 +203,25 @@ def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
         meant = nearest(tool, [each.tool for each in about] if any_server else names)
         text = mismatch(found, "a tool that the servers have", meant)
         complaints.append(Complaint(pattern.line, key_name(pattern.path), text))
+    return complaints
+
+
+def doubtful_reads(
+    rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
+) -> list[Complaint]:
+    """The tools that a rule lists as `read`, without being sure, although their name or their server says that they write."""
+    places = {key_name(pattern.path[:-1]): pattern for pattern in patterns}
+    complaints: list[Complaint] = []
+    for each in definitions:
+        rule = first_match(rules, each.server, each.tool)
+        if rule is None or rule.effect is not Effect.READ or rule.is_sure:
+            continue
+        if each.says_destructive or sounds_like_writing(each.tool):
+            doubt = "says that it destroys" if each.says_destructive else "is called like a tool that writes"
+            found = f"effect read for {printable(each.server)}.{printable(each.tool)}, which {doubt}"
+            pattern = places[rule.source]
+            text = mismatch(found, "effect ask, or sure: true beside it if it only reads")
+            complaints.append(Complaint(pattern.line, rule.source, text))
     return complaints
 
 

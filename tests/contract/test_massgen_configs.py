@@ -58,14 +58,13 @@ def test_it_loads_unchanged_into_a_run_in_planning_mode(settings: Settings, path
     text = path.read_text(encoding="utf-8")
     profile = settings.profile()
     assert [agent.id for agent in profile.agents] == re.findall(r'^  - id: "?(\w+)', text, re.MULTILINE)
-    assert profile.knobs.plans is True
     assert bool(profile.knobs.planning_instruction) == ("planning_mode_instruction" in text)
 
 
 def test_without_rules_of_ours_every_tool_waits_for_people(settings: Settings) -> None:
     for agent in settings.profile().agents:
         for server in agent.servers:
-            ruling = rule(agent.rules, server.name, "send", says_read_only=True, trusts_hints=server.trusts_hints)
+            ruling = rule(agent.rules, server.name, "send")
             assert ruling.effect is Effect.ASK
 
 
@@ -107,13 +106,7 @@ def test_discords_excluded_tools_are_denied_in_massgens_own_spelling() -> None:
     assert [server.name for server in settings.servers] == ["discord"]
     by_type = {agent.backend.type: agent for agent in settings.agents}
     for type_, effect in (("gemini", Effect.DENY), ("claude_code", Effect.ASK)):
-        ruling = rule(
-            by_type[type_].rules,
-            "discord",
-            "discord_send_webhook_message",
-            says_read_only=False,
-            trusts_hints=False,
-        )
+        ruling = rule(by_type[type_].rules, "discord", "discord_send_webhook_message")
         assert ruling.effect is effect
 
 
@@ -126,7 +119,7 @@ def test_notions_five_tokens_are_five_servers_that_one_exclusion_holds_for() -> 
     for agent, number in zip(settings.agents, ("ONE", "TWO", "THREE", "FOUR", "FIVE"), strict=True):
         (server,) = agent.servers
         assert server.env == (("NOTION_TOKEN", f"{CANARY}-NOTION_TOKEN_{number}"),)
-        ruling = rule(agent.rules, server.name, "post_search", says_read_only=False, trusts_hints=False)
+        ruling = rule(agent.rules, server.name, "post_search")
         assert ruling.effect is Effect.DENY
 
 

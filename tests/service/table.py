@@ -38,11 +38,9 @@ class Table:
             agent = type(profile)(
                 number=profile.number, id=profile.id, system_message="", servers=profile.servers, rules=self.rules
             )
-            tools = offer(agent, hub.tools, frozenset())
+            tools = offer(agent, hub.tools)
             allowed = frozenset(
-                (tool.definition.server, tool.definition.tool)
-                for tool in tools.values()
-                if runs_at_once(tool.effect, plans=self.knobs.plans)
+                (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
             )
             seats.append(Seat(profile=agent, model=model, tools=tools, reader=hub.reader(agent.servers, allowed)))
         self.deliberation = Deliberation(

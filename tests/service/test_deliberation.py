@@ -254,14 +254,6 @@ async def test_a_turn_begins_again_with_the_fallback_and_without_what_the_first_
     assert [said.text[:9] for said in second.conversations[0].said] == ["<request>", "Recorded "]
 
 
-async def test_a_turn_in_which_calls_ran_is_not_begun_again() -> None:
-    """With planning off an `auto` tool may have written: a second model would write once more."""
-    runs = (Rule(match="board.post", effect=Effect.AUTO, source="tools[0]"),)
-    model = with_fallback(PlayedModel(calls(LOOK), raises(REFUSED)), PlayedModel())
-    with pytest.raises(DeliberationFailed, match="The key was refused"):
-        await Table([model], knobs=Knobs(plans=False), rules=(*runs, LOOKS_READ)).run()
-
-
 @pytest.mark.parametrize("bad", BAD_ENDS.values(), ids=BAD_ENDS.keys())
 async def test_a_turn_that_ends_badly_is_corrected_and_may_end_well(bad: list[tuple[str, dict[str, object]]]) -> None:
     """Every call of the bad reply gets a result, and the next reply is taken."""
@@ -439,21 +431,10 @@ async def test_a_plan_holds_so_many_calls_and_no_more() -> None:
 
 
 async def test_automatic_tools_are_recorded_too_while_planning() -> None:
-    """They run at once only where the config switches planning off."""
     auto = Rule(match="board.post", effect=Effect.AUTO, source="tools[1]")
     table = Table([PlayedModel(answers("one", POST))], rules=(LOOKS_READ, auto))
     (call,) = (await table.run()).winner.calls
     assert call.is_automatic
-    assert table.world.reads == []
-    table = Table([PlayedModel(calls(POST), answers("one"))], rules=(LOOKS_READ, auto), knobs=Knobs(plans=False))
-    assert (await table.run()).winner.calls == ()
-    assert table.world.reads == [("board", "post", '{"title":"hello"}')]
-
-
-async def test_with_planning_off_a_tool_that_needs_approval_still_waits() -> None:
-    """No config lets it run unapproved."""
-    table = Table([PlayedModel(answers("one", POST))], knobs=Knobs(plans=False))
-    assert len((await table.run()).winner.calls) == 1
     assert table.world.reads == []
 
 

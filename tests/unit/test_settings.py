@@ -80,11 +80,10 @@ def test_an_unlimited_number_of_answers_is_still_bounded() -> None:
     assert settings_of(text).knobs.max_new_answers_per_agent == 100
 
 
-def test_planning_mode_off_is_accepted_with_a_warning_and_changes_only_what_auto_means() -> None:
+def test_planning_mode_off_is_accepted_with_a_warning_and_changes_nothing() -> None:
     settings = settings_of(SMALL + "orchestrator: {coordination: {enable_planning_mode: false}}\n")
-    assert settings.knobs.plans is False
     (warning,) = settings.warnings
-    assert "every other call still waits for people" in warning
+    assert "agents always plan here" in warning
     assert warning.startswith("ops.yaml:6: orchestrator.coordination.enable_planning_mode: ")
 
 
@@ -191,8 +190,8 @@ def test_a_bare_command_is_left_for_the_path() -> None:
 
 
 def test_trust_in_hints_and_timeouts_are_per_server() -> None:
-    (spec,) = settings_of(with_server("command: x, trust_hints: true, start_timeout: 3, timeout: 4")).servers
-    assert (spec.trusts_hints, spec.start_timeout, spec.call_timeout) == (True, 3.0, 4.0)
+    (spec,) = settings_of(with_server("command: x, start_timeout: 3, timeout: 4")).servers
+    assert (spec.start_timeout, spec.call_timeout) == (3.0, 4.0)
 
 
 def test_the_same_server_written_for_two_agents_is_one() -> None:
@@ -214,10 +213,7 @@ def test_two_agents_with_tokens_of_their_own_have_servers_of_their_own_under_the
     assert settings.servers[0].identity == settings.servers[1].identity
     assert "board_2" in "".join(settings.warnings)
     for agent, name in zip(settings.agents, ("board", "board_2"), strict=True):
-        rulings = {
-            tool: rule(agent.rules, name, tool, says_read_only=False, trusts_hints=False).effect
-            for tool in ("read_all", "burn", "post")
-        }
+        rulings = {tool: rule(agent.rules, name, tool).effect for tool in ("read_all", "burn", "post")}
         assert rulings == {"read_all": Effect.READ, "burn": Effect.DENY, "post": Effect.ASK}
 
 

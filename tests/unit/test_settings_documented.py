@@ -90,9 +90,7 @@ def test_the_rules_for_the_notice_board_fit_its_tools() -> None:
     ]
     assert unmatched_rules(settings, definitions) == []
     for agent in settings.agents:
-        effects = {
-            name: rule(agent.rules, "board", name, says_read_only=False, trusts_hints=False).effect for name in names
-        }
+        effects = {name: rule(agent.rules, "board", name).effect for name in names}
         assert effects == {
             "list_notices": Effect.READ,
             "read_notice": Effect.READ,

@@ -24,10 +24,9 @@ tools: {tools}
     return parse(text, origin="ops.yaml", environ={})
 
 
-def ruling(settings: Settings, tool: str, *, server: str = "board", says_read_only: bool = False) -> Ruling:
+def ruling(settings: Settings, tool: str, *, server: str = "board") -> Ruling:
     (agent,) = settings.agents
-    spec = next(each for each in agent.servers if each.name == server)
-    return rule(agent.rules, server, tool, says_read_only=says_read_only, trusts_hints=spec.trusts_hints)
+    return rule(agent.rules, server, tool)
 
 
 def effects(settings: Settings, *, server: str = "board") -> dict[str, Effect]:
@@ -103,12 +102,6 @@ def test_what_a_servers_list_leaves_out_is_denied_on_that_server_alone() -> None
 
 def test_a_list_of_nothing_allows_nothing() -> None:
     assert set(effects(settings_of(agent="allowed_tools: []")).values()) == {Effect.DENY}
-
-
-def test_an_allowed_tool_may_still_be_trusted_by_its_servers_hint() -> None:
-    settings = settings_of(agent="allowed_tools: [board.post]", server="trust_hints: true")
-    assert ruling(settings, "post", says_read_only=True).effect is Effect.READ
-    assert ruling(settings, "burn", says_read_only=True).effect is Effect.DENY
 
 
 def test_a_list_of_claude_codes_own_tools_says_nothing_of_mcp() -> None:

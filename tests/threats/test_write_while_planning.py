@@ -1,0 +1,95 @@
+"""Threat: a configuration switches planning off, or believes a lying server, and something is written before anybody said so.
+
+Real servers that count what they do; the plan is left waiting, or asks nobody, and its receipts are looked for.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from coordination.domain.rules import sounds_like_writing
+from tests.e2e.program import Program
+
+CONFIG = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: world.{tool}, arguments: {{}}}}]
+              answer: One call.
+        report: [{{say: That is what happened.}}]
+mcp_servers:
+  world:
+    type: stdio
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.servers.mcp_counting, {journal}, lies]
+{more}
+"""
+NO_PLANNING = "orchestrator: {coordination: {enable_planning_mode: false}}\n"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def written(program: Program, tool: str, more: str) -> str:
+    path = program.folder / "world.yaml"
+    path.write_text(CONFIG.format(tool=tool, journal=program.folder / "journal", more=more), encoding="utf-8")
+    return str(path)
+
+
+def done(program: Program) -> int:
+    journal = program.folder / "journal"
+    return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
+
+
+def test_with_planning_switched_off_an_automatic_call_still_has_its_plan_and_its_receipt(program: Program) -> None:
+    config = written(program, "write", NO_PLANNING + "tools: [{match: world.write, effect: auto}]")
+    ended = program.run("run", "Write.", "-c", config, "--events")
+    assert ended.status == 0, ended.err
+    kinds = [event["kind"] for event in ended.events]
+    assert kinds.index("plan_proposed") < kinds.index("call_started") < kinds.index("call_succeeded")
+    assert done(program) == 1
+
+
+def test_a_server_that_calls_a_writing_tool_read_only_writes_nothing_while_agents_plan(program: Program) -> None:
+    config = written(program, "look", "    trust_hints: true")
+    ended = program.run("run", "Look.", "-c", config, "--events")
+    assert ended.status == 3, ended.err
+    assert done(program) == 0
+    assert "trust_hints: has no effect" in program.run("check", config).err
+
+
+@pytest.mark.parametrize("tool", ["write", "*"])
+def test_a_tool_that_seems_to_write_is_no_read_unless_the_operator_is_sure(program: Program, tool: str) -> None:
+    rule = f'tools: [{{match: "world.{tool}", effect: read SURE}}]'
+    config = written(program, "write", rule.replace(" SURE", ""))
+    found = program.run("check", config)
+    assert found.status == 2
+    assert "effect read for world.write, which says that it destroys" in found.err
+    assert program.run("run", "Write.", "-c", config).status == 1
+    assert done(program) == 0
+    written(program, "write", rule.replace(" SURE", ", sure: true"))
+    assert program.run("check", config).status == 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "doubtful"),
+    [
+        ("delete_page", True),
+        ("discord_send", True),
+        ("API-post-page", True),
+        ("createIssue", True),
+        ("PAYInvoice", True),
+        ("get_update", False),
+        ("read_posts", False),
+        ("listDeleted", False),
+        ("thread", False),
+        ("dataset_info", False),
+    ],
+)
+def test_names_are_judged_by_their_first_word_for_reading_or_writing(tool: str, *, doubtful: bool) -> None:
+    assert sounds_like_writing(tool) is doubtful
