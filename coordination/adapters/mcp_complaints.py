@@ -56,6 +56,8 @@ def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServ
     """The server can't be started or reached, or does not answer as an MCP server does."""
     if isinstance(error, ToolServerError):
         return error
+    if spec.transport == "stdio" and found.loss is not None:
+        return died(spec, found)
     if found.refusal is not None or found.loss is not None:
         return _unreachable(spec, found)
     for each in leaves(error):
@@ -79,9 +81,10 @@ def not_speaking(spec: ServerSpec) -> ToolServerError:
     return _complaint(spec, f"does not answer as an MCP server does: the operator must check {what} in the config")
 
 
-def died(spec: ServerSpec) -> ToolServerError:
+def died(spec: ServerSpec, found: Passage | None = None) -> ToolServerError:
     """The connection ended in the middle of a request."""
-    return _complaint(spec, "went away before it answered: the operator must see its log if this goes on")
+    loss = "went away before it answered" if found is None or found.loss is None else found.loss
+    return _complaint(spec, f"{loss}: the operator must see its log if this goes on")
 
 
 def unanswered(spec: ServerSpec) -> ToolServerError:

@@ -12,6 +12,7 @@ from mcp.client import Client, IncomingMessage, Transport
 from mcp.types import Implementation, ToolListChangedNotification
 
 from coordination.adapters import mcp_complaints as complaints
+from coordination.adapters.mcp_child import Guard
 from coordination.adapters.mcp_http import http_transport
 from coordination.adapters.mcp_passage import Passage, passage
 from coordination.adapters.mcp_questions import its_own_defaults
@@ -55,10 +56,11 @@ _Starting: TypeAlias = "asyncio.Future[Session | _Failure]"
 class Connection:
     """Owns the sessions of one server, one after the other. Each lives in a task of its own, as the SDK demands."""
 
-    def __init__(self, spec: ServerSpec, owners: asyncio.TaskGroup, patience: Patience) -> None:
+    def __init__(self, spec: ServerSpec, owners: asyncio.TaskGroup, patience: Patience, guard: Guard) -> None:
         self._spec = spec
         self._owners = owners
         self._patience = patience
+        self._guard = guard
         self._starting: _Starting | None = None
         self._owner: asyncio.Task[None] | None = None
         self._alive: dict[asyncio.Task[None], Session | None] = {}
@@ -186,7 +188,7 @@ class Connection:
     def _transport(self, tell_gone: Callable[[], None], stderr: StderrLog) -> Transport:
         if self._spec.transport == "http":
             return http_transport(self._spec, tell_gone)
-        return stdio_transport(self._spec, tell_gone, stderr)
+        return stdio_transport(self._spec, tell_gone, stderr, self._guard)
 
 
 class _RefusedHandshakeError(Exception):

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from coordination.adapters import mcp_complaints as complaints
+from coordination.adapters.mcp_child import Guard
 from coordination.adapters.mcp_connection import Connection, Patience
 from coordination.adapters.mcp_definitions import Listing
 from coordination.adapters.mcp_quiet import hush
@@ -34,6 +35,7 @@ class McpHub:
         self._patience = patience or Patience()
         self._connections: dict[ServerSpec, Connection] = {}
         self._owners: asyncio.TaskGroup | None = None
+        self._guard = Guard()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -48,6 +50,7 @@ class McpHub:
         finally:
             if self._owners is not None:
                 await self._owners.__aexit__(None, None, None)
+            await self._guard.aclose()
 
     async def aclose(self) -> None:
         """End every server that was started here, all at once, and start none any more."""
@@ -92,7 +95,7 @@ class McpHub:
         if self._is_closed:
             raise complaints.closing(spec)
         if spec not in self._connections:
-            self._connections[spec] = Connection(spec, self._owners, self._patience)
+            self._connections[spec] = Connection(spec, self._owners, self._patience, self._guard)
         return self._connections[spec]
 
 

@@ -103,7 +103,7 @@ class Session:
             if complaints.lacks_credentials(found):
                 raise complaints.failed_start(self._spec, error, found) from error
             if self.is_over or getattr(error, "code", None) == CONNECTION_CLOSED:
-                raise complaints.died(self._spec) from error
+                raise complaints.died(self._spec, found) from error
             raise complaints.not_speaking(self._spec) from error
 
     async def call(self, tool: str, arguments: str, *, key: str | None = None) -> ToolOutput:
