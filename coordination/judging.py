@@ -1,12 +1,11 @@
 """Whether a person may do what they ask of a run as it stands: the state first, then the plan's own rule."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from coordination.domain import states as s
-from coordination.domain.approval import Act, Refusal, judge
+from coordination.domain.approval import Act, Refusal, judge, judge_stop, leaves_nobody
 from coordination.domain.person import Person
-from coordination.domain.plan import Plan
 from coordination.domain.states import RunState
 
 _SHORTEST_DIGEST = 8
@@ -21,29 +20,41 @@ def judge_plan(state: RunState, digest: str, by: Person, act: Act, now: datetime
         return Refusal.ALREADY_DECIDED if is_decided else Refusal.NOTHING_TO_DECIDE
     if len(digest) < _SHORTEST_DIGEST or not state.plan.digest.startswith(digest.lower()):
         return Refusal.STALE_PLAN
-    return _judge(state.plan, state.request.requester, state.approvals, by=by, act=act, now=now)
+    return _judge(state, by=by, act=act, now=now)
 
 
-def judge_cancel(state: RunState, by: Person, now: datetime) -> Refusal | None:
-    """Why a person may not cancel; None: they may."""
-    if isinstance(state, s.Ended | s.NeedsHuman | s.Reporting):
+def judge_cancel(state: RunState, by: Person) -> Refusal | None:
+    """Why a person may not cancel; None: they may. The time is no reason: as long as something can start, it can stop."""
+    if isinstance(state, s.Ended | s.Reporting):
         return Refusal.NOTHING_TO_CANCEL
-    requester = state.request.requester
-    if isinstance(state, s.AwaitingDecision | s.Executing):
-        if isinstance(state, s.Executing) and state.stopped_by is not None:
-            return Refusal.NOTHING_TO_CANCEL
-        return _judge(state.plan, requester, (), by=by, act=Act.CANCEL, now=now)
-    return None if by.is_same_as(requester) or by.is_admin else Refusal.NOT_YOURS
+    if isinstance(state, s.Executing | s.NeedsHuman) and state.stopped_by is not None:
+        return Refusal.NOTHING_TO_CANCEL
+    approvals = state.approvals if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else ()
+    return judge_stop(s.newest_policy(state), by=by, requester=state.request.requester, approvals=approvals)
+
+
+def judge_shaping(state: s.AwaitingDecision, by: Person) -> Refusal | None:
+    """Why a person's words must not shape this run's next plan, though they may say them: nobody could approve it."""
+    authors = s.authors_of(state)
+    after = replace(authors, shapers=s.with_person(authors.shapers, by))
+    return Refusal.NOBODY_LEFT if leaves_nobody(state.plan.policy, after) else None
 
 
 def judge_word(state: RunState, index: int, attempt: int | None, by: Person, now: datetime) -> Refusal | None:
     """Why a person may not say what became of a call; None: they may. A word about an earlier attempt settles nothing."""
     if not isinstance(state, s.NeedsHuman) or state.unknown.index != index or attempt not in (None, state.attempt):
         return Refusal.NOTHING_TO_RESOLVE
-    return _judge(state.plan, state.request.requester, (), by=by, act=Act.RESOLVE, now=now)
+    return _judge(state, by=by, act=Act.RESOLVE, now=now)
 
 
-def _judge(
-    plan: Plan, requester: Person, approvals: Sequence[Person], *, by: Person, act: Act, now: datetime
-) -> Refusal | None:
-    return judge(plan.policy, act, by=by, requester=requester, approvals=approvals, at=now, expires_at=plan.expires_at)
+def _judge(state: s.AwaitingDecision | s.NeedsHuman, *, by: Person, act: Act, now: datetime) -> Refusal | None:
+    """By the rules of today, whatever the run began under: they only ask for more."""
+    return judge(
+        state.plan.policy,
+        act,
+        by=by,
+        authors=s.authors_of(state),
+        approvals=state.approvals,
+        at=now,
+        expires_at=state.plan.expires_at,
+    )

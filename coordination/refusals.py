@@ -22,6 +22,15 @@ def message(refusal: Refusal, state: RunState) -> str:
         Refusal.ALREADY_APPROVED: f"You have approved already; {policy.required} different people must.",
         Refusal.NOT_AN_APPROVER: f"Only {approvers(policy)} can decide on this plan.",
         Refusal.OWN_REQUEST: f"You asked for this run, so somebody else must decide: {approvers(policy)}.",
+        Refusal.OWN_WORDS: (
+            f"Your words are in this plan, so somebody else must decide: {approvers(policy)}. "
+            "The operator can allow it with approval.allow_author."
+        ),
+        Refusal.NOBODY_LEFT: (
+            f"With your words in it, nobody could approve the next plan: only {approvers(policy)} may, and nobody "
+            "approves what they asked for or changed themselves. Have somebody else say it, or have the operator set "
+            "approval.allow_author."
+        ),
         Refusal.OTHER_TENANT: "There is no such run here.",
         Refusal.NOTHING_TO_DECIDE: f"There is nothing to decide: the run is {state.kind.replace('_', ' ')}.",
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),

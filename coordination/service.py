@@ -5,21 +5,20 @@ What workers do with a run is in `coordination.worker`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from coordination.budget import NothingSpent, daily
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act, Refusal
+from coordination.domain.approval import RULES_VERSION, Act, Authors, Refusal
 from coordination.domain.canonical import config_digest
 from coordination.domain.events import Exchange, RunEvent, Verdict
 from coordination.domain.person import Person
-from coordination.domain.plan import Plan
 from coordination.domain.run import evolve, replay
 from coordination.domain.states import RunState
 from coordination.errors import ConflictError, IllegalTransition, RefusedError, RunNotFoundError
-from coordination.judging import judge_cancel, judge_plan, judge_word
+from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word
 from coordination.knobs import RunProfile
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
@@ -37,7 +36,14 @@ _MAX_RACES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """A request for a run. `config_text` is the configuration as written, `origin` its file, `run` a name kept free."""
+    """A request for a run.
+
+    Attributes:
+        config_text: the configuration as written.
+        origin: its file.
+        run: a name kept free.
+        goes_on_from: whose words the run was made of that this one repeats or goes on from.
+    """
 
     prompt: str
     requester: Person
@@ -46,6 +52,7 @@ class Ask:
     origin: str
     history: tuple[Exchange, ...] = ()
     run: str = ""
+    goes_on_from: Authors | None = None
 
 
 class Coordinator:
@@ -88,6 +95,7 @@ class Coordinator:
         await self._refuse_beyond_limits(profile, ask.requester)
         stored_under = config_digest(ask.config_text, ask.origin)
         await self._log.save_config(stored_under, ask.config_text, ask.origin)
+        authors = authors_for(ask)
         event = e.RunRequested(
             tenant=ask.requester.tenant,
             prompt=prompt,
@@ -96,6 +104,9 @@ class Coordinator:
             config_digest=stored_under,
             agents=tuple(agent.id for agent in profile.agents),
             history=ask.history,
+            earlier_requesters=authors.earlier,
+            earlier_shapers=authors.shapers,
+            rules_version=RULES_VERSION,
         )
         return await self._begin(event, ask.run)
 
@@ -135,22 +146,7 @@ class Coordinator:
             refusal = judge_plan(state, digest, by, Act.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            answer = state.ballot.newest().get(agent)
-            if answer is None or not answer.calls:
-                return Refusal.NOTHING_TO_DECIDE
-            expires_at = self._clock.now() + timedelta(seconds=state.plan.policy.expires_after)
-            plan = Plan(
-                tenant=state.plan.tenant,
-                run=run,
-                revision=state.plan.revision + 1,
-                author=answer.label,
-                text=answer.text,
-                calls=answer.calls,
-                policy=state.plan.policy,
-                expires_at=expires_at,
-            )
-            election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
-            return e.PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
+            return judge_shaping(state, by) or _chosen(state, agent, by, self._clock.now())
 
         return await self._act(run, by, Act.CHANGE, propose)
 
@@ -158,7 +154,7 @@ class Coordinator:
         """Stop the run; during execution the call under way ends and the rest is skipped."""
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = judge_cancel(state, by, self._clock.now())
+            refusal = judge_cancel(state, by)
             return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_WORDS])
 
         return await self._act(run, by, Act.CANCEL, propose)
@@ -211,7 +207,8 @@ class Coordinator:
             refusal = judge_plan(state, digest, by, act, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            return make(state.plan.digest)
+            refusal = judge_shaping(state, by) if act is Act.CHANGE else None
+            return refusal or make(state.plan.digest)
 
         return await self._act(run, by, act, propose)
 
@@ -259,6 +256,33 @@ class Coordinator:
         if state is None or (tenant is not None and state.request.tenant != tenant):
             raise RunNotFoundError(run)
         return state, records[-1].seq
+
+
+def _chosen(state: s.AwaitingDecision, agent: int, by: Person, now: datetime) -> RunEvent | Refusal:
+    """Another agent's newest plan in place of the one that waits, under the same rule."""
+    answer = state.ballot.newest().get(agent)
+    if answer is None or not answer.calls:
+        return Refusal.NOTHING_TO_DECIDE
+    plan = replace(
+        state.plan,
+        revision=state.plan.revision + 1,
+        author=answer.label,
+        text=answer.text,
+        calls=answer.calls,
+        expires_at=now + timedelta(seconds=state.plan.policy.expires_after),
+    )
+    election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
+    return e.PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
+
+
+def authors_for(ask: Ask) -> Authors:
+    """Whose words a run of this request is made of: who asks now, and everybody of the run that it goes on from."""
+    before = ask.goes_on_from
+    if before is None:
+        return Authors(requester=ask.requester)
+    people = s.with_person(before.earlier, before.requester)
+    earlier = tuple(person for person in people if not person.is_same_as(ask.requester))
+    return Authors(requester=ask.requester, earlier=earlier, shapers=before.shapers)
 
 
 def job_for(run: str, before: RunState, after: RunState) -> Job | None:

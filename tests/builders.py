@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from coordination.domain.approval import Policy
+from coordination.domain.approval import RULES_VERSION, Policy
 from coordination.domain.ballot import Answer, Ballot, Election, Ending
 from coordination.domain.canonical import Json, canonical
 from coordination.domain.events import RunRequested
@@ -77,6 +77,7 @@ def a_request(*, agents: int = 2, prompt: str = "Post hello.") -> RunRequested:
         config="test",
         config_digest="c" * 64,
         agents=tuple(f"agent-{number}" for number in range(1, agents + 1)),
+        rules_version=RULES_VERSION,
     )
 
 

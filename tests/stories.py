@@ -29,7 +29,7 @@ def recorded(
 
 
 def asked(prompt: str = "Tell everyone about the power cut on Friday", agents: int = 2) -> e.RunRequested:
-    """A request by rita."""
+    """A request by rita, as programs wrote it before lineages were kept: such logs must be told for ever."""
     names = tuple(f"agent-{number}" for number in range(1, agents + 1))
     return e.RunRequested(
         tenant="here", prompt=prompt, requester=REQUESTER, config="demo", config_digest="c" * 64, agents=names
@@ -88,11 +88,11 @@ def waiting(*calls: PlannedCall) -> list[Recorded]:
     return recorded([*argued(*made), proposed(*made)])
 
 
-def approved(*calls: PlannedCall) -> list[Recorded]:
+def approved(*calls: PlannedCall, run: str = RUN) -> list[Recorded]:
     """The same, approved by alice."""
     made = calls or (POST, REMOVE)
-    proposal = proposed(*made)
-    return recorded([*argued(*made), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)])
+    proposal = proposed(*made, run=run)
+    return recorded([*argued(*made), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)], run=run)
 
 
 def then(log: Sequence[Recorded], *events: RunEvent) -> list[Recorded]:

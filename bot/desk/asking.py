@@ -1,24 +1,30 @@
 """Starting a run: the configuration that holds here, who may approve here, what came before, and whether it is too much."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.cards import Card, Who
 from bot.desk.approvers import approvers_here, with_approvers
-from bot.desk.configs import ConfigShelf, told_without_folder
+from bot.desk.configs import Chosen, ConfigShelf, told_without_folder
 from bot.desk.limits import LIMITS_KEY, limits_in
 from bot.desk.refusing import refused
+from bot.desk.rules import rule_here
+from bot.desk.sayings import noted
+from bot.presenter.visible import one_line
 from bot.surface import Place, Said
+from bot.words import ENGLISH, Words, joined
+from coordination.domain.approval import Authors, leaves_nobody
 from coordination.domain.events import Exchange
 from coordination.domain.person import Person
-from coordination.domain.run import replay
+from coordination.domain.run import authors_in, replay
 from coordination.domain.states import RunState
 from coordination.errors import ConflictError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
-from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
+from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated, Setting
 from coordination.prompts import outcome
-from coordination.service import Ask, Coordinator
+from coordination.service import Ask, Coordinator, authors_for
 from coordination.settings import read_text
 
 MOST_EARLIER = 6
@@ -39,35 +45,47 @@ class Asking:
     clock: Clock
     new_id: NewId
     nudge: Callable[[], None]
+    words: Words = ENGLISH
 
     async def ask(
         self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
     ) -> Said:
         """Start a run, and keep its card at the place. A follow-up keeps the configuration, unless another is asked for."""
         if not thread_of:
-            return await self._begin(by, place, prompt, config=config, history=(), once=once)
+            return await self._begin(by, place, prompt, config=config, once=once)
         card = await self.store.card(thread_of, by.tenant)
         if card is None or card.channel != place.channel:
             raise RunNotFoundError(thread_of)
-        state = await self._state(thread_of, by.tenant)
+        state, authors = await self._state(thread_of, by.tenant)
         earlier = Exchange(prompt=state.request.prompt, outcome=outcome(state))
         history = (*state.request.history, earlier)[-MOST_EARLIER:]
         config = config or self._still_there(state.request.config, by.tenant)
-        return await self._begin(by, place, prompt, config=config, history=history, once=once)
+        return await self._begin(by, place, prompt, config=config, history=history, authors=authors, once=once)
 
     async def again(self, by: Person, place: Place, card: CardRecord, *, once: str = "") -> Said:
         """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
-        request = (await self._state(card.run, by.tenant)).request
+        state, authors = await self._state(card.run, by.tenant)
+        request = state.request
         is_elsewhere = place.channel != card.channel and by.id != card.requester
         here = replace(place, channel=card.channel, thread=card.thread) if is_elsewhere else place
         config = self._still_there(request.config, by.tenant)
-        return await self._begin(by, here, request.prompt, config=config, history=request.history, once=once)
+        return await self._begin(
+            by, here, request.prompt, config=config, history=request.history, authors=authors, once=once
+        )
 
     def _still_there(self, config: str, tenant: str) -> str:
         return config if config in self.shelf.names(tenant) else ""
 
     async def _begin(
-        self, by: Person, place: Place, prompt: str, *, config: str, history: tuple[Exchange, ...], once: str
+        self,
+        by: Person,
+        place: Place,
+        prompt: str,
+        *,
+        config: str,
+        once: str,
+        history: tuple[Exchange, ...] = (),
+        authors: Authors | None = None,
     ) -> Said:
         if by.tenant != place.tenant:
             raise refused("elsewhere")
@@ -83,8 +101,24 @@ class Asking:
             config_text=text,
             origin=str(chosen.path),
             history=history,
+            goes_on_from=authors,
         )
         limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
+        said = await self._admit(ask, chosen.path, place, once=once, limits=limits)
+        return replace(said, private=await self._warning(ask, chosen, place.channel, set_here))
+
+    async def _warning(
+        self, ask: Ask, chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]
+    ) -> Card | None:
+        """What whoever asks should know at once: that nobody could approve a plan which follows these words."""
+        policy = await rule_here(chosen, channel, set_here)
+        if policy is None or not leaves_nobody(policy, authors_for(ask)):
+            return None
+        names = joined([(Who(user, one_line(user, 60)),) for user in policy.users], ", ")
+        return noted(self.words, self.words.line("desk.nobody_left", approvers=names))
+
+    async def _admit(self, ask: Ask, path: Path, place: Place, *, once: str, limits: Limits) -> Said:
+        by = ask.requester
         for _ in range(_MOST_NAMES):
             card = self._card(by, place)
             try:
@@ -93,7 +127,7 @@ class Asking:
                 continue  # The name is taken.
             match admission:
                 case Admitted():
-                    return await self._start(replace(ask, run=card.run), chosen.path)
+                    return await self._start(replace(ask, run=card.run), path)
                 case Repeated(run=run):
                     return Said(run=run)
                 case OverLimit(limit=limit, most=most):
@@ -123,8 +157,9 @@ class Asking:
             asked_at=self.clock.now(),
         )
 
-    async def _state(self, run: str, tenant: str) -> RunState:
+    async def _state(self, run: str, tenant: str) -> tuple[RunState, Authors]:
+        """How another run stands, and whose words it was made of."""
         records = await self.log.read(run)
         if not records or (state := replay(records)).request.tenant != tenant:
             raise RunNotFoundError(run)
-        return state
+        return state, authors_in(records)

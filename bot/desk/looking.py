@@ -15,8 +15,9 @@ from bot.presenter.table import coordination_table
 from bot.presenter.visible import one_line
 from bot.surface import Place, Said
 from bot.words import Words, joined
+from coordination.domain.approval import judge_own
 from coordination.domain.person import Person
-from coordination.domain.states import AwaitingDecision
+from coordination.domain.states import AwaitingDecision, authors_of
 from coordination.errors import RefusedError
 from coordination.ports import Clock, RunLog, Spending
 from coordination.ports.desk import CardRecord, DeskStore, RunLine
@@ -90,9 +91,11 @@ class Looking:
         theirs: list[RunLine] = []
         for each in found:
             state = await self.coordinator.state(each.run, by.tenant)
-            policy = state.plan.policy if isinstance(state, AwaitingDecision) else None
-            is_own = each.requester == by.id and policy is not None and not policy.allow_requester
-            if policy is not None and (policy.roles or policy.users) and policy.names(by) and not is_own:
+            if not isinstance(state, AwaitingDecision):
+                continue
+            policy = state.plan.policy
+            is_own = judge_own(policy, by, authors_of(state)) is not None
+            if (policy.roles or policy.users) and policy.names(by) and not is_own:
                 theirs.append(each)
         return theirs[:_LISTED]
 

@@ -23,6 +23,7 @@ from bot.keeper.tools import Tools, place_of, posted, requester_of
 from bot.presenter.view import RunView
 from bot.surface import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
 from coordination.domain import states as s
+from coordination.domain.approval import judge_own
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan
 from coordination.domain.run import Recorded
@@ -175,8 +176,12 @@ def _named(plan: Plan, view: RunView) -> list[Person]:
     """The approvers who are named by their accounts and may decide; roles are not told one by one."""
     accounts = [user for user in plan.policy.users if _ACCOUNT.fullmatch(user)]
     asker = view.request.requester
-    may = [account for account in accounts if plan.policy.allow_requester or account != asker.id]
-    return [Person(tenant=asker.tenant, id=account, name=account) for account in may[:_MOST_REMINDED]]
+    named = [Person(tenant=asker.tenant, id=account, name=account) for account in accounts]
+    state = view.state
+    if isinstance(state, s.AwaitingDecision | s.NeedsHuman):
+        authors = s.authors_of(state)
+        named = [person for person in named if judge_own(plan.policy, person, authors) is None]
+    return named[:_MOST_REMINDED]
 
 
 def _ended_it(view: RunView, requester: str) -> bool:

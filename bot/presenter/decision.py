@@ -26,7 +26,9 @@ from bot.presenter.view import RunView
 from bot.presenter.visible import one_line
 from bot.words import Words, joined
 from coordination.domain import states as s
+from coordination.domain.approval import judge_own
 from coordination.domain.ballot import Election
+from coordination.domain.person import Person
 from coordination.domain.plan import Plan
 
 MANY_CALLS = 5
@@ -95,10 +97,23 @@ def _echoes(view: RunView, plan: Plan, words: Words) -> list[Line]:
 def _needs(state: s.AwaitingDecision, words: Words) -> list[Line]:
     until = words.line("needs.until", until=Moment(state.plan.expires_at, is_countdown=True))
     lines = [joined([approvers(state.plan.policy, words), until], " · ")]
+    authors = _barred(state)
+    if authors:
+        lines.append(words.line("needs.not_authors", who=people(authors)))
     if state.approvals:
         given, required = len(state.approvals), state.plan.policy.required
         lines.append(words.line("needs.given", given=given, required=required, who=people(state.approvals)))
     return lines
+
+
+def _barred(state: s.AwaitingDecision) -> tuple[Person, ...]:
+    """Who may not approve because of their own words, the requester aside, of whom the rule speaks itself."""
+    authors = s.authors_of(state)
+    others: tuple[Person, ...] = ()
+    for person in (*authors.earlier, *authors.shapers):
+        if not person.is_same_as(authors.requester) and judge_own(state.plan.policy, person, authors) is not None:
+            others = s.with_person(others, person)
+    return others
 
 
 def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...], words: Words) -> tuple[Button, ...]:

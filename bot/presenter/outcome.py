@@ -48,6 +48,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
     )
     late = words.line("unknown.late", result=one_line(state.late_result, _RESULT)) if state.late_result else ()
     here = target(view, state.plan, index)
+    again = (Button(verb=Verb.RUN_IT, label=words.say("button.run_it"), target=here, weight="danger"),)
     return Card(
         tone=Tone.ATTENTION,
         status=words.say("status.needs_human"),
@@ -55,13 +56,13 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
         reference=reference(view, words, state.plan),
         sections=(
             Alert(line=doubt),
-            plain(late, words.line("unknown.nothing_runs")),
+            plain(late, _what_runs(state, words)),
             _whole_call(state, words),
             _calls(view, state, words),
         ),
         buttons=(
             Button(verb=Verb.HAPPENED, label=words.say("button.happened"), target=here, weight="main"),
-            Button(verb=Verb.RUN_IT, label=words.say("button.run_it"), target=here, weight="danger"),
+            *(again if state.stopped_by is None else ()),
             Button(verb=Verb.ABANDON, label=words.say("button.abandon"), target=here),
         ),
         attachments=attachments(view, state.plan, words),
@@ -134,6 +135,13 @@ def _because(reason: str, words: Words) -> str:
 def _decided(view: RunView, approvals: tuple[Person, ...], words: Words) -> Section:
     at = Moment(view.decided_at or view.updated_at)
     return plain(words.line("decided.approved", who=people(approvals), at=at))
+
+
+def _what_runs(state: s.NeedsHuman, words: Words) -> Line:
+    """What else of the plan may run: nothing before a person's word, and nothing at all after a stop."""
+    if state.stopped_by is None:
+        return words.line("unknown.nothing_runs")
+    return words.line("unknown.stopped", who=who(state.stopped_by))
 
 
 def _whole_call(state: s.NeedsHuman, words: Words) -> CallList:

@@ -15,7 +15,15 @@ from coordination.service import MAX_PROMPT
 _NAME = 60
 _LONGEST = 600
 _OF_A_STATE = frozenset(str(each) for each in Refusal)
-_OF_A_PLAN = frozenset({Refusal.NOT_AN_APPROVER, Refusal.OWN_REQUEST, Refusal.ALREADY_APPROVED})
+_OF_A_PLAN = frozenset(
+    {
+        Refusal.NOT_AN_APPROVER,
+        Refusal.OWN_REQUEST,
+        Refusal.OWN_WORDS,
+        Refusal.NOBODY_LEFT,
+        Refusal.ALREADY_APPROVED,
+    }
+)
 _WithPlan: TypeAlias = (
     s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected | s.Expired
 )

@@ -140,6 +140,7 @@ class _Joiner:
             clock=app.clock,
             new_id=self.new_id,
             nudge=self.nudge,
+            words=self.words,
         )
 
     def _looking(self, shelf: ConfigShelf) -> Looking:

@@ -7,6 +7,11 @@ DESK = {
     "desk.busy": "Too many people did something with this run at once. Nothing was done; try again.",
     "desk.config_broken": "The configuration can't be used as it is: ask whoever runs this bot to look at it.",
     "desk.no_run": "There is no run {run} here.",
+    "desk.nobody_left": (
+        "The agents are on it, but nobody can approve what they plan: only {approvers} may, and nobody approves what they "
+        "asked for or changed themselves. An administrator can name more approvers, or the operator can set "
+        "approval.allow_author and approval.allow_requester."
+    ),
     "desk.stopped": "Run {run} is stopped.",
     "desk.help": (
         "Ask for something, and several AI agents plan it together: they may look, but not touch. People see the plan "
@@ -98,6 +103,14 @@ REFUSALS = {
     "refusal.already_approved": "You have approved already; {required} different people must.",
     "refusal.not_an_approver": "Only {approvers} can decide on this plan.",
     "refusal.own_request": "You asked for this run, so somebody else must decide: {approvers}.",
+    "refusal.own_words": (
+        "This plan follows what you said, so somebody else must decide: {approvers}. "
+        "The operator can allow it with approval.allow_author."
+    ),
+    "refusal.nobody_left": (
+        "Nobody could approve a plan that follows your words: only {approvers} may, and nobody approves what they asked "
+        "for themselves. Let somebody else say it, or ask the operator to set approval.allow_author."
+    ),
     "refusal.other_tenant": "There is no such run here.",
     "refusal.nothing_to_decide": "There is nothing to decide: {state}.",
     "refusal.nothing_to_cancel": "There is nothing to cancel: {state}.",

@@ -11,6 +11,11 @@ DESK = {
         "Die Konfiguration ist so nicht zu gebrauchen: Bitte jemanden, der diesen Bot betreibt, sie anzusehen."
     ),
     "desk.no_run": "Einen Lauf {run} gibt es hier nicht.",
+    "desk.nobody_left": (
+        "Die Agenten sind dran, aber niemand kann freigeben, was sie planen: Das dürfen nur {approvers}, und niemand gibt "
+        "frei, was er selbst gewünscht oder geändert hat. Wer hier verwaltet, kann weitere Leute benennen, oder der "
+        "Betreiber setzt approval.allow_author und approval.allow_requester."
+    ),
     "desk.stopped": "Lauf {run} ist angehalten.",
     "desk.help": (
         "Frag nach etwas, und mehrere KI-Agenten planen es zusammen: Sie dürfen sich umsehen, aber nichts anfassen. "
@@ -120,6 +125,14 @@ REFUSALS = {
     "refusal.already_approved": "Du hast schon freigegeben; {required} verschiedene Leute müssen es tun.",
     "refusal.not_an_approver": "Über diesen Plan entscheiden dürfen nur: {approvers}.",
     "refusal.own_request": "Du hast selbst gefragt, also muss jemand anderes entscheiden: {approvers}.",
+    "refusal.own_words": (
+        "Dieser Plan folgt deinen Worten, also muss jemand anderes entscheiden: {approvers}. "
+        "Mit approval.allow_author kann der Betreiber es erlauben."
+    ),
+    "refusal.nobody_left": (
+        "Einen Plan, der deinen Worten folgt, könnte niemand freigeben: Das dürfen nur {approvers}, und niemand gibt frei, "
+        "was er selbst gewünscht hat. Lass es jemand anderen sagen, oder bitte den Betreiber um approval.allow_author."
+    ),
     "refusal.other_tenant": "Einen solchen Lauf gibt es hier nicht.",
     "refusal.nothing_to_decide": "Es gibt nichts zu entscheiden: {state}.",
     "refusal.nothing_to_cancel": "Es gibt nichts abzubrechen: {state}.",

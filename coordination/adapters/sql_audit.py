@@ -21,7 +21,7 @@ from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_schema import check, configs, events, runs
 from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunRequested
-from coordination.domain.run import evolve
+from coordination.domain.run import check_place, evolve
 from coordination.domain.states import RunState
 from coordination.errors import IllegalTransition, RunNotFoundError, StorageError
 
@@ -147,7 +147,9 @@ def _story(
     state: RunState | None = None
     for row in rows:
         try:
-            state = evolve(state, decode(row["kind"], row["v"], row["body"]), datetime.fromisoformat(row["at"]))
+            written = decode(row["kind"], row["v"], row["body"])
+            check_place(run, written)
+            state = evolve(state, written, datetime.fromisoformat(row["at"]))
         except (IllegalTransition, StorageError, ValueError) as error:
             yield row["seq"], f"this event can't be: {error}"
             return

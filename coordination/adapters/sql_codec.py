@@ -18,7 +18,13 @@ Fields: TypeAlias = dict[str, object]
 Upcast: TypeAlias = Callable[[Fields], Fields]
 """Makes of an event's fields, as one version wrote them, what the next version would have written."""
 
-UPCASTS: Mapping[str, tuple[Upcast, ...]] = {}
+
+def _without_authors(fields: Fields) -> Fields:
+    """A request of the time before its lineage was recorded: its log is judged as it was then."""
+    return {**fields, "rules_version": 1}
+
+
+UPCASTS: Mapping[str, tuple[Upcast, ...]] = {"run_requested": (_without_authors,)}
 """By kind, one step from each older version to the next; a kind without any is at version 1."""
 
 PROMPT_EXCERPT = 500

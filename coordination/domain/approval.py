@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     ALREADY_APPROVED = "already_approved"
     NOT_AN_APPROVER = "not_an_approver"
     OWN_REQUEST = "own_request"
+    OWN_WORDS = "own_words"
+    NOBODY_LEFT = "nobody_left"
     OTHER_TENANT = "other_tenant"
     NOTHING_TO_DECIDE = "nothing_to_decide"
     NOTHING_TO_CANCEL = "nothing_to_cancel"
@@ -35,6 +37,36 @@ class Act(StrEnum):
     RESOLVE = "resolve"
 
 
+RULES_VERSION = 2
+"""What a run that begins now is judged by, now and on every later replay of its log.
+
+Logs of version 1 were written by programs that knew no authors, and are replayed by what those programs asked for.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authors:
+    """Whose words a plan was made of.
+
+    Attributes:
+        requester: who asked for this run.
+        earlier: who asked for the runs that this one repeats or goes on from: their prompt is in it too.
+        shapers: who asked for a change, or chose another agent's plan, in this run or in one that it goes on from.
+    """
+
+    requester: Person
+    earlier: tuple[Person, ...] = ()
+    shapers: tuple[Person, ...] = ()
+
+    def asked(self, person: Person) -> bool:
+        """Whether the person wrote the prompt, or one that it goes on from."""
+        return any(person.is_same_as(each) for each in (self.requester, *self.earlier))
+
+    def shaped(self, person: Person) -> bool:
+        """Whether the plan is as it is because of the person's words."""
+        return any(person.is_same_as(each) for each in self.shapers)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """The approval rule of one plan, fixed when the plan is proposed.
@@ -45,7 +77,8 @@ class Policy:
         roles: role ids or names, any of which makes an approver.
         users: account ids or names that are approvers by themselves.
         required: how many different people must approve.
-        allow_requester: whether the one who asked may be among them.
+        allow_requester: whether the one who asked may be among them, whatever else they said of the plan.
+        allow_author: whether others who shaped the plan may be.
         expires_after: seconds from proposal to expiry.
     """
 
@@ -54,6 +87,7 @@ class Policy:
     required: int = 1
     allow_requester: bool = False
     expires_after: int = 86_400
+    allow_author: bool = False
 
     def names(self, person: Person) -> bool:
         """Whether the person is an approver, self-approval aside."""
@@ -62,14 +96,15 @@ class Policy:
         return person.id in self.users or person.name in self.users or _share(self.roles, person.roles)
 
     def as_json(self) -> Json:
-        """The policy as it enters a plan's digest."""
-        return {
+        """The policy as it enters a plan's digest; what plans did not have once is there only where it is set."""
+        fields: dict[str, Json] = {
             "roles": list(self.roles),
             "users": list(self.users),
             "required": self.required,
             "allow_requester": self.allow_requester,
             "expires_after": self.expires_after,
         }
+        return {**fields, "allow_author": True} if self.allow_author else fields
 
 
 def judge(
@@ -77,34 +112,64 @@ def judge(
     act: Act,
     *,
     by: Person,
-    requester: Person,
+    authors: Authors,
     approvals: Sequence[Person],
     at: datetime,
     expires_at: datetime,
+    version: int = RULES_VERSION,
 ) -> Refusal | None:
-    """Whether a person may act on a plan that waits; None means that they may."""
-    if by.tenant != requester.tenant:
+    """Whether a person may decide on a plan; None means that they may. Who may stop a run is `judge_stop`'s question.
+
+    `version` is that of the rules which the run began under.
+    """
+    if by.tenant != authors.requester.tenant:
         return Refusal.OTHER_TENANT
     if at >= expires_at and act is not Act.RESOLVE:
         return Refusal.EXPIRED
-    if act in (Act.REJECT, Act.CHANGE) and by.is_same_as(requester):
+    if act in (Act.REJECT, Act.CHANGE) and by.is_same_as(authors.requester):
         return None
-    if act is Act.CANCEL:
-        is_allowed = by.is_same_as(requester) or by.is_admin or policy.names(by)
-        return None if is_allowed else Refusal.NOT_YOURS
-    return _judge_approver(policy, act, by=by, requester=requester, approvals=approvals)
-
-
-def _judge_approver(
-    policy: Policy, act: Act, *, by: Person, requester: Person, approvals: Sequence[Person]
-) -> Refusal | None:
     if not policy.names(by):
         return Refusal.NOT_AN_APPROVER
-    if act in (Act.APPROVE, Act.RESOLVE) and by.is_same_as(requester) and not policy.allow_requester:
-        return Refusal.OWN_REQUEST
-    if act is Act.APPROVE and any(by.is_same_as(person) for person in approvals):
-        return Refusal.ALREADY_APPROVED
+    if act in (Act.APPROVE, Act.RESOLVE):
+        return judge_own(policy, by, authors, version) or _judge_again(act, by, approvals)
     return None
+
+
+def judge_stop(policy: Policy | None, *, by: Person, requester: Person, approvals: Sequence[Person]) -> Refusal | None:
+    """Whether a person may stop a run, at any time; None means that they may.
+
+    `policy` is the rule of the newest plan, None where there was none yet. Whoever approved may take that back, though
+    the rule names them no longer.
+    """
+    if by.tenant != requester.tenant:
+        return Refusal.OTHER_TENANT
+    has_approved = any(by.is_same_as(person) for person in approvals)
+    is_named = policy is not None and policy.names(by)
+    return None if by.is_same_as(requester) or by.is_admin or has_approved or is_named else Refusal.NOT_YOURS
+
+
+def leaves_nobody(policy: Policy, authors: Authors, *, version: int = RULES_VERSION) -> bool:
+    """Whether no plan of these authors could ever be approved, as far as the rule itself tells: it names people alone."""
+    if policy.roles or not policy.users:
+        return False
+    people = [Person(tenant=authors.requester.tenant, id=user, name="") for user in dict.fromkeys(policy.users)]
+    return sum(judge_own(policy, person, authors, version) is None for person in people) < policy.required
+
+
+def judge_own(policy: Policy, by: Person, authors: Authors, version: int = RULES_VERSION) -> Refusal | None:
+    """Whether a person's own words are in the plan, so that their yes does not count; None: it does.
+
+    What `allow_requester` allows who asked, it allows them whatever else they said.
+    """
+    is_asker = authors.asked(by) if version > 1 else by.is_same_as(authors.requester)
+    if is_asker:
+        return None if policy.allow_requester else Refusal.OWN_REQUEST
+    return Refusal.OWN_WORDS if version > 1 and authors.shaped(by) and not policy.allow_author else None
+
+
+def _judge_again(act: Act, by: Person, approvals: Sequence[Person]) -> Refusal | None:
+    is_again = act is Act.APPROVE and any(by.is_same_as(person) for person in approvals)
+    return Refusal.ALREADY_APPROVED if is_again else None
 
 
 def _share(left: Iterable[str], right: Iterable[str]) -> bool:

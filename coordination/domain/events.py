@@ -45,7 +45,15 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequested:
-    """Somebody asked. `config` names the configuration for people; `config_digest` finds its stored text."""
+    """Somebody asked.
+
+    Attributes:
+        config: names the configuration for people.
+        config_digest: finds its stored text.
+        earlier_requesters: who asked for the runs that this one repeats or goes on from, oldest first.
+        earlier_shapers: who asked for changes in those runs, or chose another agent's plan.
+        rules_version: what human events of this run are judged by, whenever its log is replayed.
+    """
 
     tenant: str
     prompt: str
@@ -54,6 +62,9 @@ class RunRequested:
     config_digest: str
     agents: tuple[str, ...]
     history: tuple[Exchange, ...] = ()
+    earlier_requesters: tuple[Person, ...] = ()
+    earlier_shapers: tuple[Person, ...] = ()
+    rules_version: int = 1
     kind: Literal["run_requested"] = "run_requested"
 
 

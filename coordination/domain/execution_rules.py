@@ -5,6 +5,8 @@ from datetime import datetime
 
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.approval import Act
+from coordination.domain.judgement import check_decision, check_stop, check_validity
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 from coordination.errors import IllegalTransition
 
@@ -27,23 +29,31 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 receipts=state.receipts,
                 unknown=OutcomeUnknown(index=i, reason=event.reason),
                 attempt=state.attempt,
+                stopped_by=state.stopped_by,
+                shapers=state.shapers,
             )
         case e.CallsSkipped() if state.in_flight is None:
             return _skip(state, event)
         case e.RunCancelled(by=by) if state.stopped_by is None:
+            check_stop(state, by)
             return replace(state, stopped_by=by)
         case _:
             raise impossible(state, event)
 
 
-def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent) -> s.RunState:
+def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent, at: datetime) -> s.RunState:
     """The state after an event of a run with a call of unknown outcome."""
     unknown = state.unknown
     match event:
         case e.LateResult(index=unknown.index):
             return replace(state, late_result=event.result)
         case e.CallResolved(index=unknown.index):
+            check_decision(state, Act.RESOLVE, event.by, at)
+            check_validity(state, event.valid_until, at)
             return _resolve(state, event)
+        case e.RunCancelled(by=by) if state.stopped_by is None:
+            check_stop(state, by)
+            return replace(state, stopped_by=by)
         case _:
             raise impossible(state, event)
 
@@ -115,7 +125,9 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved) -> s.Executing | s.Repo
         approvals=state.approvals,
         valid_until=event.valid_until,
         receipts=state.receipts,
+        stopped_by=state.stopped_by,
         attempt=state.attempt + 1,
+        shapers=state.shapers,
     )
     if event.verdict == "run_it":
         return base

@@ -20,7 +20,7 @@ from typing import assert_never
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act, judge
+from coordination.domain.approval import Act, Authors
 from coordination.domain.ballot import Ballot, Vote
 from coordination.domain.execution_rules import (
     evolve_executing,
@@ -28,6 +28,8 @@ from coordination.domain.execution_rules import (
     evolve_reporting,
     impossible,
 )
+from coordination.domain.judgement import check_choice, check_decision, check_proposal, check_recorded, check_stop
+from coordination.domain.person import Person, policy_actor
 from coordination.errors import IllegalTransition
 
 
@@ -49,10 +51,42 @@ def replay(log: Iterable[Recorded]) -> s.RunState:
     """
     state: s.RunState | None = None
     for recorded in log:
+        check_place(recorded.run, recorded.event)
         state = evolve(state, recorded.event, recorded.at)
     if state is None:
         raise IllegalTransition("a run has at least the event that requested it")
     return state
+
+
+def check_place(run: str, event: e.RunEvent) -> None:
+    """Make sure that an event belongs to the run whose log it is in.
+
+    Raises:
+        IllegalTransition: it holds another run's plan.
+    """
+    if isinstance(event, e.PlanProposed) and event.plan.run != run:
+        raise IllegalTransition("the proposed plan is another run's")
+
+
+def authors_in(log: Iterable[Recorded]) -> Authors:
+    """Whose words a run was made of, from its whole log: for another run that goes on from it.
+
+    Raises:
+        IllegalTransition: the log does not begin with a request.
+    """
+    request: e.RunRequested | None = None
+    shapers: tuple[Person, ...] = ()
+    for recorded in log:
+        match recorded.event:
+            case e.RunRequested() as request:
+                shapers = request.earlier_shapers
+            case e.ChangesRequested(by=by) | e.PlanProposed(chosen_by=Person() as by):
+                shapers = s.with_person(shapers, by)
+            case _:
+                pass
+    if request is None:
+        raise IllegalTransition("a run has at least the event that requested it")
+    return Authors(requester=request.requester, earlier=request.earlier_requesters, shapers=shapers)
 
 
 def evolve(state: s.RunState | None, event: e.RunEvent, at: datetime) -> s.RunState:
@@ -79,13 +113,13 @@ def _evolve_known(state: s.RunState, event: e.RunEvent, at: datetime) -> s.RunSt
         case s.Queued() | s.ChangesWanted():
             return _evolve_queued(state, event)
         case s.Deliberating():
-            return _evolve_deliberating(state, event)
+            return _evolve_deliberating(state, event, at)
         case s.AwaitingDecision():
             return _evolve_awaiting(state, event, at)
         case s.Executing():
             return evolve_executing(state, event, at)
         case s.NeedsHuman():
-            return evolve_needs_human(state, event)
+            return evolve_needs_human(state, event, at)
         case s.Reporting():
             return evolve_reporting(state, event)
         case s.Finished() | s.Answered() | s.Rejected() | s.Expired() | s.Cancelled() | s.RunBroken():
@@ -102,8 +136,15 @@ def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.Ru
         case e.DeliberationStarted(revision=revision) if (
             isinstance(state, s.ChangesWanted) and revision == state.revision
         ):
-            return s.Deliberating(request=request, revision=revision, ballot=state.ballot, feedback=state.feedback)
+            return s.Deliberating(
+                request=request,
+                revision=revision,
+                ballot=state.ballot,
+                feedback=state.feedback,
+                shapers=state.shapers,
+            )
         case e.RunCancelled(by=by, reason=reason):
+            check_stop(state, by)
             return s.Cancelled(request=request, by=by, reason=reason)
         case e.RunFailed(reason=reason):
             return s.RunBroken(request=request, reason=reason)
@@ -111,14 +152,13 @@ def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.Ru
             raise impossible(state, event)
 
 
-def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent) -> s.RunState:
+def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime) -> s.RunState:
     match event:
         case e.DeliberationStarted(revision=revision) if revision == state.revision:
             return state
         case (
             e.TurnStarted()
             | e.ToolRead()
-            | e.ActionRecorded()
             | e.AgentTold()
             | e.AgentCorrected()
             | e.ModelUsed()
@@ -126,13 +166,26 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent) -> s.RunState
             | e.VoteVoided()
         ):
             return state
-        case e.AnswerAccepted() | e.VoteCast() | e.AgentFailed():
+        case e.ActionRecorded(agent=agent, call=call):
+            return replace(state, recorded=state.recorded | {(agent, call)})
+        case e.AnswerAccepted(agent=agent, calls=calls):
+            check_recorded(state, agent, calls)
+            return replace(state, ballot=count(state.ballot, event))
+        case e.VoteCast() | e.AgentFailed():
             return replace(state, ballot=count(state.ballot, event))
         case e.PlanProposed():
-            return _propose(state, event)
+            check_proposal(state, event, at)
+            return _propose(state, event, state.shapers)
+        case _:
+            return _end_deliberation(state, event)
+
+
+def _end_deliberation(state: s.Deliberating, event: e.RunEvent) -> s.RunState:
+    match event:
         case e.RunAnswered(text=text, author=author, election=election):
             return s.Answered(request=state.request, text=text, author=author, election=election)
         case e.RunCancelled(by=by, reason=reason):
+            check_stop(state, by)
             return s.Cancelled(request=state.request, by=by, reason=reason)
         case e.RunFailed(reason=reason):
             return s.RunBroken(request=state.request, reason=reason)
@@ -158,7 +211,9 @@ def count(ballot: Ballot, event: e.AnswerAccepted | e.VoteCast | e.AgentFailed) 
             assert_never(event)
 
 
-def _propose(state: s.Deliberating | s.AwaitingDecision, event: e.PlanProposed) -> s.AwaitingDecision:
+def _propose(
+    state: s.Deliberating | s.AwaitingDecision, event: e.PlanProposed, shapers: tuple[Person, ...]
+) -> s.AwaitingDecision:
     plan = event.plan
     expected = state.revision if isinstance(state, s.Deliberating) else state.plan.revision + 1
     if plan.digest != event.digest or plan.revision != expected or not plan.calls:
@@ -170,6 +225,7 @@ def _propose(state: s.Deliberating | s.AwaitingDecision, event: e.PlanProposed) 
         ballot=state.ballot,
         written_after_vote=event.written_after_vote,
         feedback=state.feedback,
+        shapers=shapers,
     )
 
 
@@ -178,21 +234,26 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
     match event:
         case e.ApprovalGiven(digest=plan.digest):
             return _approve(state, event, at)
-        case e.PlanRejected(by=by, digest=plan.digest, reason=reason) if at < plan.expires_at:
+        case e.PlanRejected(by=by, digest=plan.digest, reason=reason):
+            check_decision(state, Act.REJECT, by, at)
             return s.Rejected(request=request, plan=plan, by=by, reason=reason)
-        case e.ChangesRequested(digest=plan.digest) if at < plan.expires_at:
+        case e.ChangesRequested(digest=plan.digest):
+            check_decision(state, Act.CHANGE, event.by, at)
             feedback = s.Feedback(by=event.by, text=event.text, plan=plan)
             return s.ChangesWanted(
                 request=request,
                 revision=plan.revision + 1,
                 ballot=state.ballot.next_revision(),
                 feedback=(*state.feedback, feedback),
+                shapers=s.with_person(state.shapers, event.by),
             )
-        case e.PlanProposed(chosen_by=chooser) if chooser is not None and at < plan.expires_at:
-            return _propose(state, event)
+        case e.PlanProposed(chosen_by=Person() as chooser):
+            check_choice(state, event, chooser, at)
+            return _propose(state, event, s.with_person(state.shapers, chooser))
         case e.PlanExpired(digest=plan.digest) if at >= plan.expires_at:
             return s.Expired(request=request, plan=plan)
         case e.RunCancelled(by=by, reason=reason):
+            check_stop(state, by)
             return s.Cancelled(request=request, by=by, reason=reason)
         case _:
             raise impossible(state, event)
@@ -200,19 +261,16 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
 
 def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) -> s.RunState:
     plan = state.plan
-    is_by_policy = event.by.id == "massgen-bot:policy" and plan.is_automatic
-    refusal = judge(
-        plan.policy,
-        Act.APPROVE,
-        by=event.by,
-        requester=state.request.requester,
-        approvals=state.approvals,
-        at=at,
-        expires_at=plan.expires_at,
-    )
-    if refusal is not None and not is_by_policy:
-        raise IllegalTransition(f"an approval that the policy refuses: {refusal}")
+    is_by_policy = event.by.is_same_as(policy_actor(plan.tenant)) and plan.is_automatic
+    if not is_by_policy:
+        check_decision(state, Act.APPROVE, event.by, at)
     approvals = (*state.approvals, event.by)
     if len(approvals) < plan.policy.required and not is_by_policy:
         return replace(state, approvals=approvals)
-    return s.Executing(request=state.request, plan=plan, approvals=approvals, valid_until=plan.expires_at)
+    return s.Executing(
+        request=state.request,
+        plan=plan,
+        approvals=approvals,
+        valid_until=plan.expires_at,
+        shapers=state.shapers,
+    )

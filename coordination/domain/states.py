@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from coordination.domain.approval import Authors, Policy
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RunRequested
 from coordination.domain.person import Person
-from coordination.domain.plan import Plan
+from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.receipt import OutcomeUnknown, Receipt
 
 
@@ -30,18 +31,23 @@ class Queued:
 
 @dataclass(frozen=True, kw_only=True)
 class Deliberating:
-    """The agents are at work on a revision of the plan; after a crash they go on from this ballot."""
+    """The agents are at work on a revision of the plan; after a crash they go on from this ballot.
+
+    `recorded` has every call that an agent recorded for this revision, with the agent's number.
+    """
 
     request: RunRequested
     revision: int
     ballot: Ballot
     feedback: tuple[Feedback, ...] = ()
+    shapers: tuple[Person, ...] = ()
+    recorded: frozenset[tuple[int, PlannedCall]] = frozenset()
     kind: Literal["deliberating"] = "deliberating"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AwaitingDecision:
-    """The plan waits for people."""
+    """The plan waits for people. `shapers` are those of this run whose words made it what it is."""
 
     request: RunRequested
     plan: Plan
@@ -50,6 +56,7 @@ class AwaitingDecision:
     written_after_vote: bool = False
     approvals: tuple[Person, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    shapers: tuple[Person, ...] = ()
     kind: Literal["awaiting_decision"] = "awaiting_decision"
 
 
@@ -61,6 +68,7 @@ class ChangesWanted:
     revision: int
     ballot: Ballot
     feedback: tuple[Feedback, ...]
+    shapers: tuple[Person, ...] = ()
     kind: Literal["changes_wanted"] = "changes_wanted"
 
 
@@ -84,6 +92,7 @@ class Executing:
     in_flight: str | None = None
     stopped_by: Person | None = None
     attempt: int = 1
+    shapers: tuple[Person, ...] = ()
     kind: Literal["executing"] = "executing"
 
     @property
@@ -96,7 +105,8 @@ class Executing:
 class NeedsHuman:
     """A call may or may not have happened. Nothing else runs until a person says which.
 
-    `late_result` is what the server said after all, if it did.
+    `late_result` is what the server said after all, if it did. After a stop (`stopped_by`) nothing else runs, whatever
+    a person says of this call.
     """
 
     request: RunRequested
@@ -106,6 +116,8 @@ class NeedsHuman:
     unknown: OutcomeUnknown
     attempt: int
     late_result: str | None = None
+    stopped_by: Person | None = None
+    shapers: tuple[Person, ...] = ()
     kind: Literal["needs_human"] = "needs_human"
 
 
@@ -189,3 +201,29 @@ Ended: TypeAlias = Finished | Answered | Rejected | Expired | Cancelled | RunBro
 RunState: TypeAlias = (
     Queued | Deliberating | AwaitingDecision | ChangesWanted | Executing | NeedsHuman | Reporting | Ended
 )
+
+
+def authors_of(state: AwaitingDecision | Executing | NeedsHuman) -> Authors:
+    """Whose words the plan of this state was made of."""
+    request = state.request
+    return Authors(
+        requester=request.requester,
+        earlier=request.earlier_requesters,
+        shapers=(*request.earlier_shapers, *state.shapers),
+    )
+
+
+def with_person(people: tuple[Person, ...], person: Person) -> tuple[Person, ...]:
+    """The people, and this one, each account once."""
+    return people if any(person.is_same_as(each) for each in people) else (*people, person)
+
+
+def newest_policy(state: RunState) -> Policy | None:
+    """The rule of the newest plan of a run that has not ended; None where there was none yet."""
+    match state:
+        case AwaitingDecision() | Executing() | NeedsHuman() | Reporting():
+            return state.plan.policy
+        case Deliberating() | ChangesWanted():
+            return state.feedback[-1].plan.policy if state.feedback else None
+        case _:
+            return None

@@ -74,8 +74,8 @@ class OnceReader:
         """What may be used."""
         return self._section(LIMITS, self._root, ()) or LimitKeys()
 
-    def approval(self) -> tuple[Policy, bool | None]:
-        """The approval rule, and what it says of the requester, if anything."""
+    def approval(self) -> tuple[Policy, bool | None, bool | None]:
+        """The approval rule, and what it says of the requester and of other authors, if anything."""
         approval = self._section(APPROVAL, self._root, ()) or ApprovalKeys()
         table = self._table(self._root, ("approval",))
         approvers = self._section(APPROVERS, table, ("approval",)) or ApproverKeys()
@@ -92,7 +92,7 @@ class OnceReader:
             required=approval.required,
             expires_after=seconds(approval.expires_after),
         )
-        return policy, approval.allow_requester
+        return policy, approval.allow_requester, approval.allow_author
 
     def ui(self) -> None:
         """MassGen's `ui`, all of which has no meaning here."""

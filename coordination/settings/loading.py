@@ -93,7 +93,7 @@ class _Assembly:
         agents = self._settled(written, shared, rules, names)
         limits = self._once.limits()
         knobs = self._once.knobs(limits)
-        policy, allow_requester = self._once.approval()
+        policy, allow_requester, allow_author = self._once.approval()
         return Settings(
             origin=self._origin,
             text=text,
@@ -102,6 +102,7 @@ class _Assembly:
             knobs=knobs,
             policy=policy,
             allow_requester=allow_requester,
+            allow_author=allow_author,
             limits=limits,
             patterns=tuple(rule.pattern for rule in rules),
             warnings=self._report.warnings(),

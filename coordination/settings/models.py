@@ -260,6 +260,7 @@ class ApprovalKeys(Keys):
 
     required: Annotated[StrictInt, Field(ge=1, le=20)] = 1
     allow_requester: StrictBool | None = None
+    allow_author: StrictBool | None = None
     expires_after: Annotated[StrictStr, AfterValidator(_seconds)] = "24h"
 
 

@@ -1,7 +1,7 @@
 """A whole configuration, checked: what a run and the program around it need of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coordination.domain.approval import Policy
 from coordination.knobs import DailyLimits, Knobs, RunProfile
@@ -18,8 +18,9 @@ class Settings:
     Attributes:
         origin: the file that it came from.
         text: the file's text, unexpanded.
-        policy: the approval rule, `allow_requester` aside.
+        policy: the approval rule, `allow_requester` and `allow_author` aside.
         allow_requester: whether who asks may approve; None: the surface decides.
+        allow_author: whether others who shaped a plan may approve it; None: no, unless the surface lets who asks.
         limits: what a run, a person, a tenant and a key may use.
         warnings: what was accepted without effect, or means something else than it may seem, one line each.
     """
@@ -31,6 +32,7 @@ class Settings:
     knobs: Knobs
     policy: Policy
     allow_requester: bool | None
+    allow_author: bool | None = None
     limits: LimitKeys
     patterns: tuple[Pattern, ...] = field(repr=False)
     warnings: tuple[str, ...]
@@ -38,13 +40,8 @@ class Settings:
     def profile(self, *, allow_requester_default: bool = False) -> RunProfile:
         """The configuration as a run needs it."""
         allowed = allow_requester_default if self.allow_requester is None else self.allow_requester
-        policy = Policy(
-            roles=self.policy.roles,
-            users=self.policy.users,
-            required=self.policy.required,
-            allow_requester=allowed,
-            expires_after=self.policy.expires_after,
-        )
+        by_authors = allow_requester_default if self.allow_author is None else self.allow_author
+        policy = replace(self.policy, allow_requester=allowed, allow_author=by_authors)
         return RunProfile(
             agents=tuple(agent.profile() for agent in self.agents),
             servers=self.servers,

@@ -39,7 +39,8 @@ def test_a_golden_file_shows_every_field_in_use() -> None:
     for path in GOLDEN:
         fields = KINDS[path.stem.split(".v")[0]].__dataclass_fields__
         stored = json.loads(path.read_text(encoding="utf-8"))
-        assert set(stored) == set(fields), path.stem
+        is_newest = not path.with_name(f"{path.stem[:-1]}{int(path.stem[-1]) + 1}.json").exists()
+        assert set(stored) == set(fields) or not is_newest, path.stem
         assert [name for name, value in stored.items() if value in (None, "", [], False)] == [], path.stem
 
 

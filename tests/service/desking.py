@@ -111,6 +111,7 @@ class FrontOffice:
             clock=self.clock,
             new_id=lambda: next(names),
             nudge=self._nudge,
+            words=words,
         )
         looking = Looking(
             store=self.store,

@@ -112,7 +112,13 @@ class RunMachine(RuleBasedStateMachine):
                 policy=self.policy,
                 expires_at=self.clock.now() + timedelta(seconds=self.policy.expires_after),
             )
-            await journal.commit(e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan)))
+            recorded = [e.ActionRecorded(agent=1, call=call) for call in plan.calls]
+            answer = journal.state.ballot.next_answer(1, plan.text, plan.calls)
+            accepted = e.AnswerAccepted(
+                agent=1, number=answer.number, epoch=answer.epoch, text=answer.text, calls=answer.calls
+            )
+            proposed = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan))
+            await journal.commit(*recorded, accepted, proposed)
             return plan
 
         self.plans.append(self.do(propose()))

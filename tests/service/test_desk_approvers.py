@@ -19,7 +19,7 @@ from bot.desk.approvers import (
 from bot.desk.limits import limits_in, limits_typed, operator_limits
 from bot.desk.refusing import DeskRefusal
 from bot.desk.settings import allowed_configs, named_admins
-from coordination.domain.approval import Act, Policy, judge
+from coordination.domain.approval import Act, Authors, Policy, judge
 from coordination.domain.person import Person
 from coordination.errors import ConfigError
 from coordination.ports.desk import Limits
@@ -66,7 +66,7 @@ def test_what_the_configuration_refuses_no_administrator_allows(
         (rule.roles, rule.users) if is_named else (policy.roles, policy.users)
     )
     for act in Act:
-        given = {"by": by, "requester": requester, "approvals": approvals, "at": START}
+        given = {"by": by, "authors": Authors(requester=requester), "approvals": approvals, "at": START}
         before = judge(as_named, act, **given, expires_at=START + timedelta(hours=1))  # type: ignore[arg-type]  # as above
         after = judge(effective, act, **given, expires_at=START + timedelta(hours=1))  # type: ignore[arg-type]  # as above
         assert before is None or after is not None

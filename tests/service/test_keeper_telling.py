@@ -91,8 +91,8 @@ async def test_a_deleted_thread_is_opened_again_for_what_comes_next() -> None:
 async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each() -> None:
     stage = Stage()
     policy = Policy(users=("123456789", "by-name"), expires_after=3600)
-    plan = a_plan(POST, run=RUN, policy=policy, expires_at=stage.clock.now() + timedelta(hours=1))
     event = proposed(POST)
+    plan = replace(event.plan, policy=policy, expires_at=stage.clock.now() + timedelta(hours=1))
     await stage.ask(recorded([*argued(POST), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)]))
     async with stage.keeping():
         await stage.surface.until(lambda: len(stage.surface.whispers) == 1)

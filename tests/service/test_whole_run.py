@@ -186,7 +186,9 @@ async def test_changes_lead_to_another_plan_with_another_digest() -> None:
     assert '{"title": "a"}' in first.conversations[1].told
     with pytest.raises(RefusedError, match="not the plan that waits"):
         await office.people.approve(run, old.plan.digest, ALICE)
-    await office.people.approve(run, new.plan.digest, ALICE)
+    with pytest.raises(RefusedError, match="Your words are in this plan"):
+        await office.people.approve(run, new.plan.digest, ALICE)
+    await office.people.approve(run, new.plan.digest, BOB)
     await office.work()
     assert titles(office) == ['{"title":"b"}']
 
@@ -273,8 +275,6 @@ async def test_an_unknown_outcome_stops_everything_and_asks_a_person() -> None:
     run, state = await run_approved(office, fails_with(CallOutcomeUnknownError("no answer in 60 s")))
     assert isinstance(state, s.NeedsHuman)
     assert (state.unknown.index, state.unknown.reason) == (0, "no answer in 60 s")
-    with pytest.raises(RefusedError, match="unknown outcome"):
-        await office.people.cancel(run, ALICE)
     with pytest.raises(RefusedError):
         await office.people.resolve(run, 0, MALLORY, "run_it")
     with pytest.raises(RefusedError):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from coordination.domain.approval import Act, Policy, Refusal, judge
+from coordination.domain.approval import Act, Authors, Policy, Refusal, judge, judge_stop
 from coordination.domain.person import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, STRANGER
 
@@ -21,11 +21,16 @@ def verdict(
         policy,
         act,
         by=by,
-        requester=REQUESTER,
+        authors=Authors(requester=REQUESTER),
         approvals=approvals,
         at=START + timedelta(minutes=minutes),
         expires_at=EXPIRY,
     )
+
+
+def stop(by: Person, *, approvals: tuple[Person, ...] = ()) -> Refusal | None:
+    """What the rules say of a stop."""
+    return judge_stop(OPS, by=by, requester=REQUESTER, approvals=approvals)
 
 
 @pytest.mark.parametrize("act", [Act.APPROVE, Act.REJECT, Act.CHANGE, Act.RESOLVE])
@@ -66,6 +71,7 @@ def test_another_tenants_twin_is_a_stranger() -> None:
     """The same user id and role in another server or workspace count for nothing."""
     for act in Act:
         assert verdict(OPS, act, STRANGER) is Refusal.OTHER_TENANT
+    assert stop(STRANGER) is Refusal.OTHER_TENANT
 
 
 def test_one_person_counts_once() -> None:
@@ -84,7 +90,15 @@ def test_at_the_moment_of_expiry_it_is_too_late(act: Act) -> None:
 def test_cancelling_is_for_the_requester_approvers_and_administrators() -> None:
     """Others can't."""
     admin = Person(tenant="here", id="u-admin", name="ada", is_admin=True)
-    assert verdict(OPS, Act.CANCEL, REQUESTER) is None
-    assert verdict(OPS, Act.CANCEL, ALICE) is None
-    assert verdict(OPS, Act.CANCEL, admin) is None
-    assert verdict(OPS, Act.CANCEL, MALLORY) is Refusal.NOT_YOURS
+    assert stop(REQUESTER) is None
+    assert stop(ALICE) is None
+    assert stop(admin) is None
+    assert stop(MALLORY) is Refusal.NOT_YOURS
+    assert stop(MALLORY, approvals=(MALLORY,)) is None
+
+
+def test_before_there_is_a_plan_nobody_is_an_approver_yet() -> None:
+    """Whoever asked stops what they asked for, and who administers the place; not whoever comes by."""
+    admin = Person(tenant="here", id="u-admin", name="ada", is_admin=True)
+    for by, refusal in ((REQUESTER, None), (admin, None), (ALICE, Refusal.NOT_YOURS), (MALLORY, Refusal.NOT_YOURS)):
+        assert judge_stop(None, by=by, requester=REQUESTER, approvals=()) is refusal

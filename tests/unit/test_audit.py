@@ -48,7 +48,7 @@ async def write(url: str) -> None:
         await log.save_config(CONFIG_DIGEST, *CONFIG)
         for run in ("AAAA", "BBBB"):
             state = None
-            for each in STORY:
+            for each in approved(run=run):
                 event: RunEvent = replace(asked(), config_digest=CONFIG_DIGEST) if each.seq == 1 else each.event
                 state = evolve(state, event, each.at)
                 await log.append(run, each.seq - 1, [event], each.at, state)

@@ -139,7 +139,7 @@ def test_the_other_agents_plans_can_be_chosen() -> None:
 
 def test_a_plan_that_a_person_chose_says_so_and_leaves_out_its_author() -> None:
     log = waiting()
-    plan = replace(plan_in(log), revision=2, author="agent1.1", calls=(POST,))
+    plan = replace(plan_in(log), revision=2, author="agent1.1", text="Post it with the times.", calls=(POST,))
     chosen = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election(), chosen_by=BOB)
     card = card_of(then(log, chosen))
     assert "bob" in [piece.name for piece in card.sections[0].lines[0] if isinstance(piece, Who)]  # type: ignore[union-attr]  # the first section is prose

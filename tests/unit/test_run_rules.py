@@ -24,6 +24,17 @@ def proposed(plan: Plan) -> s.AwaitingDecision:
     return s.AwaitingDecision(request=a_request(), plan=plan, election=an_election_of(plan), ballot=Ballot(size=2))
 
 
+def deliberated(plan: Plan) -> s.Deliberating:
+    """A run whose first agent recorded and answered what the plan is to be."""
+    state: s.RunState = s.Deliberating(request=a_request(), revision=plan.revision, ballot=Ballot(size=2))
+    for call in plan.calls:
+        state = evolve(state, e.ActionRecorded(agent=1, call=call), START)
+    answer = e.AnswerAccepted(agent=1, number=1, epoch=1, text=plan.text, calls=plan.calls)
+    state = evolve(state, answer, START)
+    assert isinstance(state, s.Deliberating)
+    return state
+
+
 def executing(plan: Plan, **fields: object) -> s.Executing:
     """A run whose plan was approved by alice."""
     state = evolve(proposed(plan), e.ApprovalGiven(by=ALICE, digest=plan.digest), SOON)
@@ -114,7 +125,7 @@ def test_the_policy_itself_approves_only_plans_of_automatic_calls() -> None:
 
 def test_a_proposal_must_be_the_plan_that_it_names() -> None:
     """Digest, revision and calls are checked."""
-    state = s.Deliberating(request=a_request(), revision=1, ballot=Ballot(size=2))
+    state = deliberated(TWO)
     good = e.PlanProposed(plan=TWO, digest=TWO.digest, election=an_election_of(TWO))
     assert isinstance(evolve(state, good, SOON), s.AwaitingDecision)
     second = replace(TWO, revision=2)
@@ -208,8 +219,8 @@ def test_a_log_begins_with_a_request_and_only_once() -> None:
 def test_a_run_that_nobody_has_begun_can_be_cancelled_and_can_fail() -> None:
     """Without a plan, and without an agent that ever spoke."""
     queued = s.Queued(request=a_request())
-    assert evolve(queued, e.RunCancelled(by=ALICE, reason="no"), SOON) == s.Cancelled(
-        request=a_request(), by=ALICE, reason="no"
+    assert evolve(queued, e.RunCancelled(by=REQUESTER, reason="no"), SOON) == s.Cancelled(
+        request=a_request(), by=REQUESTER, reason="no"
     )
     assert evolve(queued, e.RunFailed(reason="no"), SOON) == s.RunBroken(request=a_request(), reason="no")
 

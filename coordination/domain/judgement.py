@@ -1,0 +1,125 @@
+"""What people and agents are on record for, judged again on every replay, from the log alone.
+
+The service judged it before it wrote it down; whoever writes to a database behind the service's back did not. What the
+logs of earlier programs can't satisfy is asked only of runs that began under these rules (`rules_version`).
+"""
+
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Act, judge, judge_stop
+from coordination.domain.person import Person
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.errors import IllegalTransition
+
+_DRIFT = timedelta(minutes=1)
+"""How far a clock may be set back between the moment that a deadline is counted from and the one on record."""
+
+_WithPlan: TypeAlias = s.AwaitingDecision | s.NeedsHuman
+
+
+def check_decision(state: _WithPlan, act: Act, by: Person, at: datetime) -> None:
+    """Make sure that a person may decide so at this moment.
+
+    Raises:
+        IllegalTransition: the rules of the plan refuse it.
+    """
+    refusal = judge(
+        state.plan.policy,
+        act,
+        by=by,
+        authors=s.authors_of(state),
+        approvals=state.approvals,
+        at=at,
+        expires_at=state.plan.expires_at,
+        version=state.request.rules_version,
+    )
+    if refusal is not None:
+        raise IllegalTransition(f"{by.name} may not {act} this plan: {refusal}")
+
+
+def check_stop(state: s.RunState, by: Person) -> None:
+    """Make sure that a person may stop the run.
+
+    Raises:
+        IllegalTransition: they may not.
+    """
+    approvals = state.approvals if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else ()
+    requester = state.request.requester
+    refusal = judge_stop(s.newest_policy(state), by=by, requester=requester, approvals=approvals)
+    if refusal is not None:
+        raise IllegalTransition(f"{by.name} may not stop this run: {refusal}")
+
+
+def check_recorded(state: s.Deliberating, agent: int, calls: tuple[PlannedCall, ...]) -> None:
+    """Make sure that an agent recorded every call that is said to be its own.
+
+    Raises:
+        IllegalTransition: it did not.
+    """
+    if is_strict(state) and any((agent, call) not in state.recorded for call in calls):
+        raise IllegalTransition(f"agent {agent} recorded no such call")
+
+
+def check_proposal(state: s.Deliberating, event: e.PlanProposed, at: datetime) -> None:
+    """Make sure that the plan is the answer of the agent that is said to have won.
+
+    Raises:
+        IllegalTransition: it is not.
+    """
+    if event.chosen_by is not None:
+        raise IllegalTransition("a plan can be chosen only in place of another")
+    if not is_strict(state):
+        return
+    plan, winner = event.plan, event.election.winner
+    if plan.author != f"agent{winner.agent}.final":
+        raise IllegalTransition("the plan is not the winner's")
+    if event.written_after_vote:
+        check_recorded(state, winner.agent, plan.calls)
+    elif (answer := state.ballot.newest().get(winner.agent)) is None or answer.calls != plan.calls:
+        raise IllegalTransition("the plan is not the winner's answer")
+    _check_frame(state, plan, at)
+
+
+def check_choice(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, at: datetime) -> None:
+    """Make sure that a person may choose another agent's plan, and that this is one.
+
+    Raises:
+        IllegalTransition: they may not, or it is none.
+    """
+    check_decision(state, Act.CHANGE, by, at)
+    plan, before = event.plan, state.plan
+    answers = {answer.label: answer for answer in state.ballot.newest().values()}
+    answer = answers.get(plan.author)
+    if answer is None or (answer.text, answer.calls) != (plan.text, plan.calls):
+        raise IllegalTransition("the chosen plan is no agent's answer")
+    if (plan.tenant, plan.run, plan.policy) != (before.tenant, before.run, before.policy):
+        raise IllegalTransition("the chosen plan has another rule than the one that it replaces")
+    _check_frame(state, plan, at)
+
+
+def check_validity(state: s.NeedsHuman, valid_until: datetime, at: datetime) -> None:
+    """Make sure that what is left may not run for longer than the rule of the plan gives.
+
+    Raises:
+        IllegalTransition: it may.
+    """
+    _check_end(state.plan, valid_until, at)
+
+
+def is_strict(state: s.RunState) -> bool:
+    """Whether the run began under rules that ask for all of this."""
+    return state.request.rules_version > 1
+
+
+def _check_frame(state: s.RunState, plan: Plan, at: datetime) -> None:
+    if plan.tenant != state.request.tenant:
+        raise IllegalTransition("the plan is of another tenant")
+    _check_end(plan, plan.expires_at, at)
+
+
+def _check_end(plan: Plan, end: datetime, at: datetime) -> None:
+    if end > at + timedelta(seconds=plan.policy.expires_after) + _DRIFT:
+        raise IllegalTransition("a deadline beyond the one that the plan's rule gives")

@@ -1,0 +1,145 @@
+"""Whoever wrote a prompt or shaped a plan gives it no yes of theirs, whatever way their words took into it."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.cards import Verb
+from bot.surface import Said
+from coordination.domain import states as s
+from coordination.domain.person import Person
+from tests.builders import ALICE, BOB, MALLORY
+from tests.service.desking import GENERAL, TEAM, FrontOffice, texts
+
+RITA = Person(tenant="here", id="u-rita", name="rita", roles=("ops",))
+CAROL = Person(tenant="here", id="u-carol", name="carol", roles=("ops",))
+PAIR = TEAM.replace(
+    "mcp_servers:",
+    """  - id: two
+    backend:
+      type: scripted
+      script:
+        turns: [[{calls: [{tool: board.post, arguments: {title: from two}}], answer: Mine.}], [{vote: agent1}]]
+        report: [{say: It is posted.}]
+mcp_servers:""",
+).replace("answer: Post it.", "answer: Post it.\n          - - {vote: agent1}")
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> FrontOffice:
+    return FrontOffice(tmp_path)
+
+
+async def planned(office: FrontOffice, said: Said) -> str:
+    """The agents come to a plan for what was asked."""
+    assert said.run, texts(said)
+    await office.work()
+    assert isinstance(await office.people.state(said.run), s.AwaitingDecision)
+    return said.run
+
+
+async def test_asking_again_for_another_does_not_make_their_request_ones_own(office: FrontOffice) -> None:
+    """Rita may not approve what she asked for; mallory presses *Ask again*; it still is what rita asked for."""
+    first = await office.ask("Wire the money.", by=RITA)
+    ids = await office.shown(first)
+    await office.press(ALICE, ids[Verb.REJECT])
+    ids = await office.shown(first)
+    again = await planned(office, await office.press(MALLORY, ids[Verb.ASK_AGAIN]))
+    new = await office.shown(again)
+    assert "asked for this run" in texts(await office.press(RITA, new[Verb.APPROVE]))
+    await office.press(BOB, new[Verb.APPROVE])
+    assert isinstance(await office.people.state(again), s.Executing)
+
+
+async def test_a_follow_up_by_a_bystander_does_not_launder_the_first_request(office: FrontOffice) -> None:
+    """However many follow-ups lie in between."""
+    run = await office.ask("Wire the money.", by=RITA)
+    for by, prompt in ((MALLORY, "And?"), (CAROL, "Go on."), (MALLORY, "Now.")):
+        run = await planned(office, await office.desk.ask(by, GENERAL, prompt, thread_of=run))
+    ids = await office.shown(run)
+    for by in (RITA, CAROL):
+        assert "asked for this run" in texts(await office.press(by, ids[Verb.APPROVE]))
+    await office.press(BOB, ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(run), s.Executing)
+
+
+async def test_who_asked_for_the_change_does_not_approve_it(office: FrontOffice) -> None:
+    """Nor does whoever asked for one before, for both are in the plan."""
+    run = await office.ask()
+    for by in (ALICE, CAROL):
+        ids = await office.shown(run)
+        await office.press(by, ids[Verb.CHANGE], text="Shorter.")
+        await office.work()
+    ids = await office.shown(run)
+    for by in (ALICE, CAROL):
+        assert "follows what you said" in texts(await office.press(by, ids[Verb.APPROVE]))
+    assert office.refusals(run) == ["own_words", "own_words"]
+    await office.press(BOB, ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(run), s.Executing)
+
+
+async def test_who_chose_another_agents_plan_does_not_approve_it(office: FrontOffice) -> None:
+    """It is their choice, not the agents'. And it stays so in what is asked for in that thread later."""
+    office.write("team", PAIR)
+    run = await office.ask()
+    ids = await office.shown(run)
+    await office.press(ALICE, ids[Verb.CHOOSE], text="2")
+    ids = await office.shown(run)
+    assert "follows what you said" in texts(await office.press(ALICE, ids[Verb.APPROVE]))
+    await office.press(BOB, ids[Verb.REJECT])
+    later = await planned(office, await office.desk.ask(MALLORY, GENERAL, "Again.", thread_of=run))
+    ids = await office.shown(later)
+    assert "follows what you said" in texts(await office.press(ALICE, ids[Verb.APPROVE]))
+    await office.press(BOB, ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(later), s.Executing)
+
+
+async def test_the_card_says_whose_yes_does_not_count(office: FrontOffice) -> None:
+    """So nobody presses in vain."""
+    run = await office.ask()
+    ids = await office.shown(run)
+    await office.press(ALICE, ids[Verb.CHANGE], text="Shorter.")
+    await office.work()
+    said = await office.desk.show(BOB, GENERAL, run)
+    assert "Not by alice: this plan follows what they said" in texts(said)
+
+
+async def test_the_operator_may_let_authors_approve(office: FrontOffice) -> None:
+    """`approval.allow_author` is for small teams; it says nothing of the requester."""
+    office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, allow_author: true}"))
+    run = await office.ask(by=RITA)
+    ids = await office.shown(run)
+    await office.press(ALICE, ids[Verb.CHANGE], text="Shorter.")
+    await office.work()
+    ids = await office.shown(run)
+    assert "asked for this run" in texts(await office.press(RITA, ids[Verb.APPROVE]))
+    await office.press(ALICE, ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(run), s.Executing)
+
+
+async def test_where_nobody_else_could_approve_a_change_is_refused_before_it_is_taken(office: FrontOffice) -> None:
+    """The only approver may reject, and not talk themselves into a plan that nobody can ever approve."""
+    office.write("team", PAIR.replace("{roles: [ops]}", "{users: [u-alice]}"))
+    run = await office.ask()
+    ids = await office.shown(run)
+    before = await office.people.state(run)
+    for verb, text in ((Verb.CHANGE, "Shorter."), (Verb.CHOOSE, "2")):
+        said = texts(await office.press(ALICE, ids[verb], text=text))
+        assert "Nobody could approve a plan that follows your words" in said
+        assert "approval.allow_author" in said
+    assert await office.people.state(run) == before
+    await office.press(ALICE, ids[Verb.APPROVE])
+    assert isinstance(await office.people.state(run), s.Executing)
+
+
+async def test_who_goes_on_from_the_only_approvers_request_is_told_that_nobody_can_approve(office: FrontOffice) -> None:
+    """In private, and at once; a question may still be asked."""
+    office.write("team", TEAM.replace("{roles: [ops]}", "{users: [u-rita]}"))
+    run = await office.ask(by=MALLORY)
+    assert (await office.desk.ask(MALLORY, GENERAL, "Post this.")).private is None
+    first = (await office.desk.ask(RITA, GENERAL, "Post that.")).run
+    assert run != first
+    said = await office.desk.ask(MALLORY, GENERAL, "And now?", thread_of=first)
+    assert said.run
+    assert "nobody can approve what they plan" in texts(said)
+    assert "approval.allow_author" in texts(said)
