@@ -1,4 +1,4 @@
-"""The demo's world: `python -m bot.demo_world FILE` is a town's notice board, an MCP server on stdio over a JSON file.
+"""The demo's world: `massgen-bot demo-board FILE` is a town's notice board, an MCP server on stdio over a JSON file.
 
 Its reads and writes are real: the board is FILE, and FILE.journal gets one line for each write that was performed.
 The protocol is spoken by hand because the demo starts this process while somebody waits: the SDK's server needs most
@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,11 +223,11 @@ def serve(board: Board, lines: TextIO, out: TextIO) -> None:
             out.flush()
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Serve the board in the file that the command line names."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m bot.demo_world FILE")
-    board = Board(Path(sys.argv[1]))
+    if len(arguments) != 1:
+        sys.exit("usage: massgen-bot demo-board FILE")
+    board = Board(Path(arguments[0]))
     board.create()
     sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a real file here
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # likewise
@@ -235,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])  # `python -m bot.demo_world FILE`: so the configurations of earlier runs in the log start it

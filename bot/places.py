@@ -1,10 +1,16 @@
-"""Where this program keeps things for a person: one folder, under their state folder."""
+"""Where this program finds its configurations, and where it keeps things for a person: one folder, their state folder."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from coordination.errors import StorageError
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+"""The folder of the configurations that come with the program."""
+
+PAGES = CONFIGS.with_name("docs")
+"""The folder of the documentation."""
 
 STATE_VARIABLE = "MASSGEN_BOT_STATE"
 """Names the folder in the environment; configurations may use it as `${MASSGEN_BOT_STATE}`."""
@@ -14,6 +20,19 @@ PYTHON_VARIABLE = "MASSGEN_BOT_PYTHON"
 
 TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
 """Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
+
+
+def config_file(named: str) -> Path:
+    """The file of a configuration: what was named, or, if that is the name of one that comes with the program, that one."""
+    path = Path(named)
+    shipped = CONFIGS / f"{named}.yaml"
+    return shipped if path.name == named and not path.suffix and not path.exists() and shipped.is_file() else path
+
+
+def configs_folder(named: str) -> Path:
+    """The folder of configurations: the one that was named, else `configs` here, else what comes with the program."""
+    folder = Path(named or "configs")
+    return folder if named or folder.is_dir() else CONFIGS
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -222,6 +222,14 @@ def _history(
     return reading.history(_here, limit=limit)
 
 
+@app.command("docs", help=_help("help.docs"))
+@reported
+def _docs(page: Annotated[str, typer.Argument(metavar="PAGE", help=_help("help.docs_page"))] = "") -> int:
+    from bot.cli import reading
+
+    return reading.docs(_here, page)
+
+
 @app.command("check", help=_help("help.check"))
 @reported
 def _check(

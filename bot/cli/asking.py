@@ -12,30 +12,26 @@ from bot.console_app import terminal
 from bot.console_app.exits import Exit
 from bot.console_app.orders import Order
 from bot.people import console_person
-from bot.places import made, state_folder
+from bot.places import CONFIGS, config_file, made, state_folder
 from bot.presenter.view import RunView
 from bot.presenter.visible import visible
 from bot.wiring.application import Application
-from coordination.errors import ConfigError
 from coordination.service import Ask
 from coordination.settings import read_text
 
-DEMO_CONFIG = Path("configs/demo.yaml")
 DEMO_WORLD = "notices.json"
 """The file in the state folder that is the demo's board."""
 
 
 def run(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
     """Ask for a run under a configuration, and stay with it."""
-    ask = _ask(here.stdin.read() if prompt == "-" else prompt, Path(config))
+    ask = _ask(here.stdin.read() if prompt == "-" else prompt, config_file(config))
     return leave(here, _asked(here, ask, order=order, emits=emits))
 
 
 def demo(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
     """The same in a toy world, which begins anew, and where a plan needs no person if none is there. No other world does."""
-    path = Path(config) if config else DEMO_CONFIG
-    if not config and not path.is_file():
-        raise ConfigError([here.words.say("error.no_demo", path=str(DEMO_CONFIG))])
+    path = config_file(config) if config else CONFIGS / "demo.yaml"
     if order is None and not config and not terminal.can_ask(here.stdin, here.stderr if emits else here.stdout):
         here.complain(here.words.say("demo.approves_itself"))
         order = Order(approves=True)

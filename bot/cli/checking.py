@@ -1,7 +1,6 @@
 """The command that checks a configuration: what is wrong with it, and what each agent may do with which tool."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +11,7 @@ from bot.console_app.exits import Exit
 from bot.console_app.render import Renderer
 from bot.console_app.tables import indented, plain_table
 from bot.console_app.terminal import console_on
+from bot.places import config_file
 from bot.presenter.people import approvers
 from bot.presenter.visible import one_line, visible
 from bot.wiring.checking import Checked, ToolRow, check_config
@@ -22,16 +22,17 @@ _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 
 def check(here: Here, config: str, *, connects: bool) -> Exit:
     """Validate; with `connects`, also start every server and say what becomes of each tool."""
-    checked = check_config(here.environ, Path(config), connects=connects)
+    path = config_file(config)
+    checked = check_config(here.environ, path, connects=connects)
     console = console_on(here.stdout)
     for warning in checked.warnings:
         here.complain(here.words.say("check.warning", text=visible(warning)))
     for complaint in checked.complaints:
         here.complain(visible(complaint))
     if checked.complaints:
-        here.complain(here.words.say("check.not_usable", file=visible(config)))
+        here.complain(here.words.say("check.not_usable", file=visible(str(path))))
     else:
-        here.tell(here.words.say("check.usable", file=visible(config)))
+        here.tell(here.words.say("check.usable", file=visible(str(path))))
     console.print(indented(_summary(console, checked, here.words)))
     for agents, rows in _grouped(checked.tools):
         console.print()

@@ -1,7 +1,5 @@
 """The command that lists the backends: what is installed, whose key is here, and, on request, who answers."""
 
-from pathlib import Path
-
 from rich.table import Table
 from rich.text import Text
 
@@ -9,6 +7,7 @@ from bot.cli.here import Here
 from bot.console_app.exits import Exit
 from bot.console_app.tables import indented, plain_table
 from bot.console_app.terminal import console_on
+from bot.places import config_file
 from bot.presenter.visible import visible
 from bot.wiring.backends import BackendRow, Trial, backend_rows, try_backends
 from bot.words import Words
@@ -19,7 +18,7 @@ def models(here: Here, *, config: str, tries: bool) -> Exit:
     if not tries:
         console_on(here.stdout).print(indented(_table(backend_rows(here.environ), here.words)))
         return Exit.DONE
-    trials = try_backends(here.environ, Path(config) if config else None)
+    trials = try_backends(here.environ, config_file(config) if config else None)
     if not trials:
         here.complain(here.words.say("models.nothing_to_try"))
         return Exit.USAGE

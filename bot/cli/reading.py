@@ -15,12 +15,27 @@ from bot.console_app.screen import LineScreen
 from bot.console_app.tables import plain_table
 from bot.console_app.terminal import console_on
 from bot.console_app.times import moment_text
+from bot.places import PAGES
 from bot.presenter.card import card_for
 from bot.presenter.view import RunView, next_view
 from bot.presenter.visible import one_line, visible
 from bot.wiring.reading import open_reading
 from bot.words import Words
 from coordination.ports import RunSummary
+
+
+def docs(here: Here, page: str) -> Exit:
+    """Print a page of the documentation as it is written, or the names of all."""
+    pages = {path.stem: path for path in sorted(PAGES.glob("*.md"))}
+    if not page:
+        here.tell("\n".join(pages))
+        return Exit.DONE
+    path = pages.get(page.removeprefix("docs/").removesuffix(".md"))
+    if path is None:
+        here.complain(here.words.say("docs.no_page", page=visible(page), pages=", ".join(pages)))
+        return Exit.USAGE
+    here.tell(path.read_text(encoding="utf-8").rstrip())
+    return Exit.DONE
 
 
 def status(here: Here, name: str) -> Exit:

@@ -20,7 +20,7 @@ from bot.desk.visibility import Visibility
 from bot.keeper.keeper import Keeper
 from bot.keeper.pace import DISCORD_PACE, SLACK_PACE
 from bot.keeper.tools import Tools
-from bot.places import TENANT_VARIABLE
+from bot.places import TENANT_VARIABLE, configs_folder
 from bot.surface import Desk, Surface
 from bot.wiring.application import Application, Overrides, database_url
 from bot.wiring.checking import checked_config
@@ -101,7 +101,7 @@ class _Joiner:
         """
         app = self.application
         shelf = ConfigShelf(
-            folder=Path(self.environ.get(FOLDER_VARIABLE) or "configs"),
+            folder=configs_folder(self.environ.get(FOLDER_VARIABLE, "")),
             default=self.environ.get(DEFAULT_VARIABLE, ""),
             allowed=allowed_configs(self.environ),
         ).checked()

@@ -102,12 +102,12 @@ SLACK = {
     "slack.no_start": "Slack did not accept the start ({code}); try again in a minute.",
     "slack.port_taken": "Port {port} is taken; name another one with PORT.",
     "slack.needs_token": (
-        "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; docs/slack.md says where it is."
+        "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; `massgen-bot docs slack` says where it is."
     ),
     "slack.needs_secret": "Put the signing secret of your Slack app into SLACK_SIGNING_SECRET.",
     "slack.needs_mode": (
         "Put the app token (xapp-…) into SLACK_APP_TOKEN for Socket Mode, or the signing secret into "
-        "SLACK_SIGNING_SECRET for HTTP; docs/slack.md says where they are."
+        "SLACK_SIGNING_SECRET for HTTP; `massgen-bot docs slack` says where they are."
     ),
     "slack.unreadable_file": "The file that {variable} names can't be read.",
     "slack.other_token": "{variable} must begin with {start}: another token stands there.",

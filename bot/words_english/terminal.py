@@ -51,12 +51,12 @@ NEXT = {
         "What comes next:\n"
         "  massgen-bot show {run}\n"
         "      everything about this run: who answered what, who voted how\n"
-        "  massgen-bot check configs/openai-compatible.yaml\n"
+        "  massgen-bot check openai-compatible\n"
         "      your own model and tools: what each agent may do with them\n"
-        '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
+        '  massgen-bot run "…" --config openai-compatible\n'
         "      ask them\n"
-        "  massgen-bot discord invite · massgen-bot slack manifest\n"
-        "      the same in your chat: see docs/discord.md and docs/slack.md"
+        "  massgen-bot docs discord · massgen-bot docs slack\n"
+        "      the same in your chat"
     ),
     "demo.activate": "massgen-bot is in {folder}: type this first, and its name is enough:\n  . {folder}/activate",
 }
@@ -145,7 +145,7 @@ HELP = {
     "help.version": "Show the version.",
     "help.demo": "A run in a toy world. Scripted agents, a real tool server, no keys, no network.",
     "help.demo_prompt": "What the agents should do.",
-    "help.demo_config": "Another configuration than configs/demo.yaml.",
+    "help.demo_config": "Another configuration than `demo`.",
     "help.run": "Ask the agents for a plan, decide on it, see it done.",
     "help.prompt": "What the agents should do; `-` reads it from standard input.",
     "help.resume": "Stay with a run: see it live, and decide. What a killed process has left is carried out.",
@@ -161,6 +161,9 @@ HELP = {
     "help.show": "Everything about a run. Request, coordination table, answers, votes, plan, outcome.",
     "help.story": "Every event that is worth a line, as well.",
     "help.history": "The newest runs.",
+    "help.docs": "Print a page of the documentation. Without a name: list them.",
+    "help.docs_page": "The page, such as chat or configuration.",
+    "docs.no_page": "There is no page {page}; the pages are: {pages}.",
     "help.limit": "How many.",
     "help.check": "Check a configuration, and say what becomes of each tool.",
     "help.check_config": "The configuration file.",
@@ -169,7 +172,7 @@ HELP = {
     "help.try": "Ask each for one word; this may cost a fraction of a cent.",
     "help.models_config": "Ask the models of this configuration instead of one for each key.",
     "help.up": "Serve every chat whose variables are set. Discord and Slack, in one process, until SIGTERM.",
-    "up.no_chat": "No chat is set: put the token of a bot into DISCORD_BOT_TOKEN or SLACK_BOT_TOKEN; docs/chat.md leads to both.",
+    "up.no_chat": "No chat is set: put the token of a bot into DISCORD_BOT_TOKEN or SLACK_BOT_TOKEN; `massgen-bot docs chat` leads to both.",
     "help.worker": "Carry out what runs are waiting for, until SIGTERM.",
     "help.until_idle": "End when no run can go on without a person.",
     "help.migrate": "Make the database's tables, or bring older ones up to date.",
@@ -186,7 +189,4 @@ ERRORS = {
     "error.no_run": "There is no run {run} here. `massgen-bot history` lists the runs.",
     "error.conflict": "Somebody else did something with this run at that moment. Look at it again, and decide on that.",
     "error.ambiguous": "Several runs begin with {prefix}: {names}. Type more of the name.",
-    "error.no_demo": (
-        "There is no {path} here: run `massgen-bot demo` in the project's checkout, or name a file with --config."
-    ),
 }

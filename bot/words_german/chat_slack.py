@@ -120,12 +120,12 @@ SLACK = {
     "slack.no_start": "Slack hat den Start nicht angenommen ({code}); versuch es in einer Minute noch einmal.",
     "slack.port_taken": "Port {port} ist belegt; nenn mit PORT einen anderen.",
     "slack.needs_token": (
-        "Trag das Bot-Token deiner Slack-App (xoxb-…) in SLACK_BOT_TOKEN ein; docs/slack.md sagt, wo es steht."
+        "Trag das Bot-Token deiner Slack-App (xoxb-…) in SLACK_BOT_TOKEN ein; `massgen-bot docs slack` sagt, wo es steht."
     ),
     "slack.needs_secret": "Trag das Signing-Secret deiner Slack-App in SLACK_SIGNING_SECRET ein.",
     "slack.needs_mode": (
         "Trag für Socket Mode das App-Token (xapp-…) in SLACK_APP_TOKEN ein, oder für HTTP das Signing-Secret in "
-        "SLACK_SIGNING_SECRET; docs/slack.md sagt, wo beide stehen."
+        "SLACK_SIGNING_SECRET; `massgen-bot docs slack` sagt, wo beide stehen."
     ),
     "slack.unreadable_file": "Die Datei, die {variable} nennt, ist nicht zu lesen.",
     "slack.other_token": "{variable} muss mit {start} anfangen: Dort steht ein anderes Token.",

@@ -53,12 +53,12 @@ NEXT = {
         "Wie es weitergeht:\n"
         "  massgen-bot show {run}\n"
         "      alles über diesen Lauf: wer was geantwortet und wer wie gestimmt hat\n"
-        "  massgen-bot check configs/openai-compatible.yaml\n"
+        "  massgen-bot check openai-compatible\n"
         "      dein eigenes Modell und deine Werkzeuge: was jeder Agent damit darf\n"
-        '  massgen-bot run "…" --config configs/openai-compatible.yaml\n'
+        '  massgen-bot run "…" --config openai-compatible\n'
         "      die Agenten fragen\n"
-        "  massgen-bot discord invite · massgen-bot slack manifest\n"
-        "      dasselbe in deinem Chat: siehe docs/discord.md, docs/slack.md"
+        "  massgen-bot docs discord · massgen-bot docs slack\n"
+        "      dasselbe in deinem Chat"
     ),
     "demo.activate": "massgen-bot ist in {folder}: Gib zuerst das ein, dann genügt sein Name:\n  . {folder}/activate",
 }
@@ -155,7 +155,7 @@ HELP = {
         "Ein Lauf in einer Spielzeugwelt. Agenten nach Drehbuch, ein echter Werkzeug-Server, keine Schlüssel, kein Netz."
     ),
     "help.demo_prompt": "Was die Agenten tun sollen.",
-    "help.demo_config": "Eine andere Konfiguration als configs/demo.yaml.",
+    "help.demo_config": "Eine andere Konfiguration als `demo`.",
     "help.run": "Die Agenten um einen Plan bitten, entscheiden, zusehen.",
     "help.prompt": "Was die Agenten tun sollen; `-` liest es von der Standardeingabe.",
     "help.resume": "Bei einem Lauf bleiben, zusehen, entscheiden. Was ein beendeter Prozess übrig ließ, wird ausgeführt.",
@@ -171,6 +171,9 @@ HELP = {
     "help.show": ("Alles über einen Lauf. Auftrag, Tabelle der Zusammenarbeit, Antworten, Stimmen, Plan, Ausgang."),
     "help.story": "Auch jedes Ereignis, das eine Zeile wert ist.",
     "help.history": "Die neuesten Läufe.",
+    "help.docs": "Eine Seite der Dokumentation ausgeben. Ohne Namen: alle nennen.",
+    "help.docs_page": "Die Seite, etwa chat oder configuration.",
+    "docs.no_page": "Eine Seite {page} gibt es nicht; die Seiten heißen: {pages}.",
     "help.limit": "Wie viele.",
     "help.check": "Eine Konfiguration prüfen: was wird aus jedem Werkzeug?",
     "help.check_config": "Die Konfigurationsdatei.",
@@ -180,8 +183,8 @@ HELP = {
     "help.models_config": "Die Modelle dieser Konfiguration fragen statt eines je Schlüssel.",
     "help.up": "Jeden Chat bedienen, dessen Variablen gesetzt sind. Discord und Slack, in einem Prozess, bis SIGTERM kommt.",
     "up.no_chat": (
-        "Es ist kein Chat gesetzt: das Token eines Bots gehört in DISCORD_BOT_TOKEN oder SLACK_BOT_TOKEN; docs/chat.md "
-        "führt zu beiden."
+        "Es ist kein Chat gesetzt: das Token eines Bots gehört in DISCORD_BOT_TOKEN oder SLACK_BOT_TOKEN; `massgen-bot "
+        "docs chat` führt zu beiden."
     ),
     "help.worker": "Ausführen, worauf Läufe warten, bis SIGTERM kommt.",
     "help.until_idle": "Aufhören, wenn kein Lauf mehr ohne einen Menschen weiterkommt.",
@@ -204,8 +207,4 @@ ERRORS = {
         "dann."
     ),
     "error.ambiguous": "Mehrere Läufe fangen mit {prefix} an: {names}. Tipp mehr vom Namen.",
-    "error.no_demo": (
-        "Hier gibt es kein {path}: Führ `massgen-bot demo` im Verzeichnis des Projekts aus, oder nenn mit --config eine "
-        "Datei."
-    ),
 }

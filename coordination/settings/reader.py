@@ -108,7 +108,9 @@ class Reader:
             return mismatch("a key that has no place here", f"it under {home}")
         known = sorted(section.honoured)
         place = section.name or "the top level"
-        expected = any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (docs/configuration.md lists them)"
+        expected = (
+            any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (`massgen-bot docs configuration` lists them)"
+        )
         suggestion = self.report.nearest(key, section.known)
         return mismatch(f"the unknown key {shown_key(key)}", expected, suggestion)
 

@@ -113,7 +113,7 @@ def test_check_complains_of_rules_that_fit_no_tool_and_of_servers_that_do_not_st
     idle = program.run("check", str(config))
     assert idle.status == 2
     assert "list_nothing" in idle.err
-    broken = program.config(("bot.demo_world", "bot.no_such_world"), name="broken.yaml")
+    broken = program.config(("demo-board", "no-such-board"), name="broken.yaml")
     ended = program.run("check", str(broken))
     assert ended.status == 1
     assert "board" in ended.err
@@ -121,7 +121,7 @@ def test_check_complains_of_rules_that_fit_no_tool_and_of_servers_that_do_not_st
 
 
 def test_a_server_that_does_not_start_fails_the_run_with_that_sentence(program: Program) -> None:
-    config = program.config(("bot.demo_world", "bot.no_such_world"))
+    config = program.config(("demo-board", "no-such-board"))
     ended = program.run("run", "x", "--config", str(config), "--events")
     assert ended.status == 1
     assert "board" in str(ended.first("run_failed")["reason"])

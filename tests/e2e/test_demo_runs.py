@@ -176,12 +176,18 @@ def test_the_demo_without_a_terminal_says_that_it_approves_itself_and_what_comes
     assert "Traceback" not in ended.err
 
 
-def test_the_demo_somewhere_else_says_where_its_configuration_is_sought(program: Program, tmp_path: Path) -> None:
-    ended = program.run("demo", cwd=tmp_path)
-    assert ended.status == 2
-    assert "configs/demo.yaml" in ended.err
-    elsewhere = program.run("demo", "--config", str(ROOT / "configs/demo.yaml"), "--approve", cwd=tmp_path)
-    assert elsewhere.status == 0, elsewhere.err
+def test_the_demo_needs_nothing_of_the_folder_that_it_is_started_in(program: Program, tmp_path: Path) -> None:
+    for arguments in ((), ("--config", "demo"), ("--config", str(ROOT / "configs/demo.yaml"))):
+        elsewhere = program.run("demo", *arguments, "--approve", cwd=tmp_path)
+        assert elsewhere.status == 0, elsewhere.err
+
+
+def test_a_configuration_that_lies_here_goes_before_one_of_its_name_that_comes_with_the_program(
+    program: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "demo").write_text("agents: nobody", encoding="utf-8")
+    assert program.run("check", "demo", "--no-connect", cwd=tmp_path).status == 2
+    assert program.run("check", "demo.yaml", "--no-connect", cwd=tmp_path).status == 2
 
 
 def test_only_the_toy_world_approves_itself_and_no_world_that_somebody_named(program: Program) -> None:

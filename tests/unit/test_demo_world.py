@@ -119,7 +119,9 @@ def test_writers_side_by_side_lose_no_notice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_sdks_client_reads_and_writes_the_real_process(tmp_path: Path, mode: str) -> None:
     board = tmp_path / "board.json"
-    server = StdioServerParameters(command=sys.executable, args=["-m", "bot.demo_world", str(board)], cwd=Path.cwd())
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "massgen_bot", "demo-board", str(board)], cwd=Path.cwd()
+    )
     async with asyncio.timeout(30), Client(server, mode=mode) as client:
         tools = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
         titles = await client.call_tool("list_notices", {})
@@ -134,6 +136,11 @@ async def test_the_sdks_client_reads_and_writes_the_real_process(tmp_path: Path,
 async def test_the_process_ends_when_its_input_ends(tmp_path: Path) -> None:
     async with asyncio.timeout(30):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot.demo_world", str(tmp_path / "board.json"), stdin=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            "massgen_bot",
+            "demo-board",
+            str(tmp_path / "board.json"),
+            stdin=asyncio.subprocess.DEVNULL,
         )
         assert await process.wait() == 0

@@ -50,7 +50,7 @@ limit: 3
         "openai, claude, gemini, claude_code, chatcompletion, grok, groq, together, fireworks, cerebras, openrouter, "
         "moonshot, qwen, nebius, zai, poe, azure_openai, lmstudio, vllm, sglang, ollama or scripted"
     )
-    backend = "expected a key of agents[].backend (docs/configuration.md lists them); did you mean"
+    backend = "expected a key of agents[].backend (`massgen-bot docs configuration` lists them); did you mean"
     assert complaints_of(text) == [
         f"ops.yaml:4: agents[0].backend.enable_web_serch: found the unknown key enable_web_serch; {backend} "
         "enable_web_search?",
