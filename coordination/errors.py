@@ -82,6 +82,7 @@ class ModelError(CoordinationError):
 
     `begins_anew` marks a failure after which another provider is asked: what was tried before does not count.
     `successor` names a model that can't go on from here, but can begin the whole conversation again.
+    `spent` is what the provider may charge for the failed call: tokens in, tokens out, and US dollars where known.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class ModelError(CoordinationError):
         retry_after: float | None = None,
         begins_anew: bool = False,
         successor: str = "",
+        spent: tuple[int, int, float | None] | None = None,
     ) -> None:
         super().__init__(message)
         self.fault = fault
@@ -100,6 +102,7 @@ class ModelError(CoordinationError):
         self.retry_after = retry_after
         self.begins_anew = begins_anew
         self.successor = successor
+        self.spent = spent
 
 
 class IllegalTransition(RuntimeError):

@@ -11,7 +11,7 @@ from coordination.domain.receipt import Receipt
 from coordination.errors import ModelError
 from coordination.ports import Clock, Occasion, Told
 from coordination.retrying import RetryBudget, send_with_retry
-from coordination.turn import used
+from coordination.turn import record_wasted, used
 
 TIMEOUT = 120.0
 """Seconds that people wait for a report at most; the receipts are there long before."""
@@ -31,6 +31,7 @@ async def write_report(
     occasion = Occasion(purpose="report", revision=plan.revision, turn=1, agent=agent)
 
     async def on_retry(error: ModelError, wait: float) -> None:
+        record_wasted(agent, seat.model, error, record)
         record(ModelRetried(agent=agent, reason=str(error), wait=wait))
 
     conversation = seat.model.converse(prompts.report_system(seat.profile), occasion)
@@ -44,7 +45,10 @@ async def write_report(
                 budget=RetryBudget(),
                 on_retry=on_retry,
             )
-    except (ModelError, TimeoutError):
+    except ModelError as error:
+        record_wasted(agent, seat.model, error, record)
+        return None
+    except TimeoutError:
         return None
     finally:
         await abandon(conversation)

@@ -25,6 +25,12 @@ MAX_OFFERED = 128
 MAX_RESULT = 100_000
 """Characters of a tool's output that a model is given."""
 
+MAX_CALLS = 50
+"""Calls of one reply that are looked at; the model is told of the others that they were not."""
+
+AT_ONCE = 8
+"""Reads of one reply that are under way at any moment."""
+
 _EXCERPT = 2_000
 """Characters of a tool's output that the log keeps: enough to tell which call repeats it."""
 
@@ -116,11 +122,13 @@ class Toolbox:
         )
 
     async def use(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """Record or run the calls of one reply; reads run side by side, records keep their order."""
-        prepared = [self._prepare(call) for call in calls]
+        """Record or run the calls of one reply; some reads run side by side, records keep their order."""
+        prepared = [self._prepare(call) for call in calls[:MAX_CALLS]]
+        prepared += [_refuse(call, _one_of_too_many(len(calls))) for call in calls[MAX_CALLS:]]
+        slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as group:
             running = [
-                prepare if isinstance(prepare, ToolResult) else group.create_task(self._read(*prepare))
+                prepare if isinstance(prepare, ToolResult) else group.create_task(self._read_in_turn(slots, *prepare))
                 for prepare in prepared
             ]
         return [each if isinstance(each, ToolResult) else each.result() for each in running]
@@ -158,6 +166,12 @@ class Toolbox:
         self._record(ActionRecorded(agent=self._agent, call=action))
         return ToolResult(call_id=call.id, text=recorded(len(self.actions)))
 
+    async def _read_in_turn(
+        self, slots: asyncio.Semaphore, call: ToolCall, definition: ToolDefinition, arguments: JsonObject
+    ) -> ToolResult:
+        async with slots:
+            return await self._read(call, definition, arguments)
+
     async def _read(self, call: ToolCall, definition: ToolDefinition, arguments: JsonObject) -> ToolResult:
         try:
             output = await self._reader.read(definition.server, definition.tool, arguments)
@@ -175,6 +189,13 @@ class Toolbox:
             )
         )
         return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)
+
+
+def _one_of_too_many(count: int) -> str:
+    return (
+        f"One reply may make {MAX_CALLS} calls, and yours made {count:,}: only the first {MAX_CALLS} were looked at. "
+        "Nothing was done for this one; make it again in your next reply if you still need it."
+    )
 
 
 def _refuse(call: ToolCall, text: str) -> ToolResult:

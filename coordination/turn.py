@@ -121,14 +121,18 @@ class Turn:
         refusal = await self._refusal()
         if refusal is not None:
             raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
-        reply = await send_with_retry(
-            self._conversation,
-            said,
-            (*self._toolbox.specs(), *self._workflow()),
-            clock=self._clock,
-            budget=RetryBudget(),
-            on_retry=self._on_retry,
-        )
+        try:
+            reply = await send_with_retry(
+                self._conversation,
+                said,
+                (*self._toolbox.specs(), *self._workflow()),
+                clock=self._clock,
+                budget=RetryBudget(),
+                on_retry=self._on_retry,
+            )
+        except ModelError as error:
+            record_wasted(self._agent, self._model, error, self._record)
+            raise
         self._record(used(self._agent, self._model, reply))
         return reply
 
@@ -138,7 +142,11 @@ class Turn:
         return prompts.workflow_tools(self._known if may_answer else self._table.ballot, may_answer=may_answer)
 
     async def _on_retry(self, error: ModelError, wait: float) -> None:
+        record_wasted(self._agent, self._model, error, self._record)
         self._record(ModelRetried(agent=self._agent, reason=str(error), wait=wait))
+        refusal = await self._refusal()
+        if refusal is not None:
+            raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
 
     async def _take(self, reply: Reply) -> TurnEnd | list[Said]:
         """The end of the turn, or what the model is told next."""
@@ -227,7 +235,25 @@ def used(agent: int, model: Model, reply: Reply) -> ModelUsed:
         cached_tokens=reply.usage.cached_tokens,
         output_tokens=reply.usage.output_tokens,
         cost=reply.usage.cost,
+        is_estimated=reply.usage.is_estimated,
     )
+
+
+def record_wasted(agent: int, model: Model, error: ModelError, record: Callable[[RunEvent], None]) -> None:
+    """Account for a model call that failed, if it has cost something all the same."""
+    if error.spent is not None:
+        read, written, cost = error.spent
+        record(
+            ModelUsed(
+                agent=agent,
+                model=model.name,
+                input_tokens=read,
+                cached_tokens=0,
+                output_tokens=written,
+                cost=cost,
+                is_estimated=True,
+            )
+        )
 
 
 def _overlap(left: str, right: str) -> float:

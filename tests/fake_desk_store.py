@@ -224,8 +224,10 @@ class MemoryDesk:
         if sum(each.requester == card.requester and each.asked_at > hour for each in mine) >= limits.hourly:
             return OverLimit("hourly", limits.hourly)
         kept = [each for each in mine if each.state in ("asked", "live")]
-        busy = sum(runs[each.run].state in _BUSY if each.run in runs else each.asked_at > soon for each in kept)
-        if busy >= limits.at_once:
+        busy = [each for each in kept if (runs[each.run].state in _BUSY if each.run in runs else each.asked_at > soon)]
+        if sum(each.requester == card.requester for each in busy) >= limits.share:
+            return OverLimit("each", limits.share)
+        if len(busy) >= limits.at_once:
             return OverLimit("at_once", limits.at_once)
         if sum(each.run in runs and runs[each.run].state in _WAITING for each in kept) >= limits.waiting:
             return OverLimit("waiting", limits.waiting)

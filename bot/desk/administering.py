@@ -190,7 +190,8 @@ class Administering:
             await self.store.set(self._setting(order, LIMITS_KEY, json.dumps(limits_typed(order.value)), scope=""))
         set_here = await self.store.settings(order.by.tenant, "")
         limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
-        lines = [self.words.line(f"limits.{name}", count=number) for name, number in asdict(limits).items()]
+        numbers = {**asdict(limits), "each": limits.share}
+        lines = [self.words.line(f"limits.{name}", count=number) for name, number in numbers.items()]
         return listing(self.words, self.words.line("limits.title"), lines, empty="")
 
     async def _audit(self, order: _Order) -> Card:

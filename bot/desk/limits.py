@@ -15,8 +15,9 @@ _VARIABLES = {
     "at_once": "MASSGEN_BOT_RUNS_AT_ONCE",
     "waiting": "MASSGEN_BOT_RUNS_WAITING",
     "hourly": "MASSGEN_BOT_RUNS_PER_HOUR",
+    "each": "MASSGEN_BOT_RUNS_AT_ONCE_EACH",
 }
-_PAIR = re.compile(r"(at_once|waiting|hourly)\s*=\s*(\d{1,6})")
+_PAIR = re.compile(r"(at_once|waiting|hourly|each)\s*=\s*(\d{1,6})")
 
 
 def operator_limits(environ: Mapping[str, str]) -> Limits:
@@ -53,5 +54,5 @@ def limits_in(setting: Setting | None, operator: Limits) -> Limits:
     if setting is None:
         return operator
     stored: dict[str, int] = json.loads(setting.value)
-    most = asdict(operator)
+    most = {**asdict(operator), "each": operator.share}
     return replace(operator, **{name: min(number, most[name]) for name, number in stored.items() if name in most})

@@ -66,6 +66,8 @@ ADMIN = {
     "limits.at_once.other": "{count} Läufe gleichzeitig (at_once)",
     "limits.waiting.one": "{count} Plan, der auf eine Entscheidung wartet (waiting)",
     "limits.waiting.other": "{count} Pläne, die auf eine Entscheidung warten (waiting)",
+    "limits.each.one": "{count} Lauf einer Person gleichzeitig (each)",
+    "limits.each.other": "{count} Läufe einer Person gleichzeitig (each)",
     "limits.hourly.one": "{count} Lauf pro Stunde und Person (hourly)",
     "limits.hourly.other": "{count} Läufe pro Stunde und Person (hourly)",
     "audit.title": "Was hier festgelegt und was abgelehnt wurde",
@@ -89,13 +91,20 @@ REFUSALS = {
         "{required} Freigaben sind verlangt, aber nur {count} Leute sind genannt, die eine geben dürfen."
     ),
     "refuse.bad_limits": (
-        "„{text}“ ist hier nicht zu verstehen. Sag at_once=3 waiting=20 hourly=10, einen Teil davon, oder reset."
+        "„{text}“ ist hier nicht zu verstehen. Sag at_once=3 each=2 waiting=20 hourly=10, einen Teil davon, oder reset."
     ),
     "refuse.too_many_at_once.one": (
         "Hier ist schon {count} Lauf unterwegs; mehr sind nicht erlaubt. Frag noch einmal, wenn er zu Ende ist."
     ),
     "refuse.too_many_at_once.other": (
         "Hier sind schon {count} Läufe unterwegs; mehr sind nicht erlaubt. Frag noch einmal, wenn einer zu Ende ist."
+    ),
+    "refuse.too_many_each.one": (
+        "Von dir ist schon {count} Lauf unterwegs; mehr sind pro Person nicht erlaubt. Frag noch einmal, wenn er zu Ende ist."
+    ),
+    "refuse.too_many_each.other": (
+        "Von dir sind schon {count} Läufe unterwegs; mehr sind pro Person nicht erlaubt. Frag noch einmal, wenn einer zu "
+        "Ende ist."
     ),
     "refuse.too_many_waiting.one": (
         "Hier wartet schon {count} Plan auf eine Entscheidung; mehr sind nicht erlaubt. Entscheidet erst über ihn."

@@ -22,6 +22,7 @@ from coordination.adapters.model_faults import (
     whole_text,
 )
 from coordination.adapters.model_json import as_name, as_object, count, read_object
+from coordination.errors import ModelError
 from coordination.ports import Reply, ToolCall, Usage
 
 Message: TypeAlias = dict[str, Raw]
@@ -89,6 +90,14 @@ class ReplyParts:
         Raises:
             ModelError: it did not end, was cut at its length limit, or was declined.
         """
+        try:
+            return self._completed()
+        except ModelError as error:
+            written = self._usage.output_tokens or len("".join(self._text)) // 4
+            error.spent = (self._usage.input_tokens, written, None)
+            raise
+
+    def _completed(self) -> Reply:
         match self._finish:
             case None:
                 raise cut_off(self._provider) if self._has_begun else unreadable(self._provider)

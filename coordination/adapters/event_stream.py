@@ -9,6 +9,7 @@ import aiohttp
 import httpx2
 
 from coordination.adapters.model_faults import Provider, broken, too_large
+from coordination.errors import ModelError
 
 DRAIN_SECONDS = 0.5
 """How long a server may take to end a stream that it has declared done; then its connection is not used again."""
@@ -75,6 +76,33 @@ async def read_events(response: httpx2.Response, sink: Sink, provider: Provider,
     Raises:
         ModelError: the connection broke, a line passes the limit, or the sink refuses an event.
     """
+    taken = _Counted(sink)
+    try:
+        await _hand_on_all(response, taken, provider, limit=limit)
+    except ModelError as error:
+        error.spent = (0, taken.count, None)
+        raise
+
+
+class _Counted:
+    """Counts the events on their way to a sink: of a reply that breaks off, each was about a token."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.count = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the event that ends a reply has come."""
+        return self._sink.is_finished
+
+    def take(self, payload: bytes) -> None:
+        """Add one event."""
+        self.count += 1
+        self._sink.take(payload)
+
+
+async def _hand_on_all(response: httpx2.Response, sink: Sink, provider: Provider, *, limit: int) -> None:
     try:
         # Closing the iterator closes the response, however this ends.
         async with aclosing(response.aiter_bytes()) as stream:

@@ -86,10 +86,10 @@ class _FallbackConversation:
                 raise
             if self._has_called:
                 await self._begin_again()
-                raise ModelError(error.fault, str(error), successor=self._second.name) from None
+                raise ModelError(error.fault, str(error), successor=self._second.name, spent=error.spent) from None
             await self._change_over()
             words = f"{str(error).removesuffix('.')}. Its fallback {self._second.name} is asked instead."
-            raise ModelError(error.fault, words, is_retryable=True, begins_anew=True) from None
+            raise ModelError(error.fault, words, is_retryable=True, begins_anew=True, spent=error.spent) from None
         self._begun, self._failures, self._unheard = None, 0, ()
         self._told = (*self._told, *(each for each in said if isinstance(each, Told)))
         self._has_called = self._has_called or bool(reply.calls)

@@ -13,6 +13,11 @@ PriceOf: TypeAlias = Callable[[Usage], Awaitable[float | None]]
 """US dollars for one request; None: unknown."""
 
 _BUSY = frozenset({ModelFault.RATE_LIMITED, ModelFault.OVERLOADED})
+_CHARGED = frozenset({ModelFault.CUT_OFF, ModelFault.TIMED_OUT, ModelFault.REFUSED})
+"""Faults by which the model may have read the request, and a provider charges for it."""
+
+_CHARACTERS_PER_TOKEN = 4
+"""Of English text and of JSON, by every provider's rule of thumb; other scripts need more tokens."""
 
 
 class MeteredModel:
@@ -33,6 +38,7 @@ class MeteredModel:
         """Begin a fresh conversation."""
         return _MeteredConversation(
             self._model.converse(system, occasion),
+            system,
             name=self.name,
             lane=self._lane,
             throttle=self._throttle,
@@ -42,9 +48,10 @@ class MeteredModel:
 
 class _MeteredConversation:
     def __init__(
-        self, conversation: Conversation, *, name: str, lane: Lane, throttle: Throttle, price: PriceOf
+        self, conversation: Conversation, system: str, *, name: str, lane: Lane, throttle: Throttle, price: PriceOf
     ) -> None:
         self._conversation = conversation
+        self._read = len(system)
         self._name = name
         self._lane = lane
         self._throttle = throttle
@@ -56,7 +63,23 @@ class _MeteredConversation:
                 reply = await self._send(said, tools)
         except RestingError as error:
             raise _resting(self._name, error.seconds) from None
-        return replace(reply, usage=replace(reply.usage, cost=await self._price(reply.usage)))
+        except ModelError as error:
+            if error.fault in _CHARGED or (error.spent is not None and error.spent[1] > 1):
+                error.spent = await self._broken_off(said, tools, error.spent)
+            raise
+        self._read += sum(len(each.text) for each in said)
+        usage = _completed(reply, self._read + _size(tools))
+        self._read += _written(reply)
+        return replace(reply, usage=replace(usage, cost=await self._price(usage)))
+
+    async def _broken_off(
+        self, said: Sequence[Said], tools: Sequence[ToolSpec], reported: tuple[int, int, float | None] | None
+    ) -> tuple[int, int, float | None]:
+        """What a call that failed may have used; an estimate, but for what the provider said of it."""
+        read = self._read + sum(len(each.text) for each in said) + _size(tools)
+        told_in, told_out, _ = reported or (0, 0, None)
+        usage = Usage(input_tokens=told_in or _tokens(read), output_tokens=told_out)
+        return usage.input_tokens, usage.output_tokens, await self._price(usage)
 
     async def close(self) -> None:
         await self._conversation.close()
@@ -68,6 +91,31 @@ class _MeteredConversation:
             if error.fault in _BUSY and error.retry_after:
                 self._lane.rest(error.retry_after)
             raise
+
+
+def _completed(reply: Reply, read: int) -> Usage:
+    """What a reply used; what its provider did not say of it is reckoned from what was `read`, in characters."""
+    usage, written = reply.usage, _written(reply)
+    if usage.input_tokens and (usage.output_tokens or not written):
+        return usage
+    return replace(
+        usage,
+        input_tokens=usage.input_tokens or _tokens(read),
+        output_tokens=usage.output_tokens or _tokens(written),
+        is_estimated=True,
+    )
+
+
+def _size(tools: Sequence[ToolSpec]) -> int:
+    return sum(len(tool.name) + len(tool.description) + len(str(tool.input_schema)) for tool in tools)
+
+
+def _written(reply: Reply) -> int:
+    return len(reply.text) + sum(len(call.name) + len(call.arguments) for call in reply.calls)
+
+
+def _tokens(characters: int) -> int:
+    return math.ceil(characters / _CHARACTERS_PER_TOKEN)
 
 
 def _resting(name: str, seconds: float) -> ModelError:

@@ -62,6 +62,9 @@ def over_limit(connection: sa.Connection, card: CardRecord, limits: Limits) -> O
     )
     if connection.execute(hourly).scalar_one() >= limits.hourly:
         return OverLimit("hourly", limits.hourly)
+    own = kept.where(begun, cards.c.requester == card.requester)
+    if connection.execute(own).scalar_one() >= limits.share:
+        return OverLimit("each", limits.share)
     if connection.execute(kept.where(begun)).scalar_one() >= limits.at_once:
         return OverLimit("at_once", limits.at_once)
     if connection.execute(kept.where(runs.c.state.in_(_WAITING))).scalar_one() >= limits.waiting:

@@ -58,7 +58,10 @@ class AgentCorrected:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsed:
-    """One model call's tokens; `input_tokens` includes `cached_tokens`, `cost` is in US dollars where known."""
+    """One model call's tokens; `input_tokens` includes `cached_tokens`, `cost` is in US dollars where known.
+
+    `is_estimated`: the provider did not say how many, or the call broke off before it could.
+    """
 
     agent: int
     model: str
@@ -66,6 +69,7 @@ class ModelUsed:
     cached_tokens: int
     output_tokens: int
     cost: float | None = None
+    is_estimated: bool = False
     kind: Literal["model_used"] = "model_used"
 
 

@@ -68,11 +68,21 @@ class ButtonRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much may be asked for in one tenant at once; and by one person in an hour."""
+    """How much may be asked for in one tenant at once; and by one person in an hour.
+
+    Attributes:
+        each: runs of one person under way at once; None: half of `at_once`, so that one leaves room for others.
+    """
 
     at_once: int
     waiting: int
     hourly: int
+    each: int | None = None
+
+    @property
+    def share(self) -> int:
+        """How many runs of one person may be under way at once."""
+        return (self.at_once + 1) // 2 if self.each is None else self.each
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,7 @@ class Repeated:
 class OverLimit:
     """Too much was asked for already."""
 
-    limit: Literal["at_once", "waiting", "hourly"]
+    limit: Literal["at_once", "waiting", "hourly", "each"]
     most: int
 
 

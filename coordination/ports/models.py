@@ -53,7 +53,7 @@ class Usage:
     """Tokens of one model call, and US dollars where the price is known.
 
     `input_tokens` includes `cached_tokens` (read from a cache) and `stored_tokens` (written into one), whatever the
-    provider's own convention.
+    provider's own convention. `is_estimated`: the provider did not say, so they are reckoned from the length of the text.
     """
 
     input_tokens: int = 0
@@ -61,6 +61,7 @@ class Usage:
     stored_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

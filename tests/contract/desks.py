@@ -22,7 +22,7 @@ from tests.contract.logs import memory_bench
 from tests.fake_desk_store import MemoryDesk
 from tests.stories import POST, proposed
 
-MANY = Limits(at_once=1000, waiting=1000, hourly=1000)
+MANY = Limits(at_once=1000, waiting=1000, hourly=1000, each=1000)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,7 +162,7 @@ async def test_only_so_many_plans_wait_for_a_decision(bench: DeskBench) -> None:
 
 
 async def test_of_many_requests_at_once_no_more_are_admitted_than_the_limit(bench: DeskBench) -> None:
-    limits = Limits(at_once=3, waiting=10, hourly=100)
+    limits = Limits(at_once=3, waiting=10, hourly=100, each=12)
 
     async def ask(number: int) -> object:
         store = bench.store if number % 2 else bench.other

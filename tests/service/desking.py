@@ -79,7 +79,7 @@ class FrontOffice:
         *,
         default: str = "team",
         allowed: Mapping[str, frozenset[str]] | None = None,
-        limits: Limits = Limits(at_once=10, waiting=100, hourly=30),  # noqa: B008 - it is frozen
+        limits: Limits = Limits(at_once=10, waiting=100, hourly=30, each=10),  # noqa: B008 - it is frozen
         words: Words = ENGLISH,
     ) -> None:
         self.folder = folder

@@ -265,6 +265,7 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
         "2 runs at once (at_once)",
         "1 plan that waits for a decision (waiting)",
         "5 runs an hour by one person (hourly)",
+        "1 run at once by one person (each)",
     ]
     run = await office.ask()
     said = texts(await office.desk.ask(REQUESTER, RANDOM, "Go."))
