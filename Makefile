@@ -9,10 +9,10 @@ PEERS := .venv-peers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test claude-code conformance lint types mypy pyright format bench bench-peers lock clean
+.PHONY: help demo test unit claude-code check-install conformance lint types mypy pyright format bench bench-peers lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # A price in dollars is no variable of make's.
 ifdef PROMPT
@@ -29,10 +29,16 @@ test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ba
 	@$(BIN)/coverage report $(if $(ARGS),--fail-under=0)
 	@$(if $(ARGS),,$(BIN)/coverage report --include='coordination/domain/*' --fail-under=100)
 
+unit: $(VENV)/.dev ## The quick tests, for while you write: make unit ARGS="-k ballot"
+	@$(BIN)/python -m pytest --quiet --numprocesses $(or $(JOBS),2) --dist worksteal $(ARGS) tests/unit
+
 claude-code: $(VENV)/.claude-code ## Install Claude Code's library too (170 MB to fetch), so that make test tries that adapter
 
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
 	@$(BIN)/python -m tests.conformance $(ARGS)
+
+check-install: $(VENV)/.dev ## Install each lock in a fresh environment, as if all of it had newer releases
+	@$(BIN)/python -m tests.installation
 
 lint: $(VENV)/.dev ## Style, spelling, and which module may import which
 	@$(BIN)/ruff check .
