@@ -61,10 +61,16 @@ class DailyLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class RunProfile:
-    """A whole configuration as a run needs it, models aside. `servers` has every server of any agent, once."""
+    """A whole configuration as a run needs it, models aside.
+
+    Attributes:
+        servers: every server of any agent, once.
+        asks_external: whether guests, bots and people of other organizations may ask.
+    """
 
     agents: tuple[AgentProfile, ...]
     servers: tuple[ServerSpec, ...]
     knobs: Knobs = field(default_factory=Knobs)
     policy: Policy = field(default_factory=Policy)
     daily: DailyLimits = field(default_factory=DailyLimits)
+    asks_external: bool = False

@@ -30,6 +30,11 @@ MAX_PROMPT = 20_000
 MAX_WORDS = 4_000
 """Characters of a reason or a wanted change."""
 
+EXTERNAL_ASK = (
+    "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator must "
+    "set ask.external in the configuration."
+)
+
 _MAX_RACES = 200
 """How often one verb reads again because somebody else was first."""
 
@@ -92,6 +97,8 @@ class Coordinator:
                 "long_prompt", f"The request has {len(prompt)} characters; {MAX_PROMPT} are allowed. Shorten it."
             )
         profile = self._configure(ask.config_text, ask.origin, ask.requester.tenant).profile
+        if ask.requester.is_deleted or (ask.requester.is_external and not profile.asks_external):
+            raise RefusedError("external_ask", EXTERNAL_ASK)
         await self._refuse_beyond_limits(profile, ask.requester)
         stored_under = config_digest(ask.config_text, ask.origin)
         await self._log.save_config(stored_under, ask.config_text, ask.origin)

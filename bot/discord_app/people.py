@@ -4,7 +4,7 @@ import discord
 
 from bot.discord_app.surface import SURFACE
 from bot.surface import Place
-from coordination.domain.person import Person
+from coordination.domain.person import UNKNOWN_TEAM, Person
 
 
 def person_of(interaction: discord.Interaction[discord.Client], guild: int) -> Person:
@@ -23,7 +23,8 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
     """The name is the account's own, which is unique; a nickname could be anybody's.
 
     Accounts and roles may be named by a number, and a rule of approval that means another one by that number must not
-    fit them.
+    fit them. Who has not passed the membership screening, was invited to a voice channel alone, or is timed out, is no
+    full member; who has left is none at all.
     """
     roles = user.roles if isinstance(user, discord.Member) else []
     return Person(
@@ -32,6 +33,9 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
         name=f"@{user.name}" if user.name.isdecimal() else user.name,
         roles=(*(str(role.id) for role in roles), *(role.name for role in roles if not role.name.isdecimal())),
         is_admin=rights.manage_guild or rights.administrator,
+        home_team="" if isinstance(user, discord.Member) else UNKNOWN_TEAM,
+        is_guest=isinstance(user, discord.Member) and (user.pending or user.flags.guest or user.is_timed_out()),
+        is_bot=user.bot or user.system,
     )
 
 

@@ -1,14 +1,14 @@
 """Who somebody in Slack is: their name, their groups, and whether they administer the workspace. In doubt, they don't."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.slack_app.faults import translated
 from bot.slack_app.workspaces import Clients, Workspace, Workspaces
 from bot.surface import MessageGone, PlaceForbidden, SlowDown
 from bot.words import ENGLISH
-from coordination.domain.person import Person
+from coordination.domain.person import UNKNOWN_TEAM, Person
 
 _log = logging.getLogger(__name__)
 
@@ -16,12 +16,17 @@ FRESH_SECONDS = 30.0
 """How long an answer about somebody counts: short, because people lose their rights too."""
 
 _MOST_KNOWN = 5_000
+_SLACKBOT = "USLACKBOT"
 
 
 @dataclass(frozen=True)
 class _Account:
     name: str
-    is_admin: bool
+    is_admin: bool = False
+    home_team: str = UNKNOWN_TEAM
+    is_guest: bool = False
+    is_bot: bool = False
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +57,19 @@ class People:
 
     async def person(self, workspace: Workspace, user: str, called: str = "") -> Person:
         """Somebody who just did something. `called` is their name if Slack tells nothing."""
-        account = await self._account(workspace, user)
+        account = await self._account(workspace, user) or _Account("")
         groups = await self._groups_in(workspace)
         is_named = self.admins.has(workspace, user, is_single=self.workspaces.is_single)
         return Person(
             tenant=workspace.tenant,
             id=user,
-            name=_told_apart((account.name if account else "") or called, user),
+            name=_told_apart(account.name or called, user),
             roles=groups.get(user, ()),
-            is_admin=is_named or (account is not None and account.is_admin),
+            is_admin=is_named or account.is_admin,
+            home_team=account.home_team,
+            is_guest=account.is_guest,
+            is_bot=account.is_bot,
+            is_deleted=account.is_deleted,
         )
 
     async def _account(self, workspace: Workspace, user: str) -> _Account | None:
@@ -74,7 +83,7 @@ class People:
         except (MessageGone, PlaceForbidden, SlowDown) as error:
             _log.warning("Slack tells nothing about a person: %s", error)
             return None
-        account = _account_in(answer.get("user"))
+        account = _account_in(answer.get("user"), workspace)
         if len(self._accounts) >= _MOST_KNOWN:
             self._accounts.clear()
         self._accounts[key] = (self.now(), account)
@@ -101,15 +110,45 @@ def _told_apart(called: str, user: str) -> str:
     return f"{called} ({user})" if called else user
 
 
-def _account_in(user: object) -> _Account:
+def _account_in(user: object, workspace: Workspace) -> _Account:
+    """An account as `users.info` describes it (https://docs.slack.dev/reference/objects/user-object)."""
     if not isinstance(user, dict):
-        return _Account("", is_admin=False)
+        return _Account("")
     profile = user.get("profile")
     names = profile if isinstance(profile, dict) else {}
     name = names.get("display_name") or names.get("real_name") or user.get("real_name") or user.get("name") or ""
-    is_account = not (user.get("deleted") or user.get("is_bot") or user.get("is_stranger"))
-    is_admin = is_account and any(user.get(right) is True for right in ("is_admin", "is_owner", "is_primary_owner"))
-    return _Account(str(name), is_admin=is_admin)
+    home_team = _home_of(user, workspace)
+    is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
+    is_bot = bool(user.get("is_bot") or user.get("is_workflow_bot") or user.get("id") == _SLACKBOT)
+    is_deleted = bool(user.get("deleted"))
+    is_member = not (home_team or is_guest or is_bot or is_deleted)
+    return _Account(
+        str(name),
+        is_admin=is_member and any(user.get(right) is True for right in ("is_admin", "is_owner", "is_primary_owner")),
+        home_team=home_team,
+        is_guest=is_guest,
+        is_bot=is_bot,
+        is_deleted=is_deleted,
+    )
+
+
+def _home_of(user: Mapping[str, object], workspace: Workspace) -> str:
+    """The team that an account belongs to, if that is not this workspace.
+
+    In an Enterprise organization somebody's `team_id` is one of their workspaces, and `enterprise_user` lists them all.
+    """
+    home = str(user.get("team_id") or UNKNOWN_TEAM)
+    enterprise = user.get("enterprise_user")
+    if (
+        isinstance(enterprise, dict)
+        and workspace.enterprise
+        and enterprise.get("enterprise_id") == workspace.enterprise
+    ):
+        teams: object = enterprise.get("teams")
+        home = workspace.team if isinstance(teams, list) and workspace.team in teams else home
+    if home != workspace.team:
+        return home
+    return UNKNOWN_TEAM if user.get("is_stranger") else ""
 
 
 def _members_in(groups: object) -> dict[str, tuple[str, ...]]:

@@ -155,6 +155,7 @@ STORY = {
     "why_not.nothing_to_cancel": "there was nothing to cancel",
     "why_not.nothing_to_resolve": "no call was in doubt",
     "why_not.not_yours": "the run is not theirs",
+    "why_not.external": "they are not a full member",
     "story.cancelled": "{who} cancelled the run{because}",
     "story.call": "call {number}/{total}",
     "story.call_started": "{tool} started",

@@ -123,6 +123,14 @@ REFUSALS = {
     ),
     "refusal.nothing_to_resolve": "No call of this run waits for such a word.",
     "refusal.not_yours": "Only {requester}, an approver or an administrator can cancel this run.",
+    "refusal.external": (
+        "Only full members can decide here. For guests, bots and people from other organizations, an operator must set "
+        "approval.external in the configuration."
+    ),
+    "refusal.external_ask": (
+        "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator "
+        "must set ask.external in the configuration."
+    ),
     "refusal.empty_change": "Say what should be different: the wanted change is empty.",
     "refusal.empty_prompt": "Say what the agents should do: the request is empty.",
     "refusal.long_prompt": "The request is longer than {most} characters, which is the limit. Shorten it.",

@@ -164,6 +164,7 @@ STORY = {
     "why_not.nothing_to_cancel": "es gab nichts abzubrechen",
     "why_not.nothing_to_resolve": "bei keinem Aufruf gab es Zweifel",
     "why_not.not_yours": "es ist der Lauf von jemand anderem",
+    "why_not.external": "ist kein Vollmitglied",
     "story.cancelled": "{who} hat den Lauf abgebrochen{because}",
     "story.call": "Aufruf {number}/{total}",
     "story.call_started": "{tool} gestartet",

@@ -153,6 +153,14 @@ REFUSALS = {
     "refusal.not_yours": (
         "Diesen Lauf abbrechen dürfen nur {requester}, jemand, der freigeben darf, oder jemand, der hier verwaltet."
     ),
+    "refusal.external": (
+        "Hier entscheiden nur Vollmitglieder. Für Gäste, Bots und Leute aus anderen Organisationen muss ein Betreiber "
+        "approval.external in der Konfiguration setzen."
+    ),
+    "refusal.external_ask": (
+        "Hier können nur Vollmitglieder einen Lauf starten. Für Gäste, Bots und Leute aus anderen Organisationen muss "
+        "ein Betreiber ask.external in der Konfiguration setzen."
+    ),
     "refusal.empty_change": "Sag, was anders sein soll: Der Änderungswunsch ist leer.",
     "refusal.empty_prompt": "Sag, was die Agenten tun sollen: Der Auftrag ist leer.",
     "refusal.long_prompt": "Der Auftrag ist länger als {most} Zeichen; mehr ist nicht erlaubt. Kürz ihn.",

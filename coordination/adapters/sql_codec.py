@@ -33,6 +33,16 @@ PROMPT_EXCERPT = 500
 FIRST_PREV = "0" * 64
 """What stands for the hash before a run's first event."""
 
+_YOUNGER = (
+    b',"home_team":"","is_guest":false,"is_bot":false,"is_deleted":false',
+    b',"allow_external":false',
+)
+"""Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
+
+So an event of which they say nothing has the text that it always had. No string in JSON can contain these bytes, for the
+quotes within it are escaped.
+"""
+
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(Annotated[RunEvent, Field(discriminator="kind")])
 
 
@@ -55,6 +65,8 @@ def encode(event: RunEvent) -> Encoded:
         text = json.dumps(_EVENTS.dump_python(event, mode="json"), ensure_ascii=False)
         event = _EVENTS.validate_json(text.encode("utf-8", "replace"))
         body = _EVENTS.dump_json(event)
+    for absent in _YOUNGER:
+        body = body.replace(absent, b"")
     return Encoded(event=event, kind=event.kind, v=_newest(event.kind, UPCASTS), body=body.decode())
 
 

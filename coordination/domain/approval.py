@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     NOTHING_TO_RESOLVE = "nothing_to_resolve"
     NOT_YOURS = "not_yours"
+    EXTERNAL = "external"
 
 
 class Act(StrEnum):
@@ -71,7 +72,7 @@ class Authors:
 class Policy:
     """The approval rule of one plan, fixed when the plan is proposed.
 
-    With neither `roles` nor `users`, anyone of the tenant may decide.
+    With neither `roles` nor `users`, any full member of the tenant may decide.
 
     Attributes:
         roles: role ids or names, any of which makes an approver.
@@ -80,6 +81,7 @@ class Policy:
         allow_requester: whether the one who asked may be among them, whatever else they said of the plan.
         allow_author: whether others who shaped the plan may be.
         expires_after: seconds from proposal to expiry.
+        allow_external: whether guests, bots and people of other organizations may decide like members.
     """
 
     roles: tuple[str, ...] = ()
@@ -88,12 +90,19 @@ class Policy:
     allow_requester: bool = False
     expires_after: int = 86_400
     allow_author: bool = False
+    allow_external: bool = False
 
     def names(self, person: Person) -> bool:
         """Whether the person is an approver, self-approval aside."""
+        if self.excludes(person):
+            return False
         if not self.roles and not self.users:
             return True
         return person.id in self.users or person.name in self.users or _share(self.roles, person.roles)
+
+    def excludes(self, person: Person) -> bool:
+        """Whether the person decides nothing, whoever is named: a stranger, or an account that is closed."""
+        return person.is_deleted or (person.is_external and not self.allow_external)
 
     def as_json(self) -> Json:
         """The policy as it enters a plan's digest; what plans did not have once is there only where it is set."""
@@ -104,7 +113,11 @@ class Policy:
             "allow_requester": self.allow_requester,
             "expires_after": self.expires_after,
         }
-        return {**fields, "allow_author": True} if self.allow_author else fields
+        if self.allow_author:
+            fields["allow_author"] = True
+        if self.allow_external:
+            fields["allow_external"] = True
+        return fields
 
 
 def judge(
@@ -128,6 +141,8 @@ def judge(
         return Refusal.EXPIRED
     if act in (Act.REJECT, Act.CHANGE) and by.is_same_as(authors.requester):
         return None
+    if policy.excludes(by):
+        return Refusal.EXTERNAL
     if not policy.names(by):
         return Refusal.NOT_AN_APPROVER
     if act in (Act.APPROVE, Act.RESOLVE):

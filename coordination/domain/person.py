@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+UNKNOWN_TEAM = "?"
+"""The home of an account about which its product tells nothing: nobody may take it for a member."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
@@ -13,6 +16,10 @@ class Person:
         name: for people to read.
         roles: the ids or names of their roles at the moment they act.
         is_admin: whether the surface says that they administer this tenant.
+        home_team: where the account belongs, if that is not this tenant; `UNKNOWN_TEAM` where the product does not say.
+        is_guest: whether they see only what they were invited to, or have not passed the tenant's screening.
+        is_bot: whether a program acts.
+        is_deleted: whether the account was closed, or has left the tenant.
     """
 
     tenant: str
@@ -20,6 +27,15 @@ class Person:
     name: str
     roles: tuple[str, ...] = ()
     is_admin: bool = False
+    home_team: str = ""
+    is_guest: bool = False
+    is_bot: bool = False
+    is_deleted: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether they are anything but a full member: such people ask and decide only where that was allowed."""
+        return bool(self.home_team) or self.is_guest or self.is_bot or self.is_deleted
 
     def is_same_as(self, other: "Person") -> bool:
         """Whether both are one account, whatever their names and roles are now."""

@@ -6,6 +6,7 @@ from coordination.settings.complaints import KeyPath, mismatch
 from coordination.settings.models import (
     ApprovalKeys,
     ApproverKeys,
+    AskKeys,
     CoordinationKeys,
     LimitKeys,
     OrchestratorKeys,
@@ -18,6 +19,7 @@ from coordination.settings.reader import Reader
 from coordination.settings.sections import (
     APPROVAL,
     APPROVERS,
+    ASK,
     COORDINATION,
     LIMITS,
     ORCHESTRATOR,
@@ -91,8 +93,13 @@ class OnceReader:
             users=approvers.users,
             required=approval.required,
             expires_after=seconds(approval.expires_after),
+            allow_external=approval.external,
         )
         return policy, approval.allow_requester, approval.allow_author
+
+    def ask(self) -> AskKeys:
+        """Who may ask."""
+        return self._section(ASK, self._root, ()) or AskKeys()
 
     def ui(self) -> None:
         """MassGen's `ui`, all of which has no meaning here."""

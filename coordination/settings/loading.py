@@ -103,6 +103,7 @@ class _Assembly:
             policy=policy,
             allow_requester=allow_requester,
             allow_author=allow_author,
+            asks_external=self._once.ask().external,
             limits=limits,
             patterns=tuple(rule.pattern for rule in rules),
             warnings=self._report.warnings(),

@@ -261,7 +261,14 @@ class ApprovalKeys(Keys):
     required: Annotated[StrictInt, Field(ge=1, le=20)] = 1
     allow_requester: StrictBool | None = None
     allow_author: StrictBool | None = None
+    external: StrictBool = False
     expires_after: Annotated[StrictStr, AfterValidator(_seconds)] = "24h"
+
+
+class AskKeys(Keys):
+    """Who may ask."""
+
+    external: StrictBool = False
 
 
 _Tokens = Annotated[StrictInt, Field(ge=1, le=10_000_000_000)]

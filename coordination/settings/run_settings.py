@@ -21,6 +21,7 @@ class Settings:
         policy: the approval rule, `allow_requester` and `allow_author` aside.
         allow_requester: whether who asks may approve; None: the surface decides.
         allow_author: whether others who shaped a plan may approve it; None: no, unless the surface lets who asks.
+        asks_external: whether guests, bots and people of other organizations may ask.
         limits: what a run, a person, a tenant and a key may use.
         warnings: what was accepted without effect, or means something else than it may seem, one line each.
     """
@@ -32,6 +33,7 @@ class Settings:
     knobs: Knobs
     policy: Policy
     allow_requester: bool | None
+    asks_external: bool
     allow_author: bool | None = None
     limits: LimitKeys
     patterns: tuple[Pattern, ...] = field(repr=False)
@@ -47,6 +49,7 @@ class Settings:
             servers=self.servers,
             knobs=self.knobs,
             policy=policy,
+            asks_external=self.asks_external,
             daily=self._daily(),
         )
 

@@ -53,7 +53,18 @@ TOP = Section(
     name="",
     keys=models.NoKeys,
     children=frozenset(
-        {"agents", "agent", "mcp_servers", "orchestrator", "tools", "approval", "limits", "timeout_settings", "ui"}
+        {
+            "agents",
+            "agent",
+            "mcp_servers",
+            "orchestrator",
+            "tools",
+            "ask",
+            "approval",
+            "limits",
+            "timeout_settings",
+            "ui",
+        }
     ),
     ignored={
         "display": _OWN_DISPLAY,
@@ -170,6 +181,7 @@ COORDINATION = Section(
 TIMEOUT = Section(name="orchestrator.timeout", keys=models.TimeoutKeys)
 TIMEOUT_SETTINGS = Section(name="timeout_settings", keys=models.TimeoutKeys)
 RULE = Section(name="tools[]", keys=models.RuleKeys)
+ASK = Section(name="ask", keys=models.AskKeys)
 APPROVAL = Section(name="approval", keys=models.ApprovalKeys, children=frozenset({"approvers"}))
 APPROVERS = Section(name="approval.approvers", keys=models.ApproverKeys)
 LIMITS = Section(name="limits", keys=models.LimitKeys)
@@ -201,6 +213,7 @@ ALL: tuple[Section[Keys], ...] = (
     TIMEOUT,
     TIMEOUT_SETTINGS,
     RULE,
+    ASK,
     APPROVAL,
     APPROVERS,
     LIMITS,

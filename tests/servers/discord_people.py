@@ -30,6 +30,9 @@ class Someone:
     id: str = ""
     app_permissions: int = EVERYTHING
     is_bot: bool = False
+    is_pending: bool = False
+    timed_out_until: str | None = None
+    flags: int = 0
     used: list[Interaction] = field(default_factory=list[Interaction])
 
     def __post_init__(self) -> None:
@@ -130,7 +133,8 @@ class Someone:
         ids = [number for number, name in self.guild.roles.items() if name in self.roles]
         return {
             "user": self._user(), "roles": ids, "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False,
-            "flags": 0, "permissions": str(TALK | (MANAGE_GUILD if self.manages else 0)), "nick": "administrator",
+            "flags": self.flags, "pending": self.is_pending, "communication_disabled_until": self.timed_out_until,
+            "permissions": str(TALK | (MANAGE_GUILD if self.manages else 0)), "nick": "administrator",
         }  # fmt: skip
 
 

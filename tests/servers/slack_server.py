@@ -101,6 +101,35 @@ class Team:
     def bot_id(self) -> str:
         return f"B{self.id}"
 
+    def user_object(self, user: dict[str, Any]) -> dict[str, Any]:
+        """A user as `users.info` shows one: a member of this workspace, where the test says nothing else.
+
+        https://docs.slack.dev/reference/objects/user-object: a closed account has hardly more than `deleted`, and people
+        of other organizations have the `team_id` of their own.
+        """
+        if user.get("deleted"):
+            return {
+                "id": user["id"],
+                "team_id": self.id,
+                "deleted": True,
+                "is_bot": False,
+                "is_app_user": False,
+                **user,
+            }
+        flags = (
+            "deleted",
+            "is_admin",
+            "is_owner",
+            "is_primary_owner",
+            "is_restricted",
+            "is_ultra_restricted",
+            "is_bot",
+        )
+        plain: dict[str, Any] = {**dict.fromkeys(flags, False), "is_app_user": False, "team_id": self.id, "updated": 1}
+        if self.enterprise and user.get("team_id", self.id) == self.id:
+            plain["enterprise_user"] = {"id": user["id"], "enterprise_id": self.enterprise, "teams": [self.id]}
+        return {**plain, **user}
+
     @property
     def scopes(self) -> str:
         return ",".join(scope for scope in SCOPES.split(",") if scope not in self.lacks)
@@ -247,7 +276,7 @@ class SlackServer:
 
     def _users_info(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         user = team.users.get(given["user"])
-        return {"ok": True, "user": user} if user else _no("user_not_found")
+        return {"ok": True, "user": team.user_object(user)} if user else _no("user_not_found")
 
     def _usergroups_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "usergroups": team.groups}

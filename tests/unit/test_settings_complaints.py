@@ -84,8 +84,8 @@ limit: 3
         "expected a time from 1s to 31d, such as 24h, 30m or 90 (seconds)",
         "ops.yaml:20: approval.required: found 3 approvals, and 1 who may give one; "
         "expected no more than there are users",
-        "ops.yaml:21: limit: found the unknown key limit; expected agent, agents, approval, limits, mcp_servers, "
-        "orchestrator, timeout_settings, tools or ui; did you mean limits?",
+        "ops.yaml:21: limit: found the unknown key limit; expected a key of the top level "
+        "(`massgen-bot docs configuration` lists them); did you mean limits?",
     ]
 
 
