@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from coordination.domain.events import (
     CallFailed,
@@ -24,7 +25,20 @@ MAX_RESULT = 20_000
 GRACE = 8.0
 """Seconds that a call under way has left when the program is told to stop: an answer spares people a question."""
 
+UNBOUND = (
+    "the plan is of an earlier version of this program, which did not record its servers' settings: "
+    "ask again for a new plan"
+)
+
 INTERRUPTED = "the program was stopped after the call had been started and before its end was on record"
+
+
+def settings_changed(call: PlannedCall) -> str:
+    """What people are told of a plan whose server is another one by now."""
+    return (
+        f"the settings of the MCP server {call.server} have changed since the plan was made (its address, account, "
+        "command or program): ask again for a new plan"
+    )
 
 
 async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str) -> None:
@@ -47,6 +61,11 @@ async def _advance(journal: Journal, state: Executing, executor: Executor, clock
     if reason is not None:
         rest = tuple(range(state.next_index, len(state.plan.calls)))
         await journal.commit(CallsSkipped(indexes=rest, reason=reason))
+        return
+    changed = await _changed(executor, state.plan.calls[state.next_index :])
+    if changed is not None:
+        rest = tuple(range(state.next_index, len(state.plan.calls)))
+        await journal.commit(CallsSkipped(indexes=rest, reason=changed))
         return
     call = state.plan.calls[state.next_index]
     objection = await _objection(executor, call)
@@ -73,6 +92,15 @@ def _reason_to_stop(state: Executing, clock: Clock) -> str | None:
         return "an earlier call failed"
     if clock.now() >= state.valid_until:
         return "the approval had expired before this call could start"
+    return None
+
+
+async def _changed(executor: Executor, calls: Sequence[PlannedCall]) -> str | None:
+    """Why none of these calls may start: one of their servers is not as it was when the plan was made."""
+    for call in calls:
+        with contextlib.suppress(ToolServerError):  # It is said of the call itself when its turn comes.
+            if await executor.settings_digest(call.server) != call.settings:
+                return settings_changed(call) if call.settings else UNBOUND
     return None
 
 

@@ -161,6 +161,8 @@ class Toolbox:
             definition=definition.digest,
             is_automatic=tool.effect is Effect.AUTO,
             is_destructive=definition.says_destructive,
+            settings=definition.settings,
+            target=definition.target,
         )
         self.actions.append(action)
         self._record(ActionRecorded(agent=self._agent, call=action))

@@ -85,10 +85,15 @@ class World:
     reads: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     behaviours: list[Behaviour] = field(default_factory=list[Behaviour])
     definitions: dict[tuple[str, str], str | None] = field(default_factory=dict[tuple[str, str], str | None])
+    settings: dict[str, str] = field(default_factory=dict[str, str])
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
         """As planned, unless the test changed it."""
         return self.definitions.get((server, tool), f"definition-of-{tool}")
+
+    async def settings_digest(self, server: str) -> str:
+        """As planned, unless the test changed it."""
+        return self.settings.get(server, "")
 
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
         """Do it, as the next behaviour says."""

@@ -19,7 +19,7 @@ from bot.cards import (
     Verb,
 )
 from bot.presenter.document import attachments
-from bot.presenter.parts import author, call_items, plain, quoted, reference, target, title
+from bot.presenter.parts import author, call_items, plain, quoted, reference, target, targets, title
 from bot.presenter.people import approvers, people, who
 from bot.presenter.provenance import echo_of
 from bot.presenter.view import RunView
@@ -40,6 +40,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision, words: Words) -> Car
     plan = state.plan
     calls = call_items(plan, words)
     sections: list[Section] = [plain(_choice(view, state, words)), quoted(plan.text), CallList(calls=calls)]
+    sections += targets(plan, words)
     sections += [Alert(line=line) for line in (*_warnings(state, words), *_echoes(view, plan, words))]
     sections.append(plain(*_needs(state, words)))
     return Card(

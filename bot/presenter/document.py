@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from bot.cards import Attachment, CallItem
-from bot.presenter.parts import call_items
+from bot.presenter.parts import call_items, targets_of
 from bot.presenter.view import RunView
 from bot.presenter.visible import visible, visible_lines
 from bot.words import Words
@@ -54,6 +54,7 @@ def plan_json(plan: Plan) -> Json:
                 "definition": call.definition,
                 "is_automatic": call.is_automatic,
                 "is_destructive": call.is_destructive,
+                **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)
         ],
@@ -70,6 +71,8 @@ def plan_markdown(view: RunView, plan: Plan, words: Words) -> str:
         words.say("file.author", author=plan.author, until=f"{plan.expires_at:%Y-%m-%d %H:%M %Z}"),
         _fenced(visible_lines(plan.text)),
     ]
+    if where := [f"{visible(server)}: {visible(target)}" for server, target in targets_of(plan)]:
+        parts += [words.say("file.targets"), _fenced("\n".join(where))]
     for item in call_items(plan, words):
         parts += _call(item)
     parts.append(words.say("file.digest", digest=plan.digest))

@@ -9,6 +9,7 @@ from bot.words import Words, joined
 from coordination.domain.plan import Plan, PlannedCall, short
 
 _TITLE = 160
+_TARGET = 300
 
 
 def title(view: RunView, words: Words) -> Line:
@@ -57,6 +58,20 @@ def call_item(number: int, call: PlannedCall, words: Words, mark: Mark = Mark.WA
 def call_items(plan: Plan, words: Words) -> tuple[CallItem, ...]:
     """Every call of a plan that waits."""
     return tuple(call_item(number, call, words) for number, call in enumerate(plan.calls, 1))
+
+
+def targets_of(plan: Plan) -> list[tuple[str, str]]:
+    """Each server of a plan's calls and where they go. Plans of earlier versions don't say."""
+    return list(dict.fromkeys((call.server, call.target) for call in plan.calls if call.target))
+
+
+def targets(plan: Plan, words: Words) -> list[Paragraph]:
+    """Where the calls of a plan go: one line for each server."""
+    lines = [
+        words.line("plan.target", server=Span(visible(server), "bold"), target=Span(one_line(where, _TARGET), "code"))
+        for server, where in targets_of(plan)
+    ]
+    return [plain(*lines)] if lines else []
 
 
 def target(view: RunView, plan: Plan | None = None, index: int | None = None) -> Target:

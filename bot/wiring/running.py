@@ -42,11 +42,10 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
     url = database_url(environ)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(DbosEngine.open(url))
-        log = overrides.log(
-            await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[desk_metadata]))
-        )
+        stored = await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[desk_metadata]))
+        log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
-        hub = overrides.hub(await stack.enter_async_context(McpHub()))
+        hub = overrides.hub(await stack.enter_async_context(McpHub(key=await stored.install_key())))
         models = Models(environ, overrides.clock)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environ, build=models, adapt=overrides.models)

@@ -70,6 +70,7 @@ CARDS = {
     "needs.not_authors": "Not by {who}: this plan follows what they said",
     "needs.until": "until {until}",
     "needs.given": "{given} of {required} given: {who}",
+    "plan.target": "{server} runs on {target}",
     "decide.digest": "digest {digest}",
     "button.approve.one": "Approve {count} call",
     "button.approve.other": "Approve {count} calls",
@@ -110,6 +111,7 @@ CARDS = {
     "file.markdown.other": "The whole plan {plan}: {count} calls with all their arguments",
     "file.json": "The plan {plan} to the letter, as JSON",
     "file.heading": "# Plan {plan} of run {run}",
+    "file.targets": "Where the calls go:",
     "file.author": "Written by {author}. Open until {until}.",
     "file.digest": "Digest: `{digest}`",
 }

@@ -79,6 +79,7 @@ CARDS = {
     "needs.not_authors": "Nicht von {who}: Dieser Plan folgt ihren Worten",
     "needs.until": "bis {until}",
     "needs.given": "{given} von {required} erteilt: {who}",
+    "plan.target": "{server} läuft auf {target}",
     "decide.digest": "Prüfsumme {digest}",
     "button.approve.one": "{count} Aufruf freigeben",
     "button.approve.other": "{count} Aufrufe freigeben",
@@ -119,6 +120,7 @@ CARDS = {
     "file.markdown.other": "Der ganze Plan {plan}: {count} Aufrufe mit allen Argumenten",
     "file.json": "Der Plan {plan} in genauem Wortlaut, als JSON",
     "file.heading": "# Plan {plan} des Laufs {run}",
+    "file.targets": "Wohin die Aufrufe gehen:",
     "file.author": "Geschrieben von {author}. Offen bis {until}.",
     "file.digest": "Prüfsumme: `{digest}`",
 }

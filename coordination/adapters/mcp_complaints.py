@@ -120,6 +120,13 @@ def bad_definition(spec: ServerSpec, tool: str) -> ToolServerError:
     )
 
 
+def unsettled(spec: ServerSpec) -> ToolServerError:
+    """Each time that it is started, it is another one."""
+    return _complaint(
+        spec, "changes while it starts: the operator must finish installing its program, or find out what writes to it"
+    )
+
+
 def closing(spec: ServerSpec) -> ToolServerError:
     """We are stopping."""
     return _complaint(spec, "is not started any more, because this program is stopping: try again when it runs")

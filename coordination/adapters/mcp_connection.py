@@ -13,6 +13,7 @@ from mcp.types import Implementation, ToolListChangedNotification
 
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_child import Guard
+from coordination.adapters.mcp_fingerprints import Fingerprint, Fingerprints
 from coordination.adapters.mcp_http import http_transport
 from coordination.adapters.mcp_passage import Passage, passage
 from coordination.adapters.mcp_questions import its_own_defaults
@@ -22,6 +23,9 @@ from coordination.errors import ToolServerError
 from coordination.ports import ServerSpec
 
 log = logging.getLogger(__name__)
+
+_MAX_STARTS = 3
+"""How often a server is started for one request because its settings or files changed meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +60,16 @@ _Starting: TypeAlias = "asyncio.Future[Session | _Failure]"
 class Connection:
     """Owns the sessions of one server, one after the other. Each lives in a task of its own, as the SDK demands."""
 
-    def __init__(self, spec: ServerSpec, owners: asyncio.TaskGroup, patience: Patience, guard: Guard) -> None:
+    def __init__(
+        self,
+        spec: ServerSpec,
+        owners: asyncio.TaskGroup,
+        patience: Patience,
+        guard: Guard,
+        fingerprints: Fingerprints,
+    ) -> None:
         self._spec = spec
+        self._fingerprints = fingerprints
         self._owners = owners
         self._patience = patience
         self._guard = guard
@@ -68,12 +80,27 @@ class Connection:
         self._mode = "legacy"
         self._is_closed = False
 
+    async def fingerprint(self) -> Fingerprint:
+        """What the server's settings come to at this moment; starts nothing."""
+        if self._spec.transport == "http":
+            return self._fingerprints.of(self._spec)
+        return await asyncio.to_thread(self._fingerprints.of, self._spec)
+
     async def session(self) -> Session:
-        """A living session; starts the server if there is none. All who wait for a start share it.
+        """A living session of the server as its settings and files are now; starts it if there is none.
 
         Raises:
             ToolServerError: the server can't be started or reached; the text says why.
         """
+        for _ in range(_MAX_STARTS):
+            session = await self._session()
+            if session.fingerprint == await self.fingerprint():
+                return session
+            session.retire()
+        raise complaints.unsettled(self._spec)
+
+    async def _session(self) -> Session:
+        """A living session; all who wait for a start share it."""
         if self._is_closed:
             raise complaints.closing(self._spec)
         if self._starting is None or _is_over(self._starting):
@@ -124,7 +151,7 @@ class Connection:
             await session.finished()
         finally:
             session.end()
-            is_healthy = loop.time() - began >= self._patience.healthy
+            is_healthy = session.is_retired or loop.time() - began >= self._patience.healthy
             self._failures = 0 if is_healthy else self._failures + 1
 
     async def _start(self, stack: AsyncExitStack, starting: _Starting) -> Session | None:
@@ -161,6 +188,8 @@ class Connection:
         found = Passage()
         passage.set(found)
         gone = asyncio.Event()
+        # Before the start: what is put in the place of a file afterwards makes a difference, whichever of them started.
+        fingerprint = await self.fingerprint()
 
         async def on_message(message: IncomingMessage) -> None:
             if isinstance(message, ToolListChangedNotification):
@@ -175,7 +204,7 @@ class Connection:
             # Without one the SDK tells the server that it can't ask, and refuses if it does.
             elicitation_callback=its_own_defaults(self._spec.name) if self._spec.takes_its_defaults else None,
         )
-        session = Session(self._spec, client, gone)
+        session = Session(self._spec, client, gone, fingerprint)
         try:
             await stack.enter_async_context(client)
             await session.listing(fresh=True)

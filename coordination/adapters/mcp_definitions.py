@@ -7,12 +7,15 @@ from mcp import Client, MCPError
 from mcp.types import METHOD_NOT_FOUND, Tool
 
 from coordination.adapters import mcp_complaints as complaints
+from coordination.adapters.mcp_fingerprints import Fingerprint
 from coordination.domain.canonical import Json, canonical, digest
 from coordination.errors import InvalidJsonError
 from coordination.ports import ServerSpec, ToolDefinition
 
 MAX_TOOLS = 2_000
 MAX_PAGES = 200
+
+_LONGEST_TITLE = 100
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Listing:
     tools: Mapping[str, ToolDefinition]
 
 
-async def list_tools(spec: ServerSpec, client: Client) -> Listing:
+async def list_tools(spec: ServerSpec, client: Client, fingerprint: Fingerprint) -> Listing:
     """Every page, asked of the server itself and never of a cache.
 
     Raises:
@@ -44,7 +47,7 @@ async def list_tools(spec: ServerSpec, client: Client) -> Listing:
         for tool in page.tools:
             if tool.name in tools:
                 raise complaints.twice_the_same(spec, tool.name)
-            tools[tool.name] = _definition(spec, client, tool)
+            tools[tool.name] = _definition(spec, client, tool, fingerprint)
         if len(tools) > MAX_TOOLS:
             raise complaints.too_many_tools(spec, MAX_TOOLS)
         if cursor is None:
@@ -53,7 +56,7 @@ async def list_tools(spec: ServerSpec, client: Client) -> Listing:
     raise complaints.endless_list(spec)
 
 
-def _definition(spec: ServerSpec, client: Client, tool: Tool) -> ToolDefinition:
+def _definition(spec: ServerSpec, client: Client, tool: Tool, fingerprint: Fingerprint) -> ToolDefinition:
     hints = tool.annotations
     try:
         text = canonical(_pinned(spec, client, tool))
@@ -67,17 +70,31 @@ def _definition(spec: ServerSpec, client: Client, tool: Tool) -> ToolDefinition:
         digest=digest("tool", text),
         says_read_only=hints is not None and hints.read_only_hint is True,
         says_destructive=hints is not None and hints.destructive_hint is True,
+        settings=fingerprint.digest,
+        target=_target(fingerprint, client),
     )
+
+
+def _target(fingerprint: Fingerprint, client: Client) -> str:
+    """Where calls go, and what the server calls itself there, such as the name of the account that it acts for."""
+    title = " ".join(_title(client).split())[:_LONGEST_TITLE]
+    return f"{fingerprint.target} ({title})" if title else fingerprint.target
+
+
+def _title(client: Client) -> str:
+    about = client.server_info
+    return (about.title or "") if about is not None else ""
 
 
 def _pinned(spec: ServerSpec, client: Client, tool: Tool) -> Json:
     """Everything that may make the same name mean another thing."""
     about = client.server_info
     hints = tool.annotations
+    title: dict[str, Json] = {"title": _title(client)} if _title(client) else {}
     return {
         "server": spec.name,
         "identity": spec.identity,
-        "server_info": None if about is None else {"name": about.name, "version": about.version},
+        "server_info": None if about is None else {"name": about.name, "version": about.version, **title},
         "tool": tool.name,
         "description": tool.description,
         "input_schema": tool.input_schema,

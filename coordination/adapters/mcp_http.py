@@ -44,7 +44,7 @@ async def http_transport(spec: ServerSpec, tell_gone: Callable[[], None]) -> Asy
 @asynccontextmanager
 async def _carrier(spec: ServerSpec) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
     """What takes a request to the server, with a token if the server wants one."""
-    plain = httpx2.AsyncHTTPTransport(proxy=_proxy(spec.url))
+    plain = httpx2.AsyncHTTPTransport(proxy=proxy_of(spec.url))
     if spec.auth is None:
         yield plain
         return
@@ -54,7 +54,7 @@ async def _carrier(spec: ServerSpec) -> AsyncGenerator[httpx2.AsyncBaseTransport
         yield carrier
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
     """The proxy that the environment names for this address, as other programs understand it."""
     parts = urllib.parse.urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):

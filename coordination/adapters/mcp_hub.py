@@ -1,6 +1,7 @@
 """Every MCP connection of the process, and the three powers over them: to list, to read, to run what was approved."""
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -9,7 +10,9 @@ from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_child import Guard
 from coordination.adapters.mcp_connection import Connection, Patience
 from coordination.adapters.mcp_definitions import Listing
+from coordination.adapters.mcp_fingerprints import Fingerprints
 from coordination.adapters.mcp_quiet import hush
+from coordination.adapters.mcp_session import Session
 from coordination.domain.canonical import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
@@ -30,8 +33,10 @@ class McpHub:
     Two equal specs are one server process, whoever asks: agents, runs and tenants share it.
     """
 
-    def __init__(self, patience: Patience | None = None) -> None:
+    def __init__(self, patience: Patience | None = None, *, key: bytes | None = None) -> None:
+        """`key` is the installation's, for fingerprints that are compared later; without it one of its own."""
         hush()
+        self._fingerprints = Fingerprints(key or secrets.token_bytes(32))
         self._patience = patience or Patience()
         self._connections: dict[ServerSpec, Connection] = {}
         self._owners: asyncio.TaskGroup | None = None
@@ -95,7 +100,9 @@ class McpHub:
         if self._is_closed:
             raise complaints.closing(spec)
         if spec not in self._connections:
-            self._connections[spec] = Connection(spec, self._owners, self._patience, self._guard)
+            self._connections[spec] = Connection(
+                spec, self._owners, self._patience, self._guard, self._fingerprints
+            )
         return self._connections[spec]
 
 
@@ -121,7 +128,7 @@ class _Reader:
 
 
 class _Executor:
-    """Runs approved calls, each with one message to its server and never another."""
+    """Runs approved calls: each leaves in one message and never in another."""
 
     def __init__(self, hub: McpHub, servers: Mapping[str, ServerSpec]) -> None:
         self._hub = hub
@@ -129,16 +136,30 @@ class _Executor:
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
         """The digest of a tool's definition as the server gives it at this moment."""
-        listing = await _listing(self._hub.connection(self._spec(server)), fresh=True)
+        _, listing = await _listed(self._hub.connection(self._spec(server)), fresh=True)
         definition = listing.tools.get(tool)
         return None if definition is None else definition.digest
 
+    async def settings_digest(self, server: str) -> str:
+        """The fingerprint of a server's settings at this moment."""
+        return (await self._hub.connection(self._spec(server)).fingerprint()).digest
+
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
-        """Send exactly this call, once."""
+        """Send exactly this call, once, by a session that has just shown the approved settings and definition.
+
+        Whatever was compared before may have been another process: a server can end and start at any moment.
+        """
         try:
-            session = await self._hub.connection(self._spec(call.server)).session()
+            session, listing = await _listed(self._hub.connection(self._spec(call.server)), fresh=True)
         except ToolServerError as error:
             raise CallNotSentError(str(error)) from error
+        tool = listing.tools.get(call.tool)
+        if session.fingerprint.digest != call.settings:
+            raise CallNotSentError(f"the settings of the MCP server {call.server} have changed since the plan was made")
+        if tool is None or tool.digest != call.definition:
+            raise CallNotSentError(
+                f"the definition of {call.server}.{call.tool} has changed since the call was planned"
+            )
         return await session.call(call.tool, call.arguments, key=key)
 
     def _spec(self, server: str) -> ServerSpec:
@@ -157,22 +178,24 @@ async def _read(connection: Connection, tool: str, arguments: str) -> ToolOutput
     return await (await connection.session()).call(tool, arguments)
 
 
-async def _listing(connection: Connection, *, fresh: bool) -> Listing:
-    """The server's tools; asked twice if the server turns out to be dead."""
+async def _listed(connection: Connection, *, fresh: bool) -> tuple[Session, Listing]:
+    """A session, and the tools that it lists; asked twice if the server turns out to be dead."""
     session = await connection.session()
     try:
-        return await session.listing(fresh=fresh)
+        return session, await session.listing(fresh=fresh)
     except ToolServerError:
         if not session.is_over:
             raise
-    return await (await connection.session()).listing(fresh=fresh)
+    session = await connection.session()
+    return session, await session.listing(fresh=fresh)
 
 
 async def _listing_or_complaint(connection: Connection) -> Listing | ToolServerError:
     try:
-        return await _listing(connection, fresh=False)
+        _, listing = await _listed(connection, fresh=False)
     except ToolServerError as error:
         return error
+    return listing
 
 
 def _by_name(servers: Sequence[ServerSpec]) -> Mapping[str, ServerSpec]:

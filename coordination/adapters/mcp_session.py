@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_definitions import Listing, list_tools
+from coordination.adapters.mcp_fingerprints import Fingerprint
 from coordination.adapters.mcp_output import capped, output
 from coordination.adapters.mcp_passage import Passage, passage
 from coordination.domain.canonical import parse
@@ -43,7 +44,10 @@ _NO_ANSWER = {
 class Session:
     """A connected server. `is_over` once it is gone; then every request fails, and a new session is needed."""
 
-    def __init__(self, spec: ServerSpec, client: Client, gone: asyncio.Event) -> None:
+    def __init__(self, spec: ServerSpec, client: Client, gone: asyncio.Event, fingerprint: Fingerprint) -> None:
+        """`fingerprint` is that of the settings which the server was started with."""
+        self.fingerprint = fingerprint
+        self.is_retired = False
         self._spec = spec
         self._client = client
         self._gone = gone
@@ -70,6 +74,11 @@ class Session:
         self._gone.set()
         self._idle.set()
 
+    def retire(self) -> None:
+        """Begin nothing here any more: the server's settings are others by now. What is under way goes on."""
+        self.is_retired = True
+        self._gone.set()
+
     def forget_listing(self) -> None:
         """The server says that its tools have changed."""
         self._changes += 1
@@ -93,10 +102,12 @@ class Session:
 
     async def _ask_for_tools(self) -> Listing:
         found = passage.get() or Passage()
+        if self.is_over:
+            raise complaints.died(self._spec)
         try:
             with _under_way(found):
                 async with asyncio.timeout(self._spec.call_timeout):
-                    return await list_tools(self._spec, self._client)
+                    return await list_tools(self._spec, self._client, self.fingerprint)
         except TimeoutError:
             raise complaints.unanswered(self._spec) from None
         except (MCPError, ValidationError) as error:

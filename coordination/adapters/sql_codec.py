@@ -24,7 +24,19 @@ def _without_authors(fields: Fields) -> Fields:
     return {**fields, "rules_version": 1}
 
 
-UPCASTS: Mapping[str, tuple[Upcast, ...]] = {"run_requested": (_without_authors,)}
+def _with_defaults(fields: Fields) -> Fields:
+    """A step whose new fields have defaults that say what older events mean."""
+    return fields
+
+
+UPCASTS: Mapping[str, tuple[Upcast, ...]] = {
+    "run_requested": (_without_authors,),
+    # Planned calls got `settings` and `target`.
+    "action_recorded": (_with_defaults,),
+    "answer_accepted": (_with_defaults,),
+    "plan_proposed": (_with_defaults,),
+    "run_answered": (_with_defaults,),
+}
 """By kind, one step from each older version to the next; a kind without any is at version 1."""
 
 PROMPT_EXCERPT = 500

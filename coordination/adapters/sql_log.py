@@ -1,6 +1,7 @@
 """The run log in SQLite or PostgreSQL: append-only, hash-chained, and the judge of every race."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from coordination.adapters.sql_codec import FIRST_PREV, Encoded, decode, encode, event_hash, summary_row, time_text
 from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_follow import Followers
-from coordination.adapters.sql_schema import configs, events, prepare, runs
+from coordination.adapters.sql_schema import configs, events, installation, prepare, runs
 from coordination.adapters.sql_writer import GroupCommit
 from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
@@ -154,6 +155,17 @@ class SqlLog:
                 ]
             )
         return text, origin
+
+    async def install_key(self) -> bytes:
+        """The key of this installation's fingerprints, 32 bytes; the first who asks makes it, once for all processes."""
+        query = sa.select(installation.c.value).where(installation.c.name == "fingerprints")
+        key = await self._read(lambda connection: connection.execute(query).scalar_one_or_none())
+        if key is None:
+            row = {"name": "fingerprints", "value": secrets.token_hex(32)}
+            statement = self._insert(installation).on_conflict_do_nothing()
+            await self._writer.run(lambda connection: connection.execute(statement, row).close())
+            key = await self._read(lambda connection: connection.execute(query).scalar_one())
+        return bytes.fromhex(key)
 
     def _head(self, connection: sa.Connection, run: str, expected: int) -> str:
         """The hash of event number `expected`, if that is the newest."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from coordination.adapters.sql_connection import place, plainly
 from coordination.errors import StorageError
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; each has its migration."""
 
 VERSION_TABLE = "massgen_bot_version"
@@ -55,6 +55,13 @@ configs = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+)
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 _stamp = sa.Table(

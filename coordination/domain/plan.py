@@ -19,6 +19,8 @@ class PlannedCall:
         definition: digest of the tool's definition when the call was recorded.
         is_automatic: the operator's rules let this call run without asking.
         is_destructive: the server says that it destroys; a hint that only ever raises the alarm.
+        settings: fingerprint of the server's resolved settings when the call was recorded; empty in old plans.
+        target: where the call goes, for people to see: a host or a command, and what the server calls itself.
     """
 
     server: str
@@ -27,10 +29,12 @@ class PlannedCall:
     definition: str
     is_automatic: bool = False
     is_destructive: bool = False
+    settings: str = ""
+    target: str = ""
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
-        return {
+        form: dict[str, Json] = {
             "server": self.server,
             "tool": self.tool,
             "arguments": self.arguments,
@@ -38,6 +42,10 @@ class PlannedCall:
             "is_automatic": self.is_automatic,
             "is_destructive": self.is_destructive,
         }
+        if self.settings:
+            # A plan of an earlier version has neither, and keeps the digest that it was decided on with.
+            form |= {"settings": self.settings, "target": self.target}
+        return form
 
 
 @dataclass(frozen=True, kw_only=True)

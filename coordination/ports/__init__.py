@@ -27,6 +27,7 @@ from coordination.ports.models import (
 )
 from coordination.ports.spending import Spending, Spent
 from coordination.ports.tools import (
+    AUTH_ENTRY,
     CallNotSentError,
     CallOutcomeUnknownError,
     ClientCredentials,
@@ -41,6 +42,7 @@ from coordination.ports.tools import (
 )
 
 __all__ = [
+    "AUTH_ENTRY",
     "CallNotSentError",
     "CallOutcomeUnknownError",
     "ClientCredentials",

@@ -7,6 +7,9 @@ from typing import Literal, Protocol
 from coordination.domain.canonical import JsonObject
 from coordination.domain.plan import PlannedCall
 
+AUTH_ENTRY = "auth:"
+"""What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""
+
 ProofMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt"]
 """How a client proves to an authorization server who it is, by OAuth's names."""
 
@@ -42,6 +45,7 @@ class ServerSpec:
         start_timeout: seconds for start and handshake together.
         call_timeout: seconds for one call.
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
+        rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
     """
 
     name: str
@@ -57,11 +61,18 @@ class ServerSpec:
     call_timeout: float = 60.0
     auth: ClientCredentials | None = field(default=None, repr=False)
     takes_its_defaults: bool = False
+    rotates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolDefinition:
-    """One tool of one server. `digest` covers the server's identity, name, description, schemas and annotations."""
+    """One tool of one server.
+
+    Attributes:
+        digest: covers the server's identity, name, description, schemas and annotations.
+        settings: fingerprint of the server's resolved settings, and of the program behind it.
+        target: where calls go, for people to see; holds no secret.
+    """
 
     server: str
     tool: str
@@ -70,6 +81,8 @@ class ToolDefinition:
     digest: str
     says_read_only: bool = False
     says_destructive: bool = False
+    settings: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +136,20 @@ class Executor(Protocol):
         """
         ...
 
+    async def settings_digest(self, server: str) -> str:
+        """The fingerprint of a server's settings at this moment; starts nothing.
+
+        Raises:
+            ToolServerError: there is no such server in the config.
+        """
+        ...
+
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
         """Send exactly this call, once. `key` is an idempotency key, sent as metadata.
 
         Raises:
-            CallNotSentError: it certainly did not reach the server.
+            CallNotSentError: it certainly did not reach the server. So it is if the settings or the definition of the
+                session that would send it are not those of the call.
             CallOutcomeUnknownError: it may have.
         """
         ...

@@ -23,6 +23,12 @@ def put_in(root: Table, environ: Mapping[str, str] | None, report: Report) -> Ta
     return _Walk(environ, report).table(root, (), _NO_NAMES)
 
 
+def variables_in(source: str) -> frozenset[str]:
+    """The names of the variables in a value as it is written."""
+    found = (_INSIDE.match(each.group("inside") or "") for each in _REFERENCE.finditer(source))
+    return frozenset(each.group("name") for each in found if each is not None)
+
+
 class _Walk:
     def __init__(self, environ: Mapping[str, str] | None, report: Report) -> None:
         self._environ = environ

@@ -208,6 +208,7 @@ class ServerKeys(Keys):
     call_timeout: Annotated[StrictFloat, Field(gt=0, le=3600)] | None = None
     timeout: Annotated[StrictFloat, Field(gt=0, le=3600)] | None = None
     elicitation: Literal["decline", "defaults"] = "decline"
+    rotates: tuple[OneLine, ...] = ()
 
 
 class OrchestratorKeys(Keys):

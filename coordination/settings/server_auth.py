@@ -38,6 +38,12 @@ def identity_of_auth(server: Table) -> dict[str, Plain]:
     return {key: value for key, value in written.items() if value}
 
 
+def secrets_of_auth(server: Table) -> dict[str, str]:
+    """What proves who we are, by its key, unexpanded."""
+    table = server.entries.get("auth")
+    return {key: source_of(table, key) for key in _SECRETS if writes(table, key)} if isinstance(table, Table) else {}
+
+
 def values_of_auth(server: Table) -> str:
     """Who we are to that server, unexpanded: two agents may be two clients of it."""
     table = server.entries.get("auth")

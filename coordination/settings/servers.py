@@ -8,13 +8,14 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from coordination.domain.canonical import canonical
-from coordination.ports import ServerSpec
+from coordination.ports import AUTH_ENTRY, ServerSpec
 from coordination.settings.complaints import KeyPath, mismatch, quoted
+from coordination.settings.interpolation import variables_in
 from coordination.settings.models import ServerKeys, is_web_address
 from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
 from coordination.settings.reader import Reader, is_absent, writes
 from coordination.settings.sections import SERVER
-from coordination.settings.server_auth import credentials_of, identity_of_auth, values_of_auth
+from coordination.settings.server_auth import credentials_of, identity_of_auth, secrets_of_auth, values_of_auth
 
 _DEFAULT_CALL_TIMEOUT = 60.0
 
@@ -62,7 +63,7 @@ class WrittenServer:
     def shape(self) -> tuple[object, ...]:
         """All that is written of it, save values in env, headers and auth."""
         spec = self.spec
-        return (spec.identity, spec.start_timeout, spec.call_timeout)
+        return (spec.identity, spec.start_timeout, spec.call_timeout, spec.rotates)
 
 
 class ServerReader:
@@ -125,7 +126,7 @@ class ServerReader:
             self.broken.add(name or source_of(table, "name"))
             return None
         return WrittenServer(
-            spec=replace(self._spec(keys, table, arguments), auth=auth),
+            spec=replace(self._spec(keys, table, arguments), auth=auth, rotates=self._rotating(keys, table, path)),
             values=canonical([_sources(table, "env"), _sources(table, "headers"), values_of_auth(table)]),
             line=table.line,
             path=path,
@@ -187,6 +188,22 @@ class ServerReader:
             takes_its_defaults=keys.elicitation == "defaults",
         )
 
+    def _rotating(self, keys: ServerKeys, table: Table, path: KeyPath) -> tuple[str, ...]:
+        """The entries of env, headers and auth whose values may be others when a plan runs.
+
+        Each is named by its own name, or by the variable that it is made of.
+        """
+        secrets = secrets_of_auth(table)
+        entries = {**_sources(table, "env"), **_sources(table, "headers"), **secrets}
+        named = frozenset(keys.rotates)
+        found = [entry for entry, source in entries.items() if entry in named or _is_made_of(source, named)]
+        known = {*found, *(variable for entry in found for variable in variables_in(entries[entry]))}
+        for name in keys.rotates:
+            if name not in known:
+                wanted = "the name of a variable that alone makes up a value in env, headers or auth"
+                self._complain(table.line_of("rotates"), (*path, "rotates"), mismatch(quoted(name), wanted))
+        return tuple(sorted(AUTH_ENTRY if entry in secrets else entry for entry in found))
+
     def _command(self, command: SecretStr | None) -> str:
         """A command with a slash is a file beside the configuration; one without is looked up in PATH."""
         text = command.get_secret_value() if command else ""
@@ -237,6 +254,12 @@ def _identity(table: Table, arguments: Sequence[Scalar]) -> str:
         "elicitation": source_of(table, "elicitation"),
     }
     return canonical({key: value for key, value in written.items() if value})
+
+
+def _is_made_of(source: str, variables: frozenset[str]) -> bool:
+    """Whether a value has variables, and none but these: another beside them might be an account."""
+    found = variables_in(source)
+    return bool(found) and found <= variables
 
 
 def _scalars(table: Table, key: str) -> tuple[Scalar, ...]:

@@ -115,6 +115,9 @@ class _TimedExecutor:
     async def definition_digest(self, server: str, tool: str) -> str | None:
         return await self._executor.definition_digest(server, tool)
 
+    async def settings_digest(self, server: str) -> str:
+        return await self._executor.settings_digest(server)
+
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
         self._watch.sent = time.perf_counter()
         return await self._executor.call(call, key)

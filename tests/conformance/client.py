@@ -38,7 +38,13 @@ async def call_every_tool(servers: Sequence[ServerSpec]) -> None:
             if await executor.definition_digest(tool.server, tool.tool) != tool.digest:
                 raise SystemExit(f"the definition of {tool.tool} has changed")
             arguments = canonical(ARGUMENTS.get(tool.tool, {}))
-            call = PlannedCall(server=tool.server, tool=tool.tool, arguments=arguments, definition=tool.digest)
+            call = PlannedCall(
+                server=tool.server,
+                tool=tool.tool,
+                arguments=arguments,
+                definition=tool.digest,
+                settings=tool.settings,
+            )
             output = await executor.call(call, "conformance")
             print(output.text)  # noqa: T201  # the suite keeps it for who wants to see what went wrong
 

@@ -15,9 +15,10 @@ from bot.chat_tools.discord_tools import Tools, guild_of, serve, server_of
 from coordination.adapters.mcp_hub import McpHub
 from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
-from coordination.ports import CallOutcomeUnknownError, Executor, ServerSpec
+from coordination.ports import CallOutcomeUnknownError, ServerSpec
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.servers.discord_world import BOT
+from tests.servers.mcp_programs import Approving, approving
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +38,7 @@ async def a_client(server: DiscordServer) -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def a_process(server: DiscordServer) -> AsyncGenerator[Executor]:
+async def a_process(server: DiscordServer) -> AsyncGenerator[Approving]:
     """The tools as a run uses them: a process of its own, behind the hub."""
     spec = ServerSpec(
         name="discord",
@@ -53,7 +54,7 @@ async def a_process(server: DiscordServer) -> AsyncGenerator[Executor]:
         cwd=str(ROOT),
     )
     async with McpHub() as hub:
-        yield hub.executor([spec])
+        yield approving(hub, [spec])
 
 
 def send(server: DiscordServer, **more: Json) -> PlannedCall:

@@ -16,7 +16,7 @@ from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import ServerSpec, ToolOutput
-from tests.servers.mcp_programs import journal, stdio, until_ended
+from tests.servers.mcp_programs import approving, journal, stdio, until_ended
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look")})
@@ -89,7 +89,7 @@ async def test_a_tool_of_the_same_name_on_another_server_is_another_tool(hub: Mc
     two = stdio("mcp_counting", tmp_path / "2", "well", name="two")
     digests = {each.digest for each in await hub.definitions([one, two]) if each.tool == "write"}
     assert len(digests) == 2
-    await hub.executor([one, two]).call(planned(server="two"), "key")
+    await approving(hub, [one, two]).call(planned(server="two"), "key")
     assert (journal(tmp_path / "1"), len(journal(tmp_path / "2"))) == ([], 1)
 
 
@@ -99,7 +99,7 @@ async def test_two_servers_of_one_name_are_refused(hub: McpHub, tmp_path: Path) 
         with pytest.raises(ToolServerError, match="Two different MCP servers are called world"):
             await use
     with pytest.raises(ToolServerError, match="must rename one"):
-        hub.executor([one, two])
+        approving(hub, [one, two])
 
 
 # --- what reaches a server --------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ async def test_two_servers_of_one_name_are_refused(hub: McpHub, tmp_path: Path) 
 async def test_an_approved_call_arrives_once_with_its_arguments_and_key(hub: McpHub, tmp_path: Path) -> None:
     spec = stdio("mcp_counting", tmp_path / "journal", "well")
     call = planned(title="Fête ☃\u2028", id=1234567890123456789012, none=None, deep=[{"x": [1.5, 1e21, 1e-7, True]}])
-    assert await hub.executor([spec]).call(call, "key-1") == ToolOutput(text="did write")
+    assert await approving(hub, [spec]).call(call, "key-1") == ToolOutput(text="did write")
     (arrived,) = journal(tmp_path / "journal")
     assert canonical(arrived["arguments"]) == call.arguments
     assert part(arrived["_meta"])["massgen-bot/idempotency-key"] == "key-1"
@@ -132,7 +132,7 @@ def test_any_arguments_arrive_byte_for_byte(tmp_path: Path, calls: list[dict[str
         spec = stdio("mcp_counting", arrived, "well")
         async with asyncio.timeout(60), McpHub() as hub:
             for call in calls:
-                await hub.executor([spec]).call(replace(planned(), arguments=canonical(call)), "key")
+                await approving(hub, [spec]).call(replace(planned(), arguments=canonical(call)), "key")
 
     asyncio.run(run())
     assert [canonical(each["arguments"]) for each in journal(arrived)] == [canonical(call) for call in calls]
@@ -261,7 +261,7 @@ async def test_who_is_cancelled_while_leaving_the_hub_has_ended_the_servers_all_
 async def test_nothing_is_started_before_it_is_needed(hub: McpHub, tmp_path: Path) -> None:
     spec = stdio("mcp_startup", "hangs", tmp_path / "pid")
     hub.reader([spec], LOOK)
-    hub.executor([spec])
+    approving(hub, [spec])
     await hub.aclose()
     assert not (tmp_path / "pid").exists()
 

@@ -16,7 +16,7 @@ from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
-from tests.servers.mcp_programs import journal, stdio
+from tests.servers.mcp_programs import approving, journal, stdio
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
@@ -39,7 +39,7 @@ def planned(tool: str = "write", **arguments: Json) -> PlannedCall:
 
 async def write(hub: McpHub, spec: ServerSpec, tool: str = "write", **arguments: Json) -> ToolOutput:
     """Run one approved call, the way execution does: after the definition was asked for."""
-    executor = hub.executor([spec])
+    executor = approving(hub, [spec])
     assert await executor.definition_digest("world", tool) is not None
     return await executor.call(planned(tool, **arguments), "key")
 
@@ -66,9 +66,10 @@ async def test_a_server_that_dies_before_performing_leaves_the_outcome_unknown_t
 
 async def test_every_call_in_flight_on_a_dying_server_is_unknown(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "dies_after")
-    executor = hub.executor([spec])
-    await hub.definitions([spec])
-    outcomes = await asyncio.gather(*(executor.call(planned(n=n), "key") for n in range(5)), return_exceptions=True)
+    session = await hub.connection(spec).session()
+    outcomes = await asyncio.gather(
+        *(session.call("write", canonical({"n": n}), key="key") for n in range(5)), return_exceptions=True
+    )
     assert {type(each) for each in outcomes} == {CallOutcomeUnknownError}
     assert len(journal(counted)) == 1
 
@@ -78,7 +79,7 @@ async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_a
 ) -> None:
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.5)
     with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
-        await hub.executor([spec]).call(planned(), "key")
+        await approving(hub, [spec]).call(planned(), "key")
     assert len(journal(counted)) == 1
 
 
@@ -88,10 +89,10 @@ async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
     monkeypatch.setattr("coordination.adapters.mcp_session._GRACE", 0.2)
     monkeypatch.setattr("mcp.shared.jsonrpc_dispatcher._ABANDON_WRITE_TIMEOUT", 0.1)
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.3)
-    executor = hub.executor([spec])
+    session = await hub.connection(spec).session()
     for text in ("small", "x" * 1_000_000, "y" * 1_000_000, "small"):
         with pytest.raises(CallOutcomeUnknownError):
-            await executor.call(planned(text=text), "key")
+            await session.call("write", canonical({"text": text}), key="key")
     assert len(journal(counted)) == 1
 
 
@@ -182,11 +183,11 @@ async def test_a_server_that_speaks_only_the_newest_protocol_is_served_as_well(h
 async def test_a_call_whose_server_cannot_start_was_not_sent(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_startup", "exits")
     with pytest.raises(CallNotSentError, match="ended while it was starting"):
-        await hub.executor([spec]).call(planned(), "key")
+        await approving(hub, [spec]).call(planned(), "key")
 
 
 async def test_a_call_to_a_server_that_is_not_in_the_config_was_not_sent(hub: McpHub) -> None:
-    executor = hub.executor([])
+    executor = approving(hub, [])
     with pytest.raises(CallNotSentError, match="no MCP server world in the config"):
         await executor.call(planned(), "key")
     with pytest.raises(ToolServerError, match="no MCP server world in the config"):
@@ -229,7 +230,7 @@ async def test_a_server_that_died_while_idle_is_started_again_at_its_next_use(hu
     spec = stdio("mcp_counting", counted, "tells_of_itself")
     before = await write(hub, spec)
     await killed(hub, spec, before)
-    after = await hub.executor([spec]).call(planned(), "key")
+    after = await approving(hub, [spec]).call(planned(), "key")
     assert pid(after) != pid(before)
 
 

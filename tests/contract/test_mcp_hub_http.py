@@ -17,7 +17,7 @@ from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
-from tests.servers.mcp_programs import http, journal, listening
+from tests.servers.mcp_programs import approving, http, journal, listening
 
 LOOK = frozenset({("world", "look")})
 TOKEN = {"Authorization": "Bearer hunter2"}
@@ -51,7 +51,7 @@ async def test_the_sdks_own_server_is_read_and_written_with_a_token(hub: McpHub,
         found = await hub.definitions([spec])
         read = await hub.reader([spec], LOOK).read("world", "look", {"where": "home"})
         call = planned(title="Fête ☃", number=1234567890123456789)
-        executor = hub.executor([spec])
+        executor = approving(hub, [spec])
         assert await executor.definition_digest("world", "write") == found[1].digest
         wrote = await executor.call(call, "key")
         await hub.aclose()
@@ -97,7 +97,7 @@ async def test_an_address_where_nobody_listens_is_complained_of_without_its_secr
 
 async def test_a_call_to_an_address_where_nobody_listens_was_not_sent(hub: McpHub, closed_port: int) -> None:
     with pytest.raises(CallNotSentError, match="can't be reached"):
-        await hub.executor([http(closed_port)]).call(planned(), "key")
+        await approving(hub, [http(closed_port)]).call(planned(), "key")
 
 
 async def test_an_address_that_is_none_is_complained_of(hub: McpHub) -> None:
@@ -108,7 +108,7 @@ async def test_an_address_that_is_none_is_complained_of(hub: McpHub) -> None:
 
 async def test_a_server_that_stops_before_the_call_did_not_get_it(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "well") as (port, process):
-        executor = hub.executor([http(port)])
+        executor = approving(hub, [http(port)])
         assert await executor.definition_digest("world", "write") is not None
         process.kill()
         await process.wait()
@@ -125,7 +125,7 @@ async def test_a_call_that_is_turned_away_was_not_sent_and_is_not_sent_elsewhere
 ) -> None:
     async with listening("mcp_http_raw", counted, behaviour) as (port, _):
         with pytest.raises(CallNotSentError, match=r"answered HTTP (307|403)"):
-            await hub.executor([http(port)]).call(planned(), "key")
+            await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
     assert [each["path"] for each in journal(counted)] == ["/mcp"]
 
@@ -147,7 +147,7 @@ async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection
     hub: McpHub, counted: Path, behaviour: str, reason: str
 ) -> None:
     async with listening("mcp_http_raw", counted, behaviour) as (port, _):
-        executor = hub.executor([http(port)])
+        executor = approving(hub, [http(port)])
         with pytest.raises(CallOutcomeUnknownError, match=reason) as caught:
             await executor.call(planned(), "key")
         assert await executor.definition_digest("world", "write") is not None
@@ -162,7 +162,7 @@ async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
     monkeypatch.setattr("coordination.adapters.mcp_http.MAX_ANSWER", 2_000)
     async with listening("mcp_http_raw", counted, "is_large") as (port, _):
         with pytest.raises(CallOutcomeUnknownError, match="answered with more than"):
-            await hub.executor([http(port)]).call(planned(), "key")
+            await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
     assert len(journal(counted)) == 1
 
@@ -170,7 +170,7 @@ async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
 async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "drops_the_stream") as (port, _):
         with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
-            await hub.executor([http(port)]).call(planned(), "key")
+            await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
     first, *later = journal(counted)
     assert first["name"] == "write"
@@ -181,14 +181,14 @@ async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again
 async def test_a_server_that_never_answers_is_waited_for_so_long(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "is_silent") as (port, _):
         with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
-            await hub.executor([http(port, call_timeout=0.5)]).call(planned(), "key")
+            await approving(hub, [http(port, call_timeout=0.5)]).call(planned(), "key")
         await hub.aclose()
     assert len(journal(counted)) == 1
 
 
 async def test_an_error_in_the_protocols_terms_is_the_servers_answer(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "rejects") as (port, _):
-        output = await hub.executor([http(port)]).call(planned(), "key")
+        output = await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
     assert output == ToolOutput(text="no such title", is_error=True)
 
@@ -204,12 +204,11 @@ async def test_a_session_that_expired_is_opened_again_for_a_read(hub: McpHub, co
 
 async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for_it(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "expires") as (port, _):
-        executor = hub.executor([http(port)])
-        await executor.call(planned(n=1), "key-1")
+        session = await hub.connection(http(port)).session()
+        await session.call("write", canonical({"n": 1}), key="key-1")
         with pytest.raises(CallNotSentError, match="answered HTTP 404"):
-            await executor.call(planned(n=2), "key-2")
-        assert await executor.definition_digest("world", "write") is not None
-        await executor.call(planned(n=3), "key-3")
+            await session.call("write", canonical({"n": 2}), key="key-2")
+        await approving(hub, [http(port)]).call(planned(n=3), "key-3")
         await hub.aclose()
     assert [json.loads(canonical(each["arguments"])) for each in journal(counted)] == [{"n": 1}, {"n": 3}]
 

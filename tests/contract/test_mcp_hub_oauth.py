@@ -21,7 +21,7 @@ from coordination.domain.canonical import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
-from tests.servers.mcp_programs import ROOT, http, journal
+from tests.servers.mcp_programs import ROOT, approving, http, journal
 from tests.servers.mcp_raw import Message
 
 SECRET = "hunter2: + ümlaut"
@@ -89,7 +89,7 @@ async def test_one_token_serves_reads_side_by_side_and_a_call_and_is_asked_for_b
     place = office.opens()
     reader = hub.reader([place.spec], LOOK)
     answers = await asyncio.gather(*(reader.read("world", "look", {"where": str(n)}) for n in range(10)))
-    wrote = await hub.executor([place.spec]).call(WRITE, "key")
+    wrote = await approving(hub, [place.spec]).call(WRITE, "key")
     assert [each.text for each in answers] == [f"nothing at {n}" for n in range(10)]
     assert wrote.text == "wrote Fête"
     # The scopes are the operator's, whatever the server says that it supports; the resource is in the server's words.
@@ -127,7 +127,7 @@ async def test_a_token_that_the_server_forgot_is_replaced_and_the_request_sent_a
     hub: McpHub, office: Office
 ) -> None:
     place = office.opens("forgets")
-    executor = hub.executor([place.spec])
+    executor = approving(hub, [place.spec])
     first = await executor.definition_digest("world", "write")
     assert first is not None
     assert await executor.definition_digest("world", "write") == first
@@ -139,7 +139,7 @@ async def test_a_call_that_is_turned_away_is_not_sent_again_but_the_next_request
     hub: McpHub, office: Office
 ) -> None:
     place = office.opens("no-calls")
-    executor = hub.executor([place.spec])
+    executor = approving(hub, [place.spec])
     assert await executor.definition_digest("world", "write") is not None
     with pytest.raises(CallNotSentError, match="answered HTTP 401"):
         await executor.call(WRITE, "key")
@@ -152,7 +152,7 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_refused(hub: McpHub,
     place = office.opens("brief")
     await hub.definitions([place.spec])
     before = len(place.asked)
-    await hub.executor([place.spec]).call(WRITE, "key")
+    await approving(hub, [place.spec]).call(WRITE, "key")
     assert len(place.asked) > before
     assert not [each for each in place.seen if "turned away" in each]
 
@@ -226,7 +226,7 @@ async def test_an_authorization_server_that_is_away_is_complained_of(
 
 async def test_a_token_that_fails_to_be_renewed_is_no_death_of_the_server(hub: McpHub, office: Office) -> None:
     place = office.opens("closes")
-    executor = hub.executor([place.spec])
+    executor = approving(hub, [place.spec])
     assert len(await hub.definitions([place.spec])) == 2
     refusal = r"needs a token, and .* refuses us one \(invalid_client\)"
     with pytest.raises(ToolServerError, match=refusal):
@@ -251,7 +251,7 @@ async def test_no_secret_and_no_token_is_in_any_log_or_in_what_a_server_is_calle
     caplog.set_level(logging.DEBUG)
     place = office.opens("forgets")
     await hub.definitions([place.spec])
-    await hub.executor([place.spec]).definition_digest("world", "write")
+    await approving(hub, [place.spec]).definition_digest("world", "write")
     await hub.aclose()
     assert caplog.text
     for canary in ("hunter2", "canary-token"):

@@ -10,7 +10,7 @@ import pytest
 from coordination.adapters.mcp_hub import McpHub
 from coordination.domain.canonical import canonical
 from coordination.domain.plan import PlannedCall
-from tests.servers.mcp_programs import stdio
+from tests.servers.mcp_programs import approving, stdio
 
 TRUSTED = replace(stdio("mcp_asking"), takes_its_defaults=True)
 
@@ -26,12 +26,12 @@ def question(form: str) -> PlannedCall:
 
 
 async def test_a_server_is_told_that_nobody_can_be_asked(hub: McpHub) -> None:
-    heard = await hub.executor([stdio("mcp_asking")]).call(question("all"), "key")
+    heard = await approving(hub, [stdio("mcp_asking")]).call(question("all"), "key")
     assert heard.text == "refused: Elicitation not supported"
 
 
 async def test_a_server_whose_defaults_the_operator_takes_gets_these_and_no_more(hub: McpHub) -> None:
-    executor = hub.executor([TRUSTED])
+    executor = approving(hub, [TRUSTED])
     heard = await executor.call(question("all"), "key")
     defaults = {"name": "Ada", "seats": 2, "days": ["mon"], "loud": False}
     assert heard.text == f"accept {json.dumps(defaults)}"

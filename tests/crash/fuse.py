@@ -129,6 +129,10 @@ class _FusedExecutor:
         self._fuse.at("before a definition is read again")
         return await self._executor.definition_digest(server, tool)
 
+    async def settings_digest(self, server: str) -> str:
+        self._fuse.at("before a server's settings are compared")
+        return await self._executor.settings_digest(server)
+
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
         self._fuse.at("before a call is sent")
         output = await self._executor.call(call, key)

@@ -6,9 +6,12 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from coordination.ports import ServerSpec
+from coordination.domain.plan import PlannedCall
+from coordination.errors import ToolServerError
+from coordination.ports import Executor, ServerSpec, ToolHub, ToolOutput
 from tests.servers.mcp_raw import Message, part
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +52,28 @@ def http(
         headers=tuple((headers or {}).items()),
         call_timeout=call_timeout,
     )
+
+
+class Approving:
+    """An executor to which calls come as people approved them: of the settings and definition that the server has now."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def definition_digest(self, server: str, tool: str) -> str | None:
+        return await self._executor.definition_digest(server, tool)
+
+    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        definition, settings = "", ""
+        with suppress(ToolServerError):
+            settings = await self._executor.settings_digest(call.server)
+            definition = await self._executor.definition_digest(call.server, call.tool) or ""
+        return await self._executor.call(replace(call, definition=definition, settings=settings), key)
+
+
+def approving(hub: ToolHub, specs: Sequence[ServerSpec]) -> Approving:
+    """The power to run calls that were approved a moment ago."""
+    return Approving(hub.executor(specs))
 
 
 @asynccontextmanager

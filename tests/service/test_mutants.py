@@ -16,6 +16,7 @@ PROTOCOL = "tests/service/test_deliberation.py"
 BALLOT = "tests/unit/test_ballot.py"
 APPROVAL = "tests/unit/test_approval.py"
 RULES = "tests/unit/test_run_rules.py"
+SETTINGS = "tests/threats/test_settings_changed_since_the_plan.py"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,13 @@ MUTANTS = [
         "    if definition != call.definition:\n",
         "    if definition == '':\n",
         (MACHINE, STORY),
+    ),
+    Mutant(
+        "a plan runs on a server whose settings changed",
+        "execution.py",
+        "            if await executor.settings_digest(call.server) != call.settings:\n",
+        "            if await executor.settings_digest(call.server) == '':\n",
+        (SETTINGS,),
     ),
     Mutant(
         "a lost answer is taken for a success",

@@ -350,6 +350,7 @@ async def test_a_result_that_comes_after_the_call_was_given_up_is_kept() -> None
 
     class Slow:
         definition_digest = office.world.definition_digest
+        settings_digest = office.world.settings_digest
 
         async def call(self, call: object, key: str) -> ToolOutput:
             reached.set()
@@ -379,6 +380,7 @@ async def test_a_program_that_is_told_to_stop_lets_the_call_under_way_end() -> N
 
     class Slow:
         definition_digest = office.world.definition_digest
+        settings_digest = office.world.settings_digest
 
         async def call(self, call: PlannedCall, key: str) -> ToolOutput:
             reached.set()
@@ -409,6 +411,7 @@ async def test_cancelling_during_execution_lets_the_call_under_way_end_and_skips
 
     class Slow:
         definition_digest = office.world.definition_digest
+        settings_digest = office.world.settings_digest
 
         async def call(self, call: object, key: str) -> ToolOutput:
             reached.set()
