@@ -194,7 +194,7 @@ def test_without_a_mistake_the_suite_notices_none(tmp_path: Path) -> None:
 def _copy(to: Path) -> None:
     """The code, and the tests that may be told to look at it."""
     shutil.copytree(ROOT / "coordination", to / "coordination", ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("service", "unit"):
+    for folder in ("service", "threats", "unit"):
         shutil.copytree(ROOT / "tests" / folder, to / "tests" / folder)
     for name in ("builders.py", "fake_log.py", "fakes.py", "conftest.py"):
         shutil.copy(ROOT / "tests" / name, to / "tests" / name)
