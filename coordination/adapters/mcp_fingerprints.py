@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from mcp.client.stdio import get_default_environment
 from coordination.adapters.mcp_http import proxy_of
 from coordination.ports import AUTH_ENTRY, ServerSpec
 
-_NO_COORDINATES = frozenset({"start_timeout", "call_timeout", "trusts_hints", "rotates"})
+_NO_COORDINATES = frozenset({"start_timeout", "call_timeout", "rotates"})
 """Fields of a spec that don't change where a call goes; any other, and any that is added, is under the fingerprint."""
 
 _INTERPRETER = re.compile(
@@ -45,6 +46,7 @@ _PACKAGE_FILES = (
     "requirements.txt",
     "Gemfile.lock",
 )
+_MAX_MODULES = 5_000
 _LEVELS = 3
 """How many folders, a program's own included, are searched upwards for the files of its package."""
 
@@ -185,12 +187,14 @@ class _Command:
         return _INTERPRETER.fullmatch(Path(self._spec.command).name.lower()) is not None
 
     def _module(self, name: str) -> Iterator[str]:
-        """The files of a Python module: where the interpreter looks first, as far as that can be told from outside."""
+        """The file of a Python module, or all of a package that is run: from where the interpreter finds it first."""
         below = name.replace(".", "/")
         for base in self._module_folders():
-            found = [base / f"{below}.py", base / below / "__init__.py", base / below / "__main__.py"]
-            if any(_is(path.is_file) for path in found):
-                yield from (str(path) for path in found if _is(path.is_file))
+            if _is((base / below / "__main__.py").is_file):
+                yield from map(str, islice(sorted((base / below).rglob("*.py")), _MAX_MODULES))
+                return
+            if _is((base / f"{below}.py").is_file):
+                yield str(base / f"{below}.py")
                 return
 
     def _module_folders(self) -> Iterator[Path]:

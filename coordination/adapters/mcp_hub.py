@@ -100,9 +100,7 @@ class McpHub:
         if self._is_closed:
             raise complaints.closing(spec)
         if spec not in self._connections:
-            self._connections[spec] = Connection(
-                spec, self._owners, self._patience, self._guard, self._fingerprints
-            )
+            self._connections[spec] = Connection(spec, self._owners, self._patience, self._guard, self._fingerprints)
         return self._connections[spec]
 
 

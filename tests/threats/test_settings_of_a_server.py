@@ -82,7 +82,7 @@ def test_only_what_was_named_may_rotate() -> None:
 
 
 def test_patience_is_no_setting_that_changes_where_a_call_goes() -> None:
-    assert digest(replace(REMOTE, call_timeout=1, start_timeout=1, trusts_hints=True)) == digest(REMOTE)
+    assert digest(replace(REMOTE, call_timeout=1, start_timeout=1)) == digest(REMOTE)
 
 
 def test_a_proxy_that_could_read_a_request_counts_and_one_that_could_not_does_not(
@@ -174,6 +174,25 @@ def test_a_module_is_found_where_python_finds_it(tmp_path: Path) -> None:
     )
     before = digest(spec)
     module.write_text("print(2)\n", encoding="utf-8")
+    assert digest(spec) != before
+
+
+def test_all_of_a_package_that_is_run_as_a_program_counts(tmp_path: Path) -> None:
+    """So our own tool servers are other ones after an upgrade."""
+    for name in ("__init__", "__main__", "tools/slack"):
+        module = tmp_path / "town" / f"{name}.py"
+        module.parent.mkdir(exist_ok=True)
+        module.write_text("print(1)\n", encoding="utf-8")
+    spec = ServerSpec(
+        name="world",
+        transport="stdio",
+        identity="{}",
+        command=sys.executable,
+        args=("-m", "town", "chat-tools"),
+        cwd=str(tmp_path),
+    )
+    before = digest(spec)
+    (tmp_path / "town" / "tools" / "slack.py").write_text("print(2)\n", encoding="utf-8")
     assert digest(spec) != before
 
 
