@@ -102,7 +102,7 @@ class Session:
 
     async def _ask_for_tools(self) -> Listing:
         found = passage.get() or Passage()
-        if self.is_over:
+        if self._gone.is_set():
             raise complaints.died(self._spec)
         try:
             with _under_way(found):

@@ -159,13 +159,13 @@ class SqlLog:
     async def install_key(self) -> bytes:
         """The key of this installation's fingerprints, 32 bytes; the first who asks makes it, once for all processes."""
         query = sa.select(installation.c.value).where(installation.c.name == "fingerprints")
-        key = await self._read(lambda connection: connection.execute(query).scalar_one_or_none())
-        if key is None:
+        found = await self._read(lambda connection: connection.execute(query).scalars().all())
+        if not found:
             row = {"name": "fingerprints", "value": secrets.token_hex(32)}
             statement = self._insert(installation).on_conflict_do_nothing()
             await self._writer.run(lambda connection: connection.execute(statement, row).close())
-            key = await self._read(lambda connection: connection.execute(query).scalar_one())
-        return bytes.fromhex(key)
+            found = await self._read(lambda connection: connection.execute(query).scalars().all())
+        return bytes.fromhex(found[0])
 
     def _head(self, connection: sa.Connection, run: str, expected: int) -> str:
         """The hash of event number `expected`, if that is the newest."""
