@@ -177,14 +177,14 @@ class Desk(Protocol):
         """Ask the same again, as a new run."""
         ...
 
-    async def config_names(self, place: Place, beginning: str) -> Sequence[str]:
-        """The configurations allowed here, for completion; at most 25."""
+    async def config_names(self, place: Place, beginning: str, *, by: Person | None = None) -> Sequence[str]:
+        """The configurations that a person, or else any member, may name here, for completion; at most 25."""
         ...
 
     async def admin(
         self, by: Person, place: Place, verb: str, *, name: str = "", scope: str = "", value: str = ""
     ) -> Said:
-        """`config-list|config-show|config-use|config-reset|config-check|approvers|limits|audit`; needs an administrator.
+        """`config-list|config-show|config-use|config-reset|config-check|config-allow|approvers|limits|audit`; needs an administrator.
 
         `scope` is `channel` or `server`; a change of config supersedes nothing that is already proposed.
         """

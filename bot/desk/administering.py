@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.cards import Card, Line, Moment, Span, Who
 from bot.desk.approvers import APPROVERS_KEY, Approvers, approvers_typed
-from bot.desk.configs import CONFIG_KEY, Chosen, ConfigShelf, told_without_folder, without_folder
+from bot.desk.configs import CONFIG_KEY, EVERY, MEMBERS_KEY, Chosen, ConfigShelf, told_without_folder, without_folder
 from bot.desk.limits import LIMITS_KEY, limits_in, limits_typed
 from bot.desk.refusing import refused
 from bot.desk.rules import rule_here
@@ -92,6 +92,7 @@ class Administering:
             "config-use": self._use,
             "config-reset": self._reset,
             "config-check": self._check,
+            "config-allow": self._allow,
             "approvers": self._approvers,
             "limits": self._limits,
             "audit": self._audit,
@@ -127,6 +128,23 @@ class Administering:
         await self.store.set(self._setting(order, CONFIG_KEY, order.name))
         key = "config.used_server" if not order.scope else "config.used_channel"
         return noted(self.words, self.words.line(key, name=Span(order.name, "bold")))
+
+    async def _allow(self, order: _Order) -> Card:
+        """What members may ask for by name, here; `reset` leaves that to the operator, and `none` to nobody."""
+        names = order.name.replace(",", " ").split()
+        if names == ["reset"]:
+            if not await self.store.reset(self._setting(order, MEMBERS_KEY, "")):
+                raise refused("nothing_set")
+        elif names:
+            listed = [] if names == ["none"] else names
+            for name in listed:
+                if name != EVERY:
+                    self.shelf.path(name, order.by.tenant)
+            await self.store.set(self._setting(order, MEMBERS_KEY, " ".join(dict.fromkeys(listed))))
+        set_here = await self.store.settings(order.by.tenant, order.place.channel)
+        opened = self.shelf.open_to_members(order.by.tenant, order.place.channel, set_here)
+        lines: list[Line] = [(Span(name, "bold"),) for name in opened]
+        return listing(self.words, self.words.line("config.open"), lines, empty=self.words.say("config.none"))
 
     async def _reset(self, order: _Order) -> Card:
         was_set = await self.store.reset(self._setting(order, CONFIG_KEY, ""))

@@ -108,7 +108,10 @@ def _checked(approvers: Approvers) -> Approvers:
 
 
 def narrowed(policy: Policy, approvers: Approvers) -> Policy:
-    """The rule of a plan: who was named replaces who the operator named; everything else only gets stricter."""
+    """The rule of a plan: who was named replaces who the operator named; everything else only gets stricter.
+
+    Where people or their number were set, plans of `auto` calls wait for them as well.
+    """
     names_somebody = bool(approvers.roles or approvers.users)
     return replace(
         policy,
@@ -116,6 +119,7 @@ def narrowed(policy: Policy, approvers: Approvers) -> Policy:
         users=approvers.users if names_somebody else policy.users,
         required=max(policy.required, approvers.required or 1),
         allow_requester=policy.allow_requester and approvers.allow_requester is not False,
+        binds_automatic=policy.binds_automatic or names_somebody or approvers.required is not None,
     )
 
 

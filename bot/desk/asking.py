@@ -52,15 +52,17 @@ class Asking:
     ) -> Said:
         """Start a run, and keep its card at the place. A follow-up keeps the configuration, unless another is asked for."""
         if not thread_of:
-            return await self._begin(by, place, prompt, config=config, once=once)
+            return await self._begin(by, place, prompt, config=config, is_asked=True, once=once)
         card = await self.store.card(thread_of, by.tenant)
         if card is None or card.channel != place.channel:
             raise RunNotFoundError(thread_of)
         state, authors = await self._state(thread_of, by.tenant)
         earlier = Exchange(prompt=state.request.prompt, outcome=outcome(state))
         history = (*state.request.history, earlier)[-MOST_EARLIER:]
-        config = config or self._still_there(state.request.config, by.tenant)
-        return await self._begin(by, place, prompt, config=config, history=history, authors=authors, once=once)
+        named, is_asked = config or state.request.config, bool(config)
+        return await self._begin(
+            by, place, prompt, config=named, is_asked=is_asked, history=history, authors=authors, once=once
+        )
 
     async def again(self, by: Person, place: Place, card: CardRecord, *, once: str = "") -> Said:
         """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
@@ -68,13 +70,21 @@ class Asking:
         request = state.request
         is_elsewhere = place.channel != card.channel and by.id != card.requester
         here = replace(place, channel=card.channel, thread=card.thread) if is_elsewhere else place
-        config = self._still_there(request.config, by.tenant)
         return await self._begin(
-            by, here, request.prompt, config=config, history=request.history, authors=authors, once=once
+            by, here, request.prompt, config=request.config, history=request.history, authors=authors, once=once
         )
 
-    def _still_there(self, config: str, tenant: str) -> str:
-        return config if config in self.shelf.names(tenant) else ""
+    def _chosen(
+        self, by: Person, place: Place, config: str, set_here: Mapping[tuple[str, str], Setting], *, is_asked: bool
+    ) -> Chosen:
+        """What a person asked for, if they may; what an earlier run had, if they still may; else what holds here."""
+        is_there = config in self.shelf.names(place.tenant)
+        opened = self.shelf.open_to_members(place.tenant, place.channel, set_here)
+        may_have = is_there and (by.is_admin or config in opened)
+        if is_asked and is_there and not may_have:
+            raise refused("not_open", name=config, names=", ".join(opened) or "-")
+        named = config if may_have or is_asked else ""
+        return self.shelf.chosen(place.tenant, place.channel, set_here, named)
 
     async def _begin(
         self,
@@ -84,13 +94,14 @@ class Asking:
         *,
         config: str,
         once: str,
+        is_asked: bool = False,
         history: tuple[Exchange, ...] = (),
         authors: Authors | None = None,
     ) -> Said:
         if by.tenant != place.tenant:
             raise refused("elsewhere")
         set_here = await self.store.settings(place.tenant, place.channel)
-        chosen = self.shelf.chosen(place.tenant, place.channel, set_here, config)
+        chosen = self._chosen(by, place, config, set_here, is_asked=is_asked)
         with told_without_folder(chosen.path):
             written = await asyncio.to_thread(read_text, chosen.path)
         text = with_approvers(written, approvers_here(place.channel, set_here))

@@ -3,20 +3,24 @@
 import os
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bot.desk.refusing import refused
-from coordination.errors import ConfigError
+from coordination.errors import ConfigError, RefusedError
 from coordination.ports.desk import Setting
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
 DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
+MEMBERS_VARIABLE = "MASSGEN_BOT_MEMBER_CONFIGS"
 CONFIG_KEY = "config"
+MEMBERS_KEY = "member-configs"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _ANY_TENANT = "*"
+EVERY = "*"
+"""In the place of a name: whatever the tenant may use."""
 
 Source: TypeAlias = Literal["asked", "channel", "server", "default"]
 
@@ -38,11 +42,13 @@ class ConfigShelf:
     Attributes:
         default: the name that holds where nothing was set; empty if there is none.
         allowed: the names that a tenant may use; a tenant that is not named may use those of `*`, or all.
+        members: likewise the names that a tenant's members may ask for, where no administrator said; else none.
     """
 
     folder: Path
     default: str = ""
     allowed: Mapping[str, frozenset[str]]
+    members: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def checked(self) -> "ConfigShelf":
         """The same, if there is something on it that could hold.
@@ -93,6 +99,23 @@ class ConfigShelf:
         if name not in self.names(tenant):
             raise refused("no_default")
         return Chosen(name=name, path=self.path(name, tenant), source="default")
+
+    def open_to_members(
+        self, tenant: str, channel: str, set_here: Mapping[tuple[str, str], Setting]
+    ) -> tuple[str, ...]:
+        """What somebody who administers nothing may ask for by name: the one that holds, and what was opened to them.
+
+        Whoever asks does not pick the rules: a lenient configuration is no way around a strict one.
+        """
+        setting = set_here.get((channel, MEMBERS_KEY)) or set_here.get(("", MEMBERS_KEY))
+        if setting is not None:
+            opened = frozenset(setting.value.split())
+        else:
+            opened = self.members.get(tenant, self.members.get(_ANY_TENANT, frozenset()))
+        held = ""
+        with suppress(RefusedError):
+            held = self.chosen(tenant, channel, set_here).name
+        return tuple(name for name in self.names(tenant) if name == held or name in opened or EVERY in opened)
 
     def _only(self, tenant: str) -> str:
         names = self.names(tenant)

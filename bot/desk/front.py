@@ -39,7 +39,7 @@ class FrontDesk:
         self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
     ) -> Said:
         """Start a run whose card will be kept at the place."""
-        work = self.asking.ask(by, place, prompt, config=config, thread_of=thread_of, once=once)
+        work = self.asking.ask(self._known(by), place, prompt, config=config, thread_of=thread_of, once=once)
         return await self._answered(work, by)
 
     async def press(
@@ -96,13 +96,18 @@ class FrontDesk:
 
         async def work() -> Said:
             card = await self.visibility.found(self._known(by), place, run)
-            return await self.asking.again(by, place, card, once=once)
+            return await self.asking.again(self._known(by), place, card, once=once)
 
         return await self._answered(work(), by)
 
-    async def config_names(self, place: Place, beginning: str) -> Sequence[str]:
-        """The configurations allowed here that begin so."""
-        names = self.asking.shelf.names(place.tenant)
+    async def config_names(self, place: Place, beginning: str, *, by: Person | None = None) -> Sequence[str]:
+        """The configurations that this person, or else any member, may name here, and that begin so."""
+        shelf = self.asking.shelf
+        if by is not None and self._known(by).is_admin:
+            names = shelf.names(place.tenant)
+        else:
+            set_here = await self.visibility.store.settings(place.tenant, place.channel)
+            names = shelf.open_to_members(place.tenant, place.channel, set_here)
         return [name for name in names if name.startswith(beginning.strip().lower())][:_COMPLETED]
 
     async def admin(

@@ -9,20 +9,20 @@ ADMINS_VARIABLE = "MASSGEN_BOT_ADMINS"
 THREADS_VARIABLE = "MASSGEN_BOT_THREADS"
 
 
-def allowed_configs(environ: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-    """Which tenants may use which configurations: `discord:123=ops,demo; slack:-:T1=ops; *=demo`. Nothing: all, all.
+def allowed_configs(environ: Mapping[str, str], variable: str = ALLOWED_VARIABLE) -> Mapping[str, frozenset[str]]:
+    """Which tenants may use which configurations: `discord:123=ops,demo; slack:-:T1=ops; *=demo`.
 
     Raises:
         ConfigError: it is written in another way.
     """
     allowed: dict[str, frozenset[str]] = {}
-    for part in environ.get(ALLOWED_VARIABLE, "").split(";"):
+    for part in environ.get(variable, "").split(";"):
         tenant, sign, names = (each.strip() for each in part.partition("="))
         if not part.strip():
             continue
         if not sign or not tenant or tenant in allowed:
             raise ConfigError(
-                [f"{ALLOWED_VARIABLE} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)"]
+                [f"{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)"]
             )
         allowed[tenant] = frozenset(name for name in names.replace(",", " ").split())
     return allowed

@@ -100,6 +100,13 @@ class ConfigCommands(app_commands.Group):
         """Forget it."""
         await self._admin.ask(interaction, "config-reset", scope=scope)
 
+    @app_commands.command(name="allow", description=told("discord.cmd.config_allow"))
+    @app_commands.describe(names=told("discord.cmd.names"), scope=told("discord.cmd.scope"))
+    @app_commands.choices(scope=_SCOPES)
+    async def allow(self, interaction: AnyInteraction, names: str = "", scope: str = "channel") -> None:
+        """Say which ones members may ask for by name."""
+        await self._admin.ask(interaction, "config-allow", name=names, scope=scope)
+
     @app_commands.command(name="check", description=told("discord.cmd.config_check"))
     @app_commands.describe(name=told("discord.cmd.name"))
     async def check(self, interaction: AnyInteraction, name: Name) -> None:

@@ -9,7 +9,7 @@ from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
 from bot.discord_app.command_words import told
 from bot.discord_app.desk_line import DeskLine
 from bot.discord_app.modals import ask_modal, typed
-from bot.discord_app.people import place_of
+from bot.discord_app.people import person_of, place_of
 from bot.discord_app.permissions import missing
 from bot.discord_app.replying import reply
 from bot.words import ENGLISH, Words
@@ -60,7 +60,8 @@ class Requests:
         """The configurations whose names begin so."""
         if interaction.guild_id is None:
             return []
-        names = await self._desk().config_names(place_of(interaction, interaction.guild_id), current)
+        by, place = person_of(interaction, interaction.guild_id), place_of(interaction, interaction.guild_id)
+        names = await self._desk().config_names(place, current, by=by)
         fitting = [name for name in names if limits.units(name) <= limits.CHOICE_TEXT]
         return [app_commands.Choice(name=name, value=name) for name in fitting[: limits.CHOICES]]
 

@@ -96,6 +96,8 @@ def admin_order_in(text: str) -> AdminOrder | None:
     if len(words) > 1 and words[-1].lower() in _SCOPES:
         scope = _SCOPES[words.pop().lower()]
     match words:
+        case ["config", "allow", *names]:
+            return AdminOrder(verb="config-allow", name=" ".join(names), scope=scope)
         case ["config", verb] if verb in _CONFIG_VERBS:
             return AdminOrder(verb=f"config-{verb}", scope=scope)
         case ["config", verb, name] if verb in _CONFIG_VERBS:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.desk.administering import Administering, Findings
 from bot.desk.asking import Asking
-from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
+from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigShelf
 from bot.desk.front import FrontDesk
 from bot.desk.helping import Helping
 from bot.desk.limits import operator_limits
@@ -104,6 +104,7 @@ class _Joiner:
             folder=configs_folder(self.environ.get(FOLDER_VARIABLE, "")),
             default=self.environ.get(DEFAULT_VARIABLE, ""),
             allowed=allowed_configs(self.environ),
+            members=allowed_configs(self.environ, MEMBERS_VARIABLE),
         ).checked()
         asking, looking = self._asking(shelf), self._looking(shelf)
         return FrontDesk(

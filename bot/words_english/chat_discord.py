@@ -55,6 +55,8 @@ DISCORD = {
     "discord.cmd.config_show": "The configuration that holds here, and where that is set.",
     "discord.cmd.config_use": "Set the configuration of this channel or of the whole server.",
     "discord.cmd.config_reset": "Forget what was set for this channel or for the whole server.",
+    "discord.cmd.config_allow": "Say which configurations members may ask for by name.",
+    "discord.cmd.names": "Names, or *, none or reset. Without any, shows what is allowed.",
     "discord.cmd.config_check": "Check a configuration and its tools.",
     "discord.cmd.name": "The configuration's name.",
     "discord.cmd.scope": "This channel, or the whole server.",

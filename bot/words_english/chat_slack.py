@@ -42,7 +42,7 @@ SLACK = {
     "slack.unexpected": "Something went wrong on my side; nothing more is known here. (ref {reference})",
     "slack.admin.usage": (
         "Say one of: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
-        "config check NAME · approvers [VALUE] · limits [VALUE] · audit"
+        "config allow NAMES [channel|server] · config check NAME · approvers [VALUE] · limits [VALUE] · audit"
     ),
     "slack.cancel.which": "Which run? Say: {command} cancel RUN",
     "slack.refused.channel": (

@@ -37,6 +37,7 @@ DESK = {
 
 ADMIN = {
     "config.list": "The configurations that may be used here",
+    "config.open": "Members may ask for these here",
     "config.none": "There are none: whoever runs this bot puts files into its folder of configurations.",
     "config.from_asked": "{name} was asked for.",
     "config.from_channel": "{name} holds here: it was set for this channel.",
@@ -74,6 +75,9 @@ ADMIN = {
 REFUSALS = {
     "refuse.elsewhere": "You can ask for something only in the server or workspace that you belong to.",
     "refuse.no_config": "There is no configuration {name} that may be used here.",
+    "refuse.not_open": (
+        "You can't choose {name} here, only: {names}. An administrator can open it with /massgen-admin config allow NAMES."
+    ),
     "refuse.no_default": (
         "No configuration is set here. An administrator chooses one with /massgen-admin config use NAME."
     ),

@@ -58,6 +58,8 @@ DISCORD = {
     "discord.cmd.config_show": "Die Konfiguration, die hier gilt, und wo das festgelegt ist.",
     "discord.cmd.config_use": "Die Konfiguration dieses Kanals oder des ganzen Servers festlegen.",
     "discord.cmd.config_reset": "Vergessen, was für diesen Kanal oder den ganzen Server festgelegt war.",
+    "discord.cmd.config_allow": "Festlegen, welche Konfigurationen Mitglieder beim Namen verlangen können.",
+    "discord.cmd.names": "Namen, oder *, none oder reset. Ohne alles: zeigen, was erlaubt ist.",
     "discord.cmd.config_check": "Eine Konfiguration und ihre Werkzeuge prüfen.",
     "discord.cmd.name": "Der Name der Konfiguration.",
     "discord.cmd.scope": "Dieser Kanal oder der ganze Server.",

@@ -47,7 +47,7 @@ SLACK = {
     "slack.unexpected": "Bei mir ist etwas schiefgegangen; mehr ist hier nicht bekannt. (Ref {reference})",
     "slack.admin.usage": (
         "Sag eines davon: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
-        "config check NAME · approvers [WERT] · limits [WERT] · audit"
+        "config allow NAMEN [channel|server] · config check NAME · approvers [WERT] · limits [WERT] · audit"
     ),
     "slack.cancel.which": "Welchen Lauf? Sag: {command} cancel LAUF",
     "slack.refused.channel": (

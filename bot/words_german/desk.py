@@ -41,6 +41,7 @@ DESK = {
 
 ADMIN = {
     "config.list": "Die Konfigurationen, die hier erlaubt sind",
+    "config.open": "Diese können Mitglieder hier verlangen",
     "config.none": "Es gibt keine: Wer diesen Bot betreibt, legt Dateien in seinen Ordner für Konfigurationen.",
     "config.from_asked": "Nach {name} wurde gefragt.",
     "config.from_channel": "Hier gilt {name}: Das wurde für diesen Kanal festgelegt.",
@@ -78,6 +79,10 @@ ADMIN = {
 REFUSALS = {
     "refuse.elsewhere": "Du kannst nur auf dem Server oder in dem Workspace etwas verlangen, zu dem du gehörst.",
     "refuse.no_config": "Eine Konfiguration {name}, die hier erlaubt ist, gibt es nicht.",
+    "refuse.not_open": (
+        "{name} kannst du hier nicht wählen, nur: {names}. Wer hier verwaltet, gibt sie mit /massgen-admin config allow "
+        "NAMEN frei."
+    ),
     "refuse.no_default": (
         "Hier ist keine Konfiguration festgelegt. Wer hier verwaltet, wählt eine mit /massgen-admin config use NAME."
     ),

@@ -82,6 +82,7 @@ class Policy:
         allow_author: whether others who shaped the plan may be.
         expires_after: seconds from proposal to expiry.
         allow_external: whether guests, bots and people of other organizations may decide like members.
+        binds_automatic: whether it holds for plans of `auto` calls alone, too; else they need nobody.
     """
 
     roles: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class Policy:
     expires_after: int = 86_400
     allow_author: bool = False
     allow_external: bool = False
+    binds_automatic: bool = False
 
     def names(self, person: Person) -> bool:
         """Whether the person is an approver, self-approval aside."""
@@ -117,6 +119,8 @@ class Policy:
             fields["allow_author"] = True
         if self.allow_external:
             fields["allow_external"] = True
+        if self.binds_automatic:
+            fields["binds_automatic"] = True
         return fields
 
 

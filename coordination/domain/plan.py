@@ -89,8 +89,8 @@ class Plan:
 
     @property
     def is_automatic(self) -> bool:
-        """Whether every call is one that the operator's rules let run without asking."""
-        return all(call.is_automatic for call in self.calls)
+        """Whether every call is one that the operator's rules let run without asking, and nobody said otherwise."""
+        return not self.policy.binds_automatic and all(call.is_automatic for call in self.calls)
 
 
 def short(digest_: str) -> str:

@@ -87,7 +87,7 @@ class NoteDesk:
     async def retry(self, by: Person, place: Place, run: str, *, once: str = "") -> Said:
         return await self._note(by, place, "retry", run, once=once)
 
-    async def config_names(self, place: Place, beginning: str) -> Sequence[str]:
+    async def config_names(self, place: Place, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return [name for name in ("ops", "ops-default", "demo") if name.startswith(beginning)]
 
     async def admin(

@@ -124,7 +124,7 @@ class SmallDesk:
         await self._note("retry", by, place, run)
         return Said()
 
-    async def config_names(self, place: Place, beginning: str) -> Sequence[str]:
+    async def config_names(self, place: Place, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return []
 
     async def admin(

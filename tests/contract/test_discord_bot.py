@@ -130,6 +130,7 @@ async def test_commands_about_runs(
         ("config show", {}, ("config-show", "", {"scope": "", "value": ""})),
         ("config use", {"name": "ops"}, ("config-use", "ops", {"scope": "channel", "value": ""})),
         ("config reset", {"scope": "server"}, ("config-reset", "", {"scope": "server", "value": ""})),
+        ("config allow", {"names": "ops demo"}, ("config-allow", "ops demo", {"scope": "channel", "value": ""})),
         ("config check", {"name": "ops"}, ("config-check", "ops", {"scope": "", "value": ""})),
         ("approvers", {"value": "@ops"}, ("approvers", "", {"scope": "", "value": "@ops"})),
         ("limits", {}, ("limits", "", {"scope": "", "value": ""})),

@@ -92,6 +92,7 @@ class Stage:
             "SLACK_API_URL": f"{self.server.address}/api/",
             "MASSGEN_BOT_CONFIGS": str(self.folder / "configs"),
             "MASSGEN_BOT_CONFIG": "ops",
+            "MASSGEN_BOT_MEMBER_CONFIGS": "*=*",
             "MASSGEN_BOT_STATE": str(self.folder),
             "MASSGEN_BOT_PYTHON": sys.executable,
             "MASSGEN_BOT_DEMO_PACE": "1",

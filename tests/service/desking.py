@@ -37,6 +37,9 @@ from tests.fakes import FakeClock, FakeHub, IdleEngine, MemoryLog, World
 GENERAL = Place(surface="discord", tenant="here", channel="general")
 RANDOM = Place(surface="discord", tenant="here", channel="random")
 ELSEWHERE = Place(surface="discord", tenant="elsewhere", channel="general")
+EVERYTHING = {"*": frozenset({"*"})}
+"""Every member may ask for every configuration."""
+
 ADMIN = Person(tenant="here", id="u-admin", name="ada", is_admin=True)
 NAMED_ADMIN = Person(tenant="here", id="u-named", name="nan")
 
@@ -79,6 +82,7 @@ class FrontOffice:
         *,
         default: str = "team",
         allowed: Mapping[str, frozenset[str]] | None = None,
+        members: Mapping[str, frozenset[str]] | None = None,
         limits: Limits = Limits(at_once=10, waiting=100, hourly=30, each=10),  # noqa: B008 - it is frozen
         words: Words = ENGLISH,
     ) -> None:
@@ -100,7 +104,9 @@ class FrontOffice:
         )
         self.hub = FakeHub(self.world)
         self.worker = Worker(self.log, self.hub, clock=self.clock, new_id=lambda: next(names), configure=configure)
-        self.shelf = ConfigShelf(folder=folder, default=default, allowed=allowed or {})
+        self.shelf = ConfigShelf(
+            folder=folder, default=default, allowed=allowed or {}, members=EVERYTHING if members is None else members
+        )
         visibility = Visibility(log=self.log, store=self.store)
         asking = Asking(
             store=self.store,

@@ -26,6 +26,7 @@ ORDERS = [
     ("config-use", "team", ""),
     ("config-reset", "", ""),
     ("config-check", "team", ""),
+    ("config-allow", "team", ""),
     ("approvers", "", "@mallory requester=yes"),
     ("approvers", "", "reset"),
     ("limits", "", "hourly=1"),
@@ -91,7 +92,9 @@ async def test_whom_an_administrator_names_decides_instead_of_whom_the_configura
     assert "approval by 77, night shift, 42" in said
     assert "2 approvals at least" in said
     run = await office.ask()
-    assert await office.policy(run) == Policy(roles=("77", "night shift"), users=("42",), required=2)
+    assert await office.policy(run) == Policy(
+        roles=("77", "night shift"), users=("42",), required=2, binds_automatic=True
+    )
     ids = await office.shown(run)
     assert "Only 77, night shift, 42 can decide" in texts(await office.press(ALICE, ids[Verb.APPROVE]))
     night = Person(tenant="here", id="u-n", name="n", roles=("night shift",))
@@ -104,14 +107,14 @@ async def test_whom_an_administrator_names_decides_instead_of_whom_the_configura
 async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channels_alone(office: FrontOffice) -> None:
     await office.admin("approvers", value="@leads", scope="server")
     await office.admin("approvers", value="required=3")
-    assert await office.policy(await office.ask()) == Policy(roles=("ops",), required=3)
-    assert await office.policy(await office.ask(place=RANDOM)) == Policy(roles=("leads",))
+    assert await office.policy(await office.ask()) == Policy(roles=("ops",), required=3, binds_automatic=True)
+    assert await office.policy(await office.ask(place=RANDOM)) == Policy(roles=("leads",), binds_automatic=True)
     assert "leads" in texts(await office.admin("approvers", place=RANDOM))
     assert "3 of" in texts(await office.admin("approvers"))
     assert "3 of" in texts(await office.admin("config-show"))
     assert "3 of" in texts(await office.desk.help(MALLORY, GENERAL))
     await office.admin("approvers", value="reset")
-    assert await office.policy(await office.ask()) == Policy(roles=("leads",))
+    assert await office.policy(await office.ask()) == Policy(roles=("leads",), binds_automatic=True)
     await office.admin("approvers", value="reset", scope="server")
     assert await office.policy(await office.ask()) == Policy(roles=("ops",))
     assert "nothing to forget" in texts(await office.admin("approvers", value="reset"))
@@ -124,7 +127,7 @@ async def test_what_the_configuration_demands_is_never_loosened(office: FrontOff
     )
     await office.admin("approvers", value="required=1 requester=yes @leads")
     run = await office.ask()
-    assert await office.policy(run) == Policy(roles=("leads",), required=2, expires_after=7200)
+    assert await office.policy(run) == Policy(roles=("leads",), required=2, expires_after=7200, binds_automatic=True)
     before = office.snapshot()
     ids = await office.shown(run)
     said = await office.press(replace(REQUESTER, roles=("leads",)), ids[Verb.APPROVE])
@@ -163,7 +166,7 @@ async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(office:
     assert await office.policy(run) == Policy(roles=("ops",))
     again = (await office.desk.retry(REQUESTER, GENERAL, run)).run
     await office.work()
-    assert await office.policy(again) == Policy(roles=("leads",))
+    assert await office.policy(again) == Policy(roles=("leads",), binds_automatic=True)
 
 
 async def test_the_rule_is_in_the_runs_own_copy_of_its_configuration_and_the_audit_proves_it(

@@ -1,0 +1,110 @@
+"""Threat: somebody without a role asks under a lenient configuration, whose `auto` calls need nobody.
+
+Over both chats' real adapters, with the real desk, database and tool servers behind them.
+"""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.builders import MALLORY
+from tests.e2e import discord_stage, slack_stage
+from tests.servers.discord_people import told
+from tests.service.desking import ADMIN, GENERAL, TEAM, FrontOffice, texts
+
+CLOSED = {"MASSGEN_BOT_MEMBER_CONFIGS": ""}
+
+
+@pytest.fixture
+async def discord(tmp_path: Path) -> AsyncGenerator[discord_stage.Stage]:
+    async with discord_stage.a_stage(tmp_path) as stage:
+        lenient(tmp_path)
+        yield stage
+
+
+@pytest.fixture
+async def slack(tmp_path: Path) -> AsyncGenerator[slack_stage.Stage]:
+    async with slack_stage.a_stage(tmp_path) as stage:
+        lenient(tmp_path)
+        yield stage
+
+
+def lenient(folder: Path) -> None:
+    """`ops`, but for its rules: what it writes needs nobody."""
+    ops = (folder / "configs" / "ops.yaml").read_text(encoding="utf-8")
+    text = ops.replace("effect: read}]", 'effect: read}, {match: "world.write", effect: auto}]')
+    assert "auto" in text
+    (folder / "configs" / "lenient.yaml").write_text(text, encoding="utf-8")
+
+
+async def test_on_discord_a_member_can_not_name_a_lenient_configuration(discord: discord_stage.Stage) -> None:
+    async with discord.bot(**CLOSED):
+        assert await discord.mallory.completes("massgen", "config", "") == ["ops"]
+        used = await discord.mallory.types("massgen", prompt="Write.", config="lenient")
+        assert "can't choose lenient here, only: ops" in await told(discord.server, used)
+        assert "lenient" in await discord.ada.completes("massgen", "config", "l")
+    assert discord.writes() == []
+
+
+async def test_on_discord_approvers_that_an_administrator_set_are_asked_about_automatic_calls(
+    discord: discord_stage.Stage,
+) -> None:
+    async with discord.bot(MASSGEN_BOT_CONFIG="lenient"):
+        assert "approval by" in await discord.admin("approvers", value=f"<@{discord.bob.id}>")
+        card = await discord.planned()
+        assert discord.writes() == []
+        await discord.bob.clicks(card, "Approve")
+        await discord.ends(card, "Done")
+    assert len(discord.writes()) == 2
+
+
+async def test_on_slack_a_member_can_not_name_a_lenient_configuration_until_it_is_opened(
+    slack: slack_stage.Stage,
+) -> None:
+    async with slack.bot(**CLOSED):
+        before = len(slack.server.whispers)
+        await slack.somebody("mallory").command("--config lenient Write.")
+        said = await slack.whispered(before + 1)
+        assert "can't choose lenient here, only: ops" in said
+        assert "administrators" in await slack.admin("config allow lenient", who="mallory")
+        assert "lenient" in await slack.admin("config allow lenient, two workspace")
+        await slack.ends(await slack.asks("Write.", "lenient", who="mallory"), "Done")
+    assert len(slack.writes()) == 2
+
+
+async def test_on_slack_approvers_that_an_administrator_set_are_asked_about_automatic_calls(
+    slack: slack_stage.Stage,
+) -> None:
+    async with slack.bot(MASSGEN_BOT_CONFIG="lenient"):
+        assert "2" in await slack.admin("approvers required=2")
+        await slack.planned()
+    assert slack.writes() == []
+
+
+async def test_a_follow_up_and_ask_again_are_no_way_back_to_a_configuration_that_is_closed(tmp_path: Path) -> None:
+    """What an administrator asked for under another configuration is not there for whoever presses *Ask again*."""
+    office = FrontOffice(tmp_path, members={})
+    office.write("lenient", TEAM)
+    asked = await office.desk.ask(ADMIN, GENERAL, "Post.", config="lenient")
+    await office.work()
+    for said in (
+        await office.desk.retry(MALLORY, GENERAL, asked.run),
+        await office.desk.ask(MALLORY, GENERAL, "And now?", thread_of=asked.run),
+    ):
+        assert (await office.people.state(said.run)).request.config == "team"
+    refused = await office.desk.ask(MALLORY, GENERAL, "Post.", config="lenient", thread_of=asked.run)
+    assert "can't choose lenient" in texts(refused)
+
+
+async def test_an_administrator_says_what_members_may_name_and_takes_it_back(tmp_path: Path) -> None:
+    office = FrontOffice(tmp_path, members={})
+    office.write("lenient")
+    assert "team\nlenient" not in texts(await office.admin("config-allow"))
+    assert "lenient" in texts(await office.admin("config-allow", name="lenient"))
+    assert list(await office.desk.config_names(GENERAL, "")) == ["lenient", "team"]
+    assert "no configuration nope" in texts(await office.admin("config-allow", name="nope"))
+    assert "lenient" in texts(await office.admin("config-allow", name="*"))
+    assert "lenient" not in texts(await office.admin("config-allow", name="none"))
+    assert "lenient" not in texts(await office.admin("config-allow", name="reset"))
+    assert "nothing to forget" in texts(await office.admin("config-allow", name="reset"))
