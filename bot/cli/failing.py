@@ -11,11 +11,13 @@ from logging.handlers import RotatingFileHandler
 from typing import ParamSpec, cast
 
 import typer
+from typing_extensions import override
 
 from bot.cli.language import words_here
 from bot.console_app.exits import Exit
 from bot.places import made, state_folder
 from bot.presenter.notices import notice_for
+from coordination.adapters.redaction import EVERYTHING, without_addresses_secrets
 from coordination.errors import ConfigError, CoordinationError, RefusedError, RunNotFoundError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -58,8 +60,21 @@ def keep_logs(environ: "dict[str, str]", *, is_verbose: bool) -> None:
     else:
         handler = _log_file(environ)
         root.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root.addHandler(handler)
+
+
+class _Discreet(logging.Formatter):
+    """Writes no secret that we know, nothing that logs in at an address, and nothing that steers a terminal."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """One entry, which may have several lines."""
+        text = without_addresses_secrets(EVERYTHING.text(super().format(record)))
+        return "".join(
+            sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape", "backslashreplace").decode()
+            for sign in text
+        )
 
 
 def _log_file(environ: "dict[str, str]") -> logging.Handler:

@@ -12,6 +12,7 @@ from coordination.adapters.extras import Extra, require_extra
 from coordination.adapters.fallback import FallbackModel
 from coordination.adapters.lanes import Lanes, Throttle
 from coordination.adapters.metered import MeteredModel
+from coordination.adapters.redaction import EVERYTHING
 from coordination.errors import ConfigError
 from coordination.ports import Clock, Model, Usage
 from coordination.settings import AgentSettings, BackendSettings, Family
@@ -111,6 +112,7 @@ class Models:
         model = self._builder(backend.provider.family).build(agent, backend)
         if backend.provider.family == "scripted":
             return model
+        EVERYTHING.learn(key_of(backend))  # a provider's failure may repeat it, and its library logs that
         lane = self._lanes.lane(base_url=backend.base_url, key=key_of(backend))
         return MeteredModel(model, lane=lane, throttle=throttle, price=self._pricing.price_of(backend))
 

@@ -19,6 +19,7 @@ from coordination.adapters.mcp_passage import Passage, passage
 from coordination.adapters.mcp_questions import its_own_defaults
 from coordination.adapters.mcp_session import Session
 from coordination.adapters.mcp_stdio import StderrLog, stdio_transport
+from coordination.adapters.redaction import redactor_of
 from coordination.errors import ToolServerError
 from coordination.ports import ServerSpec
 
@@ -73,6 +74,7 @@ class Connection:
         self._owners = owners
         self._patience = patience
         self._guard = guard
+        self._redactor = redactor_of(spec)
         self._starting: _Starting | None = None
         self._owner: asyncio.Task[None] | None = None
         self._alive: dict[asyncio.Task[None], Session | None] = {}
@@ -204,7 +206,7 @@ class Connection:
             # Without one the SDK tells the server that it can't ask, and refuses if it does.
             elicitation_callback=its_own_defaults(self._spec.name) if self._spec.takes_its_defaults else None,
         )
-        session = Session(self._spec, client, gone, fingerprint)
+        session = Session(self._spec, client, gone, fingerprint, self._redactor)
         try:
             await stack.enter_async_context(client)
             await session.listing(fresh=True)
@@ -216,7 +218,7 @@ class Connection:
 
     def _transport(self, tell_gone: Callable[[], None], stderr: StderrLog) -> Transport:
         if self._spec.transport == "http":
-            return http_transport(self._spec, tell_gone)
+            return http_transport(self._spec, tell_gone, self._redactor)
         return stdio_transport(self._spec, tell_gone, stderr, self._guard)
 
 

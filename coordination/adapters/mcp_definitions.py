@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from mcp import Client, MCPError
 from mcp.types import METHOD_NOT_FOUND, Tool
 
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_fingerprints import Fingerprint
-from coordination.domain.canonical import Json, canonical, digest
+from coordination.adapters.redaction import Redactor
+from coordination.domain.canonical import Json, JsonObject, canonical, digest
 from coordination.errors import InvalidJsonError
 from coordination.ports import ServerSpec, ToolDefinition
 
@@ -25,8 +27,8 @@ class Listing:
     tools: Mapping[str, ToolDefinition]
 
 
-async def list_tools(spec: ServerSpec, client: Client, fingerprint: Fingerprint) -> Listing:
-    """Every page, asked of the server itself and never of a cache.
+async def list_tools(spec: ServerSpec, client: Client, fingerprint: Fingerprint, redactor: Redactor) -> Listing:
+    """Every page, asked of the server itself and never of a cache; what models and people get of it has no secret of ours.
 
     Raises:
         ToolServerError: the list has no end, is too long, names a tool twice, or is not JSON.
@@ -46,8 +48,8 @@ async def list_tools(spec: ServerSpec, client: Client, fingerprint: Fingerprint)
             break
         for tool in page.tools:
             if tool.name in tools:
-                raise complaints.twice_the_same(spec, tool.name)
-            tools[tool.name] = _definition(spec, client, tool, fingerprint)
+                raise complaints.twice_the_same(spec, redactor.text(tool.name))
+            tools[tool.name] = _definition(spec, client, tool, fingerprint, redactor)
         if len(tools) > MAX_TOOLS:
             raise complaints.too_many_tools(spec, MAX_TOOLS)
         if cursor is None:
@@ -56,17 +58,19 @@ async def list_tools(spec: ServerSpec, client: Client, fingerprint: Fingerprint)
     raise complaints.endless_list(spec)
 
 
-def _definition(spec: ServerSpec, client: Client, tool: Tool, fingerprint: Fingerprint) -> ToolDefinition:
+def _definition(
+    spec: ServerSpec, client: Client, tool: Tool, fingerprint: Fingerprint, redactor: Redactor
+) -> ToolDefinition:
     hints = tool.annotations
     try:
         text = canonical(_pinned(spec, client, tool))
     except InvalidJsonError:
-        raise complaints.bad_definition(spec, tool.name) from None
+        raise complaints.bad_definition(spec, redactor.text(tool.name)) from None
     return ToolDefinition(
         server=spec.name,
         tool=tool.name,
-        description=tool.description or "",
-        input_schema=tool.input_schema,
+        description=redactor.text(tool.description or ""),
+        input_schema=cast("JsonObject", redactor.json(tool.input_schema)),
         digest=digest("tool", text),
         says_read_only=hints is not None and hints.read_only_hint is True,
         says_destructive=hints is not None and hints.destructive_hint is True,

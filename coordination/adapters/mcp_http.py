@@ -12,6 +12,7 @@ from mcp.types import CONNECTION_CLOSED, JSONRPCError, jsonrpc_message_adapter
 from typing_extensions import override
 
 from coordination.adapters.mcp_passage import GuardedWriteStream, Passage, WatchedReadStream, passage
+from coordination.adapters.redaction import Redactor
 from coordination.ports import ServerSpec
 
 MAX_ANSWER = 32_000_000
@@ -26,10 +27,12 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 
 
 @asynccontextmanager
-async def http_transport(spec: ServerSpec, tell_gone: Callable[[], None]) -> AsyncGenerator[TransportStreams]:
-    """The streams of one session. `tell_gone` is called once the session can't be used any more."""
+async def http_transport(
+    spec: ServerSpec, tell_gone: Callable[[], None], redactor: Redactor
+) -> AsyncGenerator[TransportStreams]:
+    """The streams of one session. `tell_gone` is called once it can't be used any more; `redactor` learns its tokens."""
     async with (
-        _carrier(spec) as carrier,
+        _carrier(spec, redactor) as carrier,
         httpx2.AsyncClient(
             headers=dict(spec.headers),
             # How long a call may take is the call's own matter: a server may be silent while it works.
@@ -42,7 +45,7 @@ async def http_transport(spec: ServerSpec, tell_gone: Callable[[], None]) -> Asy
 
 
 @asynccontextmanager
-async def _carrier(spec: ServerSpec) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
+async def _carrier(spec: ServerSpec, redactor: Redactor) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
     """What takes a request to the server, with a token if the server wants one."""
     plain = httpx2.AsyncHTTPTransport(proxy=proxy_of(spec.url))
     if spec.auth is None:
@@ -50,7 +53,7 @@ async def _carrier(spec: ServerSpec) -> AsyncGenerator[httpx2.AsyncBaseTransport
         return
     from coordination.adapters.mcp_tokens import authorized  # noqa: PLC0415  # few servers need OAuth, slow to load
 
-    async with authorized(plain, spec.url, spec.auth) as carrier:
+    async with authorized(plain, spec.url, spec.auth, redactor) as carrier:
         yield carrier
 
 

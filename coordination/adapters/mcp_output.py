@@ -15,25 +15,30 @@ from mcp.types import (
     TextResourceContents,
 )
 
+from coordination.adapters.redaction import Redactor
 from coordination.ports import ToolOutput
 
 MAX_TEXT = 200_000
 """Characters of an answer that go beyond this module."""
 
+_LONGEST_SECRET = 20_000
 
-def output(result: CallToolResult) -> ToolOutput:
-    """The text of an answer; what is not text is named in brackets, with its size."""
+
+def output(result: CallToolResult, redactor: Redactor) -> ToolOutput:
+    """The text of an answer, without our secrets; what is not text is named in brackets, with its size."""
     blocks = list(_texts(result.content))
     if result.structured_content is not None and not any(isinstance(each, TextContent) for each in result.content):
         blocks.append(json.dumps(result.structured_content, ensure_ascii=False))
-    return ToolOutput(text=capped("\n".join(blocks)), is_error=bool(result.is_error))
+    return ToolOutput(text=capped("\n".join(blocks), redactor), is_error=bool(result.is_error))
 
 
-def capped(text: str) -> str:
-    """At most MAX_TEXT characters, and how many are missing."""
+def capped(text: str, redactor: Redactor) -> str:
+    """At most MAX_TEXT characters, and how many are missing; without our secrets."""
     if len(text) <= MAX_TEXT:
-        return text
-    return f"{text[:MAX_TEXT]}\n[{len(text) - MAX_TEXT} more characters were left out]"
+        return redactor.text(text)
+    # A secret at the cut must be whole to be found.
+    kept = redactor.text(text[: MAX_TEXT + _LONGEST_SECRET])[:MAX_TEXT]
+    return f"{kept}\n[{len(text) - MAX_TEXT} more characters were left out]"
 
 
 def _texts(blocks: list[ContentBlock]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from coordination.adapters.mcp_definitions import Listing, list_tools
 from coordination.adapters.mcp_fingerprints import Fingerprint
 from coordination.adapters.mcp_output import capped, output
 from coordination.adapters.mcp_passage import Passage, passage
+from coordination.adapters.redaction import Redactor
 from coordination.domain.canonical import parse
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 
@@ -44,13 +45,16 @@ _NO_ANSWER = {
 class Session:
     """A connected server. `is_over` once it is gone; then every request fails, and a new session is needed."""
 
-    def __init__(self, spec: ServerSpec, client: Client, gone: asyncio.Event, fingerprint: Fingerprint) -> None:
+    def __init__(
+        self, spec: ServerSpec, client: Client, gone: asyncio.Event, fingerprint: Fingerprint, redactor: Redactor
+    ) -> None:
         """`fingerprint` is that of the settings which the server was started with."""
         self.fingerprint = fingerprint
         self.is_retired = False
         self._spec = spec
         self._client = client
         self._gone = gone
+        self._redactor = redactor
         self._listing: Listing | None = None
         self._changes = 0
         self._busy = 0
@@ -107,7 +111,7 @@ class Session:
         try:
             with _under_way(found):
                 async with asyncio.timeout(self._spec.call_timeout):
-                    return await list_tools(self._spec, self._client, self.fingerprint)
+                    return await list_tools(self._spec, self._client, self.fingerprint, self._redactor)
         except TimeoutError:
             raise complaints.unanswered(self._spec) from None
         except (MCPError, ValidationError) as error:
@@ -149,7 +153,7 @@ class Session:
                 raise self._failure(found, _MALFORMED) from error
         if isinstance(result, InputRequiredResult):
             raise self._failure(found, "asked for more input in place of an answer, and is never given any")
-        return output(result)
+        return output(result, self._redactor)
 
     def _refusal(self, error: MCPError, found: Passage) -> ToolOutput:
         """The server's own answer that it failed, unless the error stands for an answer that never came."""
@@ -157,7 +161,7 @@ class Session:
             raise self._failure(found, _MALFORMED) from error
         if found.refusal is not None or found.loss is not None or error.code in _NO_ANSWER:
             raise self._failure(found, _NO_ANSWER.get(error.code, _MALFORMED)) from error
-        return ToolOutput(text=capped(error.message), is_error=True)
+        return ToolOutput(text=capped(error.message, self._redactor), is_error=True)
 
     def _failure(self, found: Passage, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
         if not found.was_sent:

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from typing_extensions import override
 
 from coordination.adapters.mcp_child import Guard, command_line, end_group, kill_group, let_go
 from coordination.adapters.mcp_passage import GuardedWriteStream, Passage, WatchedReadStream, passage
+from coordination.adapters.redaction import redactor_of
 from coordination.ports import ServerSpec
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,6 @@ _FRAME = 4_096
 
 _LONGEST_LINE = 4_000
 _LAST_LINES = 20
-_SHORTEST_SECRET = 4
 
 _ID_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
 _ID_LAST = re.compile(rb'[,}\]"]\s*,?\s*"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$')
@@ -318,7 +318,7 @@ class StderrLog(asyncio.Protocol):
     def __init__(self, spec: ServerSpec) -> None:
         self.on_flood: Callable[[str], None] | None = None
         self._server = spec.name
-        self._secrets = _secrets(spec)
+        self._redactor = redactor_of(spec)
         self._rest = b""
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._allowance = Allowance()
@@ -346,9 +346,7 @@ class StderrLog(asyncio.Protocol):
 
     def _note(self, line: bytes) -> None:
         text = line[:_LONGEST_LINE].decode(errors="replace").rstrip()
-        for secret in self._secrets:
-            text = text.replace(secret, "[secret]")
-        text = visible(text)
+        text = visible(self._redactor.text(text))
         self._last.append(text)
         log.debug("%s: %s", self._server, text, extra={"server": self._server})
 
@@ -363,15 +361,3 @@ def visible(text: str) -> str:
     return "".join(
         sign if sign.isprintable() or sign == "\t" else sign.encode("unicode_escape").decode() for sign in text
     )
-
-
-def _secrets(spec: ServerSpec) -> list[str]:
-    """What must not appear in a log: the values of the environment, and arguments that the operator did not spell out."""
-    values = [value for _, value in spec.env]
-    values += [argument for argument in spec.args if argument not in spec.identity]
-    return sorted({part for part in _lines(values) if len(part) >= _SHORTEST_SECRET}, key=len, reverse=True)
-
-
-def _lines(values: Iterable[str]) -> Iterable[str]:
-    """Logs are read line by line, and so is a key of several lines."""
-    return (line.strip() for value in values for line in value.splitlines())

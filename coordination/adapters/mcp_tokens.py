@@ -12,6 +12,7 @@ from typing_extensions import override
 from coordination.adapters.mcp_http import stand_in
 from coordination.adapters.mcp_oauth import NoTokenError, ask_for_token
 from coordination.adapters.mcp_passage import CALL, Passage, passage
+from coordination.adapters.redaction import EVERYTHING, Redactor
 from coordination.ports import ClientCredentials
 
 _TIMES = httpx2.Timeout(10.0)
@@ -22,11 +23,11 @@ _MARGIN = 30.0
 
 @asynccontextmanager
 async def authorized(
-    inner: httpx2.AsyncBaseTransport, server_url: str, credentials: ClientCredentials
+    inner: httpx2.AsyncBaseTransport, server_url: str, credentials: ClientCredentials, redactor: Redactor
 ) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
     """A transport that sends all requests with tokens, and asks for these by a client of its own."""
     async with httpx2.AsyncClient(timeout=_TIMES) as client:
-        yield _Authorized(inner, _Purse(client, server_url, credentials))
+        yield _Authorized(inner, _Purse(client, server_url, credentials, redactor))
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,13 @@ class _Message(BaseModel):
 class _Purse:
     """Holds the one token that is in use, in memory only. All who find none share the wait for it."""
 
-    def __init__(self, client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials, redactor: Redactor
+    ) -> None:
         self._client = client
         self._server_url = server_url
         self._credentials = credentials
+        self._redactor = redactor
         self._token: _Token | None = None
         self._lock = asyncio.Lock()
 
@@ -70,6 +74,8 @@ class _Purse:
 
     async def _new(self, now: float) -> _Token:
         granted = await ask_for_token(self._client, self._server_url, self._credentials)
+        self._redactor.learn(granted.access_token)
+        EVERYTHING.learn(granted.access_token)
         life = granted.expires_in
         return _Token(granted.access_token, None if life is None else now + life - min(_MARGIN, life / 2))
 
