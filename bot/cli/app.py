@@ -5,7 +5,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated
@@ -59,13 +59,17 @@ Emits = Annotated[bool, typer.Option("--events", help=_help("help.events"))]
 Digest = Annotated[str, typer.Option("--digest", metavar="DIGEST", help=_help("help.digest"))]
 
 
-def main(arguments: Sequence[str] | None = None, overrides: "Callable[[], Overrides] | None" = None) -> None:
-    """Run the command line, and end the process with its exit status."""
+def main(
+    arguments: Sequence[str] | None = None,
+    overrides: "Callable[[], Overrides] | None" = None,
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Run the command line, and end the process with its exit status. `environ` is that of the process, if not given."""
     global _here  # noqa: PLW0603  # typer's commands are functions of the module, and so is what they find around them
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
-    environ = dict(os.environ)
+    environ = dict(os.environ if environ is None else environ)
     with suppress(StorageError):  # the first command that needs the folder says so
         environ[STATE_VARIABLE] = str(state_folder(environ))
     environ.setdefault(PYTHON_VARIABLE, sys.executable)

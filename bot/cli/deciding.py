@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from bot.cli.attending import EndNow, attend
 from bot.cli.here import Here
+from bot.cli.protection import require_person
 from bot.cli.reading import print_card
 from bot.commands import named_run, seen_run, waiting_plan
 from bot.console_app.exits import Exit, exit_of
@@ -24,6 +25,7 @@ VERDICTS: dict[str, Verdict] = {"happened": "happened", "run-it": "run_it", "sto
 
 def resume(here: Here, name: str, *, emits: bool) -> Exit:
     """Stay with a run, decide where asked, and carry out what a process that is gone has left."""
+    require_person(here.environ, here.words)
 
     async def begin(application: Application) -> str:
         return await named_run(application.log, name, words=here.words)
@@ -33,6 +35,7 @@ def resume(here: Here, name: str, *, emits: bool) -> Exit:
 
 def approve(here: Here, name: str, *, digest: str, emits: bool) -> Exit:
     """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run."""
+    require_person(here.environ, here.words)
 
     async def begin(application: Application) -> str:
         run = await named_run(application.log, name, words=here.words)
@@ -50,6 +53,7 @@ def approve(here: Here, name: str, *, digest: str, emits: bool) -> Exit:
 
 def changes(here: Here, name: str, text: str, *, digest: str, emits: bool) -> Exit:
     """Send the agents back with a person's words, and stay for their next plan."""
+    require_person(here.environ, here.words)
     if not text.strip():
         raise RefusedError("empty_change", here.words.say("refusal.empty_change"))
 
@@ -68,6 +72,7 @@ def changes(here: Here, name: str, text: str, *, digest: str, emits: bool) -> Ex
 
 def resolve(here: Here, name: str, verdict: str, *, number: int, emits: bool) -> Exit:
     """Say what became of a call of unknown outcome, and stay until the rest has run."""
+    require_person(here.environ, here.words)
     if verdict and verdict not in VERDICTS:
         raise RefusedError("unknown_verdict", here.words.say("usage.verdict", verdicts=", ".join(VERDICTS)))
 

@@ -1,12 +1,14 @@
 """The outermost handler: whatever goes wrong becomes one sentence, an exit status, and a reference into the log file."""
 
 import functools
+import io
 import logging
 import os
 import secrets
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from typing import ParamSpec, cast
 
@@ -64,6 +66,17 @@ def keep_logs(environ: "dict[str, str]", *, is_verbose: bool) -> None:
     root.addHandler(handler)
 
 
+class _PrivateFile(RotatingFileHandler):
+    """A log file that only its owner may read."""
+
+    @override
+    def _open(self) -> io.TextIOWrapper:
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with suppress(OSError):  # another's file
+            os.fchmod(handle, 0o600)
+        return io.TextIOWrapper(io.FileIO(handle, "a"), encoding=self.encoding, errors=self.errors, write_through=True)
+
+
 class _Discreet(logging.Formatter):
     """Writes no secret that we know, nothing that logs in at an address, and nothing that steers a terminal."""
 
@@ -83,7 +96,7 @@ def _log_file(environ: "dict[str, str]") -> logging.Handler:
         folder = made(state_folder(environ))
     except StorageError:
         return logging.NullHandler()
-    return RotatingFileHandler(
+    return _PrivateFile(
         folder / LOG_FILE, maxBytes=_LARGEST_LOG, backupCount=1, delay=True, encoding="utf-8", errors="backslashreplace"
     )
 

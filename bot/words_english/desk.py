@@ -135,6 +135,14 @@ REFUSALS = {
         "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator "
         "must set ask.external in the configuration."
     ),
+    "refusal.by_tool_server": (
+        "A tool server started this command, and tool servers decide on nothing. A person must decide in a terminal or in the "
+        "chat; a script needs {variable} (docs/security.md)."
+    ),
+    "refusal.by_nobody": (
+        "This command has no terminal, so it can't be told whether a person decides. Run it in a terminal; a script needs "
+        "{variable} (docs/security.md)."
+    ),
     "refusal.empty_change": "Say what should be different: the wanted change is empty.",
     "refusal.empty_prompt": "Say what the agents should do: the request is empty.",
     "refusal.long_prompt": "The request is longer than {most} characters, which is the limit. Shorten it.",

@@ -166,6 +166,14 @@ REFUSALS = {
         "Hier können nur Vollmitglieder einen Lauf starten. Für Gäste, Bots und Leute aus anderen Organisationen muss "
         "ein Betreiber ask.external in der Konfiguration setzen."
     ),
+    "refusal.by_tool_server": (
+        "Diesen Befehl hat ein Werkzeugserver gestartet, und Werkzeugserver entscheiden nichts. Ein Mensch muss in einem "
+        "Terminal oder im Chat entscheiden; ein Skript braucht {variable} (docs/security.md)."
+    ),
+    "refusal.by_nobody": (
+        "Dieser Befehl hat kein Terminal; ob ein Mensch entscheidet, ist so nicht zu erkennen. Führ ihn in einem Terminal "
+        "aus; ein Skript braucht {variable} (docs/security.md)."
+    ),
     "refusal.empty_change": "Sag, was anders sein soll: Der Änderungswunsch ist leer.",
     "refusal.empty_prompt": "Sag, was die Agenten tun sollen: Der Auftrag ist leer.",
     "refusal.long_prompt": "Der Auftrag ist länger als {most} Zeichen; mehr ist nicht erlaubt. Kürz ihn.",

@@ -75,7 +75,7 @@ def _definition(
         says_read_only=hints is not None and hints.read_only_hint is True,
         says_destructive=hints is not None and hints.destructive_hint is True,
         settings=fingerprint.digest,
-        target=_target(fingerprint, client),
+        target=redactor.text(_target(fingerprint, client)),
     )
 
 

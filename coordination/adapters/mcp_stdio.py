@@ -104,7 +104,8 @@ async def _started(spec: ServerSpec, stderr: "StderrLog") -> tuple[asyncio.subpr
     """The process, and what listens to its stderr."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     environment = {**get_default_environment(), **inherited, MARK: spec.name, **dict(spec.env)}
-    _check(spec.command, spec.cwd, environment.get("PATH"))
+    words = (*spec.wrap, spec.command, *spec.args)
+    _check(words[0], spec.cwd, environment.get("PATH"))
     ours, theirs = os.pipe()
     with os.fdopen(theirs, "wb") as errors:
         reading, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -112,7 +113,7 @@ async def _started(spec: ServerSpec, stderr: "StderrLog") -> tuple[asyncio.subpr
         )
         try:
             process = await asyncio.create_subprocess_exec(
-                *command_line((spec.command, *spec.args), is_wrapped=False),
+                *command_line(words, is_wrapped=bool(spec.wrap)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

@@ -1,10 +1,11 @@
 """How this program opens a database, and what it says when the database won't play along."""
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +80,10 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     def start(connection: sa.Connection) -> None:
         connection.exec_driver_sql(begin)
 
+    def guard(*_: object) -> None:
+        keep_private(Path(url.database or ""), makes=purpose != "read")
+
+    event.listen(engine, "do_connect", guard)
     event.listen(engine, "connect", prepare)
     if begin:
         event.listen(engine, "begin", start)
@@ -119,6 +124,20 @@ def teach(
             return seconds
 
     connection.create_function("unixepoch", 1, unixepoch)
+
+
+def keep_private(file: Path, *, makes: bool) -> None:
+    """Let nobody but its owner read a database file, or what SQLite keeps beside it, whatever its folder and the umask.
+
+    A file that exists is not opened: closing it would take away the locks that SQLite has on it in this process.
+    """
+    with suppress(OSError):
+        if makes:
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    for name in (file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm"))):
+        with suppress(OSError):  # another's file, which its owner must see to; or there is none
+            if name.stat().st_mode & 0o077:
+                name.chmod(0o600)
 
 
 def use_wal(connection: sqlite3.Connection) -> None:

@@ -44,6 +44,7 @@ class ServerSpec:
         identity: what the operator wrote, unexpanded: enters the digest of every definition, holds no secret.
         start_timeout: seconds for start and handshake together.
         call_timeout: seconds for one call.
+        wrap: the words of a command that is put before the server's own, such as bubblewrap or sudo.
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
         rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
     """
@@ -62,6 +63,7 @@ class ServerSpec:
     auth: ClientCredentials | None = field(default=None, repr=False)
     takes_its_defaults: bool = False
     rotates: tuple[str, ...] = ()
+    wrap: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

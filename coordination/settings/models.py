@@ -202,6 +202,7 @@ class ServerKeys(Keys):
     args: tuple[SecretStr, ...] = ()
     env: dict[StrictStr, SecretStr] = {}
     cwd: OneLine | None = None
+    wrap: tuple[SecretStr, ...] = ()
     url: SecretStr | None = None
     headers: dict[StrictStr, SecretStr] = {}
     start_timeout: Annotated[StrictFloat, Field(gt=0, le=600)] = 30.0

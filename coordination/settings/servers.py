@@ -181,6 +181,7 @@ class ServerReader:
             args=(*(word.text for word in arguments), *(each.get_secret_value() for each in keys.args)),
             env=_pairs(keys.env),
             cwd=str(self._folder / keys.cwd) if keys.cwd else None,
+            wrap=tuple(each.get_secret_value() for each in keys.wrap),
             url=keys.url.get_secret_value() if keys.url else "",
             headers=_pairs(keys.headers),
             start_timeout=keys.start_timeout,
@@ -232,8 +233,9 @@ def _incoherence(keys: ServerKeys) -> tuple[str, str] | None:
         return "type", mismatch("neither command nor url", "a command (stdio) or a url (streamable-http)")
     if keys.url is not None and not is_web_address(keys.url.get_secret_value()):
         return "url", mismatch("a text", "an address that begins with http:// or https://")
-    if is_http and (keys.args or keys.env):
-        return "args" if keys.args else "env", mismatch("a key for a server with a command", "none beside url")
+    if is_http and (keys.args or keys.env or keys.wrap):
+        key = "args" if keys.args else "env" if keys.env else "wrap"
+        return key, mismatch("a key for a server with a command", "none beside url")
     if not is_http and keys.headers:
         return "headers", mismatch("a key for a server with a url", "env instead")
     if any("\n" in value.get_secret_value() or "\r" in value.get_secret_value() for value in keys.headers.values()):
@@ -247,6 +249,7 @@ def _identity(table: Table, arguments: Sequence[Scalar]) -> str:
         "command": source_of(table, "command"),
         "args": [*(word.source for word in arguments), *(item.source for item in _scalars(table, "args"))],
         "cwd": source_of(table, "cwd"),
+        "wrap": [item.source for item in _scalars(table, "wrap")],
         "url": source_of(table, "url"),
         "env": list(_sources(table, "env")),
         "headers": list(_sources(table, "headers")),
