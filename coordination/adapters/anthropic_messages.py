@@ -17,7 +17,17 @@ from coordination.adapters.anthropic_clients import AnthropicClients
 from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
 from coordination.adapters.messages_stream import LENGTH_OPTION, Piece, PieceParts
 from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import Problem, Provider, Raw, broken, refused, retry_after, silent, whole_text
+from coordination.adapters.model_faults import (
+    Problem,
+    Provider,
+    Raw,
+    broken,
+    refused,
+    retry_after,
+    said_in,
+    silent,
+    whole_text,
+)
 from coordination.adapters.model_json import mentioned, named_tool, offered_schema
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
@@ -117,7 +127,7 @@ class AnthropicModel:
         options: MessagesOptions | None = None,
     ) -> None:
         check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
         self._clients = clients
         self._api_key = api_key
         self._options = options or MessagesOptions()
@@ -286,6 +296,7 @@ def _problem(error: APIStatusError, options: MessagesOptions, body: Mapping[str,
         status=error.status_code,
         codes=tuple(str(code).lower() for code in (error.error_code, error.type) if code),
         words=words,
+        said=said_in(error.body),
         option=named_tool(words, body.get("tools")) or _CONFIG_NAMES.get(option, option),
         retry_after=retry_after(error.response.headers),
     )

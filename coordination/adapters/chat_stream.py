@@ -16,12 +16,23 @@ from coordination.adapters.model_faults import (
     cut_off,
     declined,
     refused,
+    said_in,
     too_large,
     too_short,
+    unfinished,
     unreadable,
     whole_text,
 )
-from coordination.adapters.model_json import as_name, as_object, count, read_object
+from coordination.adapters.model_json import (
+    arguments_of,
+    as_name,
+    as_object,
+    count,
+    is_failure,
+    read_object,
+    text_of,
+    whole,
+)
 from coordination.errors import ModelError
 from coordination.ports import Reply, ToolCall, Usage
 
@@ -30,6 +41,9 @@ Message: TypeAlias = dict[str, Raw]
 
 _CALL_WEIGHT = 64
 """Characters that a tool call counts for beside its arguments, so that endless empty calls are bounded too."""
+
+REASONING_KEYS = ("reasoning_content", "reasoning")
+"""Where servers put what a model thought: DeepSeek and SGLang; OpenRouter, vLLM and Ollama."""
 
 _OWN_CALL_KEYS = frozenset({"index", "id", "type", "function"})
 
@@ -40,6 +54,16 @@ class _Call:
     name: str = ""
     arguments: list[str] = field(default_factory=list[str])
     extra: dict[str, Raw] = field(default_factory=dict[str, Raw])
+
+    @property
+    def is_complete_object(self) -> bool:
+        """Whether its arguments are a JSON object from end to end."""
+        return bool(self.arguments) and "not_json" not in as_object("".join(self.arguments))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it is missing, as far as its arguments tell."""
+        return arguments_of("".join(self.arguments)) == "{}" or self.is_complete_object
 
 
 class ReplyParts:
@@ -54,7 +78,8 @@ class ReplyParts:
         self._size = 0
         self._has_begun = False
         self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._reasoning: dict[str, list[str]] = {}
+        self._details: list[dict[str, Raw]] = []
         self._has_refusal = False
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
@@ -78,7 +103,7 @@ class ReplyParts:
             for choice in choices:
                 if isinstance(choice, dict) and not choice.get("index"):
                     self._take_choice(choice)
-        if chunk.get("error") or chunk.get("object") == "error":
+        if is_failure(chunk):
             raise refused(_stream_problem(chunk), self._provider)
         usage = chunk.get("usage")
         if isinstance(usage, dict):
@@ -99,8 +124,12 @@ class ReplyParts:
 
     def _completed(self) -> Reply:
         match self._finish:
-            case None:
-                raise cut_off(self._provider) if self._has_begun else unreadable(self._provider)
+            case None if not self._has_begun:
+                raise unreadable(self._provider)
+            case None if not self.is_finished:
+                raise cut_off(self._provider)
+            case None if not self._is_whole():
+                raise unfinished(self._provider)
             case "length" | "max_tokens":
                 raise too_short(self._provider, self._length_option)
             case "content_filter":
@@ -114,6 +143,11 @@ class ReplyParts:
         if not all(call.name for call in self._calls):
             raise unreadable(self._provider)
         return Reply(text=whole_text("".join(self._text)), calls=self._tool_calls(), usage=self._usage)
+
+    def _is_whole(self) -> bool:
+        """Whether a reply that ended without saying why has all that it began."""
+        has_something = bool(self._calls or "".join(self._text).strip())
+        return has_something and all(call.name and call.is_whole for call in self._calls)
 
     def message(self, reply: Reply) -> Message:
         """The reply as the history needs it."""
@@ -132,8 +166,11 @@ class ReplyParts:
                 for call, part in zip(reply.calls, self._calls, strict=True)
             ]
             # Servers that send their reasoning beside the text want it back within a tool loop, and only there.
-            if self._reasoning:
-                message["reasoning_content"] = whole_text("".join(self._reasoning))
+            for name, parts in self._reasoning.items():
+                message[name] = whole_text("".join(parts))
+        if self._details:
+            # OpenRouter hands on what its models signed, and they refuse a history without it.
+            message["reasoning_details"] = [whole(each) for each in self._details]
         return message
 
     def _take_choice(self, choice: dict[str, Raw]) -> None:
@@ -147,21 +184,45 @@ class ReplyParts:
                 for call in calls:
                     if isinstance(call, dict):
                         self._take_call(call)
-            reasoning = delta.get("reasoning_content")
-            if reasoning and isinstance(reasoning, str):
-                self._add(self._reasoning, reasoning)
+            self._take_reasoning(delta)
             if delta.get("refusal"):
                 self._has_refusal = True
         finish = choice.get("finish_reason")
         if isinstance(finish, str):
             self._finish = finish
 
+    def _take_reasoning(self, delta: dict[str, Raw]) -> None:
+        for name in REASONING_KEYS:
+            reasoning = delta.get(name)
+            if reasoning and isinstance(reasoning, str):
+                self._add(self._reasoning.setdefault(name, []), reasoning)
+        details = delta.get("reasoning_details")
+        for detail in details if isinstance(details, list) else []:
+            if isinstance(detail, dict):
+                self._grow(len(json.dumps(detail)))
+                self._keep_detail(detail)
+
+    def _keep_detail(self, detail: dict[str, Raw]) -> None:
+        """Text comes in pieces, the rest whole; the pieces of one block have its type and its index."""
+        last = self._details[-1] if self._details else None
+        if last is None or any(last.get(key) != detail.get(key) for key in ("type", "index")):
+            self._details.append(dict(detail))
+            return
+        grows = next((key for key in ("text", "summary") if isinstance(detail.get(key), str)), None)
+        if grows is None and "data" in detail:
+            self._details.append(dict(detail))
+            return
+        known = {key: value for key, value in detail.items() if value is not None and key != grows}
+        if grows is not None:
+            known[grows] = text_of(last.get(grows)) + text_of(detail[grows])
+        last.update(known)
+
     def _take_call(self, delta: dict[str, Raw]) -> None:
         function = delta.get("function")
         if not isinstance(function, dict):
             function = {}
         identity, name, arguments = delta.get("id"), function.get("name"), function.get("arguments")
-        call = self._call_for(delta.get("index"), identity, begins=bool(name))
+        call = self._call_for(delta.get("index"), identity, name=text_of(name), continues=not arguments)
         if identity and isinstance(identity, str):
             call.id = identity
         if name and isinstance(name, str) and not call.name:
@@ -171,11 +232,22 @@ class ReplyParts:
         for key in delta.keys() - _OWN_CALL_KEYS:
             call.extra.setdefault(key, delta[key])
 
-    def _call_for(self, index: Raw, identity: Raw, *, begins: bool) -> _Call:
-        """The call that a delta continues. Some servers give no index, or the same index to all calls."""
+    def _call_for(self, index: Raw, identity: Raw, *, name: str, continues: bool) -> _Call:
+        """The call that a delta continues. Some servers give no index, or the same index to all calls.
+
+        Some repeat the name in every delta, so a name begins another call only where the last one has all it needs.
+        """
+        begins = bool(name)
         last = self._calls[-1] if self._calls else None
         known = self._by_index.get(index) if isinstance(index, int) else last
-        is_another = begins and known is not None and bool(known.id and identity and known.id != identity)
+        is_another = (
+            begins
+            and known is not None
+            and (
+                bool(known.id and identity and known.id != identity)
+                or (known.is_complete_object and (known.name != name or not continues))
+            )
+        )
         if known is not None and not is_another and not (begins and index is None):
             return known
         call = _Call()
@@ -191,8 +263,7 @@ class ReplyParts:
         for position, call in enumerate(self._calls):
             identity = call.id if call.id and call.id not in seen else f"call_{position}_{len(seen)}"
             seen.add(identity)
-            arguments = whole_text("".join(call.arguments))
-            calls.append(ToolCall(id=identity, name=call.name, arguments=arguments if arguments.strip() else "{}"))
+            calls.append(ToolCall(id=identity, name=call.name, arguments=arguments_of("".join(call.arguments))))
         return tuple(calls)
 
     def _add(self, parts: list[str], text: str) -> None:
@@ -233,6 +304,7 @@ def _stream_problem(chunk: dict[str, Raw]) -> Problem:
         status=code if isinstance(code, int) and 400 <= code < 600 else None,
         codes=tuple(each.lower() for each in (code, kind) if isinstance(each, str)),
         words=words if isinstance(words, str) else "",
+        said=said_in(error) or said_in(chunk),
     )
 
 

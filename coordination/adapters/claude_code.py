@@ -64,7 +64,7 @@ class ClaudeCodeModel:
         options: ClaudeCodeOptions | None = None,
     ) -> None:
         check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
         self._api_key = api_key
         self._options = options or ClaudeCodeOptions()
         if self._options.effort is not None and self._options.effort not in EFFORTS:

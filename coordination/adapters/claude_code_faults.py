@@ -49,6 +49,7 @@ def failure(result: Mapping[str, Raw], code: str, provider: Provider) -> ModelEr
         status=status if isinstance(status, int) else None,
         codes=(_CODES[code],) if code in _CODES else (),
         words=words,
+        said=words if isinstance(result.get("result"), str) else "",
     )
     if problem.status is not None or problem.codes:
         return refused(problem, provider)

@@ -83,7 +83,7 @@ class GeminiModel:
         options: GeminiOptions | None = None,
     ) -> None:
         check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
         self._clients = clients
         self._api_key = api_key
         self._options = options or GeminiOptions()

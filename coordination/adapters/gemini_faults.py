@@ -77,6 +77,7 @@ def refusal(error: errors.APIError, provider: Provider, asked: Asked) -> ModelEr
         status=told.code if isinstance(told.code, int) else None,
         codes=tuple(_codes(error.status, words, details)),
         words=words,
+        said=words,
         option=_option(words, asked),
         retry_after=retry_after(headers) if delay is None else delay,
     )

@@ -19,13 +19,14 @@ from coordination.adapters.model_faults import (
     too_large,
     too_short,
     unreadable,
-    whole_text,
 )
 from coordination.adapters.model_json import (
+    arguments_of,
     as_name,
     as_object,
     count,
     distinct_id,
+    is_failure,
     read_object,
     text_of,
     told_problem,
@@ -100,7 +101,7 @@ class _Growing:
     def arguments(self) -> str:
         """A call's arguments as the model wrote them."""
         written = "".join(self.added.get("partial_json", ()))
-        return whole_text(written) if written.strip() else json.dumps(self.start.get("input") or {})
+        return arguments_of(written) if written.strip() else json.dumps(self.start.get("input") or {})
 
     def whole(self) -> Block:
         """The block as it is after its last delta."""
@@ -160,7 +161,7 @@ class PieceParts:
             case "error":
                 raise refused(told_problem(event), self._provider)
             case None:
-                raise refused(told_problem(event), self._provider) if event.get("error") else unreadable(self._provider)
+                raise refused(told_problem(event), self._provider) if is_failure(event) else unreadable(self._provider)
             case _:
                 self._grow(1)
 

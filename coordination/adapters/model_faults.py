@@ -1,14 +1,16 @@
 """What a provider's failure means here, and the sentence that people read: for every provider alike.
 
-A provider's own words are read to find out what happened, and are never passed on: they may repeat the key.
+A provider's own words are read to find out what happened, and are passed on behind our sentence: they are what the
+one who must act needs to read. Keys and tokens are taken out of them first.
 """
 
 import math
+import re
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from urllib.parse import urlsplit
 
 from coordination.errors import ModelError, ModelFault
@@ -18,6 +20,17 @@ Raw: TypeAlias = "str | int | float | bool | None | list[Raw] | dict[str, Raw]"
 
 LONGEST_WAIT = 3600.0
 """Seconds: a `retry-after` above it is taken as this."""
+
+LONGEST_QUOTE = 300
+"""Characters of a provider's own words that are passed on."""
+
+_SAYING = ("message", "detail", "error", "error_description", "msg", "title", "raw")
+"""Where providers put their words: OpenAI, FastAPI and vLLM, Ollama, OAuth, pydantic, RFC 9457, OpenRouter."""
+
+_REFUSED_AS_IT_IS = frozenset({400, 404, 405, 413, 422})
+_SHORTEST_KEY = 6
+_HIDDEN = "[hidden]"
+_KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|key|ghp|AIza|Bearer )[-_]?[\w*.-]{8,}|\b\w{40,}\b")
 
 _RETRYABLE = frozenset({ModelFault.RATE_LIMITED, ModelFault.OVERLOADED, ModelFault.TIMED_OUT, ModelFault.CUT_OFF})
 
@@ -88,11 +101,15 @@ _USED_UP = ("credit balance is too low",)
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """Who is asked, as people may read it: the model's name, the server without credentials, the key's name."""
+    """Who is asked, as people may read it: the model's name, the server without credentials, the key's name.
+
+    `key` is for nobody's eyes: it is known so that it can be taken out of what the provider says.
+    """
 
     model: str
     base_url: str
     key_name: str = ""
+    key: str = field(default="", repr=False)
 
     @property
     def title(self) -> str:
@@ -104,11 +121,15 @@ class Provider:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What a provider said of a failed call. `option` is the option of ours that it names, if it names one."""
+    """What a provider said of a failed call. `option` is the option of ours that it names, if it names one.
+
+    `words` are all that came, for finding out what it means; `said` is the part of them that is written for people.
+    """
 
     status: int | None = None
     codes: tuple[str, ...] = ()
     words: str = ""
+    said: str = ""
     option: str = ""
     retry_after: float | None = None
 
@@ -117,7 +138,9 @@ class Problem:
         """By the provider's own code, then by its words, then by the HTTP status."""
         coded = [_BY_CODE[code] for code in self.codes if code in _BY_CODE]
         precise = [fault for fault in coded if fault is not ModelFault.BAD_REQUEST]
-        if precise:
+        # Some servers call every failure an `api_error`. A request that they refuse is no better when it comes again.
+        is_ours = self.status in _REFUSED_AS_IT_IS and precise[:1] == [ModelFault.OVERLOADED]
+        if precise and not is_ours:
             return precise[0]
         if (coded or self.status == 400) and any(phrase in self.words.lower() for phrase in _TOO_LONG):
             return ModelFault.CONTEXT_TOO_LONG
@@ -137,7 +160,7 @@ def refused(problem: Problem, provider: Provider) -> ModelError:
     fault = problem.fault
     return ModelError(
         fault,
-        _sentence(fault, problem.option, provider),
+        _sentence(fault, problem.option, provider) + quoted(problem.said, provider),
         is_retryable=fault in _RETRYABLE,
         retry_after=problem.retry_after,
     )
@@ -181,12 +204,22 @@ def cut_off(provider: Provider) -> ModelError:
     )
 
 
-def unreadable(provider: Provider) -> ModelError:
-    """What came is no reply."""
+def unfinished(provider: Provider) -> ModelError:
+    """The stream was ended in good order, without a reason, and with half a reply."""
+    return ModelError(
+        ModelFault.CUT_OFF,
+        f"{provider.title[0].upper()}{provider.title[1:]} ended its reply in the middle and gave no reason; if this lasts, the "
+        "operator must look at that server's log.",
+        is_retryable=True,
+    )
+
+
+def unreadable(provider: Provider, said: str = "") -> ModelError:
+    """What came is no reply. `said` is what came instead."""
     return ModelError(
         ModelFault.CUT_OFF,
         f"What came from {provider.title} is not a readable reply; if this lasts, the operator must check that base_url "
-        "names a server of this kind.",
+        "names a server of this kind." + quoted(said, provider),
         is_retryable=True,
     )
 
@@ -228,6 +261,30 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(until.total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def quoted(said: str, provider: Provider) -> str:
+    """What a provider said, as a sentence that follows ours: on one line, cut, without keys and tokens; or nothing."""
+    text = said.replace(provider.key, _HIDDEN) if len(provider.key) >= _SHORTEST_KEY else said
+    text = _KEY_LIKE.sub(_HIDDEN, whole_text(text))
+    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if not text or text.startswith("<"):
+        return ""  # Nothing, or the page of a gateway.
+    cut = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+    return f" It said: “{cut}”"
+
+
+def said_in(body: object) -> str:
+    """The words for people in a failure, whichever way a provider lays it out; empty where there are none."""
+    if isinstance(body, str):
+        return body
+    if isinstance(body, Mapping):
+        told = cast("Mapping[str, object]", body)
+        return next((said for key in _SAYING if (said := said_in(told.get(key)))), "")
+    if isinstance(body, list):
+        several = [said for each in cast("list[object]", body)[:3] if (said := said_in(each))]
+        return "; ".join(several)
+    return ""
 
 
 def whole_text(text: str) -> str:

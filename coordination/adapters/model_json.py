@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, cast
 
-from coordination.adapters.model_faults import Problem, Provider, Raw, unreadable, whole_text
+from coordination.adapters.model_faults import Problem, Provider, Raw, said_in, unreadable, whole_text
 from coordination.ports import ToolSpec
 
 NAME_LIMIT = 64
@@ -53,6 +53,12 @@ def whole(value: Raw) -> Raw:
     return value
 
 
+def arguments_of(written: str) -> str:
+    """A call's arguments as the model wrote them; a tool that needs none may get an empty text or `null`."""
+    text = whole_text(written)
+    return "{}" if text.strip() in {"", "null"} else text
+
+
 def as_object(arguments: str) -> dict[str, Raw]:
     """A call's arguments as a history may have them: providers refuse one whose arguments are not a JSON object."""
     try:
@@ -98,6 +104,13 @@ def mentioned(options: Iterable[str], words: str) -> str:
     return found[min(found)] if found else ""
 
 
+def is_failure(event: Mapping[str, Raw]) -> bool:
+    """Whether an event without a type reports a failure, in any of the shapes that servers and gateways give it."""
+    if event.get("error") or event.get("object") == "error":
+        return True
+    return "choices" not in event and ("detail" in event or ("message" in event and "code" in event))
+
+
 def told_problem(event: Mapping[str, Raw]) -> Problem:
     """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
     error = event.get("error")
@@ -109,6 +122,7 @@ def told_problem(event: Mapping[str, Raw]) -> Problem:
     return Problem(
         status=status if isinstance(status, int) and 400 <= status < 600 else None,
         codes=tuple(each.lower() for each in coded if isinstance(each, str)),
+        said=said_in(event.get("error")) or said_in(event),
         words=words,
         retry_after=float(pause[1]) * (0.001 if pause[2] == "ms" else 1.0) if pause else None,
     )

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import cast
 
 import httpx2
 from openai import APIConnectionError, APIStatusError
 
-from coordination.adapters.chat_stream import Message, ReplyParts
+from coordination.adapters.chat_stream import REASONING_KEYS, Message, ReplyParts
 from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
 from coordination.adapters.model_address import check_address
 from coordination.adapters.model_faults import (
@@ -22,6 +23,7 @@ from coordination.adapters.model_faults import (
     broken,
     refused,
     retry_after,
+    said_in,
     silent,
     too_large,
     whole_text,
@@ -80,11 +82,12 @@ class ChatCompletionsModel:
         options: ChatOptions | None = None,
     ) -> None:
         check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
         self._clients = clients
         self._api_key = api_key
         self._options = options or ChatOptions()
         self._reports_usage = True
+        self._returns_reasoning = True
 
     @property
     def name(self) -> str:
@@ -114,12 +117,28 @@ class ChatCompletionsModel:
         try:
             return await self._post(body)
         except APIStatusError as error:
-            if error.status_code not in {400, 422} or "stream_options" not in _words(error):
+            if error.status_code not in {400, 422} or not self._asks_for_less(body, _words(error)):
                 raise
-        # An older server: it reports no usage, or reports it unasked.
-        self._reports_usage = False
-        del body["stream_options"]
         return await self._post(body)
+
+    def _asks_for_less(self, body: dict[str, Raw], words: str) -> bool:
+        """Take out of the request what this server does not know; whether there was such a thing."""
+        if "stream_options" in words and "stream_options" in body:
+            # An older server: it reports no usage, or reports it unasked.
+            self._reports_usage = False
+            del body["stream_options"]
+            return True
+        if any(f"{key}'" in words or f'{key}"' in words for key in REASONING_KEYS) and "unsupported" in words.lower():
+            # It sends its reasoning, and refuses to get it back.
+            self._returns_reasoning = False
+            body["messages"] = self._sendable(cast("list[Message]", body["messages"]))
+            return True
+        return False
+
+    def _sendable(self, messages: Sequence[Message]) -> list[Raw]:
+        if self._returns_reasoning:
+            return list(messages)
+        return [{key: value for key, value in each.items() if key not in REASONING_KEYS} for each in messages]
 
     async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
         client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
@@ -141,7 +160,7 @@ class ChatCompletionsModel:
         return parts
 
     def _body(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> dict[str, Raw]:
-        body: dict[str, Raw] = {"model": self._provider.model, "messages": list(messages), "stream": True}
+        body: dict[str, Raw] = {"model": self._provider.model, "messages": self._sendable(messages), "stream": True}
         if self._reports_usage:
             body["stream_options"] = {"include_usage": True}
         if tools:
@@ -222,6 +241,7 @@ def _problem(error: APIStatusError, body: Mapping[str, Raw]) -> Problem:
         status=error.status_code,
         codes=tuple(code.lower() for code in (error.code, error.type) if code),
         words=words,
+        said=said_in(error.body),
         option=named if named in body else mentioned,
         retry_after=retry_after(error.response.headers),
     )

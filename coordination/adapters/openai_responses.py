@@ -14,7 +14,17 @@ from openai import APIConnectionError, APIStatusError
 
 from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
 from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import Problem, Provider, Raw, broken, refused, retry_after, silent, whole_text
+from coordination.adapters.model_faults import (
+    Problem,
+    Provider,
+    Raw,
+    broken,
+    refused,
+    retry_after,
+    said_in,
+    silent,
+    whole_text,
+)
 from coordination.adapters.model_json import mentioned, named_tool, offered_schema
 from coordination.adapters.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
 from coordination.adapters.responses_stream import LENGTH_OPTION, Item, ReplyParts
@@ -82,7 +92,7 @@ class ResponsesModel:
         options: ResponsesOptions | None = None,
     ) -> None:
         check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name)
+        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
         self._clients = clients
         self._api_key = api_key
         self._cache_key = _shortened(prompt_cache_key)
@@ -220,6 +230,7 @@ def _problem(error: APIStatusError, options: ResponsesOptions, body: Mapping[str
         status=error.status_code,
         codes=tuple(str(code).lower() for code in (error.code, error.type) if code),
         words=words,
+        said=said_in(error.body),
         option=named_tool(place, body.get("tools")) or _CONFIG_NAMES.get(option, option),
         retry_after=retry_after(error.response.headers),
     )

@@ -18,10 +18,12 @@ from coordination.adapters.model_faults import (
     unreadable,
 )
 from coordination.adapters.model_json import (
+    arguments_of,
     as_name,
     as_object,
     count,
     distinct_id,
+    is_failure,
     read_object,
     text_of,
     told_problem,
@@ -81,7 +83,7 @@ class ReplyParts:
                 raise refused(_stream_problem(response), self._provider)
             case "error":
                 raise refused(told_problem(event), self._provider)
-            case None if event.get("error"):
+            case None if is_failure(event):
                 raise refused(told_problem(event), self._provider)
             case _:
                 self._grow(streamed=max(1, len(text_of(event.get("delta")))))
@@ -130,7 +132,7 @@ class ReplyParts:
             if not name:
                 raise unreadable(self._provider)
             identity = distinct_id(item.get("call_id"), seen)
-            calls.append(ToolCall(id=identity, name=name, arguments=arguments if arguments.strip() else "{}"))
+            calls.append(ToolCall(id=identity, name=name, arguments=arguments_of(arguments)))
             item |= {"call_id": identity, "name": as_name(name), "arguments": _replayable(calls[-1].arguments)}
         return tuple(calls)
 
