@@ -158,7 +158,13 @@ def main() -> int:
     parser.add_argument("--checkout", type=Path, default=ROOT)
     checkout = parser.parse_args().checkout.resolve()
     locks = sorted((checkout / "requirements").glob("*.txt"))
-    apart = {"dev", "runtime", "peers", "uv"}  # benchmarks and the making of locks are nothing that a user installs
+    apart = {
+        "dev",
+        "runtime",
+        "peers",
+        "release",
+        "uv",
+    }  # benchmarks, releases and the making of locks are nothing that a user installs
     trials = {"developers": developers, "users": users}
     trials |= {lock.stem: extra(lock.stem) for lock in locks if lock.stem not in apart}
     with tempfile.TemporaryDirectory() as folder, newer_index(locks) as index, ThreadPoolExecutor(2) as pool:
