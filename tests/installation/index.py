@@ -111,11 +111,12 @@ class NewerIndex:
             raise RuntimeError("The index that pip is set up for has no JSON pages (PEP 691).")
         listed = [(version_of(each["filename"]), each) for each in answer.json()["files"]]
         found = {version for version, _ in listed if version is not None}
-        wanted = self.locked.get(project) or found
+        locked = self.locked.get(project, set[Version]())
+        wanted = locked or found
         files = [
             {**each, "url": urljoin(str(answer.url), each["url"])} for version, each in listed if version in wanted
         ]
-        newer = newer_than(wanted | {max(found)}) if found else set[Version]()
+        newer = newer_than(locked | {max(found)}) - found if found else set[Version]()
         files += [self._newer_file(project, str(version)) for version in sorted(newer)]
         return json.dumps({"meta": {"api-version": "1.0"}, "name": project, "files": files}).encode()
 

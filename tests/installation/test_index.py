@@ -33,9 +33,24 @@ def test_a_locked_project_has_its_locked_release_and_newer_ones(index: NewerInde
     assert page is not None
     files = json.loads(page)["files"]
     found = [str(version_of(each["filename"])) for each in files]
-    assert found == ["2", "2.1", "3.0", "3.1", "4.0"]
+    assert found == ["2", "2.1", "3.1", "4.0"]
     assert files[0]["url"] == "http://127.0.0.1:9/simple/f/2"
     assert all(each["url"].startswith("http://127.0.0.1:8/made-up/left/") for each in files[1:])
+
+
+def test_of_a_project_in_no_lock_all_is_there_and_only_its_newest_release_is_outdone(index: NewerIndex) -> None:
+    index.locked = {}
+    page = index.page("left")
+    assert page is not None
+    assert [each["filename"].split("-")[1] for each in json.loads(page)["files"]] == ["1", "2", "3", "3.1", "4.0"]
+
+
+def test_a_release_that_is_there_is_never_made_up(index: NewerIndex) -> None:
+    index.locked = {"left": {Version("1")}}
+    page = index.page("left")
+    assert page is not None
+    made_up = [each["filename"] for each in json.loads(page)["files"] if "made-up" in each["url"]]
+    assert [name.split("-")[1] for name in made_up] == ["1.1", "3.1", "4.0"]
 
 
 def test_what_the_index_behind_does_not_have_is_not_made_up(index: NewerIndex) -> None:
