@@ -3,11 +3,13 @@
     CoordinationError
     ├── ConfigError            the operator must fix a configuration file
     ├── StorageError           the operator must fix the database (or its address)
+    │   └── DatabaseAwayError  it does not answer now, and may do so again by itself
     ├── ToolServerError        the operator must fix an MCP server
     ├── ModelError             a model call failed; `kind` says how, `is_retryable` whether to try again
     ├── RunNotFoundError       the person must name a run that exists here
     ├── RefusedError           the person may not do this; the text says why, and who may
-    └── ConflictError          somebody else wrote to the run first: read again, then decide again
+    ├── ConflictError          somebody else wrote to the run first: read again, then decide again
+    └── OwnershipLostError     another worker goes on with what this one was doing: stop
 
     IllegalTransition          a programming error: an event that its run's state does not allow
     InvalidJsonError           a value that has no canonical JSON form (a ValueError)
@@ -35,6 +37,10 @@ class StorageError(CoordinationError):
     """The operator must fix the database: it can't be opened, is of another version, or was tampered with."""
 
 
+class DatabaseAwayError(StorageError):
+    """The database does not answer now: whoever can wait tries again, for it may come back by itself."""
+
+
 class ToolServerError(CoordinationError):
     """The operator must fix an MCP server: it can't start, doesn't answer, or breaks the protocol."""
 
@@ -60,6 +66,13 @@ class ConflictError(CoordinationError):
 
     def __init__(self, run: str, expected: int) -> None:
         super().__init__(f"Run {run} moved on past event {expected} in the meantime.")
+
+
+class OwnershipLostError(CoordinationError):
+    """A worker that was taken for dead wanted to write: another has its slot, and goes on with its jobs."""
+
+    def __init__(self, slot: str) -> None:
+        super().__init__(f"Other workers took {slot} for dead and go on with its jobs; this one begins anew.")
 
 
 class ModelFault(StrEnum):

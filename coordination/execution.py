@@ -30,7 +30,7 @@ UNBOUND = (
     "ask again for a new plan"
 )
 
-INTERRUPTED = "the program was stopped after the call had been started and before its end was on record"
+INTERRUPTED = "the worker that had started the call went away before the call's end was on record"
 
 
 def settings_changed(call: PlannedCall) -> str:
@@ -47,13 +47,16 @@ async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str)
     Returns when there is nothing more to run without a person.
     """
     while isinstance(state := journal.state, Executing):
-        with contextlib.suppress(RunMoved):
+        try:
             if state.in_flight is None:
                 await _advance(journal, state, executor, clock, hand)
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
                 # gone; either way nobody can know how far it got.
                 await journal.commit(_unknown(state, INTERRUPTED))
+        except RunMoved:
+            if journal.state is state:  # Nobody moved it: this would go on for ever.
+                raise
 
 
 async def _advance(journal: Journal, state: Executing, executor: Executor, clock: Clock, hand: str) -> None:
@@ -82,7 +85,11 @@ async def _advance(journal: Journal, state: Executing, executor: Executor, clock
             hand=hand,
         )
     )
-    await _call(journal, state, executor)
+    if state.valid_until <= clock.now():
+        # The database kept us waiting for so long that people no longer expect the call.
+        await journal.commit(_failed(state, "not sent: the approval expired before the call could start"))
+        return
+    await _call(journal, state, executor, hand)
 
 
 def _reason_to_stop(state: Executing, clock: Clock) -> str | None:
@@ -117,7 +124,7 @@ async def _objection(executor: Executor, call: PlannedCall) -> str | None:
     return None
 
 
-async def _call(journal: Journal, state: Executing, executor: Executor) -> None:
+async def _call(journal: Journal, state: Executing, executor: Executor, hand: str) -> None:
     index = state.next_index
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
@@ -133,7 +140,8 @@ async def _call(journal: Journal, state: Executing, executor: Executor) -> None:
     else:
         end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, _fit(output.text))
     try:
-        await journal.commit(end)
+        # Only as the end of the call that this hand started: people may have let another start in the meantime.
+        await journal.commit(end, only_if=lambda now: isinstance(now, Executing) and now.in_flight == hand)
     except RunMoved:
         # Another worker took us for dead and declared the outcome unknown. The truth is kept beside that.
         if not isinstance(end, CallOutcomeUnknown):

@@ -5,13 +5,21 @@ the story, never its middle. What must be on disk before the world moves is comm
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from coordination.domain.events import RunEvent
+from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.domain.run import Recorded, evolve, replay
 from coordination.domain.states import RunState
-from coordination.errors import ConflictError, IllegalTransition, RunNotFoundError
+from coordination.errors import ConflictError, DatabaseAwayError, IllegalTransition, RunNotFoundError, StorageError
 from coordination.ports import Clock, Job, RunLog
+
+LAST_CHANCE = 4.0
+"""Seconds that a write still has, once its worker is told to stop, for the database to come back."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
 
 
 class RunMoved(Exception):
@@ -66,15 +74,19 @@ class Journal:
         self._pending.append(event)
         self._has_pending.set()
 
-    async def commit(self, *events: RunEvent, job: Job | None = None) -> RunState:
+    async def commit(
+        self, *events: RunEvent, job: Job | None = None, only_if: Callable[[RunState], bool] | None = None
+    ) -> RunState:
         """Bring everything recorded, and these events, to disk before returning the new state.
+
+        `only_if` is asked of the newest state on disk, again after each lost race: whether they still belong there.
 
         Raises:
             RunMoved: somebody else's event made one of these impossible; none of `events` was written.
             IllegalTransition: an event was impossible to begin with.
         """
         async with self._writing:
-            await self._write(events, job)
+            await self._write(events, job, only_if)
         return self._state
 
     async def keep_up(self) -> None:
@@ -86,7 +98,7 @@ class Journal:
         while True:
             await self._has_pending.wait()
             async with self._writing:
-                await self._write((), None)
+                await self._write((), None, None)
 
     async def refresh(self) -> RunState:
         """Take in what others have written.
@@ -98,12 +110,17 @@ class Journal:
             await self._catch_up()
         return self._state
 
-    async def _write(self, events: Sequence[RunEvent], job: Job | None) -> None:
+    async def _write(
+        self, events: Sequence[RunEvent], job: Job | None, only_if: Callable[[RunState], bool] | None
+    ) -> None:
         while batch := [*self._pending, *events]:
+            if only_if is not None and not only_if(self._on_disk):
+                raise RunMoved(self._on_disk)
             now = self._clock.now()
             state = self._after(batch, since=self._on_disk)
             taken = len(self._pending)
-            writing = asyncio.ensure_future(self._log.append(self.run, self._seq, batch, now, state, job))
+            entry = Entry(run=self.run, expected=self._seq, events=batch, at=now, state=state, job=job)
+            writing = asyncio.ensure_future(append_surely(self._log, self._clock, entry))
             was_cancelled = await _to_the_end(writing)
             try:
                 records = writing.result()
@@ -115,6 +132,7 @@ class Journal:
                 await self._catch_up()
                 continue
             self._on_disk, self._seq = state, records[-1].seq
+            self._has_moved = False  # We went on from there: what is impossible from here on is a mistake of ours.
             del self._pending[:taken]
             self._settle()
             if was_cancelled:
@@ -151,17 +169,78 @@ class Journal:
         except IllegalTransition:
             if not self._has_moved:
                 raise
-            self._has_moved = False  # It is told once; what is impossible from here on was so to begin with.
             raise RunMoved(self._on_disk) from None
         return state
 
 
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is to be appended, as `RunLog.append` takes it."""
+
+    run: str
+    expected: int
+    events: Sequence[RunEvent]
+    at: datetime
+    state: RunState
+    job: Job | None = None
+
+
+async def append_surely(
+    log: RunLog, clock: Clock, entry: Entry, *, patience: float | None = None
+) -> Sequence[Recorded]:
+    """Append, however often the database goes away meanwhile; once it is back, look first whether it is there already.
+
+    Tries for `patience` seconds; None: for as long as the process lives.
+
+    Raises:
+        ConflictError: somebody else was first.
+        StorageError: the database refuses, or is away for longer; then it may be written all the same.
+    """
+    waited, pause, is_doubtful = 0.0, _FIRST_PAUSE, False
+    is_receipt = any(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in entry.events)
+    while True:
+        try:
+            return await _append(log, entry, is_doubtful=is_doubtful)
+        except StorageError as error:
+            # What the world answered is nowhere else than here: it is held, whatever the database complains of.
+            is_hopeless = not is_receipt and not isinstance(error, DatabaseAwayError)
+            if is_hopeless or (patience is not None and waited + pause > patience):
+                raise
+        is_doubtful = True
+        await clock.sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _append(log: RunLog, entry: Entry, *, is_doubtful: bool) -> Sequence[Recorded]:
+    """Append, unless an append of before, whose answer was lost, has written it, or writes it just now."""
+    if is_doubtful and (mine := await _written(log, entry)):
+        return mine
+    try:
+        return await log.append(entry.run, entry.expected, entry.events, entry.at, entry.state, entry.job)
+    except ConflictError:
+        if is_doubtful and (mine := await _written(log, entry)):
+            return mine
+        raise
+
+
+async def _written(log: RunLog, entry: Entry) -> Sequence[Recorded]:
+    """What an append whose answer was lost has written, if it has."""
+    found = (await log.read(entry.run, after=entry.expected))[: len(entry.events)]
+    is_ours = [each.event for each in found] == list(entry.events) and all(each.at == entry.at for each in found)
+    return found if is_ours else ()
+
+
 async def _to_the_end(writing: "asyncio.Future[Sequence[Recorded]]") -> bool:
-    """Wait for a write even if we are cancelled meanwhile, or nobody would know what is on disk; returns if we were."""
+    """Wait for a write even if we are cancelled meanwhile, or nobody would know what is on disk; returns if we were.
+
+    Whoever is told to stop while the database is away waits for it a little, and no longer.
+    """
     was_cancelled = False
     while not writing.done():
         try:
-            await asyncio.wait({writing})
+            _, late = await asyncio.wait({writing}, timeout=LAST_CHANCE if was_cancelled else None)
+            if late:
+                writing.cancel()
         except asyncio.CancelledError:
             was_cancelled = True
     return was_cancelled

@@ -18,6 +18,7 @@ from coordination.domain.person import Person
 from coordination.domain.run import evolve, replay
 from coordination.domain.states import RunState
 from coordination.errors import ConflictError, IllegalTransition, RefusedError, RunNotFoundError
+from coordination.journal import Entry, append_surely
 from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word
 from coordination.knobs import RunProfile
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
@@ -34,6 +35,9 @@ EXTERNAL_ASK = (
     "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator must "
     "set ask.external in the configuration."
 )
+
+_PATIENCE = 8.0
+"""Seconds for which a person's word is tried again while the database is away."""
 
 _MAX_RACES = 200
 """How often one verb reads again because somebody else was first."""
@@ -199,7 +203,7 @@ class Coordinator:
             now = self._clock.now()
             job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
             try:
-                await self._log.append(run, 0, [event], now, evolve(None, event, now), job)
+                await self._append(run, 0, event, now, evolve(None, event, now), job)
             except ConflictError:
                 if name:
                     raise
@@ -229,12 +233,19 @@ class Coordinator:
             now = self._clock.now()
             try:
                 after = evolve(before, event, now)
-                await self._log.append(run, seq, [event], now, after, job_for(run, before, after))
+                await self._append(run, seq, event, now, after, job_for(run, before, after))
             except (ConflictError, IllegalTransition):
                 continue  # Somebody was first, or the plan expired between the two looks at the clock.
             self._engine.nudge()
             return after
         raise ConflictError(run, 0)
+
+    async def _append(
+        self, run: str, seq: int, event: RunEvent, now: datetime, state: RunState, job: Job | None
+    ) -> None:
+        """Append one event. While the database is away, its answer is waited for: it may well be written."""
+        entry = Entry(run=run, expected=seq, events=[event], at=now, state=state, job=job)
+        await append_surely(self._log, self._clock, entry, patience=_PATIENCE)
 
     async def _refuse(self, run: str, state: RunState, seq: int, by: Person, act: Act, refusal: Refusal) -> NoReturn:
         """Keep the attempt for the audit, then tell the person."""

@@ -5,6 +5,7 @@ import functools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,42 +61,50 @@ def postgres_server(programs: Path) -> Generator[Postgres]:
 def _only_server(programs: Path) -> Postgres:
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(_new_server(programs))
+    return stack.enter_context(own_server(programs))
+
+
+class OwnPostgres(Postgres):
+    """A server that only its test uses, so that it can be stopped and started again."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        super().__init__(folder)
+        self._programs = programs
+        self._user = "postgres" if os.geteuid() == 0 else None  # It refuses to run as root.
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._user is not None:
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
+        make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        make += ["--locale=C", "--no-sync"]
+        subprocess.run(make, user=self._user, cwd=folder, check=True, capture_output=True)
+
+    def start(self) -> None:
+        """Serve, and wait until connections are taken."""
+        serve = [self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder]
+        serve += ["-c", "listen_addresses=", "-c", "fsync=off"]
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(serve, user=self._user, cwd=self._folder, stdout=quiet, stderr=quiet)
+        _await(self)
+
+    def stop(self) -> None:
+        """End every connection, and serve no more."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGINT)  # a fast shutdown
+            process.wait(20)
 
 
 @contextmanager
-def _new_server(programs: Path) -> Generator[Postgres]:
-    user = "postgres" if os.geteuid() == 0 else None  # It refuses to run as root.
+def own_server(programs: Path) -> Generator[OwnPostgres]:
+    """A server of the test's own, without waiting for the disk; gone when the context closes."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
-        if user is not None:
-            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-        data = folder / "data"
-        make = [
-            programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
-        subprocess.run(make, user=user, cwd=folder, check=True, capture_output=True)
-        serve = [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
-        with subprocess.Popen(
-            serve, user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                server = Postgres(folder)
-                _await(server)
-                yield server
-            finally:
-                process.terminate()
-                process.wait(20)
+        server = OwnPostgres(programs, folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

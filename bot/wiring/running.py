@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Mapping
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -30,6 +31,9 @@ and a database that restarts is back by then."""
 
 REMEMBERED = timedelta(days=7)
 FORGET_EVERY = timedelta(hours=1)
+
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -85,7 +89,7 @@ async def _working(
 
 async def _sweep(coordinator: Coordinator, clock: Clock) -> None:
     while True:
-        await coordinator.expire_due()
+        await _tried("look for expired plans", coordinator.expire_due)
         await clock.sleep(SWEEP_SECONDS)
 
 
@@ -93,4 +97,12 @@ async def _forget(engine: DbosEngine, clock: Clock) -> None:
     """The log remembers every run for ever; what the engine keeps of ended jobs is of no use for long."""
     while True:
         await clock.sleep(FORGET_EVERY.total_seconds())
-        await engine.forget_finished(clock.now() - REMEMBERED)
+        await _tried("forget ended jobs", lambda: engine.forget_finished(clock.now() - REMEMBERED))
+
+
+async def _tried(what: str, chore: Callable[[], Awaitable[object]]) -> None:
+    """Do a chore; one that fails is done the next time, and must end nothing else."""
+    try:
+        await chore()
+    except Exception:  # noqa: BLE001 - the database may be away, and will be back.
+        _log.warning("could not %s; it is tried again later", what, exc_info=True)

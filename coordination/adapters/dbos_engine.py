@@ -7,7 +7,7 @@ and it counts as done when `perform` has returned. A worker that dies frees its 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ from sqlalchemy import exc
 from coordination.adapters import dbos_inside
 from coordination.adapters.dbos_lookout import THREADS, Lookout
 from coordination.adapters.dbos_shift import Failures, Shift
-from coordination.adapters.sql_connection import complaint, open_engine, parse_url, place, plainly
+from coordination.adapters.sql_connection import complaint, is_away, open_engine, parse_url, place, plainly
 from coordination.adapters.worker_slots import Slots, slots_for
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
@@ -36,6 +36,7 @@ _ATTEMPTS = 1000
 _LOOK_SECONDS = 0.25
 _FORGET_AT_ONCE = 500
 
+_log = logging.getLogger(__name__)
 _dbos_log = logging.getLogger("dbos")
 _dbos_log.addHandler(logging.NullHandler())  # Else DBOS adds one that writes to the terminal.
 _dbos_log.setLevel(logging.WARNING)
@@ -52,6 +53,7 @@ class DbosEngine:
         executions: int,
         poll_interval: float,
         rounds_interval: float,
+        lease: float,
         retry_waits: Sequence[float],
     ) -> None:
         """Use `open`, which also prepares the tables and closes everything."""
@@ -59,6 +61,7 @@ class DbosEngine:
         self._limits = {"deliberate": deliberations, "execute": executions}
         self._poll_interval = poll_interval
         self._rounds_interval = rounds_interval
+        self._lease = lease
         self._retry_waits = retry_waits
         self._database = open_engine(url, "engine", connections=_CONNECTIONS)
         self._client = DBOSClient(
@@ -81,7 +84,8 @@ class DbosEngine:
         deliberations: int = 128,
         executions: int = 32,
         poll_interval: float = 1.0,
-        rounds_interval: float = 2.0,
+        rounds_interval: float = 1.0,
+        lease: float = 15.0,
         retry_waits: Sequence[float] = (1, 5, 30, 120),
     ) -> "AsyncGenerator[DbosEngine]":
         """The engine on the log's database; jobs can be submitted from here on, also if it never runs.
@@ -91,7 +95,8 @@ class DbosEngine:
             deliberations: how many runs this process plans at once.
             executions: how many plans this process carries out at once.
             poll_interval: seconds between looks for jobs that other processes submitted.
-            rounds_interval: seconds between looks for dead workers.
+            rounds_interval: seconds between this worker's signs of life, and its looks for dead workers.
+            lease: seconds without a sign of life until a worker that is frozen, or cut off, loses its jobs to others.
             retry_waits: seconds before each repeat of a job that raised; after the last it waits for a restart.
 
         Raises:
@@ -104,6 +109,7 @@ class DbosEngine:
             executions=executions,
             poll_interval=poll_interval,
             rounds_interval=rounds_interval,
+            lease=lease,
             retry_waits=retry_waits,
         )
         try:
@@ -144,31 +150,33 @@ class DbosEngine:
             StorageError: the database can't be used.
         """
         dbos_inside.require_none()
-        slots = slots_for(self._url)
+        slots = await asyncio.to_thread(slots_for, self._database, interval=self._rounds_interval, lease=self._lease)
         shift = Shift(
             perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
         )
-        slot = await asyncio.to_thread(slots.take)
+        owner = shift.owner = await asyncio.to_thread(slots.take)
         try:
-            await asyncio.to_thread(self._give_back, slot)
-            queues = await self._launch(slot, shift)
+            await asyncio.to_thread(self._give_back, owner.slot)
+            queues = await self._launch(owner.slot, shift)
             self._lookout = Lookout(
                 self._client,
                 shift,
                 queues=queues,
                 limits=self._limits,
                 slots=slots,
-                slot=slot,
+                url=self._url,
                 interval=self._rounds_interval,
                 failures=self._failures,
             )
             _dbos_log.addHandler(self._complaints)
             yield
         finally:
-            await self._end(slots, slot, shift)
+            await self._end(slots, shift)
 
     async def stuck(self, patience: float, run: str = "") -> NoReturn:
         """Wait until work has done nothing but fail for `patience` seconds: this worker's own, or a job of the run.
+
+        A database that is away is waited for, however long: nothing is lost, and it goes on by itself.
 
         Raises:
             StorageError: the database is why; the operator must act.
@@ -179,7 +187,10 @@ class DbosEngine:
         def concerns(what: str) -> bool:
             return what in THREADS or what.startswith(mine)
 
-        while (failing := self._failures.lasting(patience, concerns)) is None:  # noqa: ASYNC110 - time passing is enough
+        def passes(error: Exception) -> bool:
+            return is_away(error, self._url)
+
+        while (failing := self._failures.lasting(patience, concerns, passes=passes)) is None:  # noqa: ASYNC110 - time passing is enough
             await asyncio.sleep(_LOOK_SECONDS)
         if isinstance(failing.error, exc.SQLAlchemyError):
             raise complaint(failing.error, self._url) from failing.error
@@ -260,17 +271,21 @@ class DbosEngine:
         if self._lookout is not None:
             self._lookout.warned()
 
-    async def _end(self, slots: Slots, slot: str, shift: Shift) -> None:
+    async def _end(self, slots: Slots, shift: Shift) -> None:
         _dbos_log.removeHandler(self._complaints)
         lookout, self._lookout = self._lookout, None
         if lookout is not None:
             await asyncio.to_thread(lookout.stop)
         is_idle = await shift.stop(patience=_PATIENCE)
         await dbos_inside.end(patience=_PATIENCE / 4)
-        if is_idle:
-            with suppress(StorageError):  # Then whoever finds the slot free gives them back.
-                await asyncio.to_thread(self._give_back, slot)
-        await asyncio.to_thread(slots.release)
+        try:
+            if is_idle and shift.owner is not None:
+                await asyncio.to_thread(self._give_back, shift.owner.slot)
+                await asyncio.to_thread(slots.release)
+        except StorageError:  # Then whoever finds the slot quiet gives them back.
+            _log.warning("the slot could not be given back; others will take it for dead")
+        finally:
+            await asyncio.to_thread(slots.abandon)
 
 
 def migrate(url: str) -> None:

@@ -8,7 +8,7 @@ DBOS offers no way to look at a queue before its next poll, and leaves the recov
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn, TypeAlias
 
 import sqlalchemy as sa
@@ -86,26 +86,32 @@ async def end(*, patience: float) -> None:
     await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
 
 
-def start_waiting(queue: Queue, *, running: int, not_started: NotStarted) -> int:
+def start_waiting(client: DBOSClient, queue: Queue, *, running: int, not_started: NotStarted) -> int:
     """Claim what waits in a queue, as far as its limit allows, and start it. Returns how much that was.
 
     This is what DBOS's own thread does at each poll; the claim is a compare-and-swap in the database. A job that can't
-    be started goes back into its queue, for the others must start.
+    be started goes back into its queue, for the others must start. The client's connections fail where DBOS's own wait
+    ever longer for a database that is away.
     """
     dbos = _dbos._get_dbos_instance()
     owner = generate_uuid()
-    names, _ = dbos._sys_db.start_queued_workflows(
+    names, _ = client._sys_db.start_queued_workflows(
         queue, GlobalParams.executor_id, VERSION, None, running, owner_xid=owner
     )
-    for status in dbos._sys_db.get_workflow_statuses(names):
+    for status in client._sys_db.get_workflow_statuses(names):
         job = status["workflow_uuid"]
         try:
             execute_dequeued_workflow(dbos, status, owner)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs must start.
             _log.exception("a job could not be started", extra={"job": job})
             not_started(job, error)
-            dbos._sys_db.reenqueue_for_recovery(job, [GlobalParams.executor_id], INTERNAL_QUEUE_NAME)
+            client._sys_db.reenqueue_for_recovery(job, [GlobalParams.executor_id], INTERNAL_QUEUE_NAME)
     return len(names)
+
+
+def become(slot: str) -> None:
+    """Go on as the worker of another slot."""
+    GlobalParams.executor_id = slot
 
 
 def owners(client: DBOSClient) -> Sequence[str]:
@@ -116,11 +122,16 @@ def owners(client: DBOSClient) -> Sequence[str]:
         return [owner for owner in connection.execute(query).scalars() if owner is not None]
 
 
-def give_back(client: DBOSClient, owner: str) -> int:
-    """Put a dead worker's jobs back into their queues. Returns how many there were."""
-    jobs = client._sys_db.get_pending_workflows(owner, VERSION)
+def in_hand(client: DBOSClient, owner: str) -> Sequence[str]:
+    """The jobs that a worker has in hand, as the database knows it."""
+    return [job.workflow_id for job in client._sys_db.get_pending_workflows(owner, VERSION)]
+
+
+def give_back(client: DBOSClient, owner: str, only: Collection[str] | None = None) -> int:
+    """Put a dead worker's jobs back into their queues, or `only` some of a living one. Returns how many there were."""
+    jobs = [job for job in in_hand(client, owner) if only is None or job in only]
     for job in jobs:
-        client._sys_db.reenqueue_for_recovery(job.workflow_id, [owner], INTERNAL_QUEUE_NAME)
+        client._sys_db.reenqueue_for_recovery(job, [owner], INTERNAL_QUEUE_NAME)
     return len(jobs)
 
 

@@ -6,7 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from coordination.adapters.worker_slots import Ownership, working_as
+from coordination.errors import DatabaseAwayError, OwnershipLostError
 from coordination.ports import Job, Perform
+
+_AWAY_SECONDS = 2.0
+"""Between two tries of a job while the database is away; it is tried for as long as that lasts."""
 
 _ENOUGH = 3
 """Failures in a row that are no accident any more."""
@@ -43,10 +48,17 @@ class Failures:
         """Whether it failed when it last tried."""
         return what in self._failing
 
-    def lasting(self, patience: float, concerns: Callable[[str], bool]) -> Failing | None:
-        """One that has done nothing but fail for `patience` seconds, of those whose name `concerns` whoever asks."""
+    def lasting(
+        self, patience: float, concerns: Callable[[str], bool], *, passes: Callable[[Exception], bool]
+    ) -> Failing | None:
+        """One that has done nothing but fail for `patience` seconds, of those whose name `concerns` whoever asks.
+
+        What `passes` by itself is waited for, however long it lasts.
+        """
         now = time.monotonic()
         for what, failing in list(self._failing.items()):
+            if passes(failing.error):
+                continue
             if concerns(what) and failing.count >= _ENOUGH and now - failing.since >= patience:
                 return failing
         return None
@@ -72,10 +84,17 @@ class Shift:
         self._ended = ended
         self._live: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._is_over = False
+        self._given_up: set[str] = set()
+        self.owner: Ownership | None = None
 
     def running(self, task: str) -> int:
         """How many jobs of a task are in hand."""
         return sum(each == task for each, _ in list(self._live.values()))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The jobs that are in hand, and those that were given up until the next start."""
+        return frozenset(list(self._live)) | frozenset(self._given_up)
 
     async def work(self, job: Job) -> None:
         """Do a job, and again if it fails. A cancellation, from here or from outside, leaves it for the next start."""
@@ -85,6 +104,7 @@ class Shift:
         if self._is_over or mine is None:
             raise asyncio.CancelledError
         self._live[job.name] = (job.task, mine)
+        working_as.set(self.owner)
         try:
             async with self._rooms[job.task]:
                 await self._insist(job)
@@ -92,16 +112,21 @@ class Shift:
             del self._live[job.name]
             self._ended()
 
-    def drop(self) -> None:
-        """Cancel what is in hand, for others may have it too."""
-        for _, task in self._live.values():
-            task.cancel()
+    def drop_lost(self) -> None:
+        """The slot was lost, and others have what was in hand under it: planning ends at once.
+
+        A call that is under way goes on to its end, for only here can anybody hear its answer; it is the last.
+        """
+        for name, task in self._live.values():
+            if name == "deliberate":
+                task.cancel()
 
     async def stop(self, *, patience: float) -> bool:
         """Cancel what is in hand and wait for it to end. Returns whether all of it did."""
         self._is_over = True
         tasks = [task for _, task in self._live.values()]
-        self.drop()
+        for task in tasks:
+            task.cancel()
         if not tasks:
             return True
         _, stubborn = await asyncio.wait(tasks, timeout=patience)
@@ -110,16 +135,34 @@ class Shift:
         return not stubborn
 
     async def _insist(self, job: Job) -> None:
-        for wait in (*self._waits, None):
+        """While the database is away the job is tried for as long as that lasts; otherwise as often as there are waits."""
+        waits = iter(self._waits)
+        while True:
             try:
                 await self._perform(job)
-            except Exception as error:  # noqa: BLE001 - a bug or an outage must not lose the job.
+            except OwnershipLostError:
+                _log.warning("another worker goes on with a job", extra={"job": job.name})
+                raise asyncio.CancelledError from None
+            except DatabaseAwayError as error:
+                self._failures.failed(job.name, error)
+                wait: float | None = min(_AWAY_SECONDS, *self._waits) if self._waits else _AWAY_SECONDS
+            except Exception as error:  # noqa: BLE001 - a bug must not lose the job.
                 _log.exception("a job failed", extra={"job": job.name})
                 self._failures.failed(job.name, error)
+                wait = next(waits, None)
             else:
                 self._failures.worked(job.name)
                 return
-            if wait is not None:
-                await asyncio.sleep(wait)
+            if wait is None or is_lost():
+                break
+            await asyncio.sleep(wait)
+        if not is_lost():
+            self._given_up.add(job.name)
         _log.error("a job is given up until the next start", extra={"job": job.name})
         raise asyncio.CancelledError
+
+
+def is_lost() -> bool:
+    """Whether others have taken the slot under which the current task works."""
+    owner = working_as.get()
+    return owner is not None and owner.is_lost

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from coordination.errors import StorageError
+from coordination.errors import DatabaseAwayError, StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -168,19 +168,34 @@ def plainly(url: sa.URL) -> Generator[None]:
 def complaint(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     """What an operator must do about a database error."""
     name, cause = place(url), getattr(error, "orig", None)
-    words = _ANYTHING
+    words, kind = _ANYTHING, StorageError
+    sqlstate = getattr(cause, "sqlstate", None) or ""
     if isinstance(cause, sqlite3.Error):
-        words = _SQLITE.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF, _ANYTHING)
-    elif getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE:
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        words = _SQLITE.get(code, _ANYTHING)
+        kind = DatabaseAwayError if code in _SQLITE_BUSY else StorageError
+    elif sqlstate == _UNDEFINED_TABLE:
         words = _INCOMPLETE
     elif isinstance(error, exc.OperationalError | exc.InterfaceError):
         words = _UNREACHABLE
+        kind = StorageError if sqlstate.startswith(_REFUSES) else DatabaseAwayError
     # A sentence that sends people to the log must find something there.
     _log.log(logging.ERROR if words is _ANYTHING else logging.INFO, "the database refused", exc_info=error)
-    return StorageError(words.format(name=name, start=name[0].upper() + name[1:]))
+    return kind(words.format(name=name, start=name[0].upper() + name[1:]))
+
+
+def is_away(error: BaseException, url: sa.URL) -> bool:
+    """Whether an error says no more than that the database does not answer now."""
+    if isinstance(error, exc.SQLAlchemyError):
+        error = complaint(error, url)
+    return isinstance(error, DatabaseAwayError)
 
 
 _UNDEFINED_TABLE = "42P01"
+_REFUSES = ("28", "3D")
+"""Of the login, or of a database that there is none of: waiting helps neither."""
+
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _INCOMPLETE = "{start} lacks tables of massgen-bot: run `massgen-bot migrate`."
 _UNREACHABLE = "{start} does not answer, or refuses the login; check that it runs, and check DATABASE_URL."
 _ANYTHING = "{start} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."

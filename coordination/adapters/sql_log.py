@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,11 +17,12 @@ from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_follow import Followers
 from coordination.adapters.sql_schema import configs, events, installation, prepare, runs
 from coordination.adapters.sql_writer import GroupCommit
+from coordination.adapters.worker_slots import require_ownership
 from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
-from coordination.errors import ConfigError, ConflictError
+from coordination.errors import ConfigError, ConflictError, DatabaseAwayError
 from coordination.ports import Job, RunSummary
 
 Submit = Callable[[sa.Connection, Job], None]
@@ -28,6 +30,7 @@ Submit = Callable[[sa.Connection, Job], None]
 
 _FOUND_AT_MOST = 10
 _READERS = 4
+_AWAY_SECONDS = 1.0
 _Result = TypeVar("_Result")
 _Select = TypeVar("_Select", bound=sa.Select[*tuple[Any, ...]])
 
@@ -81,7 +84,10 @@ class SqlLog:
         encoded = [encode(event) for event in events]
         summary = summary_row(run, state, time_text(at))
 
+        context = copy_context()
+
         def work(connection: sa.Connection) -> None:
+            context.run(require_ownership, connection, events)
             rows = _chained(run, expected, self._head(connection, run, expected), time_text(at), encoded)
             self._advance(connection, run, expected, {**summary, "seq": rows[-1]["seq"], "head": rows[-1]["hash"]})
             connection.execute(_ADD_EVENTS, rows)
@@ -111,12 +117,20 @@ class SqlLog:
     async def follow(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
         """The events above `after` and all that follow, also those of other processes. Never ends by itself."""
         with self._followers.joined(run, after) as follower:
-            batch = await self.read(run, after)
+            batch = await self._read_on(run, after)
             while True:
                 for recorded in batch:
                     after = recorded.seq
                     yield recorded
-                batch = await follower.more(after) or await self.read(run, after)
+                batch = await follower.more(after) or await self._read_on(run, after)
+
+    async def _read_on(self, run: str, after: int) -> Sequence[Recorded]:
+        """Read, once the database answers."""
+        while True:
+            try:
+                return await self.read(run, after)
+            except DatabaseAwayError:
+                await asyncio.sleep(_AWAY_SECONDS)
 
     async def runs(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RunSummary]:
         """The newest runs, newest first."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from coordination.adapters.sql_connection import place, plainly
 from coordination.errors import StorageError
 
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 """Every revision of the schema, oldest first; each has its migration."""
 
 VERSION_TABLE = "massgen_bot_version"
@@ -62,6 +62,15 @@ installation = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+# Whose each worker's slot is: `holder` is empty once others have taken it from them, `beat` counts their signs of life.
+worker_slots = sa.Table(
+    "worker_slots",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("beat", sa.Integer, nullable=False),
 )
 
 _stamp = sa.Table(

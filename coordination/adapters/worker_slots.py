@@ -1,176 +1,417 @@
-"""A slot for each living worker process, freed by the operating system when the process dies.
+"""A slot for each living worker: who may go on with the jobs that a worker left, and when.
 
-DBOS keeps a job for the worker that took it, under that worker's name, for ever. The name is a slot: whoever can lock
-a slot knows that its last owner is dead, and may give away what it left.
+DBOS keeps a job for the worker that took it, under that worker's name, for ever. The name is a slot. It belongs to
+whoever is its holder in the table `worker_slots`, and a holder says so at every beat. It is taken from them only when
+their process is gone (its lock is free, and they do not beat), or when they have not beaten for the whole lease: then
+they are frozen, or cut off. What a worker appends is checked against the table in the same transaction, so one that
+lost its slot learns it before it writes.
+
+Nobody's clock is compared with another's: whoever looks counts how long it has seen no beat, and an outage, during
+which nobody can beat, counts for nothing.
 """
 
 import fcntl
 import os
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
+from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy import exc
+from sqlalchemy import exc, pool
+from sqlalchemy.dialects import postgresql, sqlite
 
-from coordination.adapters.sql_connection import complaint
-from coordination.errors import StorageError
+from coordination.adapters.sql_connection import complaint, plainly
+from coordination.adapters.sql_schema import worker_slots
+from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
+from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
+
+Rows: TypeAlias = Sequence[sa.Row[*tuple[Any, ...]]]
 
 _PREFIX = "slot-"
 _AT_MOST = 1000
 _SPACE = 7701
-_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-"""The server learns within half a minute that a machine is gone, and frees its locks."""
+_GRACE_ROUNDS = 3
+"""Looks in a row that find a lock free and hear no beat, until its owner is dead: a cut connection is locked again sooner."""
+
+KEEPALIVE = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Both ends learn within half a minute that the other's machine is gone; the server then frees its locks."""
 
 
-class Slots(Protocol):
-    """The slots of all workers on one database. Used by one thread at a time."""
+@dataclass
+class Ownership:
+    """One worker's hold on one slot. `holder` is never used again; `is_lost` is set when somebody else was found there."""
 
-    def take(self) -> str:
-        """Lock a free slot until `release`; its name is this worker's."""
+    slot: str
+    holder: str
+    is_lost: bool = False
+
+
+working_as: ContextVar[Ownership | None] = ContextVar("working_as", default=None)
+"""The hold under which the current task works; None in every process that only decides."""
+
+
+def require_ownership(connection: sa.Connection, events: Sequence[RunEvent]) -> None:
+    """Let a worker add events only as long as its slot is its own. What the world answered is welcome from anybody.
+
+    Raises:
+        OwnershipLostError: another worker goes on with what this one was doing.
+    """
+    owner = working_as.get()
+    if owner is None or all(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in events):
+        return
+    query = sa.select(worker_slots.c.holder).where(worker_slots.c.name == owner.slot).with_for_update(read=True)
+    if connection.execute(query).scalar() != owner.holder:
+        raise OwnershipLostError(owner.slot)
+
+
+class _Locks(Protocol):
+    """Locks on numbers that end with their holder. Used by one thread at a time."""
+
+    is_proof: bool
+    """A lock that is free proves that its holder's process is gone."""
+
+    def lock(self, number: int) -> bool:
+        """Try to; True if it is ours from now on, or was."""
         ...
 
-    def keep(self) -> bool:
-        """Whether the slot has been ours without a break; if it was lost, it is taken again here.
+    def holds(self, number: int) -> bool:
+        """Whether it was ours when we last heard of it."""
+        ...
+
+    def unlock(self, number: int) -> None:
+        """Give one back."""
+        ...
+
+    def run(self, statement: sa.Executable) -> Rows:
+        """One statement that returns rows, committed; where locks live in a connection, through that one.
 
         Raises:
-            StorageError: it is lost, and can't be taken again yet.
+            StorageError: the database does not do it; locks that lived in the connection are lost.
         """
         ...
 
-    def seized(self, name: str) -> AbstractContextManager[bool]:
-        """Try to lock another's slot while the context is open; True means that its owner is dead."""
-        ...
-
-    def release(self) -> None:
-        """Give the slot back."""
+    def close(self) -> None:
+        """Give all back."""
         ...
 
 
-def slots_for(url: sa.URL) -> Slots:
-    """The slots that fit a database."""
-    if url.get_backend_name() == "sqlite":
-        return FileSlots(Path(f"{Path(url.database or '').resolve()}.slots"))
-    return AdvisorySlots(url)
+class FileLocks:
+    """Locks on files in a folder beside the database's file: gone when the process is, and never before."""
 
+    is_proof = True
 
-class FileSlots:
-    """Slots for the processes of one machine: locks on files in a folder beside the database file."""
+    def __init__(self, database: sa.Engine) -> None:
+        """The folder is made when the first lock is taken."""
+        self._database = database
+        self._folder = Path(f"{Path(database.url.database or '').resolve()}.slots")
+        self._held: dict[int, int] = {}
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is made when the first slot is taken."""
-        self._folder = folder
-        self._mine: int | None = None
-
-    def take(self) -> str:
-        """Lock the first free slot."""
+    def lock(self, number: int) -> bool:
+        """By a file of this number."""
+        if number in self._held:
+            return True
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            for number in range(_AT_MOST):
-                self._mine = self._lock(number)
-                if self._mine is not None:
-                    return f"{_PREFIX}{number}"
+            handle = os.open(self._folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(f"The folder {self._folder} can't be used; make it writable.") from error
-        raise StorageError(f"{_AT_MOST} workers run on this database already: stop some.")
-
-    def keep(self) -> bool:
-        """A lock on a file is never lost while the process lives."""
-        return True
-
-    @contextmanager
-    def seized(self, name: str) -> Generator[bool]:
-        """Lock another's file for a while."""
-        number = _number(name)
-        handle = None if number is None else self._lock(number)
-        try:
-            yield handle is not None
-        finally:
-            if handle is not None:
-                os.close(handle)
-
-    def release(self) -> None:
-        """Unlock by closing."""
-        if self._mine is not None:
-            os.close(self._mine)
-            self._mine = None
-
-    def _lock(self, number: int) -> int | None:
-        handle = os.open(self._folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            return None
-        return handle
+            return False
+        self._held[number] = handle
+        return True
+
+    def holds(self, number: int) -> bool:
+        """A lock on a file is never lost while the process lives."""
+        return number in self._held
+
+    def unlock(self, number: int) -> None:
+        """By closing the file."""
+        os.close(self._held.pop(number))
+
+    def run(self, statement: sa.Executable) -> Rows:
+        """On any connection."""
+        with plainly(self._database.url), self._database.begin() as connection:
+            return connection.execute(statement).all()
+
+    def close(self) -> None:
+        """Close every file."""
+        for number in list(self._held):
+            self.unlock(number)
 
 
-class AdvisorySlots:
-    """Slots for the processes of many machines: advisory locks of PostgreSQL, held by one connection.
+class AdvisoryLocks:
+    """Advisory locks of PostgreSQL. They belong to one connection, and are lost with it; a new one holds nothing.
 
     That connection must not go through a pooler in transaction mode.
     """
 
-    def __init__(self, url: sa.URL) -> None:
-        """The connection is made when a slot is taken."""
-        self._url = url
-        self._engine = sa.create_engine(url, pool_size=1, isolation_level="AUTOCOMMIT", connect_args=_KEEPALIVE)
-        self._connection: sa.Connection | None = None
-        self._number = -1
+    is_proof = False
 
-    def take(self) -> str:
-        """Lock the first free slot."""
+    def __init__(self, url: sa.URL) -> None:
+        """The connection is made when it is first needed."""
+        self._url = url
+        self._engine = sa.create_engine(
+            url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=KEEPALIVE
+        )
+        self._connection: sa.Connection | None = None
+        self._pid = self._former = 0
+        self._held: set[int] = set()
+
+    def lock(self, number: int) -> bool:
+        """Try to; if a connection of ours that broke still has it, that one is ended first."""
+        if number in self._held:
+            return True
+        if self._former:
+            self.run(_END_FORMER.bindparams(space=_SPACE, number=number, pid=self._former))
+        found = self.run(sa.select(sa.func.pg_try_advisory_lock(_SPACE, number)))
+        if found[0][0]:
+            self._held.add(number)
+        return number in self._held
+
+    def holds(self, number: int) -> bool:
+        """Locks that were taken through a connection that broke are not held."""
+        return number in self._held
+
+    def unlock(self, number: int) -> None:
+        """Give one back, if the connection that had it is still there."""
+        if number in self._held:
+            self._held.discard(number)
+            self.run(sa.select(sa.func.pg_advisory_unlock(_SPACE, number)))
+
+    def run(self, statement: sa.Executable) -> Rows:
+        """Through the connection that the locks live in."""
+        try:
+            return self._live().execute(statement).all()
+        except exc.SQLAlchemyError as error:
+            self._drop()
+            raise complaint(error, self._url) from error
+
+    def close(self) -> None:
+        """End the connection; the server frees what it held."""
+        self._drop()
+        self._engine.dispose()
+
+    def _live(self) -> sa.Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            pid = self._connection.execute(sa.select(sa.func.pg_backend_pid())).scalar_one()
+            self._former, self._pid = self._pid, pid
+        return self._connection
+
+    def _drop(self) -> None:
+        """SQLAlchemy would quietly open another connection in the place of one that broke; the locks stay lost."""
+        self._held.clear()
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()
+
+
+_END_FORMER = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = :space AND objid = :number AND pid = :pid"
+)
+
+
+class Slots:
+    """One worker's place among the workers of a database. Used by one thread at a time."""
+
+    def __init__(self, locks: _Locks, *, is_sqlite: bool, interval: float, lease: float) -> None:
+        """`interval` is seconds between two calls of `keep` and `look`, `lease` how long an owner may not beat."""
+        self._locks = locks
+        self._insert = sqlite.insert if is_sqlite else postgresql.insert
+        self._grace = 0.0 if locks.is_proof else _GRACE_ROUNDS * interval
+        self._watch = Watch(longest=2 * interval)
+        self._lease = lease
+        self._mine: Ownership | None = None
+
+    def take(self, *, avoid: str = "") -> Ownership:
+        """Become the holder of a free slot, until `release`, or until `keep` says otherwise.
+
+        Raises:
+            StorageError: the database can't be asked, or every slot is taken.
+        """
+        self._mine = None
         for number in range(_AT_MOST):
-            if self._lock(number):
-                self._number = number
-                return f"{_PREFIX}{number}"
+            name = f"{_PREFIX}{number}"
+            if name == avoid or not self._locks.lock(number):
+                continue
+            holder = uuid4().hex
+            if self._claim(name, holder):
+                self._mine = Ownership(slot=name, holder=holder)
+                return self._mine
+            self._locks.unlock(number)
         raise StorageError(f"{_AT_MOST} workers run on this database already: stop some.")
 
     def keep(self) -> bool:
-        """The lock goes with its connection, which the server or the network may end."""
-        try:
-            self._ask("SELECT 1")
-        except StorageError:
-            if not self._lock(self._number):
-                raise
+        """Beat, and lock again what a broken connection had locked. False: the slot is another's, and nothing is ours.
+
+        Raises:
+            StorageError: the database can't be asked, or the lock is not ours yet; nothing is lost by that.
+        """
+        mine = self._mine
+        if mine is None:
             return False
-        return True
+        number = slot_number(mine.slot) or 0
+        try:
+            is_ours = bool(self._locks.run(_BEAT.where(_is(mine.slot, mine.holder))))
+            if is_ours and not self._locks.lock(number):
+                raise DatabaseAwayError(f"The lock of {mine.slot} is still with a connection that broke.")
+        except StorageError:
+            self._watch.lose_sight()
+            raise
+        if not is_ours:
+            mine.is_lost, self._mine = True, None
+            if self._locks.holds(number):
+                self._locks.unlock(number)
+        return is_ours
+
+    def look(self) -> Sequence[str]:
+        """Note every worker's beat. Returns the names of all slots that are or were somebody's.
+
+        Raises:
+            StorageError: the database can't be asked.
+        """
+        try:
+            self._watch.note(self._locks.run(sa.select(worker_slots)))
+        except StorageError:
+            self._watch.lose_sight()
+            raise
+        return self._watch.names
 
     @contextmanager
     def seized(self, name: str) -> Generator[bool]:
-        """Lock another's number for a while."""
-        number = _number(name)
-        is_ours = number is not None and self._lock(number)
+        """Take another's slot from them if they are dead, or for dead by the lease; True: what they left is free to give."""
+        number = slot_number(name)
+        if number is None or (self._mine is not None and name == self._mine.slot):
+            yield False
+            return
+        is_free = self._locks.lock(number)
+        is_dead = False
         try:
-            yield is_ours
+            is_dead = self._evicted(name, self._grace if is_free else self._lease, is_free=is_free)
+            yield is_dead
+            if is_dead and is_free:
+                self._locks.run(_REMOVE.where(_is(name, "")))
         finally:
-            if is_ours:
-                self._ask(f"SELECT pg_advisory_unlock({_SPACE}, {number})")
+            if is_free:
+                self._locks.unlock(number)
 
     def release(self) -> None:
-        """Unlock by closing."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._engine.dispose()
-
-    def _lock(self, number: int) -> bool:
-        return bool(self._ask(f"SELECT pg_try_advisory_lock({_SPACE}, {number})"))
-
-    def _ask(self, query: str) -> object:
+        """Give the slot back."""
+        mine, self._mine = self._mine, None
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return self._connection.execute(sa.text(query)).scalar()
-        except exc.SQLAlchemyError as error:
-            if self._connection is not None:
-                self._connection.invalidate()
-                self._connection.close()
-                self._connection = None
-            raise complaint(error, self._url) from error
+            if mine is not None:
+                self._locks.run(_REMOVE.where(_is(mine.slot, mine.holder)))
+        finally:
+            self._locks.close()
+
+    def abandon(self) -> None:
+        """Leave without a word: others find out what is left."""
+        self._mine = None
+        self._locks.close()
+
+    def _claim(self, name: str, holder: str) -> bool:
+        """A row that somebody left behind is proof of nothing where a lock may be lost without its owner's death."""
+        taken = {"holder": holder, "beat": 0}
+        may_replace = sa.true() if self._locks.is_proof else worker_slots.c.holder == ""
+        statement = (
+            self._insert(worker_slots)
+            .values(name=name, **taken)
+            .on_conflict_do_update(index_elements=["name"], set_=taken, where=may_replace)
+            .returning(worker_slots.c.name)
+        )
+        return bool(self._locks.run(statement))
+
+    def _evicted(self, name: str, patience: float, *, is_free: bool) -> bool:
+        seen = self._watch.last(name)
+        if seen is None or not seen.holder:
+            return is_free or seen is not None
+        if seen.quiet < patience:
+            return False
+        same = sa.and_(_is(name, seen.holder), worker_slots.c.beat == seen.beat)
+        return bool(self._locks.run(_EVICT.where(same)))
 
 
-def _number(name: str) -> int | None:
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A slot as it was last seen, and how many seconds it has been so before our eyes."""
+
+    holder: str
+    beat: int
+    quiet: float
+
+
+class Watch:
+    """What one worker sees of the others' beats. Time between two looks counts at most `longest` seconds."""
+
+    def __init__(self, *, longest: float) -> None:
+        self._longest = longest
+        self._seen: dict[str, Seen] = {}
+        self._at: float | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every slot that was there at the last look."""
+        return list(self._seen)
+
+    def last(self, name: str) -> Seen | None:
+        """How a slot was last seen."""
+        return self._seen.get(name)
+
+    def note(self, rows: Rows) -> None:
+        """A look that worked."""
+        now = time.monotonic()
+        passed = 0.0 if self._at is None else min(now - self._at, self._longest)
+        seen: dict[str, Seen] = {}
+        for name, holder, beat in rows:
+            before = self._seen.get(name)
+            is_same = before is not None and (before.holder, before.beat) == (holder, beat)
+            quiet = before.quiet + passed if before is not None and is_same else 0.0
+            seen[name] = Seen(holder=holder, beat=beat, quiet=quiet)
+        self._seen, self._at = seen, now
+
+    def lose_sight(self) -> None:
+        """A look that did not work: others could not beat either, so everybody gets their whole time again."""
+        self._seen, self._at = {}, None
+
+
+def slots_for(database: sa.Engine, *, interval: float, lease: float) -> Slots:
+    """The slots that fit a database. A SQLite file gets the table if it lacks it."""
+    is_sqlite = database.dialect.name == "sqlite"
+    if is_sqlite:
+        with plainly(database.url):
+            worker_slots.create(database, checkfirst=True)
+    locks = FileLocks(database) if is_sqlite else AdvisoryLocks(database.url)
+    return Slots(locks, is_sqlite=is_sqlite, interval=interval, lease=lease)
+
+
+def slot_number(name: str) -> int | None:
+    """The number of a slot of this name, if it is one's."""
     digits = name.removeprefix(_PREFIX)
     return int(digits) if name.startswith(_PREFIX) and digits.isascii() and digits.isdigit() else None
+
+
+def _is(name: str, holder: str) -> sa.ColumnElement[bool]:
+    return sa.and_(worker_slots.c.name == name, worker_slots.c.holder == holder)
+
+
+_BEAT = sa.update(worker_slots).values(beat=worker_slots.c.beat + 1).returning(worker_slots.c.name)
+_EVICT = sa.update(worker_slots).values(holder="").returning(worker_slots.c.name)
+_REMOVE = sa.delete(worker_slots).returning(worker_slots.c.name)

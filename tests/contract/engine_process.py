@@ -1,4 +1,4 @@
-"""A worker as a process: `python -m tests.contract.engine_process URL DIARY hang|work`.
+"""A worker as a process: `python -m tests.contract.engine_process URL DIARY hang|work [LEASE]`.
 
 It notes each job in the diary when it begins it and when it is done; told to hang, it never gets done. It says `ready`
 when it takes part, and leaves in good order at SIGTERM.
@@ -14,7 +14,7 @@ from coordination.ports import Job
 from tests.contract.engines import open_quick
 
 
-async def main(url: str, diary: Path, manner: str) -> None:
+async def main(url: str, diary: Path, manner: str, lease: float = 15.0) -> None:
     """Work until told to leave."""
     leave = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave.set)
@@ -29,11 +29,11 @@ async def main(url: str, diary: Path, manner: str) -> None:
             await asyncio.Event().wait()
         note("done", job)
 
-    async with open_quick(url) as engine, engine.running(perform):
+    async with open_quick(url, lease=lease) as engine, engine.running(perform):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await leave.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], *map(float, sys.argv[4:])))

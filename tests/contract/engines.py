@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from coordination.adapters import sql_migrate
 from coordination.adapters.dbos_engine import DbosEngine, migrate
 from coordination.adapters.sql_connection import open_engine, parse_url
 from coordination.ports import Engine, Job
@@ -44,6 +45,7 @@ async def fake_bench(limit: int) -> AsyncGenerator[Bench]:
 async def dbos_bench(url: str, limit: int) -> AsyncGenerator[DbosBench]:
     """DBOS on a database, with its waits cut short."""
     if not url.startswith("sqlite"):
+        sql_migrate.migrate(url)
         migrate(url)
     database = open_engine(parse_url(url), "write", connections=4)
     try:
@@ -62,7 +64,9 @@ async def dbos_bench(url: str, limit: int) -> AsyncGenerator[DbosBench]:
         database.dispose()
 
 
-def open_quick(url: str, *, limit: int = 128) -> contextlib.AbstractAsyncContextManager[DbosEngine]:
+def open_quick(
+    url: str, *, limit: int = 128, lease: float = 15.0
+) -> contextlib.AbstractAsyncContextManager[DbosEngine]:
     """An engine that looks often and repeats at once."""
     return DbosEngine.open(
         url,
@@ -70,6 +74,7 @@ def open_quick(url: str, *, limit: int = 128) -> contextlib.AbstractAsyncContext
         executions=limit,
         poll_interval=0.1,
         rounds_interval=0.2,
+        lease=lease,
         retry_waits=(0.01, 0.01, 0.01),
     )
 

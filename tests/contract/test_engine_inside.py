@@ -19,7 +19,6 @@ from coordination.adapters import dbos_inside
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.dbos_shift import Failures, Shift
 from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.worker_slots import FileSlots
 from coordination.domain.run import evolve
 from coordination.errors import ConflictError, StorageError
 from coordination.ports import Job
@@ -191,29 +190,6 @@ async def test_a_job_that_will_not_end_keeps_nobody_from_leaving() -> None:
         await asyncio.sleep(0)
         assert await shift.stop(patience=0.05) is False
         release.set()
-
-
-def test_each_worker_gets_a_slot_of_its_own_and_frees_it(tmp_path: Path) -> None:
-    first, second, third = (FileSlots(tmp_path / "slots") for _ in range(3))
-    assert (first.take(), second.take()) == ("slot-0", "slot-1")
-    with third.seized("slot-1") as is_dead:
-        assert not is_dead
-    second.release()
-    with third.seized("slot-1") as is_dead:
-        assert is_dead
-        assert second.take() == "slot-2"
-    assert third.take() == "slot-1"
-    for slots in (first, second, third):
-        slots.release()
-
-
-@pytest.mark.parametrize("name", ["local", "slot-", "slot-x", "slot-../0", "slot--1", ""])
-def test_a_name_that_is_no_slot_can_not_be_seized(tmp_path: Path, name: str) -> None:
-    slots = FileSlots(tmp_path / "slots")
-    slots.take()
-    with slots.seized(name) as is_dead:
-        assert not is_dead
-    slots.release()
 
 
 def test_the_version_that_dbos_knows_us_by_never_changes() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from coordination.adapters import sql_migrate
 from coordination.adapters.dbos_engine import migrate
 from coordination.adapters.sql_connection import open_engine, parse_url
 from coordination.ports import Job
 from tests.contract.engines import a_job, open_quick
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, own_server, postgres_programs, postgres_server, sqlite_url
 from tests.forked import Forked, start
 
 ROUNDS = 0.2
@@ -38,9 +39,9 @@ class Plant:
     diary: Path
     processes: list[Forked] = field(default_factory=list[Forked])
 
-    async def worker(self, manner: str) -> Forked:
+    async def worker(self, manner: str, *, lease: float = 15.0) -> Forked:
         """Start one and wait until it takes part."""
-        arguments = (self.url, str(self.diary), manner)
+        arguments = (self.url, str(self.diary), manner, str(lease))
         process = start("tests.contract.engine_process", *arguments, environ=os.environ, is_strict=True)
         self.processes.append(process)
         assert process.stdout is not None
@@ -84,6 +85,7 @@ async def plant(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
     else:
         server: Postgres = request.getfixturevalue("postgres")
         url = server.new_database()
+        sql_migrate.migrate(url)
         migrate(url)
     plant = Plant(url, tmp_path / "diary")
     try:
@@ -169,16 +171,74 @@ async def test_many_workers_share_many_jobs_and_none_is_done_twice(plant: Plant)
     assert sorted(plant.lines("begin")) == sorted(plant.lines("done")) == sorted(job.name for job in jobs)
 
 
+@on_both
+async def test_a_worker_that_is_frozen_beyond_the_lease_loses_its_jobs_and_begins_anew_with_others(
+    plant: Plant,
+) -> None:
+    """What it was at is given to others, and it does not take it up again when it thaws."""
+    frozen = await plant.worker("hang", lease=2)
+    await plant.submit(a_job("LONG"))
+    await plant.until(lambda: len(plant.lines("begin")) == 1)
+    os.kill(frozen.pid, signal.SIGSTOP)
+    heir = await plant.worker("work", lease=2)
+    await plant.until(lambda: list(plant.lines("done", heir.pid)) == [a_job("LONG").name])
+    os.kill(frozen.pid, signal.SIGCONT)
+    await asyncio.sleep(5 * ROUNDS)  # Nothing more may happen to that job.
+    assert len(plant.lines("begin")) == 2
+    heir.kill()
+    heir.wait(30)
+    await plant.submit(a_job("NEXT"))
+    await plant.until(lambda: list(plant.lines("begin", frozen.pid)) == [a_job("LONG").name, a_job("NEXT").name])
+
+
 @pytest.mark.parametrize("plant", ["postgres"], indirect=True)
-async def test_a_worker_that_lost_its_slot_begins_its_jobs_anew(plant: Plant, postgres: Postgres) -> None:
-    """Others may have taken it for dead; what it was doing may be in other hands by now."""
+async def test_a_worker_whose_lock_lost_its_connection_locks_again_and_keeps_its_jobs(
+    plant: Plant, postgres: Postgres
+) -> None:
+    """A connection that broke is no death: nobody may take its owner's jobs for that."""
     worker = await plant.worker("hang")
     await plant.submit(a_job())
     await plant.until(lambda: len(plant.lines("begin")) == 1)
+    await plant.worker("work")
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    held = f"SELECT pid FROM pg_locks WHERE classid = 7701 AND locktype = 'advisory' AND {here}"
     with postgres.connect(sa.make_url(plant.url).database or "") as connection:
-        here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        query = (
-            f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = 7701 AND locktype = 'advisory' AND {here}"
-        )
-        assert connection.execute(query).fetchall() == [(True,)]
-    await plant.until(lambda: len(plant.lines("begin", worker.pid)) == 2)
+        for _ in range(3):
+            assert all(connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({held}) AS held").fetchall())
+            await asyncio.sleep(3 * ROUNDS)
+        async with asyncio.timeout(20):
+            while len(connection.execute(held).fetchall()) != 2:  # noqa: ASYNC110 - other processes lock
+                await asyncio.sleep(ROUNDS)
+    await asyncio.sleep(5 * ROUNDS)  # Nothing may happen, for so long.
+    assert list(plant.lines("begin")) == [a_job().name]
+    assert list(plant.lines("begin", worker.pid)) == [a_job().name]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_an_outage_takes_no_worker_its_slot_and_no_job_its_worker(workers: int, tmp_path: Path) -> None:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    with own_server(programs) as server:
+        url = server.new_database()
+        sql_migrate.migrate(url)
+        migrate(url)
+        plant = Plant(url, tmp_path / "diary")
+        try:
+            await asyncio.gather(*(plant.worker("hang") for _ in range(workers)))
+            jobs = [a_job(f"R{number}") for number in range(2 * workers)]
+            await plant.submit(*jobs)
+            await plant.until(lambda: len(plant.lines("begin")) == len(jobs))
+            await asyncio.to_thread(server.stop)
+            await asyncio.sleep(3)
+            await asyncio.to_thread(server.start)
+            with server.connect(sa.make_url(url).database or "") as connection:
+                held = "SELECT * FROM pg_locks, worker_slots WHERE classid = 7701 AND holder <> '' AND name = 'slot-' || objid"
+                async with asyncio.timeout(20):
+                    while len(connection.execute(held).fetchall()) != workers:  # noqa: ASYNC110 - other processes lock
+                        await asyncio.sleep(ROUNDS)
+            await asyncio.sleep(10 * ROUNDS)  # Nothing may happen, for so long.
+            assert sorted(plant.lines("begin")) == sorted(job.name for job in jobs)
+            assert all(process.poll() is None for process in plant.processes)
+        finally:
+            plant.close()

@@ -19,11 +19,12 @@ from coordination.domain.approval import Act, Refusal
 from coordination.domain.ballot import Ballot
 from coordination.domain.run import Recorded, evolve, replay
 from coordination.domain.states import RunState
-from coordination.errors import RefusedError
+from coordination.errors import DatabaseAwayError, RefusedError
+from coordination.execution import _advance  # one step, for what comes between two of them
 from coordination.journal import Journal, RunMoved
-from coordination.ports import Job
-from tests.builders import MALLORY, REQUESTER, START, a_request
-from tests.fakes import FakeClock, MemoryLog, PlayedModel, says
+from coordination.ports import Job, ToolOutput
+from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
+from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
 from tests.service.office import Office
 
 RUN = "RUN1"
@@ -182,6 +183,7 @@ class Writer:
 
 @given(moves=st.lists(st.sampled_from(MOVES), max_size=40))
 @example(moves=["tell", "step", "refused", "step", "stop"])
+@example(moves=["tell", "commit", "step", "cancelled", "step", "step", "step", "step"])
 @example(moves=["answer", "refused", "step", "step", "answer", "step", "answer"])
 def test_no_order_of_waits_refusals_and_cancellations_loses_an_event_or_a_stop(moves: list[str]) -> None:
     """A path taken only after a lost race is tried as often as every other."""
@@ -217,8 +219,8 @@ async def test_a_refused_press_while_the_last_agents_fail_leaves_no_run_planning
     assert isinstance(await office.state(run), s.RunBroken)
 
 
-async def test_what_became_impossible_is_told_as_moved_once_and_what_always_was_as_a_mistake() -> None:
-    """Else a loop that looks again after each move would never end."""
+async def test_what_others_made_impossible_is_told_to_everybody_who_writes() -> None:
+    """Of two writers with one pen, the second must hear of it as the first does."""
     log = MemoryLog()
     state: RunState | None = None
     for seq, event in enumerate((a_request(), e.DeliberationStarted(revision=1))):
@@ -227,7 +229,110 @@ async def test_what_became_impossible_is_told_as_moved_once_and_what_always_was_
     journal = await Journal.open(log, FakeClock(), RUN)
     await log.append(RUN, 2, [CANCELLED], START, evolve(state, CANCELLED, START))
     assert isinstance(await journal.refresh(), s.Cancelled)
-    with pytest.raises(RunMoved):
-        journal.record(e.AgentTold(agent=1, epoch=0))
-    with pytest.raises(Exception, match="impossible"):
-        await journal.commit(e.AgentTold(agent=1, epoch=0))
+    for _ in range(2):
+        with pytest.raises(RunMoved):
+            journal.record(e.AgentTold(agent=1, epoch=0))
+        with pytest.raises(RunMoved):
+            await journal.commit(e.AgentTold(agent=1, epoch=0))
+
+
+class AwayLog(MemoryLog):
+    """A database that goes away at some appends, before they are written or before their answer arrives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outages: list[str] = []
+
+    @override
+    async def append(
+        self,
+        run: str,
+        expected: int,
+        events: Sequence[e.RunEvent],
+        at: datetime,
+        state: RunState,
+        job: Job | None = None,
+    ) -> Sequence[Recorded]:
+        when = self.outages.pop(0) if self.outages else ""
+        if when == "before":
+            raise DatabaseAwayError("away")
+        written = await super().append(run, expected, events, at, state, job)
+        if when == "after":
+            raise DatabaseAwayError("away")
+        return written
+
+
+@pytest.mark.parametrize("outages", [["before"] * 30, ["after"], ["before", "after", "before"]], ids=str)
+async def test_what_is_told_while_the_database_is_away_is_written_once_when_it_is_back(outages: list[str]) -> None:
+    """Also if it was written already, and only the answer got lost."""
+    log = AwayLog()
+    state: RunState | None = None
+    for seq, event in enumerate((a_request(), e.DeliberationStarted(revision=1))):
+        state = evolve(state, event, START)
+        await log.append(RUN, seq, [event], START, state)
+    journal = await Journal.open(log, FakeClock(), RUN)
+    log.outages = list(outages)
+    journal.record(e.AgentTold(agent=1, epoch=0))
+    await journal.commit(e.AgentTold(agent=2, epoch=0))
+    await journal.commit(e.AgentTold(agent=3, epoch=0))
+    assert log.outages == []
+    agents = [each.event.agent for each in log.events[RUN] if isinstance(each.event, e.AgentTold)]
+    assert agents == [1, 2, 3]
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+@pytest.mark.parametrize("second", ["before", "after"])
+async def test_the_receipt_of_a_call_is_held_until_the_database_is_back(first: str, second: str) -> None:
+    """The worker that holds it lives: nobody need be asked what became of the call."""
+    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
+    office.log = log = AwayLog()
+    office.people._log = office.worker._log = log
+    run, state = await office.planned()
+    log.outages = [first]
+    await office.people.approve(run, state.plan.digest, ALICE)
+    log.outages = [first, *[second] * 2]
+    await office.work()
+    assert len(office.world.done) == 1
+    assert isinstance(await office.state(run), s.Finished)
+    assert log.kinds(run).count("call_started") == log.kinds(run).count("call_succeeded") == 1
+
+
+async def test_a_result_that_comes_late_is_no_receipt_of_the_call_that_people_let_run_again() -> None:
+    """The first attempt's answer arrives while the second is under way."""
+    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
+    run, state = await office.planned()
+    await office.people.approve(run, state.plan.digest, ALICE)
+
+    call = state.plan.calls[0]
+
+    def first_is_slow(_: object) -> ToolOutput:
+        now = replay(office.log.events[run])
+        assert isinstance(now, s.Executing)
+        for event in (
+            e.CallOutcomeUnknown(
+                index=0, server=call.server, tool=call.tool, arguments=call.arguments, reason="frozen?"
+            ),
+            e.CallResolved(index=0, by=ALICE, verdict="run_it", valid_until=now.valid_until),
+            e.CallStarted(
+                index=0,
+                server=call.server,
+                tool=call.tool,
+                arguments=call.arguments,
+                digest=state.plan.digest,
+                hand="SECOND",
+            ),
+        ):
+            log = office.log.events[run]
+            log.append(Recorded(run=run, seq=len(log) + 1, at=START, event=event))
+        return ToolOutput(text="first")
+
+    office.world.behaviours = [first_is_slow]
+    journal = await Journal.open(office.log, office.clock, run)
+    await _advance(journal, _executing(journal), office.world, office.clock, "FIRST")
+    assert office.log.kinds(run)[-1] == "late_result"
+    assert _executing(journal).in_flight == "SECOND"
+
+
+def _executing(journal: Journal) -> s.Executing:
+    assert isinstance(journal.state, s.Executing)
+    return journal.state
