@@ -96,7 +96,7 @@ class DbosEngine:
             executions: how many plans this process carries out at once.
             poll_interval: seconds between looks for jobs that other processes submitted.
             rounds_interval: seconds between this worker's signs of life, and its looks for dead workers.
-            lease: seconds without a sign of life until a worker that is frozen, or cut off, loses its jobs to others.
+            lease: seconds without a sign of life until a frozen worker, or one cut off, loses its jobs.
             retry_waits: seconds before each repeat of a job that raised; after the last it waits for a restart.
 
         Raises:
@@ -116,8 +116,11 @@ class DbosEngine:
             await asyncio.to_thread(engine._prepare)
             yield engine
         finally:
-            engine._client.destroy()
-            engine._database.dispose()
+            engine._close()
+
+    def _close(self) -> None:
+        self._client.destroy()
+        self._database.dispose()
 
     def submit(self, connection: sa.Connection, job: Job) -> None:
         """Put a job into the transaction that is open on a connection to the same database."""
