@@ -87,7 +87,8 @@ def test_failures_count_only_in_a_row_and_only_as_long_as_they_last() -> None:
     failures = Failures()
 
     def lasting(patience: float) -> bool:
-        return failures.lasting(patience, lambda what: what == "queues") is not None
+        found = failures.lasting(patience, lambda what: what == "queues", passes=lambda error: str(error) == "away")
+        return found is not None
 
     for _ in range(2):
         failures.failed("queues", OSError())
