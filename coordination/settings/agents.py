@@ -11,7 +11,7 @@ from coordination.settings.backends import BackendReader, BackendSettings
 from coordination.settings.complaints import KeyPath, mismatch, quoted
 from coordination.settings.models import AgentKeys, BackendKeys
 from coordination.settings.nodes import Listing, Node, Table, kind_of, source_of
-from coordination.settings.reader import Reader
+from coordination.settings.reader import Reader, is_absent
 from coordination.settings.sections import AGENT
 from coordination.settings.server_book import ServerBook
 from coordination.settings.servers import ServerReader, ToolEntry, WrittenServer
@@ -155,9 +155,12 @@ class AgentReader:
         keys = self._reader.section(AGENT, node, path)
         backend = self._reader.table(node, "backend", path)
         place = (*path, "backend")
+        written = node.entries.get("backend")
+        is_missing = written is None or is_absent(written)
+        if is_missing or (backend is not None and not backend.entries):
+            found = "nothing" if is_missing else "an empty mapping"
+            report.complain(node.line_of("backend"), place, mismatch(found, "a mapping with type and model"))
         if backend is None:
-            if "backend" not in node.entries:
-                report.complain(node.line, place, mismatch("nothing", "a mapping with type and model"))
             backend = Table(entries={}, key_lines={}, line=node.line_of("backend"))
         has_backend = bool(backend.entries)
         return WrittenAgent(

@@ -99,6 +99,19 @@ limit: 3
         ("agents: {a: 1}\n", "1: agents: found a mapping; expected a list of agents"),
         ("agents: [scout]\n", "1: agents[0]: found a text; expected a mapping with id, system_message and backend"),
         ("agents: [{id: a}]\n", "1: agents[0].backend: found nothing; expected a mapping with type and model"),
+        (
+            "agents: [{id: a, backend: }]\n",
+            "1: agents[0].backend: found nothing; expected a mapping with type and model",
+        ),
+        (
+            "agents: [{id: a, backend: null}]\n",
+            "1: agents[0].backend: found nothing; expected a mapping with type and model",
+        ),
+        (
+            "agents:\n- id: a\n  backend: {}\n",
+            "3: agents[0].backend: found an empty mapping; expected a mapping with type and model",
+        ),
+        ("agent: {id: a, backend: ~}\n", "1: agent.backend: found nothing; expected a mapping with type and model"),
         ("agents: [{backend: x}]\n", "1: agents[0].backend: found a text; expected a mapping"),
         (AGENT + "agent: {backend: {type: ollama, model: m}}\n", "2: agent: found both agent and agents; "),
         (
