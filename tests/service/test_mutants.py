@@ -17,6 +17,8 @@ BALLOT = "tests/unit/test_ballot.py"
 APPROVAL = "tests/unit/test_approval.py"
 RULES = "tests/unit/test_run_rules.py"
 SETTINGS = "tests/threats/test_settings_changed_since_the_plan.py"
+JUDGED = "tests/unit/test_judged_again.py"
+EDGES = "tests/service/test_edges_of_execution.py"
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,15 @@ MUTANTS = [
     Mutant(
         "a requester may approve their own plan",
         "domain/approval.py",
-        "    if act in (Act.APPROVE, Act.RESOLVE) and by.is_same_as(requester) and not policy.allow_requester:\n"
-        "        return Refusal.OWN_REQUEST\n",
-        "",
+        "        return None if policy.allow_requester else Refusal.OWN_REQUEST\n",
+        "        return None\n",
         (APPROVAL,),
     ),
     Mutant(
         "one person counts for two",
         "domain/approval.py",
-        "    if act is Act.APPROVE and any(by.is_same_as(person) for person in approvals):\n"
-        "        return Refusal.ALREADY_APPROVED\n",
-        "",
+        "    return Refusal.ALREADY_APPROVED if is_again else None\n",
+        "    return None\n",
         (MACHINE,),
     ),
     Mutant(
@@ -168,6 +168,174 @@ MUTANTS = [
         "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)",
         "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._table.ballot.epoch)",
         (PROTOCOL,),
+    ),
+    Mutant(
+        "approvals of the first revision are kept when another agent's plan is chosen",
+        "domain/run.py",
+        "        shapers=shapers,\n    )\n",
+        "        shapers=shapers,\n        approvals=getattr(state, 'approvals', ()),\n    )\n",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a name counts as a role",
+        "domain/approval.py",
+        "_share(self.roles, person.roles)",
+        "_share(self.roles, (*person.roles, person.name))",
+        (APPROVAL,),
+    ),
+    Mutant(
+        "a rejection of any digest counts",
+        "domain/run.py",
+        "case e.PlanRejected(by=by, digest=plan.digest, reason=reason):",
+        "case e.PlanRejected(by=by, reason=reason):",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a plan is chosen after expiry, or by anybody",
+        "domain/judgement.py",
+        "    check_decision(state, Act.CHANGE, by, at)\n    plan, before",
+        "    plan, before",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a call succeeds that nobody started",
+        "domain/execution_rules.py",
+        "case e.CallSucceeded(index=i) if i == index and state.in_flight is not None:",
+        "case e.CallSucceeded(index=i) if i == index:",
+        (JUDGED,),
+    ),
+    Mutant(
+        "calls are skipped while one is under way",
+        "domain/execution_rules.py",
+        "case e.CallsSkipped() if state.in_flight is None:",
+        "case e.CallsSkipped():",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a stop at a doubt does not say whose it was",
+        "domain/execution_rules.py",
+        "*left), stopped_by=event.by))",
+        "*left)))",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a server that can't be asked is no objection",
+        "execution.py",
+        '    except ToolServerError as error:\n        return f"not sent: {error}"\n',
+        "    except ToolServerError:\n        return None\n",
+        (EDGES,),
+    ),
+    Mutant(
+        "a second start has the key of the first",
+        "execution.py",
+        '-{index}-{state.attempt}"',
+        '-{index}"',
+        (EDGES,),
+    ),
+    Mutant(
+        "a job of another revision executes",
+        "worker.py",
+        "isinstance(state, s.Executing | s.Reporting) or state.plan.revision != job.revision:",
+        "isinstance(state, s.Executing | s.Reporting):",
+        (EDGES,),
+    ),
+    Mutant(
+        "a call under way is skipped with a broken config",
+        "worker.py",
+        "            if isinstance(state, s.Executing) and state.in_flight is None:\n",
+        "            if isinstance(state, s.Executing):\n",
+        (EDGES,),
+    ),
+    Mutant(
+        "anybody stops agents at work",
+        "domain/approval.py",
+        "    is_named = policy is not None and policy.names(by)\n",
+        "    is_named = policy is None or policy.names(by)\n",
+        (APPROVAL, JUDGED, EDGES),
+    ),
+    Mutant(
+        "a chosen plan is valid for ten years",
+        "service.py",
+        "        expires_at=now + timedelta(seconds=state.plan.policy.expires_after),\n",
+        "        expires_at=now + timedelta(days=3650),\n",
+        (EDGES,),
+    ),
+    Mutant(
+        "a log may hold a plan that is valid for ten years",
+        "domain/judgement.py",
+        "    if end > at + timedelta(seconds=plan.policy.expires_after) + _DRIFT:\n",
+        "    if end > at + timedelta(days=36500):\n",
+        (JUDGED,),
+    ),
+    Mutant(
+        "an agent is offered the tools of another agent's servers",
+        "toolbox.py",
+        "        if each.server in names:\n",
+        "        if names:\n",
+        (EDGES,),
+    ),
+    Mutant(
+        "the hint of destruction is lost when a call is recorded",
+        "toolbox.py",
+        "is_destructive=definition.says_destructive,",
+        "is_destructive=False,",
+        (EDGES,),
+    ),
+    Mutant(
+        "a tool that nobody listed is a read",
+        "domain/rules.py",
+        'return Ruling(effect=Effect.ASK, reason="no rule lists it")',
+        'return Ruling(effect=Effect.READ, reason="no rule lists it")',
+        (EDGES,),
+    ),
+    Mutant(
+        "a result for a model has no bounds",
+        "toolbox.py",
+        "    if len(text) <= MAX_RESULT:\n",
+        "    if text:\n",
+        (EDGES,),
+    ),
+    Mutant(
+        "a digest forgets what it is for",
+        "domain/canonical.py",
+        'f"massgen-bot/{purpose}\\n{text}"',
+        'f"massgen-bot/\\n{text}"',
+        (JUDGED,),
+    ),
+    Mutant(
+        "a shaper's own yes counts",
+        "domain/approval.py",
+        " and authors.shaped(by) and not policy.allow_author else None",
+        " and authors.shaped(by) and by.is_same_as(authors.requester) else None",
+        (JUDGED, EDGES),
+    ),
+    Mutant(
+        "asking again launders the first request",
+        "service.py",
+        "            earlier_requesters=authors.earlier,\n",
+        "",
+        (EDGES,),
+    ),
+    Mutant(
+        "a log may hold answers with calls that nobody recorded",
+        "domain/run.py",
+        "            check_recorded(state, agent, calls)\n",
+        "",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a stop is forgotten when the call under way ends in doubt",
+        "domain/execution_rules.py",
+        "                attempt=state.attempt,\n                stopped_by=state.stopped_by,\n",
+        "                attempt=state.attempt,\n",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a stop is forgotten when a person settles the doubt",
+        "domain/execution_rules.py",
+        "        receipts=state.receipts,\n        stopped_by=state.stopped_by,\n        attempt=state.attempt + 1,\n",
+        "        receipts=state.receipts,\n        attempt=state.attempt + 1,\n",
+        (JUDGED,),
     ),
 ]
 

@@ -1,0 +1,234 @@
+"""What workers and toolboxes do at the edges: unreachable servers, stale jobs, broken configs, other agents' tools."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from typing_extensions import override
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Authors
+from coordination.domain.canonical import JsonObject
+from coordination.domain.events import RunEvent
+from coordination.domain.plan import PlannedCall
+from coordination.domain.rules import Effect, Rule
+from coordination.errors import ConfigError, RefusedError, ToolServerError
+from coordination.knobs import Knobs
+from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
+from coordination.preparation import Prepared
+from coordination.service import Ask
+from coordination.toolbox import MAX_RESULT, Toolbox, offer
+from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile
+from tests.fakes import Crash, PlayedModel, World, answers, says, votes
+from tests.service.office import Office
+
+TWO = [("mcp__board__post", {"title": title}) for title in ("a", "b")]
+
+
+def an_office(*behaviours: Callable[[PlannedCall], ToolOutput]) -> Office:
+    """One agent with a plan of two calls, and a world that behaves so."""
+    office = Office(PlayedModel(answers("one", *TWO), says("Posted.")))
+    office.world.behaviours = list(behaviours)
+    return office
+
+
+def fails(error: BaseException) -> Callable[[PlannedCall], ToolOutput]:
+    def behave(call: PlannedCall) -> ToolOutput:
+        raise error
+
+    return behave
+
+
+async def approved(office: Office) -> str:
+    run, state = await office.planned()
+    await office.people.approve(run, state.plan.digest, ALICE)
+    return run
+
+
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_can_not_be_asked_is_an_objection_to_its_call() -> None:
+    """What can't be compared with what people approved does not start."""
+
+    class Unreachable(World):
+        @override
+        async def definition_digest(self, server: str, tool: str) -> str | None:
+            raise ToolServerError("nobody there")
+
+    office = an_office()
+    office.hub.world = Unreachable()
+    run = await approved(office)
+    await office.work()
+    final = await office.state(run)
+    assert isinstance(final, s.Finished)
+    assert [receipt.kind for receipt in final.receipts] == ["failed", "skipped"]
+    assert office.hub.world.keys == []
+    assert "call_started" not in office.log.kinds(run)
+
+
+async def test_every_start_of_a_call_has_a_key_of_its_own() -> None:
+    """A server that remembers keys would otherwise take the second start, which a person wanted, for the first."""
+    office = an_office(fails(CallOutcomeUnknownError("no answer")))
+    run = await approved(office)
+    await office.work()
+    await office.people.resolve(run, 0, ALICE, "run_it")
+    await office.work()
+    assert len(office.world.keys) == 3
+    assert len(set(office.world.keys)) == 3
+
+
+async def test_a_job_of_another_revision_executes_nothing() -> None:
+    """It was submitted for another plan than the one that was approved."""
+    office = an_office()
+    run = await approved(office)
+    for revision in (0, 2, 3):
+        await office.worker.perform(Job(task="execute", run=run, tenant="here", revision=revision))
+    assert office.world.done == []
+    assert isinstance(await office.state(run), s.Executing)
+
+
+async def test_a_config_that_breaks_while_a_call_is_under_way_leaves_a_doubt_and_skips_nothing() -> None:
+    """The call may have happened: that is what people must hear."""
+    office = an_office(fails(Crash()))
+    run = await approved(office)
+    with pytest.raises(Crash):
+        await office.work()
+
+    def broken(text: str, origin: str, tenant: str) -> Prepared:
+        raise ConfigError(["agents: at least one"])
+
+    office.worker._configure = broken
+    await office.worker.perform(Job(task="execute", run=run, tenant="here", revision=1))
+    state = await office.state(run)
+    assert isinstance(state, s.NeedsHuman)
+    assert state.receipts == ()
+    assert "calls_skipped" not in office.log.kinds(run)
+
+
+async def test_a_config_that_breaks_before_a_call_skips_them_all_and_says_why() -> None:
+    """Nothing was started, and nothing will be."""
+    office = an_office()
+    run = await approved(office)
+
+    def broken(text: str, origin: str, tenant: str) -> Prepared:
+        raise ConfigError(["agents: at least one"])
+
+    office.worker._configure = broken
+    await office.work()
+    final = await office.state(run)
+    assert isinstance(final, s.Finished)
+    assert [receipt.kind for receipt in final.receipts] == ["skipped", "skipped"]
+    assert office.world.done == []
+
+
+# --- whose words ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_that_goes_on_from_another_takes_its_authors_along() -> None:
+    """So that neither its requester nor its shapers approve what a bystander asked for anew."""
+    office = an_office()
+    before = Authors(requester=BOB, earlier=(REQUESTER,), shapers=(ALICE,))
+    ask = Ask(
+        prompt="Again.",
+        requester=REQUESTER,
+        config_name="test",
+        config_text="text",
+        origin="test.yaml",
+        goes_on_from=before,
+    )
+    run = await office.people.start(ask)
+    await office.work()
+    state = await office.state(run)
+    assert isinstance(state, s.AwaitingDecision)
+    assert state.request.earlier_requesters == (BOB,)
+    for by, refusal in ((BOB, "own_request"), (ALICE, "own_words")):
+        with pytest.raises(RefusedError) as caught:
+            await office.people.approve(run, state.plan.digest, by)
+        assert caught.value.refusal == refusal
+    carol = replace(ALICE, id="u-carol", name="carol")
+    assert isinstance(await office.people.approve(run, state.plan.digest, carol), s.Executing)
+
+
+async def test_a_chosen_plan_is_valid_for_as_long_as_the_rule_says() -> None:
+    """From the moment that it is chosen."""
+    first = PlayedModel(answers("one", TWO[0]), votes(1))
+    second = PlayedModel(answers("two", TWO[1]), votes(1), says("Done."))
+    office = Office(first, second)
+    run, state = await office.planned()
+    office.clock.tick(minutes=5)
+    chosen = await office.people.choose(run, state.plan.digest, ALICE, 2)
+    assert isinstance(chosen, s.AwaitingDecision)
+    assert chosen.plan.expires_at == office.clock.now() + timedelta(seconds=state.plan.policy.expires_after)
+
+
+async def test_whoever_comes_by_does_not_stop_agents_at_work() -> None:
+    """Before there is a plan nobody is an approver; who asked may, and so may an administrator."""
+    office = an_office()
+    run = await office.ask()
+    for by in (ALICE, BOB):
+        with pytest.raises(RefusedError, match="can cancel this run"):
+            await office.people.cancel(run, by)
+    assert isinstance(await office.people.cancel(run, replace(ALICE, is_admin=True)), s.Cancelled)
+
+
+# --- toolboxes --------------------------------------------------------------------------------------------------------
+
+
+class Wordy:
+    """Reads whose answers are as long as the test says."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
+        return ToolOutput(text=self.text)
+
+
+def test_an_agent_is_offered_the_tools_of_its_own_servers_alone() -> None:
+    """Whatever other agents of the run may use."""
+    (agent,) = a_profile(1).agents
+    other = ServerSpec(name="vault", transport="stdio", identity="{}", command="vault")
+    definitions = [a_definition("post", title="string"), a_definition("open", server=other.name)]
+    assert BOARD in agent.servers
+    assert list(offer(agent, definitions)) == ["mcp__board__post"]
+    both = replace(agent, servers=(BOARD, other))
+    assert list(offer(both, definitions)) == ["mcp__board__post", "mcp__vault__open"]
+
+
+def test_a_tool_that_calls_itself_harmless_is_still_asked_about() -> None:
+    """A server's hint lowers no alarm; it can only raise one."""
+    (agent,) = a_profile(1).agents
+    harmless = replace(a_definition("post", title="string"), says_read_only=True)
+    (tool,) = offer(agent, [harmless]).values()
+    assert tool.effect == "ask"
+
+
+async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:
+    """The card warns of it, and the digest covers it."""
+    (agent,) = a_profile(1).agents
+    told: list[RunEvent] = []
+    gentle, harsh = a_definition("post", title="string"), replace(a_definition("wipe"), says_destructive=True)
+    box = Toolbox(1, offer(agent, [gentle, harsh]), Wordy(""), Knobs(), told.append)
+    made = [
+        ToolCall(id="1", name="mcp__board__post", arguments='{"title":"x"}'),
+        ToolCall(id="2", name="mcp__board__wipe", arguments="{}"),
+    ]
+    await box.use(made)
+    assert [call.is_destructive for call in box.actions] == [False, True]
+    assert told == [e.ActionRecorded(agent=1, call=call) for call in box.actions]
+
+
+@pytest.mark.parametrize("extra", [0, 1, MAX_RESULT])
+async def test_a_result_for_a_model_is_bounded_and_says_what_it_leaves_out(extra: int) -> None:
+    """A server can't fill a context, nor pass a part for the whole."""
+    (agent,) = a_profile(1).agents
+    read = replace(agent, rules=(Rule(match="board.look", effect=Effect.READ, source="tools[0]"),))
+    tools = offer(read, [a_definition("look", title="string")])
+    box = Toolbox(1, tools, Wordy("x" * (MAX_RESULT + extra)), Knobs(), list[RunEvent]().append)
+    (result,) = await box.use([ToolCall(id="1", name="mcp__board__look", arguments='{"title":"x"}')])
+    said, _, rest = result.text.partition("\n")
+    assert said == "x" * MAX_RESULT
+    assert rest == (f"[{extra} more characters were left out]" if extra else "")
