@@ -278,10 +278,19 @@ def _migrate() -> int:
 @reported
 def _verify(
     name: Annotated[str, typer.Argument(metavar="RUN", help=_help("help.audit_run"))] = "",
+    anchor: Annotated[str, typer.Option("--anchor", metavar="FILE", help=_help("help.audit_verify_anchor"))] = "",
 ) -> int:
     from bot.cli import keeping
 
-    return keeping.verify(_here, name)
+    return keeping.verify(_here, name, anchor)
+
+
+@audit.command("anchor", help=_help("help.audit_anchor"))
+@reported
+def _anchor(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help.audit_anchor_file"))] = "") -> int:
+    from bot.cli import keeping
+
+    return keeping.anchor(_here, file)
 
 
 @audit.command("export", help=_help("help.audit_export"))

@@ -1,12 +1,14 @@
 """The commands that look after the database: bring it up to date, prove it, hand its events out."""
 
 import asyncio
+import json
+from pathlib import Path
 
 from bot.cli.here import Here
 from bot.commands import named_run
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
-from bot.wiring.keeping import export_run, migrate_all, verify_log
+from bot.wiring.keeping import anchor_of, compare_with, export_run, migrate_all, verify_log
 from bot.wiring.reading import open_reading
 
 
@@ -16,16 +18,40 @@ def migrate(here: Here) -> Exit:
     return Exit.DONE
 
 
-def verify(here: Here, name: str) -> Exit:
-    """Whether the log of one run, or of all, is as it was written."""
+def verify(here: Here, name: str, anchor: str = "") -> Exit:
+    """Whether the log of one run, or of all, is as it was written; and all as an anchor has it, where one is named."""
+    if anchor and name:
+        here.complain(here.words.say("audit.anchor_of_all"))
+        return Exit.USAGE
     run = _whole_name(here, name) if name else None
     findings = verify_log(here.environ, run)
+    if anchor:
+        findings = [*findings, *compare_with(here.environ, Path(anchor))]
     for finding in findings:
         where = visible(f"{finding.run} {finding.seq}".strip())
         here.tell(here.words.say("audit.finding", where=where, problem=visible(finding.problem)))
     if findings:
         return Exit.FAILED
     here.tell(here.words.say("audit.run_whole", run=visible(run)) if run else here.words.say("audit.all_whole"))
+    return Exit.DONE
+
+
+def anchor(here: Here, file: str) -> Exit:
+    """What stands for the whole database now, in a new file or on standard output."""
+    lines = anchor_of(here.environ)
+    if not file:
+        for line in lines:
+            here.tell(line)
+        return Exit.DONE
+    try:
+        with Path(file).open("x", encoding="utf-8") as to:
+            to.write("".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        here.complain(
+            here.words.say("audit.anchor_not_written", file=visible(file), reason=visible(error.strerror or ""))
+        )
+        return Exit.USAGE
+    here.tell(here.words.say("audit.anchored", file=visible(file), digest=str(json.loads(lines[0])["digest"])))
     return Exit.DONE
 
 

@@ -1,11 +1,14 @@
 """The database as a whole: bring it up to date, prove it, hand its events out."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from bot.wiring.application import database_url
-from coordination.adapters import dbos_engine, sql_audit, sql_migrate
+from coordination.adapters import dbos_engine, sql_anchor, sql_audit, sql_migrate
+from coordination.adapters.clock import SystemClock
 from coordination.adapters.sql_audit import Finding
 from coordination.adapters.sql_connection import parse_url, place
+from coordination.errors import ConfigError
 
 
 def migrate_all(environ: Mapping[str, str]) -> str:
@@ -28,6 +31,29 @@ def verify_log(environ: Mapping[str, str], run: str | None) -> Sequence[Finding]
         StorageError: the database can't be read.
     """
     return sql_audit.verify(database_url(environ), run)
+
+
+def anchor_of(environ: Mapping[str, str]) -> Sequence[str]:
+    """What stands for every log and every administrator's decision at this moment, as JSON lines.
+
+    Raises:
+        StorageError: the database can't be read.
+    """
+    return sql_anchor.anchor(database_url(environ), SystemClock().now())
+
+
+def compare_with(environ: Mapping[str, str], anchor: Path) -> Sequence[Finding]:
+    """What differs from an anchor in a file.
+
+    Raises:
+        ConfigError: the file can't be read.
+        StorageError: it is no anchor, or the database can't be read.
+    """
+    try:
+        text = anchor.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ConfigError([f"{anchor} can't be read: {error.strerror}"]) from error
+    return sql_anchor.compare(database_url(environ), text)
 
 
 def export_run(environ: Mapping[str, str], run: str) -> Sequence[str]:

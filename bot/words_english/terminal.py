@@ -118,6 +118,9 @@ COMMANDS = {
     "migrate.done": "The tables are up to date in {database}.",
     "audit.finding": "{where}: {problem}",
     "audit.run_whole": "Run {run} is as it was written.",
+    "audit.anchored": "{file} stands for all logs now: digest {digest}. Keep it where the database's users can't write.",
+    "audit.anchor_not_written": "The anchor can't be written to {file}: {reason}. Name a new file.",
+    "audit.anchor_of_all": "An anchor is of all runs: leave out RUN.",
     "audit.all_whole": "Every run is as it was written.",
     "usage.both": "--approve and --reject exclude each other.",
     "usage.reason": "--reason needs --reject.",
@@ -178,6 +181,9 @@ HELP = {
     "help.migrate": "Make the database's tables, or bring older ones up to date.",
     "help.audit_verify": "Check that the log is as it was written.",
     "help.audit_run": "One run; without it, all.",
+    "help.audit_verify_anchor": "Compare with what `audit anchor` wrote to this file, too.",
+    "help.audit_anchor": "Write what stands for all logs now. Kept elsewhere, it finds what was cut off or written anew.",
+    "help.audit_anchor_file": "A new file; without it, standard output.",
     "help.audit_export": "Write a run's events with their hashes. One JSON object a line.",
 }
 

@@ -122,6 +122,12 @@ COMMANDS = {
     "migrate.done": "Die Tabellen in {database} sind auf dem neuesten Stand.",
     "audit.finding": "{where}: {problem}",
     "audit.run_whole": "Lauf {run} ist so, wie er geschrieben wurde.",
+    "audit.anchored": (
+        "{file} steht jetzt für alle Protokolle: Digest {digest}. Bewahr die Datei dort auf, wo niemand schreiben kann, der in "
+        "die Datenbank schreibt."
+    ),
+    "audit.anchor_not_written": "Der Anker kann nicht nach {file} geschrieben werden: {reason}. Nenn eine neue Datei.",
+    "audit.anchor_of_all": "Ein Anker gilt für alle Läufe: Lass RUN weg.",
     "audit.all_whole": "Alle Läufe sind so, wie sie geschrieben wurden.",
     "usage.both": "--approve und --reject schließen einander aus.",
     "usage.reason": "--reason braucht --reject.",
@@ -191,6 +197,9 @@ HELP = {
     "help.migrate": "Die Tabellen der Datenbank anlegen oder erneuern.",
     "help.audit_verify": "Prüfen, dass das Protokoll so ist, wie es geschrieben wurde.",
     "help.audit_run": "Ein Lauf; sonst alle.",
+    "help.audit_verify_anchor": "Auch mit dem vergleichen, was `audit anchor` in diese Datei geschrieben hat.",
+    "help.audit_anchor": "Ausgeben, was jetzt für alle Protokolle steht. Es zeigt später, was abgeschnitten oder neu geschrieben wurde.",
+    "help.audit_anchor_file": "Eine neue Datei; sonst die Standardausgabe.",
     "help.audit_export": "Die Ereignisse eines Laufs mit ihren Hashes ausgeben. Ein JSON-Objekt je Zeile.",
 }
 

@@ -1,7 +1,8 @@
 """Proves that the log is as it was written, and hands it to others who want to prove it themselves.
 
-What this finds: every change of an event, of its place and of its run's summary. What it can't find: a change by
-somebody who computed all later hashes anew. Against that, keep an export or a head digest where they can't write.
+What this finds: every change of an event, of its place and of its run's summary, every word of a person that the rules
+refuse, and every setting that no administrator decided on. What it can't find: a change by somebody who computed all later
+hashes anew. Against that, keep an anchor (`sql_anchor`) or an export where they can't write.
 """
 
 import json
@@ -18,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordination.adapters.sql_codec import FIRST_PREV, decode, event_hash, summary_row
 from coordination.adapters.sql_connection import open_engine, parse_url, plainly
+from coordination.adapters.sql_desk_schema import deeds, scopes
 from coordination.adapters.sql_schema import check, configs, events, runs
 from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunRequested
@@ -49,9 +51,9 @@ def verify(url: str, run: str | None = None) -> Sequence[Finding]:
     all_summaries = sa.select(runs).order_by(runs.c.run)
     if run is not None:
         all_events, all_summaries = all_events.where(events.c.run == run), all_summaries.where(runs.c.run == run)
-    with _reading(url) as connection:
+    with reading(url) as connection:
         if run is None:
-            findings += _damage(connection)
+            findings += [*_damage(connection), *_settings(connection)]
         kept = {row.digest: config_digest(row.text, row.origin) for row in connection.execute(sa.select(configs))}
         summaries = {row["run"]: row for row in connection.execute(all_summaries).mappings()}
         is_known = bool(summaries)
@@ -72,7 +74,7 @@ def export(url: str, run: str) -> Sequence[str]:
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    with _reading(url) as connection:
+    with reading(url) as connection:
         query = sa.select(events).where(events.c.run == run).order_by(events.c.seq)
         lines = [json.dumps(dict(row), ensure_ascii=False) for row in connection.execute(query).mappings()]
     if not lines:
@@ -169,6 +171,25 @@ def _config(request: RunRequested, kept: Mapping[str, str]) -> Iterator[tuple[in
         yield 1, f"the configuration {request.config_digest[:8]} of this run was changed or removed"
 
 
+def _settings(connection: sa.Connection) -> Iterator[Finding]:
+    """Whether what is set is what administrators decided last."""
+    decided: dict[tuple[str, str, str], tuple[str, ...] | None] = {}
+    for row in connection.execute(sa.select(deeds).order_by(deeds.c.number)).mappings():
+        verb, _, key = str(row["what"]).partition(" ")
+        if verb in ("set", "reset"):
+            is_set = verb == "set"
+            decided[row["tenant"], row["channel"], key] = (row["detail"], row["by"], row["at"]) if is_set else None
+    for row in connection.execute(sa.select(scopes)).mappings():
+        place = (row["tenant"], row["channel"], row["key"])
+        if decided.pop(place, None) != (row["value"], row["by"], row["at"]):
+            where = f"{row['key']} of {row['tenant']} {row['channel']}".strip()
+            yield Finding(run="", seq=0, problem=f"the setting {where} is not what an administrator decided last")
+    for (tenant, channel, key), value in decided.items():
+        if value is not None:
+            where = f"{key} of {tenant} {channel}".strip()
+            yield Finding(run="", seq=0, problem=f"the setting {where} was removed, and no administrator did that")
+
+
 def _damage(connection: sa.Connection) -> Iterator[Finding]:
     """What SQLite itself finds wrong with its file."""
     if connection.dialect.name == "sqlite":
@@ -178,7 +199,12 @@ def _damage(connection: sa.Connection) -> Iterator[Finding]:
 
 
 @contextmanager
-def _reading(url: str) -> Generator[sa.Connection]:
+def reading(url: str) -> Generator[sa.Connection]:
+    """A connection for looking at a database as it is, whatever bytes are in it.
+
+    Raises:
+        StorageError: it can't be read.
+    """
     address = parse_url(url)
     engine = open_engine(address, "read", connections=1)
     if engine.dialect.name == "sqlite":

@@ -40,6 +40,12 @@ def test_only_approvers_decide(act: Act) -> None:
     assert verdict(OPS, act, MALLORY) is Refusal.NOT_AN_APPROVER
 
 
+def test_a_name_is_no_role() -> None:
+    """Whoever calls themselves `ops` is not of ops."""
+    impostor = Person(tenant="here", id="u-impostor", name="ops")
+    assert verdict(OPS, Act.APPROVE, impostor) is Refusal.NOT_AN_APPROVER
+
+
 def test_an_approver_can_be_named_by_account() -> None:
     """By id or by name."""
     assert verdict(Policy(users=("u-mallory",)), Act.APPROVE, MALLORY) is None

@@ -1,0 +1,138 @@
+"""An anchor: a text that stands for every log and every administrator's decision at one moment.
+
+Kept where a writer of the database can't write, it finds what the log's own hashes can't: a log that was cut off, removed
+or written anew together with all its later hashes and its summary.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+import sqlalchemy as sa
+
+from coordination.adapters.sql_audit import Finding, reading
+from coordination.adapters.sql_codec import FIRST_PREV, time_text
+from coordination.adapters.sql_desk_schema import deeds
+from coordination.adapters.sql_schema import events
+from coordination.errors import StorageError
+
+_FORM = "massgen-bot/anchor/1"
+_DEED = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")
+
+
+def anchor(url: str, at: datetime) -> Sequence[str]:
+    """The anchor of a database, as lines of JSON: what it is and its digest first, then one line a log.
+
+    A run's line has the number and the hash of its newest event; a decision's line the hash over it and all before it.
+
+    Raises:
+        StorageError: the database can't be read.
+    """
+    with reading(url) as connection:
+        lines = [
+            *(_line({"run": run, "seq": seq, "hash": hash_}) for run, seq, hash_ in _heads(connection)),
+            *(_line({"decision": number, "hash": hash_}) for number, hash_ in _decisions(connection)),
+        ]
+    head = {"anchor": _FORM, "at": time_text(at), "lines": len(lines), "digest": _digest(lines)}
+    return [_line(head), *lines]
+
+
+def compare(url: str, text: str) -> Sequence[Finding]:
+    """Everything in which a database differs from an anchor of its past; what was added since is no difference.
+
+    Raises:
+        StorageError: the text is no anchor, or the database can't be read.
+    """
+    head, lines = _parsed(text)
+    at = str(head["at"])
+    if head["digest"] != _digest([_line(line) for line in lines]) or head["lines"] != len(lines):
+        return [Finding(run="", seq=0, problem="the anchor was changed after it was written")]
+    runs = {str(line["run"]): (_number(line["seq"]), str(line["hash"])) for line in lines if "run" in line}
+    decided = {_number(line["decision"]): str(line["hash"]) for line in lines if "decision" in line}
+    with reading(url) as connection:
+        return [*_compared_runs(connection, runs, at), *_compared_decisions(connection, decided, at)]
+
+
+def _compared_runs(connection: sa.Connection, anchored: Mapping[str, tuple[int, str]], at: str) -> Iterator[Finding]:
+    last: dict[str, int] = {}
+    there: dict[str, str] = {}
+    query = sa.select(events.c.run, events.c.seq, events.c.hash).order_by(events.c.run, events.c.seq)
+    for run, seq, hash_ in connection.execution_options(yield_per=1000).execute(query):
+        if run in anchored and isinstance(seq, int):
+            last[run] = seq
+            if seq == anchored[run][0]:
+                there[run] = hash_
+    for run, (seq, hash_) in anchored.items():
+        if run not in last:
+            yield Finding(run=run, seq=1, problem=f"this run was removed: on {at} it had {seq} events")
+        elif run not in there:
+            went = last[run] + 1 if last[run] < seq else seq
+            yield Finding(run=run, seq=went, problem=f"the log was cut off: on {at} it went on to event {seq}")
+        elif there[run] != hash_:
+            yield Finding(run=run, seq=seq, problem=f"the log was written anew: on {at} event {seq} was another one")
+
+
+def _compared_decisions(connection: sa.Connection, anchored: Mapping[int, str], at: str) -> Iterator[Finding]:
+    """The first decision of an administrator that is not the one that was anchored; all after it differ with it."""
+    now = dict(_decisions(connection))
+    for number, hash_ in anchored.items():
+        if now.get(number) != hash_:
+            how = "is missing" if number not in now else "is not what it was, or one before it was put in"
+            problem = f"decision {number} of those of administrators {how} (anchored on {at})"
+            yield Finding(run="", seq=number, problem=problem)
+            return
+    before = max(anchored, default=0)
+    put_in = [number for number in now if number <= before and number not in anchored]
+    if put_in:
+        yield Finding(run="", seq=put_in[0], problem=f"decision {put_in[0]} was put in after {at}")
+
+
+def _heads(connection: sa.Connection) -> Sequence[tuple[str, int, str]]:
+    newest = sa.select(events.c.run, sa.func.max(events.c.seq).label("seq")).group_by(events.c.run).subquery()
+    query = (
+        sa.select(events.c.run, events.c.seq, events.c.hash)
+        .join(newest, sa.and_(newest.c.run == events.c.run, newest.c.seq == events.c.seq))
+        .order_by(events.c.run)
+    )
+    return [(run, seq, hash_) for run, seq, hash_ in connection.execute(query)]
+
+
+def _decisions(connection: sa.Connection) -> Iterator[tuple[int, str]]:
+    """Every decision, each with a hash over it and all before it."""
+    prev = FIRST_PREV
+    for row in connection.execute(sa.select(deeds).order_by(deeds.c.number)).mappings():
+        text = json.dumps(["massgen-bot/decision", prev, *(row[name] for name in _DEED)], ensure_ascii=False)
+        prev = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        yield row["number"], prev
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join((_FORM, *lines)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _line(value: Mapping[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _parsed(text: str) -> tuple[Mapping[str, object], Sequence[Mapping[str, object]]]:
+    try:
+        values: list[object] = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        values = []
+    objects = [cast("Mapping[str, object]", value) for value in values if isinstance(value, dict)]
+    if not objects or len(objects) != len(values) or objects[0].get("anchor") != _FORM:
+        raise StorageError("The file is no anchor: name one that `massgen-bot audit anchor` wrote.")
+    if not {"at", "lines", "digest"} <= objects[0].keys() or not all(_is_entry(line) for line in objects[1:]):
+        raise StorageError("The anchor is damaged: name another one that `massgen-bot audit anchor` wrote.")
+    return objects[0], objects[1:]
+
+
+def _is_entry(line: Mapping[str, object]) -> bool:
+    is_run = isinstance(line.get("run"), str) and type(line.get("seq")) is int
+    return isinstance(line.get("hash"), str) and (is_run or type(line.get("decision")) is int)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,235 @@
+"""Somebody writes to the database and computes every hash anew: an anchor that they could not reach finds it."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.cli.here import Here
+from bot.cli.keeping import anchor as anchor_command
+from bot.cli.keeping import verify as verify_command
+from bot.console_app.exits import Exit
+from coordination.adapters.sql_anchor import anchor, compare
+from coordination.adapters.sql_audit import verify
+from coordination.adapters.sql_codec import FIRST_PREV, event_hash
+from coordination.adapters.sql_desk import SqlDesk
+from coordination.adapters.sql_log import SqlLog
+from coordination.domain.canonical import config_digest
+from coordination.domain.events import RunEvent
+from coordination.domain.run import evolve
+from coordination.domain.states import Executing
+from coordination.errors import StorageError
+from coordination.ports import Job
+from coordination.ports.desk import Setting
+from tests.builders import START
+from tests.databases import sqlite_url
+from tests.stories import approved, asked, started, succeeded
+
+CONFIG = ("agents: []", "team.yaml")
+LATER = START + timedelta(hours=1)
+
+
+def submit_nothing(connection: sa.Connection, job: Job) -> None:
+    """No engine."""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Two executed runs, and an administrator who set two things."""
+    url = sqlite_url(tmp_path)
+    asyncio.run(write(url))
+    return url
+
+
+async def write(url: str) -> None:
+    async with SqlLog.open(url, submit=submit_nothing) as log, SqlDesk.open(url) as desk:
+        await log.save_config(config_digest(*CONFIG), *CONFIG)
+        for run in ("AAAA", "BBBB"):
+            state = None
+            story = approved(run=run)
+            for each in story:
+                first = replace(asked(), config_digest=config_digest(*CONFIG))
+                event: RunEvent = first if each.seq == 1 else each.event
+                state = evolve(state, event, each.at)
+                await log.append(run, each.seq - 1, [event], each.at, state)
+            assert isinstance(state, Executing)
+            for index in range(len(state.plan.calls)):
+                for event in (started(plan := state.plan, index), succeeded(plan, index)):
+                    moved = evolve(state, event, story[-1].at)
+                    await log.append(
+                        run, len(story) + 2 * index + (event.kind != "call_started"), [event], story[-1].at, moved
+                    )
+                    state = moved  # type: ignore[assignment]  # executing, or reporting after the last
+        for value in ("first", "second"):
+            await desk.set(a_setting("config", value))
+        await desk.set(a_setting("approvers", "nobody"))
+        await desk.reset(a_setting("approvers", ""))
+
+
+def a_setting(key: str, value: str) -> Setting:
+    return Setting(tenant="here", channel="c", key=key, value=value, by="u-admin", by_name="ada", at=START)
+
+
+def behind_its_back(url: str, *statements: str) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def rewritten(url: str, run: str, *, keep: int, change: Callable[[str], str] = str) -> None:
+    """Keep so many events, changed, with every hash and the summary computed anew: what `verify` alone can't find."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("DELETE FROM events WHERE run = ? AND seq > ?", (run, keep))
+        prev, row = FIRST_PREV, None
+        for row in connection.execute("SELECT * FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall():
+            body = change(row["body"])
+            link = event_hash(prev, run=run, seq=row["seq"], at=row["at"], kind=row["kind"], v=row["v"], body=body)
+            fields = (body, prev, link, run, row["seq"])
+            connection.execute("UPDATE events SET body = ?, prev = ?, hash = ? WHERE run = ? AND seq = ?", fields)
+            prev = link
+        assert row is not None
+        connection.execute(
+            "UPDATE runs SET seq = ?, head = ?, updated_at = ?, state = ?, expires_at = ? WHERE run = ?",
+            (row["seq"], prev, row["at"], *state_after(row, body), run),
+        )
+
+
+def state_after(row: sqlite3.Row, body: str) -> tuple[str, str | None]:
+    """As the summary has it, so that it fits as well."""
+    if row["kind"] != "plan_proposed":
+        return "reporting", None
+    expires_at: str = json.loads(body)["plan"]["expires_at"]
+    return "awaiting_decision", expires_at.replace("Z", ".000000+00:00")
+
+
+def places(url: str, text: str) -> list[tuple[str, int]]:
+    return [(finding.run, finding.seq) for finding in compare(url, text)]
+
+
+def anchored(url: str) -> str:
+    return "\n".join(anchor(url, LATER))
+
+
+def test_what_has_only_grown_is_as_it_was_anchored(url: str) -> None:
+    """More events, more runs and more decisions are no difference."""
+    before = anchored(url)
+    assert compare(url, before) == []
+    assert verify(url) == []
+
+    async def more() -> None:
+        async with SqlDesk.open(url) as desk:
+            await desk.set(a_setting("limits", "{}"))
+
+    asyncio.run(more())
+    assert compare(url, before) == []
+    assert verify(url) == []
+
+
+def test_an_executed_run_that_is_cut_back_to_wait_again_is_found(url: str) -> None:
+    """It would run a second time, and every hash of it is right."""
+    before = anchored(url)
+    proposed = next(each.seq for each in approved() if each.event.kind == "plan_proposed")
+    rewritten(url, "AAAA", keep=proposed)
+    assert verify(url) == []
+    assert places(url, before) == [("AAAA", proposed + 1)]
+
+
+def test_a_log_that_is_written_anew_is_found(url: str) -> None:
+    """The same number of events, all hashes right, and somebody else's words."""
+    before = anchored(url)
+    last = len(approved()) + 4
+    rewritten(url, "AAAA", keep=last, change=lambda body: body.replace("power cut on Friday", "power cut on Monday"))
+    assert places(url, before) == [("AAAA", last)]
+
+
+def test_a_run_that_was_removed_is_found(url: str) -> None:
+    """With its events and its summary, so that nothing hints at it."""
+    before = anchored(url)
+    behind_its_back(url, "DELETE FROM events WHERE run = 'BBBB'", "DELETE FROM runs WHERE run = 'BBBB'")
+    assert verify(url) == []
+    assert places(url, before) == [("BBBB", 1)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "number"),
+    [
+        ("UPDATE deeds SET by = 'u-mallory' WHERE number = 1", 1),
+        ("UPDATE deeds SET detail = 'x' WHERE number = 2", 2),
+        ("DELETE FROM deeds WHERE number = 3", 3),
+        ("DELETE FROM deeds WHERE number >= 4", 4),
+        ("UPDATE deeds SET number = 9 WHERE number = 2", 2),
+    ],
+)
+def test_a_decision_of_an_administrator_that_is_not_what_it_was_is_found(url: str, statement: str, number: int) -> None:
+    """Changed, removed, or moved."""
+    before = anchored(url)
+    behind_its_back(url, statement)
+    assert places(url, before) == [("", number)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE scopes SET value = 'lenient'", "is not what an administrator decided last"),
+        ("UPDATE scopes SET by = 'u-mallory'", "is not what an administrator decided last"),
+        ("DELETE FROM scopes", "was removed"),
+        (
+            "INSERT INTO scopes (tenant, channel, key, value, by, by_name, at) "
+            "VALUES ('here', 'c', 'approvers', 'mallory', 'u-admin', 'ada', 'now')",
+            "is not what an administrator decided last",
+        ),
+    ],
+)
+def test_a_setting_that_no_administrator_decided_on_is_found_without_any_anchor(
+    url: str, statement: str, problem: str
+) -> None:
+    """What holds is the last thing that was decided."""
+    assert verify(url) == []
+    behind_its_back(url, statement)
+    (finding,) = verify(url)
+    assert problem in finding.problem
+
+
+def test_an_anchor_that_was_changed_or_is_none_is_no_witness(url: str) -> None:
+    """Its own digest tells."""
+    lines = list(anchor(url, LATER))
+    without_a_run = "\n".join([lines[0], *lines[2:]])
+    assert "the anchor was changed" in compare(url, without_a_run)[0].problem
+    for text in (
+        "",
+        "{}",
+        "no JSON",
+        "[1]",
+        '{"anchor": "massgen-bot/anchor/1"}',
+        "\n".join([lines[0], '{"run": "A"}']),
+    ):
+        with pytest.raises(StorageError, match="anchor"):
+            compare(url, text)
+
+
+def test_the_command_writes_an_anchor_to_a_new_file_and_compares_with_it(url: str, tmp_path: Path) -> None:
+    """It overwrites none, and says what was cut off."""
+    out, err = StringIO(), StringIO()
+    here = Here(environ={"DATABASE_URL": url}, stdout=out, stderr=err)
+    file = tmp_path / "anchor.jsonl"
+    assert anchor_command(here, str(file)) is Exit.DONE
+    head = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
+    assert head["digest"] in out.getvalue()
+    assert anchor_command(here, str(file)) is Exit.USAGE
+    assert anchor_command(here, "") is Exit.DONE
+    assert verify_command(here, "", str(file)) is Exit.DONE
+    proposed = next(each.seq for each in approved() if each.event.kind == "plan_proposed")
+    rewritten(url, "AAAA", keep=proposed)
+    assert verify_command(here, "", "") is Exit.DONE
+    assert verify_command(here, "", str(file)) is Exit.FAILED
+    assert f"AAAA {proposed + 1}: the log was cut off" in out.getvalue()
+    assert verify_command(here, "AAAA", str(file)) is Exit.USAGE
