@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
+from coordination.domain.approval import Authors, Policy
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.run import replay
@@ -29,7 +29,12 @@ from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, W
 
 T = TypeVar("T")
 
-PEOPLE = [ALICE, BOB, MALLORY, REQUESTER, STRANGER]
+CAROL, DAVE = (Person(tenant="here", id=f"u-{name}", name=name, roles=("ops",)) for name in ("carol", "dave"))
+IMPOSTOR = Person(tenant="here", id="u-impostor", name="ops", roles=("op", "alice"))
+OPS_REQUESTER = Person(tenant="here", id=REQUESTER.id, name="rita", roles=("ops",))
+OPS = [ALICE, BOB, CAROL, DAVE, OPS_REQUESTER]
+PEOPLE = [*OPS, MALLORY, REQUESTER, STRANGER, IMPOSTOR]
+lineage = st.lists(st.sampled_from([ALICE, BOB, MALLORY]), max_size=2, unique=True)
 ENDINGS = [
     "well",
     "well",
@@ -64,6 +69,8 @@ class RunMachine(RuleBasedStateMachine):
         self.extra_orders: dict[int, int] = {}
         self.is_over = False
         self.doubt: int | None = None
+        self.askers: set[str] = set()
+        self.shapers: set[str] = set()
 
     @override
     def teardown(self) -> None:
@@ -74,9 +81,38 @@ class RunMachine(RuleBasedStateMachine):
 
     # --- the beginning --------------------------------------------------------------------------------------------
 
-    @initialize(required=st.integers(1, 2), minutes=st.integers(1, 60))
-    def ask(self, required: int, minutes: int) -> None:
-        self.policy = Policy(roles=("ops",), required=required, expires_after=minutes * 60)
+    @initialize(
+        required=st.integers(1, 2),
+        minutes=st.integers(1, 60),
+        lets=st.tuples(st.booleans(), st.booleans()),
+        earlier=lineage,
+        shapers=lineage,
+        goes_on=st.booleans(),
+    )
+    def ask(
+        self,
+        required: int,
+        minutes: int,
+        lets: tuple[bool, bool],
+        earlier: list[Person],
+        shapers: list[Person],
+        goes_on: bool,
+    ) -> None:
+        """Somebody asks anew, or goes on from what others asked for and shaped."""
+        self.lets_requester, self.lets_author = lets
+        self.policy = Policy(
+            roles=("ops",),
+            required=required,
+            allow_requester=self.lets_requester,
+            allow_author=self.lets_author,
+            expires_after=minutes * 60,
+        )
+        self.askers = {REQUESTER.id}
+        before = None
+        if goes_on and earlier:
+            before = Authors(requester=earlier[0], earlier=tuple(earlier[1:]), shapers=tuple(shapers))
+            self.askers |= {person.id for person in earlier}
+            self.shapers |= {person.id for person in shapers}
         profile = a_profile(policy=self.policy)
         names = iter(["RUN1"])
         self.people = Coordinator(
@@ -86,9 +122,22 @@ class RunMachine(RuleBasedStateMachine):
             new_id=lambda: next(names),
             configure=lambda text, origin, tenant: FakePrepared(profile, []),
         )
-        ask = Ask(prompt="Post.", requester=REQUESTER, config_name="t", config_text="t", origin="t")
+        ask = Ask(
+            prompt="Post.", requester=REQUESTER, config_name="t", config_text="t", origin="t", goes_on_from=before
+        )
         self.run = self.do(self.people.start(ask))
         self.the_agents_propose(3)
+
+    def may_say_yes(self, by: Person) -> bool:
+        """By our own account: of ops here, and not to their own words, unless the rule lets them."""
+        if by.tenant != "here" or "ops" not in by.roles:
+            return False
+        if by.id in self.askers:
+            return self.lets_requester
+        return self.lets_author or by.id not in self.shapers
+
+    def may_say_no(self, by: Person) -> bool:
+        return by.tenant == "here" and ("ops" in by.roles or by.id == REQUESTER.id)
 
     def state(self) -> s.RunState:
         return replay(self.log.events[self.run])
@@ -117,8 +166,13 @@ class RunMachine(RuleBasedStateMachine):
             accepted = e.AnswerAccepted(
                 agent=1, number=answer.number, epoch=answer.epoch, text=answer.text, calls=answer.calls
             )
+            other = a_call(title=f"{journal.state.revision}/other")
+            rival = (
+                e.ActionRecorded(agent=2, call=other),
+                e.AnswerAccepted(agent=2, number=answer.number, epoch=answer.epoch + 1, text="Else.", calls=(other,)),
+            )
             proposed = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan))
-            await journal.commit(*recorded, accepted, proposed)
+            await journal.commit(*recorded, accepted, *rival, proposed)
             return plan
 
         self.plans.append(self.do(propose()))
@@ -128,10 +182,10 @@ class RunMachine(RuleBasedStateMachine):
     @rule()
     def the_right_people_approve(self) -> None:
         """So that the search reaches what comes after an approval, and does not only try to get one by fraud."""
-        for by in (ALICE, BOB):
+        for by in OPS:
             state = self.state()
             fresh = isinstance(state, s.AwaitingDecision) and self.clock.now() < state.plan.expires_at
-            if fresh and by.id not in self.yes.get(self.plans[-1].digest, set()):
+            if fresh and self.may_say_yes(by) and by.id not in self.yes.get(self.plans[-1].digest, set()):
                 self.approve(self.plans[-1], by)
 
     @precondition(lambda self: self.plans)
@@ -144,7 +198,7 @@ class RunMachine(RuleBasedStateMachine):
         is_right = (
             isinstance(before, s.AwaitingDecision)
             and plan is self.plans[-1]
-            and by in (ALICE, BOB)
+            and self.may_say_yes(by)
             and by.id not in self.yes.get(plan.digest, set())
             and self.clock.now() < plan.expires_at
         )
@@ -177,19 +231,44 @@ class RunMachine(RuleBasedStateMachine):
             return
         assert isinstance(before, s.AwaitingDecision)
         assert plan is self.plans[-1]
-        assert by in (ALICE, BOB, REQUESTER)
+        assert self.may_say_no(by)
         assert self.clock.now() < plan.expires_at
         self.is_over = wants == "reject"
+        if wants == "change":
+            self.shapers.add(by.id)
         assert isinstance(after, s.Rejected if self.is_over else s.ChangesWanted)
 
+    @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
+    @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), data=st.data())
+    def somebody_chooses_the_other_plan(self, by: Person, newest: bool, data: st.DataObject) -> None:
+        """It begins without any approval, and whoever chose it has shaped it."""
+        plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
+        is_right = self.may_say_no(by) and plan is self.plans[-1] and self.clock.now() < plan.expires_at
+        try:
+            after = self.do(self.people.choose(self.run, plan.digest, by, 2))
+        except (RefusedError, RunNotFoundError):
+            assert not is_right, "a right choice was refused"
+            return
+        assert is_right, f"{by.name} of {by.tenant} must not choose"
+        assert isinstance(after, s.AwaitingDecision)
+        assert after.approvals == (), "a yes to one plan counts for another"
+        assert after.plan.expires_at == self.clock.now() + timedelta(seconds=self.policy.expires_after)
+        self.shapers.add(by.id)
+        self.plans.append(after.plan)
+
     @precondition(lambda self: not self.is_over)
-    @rule(by=st.sampled_from([MALLORY, MALLORY, STRANGER, STRANGER, *PEOPLE]))
+    @rule(by=st.sampled_from([MALLORY, STRANGER, IMPOSTOR, *PEOPLE]))
     def somebody_cancels(self, by: Person) -> None:
+        before = self.state()
+        can_start = not isinstance(before, s.Ended | s.Reporting) and not self.is_stopped
+        has_plan = isinstance(before, s.AwaitingDecision | s.Executing | s.NeedsHuman) or len(self.plans) > 0
+        is_right = self.may_say_no(by) if has_plan else by.tenant == "here" and by.id == REQUESTER.id
         try:
             after = self.do(self.people.cancel(self.run, by))
         except (RefusedError, RunNotFoundError):
+            assert not (is_right and can_start), "a stop was refused while something could start"
             return
-        assert by in (ALICE, BOB, REQUESTER)
+        assert is_right, f"{by.name} of {by.tenant} must not stop this"
         self.is_stopped = True
         self.is_over = isinstance(after, s.Cancelled)
 
@@ -202,9 +281,9 @@ class RunMachine(RuleBasedStateMachine):
         try:
             self.do(self.people.resolve(self.run, index, by, verdict))
         except (RefusedError, RunNotFoundError):
-            assert by not in (ALICE, BOB)
+            assert not self.may_say_yes(by)
             return
-        assert by in (ALICE, BOB), "the requester and strangers settle nothing"
+        assert self.may_say_yes(by), "neither strangers nor those whose words it follows settle anything"
         self.doubt = None
         self.valid_until = self.clock.now() + timedelta(seconds=self.policy.expires_after)
         if verdict == "run_it":
@@ -294,6 +373,14 @@ class RunMachine(RuleBasedStateMachine):
                 replay(self.log.events["RUN1"])
             except IllegalTransition as error:
                 raise AssertionError("the log holds an impossible event") from error
+
+    @invariant()
+    def nobodys_own_words_carry(self) -> None:
+        if self.log.events.get("RUN1"):
+            state = self.state()
+            if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished):
+                assert all(self.may_say_yes(by) for by in state.approvals), "a yes to one's own words counts"
+                assert len({by.id for by in state.approvals}) == len(state.approvals)
 
     @invariant()
     def what_is_over_stays_over(self) -> None:
