@@ -61,13 +61,12 @@ async def write(url: str) -> None:
                 state = evolve(state, event, each.at)
                 await log.append(run, each.seq - 1, [event], each.at, state)
             assert isinstance(state, Executing)
-            for index in range(len(state.plan.calls)):
-                for event in (started(plan := state.plan, index), succeeded(plan, index)):
-                    moved = evolve(state, event, story[-1].at)
-                    await log.append(
-                        run, len(story) + 2 * index + (event.kind != "call_started"), [event], story[-1].at, moved
-                    )
-                    state = moved  # type: ignore[assignment]  # executing, or reporting after the last
+            plan, at, seq, moved = state.plan, story[-1].at, len(story), state
+            for index in range(len(plan.calls)):
+                for event in (started(plan, index), succeeded(plan, index)):
+                    moved = evolve(moved, event, at)
+                    await log.append(run, seq, [event], at, moved)
+                    seq += 1
         for value in ("first", "second"):
             await desk.set(a_setting("config", value))
         await desk.set(a_setting("approvers", "nobody"))
@@ -89,7 +88,7 @@ def rewritten(url: str, run: str, *, keep: int, change: Callable[[str], str] = s
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("DELETE FROM events WHERE run = ? AND seq > ?", (run, keep))
-        prev, row = FIRST_PREV, None
+        prev, row, body = FIRST_PREV, None, ""
         for row in connection.execute("SELECT * FROM events WHERE run = ? ORDER BY seq", (run,)).fetchall():
             body = change(row["body"])
             link = event_hash(prev, run=run, seq=row["seq"], at=row["at"], kind=row["kind"], v=row["v"], body=body)

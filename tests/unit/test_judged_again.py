@@ -178,7 +178,7 @@ def test_a_chosen_plan_is_another_agents_answer_and_nothing_else() -> None:
         {"policy": Policy()},
         {"expires_at": ten_years},
     ):
-        plan = replace(good.plan, **fields)  # type: ignore[arg-type]  # fields of a plan
+        plan = replace(good.plan, **fields)
         refused(state, replace(good, plan=plan, digest=plan.digest))
 
 
@@ -227,7 +227,7 @@ def test_a_plan_is_the_winners_answer_or_what_the_winner_recorded_after_the_vote
     refused(state, proposal(foreign, written=True))
     refused(state, proposal(foreign, agent=2))
     for fields in ({"expires_at": START + timedelta(days=3650)}, {"tenant": "elsewhere"}, {"author": "agent2.final"}):
-        refused(state, proposal(replace(PLAN, **fields)), START)  # type: ignore[arg-type]  # fields of a plan
+        refused(state, proposal(replace(PLAN, **fields)), START)
     refused(state, replace(proposal(PLAN), chosen_by=ALICE), START)
     recorded = evolve(state, e.ActionRecorded(agent=1, call=a_call(title="anew")), START)
     anew = a_plan(a_call(title="anew"), text="Written anew.")
