@@ -98,7 +98,7 @@ async def test_a_deleted_card_is_posted_again_with_buttons_that_work(stage: Stag
         second = await stage.shows(await stage.card(run), "Decide", "short")
         stale = await stage.alice.clicks(second, "", custom_id=old)
         assert "out of date" in await refusal(server, stale)
-        await stage.alice.clicks(second, "Approve")
+        await stage.bob.clicks(second, "Approve")
         await stage.ends(second, "Done")
     assert stage.writes() == ["short: Tell everyone"]
 

@@ -52,7 +52,9 @@ async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(stage:
         stale = await stage.alice.clicks(card, "", custom_id=old)
         assert "not the plan that waits now" in await refusal(stage.server, stale)
         assert stage.writes() == []
-        await stage.alice.clicks(card, "Approve")
+        own = await stage.alice.clicks(card, "Approve")
+        assert "This plan follows what you said" in await refusal(stage.server, own)
+        await stage.bob.clicks(card, "Approve")
         await stage.ends(card, "Done")
         assert "one line is enough" in stage.story(card)
     assert stage.writes() == ["short: Tell everyone"]
@@ -63,6 +65,8 @@ async def test_another_agents_plan_is_chosen_in_the_menu(stage: Stage) -> None:
         card = await stage.planned()
         await stage.alice.chooses(card, "2")
         await stage.shows(card, "alice chose agent2's plan")
+        own = await stage.alice.clicks(card, "Approve 1 call")
+        assert "This plan follows what you said" in await refusal(stage.server, own)
         await stage.bob.clicks(card, "Approve 1 call")
         await stage.ends(card, "Done")
     assert stage.writes() == ["mine: Tell everyone"]

@@ -76,7 +76,8 @@ async def test_wanted_changes_bring_another_plan_and_the_old_yes_counts_no_more(
     await stage.answers("alice", card, "change", "shorter")
     await stage.shows(card, "Approve 1 call")
     assert "not the plan that waits now" in await stage.refused("alice", card, old)
-    await stage.clicks("alice", card, "approve")
+    assert "This plan follows what you said" in await stage.refused("alice", card, card.element("approve"))
+    await stage.clicks("bob", card, "approve")
     await stage.ends(card, "Done")
     assert stage.writes() == ["short: Tell everyone"]
     assert "decided already" in await stage.refused("bob", card, old)
@@ -86,6 +87,7 @@ async def test_another_agents_plan_is_what_runs_when_it_was_chosen(stage: Stage)
     card = await stage.planned()
     await stage.clicks("alice", card, "choose", option="2")
     await stage.shows(card, "Approve 1 call")
+    assert "This plan follows what you said" in await stage.refused("alice", card, card.element("approve"))
     await stage.clicks("bob", card, "approve")
     await stage.ends(card, "Done")
     assert stage.writes() == ["mine: Tell everyone"]

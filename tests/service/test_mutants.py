@@ -174,7 +174,7 @@ MUTANTS = [
         "domain/run.py",
         "        shapers=shapers,\n    )\n",
         "        shapers=shapers,\n        approvals=getattr(state, 'approvals', ()),\n    )\n",
-        (JUDGED,),
+        (MACHINE, JUDGED),
     ),
     Mutant(
         "a name counts as a role",
@@ -307,14 +307,14 @@ MUTANTS = [
         "domain/approval.py",
         " and authors.shaped(by) and not policy.allow_author else None",
         " and authors.shaped(by) and by.is_same_as(authors.requester) else None",
-        (JUDGED, EDGES),
+        (MACHINE, JUDGED, EDGES),
     ),
     Mutant(
         "asking again launders the first request",
         "service.py",
         "            earlier_requesters=authors.earlier,\n",
         "",
-        (EDGES,),
+        (MACHINE, EDGES),
     ),
     Mutant(
         "a log may hold answers with calls that nobody recorded",
