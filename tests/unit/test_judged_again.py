@@ -208,6 +208,19 @@ def test_what_is_settled_is_not_settled_for_longer_than_the_rule_gives() -> None
     refused(in_doubt(), replace(word, valid_until=SOON + timedelta(days=3650)))
 
 
+def test_agents_begin_only_with_the_revision_that_is_due() -> None:
+    """After a wish with the next one, and after a crash with the same one again."""
+    wanted = evolve(waiting(), e.ChangesRequested(by=ALICE, digest=PLAN.digest, text="x"), SOON)
+    for revision in (0, 1, 3):
+        refused(wanted, e.DeliberationStarted(revision=revision))
+    begun = evolve(wanted, e.DeliberationStarted(revision=2), SOON)
+    assert evolve(begun, e.DeliberationStarted(revision=2), SOON) == begun
+    for revision in (1, 3):
+        refused(begun, e.DeliberationStarted(revision=revision))
+    for revision in (0, 2):
+        refused(s.Queued(request=a_request()), e.DeliberationStarted(revision=revision))
+
+
 # --- agents -----------------------------------------------------------------------------------------------------------
 
 
