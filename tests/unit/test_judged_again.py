@@ -381,3 +381,12 @@ def test_a_rule_that_names_people_alone_knows_when_nobody_is_left() -> None:
 def test_digests_of_different_things_differ_though_the_text_is_one() -> None:
     """Nobody passes a configuration off as a plan."""
     assert len({digest(purpose, "x") for purpose in ("plan", "config", "tool", "")}) == 4
+
+
+def test_a_plan_of_earlier_days_keeps_its_digest() -> None:
+    """What its rule did not know then is in no text under a digest, until somebody sets it."""
+    assert digest("plan", PLAN.canonical()) == PLAN.digest
+    assert "allow_author" not in PLAN.canonical()
+    lenient = replace(PLAN, policy=replace(PLAN.policy, allow_author=True))
+    assert '"allow_author":true' in lenient.canonical()
+    assert lenient.digest != PLAN.digest
