@@ -390,3 +390,13 @@ def test_a_plan_of_earlier_days_keeps_its_digest() -> None:
     lenient = replace(PLAN, policy=replace(PLAN.policy, allow_author=True))
     assert '"allow_author":true' in lenient.canonical()
     assert lenient.digest != PLAN.digest
+
+
+def test_a_vote_that_was_overtaken_is_on_record_and_counts_for_nothing() -> None:
+    """Only a vote for what nobody has answered yet is impossible."""
+    state = answered((1, "One.", ()), (2, "Two.", ()))
+    after = evolve(state, e.VoteCast(agent=1, choice=1, epoch=1, reason="x"), START)
+    assert isinstance(after, s.Deliberating)
+    assert len(after.ballot.votes) == 1
+    assert after.ballot.valid_votes() == {}
+    refused(state, e.VoteCast(agent=1, choice=1, epoch=3, reason="x"))
