@@ -20,7 +20,7 @@ from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_stage import ENDED, QUICK, MovedClock, hurried, written
-from tests.e2e.program import ROOT, Program
+from tests.e2e.program import HOME, ROOT, Program
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
 from tests.servers.discord_world import APPLICATION, Interaction, Message
@@ -96,7 +96,8 @@ class Stage:
         before = len(self.server.identified)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "discord",
-            cwd=ROOT, env=self.environ(**environ), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT, env={**HOME, **self.environ(**environ)},
+            stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             await self.server.until(lambda: len(self.server.identified) > before, 30)

@@ -32,6 +32,9 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds that one command may take."""
 
+HOME = {"HOME": os.environ.get("HOME", "")}
+"""Where tool servers look for accounts: a plan of one process runs in another only if both have the same."""
+
 KEPT = ("PATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 
 

@@ -22,7 +22,7 @@ from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_stage import ENDED, QUICK, MovedClock, hurried, written
-from tests.e2e.program import ROOT, Program
+from tests.e2e.program import HOME, ROOT, Program
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving
 
@@ -124,7 +124,8 @@ class Stage:
         before = len(self.server.sockets)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", command,
-            cwd=ROOT, env=self.environ(kind, **environ), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT, env={**HOME, **self.environ(kind, **environ)},
+            stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             await self._reached(await _address(process), before)
