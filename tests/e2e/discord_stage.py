@@ -96,7 +96,7 @@ class Stage:
         before = len(self.server.identified)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "discord",
-            cwd=ROOT, env={**HOME, **self.environ(**environ)},
+            cwd=ROOT, env={**self.environ(**environ), **HOME},
             stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

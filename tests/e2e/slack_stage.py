@@ -124,7 +124,7 @@ class Stage:
         before = len(self.server.sockets)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", command,
-            cwd=ROOT, env={**HOME, **self.environ(kind, **environ)},
+            cwd=ROOT, env={**self.environ(kind, **environ), **HOME},
             stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
