@@ -19,14 +19,27 @@ class Place:
     Attributes:
         surface: `discord` or `slack`.
         tenant: the same string as `Person.tenant`: `discord:<guild>` or `slack:<enterprise or ->:<team>`.
-        channel: the product's id of the channel.
+        channel: the product's id of the channel. A thread for invited people is a channel of its own, and its own thread:
+            what was asked for there is seen and decided there.
         thread: the product's id of the thread under the card, once there is one.
+        within: the channel that such a thread is in, whose settings hold in it too; else empty.
     """
 
     surface: str
     tenant: str
     channel: str
     thread: str = ""
+    within: str = ""
+
+    @property
+    def is_private_thread(self) -> bool:
+        """Whether only people who were invited to this thread can read it, though others can read its channel."""
+        return bool(self.thread) and self.thread == self.channel
+
+    @property
+    def settings_channel(self) -> str:
+        """The channel whose settings hold here."""
+        return self.within or self.channel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coordination.deliberation import Seat
+from coordination.domain.caller import Caller
 from coordination.errors import ConfigError
 from coordination.knobs import RunProfile
 from coordination.ports import Model, ToolDefinition, ToolHub
@@ -57,8 +58,8 @@ class Room:
     seats: tuple[Seat, ...]
 
 
-async def furnish(prepared: Prepared, hub: ToolHub) -> Room:
-    """Start the servers, list the tools, and give every agent its seat.
+async def furnish(prepared: Prepared, hub: ToolHub, caller: Caller | None = None) -> Room:
+    """Start the servers, list the tools, and give every agent its seat. What they read, they read for the `caller`.
 
     Raises:
         ConfigError: the rules name tools that do not exist.
@@ -76,6 +77,6 @@ async def furnish(prepared: Prepared, hub: ToolHub) -> Room:
         allowed = frozenset(
             (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
         )
-        reader = hub.reader(agent.servers, allowed)
+        reader = hub.reader(agent.servers, allowed, caller)
         seats.append(Seat(profile=agent, model=model, tools=tools, reader=reader))
     return Room(profile=profile, seats=tuple(seats))

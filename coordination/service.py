@@ -52,6 +52,7 @@ class Ask:
         origin: its file.
         run: a name kept free.
         goes_on_from: whose words the run was made of that this one repeats or goes on from.
+        asked_in: the channel, or the private thread, that it was asked in; empty at a terminal.
     """
 
     prompt: str
@@ -62,6 +63,7 @@ class Ask:
     history: tuple[Exchange, ...] = ()
     run: str = ""
     goes_on_from: Authors | None = None
+    asked_in: str = ""
 
 
 class Coordinator:
@@ -118,6 +120,7 @@ class Coordinator:
             earlier_requesters=authors.earlier,
             earlier_shapers=authors.shapers,
             rules_version=RULES_VERSION,
+            asked_in=ask.asked_in,
         )
         return await self._begin(event, ask.run)
 

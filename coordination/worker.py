@@ -5,7 +5,7 @@ The log is the checkpoint. Whatever was on disk when a worker died is where the 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never, cast
@@ -15,7 +15,8 @@ from coordination.deliberation import Deliberation, DeliberationFailed, Question
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
-from coordination.domain.person import policy_actor
+from coordination.domain.caller import Caller
+from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan
 from coordination.errors import ConfigError, ToolServerError
 from coordination.execution import execute
@@ -75,7 +76,7 @@ class Worker:
             await journal.commit(e.RunFailed(reason=str(error)))
 
     async def _coordinate(self, journal: Journal, state: s.Deliberating, prepared: Prepared) -> None:
-        room = await furnish(prepared, self._hub)
+        room = await furnish(prepared, self._hub, _caller(state.request))
         question = Question(
             prompt=state.request.prompt,
             revision=state.revision,
@@ -147,7 +148,9 @@ class Worker:
                 await journal.commit(e.CallsSkipped(indexes=rest, reason=f"the config can't be used: {error}"))
             prepared = None
         servers = () if prepared is None else prepared.profile.servers
-        await execute(journal, self._hub.executor(servers), self._clock, self._new_id())
+        approvers = state.approvals if isinstance(state, s.Executing) else ()
+        executor = self._hub.executor(servers, _caller(state.request, approvers))
+        await execute(journal, executor, self._clock, self._new_id())
         if isinstance(journal.state, s.Reporting):
             await self._report(journal, journal.state, prepared)
 
@@ -191,6 +194,16 @@ class Worker:
     async def _prepare(self, request: e.RunRequested) -> Prepared:
         text, origin = await self._log.load_config(request.config_digest)
         return self._configure(text, origin, request.tenant)
+
+
+def _caller(request: e.RunRequested, approvers: Sequence[Person] = ()) -> Caller:
+    """On whose behalf a run calls tools."""
+    return Caller(
+        tenant=request.tenant,
+        requester=request.requester.id,
+        approvers=tuple(person.id for person in approvers),
+        channel=request.asked_in,
+    )
 
 
 @contextlib.asynccontextmanager

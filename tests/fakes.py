@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from coordination.domain.caller import Caller
 from coordination.domain.canonical import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.domain.run import Recorded
@@ -130,10 +131,12 @@ class FakeHub:
         names = {server.name for server in servers}
         return [each for each in self.tools if each.server in names]
 
-    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
+    def reader(
+        self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
+    ) -> ReadTools:
         return FakeReader(self.world, allowed)
 
-    def executor(self, servers: Sequence[ServerSpec]) -> World:
+    def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> World:
         return self.world
 
 

@@ -1,6 +1,9 @@
 """`python -m bot.chat_tools.discord_tools`: an MCP server on stdio whose tools read and write one Discord server.
 
 DISCORD_BOT_TOKEN is the bot's token. The server is the one of `--guild`, or of the run: MASSGEN_BOT_TENANT names it.
+Each call acts for the people behind the run, who are told to the server with it: nothing is read that the one who asked
+could not read, and nothing is done that none of them could do. `--scope visible` lets a run read more than the channel
+that it was asked for in, as far as everybody in that channel can read it too.
 """
 
 import asyncio
@@ -9,7 +12,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from mcp.server import MCPServer
@@ -17,7 +20,17 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from bot.chat_tools.callers import Callers, Scope, callers_of, scope_in
 from bot.chat_tools.discord_api import DiscordApi, Json, snowflake
+from bot.chat_tools.discord_sight import (
+    ADD_REACTIONS,
+    CREATE_THREADS,
+    MANAGE_MESSAGES,
+    PIN,
+    SEND,
+    SEND_IN_THREADS,
+    Sight,
+)
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -40,24 +53,33 @@ class Tools:
     """The tools' work. Nobody is notified by a message unless its arguments name them."""
 
     api: DiscordApi
+    callers: Callers = field(default_factory=Callers)
+    scope: Scope = "own"
 
-    async def list_channels(self) -> str:
-        """The text channels of the server, one a line: id, name, kind, topic."""
+    @property
+    def _sight(self) -> Sight:
+        return Sight(self.api, self.scope)
+
+    async def list_channels(self, context: Context) -> str:
+        """The text channels of the server that the one who asked can read, one a line: id, name, kind, topic."""
+        caller = self.callers.of(context, "list_channels")
         found = await self.api.read(f"/guilds/{self.api.guild}/channels")
         rows = [each for each in _list(found) if isinstance(each, dict) and each.get("type") in _TEXT_CHANNELS]
+        seen = await self._sight.listed(caller, rows)
         lines = [
             f"{_text(row, 'id')}  #{_text(row, 'name')}  {_TEXT_CHANNELS[_number(row, 'type')]}  {_text(row, 'topic')}"
-            for row in rows
+            for row in seen
         ]
-        return "\n".join(line.rstrip() for line in lines) or "The server has no text channel."
+        return "\n".join(line.rstrip() for line in lines) or "There is no text channel that may be named here."
 
-    async def read_messages(self, channel: str, limit: int = 20) -> str:
-        """The newest messages of a channel or thread, oldest first: id, author, text.
+    async def read_messages(self, context: Context, channel: str = "", limit: int = 20) -> str:
+        """The newest messages of a channel or thread, oldest first: id, author, text. Without one, of the run's own.
 
         Discord leaves out the texts of other people's messages unless the bot has the Message Content intent.
         """
         most = max(1, min(limit, _MOST_MESSAGES))
-        found = await self.api.read(f"/channels/{await self.api.confine(channel)}/messages?limit={most}")
+        place = await self._sight.readable(self.callers.of(context, "read_messages"), channel)
+        found = await self.api.read(f"/channels/{place}/messages?limit={most}")
         return "\n".join(_message(each) for each in _list(found)[::-1]) or "There is no message."
 
     async def send_message(
@@ -75,7 +97,7 @@ class Tools:
         if not content.strip() or _units(content) > _LONGEST_MESSAGE:
             raise ToolError(f"A message has between 1 and {_LONGEST_MESSAGE} characters; nothing was sent.")
         users, roles = _ids(mention_users), _ids(mention_roles)
-        place = await self.api.confine(channel)
+        place = await self._may(context, "send_message", channel, SEND, SEND_IN_THREADS)
         body: dict[str, Json] = {
             "content": content,
             "allowed_mentions": {"parse": [], "users": users, "roles": roles},
@@ -85,11 +107,11 @@ class Tools:
         sent = await self.api.write("POST", f"/channels/{place}/messages", body, repeats=True)
         return f"Sent message {_text(sent, 'id')} to {place}."
 
-    async def create_thread(self, channel: str, name: str, message: str = "") -> str:
+    async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> str:
         """Open a public thread in a channel, or under a message of it."""
         if not name.strip() or _units(name) > _LONGEST_NAME:
             raise ToolError(f"A thread's name has between 1 and {_LONGEST_NAME} characters; nothing was opened.")
-        place = await self.api.confine(channel)
+        place = await self._may(context, "create_thread", channel, CREATE_THREADS)
         body: dict[str, Json] = {"name": name}
         if message:
             path = f"/channels/{place}/messages/{snowflake(message)}/threads"
@@ -98,24 +120,28 @@ class Tools:
         made = await self.api.write("POST", path, body)
         return f"Opened thread {_text(made, 'id')} in {place}."
 
-    async def add_reaction(self, channel: str, message: str, emoji: str) -> str:
+    async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> str:
         """React to a message with an emoji, such as 👍; one of the server's own is name:id."""
-        place, number = await self.api.confine(channel), snowflake(message)
+        number, place = snowflake(message), await self._may(context, "add_reaction", channel, ADD_REACTIONS)
         path = f"/channels/{place}/messages/{number}/reactions/{quote(emoji, safe='')}/@me"
         await self.api.write("PUT", path, repeats=True)
         return f"Reacted to {number} with {emoji}."
 
-    async def pin_message(self, channel: str, message: str) -> str:
+    async def pin_message(self, context: Context, channel: str, message: str) -> str:
         """Pin a message to its channel."""
-        place, number = await self.api.confine(channel), snowflake(message)
+        number, place = snowflake(message), await self._may(context, "pin_message", channel, PIN)
         await self.api.write("PUT", f"/channels/{place}/messages/pins/{number}", repeats=True)
         return f"Pinned {number} in {place}."
 
-    async def delete_message(self, channel: str, message: str) -> str:
+    async def delete_message(self, context: Context, channel: str, message: str) -> str:
         """Delete a message for good."""
-        place, number = await self.api.confine(channel), snowflake(message)
+        number, place = snowflake(message), await self._may(context, "delete_message", channel, MANAGE_MESSAGES)
         await self.api.write("DELETE", f"/channels/{place}/messages/{number}")
         return f"Deleted {number} in {place}."
+
+    async def _may(self, context: Context, tool: str, channel: str, needed: int, in_thread: int = 0) -> str:
+        """The channel's id, if the people behind the call may do this there."""
+        return await self._sight.writable(self.callers.of(context, tool), channel, needed, in_thread)
 
 
 def server_of(tools: Tools) -> MCPServer:
@@ -131,7 +157,7 @@ def server_of(tools: Tools) -> MCPServer:
     return server
 
 
-async def serve(environ: Mapping[str, str], guild: str = "") -> int:
+async def serve(environ: Mapping[str, str], guild: str = "", scope: Scope = "own") -> int:
     """Serve until standard input ends; the exit status. Without a server to be confined to, nothing is served."""
     token = environ.get("DISCORD_BOT_TOKEN", "").strip()
     place = guild or guild_of(environ.get("MASSGEN_BOT_TENANT", ""))
@@ -140,7 +166,8 @@ async def serve(environ: Mapping[str, str], guild: str = "") -> int:
     if not (place.isascii() and place.isdecimal()):
         return _refuse("Say which server: --guild ID, or MASSGEN_BOT_TENANT=discord:ID.")
     address = (environ.get("DISCORD_API_URL") or REAL_API).rstrip("/")
-    await server_of(Tools(DiscordApi(token, address, place))).run_stdio_async()
+    tools = Tools(DiscordApi(token, address, place), callers_of(environ, f"discord:{place}"), scope)
+    await server_of(tools).run_stdio_async()
     return 0
 
 
@@ -153,8 +180,8 @@ def guild_of(tenant: str) -> str:
 def main() -> None:
     """As a program of its own."""
     options = sys.argv[1:]
-    guild = options[1] if len(options) == 2 and options[0] == "--guild" else ""
-    sys.exit(asyncio.run(serve(os.environ, guild)))
+    guild = options[options.index("--guild") + 1] if "--guild" in options[:-1] else ""
+    sys.exit(asyncio.run(serve(dict(os.environ), guild, scope_in(options))))
 
 
 def _refuse(text: str) -> int:

@@ -1,7 +1,9 @@
 """`python -m bot.chat_tools.slack`: an MCP server on stdio whose tools read and write one Slack workspace.
 
 SLACK_BOT_TOKEN says which one. If MASSGEN_BOT_TENANT, which names the workspace of a run, or SLACK_TEAM_ID says another
-one, the token is refused at the start.
+one, the token is refused at the start. Each call acts for the people behind the run, who are told to the server with it:
+nothing is read that the one who asked could not read. `--scope visible` lets a run read more than the channel that it was
+asked for in, as far as everybody in that channel can read it too.
 """
 
 import asyncio
@@ -9,13 +11,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from bot.chat_tools.callers import Callers, Scope, callers_of, scope_in
 from bot.chat_tools.slack_api import Json, SlackApi, escaped
+from bot.chat_tools.slack_sight import Sight
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -32,21 +37,32 @@ class Tools:
     """The tools' work. Texts are sent as they are read: no mention pings, no link unfurls."""
 
     api: SlackApi
+    callers: Callers = field(default_factory=Callers)
+    sight: Sight | None = None
 
-    async def list_channels(self) -> str:
-        """The channels that the bot can see, one a line: id, name, whether the bot is in it, topic."""
-        lines: list[str] = []
+    def _sight(self) -> Sight:
+        return self.sight or Sight(self.api, "")
+
+    async def list_channels(self, context: Context) -> str:
+        """The channels that the one who asked can read, one a line: id, name, whether the bot is in it, topic."""
+        caller = self.callers.of(context, "list_channels")
+        rows: list[Mapping[str, Json]] = []
         cursor = ""
         for _ in range(_MOST_PAGES):
             page = await self.api.read("conversations.list", exclude_archived=True, limit=200, cursor=cursor)
-            lines += [_channel(each) for each in _list(page.get("channels"))]
+            rows += [each for each in _list(page.get("channels")) if isinstance(each, dict)]
             cursor = _text(page.get("response_metadata"), "next_cursor")
             if not cursor:
                 break
-        return "\n".join(lines) or "The bot sees no channel."
+        lines = [_channel(dict(each)) for each in await self._sight().listed(caller, rows)]
+        return "\n".join(lines) or "There is no channel that may be named here."
 
-    async def read_messages(self, channel: str, limit: int = 20, thread: str = "") -> str:
-        """The newest messages of a channel, or of a thread in it, oldest first: timestamp, author, text."""
+    async def read_messages(self, context: Context, channel: str = "", limit: int = 20, thread: str = "") -> str:
+        """The newest messages of a channel, or of a thread in it, oldest first: timestamp, author, text.
+
+        Without a channel, of the one that the run was asked for in.
+        """
+        channel = await self._sight().readable(self.callers.of(context, "read_messages"), channel)
         most = max(1, min(limit, _MOST_MESSAGES))
         if thread:
             page = await self.api.read("conversations.replies", channel=channel, ts=thread, limit=most)
@@ -56,31 +72,40 @@ class Tools:
             found = _list(page.get("messages"))[::-1]
         return "\n".join(_message(each) for each in found) or "There is no message."
 
-    async def post_message(self, channel: str, text: str) -> str:
+    async def post_message(self, context: Context, channel: str, text: str) -> str:
         """Post a message in a channel that the bot is in. Mentions in the text do not notify anybody."""
+        _check_text(text)
+        channel = await self._may(context, "post_message", channel)
         return await self._post(channel, text, "")
 
-    async def reply_in_thread(self, channel: str, thread: str, text: str) -> str:
+    async def reply_in_thread(self, context: Context, channel: str, thread: str, text: str) -> str:
         """Reply below a message, which `thread` names by its timestamp. Mentions do not notify anybody."""
         if not thread:
             raise ToolError("Name the message by its timestamp; nothing was posted.")
+        _check_text(text)
+        channel = await self._may(context, "reply_in_thread", channel)
         return await self._post(channel, text, thread)
 
-    async def add_reaction(self, channel: str, message: str, emoji: str) -> str:
+    async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> str:
         """React to a message, which is named by its timestamp, with an emoji's name, such as thumbsup."""
+        channel = await self._may(context, "add_reaction", channel)
         await self.api.write("reactions.add", channel=channel, timestamp=message, name=emoji.strip(":"))
         return f"Reacted to {message} in {channel} with :{emoji.strip(':')}:."
 
-    async def pin_message(self, channel: str, message: str) -> str:
+    async def pin_message(self, context: Context, channel: str, message: str) -> str:
         """Pin a message, which is named by its timestamp, to its channel."""
+        channel = await self._may(context, "pin_message", channel)
         await self.api.write("pins.add", channel=channel, timestamp=message)
         return f"Pinned {message} in {channel}."
 
-    async def upload_snippet(self, channel: str, name: str, content: str, title: str = "", thread: str = "") -> str:
+    async def upload_snippet(
+        self, context: Context, channel: str, name: str, content: str, title: str = "", thread: str = ""
+    ) -> str:
         """Share a text file in a channel that the bot is in, or in a thread there."""
         data = content.encode("utf-8", "replace")
         if not data or len(data) > _LONGEST_SNIPPET:
             raise ToolError(f"A snippet has between 1 and {_LONGEST_SNIPPET:,} bytes; nothing was shared.")
+        channel = await self._may(context, "upload_snippet", channel)
         ticket = await self.api.read("files.getUploadURLExternal", filename=name, length=len(data))
         file, address = _text(ticket, "file_id"), _text(ticket, "upload_url")
         await self.api.put(address, data)
@@ -92,9 +117,11 @@ class Tools:
         )
         return f"Shared {name} in {channel} as file {file}."
 
+    async def _may(self, context: Context, tool: str, channel: str) -> str:
+        """The channel, if the people behind the call can read there."""
+        return await self._sight().writable(self.callers.of(context, tool), channel)
+
     async def _post(self, channel: str, text: str, thread: str) -> str:
-        if not text.strip() or len(escaped(text)) > _LONGEST_TEXT:
-            raise ToolError(f"A message has between 1 and {_LONGEST_TEXT:,} characters; nothing was posted.")
         sent = await self.api.write(
             "chat.postMessage",
             channel=channel,
@@ -120,20 +147,22 @@ def server_of(tools: Tools) -> MCPServer:
     return server
 
 
-async def serve(environ: Mapping[str, str]) -> int:
+async def serve(environ: Mapping[str, str], scope: Scope = "own") -> int:
     """Serve until standard input ends; the exit status. Ends at once if the token is not good for the workspace."""
     address = environ.get("SLACK_API_URL") or "https://slack.com/api/"
     api = SlackApi(environ.get("SLACK_BOT_TOKEN", ""), address if address.endswith("/") else f"{address}/")
     if not api.token.startswith("xoxb-"):
         return _refuse("Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN.")
     try:
-        team = _text(await api.read("auth.test"), "team_id")
+        known = await api.read("auth.test")
     except ToolError as error:
         return _refuse(f"The token in SLACK_BOT_TOKEN is not good: {error}")
+    team, enterprise = _text(known, "team_id"), _text(known, "enterprise_id")
     for name, wanted in _workspaces_named(environ):
         if team != wanted:
             return _refuse(f"The token in SLACK_BOT_TOKEN is of workspace {team}, and {name} says {wanted}.")
-    await server_of(Tools(api)).run_stdio_async()
+    callers = callers_of(environ, f"slack:{enterprise or '-'}:{team}")
+    await server_of(Tools(api, callers, Sight(api, team, enterprise, scope))).run_stdio_async()
     return 0
 
 
@@ -147,12 +176,17 @@ def _workspaces_named(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def main() -> None:
     """As a program of its own."""
-    sys.exit(asyncio.run(serve(os.environ)))
+    sys.exit(asyncio.run(serve(dict(os.environ), scope_in(sys.argv[1:]))))
 
 
 def _refuse(text: str) -> int:
     sys.stderr.write(f"{text}\n")
     return 2
+
+
+def _check_text(text: str) -> None:
+    if not text.strip() or len(escaped(text)) > _LONGEST_TEXT:
+        raise ToolError(f"A message has between 1 and {_LONGEST_TEXT:,} characters; nothing was posted.")
 
 
 def _channel(channel: Json) -> str:

@@ -4,7 +4,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,6 +26,9 @@ _Guild = Annotated[
     int, typer.Option("--guild", metavar="ID", min=0, show_default=False, help=_help("help.discord_guild"))
 ]
 _ToolsGuild = Annotated[str, typer.Option("--guild", metavar="ID", help=_help("help.chat_tools_guild"))]
+_ToolsScope = Annotated[
+    Literal["own", "visible"], typer.Option("--scope", help=_help("help.chat_tools_scope"), show_default=True)
+]
 
 
 def register_discord(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Typer, here: Callable[[], Here]) -> None:
@@ -60,8 +63,8 @@ def register_discord(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Ty
 
     @chat_tools.command("discord", help=_help("help.chat_tools_discord"))
     @reported
-    def _chat_tools(*, guild: _ToolsGuild = "") -> int:
-        return lend_discord_tools(here(), guild)
+    def _chat_tools(*, guild: _ToolsGuild = "", scope: _ToolsScope = "own") -> int:
+        return lend_discord_tools(here(), guild, scope)
 
 
 def run(here: Here) -> Exit:
@@ -131,8 +134,9 @@ def examine_discord(here: Here) -> Exit:
     return report(here, asyncio.run(examined(here.environ)))
 
 
-def lend_discord_tools(here: Here, guild: str) -> Exit:
+def lend_discord_tools(here: Here, guild: str, scope: str) -> Exit:
     """Serve the tools until standard input ends."""
     from bot.chat_tools import discord_tools
+    from bot.chat_tools.callers import SCOPES
 
-    return Exit.USAGE if asyncio.run(discord_tools.serve(here.environ, guild)) else Exit.DONE
+    return Exit.USAGE if asyncio.run(discord_tools.serve(here.environ, guild, SCOPES[scope])) else Exit.DONE

@@ -5,7 +5,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -54,8 +54,13 @@ def register_slack(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Type
 
     @chat_tools.command("slack", help=_help("slack.help.chat_tools"))
     @reported
-    def _chat_tools() -> int:
-        return lend_slack_tools(here())
+    def _chat_tools(
+        *,
+        scope: Annotated[
+            Literal["own", "visible"], typer.Option("--scope", help=_help("help.chat_tools_scope"), show_default=True)
+        ] = "own",
+    ) -> int:
+        return lend_slack_tools(here(), scope)
 
 
 def print_manifest(here: Here, url: str, *, has_chat_tools: bool, is_agent: bool) -> Exit:
@@ -76,11 +81,12 @@ def examine_slack(here: Here) -> Exit:
     return report(here, asyncio.run(examined(here.environ)))
 
 
-def lend_slack_tools(here: Here) -> Exit:
+def lend_slack_tools(here: Here, scope: str) -> Exit:
     """Serve the tools until standard input ends."""
     from bot.chat_tools import slack
+    from bot.chat_tools.callers import SCOPES
 
-    return Exit.USAGE if asyncio.run(slack.serve(here.environ)) else Exit.DONE
+    return Exit.USAGE if asyncio.run(slack.serve(here.environ, SCOPES[scope])) else Exit.DONE
 
 
 def serve(here: Here) -> Exit:

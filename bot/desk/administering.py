@@ -99,7 +99,7 @@ class Administering:
         }
         if verb not in verbs:
             raise refused("no_such_verb", verb=verb[:40])
-        channel = "" if scope == "server" else place.channel
+        channel = "" if scope == "server" else place.settings_channel
         order = _Order(by=by, place=place, name=name.strip(), scope=channel, value=value.strip())
         return Said(private=await verbs[verb](order))
 
@@ -109,8 +109,8 @@ class Administering:
         return listing(self.words, self.words.line("config.list"), lines, empty=self.words.say("config.none"))
 
     async def _show(self, order: _Order) -> Card:
-        set_here = await self.store.settings(order.by.tenant, order.place.channel)
-        chosen = self.shelf.chosen(order.by.tenant, order.place.channel, set_here)
+        set_here = await self.store.settings(order.by.tenant, order.place.settings_channel)
+        chosen = self.shelf.chosen(order.by.tenant, order.place.settings_channel, set_here)
         return noted(self.words, self._from(chosen), await self._who_approves(chosen, order, set_here))
 
     def _from(self, chosen: Chosen) -> Line:
@@ -141,8 +141,8 @@ class Administering:
                 if name != EVERY:
                     self.shelf.path(name, order.by.tenant)
             await self.store.set(self._setting(order, MEMBERS_KEY, " ".join(dict.fromkeys(listed))))
-        set_here = await self.store.settings(order.by.tenant, order.place.channel)
-        opened = self.shelf.open_to_members(order.by.tenant, order.place.channel, set_here)
+        set_here = await self.store.settings(order.by.tenant, order.place.settings_channel)
+        opened = self.shelf.open_to_members(order.by.tenant, order.place.settings_channel, set_here)
         lines: list[Line] = [(Span(name, "bold"),) for name in opened]
         return listing(self.words, self.words.line("config.open"), lines, empty=self.words.say("config.none"))
 
@@ -150,8 +150,8 @@ class Administering:
         was_set = await self.store.reset(self._setting(order, CONFIG_KEY, ""))
         if not was_set:
             raise refused("nothing_set")
-        set_here = await self.store.settings(order.by.tenant, order.place.channel)
-        chosen = self.shelf.chosen(order.by.tenant, order.place.channel, set_here)
+        set_here = await self.store.settings(order.by.tenant, order.place.settings_channel)
+        chosen = self.shelf.chosen(order.by.tenant, order.place.settings_channel, set_here)
         return noted(self.words, self.words.line("config.was_reset"), self._from(chosen))
 
     async def _check(self, order: _Order) -> Card:
@@ -170,8 +170,8 @@ class Administering:
 
     async def _approvers(self, order: _Order) -> Card:
         if not order.value:
-            set_here = await self.store.settings(order.by.tenant, order.place.channel)
-            chosen = self.shelf.chosen(order.by.tenant, order.place.channel, set_here)
+            set_here = await self.store.settings(order.by.tenant, order.place.settings_channel)
+            chosen = self.shelf.chosen(order.by.tenant, order.place.settings_channel, set_here)
             return noted(self.words, await self._who_approves(chosen, order, set_here))
         if order.value == "reset":
             if not await self.store.reset(self._setting(order, APPROVERS_KEY, "")):
@@ -183,7 +183,7 @@ class Administering:
         return noted(self.words, self.words.line(key), self._described(approvers))
 
     async def _who_approves(self, chosen: Chosen, order: _Order, set_here: Mapping[tuple[str, str], Setting]) -> Line:
-        policy = await rule_here(chosen, order.place.channel, set_here)
+        policy = await rule_here(chosen, order.place.settings_channel, set_here)
         return self.words.line("config.unreadable") if policy is None else approvers_line(policy, self.words)
 
     def _described(self, approvers: Approvers) -> Line:

@@ -12,6 +12,7 @@ from bot.desk.limits import LIMITS_KEY, limits_in
 from bot.desk.refusing import refused
 from bot.desk.rules import rule_here
 from bot.desk.sayings import noted
+from bot.keeper.tools import place_of
 from bot.presenter.visible import one_line
 from bot.surface import Place, Said
 from bot.words import ENGLISH, Words, joined
@@ -68,10 +69,15 @@ class Asking:
         """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
         state, authors = await self._state(card.run, by.tenant)
         request = state.request
-        is_elsewhere = place.channel != card.channel and by.id != card.requester
-        here = replace(place, channel=card.channel, thread=card.thread) if is_elsewhere else place
+        moves = place.channel != card.channel
+        if moves and place_of(card).is_private_thread:
+            raise RunNotFoundError(card.run)
+        is_elsewhere = moves and by.id != card.requester
+        here = replace(place, channel=card.channel, thread=card.thread, within="") if is_elsewhere else place
+        # What was found out in one place is not told in another one.
+        history = () if moves and not is_elsewhere else request.history
         return await self._begin(
-            by, here, request.prompt, config=request.config, history=request.history, authors=authors, once=once
+            by, here, request.prompt, config=request.config, history=history, authors=authors, once=once
         )
 
     def _chosen(
@@ -79,12 +85,12 @@ class Asking:
     ) -> Chosen:
         """What a person asked for, if they may; what an earlier run had, if they still may; else what holds here."""
         is_there = config in self.shelf.names(place.tenant)
-        opened = self.shelf.open_to_members(place.tenant, place.channel, set_here)
+        opened = self.shelf.open_to_members(place.tenant, place.settings_channel, set_here)
         may_have = is_there and (by.is_admin or config in opened)
         if is_asked and is_there and not may_have:
             raise refused("not_open", name=config, names=", ".join(opened) or "-")
         named = config if may_have or is_asked else ""
-        return self.shelf.chosen(place.tenant, place.channel, set_here, named)
+        return self.shelf.chosen(place.tenant, place.settings_channel, set_here, named)
 
     async def _begin(
         self,
@@ -100,11 +106,11 @@ class Asking:
     ) -> Said:
         if by.tenant != place.tenant:
             raise refused("elsewhere")
-        set_here = await self.store.settings(place.tenant, place.channel)
+        set_here = await self.store.settings(place.tenant, place.settings_channel)
         chosen = self._chosen(by, place, config, set_here, is_asked=is_asked)
         with told_without_folder(chosen.path):
             written = await asyncio.to_thread(read_text, chosen.path)
-        text = with_approvers(written, approvers_here(place.channel, set_here))
+        text = with_approvers(written, approvers_here(place.settings_channel, set_here))
         ask = Ask(
             prompt=prompt,
             requester=by,
@@ -113,10 +119,11 @@ class Asking:
             origin=str(chosen.path),
             history=history,
             goes_on_from=authors,
+            asked_in=place.channel,
         )
         limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
         said = await self._admit(ask, chosen.path, place, once=once, limits=limits)
-        return replace(said, private=await self._warning(ask, chosen, place.channel, set_here))
+        return replace(said, private=await self._warning(ask, chosen, place.settings_channel, set_here))
 
     async def _warning(
         self, ask: Ask, chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]

@@ -106,8 +106,8 @@ class FrontDesk:
         if by is not None and self._known(by).is_admin:
             names = shelf.names(place.tenant)
         else:
-            set_here = await self.visibility.store.settings(place.tenant, place.channel)
-            names = shelf.open_to_members(place.tenant, place.channel, set_here)
+            set_here = await self.visibility.store.settings(place.tenant, place.settings_channel)
+            names = shelf.open_to_members(place.tenant, place.settings_channel, set_here)
         return [name for name in names if name.startswith(beginning.strip().lower())][:_COMPLETED]
 
     async def admin(

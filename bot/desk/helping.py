@@ -23,15 +23,15 @@ class Helping:
 
     async def help(self, place: Place) -> Said:
         """Two sentences, one example, which configuration holds here, and who may approve."""
-        set_here = await self.store.settings(place.tenant, place.channel)
+        set_here = await self.store.settings(place.tenant, place.settings_channel)
         lines: list[Line] = [self.words.line("desk.help_example")]
         try:
-            chosen = self.shelf.chosen(place.tenant, place.channel, set_here)
+            chosen = self.shelf.chosen(place.tenant, place.settings_channel, set_here)
         except DeskRefusal as error:
             lines.append((Span(error.sentence(self.words)),))
         else:
             lines.append(self.words.line(f"config.from_{chosen.source}", name=Span(chosen.name, "bold")))
-            policy = await rule_here(chosen, place.channel, set_here)
+            policy = await rule_here(chosen, place.settings_channel, set_here)
             if policy is not None:
                 lines.append(approvers_line(policy, self.words))
         return Said(private=noted(self.words, self.words.line("desk.help"), *lines))

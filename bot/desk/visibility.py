@@ -1,8 +1,12 @@
-"""Which runs a person may look at from where: those of the channel they are in, their own, and for administrators all."""
+"""Which runs a person may look at from where: those of the channel they are in, their own, and for administrators all.
+
+But what was asked for in a private thread is seen there only: administrators need not be in it.
+"""
 
 from dataclasses import dataclass
 
 from bot.desk.refusing import refused
+from bot.keeper.tools import place_of
 from bot.presenter.visible import one_line
 from bot.surface import Place
 from coordination.domain.person import Person
@@ -43,4 +47,6 @@ def may_see(by: Person, place: Place, card: CardRecord) -> bool:
     """Whether a run is a person's business in this place."""
     if by.tenant != card.tenant or place.tenant != card.tenant:
         return False
-    return by.is_admin or card.channel == place.channel or card.requester == by.id
+    if card.channel == place.channel or card.requester == by.id:
+        return True
+    return by.is_admin and not place_of(card).is_private_thread

@@ -40,7 +40,7 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
 
 
 def place_of(interaction: discord.Interaction[discord.Client], guild: int) -> Place:
-    """The channel, or the thread and the channel that it is in."""
+    """The channel, or the thread and the channel that it is in. A private thread is a place of its own."""
     return _place(interaction.channel, interaction.channel_id or 0, guild)
 
 
@@ -58,6 +58,9 @@ def tenant_of(guild: int) -> str:
 
 
 def _place(channel: object, number: int, guild: int) -> Place:
+    if isinstance(channel, discord.Thread) and channel.is_private():
+        own = str(channel.id)
+        return Place(surface=SURFACE, tenant=tenant_of(guild), channel=own, thread=own, within=str(channel.parent_id))
     if isinstance(channel, discord.Thread):
         return Place(surface=SURFACE, tenant=tenant_of(guild), channel=str(channel.parent_id), thread=str(channel.id))
     return Place(surface=SURFACE, tenant=tenant_of(guild), channel=str(number))

@@ -106,11 +106,11 @@ class Telling:
                 found = schedule(plan, self.tools.clock.now(), card.reminded)
                 if found.due is not None:
                     notice = reminder_card(view, plan, found.due, words)
-                    audience = _Audience(is_public=found.due != "new", people=_named(plan, view))
+                    audience = _Audience(is_public=found.due != "new", people=_named(card, plan, view))
                     card = await self._remind(card, notice, audience, marked(plan, found.due))
                 return await self.tools.saved(card, replace(card, wake_at=found.next))
             case s.NeedsHuman(plan=plan, attempt=attempt) if card.reminded != doubt_mark(plan, attempt):
-                audience = _Audience(is_public=True, people=[*_named(plan, view), requester_of(card)])
+                audience = _Audience(is_public=True, people=[*_named(card, plan, view), requester_of(card)])
                 card = await self._remind(card, doubt_card(view, words), audience, doubt_mark(plan, attempt))
                 return await self.tools.saved(card, replace(card, wake_at=None))
             case _:
@@ -172,8 +172,13 @@ class _Audience:
     people: list[Person]
 
 
-def _named(plan: Plan, view: RunView) -> list[Person]:
-    """The approvers who are named by their accounts and may decide; roles are not told one by one."""
+def _named(card: CardRecord, plan: Plan, view: RunView) -> list[Person]:
+    """The approvers who are named by their accounts and may decide; roles are not told one by one.
+
+    Of a plan in a private thread nobody is told who may not be in it.
+    """
+    if place_of(card).is_private_thread:
+        return []
     accounts = [user for user in plan.policy.users if _ACCOUNT.fullmatch(user)]
     asker = view.request.requester
     named = [Person(tenant=asker.tenant, id=account, name=account) for account in accounts]

@@ -76,6 +76,7 @@ DISCORD = {
     "help.doctor_discord": "Say what is missing for Discord. Token, application, commands, and the permissions per channel.",
     "help.chat_tools": "Tool servers (MCP, stdio) that let agents use a chat.",
     "help.chat_tools_discord": "Discord's channels and messages as tools, for one server.",
+    "help.chat_tools_scope": "What runs may read: the channel that they were asked for in, or all that everybody there can read.",
     "help.chat_tools_guild": "The server's id; without it, the one that the run comes from.",
     "discord.out_of_step": (
         "Discord shows this command as it was in another version; ask the operator to run `massgen-bot discord sync`."

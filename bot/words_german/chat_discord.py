@@ -79,6 +79,7 @@ DISCORD = {
     "help.doctor_discord": "Sagen, was für Discord noch fehlt. Token, Anwendung, Befehle und die Rechte in jedem Kanal.",
     "help.chat_tools": "Werkzeug-Server (MCP, stdio) für Agenten, je Chat einer.",
     "help.chat_tools_discord": "Kanäle und Nachrichten von Discord als Werkzeuge. Auf einen Server beschränkt.",
+    "help.chat_tools_scope": "Was Läufe lesen dürfen: den Kanal, in dem sie gestartet wurden, oder alles, was alle dort lesen können.",
     "help.chat_tools_guild": "Die Id des Servers; sonst der, von dem der Lauf kommt.",
     "discord.out_of_step": (
         "Discord zeigt diesen Befehl so, wie er in einer anderen Version war; wer diesen Bot betreibt, muss "

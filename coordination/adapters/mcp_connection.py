@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mcp.client import Client, IncomingMessage, Transport
@@ -20,6 +21,7 @@ from coordination.adapters.mcp_questions import its_own_defaults
 from coordination.adapters.mcp_session import Session
 from coordination.adapters.mcp_stdio import StderrLog, stdio_transport
 from coordination.adapters.redaction import redactor_of
+from coordination.domain.caller import KEY_VARIABLE
 from coordination.errors import ToolServerError
 from coordination.ports import ServerSpec
 
@@ -197,8 +199,9 @@ class Connection:
             if isinstance(message, ToolListChangedNotification):
                 session.forget_listing()
 
+        caller_key = secrets.token_hex(32) if self._spec.transport == "stdio" else ""
         client = Client(
-            self._transport(gone.set, stderr),
+            self._transport(gone.set, stderr, caller_key),
             mode=self._mode,
             cache=None,
             client_info=Implementation(name="massgen-bot", version="1"),
@@ -207,6 +210,7 @@ class Connection:
             elicitation_callback=its_own_defaults(self._spec.name) if self._spec.takes_its_defaults else None,
         )
         session = Session(self._spec, client, gone, fingerprint, self._redactor)
+        session.caller_key = caller_key
         try:
             await stack.enter_async_context(client)
             await session.listing(fresh=True)
@@ -216,10 +220,11 @@ class Connection:
             raise complaints.failed_start(self._spec, error, found) from error
         return session
 
-    def _transport(self, tell_gone: Callable[[], None], stderr: StderrLog) -> Transport:
+    def _transport(self, tell_gone: Callable[[], None], stderr: StderrLog, caller_key: str) -> Transport:
         if self._spec.transport == "http":
             return http_transport(self._spec, tell_gone, self._redactor)
-        return stdio_transport(self._spec, tell_gone, stderr, self._guard)
+        spec = replace(self._spec, env=(*self._spec.env, (KEY_VARIABLE, caller_key)))
+        return stdio_transport(spec, tell_gone, stderr, self._guard)
 
 
 class _RefusedHandshakeError(Exception):

@@ -13,6 +13,7 @@ from coordination.adapters.mcp_definitions import Listing
 from coordination.adapters.mcp_fingerprints import Fingerprints
 from coordination.adapters.mcp_quiet import hush
 from coordination.adapters.mcp_session import Session
+from coordination.domain.caller import Caller
 from coordination.domain.canonical import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
@@ -81,13 +82,15 @@ class McpHub:
             raise ToolServerError(" ".join(failures))
         return [tool for each in outcomes if isinstance(each, Listing) for tool in each.tools.values()]
 
-    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
-        """The power to call exactly the `allowed` (server, tool) pairs."""
-        return _Reader(self, _by_name(servers), allowed)
+    def reader(
+        self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
+    ) -> ReadTools:
+        """The power to call exactly the `allowed` (server, tool) pairs; servers are told on whose behalf."""
+        return _Reader(self, _by_name(servers), allowed, caller)
 
-    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
-        """The power to run approved calls on these servers."""
-        return _Executor(self, _by_name(servers))
+    def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
+        """The power to run approved calls on these servers, which are told on whose behalf."""
+        return _Executor(self, _by_name(servers), caller)
 
     def connection(self, spec: ServerSpec) -> Connection:
         """The one connection to this server; nothing is started yet.
@@ -107,7 +110,14 @@ class McpHub:
 class _Reader:
     """Calls the listed tools. A read may be asked twice: once more after its server died under it."""
 
-    def __init__(self, hub: McpHub, servers: Mapping[str, ServerSpec], allowed: frozenset[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        hub: McpHub,
+        servers: Mapping[str, ServerSpec],
+        allowed: frozenset[tuple[str, str]],
+        caller: Caller | None,
+    ) -> None:
+        self._caller = caller
         self._hub = hub
         self._servers = servers
         self._allowed = allowed
@@ -120,7 +130,7 @@ class _Reader:
             )
         connection = self._hub.connection(self._servers[server])
         try:
-            return await _read(connection, tool, canonical(arguments))
+            return await _read(connection, tool, canonical(arguments), self._caller)
         except (CallNotSentError, CallOutcomeUnknownError) as error:
             raise ToolServerError(f"{error} The operator must see to it if this goes on.") from error
 
@@ -128,7 +138,8 @@ class _Reader:
 class _Executor:
     """Runs approved calls: each leaves in one message and never in another."""
 
-    def __init__(self, hub: McpHub, servers: Mapping[str, ServerSpec]) -> None:
+    def __init__(self, hub: McpHub, servers: Mapping[str, ServerSpec], caller: Caller | None) -> None:
+        self._caller = caller
         self._hub = hub
         self._servers = servers
 
@@ -158,7 +169,7 @@ class _Executor:
             raise CallNotSentError(
                 f"the definition of {call.server}.{call.tool} has changed since the call was planned"
             )
-        return await session.call(call.tool, call.arguments, key=key)
+        return await session.call(call.tool, call.arguments, key=key, caller=self._caller)
 
     def _spec(self, server: str) -> ServerSpec:
         if server not in self._servers:
@@ -166,14 +177,14 @@ class _Executor:
         return self._servers[server]
 
 
-async def _read(connection: Connection, tool: str, arguments: str) -> ToolOutput:
+async def _read(connection: Connection, tool: str, arguments: str, caller: Caller | None) -> ToolOutput:
     session = await connection.session()
     try:
-        return await session.call(tool, arguments)
+        return await session.call(tool, arguments, caller=caller)
     except (CallNotSentError, CallOutcomeUnknownError):
         if not session.is_over:
             raise
-    return await (await connection.session()).call(tool, arguments)
+    return await (await connection.session()).call(tool, arguments, caller=caller)
 
 
 async def _listed(connection: Connection, *, fresh: bool) -> tuple[Session, Listing]:

@@ -23,7 +23,8 @@ from coordination.adapters.mcp_fingerprints import Fingerprint
 from coordination.adapters.mcp_output import capped, output
 from coordination.adapters.mcp_passage import Passage, passage
 from coordination.adapters.redaction import Redactor
-from coordination.domain.canonical import parse
+from coordination.domain.caller import CALLER, Caller, signed
+from coordination.domain.canonical import Json, parse
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 
 IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
@@ -51,6 +52,8 @@ class Session:
         """`fingerprint` is that of the settings which the server was started with."""
         self.fingerprint = fingerprint
         self.is_retired = False
+        self.caller_key = ""
+        """What only this server and we know: with it we sign on whose behalf calls are made. Empty: nobody is told."""
         self._spec = spec
         self._client = client
         self._gone = gone
@@ -121,8 +124,12 @@ class Session:
                 raise complaints.died(self._spec, found) from error
             raise complaints.not_speaking(self._spec) from error
 
-    async def call(self, tool: str, arguments: str, *, key: str | None = None) -> ToolOutput:
+    async def call(
+        self, tool: str, arguments: str, *, key: str | None = None, caller: Caller | None = None
+    ) -> ToolOutput:
         """Send one call, once, whatever comes back. `arguments` is a JSON object in canonical form.
+
+        `caller` is told to a server that shares a key with us.
 
         Raises:
             CallNotSentError: it certainly did not run.
@@ -141,7 +148,7 @@ class Session:
                         tool,
                         dict(given),
                         read_timeout_seconds=self._spec.call_timeout,
-                        meta=None if key is None else cast("RequestParamsMeta", {IDEMPOTENCY_KEY: key}),
+                        meta=self._meta(tool, key, caller),
                         # Answering would send the call again. The SDK's own loop does that; this one call does not.
                         allow_input_required=True,
                     )
@@ -154,6 +161,13 @@ class Session:
         if isinstance(result, InputRequiredResult):
             raise self._failure(found, "asked for more input in place of an answer, and is never given any")
         return output(result, self._redactor)
+
+    def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
+        """What goes beside the arguments: nothing that a model can write."""
+        meta: dict[str, Json] = {} if key is None else {IDEMPOTENCY_KEY: key}
+        if caller is not None and self.caller_key:
+            meta[CALLER] = signed(caller, self.caller_key, tool=tool)
+        return cast("RequestParamsMeta", meta) if meta else None
 
     def _refusal(self, error: MCPError, found: Passage) -> ToolOutput:
         """The server's own answer that it failed, unless the error stands for an answer that never came."""

@@ -48,6 +48,8 @@ FIRST_PREV = "0" * 64
 _YOUNGER = (
     b',"home_team":"","is_guest":false,"is_bot":false,"is_deleted":false',
     b',"allow_external":false',
+    b',"binds_automatic":false',
+    b',"asked_in":""',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

@@ -53,6 +53,7 @@ class RunRequested:
         earlier_requesters: who asked for the runs that this one repeats or goes on from, oldest first.
         earlier_shapers: who asked for changes in those runs, or chose another agent's plan.
         rules_version: what human events of this run are judged by, whenever its log is replayed.
+        asked_in: the channel, or the private thread, that it was asked in; empty at a terminal.
     """
 
     tenant: str
@@ -65,6 +66,7 @@ class RunRequested:
     earlier_requesters: tuple[Person, ...] = ()
     earlier_shapers: tuple[Person, ...] = ()
     rules_version: int = 1
+    asked_in: str = ""
     kind: Literal["run_requested"] = "run_requested"
 
 

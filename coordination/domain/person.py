@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+POLICY_ACTOR = "massgen-bot:policy"
+"""The account of the actor in whose name rules approve: nobody's."""
+
 UNKNOWN_TEAM = "?"
 """The home of an account about which its product tells nothing: nobody may take it for a member."""
 
@@ -44,4 +47,4 @@ class Person:
 
 def policy_actor(tenant: str) -> Person:
     """The actor in whose name a plan of only `auto` calls is approved: the operator's own rule."""
-    return Person(tenant=tenant, id="massgen-bot:policy", name="the operator's rules")
+    return Person(tenant=tenant, id=POLICY_ACTOR, name="the operator's rules")

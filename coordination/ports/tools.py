@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from coordination.domain.caller import Caller
 from coordination.domain.canonical import JsonObject
 from coordination.domain.plan import PlannedCall
 
@@ -160,10 +161,12 @@ class Executor(Protocol):
 class ToolHub(ToolCatalogue, Protocol):
     """Every MCP connection of the process, shared by all agents and runs. Hands out one power at a time."""
 
-    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
-        """The power to call exactly the `allowed` (server, tool) pairs."""
+    def reader(
+        self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
+    ) -> ReadTools:
+        """The power to call exactly the `allowed` (server, tool) pairs; servers are told on whose behalf."""
         ...
 
-    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
-        """The power to run approved calls on these servers."""
+    def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
+        """The power to run approved calls on these servers, which are told on whose behalf."""
         ...

@@ -17,6 +17,7 @@ from bot.people import console_person
 from bot.wiring.application import Application, Overrides
 from bot.wiring.running import open_application
 from coordination.domain import states as s
+from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
 from coordination.ports import Executor, ReadTools, ServerSpec, ToolDefinition, ToolHub, ToolOutput
 from coordination.service import Ask
@@ -100,11 +101,13 @@ class _TimedHub:
     async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
         return await self._hub.definitions(servers)
 
-    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
-        return self._hub.reader(servers, allowed)
+    def reader(
+        self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
+    ) -> ReadTools:
+        return self._hub.reader(servers, allowed, caller)
 
-    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
-        return _TimedExecutor(self._hub.executor(servers), self._watch)
+    def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
+        return _TimedExecutor(self._hub.executor(servers, caller), self._watch)
 
 
 class _TimedExecutor:

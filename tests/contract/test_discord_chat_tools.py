@@ -13,6 +13,7 @@ from mcp.types import CallToolResult, TextContent
 from bot.chat_tools.discord_api import DiscordApi
 from bot.chat_tools.discord_tools import Tools, guild_of, serve, server_of
 from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.caller import Caller
 from coordination.domain.canonical import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.ports import CallOutcomeUnknownError, ServerSpec
@@ -21,6 +22,7 @@ from tests.servers.discord_world import BOT
 from tests.servers.mcp_programs import Approving, approving
 
 ROOT = Path(__file__).parents[2]
+OPERATOR = Caller(tenant="console", requester="uid:0")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ async def a_process(server: DiscordServer) -> AsyncGenerator[Approving]:
         cwd=str(ROOT),
     )
     async with McpHub() as hub:
-        yield approving(hub, [spec])
+        yield approving(hub, [spec], OPERATOR)
 
 
 def send(server: DiscordServer, **more: Json) -> PlannedCall:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from coordination.domain.caller import Caller
 from coordination.domain.canonical import JsonObject
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall
@@ -103,11 +104,13 @@ class FusedHub:
         self._fuse.at("before the tools are listed")
         return await self._hub.definitions(servers)
 
-    def reader(self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]]) -> ReadTools:
-        return _FusedReader(self._hub.reader(servers, allowed), self._fuse)
+    def reader(
+        self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
+    ) -> ReadTools:
+        return _FusedReader(self._hub.reader(servers, allowed, caller), self._fuse)
 
-    def executor(self, servers: Sequence[ServerSpec]) -> Executor:
-        return _FusedExecutor(self._hub.executor(servers), self._fuse)
+    def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
+        return _FusedExecutor(self._hub.executor(servers, caller), self._fuse)
 
 
 class _FusedReader:

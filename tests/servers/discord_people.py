@@ -38,6 +38,11 @@ class Someone:
     def __post_init__(self) -> None:
         """A number of their own, unless it is given."""
         self.id = self.id or self.server.number()
+        self.guild.members[self.id] = self._member()
+
+    def leaves(self) -> None:
+        """They leave the server."""
+        del self.guild.members[self.id]
 
     @property
     def home(self) -> str:

@@ -220,8 +220,10 @@ class DiscordServer(World):
             route("GET", "/gateway/bot", self._gateway_bot),
             route("GET", "/guilds/{guild}/channels", self._channels),
             route("GET", "/guilds/{guild}", self._guild),
+            route("GET", "/guilds/{guild}/members/search", self._search_members),
             route("GET", "/guilds/{guild}/members/{user}", self._member),
             route("GET", "/channels/{channel}", self._channel),
+            route("GET", "/channels/{channel}/thread-members/{user}", self._thread_member),
             route("GET", "/applications/{app}/commands", self._get_commands),
             route("PUT", "/applications/{app}/commands", self._put_commands),
             route("GET", "/applications/{app}/guilds/{guild}/commands", self._get_commands),
@@ -265,7 +267,25 @@ class DiscordServer(World):
         return _json(self.guild_json(self._guild_in(request)))
 
     async def _member(self, request: web.Request) -> web.Response:
-        return _json({"user": BOT, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "flags": 0})
+        guild, user = self._guild_in(request), request.match_info["user"]
+        if user == APPLICATION:
+            return _json({"user": BOT, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "flags": 0})
+        if user not in guild.members:
+            raise Refused(404, 10007, "Unknown Member")
+        return _json(guild.members[user])
+
+    async def _search_members(self, request: web.Request) -> web.Response:
+        """Those whose username or nickname begins so, letter case aside."""
+        query, most = request.query["query"].lower(), int(request.query.get("limit", 1))
+        members = self._guild_in(request).members.values()
+        names = [(each, (each["user"]["username"], each.get("nick") or "")) for each in members]
+        return _json([each for each, own in names if any(name.lower().startswith(query) for name in own)][:most])
+
+    async def _thread_member(self, request: web.Request) -> web.Response:
+        thread, user = request.match_info["channel"], request.match_info["user"]
+        if user not in self.invited.get(thread, ()):
+            raise Refused(404, 10007, "Unknown Member")
+        return _json({"id": thread, "user_id": user, "join_timestamp": "2026-01-01T00:00:00+00:00", "flags": 0})
 
     async def _channel(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]

@@ -31,13 +31,34 @@ class Refused(Exception):
 
 @dataclass
 class Guild:
-    """One server. `denied` are the permissions that the bot lacks in a channel."""
+    """One server.
+
+    Attributes:
+        denied: the permissions that the bot lacks in a channel, and everyone with it.
+        overwrites: what a channel allows and denies besides, as Discord has it.
+        granted: the permissions of a role beyond talking.
+        members: the members by account, as Discord shows them; who is not among them is none.
+        kinds: the types of channels that are no plain text channels.
+    """
 
     id: str
     name: str
     roles: dict[str, str]
     channels: dict[str, str]
     denied: dict[str, int] = field(default_factory=dict[str, int])
+    overwrites: dict[str, list[Payload]] = field(default_factory=dict[str, list[Payload]])
+    granted: dict[str, int] = field(default_factory=dict[str, int])
+    members: dict[str, Payload] = field(default_factory=dict[str, Payload])
+    kinds: dict[str, int] = field(default_factory=dict[str, int])
+
+    def role(self, name: str) -> str:
+        """The id of a role."""
+        return next(number for number, each in self.roles.items() if each == name)
+
+    def hide(self, channel: str, *seers: str) -> None:
+        """Let only these roles see a channel."""
+        shown = [{"id": self.role(each), "type": 0, "allow": str(1 << 10), "deny": "0"} for each in seers]
+        self.overwrites[channel] = [{"id": self.id, "type": 0, "allow": "0", "deny": str(1 << 10)}, *shown]
 
 
 @dataclass
@@ -107,6 +128,7 @@ class World:
         self.guilds: dict[str, Guild] = {}
         self.messages: dict[str, Message] = {}
         self.threads: dict[str, str] = {}
+        self.invited: dict[str, set[str]] = {}
         self.private_channels: dict[str, str] = {}
         self.closed_doors: set[str] = set()
         self.interactions: dict[str, Interaction] = {}
@@ -138,6 +160,12 @@ class World:
         guild = Guild(id=number, name=name, roles=roles, channels={self.number(): "general"})
         self.guilds[number] = guild
         return guild
+
+    def add_private_thread(self, parent: str, *people: str) -> str:
+        """A thread for these accounts and the bot."""
+        number = self.number()
+        self.threads[number], self.invited[number] = parent, {*people, APPLICATION}
+        return number
 
     def guild_of(self, channel: str) -> Guild:
         """The server of a channel or thread."""
@@ -232,7 +260,7 @@ class World:
             "name": guild.name,
             "owner_id": "1",
             "roles": [
-                {"id": n, "name": name, "permissions": str(TALK), "position": 0, "color": 0, "hoist": False,
+                {"id": n, "name": name, "permissions": str(TALK | guild.granted.get(n, 0)), "position": 0, "color": 0, "hoist": False,
                  "managed": False, "mentionable": False, "flags": 0,
                  "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None}}
                 for n, name in guild.roles.items()
@@ -250,14 +278,15 @@ class World:
         """A text channel or a thread."""
         if channel in self.threads:
             return {
-                "id": channel, "type": 11, "guild_id": guild.id, "parent_id": self.threads[channel], "name": "thread",
+                "id": channel, "type": 12 if channel in self.invited else 11, "guild_id": guild.id, "parent_id": self.threads[channel], "name": "thread",
                 "owner_id": APPLICATION, "message_count": 0, "member_count": 1, "flags": 0,
                 "thread_metadata": {"archived": False, "auto_archive_duration": 1440, "locked": False,
                                     "archive_timestamp": "2026-11-22T12:00:00+00:00"},
             }  # fmt: skip
-        overwrites = [{"id": guild.id, "type": 0, "allow": "0", "deny": str(guild.denied.get(channel, 0))}]
+        own = [{"id": guild.id, "type": 0, "allow": "0", "deny": str(guild.denied.get(channel, 0))}]
+        overwrites = guild.overwrites.get(channel, own)
         return {
-            "id": channel, "type": 0, "guild_id": guild.id, "name": guild.channels[channel], "position": 0,
+            "id": channel, "type": guild.kinds.get(channel, 0), "guild_id": guild.id, "name": guild.channels[channel], "position": 0,
             "permission_overwrites": overwrites, "nsfw": False, "parent_id": None, "topic": None, "flags": 0,
         }  # fmt: skip
 

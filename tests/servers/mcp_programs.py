@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import Executor, ServerSpec, ToolHub, ToolOutput
@@ -71,9 +72,9 @@ class Approving:
         return await self._executor.call(replace(call, definition=definition, settings=settings), key)
 
 
-def approving(hub: ToolHub, specs: Sequence[ServerSpec]) -> Approving:
+def approving(hub: ToolHub, specs: Sequence[ServerSpec], caller: Caller | None = None) -> Approving:
     """The power to run calls that were approved a moment ago."""
-    return Approving(hub.executor(specs))
+    return Approving(hub.executor(specs, caller))
 
 
 @asynccontextmanager

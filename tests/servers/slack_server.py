@@ -91,6 +91,7 @@ class Team:
     users: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     groups: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     absent: set[str] = field(default_factory=set[str])
+    conversations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     lacks: set[str] = field(default_factory=set[str])
 
     @property
@@ -100,6 +101,17 @@ class Team:
     @property
     def bot_id(self) -> str:
         return f"B{self.id}"
+
+    def conversation(self, channel: str) -> dict[str, Any]:
+        """A channel as `conversations.info` shows one: https://docs.slack.dev/reference/objects/conversation-object."""
+        plain = {
+            "id": channel, "name": "general", "is_channel": True, "is_group": False, "is_im": False, "is_mpim": False,
+            "is_private": False, "is_archived": False, "is_general": channel == "C1", "is_shared": False,
+            "is_ext_shared": False, "is_org_shared": False, "is_pending_ext_shared": False, "is_member": True,
+            "context_team_id": self.id, "topic": {"value": "all"}, "purpose": {"value": ""},
+        }  # fmt: skip
+        known = {name: value for name, value in self.conversations.get(channel, {}).items() if name != "members"}
+        return {**plain, **known}
 
     def user_object(self, user: dict[str, Any]) -> dict[str, Any]:
         """A user as `users.info` shows one: a member of this workspace, where the test says nothing else.
@@ -399,8 +411,29 @@ class SlackServer:
         return {"ok": True, "files": done}
 
     def _conversations_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
-        channels = [{"id": "C1", "name": "general", "is_member": True, "topic": {"value": "all"}}]
+        kinds = given.get("types", "public_channel").split(",")
+        names = {"public_channel": False, "private_channel": True}
+        channels = [
+            team.conversation(each)
+            for each in ("C1", *team.conversations)
+            if any(names.get(kind) == team.conversation(each)["is_private"] for kind in kinds)
+        ]
         return {"ok": True, "channels": channels, "response_metadata": {"next_cursor": ""}}
+
+    def _conversations_info(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        if given["channel"] != "C1" and given["channel"] not in team.conversations:
+            return _no("channel_not_found")
+        return {"ok": True, "channel": team.conversation(given["channel"])}
+
+    def _conversations_members(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        """Who is in a channel, in pages."""
+        if given["channel"] != "C1" and given["channel"] not in team.conversations:
+            return _no("channel_not_found")
+        everybody = [team.bot, *team.users]
+        members = list(team.conversations.get(given["channel"], {}).get("members", everybody))
+        start, most = int(given.get("cursor") or 0), int(given.get("limit", 100))
+        following = str(start + most) if start + most < len(members) else ""
+        return {"ok": True, "members": members[start : start + most], "response_metadata": {"next_cursor": following}}
 
     def _users_conversations(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": ""}}

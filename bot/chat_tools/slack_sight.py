@@ -1,0 +1,159 @@
+"""What a person can see in a Slack workspace, asked of Slack at the moment of the call. What is not known is no.
+
+https://docs.slack.dev/reference/objects/conversation-object says what kinds of conversations there are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+from bot.chat_tools.callers import Scope
+from bot.chat_tools.slack_api import Json, SlackApi
+from coordination.domain.caller import Caller
+from coordination.domain.person import POLICY_ACTOR
+
+NOT_SEEN = "There is no such channel, or the person who asked can't read it."
+NOT_HERE = "What this run reads is shown where it was asked for, and not everybody there can read that channel."
+NOT_OWN = (
+    "This run may read only the channel that it was asked for in. The operator can widen that with `--scope visible` in "
+    "the tool server's arguments."
+)
+
+_MOST_PAGES = 20
+_PAGE = 200
+_MOST_ASKED_ABOUT = 50
+"""People of a channel who are looked up one by one; where more would have to be, nothing is read."""
+
+Fields = Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Decides what may be read and written for whom. `team` is the workspace, `enterprise` its organization or nothing."""
+
+    api: SlackApi
+    team: str
+    enterprise: str = ""
+    scope: Scope = "own"
+
+    async def readable(self, caller: Caller | None, channel: str) -> str:
+        """A channel whose messages may be read into the run.
+
+        Raises:
+            ToolError: they may not.
+        """
+        wanted = channel or (caller.channel if caller else "")
+        if not wanted:
+            raise ToolError("Name a channel.")
+        if caller is None:
+            return wanted
+        # A direct message with the app has one person in it, and it was they who asked there.
+        is_own_direct = wanted == caller.channel and wanted.startswith("D")
+        if not is_own_direct and not await self._sees(caller.requester, wanted):
+            raise ToolError(NOT_SEEN)
+        if wanted != caller.channel:
+            if self.scope == "own":
+                raise ToolError(NOT_OWN)
+            if not await self._is_wide_enough(caller.channel, wanted):
+                raise ToolError(NOT_HERE)
+        return wanted
+
+    async def listed(self, caller: Caller | None, rows: list[Fields]) -> list[Fields]:
+        """Those of the channels that may be named in the run: its own, and public ones where only members can read it."""
+        if caller is None:
+            return rows
+        own = await self._members(caller.channel)
+        is_public_fine = await self._is_member(caller.requester) and await self._all_are_members(own)
+        return [
+            row
+            for row in rows
+            if row.get("id") == caller.channel or (is_public_fine and row.get("is_private") is False)
+        ]
+
+    async def writable(self, caller: Caller | None, channel: str) -> str:
+        """A channel where a call may act: everybody behind it can read there.
+
+        Raises:
+            ToolError: it may not.
+        """
+        wanted = channel or (caller.channel if caller else "")
+        if not wanted:
+            raise ToolError("Name a channel.")
+        people = [each for each in caller.people if each != POLICY_ACTOR] if caller else []
+        if not all([await self._sees(each, wanted) for each in people]):
+            raise ToolError(NOT_SEEN)
+        return wanted
+
+    async def _sees(self, user: str, channel: str) -> bool:
+        info = await self._found("conversations.info", "channel", channel=channel)
+        if not info:
+            return False
+        if info.get("is_im") is True:
+            return info.get("user") == user
+        if _is_public(info) and await self._is_member(user):
+            return True
+        return user in (await self._members(channel) or ())
+
+    async def _is_wide_enough(self, own: str, channel: str) -> bool:
+        """Whether everybody who can read the run's own channel can read the other one as well."""
+        mine, theirs = await self._found("conversations.info", "channel", channel=own), await self._members(channel)
+        info = await self._found("conversations.info", "channel", channel=channel)
+        if not mine or not info or theirs is None:
+            return False
+        if _is_public(mine) and not _is_public(info):
+            return False
+        members = {str(mine.get("user"))} if mine.get("is_im") is True else await self._members(own)
+        if members is None:
+            return False
+        outside = members - theirs
+        return not outside or (_is_public(info) and await self._all_are_members(outside))
+
+    async def _all_are_members(self, people: set[str] | None) -> bool:
+        if people is None or len(people) > _MOST_ASKED_ABOUT:
+            return False
+        return all([await self._is_member(each) for each in people])
+
+    async def _is_member(self, user: str) -> bool:
+        """Whether somebody is a full member of this workspace, or a bot in it."""
+        found = await self._found("users.info", "user", user=user)
+        if not found or found.get("deleted") or found.get("is_restricted") or found.get("is_ultra_restricted"):
+            return False
+        if found.get("is_stranger"):
+            return False
+        home, grid = found.get("team_id"), found.get("enterprise_user")
+        if home == self.team:
+            return True
+        is_colleague = isinstance(grid, dict) and bool(self.enterprise) and grid.get("enterprise_id") == self.enterprise
+        teams = grid.get("teams") if isinstance(grid, dict) else None
+        return is_colleague and isinstance(teams, list) and self.team in teams
+
+    async def _members(self, channel: str) -> set[str] | None:
+        """Who is in a channel; None if that can't be told in full."""
+        found: set[str] = set()
+        cursor = ""
+        for _ in range(_MOST_PAGES):
+            try:
+                page = await self.api.read("conversations.members", channel=channel, limit=_PAGE, cursor=cursor)
+            except ToolError:
+                return None
+            members, meta = page.get("members"), page.get("response_metadata")
+            found |= {str(each) for each in members} if isinstance(members, list) else set()
+            following = meta.get("next_cursor") if isinstance(meta, dict) else ""
+            cursor = following if isinstance(following, str) else ""
+            if not cursor:
+                return found
+        return None
+
+    async def _found(self, method: str, part: str, **given: str) -> Fields:
+        """What Slack tells; nothing where it tells nothing, for whatever reason."""
+        try:
+            found = (await self.api.read(method, **given)).get(part)
+        except ToolError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _is_public(info: Fields) -> bool:
+    """Whether every full member may open it, whoever is in it."""
+    return info.get("is_channel") is True and info.get("is_private") is False and info.get("is_mpim") is not True
