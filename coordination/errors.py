@@ -2,6 +2,7 @@
 
     CoordinationError
     ├── ConfigError            the operator must fix a configuration file
+    │   └── MissingLibraryError  … must install a library here; the file is right
     ├── StorageError           the operator must fix the database (or its address)
     │   └── DatabaseAwayError  it does not answer now, and may do so again by itself
     ├── ToolServerError        the operator must fix an MCP server
@@ -31,6 +32,14 @@ class ConfigError(CoordinationError):
     def __init__(self, complaints: list[str]) -> None:
         super().__init__("\n".join(complaints))
         self.complaints = complaints
+
+
+class MissingLibraryError(ConfigError):
+    """The configuration is right, and this machine lacks what it needs; `commands` install it, typed where we run."""
+
+    def __init__(self, complaints: list[str], *, commands: list[str]) -> None:
+        super().__init__(complaints)
+        self.commands = commands
 
 
 class StorageError(CoordinationError):

@@ -16,6 +16,7 @@ from bot.presenter.people import approvers
 from bot.presenter.visible import one_line, visible
 from bot.wiring.checking import Checked, ToolRow, check_config
 from bot.words import Words
+from coordination.errors import MissingLibraryError
 
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 
@@ -23,7 +24,11 @@ _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 def check(here: Here, config: str, *, connects: bool) -> Exit:
     """Validate; with `connects`, also start every server and say what becomes of each tool."""
     path = config_file(config)
-    checked = check_config(here.environ, path, connects=connects)
+    try:
+        checked = check_config(here.environ, path, connects=connects)
+    except MissingLibraryError:
+        here.complain(here.words.say("check.lacks_library", file=visible(str(path))))
+        raise
     console = console_on(here.stdout)
     for warning in checked.warnings:
         here.complain(here.words.say("check.warning", text=visible(warning)))

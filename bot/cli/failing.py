@@ -20,7 +20,14 @@ from bot.console_app.exits import Exit
 from bot.places import made, state_folder
 from bot.presenter.notices import notice_for
 from coordination.adapters.redaction import EVERYTHING, without_addresses_secrets
-from coordination.errors import ConfigError, CoordinationError, RefusedError, RunNotFoundError, StorageError
+from coordination.errors import (
+    ConfigError,
+    CoordinationError,
+    MissingLibraryError,
+    RefusedError,
+    RunNotFoundError,
+    StorageError,
+)
 
 _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")
@@ -44,7 +51,7 @@ def reported(command: Callable[_Given, int]) -> Callable[_Given, None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except (KeyboardInterrupt, BaseExceptionGroup, Exception) as error:  # noqa: BLE001  # the outermost handler
-            status = _status_of(_first_leaf(error))
+            status = status_of(_first_leaf(error))
         raise typer.Exit(status)
 
     return run
@@ -101,7 +108,7 @@ def _log_file(environ: "dict[str, str]") -> logging.Handler:
     )
 
 
-def _status_of(error: BaseException) -> int:
+def status_of(error: BaseException) -> int:
     """Tell the person what they can use of an error; the rest is for the log file."""
     if isinstance(error, KeyboardInterrupt):
         return STOPPED_EARLY
@@ -111,6 +118,10 @@ def _status_of(error: BaseException) -> int:
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
         typer.echo(notice_for(error, words=words_here()), err=True)
+        if isinstance(error, MissingLibraryError):
+            for command in error.commands:
+                typer.echo(words_here().say("error.install", command=command), err=True)
+            return Exit.LACKS_LIBRARY
         return Exit.USAGE if _is_usage(error) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)

@@ -30,7 +30,7 @@ def _table(rows: tuple[BackendRow, ...], words: Words) -> Table:
     table = plain_table(*(words.say(f"models.{column}") for column in ("type", "here", "address")))
     table.columns[0].no_wrap = True
     for row in rows:
-        style = "green" if not row.extra and (row.key or not row.needs_key) else "bright_black"
+        style = "green" if not row.install and (row.key or not row.needs_key) else "bright_black"
         table.add_row(Text(row.type), Text(_here(row, words), style), Text(visible(_address(row, words))))
     return table
 
@@ -44,8 +44,8 @@ def _address(row: BackendRow, words: Words) -> str:
 
 def _here(row: BackendRow, words: Words) -> str:
     """What is here, or what is missing. A key is known by its variable; of itself nothing is ever shown."""
-    if row.extra:
-        return words.say("models.not_installed", extra=row.extra)
+    if row.install:
+        return words.say("models.not_installed", command=row.install)
     if row.key:
         return words.say("models.has_key", variable=row.key)
     if not row.needs_key:

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     WAITING = 3
     STOPPED = 4
     UNKNOWN = 5
+    LACKS_LIBRARY = 6
 
 
 def exit_of(state: s.RunState) -> Exit:

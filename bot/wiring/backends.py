@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.wiring.models import Models, extra_of
 from coordination.adapters.clock import SystemClock
-from coordination.adapters.extras import is_installed
+from coordination.adapters.extras import install_command, is_installed
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.ports import Occasion, Told
 from coordination.settings import PROVIDERS, AgentSettings, Provider, parse, read_text
@@ -33,13 +33,13 @@ class BackendRow:
     """One backend type. `key` names the variable that has a key, never the key.
 
     Attributes:
-        extra: what must be installed; empty: nothing.
+        install: the command that installs what is missing; empty: nothing is.
         variables: where a key is looked for; none: no key is needed, or none is looked for.
     """
 
     type: str
     title: str
-    extra: str
+    install: str
     key: str
     variables: tuple[str, ...]
     needs_key: bool
@@ -70,7 +70,7 @@ def try_backends(environ: Mapping[str, str], path: Path | None) -> tuple[Trial, 
     if path is not None:
         settings = parse(read_text(path), origin=str(path.absolute()), environ=environ)
         return asyncio.run(_try(environ, settings.agents))
-    ready = [row for row in backend_rows(environ) if row.key and row.model and not row.extra]
+    ready = [row for row in backend_rows(environ) if row.key and row.model and not row.install]
     agents = [{"id": row.type, "backend": {"type": row.type, "model": row.model}} for row in ready]
     if not agents:
         return ()
@@ -84,7 +84,7 @@ def _row(provider: Provider, environ: Mapping[str, str]) -> BackendRow:
     return BackendRow(
         type=provider.type,
         title=provider.title,
-        extra=extra if extra is not None and not is_installed(extra) else "",
+        install=install_command(extra) if extra is not None and not is_installed(extra) else "",
         key=next((name for name in provider.key_variables if environ.get(name, "").strip()), ""),
         variables=provider.key_variables,
         needs_key=provider.needs_key,

@@ -8,12 +8,12 @@ from typing import Protocol, cast
 
 from bot.wiring.backend_values import key_of
 from bot.wiring.pricing import Pricing, cost_of
-from coordination.adapters.extras import Extra, require_extra
+from coordination.adapters.extras import Extra, install_command, is_installed, missing
 from coordination.adapters.fallback import FallbackModel
 from coordination.adapters.lanes import Lanes, Throttle
 from coordination.adapters.metered import MeteredModel
 from coordination.adapters.redaction import EVERYTHING
-from coordination.errors import ConfigError
+from coordination.errors import ConfigError, MissingLibraryError
 from coordination.ports import Clock, Model, Usage
 from coordination.settings import AgentSettings, BackendSettings, Family
 
@@ -26,7 +26,7 @@ _BUILDERS: Mapping[Family, str] = {
     "claude_code": "bot.wiring.claude_code_models:open_builder",
 }
 
-_EXTRAS: Mapping[Family, Extra] = {"gemini": "gemini", "claude_code": "claude-code"}
+_EXTRAS: Mapping[Family, Extra] = {"claude_code": "claude-code"}
 
 
 class Builder(Protocol):
@@ -67,17 +67,24 @@ class Models:
         """Look whether every agent's model can be built, without building any, and has a price if that is needed.
 
         Raises:
-            ConfigError: some need a library that is not installed, or a price that nobody knows.
+            ConfigError: some need a price that nobody knows.
+            MissingLibraryError: all is well but for libraries that are not installed.
         """
-        complaints = [
+        backends = [(agent, backend) for agent in agents for backend in _with_fallbacks(agent.backend)]
+        unpriced = [
             f"agent {agent.id}: {complaint}"
-            for agent in agents
-            for backend in _with_fallbacks(agent.backend)
-            for complaint in (_missing(backend.provider.family), _unpriced(backend) if needs_prices else None)
-            if complaint is not None
+            for agent, backend in backends
+            if needs_prices and (complaint := _unpriced(backend)) is not None
         ]
+        lacks: list[tuple[AgentSettings, Extra]] = [
+            (agent, extra) for agent, backend in backends if (extra := _missing(backend.provider.family)) is not None
+        ]
+        complaints = [f"agent {agent.id}: {missing(extra)}" for agent, extra in lacks]
+        if unpriced:
+            raise ConfigError([*complaints, *unpriced])
         if complaints:
-            raise ConfigError(complaints)
+            commands = dict.fromkeys(install_command(extra) for _, extra in lacks)
+            raise MissingLibraryError(complaints, commands=list(commands))
 
     async def load(self, agents: Sequence[AgentSettings]) -> None:
         """Load the libraries of these agents' families, in a thread: meanwhile the event loop does other things."""
@@ -140,16 +147,10 @@ def _opener(family: Family) -> OpenBuilder:
     return cast("OpenBuilder", getattr(import_module(module), name))
 
 
-def _missing(family: Family) -> str | None:
+def _missing(family: Family) -> Extra | None:
     """What must be installed before a model of this family can be built."""
     extra = extra_of(family)
-    if extra is None:
-        return None
-    try:
-        require_extra(extra)
-    except ConfigError as error:
-        return error.complaints[0]
-    return None
+    return None if extra is None or is_installed(extra) else extra
 
 
 def _unpriced(backend: BackendSettings) -> str | None:

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping
 
+from coordination.adapters.extras import LOCKED
 from coordination.adapters.model_faults import (
     Problem,
     Provider,
@@ -73,8 +74,8 @@ def missing() -> ModelError:
     """There is no such program."""
     return ModelError(
         ModelFault.MISCONFIGURED,
-        "Claude Code's program is not there or can't be started; the operator must run "
-        "`pip install --force-reinstall 'massgen-bot[claude-code]'`.",
+        "Claude Code's program is not there or can't be started; the operator must reinstall "
+        f"{LOCKED['claude-code']} where massgen-bot runs.",
     )
 
 
@@ -83,7 +84,7 @@ def stillborn(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.MISCONFIGURED,
         f"Claude Code ended as soon as it was started with {provider.model}; the operator must check the options of this "
-        "model, and that `massgen-bot[claude-code]` is up to date.",
+        f"model, and that {LOCKED['claude-code']} is installed.",
     )
 
 

@@ -150,7 +150,7 @@ async def test_a_program_that_is_not_there_is_the_operators_to_install() -> None
     async with line(options=ClaudeCodeOptions(program="/nowhere/claude")) as open_line:
         error = await open_line.failure()
     assert error.fault is ModelFault.MISCONFIGURED
-    assert "pip install --force-reinstall 'massgen-bot[claude-code]'" in str(error)
+    assert "the operator must reinstall claude-agent-sdk==" in str(error)
 
 
 @pytest.mark.parametrize("script", ["exit 0", "exit 1", "echo junk; echo '{}'; echo '[1]'; exit 0"])

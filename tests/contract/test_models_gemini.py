@@ -2,22 +2,16 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from coordination.adapters.extras import is_installed, require_extra
+from coordination.adapters.gemini import GeminiModel, GeminiOptions
+from coordination.adapters.gemini_clients import GeminiClients
 from coordination.errors import ConfigError, ModelFault
 from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
 from coordination.settings.thinking import EFFORTS
-
-pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
-
-from coordination.adapters.gemini import GeminiModel, GeminiOptions
-from coordination.adapters.gemini_clients import GeminiClients
 from tests.contract.gemini_line import GO, OCCASION
 from tests.contract.gemini_line import gemini_line as line
 from tests.contract.test_models import (
@@ -253,30 +247,3 @@ async def test_an_address_may_end_in_a_version_of_the_api() -> None:
 def test_an_unknown_level_of_thinking_is_the_operators_to_fix() -> None:
     with pytest.raises(ConfigError, match="thinking_level of m must be one of minimal, low"):
         GeminiModel(clients=GeminiClients(), model="m", options=GeminiOptions(thinking_level="much"))
-
-
-def test_an_extra_that_is_not_installed_is_named() -> None:
-    assert is_installed("gemini")
-    with pytest.raises(ConfigError, match=r"pip install 'massgen-bot\[gemini\]'"):
-        require_extra("gemini", find=lambda _: None)
-
-
-def test_an_extra_whose_package_is_missing_altogether_is_named_too() -> None:
-    code = """
-import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("google", "claude_agent_sdk"):
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Absent())
-from coordination.adapters.extras import require_extra
-from coordination.errors import ConfigError
-for extra in ("gemini", "claude-code"):
-    try:
-        require_extra(extra)
-    except ConfigError as error:
-        print(error)
-"""
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
-    assert "'massgen-bot[gemini]'" in said
-    assert "'massgen-bot[claude-code]'" in said

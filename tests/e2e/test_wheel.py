@@ -21,7 +21,6 @@ PATIENCE = 120.0
 STRANGER = 'raise ImportError("this is the package of somebody else")\n'
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "XAI_API_KEY")
-LACKS_LIBRARY = 2
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def test_every_configuration_that_comes_along_is_found_by_its_name(installed: In
     ended = installed.run("python", "-c", EACH, *names, cwd=tmp_path, **variables)
     needs = {path.stem for path, text in zip(CONFIGS, texts, strict=True) if re.search(r"type: claude_code\b", text)}
     lacks = needs if not is_installed("claude-code") else set[str]()
-    wanted = [f"{name} {int(LACKS_LIBRARY if name in lacks else Exit.DONE)}" for name in names]
+    wanted = [f"{name} {int(Exit.LACKS_LIBRARY if name in lacks else Exit.DONE)}" for name in names]
     assert re.findall(r"^\S+ \d$", ended.stdout, re.MULTILINE) == wanted, ended.stderr
 
 

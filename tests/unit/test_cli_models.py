@@ -12,6 +12,7 @@ from bot.cli.here import Here
 from bot.console_app.exits import Exit
 from bot.wiring.backends import LEAST_TOKENS, try_backends
 from bot.wiring.costs import ceilings, run_ceiling
+from coordination.adapters.extras import install_command
 from coordination.errors import ConfigError
 from coordination.settings import PROVIDERS, parse
 from tests.servers.chat_server import chat_server
@@ -46,7 +47,7 @@ def test_a_library_that_is_not_installed_is_named_by_what_installs_it(monkeypatc
     monkeypatch.setenv("COLUMNS", "200")
     around = here(ANTHROPIC_API_KEY=CANARY)
     models.models(around, config="", tries=False)
-    assert "pip install 'massgen-bot[claude-code]'" in written(around)
+    assert f"needs: {install_command('claude-code')}" in " ".join(written(around).split())
 
 
 def test_in_80_columns_the_address_of_a_provider_is_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:

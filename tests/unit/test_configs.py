@@ -23,7 +23,7 @@ CASES = {
     "five-agents-notion.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
     "five-agents-twitter.yaml": ["gemini", "openai", "claude_code", "claude", "grok"],
 }
-EXTRAS: Mapping[str, Extra] = {"gemini": "gemini", "claude_code": "claude-code"}
+EXTRAS: Mapping[str, Extra] = {"claude_code": "claude-code"}
 CANARY = "canary-0123456789"
 
 
