@@ -1,5 +1,7 @@
 """The wheel is enough: built from a checkout that is deleted then, and installed beside packages of other people."""
 
+import ast
+import json
 import os
 import re
 import shutil
@@ -7,17 +9,22 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from bot.cli.app import app
 from bot.console_app.exits import Exit
+from bot.words import ENGLISH, words_for
 from coordination.adapters.extras import is_installed
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
+GERMAN = {"MASSGEN_BOT_LANGUAGE": "de"}
 STRANGER = 'raise ImportError("this is the package of somebody else")\n'
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "XAI_API_KEY")
@@ -151,3 +158,110 @@ def test_the_chats_tool_servers_start_and_say_what_they_lack(installed: Installe
     assert ended.returncode == 2
     assert f"{chat.upper()}_BOT_TOKEN" in ended.stderr
     assert ended.stdout == ""
+
+
+# --- every command that is printed or written somewhere ---------------------------------------------------------------
+
+HELP = """
+import json, sys
+from massgen_bot import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["massgen-bot", *words, "--help"]
+    try:
+        main()
+    except SystemExit as end:
+        print("ENDED", end.code, *words)
+"""
+REAL = (
+    "history",
+    "models",
+    "migrate",
+    "audit verify",
+    "worker --until-idle",
+    "slack manifest",
+    "check demo",
+    "check openai-compatible --no-connect",
+    "docs",
+)
+"""Commands that need nothing of their users, so they are not only asked for their help."""
+
+
+def printed() -> dict[str, list[str]]:
+    """All that the program may say, by where it stands: both catalogues, and every text in the code but docstrings."""
+    texts = {f"words {words.language}": list(words.texts.values()) for words in (ENGLISH, words_for(GERMAN))}
+    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "coordination").rglob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts[path.relative_to(ROOT).as_posix()] = [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare
+        ]
+    return texts
+
+
+def written() -> list[str]:
+    """The pages and configurations, whose readers may stand in a checkout or have the wheel."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *CONFIGS, ROOT / "Procfile"]
+    return [path.read_text(encoding="utf-8") for path in pages]
+
+
+def named(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """The commands behind each `massgen-bot`, without their arguments."""
+    commands: set[tuple[str, ...]] = set()
+    for text in texts:
+        for found in re.finditer(r"massgen-bot((?: +[a-z][a-z-]*)+)", text):
+            words = found[1].split()
+            command = typer.main.get_command(app)
+            known = 0
+            while known < len(words) and isinstance(command, TyperGroup) and words[known] in command.commands:
+                command = command.commands[words[known]]
+                known += 1
+            if known:
+                commands.add(tuple(words[:known]))
+    return commands
+
+
+def test_every_command_that_is_named_anywhere_answers_in_the_wheel_and_in_the_checkout(
+    installed: Installed, tmp_path: Path
+) -> None:
+    said = [text for texts in printed().values() for text in texts]
+    commands = sorted(named([*said, *written()]))
+    assert len(commands) > 20
+    for python in (str(installed.folder / "bin/python"), sys.executable):
+        ended = installed.run(python, "-c", HELP, json.dumps(commands), cwd=tmp_path)
+        answers = re.findall(r"^ENDED (.*)$", ended.stdout, re.MULTILINE)
+        assert answers == [" ".join(("0", *words)) for words in commands], ended.stderr
+
+
+def test_what_needs_nothing_works_in_an_empty_folder(installed: Installed, tmp_path: Path) -> None:
+    for command in REAL:
+        ended = installed.run("massgen-bot", *command.split(), cwd=tmp_path)
+        assert (command, ended.returncode) == (command, 0), ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_every_page_that_a_sentence_sends_people_to_is_printed_by_that_command() -> None:
+    said = " ".join(text for texts in printed().values() for text in texts)
+    pages = set(re.findall(r"massgen-bot docs ([a-z]+)", said))
+    assert pages
+    assert pages <= {path.stem for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_no_sentence_sends_people_to_a_file_or_a_target_that_only_a_checkout_has() -> None:
+    """`make claude-code` is put together where it is known that there is one."""
+    only_there = re.compile(
+        r"(?<!developers/)\b(?:docs|configs|requirements|scripts|tests)/\w+[\w./-]*\.\w+|`make [a-z]|pip install ['\"]?massgen"
+    )
+    found = {where: hits for where, texts in printed().items() if (hits := only_there.findall("\n".join(texts)))}
+    assert found == {}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_every_target_of_make_that_is_written_can_be_made() -> None:
+    targets = {each for text in written() for each in re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE)}
+    assert {"demo", "test", "claude-code"} <= targets
+    for target in sorted(targets):
+        command = ["make", "-n", target]
+        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        assert (target, made.returncode) == (target, 0), made.stderr
