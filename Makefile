@@ -9,7 +9,7 @@ PEERS := .venv-peers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit claude-code check-install conformance lint types mypy pyright format bench bench-peers lock clean
+.PHONY: help demo test unit pythons claude-code check-install conformance lint types mypy pyright format bench bench-peers lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ba
 
 unit: $(VENV)/.dev ## The quick tests, for while you write: make unit ARGS="-k ballot"
 	@$(BIN)/python -m pytest --quiet --numprocesses $(or $(JOBS),2) --dist worksteal $(ARGS) tests/unit
+
+pythons: ## The quick tests on each Python from 3.11 to 3.14 that is on this machine, with the SQLite that it has
+	@scripts/pythons $(ARGS)
 
 claude-code: $(VENV)/.claude-code ## Install Claude Code's library too (170 MB to fetch), so that make test tries that adapter
 
@@ -64,7 +67,7 @@ lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-pa
 	@scripts/lock "$(PYTHON)" $(ARGS)
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS) .conformance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) .venv-pythons .conformance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
