@@ -137,11 +137,11 @@ REFUSALS = {
     ),
     "refusal.by_tool_server": (
         "A tool server started this command, and tool servers decide on nothing. A person must decide in a terminal or in the "
-        "chat; a script needs {variable} (docs/security.md)."
+        "chat; a script needs {variable} (`massgen-bot docs security`)."
     ),
     "refusal.by_nobody": (
         "This command has no terminal, so it can't be told whether a person decides. Run it in a terminal; a script needs "
-        "{variable} (docs/security.md)."
+        "{variable} (`massgen-bot docs security`)."
     ),
     "refusal.empty_change": "Say what should be different: the wanted change is empty.",
     "refusal.empty_prompt": "Say what the agents should do: the request is empty.",

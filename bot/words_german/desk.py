@@ -168,11 +168,11 @@ REFUSALS = {
     ),
     "refusal.by_tool_server": (
         "Diesen Befehl hat ein Werkzeugserver gestartet, und Werkzeugserver entscheiden nichts. Ein Mensch muss in einem "
-        "Terminal oder im Chat entscheiden; ein Skript braucht {variable} (docs/security.md)."
+        "Terminal oder im Chat entscheiden; ein Skript braucht {variable} (`massgen-bot docs security`)."
     ),
     "refusal.by_nobody": (
         "Dieser Befehl hat kein Terminal; ob ein Mensch entscheidet, ist so nicht zu erkennen. Führ ihn in einem Terminal "
-        "aus; ein Skript braucht {variable} (docs/security.md)."
+        "aus; ein Skript braucht {variable} (`massgen-bot docs security`)."
     ),
     "refusal.empty_change": "Sag, was anders sein soll: Der Änderungswunsch ist leer.",
     "refusal.empty_prompt": "Sag, was die Agenten tun sollen: Der Auftrag ist leer.",
