@@ -1,6 +1,7 @@
 """What commands that serve, and those that look whether one could, have in common."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,9 +9,16 @@ from typing import TYPE_CHECKING
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
+from coordination.errors import DatabaseAwayError
 
 if TYPE_CHECKING:
     from bot.surface import Checkup
+
+
+LONGEST_WAIT = 300.0
+"""Seconds that a command which serves waits for its database when it starts, as whatever restarts it would."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 def told_to_end() -> asyncio.Event:
@@ -20,6 +28,37 @@ def told_to_end() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     return ending
+
+
+async def database_answers(here: Here, ending: asyncio.Event) -> bool:
+    """Wait for a database that is away at the start, and say so once. False: told to end meanwhile.
+
+    Raises:
+        StorageError: the database can't be used, or has not answered for LONGEST_WAIT.
+    """
+    from bot.wiring.application import database_url  # noqa: PLC0415 - the database's library is slow to load
+    from coordination.adapters.sql_connection import ping  # noqa: PLC0415 - likewise
+
+    url, loop = database_url(here.environ), asyncio.get_running_loop()
+    deadline, pause = loop.time() + LONGEST_WAIT, _FIRST_PAUSE
+    while True:
+        try:
+            await asyncio.to_thread(ping, url)
+        except DatabaseAwayError as error:
+            if loop.time() >= deadline:
+                raise
+            if pause == _FIRST_PAUSE:
+                here.complain(
+                    here.words.say("serve.database_away", problem=str(error), minutes=int(LONGEST_WAIT // 60))
+                )
+        else:
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await ending.wait()
+        if ending.is_set():
+            return False
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def report(here: Here, found: "Sequence[Checkup]") -> Exit:

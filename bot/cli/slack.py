@@ -12,7 +12,7 @@ import typer
 from bot.cli.failing import reported
 from bot.cli.here import Here
 from bot.cli.language import words_here
-from bot.cli.serving import report, told_to_end
+from bot.cli.serving import database_answers, report, told_to_end
 from bot.console_app.exits import Exit
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def serve(here: Here) -> Exit:
 
 async def _serve_slack(here: Here) -> None:
     ending = told_to_end()
+    if not await database_answers(here, ending):
+        return
     async with served(here):
         await ending.wait()
 

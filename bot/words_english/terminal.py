@@ -116,6 +116,7 @@ COMMANDS = {
     "effect.ask": "ask",
     "effect.auto": "auto",
     "effect.deny": "deny",
+    "serve.database_away": "{problem} Waiting for it, for {minutes} minutes at most.",
     "worker.ready": "Working. Ctrl-C or SIGTERM ends it.",
     "migrate.done": "The tables are up to date in {database}.",
     "audit.finding": "{where}: {problem}",

@@ -120,6 +120,7 @@ COMMANDS = {
     "effect.ask": "ask",
     "effect.auto": "auto",
     "effect.deny": "deny",
+    "serve.database_away": "{problem} Es wird höchstens {minutes} Minuten darauf gewartet.",
     "worker.ready": "Bei der Arbeit. Strg-C oder SIGTERM beendet es.",
     "migrate.done": "Die Tabellen in {database} sind auf dem neuesten Stand.",
     "audit.finding": "{where}: {problem}",

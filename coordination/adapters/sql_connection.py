@@ -184,6 +184,24 @@ def complaint(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     return kind(words.format(name=name, start=name[0].upper() + name[1:]))
 
 
+def ping(url: str) -> None:
+    """Ask a database that other programs may take away whether it answers; a file needs no asking.
+
+    Raises:
+        DatabaseAwayError: it does not answer now.
+        StorageError: it can't be used; waiting would not help.
+    """
+    address = parse_url(url)
+    if address.get_backend_name() == "sqlite":
+        return
+    engine = open_engine(address, "read", connections=1)
+    try:
+        with plainly(address), engine.connect() as connection:
+            connection.execute(sa.select(1))
+    finally:
+        engine.dispose()
+
+
 def is_away(error: BaseException, url: sa.URL) -> bool:
     """Whether an error says no more than that the database does not answer now."""
     if isinstance(error, exc.SQLAlchemyError):

@@ -1,0 +1,52 @@
+"""A command that serves is started while its database is away, as after a power failure that took both."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.databases import own_server, postgres_programs
+from tests.e2e.program import Process, Program, end_of
+
+
+def first_line(process: Process) -> str:
+    """What a command said first on standard error; it has all the time that the test has."""
+    assert process.stderr is not None
+    return process.stderr.readline()
+
+
+async def test_a_worker_waits_for_its_database_says_so_once_and_works_when_it_is_there(tmp_path: Path) -> None:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    with own_server(programs) as server:
+        program = Program(tmp_path, {"DATABASE_URL": server.new_database()}, starts_from_nothing=True)
+        assert program.run("migrate").status == 0
+        await asyncio.to_thread(server.stop)
+        worker = program.start("worker", "--until-idle")
+        try:
+            told = await asyncio.to_thread(first_line, worker)
+            await asyncio.to_thread(server.start)
+            ended = await asyncio.to_thread(end_of, worker)
+        finally:
+            worker.kill()
+    assert "Waiting for it, for 5 minutes at most." in told
+    assert (ended.status, ended.err) == (0, "Working. Ctrl-C or SIGTERM ends it.\n")
+
+
+async def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    program = Program(
+        tmp_path, {"DATABASE_URL": f"postgresql://postgres@/none?host={tmp_path}"}, starts_from_nothing=True
+    )
+    worker = program.start("worker")
+    try:
+        told = await asyncio.to_thread(first_line, worker)
+        before = time.monotonic()
+        worker.terminate()
+        ended = await asyncio.to_thread(end_of, worker)
+    finally:
+        worker.kill()
+    assert (ended.status, ended.err) == (0, "")
+    assert time.monotonic() - before < 10
+    assert "Waiting for it" in told
