@@ -12,7 +12,11 @@ CONSOLE = "console"
 
 def console_person() -> Person:
     """The user of this process, whose groups are their roles. Whoever can write the database administers it."""
-    number = os.getuid()
+    return console_account(os.getuid())
+
+
+def console_account(number: int) -> Person:
+    """The account of a number."""
     try:
         account = pwd.getpwuid(number)
         name, group = account.pw_name, account.pw_gid

@@ -199,7 +199,7 @@ class Desk(Protocol):
     ) -> Said:
         """`config-list|config-show|config-use|config-reset|config-check|config-allow|approvers|limits|audit`; needs an administrator.
 
-        `scope` is `channel` or `server`; a change of config supersedes nothing that is already proposed.
+        `scope` is `channel` or `server`; a stricter rule has waiting plans asked again when somebody decides.
         """
         ...
 

@@ -42,6 +42,17 @@ class MissingLibraryError(ConfigError):
         self.commands = commands
 
 
+class PersonUnreadableError(CoordinationError):
+    """Nobody can tell at this moment what a person may do now: their approval neither counts nor is void.
+
+    `is_elsewhere`: this process has no connection that could tell.
+    """
+
+    def __init__(self, text: str, *, is_elsewhere: bool = False) -> None:
+        super().__init__(text)
+        self.is_elsewhere = is_elsewhere
+
+
 class StorageError(CoordinationError):
     """The operator must fix the database: it can't be opened, is of another version, or was tampered with."""
 

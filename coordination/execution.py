@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from coordination.domain.events import (
     CallFailed,
@@ -11,6 +12,7 @@ from coordination.domain.events import (
     CallStarted,
     CallSucceeded,
     LateResult,
+    RunEvent,
 )
 from coordination.domain.plan import PlannedCall
 from coordination.domain.receipt import Succeeded
@@ -41,7 +43,16 @@ def settings_changed(call: PlannedCall) -> str:
     )
 
 
-async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str) -> None:
+Guard: TypeAlias = Callable[[Executing], Awaitable[RunEvent | None]]
+"""Looks, before a call, at what holds now; gives what happens in place of the call, or None."""
+
+
+async def unguarded(state: Executing) -> None:
+    """A guard that lets every call run."""
+    del state
+
+
+async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str, *, guard: Guard = unguarded) -> None:
     """Run what is left of an approved plan. `hand` is this attempt's own name, never used before.
 
     Returns when there is nothing more to run without a person.
@@ -49,7 +60,7 @@ async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str)
     while isinstance(state := journal.state, Executing):
         try:
             if state.in_flight is None:
-                await _advance(journal, state, executor, clock, hand)
+                await _advance(journal, state, executor, clock, hand, guard)
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
                 # gone; either way nobody can know how far it got.
@@ -59,7 +70,9 @@ async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str)
                 raise
 
 
-async def _advance(journal: Journal, state: Executing, executor: Executor, clock: Clock, hand: str) -> None:
+async def _advance(
+    journal: Journal, state: Executing, executor: Executor, clock: Clock, hand: str, guard: Guard
+) -> None:
     reason = _reason_to_stop(state, clock)
     if reason is not None:
         rest = tuple(range(state.next_index, len(state.plan.calls)))
@@ -69,6 +82,10 @@ async def _advance(journal: Journal, state: Executing, executor: Executor, clock
     if changed is not None:
         rest = tuple(range(state.next_index, len(state.plan.calls)))
         await journal.commit(CallsSkipped(indexes=rest, reason=changed))
+        return
+    instead = await guard(state)
+    if instead is not None:
+        await journal.commit(instead)
         return
     call = state.plan.calls[state.next_index]
     objection = await _objection(executor, call)

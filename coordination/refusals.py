@@ -11,6 +11,20 @@ def approvers(policy: Policy) -> str:
     return ", ".join(names) if names else "anyone here"
 
 
+_NOW = {
+    Refusal.DENIED_NOW: (
+        "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
+    ),
+    Refusal.RULES_UNREADABLE: (
+        "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the "
+        "configuration."
+    ),
+    Refusal.APPROVERS_UNREADABLE: (
+        "It can't be told at the moment whether those who approved before still may. Try again in a minute."
+    ),
+}
+
+
 def message(refusal: Refusal, state: RunState) -> str:
     """The sentence for a refusal, in English."""
     policy = state.plan.policy if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else Policy()
@@ -35,6 +49,7 @@ def message(refusal: Refusal, state: RunState) -> str:
         Refusal.NOTHING_TO_DECIDE: f"There is nothing to decide: the run is {state.kind.replace('_', ' ')}.",
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
         Refusal.NOTHING_TO_RESOLVE: "No call of this run waits for such a word.",
+        **_NOW,
         Refusal.NOT_YOURS: f"Only {requester}, an approver or an administrator can cancel this run.",
         Refusal.EXTERNAL: (
             "Only full members can decide here. For guests, bots and people from other organizations, an operator must "

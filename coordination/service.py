@@ -3,12 +3,23 @@
 What workers do with a run is in `coordination.worker`.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 from coordination.budget import NothingSpent, daily
+from coordination.current import (
+    CurrentRules,
+    Directory,
+    Unchanging,
+    all_still_may,
+    as_it_was,
+    asked_again,
+    denied,
+    tightened,
+)
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import RULES_VERSION, Act, Authors, Refusal
@@ -17,7 +28,14 @@ from coordination.domain.events import Exchange, RunEvent, Verdict
 from coordination.domain.person import Person
 from coordination.domain.run import evolve, replay
 from coordination.domain.states import RunState
-from coordination.errors import ConflictError, IllegalTransition, RefusedError, RunNotFoundError
+from coordination.errors import (
+    ConfigError,
+    ConflictError,
+    IllegalTransition,
+    PersonUnreadableError,
+    RefusedError,
+    RunNotFoundError,
+)
 from coordination.journal import Entry, append_surely
 from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word
 from coordination.knobs import RunProfile
@@ -51,6 +69,7 @@ class Ask:
         config_text: the configuration as written.
         origin: its file.
         run: a name kept free.
+        config_is_named: whether it was asked for by name, and is not the one that holds there.
         goes_on_from: whose words the run was made of that this one repeats or goes on from.
         asked_in: the channel, or the private thread, that it was asked in; empty at a terminal.
     """
@@ -64,6 +83,7 @@ class Ask:
     run: str = ""
     goes_on_from: Authors | None = None
     asked_in: str = ""
+    config_is_named: bool = False
 
 
 class Coordinator:
@@ -78,14 +98,18 @@ class Coordinator:
         new_id: NewId,
         configure: Configure,
         spending: Spending | None = None,
+        current: CurrentRules = as_it_was,
+        directory: Directory | None = None,
     ) -> None:
-        """`configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
+        """`current` and `directory` know what holds now, and who people are now. `configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
         self._log = log
         self._engine = engine
         self._clock = clock
         self._new_id = new_id
         self._configure = configure
         self._spending = spending or NothingSpent()
+        self._current = current
+        self._directory = directory or Unchanging()
 
     async def start(self, ask: Ask) -> str:
         """Log the request and submit its deliberation. Returns the run's name.
@@ -121,6 +145,7 @@ class Coordinator:
             earlier_shapers=authors.shapers,
             rules_version=RULES_VERSION,
             asked_in=ask.asked_in,
+            config_is_named=ask.config_is_named,
         )
         return await self._begin(event, ask.run)
 
@@ -135,7 +160,8 @@ class Coordinator:
         """One person's yes to the plan of this digest (a prefix of 8 or more digits will do).
 
         Raises:
-            RefusedError: they may not, or there is no such plan to approve now; nothing changed.
+            RefusedError: they may not, or there is no such plan to approve now; or it is asked again under rules that
+                got stricter.
         """
         return await self._decide(run, digest, by, Act.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
 
@@ -180,6 +206,10 @@ class Coordinator:
 
         `attempt` is the execution that the person saw end in doubt: a word about it settles no later one.
         """
+        before, seq = await self._read(run, by.tenant)
+        objection = await self._objection_to_word(run, before, by) if verdict != "abandon" else None
+        if objection is not None:
+            await self._refuse(run, before, seq, by, Act.RESOLVE, objection)
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_word(state, index, attempt, by, self._clock.now())
@@ -189,6 +219,65 @@ class Coordinator:
             return e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
 
         return await self._act(run, by, Act.RESOLVE, propose)
+
+    async def review(self, run: str, tenant: str | None = None) -> RunState:
+        """Hold a plan that waits against the rules and people of now: where one got stricter, it is asked again."""
+        for _ in range(_MAX_RACES):
+            state, seq = await self._read(run, tenant)
+            event = await self._again(run, state)
+            if event is None:
+                return state
+            now = self._clock.now()
+            try:
+                await self._log.append(run, seq, [event], now, after := evolve(state, event, now))
+            except (ConflictError, IllegalTransition):
+                continue
+            return after
+        raise ConflictError(run, 0)
+
+    async def _again(self, run: str, state: RunState) -> e.PlanProposed | None:
+        if not isinstance(state, s.AwaitingDecision) or self._clock.now() >= state.plan.expires_at:
+            return None
+        plan = state.plan
+        with contextlib.suppress(ConfigError):  # Whoever decides is told of that.
+            now = await self._current(run, state.request)
+            policy = plan.policy if now is None else tightened(plan, state.request.agents, now)
+            if policy != plan.policy:
+                return asked_again(plan, state.election, policy, "rules", self._clock.now())
+        with contextlib.suppress(PersonUnreadableError):
+            if not await all_still_may(plan.policy, state.approvals, self._directory):
+                return asked_again(plan, state.election, plan.policy, "approvers", self._clock.now())
+        return None
+
+    async def _objection(self, run: str, state: RunState) -> Refusal | None:
+        """Why nobody may approve this plan now, whoever they are; None: nothing is in the way."""
+        if not isinstance(state, s.AwaitingDecision) or self._clock.now() >= state.plan.expires_at:
+            return None
+        try:
+            now = await self._current(run, state.request)
+            await all_still_may(state.plan.policy, state.approvals, self._directory)
+        except ConfigError:
+            return Refusal.RULES_UNREADABLE
+        except PersonUnreadableError:
+            return Refusal.APPROVERS_UNREADABLE
+        is_denied = now is not None and denied(state.plan, state.request.agents, now) is not None
+        return Refusal.DENIED_NOW if is_denied else None
+
+    async def _objection_to_word(self, run: str, state: RunState, by: Person) -> Refusal | None:
+        """Why the rules of now let no call run after this person's word; None: they do."""
+        if not isinstance(state, s.NeedsHuman):
+            return None
+        try:
+            now = await self._current(run, state.request)
+        except ConfigError:
+            return Refusal.RULES_UNREADABLE
+        if now is None:
+            return None
+        if denied(state.plan, state.request.agents, now) is not None:
+            return Refusal.DENIED_NOW
+        policy = tightened(state.plan, state.request.agents, now)
+        tight = replace(state, plan=replace(state.plan, policy=policy))
+        return judge_word(tight, state.unknown.index, None, by, self._clock.now())
 
     async def expire_due(self) -> Sequence[str]:
         """Log the expiry of every plan whose time has passed; returns those runs."""
@@ -216,7 +305,25 @@ class Coordinator:
             return run
         raise ConflictError(run, 0)
 
+    async def _heed_the_present(self, run: str, digest: str, by: Person, act: Act) -> None:
+        """Hold a plan that somebody may decide on against what holds now, and refuse what must not be approved now.
+
+        Raises:
+            RefusedError: nobody may approve it now.
+        """
+        state, seq = await self._read(run, by.tenant)
+        if judge_plan(state, digest, by, act, self._clock.now()) is not None:
+            return
+        await self.review(run, by.tenant)
+        state, seq = await self._read(run, by.tenant)
+        objection = await self._objection(run, state) if act is Act.APPROVE else None
+        if objection is not None:
+            await self._refuse(run, state, seq, by, act, objection)
+
     async def _decide(self, run: str, digest: str, by: Person, act: Act, make: Callable[[str], RunEvent]) -> RunState:
+        if act is not Act.REJECT:  # A no needs no rule that holds now: it only ever stops.
+            await self._heed_the_present(run, digest, by, act)
+
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_plan(state, digest, by, act, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):

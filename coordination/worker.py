@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import assert_never, cast
 
 from coordination.budget import Budget, NothingSpent, daily, total
+from coordination.current import CurrentRules, Directory, Guards, Unchanging, as_it_was
 from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -39,14 +40,17 @@ class Worker:
         new_id: NewId,
         configure: Configure,
         spending: Spending | None = None,
+        current: CurrentRules = as_it_was,
+        directory: Directory | None = None,
     ) -> None:
-        """The hub gives deliberation and execution a different power each; `spending` knows what a day has used."""
+        """`current` and `directory` know what holds now, and who people are now. The hub gives deliberation and execution a different power each; `spending` knows what a day has used."""
         self._log = log
         self._hub = hub
         self._clock = clock
         self._new_id = new_id
         self._configure = configure
         self._spending = spending or NothingSpent()
+        self._guards = Guards(current, directory or Unchanging(), clock)
 
     async def perform(self, job: Job) -> None:
         """Do the job, or find that it is done or overtaken."""
@@ -150,7 +154,8 @@ class Worker:
         servers = () if prepared is None else prepared.profile.servers
         approvers = state.approvals if isinstance(state, s.Executing) else ()
         executor = self._hub.executor(servers, _caller(state.request, approvers))
-        await execute(journal, executor, self._clock, self._new_id())
+        guard = self._guards.of(journal.run)
+        await execute(journal, executor, self._clock, self._new_id(), guard=guard)
         if isinstance(journal.state, s.Reporting):
             await self._report(journal, journal.state, prepared)
 

@@ -148,6 +148,12 @@ def with_approvers(config_text: str, approvers: Approvers | None) -> str:
     return f"{config_text}{end}{_MARK}{approvers.as_text()}\n"
 
 
+def without_approvers(config_text: str) -> str:
+    """A configuration's text as its file has it."""
+    head, _, last = config_text.rstrip("\n").rpartition("\n")
+    return f"{head}\n" if last.startswith(_MARK) else config_text
+
+
 def approvers_in(config_text: str) -> Approvers | None:
     """The rule in a text's last line."""
     last = config_text.rstrip("\n").rpartition("\n")[2]

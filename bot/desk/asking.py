@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from coordination.domain.events import Exchange
 from coordination.domain.person import Person
 from coordination.domain.run import authors_in, replay
 from coordination.domain.states import RunState
-from coordination.errors import ConflictError, RunNotFoundError
+from coordination.errors import ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
 from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated, Setting
 from coordination.prompts import outcome
@@ -80,6 +81,11 @@ class Asking:
             by, here, request.prompt, config=request.config, history=history, authors=authors, once=once
         )
 
+    def _holds(self, name: str, place: Place, set_here: Mapping[tuple[str, str], Setting]) -> bool:
+        with suppress(RefusedError):
+            return self.shelf.chosen(place.tenant, place.channel, set_here).name == name
+        return False
+
     def _chosen(
         self, by: Person, place: Place, config: str, set_here: Mapping[tuple[str, str], Setting], *, is_asked: bool
     ) -> Chosen:
@@ -120,6 +126,7 @@ class Asking:
             history=history,
             goes_on_from=authors,
             asked_in=place.channel,
+            config_is_named=chosen.source == "asked" and not self._holds(chosen.name, place, set_here),
         )
         limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
         said = await self._admit(ask, chosen.path, place, once=once, limits=limits)

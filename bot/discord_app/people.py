@@ -19,6 +19,11 @@ def author_of(message: discord.Message, guild: int) -> Person:
     return _person(author, guild, rights)
 
 
+def member_of(member: discord.Member, guild: int) -> Person:
+    """A member as Discord lists them at this moment."""
+    return _person(member, guild, member.guild_permissions)
+
+
 def _person(user: discord.User | discord.Member, guild: int, rights: discord.Permissions) -> Person:
     """The name is the account's own, which is unique; a nickname could be anybody's.
 

@@ -113,6 +113,18 @@ class DiscordSurface:
 
         await self._try(place, tell)
 
+    async def person_now(self, person: Person) -> Person | None:
+        """Somebody of a server with their roles of this moment; None: they left it."""
+        number = int(guild_of(person.tenant))
+        try:
+            guild = await self._client.fetch_guild(number, with_counts=False)
+            member = await guild.fetch_member(int(person.id))
+        except discord.NotFound:
+            return None
+        from bot.discord_app.people import member_of  # noqa: PLC0415  # it names people by this module's own name
+
+        return member_of(member, number)
+
     async def _send(self, place: Place, rendered: Rendered, nonce: str) -> Posted:
         channel = self._channel(place)
 

@@ -68,6 +68,8 @@ def outcome_of(election: Election, words: Words, what: Literal["plan", "answer"]
 
 
 def _choice(view: RunView, state: s.AwaitingDecision, words: Words) -> Line:
+    if view.because:
+        return words.line(f"again.{view.because}")
     if view.chosen_by is None:
         return outcome_of(state.election, words)
     return words.line("won.chosen", who=who(view.chosen_by), author=author(state.plan.author))

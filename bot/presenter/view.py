@@ -109,6 +109,7 @@ class RunView:
         sources: what tools gave to read, each beginning once.
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.
         chosen_by: who preferred this plan to the one that won the vote.
+        because: why this plan is asked again, if it is.
         decided_by: the last person whose word moved the run on or ended it.
         restarts: how often a worker took the coordination up again after a crash.
     """
@@ -128,6 +129,7 @@ class RunView:
     spent: Spent = field(default_factory=Spent)
     calls: tuple[CallTimes, ...] = ()
     chosen_by: Person | None = None
+    because: e.Because = ""
     decided_by: Person | None = None
     decided_at: datetime | None = None
     ended_at: datetime | None = None
@@ -248,9 +250,9 @@ def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
     match event:
         case e.ModelUsed():
             return replace(view, spent=view.spent.plus(event))
-        case e.PlanProposed(plan=plan, chosen_by=chosen_by):
+        case e.PlanProposed(plan=plan, chosen_by=chosen_by, because=because):
             times = tuple(CallTimes() for _ in plan.calls)
-            return replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by)
+            return replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by, because=because)
         case e.ApprovalGiven(by=by) | e.ChangesRequested(by=by):
             return replace(view, decided_by=by, decided_at=at)
         case e.PlanRejected(by=by):

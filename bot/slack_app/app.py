@@ -56,6 +56,7 @@ class SlackApp:
     workspaces: Workspaces
     clients: Clients
     surface: SlackSurface
+    people: People
     words: Words = ENGLISH
     only_workspace: tuple[str, str] = ("", "")
 
@@ -70,7 +71,7 @@ class SlackApp:
         listeners = Listeners(
             desk=desk,
             clients=self.clients,
-            people=_people(self.workspaces, self.clients, self.settings.admins),
+            people=self.people,
             answers=Answers(self.clients, self.words),
             in_flight=in_flight,
         )
@@ -143,8 +144,11 @@ async def open_slack(settings: SlackSettings, words: Words = ENGLISH) -> SlackAp
 
 def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH) -> SlackApp:
     """The app of these workspaces."""
-    surface = SlackSurface(workspaces, clients, words)
-    return SlackApp(settings=settings, workspaces=workspaces, clients=clients, surface=surface, words=words)
+    people = _people(workspaces, clients, settings.admins)
+    surface = SlackSurface(workspaces, clients, words, people)
+    return SlackApp(
+        settings=settings, workspaces=workspaces, clients=clients, surface=surface, people=people, words=words
+    )
 
 
 def _why_not(error: SlackApiError, name: str, words: Words) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.slack_app.faults import translated
@@ -71,6 +72,25 @@ class People:
             is_bot=account.is_bot,
             is_deleted=account.is_deleted,
         )
+
+    async def read_anew(self, workspace: Workspace, user: str) -> Person | None:
+        """Somebody as Slack knows them now, whatever is remembered; None: their account is closed.
+
+        Raises:
+            MessageGone, PlaceForbidden, SlowDown: Slack does not tell.
+        """
+        client = self.clients.steady(workspace.token)
+        with translated(ENGLISH):
+            found = (await client.users_info(user=user)).get("user")
+        groups: dict[str, tuple[str, ...]] = {}
+        with suppress(PlaceForbidden), translated(ENGLISH):  # Without the scope for it, nobody is of any group.
+            groups = _members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
+        if not isinstance(found, dict) or found.get("deleted"):
+            return None
+        account = _account_in(found, workspace)
+        self._accounts[workspace.tenant, user] = (self.now(), account)
+        self._groups[workspace.tenant] = (self.now(), groups)
+        return await self.person(workspace, user)
 
     async def _account(self, workspace: Workspace, user: str) -> _Account | None:
         key = (workspace.tenant, user)

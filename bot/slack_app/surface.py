@@ -20,6 +20,7 @@ from bot.cards import Card, Tone
 from bot.slack_app.faults import translated
 from bot.slack_app.manifest_scopes import AGENT_SCOPE
 from bot.slack_app.marks import Search, mark_of
+from bot.slack_app.people import People
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from bot.slack_app.workspaces import Clients, Workspace, Workspaces, in_tenant
 from bot.surface import (
@@ -47,11 +48,14 @@ class SlackSurface:
     name: Literal["discord", "slack"] = "slack"
     posts_once = False
 
-    def __init__(self, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH) -> None:
-        """Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
+    def __init__(
+        self, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH, people: People | None = None
+    ) -> None:
+        """`people` are asked about those who approved. Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
         self._workspaces = workspaces
         self._clients = clients
         self._words = words
+        self._people = people
         self._attached: OrderedDict[str, Attached] = OrderedDict()
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
@@ -64,6 +68,17 @@ class SlackSurface:
         else:
             await self._show_session(posted, card)
         return posted
+
+    async def person_now(self, person: Person) -> Person | None:
+        """Somebody of a workspace with their groups of this moment; None: their account is closed.
+
+        Raises:
+            MessageGone, PlaceForbidden, SlowDown: Slack does not tell.
+        """
+        workspace = await in_tenant(self._workspaces, person.tenant)
+        if self._people is None or workspace is None:
+            raise PlaceForbidden(self._words.say("slack.refused.token", code="not_installed"))
+        return await self._people.read_anew(workspace, person.id)
 
     async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
         """Look for the mark where it would be, if the bot may read there."""

@@ -3,19 +3,22 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from bot.wiring.application import Application, Overrides, database_url
 from bot.wiring.configurations import Configurations
+from bot.wiring.current import PeopleHere, RulesHere
 from bot.wiring.models import Models
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.mcp_hub import McpHub
 from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_usage import SqlUsage
-from coordination.ports import Clock
+from coordination.current import CurrentRules, Directory
+from coordination.ports import Clock, Engine, RunLog, Spending, ToolHub
+from coordination.preparation import Configure
 from coordination.service import Coordinator
 from coordination.worker import Worker
 
@@ -37,8 +40,12 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_application(environ: Mapping[str, str], overrides: Overrides) -> AsyncGenerator[Application]:
+async def open_application(
+    environ: Mapping[str, str], overrides: Overrides, surfaces: Sequence[object] = ()
+) -> AsyncGenerator[Application]:
     """The application on the database of the environment. Servers and models start when a run first needs them.
+
+    `surfaces` are the chats that this process serves: those are asked about people.
 
     Raises:
         StorageError: the database can't be used.
@@ -53,15 +60,45 @@ async def open_application(environ: Mapping[str, str], overrides: Overrides) -> 
         models = Models(environ, overrides.clock)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environ, build=models, adapt=overrides.models)
-        clock, new_id = overrides.clock, overrides.new_id
-        coordinator = Coordinator(log, engine, clock=clock, new_id=new_id, configure=configure, spending=usage)
-        worker = Worker(log, hub, clock=clock, new_id=new_id, configure=configure, spending=usage)
+        present = RulesHere(environ, url, log, configure, stack), PeopleHere(surfaces)
+        coordinator, worker = _joined(
+            log, engine, hub, overrides=overrides, configure=configure, usage=usage, present=present
+        )
 
         def working(run: str = "") -> AbstractAsyncContextManager[None]:
-            return _working(engine, worker, coordinator, clock, run)
+            return _working(engine, worker, coordinator, overrides.clock, run)
 
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=working)
+
+
+def _joined(
+    log: RunLog,
+    engine: Engine,
+    hub: ToolHub,
+    *,
+    overrides: Overrides,
+    configure: Configure,
+    usage: Spending,
+    present: tuple[CurrentRules, Directory],
+) -> tuple[Coordinator, Worker]:
+    """Who takes people's words, and who works: both look at the same present."""
+    clock, new_id = overrides.clock, overrides.new_id
+    current, directory = present
+    coordinator = Coordinator(
+        log,
+        engine,
+        clock=clock,
+        new_id=new_id,
+        configure=configure,
+        spending=usage,
+        current=current,
+        directory=directory,
+    )
+    worker = Worker(
+        log, hub, clock=clock, new_id=new_id, configure=configure, spending=usage, current=current, directory=directory
+    )
+    return coordinator, worker
 
 
 def collect_garbage() -> None:

@@ -48,7 +48,7 @@ async def open_desk(
     """
     words, has_stories = words_for(environ), tells_stories(environ)
     async with AsyncExitStack() as stack:
-        application = await stack.enter_async_context(open_application(environ, overrides))
+        application = await stack.enter_async_context(open_application(environ, overrides, surfaces))
         url = database_url(environ)
         store = await stack.enter_async_context(SqlDesk.open(url))
         tools = partial(

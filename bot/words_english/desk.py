@@ -106,6 +106,15 @@ REFUSALS = {
     "refuse.nothing_set": "Nothing was set there, so there is nothing to forget.",
     "refusal.anyone": "anyone here",
     "refusal.expired": "This plan has expired, so nothing of it will run. Ask again for a new one.",
+    "refusal.denied_now": (
+        "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
+    ),
+    "refusal.rules_unreadable": (
+        "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the configuration."
+    ),
+    "refusal.approvers_unreadable": (
+        "It can't be told at the moment whether those who approved before still may. Try again in a minute."
+    ),
     "refusal.stale_plan": "This is not the plan that waits now. Look at the newest one, and decide on that.",
     "refusal.already_decided": "Somebody has decided already: {state}.",
     "refusal.already_approved": "You have approved already; {required} different people must.",

@@ -65,6 +65,9 @@ CARDS = {
         "{what} von {winner} hatte {votes} von {voters} Stimmen, als die Agenten alle Antworten verbraucht hatten; "
         "einig waren sie sich nicht."
     ),
+    "again.rules": "Die Regeln sind strenger geworden, also wird neu gefragt. Frühere Freigaben zählen nicht.",
+    "again.approvers": "Wer freigegeben hatte, darf das nicht mehr, also wird neu gefragt. Frühere Freigaben zählen nicht.",
+    "again.unreadable": "Ob alle, die freigegeben hatten, das noch dürfen, war nicht zu erfahren, also wird neu gefragt.",
     "won.chosen": "{who} hat sich für den Plan von {author} entschieden.",
     "warn.after_vote": (
         "{author} hat diesen Plan nach der Abstimmung geschrieben; die anderen Agenten haben ihn nicht gesehen."
@@ -159,6 +162,9 @@ STORY = {
     "why_not.already_approved": "hatte schon freigegeben",
     "why_not.not_an_approver": "gehört nicht zu denen, die entscheiden",
     "why_not.own_request": "hatte selbst gefragt",
+    "why_not.denied_now": "die jetzigen Regeln verbieten einen Aufruf",
+    "why_not.rules_unreadable": "die jetzigen Regeln sind nicht lesbar",
+    "why_not.approvers_unreadable": "frühere Freigaben waren nicht zu prüfen",
     "why_not.own_words": "hat den Plan mit eigenen Worten mitbestimmt",
     "why_not.nobody_left": "den nächsten Plan hätte niemand freigeben können",
     "why_not.other_tenant": "der Lauf gehört anderswohin",

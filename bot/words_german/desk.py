@@ -134,6 +134,15 @@ REFUSALS = {
     "refuse.nothing_set": "Dort war nichts festgelegt, also gibt es nichts zu vergessen.",
     "refusal.anyone": "alle hier",
     "refusal.expired": "Dieser Plan ist abgelaufen, also wird nichts davon ausgeführt. Frag nach einem neuen.",
+    "refusal.denied_now": (
+        "Die Regeln, die hier jetzt gelten, verbieten einen Aufruf dieses Plans. Verlange Änderungen, oder lehne ihn ab."
+    ),
+    "refusal.rules_unreadable": (
+        "Die Regeln, die hier jetzt gelten, sind nicht lesbar; nichts kann freigegeben werden. Wer den Bot betreibt, muss die Konfiguration reparieren."
+    ),
+    "refusal.approvers_unreadable": (
+        "Ob alle, die schon freigegeben haben, das noch dürfen, ist gerade nicht zu erfahren. Versuch es in einer Minute noch einmal."
+    ),
     "refusal.stale_plan": "Das ist nicht der Plan, der jetzt wartet. Sieh dir den neuesten an und entscheide über ihn.",
     "refusal.already_decided": "Es hat schon jemand entschieden: {state}.",
     "refusal.already_approved": "Du hast schon freigegeben; {required} verschiedene Leute müssen es tun.",

@@ -50,6 +50,8 @@ _YOUNGER = (
     b',"allow_external":false',
     b',"binds_automatic":false',
     b',"asked_in":""',
+    b',"config_is_named":false',
+    b',"because":""',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

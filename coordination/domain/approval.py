@@ -1,7 +1,7 @@
 """Who may decide on a plan: default deny, and every refusal has a name."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -26,6 +26,9 @@ class Refusal(StrEnum):
     NOTHING_TO_RESOLVE = "nothing_to_resolve"
     NOT_YOURS = "not_yours"
     EXTERNAL = "external"
+    DENIED_NOW = "denied_now"
+    RULES_UNREADABLE = "rules_unreadable"
+    APPROVERS_UNREADABLE = "approvers_unreadable"
 
 
 class Act(StrEnum):
@@ -105,6 +108,26 @@ class Policy:
     def excludes(self, person: Person) -> bool:
         """Whether the person decides nothing, whoever is named: a stranger, or an account that is closed."""
         return person.is_deleted or (person.is_external and not self.allow_external)
+
+    def stricter(self, now: "Policy") -> "Policy":
+        """This rule, made as strict as another that holds now; the same rule where nothing of that is stricter.
+
+        Whoever is named now replaces whom this rule names, unless everybody of this rule is named there too.
+        """
+        is_open = not self.roles and not self.users
+        keeps = set(self.roles) <= set(now.roles) and set(self.users) <= set(now.users)
+        replaces = bool(now.roles or now.users) and (is_open or not keeps)
+        return replace(
+            self,
+            roles=now.roles if replaces else self.roles,
+            users=now.users if replaces else self.users,
+            required=max(self.required, now.required),
+            allow_requester=self.allow_requester and now.allow_requester,
+            allow_author=self.allow_author and now.allow_author,
+            allow_external=self.allow_external and now.allow_external,
+            expires_after=min(self.expires_after, now.expires_after),
+            binds_automatic=self.binds_automatic or now.binds_automatic,
+        )
 
     def as_json(self) -> Json:
         """The policy as it enters a plan's digest; what plans did not have once is there only where it is set."""

@@ -34,6 +34,9 @@ from coordination.domain.call_events import (
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan
 
+Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
+"""Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
@@ -52,6 +55,7 @@ class RunRequested:
         config_digest: finds its stored text.
         earlier_requesters: who asked for the runs that this one repeats or goes on from, oldest first.
         earlier_shapers: who asked for changes in those runs, or chose another agent's plan.
+        config_is_named: whether the requester asked for this configuration, and another held where they asked.
         rules_version: what human events of this run are judged by, whenever its log is replayed.
         asked_in: the channel, or the private thread, that it was asked in; empty at a terminal.
     """
@@ -67,6 +71,7 @@ class RunRequested:
     earlier_shapers: tuple[Person, ...] = ()
     rules_version: int = 1
     asked_in: str = ""
+    config_is_named: bool = False
     kind: Literal["run_requested"] = "run_requested"
 
 
@@ -82,7 +87,8 @@ class DeliberationStarted:
 class PlanProposed:
     """The agents' plan waits for people. `digest` is what they decide on.
 
-    `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan.
+    `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan;
+    `because` the same plan that is asked again, and why: nothing that was approved of the earlier revision counts.
     """
 
     plan: Plan
@@ -90,6 +96,7 @@ class PlanProposed:
     election: Election
     written_after_vote: bool = False
     chosen_by: Person | None = None
+    because: Because = ""
     kind: Literal["plan_proposed"] = "plan_proposed"
 
 
@@ -209,6 +216,7 @@ __all__ = [
     "AgentTold",
     "AnswerAccepted",
     "ApprovalGiven",
+    "Because",
     "CallFailed",
     "CallOutcomeUnknown",
     "CallResolved",

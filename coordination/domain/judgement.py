@@ -4,6 +4,7 @@ The service judged it before it wrote it down; whoever writes to a database behi
 logs of earlier programs can't satisfy is asked only of runs that began under these rules (`rules_version`).
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -97,6 +98,21 @@ def check_choice(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, a
         raise IllegalTransition("the chosen plan is no agent's answer")
     if (plan.tenant, plan.run, plan.policy) != (before.tenant, before.run, before.policy):
         raise IllegalTransition("the chosen plan has another rule than the one that it replaces")
+    _check_frame(state, plan, at)
+
+
+def check_again(state: s.AwaitingDecision | s.Executing, event: e.PlanProposed, at: datetime) -> None:
+    """Make sure that a plan that is asked again is the same, under a rule that is nowhere laxer.
+
+    Raises:
+        IllegalTransition: it is not.
+    """
+    plan, before = event.plan, state.plan
+    same = replace(before, revision=plan.revision, policy=plan.policy, expires_at=plan.expires_at)
+    if plan != same or event.chosen_by is not None:
+        raise IllegalTransition("the plan that is asked again is another one")
+    if before.policy.stricter(plan.policy) != plan.policy:
+        raise IllegalTransition("the plan that is asked again has a laxer rule")
     _check_frame(state, plan, at)
 
 

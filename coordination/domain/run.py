@@ -28,7 +28,14 @@ from coordination.domain.execution_rules import (
     evolve_reporting,
     impossible,
 )
-from coordination.domain.judgement import check_choice, check_decision, check_proposal, check_recorded, check_stop
+from coordination.domain.judgement import (
+    check_again,
+    check_choice,
+    check_decision,
+    check_proposal,
+    check_recorded,
+    check_stop,
+)
 from coordination.domain.person import Person, policy_actor
 from coordination.errors import IllegalTransition
 
@@ -117,7 +124,7 @@ def _evolve_known(state: s.RunState, event: e.RunEvent, at: datetime) -> s.RunSt
         case s.AwaitingDecision():
             return _evolve_awaiting(state, event, at)
         case s.Executing():
-            return evolve_executing(state, event, at)
+            return _ask_again(state, event, at) or evolve_executing(state, event, at)
         case s.NeedsHuman():
             return evolve_needs_human(state, event, at)
         case s.Reporting():
@@ -126,6 +133,16 @@ def _evolve_known(state: s.RunState, event: e.RunEvent, at: datetime) -> s.RunSt
             raise impossible(state, event)
         case _:
             assert_never(state)
+
+
+def _ask_again(state: s.Executing, event: e.RunEvent, at: datetime) -> s.AwaitingDecision | None:
+    """An approved plan waits for people again, where that was found out before its first call; None: another event."""
+    if not isinstance(event, e.PlanProposed):
+        return None
+    if not event.because or state.decided is None or not state.is_untouched:
+        raise impossible(state, event)
+    check_again(state, event, at)
+    return _propose(state.decided, event, state.shapers)
 
 
 def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.RunState:
@@ -250,6 +267,9 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
         case e.PlanProposed(chosen_by=Person() as chooser):
             check_choice(state, event, chooser, at)
             return _propose(state, event, s.with_person(state.shapers, chooser))
+        case e.PlanProposed(because="rules" | "approvers" | "unreadable"):
+            check_again(state, event, at)
+            return _propose(state, event, state.shapers)
         case e.PlanExpired(digest=plan.digest) if at >= plan.expires_at:
             return s.Expired(request=request, plan=plan)
         case e.RunCancelled(by=by, reason=reason):
@@ -273,4 +293,6 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
         approvals=approvals,
         valid_until=plan.expires_at,
         shapers=state.shapers,
+        decided=state,
+        approved_at=at,
     )

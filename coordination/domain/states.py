@@ -81,6 +81,8 @@ class Executing:
         in_flight: the hand that started the next call and has not reported its end.
         valid_until: no call starts at or after this moment.
         stopped_by: who cancelled; no further call starts.
+        decided: what the plan was before its last approval, and is again if it is asked again before its first call.
+        approved_at: when the last approval was given.
         attempt: counts the executions of this plan: 1, and one more for each outcome that a person settled.
     """
 
@@ -93,7 +95,15 @@ class Executing:
     stopped_by: Person | None = None
     attempt: int = 1
     shapers: tuple[Person, ...] = ()
+    decided: AwaitingDecision | None = None
+    approved_at: datetime | None = None
     kind: Literal["executing"] = "executing"
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no call of the plan has begun, and nobody has stopped it."""
+        is_first = not self.receipts and self.in_flight is None and self.attempt == 1
+        return is_first and self.stopped_by is None
 
     @property
     def next_index(self) -> int:

@@ -44,6 +44,11 @@ class Someone:
         """They leave the server."""
         del self.guild.members[self.id]
 
+    def loses(self, role: str) -> None:
+        """Somebody took a role from them."""
+        self.roles = tuple(each for each in self.roles if each != role)
+        self.guild.members[self.id] = self._member()
+
     @property
     def home(self) -> str:
         """The first channel of their server."""

@@ -357,7 +357,7 @@ async def test_a_result_that_comes_after_the_call_was_given_up_is_kept() -> None
             await go_on.wait()
             return ToolOutput(text="posted after all")
 
-    office.hub.executor = lambda servers: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
+    office.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         group.create_task(office.worker.perform(job))
         await reached.wait()
@@ -387,7 +387,7 @@ async def test_a_program_that_is_told_to_stop_lets_the_call_under_way_end() -> N
             await go_on.wait()
             return await world.call(call, key)
 
-    office.hub.executor = lambda servers: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
+    office.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         working = group.create_task(office.worker.perform(job))
         await reached.wait()
@@ -418,7 +418,7 @@ async def test_cancelling_during_execution_lets_the_call_under_way_end_and_skips
             await go_on.wait()
             return ToolOutput(text="posted")
 
-    office.hub.executor = lambda servers: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
+    office.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         group.create_task(office.worker.perform(job))
         await reached.wait()

@@ -1,0 +1,185 @@
+"""What holds now, beside what held when a plan was shown: the rules of its place, and what its approvers still may.
+
+A plan is judged by the stricter of then and now: at each decision, at the claim, and before each call.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from coordination.domain.approval import Policy
+from coordination.domain.ballot import Election
+from coordination.domain.events import Because, CallsSkipped, PlanProposed, RunEvent, RunRequested
+from coordination.domain.person import Person, policy_actor
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.rules import Effect, rule
+from coordination.domain.states import Executing
+from coordination.errors import ConfigError, PersonUnreadableError
+from coordination.knobs import RunProfile
+from coordination.ports import Clock
+
+FRESH = timedelta(minutes=1)
+"""How long an approval counts without asking about its approvers again, in a process that can't ask."""
+
+RETRIES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between questions about people that got no answer; after the last, the plan is asked again."""
+
+_BY_STRICTNESS = (Effect.READ, Effect.AUTO, Effect.ASK, Effect.DENY)
+
+
+class CurrentRules(Protocol):
+    """Reads the configuration and the settings that hold where a run was asked for."""
+
+    async def __call__(self, run: str, request: RunRequested) -> RunProfile | None:
+        """What a run that began now would get; None: the same as this run got, or this process can't tell.
+
+        Raises:
+            ConfigError: what holds now is not there, or can't be used.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Knows people as their chat, or their terminal, knows them at this moment."""
+
+    async def current(self, person: Person) -> Person | None:
+        """The person with the roles that they have now; None: there is no such person any more.
+
+        Raises:
+            PersonUnreadableError: it can't be told, here or now.
+        """
+        ...
+
+
+async def as_it_was(run: str, request: RunRequested) -> None:
+    """Current rules for a program that has none but those that runs began with."""
+    del run, request
+
+
+class Unchanging:
+    """A directory for a program whose people never change."""
+
+    async def current(self, person: Person) -> Person | None:
+        """The person as they were."""
+        return person
+
+
+def tightened(plan: Plan, agents: Sequence[str], now: RunProfile) -> Policy:
+    """The plan's rule of approval, made as strict as the one that holds now. `agents` are the ids of the run's agents."""
+    policy = plan.policy.stricter(now.policy)
+    asks_now = plan.is_automatic and any(_effect(call, _author(plan, agents), now) is Effect.ASK for call in plan.calls)
+    return replace(policy, binds_automatic=True) if asks_now else policy
+
+
+def denied(plan: Plan, agents: Sequence[str], now: RunProfile) -> PlannedCall | None:
+    """The first call that the rules of now forbid, or whose server they do not know."""
+    author = _author(plan, agents)
+    return next((call for call in plan.calls if _effect(call, author, now) is Effect.DENY), None)
+
+
+def _author(plan: Plan, agents: Sequence[str]) -> str:
+    number = int(plan.author.removeprefix("agent").partition(".")[0])
+    return agents[number - 1] if 0 < number <= len(agents) else ""
+
+
+def _effect(call: PlannedCall, author: str, now: RunProfile) -> Effect:
+    """By the rules of the agent that recorded the call; where there is none of its name now, by everybody's."""
+    heirs = [agent for agent in now.agents if agent.id == author] or list(now.agents)
+    effects = [
+        rule(agent.rules, call.server, call.tool).effect
+        for agent in heirs
+        if any(server.name == call.server for server in agent.servers)
+    ]
+    return max(effects, key=_BY_STRICTNESS.index, default=Effect.DENY)
+
+
+async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: Directory) -> bool:
+    """Whether everybody who approved would still be let approve, as far as their roles go.
+
+    Raises:
+        PersonUnreadableError: it can't be told of somebody.
+    """
+    for person in approvals:
+        current = await directory.current(person)
+        if current is None or not current.is_same_as(person) or policy.excludes(current) or not policy.names(current):
+            return False
+    return True
+
+
+def asked_again(plan: Plan, election: Election, policy: Policy, because: Because, now: datetime) -> PlanProposed:
+    """The same plan as its next revision, under this rule; what was approved of the earlier one is void."""
+    again = Plan(
+        tenant=plan.tenant,
+        run=plan.run,
+        revision=plan.revision + 1,
+        author=plan.author,
+        text=plan.text,
+        calls=plan.calls,
+        policy=policy,
+        expires_at=now + timedelta(seconds=policy.expires_after),
+    )
+    return PlanProposed(plan=again, digest=again.digest, election=election, because=because)
+
+
+@dataclass(frozen=True)
+class Guards:
+    """Holds approved plans against what holds now, at the claim and before each call."""
+
+    current: CurrentRules
+    directory: Directory
+    clock: Clock
+
+    def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | None]]:
+        """The guard of one run: gives what happens in place of the next call, None: the call may begin."""
+
+        async def guard(state: Executing) -> RunEvent | None:
+            return await self._by_rules(run, state) or await self._by_people(state)
+
+        return guard
+
+    async def _by_rules(self, run: str, state: Executing) -> RunEvent | None:
+        try:
+            now = await self.current(run, state.request)
+        except ConfigError as error:
+            return _skipped(state, f"the rules that hold here now can't be read: {error}")
+        if now is None:
+            return None
+        forbidden = denied(state.plan, state.request.agents, now)
+        if forbidden is not None:
+            return _skipped(state, f"the rules that hold here now forbid {forbidden.server}.{forbidden.tool}")
+        policy = tightened(state.plan, state.request.agents, now)
+        return None if policy == state.plan.policy else self._instead(state, policy, "rules")
+
+    async def _by_people(self, state: Executing) -> RunEvent | None:
+        """At the claim alone: what has begun goes on under the approval that it began with.
+
+        Where this process can't ask, the process that took the last approval has asked about every approver in the same
+        step; that counts for a moment.
+        """
+        people = [person for person in state.approvals if not person.is_same_as(policy_actor(state.plan.tenant))]
+        if not state.is_untouched or not people:
+            return None
+        for delay in (*RETRIES, None):
+            try:
+                may = await all_still_may(state.plan.policy, people, self.directory)
+            except PersonUnreadableError as error:
+                if error.is_elsewhere and self._is_fresh(state):
+                    return None
+                if delay is not None:
+                    await self.clock.sleep(delay)
+            else:
+                return None if may else self._instead(state, state.plan.policy, "approvers")
+        return self._instead(state, state.plan.policy, "unreadable")
+
+    def _is_fresh(self, state: Executing) -> bool:
+        return state.approved_at is not None and self.clock.now() - state.approved_at <= FRESH
+
+    def _instead(self, state: Executing, policy: Policy, because: Because) -> RunEvent:
+        if state.is_untouched and state.decided is not None:
+            return asked_again(state.plan, state.decided.election, policy, because, self.clock.now())
+        return _skipped(state, "the rules got stricter after the approval")
+
+
+def _skipped(state: Executing, reason: str) -> CallsSkipped:
+    return CallsSkipped(indexes=tuple(range(state.next_index, len(state.plan.calls))), reason=reason)
