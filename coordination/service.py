@@ -181,12 +181,19 @@ class Coordinator:
 
     async def choose(self, run: str, digest: str, by: Person, agent: int) -> RunState:
         """Propose another agent's newest plan instead, as the next revision; it still needs its approvals."""
+        await self._heed_the_present(run, digest, by, Act.CHANGE)
+        now: RunProfile | None = None
+        with contextlib.suppress(ConfigError):  # Whoever approves is told of that.
+            now = await self._current(run, (await self._read(run, by.tenant))[0].request)
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_plan(state, digest, by, Act.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            return judge_shaping(state, by) or _chosen(state, agent, by, self._clock.now())
+            event = judge_shaping(state, by) or _chosen(state, agent, by, self._clock.now())
+            if now is None or isinstance(event, Refusal):
+                return event
+            return event if denied(event.plan, state.request.agents, now) is None else Refusal.DENIED_NOW
 
         return await self._act(run, by, Act.CHANGE, propose)
 
@@ -386,7 +393,7 @@ class Coordinator:
         return state, records[-1].seq
 
 
-def _chosen(state: s.AwaitingDecision, agent: int, by: Person, now: datetime) -> RunEvent | Refusal:
+def _chosen(state: s.AwaitingDecision, agent: int, by: Person, now: datetime) -> e.PlanProposed | Refusal:
     """Another agent's newest plan in place of the one that waits, under the same rule."""
     answer = state.ballot.newest().get(agent)
     if answer is None or not answer.calls:

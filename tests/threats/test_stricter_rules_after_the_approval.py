@@ -1,0 +1,207 @@
+"""Threat: rules get stricter, or an approver loses the role, between the approval and a call, and the call runs anyway."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from coordination.current import FRESH
+from coordination.domain import states as s
+from coordination.domain.approval import Policy
+from coordination.domain.events import RunRequested
+from coordination.domain.person import Person
+from coordination.domain.plan import PlannedCall
+from coordination.domain.rules import Effect, Rule
+from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
+from coordination.knobs import RunProfile
+from coordination.ports import ToolOutput
+from coordination.service import Coordinator
+from coordination.worker import Worker
+from tests.builders import ALICE, BOB
+from tests.fakes import PlayedModel, answers, says, votes, well
+from tests.service.office import Office
+from tests.service.test_whole_run import post
+
+NO_POSTS = Rule(match="*.post", effect=Effect.DENY, source="tools[0]")
+
+
+@dataclass
+class Present:
+    """The rules and the people of now, as a test changes them."""
+
+    office: Office
+    profile: RunProfile | None = None
+    is_unreadable: bool = False
+    is_elsewhere: bool = False
+    is_silent: bool = False
+    gone: set[str] = field(default_factory=set[str])
+
+    async def rules(self, run: str, request: RunRequested) -> RunProfile | None:
+        if self.is_unreadable:
+            raise ConfigError(["agents: this is not a list"])
+        return self.profile
+
+    async def current(self, person: Person) -> Person | None:
+        if self.is_silent or self.is_elsewhere:
+            raise PersonUnreadableError("nobody can tell", is_elsewhere=self.is_elsewhere)
+        return replace(person, roles=()) if person.id in self.gone else person
+
+    def denies_posts(self) -> None:
+        """The operator adds a rule."""
+        before = self.office.prepared.profile
+        agents = tuple(replace(each, rules=(NO_POSTS, *each.rules)) for each in before.agents)
+        self.profile = replace(before, agents=agents)
+
+    def asks_for_two(self) -> None:
+        """The operator has two people approve from now on."""
+        self.profile = replace(self.office.prepared.profile, policy=Policy(roles=("ops",), required=2))
+
+
+def an_office(second: PlayedModel | None = None) -> tuple[Office, Present]:
+    """Agent 1's plan has two calls; people and worker look at the same present."""
+    first = PlayedModel(answers("one", post("a"), post("b")), votes(1), says("Posted."))
+    office = Office(first, second or PlayedModel(answers("two"), votes(1)))
+    present, names = Present(office), iter(f"P{number}" for number in range(1000))
+
+    def name() -> str:
+        return next(names)
+
+    office.people = Coordinator(
+        office.log, office.engine, clock=office.clock, new_id=name, configure=office.configure,
+        current=present.rules, directory=present,
+    )  # fmt: skip
+    office.worker = Worker(
+        office.log, office.hub, clock=office.clock, new_id=name, configure=office.configure,
+        current=present.rules, directory=present,
+    )  # fmt: skip
+    return office, present
+
+
+async def approved() -> tuple[Office, Present, str]:
+    """A plan that Alice approved, and that no worker has taken up."""
+    office, present = an_office()
+    run, state = await office.planned()
+    await office.people.approve(run, state.plan.digest, ALICE)
+    return office, present, run
+
+
+async def reasons(office: Office, run: str) -> list[str]:
+    """What became of each call: its kind, and why it was skipped."""
+    final = await office.state(run)
+    assert isinstance(final, s.Finished), final
+    return [f"{each.kind} {getattr(each, 'reason', '')}".strip() for each in final.receipts]
+
+
+async def test_under_unchanged_rules_both_calls_run() -> None:
+    office, _, run = await approved()
+    await office.work()
+    assert await reasons(office, run) == ["succeeded", "succeeded"]
+
+
+async def test_a_call_that_is_denied_since_the_approval_does_not_start() -> None:
+    office, present, run = await approved()
+    present.denies_posts()
+    await office.work()
+    assert office.world.done == []
+    assert await reasons(office, run) == ["skipped the rules that hold here now forbid board.post"] * 2
+
+
+async def test_a_call_that_is_denied_while_the_one_before_it_runs_does_not_start() -> None:
+    office, present, run = await approved()
+
+    def meanwhile(call: PlannedCall) -> ToolOutput:
+        present.denies_posts()
+        return well(call)
+
+    office.world.behaviours.append(meanwhile)
+    await office.work()
+    assert len(office.world.done) == 1
+    assert await reasons(office, run) == ["succeeded", "skipped the rules that hold here now forbid board.post"]
+
+
+async def test_a_rule_that_got_stricter_before_the_first_call_has_the_plan_asked_again() -> None:
+    office, present, run = await approved()
+    present.asks_for_two()
+    await office.work()
+    state = await office.state(run)
+    assert isinstance(state, s.AwaitingDecision)
+    assert (state.plan.revision, state.plan.policy.required, state.approvals) == (2, 2, ())
+    await office.people.approve(run, state.plan.digest, ALICE)
+    await office.people.approve(run, state.plan.digest, BOB)
+    await office.work()
+    assert await reasons(office, run) == ["succeeded", "succeeded"]
+
+
+async def test_a_rule_that_got_stricter_between_two_calls_skips_the_rest() -> None:
+    office, present, run = await approved()
+
+    def meanwhile(call: PlannedCall) -> ToolOutput:
+        present.asks_for_two()
+        return well(call)
+
+    office.world.behaviours.append(meanwhile)
+    await office.work()
+    assert len(office.world.done) == 1
+    assert await reasons(office, run) == ["succeeded", "skipped the rules got stricter after the approval"]
+
+
+async def test_no_call_starts_while_the_configuration_can_not_be_read() -> None:
+    office, present, run = await approved()
+    present.is_unreadable = True
+    await office.work()
+    assert office.world.done == []
+    assert all("can't be read" in each for each in await reasons(office, run))
+
+
+async def test_nothing_is_approved_until_the_configuration_can_be_read_again() -> None:
+    office, present = an_office()
+    run, state = await office.planned()
+    present.is_unreadable = True
+    with pytest.raises(RefusedError, match="can't be read, so nothing can be approved"):
+        await office.people.approve(run, state.plan.digest, ALICE)
+    present.is_unreadable = False
+    assert isinstance(await office.people.approve(run, state.plan.digest, ALICE), s.Executing)
+
+
+async def test_an_approver_who_lost_the_role_before_the_claim_does_not_count() -> None:
+    office, present, run = await approved()
+    present.gone.add(ALICE.id)
+    await office.work()
+    assert isinstance(await office.state(run), s.AwaitingDecision)
+    assert office.world.done == []
+
+
+async def test_a_worker_without_the_chat_trusts_an_approval_only_while_it_is_fresh() -> None:
+    office, present, run = await approved()
+    present.is_elsewhere = True
+    await office.work()
+    assert await reasons(office, run) == ["succeeded", "succeeded"]
+    office, present, run = await approved()
+    present.is_elsewhere = True
+    office.clock.tick(seconds=FRESH.total_seconds() + 1)
+    await office.work()
+    assert isinstance(await office.state(run), s.AwaitingDecision)
+    assert office.world.done == []
+
+
+async def test_a_chat_that_does_not_answer_about_people_has_the_plan_asked_again() -> None:
+    office, present, run = await approved()
+    present.is_silent = True
+    await office.work()
+    assert isinstance(await office.state(run), s.AwaitingDecision)
+    assert office.world.done == []
+
+
+async def test_no_plan_is_chosen_under_rules_that_got_stricter_or_deny_it() -> None:
+    office, present = an_office(PlayedModel(answers("two", post("c")), votes(1)))
+    run, state = await office.planned()
+    present.denies_posts()
+    with pytest.raises(RefusedError, match="forbid a call of this plan"):
+        await office.people.choose(run, state.plan.digest, ALICE, 2)
+    present.asks_for_two()
+    with pytest.raises(RefusedError, match="not the plan that waits now"):
+        await office.people.choose(run, state.plan.digest, ALICE, 2)
+    again = await office.state(run)
+    assert isinstance(again, s.AwaitingDecision)
+    chosen = await office.people.choose(run, again.plan.digest, ALICE, 2)
+    assert isinstance(chosen, s.AwaitingDecision)
+    assert chosen.plan.policy.required == 2
