@@ -19,9 +19,12 @@ from coordination.worker import Worker
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedModel, answers, says, votes, well
 from tests.service.office import Office
+from tests.service.table import LOOKS_READ
 from tests.service.test_whole_run import post
 
 NO_POSTS = Rule(match="*.post", effect=Effect.DENY, source="tools[0]")
+AUTO_POSTS = Rule(match="board.post", effect=Effect.AUTO, source="tools[0]")
+ASK_POSTS = Rule(match="board.post", effect=Effect.ASK, source="tools[0]")
 
 
 @dataclass
@@ -51,15 +54,23 @@ class Present:
         agents = tuple(replace(each, rules=(NO_POSTS, *each.rules)) for each in before.agents)
         self.profile = replace(before, agents=agents)
 
+    def asks(self) -> None:
+        """The operator has people asked before a post."""
+        before = self.office.prepared.profile
+        agents = tuple(replace(each, rules=(ASK_POSTS, *each.rules)) for each in before.agents)
+        self.profile = replace(before, agents=agents)
+
     def asks_for_two(self) -> None:
         """The operator has two people approve from now on."""
         self.profile = replace(self.office.prepared.profile, policy=Policy(roles=("ops",), required=2))
 
 
-def an_office(second: PlayedModel | None = None) -> tuple[Office, Present]:
+def an_office(
+    second: PlayedModel | None = None, *, first: PlayedModel | None = None, rules: tuple[Rule, ...] = ()
+) -> tuple[Office, Present]:
     """Agent 1's plan has two calls; people and worker look at the same present."""
-    first = PlayedModel(answers("one", post("a"), post("b")), votes(1), says("Posted."))
-    office = Office(first, second or PlayedModel(answers("two"), votes(1)))
+    first = first or PlayedModel(answers("one", post("a"), post("b")), votes(1), says("Posted."))
+    office = Office(first, second or PlayedModel(answers("two"), votes(1)), rules=(LOOKS_READ, *rules))
     present, names = Present(office), iter(f"P{number}" for number in range(1000))
 
     def name() -> str:
@@ -205,3 +216,20 @@ async def test_no_plan_is_chosen_under_rules_that_got_stricter_or_deny_it() -> N
     chosen = await office.people.choose(run, again.plan.digest, ALICE, 2)
     assert isinstance(chosen, s.AwaitingDecision)
     assert chosen.plan.policy.required == 2
+
+
+async def test_a_plan_that_ran_by_a_rule_is_asked_of_people_once_the_rule_says_ask() -> None:
+    """The rules let it run; before a worker takes it up, the operator has people asked."""
+    first = PlayedModel(answers("one", post("a")), votes(1), says("Posted."))
+    office, present = an_office(PlayedModel(answers("two"), votes(1)), first=first, rules=(AUTO_POSTS,))
+    run = await office.ask()
+    await office.worker.perform(office.log.jobs.pop(0))
+    assert isinstance(await office.state(run), s.Executing)
+    present.asks()
+    await office.work()
+    state = await office.state(run)
+    assert isinstance(state, s.AwaitingDecision)
+    assert office.world.done == []
+    await office.people.approve(run, state.plan.digest, ALICE)
+    await office.work()
+    assert await reasons(office, run) == ["succeeded"]
