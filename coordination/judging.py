@@ -1,8 +1,9 @@
 """Whether a person may do what they ask of a run as it stands: the state first, then the plan's own rule."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Act, Refusal, judge, judge_stop, leaves_nobody
 from coordination.domain.person import Person
@@ -45,6 +46,22 @@ def judge_word(state: RunState, index: int, attempt: int | None, by: Person, now
     if not isinstance(state, s.NeedsHuman) or state.unknown.index != index or attempt not in (None, state.attempt):
         return Refusal.NOTHING_TO_RESOLVE
     return _judge(state, by=by, act=Act.RESOLVE, now=now)
+
+
+def word_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: datetime) -> e.RunEvent | Refusal:
+    """What a person's word does to a call in doubt: it counts, settles the call, or says what they said before.
+
+    As many people as the plan took may let the rest run for as long as the plan's rule gives, from now on; fewer leave
+    the approval's end where it was.
+    """
+    index, before = state.unknown.index, state.who_said(verdict)
+    people = s.with_person(before, by)
+    if len(people) < state.words_needed(verdict, now):
+        again = people == before
+        return Refusal.ALREADY_SAID if again else e.ResolutionApproved(index=index, by=by, verdict=verdict)
+    anew = now + timedelta(seconds=state.plan.policy.expires_after)
+    valid_until = anew if len(people) >= state.approvers_needed else state.valid_until
+    return e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
 
 
 def _judge(state: s.AwaitingDecision | s.NeedsHuman, *, by: Person, act: Act, now: datetime) -> Refusal | None:

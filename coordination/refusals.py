@@ -50,6 +50,7 @@ def message(refusal: Refusal, state: RunState) -> str:
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
         Refusal.NOTHING_TO_RESOLVE: "No call of this run waits for such a word.",
         **_NOW,
+        Refusal.ALREADY_SAID: f"You have said so already; {policy.required} different people must.",
         Refusal.NOT_YOURS: f"Only {requester}, an approver or an administrator can cancel this run.",
         Refusal.EXTERNAL: (
             "Only full members can decide here. For guests, bots and people from other organizations, an operator must "

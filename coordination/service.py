@@ -37,7 +37,7 @@ from coordination.errors import (
     RunNotFoundError,
 )
 from coordination.journal import Entry, append_surely
-from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word
+from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word, word_on
 from coordination.knobs import RunProfile
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
@@ -209,7 +209,11 @@ class Coordinator:
     async def resolve(
         self, run: str, index: int, by: Person, verdict: Verdict, *, attempt: int | None = None
     ) -> RunState:
-        """Settle a call of unknown outcome: it happened, it did not so run it, or abandon the rest.
+        """One person's word about a call of unknown outcome: it happened, it did not so run it, or abandon the rest.
+
+        To run it takes as many different people as the plan took, each judged like an approval; the last of them moves
+        the run. To say that it happened, or to abandon, takes one; going on with the rest after the approval has
+        expired takes as many as the plan, too.
 
         `attempt` is the execution that the person saw end in doubt: a word about it settles no later one.
         """
@@ -222,8 +226,7 @@ class Coordinator:
             refusal = judge_word(state, index, attempt, by, self._clock.now())
             if refusal is not None or not isinstance(state, s.NeedsHuman):
                 return refusal or Refusal.NOTHING_TO_RESOLVE
-            valid_until = self._clock.now() + timedelta(seconds=state.plan.policy.expires_after)
-            return e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
+            return word_on(state, by, verdict, self._clock.now())
 
         return await self._act(run, by, Act.RESOLVE, propose)
 

@@ -280,7 +280,7 @@ def _concern(view: RunView) -> object:
     match view.state:
         case s.AwaitingDecision(plan=plan, approvals=approvals):
             return plan.digest, len(approvals)
-        case s.NeedsHuman(unknown=unknown, attempt=attempt, late_result=late):
-            return unknown.index, attempt, late
+        case s.NeedsHuman(unknown=unknown, attempt=attempt, late_result=late, said=said):
+            return unknown.index, attempt, late, said
         case state:
             return state.kind if view.ended_at is not None else None

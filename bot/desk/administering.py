@@ -36,6 +36,7 @@ _DEEDS = (
     e.PlanExpired,
     e.ActionRefused,
     e.RunCancelled,
+    e.ResolutionApproved,
     e.CallResolved,
 )
 

@@ -14,12 +14,14 @@ from bot.presenter.view import RunView
 from bot.presenter.visible import one_line
 from bot.words import Words, joined
 from coordination.domain import states as s
+from coordination.domain.events import Verdict
 from coordination.domain.person import Person
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 
 _RESULT = 300
 _REASON = 600
 _WORTH_TELLING = 0.1
+_GOING_ON: tuple[Verdict, ...] = ("run_it", "happened")
 
 
 def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetime, words: Words) -> Card:
@@ -56,7 +58,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
         reference=reference(view, words, state.plan),
         sections=(
             Alert(line=doubt),
-            plain(late, _what_runs(state, words)),
+            plain(late, _what_runs(state, words), *_words_needed(state, words)),
             _whole_call(state, words),
             _calls(view, state, words),
         ),
@@ -142,6 +144,22 @@ def _what_runs(state: s.NeedsHuman, words: Words) -> Line:
     if state.stopped_by is None:
         return words.line("unknown.nothing_runs")
     return words.line("unknown.stopped", who=who(state.stopped_by))
+
+
+def _words_needed(state: s.NeedsHuman, words: Words) -> list[Line]:
+    """Who has said what so far, and what takes more than one person."""
+    required = state.approvers_needed
+    if required < 2 or state.stopped_by is not None:
+        return []
+    lines = [words.line("unknown.needs_run_it", required=required)]
+    if state.unknown.index + 1 < len(state.plan.calls):
+        lines.append(words.line("unknown.needs_happened", required=required, until=Moment(state.valid_until)))
+    lines.extend(
+        words.line(f"unknown.said_{verdict}", given=len(said), required=required, who=people(said))
+        for verdict in _GOING_ON
+        if (said := state.who_said(verdict))
+    )
+    return lines
 
 
 def _whole_call(state: s.NeedsHuman, words: Words) -> CallList:

@@ -22,6 +22,7 @@ _OF_A_PLAN = frozenset(
         Refusal.OWN_WORDS,
         Refusal.NOBODY_LEFT,
         Refusal.ALREADY_APPROVED,
+        Refusal.ALREADY_SAID,
     }
 )
 _WithPlan: TypeAlias = (

@@ -24,7 +24,13 @@ _OfAgent: TypeAlias = (
     | e.AgentFailed
 )
 _OfCall: TypeAlias = (
-    e.CallStarted | e.CallSucceeded | e.CallFailed | e.CallOutcomeUnknown | e.LateResult | e.CallResolved
+    e.CallStarted
+    | e.CallSucceeded
+    | e.CallFailed
+    | e.CallOutcomeUnknown
+    | e.LateResult
+    | e.ResolutionApproved
+    | e.CallResolved
 )
 _OfRun: TypeAlias = (
     e.RunRequested
@@ -79,6 +85,7 @@ def story_of(event: e.RunEvent, view: RunView, words: Words = ENGLISH) -> Told |
             | e.CallFailed()
             | e.CallOutcomeUnknown()
             | e.LateResult()
+            | e.ResolutionApproved()
             | e.CallResolved()
         ):
             line, mark = _call_line(event, words)
@@ -147,6 +154,8 @@ def _call_line(event: _OfCall, words: Words) -> tuple[Line, Mark]:
         case e.LateResult(succeeded=succeeded, result=result):
             key = "story.late_success" if succeeded else "story.late_failure"
             return words.line(key, result=one_line(result, _RESULT)), Mark.UNKNOWN
+        case e.ResolutionApproved(by=by, verdict=verdict):
+            return words.line(f"story.word_{verdict}", who=who(by)), Mark.WAITING
         case e.CallResolved(by=by, verdict=verdict):
             return words.line(f"story.resolved_{verdict}", who=who(by)), Mark.DONE
         case _:

@@ -117,6 +117,7 @@ REFUSALS = {
     ),
     "refusal.stale_plan": "This is not the plan that waits now. Look at the newest one, and decide on that.",
     "refusal.already_decided": "Somebody has decided already: {state}.",
+    "refusal.already_said": "You have said so already; {required} different people must.",
     "refusal.already_approved": "You have approved already; {required} different people must.",
     "refusal.not_an_approver": "Only {approvers} can decide on this plan.",
     "refusal.own_request": "You asked for this run, so somebody else must decide: {approvers}.",

@@ -145,6 +145,7 @@ REFUSALS = {
     ),
     "refusal.stale_plan": "Das ist nicht der Plan, der jetzt wartet. Sieh dir den neuesten an und entscheide über ihn.",
     "refusal.already_decided": "Es hat schon jemand entschieden: {state}.",
+    "refusal.already_said": "Du hast das schon gesagt; {required} verschiedene Leute müssen es tun.",
     "refusal.already_approved": "Du hast schon freigegeben; {required} verschiedene Leute müssen es tun.",
     "refusal.not_an_approver": "Über diesen Plan entscheiden dürfen nur: {approvers}.",
     "refusal.own_request": "Du hast selbst gefragt, also muss jemand anderes entscheiden: {approvers}.",

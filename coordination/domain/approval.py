@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     NOTHING_TO_DECIDE = "nothing_to_decide"
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     NOTHING_TO_RESOLVE = "nothing_to_resolve"
+    ALREADY_SAID = "already_said"
     NOT_YOURS = "not_yours"
     EXTERNAL = "external"
     DENIED_NOW = "denied_now"
@@ -41,10 +42,11 @@ class Act(StrEnum):
     RESOLVE = "resolve"
 
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """What a run that begins now is judged by, now and on every later replay of its log.
 
-Logs of version 1 were written by programs that knew no authors, and are replayed by what those programs asked for.
+Logs of version 1 were written by programs that knew no authors, those of version 2 by programs that let one approver have
+a call in doubt run again. Both are replayed by what those programs asked for.
 """
 
 

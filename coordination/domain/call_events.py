@@ -69,8 +69,18 @@ class LateResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResolutionApproved:
+    """One person's word about an unknown outcome, where more people must say the same before anything moves."""
+
+    index: int
+    by: Person
+    verdict: Verdict
+    kind: Literal["resolution_approved"] = "resolution_approved"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallResolved:
-    """A person settled an unknown outcome. What is left may run until `valid_until`."""
+    """A person settled an unknown outcome, with the last word that it took. What is left may run until `valid_until`."""
 
     index: int
     by: Person

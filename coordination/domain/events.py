@@ -29,6 +29,7 @@ from coordination.domain.call_events import (
     CallStarted,
     CallSucceeded,
     LateResult,
+    ResolutionApproved,
     Verdict,
 )
 from coordination.domain.person import Person
@@ -202,6 +203,7 @@ RunEvent: TypeAlias = (
     | CallFailed
     | CallOutcomeUnknown
     | LateResult
+    | ResolutionApproved
     | CallResolved
     | CallsSkipped
     | RunFinished
@@ -233,6 +235,7 @@ __all__ = [
     "PlanExpired",
     "PlanProposed",
     "PlanRejected",
+    "ResolutionApproved",
     "RunAnswered",
     "RunCancelled",
     "RunEvent",

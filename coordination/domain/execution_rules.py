@@ -6,7 +6,13 @@ from datetime import datetime
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Act
-from coordination.domain.judgement import check_decision, check_stop, check_validity
+from coordination.domain.judgement import (
+    check_decision,
+    check_last_word,
+    check_stop,
+    check_validity,
+    check_word,
+)
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 from coordination.errors import IllegalTransition
 
@@ -29,6 +35,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 receipts=state.receipts,
                 unknown=OutcomeUnknown(index=i, reason=event.reason),
                 attempt=state.attempt,
+                valid_until=state.valid_until,
                 stopped_by=state.stopped_by,
                 shapers=state.shapers,
             )
@@ -46,10 +53,16 @@ def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent, at: datetime) -> 
     unknown = state.unknown
     match event:
         case e.LateResult(index=unknown.index):
-            return replace(state, late_result=event.result)
+            return replace(state, late_result=event.result, said=())  # They said it without knowing this.
+        case e.ResolutionApproved(index=unknown.index):
+            check_decision(state, Act.RESOLVE, event.by, at)
+            check_word(state, event, at)
+            others = tuple(each for each in state.said if not each[0].is_same_as(event.by))
+            return replace(state, said=(*others, (event.by, event.verdict)))
         case e.CallResolved(index=unknown.index):
             check_decision(state, Act.RESOLVE, event.by, at)
             check_validity(state, event.valid_until, at)
+            check_last_word(state, event, at)
             return _resolve(state, event)
         case e.RunCancelled(by=by) if state.stopped_by is None:
             check_stop(state, by)

@@ -18,6 +18,9 @@ from coordination.errors import IllegalTransition
 _DRIFT = timedelta(minutes=1)
 """How far a clock may be set back between the moment that a deadline is counted from and the one on record."""
 
+_EVERY_WORD_COUNTS = 3
+"""The first version of the rules by which going on with a plan takes as many people as the plan took."""
+
 _WithPlan: TypeAlias = s.AwaitingDecision | s.NeedsHuman
 
 
@@ -123,6 +126,35 @@ def check_validity(state: s.NeedsHuman, valid_until: datetime, at: datetime) -> 
         IllegalTransition: it may.
     """
     _check_end(state.plan, valid_until, at)
+
+
+def check_word(state: s.NeedsHuman, event: e.ResolutionApproved, at: datetime) -> None:
+    """Make sure that a word is its person's first to this effect, and that more people must still say the same.
+
+    Raises:
+        IllegalTransition: it is not, or this one would do.
+    """
+    before = state.who_said(event.verdict)
+    people = s.with_person(before, event.by)
+    if people == before:
+        raise IllegalTransition(f"{event.by.name} has said so already")
+    if len(people) >= state.words_needed(event.verdict, at):
+        raise IllegalTransition("with this word the call is settled")
+
+
+def check_last_word(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> None:
+    """Make sure that as many people said it as it takes, and that fewer than approved the plan give it no more time.
+
+    Raises:
+        IllegalTransition: they did not.
+    """
+    if state.request.rules_version < _EVERY_WORD_COUNTS:
+        return
+    people = s.with_person(state.who_said(event.verdict), event.by)
+    if len(people) < state.words_needed(event.verdict, at):
+        raise IllegalTransition("more people must say so before this call is settled")
+    if len(people) < state.approvers_needed and event.valid_until > state.valid_until:
+        raise IllegalTransition("fewer people than approved the plan give it more time")
 
 
 def is_strict(state: s.RunState) -> bool:

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 from coordination.domain.approval import Authors, Policy
 from coordination.domain.ballot import Ballot, Election
-from coordination.domain.events import RunRequested
-from coordination.domain.person import Person
+from coordination.domain.events import RunRequested, Verdict
+from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.receipt import OutcomeUnknown, Receipt
 
@@ -113,10 +113,13 @@ class Executing:
 
 @dataclass(frozen=True, kw_only=True)
 class NeedsHuman:
-    """A call may or may not have happened. Nothing else runs until a person says which.
+    """A call may or may not have happened. Nothing else runs until people say which.
 
-    `late_result` is what the server said after all, if it did. After a stop (`stopped_by`) nothing else runs, whatever
-    a person says of this call.
+    Attributes:
+        valid_until: when what people approved ends; going on after it takes as many of them as the plan took.
+        late_result: what the server said after all, if it did.
+        stopped_by: after a stop nothing else runs, whatever is said of this call.
+        said: who has said what of the call so far, where that was not enough yet; one word for each person.
     """
 
     request: RunRequested
@@ -125,10 +128,33 @@ class NeedsHuman:
     receipts: tuple[Receipt, ...]
     unknown: OutcomeUnknown
     attempt: int
+    valid_until: datetime
     late_result: str | None = None
     stopped_by: Person | None = None
     shapers: tuple[Person, ...] = ()
+    said: tuple[tuple[Person, Verdict], ...] = ()
     kind: Literal["needs_human"] = "needs_human"
+
+    @property
+    def approvers_needed(self) -> int:
+        """How many different people the plan took: none but the operator's rules, where every call was automatic."""
+        is_by_policy = any(person.is_same_as(policy_actor(self.plan.tenant)) for person in self.approvals)
+        return 1 if is_by_policy else self.plan.policy.required
+
+    def who_said(self, verdict: Verdict) -> tuple[Person, ...]:
+        """Who has said this of the call so far."""
+        return tuple(person for person, word in self.said if word == verdict)
+
+    def words_needed(self, verdict: Verdict, at: datetime) -> int:
+        """How many different people must say this of the call before the run moves.
+
+        Whatever lets a call start that the approval no longer covers takes as many people as the plan did: to run this
+        one again, and to go on with the rest after the approval has expired. To say what happened in time, or to stop,
+        takes one; so does every word after a stop, since nothing starts then.
+        """
+        has_more = self.unknown.index + 1 < len(self.plan.calls)
+        goes_on = verdict == "run_it" or (verdict == "happened" and has_more and at >= self.valid_until)
+        return self.approvers_needed if goes_on and self.stopped_by is None else 1
 
 
 @dataclass(frozen=True, kw_only=True)

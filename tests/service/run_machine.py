@@ -69,6 +69,7 @@ class RunMachine(RuleBasedStateMachine):
         self.extra_orders: dict[int, int] = {}
         self.is_over = False
         self.doubt: int | None = None
+        self.said: dict[str, str] = {}
         self.askers: set[str] = set()
         self.shapers: set[str] = set()
 
@@ -279,13 +280,24 @@ class RunMachine(RuleBasedStateMachine):
         assert isinstance(state, s.NeedsHuman)
         index = state.unknown.index
         try:
-            self.do(self.people.resolve(self.run, index, by, verdict))
+            after = self.do(self.people.resolve(self.run, index, by, verdict))
         except (RefusedError, RunNotFoundError):
-            assert not self.may_say_yes(by)
+            assert not self.may_say_yes(by) or self.said.get(by.id) == verdict
             return
         assert self.may_say_yes(by), "neither strangers nor those whose words it follows settle anything"
+        self.said[by.id] = verdict
+        count = list(self.said.values()).count(verdict)
+        if isinstance(after, s.NeedsHuman):
+            assert count < self.policy.required, "the last word was lost"
+            assert verdict != "abandon", "a stop takes one word"
+            return
+        is_late = self.clock.now() >= self.valid_until and index + 1 < len(state.plan.calls)
+        if not self.is_stopped and (verdict == "run_it" or (verdict == "happened" and is_late)):
+            assert count >= self.policy.required, "one word extends what more people approved"
         self.doubt = None
-        self.valid_until = self.clock.now() + timedelta(seconds=self.policy.expires_after)
+        self.said.clear()
+        if count >= self.policy.required:
+            self.valid_until = self.clock.now() + timedelta(seconds=self.policy.expires_after)
         if verdict == "run_it":
             self.extra_orders[index] = self.extra_orders.get(index, 0) + 1
         self.is_stopped = self.is_stopped or verdict == "abandon"

@@ -84,6 +84,7 @@ def in_doubt(*, by: Person = ALICE) -> s.NeedsHuman:
         receipts=(),
         unknown=OutcomeUnknown(index=0, reason="?"),
         attempt=1,
+        valid_until=base.valid_until,
         shapers=(BOB,),
     )
 
