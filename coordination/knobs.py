@@ -65,6 +65,7 @@ class RunProfile:
 
     Attributes:
         servers: every server of any agent, once.
+        origin: the file that it came from.
         asks_external: whether guests, bots and people of other organizations may ask.
     """
 
@@ -74,3 +75,4 @@ class RunProfile:
     policy: Policy = field(default_factory=Policy)
     daily: DailyLimits = field(default_factory=DailyLimits)
     asks_external: bool = False
+    origin: str = ""

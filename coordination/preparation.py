@@ -1,6 +1,7 @@
 """What a worker needs before it can touch a run: its configuration read, its models built, its tools listed."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,8 +10,11 @@ from coordination.deliberation import Seat
 from coordination.domain.caller import Caller
 from coordination.errors import ConfigError
 from coordination.knobs import RunProfile
-from coordination.ports import Model, ToolDefinition, ToolHub
+from coordination.ports import Model, ReadLists, ToolDefinition, ToolHub
+from coordination.read_lists import Accepted, lists_now, missing
 from coordination.toolbox import offer, runs_at_once
+
+_log = logging.getLogger(__name__)
 
 
 class Prepared(Protocol):
@@ -33,8 +37,10 @@ class Prepared(Protocol):
         """
         ...
 
-    def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:
-        """What the configuration says of tools that no server has."""
+    def complaints(
+        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+    ) -> Sequence[str]:
+        """What is wrong with its rules for these tools; those (server, tool) that are `asking` are no reads."""
         ...
 
 
@@ -58,8 +64,12 @@ class Room:
     seats: tuple[Seat, ...]
 
 
-async def furnish(prepared: Prepared, hub: ToolHub, caller: Caller | None = None) -> Room:
+async def furnish(
+    prepared: Prepared, hub: ToolHub, caller: Caller | None = None, read_lists: ReadLists | None = None
+) -> Room:
     """Start the servers, list the tools, and give every agent its seat. What they read, they read for the `caller`.
+
+    A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is made.
 
     Raises:
         ConfigError: the rules name tools that do not exist.
@@ -68,15 +78,32 @@ async def furnish(prepared: Prepared, hub: ToolHub, caller: Caller | None = None
     profile = prepared.profile
     # A server and a vendor's library take about as long to be there, and neither needs the other.
     definitions, _ = await asyncio.gather(hub.definitions(profile.servers), prepared.load())
-    complaints = prepared.complaints(definitions)
-    if complaints:
-        raise ConfigError(list(complaints))
+    accepted = await _accepted(prepared, definitions, read_lists)
     seats: list[Seat] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        tools = offer(agent, definitions)
+        tools = offer(agent, definitions, accepted)
         allowed = frozenset(
             (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
         )
         reader = hub.reader(agent.servers, allowed, caller)
         seats.append(Seat(profile=agent, model=model, tools=tools, reader=reader))
     return Room(profile=profile, seats=tuple(seats))
+
+
+async def _accepted(
+    prepared: Prepared, definitions: Sequence[ToolDefinition], read_lists: ReadLists | None
+) -> Accepted | None:
+    """The lists that hold, made where there are none; a configuration that is refused makes none."""
+    profile = prepared.profile
+    now = lists_now(profile.agents, definitions) if read_lists is not None else ()
+    kept = await read_lists.load(profile.origin) if read_lists is not None and now else ()
+    accepted = Accepted(config=profile.origin, lists=kept)
+    refused = list(accepted.refused(profile.agents, definitions))
+    asking = frozenset((each.server, each.tool) for each, _ in refused)
+    if complaints := prepared.complaints(definitions, asking):
+        raise ConfigError(list(complaints))
+    for each, ruling in refused:
+        _log.warning("%s.%s asks instead of being read: %s", each.server, each.tool, ruling.reason)
+    if read_lists is None or not (new := missing(kept, now)):
+        return accepted
+    return Accepted(config=profile.origin, lists=await read_lists.add(profile.origin, new))

@@ -16,6 +16,7 @@ from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.knobs import AgentProfile, Knobs
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
+from coordination.read_lists import Accepted
 from coordination.schema import complaint
 from coordination.tool_names import offered_names
 
@@ -62,15 +63,22 @@ class HasTools(Protocol):
         ...
 
 
-def ruled(agent: HasTools, definitions: Sequence[ToolDefinition]) -> Iterator[tuple[ToolDefinition, Ruling]]:
-    """The tools of an agent's servers, each with what its rules say of it."""
+def ruled(
+    agent: HasTools, definitions: Sequence[ToolDefinition], accepted: Accepted | None = None
+) -> Iterator[tuple[ToolDefinition, Ruling]]:
+    """The tools of an agent's servers, each with what its rules and the `accepted` lists say of it."""
     names = {server.name for server in agent.servers}
     for each in definitions:
         if each.server in names:
-            yield each, rule(agent.rules, each.server, each.tool)
+            if accepted is None:
+                yield each, rule(agent.rules, each.server, each.tool)
+            else:
+                yield each, accepted.ruling(agent.rules, each)
 
 
-def offer(agent: AgentProfile, definitions: Sequence[ToolDefinition]) -> Mapping[str, OfferedTool]:
+def offer(
+    agent: AgentProfile, definitions: Sequence[ToolDefinition], accepted: Accepted | None = None
+) -> Mapping[str, OfferedTool]:
     """The tools of an agent's servers that its rules do not deny, by the name offered to the model.
 
     Raises:
@@ -78,7 +86,7 @@ def offer(agent: AgentProfile, definitions: Sequence[ToolDefinition]) -> Mapping
     """
     found = [
         OfferedTool(definition=each, effect=ruling.effect)
-        for each, ruling in ruled(agent, definitions)
+        for each, ruling in ruled(agent, definitions, accepted)
         if ruling.effect is not Effect.DENY
     ]
     if len(found) > MAX_OFFERED:

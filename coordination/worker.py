@@ -23,7 +23,7 @@ from coordination.errors import ConfigError, ToolServerError
 from coordination.execution import execute
 from coordination.journal import Journal, RunMoved
 from coordination.knobs import RunProfile
-from coordination.ports import Clock, Job, NewId, RunLog, Spending, ToolHub
+from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure, Prepared, furnish
 from coordination.reporting import write_report
 
@@ -42,14 +42,19 @@ class Worker:
         spending: Spending | None = None,
         current: CurrentRules = as_it_was,
         directory: Directory | None = None,
+        read_lists: ReadLists | None = None,
     ) -> None:
-        """`current` and `directory` know what holds now, and who people are now. The hub gives deliberation and execution a different power each; `spending` knows what a day has used."""
+        """`current` and `directory` know what holds now, and who people are now. The hub gives deliberation and execution a different power each; `spending` knows what a day has used.
+
+        `read_lists` knows what wildcards of `read` rules may let run.
+        """
         self._log = log
         self._hub = hub
         self._clock = clock
         self._new_id = new_id
         self._configure = configure
         self._spending = spending or NothingSpent()
+        self._read_lists = read_lists
         self._guards = Guards(current, directory or Unchanging(), clock)
 
     async def perform(self, job: Job) -> None:
@@ -80,7 +85,7 @@ class Worker:
             await journal.commit(e.RunFailed(reason=str(error)))
 
     async def _coordinate(self, journal: Journal, state: s.Deliberating, prepared: Prepared) -> None:
-        room = await furnish(prepared, self._hub, _caller(state.request))
+        room = await furnish(prepared, self._hub, _caller(state.request), self._read_lists)
         question = Question(
             prompt=state.request.prompt,
             revision=state.revision,

@@ -255,7 +255,9 @@ class FakePrepared:
         assert self.is_loaded
         return self.given
 
-    def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:
+    def complaints(
+        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+    ) -> Sequence[str]:
         return ()
 
 

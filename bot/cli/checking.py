@@ -38,6 +38,9 @@ def check(here: Here, config: str, *, connects: bool) -> Exit:
         here.complain(here.words.say("check.not_usable", file=visible(str(path))))
     else:
         here.tell(here.words.say("check.usable", file=visible(str(path))))
+    for key, tools in (("check.added", checked.changes.added), ("check.removed", checked.changes.removed)):
+        if tools:
+            here.tell(here.words.say(key, tools=visible(", ".join(tools))))
     console.print(indented(_summary(console, checked, here.words)))
     for agents, rows in _grouped(checked.tools):
         console.print()

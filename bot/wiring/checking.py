@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from bot.wiring.application import database_url
 from bot.wiring.costs import Ceiling, ceilings, run_ceiling
 from bot.wiring.models import Models
 from coordination.adapters.clock import SystemClock
 from coordination.adapters.mcp_hub import McpHub
+from coordination.adapters.sql_desk_schema import desk_metadata
+from coordination.adapters.sql_read_lists import SqlReadLists
 from coordination.domain.approval import Policy
 from coordination.ports import ToolDefinition
+from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.settings import Settings, load, unmatched_rules
 from coordination.toolbox import ruled
 
@@ -49,20 +53,22 @@ class Checked:
     is_connected: bool = False
     costs: tuple[Ceiling, ...] = ()
     whole_cost: float | None = None
+    changes: Changes = NO_CHANGES
 
 
 def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> Checked:
-    """Read a configuration and, if it `connects`, ask its servers for their tools.
+    """Read a configuration and, if it `connects`, ask its servers for their tools, and accept what its wildcards match.
 
     Raises:
         ConfigError: the configuration can't be used.
+        StorageError: the database can't keep what was accepted.
         ToolServerError: a server can't be used.
     """
     return asyncio.run(checked_config(environ, path, connects=connects))
 
 
-async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> Checked:
-    """The same, for a program that goes on."""
+async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bool, accepts: bool = True) -> Checked:
+    """The same, for a program that goes on; only if it `accepts` does it keep what wildcards match."""
     settings = await asyncio.to_thread(_settings, environ, path)
     clock = SystemClock()
     models = Models(environ, clock)
@@ -88,21 +94,38 @@ async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bo
         return checked
     async with McpHub() as hub:
         definitions = await hub.definitions(settings.servers)
+    complaints = tuple(unmatched_rules(settings, definitions))
+    accepted, changed = await _accepted(environ, settings, definitions, accepts=accepts and not complaints)
     return replace(
         checked,
-        tools=_rows(settings, definitions),
-        complaints=tuple(unmatched_rules(settings, definitions)),
+        tools=_rows(settings, definitions, accepted),
+        complaints=complaints,
         is_connected=True,
+        changes=changed,
     )
+
+
+async def _accepted(
+    environ: Mapping[str, str], settings: Settings, definitions: Sequence[ToolDefinition], *, accepts: bool
+) -> tuple[Accepted, Changes]:
+    """The lists that hold now, made anew if the check `accepts`, and how they differ from those before."""
+    now = lists_now(settings.profile().agents, definitions)
+    accepted, changed = Accepted(config=settings.origin, lists=now), NO_CHANGES
+    if not now:
+        return accepted, changed
+    async with SqlReadLists.open(database_url(environ), makes=[desk_metadata]) as lists:
+        if not accepts:
+            return Accepted(config=settings.origin, lists=await lists.load(settings.origin)), changed
+        return accepted, changes(await lists.replace(settings.origin, now), now)
 
 
 def _settings(environ: Mapping[str, str], path: Path) -> Settings:
     return load(path.absolute(), environ)
 
 
-def _rows(settings: Settings, definitions: Sequence[ToolDefinition]) -> tuple[ToolRow, ...]:
+def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: Accepted) -> tuple[ToolRow, ...]:
     return tuple(
         ToolRow(agent=agent.id, server=each.server, tool=each.tool, effect=ruling.effect, reason=ruling.reason)
         for agent in settings.agents
-        for each, ruling in ruled(agent, definitions)
+        for each, ruling in ruled(agent, definitions, accepted)
     )

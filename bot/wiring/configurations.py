@@ -32,9 +32,11 @@ class Configuration:
         throttle = Throttle(at_once=limits.requests_at_once, per_minute=limits.requests_per_minute)
         return self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
 
-    def complaints(self, definitions: Sequence[ToolDefinition]) -> Sequence[str]:
+    def complaints(
+        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+    ) -> Sequence[str]:
         """The rules that name tools which no server has."""
-        return unmatched_rules(self.settings, definitions)
+        return unmatched_rules(self.settings, definitions, asking)
 
 
 @dataclass(frozen=True, kw_only=True)

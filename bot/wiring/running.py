@@ -15,9 +15,10 @@ from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.mcp_hub import McpHub
 from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
+from coordination.adapters.sql_read_lists import SqlReadLists
 from coordination.adapters.sql_usage import SqlUsage
 from coordination.current import CurrentRules, Directory
-from coordination.ports import Clock, Engine, RunLog, Spending, ToolHub
+from coordination.ports import Clock, Engine, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure
 from coordination.service import Coordinator
 from coordination.worker import Worker
@@ -56,13 +57,14 @@ async def open_application(
         stored = await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[desk_metadata]))
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
+        kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
         hub = overrides.hub(await stack.enter_async_context(McpHub(key=await stored.install_key())))
         models = Models(environ, overrides.clock)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environ, build=models, adapt=overrides.models)
         present = RulesHere(environ, url, log, configure, stack), PeopleHere(surfaces)
         coordinator, worker = _joined(
-            log, engine, hub, overrides=overrides, configure=configure, usage=usage, present=present
+            log, engine, hub, overrides=overrides, configure=configure, kept=kept, present=present
         )
 
         def working(run: str = "") -> AbstractAsyncContextManager[None]:
@@ -79,12 +81,13 @@ def _joined(
     *,
     overrides: Overrides,
     configure: Configure,
-    usage: Spending,
+    kept: tuple[Spending, ReadLists],
     present: tuple[CurrentRules, Directory],
 ) -> tuple[Coordinator, Worker]:
     """Who takes people's words, and who works: both look at the same present."""
     clock, new_id = overrides.clock, overrides.new_id
     current, directory = present
+    usage, read_lists = kept
     coordinator = Coordinator(
         log,
         engine,
@@ -96,7 +99,15 @@ def _joined(
         directory=directory,
     )
     worker = Worker(
-        log, hub, clock=clock, new_id=new_id, configure=configure, spending=usage, current=current, directory=directory
+        log,
+        hub,
+        clock=clock,
+        new_id=new_id,
+        configure=configure,
+        spending=usage,
+        current=current,
+        directory=directory,
+        read_lists=read_lists,
     )
     return coordinator, worker
 

@@ -184,7 +184,7 @@ class _Checker:
         environ = {**self._environ, TENANT_VARIABLE: tenant}
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                checked = await checked_config(environ, path, connects=True)
+                checked = await checked_config(environ, path, connects=True, accepts=False)
         except ToolServerError as error:
             raise ConfigError([str(error)]) from None
         except TimeoutError:

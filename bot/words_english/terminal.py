@@ -86,6 +86,8 @@ COMMANDS = {
     "check.not_usable": "{file} can't be used as it is.",
     "check.lacks_library": "{file} is a good configuration, but this machine lacks a library that it needs.",
     "error.install": "Install it with:\n  {command}",
+    "check.added": "New under read rules since the last check, and accepted now: {tools}",
+    "check.removed": "Under read rules at the last check, and gone now: {tools}",
     "check.agents": "agents",
     "check.servers": "servers",
     "check.approval": "approval",

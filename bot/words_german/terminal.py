@@ -88,6 +88,8 @@ COMMANDS = {
     "check.not_usable": "{file} ist so nicht zu gebrauchen.",
     "check.lacks_library": "{file} ist eine gute Konfiguration, aber auf diesem Rechner fehlt eine Bibliothek, die sie braucht.",
     "error.install": "Das installiert sie:\n  {command}",
+    "check.added": "Neu unter read-Regeln seit der letzten Prüfung und jetzt angenommen: {tools}",
+    "check.removed": "Bei der letzten Prüfung unter read-Regeln und jetzt nicht mehr da: {tools}",
     "check.agents": "Agenten",
     "check.servers": "Server",
     "check.approval": "Freigabe",

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from coordination.adapters.sql_connection import place, plainly
 from coordination.errors import StorageError
 
-VERSIONS = ("0001", "0002", "0003", "0004")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision of the schema, oldest first; each has its migration."""
 
 VERSION_TABLE = "massgen_bot_version"
@@ -71,6 +71,16 @@ worker_slots = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("beat", sa.Integer, nullable=False),
+)
+
+# What `read` rules with wildcards matched, by the configuration's file: JSON, a list of [name, digest, is destructive].
+read_lists = sa.Table(
+    "read_lists",
+    metadata,
+    sa.Column("config", sa.Text, primary_key=True),
+    sa.Column("match", sa.Text, primary_key=True),
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("tools", sa.Text, nullable=False),
 )
 
 _stamp = sa.Table(

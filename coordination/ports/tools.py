@@ -170,3 +170,41 @@ class ToolHub(ToolCatalogue, Protocol):
     def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
         """The power to run approved calls on these servers, which are told on whose behalf."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedTool:
+    """A tool as it was when a list was made."""
+
+    tool: str
+    digest: str
+    is_destructive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadList:
+    """What a `read` rule with wildcards matched of one server when the operator last checked."""
+
+    match: str
+    server: str
+    tools: tuple[ListedTool, ...]
+
+
+class ReadLists(Protocol):
+    """The lists of every configuration, by its file; one set for all processes on a database."""
+
+    async def load(self, config: str) -> Sequence[ReadList]:
+        """The lists of a configuration; none if none was made yet.
+
+        Raises:
+            StorageError: they can't be read.
+        """
+        ...
+
+    async def add(self, config: str, lists: Sequence[ReadList]) -> Sequence[ReadList]:
+        """Make those of these lists that there are not yet; returns all that hold now.
+
+        Raises:
+            StorageError: they can't be kept.
+        """
+        ...

@@ -51,6 +51,7 @@ class Settings:
             policy=policy,
             asks_external=self.asks_external,
             daily=self._daily(),
+            origin=self.origin,
         )
 
     @property
@@ -68,15 +69,17 @@ class Settings:
         )
 
 
-def unmatched_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+def unmatched_rules(
+    settings: Settings, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+) -> list[str]:
     """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
 
-    It fits none, or lists as `read` what seems to write.
+    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is said.
     """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
     complaints = unmatched(patterns, definitions)
     for agent in settings.agents:
         names = {server.name for server in agent.servers}
-        own = [each for each in definitions if each.server in names]
+        own = [each for each in definitions if each.server in names and (each.server, each.tool) not in asking]
         complaints += doubtful_reads(agent.rules, settings.patterns, own)
     return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]

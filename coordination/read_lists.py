@@ -1,0 +1,114 @@
+"""What `read` rules with wildcards may let run: the tools that they matched when the operator last checked, and no others."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from coordination.domain.rules import Effect, Rule, Ruling, first_match, rule
+from coordination.knobs import AgentProfile
+from coordination.ports import ListedTool, ReadList, ToolDefinition
+
+
+def lists_now(agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition]) -> tuple[ReadList, ...]:
+    """What each such rule matches on each server, as the servers are now; a list may be empty.
+
+    What an earlier rule takes out is in the list all the same: to take that rule away later is the operator's own act.
+    """
+    found: dict[tuple[str, str], ReadList] = {}
+    for agent in agents:
+        for each in agent.rules:
+            if not _is_wild_read(each):
+                continue
+            for server in agent.servers:
+                tools = tuple(
+                    ListedTool(tool=one.tool, digest=one.digest, is_destructive=one.says_destructive)
+                    for one in definitions
+                    if one.server == server.name and each.matches(one.server, one.tool)
+                )
+                found[each.match, server.name] = ReadList(match=each.match, server=server.name, tools=tools)
+    return tuple(found.values())
+
+
+def missing(kept: Sequence[ReadList], now: Sequence[ReadList]) -> tuple[ReadList, ...]:
+    """The lists of now that were never made: their rule or their server is new."""
+    known = {(each.match, each.server) for each in kept}
+    return tuple(each for each in now if (each.match, each.server) not in known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How the lists of now differ from earlier ones: `server.tool`, sorted."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+NO_CHANGES = Changes(added=(), removed=())
+
+
+def changes(kept: Sequence[ReadList], now: Sequence[ReadList]) -> Changes:
+    """What came and went in lists that there were before; a list made for the first time is no change."""
+    new = {(each.match, each.server): each for each in now}
+    added: set[str] = set()
+    removed: set[str] = set()
+    for each in kept:
+        then = {(tool.tool, tool.is_destructive) for tool in each.tools}
+        here = new.get((each.match, each.server))
+        if here is None:
+            continue
+        these = {(tool.tool, tool.is_destructive) for tool in here.tools}
+        added |= {f"{each.server}.{tool}" for tool, harms in these if not {(tool, harms), (tool, True)} & then}
+        removed |= {f"{each.server}.{tool}" for tool, _ in then if tool not in {name for name, _ in these}}
+    return Changes(added=tuple(sorted(added)), removed=tuple(sorted(removed)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The lists that hold for one configuration.
+
+    Attributes:
+        config: what the operator gives to `massgen-bot check` to accept what is new.
+    """
+
+    config: str
+    lists: Sequence[ReadList]
+
+    def ruling(self, rules: Sequence[Rule], definition: ToolDefinition) -> Ruling:
+        """What may be done with a tool: what its rules say, or `ask` if they let it run and nobody saw it as it is."""
+        found = first_match(rules, definition.server, definition.tool)
+        said = rule(rules, definition.server, definition.tool)
+        if found is None or not _is_wild_read(found):
+            return said
+        doubt = self._doubt(found, definition)
+        if doubt is None:
+            return said
+        advice = f"{doubt} since check; run `massgen-bot check {self.config}` to accept it"
+        return Ruling(effect=Effect.ASK, reason=f"{said.reason}: {advice}")
+
+    def refused(
+        self, agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition]
+    ) -> Iterator[tuple[ToolDefinition, Ruling]]:
+        """The tools that a rule would let run for an agent, and that ask instead; each once."""
+        seen: set[tuple[str, str]] = set()
+        for agent in agents:
+            names = {server.name for server in agent.servers}
+            for each in definitions:
+                key = each.server, each.tool
+                ruling = self.ruling(agent.rules, each)
+                if each.server in names and key not in seen and ruling != rule(agent.rules, *key):
+                    seen.add(key)
+                    yield each, ruling
+
+    def _doubt(self, found: Rule, definition: ToolDefinition) -> str | None:
+        for each in self.lists:
+            if (each.match, each.server) != (found.match, definition.server):
+                continue
+            listed = next((one for one in each.tools if one.tool == definition.tool), None)
+            if listed is None:
+                return "new"
+            is_worse = definition.says_destructive and not listed.is_destructive
+            return "says that it destroys" if is_worse and listed.digest != definition.digest else None
+        return None
+
+
+def _is_wild_read(each: Rule) -> bool:
+    return each.effect is Effect.READ and any(sign in each.match for sign in "*?")

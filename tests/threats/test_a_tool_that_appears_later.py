@@ -1,0 +1,129 @@
+"""Threat: a server gets a tool that nobody saw, a wildcard of a `read` rule matches it, and it runs while agents plan.
+
+Real servers that get another tool between two runs, and the real command line.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Ended, Program
+
+CONFIG = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{{tool: world.{tool}, arguments: {{}}}}]
+              answer: One call.
+        report: [{{say: That is what happened.}}]
+mcp_servers:
+  world:
+    type: stdio
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.servers.mcp_growing, {folder}/journal, {folder}/more.json]
+tools: [{rules}]
+"""
+WILD = '{match: "world.read_*", effect: read}'
+ASKS = 3
+"""The exit status of a run that waits for people."""
+
+
+class Scene:
+    """One installation with one configuration, whose server has more tools when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = Program(folder)
+        self.config = folder / "world.yaml"
+
+    def grows(self, tools: Mapping[str, Mapping[str, bool]]) -> None:
+        (self.program.folder / "more.json").write_text(json.dumps(tools), encoding="utf-8")
+
+    def run(self, tool: str, rules: str = WILD) -> Ended:
+        self.write(tool, rules)
+        return self.program.run("run", "Look.", "-c", str(self.config), "--events")
+
+    def write(self, tool: str, rules: str) -> None:
+        text = CONFIG.format(tool=tool, folder=self.program.folder, rules=rules)
+        self.config.write_text(text, encoding="utf-8")
+
+    def check(self, *options: str) -> Ended:
+        return self.program.run("check", str(self.config), *options)
+
+    def done(self) -> int:
+        journal = self.program.folder / "journal"
+        return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_tool_that_appears_after_the_first_run_asks_until_a_check_accepts_it(scene: Scene) -> None:
+    assert scene.run("read_one").status == 0
+    assert scene.done() == 1
+    scene.grows({"read_two": {}})
+    later = scene.run("read_two")
+    assert later.status == ASKS, later.err
+    assert scene.done() == 1
+    assert f"new since check; run `massgen-bot check {scene.config}` to accept it" in later.err
+    assert scene.check("--no-connect").status == 0
+    assert scene.run("read_two").status == ASKS
+    checked = scene.check()
+    assert "New under read rules since the last check, and accepted now: world.read_two" in checked.out
+    assert scene.run("read_two").status == 0
+    assert scene.done() == 2
+    scene.grows({})
+    assert "gone now: world.read_two" in scene.check().out
+
+
+def test_what_a_check_saw_before_the_first_run_is_the_list(scene: Scene) -> None:
+    scene.write("read_two", WILD)
+    checked = scene.check()
+    assert checked.status == 0, checked.err
+    assert "since the last check" not in checked.out
+    scene.grows({"read_two": {}})
+    assert scene.run("read_two").status == ASKS
+    assert scene.done() == 0
+
+
+@pytest.mark.parametrize("sure", ["", ", sure: true"])
+def test_a_listed_tool_that_says_later_that_it_destroys_asks(scene: Scene, sure: str) -> None:
+    rules = WILD.replace("}", sure + "}")
+    assert scene.run("read_one", rules).status == 0
+    scene.grows({"read_one": {"destructiveHint": True}})
+    later = scene.run("read_one", rules)
+    assert later.status == ASKS, later.err
+    assert "says that it destroys since check" in later.err
+    assert scene.done() == 1
+    checked = scene.check()
+    assert (checked.status, scene.run("read_one", rules).status) == ((0, 0) if sure else (2, ASKS))
+
+
+def test_a_check_that_finds_mistakes_accepts_nothing_and_says_what_is_new(scene: Scene) -> None:
+    assert scene.run("read_one", '{match: "world.*", effect: read}').status == 0
+    scene.grows({"read_two": {}, "delete_all": {}})
+    checked = scene.check()
+    assert checked.status == 2
+    assert "new since check" in " ".join(checked.out.split())
+    assert scene.run("read_two", '{match: "world.*", effect: read}').status == ASKS
+
+
+def test_an_edited_file_begins_anew_for_the_rules_that_changed_and_no_others(scene: Scene) -> None:
+    assert scene.run("read_one").status == 0
+    scene.grows({"read_two": {}, "list_two": {}})
+    other = '{match: "world.list_*", effect: read}'
+    assert scene.run("read_two", f"{WILD}, {other}").status == ASKS
+    assert scene.run("list_two", f"{WILD}, {other}").status == 0
+    assert scene.run("read_two", '{match: "world.read_tw?", effect: read}').status == 0
+
+
+def test_a_rule_that_names_a_tool_in_full_needs_no_list(scene: Scene) -> None:
+    assert scene.run("read_one").status == 0
+    scene.grows({"read_two": {}})
+    assert scene.run("read_two", "{match: world.read_two, effect: read}, " + WILD).status == 0
