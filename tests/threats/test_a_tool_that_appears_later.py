@@ -54,6 +54,9 @@ class Scene:
     def check(self, *options: str) -> Ended:
         return self.program.run("check", str(self.config), *options)
 
+    def log(self) -> str:
+        return (self.program.state / "massgen-bot.log").read_text(encoding="utf-8")
+
     def done(self) -> int:
         journal = self.program.folder / "journal"
         return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
@@ -71,7 +74,7 @@ def test_a_tool_that_appears_after_the_first_run_asks_until_a_check_accepts_it(s
     later = scene.run("read_two")
     assert later.status == ASKS, later.err
     assert scene.done() == 1
-    assert f"new since check; run `massgen-bot check {scene.config}` to accept it" in later.err
+    assert f"new since check; run `massgen-bot check {scene.config}` to accept it" in scene.log()
     assert scene.check("--no-connect").status == 0
     assert scene.run("read_two").status == ASKS
     checked = scene.check()
@@ -99,7 +102,7 @@ def test_a_listed_tool_that_says_later_that_it_destroys_asks(scene: Scene, sure:
     scene.grows({"read_one": {"destructiveHint": True}})
     later = scene.run("read_one", rules)
     assert later.status == ASKS, later.err
-    assert "says that it destroys since check" in later.err
+    assert "says that it destroys since check" in scene.log()
     assert scene.done() == 1
     checked = scene.check()
     assert (checked.status, scene.run("read_one", rules).status) == ((0, 0) if sure else (2, ASKS))
