@@ -1,5 +1,6 @@
 """Streamable HTTP to an MCP server, so that a request which fails fails alone, and says what became of it."""
 
+import re
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncGenerator, Callable
@@ -8,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CONNECTION_CLOSED, JSONRPCError, jsonrpc_message_adapter
+from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, JSONRPCError, jsonrpc_message_adapter
 from typing_extensions import override
 
 from coordination.adapters.mcp_passage import GuardedWriteStream, Passage, WatchedReadStream, passage
@@ -22,6 +23,19 @@ CONNECT_SECONDS = 10.0
 
 _TURNED_AWAY = frozenset({307, 308, 401, 403, 404, 405, 406, 413, 415, 429})
 """Statuses by which a server, or a gateway before it, says that it did not do what was asked."""
+
+_OWN_MATTER = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
+"""Errors that are about the request, whatever status they come with; the session lives."""
+
+_NO_SUCH_SESSION = re.compile(
+    r"session\b.{0,60}\b(?:not found|unknown|invalid|expired|missing|required|terminated|closed|not exist)"
+    r"|\b(?:no|unknown|invalid|expired|missing|without)\b.{0,30}\bsession"
+    r"|\bnot (?:yet )?initiali[sz]ed",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How servers say with HTTP 400 that they know nothing of a session; the SDKs have no code for it."""
+
+_MOST_WORDS = 2_000
 
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -37,7 +51,7 @@ async def http_transport(
             headers=dict(spec.headers),
             # How long a call may take is the call's own matter: a server may be silent while it works.
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-            transport=_OneWay(carrier, tell_gone),
+            transport=_OneWay(carrier, tell_gone, has_tokens=spec.auth is not None),
         ) as client,
         streamable_http_client(spec.url, http_client=client, max_sse_event_size=MAX_ANSWER) as (read, write),
     ):
@@ -71,8 +85,12 @@ class _OneWay(httpx2.AsyncBaseTransport):
     A fault that the SDK does not expect here would end the session, with every other call in flight.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, tell_gone: Callable[[], None]) -> None:
+    def __init__(
+        self, inner: httpx2.AsyncBaseTransport, tell_gone: Callable[[], None], *, has_tokens: bool = False
+    ) -> None:
+        """With `has_tokens` the inner transport renews a credential that was refused, so that the session may live."""
         self._inner = inner
+        self._has_tokens = has_tokens
         self._tell_gone = tell_gone
 
     @override
@@ -104,6 +122,13 @@ class _OneWay(httpx2.AsyncBaseTransport):
         if body is None:
             current.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
             return stand_in("too large")
+        if _forgot_session(request, response.status_code, body):
+            current.status = response.status_code
+            # An error with the message's own id might be the tool's: it was refused, yet nobody sends it again.
+            current.is_session_lost = not _is_addressed(request, body)
+            current.refusal = "no longer knows our session"
+            self._tell_gone()
+            return stand_in("no such session")
         if response.status_code < 300 or (response.status_code < 500 and _is_error(body)):
             headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _FRAMING]
             return httpx2.Response(response.status_code, headers=headers, content=body)
@@ -115,7 +140,8 @@ class _OneWay(httpx2.AsyncBaseTransport):
             current.refusal = f"answered HTTP {status}"
         else:
             current.loss = f"answered HTTP {status}"
-        if status == 404 and "mcp-session-id" in request.headers:
+        if status == 401 and not self._has_tokens and "mcp-session-id" in request.headers:
+            # It may be the session that is refused; the handshake of a new one finds out.
             self._tell_gone()
         return stand_in(f"HTTP {status}")
 
@@ -135,11 +161,44 @@ async def _body(response: httpx2.Response) -> bytes | None:
 
 def _is_error(body: bytes) -> bool:
     """Whether a body is the server's own answer in the protocol's terms."""
+    return _error(body) is not None
+
+
+def _error(body: bytes) -> JSONRPCError | None:
     try:
         message = jsonrpc_message_adapter.validate_json(body, by_name=False)
     except ValueError:
+        return None
+    return message if isinstance(message, JSONRPCError) else None
+
+
+def _forgot_session(request: httpx2.Request, status: int, body: bytes) -> bool:
+    """Whether a server refused a message because it does not know the session, as it does after a restart.
+
+    The SDKs say so before they look at the message, so that it has certainly not run. They say it with a body in the
+    protocol's terms, which is no answer to the message.
+    """
+    if "mcp-session-id" not in request.headers or status not in (400, 401, 404):
         return False
-    return isinstance(message, JSONRPCError)
+    error = _error(body)
+    if error is not None and error.error.code in _OWN_MATTER:
+        return False
+    words = body[:_MOST_WORDS].decode(errors="replace") if error is None else error.error.message[:_MOST_WORDS]
+    if _NO_SUCH_SESSION.search(words):
+        return True
+    return status == 404 and not _is_addressed(request, body)
+
+
+def _is_addressed(request: httpx2.Request, body: bytes) -> bool:
+    """Whether a body is an error with the id of the message, and not one about the connection."""
+    error = _error(body)
+    if error is None or error.id is None:
+        return False
+    try:
+        message = jsonrpc_message_adapter.validate_json(request.content, by_name=False)
+    except ValueError:
+        return True
+    return getattr(message, "id", None) == error.id
 
 
 def stand_in(text: str) -> httpx2.Response:

@@ -12,7 +12,7 @@ from coordination.adapters.mcp_connection import Connection, Patience
 from coordination.adapters.mcp_definitions import Listing
 from coordination.adapters.mcp_fingerprints import Fingerprints
 from coordination.adapters.mcp_quiet import hush
-from coordination.adapters.mcp_session import Session
+from coordination.adapters.mcp_session import Session, SessionLostError
 from coordination.domain.caller import Caller
 from coordination.domain.canonical import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
@@ -156,8 +156,15 @@ class _Executor:
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
         """Send exactly this call, once, by a session that has just shown the approved settings and definition.
 
-        Whatever was compared before may have been another process: a server can end and start at any moment.
+        Whatever was compared before may have been another process: a server can end and start at any moment. A server
+        that refused the call unread, because it lost the session, is compared and asked once more.
         """
+        try:
+            return await self._call(call, key)
+        except SessionLostError:
+            return await self._call(call, key)
+
+    async def _call(self, call: PlannedCall, key: str) -> ToolOutput:
         try:
             session, listing = await _listed(self._hub.connection(self._spec(call.server)), fresh=True)
         except ToolServerError as error:

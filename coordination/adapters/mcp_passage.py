@@ -27,6 +27,7 @@ class Passage:
         refusal: why it certainly did not run, in words that go on from the server's name.
         loss: why nobody can know whether it ran, likewise.
         status: the HTTP status, if the server answered with an error.
+        is_session_lost: it was refused because the server does not know the session any more; a new one may take it.
         obstacle: what the operator must do before any request can be sent, in words that go on from the server's name.
     """
 
@@ -36,6 +37,7 @@ class Passage:
     refusal: str | None = None
     loss: str | None = None
     status: int | None = None
+    is_session_lost: bool = False
     obstacle: str | None = None
 
 

@@ -43,6 +43,10 @@ _NO_ANSWER = {
 """Codes that the SDK makes up where no proper answer came; a server that sends one is taken to have given none."""
 
 
+class SessionLostError(CallNotSentError):
+    """The server refused a call unread, because it no longer knows the session; a new session may send it once."""
+
+
 class Session:
     """A connected server. `is_over` once it is gone; then every request fails, and a new session is needed."""
 
@@ -180,6 +184,8 @@ class Session:
     def _failure(self, found: Passage, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
         if not found.was_sent:
             return CallNotSentError(self._sentence("was gone before the call could be sent"))
+        if found.is_session_lost:
+            return SessionLostError(self._sentence(found.refusal or _TOO_LATE))
         if found.refusal is not None:
             return CallNotSentError(self._sentence(found.refusal))
         return CallOutcomeUnknownError(self._sentence(found.loss or reason))

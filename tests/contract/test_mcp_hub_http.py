@@ -206,7 +206,7 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
     async with listening("mcp_http_raw", counted, "expires") as (port, _):
         session = await hub.connection(http(port)).session()
         await session.call("write", canonical({"n": 1}), key="key-1")
-        with pytest.raises(CallNotSentError, match="answered HTTP 404"):
+        with pytest.raises(CallNotSentError, match="no longer knows our session"):
             await session.call("write", canonical({"n": 2}), key="key-2")
         await approving(hub, [http(port)]).call(planned(n=3), "key-3")
         await hub.aclose()
