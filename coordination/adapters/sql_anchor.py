@@ -12,7 +12,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_audit import Finding, reading
+from coordination.adapters.sql_audit import Finding, has_decisions, reading
 from coordination.adapters.sql_codec import FIRST_PREV, time_text
 from coordination.adapters.sql_desk_schema import deeds
 from coordination.adapters.sql_schema import events
@@ -102,6 +102,8 @@ def _heads(connection: sa.Connection) -> Sequence[tuple[str, int, str]]:
 def _decisions(connection: sa.Connection) -> Iterator[tuple[int, str]]:
     """Every decision, each with a hash over it and all before it."""
     prev = FIRST_PREV
+    if not has_decisions(connection):
+        return
     for row in connection.execute(sa.select(deeds).order_by(deeds.c.number)).mappings():
         text = json.dumps(["massgen-bot/decision", prev, *(row[name] for name in _DEED)], ensure_ascii=False)
         prev = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -178,7 +178,7 @@ VENDORS: Mapping[str, Vendor] = {
     "claude_code": claude_code,
 }
 
-_EXTRAS: Mapping[str, Extra] = {"gemini": "gemini", "claude_code": "claude-code"}
+_EXTRAS: Mapping[str, Extra] = {"claude_code": "claude-code"}
 
 MIXES: Sequence[tuple[str, str]] = (
     ("openai", "claude"),
