@@ -123,9 +123,18 @@ async def begun(log: RunLog, run: str, *, at: datetime = START, tenant: str = "h
 
 
 async def planned(log: RunLog, run: str, *, at: datetime = START, tenant: str = "here") -> RunState:
-    """A run whose plan waits."""
-    state = evolve(await begun(log, run, at=at, tenant=tenant), event := proposed(POST, run=run), at)
-    await log.append(run, 2, [event], at, state)
+    """A run whose plan waits: what the winner recorded and answered, as the rules of now ask."""
+    proposal = proposed(POST, run=run)
+    text = proposal.plan.text
+    events: list[e.RunEvent] = [
+        e.ActionRecorded(agent=2, call=POST),
+        e.AnswerAccepted(agent=2, number=1, epoch=1, text=text, calls=(POST,)),
+        proposal,
+    ]
+    state = await begun(log, run, at=at, tenant=tenant)
+    for event in events:
+        state = evolve(state, event, at)
+    await log.append(run, 2, events, at, state)
     return state
 
 
