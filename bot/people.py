@@ -25,6 +25,23 @@ def console_account(number: int) -> Person:
     return Person(tenant=CONSOLE, id=f"uid:{number}", name=name, roles=_groups(name, group), is_admin=True)
 
 
+def account_named(user: str) -> str:
+    """The id of the account of that name on this machine; what is no name of one stays as it is."""
+    try:
+        return f"uid:{pwd.getpwnam(user).pw_uid}"
+    except (KeyError, ValueError):
+        return user
+
+
+def account_name(user: str) -> str:
+    """An account's name for people to read; what is no account of this machine stays as it is."""
+    kind, _, number = user.partition(":")
+    try:
+        return pwd.getpwuid(int(number)).pw_name if kind == "uid" else user
+    except (KeyError, ValueError, OverflowError):
+        return user
+
+
 def _groups(name: str, group: int) -> tuple[str, ...]:
     try:
         numbers = os.getgrouplist(name, group)

@@ -6,7 +6,7 @@ A surface turns vendor events into verbs of `Desk`, and cards into vendor messag
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from bot.cards import Card, Verb
 from coordination.domain.person import Person
@@ -110,6 +110,26 @@ class Surface(Protocol):
 
     async def whisper(self, person: Person, place: Place, card: Card) -> None:
         """Tell one person, in private where the product can, otherwise not at all."""
+        ...
+
+
+Kind: TypeAlias = Literal["role", "user"]
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """What a chat tells of names. Surfaces have it."""
+
+    def is_id(self, kind: Kind, text: str) -> bool:
+        """Whether a text is an id already."""
+        ...
+
+    async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
+        """The ids of all roles, or of all members, that have this name.
+
+        Raises:
+            MessageGone, PlaceForbidden, SlowDown: the chat does not tell.
+        """
         ...
 
 

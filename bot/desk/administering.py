@@ -9,6 +9,7 @@ from bot.cards import Card, Line, Moment, Span, Who
 from bot.desk.approvers import APPROVERS_KEY, Approvers, approvers_typed
 from bot.desk.configs import CONFIG_KEY, EVERY, MEMBERS_KEY, Chosen, ConfigShelf, told_without_folder, without_folder
 from bot.desk.limits import LIMITS_KEY, limits_in, limits_typed
+from bot.desk.names import Names
 from bot.desk.refusing import refused
 from bot.desk.rules import rule_here
 from bot.desk.sayings import listing, noted
@@ -67,6 +68,7 @@ class Administering:
 
     store: DeskStore
     shelf: ConfigShelf
+    names: Names
     limits: Limits
     check: CheckConfig
     visibility: Visibility
@@ -125,7 +127,7 @@ class Administering:
         return self.words.line("config.set_by", who=_who(setting), at=Moment(setting.at))
 
     async def _use(self, order: _Order) -> Card:
-        self.shelf.path(order.name, order.by.tenant)
+        await self._pin(order, self.shelf.path(order.name, order.by.tenant))
         await self.store.set(self._setting(order, CONFIG_KEY, order.name))
         key = "config.used_server" if not order.scope else "config.used_channel"
         return noted(self.words, self.words.line(key, name=Span(order.name, "bold")))
@@ -157,6 +159,7 @@ class Administering:
 
     async def _check(self, order: _Order) -> Card:
         path = self.shelf.path(order.name, order.by.tenant)
+        await self._pin(order, path)
         with told_without_folder(path):
             findings = await self.check(path, order.by.tenant)
         found = (without_folder(each, path) for each in (*findings.problems, *findings.warnings))
@@ -178,10 +181,31 @@ class Administering:
             if not await self.store.reset(self._setting(order, APPROVERS_KEY, "")):
                 raise refused("nothing_set")
             return noted(self.words, self.words.line("approvers.was_reset"))
-        approvers = approvers_typed(order.value)
+        approvers = await self._by_id(order, approvers_typed(order.value))
         await self.store.set(self._setting(order, APPROVERS_KEY, approvers.as_text()))
         key = "approvers.set_channel" if order.scope else "approvers.set_server"
         return noted(self.words, self.words.line(key), self._described(approvers))
+
+    async def _by_id(self, order: _Order, typed: Approvers) -> Approvers:
+        """What was typed, with an id for each name.
+
+        Raises:
+            RefusedError: a name is nobody's, or more than one's.
+        """
+        policy = Policy(roles=typed.roles, users=typed.users)
+        rule = await self.names.pinned(policy, order.place, {}, is_strict=True)
+        return replace(typed, roles=rule.roles, users=rule.users)
+
+    async def _pin(self, order: _Order, path: Path) -> None:
+        """Look the names of a configuration up anew.
+
+        Raises:
+            RefusedError: one of them is more than one's, or all of them are nobody's.
+        """
+        policy = await rule_here(Chosen(name=order.name, path=path, source="asked"), "", {})
+        if policy is not None:
+            set_here = await self.store.settings(order.by.tenant, order.place.settings_channel)
+            await self.names.pinned(policy, order.place, set_here, afresh=True)
 
     async def _who_approves(self, chosen: Chosen, order: _Order, set_here: Mapping[tuple[str, str], Setting]) -> Line:
         policy = await rule_here(chosen, order.place.settings_channel, set_here)

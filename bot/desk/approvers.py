@@ -36,23 +36,26 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Approvers:
-    """What was set. Without roles and users those of the configuration stay."""
+    """What was set. Without roles and users those of the configuration stay.
+
+    With `is_pinned` the roles and users are those of the configuration itself, by their ids: nobody set them here.
+    """
 
     roles: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     required: int | None = None
     allow_requester: bool | None = None
+    is_pinned: bool = False
 
     def as_text(self) -> str:
         """As it is stored."""
-        return json.dumps(
-            {
-                "roles": self.roles,
-                "users": self.users,
-                "required": self.required,
-                "allow_requester": self.allow_requester,
-            }
-        )
+        stored: dict[str, object] = {
+            "roles": self.roles,
+            "users": self.users,
+            "required": self.required,
+            "allow_requester": self.allow_requester,
+        }
+        return json.dumps({**stored, "is_pinned": True} if self.is_pinned else stored)
 
 
 def approvers_from(text: str) -> Approvers:
@@ -64,6 +67,7 @@ def approvers_from(text: str) -> Approvers:
         users=_texts(stored["users"]),
         required=required if isinstance(required, int) else None,
         allow_requester=allows if isinstance(allows, bool) else None,
+        is_pinned=stored.get("is_pinned") is True,
     )
 
 
@@ -119,7 +123,9 @@ def narrowed(policy: Policy, approvers: Approvers) -> Policy:
         users=approvers.users if names_somebody else policy.users,
         required=max(policy.required, approvers.required or 1),
         allow_requester=policy.allow_requester and approvers.allow_requester is not False,
-        binds_automatic=policy.binds_automatic or names_somebody or approvers.required is not None,
+        binds_automatic=policy.binds_automatic
+        or (names_somebody and not approvers.is_pinned)
+        or approvers.required is not None,
     )
 
 
@@ -132,6 +138,15 @@ def satisfiable(policy: Policy) -> Policy:
     if policy.users and not policy.roles and policy.required > len(set(policy.users)):
         raise refused("few_approvers", required=policy.required, count=len(set(policy.users)))
     return policy
+
+
+def by_id(approvers: Approvers | None, rule: Policy, by_name: Policy) -> Approvers | None:
+    """What was set, with the ids that a rule has in the place of names; the same where it has no names."""
+    if (rule.roles, rule.users) == (by_name.roles, by_name.users):
+        return approvers
+    given = approvers or Approvers()
+    is_pinned = not (given.roles or given.users)
+    return replace(given, roles=rule.roles, users=rule.users, is_pinned=is_pinned)
 
 
 def approvers_here(channel: str, set_here: Mapping[tuple[str, str], Setting]) -> Approvers | None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.cards import Card, Who
-from bot.desk.approvers import approvers_here, with_approvers
+from bot.desk.approvers import Approvers, approvers_here, by_id, with_approvers
 from bot.desk.configs import Chosen, ConfigShelf, told_without_folder
 from bot.desk.limits import LIMITS_KEY, limits_in
+from bot.desk.names import Names
 from bot.desk.refusing import refused
 from bot.desk.rules import rule_here
 from bot.desk.sayings import noted
@@ -43,6 +44,7 @@ class Asking:
     log: RunLog
     coordinator: Coordinator
     shelf: ConfigShelf
+    names: Names
     limits: Limits
     clock: Clock
     new_id: NewId
@@ -116,7 +118,8 @@ class Asking:
         chosen = self._chosen(by, place, config, set_here, is_asked=is_asked)
         with told_without_folder(chosen.path):
             written = await asyncio.to_thread(read_text, chosen.path)
-        text = with_approvers(written, approvers_here(place.settings_channel, set_here))
+        approvers = await self._pinned(chosen, place, set_here)
+        text = with_approvers(written, approvers)
         ask = Ask(
             prompt=prompt,
             requester=by,
@@ -131,6 +134,16 @@ class Asking:
         limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
         said = await self._admit(ask, chosen.path, place, once=once, limits=limits)
         return replace(said, private=await self._warning(ask, chosen, place.settings_channel, set_here))
+
+    async def _pinned(
+        self, chosen: Chosen, place: Place, set_here: Mapping[tuple[str, str], Setting]
+    ) -> Approvers | None:
+        """What was set, with an id for each name of the rule, so that nobody gets to approve by taking a name."""
+        approvers = approvers_here(place.settings_channel, set_here)
+        policy = await rule_here(chosen, place.settings_channel, set_here)
+        if policy is None:
+            return approvers
+        return by_id(approvers, await self.names.pinned(policy, place, set_here), policy)
 
     async def _warning(
         self, ask: Ask, chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 
-from bot.desk.approvers import approvers_here, narrowed
+from bot.desk.approvers import approvers_here, by_id, narrowed, with_approvers
 from bot.desk.configs import Chosen
+from bot.desk.names import pins_in, with_pins
 from coordination.domain.approval import Policy
 from coordination.errors import ConfigError
 from coordination.ports.desk import Setting
@@ -25,3 +26,15 @@ def _policy_of(chosen: Chosen) -> Policy:
     """What the file says. Its variables stay as they are written: no secret is read for this."""
     settings = parse(read_text(chosen.path), origin=str(chosen.path), environ=None)
     return settings.profile(allow_requester_default=False).policy
+
+
+def text_here(text: str, origin: str, channel: str, set_here: Mapping[tuple[str, str], Setting]) -> str:
+    """A configuration's text with what was set here, and with the ids that its names are pinned to; nothing is looked up.
+
+    Raises:
+        ConfigError: the text can't be used.
+    """
+    approvers = approvers_here(channel, set_here)
+    policy = parse(text, origin=origin, environ=None).profile(allow_requester_default=False).policy
+    rule = policy if approvers is None else narrowed(policy, approvers)
+    return with_approvers(text, by_id(approvers, with_pins(rule, pins_in(set_here)), rule))

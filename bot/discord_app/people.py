@@ -25,10 +25,9 @@ def member_of(member: discord.Member, guild: int) -> Person:
 
 
 def _person(user: discord.User | discord.Member, guild: int, rights: discord.Permissions) -> Person:
-    """The name is the account's own, which is unique; a nickname could be anybody's.
+    """The name is the account's own, which is unique; a nickname could be anybody's. Roles are told by their ids alone.
 
-    Accounts and roles may be named by a number, and a rule of approval that means another one by that number must not
-    fit them. Who has not passed the membership screening, was invited to a voice channel alone, or is timed out, is no
+    Who has not passed the membership screening, was invited to a voice channel alone, or is timed out, is no
     full member; who has left is none at all.
     """
     roles = user.roles if isinstance(user, discord.Member) else []
@@ -36,7 +35,7 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
         tenant=tenant_of(guild),
         id=str(user.id),
         name=f"@{user.name}" if user.name.isdecimal() else user.name,
-        roles=(*(str(role.id) for role in roles), *(role.name for role in roles if not role.name.isdecimal())),
+        roles=tuple(str(role.id) for role in roles),
         is_admin=rights.manage_guild or rights.administrator,
         home_team="" if isinstance(user, discord.Member) else UNKNOWN_TEAM,
         is_guest=isinstance(user, discord.Member) and (user.pending or user.flags.guest or user.is_timed_out()),

@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import io
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal, TypeVar
 
 import discord
+from discord.http import Route
 
 from bot.cards import Attachment, Card
 from bot.discord_app import limits
@@ -23,7 +24,7 @@ from bot.discord_app.faults import (
 from bot.discord_app.markdown import head_of
 from bot.discord_app.permissions import missing_in
 from bot.discord_app.render import Rendered, render
-from bot.surface import ButtonIds, MessageGone, Place, Posted, SlowDown
+from bot.surface import ButtonIds, Kind, MessageGone, Place, Posted, SlowDown
 from bot.words import ENGLISH, Words
 from coordination.domain.person import Person
 
@@ -31,6 +32,7 @@ _Result = TypeVar("_Result")
 
 SURFACE: Final = "discord"
 _TRIES = 4
+_MOST_FOUND = 1000
 _ARCHIVE_MINUTES: Final = 1440
 _NOBODY = discord.AllowedMentions.none()
 
@@ -95,6 +97,23 @@ class DiscordSurface:
 
         await self._try(posted.place, start)
         return replace(posted.place, thread=posted.message)
+
+    def is_id(self, kind: Kind, text: str) -> bool:
+        """Roles and accounts have numbers; who is called by a number can only be meant by their own."""
+        del kind
+        return text.isascii() and text.isdecimal()
+
+    async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
+        """The roles, or the members, of that name. A nickname is none: it could be anybody's."""
+        guild, place = int(guild_of(tenant) or 0), Place(surface=SURFACE, tenant=tenant, channel="")
+        if kind == "role":
+            roles = await self._try(place, lambda: self._client.http.get_roles(guild))
+            return [str(role["id"]) for role in roles if role["name"] == name]
+        route = Route("GET", "/guilds/{guild_id}/members/search", guild_id=guild)
+        wanted = name.removeprefix("@")
+        given = {"query": wanted, "limit": _MOST_FOUND}
+        members = await self._try(place, lambda: self._client.http.request(route, params=given))
+        return [str(each["user"]["id"]) for each in members if each["user"]["username"] == wanted]
 
     async def whisper(self, person: Person, place: Place, card: Card) -> None:
         """A direct message; people who take none are not told."""

@@ -1,6 +1,7 @@
 """People and roles, as cards name them."""
 
 from bot.cards import Line, Who
+from bot.people import account_name
 from bot.presenter.visible import one_line
 from bot.words import Words, joined
 from coordination.domain.approval import Policy
@@ -22,7 +23,7 @@ def people(persons: tuple[Person, ...]) -> Line:
 def approvers(policy: Policy, words: Words) -> Line:
     """Whom a plan needs: how many, of whom, and whether the one who asked is among them."""
     named = [(Who(role, one_line(role, _NAME), "role"),) for role in policy.roles]
-    named += [(Who(user, one_line(user, _NAME)),) for user in policy.users]
+    named += [(Who(user, one_line(account_name(user), _NAME)),) for user in policy.users]
     if named:
         needed = words.line("needs.named", number=policy.required, names=joined(named, ", "))
     else:

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from bot.cards import Line, Span, Who
+from bot.people import account_name
 from bot.presenter.people import who
 from bot.presenter.visible import one_line, visible_lines
 from bot.words import ENGLISH, Words, joined
@@ -67,5 +68,5 @@ def _is_lost(refusal: str, state: RunState | None, policy: Policy | None) -> boo
 
 def _named(policy: Policy, words: Words) -> Line:
     pieces = [(Who(role, one_line(role, _NAME), "role"),) for role in policy.roles]
-    pieces += [(Who(user, one_line(user, _NAME)),) for user in policy.users]
+    pieces += [(Who(user, one_line(account_name(user), _NAME)),) for user in policy.users]
     return joined(pieces, ", ") if pieces else words.line("refusal.anyone")

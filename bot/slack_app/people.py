@@ -110,7 +110,7 @@ class People:
         return account
 
     async def _groups_in(self, workspace: Workspace) -> dict[str, tuple[str, ...]]:
-        """The ids and handles of each person's groups; nothing if Slack doesn't tell."""
+        """The ids of each person's groups; nothing if Slack doesn't tell."""
         known = self._groups.get(workspace.tenant)
         if known is not None and self.now() - known[0] < FRESH_SECONDS:
             return known[1]
@@ -174,7 +174,7 @@ def _home_of(user: Mapping[str, object], workspace: Workspace) -> str:
 def _members_in(groups: object) -> dict[str, tuple[str, ...]]:
     members: dict[str, tuple[str, ...]] = {}
     for group in groups if isinstance(groups, list) else []:
-        roles = tuple(str(group[name]) for name in ("id", "handle") if group.get(name))
+        roles = (str(group["id"]),) if group.get("id") else ()
         for user in group.get("users") or ():
             members[str(user)] = (*members.get(str(user), ()), *roles)
     return members

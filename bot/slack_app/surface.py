@@ -8,7 +8,9 @@ message is one whose buttons nobody knows.
 import asyncio
 import hashlib
 import logging
+import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -26,6 +28,7 @@ from bot.slack_app.workspaces import Clients, Workspace, Workspaces, in_tenant
 from bot.surface import (
     ButtonIds,
     CardTooLarge,
+    Kind,
     MessageGone,
     Place,
     PlaceForbidden,
@@ -38,6 +41,10 @@ from coordination.domain.person import Person
 _log = logging.getLogger(__name__)
 
 _REMEMBERED = 2_000
+_PAGE = 200
+_MOST_PAGES = 50
+_GROUP_ID = re.compile(r"S(?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
+_USER_ID = re.compile(r"[UW](?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
 _UPLOAD_TRIES = 3
 _LONGEST_PAUSE = 10.0
 
@@ -131,6 +138,21 @@ class SlackSurface:
         if message.needs_files:
             await self._attach(posted, card)
         return posted
+
+    def is_id(self, kind: Kind, text: str) -> bool:
+        """Ids are long and have digits; a group that is called SRE is none."""
+        form = _GROUP_ID if kind == "role" else _USER_ID
+        return form.fullmatch(text) is not None
+
+    async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
+        """The groups of that handle, or the members who are called so in any way: a display name may be several people's."""
+        workspace = await self._workspace(Place(surface="slack", tenant=tenant, channel=""))
+        client, wanted = self._clients.steady(workspace.token), name.removeprefix("@")
+        with translated(self._words):
+            if kind == "role":
+                groups = (await client.usergroups_list()).get("usergroups") or []
+                return [str(each["id"]) for each in groups if wanted in (each.get("handle"), each["id"])]
+            return await _called(client, wanted)
 
     async def whisper(self, person: Person, place: Place, card: Card) -> None:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.
@@ -226,6 +248,27 @@ class SlackSurface:
         self._attached[key] = files
         while len(self._attached) > _REMEMBERED:
             self._attached.popitem(last=False)
+
+
+async def _called(client: AsyncWebClient, name: str) -> list[str]:
+    """The open accounts whose name, display name, full name or id this is.
+
+    Raises:
+        SlowDown: there are more people than are looked through.
+    """
+    found: list[str] = []
+    cursor = ""
+    for _ in range(_MOST_PAGES):
+        page = await client.users_list(limit=_PAGE, cursor=cursor or None)
+        for user in page.get("members") or []:
+            profile = user.get("profile") or {}
+            names = (user["id"], user.get("name"), profile.get("display_name"), profile.get("real_name"))
+            if name in names and not user.get("deleted"):
+                found.append(str(user["id"]))
+        cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+        if not cursor:
+            return found
+    raise SlowDown(0)
 
 
 async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered, once: str = "") -> str:

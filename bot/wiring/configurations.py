@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.desk.approvers import approvers_in, narrowed, satisfiable
-from bot.people import CONSOLE
+from bot.people import CONSOLE, account_named
 from bot.places import TENANT_VARIABLE
 from bot.wiring.models import Models
 from coordination.adapters.lanes import Throttle
@@ -55,4 +55,7 @@ class Configurations:
         approvers = approvers_in(text)
         if approvers is not None:
             profile = replace(profile, policy=satisfiable(narrowed(profile.policy, approvers)))
+        if tenant == CONSOLE:
+            users = tuple(account_named(each) for each in profile.policy.users)
+            profile = replace(profile, policy=replace(profile.policy, users=users))
         return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from bot.desk.approvers import approvers_here, with_approvers, without_approvers
+from bot.desk.approvers import without_approvers
 from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
+from bot.desk.rules import text_here
 from bot.desk.settings import allowed_configs
 from bot.people import CONSOLE, console_account
 from coordination.adapters.sql_desk import SqlDesk
@@ -59,16 +60,15 @@ class RulesHere:
         if card is None:
             return stored, origin
         set_here = await store.settings(card.tenant, card.channel)
-        approvers = approvers_here(card.channel, set_here)
         if not self._shelf.folder.is_dir():
-            return with_approvers(without_approvers(stored), approvers), origin
+            return text_here(without_approvers(stored), origin, card.channel, set_here), origin
         named = request.config if request.config_is_named else ""
         try:
             chosen = self._shelf.chosen(card.tenant, card.channel, set_here, named)
         except RefusedError as error:
             raise ConfigError([str(error)]) from None
         written = await asyncio.to_thread(read_text, chosen.path)
-        return with_approvers(written, approvers), str(chosen.path)
+        return text_here(written, str(chosen.path), card.channel, set_here), str(chosen.path)
 
     async def _opened(self) -> DeskStore:
         async with self._opening:

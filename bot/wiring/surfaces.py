@@ -14,6 +14,7 @@ from bot.desk.front import FrontDesk
 from bot.desk.helping import Helping
 from bot.desk.limits import operator_limits
 from bot.desk.looking import Looking
+from bot.desk.names import Names
 from bot.desk.pressing import Pressing
 from bot.desk.settings import allowed_configs, named_admins, tells_stories
 from bot.desk.visibility import Visibility
@@ -21,7 +22,7 @@ from bot.keeper.keeper import Keeper
 from bot.keeper.pace import DISCORD_PACE, SLACK_PACE
 from bot.keeper.tools import Tools
 from bot.places import TENANT_VARIABLE, configs_folder
-from bot.surface import Desk, Surface
+from bot.surface import Desk, Directory, Surface
 from bot.wiring.application import Application, Overrides, database_url
 from bot.wiring.checking import checked_config
 from bot.wiring.running import open_application
@@ -64,6 +65,7 @@ async def open_desk(
             environ=environ,
             application=application,
             store=store,
+            directories={each.name: each for each in surfaces if isinstance(each, Directory)},
             spending=await stack.enter_async_context(SqlUsage.open(url)),
             new_id=overrides.new_id,
             words=words,
@@ -88,6 +90,7 @@ class _Joiner:
     environ: Mapping[str, str]
     application: Application
     store: DeskStore
+    directories: Mapping[str, Directory]
     spending: Spending
     new_id: NewId
     words: Words
@@ -130,6 +133,10 @@ class _Joiner:
     def _visibility(self) -> Visibility:
         return Visibility(log=self.application.log, store=self.store)
 
+    @property
+    def _names(self) -> Names:
+        return Names(store=self.store, clock=self.application.clock, directories=self.directories)
+
     def _asking(self, shelf: ConfigShelf) -> Asking:
         app = self.application
         return Asking(
@@ -137,6 +144,7 @@ class _Joiner:
             log=app.log,
             coordinator=app.coordinator,
             shelf=shelf,
+            names=self._names,
             limits=operator_limits(self.environ),
             clock=app.clock,
             new_id=self.new_id,
@@ -160,6 +168,7 @@ class _Joiner:
         return Administering(
             store=self.store,
             shelf=shelf,
+            names=self._names,
             limits=operator_limits(self.environ),
             check=_Checker(self.environ),
             visibility=self._visibility,

@@ -81,6 +81,15 @@ REFUSALS = {
     "refuse.no_default": (
         "No configuration is set here. An administrator chooses one with /massgen-admin config use NAME."
     ),
+    "refuse.names_nobody": (
+        "The rule of approval names {names}, and nobody here is called so. An administrator can set `approver"
+        "s` with mentions."
+    ),
+    "refuse.name_not_unique": (
+        "{number} roles or people here are called {name}. An administrator must say which one, with `approvers"
+        "` and a mention, or the operator by its id."
+    ),
+    "refuse.name_unknown": ("The chat does not tell who {name} is just now. Try again, or name them by id."),
     "refuse.bad_approvers": (
         "“{text}” can't be understood here. Name roles and people as you mention them, and, if you want, required=2 "
         "(1 to 20) and requester=no; or say reset."

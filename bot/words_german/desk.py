@@ -86,6 +86,15 @@ REFUSALS = {
     "refuse.no_default": (
         "Hier ist keine Konfiguration festgelegt. Wer hier verwaltet, wählt eine mit /massgen-admin config use NAME."
     ),
+    "refuse.names_nobody": (
+        "Die Freigaberegel nennt {names}, und so heißt hier niemand. Ein Admin kann mit `approvers` jemanden "
+        "per Erwähnung festlegen."
+    ),
+    "refuse.name_not_unique": (
+        "{name} heißen hier {number} Rollen oder Leute. Ein Admin muss mit `approvers` und einer Erwähnung sag"
+        "en, wer gemeint ist, oder der Betreiber mit der Id."
+    ),
+    "refuse.name_unknown": ("Der Chat sagt gerade nicht, wer {name} ist. Versuch es noch einmal, oder nenn die Id."),
     "refuse.bad_approvers": (
         "„{text}“ ist hier nicht zu verstehen. Nenn Rollen und Leute so, wie du sie erwähnst, und wenn du willst, "
         "required=2 (1 bis 20) und requester=no; oder sag reset."

@@ -80,8 +80,8 @@ class Policy:
     With neither `roles` nor `users`, any full member of the tenant may decide.
 
     Attributes:
-        roles: role ids or names, any of which makes an approver.
-        users: account ids or names that are approvers by themselves.
+        roles: ids of roles, any of which makes an approver.
+        users: ids of accounts that are approvers by themselves. Names are nobody's for good, and match nothing.
         required: how many different people must approve.
         allow_requester: whether the one who asked may be among them, whatever else they said of the plan.
         allow_author: whether others who shaped the plan may be.
@@ -105,7 +105,7 @@ class Policy:
             return False
         if not self.roles and not self.users:
             return True
-        return person.id in self.users or person.name in self.users or _share(self.roles, person.roles)
+        return person.id in self.users or _share(self.roles, person.roles)
 
     def excludes(self, person: Person) -> bool:
         """Whether the person decides nothing, whoever is named: a stranger, or an account that is closed."""
@@ -172,7 +172,7 @@ def judge(
         return None
     if policy.excludes(by):
         return Refusal.EXTERNAL
-    if not policy.names(by):
+    if not policy.names(by) and not _was_named(policy, by, version):
         return Refusal.NOT_AN_APPROVER
     if act in (Act.APPROVE, Act.RESOLVE):
         return judge_own(policy, by, authors, version) or _judge_again(act, by, approvals)
@@ -209,6 +209,11 @@ def judge_own(policy: Policy, by: Person, authors: Authors, version: int = RULES
     if is_asker:
         return None if policy.allow_requester else Refusal.OWN_REQUEST
     return Refusal.OWN_WORDS if version > 1 and authors.shaped(by) and not policy.allow_author else None
+
+
+def _was_named(policy: Policy, by: Person, version: int) -> bool:
+    """Whether the rule called this person by name, when names counted: logs of that time are replayed as they were."""
+    return version == 1 and by.name in policy.users
 
 
 def _judge_again(act: Act, by: Person, approvals: Sequence[Person]) -> Refusal | None:

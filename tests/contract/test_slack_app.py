@@ -43,7 +43,7 @@ async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> N
         "slack:-:T1",
         "UALICE",
         "Alice (UALICE)",
-        ("S1", "ops"),
+        ("S1",),
         False,
     )
     assert place == stage.place()

@@ -106,7 +106,9 @@ async def test_limits_are_told_before_anything_begins(stage: Stage) -> None:
         assert "2 runs at once" in await stage.admin("limits")
         assert "1 run at once" in await stage.admin("limits", value="at_once=1")
         first = await stage.asks("x", "slow")
-        assert "1 run is under way here" in await _answer(stage, "y")
+        assert "You have 1 run under way, which is the limit for one person" in await _answer(stage, "y")
+        others = await told(stage.server, await stage.bob.types("massgen", prompt="y", config="slow"))
+        assert "1 run is under way here" in others
         await stage.rita.clicks(first, "Cancel")
         await stage.ends(first, "Cancelled")
         assert "2 runs at once" in await stage.admin("limits", value="reset")

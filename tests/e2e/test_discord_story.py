@@ -266,6 +266,7 @@ async def test_fifty_clicks_at_once_are_one_decision(stage: Stage) -> None:
 async def test_whoever_may_not_decide_is_told_why_in_private_changes_nothing_and_is_audited(stage: Stage) -> None:
     server = stage.server
     elsewhere = server.add_guild("elsewhere")
+    [ops] = [number for number, name in server.guild.roles.items() if name == "ops"]
     async with stage.bot():
         card = await stage.planned()
         await server.until(lambda: "waits for a decision" in stage.story(card))
@@ -276,7 +277,7 @@ async def test_whoever_may_not_decide_is_told_why_in_private_changes_nothing_and
         forged = f"mg:b:{'A' * 22}"
         attempts = {
             "somebody else must decide": await stage.rita.clicks(card, "Approve"),
-            "Only ops can decide": await stage.mallory.clicks(card, "Approve"),
+            f"Only <@&{ops}> can decide on this plan": await stage.mallory.clicks(card, "Approve"),
             "no such button": await stage.alice.clicks(card, "", custom_id=forged),
             "out of date": await stage.alice.clicks(other, "", custom_id=approve),
             "no such button ": await twin.clicks(copy, "", custom_id=approve),

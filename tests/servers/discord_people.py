@@ -33,6 +33,7 @@ class Someone:
     is_pending: bool = False
     timed_out_until: str | None = None
     flags: int = 0
+    role_ids: tuple[str, ...] = ()
     used: list[Interaction] = field(default_factory=list[Interaction])
 
     def __post_init__(self) -> None:
@@ -140,7 +141,8 @@ class Someone:
         }
 
     def _member(self) -> Payload:
-        ids = [number for number, name in self.guild.roles.items() if name in self.roles]
+        by_name = [number for number, name in self.guild.roles.items() if name in self.roles]
+        ids = list(self.role_ids) or by_name
         return {
             "user": self._user(), "roles": ids, "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False,
             "flags": self.flags, "pending": self.is_pending, "communication_disabled_until": self.timed_out_until,

@@ -220,6 +220,7 @@ class DiscordServer(World):
             route("GET", "/gateway/bot", self._gateway_bot),
             route("GET", "/guilds/{guild}/channels", self._channels),
             route("GET", "/guilds/{guild}", self._guild),
+            route("GET", "/guilds/{guild}/roles", self._roles),
             route("GET", "/guilds/{guild}/members/search", self._search_members),
             route("GET", "/guilds/{guild}/members/{user}", self._member),
             route("GET", "/channels/{channel}", self._channel),
@@ -265,6 +266,9 @@ class DiscordServer(World):
 
     async def _guild(self, request: web.Request) -> web.Response:
         return _json(self.guild_json(self._guild_in(request)))
+
+    async def _roles(self, request: web.Request) -> web.Response:
+        return _json(self.guild_json(self._guild_in(request))["roles"])
 
     async def _member(self, request: web.Request) -> web.Response:
         guild, user = self._guild_in(request), request.match_info["user"]

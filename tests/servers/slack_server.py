@@ -290,6 +290,14 @@ class SlackServer:
         user = team.users.get(given["user"])
         return {"ok": True, "user": team.user_object(user)} if user else _no("user_not_found")
 
+    def _users_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        """Everybody, in pages: closed accounts and bots too."""
+        everybody = list(team.users.values())
+        start, most = int(given.get("cursor") or 0), int(given.get("limit", 100))
+        members = [team.user_object(each) for each in everybody[start : start + most]]
+        following = str(start + most) if start + most < len(everybody) else ""
+        return {"ok": True, "members": members, "response_metadata": {"next_cursor": following}}
+
     def _usergroups_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "usergroups": team.groups}
 

@@ -13,12 +13,13 @@ from bot.desk.configs import ConfigShelf
 from bot.desk.front import FrontDesk
 from bot.desk.helping import Helping
 from bot.desk.looking import Looking
+from bot.desk.names import Names
 from bot.desk.pressing import Pressing
 from bot.desk.visibility import Visibility
 from bot.keeper.ids import issue_ids
 from bot.presenter.card import card_for
 from bot.presenter.view import view_of
-from bot.surface import Place, Said
+from bot.surface import Directory, Place, Said
 from bot.wiring.configurations import Configurations
 from bot.wiring.models import Models
 from bot.words import ENGLISH, Words
@@ -85,6 +86,7 @@ class FrontOffice:
         members: Mapping[str, frozenset[str]] | None = None,
         limits: Limits = Limits(at_once=10, waiting=100, hourly=30, each=10),  # noqa: B008 - it is frozen
         words: Words = ENGLISH,
+        directories: Mapping[str, Directory] | None = None,
     ) -> None:
         self.folder = folder
         self.words = words
@@ -108,11 +110,13 @@ class FrontOffice:
             folder=folder, default=default, allowed=allowed or {}, members=EVERYTHING if members is None else members
         )
         visibility = Visibility(log=self.log, store=self.store)
+        names_ = Names(store=self.store, clock=self.clock, directories=directories or {})
         asking = Asking(
             store=self.store,
             log=self.log,
             coordinator=self.people,
             shelf=self.shelf,
+            names=names_,
             limits=limits,
             clock=self.clock,
             new_id=lambda: next(names),
@@ -143,6 +147,7 @@ class FrontOffice:
             administering=Administering(
                 store=self.store,
                 shelf=self.shelf,
+                names=names_,
                 limits=limits,
                 check=self.check,
                 visibility=visibility,

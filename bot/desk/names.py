@@ -1,0 +1,111 @@
+"""People and roles that a configuration calls by name: each is looked up once, pinned to one id, and matched by that alone.
+
+Whoever can rename themselves or make a role could otherwise become an approver. A pin stays what it is when somebody
+takes the name later; an administrator who selects or checks a configuration has its names looked up anew.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from bot.desk.refusing import refused
+from bot.presenter.visible import one_line
+from bot.surface import Directory, Kind, MessageGone, Place, PlaceForbidden, SlowDown
+from coordination.domain.approval import Policy
+from coordination.domain.person import POLICY_ACTOR
+from coordination.ports import Clock
+from coordination.ports.desk import DeskStore, Setting
+
+PINS_KEY = "names"
+_SHOWN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """Pins names to ids, tenant by tenant. Where a chat has no directory, names stay as they are and match nobody."""
+
+    store: DeskStore
+    clock: Clock
+    directories: Mapping[str, Directory]
+
+    async def pinned(
+        self,
+        policy: Policy,
+        place: Place,
+        set_here: Mapping[tuple[str, str], Setting],
+        *,
+        afresh: bool = False,
+        is_strict: bool = False,
+    ) -> Policy:
+        """The rule with an id in the place of each name. A name that nobody has is left out.
+
+        `afresh` looks up again what is pinned, as an administrator wants it. With `is_strict` a name that nobody has is
+        refused, and nothing is remembered.
+
+        Raises:
+            RefusedError: a name is nobody's or more than one's, or the chat does not tell.
+        """
+        directory = self.directories.get(place.surface)
+        named = [*(("role", each) for each in policy.roles), *(("user", each) for each in policy.users)]
+        if directory is None or not named:
+            return policy
+        before: Mapping[str, str] = {} if afresh else pins_in(set_here)
+        pins = dict(before)
+        for kind, name in cast("list[tuple[Kind, str]]", named):
+            if not directory.is_id(kind, name) and f"{kind}:{name}" not in pins:
+                pins[f"{kind}:{name}"] = await self._found(directory, place.tenant, kind, name)
+        lost = [name for kind, name in named if pins.get(f"{kind}:{name}") == ""]
+        if is_strict and lost:
+            raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for name in lost))
+        if pins != before and not is_strict:
+            await self._keep(place.tenant, {**pins_in(set_here), **pins})
+        rule = with_pins(policy, pins)
+        if not rule.roles and not rule.users:
+            raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for _, name in named))
+        return rule
+
+    async def _found(self, directory: Directory, tenant: str, kind: Kind, name: str) -> str:
+        """The one id that a name stands for; empty where nobody has it.
+
+        Raises:
+            RefusedError: it stands for several, or the chat does not tell.
+        """
+        try:
+            found = list(dict.fromkeys(await directory.ids_of(tenant, kind, name)))
+        except (MessageGone, PlaceForbidden, SlowDown):
+            raise refused("name_unknown", name=one_line(name, _SHOWN)) from None
+        if len(found) > 1:
+            raise refused("name_not_unique", name=one_line(name, _SHOWN), number=len(found))
+        return found[0] if found else ""
+
+    async def _keep(self, tenant: str, pins: Mapping[str, str]) -> None:
+        """Remember what was found. What nobody has is looked up again next time: somebody may make that role."""
+        value = json.dumps({name: number for name, number in pins.items() if number}, sort_keys=True)
+        await self.store.set(
+            Setting(
+                tenant=tenant,
+                channel="",
+                key=PINS_KEY,
+                value=value,
+                by=POLICY_ACTOR,
+                by_name="massgen-bot",
+                at=self.clock.now(),
+            )
+        )
+
+
+def pins_in(set_here: Mapping[tuple[str, str], Setting]) -> Mapping[str, str]:
+    """What names of a tenant are pinned to, by kind and name."""
+    setting = set_here.get(("", PINS_KEY))
+    stored: dict[str, str] = json.loads(setting.value) if setting is not None else {}
+    return stored
+
+
+def with_pins(policy: Policy, pins: Mapping[str, str]) -> Policy:
+    """The rule with the ids that its names are pinned to; what is pinned to nothing is left out."""
+    return replace(
+        policy,
+        roles=tuple(dict.fromkeys(found for each in policy.roles if (found := pins.get(f"role:{each}", each)))),
+        users=tuple(dict.fromkeys(found for each in policy.users if (found := pins.get(f"user:{each}", each)))),
+    )
