@@ -78,7 +78,7 @@ async def test_a_check_finds_the_mistake_before_users_do(stage: Stage) -> None:
         assert stage.cards() == []
 
 
-async def test_who_may_approve_is_narrowed_and_holds_for_the_next_plan(stage: Stage) -> None:
+async def test_who_may_approve_is_narrowed_for_the_next_plan_and_for_the_one_that_waits(stage: Stage) -> None:
     server = stage.server
     (leads,) = (number for number, name in server.guild.roles.items() if name == "leads")
     lead = Someone(server, "lena", server.guild, roles=("leads",))
@@ -93,6 +93,8 @@ async def test_who_may_approve_is_narrowed_and_holds_for_the_next_plan(stage: St
         await lead.clicks(card, "Approve")
         await stage.ends(card, "Done")
         await stage.alice.clicks(before, "Approve")
+        await stage.shows(before, "The rules got stricter", f"Needs 1 of <@&{leads}>")
+        await lead.clicks(before, "Approve")
         await stage.ends(before, "Done")
         assert "can't be understood" in await stage.admin("approvers", value="required=0")
         assert "what their configuration says" in await stage.admin("approvers", value="reset")
