@@ -137,7 +137,7 @@ async def test_a_bot_that_is_sent_away_says_so_to_the_one_who_asked_and_comes_ba
     stage.server.faults.clear()
     stage.clock.skip(300)
     await stage.server.until(lambda: "Approve 1 call" in stage.cards()[-1].text)
-    await stage.clicks("alice", stage.cards()[-1], "approve")
+    await stage.clicks("bob", stage.cards()[-1], "approve")
     await stage.ends(stage.cards()[-1], "Done")
 
 
