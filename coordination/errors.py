@@ -53,6 +53,10 @@ class PersonUnreadableError(CoordinationError):
         self.is_elsewhere = is_elsewhere
 
 
+class StoredConfigError(ConfigError):
+    """The stored configuration of a run is not the one that it began with: somebody wrote to the database."""
+
+
 class StorageError(CoordinationError):
     """The operator must fix the database: it can't be opened, is of another version, or was tampered with."""
 

@@ -19,6 +19,10 @@ _NOW = {
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the "
         "configuration."
     ),
+    Refusal.STORED_CONFIG_CHANGED: (
+        "The stored configuration of this run was changed after the run began, so nothing of it runs. The operator must find "
+        "out who wrote to the database: massgen-bot audit verify."
+    ),
     Refusal.APPROVERS_UNREADABLE: (
         "It can't be told at the moment whether those who approved before still may. Try again in a minute."
     ),

@@ -35,6 +35,7 @@ from coordination.errors import (
     PersonUnreadableError,
     RefusedError,
     RunNotFoundError,
+    StoredConfigError,
 )
 from coordination.journal import Entry, append_surely
 from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word, word_on
@@ -266,6 +267,8 @@ class Coordinator:
         try:
             now = await self._current(run, state.request)
             await all_still_may(state.plan.policy, state.approvals, self._directory)
+        except StoredConfigError:
+            return Refusal.STORED_CONFIG_CHANGED
         except ConfigError:
             return Refusal.RULES_UNREADABLE
         except PersonUnreadableError:
@@ -279,6 +282,8 @@ class Coordinator:
             return None
         try:
             now = await self._current(run, state.request)
+        except StoredConfigError:
+            return Refusal.STORED_CONFIG_CHANGED
         except ConfigError:
             return Refusal.RULES_UNREADABLE
         if now is None:

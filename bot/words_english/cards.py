@@ -158,6 +158,7 @@ STORY = {
     "why_not.not_an_approver": "they are not among those who decide",
     "why_not.own_request": "it was their own request",
     "why_not.denied_now": "the rules of now forbid a call",
+    "why_not.stored_config_changed": "the stored configuration was changed after the run began",
     "why_not.rules_unreadable": "the rules of now can't be read",
     "why_not.approvers_unreadable": "earlier approvers could not be checked",
     "why_not.own_words": "their own words are in the plan",

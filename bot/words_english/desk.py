@@ -121,6 +121,10 @@ REFUSALS = {
     "refusal.rules_unreadable": (
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the configuration."
     ),
+    "refusal.stored_config_changed": (
+        "The stored configuration of this run was changed after the run began, so nothing of it runs. The operator must find "
+        "out who wrote to the database: massgen-bot audit verify."
+    ),
     "refusal.approvers_unreadable": (
         "It can't be told at the moment whether those who approved before still may. Try again in a minute."
     ),

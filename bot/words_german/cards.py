@@ -167,6 +167,7 @@ STORY = {
     "why_not.not_an_approver": "gehört nicht zu denen, die entscheiden",
     "why_not.own_request": "hatte selbst gefragt",
     "why_not.denied_now": "die jetzigen Regeln verbieten einen Aufruf",
+    "why_not.stored_config_changed": "die gespeicherte Konfiguration wurde nach dem Beginn geändert",
     "why_not.rules_unreadable": "die jetzigen Regeln sind nicht lesbar",
     "why_not.approvers_unreadable": "frühere Freigaben waren nicht zu prüfen",
     "why_not.own_words": "hat den Plan mit eigenen Worten mitbestimmt",

@@ -149,6 +149,10 @@ REFUSALS = {
     "refusal.rules_unreadable": (
         "Die Regeln, die hier jetzt gelten, sind nicht lesbar; nichts kann freigegeben werden. Wer den Bot betreibt, muss die Konfiguration reparieren."
     ),
+    "refusal.stored_config_changed": (
+        "Die gespeicherte Konfiguration dieses Laufs wurde nach seinem Beginn geändert, also wird nichts davon ausgeführt. Der "
+        "Betreiber muss herausfinden, wer in die Datenbank geschrieben hat: massgen-bot audit verify."
+    ),
     "refusal.approvers_unreadable": (
         "Ob alle, die schon freigegeben haben, das noch dürfen, ist gerade nicht zu erfahren. Versuch es in einer Minute noch einmal."
     ),

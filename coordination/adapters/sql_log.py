@@ -22,7 +22,7 @@ from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
-from coordination.errors import ConfigError, ConflictError, DatabaseAwayError
+from coordination.errors import ConflictError, DatabaseAwayError, StoredConfigError
 from coordination.ports import Job, RunSummary
 
 Submit = Callable[[sa.Connection, Job], None]
@@ -159,10 +159,12 @@ class SqlLog:
         query = sa.select(configs.c.text, configs.c.origin).where(configs.c.digest == digest)
         found = await self._read(lambda connection: connection.execute(query).one_or_none())
         if found is None:
-            raise ConfigError([f"The database has no configuration {digest[:8]}: it was removed after the run began."])
+            raise StoredConfigError(
+                [f"The database has no configuration {digest[:8]}: it was removed after the run began."]
+            )
         text, origin = found
         if config_digest(text, origin) != digest:
-            raise ConfigError(
+            raise StoredConfigError(
                 [
                     f"The stored configuration {digest[:8]} was changed after the run began, so nothing of it is used: "
                     "the operator must find out who wrote to the database (`massgen-bot audit verify`)."

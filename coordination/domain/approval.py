@@ -29,6 +29,7 @@ class Refusal(StrEnum):
     EXTERNAL = "external"
     DENIED_NOW = "denied_now"
     RULES_UNREADABLE = "rules_unreadable"
+    STORED_CONFIG_CHANGED = "stored_config_changed"
     APPROVERS_UNREADABLE = "approvers_unreadable"
 
 
