@@ -113,9 +113,8 @@ async def admitted(store: DeskStore, card: CardRecord) -> CardRecord:
 
 
 async def begun(log: RunLog, run: str, *, at: datetime = START, tenant: str = "here", prompt: str = "Go.") -> RunState:
-    """A run that the agents are at work on; its plan need be nobody's answer, as in the logs of the first release."""
-    requester = replace(REQUESTER, tenant=tenant)
-    request = replace(a_request(prompt=prompt), tenant=tenant, requester=requester, rules_version=1)
+    """A run that the agents are at work on."""
+    request = replace(a_request(prompt=prompt), tenant=tenant, requester=replace(REQUESTER, tenant=tenant))
     events: list[e.RunEvent] = [request, e.DeliberationStarted(revision=1)]
     state = evolve(evolve(None, events[0], at), events[1], at)
     await log.append(run, 0, events, at, state)
