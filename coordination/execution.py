@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from coordination.domain.events import (
@@ -52,26 +54,46 @@ async def unguarded(state: Executing) -> None:
     del state
 
 
-async def execute(journal: Journal, executor: Executor, clock: Clock, hand: str, *, guard: Guard = unguarded) -> None:
+_UNLIMITED: Mapping[str, float] = MappingProxyType({})
+
+
+async def execute(
+    journal: Journal,
+    executor: Executor,
+    clock: Clock,
+    hand: str,
+    *,
+    guard: Guard = unguarded,
+    limits: Mapping[str, float] = _UNLIMITED,
+) -> None:
     """Run what is left of an approved plan. `hand` is this attempt's own name, never used before.
+
+    `limits` has, by server, the seconds after which a call is given up.
 
     Returns when there is nothing more to run without a person.
     """
     while isinstance(state := journal.state, Executing):
         try:
             if state.in_flight is None:
-                await _advance(journal, state, executor, clock, hand, guard)
+                await _advance(journal, state, executor, clock, hand, guard=guard, limits=limits)
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
-                # gone; either way nobody can know how far it got.
-                await journal.commit(_unknown(state, INTERRUPTED))
+                # gone; either way nobody can know how far it got, nor whether it goes on.
+                await journal.commit(replace(_unknown(state, INTERRUPTED), answer_until=state.answer_until))
         except RunMoved:
             if journal.state is state:  # Nobody moved it: this would go on for ever.
                 raise
 
 
 async def _advance(
-    journal: Journal, state: Executing, executor: Executor, clock: Clock, hand: str, guard: Guard
+    journal: Journal,
+    state: Executing,
+    executor: Executor,
+    clock: Clock,
+    hand: str,
+    *,
+    guard: Guard = unguarded,
+    limits: Mapping[str, float] = _UNLIMITED,
 ) -> None:
     reason = _reason_to_stop(state, clock)
     if reason is not None:
@@ -92,21 +114,25 @@ async def _advance(
     if objection is not None:
         await journal.commit(_failed(state, objection))
         return
-    await journal.commit(
-        CallStarted(
-            index=state.next_index,
-            server=call.server,
-            tool=call.tool,
-            arguments=call.arguments,
-            digest=state.plan.digest,
-            hand=hand,
-        )
-    )
+    await journal.commit(_started(state, hand, limits.get(call.server, 0.0)))
     if state.valid_until <= clock.now():
         # The database kept us waiting for so long that people no longer expect the call.
         await journal.commit(_failed(state, "not sent: the approval expired before the call could start"))
         return
     await _call(journal, state, executor, hand)
+
+
+def _started(state: Executing, hand: str, limit: float) -> CallStarted:
+    call = state.plan.calls[state.next_index]
+    return CallStarted(
+        index=state.next_index,
+        server=call.server,
+        tool=call.tool,
+        arguments=call.arguments,
+        digest=state.plan.digest,
+        hand=hand,
+        limit=limit,
+    )
 
 
 def _reason_to_stop(state: Executing, clock: Clock) -> str | None:

@@ -54,6 +54,8 @@ def word_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: datetime) 
     As many people as the plan took may let the rest run for as long as the plan's rule gives, from now on; fewer leave
     the approval's end where it was.
     """
+    if verdict == "run_it" and state.may_still_happen(now):
+        return Refusal.STILL_UNDER_WAY
     index, before = state.unknown.index, state.who_said(verdict)
     people = s.with_person(before, by)
     if len(people) < state.words_needed(verdict, now):

@@ -19,6 +19,10 @@ _NOW = {
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the "
         "configuration."
     ),
+    Refusal.STILL_UNDER_WAY: (
+        "The first attempt of this call may still be under way, so it can't be run again yet. Wait for its time limit, or say "
+        "that it happened."
+    ),
     Refusal.STORED_CONFIG_CHANGED: (
         "The stored configuration of this run was changed after the run began, so nothing of it runs. The operator must find "
         "out who wrote to the database: massgen-bot audit verify."

@@ -160,7 +160,8 @@ class Worker:
         approvers = state.approvals if isinstance(state, s.Executing) else ()
         executor = self._hub.executor(servers, _caller(state.request, approvers))
         guard = self._guards.of(journal.run)
-        await execute(journal, executor, self._clock, self._new_id(), guard=guard)
+        limits = {each.name: each.call_timeout for each in servers}
+        await execute(journal, executor, self._clock, self._new_id(), guard=guard, limits=limits)
         if isinstance(journal.state, s.Reporting):
             await self._report(journal, journal.state, prepared)
 

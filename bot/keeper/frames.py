@@ -61,6 +61,8 @@ def superseded_frame(run: str, words: Words) -> Frame:
 
 
 def _moment(view: RunView, now: datetime, beat: float) -> datetime:
+    if isinstance(view.state, s.NeedsHuman) and view.state.answer_until is not None:
+        return max(view.updated_at, min(now, view.state.answer_until))
     if not isinstance(view.state, WORKING):
         return view.updated_at
     beats = int((now - view.asked_at).total_seconds() // beat)

@@ -11,6 +11,7 @@ from bot.keeper.telling import Telling
 from bot.keeper.tools import Tools
 from bot.presenter.view import RunView, next_view
 from bot.surface import PlaceForbidden, SlowDown
+from coordination.domain.states import NeedsHuman
 from coordination.errors import StorageError
 from coordination.ports.desk import CardRecord
 
@@ -110,6 +111,9 @@ class Tending:
             return max(self._telling.patience(view), _SOON)
         if isinstance(view.state, WORKING):
             return self.tools.pace.beat
+        if isinstance(view.state, NeedsHuman) and view.state.answer_until is not None:
+            left = (view.state.answer_until - self.tools.clock.now()).total_seconds()
+            return max(left, _SOON) if left > 0 else None
         if isinstance(view.state, ENDED) and not card.stale:
             card = await self._telling.conclude(card, view)
             await self.tools.saved(card, replace(card, state="done"))

@@ -22,7 +22,7 @@ def card_for(view: RunView, now: datetime, words: Words = ENGLISH) -> Card:
         case s.Executing() | s.Reporting() as state:
             return executing_card(view, state, now, words)
         case s.NeedsHuman() as state:
-            return needs_human_card(view, state, words)
+            return needs_human_card(view, state, now, words)
         case s.Finished() as state:
             return finished_card(view, state, words)
         case s.Answered() as state:

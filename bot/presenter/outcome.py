@@ -39,7 +39,7 @@ def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetim
     )
 
 
-def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
+def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime, words: Words) -> Card:
     """One call may or may not have happened: the three things that a person can say."""
     index = state.unknown.index
     doubt = words.line(
@@ -50,6 +50,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
     )
     late = words.line("unknown.late", result=one_line(state.late_result, _RESULT)) if state.late_result else ()
     here = target(view, state.plan, index)
+    can_be_again = state.stopped_by is None and not state.may_still_happen(now)
     again = (Button(verb=Verb.RUN_IT, label=words.say("button.run_it"), target=here, weight="danger"),)
     return Card(
         tone=Tone.ATTENTION,
@@ -58,13 +59,13 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, words: Words) -> Card:
         reference=reference(view, words, state.plan),
         sections=(
             Alert(line=doubt),
-            plain(late, _what_runs(state, words), *_words_needed(state, words)),
+            plain(late, _still(state, now, words), _what_runs(state, words), *_words_needed(state, words)),
             _whole_call(state, words),
             _calls(view, state, words),
         ),
         buttons=(
             Button(verb=Verb.HAPPENED, label=words.say("button.happened"), target=here, weight="main"),
-            *(again if state.stopped_by is None else ()),
+            *(again if can_be_again else ()),
             Button(verb=Verb.ABANDON, label=words.say("button.abandon"), target=here),
         ),
         attachments=attachments(view, state.plan, words),
@@ -144,6 +145,13 @@ def _what_runs(state: s.NeedsHuman, words: Words) -> Line:
     if state.stopped_by is None:
         return words.line("unknown.nothing_runs")
     return words.line("unknown.stopped", who=who(state.stopped_by))
+
+
+def _still(state: s.NeedsHuman, now: datetime, words: Words) -> Line:
+    """Until when nobody may have the call made again."""
+    if state.answer_until is None or not state.may_still_happen(now):
+        return ()
+    return words.line("unknown.still", until=Moment(state.answer_until))
 
 
 def _words_needed(state: s.NeedsHuman, words: Words) -> list[Line]:

@@ -121,6 +121,10 @@ REFUSALS = {
     "refusal.rules_unreadable": (
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the configuration."
     ),
+    "refusal.still_under_way": (
+        "The first attempt of this call may still be under way, so it can't be run again yet. Wait for its time limit, or say "
+        "that it happened."
+    ),
     "refusal.stored_config_changed": (
         "The stored configuration of this run was changed after the run began, so nothing of it runs. The operator must find "
         "out who wrote to the database: massgen-bot audit verify."

@@ -149,6 +149,10 @@ REFUSALS = {
     "refusal.rules_unreadable": (
         "Die Regeln, die hier jetzt gelten, sind nicht lesbar; nichts kann freigegeben werden. Wer den Bot betreibt, muss die Konfiguration reparieren."
     ),
+    "refusal.still_under_way": (
+        "Der erste Versuch dieses Aufrufs kann noch laufen, also kann man ihn noch nicht wiederholen lassen. Warte auf sein "
+        "Zeitlimit, oder sag, dass er geschehen ist."
+    ),
     "refusal.stored_config_changed": (
         "Die gespeicherte Konfiguration dieses Laufs wurde nach seinem Beginn geändert, also wird nichts davon ausgeführt. Der "
         "Betreiber muss herausfinden, wer in die Datenbank geschrieben hat: massgen-bot audit verify."

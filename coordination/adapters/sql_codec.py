@@ -52,6 +52,8 @@ _YOUNGER = (
     b',"asked_in":""',
     b',"config_is_named":false',
     b',"because":""',
+    b',"limit":0.0',
+    b',"answer_until":null',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

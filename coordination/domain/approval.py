@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     NOTHING_TO_DECIDE = "nothing_to_decide"
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     NOTHING_TO_RESOLVE = "nothing_to_resolve"
+    STILL_UNDER_WAY = "still_under_way"
     ALREADY_SAID = "already_said"
     NOT_YOURS = "not_yours"
     EXTERNAL = "external"

@@ -11,7 +11,10 @@ Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
 
 @dataclass(frozen=True, kw_only=True)
 class CallStarted:
-    """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's."""
+    """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's.
+
+    `limit` is how many seconds its worker waits for the answer; 0 where that is not recorded.
+    """
 
     index: int
     server: str
@@ -19,6 +22,7 @@ class CallStarted:
     arguments: str
     digest: str
     hand: str
+    limit: float = 0.0
     kind: Literal["call_started"] = "call_started"
 
 
@@ -48,13 +52,17 @@ class CallFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class CallOutcomeUnknown:
-    """The call left and no answer came."""
+    """The call left and no answer came.
+
+    `answer_until` is when its own attempt ends for certain, where somebody else gave it up: until then it may still happen.
+    """
 
     index: int
     server: str
     tool: str
     arguments: str
     reason: str
+    answer_until: datetime | None = None
     kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
 
 

@@ -1,7 +1,7 @@
 """How an approved run moves: calls in order, each started at most once, and nothing after a doubt."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -34,6 +34,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 approvals=state.approvals,
                 receipts=state.receipts,
                 unknown=OutcomeUnknown(index=i, reason=event.reason),
+                answer_until=event.answer_until,
                 attempt=state.attempt,
                 valid_until=state.valid_until,
                 stopped_by=state.stopped_by,
@@ -53,7 +54,9 @@ def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent, at: datetime) -> 
     unknown = state.unknown
     match event:
         case e.LateResult(index=unknown.index):
-            return replace(state, late_result=event.result, said=())  # They said it without knowing this.
+            return replace(
+                state, late_result=event.result, answer_until=None, said=()
+            )  # They said it without knowing this.
         case e.ResolutionApproved(index=unknown.index):
             check_decision(state, Act.RESOLVE, event.by, at)
             check_word(state, event, at)
@@ -104,7 +107,8 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
         raise IllegalTransition("a call that nobody approved")
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
         raise IllegalTransition("a call after one that did not succeed")
-    return replace(state, in_flight=event.hand)
+    answer_until = at + timedelta(seconds=event.limit) if event.limit else None
+    return replace(state, in_flight=event.hand, answer_until=answer_until)
 
 
 def _receive(state: s.Executing, receipt: Receipt) -> s.Executing | s.Reporting:

@@ -134,6 +134,7 @@ def check_word(state: s.NeedsHuman, event: e.ResolutionApproved, at: datetime) -
     Raises:
         IllegalTransition: it is not, or this one would do.
     """
+    _check_attempt(state, event.verdict, at)
     before = state.who_said(event.verdict)
     people = s.with_person(before, event.by)
     if people == before:
@@ -148,6 +149,7 @@ def check_last_word(state: s.NeedsHuman, event: e.CallResolved, at: datetime) ->
     Raises:
         IllegalTransition: they did not.
     """
+    _check_attempt(state, event.verdict, at)
     if state.request.rules_version < _EVERY_WORD_COUNTS:
         return
     people = s.with_person(state.who_said(event.verdict), event.by)
@@ -155,6 +157,11 @@ def check_last_word(state: s.NeedsHuman, event: e.CallResolved, at: datetime) ->
         raise IllegalTransition("more people must say so before this call is settled")
     if len(people) < state.approvers_needed and event.valid_until > state.valid_until:
         raise IllegalTransition("fewer people than approved the plan give it more time")
+
+
+def _check_attempt(state: s.NeedsHuman, verdict: e.Verdict, at: datetime) -> None:
+    if verdict == "run_it" and state.may_still_happen(at):
+        raise IllegalTransition("a call is made again while its first attempt may still happen")
 
 
 def is_strict(state: s.RunState) -> bool:

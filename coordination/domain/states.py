@@ -80,6 +80,7 @@ class Executing:
         receipts: what became of the calls so far, in order; calls without one are still to run.
         in_flight: the hand that started the next call and has not reported its end.
         valid_until: no call starts at or after this moment.
+        answer_until: when the worker that started the next call gives up waiting for it.
         stopped_by: who cancelled; no further call starts.
         decided: what the plan was before its last approval, and is again if it is asked again before its first call.
         approved_at: when the last approval was given.
@@ -92,6 +93,7 @@ class Executing:
     valid_until: datetime
     receipts: tuple[Receipt, ...] = ()
     in_flight: str | None = None
+    answer_until: datetime | None = None
     stopped_by: Person | None = None
     attempt: int = 1
     shapers: tuple[Person, ...] = ()
@@ -117,6 +119,7 @@ class NeedsHuman:
 
     Attributes:
         valid_until: when what people approved ends; going on after it takes as many of them as the plan took.
+        answer_until: until then the attempt itself may still be under way, so nobody may have the call made again.
         late_result: what the server said after all, if it did.
         stopped_by: after a stop nothing else runs, whatever is said of this call.
         said: who has said what of the call so far, where that was not enough yet; one word for each person.
@@ -129,11 +132,16 @@ class NeedsHuman:
     unknown: OutcomeUnknown
     attempt: int
     valid_until: datetime
+    answer_until: datetime | None = None
     late_result: str | None = None
     stopped_by: Person | None = None
     shapers: tuple[Person, ...] = ()
     said: tuple[tuple[Person, Verdict], ...] = ()
     kind: Literal["needs_human"] = "needs_human"
+
+    def may_still_happen(self, at: datetime) -> bool:
+        """Whether the attempt that nobody knows the end of may be under way at this moment."""
+        return self.answer_until is not None and at < self.answer_until
 
     @property
     def approvers_needed(self) -> int:

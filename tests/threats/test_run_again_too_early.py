@@ -1,0 +1,121 @@
+"""A worker is frozen in the middle of a call; another takes over, asks people, and they believe that it did not happen."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.cards import Card, Verb
+from bot.keeper.frames import frame_of
+from bot.presenter.view import view_of
+from bot.words import ENGLISH
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.approval import Refusal
+from coordination.domain.run import evolve, replay
+from coordination.errors import IllegalTransition, RefusedError
+from coordination.ports import ServerSpec, ToolOutput
+from tests.builders import ALICE, START
+from tests.fakes import PlayedModel, answers, says, votes
+from tests.service.office import Office
+
+LIMIT = 60.0
+
+
+class Frozen(BaseException):
+    """The worker stops here, and its call may still go on."""
+
+
+async def in_doubt() -> tuple[Office, str]:
+    """A run whose call was given up by another worker than the one that had started it."""
+    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
+    board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT)
+    office.prepared.profile = replace(office.prepared.profile, servers=(board,))
+    run, state = await office.planned()
+
+    def freeze(call: object) -> ToolOutput:
+        raise Frozen
+
+    office.world.behaviours = [freeze]
+    await office.people.approve(run, state.plan.digest, ALICE)
+    job = office.log.jobs[0]
+    with pytest.raises(Frozen):
+        await office.work()
+    office.clock.tick(seconds=5)
+    await office.worker.perform(job)
+    assert isinstance(await office.state(run), s.NeedsHuman)
+    return office, run
+
+
+def card_of(office: Office, run: str) -> Card:
+    view = view_of(office.log.events[run])
+    assert view is not None
+    return frame_of(view, office.clock.now(), ENGLISH, beat=5).card
+
+
+def offers_to_run_it(card: Card) -> bool:
+    return any(button.verb is Verb.RUN_IT for button in card.buttons)
+
+
+async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_certain() -> None:
+    office, run = await in_doubt()
+    with pytest.raises(RefusedError) as refused:
+        await office.people.resolve(run, 0, ALICE, "run_it")
+    assert refused.value.refusal == Refusal.STILL_UNDER_WAY
+    await office.work()
+    assert office.world.done == []
+    office.clock.tick(seconds=LIMIT)
+    await office.people.resolve(run, 0, ALICE, "run_it")
+    await office.work()
+    assert len(office.world.done) == 1
+
+
+async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
+    office, run = await in_doubt()
+    early = card_of(office, run)
+    assert not offers_to_run_it(early)
+    assert "may still be under way until" in str(early)
+    office.clock.tick(seconds=LIMIT)
+    late = card_of(office, run)
+    assert offers_to_run_it(late)
+    assert "may still be under way" not in str(late)
+
+
+async def test_it_may_be_said_at_once_that_it_happened() -> None:
+    office, run = await in_doubt()
+    await office.people.resolve(run, 0, ALICE, "happened")
+    await office.work()
+    assert office.world.done == []
+    assert isinstance(await office.state(run), s.Finished)
+
+
+async def test_what_the_server_says_of_the_first_attempt_ends_the_wait() -> None:
+    office, run = await in_doubt()
+    state = replay(office.log.events[run])
+    answered = evolve(state, e.LateResult(index=0, succeeded=False, result="no"), office.clock.now())
+    assert isinstance(answered, s.NeedsHuman)
+    assert not answered.may_still_happen(office.clock.now())
+
+
+async def test_a_log_in_which_it_was_run_again_too_early_is_not_lawful() -> None:
+    office, run = await in_doubt()
+    state = replay(office.log.events[run])
+    assert isinstance(state, s.NeedsHuman)
+    word = e.CallResolved(index=0, by=ALICE, verdict="run_it", valid_until=state.valid_until)
+    with pytest.raises(IllegalTransition, match="first attempt may still happen"):
+        evolve(state, word, office.clock.now())
+    assert isinstance(evolve(state, word, START + timedelta(seconds=LIMIT)), s.Executing)
+
+
+async def test_a_log_of_before_says_nothing_of_limits_and_waits_for_nothing() -> None:
+    office, run = await in_doubt()
+    events = [replace(each, event=without_limit(each.event)) for each in office.log.events[run]]
+    state = replay(events)
+    assert isinstance(state, s.NeedsHuman)
+    assert not state.may_still_happen(office.clock.now())
+
+
+def without_limit(event: e.RunEvent) -> e.RunEvent:
+    if isinstance(event, e.CallStarted):
+        return replace(event, limit=0.0)
+    return replace(event, answer_until=None) if isinstance(event, e.CallOutcomeUnknown) else event
