@@ -94,9 +94,9 @@ MUTANTS = [
     Mutant(
         "another tenant's namesake may decide",
         "service.py",
-        "before, seq = await self._read(run, by.tenant)",
-        "before, seq = await self._read(run, None)\n"
-        "            by = __import__('dataclasses').replace(by, tenant=before.request.tenant)",
+        "        if act is not Act.REJECT:  #",
+        "        by = __import__('dataclasses').replace(by, tenant=(await self._read(run, None))[0].request.tenant)\n"
+        "        if act is not Act.REJECT:  #",
         (MACHINE,),
     ),
     Mutant(
@@ -158,8 +158,8 @@ MUTANTS = [
     Mutant(
         "a tool that needs approval runs while planning",
         "toolbox.py",
-        "    return effect is Effect.READ or ",
-        "    return effect is not Effect.DENY or ",
+        "    return effect is Effect.READ\n",
+        "    return effect is not Effect.DENY\n",
         (PROTOCOL, STORY),
     ),
     Mutant(
@@ -326,8 +326,8 @@ MUTANTS = [
     Mutant(
         "a stop is forgotten when the call under way ends in doubt",
         "domain/execution_rules.py",
-        "                attempt=state.attempt,\n                stopped_by=state.stopped_by,\n",
-        "                attempt=state.attempt,\n",
+        "                valid_until=state.valid_until,\n                stopped_by=state.stopped_by,\n",
+        "                valid_until=state.valid_until,\n",
         (JUDGED,),
     ),
     Mutant(
