@@ -401,3 +401,29 @@ def test_a_vote_that_was_overtaken_is_on_record_and_counts_for_nothing() -> None
     assert len(after.ballot.votes) == 1
     assert after.ballot.valid_votes() == {}
     refused(state, e.VoteCast(agent=1, choice=1, epoch=3, reason="x"))
+
+
+def again(state: s.AwaitingDecision, **changes: object) -> e.PlanProposed:
+    """The plan of a state, asked again, but for what is changed about it."""
+    plan = replace(state.plan, revision=state.plan.revision + 1, expires_at=SOON + timedelta(hours=1), **changes)
+    return e.PlanProposed(plan=plan, digest=plan.digest, election=state.election, because="rules")
+
+
+def test_a_plan_that_is_asked_again_is_the_same_plan() -> None:
+    state = waiting()
+    with pytest.raises(IllegalTransition, match="is another one"):
+        evolve(state, again(state, calls=(THEIRS,)), SOON)
+
+
+def test_a_plan_is_not_asked_again_under_a_laxer_rule() -> None:
+    state = waiting(required=2)
+    with pytest.raises(IllegalTransition, match="a laxer rule"):
+        evolve(state, again(state, policy=replace(state.plan.policy, required=1)), SOON)
+
+
+def test_a_plan_whose_calls_have_begun_is_not_asked_again() -> None:
+    state = waiting()
+    approved = evolve(state, e.ApprovalGiven(by=ALICE, digest=state.plan.digest), SOON)
+    begun = evolve(approved, e.CallStarted(**NAMED, digest=state.plan.digest, hand="H"), SOON)
+    with pytest.raises(IllegalTransition):
+        evolve(begun, again(state), SOON)
