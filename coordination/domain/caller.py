@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from coordination.domain.canonical import JsonObject, canonical, parse
 from coordination.errors import InvalidJsonError
@@ -60,7 +60,8 @@ def verified(signed_fact: object, key: str, *, tool: str) -> Caller | None:
     """Who is behind a call of this tool; None: nobody vouches for it."""
     if not key or not isinstance(signed_fact, Mapping):
         return None
-    fact, mac = signed_fact.get("fact"), signed_fact.get("mac")
+    told = cast("Mapping[str, object]", signed_fact)
+    fact, mac = told.get("fact"), told.get("mac")
     if not isinstance(fact, str) or not isinstance(mac, str) or not hmac.compare_digest(_mac(key, fact), mac):
         return None
     try:

@@ -236,7 +236,7 @@ def test_permissions_are_those_that_discord_documents() -> None:
     deny_all = {"id": "1", "type": 0, "allow": "0", "deny": str(sight.VIEW)}
     allow_role = {"id": "2", "type": 0, "allow": str(sight.VIEW), "deny": "0"}
     deny_one = {"id": "10", "type": 1, "allow": "0", "deny": str(sight.VIEW)}
-    channel = {"id": "5", "type": 0, "permission_overwrites": [deny_all, allow_role, deny_one]}
+    channel: dict[str, Any] = {"id": "5", "type": 0, "permission_overwrites": [deny_all, allow_role, deny_one]}
 
     def sees(user: str, *roles: str, **more: object) -> bool:
         member: dict[str, Any] = {"user": {"id": user}, "roles": list(roles), **more}
@@ -245,9 +245,13 @@ def test_permissions_are_those_that_discord_documents() -> None:
     assert (sees("11"), sees("11", "2"), sees("10", "2"), sees("99")) == (False, True, False, True)
     assert not sees("11", "2", pending=True)
     assert not sight.permissions(guild, {}, channel, 0.0)
-    silenced = {"user": {"id": "11"}, "roles": ["2"], "communication_disabled_until": "2999-01-01T00:00:00+00:00"}
+    silenced: dict[str, Any] = {
+        "user": {"id": "11"},
+        "roles": ["2"],
+        "communication_disabled_until": "2999-01-01T00:00:00+00:00",
+    }
     assert sight.permissions(guild, silenced, channel, 1_000.0) == sight.VIEW | sight.HISTORY
-    past = {**silenced, "communication_disabled_until": "1970-01-01T00:00:01+00:00"}
+    past: dict[str, Any] = {**silenced, "communication_disabled_until": "1970-01-01T00:00:01+00:00"}
     assert sight.permissions(guild, past, channel, 1_000.0) & sight.SEND
 
 

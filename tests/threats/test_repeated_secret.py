@@ -91,7 +91,7 @@ async def test_the_log_of_a_server_repeats_no_secret(hub: McpHub, caplog: pytest
 )
 def test_what_a_server_is_given_is_a_secret_wherever_it_stands(given: dict[str, object], secret: str) -> None:
     base = ServerSpec(name="world", transport="http", identity="")
-    redact = redactor_of(replace(base, **given))  # type: ignore[arg-type]  # each is a field
+    redact = redactor_of(replace(base, **given))
     assert redact.text(f"it is {secret}.") == "it is [secret]."
     assert secret not in redact.text(json.dumps({"said": quote(secret)}))
 

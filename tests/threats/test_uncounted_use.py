@@ -129,7 +129,7 @@ async def test_of_two_thousand_calls_in_one_reply_fifty_run_and_eight_at_a_time(
     flood = calls(*(("mcp__board__look", {"title": f"{number}"}) for number in range(2_000)))
     office = Office(PlayedModel(flood, listen))
     reader = CrowdedReader()
-    office.hub.reader = lambda *_: reader
+    office.hub.reader = lambda servers, allowed, caller=None: reader
     run = await office.ask()
     await office.work()
     assert (await office.state(run)).kind == "answered"

@@ -424,6 +424,9 @@ def test_a_plan_is_not_asked_again_under_a_laxer_rule() -> None:
 def test_a_plan_whose_calls_have_begun_is_not_asked_again() -> None:
     state = waiting()
     approved = evolve(state, e.ApprovalGiven(by=ALICE, digest=state.plan.digest), SOON)
-    begun = evolve(approved, e.CallStarted(**NAMED, digest=state.plan.digest, hand="H"), SOON)
+    start = e.CallStarted(
+        index=0, server=CALL.server, tool=CALL.tool, arguments=CALL.arguments, digest=state.plan.digest, hand="H"
+    )
+    begun = evolve(approved, start, SOON)
     with pytest.raises(IllegalTransition):
         evolve(begun, again(state), SOON)
