@@ -30,6 +30,8 @@ mcp_servers:
   world: {type: stdio, command: "${MASSGEN_BOT_PYTHON}", args: [-m, tests.servers.mcp_running]WRAP}
 tools: [{match: world.look, effect: read}]
 """
+# Another process than the server that reads: both runs may be carried out by one of ours, which would share it, and
+# the read that approves waits for what it approved.
 PLAN = """
 agents:
   - id: one
@@ -37,7 +39,7 @@ agents:
       type: scripted
       script: {turns: [[{calls: [{tool: world.write, arguments: {}}], answer: A write.}]], report: [{say: Done.}]}
 mcp_servers:
-  world: {type: stdio, command: "${MASSGEN_BOT_PYTHON}", args: [-m, tests.servers.mcp_running]}
+  world: {type: stdio, command: "${MASSGEN_BOT_PYTHON}", args: [-m, tests.servers.mcp_running, --of-the-plan]}
 approval: {allow_requester: true}
 """
 
