@@ -68,14 +68,16 @@ class Unchanging:
 def tightened(plan: Plan, agents: Sequence[str], now: RunProfile) -> Policy:
     """The plan's rule of approval, made as strict as the one that holds now. `agents` are the ids of the run's agents."""
     policy = plan.policy.stricter(now.policy)
-    asks_now = plan.is_automatic and any(_effect(call, _author(plan, agents), now) is Effect.ASK for call in plan.calls)
+    author = _author(plan, agents)
+    effects = (effect_now(call.server, call.tool, author, now) for call in plan.calls)
+    asks_now = plan.is_automatic and Effect.ASK in effects
     return replace(policy, binds_automatic=True) if asks_now else policy
 
 
 def denied(plan: Plan, agents: Sequence[str], now: RunProfile) -> PlannedCall | None:
     """The first call that the rules of now forbid, or whose server they do not know."""
     author = _author(plan, agents)
-    return next((call for call in plan.calls if _effect(call, author, now) is Effect.DENY), None)
+    return next((call for call in plan.calls if effect_now(call.server, call.tool, author, now) is Effect.DENY), None)
 
 
 def _author(plan: Plan, agents: Sequence[str]) -> str:
@@ -83,15 +85,30 @@ def _author(plan: Plan, agents: Sequence[str]) -> str:
     return agents[number - 1] if 0 < number <= len(agents) else ""
 
 
-def _effect(call: PlannedCall, author: str, now: RunProfile) -> Effect:
-    """By the rules of the agent that recorded the call; where there is none of its name now, by everybody's."""
+def effect_now(server: str, tool: str, author: str, now: RunProfile) -> Effect:
+    """What the rules of now say of a tool of the agent with this id; where there is none of its name, everybody's."""
     heirs = [agent for agent in now.agents if agent.id == author] or list(now.agents)
     effects = [
-        rule(agent.rules, call.server, call.tool).effect
-        for agent in heirs
-        if any(server.name == call.server for server in agent.servers)
+        rule(agent.rules, server, tool).effect for agent in heirs if any(each.name == server for each in agent.servers)
     ]
     return max(effects, key=_BY_STRICTNESS.index, default=Effect.DENY)
+
+
+def stricter(one: Effect, other: Effect) -> Effect:
+    """The one that lets less happen."""
+    return max(one, other, key=_BY_STRICTNESS.index)
+
+
+async def rules_now(current: CurrentRules, run: str, request: RunRequested) -> RunProfile | None:
+    """What a run that began now would get, None where that is what this one got: for who does nothing without it.
+
+    Raises:
+        ConfigError: it can't be read, and the text says that it is about the rules of now.
+    """
+    try:
+        return await current(run, request)
+    except ConfigError as error:
+        raise ConfigError([f"the rules that hold here now can't be read: {error}"]) from error
 
 
 async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: Directory) -> bool:

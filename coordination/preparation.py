@@ -65,11 +65,16 @@ class Room:
 
 
 async def furnish(
-    prepared: Prepared, hub: ToolHub, caller: Caller | None = None, read_lists: ReadLists | None = None
+    prepared: Prepared,
+    hub: ToolHub,
+    caller: Caller | None = None,
+    read_lists: ReadLists | None = None,
+    now: RunProfile | None = None,
 ) -> Room:
     """Start the servers, list the tools, and give every agent its seat. What they read, they read for the `caller`.
 
     A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is made.
+    Where other rules hold by `now`, the stricter of both decide.
 
     Raises:
         ConfigError: the rules name tools that do not exist.
@@ -81,7 +86,7 @@ async def furnish(
     accepted = await _accepted(prepared, definitions, read_lists)
     seats: list[Seat] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        tools = offer(agent, definitions, accepted)
+        tools = offer(agent, definitions, accepted, now)
         allowed = frozenset(
             (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
         )

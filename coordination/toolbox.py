@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from coordination.current import effect_now, stricter
 from coordination.domain.canonical import JsonObject, canonical, parse
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
 from coordination.domain.plan import PlannedCall
 from coordination.domain.rules import Effect, Rule, Ruling, rule
 from coordination.errors import InvalidJsonError, ToolServerError
-from coordination.knobs import AgentProfile, Knobs
+from coordination.knobs import AgentProfile, Knobs, RunProfile
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
@@ -77,17 +78,22 @@ def ruled(
 
 
 def offer(
-    agent: AgentProfile, definitions: Sequence[ToolDefinition], accepted: Accepted | None = None
+    agent: AgentProfile,
+    definitions: Sequence[ToolDefinition],
+    accepted: Accepted | None = None,
+    now: RunProfile | None = None,
 ) -> Mapping[str, OfferedTool]:
     """The tools of an agent's servers that its rules do not deny, by the name offered to the model.
+
+    `now` has the rules that hold by now, where they differ: the stricter of both decides about each tool.
 
     Raises:
         ToolServerError: more tools than providers accept.
     """
     found = [
-        OfferedTool(definition=each, effect=ruling.effect)
+        OfferedTool(definition=each, effect=effect)
         for each, ruling in ruled(agent, definitions, accepted)
-        if ruling.effect is not Effect.DENY
+        if (effect := _then_and_now(agent, each, ruling.effect, now)) is not Effect.DENY
     ]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
@@ -97,6 +103,10 @@ def offer(
     effects = {(each.definition.server, each.definition.tool): each for each in found}
     offered = offered_names([each.definition for each in found])
     return {name: effects[definition.server, definition.tool] for name, definition in offered.items()}
+
+
+def _then_and_now(agent: AgentProfile, tool: ToolDefinition, then: Effect, now: RunProfile | None) -> Effect:
+    return then if now is None else stricter(then, effect_now(tool.server, tool.tool, agent.id, now))
 
 
 class Toolbox:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import assert_never, cast
 
 from coordination.budget import Budget, NothingSpent, daily, total
-from coordination.current import CurrentRules, Directory, Guards, Unchanging, as_it_was
+from coordination.current import CurrentRules, Directory, Guards, Unchanging, as_it_was, rules_now, tightened
 from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -55,6 +55,7 @@ class Worker:
         self._configure = configure
         self._spending = spending or NothingSpent()
         self._read_lists = read_lists
+        self._current = current
         self._guards = Guards(current, directory or Unchanging(), clock)
 
     async def perform(self, job: Job) -> None:
@@ -85,7 +86,8 @@ class Worker:
             await journal.commit(e.RunFailed(reason=str(error)))
 
     async def _coordinate(self, journal: Journal, state: s.Deliberating, prepared: Prepared) -> None:
-        room = await furnish(prepared, self._hub, _caller(state.request), self._read_lists)
+        now = await rules_now(self._current, journal.run, state.request)
+        room = await furnish(prepared, self._hub, _caller(state.request), self._read_lists, now)
         question = Question(
             prompt=state.request.prompt,
             revision=state.revision,
@@ -134,6 +136,9 @@ class Worker:
             policy=policy,
             expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
         )
+        plan = self._under_rules_of_now(
+            plan, state.request.agents, await rules_now(self._current, journal.run, state.request)
+        )
         proposed = e.PlanProposed(
             plan=plan, digest=plan.digest, election=election, written_after_vote=written_after_vote
         )
@@ -143,6 +148,12 @@ class Worker:
         approved = e.ApprovalGiven(by=policy_actor(plan.tenant), digest=plan.digest)
         job = Job(task="execute", run=journal.run, tenant=plan.tenant, revision=plan.revision)
         await journal.commit(proposed, approved, job=job)
+
+    def _under_rules_of_now(self, plan: Plan, agents: Sequence[str], now: RunProfile | None) -> Plan:
+        if now is None:
+            return plan
+        policy = tightened(plan, agents, now)
+        return replace(plan, policy=policy, expires_at=self._clock.now() + timedelta(seconds=policy.expires_after))
 
     async def _execute(self, journal: Journal, job: Job) -> None:
         state = journal.state
