@@ -86,11 +86,11 @@ class OwnPostgres(Postgres):
         self._process = subprocess.Popen(serve, user=self._user, cwd=self._folder, stdout=quiet, stderr=quiet)
         _await(self)
 
-    def stop(self) -> None:
-        """End every connection, and serve no more."""
+    def stop(self, *, immediately: bool = False) -> None:
+        """End every connection, and serve no more; `immediately`: as `pg_ctl stop -m immediate`, like a power failure."""
         process, self._process = self._process, None
         if process is not None:
-            process.send_signal(signal.SIGINT)  # a fast shutdown
+            process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
             process.wait(20)
 
 

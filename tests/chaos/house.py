@@ -1,0 +1,208 @@
+"""A database, workers on it that are real processes, people who decide, and a world that counts what really happened."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from bot.people import console_person
+from bot.places import PYTHON_VARIABLE
+from bot.wiring.application import Application, Overrides
+from bot.wiring.keeping import migrate_all, verify_log
+from bot.wiring.running import open_application
+from coordination.adapters.sql_connection import open_engine, parse_url
+from coordination.domain import states as s
+from coordination.domain.run import Recorded
+from coordination.errors import StorageError
+from coordination.service import Ask
+from tests.chaos.world import effects_in, gate
+from tests.databases import OwnPostgres, sqlite_url
+from tests.e2e.program import HOME, Process, Program
+
+LOOK = 0.1
+"""Seconds between two looks at something that another process does."""
+
+CONFIG = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{calls}]
+              answer: What was asked for.
+        report: [{{say: That is what happened.}}]
+mcp_servers:
+  world:
+    type: stdio
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.chaos.world, {journal}]
+    call_timeout: {limit}
+"""
+
+
+@dataclass
+class House:
+    """One installation. `server` is there if its database can be stopped."""
+
+    folder: Path
+    url: str
+    server: OwnPostgres | None = None
+    limit: float = 20.0
+    workers: list[Process] = field(default_factory=list[Process])
+    all_workers: list[Process] = field(default_factory=list[Process])
+    rejected: set[str] = field(default_factory=set[str])
+    planned: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    @classmethod
+    def on(cls, folder: Path, server: OwnPostgres | None = None, *, limit: float) -> "House":
+        """A new one, with its tables. `limit` is how many seconds its calls may take."""
+        url = sqlite_url(folder) if server is None else server.new_database()
+        house = cls(folder=folder, url=url, server=server, limit=limit)
+        migrate_all(house.program.surroundings())
+        return house
+
+    @property
+    def journal(self) -> Path:
+        """Where the world writes down what really happened."""
+        return self.folder / "world"
+
+    @property
+    def program(self) -> Program:
+        """The command line on this installation."""
+        return Program(self.folder, {"DATABASE_URL": self.url, PYTHON_VARIABLE: sys.executable, **HOME})
+
+    def start_worker(self) -> Process:
+        """One more worker."""
+        worker = self.program.start("worker")
+        self.workers.append(worker)
+        self.all_workers.append(worker)
+        return worker
+
+    def end(self, worker: Process, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signal a worker of ours, which is not among those that should live any more."""
+        self.workers.remove(worker)
+        worker.send_signal(number)
+
+    def close(self) -> None:
+        """End what is left, each by its own number."""
+        for worker in self.all_workers:
+            with worker:
+                if worker.poll() is None:
+                    worker.send_signal(signal.SIGCONT)
+                    worker.kill()
+
+    def open_gate(self, call: str) -> None:
+        """Let a call end that waits for that."""
+        gate(self.journal, call).touch()
+
+    async def begin(self, front: Application, name: str, *seconds: float, is_gated: bool = False) -> str:
+        """Ask for a run of a call for each of these numbers of seconds, which are what each takes at least."""
+        calls = [f"{name}-{number}" for number, _ in enumerate(seconds)]
+        plan = ", ".join(
+            f"{{tool: world.write, arguments: {{name: {call}, seconds: {takes}, gate: {str(is_gated).lower()}}}}}"
+            for call, takes in zip(calls, seconds, strict=True)
+        )
+        text = CONFIG.format(calls=plan, journal=self.journal, limit=self.limit)
+        ask = Ask(
+            prompt=name,
+            requester=console_person(),
+            config_name="chaos",
+            config_text=text,
+            origin=str(self.folder / "chaos.yaml"),
+        )
+        run = await front.coordinator.start(ask)
+        self.planned[run] = calls
+        return run
+
+    @asynccontextmanager
+    async def front(self) -> AsyncGenerator[Application]:
+        """What people decide through; it does no work."""
+        async with open_application(self.program.surroundings(), Overrides()) as application:
+            yield application
+
+    def effects(self) -> Counter[str]:
+        """How often each call really happened."""
+        return Counter(effect["name"] for effect in effects_in(self.journal))
+
+    def slots(self) -> int:
+        """How many slots are held: somebody is their holder, and on PostgreSQL has their lock too."""
+        engine = open_engine(parse_url(self.url), "read", connections=1)
+        query = "SELECT count(*) FROM worker_slots WHERE holder <> '' AND name LIKE 'slot-%'"
+        if self.server is not None:
+            query += (
+                " AND name IN (SELECT 'slot-' || objid FROM pg_locks WHERE classid = 7701 AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            )
+        try:
+            with engine.connect() as connection:
+                count: int = connection.execute(sa.text(query)).scalar_one()
+                return count
+        finally:
+            engine.dispose()
+
+    def broken(self) -> Sequence[str]:
+        """What `audit verify` says of the whole database."""
+        return [f"{each.run} {each.seq}: {each.problem}" for each in verify_log(self.program.surroundings(), None)]
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 30.0, what: str = "") -> None:
+    """Wait for something that another process does; a database that is away is no answer yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(exc.SQLAlchemyError):
+            if await asyncio.to_thread(condition):
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        await asyncio.sleep(LOOK)
+
+
+async def state_when(
+    front: Application, run: str, accept: Callable[[s.RunState], bool], *, seconds: float = 60.0
+) -> s.RunState:
+    """A run's state once it is one of those; a database that is away is waited for."""
+    state: s.RunState | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                with suppress(StorageError):
+                    state = await front.coordinator.state(run)
+                    if accept(state):
+                        return state
+                await asyncio.sleep(LOOK)
+    except TimeoutError:
+        raise AssertionError(f"{run} is {state and state.kind} after {seconds} s") from None
+
+
+async def approve(front: Application, run: str) -> None:
+    """Approve the plan of a run as soon as there is one."""
+    state = await state_when(front, run, lambda state: isinstance(state, s.AwaitingDecision))
+    assert isinstance(state, s.AwaitingDecision)
+    await front.coordinator.approve(run, state.plan.digest, console_person())
+
+
+def is_settled(state: s.RunState) -> bool:
+    """Whether nothing more happens without a person."""
+    return isinstance(state, s.Ended | s.NeedsHuman)
+
+
+def is_in_flight(state: s.RunState) -> bool:
+    """Whether a call has begun, and has no end on record."""
+    return isinstance(state, s.Executing) and state.in_flight is not None
+
+
+async def history(front: Application, run: str) -> Sequence[Recorded]:
+    """A run's whole log, read once the database is there."""
+    while True:
+        with suppress(StorageError):
+            return await front.log.read(run)
+        await asyncio.sleep(LOOK)
