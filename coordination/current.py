@@ -3,7 +3,7 @@
 A plan is judged by the stricter of then and now: at each decision, at the claim, and before each call.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,6 +26,14 @@ RETRIES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between questions about people that got no answer; after the last, the plan is asked again."""
 
 _BY_STRICTNESS = (Effect.READ, Effect.AUTO, Effect.ASK, Effect.DENY)
+
+
+_NOT_AGAIN: Mapping[Because, str] = {
+    "rules": "the rules got stricter after the approval",
+    "approvers": "somebody who had the run go on may not approve any more",
+    "unreadable": "it can't be told whether those who had the run go on still may approve",
+}
+"""Why the rest is skipped of what can't be asked again, since some of it has begun."""
 
 
 class CurrentRules(Protocol):
@@ -117,11 +125,21 @@ async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: 
     Raises:
         PersonUnreadableError: it can't be told of somebody.
     """
-    for person in approvals:
+    return not await who_may_not(policy, approvals, directory)
+
+
+async def who_may_not(policy: Policy, people: Sequence[Person], directory: Directory) -> tuple[Person, ...]:
+    """Those of these people who would not be let approve any more, as far as their roles go.
+
+    Raises:
+        PersonUnreadableError: it can't be told of somebody.
+    """
+    lost: list[Person] = []
+    for person in people:
         current = await directory.current(person)
         if current is None or not current.is_same_as(person) or policy.excludes(current) or not policy.names(current):
-            return False
-    return True
+            lost.append(person)
+    return tuple(lost)
 
 
 def asked_again(plan: Plan, election: Election, policy: Policy, because: Because, now: datetime) -> PlanProposed:
@@ -169,13 +187,14 @@ class Guards:
         return None if policy == state.plan.policy else self._instead(state, policy, "rules")
 
     async def _by_people(self, state: Executing) -> RunEvent | None:
-        """At the claim alone: what has begun goes on under the approval that it began with.
+        """At the claim alone: what has begun goes on under the approval, or the words, that it began with.
 
         Where this process can't ask, the process that took the last approval has asked about every approver in the same
         step; that counts for a moment.
         """
-        people = [person for person in state.approvals if not person.is_same_as(policy_actor(state.plan.tenant))]
-        if not state.is_untouched or not people:
+        given = state.approvals if state.is_untouched else state.resumed_by
+        people = [person for person in given if not person.is_same_as(policy_actor(state.plan.tenant))]
+        if not people:
             return None
         for delay in (*RETRIES, None):
             try:
@@ -195,7 +214,7 @@ class Guards:
     def _instead(self, state: Executing, policy: Policy, because: Because) -> RunEvent:
         if state.is_untouched and state.decided is not None:
             return asked_again(state.plan, state.decided.election, policy, because, self.clock.now())
-        return _skipped(state, "the rules got stricter after the approval")
+        return _skipped(state, _NOT_AGAIN[because])
 
 
 def _skipped(state: Executing, reason: str) -> CallsSkipped:

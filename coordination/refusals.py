@@ -15,6 +15,10 @@ _NOW = {
     Refusal.DENIED_NOW: (
         "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
     ),
+    Refusal.STRICTER_NOW: (
+        "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, so nothing more "
+        "of it runs. Say that it happened, or stop here."
+    ),
     Refusal.RULES_UNREADABLE: (
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the "
         "configuration."

@@ -19,6 +19,7 @@ from coordination.current import (
     asked_again,
     denied,
     tightened,
+    who_may_not,
 )
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -219,8 +220,10 @@ class Coordinator:
         `attempt` is the execution that the person saw end in doubt: a word about it settles no later one.
         """
         before, seq = await self._read(run, by.tenant)
-        objection = await self._objection_to_word(run, before, by) if verdict != "abandon" else None
+        objection = await self._objection_to_word(run, before, by, verdict) if verdict != "abandon" else None
+        objection = objection or (await self._void_words(run, by) if verdict != "abandon" else None)
         if objection is not None:
+            before, seq = await self._read(run, by.tenant)
             await self._refuse(run, before, seq, by, Act.RESOLVE, objection)
 
         def propose(state: RunState) -> RunEvent | Refusal:
@@ -276,8 +279,11 @@ class Coordinator:
         is_denied = now is not None and denied(state.plan, state.request.agents, now) is not None
         return Refusal.DENIED_NOW if is_denied else None
 
-    async def _objection_to_word(self, run: str, state: RunState, by: Person) -> Refusal | None:
-        """Why the rules of now let no call run after this person's word; None: they do."""
+    async def _objection_to_word(self, run: str, state: RunState, by: Person, verdict: Verdict) -> Refusal | None:
+        """Why the rules of now let this person not say this of a call; None: they do.
+
+        Whoever knows that it happened may say so under any rules: what is left is held against them before it starts.
+        """
         if not isinstance(state, s.NeedsHuman):
             return None
         try:
@@ -288,11 +294,30 @@ class Coordinator:
             return Refusal.RULES_UNREADABLE
         if now is None:
             return None
-        if denied(state.plan, state.request.agents, now) is not None:
-            return Refusal.DENIED_NOW
         policy = tightened(state.plan, state.request.agents, now)
+        is_denied = denied(state.plan, state.request.agents, now) is not None
+        if verdict == "run_it" and (is_denied or policy != state.plan.policy):
+            return Refusal.STRICTER_NOW
         tight = replace(state, plan=replace(state.plan, policy=policy))
         return judge_word(tight, state.unknown.index, None, by, self._clock.now())
+
+    async def _void_words(self, run: str, by: Person) -> Refusal | None:
+        """Take back the words about a call of those who may not approve any more; or why that can't be told."""
+        for _ in range(_MAX_RACES):
+            state, seq = await self._read(run, by.tenant)
+            if not isinstance(state, s.NeedsHuman) or not state.said:
+                return None
+            people = [person for person, _ in state.said if not person.is_same_as(by)]
+            try:
+                lost = await who_may_not(state.plan.policy, people, self._directory)
+            except PersonUnreadableError:
+                return Refusal.APPROVERS_UNREADABLE
+            if not lost:
+                return None
+            event, now = e.WordsVoided(index=state.unknown.index, people=lost), self._clock.now()
+            with contextlib.suppress(ConflictError, IllegalTransition):
+                await self._log.append(run, seq, [event], now, evolve(state, event, now))
+        raise ConflictError(run, 0)
 
     async def expire_due(self) -> Sequence[str]:
         """Log the expiry of every plan whose time has passed; returns those runs."""

@@ -38,6 +38,7 @@ _DEEDS = (
     e.ActionRefused,
     e.RunCancelled,
     e.ResolutionApproved,
+    e.WordsVoided,
     e.CallResolved,
 )
 

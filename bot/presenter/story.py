@@ -5,7 +5,7 @@ from typing import TypeAlias, assert_never
 
 from bot.cards import Line, Mark, Span, Who
 from bot.presenter.amounts import duration
-from bot.presenter.people import who
+from bot.presenter.people import people, who
 from bot.presenter.view import RunView
 from bot.presenter.visible import one_line, visible
 from bot.words import ENGLISH, Words
@@ -30,6 +30,7 @@ _OfCall: TypeAlias = (
     | e.CallOutcomeUnknown
     | e.LateResult
     | e.ResolutionApproved
+    | e.WordsVoided
     | e.CallResolved
 )
 _OfRun: TypeAlias = (
@@ -86,6 +87,7 @@ def story_of(event: e.RunEvent, view: RunView, words: Words = ENGLISH) -> Told |
             | e.CallOutcomeUnknown()
             | e.LateResult()
             | e.ResolutionApproved()
+            | e.WordsVoided()
             | e.CallResolved()
         ):
             line, mark = _call_line(event, words)
@@ -156,6 +158,8 @@ def _call_line(event: _OfCall, words: Words) -> tuple[Line, Mark]:
             return words.line(key, result=one_line(result, _RESULT)), Mark.UNKNOWN
         case e.ResolutionApproved(by=by, verdict=verdict):
             return words.line(f"story.word_{verdict}", who=who(by)), Mark.WAITING
+        case e.WordsVoided(people=voided):
+            return words.line("story.words_voided", who=people(voided)), Mark.WAITING
         case e.CallResolved(by=by, verdict=verdict):
             return words.line(f"story.resolved_{verdict}", who=who(by)), Mark.DONE
         case _:

@@ -118,6 +118,10 @@ REFUSALS = {
     "refusal.denied_now": (
         "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
     ),
+    "refusal.stricter_now": (
+        "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, so nothing more "
+        "of it runs. Say that it happened, or stop here."
+    ),
     "refusal.rules_unreadable": (
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the configuration."
     ),

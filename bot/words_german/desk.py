@@ -146,6 +146,10 @@ REFUSALS = {
     "refusal.denied_now": (
         "Die Regeln, die hier jetzt gelten, verbieten einen Aufruf dieses Plans. Verlange Änderungen, oder lehne ihn ab."
     ),
+    "refusal.stricter_now": (
+        "Die Regeln, die hier jetzt gelten, sind strenger als bei der Freigabe dieses Plans oder verbieten einen Aufruf davon, "
+        "also wird nichts mehr davon ausgeführt. Sag, dass es passiert ist, oder hör hier auf."
+    ),
     "refusal.rules_unreadable": (
         "Die Regeln, die hier jetzt gelten, sind nicht lesbar; nichts kann freigegeben werden. Wer den Bot betreibt, muss die Konfiguration reparieren."
     ),

@@ -29,6 +29,7 @@ class Refusal(StrEnum):
     NOT_YOURS = "not_yours"
     EXTERNAL = "external"
     DENIED_NOW = "denied_now"
+    STRICTER_NOW = "stricter_now"
     RULES_UNREADABLE = "rules_unreadable"
     STORED_CONFIG_CHANGED = "stored_config_changed"
     APPROVERS_UNREADABLE = "approvers_unreadable"

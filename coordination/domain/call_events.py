@@ -87,6 +87,15 @@ class ResolutionApproved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordsVoided:
+    """What these people said of an unknown outcome counts no more: they have lost the right to approve."""
+
+    index: int
+    people: tuple[Person, ...]
+    kind: Literal["words_voided"] = "words_voided"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallResolved:
     """A person settled an unknown outcome, with the last word that it took. What is left may run until `valid_until`."""
 

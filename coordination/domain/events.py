@@ -31,6 +31,7 @@ from coordination.domain.call_events import (
     LateResult,
     ResolutionApproved,
     Verdict,
+    WordsVoided,
 )
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan
@@ -204,6 +205,7 @@ RunEvent: TypeAlias = (
     | CallOutcomeUnknown
     | LateResult
     | ResolutionApproved
+    | WordsVoided
     | CallResolved
     | CallsSkipped
     | RunFinished
@@ -247,4 +249,5 @@ __all__ = [
     "Verdict",
     "VoteCast",
     "VoteVoided",
+    "WordsVoided",
 ]

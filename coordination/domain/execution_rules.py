@@ -62,11 +62,13 @@ def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent, at: datetime) -> 
             check_word(state, event, at)
             others = tuple(each for each in state.said if not each[0].is_same_as(event.by))
             return replace(state, said=(*others, (event.by, event.verdict)))
+        case e.WordsVoided(index=unknown.index):
+            return _without_words(state, event)
         case e.CallResolved(index=unknown.index):
             check_decision(state, Act.RESOLVE, event.by, at)
             check_validity(state, event.valid_until, at)
             check_last_word(state, event, at)
-            return _resolve(state, event)
+            return _resolve(state, event, at)
         case e.RunCancelled(by=by) if state.stopped_by is None:
             check_stop(state, by)
             return replace(state, stopped_by=by)
@@ -108,7 +110,7 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
         raise IllegalTransition("a call after one that did not succeed")
     answer_until = at + timedelta(seconds=event.limit) if event.limit else None
-    return replace(state, in_flight=event.hand, answer_until=answer_until)
+    return replace(state, in_flight=event.hand, answer_until=answer_until, resumed_by=())
 
 
 def _receive(state: s.Executing, receipt: Receipt) -> s.Executing | s.Reporting:
@@ -135,7 +137,15 @@ def _settle(state: s.Executing) -> s.Executing | s.Reporting:
     )
 
 
-def _resolve(state: s.NeedsHuman, event: e.CallResolved) -> s.Executing | s.Reporting:
+def _without_words(state: s.NeedsHuman, event: e.WordsVoided) -> s.NeedsHuman:
+    left = tuple(each for each in state.said if not any(each[0].is_same_as(person) for person in event.people))
+    if len(state.said) - len(left) != len(event.people):
+        raise IllegalTransition("words are taken back that nobody said")
+    return replace(state, said=left)
+
+
+def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Executing | s.Reporting:
+    goes_beyond = event.verdict == "run_it" or event.valid_until > state.valid_until
     base = s.Executing(
         request=state.request,
         plan=state.plan,
@@ -145,6 +155,8 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved) -> s.Executing | s.Repo
         stopped_by=state.stopped_by,
         attempt=state.attempt + 1,
         shapers=state.shapers,
+        approved_at=at,
+        resumed_by=s.with_person(state.who_said(event.verdict), event.by) if goes_beyond else (),
     )
     if event.verdict == "run_it":
         return base

@@ -83,7 +83,8 @@ class Executing:
         answer_until: when the worker that started the next call gives up waiting for it.
         stopped_by: who cancelled; no further call starts.
         decided: what the plan was before its last approval, and is again if it is asked again before its first call.
-        approved_at: when the last approval was given.
+        approved_at: when the last approval was given, or the last word that had the run go on.
+        resumed_by: who had the next call run beyond what was approved: again, or after the approval's end.
         attempt: counts the executions of this plan: 1, and one more for each outcome that a person settled.
     """
 
@@ -99,6 +100,7 @@ class Executing:
     shapers: tuple[Person, ...] = ()
     decided: AwaitingDecision | None = None
     approved_at: datetime | None = None
+    resumed_by: tuple[Person, ...] = ()
     kind: Literal["executing"] = "executing"
 
     @property
