@@ -58,6 +58,8 @@ def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServ
         return error
     if spec.transport == "stdio" and found.loss is not None:
         return died(spec, found)
+    if found.is_foreign:
+        return not_speaking(spec)
     if found.refusal is not None or found.loss is not None:
         return _unreachable(spec, found)
     for each in leaves(error):
@@ -106,18 +108,6 @@ def too_many_tools(spec: ServerSpec, most: int) -> ToolServerError:
 def endless_list(spec: ServerSpec) -> ToolServerError:
     """The list of tools never ends."""
     return _complaint(spec, "lists its tools without end: the operator must have this server repaired")
-
-
-def twice_the_same(spec: ServerSpec, tool: str) -> ToolServerError:
-    """Two tools of one name: nobody could say which one was approved."""
-    return _complaint(spec, f"lists two tools called {tool[:100]!r}: the operator must have this server repaired")
-
-
-def bad_definition(spec: ServerSpec, tool: str) -> ToolServerError:
-    """A definition that can't be pinned by a digest."""
-    return _complaint(
-        spec, f"describes its tool {tool[:100]!r} in a form that is not plain JSON: the operator must have it repaired"
-    )
 
 
 def unsettled(spec: ServerSpec) -> ToolServerError:

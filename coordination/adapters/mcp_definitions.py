@@ -1,17 +1,19 @@
 """The tools of a server as they are listed at one moment, each pinned by the digest of its whole definition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from mcp import Client, MCPError
-from mcp.types import METHOD_NOT_FOUND, Tool
+from mcp.types import METHOD_NOT_FOUND
 
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_fingerprints import Fingerprint
+from coordination.adapters.mcp_messages import Raw
+from coordination.adapters.mcp_pages import RawTool, next_cursor, tools_of
+from coordination.adapters.mcp_passage import Passage
 from coordination.adapters.redaction import Redactor
 from coordination.domain.canonical import Json, JsonObject, canonical, digest
-from coordination.errors import InvalidJsonError
 from coordination.ports import ServerSpec, ToolDefinition
 
 MAX_TOOLS = 2_000
@@ -22,58 +24,111 @@ _LONGEST_TITLE = 100
 
 @dataclass(frozen=True)
 class Listing:
-    """All tools of a server, by name, in its own order."""
+    """All tools of a server, by name, in its own order.
+
+    Attributes:
+        unusable: those that can't be used, and why, in words that go on from the name.
+        outputs: what each tool declares of its answers.
+    """
 
     tools: Mapping[str, ToolDefinition]
+    unusable: Mapping[str, str] = field(default_factory=dict[str, str])
+    outputs: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
 
 
-async def list_tools(spec: ServerSpec, client: Client, fingerprint: Fingerprint, redactor: Redactor) -> Listing:
+async def list_tools(
+    spec: ServerSpec, client: Client, fingerprint: Fingerprint, redactor: Redactor, found: Passage
+) -> Listing:
     """Every page, asked of the server itself and never of a cache; what models and people get of it has no secret of ours.
 
+    `found` is the passage of the requests. A cursor that was used before ends the list, and so does a page that only
+    repeats: the tools that came are as good as ever.
+
     Raises:
-        ToolServerError: the list has no end, is too long, names a tool twice, or is not JSON.
+        ToolServerError: the list has no tools and no end, is too long, or is none.
     """
-    tools: dict[str, ToolDefinition] = {}
+    entries: dict[str, RawTool] = {}
     cursor: str | None = None
-    seen: set[str] = set()
+    used: set[str] = set()
     for _ in range(MAX_PAGES):
-        try:
-            page = await client.list_tools(cursor=cursor, cache_mode="bypass")
-        except MCPError as error:
-            if error.code == METHOD_NOT_FOUND and cursor is None:
-                return Listing({})
-            raise
-        cursor = page.next_cursor
-        if cursor in seen:
-            break
-        for tool in page.tools:
-            if tool.name in tools:
-                raise complaints.twice_the_same(spec, redactor.text(tool.name))
-            tools[tool.name] = _definition(spec, client, tool, fingerprint, redactor)
-        if len(tools) > MAX_TOOLS:
+        page, kept = await _page(client, cursor, found)
+        listed = tools_of(page)
+        if listed is None:
+            raise complaints.not_speaking(spec)
+        known = len(entries)
+        for each in listed:
+            _add(entries, _as_kept(each, kept))
+        if len(entries) > MAX_TOOLS:
             raise complaints.too_many_tools(spec, MAX_TOOLS)
-        if cursor is None:
-            return Listing(tools)
-        seen.add(cursor)
-    raise complaints.endless_list(spec)
+        cursor = next_cursor(page)
+        if cursor is None or cursor in used or (listed and len(entries) == known):
+            return _listing(spec, client, entries, fingerprint, redactor)
+        used.add(cursor)
+    if not entries:
+        raise complaints.endless_list(spec)
+    return _listing(spec, client, entries, fingerprint, redactor)
+
+
+async def _page(client: Client, cursor: str | None, found: Passage) -> tuple[Mapping[str, Raw], frozenset[str]]:
+    """A page as it came, and the names of its tools that the protocol lets a client use."""
+    try:
+        kept = await client.list_tools(cursor=cursor, cache_mode="bypass")
+    except MCPError as error:
+        # A server without tools knows no such request; one that writes an empty cursor may not take it back.
+        if found.error is not None and (cursor == "" or (error.code == METHOD_NOT_FOUND and cursor is None)):
+            return {}, frozenset()
+        raise
+    return found.answer or {}, frozenset(tool.name for tool in kept.tools)
+
+
+def _as_kept(entry: RawTool, kept: frozenset[str]) -> RawTool:
+    if entry.schema is None or entry.name in kept:
+        return entry
+    return replace(entry, schema=None, reason="asks for headers in a way that the protocol forbids")
+
+
+def _add(entries: dict[str, RawTool], entry: RawTool) -> None:
+    """Add a tool; of two that share a name and nothing else nobody could say which one was approved."""
+    before = entries.setdefault(entry.name, entry)
+    if before.raw != entry.raw:
+        entries[entry.name] = replace(before, schema=None, reason="is the name of two different tools")
+
+
+def _listing(
+    spec: ServerSpec, client: Client, entries: Mapping[str, RawTool], fingerprint: Fingerprint, redactor: Redactor
+) -> Listing:
+    tools: dict[str, ToolDefinition] = {}
+    outputs: dict[str, JsonObject] = {}
+    for name, entry in entries.items():
+        if entry.schema is not None:
+            tools[name] = _definition(spec, client, entry, entry.schema, fingerprint, redactor)
+            declared = entry.raw.get("outputSchema")
+            if isinstance(declared, dict):
+                outputs[name] = declared
+    unusable = {
+        redactor.text(name): redactor.text(entry.reason) for name, entry in entries.items() if entry.schema is None
+    }
+    return Listing(tools, unusable, outputs)
 
 
 def _definition(
-    spec: ServerSpec, client: Client, tool: Tool, fingerprint: Fingerprint, redactor: Redactor
+    spec: ServerSpec,
+    client: Client,
+    entry: RawTool,
+    schema: JsonObject,
+    fingerprint: Fingerprint,
+    redactor: Redactor,
 ) -> ToolDefinition:
-    hints = tool.annotations
-    try:
-        text = canonical(_pinned(spec, client, tool))
-    except InvalidJsonError:
-        raise complaints.bad_definition(spec, redactor.text(tool.name)) from None
+    hints, description = entry.raw.get("annotations"), entry.raw.get("description")
+    hints = hints if isinstance(hints, dict) else {}
     return ToolDefinition(
         server=spec.name,
-        tool=tool.name,
-        description=redactor.text(tool.description or ""),
-        input_schema=cast("JsonObject", redactor.json(tool.input_schema)),
-        digest=digest("tool", text),
-        says_read_only=hints is not None and hints.read_only_hint is True,
-        says_destructive=hints is not None and hints.destructive_hint is True,
+        tool=entry.name,
+        description=redactor.text(description if isinstance(description, str) else ""),
+        input_schema=cast("JsonObject", redactor.json(schema)),
+        digest=digest("tool", canonical(_pinned(spec, client, entry))),
+        says_read_only=hints.get("readOnlyHint") is True,
+        says_destructive=hints.get("destructiveHint") is True,
         settings=fingerprint.digest,
         target=redactor.text(_target(fingerprint, client)),
     )
@@ -90,18 +145,20 @@ def _title(client: Client) -> str:
     return (about.title or "") if about is not None else ""
 
 
-def _pinned(spec: ServerSpec, client: Client, tool: Tool) -> Json:
-    """Everything that may make the same name mean another thing."""
+def _pinned(spec: ServerSpec, client: Client, entry: RawTool) -> Json:
+    """Everything that may make the same name mean another thing, as the server wrote it."""
     about = client.server_info
-    hints = tool.annotations
+    hints = entry.raw.get("annotations")
     title: dict[str, Json] = {"title": _title(client)} if _title(client) else {}
     return {
         "server": spec.name,
         "identity": spec.identity,
         "server_info": None if about is None else {"name": about.name, "version": about.version, **title},
-        "tool": tool.name,
-        "description": tool.description,
-        "input_schema": tool.input_schema,
-        "output_schema": tool.output_schema,
-        "annotations": None if hints is None else hints.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "tool": entry.name,
+        "description": entry.raw.get("description"),
+        "input_schema": entry.raw.get("inputSchema"),
+        "output_schema": entry.raw.get("outputSchema"),
+        "annotations": {name: value for name, value in hints.items() if value is not None}
+        if isinstance(hints, dict)
+        else hints,
     }

@@ -9,10 +9,18 @@ from contextlib import asynccontextmanager
 import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, JSONRPCError, jsonrpc_message_adapter
+from mcp.types import (
+    CONNECTION_CLOSED,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    JSONRPCError,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 from typing_extensions import override
 
-from coordination.adapters.mcp_passage import GuardedWriteStream, Passage, WatchedReadStream, passage
+from coordination.adapters.mcp_messages import EventsMended, proper, read_message
+from coordination.adapters.mcp_passage import Passage, guarded, passage
 from coordination.adapters.redaction import Redactor
 from coordination.ports import ServerSpec
 
@@ -37,6 +45,7 @@ _NO_SUCH_SESSION = re.compile(
 
 _MOST_WORDS = 2_000
 
+_JSON = ("content-type", "application/json")
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
@@ -55,7 +64,7 @@ async def http_transport(
         ) as client,
         streamable_http_client(spec.url, http_client=client, max_sse_event_size=MAX_ANSWER) as (read, write),
     ):
-        yield WatchedReadStream(read, tell_gone), GuardedWriteStream(write)
+        yield guarded(read, write, tell_gone)
 
 
 @asynccontextmanager
@@ -116,8 +125,9 @@ class _OneWay(httpx2.AsyncBaseTransport):
 
     async def _judge(self, request: httpx2.Request, response: httpx2.Response, current: Passage) -> httpx2.Response:
         kind = response.headers.get("content-type", "").lower()
-        if response.status_code < 300 and not kind.startswith("application/json"):
-            return response
+        if response.status_code < 300 and kind.startswith("text/event-stream"):
+            stream = EventsMended(response, limit=MAX_ANSWER)
+            return httpx2.Response(response.status_code, headers=_plain(response), stream=stream)
         body = await _body(response)
         if body is None:
             current.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
@@ -129,9 +139,10 @@ class _OneWay(httpx2.AsyncBaseTransport):
             current.refusal = "no longer knows our session"
             self._tell_gone()
             return stand_in("no such session")
-        if response.status_code < 300 or (response.status_code < 500 and _is_error(body)):
-            headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _FRAMING]
-            return httpx2.Response(response.status_code, headers=headers, content=body)
+        if response.status_code < 300:
+            return _answered(request, response, body, current)
+        if response.status_code < 500 and _is_error(body):
+            return httpx2.Response(response.status_code, headers=_plain(response), content=proper(body))
         return self._refuse(request, response.status_code, current)
 
     def _refuse(self, request: httpx2.Request, status: int, current: Passage) -> httpx2.Response:
@@ -144,6 +155,29 @@ class _OneWay(httpx2.AsyncBaseTransport):
             # It may be the session that is refused; the handshake of a new one finds out.
             self._tell_gone()
         return stand_in(f"HTTP {status}")
+
+
+def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, current: Passage) -> httpx2.Response:
+    """A success with a whole body. If it answers a request without a message, that is found out here and not by the SDK.
+
+    The SDK would put an error of its own in the place of the answer, which looks like one of the server's.
+    """
+    headers = _plain(response)
+    if isinstance(jsonrpc_message_adapter.validate_json(request.content, by_name=False), JSONRPCRequest):
+        if read_message(body) is None:
+            current.is_foreign = True
+            what = "nothing" if not body.strip() else "what is no message of MCP"
+            current.loss = f"answered with {what} (HTTP {response.status_code})"
+            return stand_in("no message")
+        # Some servers, and gateways before them, name another type, or accept and answer at once.
+        headers = [*((name, value) for name, value in headers if name.lower() != "content-type"), _JSON]
+        return httpx2.Response(200, headers=headers, content=proper(body))
+    return httpx2.Response(response.status_code, headers=headers, content=body)
+
+
+def _plain(response: httpx2.Response) -> list[tuple[str, str]]:
+    """The headers of a response whose body was decoded."""
+    return [(name, value) for name, value in response.headers.items() if name.lower() not in _FRAMING]
 
 
 async def _body(response: httpx2.Response) -> bytes | None:
@@ -165,10 +199,7 @@ def _is_error(body: bytes) -> bool:
 
 
 def _error(body: bytes) -> JSONRPCError | None:
-    try:
-        message = jsonrpc_message_adapter.validate_json(body, by_name=False)
-    except ValueError:
-        return None
+    message = read_message(body)
     return message if isinstance(message, JSONRPCError) else None
 
 

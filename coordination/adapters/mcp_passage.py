@@ -1,19 +1,27 @@
 """One call on its way to a server: what is known of it, and the guard that lets it pass once and unchanged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 import anyio
 from mcp.client._transport import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCRequest
+from mcp.types import ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from coordination.adapters.mcp_messages import Raw
+from coordination.adapters.mcp_pages import page_for_sdk
 from coordination.domain.canonical import canonical
 
 CALL = "tools/call"
+LIST = "tools/list"
+
+_TAKEN: Mapping[str, Raw] = {"content": [], "isError": True, "resultType": "complete"}
+"""What the SDK is told in place of a call's answer. Of an answer that failed it asks nothing, and it throws none away."""
+
+_MOST_ASKED = 1_000
 
 
 @dataclass
@@ -29,6 +37,9 @@ class Passage:
         status: the HTTP status, if the server answered with an error.
         is_session_lost: it was refused because the server does not know the session any more; a new one may take it.
         obstacle: what the operator must do before any request can be sent, in words that go on from the server's name.
+        is_foreign: what came instead of an answer is not of this protocol.
+        answer: the result of a call, or of the last request for a list, as it came; None: there was none.
+        error: the error that stood in the place of a result.
     """
 
     arguments: str = "{}"
@@ -39,6 +50,9 @@ class Passage:
     status: int | None = None
     is_session_lost: bool = False
     obstacle: str | None = None
+    is_foreign: bool = False
+    answer: Mapping[str, Raw] | None = None
+    error: ErrorData | None = None
 
 
 passage: ContextVar[Passage | None] = ContextVar("passage", default=None)
@@ -49,17 +63,57 @@ class SentTwiceError(RuntimeError):
     """The SDK was about to send a tool call that nobody asked for, or the same one again."""
 
 
-class WatchedReadStream:
-    """Passes messages on and tells once there are no more: the server is gone."""
+class _Asked:
+    """The requests of one session that have no answer yet, by id."""
 
-    def __init__(self, inner: ReadStream[SessionMessage | Exception], tell: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        self._waiting: dict[int | str, tuple[str, Passage]] = {}
+
+    def note(self, request: JSONRPCRequest, current: Passage) -> None:
+        """A request leaves."""
+        self._waiting[request.id] = (request.method, current)
+        if len(self._waiting) > _MOST_ASKED:
+            del self._waiting[next(iter(self._waiting))]
+
+    def settle(self, item: SessionMessage | Exception) -> SessionMessage | Exception:
+        """Keep an answer as it came, and return it in a form that the SDK accepts."""
+        message = item.message if isinstance(item, SessionMessage) else None
+        if not isinstance(message, JSONRPCResponse | JSONRPCError) or message.id is None:
+            return item
+        number = int(message.id) if isinstance(message.id, str) and message.id.isdecimal() else message.id
+        method, current = self._waiting.pop(number, ("", None))
+        if current is None:
+            return item
+        if isinstance(message, JSONRPCError):
+            current.error = message.error
+        elif method in (CALL, LIST):
+            current.answer = message.result
+            result = _TAKEN if method == CALL else page_for_sdk(message.result)
+            accepted = JSONRPCResponse(jsonrpc="2.0", id=message.id, result=dict(result))
+            return replace(item, message=accepted) if isinstance(item, SessionMessage) else item
+        return item
+
+
+def guarded(
+    read: ReadStream[SessionMessage | Exception], write: WriteStream[SessionMessage], tell: Callable[[], None]
+) -> "tuple[WatchedReadStream, GuardedWriteStream]":
+    """The two streams of a session, watched; `tell` is called once there are no more messages."""
+    asked = _Asked()
+    return WatchedReadStream(read, tell, asked), GuardedWriteStream(write, asked)
+
+
+class WatchedReadStream:
+    """Passes messages on and tells once there are no more: the server is gone. Keeps the answers of tools as they came."""
+
+    def __init__(self, inner: ReadStream[SessionMessage | Exception], tell: Callable[[], None], asked: _Asked) -> None:
         self._inner = inner
         self._tell = tell
+        self._asked = asked
 
     async def receive(self) -> SessionMessage | Exception:
         """The next message."""
         try:
-            return await self._inner.receive()
+            return self._asked.settle(await self._inner.receive())
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             self._tell()
             raise
@@ -69,7 +123,7 @@ class WatchedReadStream:
 
     async def __anext__(self) -> SessionMessage | Exception:
         try:
-            return await self._inner.__anext__()
+            return self._asked.settle(await self._inner.__anext__())
         except (StopAsyncIteration, anyio.ClosedResourceError):
             self._tell()
             raise
@@ -94,8 +148,9 @@ class GuardedWriteStream:
     they are, a call may have run by then.
     """
 
-    def __init__(self, inner: WriteStream[SessionMessage]) -> None:
+    def __init__(self, inner: WriteStream[SessionMessage], asked: _Asked) -> None:
         self._inner = inner
+        self._asked = asked
 
     async def send(self, item: SessionMessage, /) -> None:
         """Pass a message on.
@@ -116,6 +171,7 @@ class GuardedWriteStream:
             if canonical((request.params or {}).get("arguments", {})) != current.arguments:
                 raise SentTwiceError("the arguments of a tool call were changed on their way")
         if current is not None:
+            self._asked.note(request, current)
             current.was_answered = current.was_sent
             current.was_sent = True
 

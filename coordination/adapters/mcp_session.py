@@ -1,20 +1,14 @@
 """One generation of a connection: from a successful handshake until the server is gone."""
 
 import asyncio
+import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
 from mcp import MCPError
 from mcp.client import Client
-from mcp.types import (
-    CONNECTION_CLOSED,
-    INVALID_REQUEST,
-    PARSE_ERROR,
-    REQUEST_TIMEOUT,
-    InputRequiredResult,
-    RequestParamsMeta,
-)
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, RequestParamsMeta
 from pydantic import ValidationError
 
 from coordination.adapters import mcp_complaints as complaints
@@ -33,14 +27,14 @@ _GRACE = 5.0
 """Seconds beyond a call's time after which it is given up even if the SDK still waits: for its pipe to take the call."""
 
 _TOO_LATE = "did not answer in time"
-_MALFORMED = "took the call, but what it answered is not what it declared"
-_NO_ANSWER = {
-    CONNECTION_CLOSED: "went away before it answered",
-    INVALID_REQUEST: _MALFORMED,
-    PARSE_ERROR: _MALFORMED,
-    REQUEST_TIMEOUT: _TOO_LATE,
-}
-"""Codes that the SDK makes up where no proper answer came; a server that sends one is taken to have given none."""
+_MALFORMED = "took the call, but what it answered can't be read"
+_NO_ANSWER = {CONNECTION_CLOSED: "went away before it answered", REQUEST_TIMEOUT: _TOO_LATE}
+"""What the SDK makes up where no answer came."""
+
+_MADE_BY_SDK = ("Failed to parse SSE message: ", "SSE stream failed: ", "SSE stream ended ")
+"""How errors begin that the SDK puts in the place of an answer when a stream of events breaks. All others are ours to see."""
+
+_MOST_DATA = 4_000
 
 
 class SessionLostError(CallNotSentError):
@@ -118,7 +112,7 @@ class Session:
         try:
             with _under_way(found):
                 async with asyncio.timeout(self._spec.call_timeout):
-                    return await list_tools(self._spec, self._client, self.fingerprint, self._redactor)
+                    return await list_tools(self._spec, self._client, self.fingerprint, self._redactor, found)
         except TimeoutError:
             raise complaints.unanswered(self._spec) from None
         except (MCPError, ValidationError) as error:
@@ -148,7 +142,7 @@ class Session:
         with self._at_work(), _under_way(found):
             try:
                 async with asyncio.timeout(self._spec.call_timeout + _GRACE):
-                    result = await self._client.session.call_tool(
+                    await self._client.session.call_tool(
                         tool,
                         dict(given),
                         read_timeout_seconds=self._spec.call_timeout,
@@ -162,9 +156,11 @@ class Session:
                 return self._refusal(error, found)
             except (RuntimeError, ValidationError) as error:
                 raise self._failure(found, _MALFORMED) from error
-        if isinstance(result, InputRequiredResult):
+        if found.answer is None:
+            raise self._failure(found, _MALFORMED)
+        if found.answer.get("resultType") == "input_required":
             raise self._failure(found, "asked for more input in place of an answer, and is never given any")
-        return output(result, self._redactor)
+        return output(found.answer, self._redactor)
 
     def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
         """What goes beside the arguments: nothing that a model can write."""
@@ -177,9 +173,13 @@ class Session:
         """The server's own answer that it failed, unless the error stands for an answer that never came."""
         if found.was_answered:
             raise self._failure(found, _MALFORMED) from error
-        if found.refusal is not None or found.loss is not None or error.code in _NO_ANSWER:
+        is_servers_own = found.error is not None and not found.error.message.startswith(_MADE_BY_SDK)
+        if found.refusal is not None or found.loss is not None or not is_servers_own:
             raise self._failure(found, _NO_ANSWER.get(error.code, _MALFORMED)) from error
-        return ToolOutput(text=capped(error.message, self._redactor), is_error=True)
+        words = error.message.strip() or f"error {error.code}, without words"
+        if error.data is not None:
+            words += f"\n{json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA]}"
+        return ToolOutput(text=capped(words, self._redactor), is_error=True)
 
     def _failure(self, found: Passage, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
         if not found.was_sent:

@@ -31,12 +31,12 @@ from mcp.types import (
     JSONRPCMessage,
     JSONRPCRequest,
     JSONRPCResponse,
-    jsonrpc_message_adapter,
 )
 from typing_extensions import override
 
 from coordination.adapters.mcp_child import Guard, command_line, end_group, kill_group, let_go
-from coordination.adapters.mcp_passage import GuardedWriteStream, Passage, WatchedReadStream, passage
+from coordination.adapters.mcp_messages import read_message
+from coordination.adapters.mcp_passage import Passage, guarded, passage
 from coordination.adapters.redaction import redactor_of
 from coordination.ports import ServerSpec
 
@@ -85,7 +85,7 @@ async def stdio_transport(
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(wire.read())
             try:
-                yield WatchedReadStream(receives, tell_gone), GuardedWriteStream(wire)
+                yield guarded(receives, wire, tell_gone)
             finally:
                 receives.close()
                 await wire.aclose()
@@ -268,9 +268,8 @@ class _Wire:
 
     def _parsed(self, line: bytes) -> JSONRPCMessage | None:
         """The message in a line. Bytes that are not UTF-8 spoil a character, and not the message."""
-        try:
-            message = jsonrpc_message_adapter.validate_json(line.decode(errors="replace"), by_name=False)
-        except ValueError:
+        message = read_message(line)
+        if message is None:
             self._charge(line)
             unread = self._id_in(line, line)
             log.debug("%s wrote a line that is no message of MCP", self._server, extra={"server": self._server})

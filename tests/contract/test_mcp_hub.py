@@ -170,7 +170,27 @@ async def test_what_is_not_text_is_described(hub: McpHub, tmp_path: Path) -> Non
         "[resource file:///note, text/plain]",
         "its text",
         "[resource file:///blob, of no stated type, 3 bytes]",
+        '{"a": 1}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "structured"),
+    [
+        (['{"a": 1,\n "b": 2}'], {"b": 2, "a": 1}),
+        (["5"], {"result": 5}),
+        (["x"], {"result": "x"}),
+        (["x", "y"], {"result": ["x", "y"]}),
+    ],
+)
+async def test_structured_content_that_the_text_repeats_is_shown_once(
+    hub: McpHub, tmp_path: Path, texts: list[str], structured: Json
+) -> None:
+    """As the SDKs' own servers answer."""
+    reader = hub.reader([stdio("mcp_counting", tmp_path / "journal", "is_rich")], LOOK)
+    content: list[Json] = [{"type": "text", "text": each} for each in texts]
+    answer = await reader.read("world", "look", {"content": content, "structuredContent": structured})
+    assert answer.text == "\n".join(texts)
 
 
 async def test_structured_content_stands_in_for_missing_text(hub: McpHub, tmp_path: Path) -> None:

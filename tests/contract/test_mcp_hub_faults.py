@@ -114,19 +114,17 @@ async def test_junk_on_the_output_is_not_quoted_in_the_log(
     assert "junk" not in caplog.text
 
 
-async def test_an_answer_that_breaks_the_declared_schema_is_unknown_because_the_call_has_run(
+async def test_an_answer_that_breaks_the_declared_schema_is_a_result_for_the_call_has_come_back(
     hub: McpHub, counted: Path
 ) -> None:
     spec = stdio("mcp_counting", counted, "breaks_its_word")
-    with pytest.raises(CallOutcomeUnknownError, match="took the call, but what it answered is not what it declared"):
-        await write(hub, spec, "measure")
+    assert await write(hub, spec, "measure") == ToolOutput(text='{"n": "many"}')
     assert len(journal(counted)) == 1
 
 
-async def test_an_answer_that_is_none_is_unknown_because_the_call_has_run(hub: McpHub, counted: Path) -> None:
+async def test_an_answer_in_another_form_is_a_result_for_the_call_has_come_back(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "answers_nonsense")
-    with pytest.raises(CallOutcomeUnknownError, match="took the call, but what it answered is not what it declared"):
-        await write(hub, spec)
+    assert await write(hub, spec) == ToolOutput(text="not a list\n[the answer is not in the form that MCP asks for]")
     assert len(journal(counted)) == 1
 
 
@@ -135,18 +133,10 @@ async def test_a_failure_that_the_server_reports_is_its_answer(hub: McpHub, coun
     assert await write(hub, spec) == ToolOutput(text="the disk is full", is_error=True)
 
 
-@pytest.mark.parametrize("code", [-32601, -32602, -32603, -32002, 0, 17])
+@pytest.mark.parametrize("code", [-32601, -32602, -32603, -32002, 0, 17, -32000, -32001, -32600, -32700])
 async def test_an_error_of_the_protocol_is_the_servers_answer(hub: McpHub, counted: Path, code: int) -> None:
     spec = stdio("mcp_counting", counted, "errs")
     assert await write(hub, spec, code=code) == ToolOutput(text="no such thing", is_error=True)
-
-
-@pytest.mark.parametrize("code", [-32000, -32001, -32600, -32700])
-async def test_a_server_that_forges_the_sdks_own_errors_gains_nothing_but_doubt(
-    hub: McpHub, counted: Path, code: int
-) -> None:
-    with pytest.raises(CallOutcomeUnknownError):
-        await write(hub, stdio("mcp_counting", counted, "errs"), code=code)
 
 
 async def test_questions_in_the_middle_of_a_call_are_declined(hub: McpHub, counted: Path) -> None:
@@ -217,10 +207,9 @@ async def test_a_read_that_is_not_answered_is_not_asked_again(hub: McpHub, count
     assert len(journal(counted)) == 1
 
 
-async def test_an_answer_to_a_read_that_breaks_its_schema_is_an_error_of_the_server(hub: McpHub, counted: Path) -> None:
+async def test_an_answer_to_a_read_that_breaks_its_schema_is_given_to_the_agent(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "breaks_its_word")
-    with pytest.raises(ToolServerError, match="not what it declared"):
-        await hub.reader([spec], LOOK).read("world", "measure", {})
+    assert (await hub.reader([spec], LOOK).read("world", "measure", {})).text == '{"n": "many"}'
 
 
 # --- what comes after -------------------------------------------------------------------------------------------------

@@ -17,10 +17,9 @@ def client(spec: ServerSpec) -> Client:
     return Client(stdio_transport(spec, lambda: None, StderrLog(spec)), cache=None)
 
 
-@pytest.mark.parametrize("behaviour", ["input_required", "header_mismatch"])
-async def test_the_sdks_own_client_cannot_send_a_call_again(tmp_path: Path, behaviour: str) -> None:
+async def test_the_sdks_own_client_cannot_send_a_call_again(tmp_path: Path) -> None:
     counted = tmp_path / "journal"
-    async with asyncio.timeout(60), client(stdio("mcp_modern", counted, behaviour)) as sdk:
+    async with asyncio.timeout(60), client(stdio("mcp_modern", counted, "header_mismatch")) as sdk:
         passage.set(Passage(arguments='{"n":1}'))
         with pytest.raises(SentTwiceError):
             await sdk.call_tool("write", {"n": 1})
@@ -38,13 +37,38 @@ async def test_a_call_that_nobody_asked_for_or_not_so_does_not_leave(tmp_path: P
     assert journal(counted) == []
 
 
-async def test_the_failure_of_what_the_sdk_asks_after_a_call_is_told_from_the_calls_own(tmp_path: Path) -> None:
-    """The SDK lists the tools after a call of one that it does not know, to check the answer."""
+async def test_the_sdks_own_client_is_not_told_of_input_that_a_server_wants(tmp_path: Path) -> None:
+    """It would send the call again with it."""
     counted = tmp_path / "journal"
-    async with asyncio.timeout(60), client(stdio("mcp_counting", counted, "well")) as sdk:
-        found = Passage(arguments="{}")
+    async with asyncio.timeout(60), client(stdio("mcp_modern", counted, "input_required")) as sdk:
+        found = Passage(arguments='{"n":1}')
         passage.set(found)
-        await sdk.call_tool("unlisted", {})
+        await sdk.call_tool("write", {"n": 1})
+    assert found.answer is not None
+    assert found.answer["resultType"] == "input_required"
+    assert len(journal(counted)) == 1
+
+
+async def test_the_sdk_asks_nothing_after_a_call_and_checks_no_answer(tmp_path: Path) -> None:
+    """It would list the tools after a call of one that it does not know, and throw away an answer that breaks its word."""
+    counted = tmp_path / "journal"
+    async with asyncio.timeout(60), client(stdio("mcp_counting", counted, "breaks_its_word")) as sdk:
+        await sdk.list_tools()
+        for tool in ("unlisted", "measure"):
+            found = Passage(arguments="{}")
+            passage.set(found)
+            await sdk.call_tool(tool, {})
+            assert not found.was_answered
+            assert found.answer == {"content": [], "structuredContent": {"n": "many"}}
+
+
+async def test_what_the_sdk_asks_after_a_refusal_is_told_from_the_call(tmp_path: Path) -> None:
+    counted = tmp_path / "journal"
+    async with asyncio.timeout(60), client(stdio("mcp_modern", counted, "header_mismatch")) as sdk:
+        found = Passage(arguments='{"n":1}')
+        passage.set(found)
+        with pytest.raises(SentTwiceError):
+            await sdk.call_tool("write", {"n": 1})
     assert found.was_answered
 
 

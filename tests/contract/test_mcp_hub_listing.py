@@ -46,9 +46,6 @@ async def test_a_thousand_tools_on_ten_pages_are_all_listed_once(hub: McpHub) ->
     [
         ("too_many", "lists more than 2,000 tools: the operator must use a server, or a setting of it, that offers"),
         ("endless", "lists its tools without end: the operator must have this server repaired"),
-        ("same_cursor", "lists its tools without end: the operator must have this server repaired"),
-        ("duplicates", "lists two tools called 'post': the operator must have this server repaired"),
-        ("not_a_number", "describes its tool 'odd' in a form that is not plain JSON: the operator must have it"),
         ("nonsense", "does not answer as an MCP server does: the operator must check its command in the config"),
     ],
 )
@@ -56,6 +53,22 @@ async def test_a_list_that_cannot_be_used_is_refused(hub: McpHub, behaviour: str
     with pytest.raises(ToolServerError) as caught:
         await hub.definitions([stdio("mcp_listing", behaviour)])
     assert str(caught.value).startswith(f"The MCP server world {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "usable", "unusable"),
+    [
+        ("same_cursor", ["again"], {}),
+        # Two tools of one name: people would not know which one they approve, so that it is neither.
+        ("duplicates", [], {"post": "is the name of two different tools"}),
+        ("not_a_number", [], {"odd": "is described in a form that is not plain JSON"}),
+    ],
+)
+async def test_what_can_be_used_of_a_list_is_used(
+    hub: McpHub, behaviour: str, usable: list[str], unusable: dict[str, str]
+) -> None:
+    listing = await (await hub.connection(stdio("mcp_listing", behaviour)).session()).listing(fresh=True)
+    assert (list(listing.tools), listing.unusable) == (usable, unusable)
 
 
 async def test_the_digest_is_of_the_whole_definition_and_of_who_gives_it(hub: McpHub, trigger: Path) -> None:

@@ -1,0 +1,145 @@
+"""One element of a list or an answer that breaks the protocol: it spoils nothing beyond itself, whatever carries it."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from coordination.adapters.mcp_connection import Patience
+from coordination.adapters.mcp_hub import McpHub
+from coordination.domain.canonical import Json, canonical
+from coordination.domain.plan import PlannedCall
+from coordination.ports import CallOutcomeUnknownError, ServerSpec, ToolOutput
+from tests.servers.mcp_programs import approving, http, journal, listening, stdio
+from tests.servers.mcp_raw import a_tool
+
+WIRES = ("stdio", "json", "sse")
+LOOK = frozenset({("world", "look")})
+WRITE = PlannedCall(server="world", tool="write", arguments=canonical({"n": 1}), definition="")
+TOOLS: list[Json] = [a_tool("look"), a_tool("write")]
+
+
+@pytest.fixture
+async def hub() -> AsyncGenerator[McpHub]:
+    async with asyncio.timeout(60), McpHub(Patience(first=0.01)) as hub:
+        yield hub
+
+
+@asynccontextmanager
+async def saying(
+    folder: Path, wire: str, call: str, *, pages: Sequence[str] | None = None, kind: str = "application/json"
+) -> AsyncGenerator[ServerSpec]:
+    """A server that says just this."""
+    says = {"tools": pages or [json.dumps({"tools": TOOLS})], "call": call, "type": kind}
+    (folder / "says").write_text(json.dumps(says), encoding="utf-8")
+    program = ("mcp_spoiled", folder / "journal", wire, folder / "says")
+    if wire == "stdio":
+        yield stdio(*program, call_timeout=10)
+        return
+    async with listening(*program) as (port, _):
+        yield http(port, call_timeout=10)
+
+
+ANSWERS = [
+    ('"result": {"content": [{"type": "text", "text": "cut \\ud83d"}]}', "cut \ufffd", False),
+    ('"result": {"content": [{"type": "text", "text": "\\ud83d\\ude00 \\\\ud83d"}]}', "😀 \\ud83d", False),
+    ('"result": {"content": [{"type": "text", "text": "a\tb"}], "isError": null, "_meta": null}', "a\tb", False),
+    ('"result": {"content": [{"type": "text", "text": "no"}], "isError": "true"}', "no", True),
+    ('"result": "done"', "done\n[the answer is not in the form that MCP asks for]", False),
+    ('"result": null', "[the answer is not in the form that MCP asks for]", False),
+    ('"result": {}', "[the answer is not in the form that MCP asks for]", False),
+    ('"result": {"content": null, "structuredContent": {"id": "rec_42"}}', '{"id": "rec_42"}', False),
+    ('"error": "The channel is archived"', "The channel is archived", True),
+    ('"error": {"code": "-32600", "message": "archived", "data": {"at": 1}}', 'archived\n{"at": 1}', True),
+]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(("call", "text", "is_error"), ANSWERS)
+async def test_an_answer_that_came_is_a_result_succeeded_or_failed_by_its_own_flag(
+    hub: McpHub, tmp_path: Path, wire: str, call: str, text: str, is_error: bool
+) -> None:
+    async with saying(tmp_path, wire, call) as spec:
+        read = await hub.reader([spec], LOOK).read("world", "look", {})
+        wrote = await approving(hub, [spec]).call(WRITE, "key")
+        await hub.aclose()
+    assert read == wrote
+    assert (wrote.text.splitlines()[0], wrote.is_error) == (text.splitlines()[0], is_error)
+    assert wrote.text.startswith(text)
+    assert [each["name"] for each in journal(tmp_path / "journal")] == ["look", "write"]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_answer_nested_deeper_than_any_reader_goes_is_a_result(hub: McpHub, tmp_path: Path, wire: str) -> None:
+    deep = "[" * 300 + "]" * 300
+    async with saying(tmp_path, wire, f'"result": {{"content": [], "structuredContent": {{"a": {deep}}}}}') as spec:
+        wrote = await approving(hub, [spec]).call(WRITE, "key")
+        await hub.aclose()
+    assert deep in wrote.text
+    assert not wrote.is_error
+
+
+@pytest.mark.parametrize("code", [-32700, -32600, -32603, -32001, -32000, 17])
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_refusal_with_words_is_the_servers_own_whatever_its_code(
+    hub: McpHub, tmp_path: Path, wire: str, code: int
+) -> None:
+    call = f'"error": {{"code": {code}, "message": "The channel is archived"}}'
+    async with saying(tmp_path, wire, call) as spec:
+        wrote = await approving(hub, [spec]).call(WRITE, "key")
+        await hub.aclose()
+    assert wrote == ToolOutput(text="The channel is archived", is_error=True)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_answer_cut_in_the_middle_is_none(hub: McpHub, tmp_path: Path, wire: str) -> None:
+    async with saying(tmp_path, wire, '"result": {"content": [{"type": "te') as spec:
+        with pytest.raises(CallOutcomeUnknownError, match=r"can't be read|no message of MCP"):
+            await approving(hub, [spec]).call(WRITE, "key")
+        assert len(await hub.definitions([spec])) == 2
+        await hub.aclose()
+
+
+async def test_an_answer_under_another_content_type_is_one(hub: McpHub, tmp_path: Path) -> None:
+    call = '"result": {"content": [{"type": "text", "text": "done"}]}'
+    async with saying(tmp_path, "json", call, kind="text/plain") as spec:
+        assert await approving(hub, [spec]).call(WRITE, "key") == ToolOutput(text="done")
+        await hub.aclose()
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_tools_that_cannot_be_used_leave_the_others_alone(hub: McpHub, tmp_path: Path, wire: str) -> None:
+    spoiled: list[Json] = [None, {"name": "odd", "inputSchema": "none"}, {"name": "bare", "inputSchema": {}}]
+    page = json.dumps({"tools": [spoiled[0], TOOLS[0], *spoiled[1:], TOOLS[1]], "nextCursor": None, "_meta": None})
+    async with saying(tmp_path, wire, '"result": {"content": []}', pages=[page]) as spec:
+        found = await hub.definitions([spec])
+        listing = await (await hub.connection(spec).session()).listing(fresh=True)
+        await approving(hub, [spec]).call(WRITE, "key")
+        await hub.aclose()
+    assert [each.tool for each in found] == ["look", "bare", "write"]
+    assert found[1].input_schema == {"type": "object"}
+    assert listing.unusable == {
+        "number 1": "is not described by an object",
+        "odd": "has an inputSchema that is not an object",
+    }
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [{"tools": TOOLS, "nextCursor": ""}],
+        [{"tools": TOOLS, "nextCursor": "same"}],
+        [{"tools": TOOLS[:1], "nextCursor": "a"}, {"tools": TOOLS[1:], "nextCursor": "a"}],
+        [{"tools": TOOLS[:1], "nextCursor": ""}, {"tools": TOOLS[1:]}],
+        [{"tools": TOOLS[:1], "nextCursor": 1}, {"tools": [], "nextCursor": 2}, {"tools": TOOLS[1:]}],
+        [{"tools": TOOLS[:1], "nextCursor": "a"}, {"tools": None, "nextCursor": "b"}, {"tools": TOOLS[1:]}],
+        [{"tools": TOOLS, "nextCursor": 5.5}],
+    ],
+)
+async def test_a_cursor_that_leads_nowhere_ends_the_list(hub: McpHub, tmp_path: Path, pages: Sequence[Json]) -> None:
+    texts = [json.dumps(each) for each in pages]
+    async with saying(tmp_path, "stdio", '"result": {}', pages=texts) as spec:
+        assert [each.tool for each in await hub.definitions([spec])] == ["look", "write"]
