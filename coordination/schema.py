@@ -1,40 +1,88 @@
-"""Do arguments fit a tool's JSON Schema? Asked before a call is recorded, while the model can still mend it."""
+"""Do arguments fit a tool's JSON Schema? Asked before a call is recorded, while the model can still mend it.
 
-import re
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, TypeAlias
+Schemas come from strangers. One that may take long to check, by a regular expression or by what it refers to, is checked
+by another process under a time limit: Python can't interrupt a regular expression, and nobody may stop the event loop.
+"""
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from jsonschema.protocols import Validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+import asyncio
+import atexit
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from coordination.domain.canonical import JsonObject, canonical, parse
+from coordination import schema_check
+from coordination.domain.canonical import Json, JsonObject, canonical
+from coordination.errors import InvalidJsonError
 
-_Schema: TypeAlias = bool | Mapping[str, Any]  # Any: as jsonschema itself types a schema.
+_SLOW_WORDS = frozenset(
+    {
+        "$dynamicRef",
+        "$recursiveRef",
+        "$ref",
+        "contains",
+        "pattern",
+        "patternProperties",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "uniqueItems",
+    }
+)
+"""Keywords whose check may take longer than the schema and the value together are long."""
 
-_NOTHING_REMOTE: Registry[_Schema] = Registry()
+_MOST_AT_ONCE = 100_000
+"""Characters of a schema and a value that are checked on the event loop."""
+
+_MOST_UNCHECKABLE = 1_000
 
 
-def complaint(schema: JsonObject, arguments: JsonObject) -> str | None:
-    """The first thing wrong with the arguments, in words for a model; None if they fit.
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a check.
+
+    Attributes:
+        fault: the first thing wrong with the arguments, in words for a model; None if they fit or nobody can say.
+        is_checked: whether somebody can say. Arguments that can't be checked are left to the server.
+    """
+
+    fault: str | None = None
+    is_checked: bool = True
+
+
+async def verdict(schema: JsonObject, arguments: JsonObject) -> Verdict:
+    """Check arguments, within a few seconds whatever the schema is.
 
     A property that the schema does not know is wrong even where the schema would let it pass: servers silently drop
     such arguments, and people would approve what never takes effect.
     """
-    validator = _validator(canonical(schema))
-    if validator is None:
-        return None
+    found = await conforms(schema, arguments)
+    if found.fault is None and (unknown := _unknown_property(schema, arguments)) is not None:
+        return Verdict(fault=unknown)
+    return found
+
+
+async def conforms(schema: JsonObject, value: Json) -> Verdict:
+    """Check any value by the schema alone."""
     try:
-        error = next(iter(validator.iter_errors(arguments)), None)
-    except (Unresolvable, re.error):
-        return None  # The schema refers to what is not there, or has a pattern that is none: it constrains nothing.
-    if error is not None:
-        where = "/".join(str(part) for part in error.absolute_path)
-        return f"{where or 'the object'}: {error.message[:500]}"
-    return _unknown_property(schema, arguments)
+        text, written = canonical(schema), canonical(value)
+    except InvalidJsonError:
+        return Verdict(is_checked=False)
+    if len(text) + len(written) <= _MOST_AT_ONCE and not _has_slow_words(schema):
+        try:
+            return Verdict(fault=schema_check.fault(text, value))
+        except schema_check.UncheckableError:
+            return Verdict(is_checked=False)
+    return await _checker().verdict(text, written)
+
+
+def _has_slow_words(schema: Json) -> bool:
+    if isinstance(schema, Mapping):
+        return not _SLOW_WORDS.isdisjoint(schema) or any(_has_slow_words(each) for each in schema.values())
+    return isinstance(schema, Sequence) and not isinstance(schema, str) and any(map(_has_slow_words, schema))
 
 
 def _unknown_property(schema: JsonObject, arguments: JsonObject) -> str | None:
@@ -47,14 +95,75 @@ def _unknown_property(schema: JsonObject, arguments: JsonObject) -> str | None:
     return f"unknown {', '.join(unknown)[:200]}; known are {', '.join(known)[:500]}" if unknown else None
 
 
-@lru_cache(maxsize=1024)
-def _validator(schema: str) -> Validator | None:
-    """A validator that fetches nothing; None for a schema that is itself broken, which then constrains nothing."""
-    value = parse(schema)
-    if not isinstance(value, Mapping):
+class Checker:
+    """The other process, which checks: started when it is first needed, ended by itself when it was not needed for a while."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="schema")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._uncheckable: dict[str, None] = {}
+        self.pid = os.getpid()
+
+    async def verdict(self, schema: str, value: str) -> Verdict:
+        """Ask; a schema that took too long once is asked about no more."""
+        if schema in self._uncheckable:
+            return Verdict(is_checked=False)
+        found = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, schema, value)
+        if found is None:
+            self._uncheckable[schema] = None
+            if len(self._uncheckable) > _MOST_UNCHECKABLE:
+                del self._uncheckable[next(iter(self._uncheckable))]
+        return found or Verdict(is_checked=False)
+
+    def _ask(self, schema: str, value: str) -> Verdict | None:
+        """The answer, or None if it took too long. Blocks, for as long as a check may take."""
+        question = f"[{json.dumps(schema)},{value}]\n".encode()
+        for _ in range(2):
+            process = self._started()
+            answer = b""
+            with contextlib.suppress(OSError):
+                if process.stdin is not None and process.stdout is not None:
+                    process.stdin.write(question)
+                    process.stdin.flush()
+                    answer = process.stdout.readline()
+            if answer:
+                is_checked, fault = json.loads(answer)
+                return Verdict(fault=fault, is_checked=is_checked)
+            self.end()
+            if process.returncode != 0:
+                return None
+            # It left because nobody had asked, in the moment that somebody did.
         return None
-    try:
-        Draft202012Validator.check_schema(value)
-    except SchemaError:
-        return None
-    return Draft202012Validator(value, registry=_NOTHING_REMOTE)
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self.end()
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, and nothing from outside
+                [sys.executable, "-I", schema_check.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        return self._process
+
+    def end(self) -> None:
+        """Let the process go; it leaves when its input ends, or when its time is up."""
+        process, self._process = self._process, None
+        if process is not None and self.pid == os.getpid():
+            # Leaving the block closes its pipes and waits for it.
+            with contextlib.suppress(OSError), process:
+                pass
+
+
+_checkers: list[Checker] = []
+
+
+def _checker() -> Checker:
+    """The one of this process: a process that was forked has none of its parent's threads and shares its pipes."""
+    if not _checkers or _checkers[-1].pid != os.getpid():
+        _checkers[:] = [Checker()]
+        atexit.register(_checkers[-1].end)
+    return _checkers[-1]

@@ -18,7 +18,7 @@ from coordination.knobs import AgentProfile, Knobs, RunProfile
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
-from coordination.schema import complaint
+from coordination.schema import Verdict, verdict
 from coordination.tool_names import offered_names
 
 MAX_OFFERED = 128
@@ -141,7 +141,7 @@ class Toolbox:
 
     async def use(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Record or run the calls of one reply; some reads run side by side, records keep their order."""
-        prepared = [self._prepare(call) for call in calls[:MAX_CALLS]]
+        prepared = [await self._prepare(call) for call in calls[:MAX_CALLS]]
         prepared += [_refuse(call, _one_of_too_many(len(calls))) for call in calls[MAX_CALLS:]]
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as group:
@@ -151,7 +151,7 @@ class Toolbox:
             ]
         return [each if isinstance(each, ToolResult) else each.result() for each in running]
 
-    def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, ToolDefinition, JsonObject]":
+    async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, ToolDefinition, JsonObject]":
         tool = self._tools.get(call.name)
         if tool is None:
             return _refuse(call, f"There is no tool {call.name[:100]!r}. Use only the tools on offer.")
@@ -161,14 +161,14 @@ class Toolbox:
             return _refuse(call, f"The arguments are {error}. Nothing was done; call again with a JSON object.")
         if not isinstance(arguments, Mapping):
             return _refuse(call, "The arguments must be one JSON object. Nothing was done.")
-        problem = complaint(tool.definition.input_schema, arguments)
-        if problem is not None:
-            return _refuse(call, f"The arguments do not fit the tool: {problem}. Nothing was done.")
+        found = await verdict(tool.definition.input_schema, arguments)
+        if found.fault is not None:
+            return _refuse(call, f"The arguments do not fit the tool: {found.fault}. Nothing was done.")
         if runs_at_once(tool.effect):
             return call, tool.definition, arguments
-        return self._record_action(call, tool, arguments)
+        return self._record_action(call, tool, arguments, found)
 
-    def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject) -> ToolResult:
+    def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict) -> ToolResult:
         if len(self.actions) >= self._knobs.max_calls:
             return _refuse(call, f"A plan holds at most {self._knobs.max_calls} calls. This one is not recorded.")
         definition = tool.definition
@@ -184,7 +184,8 @@ class Toolbox:
         )
         self.actions.append(action)
         self._record(ActionRecorded(agent=self._agent, call=action))
-        return ToolResult(call_id=call.id, text=recorded(len(self.actions)))
+        text = recorded(len(self.actions))
+        return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")
 
     async def _read_in_turn(
         self, slots: asyncio.Semaphore, call: ToolCall, definition: ToolDefinition, arguments: JsonObject
@@ -209,6 +210,9 @@ class Toolbox:
             )
         )
         return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)
+
+
+_UNCHECKED = "Nobody could check its arguments: the tool's schema can't be followed. Make sure of them yourself."
 
 
 def _one_of_too_many(count: int) -> str:

@@ -14,12 +14,14 @@ from pydantic import ValidationError
 from coordination.adapters import mcp_complaints as complaints
 from coordination.adapters.mcp_definitions import Listing, list_tools
 from coordination.adapters.mcp_fingerprints import Fingerprint
+from coordination.adapters.mcp_messages import Raw
 from coordination.adapters.mcp_output import capped, output
 from coordination.adapters.mcp_passage import Passage, passage
 from coordination.adapters.redaction import Redactor
 from coordination.domain.caller import CALLER, Caller, signed
-from coordination.domain.canonical import Json, parse
+from coordination.domain.canonical import Json, JsonObject, parse
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
+from coordination.schema import conforms
 
 IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
@@ -57,6 +59,7 @@ class Session:
         self._gone = gone
         self._redactor = redactor
         self._listing: Listing | None = None
+        self._outputs: Mapping[str, JsonObject] = {}
         self._changes = 0
         self._busy = 0
         self._is_ended = False
@@ -100,6 +103,7 @@ class Session:
         changes = self._changes
         with self._at_work():
             listing = await self._ask_for_tools()
+        self._outputs = listing.outputs
         # Servers of the stateless protocol tell of changes only on a stream of its own: they are asked each time.
         tells_of_changes = self._client.session.initialize_result is not None
         self._listing = listing if tells_of_changes and changes == self._changes else None
@@ -160,7 +164,17 @@ class Session:
             raise self._failure(found, _MALFORMED)
         if found.answer.get("resultType") == "input_required":
             raise self._failure(found, "asked for more input in place of an answer, and is never given any")
-        return output(found.answer, self._redactor)
+        return output(found.answer, self._redactor, breaks=await self._broken_promise(tool, found.answer))
+
+    async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> str:
+        """In what an answer is not what its tool declared, as a remark; empty if it is, or nobody can say."""
+        declared, structured = self._outputs.get(tool), answer.get("structuredContent")
+        if declared is None:
+            return ""
+        if structured is None:
+            return "the tool declares structured content, and its answer has none"
+        found = await conforms(declared, structured)
+        return "" if found.fault is None else f"the answer is not what the tool declares: {found.fault}"
 
     def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
         """What goes beside the arguments: nothing that a model can write."""

@@ -20,6 +20,7 @@ from tests.servers.mcp_programs import approving, journal, stdio
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
+BROKEN = "{\"n\": \"many\"}\n[the answer is not what the tool declares: n: 'many' is not of type 'integer']"
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ async def test_an_answer_that_breaks_the_declared_schema_is_a_result_for_the_cal
     hub: McpHub, counted: Path
 ) -> None:
     spec = stdio("mcp_counting", counted, "breaks_its_word")
-    assert await write(hub, spec, "measure") == ToolOutput(text='{"n": "many"}')
+    assert await write(hub, spec, "measure") == ToolOutput(text=BROKEN)
     assert len(journal(counted)) == 1
 
 
@@ -209,7 +210,7 @@ async def test_a_read_that_is_not_answered_is_not_asked_again(hub: McpHub, count
 
 async def test_an_answer_to_a_read_that_breaks_its_schema_is_given_to_the_agent(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "breaks_its_word")
-    assert (await hub.reader([spec], LOOK).read("world", "measure", {})).text == '{"n": "many"}'
+    assert (await hub.reader([spec], LOOK).read("world", "measure", {})).text == BROKEN
 
 
 # --- what comes after -------------------------------------------------------------------------------------------------

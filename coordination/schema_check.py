@@ -1,0 +1,101 @@
+"""The check of a value against a JSON Schema, which may take any time; and a program that makes it under a time limit.
+
+The file is started by itself, so it imports nothing of ours. `coordination.schema` is what others use.
+"""
+
+import json
+import select
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, TypeAlias, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType] - has no types of its own
+from referencing import Registry
+
+SECONDS = 3
+"""How long one check may take."""
+
+IDLE_SECONDS = 60
+"""How long the program waits for the next question before it leaves."""
+
+_Schema: TypeAlias = bool | Mapping[str, Any]  # Any: as jsonschema itself types a schema.
+
+_NOTHING_REMOTE: Registry[_Schema] = Registry()
+
+
+class UncheckableError(Exception):
+    """The value can't be checked against this schema: it refers to what is not there, or to itself without end."""
+
+
+def fault(schema: str, value: object) -> str | None:
+    """The first thing wrong with a value, in words for a model; None if it fits. `schema` is JSON.
+
+    Raises:
+        UncheckableError: nobody can say.
+    """
+    try:
+        validator = _validator(schema)
+        error = None if validator is None else next(iter(validator.iter_errors(cast("Any", value))), None)
+    except Exception as problem:  # whatever a stranger's schema does to the library is about that schema
+        raise UncheckableError(type(problem).__name__) from problem
+    if error is None:
+        return None
+    where = "/".join(str(part) for part in error.absolute_path)
+    return f"{where or 'the object'}: {error.message[:500]}"
+
+
+def _multiple_of(_: object, factor: object, instance: object, __: object) -> Iterator[ValidationError]:
+    """Whether a number is a multiple, as it is written: 19.99 is one of 0.01, whatever binary fractions make of it."""
+    if isinstance(instance, bool) or not isinstance(instance, int | float):
+        return
+    if Fraction(str(instance)) % Fraction(str(factor)):
+        yield ValidationError(f"{str(instance)[:100]} is not a multiple of {str(factor)[:100]}")
+
+
+_extend: Any = extend  # pyright: ignore[reportUnknownVariableType] - likewise
+_Draft: type[Validator] = _extend(Draft202012Validator, {"multipleOf": _multiple_of})
+
+
+@lru_cache(maxsize=1024)
+def _validator(schema: str) -> Validator | None:
+    """A validator that fetches nothing; None for a schema that is itself broken, which then constrains nothing."""
+    value = cast("bool | dict[str, Any]", json.loads(schema))
+    if isinstance(value, bool):
+        return None
+    try:
+        _Draft.check_schema(value)
+    except SchemaError:
+        return None
+    return _Draft(value, registry=_NOTHING_REMOTE)
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+def answers() -> None:
+    """Answer questions, one a line, until nobody asks any more. The system ends this process if an answer takes too long.
+
+    A question is `[schema as a text, value]`, an answer `[whether it could be checked, fault or null]`.
+    """
+    while select.select([sys.stdin], [], [], IDLE_SECONDS)[0]:
+        line = sys.stdin.readline()
+        if not line:
+            return
+        signal.alarm(SECONDS)
+        try:
+            answer: list[object] = [True, fault(*json.loads(line))]
+        except (UncheckableError, RecursionError, ValueError):
+            answer = [False, None]
+        signal.alarm(0)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    answers()
