@@ -68,7 +68,7 @@ def waiting(program: Program) -> str:
 @pytest.mark.parametrize("variable", ["", "MASSGEN_BOT_TOOL_SERVER"])
 def test_a_tool_server_can_not_approve(tmp_path: Path, variable: str) -> None:
     """Neither as it is, nor without its environment, away from its parent, and with a terminal of its own making."""
-    program = Program(tmp_path, starts_from_nothing=True)
+    program = Program(tmp_path)
     run = waiting(program)
     away = ["env", "-u", variable, "setsid", "-w"] if variable else []
     state = f"XDG_STATE_HOME={tmp_path}"
@@ -81,7 +81,7 @@ def test_a_tool_server_can_not_approve(tmp_path: Path, variable: str) -> None:
 @LINUX
 @pytest.mark.parametrize("command", ["resolve", "resume", "changes"])
 def test_a_tool_server_can_not_decide_otherwise(tmp_path: Path, command: str) -> None:
-    program = Program(tmp_path, starts_from_nothing=True)
+    program = Program(tmp_path)
     run = waiting(program)
     more = ["Do more."] if command == "changes" else []
     bot = ("env", f"XDG_STATE_HOME={tmp_path}", sys.executable, "-m", "bot")
@@ -90,7 +90,7 @@ def test_a_tool_server_can_not_decide_otherwise(tmp_path: Path, command: str) ->
 
 @LINUX
 def test_a_script_with_a_persons_token_may_decide_from_anywhere(tmp_path: Path) -> None:
-    program = Program(tmp_path, starts_from_nothing=True)
+    program = Program(tmp_path)
     run = waiting(program)
     program.state.joinpath(TOKEN_FILE).write_text(
         "fece50d2287f7245aea5819b75f95ee8bec295a14f8ef1e7a31f17f1dae9df44  -\n"
