@@ -217,7 +217,7 @@ class Desk(Protocol):
     async def admin(
         self, by: Person, place: Place, verb: str, *, name: str = "", scope: str = "", value: str = ""
     ) -> Said:
-        """`config-list|config-show|config-use|config-reset|config-check|config-allow|approvers|limits|audit`; needs an administrator.
+        """`config-list|config-show|config-use|config-reset|config-check|config-allow|approvers|limits|freeze|thaw|audit`; needs an administrator.
 
         `scope` is `channel` or `server`; a stricter rule has waiting plans asked again when somebody decides.
         """

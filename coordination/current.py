@@ -4,13 +4,22 @@ A plan is judged by the stricter of then and now: at each decision, at the claim
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from coordination.domain.approval import Policy
 from coordination.domain.ballot import Election
-from coordination.domain.events import Because, CallsSkipped, PlanProposed, RunEvent, RunRequested
+from coordination.domain.events import (
+    Because,
+    CallsSkipped,
+    ExecutionFrozen,
+    ExecutionThawed,
+    PlanProposed,
+    RulesNow,
+    RunEvent,
+    RunRequested,
+)
 from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.rules import Effect, rule
@@ -60,6 +69,27 @@ class Directory(Protocol):
         ...
 
 
+class Freezes(Protocol):
+    """Knows who had everything stop."""
+
+    async def frozen_by(self, tenant: str) -> Person | None:
+        """Who froze this tenant, or all of them; None: calls may start.
+
+        Raises:
+            StorageError: it can't be told, so nothing may start.
+        """
+        ...
+
+
+class NeverFrozen:
+    """For a program that nobody can freeze."""
+
+    async def frozen_by(self, tenant: str) -> Person | None:
+        """Nobody."""
+        del tenant
+        return None
+
+
 async def as_it_was(run: str, request: RunRequested) -> None:
     """Current rules for a program that has none but those that runs began with."""
     del run, request
@@ -71,6 +101,20 @@ class Unchanging:
     async def current(self, person: Person) -> Person | None:
         """The person as they were."""
         return person
+
+
+def compared(plan: Plan, agents: Sequence[str], now: RunProfile | None) -> RulesNow:
+    """How the rules of now differ from those that the run began with, as people are told; None: they do not."""
+    if now is None:
+        return ""
+    return "changed" if denied(plan, agents, now) is None else "denied"
+
+
+def freeze_event(before: Person | None, now: Person | None) -> ExecutionFrozen | ExecutionThawed | None:
+    """What is to be told of a run where who froze it is not what its log says; None: it is."""
+    if (before is None) == (now is None):
+        return None
+    return ExecutionThawed() if now is None else ExecutionFrozen(by=now)
 
 
 def tightened(plan: Plan, agents: Sequence[str], now: RunProfile) -> Policy:
@@ -164,12 +208,17 @@ class Guards:
     current: CurrentRules
     directory: Directory
     clock: Clock
+    freezes: Freezes = field(default_factory=NeverFrozen)
 
     def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | None]]:
         """The guard of one run: gives what happens in place of the next call, None: the call may begin."""
 
         async def guard(state: Executing) -> RunEvent | None:
-            return await self._by_rules(run, state) or await self._by_people(state)
+            instead = None
+            if state.frozen_by is None:  # Else nothing starts now, and all of it is looked at when something may.
+                instead = await self._by_rules(run, state) or await self._by_people(state)
+            frozen_by = await self.freezes.frozen_by(state.request.tenant)
+            return instead or freeze_event(state.frozen_by, frozen_by)
 
         return guard
 

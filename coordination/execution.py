@@ -29,6 +29,9 @@ MAX_RESULT = 20_000
 GRACE = 8.0
 """Seconds that a call under way has left when the program is told to stop: an answer spares people a question."""
 
+FROZEN_LOOK = 2.0
+"""Seconds between looks whether what is frozen may go on."""
+
 UNBOUND = (
     "the plan is of an earlier version of this program, which did not record its servers' settings: "
     "ask again for a new plan"
@@ -108,6 +111,10 @@ async def _advance(
     instead = await guard(state)
     if instead is not None:
         await journal.commit(instead)
+        return
+    if state.frozen_by is not None:
+        await clock.sleep(FROZEN_LOOK)
+        await journal.refresh()
         return
     call = state.plan.calls[state.next_index]
     objection = await _objection(executor, call)

@@ -13,11 +13,15 @@ from coordination.budget import NothingSpent, daily
 from coordination.current import (
     CurrentRules,
     Directory,
+    Freezes,
+    NeverFrozen,
     Unchanging,
     all_still_may,
     as_it_was,
     asked_again,
+    compared,
     denied,
+    freeze_event,
     tightened,
     who_may_not,
 )
@@ -58,6 +62,9 @@ EXTERNAL_ASK = (
 
 _PATIENCE = 8.0
 """Seconds for which a person's word is tried again while the database is away."""
+
+_OPEN = ("awaiting_decision", "executing", "needs_human")
+"""The kinds of state in which a call may still start."""
 
 _MAX_RACES = 200
 """How often one verb reads again because somebody else was first."""
@@ -102,8 +109,9 @@ class Coordinator:
         spending: Spending | None = None,
         current: CurrentRules = as_it_was,
         directory: Directory | None = None,
+        freezes: Freezes | None = None,
     ) -> None:
-        """`current` and `directory` know what holds now, and who people are now. `configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
+        """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop. `configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
         self._log = log
         self._engine = engine
         self._clock = clock
@@ -112,6 +120,7 @@ class Coordinator:
         self._spending = spending or NothingSpent()
         self._current = current
         self._directory = directory or Unchanging()
+        self._freezes = freezes or NeverFrozen()
 
     async def start(self, ask: Ask) -> str:
         """Log the request and submit its deliberation. Returns the run's name.
@@ -234,11 +243,44 @@ class Coordinator:
 
         return await self._act(run, by, Act.RESOLVE, propose)
 
-    async def review(self, run: str, tenant: str | None = None) -> RunState:
-        """Hold a plan that waits against the rules and people of now: where one got stricter, it is asked again."""
+    async def review_all(self, tenant: str | None = None) -> None:
+        """Hold every plan that waits or runs against the rules of now, and against what is frozen; people are not asked about."""
+        for run in await self._log.in_state(_OPEN, tenant):
+            with contextlib.suppress(RunNotFoundError, ConflictError):
+                await self.review(run, tenant, asks_about_people=False)
+
+    async def tell_frozen(self, tenant: str | None = None) -> int:
+        """Put on record, in each run of which a call may still start, who froze everything, or that it may go on.
+
+        No call starts after this that was not under way before. Returns how many runs that concerned.
+        """
+        count = 0
+        for run in await self._log.in_state(_OPEN, tenant):
+            for _ in range(_MAX_RACES):
+                state, seq = await self._read(run, tenant)
+                event = await self._frozen_or_not(state)
+                if event is None:
+                    break
+                now = self._clock.now()
+                with contextlib.suppress(ConflictError, IllegalTransition):
+                    await self._log.append(run, seq, [event], now, evolve(state, event, now))
+                    count += 1
+                    break
+        return count
+
+    async def _frozen_or_not(self, state: RunState) -> RunEvent | None:
+        if not isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman):
+            return None
+        return freeze_event(state.frozen_by, await self._freezes.frozen_by(state.request.tenant))
+
+    async def review(self, run: str, tenant: str | None = None, *, asks_about_people: bool = True) -> RunState:
+        """Hold a plan against what holds now, and put on record what is new.
+
+        One that waits, and whose rules or people got stricter, is asked again; of other changes its card tells.
+        """
         for _ in range(_MAX_RACES):
             state, seq = await self._read(run, tenant)
-            event = await self._again(run, state)
+            event = await self._again(run, state, asks_about_people=asks_about_people) or await self._news(run, state)
             if event is None:
                 return state
             now = self._clock.now()
@@ -249,7 +291,18 @@ class Coordinator:
             return after
         raise ConflictError(run, 0)
 
-    async def _again(self, run: str, state: RunState) -> e.PlanProposed | None:
+    async def _news(self, run: str, state: RunState) -> RunEvent | None:
+        """What people are to be told of a plan, and its log does not say yet."""
+        event = await self._frozen_or_not(state)
+        if event is not None or not isinstance(state, s.AwaitingDecision):
+            return event
+        try:
+            now = compared(state.plan, state.request.agents, await self._current(run, state.request))
+        except ConfigError:
+            now = "unreadable"
+        return None if now == state.rules_now else e.RulesChanged(now=now)
+
+    async def _again(self, run: str, state: RunState, *, asks_about_people: bool) -> e.PlanProposed | None:
         if not isinstance(state, s.AwaitingDecision) or self._clock.now() >= state.plan.expires_at:
             return None
         plan = state.plan
@@ -258,6 +311,8 @@ class Coordinator:
             policy = plan.policy if now is None else tightened(plan, state.request.agents, now)
             if policy != plan.policy:
                 return asked_again(plan, state.election, policy, "rules", self._clock.now())
+        if not asks_about_people:
+            return None
         with contextlib.suppress(PersonUnreadableError):
             if not await all_still_may(plan.policy, state.approvals, self._directory):
                 return asked_again(plan, state.election, plan.policy, "approvers", self._clock.now())

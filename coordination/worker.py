@@ -11,7 +11,17 @@ from datetime import timedelta
 from typing import assert_never, cast
 
 from coordination.budget import Budget, NothingSpent, daily, total
-from coordination.current import CurrentRules, Directory, Guards, Unchanging, as_it_was, rules_now, tightened
+from coordination.current import (
+    CurrentRules,
+    Directory,
+    Freezes,
+    Guards,
+    NeverFrozen,
+    Unchanging,
+    as_it_was,
+    rules_now,
+    tightened,
+)
 from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -43,8 +53,9 @@ class Worker:
         current: CurrentRules = as_it_was,
         directory: Directory | None = None,
         read_lists: ReadLists | None = None,
+        freezes: Freezes | None = None,
     ) -> None:
-        """`current` and `directory` know what holds now, and who people are now. The hub gives deliberation and execution a different power each; `spending` knows what a day has used.
+        """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop. The hub gives deliberation and execution a different power each; `spending` knows what a day has used.
 
         `read_lists` knows what wildcards of `read` rules may let run.
         """
@@ -56,7 +67,7 @@ class Worker:
         self._spending = spending or NothingSpent()
         self._read_lists = read_lists
         self._current = current
-        self._guards = Guards(current, directory or Unchanging(), clock)
+        self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen())
 
     async def perform(self, job: Job) -> None:
         """Do the job, or find that it is done or overtaken."""

@@ -70,6 +70,10 @@ class MemoryLog:
     async def due(self, at: datetime) -> Sequence[str]:
         return [each.run for each in self._summaries.values() if each.expires_at is not None and each.expires_at <= at]
 
+    async def in_state(self, kinds: Sequence[str], tenant: str | None = None) -> Sequence[str]:
+        found = [each for each in self._summaries.values() if each.state in kinds and tenant in (None, each.tenant)]
+        return [each.run for each in sorted(found, key=lambda each: (each.started_at, each.run))]
+
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         self._configs.setdefault(digest, (text, origin))
 

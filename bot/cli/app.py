@@ -51,6 +51,7 @@ app.add_typer(chat_tools, name="chat-tools")
 _here = Here(environ=dict(os.environ))
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help=_help("help.run_name"))]
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", help=_help("help.tenant"))]
 Config = Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.config"))]
 Approves = Annotated[bool, typer.Option("--approve", help=_help("help.option_approve"))]
 Rejects = Annotated[bool, typer.Option("--reject", help=_help("help.option_reject"))]
@@ -180,6 +181,22 @@ def _cancel(name: RunName, *, reason: Reason = "") -> int:
     from bot.cli import deciding
 
     return deciding.cancel(_here, name, reason=reason)
+
+
+@app.command("freeze", help=_help("help.freeze"))
+@reported
+def _freeze(tenant: Tenant = "") -> int:
+    from bot.cli import freezing
+
+    return freezing.freeze(_here, tenant)
+
+
+@app.command("thaw", help=_help("help.thaw"))
+@reported
+def _thaw(tenant: Tenant = "") -> int:
+    from bot.cli import freezing
+
+    return freezing.thaw(_here, tenant)
 
 
 @app.command("resolve", help=_help("help.resolve"))

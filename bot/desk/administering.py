@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.cards import Card, Line, Moment, Span, Who
 from bot.desk.approvers import APPROVERS_KEY, Approvers, approvers_typed
 from bot.desk.configs import CONFIG_KEY, EVERY, MEMBERS_KEY, Chosen, ConfigShelf, told_without_folder, without_folder
+from bot.desk.freezing import EVERYWHERE, freeze_setting, frozen_by
 from bot.desk.limits import LIMITS_KEY, limits_in, limits_typed
 from bot.desk.names import Names
 from bot.desk.refusing import refused
@@ -25,6 +26,7 @@ from coordination.domain.approval import Policy
 from coordination.domain.person import Person
 from coordination.ports import Clock
 from coordination.ports.desk import Deed, DeskStore, Limits, Setting
+from coordination.service import Coordinator
 
 CheckConfig = Callable[[Path, str], Awaitable["Findings"]]
 _LISTED = 20
@@ -36,6 +38,8 @@ _DEEDS = (
     e.ChangesRequested,
     e.PlanExpired,
     e.ActionRefused,
+    e.ExecutionFrozen,
+    e.ExecutionThawed,
     e.RunCancelled,
     e.ResolutionApproved,
     e.WordsVoided,
@@ -73,6 +77,7 @@ class Administering:
     limits: Limits
     check: CheckConfig
     visibility: Visibility
+    coordinator: Coordinator
     clock: Clock
     words: Words
     admins: frozenset[tuple[str, str]]
@@ -99,6 +104,8 @@ class Administering:
             "config-allow": self._allow,
             "approvers": self._approvers,
             "limits": self._limits,
+            "freeze": self._freeze,
+            "thaw": self._thaw,
             "audit": self._audit,
         }
         if verb not in verbs:
@@ -237,6 +244,21 @@ class Administering:
         numbers = {**asdict(limits), "each": limits.share}
         lines = [self.words.line(f"limits.{name}", count=number) for name, number in numbers.items()]
         return listing(self.words, self.words.line("limits.title"), lines, empty="")
+
+    async def _freeze(self, order: _Order) -> Card:
+        """It holds for the whole server, wherever it is ordered; what can start hears of it before the answer is given."""
+        await self.store.set(freeze_setting(order.by.tenant, order.by, self.clock.now()))
+        await self.coordinator.tell_frozen(order.by.tenant)
+        return noted(self.words, self.words.line("freeze.set"))
+
+    async def _thaw(self, order: _Order) -> Card:
+        was_set = await self.store.reset(freeze_setting(order.by.tenant, order.by, self.clock.now()))
+        await self.coordinator.tell_frozen(order.by.tenant)
+        if await frozen_by(self.store, EVERYWHERE) is not None:
+            raise refused("frozen_everywhere")
+        if not was_set:
+            raise refused("nothing_frozen")
+        return noted(self.words, self.words.line("freeze.reset"))
 
     async def _audit(self, order: _Order) -> Card:
         if run := order.name or order.value:

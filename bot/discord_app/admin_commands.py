@@ -49,6 +49,16 @@ class AdminCommands(app_commands.Group):
         """How much may be asked for, in the whole server."""
         await self.ask(interaction, "limits", value=value)
 
+    @app_commands.command(name="freeze", description=told("discord.cmd.freeze"))
+    async def freeze(self, interaction: AnyInteraction) -> None:
+        """Have no approved call start in this server."""
+        await self.ask(interaction, "freeze")
+
+    @app_commands.command(name="thaw", description=told("discord.cmd.thaw"))
+    async def thaw(self, interaction: AnyInteraction) -> None:
+        """Let approved calls start again."""
+        await self.ask(interaction, "thaw")
+
     @app_commands.command(name="audit", description=told("discord.cmd.audit"))
     @app_commands.describe(run=told("discord.cmd.run"))
     async def audit(self, interaction: AnyInteraction, run: str = "") -> None:

@@ -19,7 +19,7 @@ from bot.cards import (
     Verb,
 )
 from bot.presenter.document import attachments
-from bot.presenter.parts import author, call_items, plain, quoted, reference, target, targets, title
+from bot.presenter.parts import author, call_items, frozen, plain, quoted, reference, target, targets, title
 from bot.presenter.people import approvers, people, who
 from bot.presenter.provenance import echo_of
 from bot.presenter.view import RunView
@@ -41,7 +41,8 @@ def decision_card(view: RunView, state: s.AwaitingDecision, words: Words) -> Car
     calls = call_items(plan, words)
     sections: list[Section] = [plain(_choice(view, state, words)), quoted(plan.text), CallList(calls=calls)]
     sections += targets(plan, words)
-    sections += [Alert(line=line) for line in (*_warnings(state, words), *_echoes(view, plan, words))]
+    now = (*frozen(state.frozen_by, words), *_rules_now(view, state, words))
+    sections += [Alert(line=line) for line in (*now, *_warnings(state, words), *_echoes(view, plan, words))]
     sections.append(plain(*_needs(state, words)))
     return Card(
         tone=Tone.DECIDE,
@@ -73,6 +74,12 @@ def _choice(view: RunView, state: s.AwaitingDecision, words: Words) -> Line:
     if view.chosen_by is None:
         return outcome_of(state.election, words)
     return words.line("won.chosen", who=who(view.chosen_by), author=author(state.plan.author))
+
+
+def _rules_now(view: RunView, state: s.AwaitingDecision, words: Words) -> list[Line]:
+    """That other rules hold by now; of a plan that is asked again for that, its first line says so."""
+    is_said = not state.rules_now or (state.rules_now == "changed" and view.because == "rules")
+    return [] if is_said else [words.line(f"now.{state.rules_now}")]
 
 
 def _warnings(state: s.AwaitingDecision, words: Words) -> list[Line]:

@@ -7,7 +7,7 @@ from bot.cards import Alert, Button, CallItem, CallList, Card, Line, Mark, Momen
 from bot.presenter.amounts import duration
 from bot.presenter.decision import outcome_of
 from bot.presenter.document import attachments
-from bot.presenter.parts import author, call_item, plain, quoted, reference, target, title
+from bot.presenter.parts import author, call_item, frozen, plain, quoted, reference, target, title
 from bot.presenter.people import people, who
 from bot.presenter.planning import spending
 from bot.presenter.view import RunView
@@ -33,7 +33,7 @@ def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetim
         status=words.say("status.executing" if isinstance(state, s.Executing) else "status.reporting"),
         title=title(view, words),
         reference=reference(view, words, state.plan),
-        sections=(_decided(view, state.approvals, words), _calls(view, state, words)),
+        sections=(*_frozen(state, words), _decided(view, state.approvals, words), _calls(view, state, words)),
         buttons=buttons if is_stopping else (),
         footer=joined([_count(state, words), (Span(duration(view.elapsed(now), words)),)], " · "),
     )
@@ -59,6 +59,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime, words: W
         reference=reference(view, words, state.plan),
         sections=(
             Alert(line=doubt),
+            *_frozen(state, words),
             plain(late, _still(state, now, words), _what_runs(state, words), *_words_needed(state, words)),
             _whole_call(state, words),
             _calls(view, state, words),
@@ -133,6 +134,11 @@ def _ending(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBr
 
 def _because(reason: str, words: Words) -> str:
     return words.say("because", reason=one_line(reason, _REASON)) if reason.strip() else ""
+
+
+def _frozen(state: s.Executing | s.Reporting | s.NeedsHuman, words: Words) -> tuple[Section, ...]:
+    by = None if isinstance(state, s.Reporting) else state.frozen_by
+    return tuple(Alert(line=line) for line in frozen(by, words))
 
 
 def _decided(view: RunView, approvals: tuple[Person, ...], words: Words) -> Section:

@@ -6,6 +6,7 @@ from bot.presenter.people import who
 from bot.presenter.view import RunView
 from bot.presenter.visible import one_line, visible
 from bot.words import Words, joined
+from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall, short
 
 _TITLE = 160
@@ -82,3 +83,8 @@ def target(view: RunView, plan: Plan | None = None, index: int | None = None) ->
 def author(label: str) -> str:
     """The agent in an answer's label: `agent2` of `agent2.final`."""
     return label.partition(".")[0]
+
+
+def frozen(by: Person | None, words: Words) -> list[Line]:
+    """That nothing starts, and who had it so; nothing where everything may start."""
+    return [] if by is None else [words.line("now.frozen", who=who(by))]

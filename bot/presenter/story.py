@@ -43,6 +43,9 @@ _OfRun: TypeAlias = (
     | e.ChangesRequested
     | e.PlanExpired
     | e.ActionRefused
+    | e.RulesChanged
+    | e.ExecutionFrozen
+    | e.ExecutionThawed
     | e.RunCancelled
     | e.CallsSkipped
     | e.RunFinished
@@ -179,8 +182,8 @@ def _run_line(event: _OfRun, view: RunView, words: Words) -> tuple[Line, Mark]:
             return _conclusion(event, words), Mark.DONE
         case e.ApprovalGiven() | e.PlanRejected() | e.ChangesRequested() | e.RunCancelled() | e.ActionRefused():
             return _decision(event, words), Mark.DONE
-        case e.PlanExpired(digest=digest):
-            return words.line("story.expired", plan=short(digest)), Mark.SKIPPED
+        case e.PlanExpired() | e.RulesChanged() | e.ExecutionFrozen() | e.ExecutionThawed():
+            return _circumstance(event, words)
         case e.CallsSkipped(indexes=indexes, reason=reason):
             numbers = ", ".join(str(index + 1) for index in indexes)
             said = one_line(reason, _REASON)
@@ -189,6 +192,23 @@ def _run_line(event: _OfRun, view: RunView, words: Words) -> tuple[Line, Mark]:
             return words.line("story.finished" if report else "story.finished_without_report"), Mark.DONE
         case e.RunFailed(reason=reason):
             return words.line("story.failed", reason=one_line(reason, _REASON)), Mark.FAILED
+        case _:
+            assert_never(event)
+
+
+def _circumstance(
+    event: e.PlanExpired | e.RulesChanged | e.ExecutionFrozen | e.ExecutionThawed, words: Words
+) -> tuple[Line, Mark]:
+    """What became different around a plan, and nobody said of it."""
+    match event:
+        case e.PlanExpired(digest=digest):
+            return words.line("story.expired", plan=short(digest)), Mark.SKIPPED
+        case e.RulesChanged(now=now):
+            return words.line(f"story.rules_{now or 'as_before'}"), Mark.WAITING
+        case e.ExecutionFrozen(by=by):
+            return words.line("story.frozen", who=who(by)), Mark.WAITING
+        case e.ExecutionThawed():
+            return words.line("story.thawed"), Mark.WORKING
         case _:
             assert_never(event)
 

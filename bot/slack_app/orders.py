@@ -7,7 +7,7 @@ from typing import TypeAlias
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _SCOPES = {"channel": "channel", "server": "server", "workspace": "server"}
 _CONFIG_VERBS = frozenset({"list", "show", "use", "reset", "check"})
-_VALUE_VERBS = frozenset({"approvers", "limits", "audit"})
+_VALUE_VERBS = frozenset({"approvers", "limits", "freeze", "thaw", "audit"})
 CONFIG_OPTION = re.compile(r"--config[ =](\S+)\s+(\S.*)", re.DOTALL)
 
 

@@ -1,8 +1,7 @@
 """What holds now, read from the files, the settings of the place, and the chats that this process is connected to."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +10,6 @@ from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
 from bot.desk.rules import text_here
 from bot.desk.settings import allowed_configs
 from bot.people import CONSOLE, console_account
-from coordination.adapters.sql_desk import SqlDesk
 from coordination.domain.events import RunRequested
 from coordination.domain.person import Person
 from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
@@ -26,20 +24,17 @@ class RulesHere:
     """Fits `coordination.current.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
 
     def __init__(
-        self, environ: Mapping[str, str], url: str, log: RunLog, configure: Configure, stack: AsyncExitStack
+        self, environ: Mapping[str, str], opened: Callable[[], Awaitable[DeskStore]], log: RunLog, configure: Configure
     ) -> None:
-        """`stack` closes what is opened when the first run of a chat is looked at."""
-        self._url = url
+        """`opened` gives what administrators set, when the first run of a chat is looked at."""
+        self._opened = opened
         self._log = log
         self._configure = configure
-        self._stack = stack
         self._shelf = ConfigShelf(
             folder=Path(environ.get(FOLDER_VARIABLE) or "configs"),
             default=environ.get(DEFAULT_VARIABLE, ""),
             allowed=allowed_configs(environ),
         )
-        self._store: DeskStore | None = None
-        self._opening = asyncio.Lock()
 
     async def __call__(self, run: str, request: RunRequested) -> RunProfile | None:
         """The profile of now; None where nothing differs from what the run began with.
@@ -69,12 +64,6 @@ class RulesHere:
             raise ConfigError([str(error)]) from None
         written = await asyncio.to_thread(read_text, chosen.path)
         return text_here(written, str(chosen.path), card.channel, set_here), str(chosen.path)
-
-    async def _opened(self) -> DeskStore:
-        async with self._opening:
-            if self._store is None:
-                self._store = await self._stack.enter_async_context(SqlDesk.open(self._url))
-            return self._store
 
 
 def _written(path: Path) -> str:

@@ -1,9 +1,11 @@
 """The log and the decisions that call for no work: no engine, no servers, no models."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
+from bot.desk.freezing import Freezing
 from bot.wiring.application import Application, Overrides, database_url
+from bot.wiring.settings_store import SettingsStore
 from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
 from coordination.ports import Job, Perform
@@ -18,10 +20,18 @@ async def open_reading(environ: Mapping[str, str], overrides: Overrides) -> Asyn
     Raises:
         StorageError: the database can't be used.
     """
-    async with SqlLog.open(database_url(environ), submit=_refuse_job, others=[desk_metadata]) as opened:
-        log = overrides.log(opened)
+    url = database_url(environ)
+    async with AsyncExitStack() as stack:
+        log = overrides.log(
+            await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[desk_metadata]))
+        )
         coordinator = Coordinator(
-            log, _NoEngine(), clock=overrides.clock, new_id=overrides.new_id, configure=_refuse_config
+            log,
+            _NoEngine(),
+            clock=overrides.clock,
+            new_id=overrides.new_id,
+            configure=_refuse_config,
+            freezes=Freezing(opened=SettingsStore(url, stack)),
         )
         yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=_refuse_work)
 

@@ -7,17 +7,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from bot.desk.freezing import Freezing
 from bot.wiring.application import Application, Overrides, database_url
 from bot.wiring.configurations import Configurations
 from bot.wiring.current import PeopleHere, RulesHere
 from bot.wiring.models import Models
+from bot.wiring.settings_store import SettingsStore
 from coordination.adapters.dbos_engine import DbosEngine
 from coordination.adapters.mcp_hub import McpHub
 from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_read_lists import SqlReadLists
 from coordination.adapters.sql_usage import SqlUsage
-from coordination.current import CurrentRules, Directory
+from coordination.current import CurrentRules, Directory, Freezes
 from coordination.ports import Clock, Engine, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure
 from coordination.service import Coordinator
@@ -25,6 +27,9 @@ from coordination.worker import Worker
 
 SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""
+
+REVIEW_SECONDS = 60.0
+"""How often a working process holds the plans that wait against the rules of now, so that their cards say what changed."""
 
 LOADED_AFTER = 5.0
 """Seconds until the libraries that a first run needs are surely loaded."""
@@ -62,7 +67,8 @@ async def open_application(
         models = Models(environ, overrides.clock)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environ, build=models, adapt=overrides.models)
-        present = RulesHere(environ, url, log, configure, stack), PeopleHere(surfaces)
+        opened = SettingsStore(url, stack)
+        present = RulesHere(environ, opened, log, configure), PeopleHere(surfaces), Freezing(opened=opened)
         coordinator, worker = _joined(
             log, engine, hub, overrides=overrides, configure=configure, kept=kept, present=present
         )
@@ -82,11 +88,11 @@ def _joined(
     overrides: Overrides,
     configure: Configure,
     kept: tuple[Spending, ReadLists],
-    present: tuple[CurrentRules, Directory],
+    present: tuple[CurrentRules, Directory, Freezes],
 ) -> tuple[Coordinator, Worker]:
     """Who takes people's words, and who works: both look at the same present."""
     clock, new_id = overrides.clock, overrides.new_id
-    current, directory = present
+    current, directory, freezes = present
     usage, read_lists = kept
     coordinator = Coordinator(
         log,
@@ -97,6 +103,7 @@ def _joined(
         spending=usage,
         current=current,
         directory=directory,
+        freezes=freezes,
     )
     worker = Worker(
         log,
@@ -107,6 +114,7 @@ def _joined(
         spending=usage,
         current=current,
         directory=directory,
+        freezes=freezes,
         read_lists=read_lists,
     )
     return coordinator, worker
@@ -125,6 +133,7 @@ async def _working(
     async with engine.running(worker.perform), asyncio.TaskGroup() as group:
         chores = [
             group.create_task(_sweep(coordinator, clock)),
+            group.create_task(_review(coordinator, clock)),
             group.create_task(_forget(engine, clock)),
             group.create_task(engine.stuck(STUCK_AFTER[bool(run)], run)),
         ]
@@ -139,6 +148,13 @@ async def _sweep(coordinator: Coordinator, clock: Clock) -> None:
     while True:
         await _tried("look for expired plans", coordinator.expire_due)
         await clock.sleep(SWEEP_SECONDS)
+
+
+async def _review(coordinator: Coordinator, clock: Clock) -> None:
+    """Whoever changes a configuration, or freezes everything in another process, tells no run of it."""
+    while True:
+        await clock.sleep(REVIEW_SECONDS)
+        await _tried("hold the plans that wait against the rules of now", coordinator.review_all)
 
 
 async def _forget(engine: DbosEngine, clock: Clock) -> None:

@@ -172,6 +172,7 @@ class _Joiner:
             limits=operator_limits(self.environ),
             check=_Checker(self.environ),
             visibility=self._visibility,
+            coordinator=self.application.coordinator,
             clock=self.application.clock,
             words=self.words,
             admins=named_admins(self.environ),

@@ -64,6 +64,8 @@ DISCORD = {
     "discord.cmd.server": "the whole server",
     "discord.cmd.approvers": "Who may approve here.",
     "discord.cmd.limits": "How much may be asked for here, and how much was.",
+    "discord.cmd.freeze": "Let no approved call start in this server; plans wait.",
+    "discord.cmd.thaw": "Let approved calls start again.",
     "discord.cmd.audit": "What was asked and decided, by whom.",
     "discord.cmd.value": "What to set; without it, what holds now is shown.",
     "discord.cmd.from_message": "Plan from this message",

@@ -42,7 +42,7 @@ SLACK = {
     "slack.unexpected": "Something went wrong on my side; nothing more is known here. (ref {reference})",
     "slack.admin.usage": (
         "Say one of: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
-        "config allow NAMES [channel|server] · config check NAME · approvers [VALUE] · limits [VALUE] · audit"
+        "config allow NAMES [channel|server] · config check NAME · approvers [VALUE] · limits [VALUE] · freeze · thaw · audit"
     ),
     "slack.cancel.which": "Which run? Say: {command} cancel RUN",
     "slack.refused.channel": (
@@ -74,7 +74,7 @@ SLACK = {
     "slack.manifest.command": "Ask the agents for a plan",
     "slack.manifest.command_hint": "what to do · status · history · cancel RUN · help",
     "slack.manifest.admin": "Configure the agents here",
-    "slack.manifest.admin_hint": "config list|show|use|reset|check · approvers · limits · audit",
+    "slack.manifest.admin_hint": "config list|show|use|reset|check · approvers · limits · freeze · thaw · audit",
     "slack.doctor.workspace": "The bot token is good: workspace {name} ({team}).",
     "slack.doctor.no_workspace": "Slack does not say to which workspace the token belongs: copy it again.",
     "slack.doctor.scopes": "The app has the permissions that it needs, and no others.",

@@ -65,6 +65,10 @@ CARDS = {
         "{what} von {winner} hatte {votes} von {voters} Stimmen, als die Agenten alle Antworten verbraucht hatten; "
         "einig waren sie sich nicht."
     ),
+    "now.frozen": "{who} hat hier alles angehalten: Kein freigegebener Aufruf beginnt, bis das zurückgenommen ist. Entscheidungen zählen.",
+    "now.changed": "Die Konfiguration, oder was für diesen Ort festgelegt ist, hat sich geändert, seit nach diesem Lauf gefragt wurde. Der Plan bleibt, wie er hier steht, und nichts an ihm wurde strenger.",
+    "now.denied": "Die Regeln, die hier jetzt gelten, verbieten einen Aufruf dieses Plans; er kann nicht freigegeben werden.",
+    "now.unreadable": "Die Regeln, die hier jetzt gelten, sind nicht lesbar; der Plan kann nicht freigegeben werden, bis der Betreiber die Konfiguration repariert.",
     "again.rules": "Die Regeln sind strenger geworden, also wird neu gefragt. Frühere Freigaben zählen nicht.",
     "again.approvers": "Wer freigegeben hatte, darf das nicht mehr, also wird neu gefragt. Frühere Freigaben zählen nicht.",
     "again.unreadable": "Ob alle, die freigegeben hatten, das noch dürfen, war nicht zu erfahren, also wird neu gefragt.",
@@ -182,6 +186,12 @@ STORY = {
     "why_not.already_said": "hatte das schon gesagt",
     "why_not.not_yours": "es ist der Lauf von jemand anderem",
     "why_not.external": "ist kein Vollmitglied",
+    "story.rules_changed": "die Konfiguration oder die Einstellungen dieses Orts haben sich geändert; der Plan bleibt, wie er ist",
+    "story.rules_denied": "die jetzigen Regeln verbieten einen Aufruf dieses Plans",
+    "story.rules_unreadable": "die jetzigen Regeln sind nicht lesbar",
+    "story.rules_as_before": "es gelten wieder die Regeln, mit denen der Lauf begann",
+    "story.frozen": "{who} hat hier alles angehalten: Kein freigegebener Aufruf beginnt",
+    "story.thawed": "was angehalten war, geht weiter",
     "story.cancelled": "{who} hat den Lauf abgebrochen{because}",
     "story.call": "Aufruf {number}/{total}",
     "story.call_started": "{tool} gestartet",

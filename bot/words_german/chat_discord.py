@@ -67,6 +67,8 @@ DISCORD = {
     "discord.cmd.server": "der ganze Server",
     "discord.cmd.approvers": "Wer hier freigeben darf.",
     "discord.cmd.limits": "Wie viel hier gefragt werden darf, und wie viel es war.",
+    "discord.cmd.freeze": "Auf diesem Server keinen freigegebenen Aufruf beginnen; Pläne warten.",
+    "discord.cmd.thaw": "Freigegebene Aufrufe wieder beginnen.",
     "discord.cmd.audit": "Was gefragt und entschieden wurde, und von wem.",
     "discord.cmd.value": "Was festgelegt werden soll; ohne Angabe siehst du, was jetzt gilt.",
     "discord.cmd.from_message": "Daraus einen Plan machen",

@@ -47,7 +47,7 @@ SLACK = {
     "slack.unexpected": "Bei mir ist etwas schiefgegangen; mehr ist hier nicht bekannt. (Ref {reference})",
     "slack.admin.usage": (
         "Sag eines davon: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
-        "config allow NAMEN [channel|server] · config check NAME · approvers [WERT] · limits [WERT] · audit"
+        "config allow NAMEN [channel|server] · config check NAME · approvers [WERT] · limits [WERT] · freeze · thaw · audit"
     ),
     "slack.cancel.which": "Welchen Lauf? Sag: {command} cancel LAUF",
     "slack.refused.channel": (
@@ -87,7 +87,7 @@ SLACK = {
     "slack.manifest.command": "Die Agenten um einen Plan bitten",
     "slack.manifest.command_hint": "was zu tun ist · status · history · cancel LAUF · help",
     "slack.manifest.admin": "Die Agenten hier einrichten",
-    "slack.manifest.admin_hint": "config list|show|use|reset|check · approvers · limits · audit",
+    "slack.manifest.admin_hint": "config list|show|use|reset|check · approvers · limits · freeze · thaw · audit",
     "slack.doctor.workspace": "Das Bot-Token ist gut: Workspace {name} ({team}).",
     "slack.doctor.no_workspace": "Slack sagt nicht, zu welchem Workspace das Token gehört: Kopier es noch einmal.",
     "slack.doctor.scopes": "Die App hat die Rechte, die sie braucht, und keine anderen.",

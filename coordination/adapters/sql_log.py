@@ -148,6 +148,13 @@ class SqlLog:
         query = sa.select(runs.c.run).where(runs.c.expires_at <= time_text(at)).order_by(runs.c.expires_at)
         return await self._read(lambda connection: connection.execute(query).scalars().all())
 
+    async def in_state(self, kinds: Sequence[str], tenant: str | None = None) -> Sequence[str]:
+        """The runs whose state is of one of these kinds, oldest first."""
+        query = (
+            _of(tenant, sa.select(runs.c.run)).where(runs.c.state.in_(kinds)).order_by(runs.c.started_at, runs.c.run)
+        )
+        return await self._read(lambda connection: connection.execute(query).scalars().all())
+
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""
         row = {"digest": digest, "text": text, "origin": origin}

@@ -39,6 +39,10 @@ from coordination.domain.plan import Plan
 Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
 """Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told."""
 
+RulesNow: TypeAlias = Literal["", "changed", "denied", "unreadable"]
+"""How the rules that hold now differ from those that a run began with: changed, and a call of its plan denied, or not to be
+read at all. Rules of approval that got stricter are told by a new proposal."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
@@ -160,6 +164,32 @@ class ActionRefused:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RulesChanged:
+    """The configuration or the settings of the place are not what they were when the run was asked for.
+
+    Nothing that people approved got stricter by it, else the plan is proposed again. `now` is empty where all is as it was.
+    """
+
+    now: RulesNow
+    kind: Literal["rules_changed"] = "rules_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionFrozen:
+    """An administrator or the operator had everything stop: no call starts until `execution_thawed`."""
+
+    by: Person
+    kind: Literal["execution_frozen"] = "execution_frozen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionThawed:
+    """What was frozen may go on."""
+
+    kind: Literal["execution_thawed"] = "execution_thawed"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunCancelled:
     """A person stopped the run. During execution the call under way ends, and the rest is skipped."""
 
@@ -198,6 +228,9 @@ RunEvent: TypeAlias = (
     | ChangesRequested
     | PlanExpired
     | ActionRefused
+    | RulesChanged
+    | ExecutionFrozen
+    | ExecutionThawed
     | RunCancelled
     | CallStarted
     | CallSucceeded
@@ -230,6 +263,8 @@ __all__ = [
     "ChangesRequested",
     "DeliberationStarted",
     "Exchange",
+    "ExecutionFrozen",
+    "ExecutionThawed",
     "LateResult",
     "ModelRetried",
     "ModelUsed",
@@ -238,6 +273,8 @@ __all__ = [
     "PlanProposed",
     "PlanRejected",
     "ResolutionApproved",
+    "RulesChanged",
+    "RulesNow",
     "RunAnswered",
     "RunCancelled",
     "RunEvent",

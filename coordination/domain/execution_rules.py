@@ -39,6 +39,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 valid_until=state.valid_until,
                 stopped_by=state.stopped_by,
                 shapers=state.shapers,
+                frozen_by=state.frozen_by,
             )
         case e.CallsSkipped() if state.in_flight is None:
             return _skip(state, event)
@@ -97,6 +98,8 @@ def evolve_reporting(state: s.Reporting, event: e.RunEvent) -> s.RunState:
 def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executing:
     if state.in_flight is not None or state.stopped_by is not None or at >= state.valid_until:
         raise impossible(state, event)
+    if state.frozen_by is not None:
+        raise IllegalTransition("a call starts while everything is frozen")
     if state.next_index >= len(state.plan.calls) or event.index != state.next_index:
         raise IllegalTransition(f"call {event.index} is not the next one")
     call = state.plan.calls[event.index]
@@ -156,6 +159,7 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Exec
         attempt=state.attempt + 1,
         shapers=state.shapers,
         approved_at=at,
+        frozen_by=state.frozen_by,
         resumed_by=s.with_person(state.who_said(event.verdict), event.by) if goes_beyond else (),
     )
     if event.verdict == "run_it":

@@ -111,6 +111,10 @@ def evolve(state: s.RunState | None, event: e.RunEvent, at: datetime) -> s.RunSt
             return state
         case s.Executing() | s.Reporting() | s.Finished(), e.LateResult():
             return state
+        case s.AwaitingDecision() | s.Executing() | s.NeedsHuman(), e.ExecutionFrozen(by=by):
+            return replace(state, frozen_by=by)
+        case s.AwaitingDecision() | s.Executing() | s.NeedsHuman(), e.ExecutionThawed():
+            return replace(state, frozen_by=None)
         case _:
             return _evolve_known(state, event, at)
 
@@ -142,7 +146,7 @@ def _ask_again(state: s.Executing, event: e.RunEvent, at: datetime) -> s.Awaitin
     if not event.because or state.decided is None or not state.is_untouched:
         raise impossible(state, event)
     check_again(state, event, at)
-    return _propose(state.decided, event, state.shapers)
+    return _propose(replace(state.decided, frozen_by=state.frozen_by), event, state.shapers)
 
 
 def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.RunState:
@@ -242,8 +246,15 @@ def _propose(
         ballot=state.ballot,
         written_after_vote=event.written_after_vote,
         feedback=state.feedback,
+        rules_now="changed" if event.because == "rules" else _rules_of(state),
+        frozen_by=state.frozen_by if isinstance(state, s.AwaitingDecision) else None,
         shapers=shapers,
     )
+
+
+def _rules_of(state: s.Deliberating | s.AwaitingDecision) -> e.RulesNow:
+    """What was last found out about the rules; nobody has looked at those of a plan that has just been made."""
+    return state.rules_now if isinstance(state, s.AwaitingDecision) else ""
 
 
 def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime) -> s.RunState:
@@ -270,6 +281,8 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
         case e.PlanProposed(because="rules" | "approvers" | "unreadable"):
             check_again(state, event, at)
             return _propose(state, event, state.shapers)
+        case e.RulesChanged(now=now):
+            return replace(state, rules_now=now)
         case e.PlanExpired(digest=plan.digest) if at >= plan.expires_at:
             return s.Expired(request=request, plan=plan)
         case e.RunCancelled(by=by, reason=reason):
@@ -295,4 +308,5 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
         shapers=state.shapers,
         decided=state,
         approved_at=at,
+        frozen_by=state.frozen_by,
     )

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from coordination.domain.approval import Authors, Policy
 from coordination.domain.ballot import Ballot, Election
-from coordination.domain.events import RunRequested, Verdict
+from coordination.domain.events import RulesNow, RunRequested, Verdict
 from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.receipt import OutcomeUnknown, Receipt
@@ -47,7 +47,13 @@ class Deliberating:
 
 @dataclass(frozen=True, kw_only=True)
 class AwaitingDecision:
-    """The plan waits for people. `shapers` are those of this run whose words made it what it is."""
+    """The plan waits for people.
+
+    Attributes:
+        shapers: those of this run whose words made it what it is.
+        rules_now: how the rules that hold now differ from those of the run's beginning, as far as anybody has looked.
+        frozen_by: who had everything stop; people may decide, and nothing starts.
+    """
 
     request: RunRequested
     plan: Plan
@@ -57,6 +63,8 @@ class AwaitingDecision:
     approvals: tuple[Person, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     shapers: tuple[Person, ...] = ()
+    rules_now: RulesNow = ""
+    frozen_by: Person | None = None
     kind: Literal["awaiting_decision"] = "awaiting_decision"
 
 
@@ -82,6 +90,7 @@ class Executing:
         valid_until: no call starts at or after this moment.
         answer_until: when the worker that started the next call gives up waiting for it.
         stopped_by: who cancelled; no further call starts.
+        frozen_by: who had everything stop; no call starts until that is taken back.
         decided: what the plan was before its last approval, and is again if it is asked again before its first call.
         approved_at: when the last approval was given, or the last word that had the run go on.
         resumed_by: who had the next call run beyond what was approved: again, or after the approval's end.
@@ -101,6 +110,7 @@ class Executing:
     decided: AwaitingDecision | None = None
     approved_at: datetime | None = None
     resumed_by: tuple[Person, ...] = ()
+    frozen_by: Person | None = None
     kind: Literal["executing"] = "executing"
 
     @property
@@ -125,6 +135,7 @@ class NeedsHuman:
         late_result: what the server said after all, if it did.
         stopped_by: after a stop nothing else runs, whatever is said of this call.
         said: who has said what of the call so far, where that was not enough yet; one word for each person.
+        frozen_by: who had everything stop; people may say what happened, and nothing starts.
     """
 
     request: RunRequested
@@ -139,6 +150,7 @@ class NeedsHuman:
     stopped_by: Person | None = None
     shapers: tuple[Person, ...] = ()
     said: tuple[tuple[Person, Verdict], ...] = ()
+    frozen_by: Person | None = None
     kind: Literal["needs_human"] = "needs_human"
 
     def may_still_happen(self, at: datetime) -> bool:

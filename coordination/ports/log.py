@@ -90,6 +90,10 @@ class RunLog(Protocol):
         """The runs whose plan has expired by `at` and still waits."""
         ...
 
+    async def in_state(self, kinds: Sequence[str], tenant: str | None = None) -> Sequence[str]:
+        """The runs whose state is of one of these kinds, oldest first."""
+        ...
+
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""
         ...

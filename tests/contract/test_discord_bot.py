@@ -134,6 +134,8 @@ async def test_commands_about_runs(
         ("config check", {"name": "ops"}, ("config-check", "ops", {"scope": "", "value": ""})),
         ("approvers", {"value": "@ops"}, ("approvers", "", {"scope": "", "value": "@ops"})),
         ("limits", {}, ("limits", "", {"scope": "", "value": ""})),
+        ("freeze", {}, ("freeze", "", {"scope": "", "value": ""})),
+        ("thaw", {}, ("thaw", "", {"scope": "", "value": ""})),
         ("audit", {"run": "7Q4K"}, ("audit", "7Q4K", {"scope": "", "value": ""})),
     ],
 )

@@ -250,6 +250,16 @@ async def test_at_most_ten_runs_are_found(bench: Bench) -> None:
     assert len(await bench.log.find("a")) == 10
 
 
+async def test_runs_are_found_by_the_kind_of_their_state(bench: Bench) -> None:
+    await write(bench.log, waiting())
+    await write(bench.log, approved(), run="DECIDED")
+    await begin(bench.log, "QUEUED")
+    assert set(await bench.log.in_state(["awaiting_decision", "executing"])) == {RUN, "DECIDED"}
+    assert list(await bench.log.in_state(["executing"])) == ["DECIDED"]
+    assert list(await bench.log.in_state(["executing"], "elsewhere")) == []
+    assert list(await bench.log.in_state([])) == []
+
+
 async def test_a_plan_is_due_when_its_time_has_come_and_it_still_waits(bench: Bench) -> None:
     await write(bench.log, waiting())
     await write(bench.log, approved(), run="DECIDED")

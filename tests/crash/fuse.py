@@ -82,6 +82,9 @@ class FusedLog:
     async def find(self, prefix: str, tenant: str | None = None) -> Sequence[str]:
         return await self._log.find(prefix, tenant)
 
+    async def in_state(self, kinds: Sequence[str], tenant: str | None = None) -> Sequence[str]:
+        return await self._log.in_state(kinds, tenant)
+
     async def due(self, at: datetime) -> Sequence[str]:
         return await self._log.due(at)
 

@@ -10,6 +10,7 @@ from bot.cards import Alert, CallList, Card, Line, Moment, Paragraph, StatusList
 from bot.desk.administering import Administering, Findings
 from bot.desk.asking import Asking
 from bot.desk.configs import ConfigShelf
+from bot.desk.freezing import Freezing
 from bot.desk.front import FrontDesk
 from bot.desk.helping import Helping
 from bot.desk.looking import Looking
@@ -101,11 +102,24 @@ class FrontOffice:
         self.nudges = 0
         names = (f"RUN{number}" for number in itertools.count(1))
         configure = Configurations(environ={}, build=Models({}, self.clock), adapt=_as_they_are)
+        freezes = Freezing(opened=self._opened)
         self.people = Coordinator(
-            self.log, self.engine, clock=self.clock, new_id=lambda: next(names), configure=configure
+            self.log,
+            self.engine,
+            clock=self.clock,
+            new_id=lambda: next(names),
+            configure=configure,
+            freezes=freezes,
         )
         self.hub = FakeHub(self.world)
-        self.worker = Worker(self.log, self.hub, clock=self.clock, new_id=lambda: next(names), configure=configure)
+        self.worker = Worker(
+            self.log,
+            self.hub,
+            clock=self.clock,
+            new_id=lambda: next(names),
+            configure=configure,
+            freezes=freezes,
+        )
         self.shelf = ConfigShelf(
             folder=folder, default=default, allowed=allowed or {}, members=EVERYTHING if members is None else members
         )
@@ -151,6 +165,7 @@ class FrontOffice:
                 limits=limits,
                 check=self.check,
                 visibility=visibility,
+                coordinator=self.people,
                 clock=self.clock,
                 words=words,
                 admins=frozenset({(NAMED_ADMIN.tenant, NAMED_ADMIN.id)}),
@@ -160,6 +175,9 @@ class FrontOffice:
             coordinator=self.people,
             words=words,
         )
+
+    async def _opened(self) -> MemoryDesk:
+        return self.store
 
     def _nudge(self) -> None:
         self.nudges += 1

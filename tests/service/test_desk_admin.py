@@ -30,6 +30,8 @@ ORDERS = [
     ("approvers", "", "@mallory requester=yes"),
     ("approvers", "", "reset"),
     ("limits", "", "hourly=1"),
+    ("freeze", "", ""),
+    ("thaw", "", ""),
     ("audit", "", ""),
     ("made-up", "", ""),
 ]
