@@ -9,7 +9,7 @@ PEERS := .venv-peers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit pythons claude-code check-install conformance lint types mypy pyright format bench bench-peers lock clean
+.PHONY: help demo test unit pythons claude-code check-install chaos conformance lint types mypy pyright format bench bench-peers lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ pythons: ## The quick tests on each Python from 3.11 to 3.14 that is on this mac
 	@scripts/pythons $(ARGS)
 
 claude-code: $(VENV)/.claude-code ## Install Claude Code's library too (170 MB to fetch), so that make test tries that adapter
+
+chaos: $(VENV)/.dev ## Kill, freeze and cut off real workers, and stop their database, for 10 minutes: make chaos ARGS="--seed 7 --seconds 30"
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
 	@$(BIN)/python -m tests.conformance $(ARGS)

@@ -11,7 +11,7 @@ import typer
 from bot.cli.failing import reported
 from bot.cli.here import Here
 from bot.cli.language import words_here
-from bot.cli.serving import database_answers, report, told_to_end
+from bot.cli.serving import report, serve_with_database, told_to_end
 from bot.console_app.exits import Exit
 from bot.presenter.visible import visible
 
@@ -92,15 +92,13 @@ async def serve_with(here: Here, open_desk: "OpenDesk") -> None:
     from bot.discord_app.program import run_bot
 
     ending = told_to_end()
-    if not await database_answers(here, ending):
-        return
 
     def tell(name: str, port: int) -> None:
         here.complain(here.words.say("discord.ready", name=visible(name)))
         if port:
             here.complain(here.words.say("discord.health", port=port))
 
-    await run_bot(here.environ, open_desk, ending=ending, tell=tell)
+    await serve_with_database(here, ending, lambda: run_bot(here.environ, open_desk, ending=ending, tell=tell))
 
 
 def sync(here: Here, guild: int) -> Exit:

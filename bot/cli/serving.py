@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 from bot.cli.here import Here
 from bot.console_app.exits import Exit
@@ -59,6 +59,34 @@ async def database_answers(here: Here, ending: asyncio.Event) -> bool:
         if ending.is_set():
             return False
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def serve_with_database(here: Here, ending: asyncio.Event, serve: Callable[[], Awaitable[None]]) -> None:
+    """Serve once the database answers. If it goes away again while that begins, wait again, and begin anew.
+
+    Raises:
+        StorageError: the database can't be used, or is away later than LONGEST_WAIT after the start.
+    """
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while await database_answers(here, ending):
+        try:
+            await serve()
+        except Exception as error:
+            if not _says_no_more_than_away(error) or loop.time() - begun >= LONGEST_WAIT:
+                raise
+        else:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_PAUSE):
+                await ending.wait()
+
+
+def _says_no_more_than_away(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        errors = cast("ExceptionGroup[Exception]", error).exceptions
+        return all(_says_no_more_than_away(each) for each in errors)
+    return isinstance(error, DatabaseAwayError)
 
 
 def report(here: Here, found: "Sequence[Checkup]") -> Exit:

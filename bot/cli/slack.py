@@ -12,7 +12,7 @@ import typer
 from bot.cli.failing import reported
 from bot.cli.here import Here
 from bot.cli.language import words_here
-from bot.cli.serving import database_answers, report, told_to_end
+from bot.cli.serving import report, serve_with_database, told_to_end
 from bot.console_app.exits import Exit
 
 if TYPE_CHECKING:
@@ -97,10 +97,12 @@ def serve(here: Here) -> Exit:
 
 async def _serve_slack(here: Here) -> None:
     ending = told_to_end()
-    if not await database_answers(here, ending):
-        return
-    async with served(here):
-        await ending.wait()
+
+    async def serve_until_told() -> None:
+        async with served(here):
+            await ending.wait()
+
+    await serve_with_database(here, ending, serve_until_told)
 
 
 @asynccontextmanager

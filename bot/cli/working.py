@@ -3,7 +3,7 @@
 import asyncio
 
 from bot.cli.here import Here
-from bot.cli.serving import database_answers, told_to_end
+from bot.cli.serving import serve_with_database, told_to_end
 from bot.console_app.exits import Exit
 from bot.wiring.application import Application
 from bot.wiring.running import open_application
@@ -21,8 +21,10 @@ def work(here: Here, *, until_idle: bool) -> Exit:
 
 async def _work(here: Here, *, until_idle: bool) -> None:
     ending = told_to_end()
-    if not await database_answers(here, ending):
-        return
+    await serve_with_database(here, ending, lambda: _serve(here, ending, until_idle=until_idle))
+
+
+async def _serve(here: Here, ending: asyncio.Event, *, until_idle: bool) -> None:
     async with open_application(here.environ, here.parts()) as application, application.working():
         here.complain(here.words.say("worker.ready"))
         while not ending.is_set() and not (until_idle and await _is_idle(application)):

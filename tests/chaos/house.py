@@ -51,7 +51,15 @@ mcp_servers:
 
 @dataclass
 class House:
-    """One installation. `server` is there if its database can be stopped."""
+    """One installation. `server` is there if its database can be stopped.
+
+    Attributes:
+        wanted: runs whose plan is approved.
+        rejected: runs whose plan is not.
+        lookers: runs whose people look at the world before they say what became of a call.
+        questions: how often people answered one.
+        planned: the names of each run's calls.
+    """
 
     folder: Path
     url: str
@@ -59,7 +67,10 @@ class House:
     limit: float = 20.0
     workers: list[Process] = field(default_factory=list[Process])
     all_workers: list[Process] = field(default_factory=list[Process])
+    wanted: set[str] = field(default_factory=set[str])
     rejected: set[str] = field(default_factory=set[str])
+    lookers: set[str] = field(default_factory=set[str])
+    questions: int = 0
     planned: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @classmethod

@@ -12,7 +12,6 @@ from typing import TypedDict
 
 from tests.servers.mcp_raw import Message, a_text, a_tool, greeting, hear, note, part, reply
 
-JOURNAL = Path(sys.argv[1])
 KEY = "massgen-bot/idempotency-key"
 TOOLS: Message = {"tools": [a_tool("write", annotations={"destructiveHint": True})]}
 
@@ -41,18 +40,18 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def perform(message: Message) -> None:
+def perform(journal: Path, message: Message) -> None:
     """One call, beside all others."""
     params = part(message["params"])
     arguments = part(params["arguments"])
     pause(float(str(arguments["seconds"])))
-    while arguments.get("gate") and not gate(JOURNAL, str(arguments["name"])).exists():
+    while arguments.get("gate") and not gate(journal, str(arguments["name"])).exists():
         pause(0.02)
-    note(JOURNAL, {"name": str(arguments["name"]), "key": str(part(params["_meta"])[KEY]), "at": time.time()})
+    note(journal, {"name": str(arguments["name"]), "key": str(part(params["_meta"])[KEY]), "at": time.time()})
     reply(message, a_text("done"))
 
 
-def main() -> None:
+def main(journal: Path) -> None:
     """Answer until the input ends; whoever had this server started is gone then, and so are the calls under way."""
     while (message := hear()) is not None:
         if "id" not in message:
@@ -63,8 +62,8 @@ def main() -> None:
             case "tools/list":
                 reply(message, TOOLS)
             case _:
-                threading.Thread(target=perform, args=(message,), daemon=True).start()
+                threading.Thread(target=perform, args=(journal, message), daemon=True).start()
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

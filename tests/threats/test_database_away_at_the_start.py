@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import own_server, postgres_programs
+from bot.cli.here import Here
+from bot.cli.serving import serve_with_database
+from coordination.errors import DatabaseAwayError, StorageError
+from tests.databases import own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Process, Program, end_of
 
 
@@ -50,3 +53,28 @@ async def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_
     assert (ended.status, ended.err) == (0, "")
     assert time.monotonic() - before < 10
     assert "Waiting for it" in told
+
+
+async def test_a_database_that_goes_away_again_while_a_command_begins_is_waited_for_again(tmp_path: Path) -> None:
+    here, begun = Here(environ={"DATABASE_URL": sqlite_url(tmp_path)}), 0
+
+    async def serve() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 1:
+            raise DatabaseAwayError("away")
+        if begun == 2:
+            raise ExceptionGroup("work", [DatabaseAwayError("away")])
+
+    await serve_with_database(here, asyncio.Event(), serve)
+    assert begun == 3
+
+
+async def test_what_is_wrong_beside_that_ends_the_command_at_once(tmp_path: Path) -> None:
+    here = Here(environ={"DATABASE_URL": sqlite_url(tmp_path)})
+
+    async def serve() -> None:
+        raise ExceptionGroup("work", [DatabaseAwayError("away"), StorageError("wrong")])
+
+    with pytest.raises(ExceptionGroup):
+        await serve_with_database(here, asyncio.Event(), serve)
