@@ -16,6 +16,7 @@ from coordination.domain.events import (
     AgentFailed,
     AnswerAccepted,
     Exchange,
+    ModelRetried,
     ModelUsed,
     RunEvent,
     TurnStarted,
@@ -29,6 +30,7 @@ from coordination.knobs import AgentProfile, Knobs
 from coordination.ports import Clock, Conversation, Model, Occasion, ReadTools
 from coordination.toolbox import OfferedTool, Toolbox
 from coordination.turn import Answered, Out, Table, Turn, TurnEnd, Voted
+from coordination.unforeseen import ATTEMPTS, is_foreseen, told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,14 @@ class Deliberation:
         seat = self._seats[winner.agent - 1]
         occasion = Occasion(purpose="presentation", revision=self._question.revision, turn=1, agent=seat.profile.number)
         opening = "\n\n".join((self._opening(seat), prompts.presentation(self.ballot, winner)))
-        end = await self._converse(seat, occasion, opening, _Presenting(ballot=replace(self.ballot, answers=())))
+        table = _Presenting(ballot=replace(self.ballot, answers=()))
+        try:
+            end = await self._converse(seat, occasion, opening, table)
+        except Exception as error:
+            if is_foreseen(error):
+                raise
+            told("the final presentation", error)
+            return None
         if not isinstance(end, Answered):
             return None
         return replace(winner, text=end.text, calls=end.calls)
@@ -213,11 +222,30 @@ class Deliberation:
         self._record(TurnStarted(agent=agent, turn=number, epoch=self.ballot.epoch))
         occasion = Occasion(purpose="turn", revision=self._question.revision, turn=number, agent=agent)
         limit = self._knobs.subsequent_round_timeout_seconds if number > 1 else None
+        deadline = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(limit):
-                return await self._converse(seat, occasion, self._opening(seat), self)
+            async with deadline:
+                return await self._surely(seat, occasion)
         except TimeoutError:
+            if not deadline.expired():
+                raise
             return Out(reason=f"took longer than {limit or 0:g} s for a turn")
+
+    async def _surely(self, seat: Seat, occasion: Occasion) -> TurnEnd:
+        """The end of a turn, which is begun once more after an error that nobody foresaw."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._converse(seat, occasion, self._opening(seat), self)
+            except Exception as error:
+                if is_foreseen(error):
+                    raise
+                self._record(ModelRetried(agent=occasion.agent, reason=told("a turn", error), wait=0.0))
+        try:
+            return await self._converse(seat, occasion, self._opening(seat), self)
+        except Exception as error:
+            if is_foreseen(error):
+                raise
+            return Out(reason=told("its turn", error))
 
     async def _converse(self, seat: Seat, occasion: Occasion, opening: str, table: Table) -> TurnEnd:
         conversation = seat.model.converse(prompts.system(seat.profile, len(self._seats), self._knobs), occasion)

@@ -22,6 +22,7 @@ from coordination.domain.states import Executing
 from coordination.errors import ToolServerError
 from coordination.journal import Journal, RunMoved
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
+from coordination.unforeseen import told
 
 MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
@@ -82,7 +83,7 @@ async def execute(
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
                 # gone; either way nobody can know how far it got, nor whether it goes on.
-                await journal.commit(replace(_unknown(state, INTERRUPTED), answer_until=state.answer_until))
+                await journal.commit(replace(unknown(state, INTERRUPTED), answer_until=state.answer_until))
         except RunMoved:
             if journal.state is state:  # Nobody moved it: this would go on for ever.
                 raise
@@ -186,7 +187,9 @@ async def _call(journal: Journal, state: Executing, executor: Executor, hand: st
     except CallNotSentError as error:
         end = _failed(state, f"not sent: {error}")
     except CallOutcomeUnknownError as error:
-        end = _unknown(state, str(error))
+        end = unknown(state, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it was, it may have come after the call had left
+        end = unknown(state, told("the call", error))
     else:
         end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, _fit(output.text))
     try:
@@ -231,7 +234,8 @@ def _failed(state: Executing, reason: str) -> CallFailed:
     return CallFailed(index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason)
 
 
-def _unknown(state: Executing, reason: str) -> CallOutcomeUnknown:
+def unknown(state: Executing, reason: str) -> CallOutcomeUnknown:
+    """Nobody knows whether the call that is under way has happened."""
     index = state.next_index
     call = state.plan.calls[index]
     return CallOutcomeUnknown(index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason)

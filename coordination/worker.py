@@ -30,12 +30,13 @@ from coordination.domain.caller import Caller
 from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan
 from coordination.errors import ConfigError, ToolServerError
-from coordination.execution import execute
+from coordination.execution import execute, unknown
 from coordination.journal import Journal, RunMoved
 from coordination.knobs import RunProfile
 from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure, Prepared, furnish
 from coordination.reporting import write_report
+from coordination.unforeseen import ATTEMPTS, is_foreseen, told
 
 
 class Worker:
@@ -68,9 +69,29 @@ class Worker:
         self._read_lists = read_lists
         self._current = current
         self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen())
+        self._errors: dict[str, list[str]] = {}
+        """By job that has no last word yet, what people are told of the errors that nobody foresaw."""
 
     async def perform(self, job: Job) -> None:
-        """Do the job, or find that it is done or overtaken."""
+        """Do the job, or find that it is done or overtaken.
+
+        After errors that nobody foresaw it is tried once more, and then the run goes on or ends in words.
+        """
+        errors = self._errors.pop(job.name, [])
+        while len(errors) < ATTEMPTS:
+            try:
+                await self._attempt(job)
+            except Exception as error:
+                if is_foreseen(error):
+                    raise
+                errors.append(told("the work on this run" if errors else "a first attempt", error))
+            else:
+                return
+        self._errors[job.name] = errors
+        await self._last_word(job, errors[-1])
+        del self._errors[job.name]
+
+    async def _attempt(self, job: Job) -> None:
         journal = await Journal.open(self._log, self._clock, job.run)
         with contextlib.suppress(RunMoved):
             match job.task:
@@ -80,6 +101,23 @@ class Worker:
                     await self._execute(journal, job)
                 case _:
                     assert_never(job.task)
+
+    async def _last_word(self, job: Job, words: str) -> None:
+        """Bring a run that can't go on to its next state, whatever that takes: no run may wait for nothing."""
+        journal = await Journal.open(self._log, self._clock, job.run)
+        with contextlib.suppress(RunMoved):
+            match state := journal.state:
+                case s.Queued() | s.ChangesWanted() | s.Deliberating() if job.task == "deliberate":
+                    await journal.commit(e.RunFailed(reason=f"{words[0].upper()}{words[1:]}."))
+                case s.Executing(in_flight=None) if state.plan.revision == job.revision:
+                    rest = tuple(range(state.next_index, len(state.plan.calls)))
+                    await journal.commit(e.CallsSkipped(indexes=rest, reason=words), e.RunFinished(report=None))
+                case s.Executing() if state.plan.revision == job.revision:
+                    await journal.commit(replace(unknown(state, words), answer_until=state.answer_until))
+                case s.Reporting() if state.plan.revision == job.revision:
+                    await journal.commit(e.RunFinished(report=f"There is no report: {words}."))
+                case _:
+                    pass  # It waits for people, or is over.
 
     async def _deliberate(self, journal: Journal, job: Job) -> None:
         state = journal.state

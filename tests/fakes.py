@@ -69,6 +69,10 @@ class Crash(BaseException):
     """The process is gone: nothing may catch this."""
 
 
+class Forbidden(BaseException):
+    """What must never happen has happened: nothing may catch this, or a test would not hear of it."""
+
+
 Behaviour = Callable[[PlannedCall], ToolOutput]
 
 
@@ -114,7 +118,8 @@ class FakeReader:
         self._allowed = allowed
 
     async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
-        assert (server, tool) in self._allowed, f"{server}.{tool} must not run now"
+        if (server, tool) not in self._allowed:
+            raise Forbidden(f"{server}.{tool} must not run now")
         self._world.reads.append((server, tool, canonical(arguments)))
         await asyncio.sleep(0)
         return ToolOutput(text=f"{tool} says so")
@@ -211,7 +216,8 @@ class PlayedConversation:
         gate = self.model.gates.get(len(self.model.played))
         if gate is not None:
             await gate.wait()
-        assert self.model.steps, f"nobody expected agent {self.occasion.agent} to be asked again: {said}"
+        if not self.model.steps:
+            raise Forbidden(f"nobody expected agent {self.occasion.agent} to be asked again: {said}")
         step = self.model.steps.pop(0)
         self.said.extend(said)
         self.tools = tools

@@ -137,7 +137,7 @@ MUTANTS = [
     Mutant(
         "a lost answer is taken for a success",
         "execution.py",
-        "        end = _unknown(state, str(error))\n",
+        "        end = unknown(state, str(error))\n",
         "        end = _succeeded(state, str(error))\n",
         (MACHINE, STORY),
     ),

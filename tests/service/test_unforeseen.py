@@ -1,0 +1,205 @@
+"""An error that nobody foresaw, at any await of a run: it ends in words, and costs one more try at most."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from typing_extensions import override
+
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.knobs import Knobs
+from coordination.ports import Conversation, Occasion
+from tests.builders import BOB
+from tests.fakes import PlayedModel, Step, answers, calls, says
+from tests.service.office import Office
+
+POST = ("mcp__board__post", {"title": "a"})
+LOOK = ("mcp__board__look", {"title": "a"})
+
+
+class Mistake(Exception):
+    """What nobody foresaw."""
+
+
+@dataclass
+class Fuse:
+    """Counts the awaits that it is put before, and burns at one of them: once, or from then on."""
+
+    at: int
+    lasts: bool = False
+    passed: int = 0
+
+    def burn(self) -> None:
+        """One more await."""
+        self.passed += 1
+        if self.passed == self.at or (self.lasts and self.passed > self.at):
+            raise Mistake(f"at await {self.passed}")
+
+
+class Fused:
+    """Anything, with the fuse before each of its awaits, and of those of whatever it hands out."""
+
+    def __init__(self, inner: object, fuse: Fuse) -> None:
+        self._inner = inner
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> object:
+        found: object = getattr(self._inner, name)
+        return self._called(found) if callable(found) and name != "follow" else found
+
+    def _called(self, inner: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object, **named: object) -> object:
+            made = inner(*given, **named)
+            if inspect.isawaitable(made):
+                return self._awaited(made)
+            return (
+                Fused(made, self._fuse)
+                if hasattr(made, "read") or hasattr(made, "call") or hasattr(made, "send")
+                else made
+            )
+
+        return call
+
+    async def _awaited(self, made: object) -> object:
+        try:
+            self._fuse.burn()
+        except Mistake:
+            if inspect.iscoroutine(made):
+                made.close()
+            raise
+        assert inspect.isawaitable(made)
+        result: object = await made
+        return result
+
+
+class Patient(PlayedModel):
+    """Plays its steps anew in each conversation, so that a turn can be begun again."""
+
+    def __init__(self, *steps: Step) -> None:
+        super().__init__()
+        self._script = steps
+        self.sent = 0
+
+    @override
+    def converse(self, system: str, occasion: Occasion) -> Conversation:
+        report = occasion.purpose == "report"
+        self.steps = [self._counted(each) for each in ([says("Posted.")] if report else self._script)]
+        return super().converse(system, occasion)
+
+    def _counted(self, step: Step) -> Step:
+        def counted(conversation: object) -> object:
+            self.sent += 1
+            return step(conversation)  # type: ignore[arg-type]  # a stand-in by shape
+
+        return counted  # type: ignore[return-value]  # a stand-in by shape
+
+
+def an_office(fuse: Fuse, **knobs: object) -> tuple[Office, Patient]:
+    """One agent that reads, records a call and answers; the fuse before models, servers, the configuration and the log.
+
+    A log that fails for good takes no last word, so that it does not.
+    """
+    model = Patient(calls(LOOK), answers("one", POST))
+    office = Office(model, knobs=Knobs(**knobs))  # type: ignore[arg-type]  # a stand-in by shape
+    office.prepared.given = [Fused(model, fuse)]  # type: ignore[list-item]  # a stand-in by shape
+    office.worker._hub = Fused(office.hub, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    if not fuse.lasts:
+        office.worker._log = Fused(office.log, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    office.worker._configure = lambda *_: Fused(office.prepared, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    return office, model
+
+
+async def story(office: Office) -> tuple[str, s.RunState]:
+    """Ask, let the agents work, approve if there is a plan, and see what comes of it."""
+    run = await office.ask()
+    await office.work()
+    state = await office.state(run)
+    if isinstance(state, s.AwaitingDecision):
+        await office.people.approve(run, state.plan.digest, BOB)
+        await office.work()
+    return run, await office.state(run)
+
+
+OVER = (s.Finished, s.NeedsHuman, s.RunBroken, s.Answered)
+
+
+@pytest.mark.parametrize("lasts", [False, True], ids=["once", "for_good"])
+@pytest.mark.parametrize("presentation", ["off", "present"])
+async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
+    caplog: pytest.LogCaptureFixture, lasts: bool, presentation: str
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1)
+    whole = Fuse(at=0 if not lasts else 1_000, lasts=lasts)
+    office, model = an_office(whole, final_presentation=presentation)
+    _, state = await story(office)
+    assert isinstance(state, s.Finished)
+    usual = model.sent
+    assert whole.passed > (10 if lasts else 20)
+    for at in range(1, whole.passed + 1):
+        async with asyncio.timeout(30):
+            office, model = an_office(Fuse(at=at, lasts=lasts), final_presentation=presentation)
+            run, state = await story(office)
+        assert isinstance(state, OVER), (at, state)
+        assert model.sent <= 2 * usual, (at, model.sent)
+        assert len(office.world.done) <= 1
+        assert not office.log.jobs
+        if lasts:
+            told = " ".join(str(each.event) for each in await office.log.read(run))
+            assert "in the log as" in told or isinstance(state, s.Finished), at
+
+
+async def test_a_turn_that_fails_twice_ends_alone_and_is_found_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    fuse = Fuse(at=1, lasts=True)
+    bad, good = Patient(answers("one")), Patient(answers("two", POST))
+    office = Office(bad, good)
+    office.prepared.given = [Fused(bad, fuse), good]  # type: ignore[list-item]  # a stand-in by shape
+    run = await office.ask()
+    await office.work()
+    events = [each.event for each in await office.log.read(run)]
+    (failed,) = [each for each in events if isinstance(each, e.AgentFailed)]
+    assert failed.agent == 1
+    assert failed.reason.startswith("an error in this program ended its turn: the operator finds it in the log as ")
+    assert failed.reason.rpartition(" ")[2] in caplog.text
+    assert "Mistake: at await 2" in caplog.text
+    assert [each.agent for each in events if isinstance(each, e.ModelRetried)] == [1]
+
+
+async def test_a_call_that_ends_in_an_error_of_ours_is_in_doubt_and_never_sent_again() -> None:
+    office = Office(Patient(answers("one", POST, POST)))
+
+    def fails(_: object) -> object:
+        raise Mistake
+
+    office.world.behaviours = [fails]  # type: ignore[list-item]  # a stand-in by shape
+    _, state = await story(office)
+    assert isinstance(state, s.NeedsHuman)
+    assert state.unknown.reason.startswith("an error in this program ended the call")
+    assert len(office.world.keys) == 1
+
+
+async def test_a_log_that_fails_for_a_while_leaves_the_last_word_for_later() -> None:
+    """The engine performs the job again; then no more is tried than the last word."""
+    office, model = an_office(Fuse(at=1, lasts=True))
+    run = await office.ask()
+    real, appended = office.log.append, 0
+
+    async def append(*given: object) -> object:
+        nonlocal appended
+        appended += 1
+        if appended > 2:
+            raise Mistake
+        return await real(*given)  # type: ignore[arg-type]  # a stand-in by shape
+
+    office.log.append = append  # type: ignore[method-assign,assignment]  # a stand-in by shape
+    job = office.log.jobs.pop(0)
+    with pytest.raises(Mistake):
+        await office.worker.perform(job)
+    setattr(office.log, "append", real)  # noqa: B010 - the two type checkers see the plain form differently
+    before = model.sent
+    await office.worker.perform(job)
+    assert isinstance(await office.state(run), s.RunBroken)
+    assert model.sent == before
