@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from coordination.domain.events import (
     RunEvent,
 )
 from coordination.domain.plan import PlannedCall
-from coordination.domain.receipt import Succeeded
+from coordination.domain.receipt import Outage, Succeeded
 from coordination.domain.states import Executing
 from coordination.errors import ToolServerError
 from coordination.journal import Journal, RunMoved
@@ -58,6 +59,15 @@ async def unguarded(state: Executing) -> None:
     del state
 
 
+AwayAfter: TypeAlias = Callable[[datetime], Awaitable[Outage | None]]
+"""The newest time that the database was away and back again since a moment, if it was."""
+
+
+async def never_away(moment: datetime) -> None:
+    """For a log that is never away."""
+    del moment
+
+
 _UNLIMITED: Mapping[str, float] = MappingProxyType({})
 
 
@@ -69,6 +79,7 @@ async def execute(
     *,
     guard: Guard = unguarded,
     limits: Mapping[str, float] = _UNLIMITED,
+    away_after: AwayAfter = never_away,
 ) -> None:
     """Run what is left of an approved plan. `hand` is this attempt's own name, never used before.
 
@@ -83,7 +94,9 @@ async def execute(
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
                 # gone; either way nobody can know how far it got, nor whether it goes on.
-                await journal.commit(replace(unknown(state, INTERRUPTED), answer_until=state.answer_until))
+                outage = None if state.started_at is None else await away_after(state.started_at)
+                lost = unknown(state, INTERRUPTED)
+                await journal.commit(replace(lost, answer_until=state.answer_until, outage=outage))
         except RunMoved:
             if journal.state is state:  # Nobody moved it: this would go on for ever.
                 raise

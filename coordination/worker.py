@@ -30,7 +30,7 @@ from coordination.domain.caller import Caller
 from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan
 from coordination.errors import ConfigError, ToolServerError
-from coordination.execution import execute, unknown
+from coordination.execution import AwayAfter, execute, never_away, unknown
 from coordination.journal import Journal, RunMoved
 from coordination.knobs import RunProfile
 from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub
@@ -55,10 +55,11 @@ class Worker:
         directory: Directory | None = None,
         read_lists: ReadLists | None = None,
         freezes: Freezes | None = None,
+        away_after: AwayAfter = never_away,
     ) -> None:
         """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop. The hub gives deliberation and execution a different power each; `spending` knows what a day has used.
 
-        `read_lists` knows what wildcards of `read` rules may let run.
+        `read_lists` knows what wildcards of `read` rules may let run, `away_after` when the database was away.
         """
         self._log = log
         self._hub = hub
@@ -67,6 +68,7 @@ class Worker:
         self._configure = configure
         self._spending = spending or NothingSpent()
         self._read_lists = read_lists
+        self._away_after = away_after
         self._current = current
         self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen())
         self._errors: dict[str, list[str]] = {}
@@ -221,7 +223,15 @@ class Worker:
         executor = self._hub.executor(servers, _caller(state.request, approvers))
         guard = self._guards.of(journal.run)
         limits = {each.name: each.call_timeout for each in servers}
-        await execute(journal, executor, self._clock, self._new_id(), guard=guard, limits=limits)
+        await execute(
+            journal,
+            executor,
+            self._clock,
+            self._new_id(),
+            guard=guard,
+            limits=limits,
+            away_after=self._away_after,
+        )
         if isinstance(journal.state, s.Reporting):
             await self._report(journal, journal.state, prepared)
 

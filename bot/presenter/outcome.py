@@ -1,6 +1,6 @@
 """The cards of a run after the decision: calls as they run, a doubt that a person must settle, and every ending."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 from bot.cards import Alert, Button, CallItem, CallList, Card, Line, Mark, Moment, Section, Span, Tone, Verb
@@ -60,7 +60,13 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime, words: W
         sections=(
             Alert(line=doubt),
             *_frozen(state, words),
-            plain(late, _still(state, now, words), _what_runs(state, words), *_words_needed(state, words)),
+            plain(
+                late,
+                _away(state, words),
+                _still(state, now, words),
+                _what_runs(state, words),
+                *_words_needed(state, words),
+            ),
             _whole_call(state, words),
             _calls(view, state, words),
         ),
@@ -151,6 +157,15 @@ def _what_runs(state: s.NeedsHuman, words: Words) -> Line:
     if state.stopped_by is None:
         return words.line("unknown.nothing_runs")
     return words.line("unknown.stopped", who=who(state.stopped_by))
+
+
+def _away(state: s.NeedsHuman, words: Words) -> Line:
+    """When the database was away while the call was under way: in UTC, for it is what operators look for in logs."""
+    outage = state.unknown.outage
+    if outage is None:
+        return ()
+    since, until = (f"{each.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for each in (outage.since, outage.until))
+    return words.line("unknown.away", since=since, until=until)
 
 
 def _still(state: s.NeedsHuman, now: datetime, words: Words) -> Line:

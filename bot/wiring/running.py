@@ -20,6 +20,7 @@ from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_read_lists import SqlReadLists
 from coordination.adapters.sql_usage import SqlUsage
 from coordination.current import CurrentRules, Directory, Freezes
+from coordination.execution import AwayAfter
 from coordination.ports import Clock, Engine, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure
 from coordination.service import Coordinator
@@ -70,7 +71,14 @@ async def open_application(
         opened = SettingsStore(url, stack)
         present = RulesHere(environ, opened, log, configure), PeopleHere(surfaces), Freezing(opened=opened)
         coordinator, worker = _joined(
-            log, engine, hub, overrides=overrides, configure=configure, kept=kept, present=present
+            log,
+            engine,
+            hub,
+            overrides=overrides,
+            configure=configure,
+            kept=kept,
+            present=present,
+            away_after=stored.away_after,
         )
 
         def working(run: str = "") -> AbstractAsyncContextManager[None]:
@@ -89,6 +97,7 @@ def _joined(
     configure: Configure,
     kept: tuple[Spending, ReadLists],
     present: tuple[CurrentRules, Directory, Freezes],
+    away_after: AwayAfter,
 ) -> tuple[Coordinator, Worker]:
     """Who takes people's words, and who works: both look at the same present."""
     clock, new_id = overrides.clock, overrides.new_id
@@ -116,6 +125,7 @@ def _joined(
         directory=directory,
         freezes=freezes,
         read_lists=read_lists,
+        away_after=away_after,
     )
     return coordinator, worker
 

@@ -105,6 +105,7 @@ CARDS = {
     "receipt.skipped": "not started: {reason}",
     "unknown.doubt": "Call {number} of {total} may or may not have happened: {reason}.",
     "unknown.still": "Its first attempt may still be under way until {until}; only after that can it be run again.",
+    "unknown.away": "After it had started, the database was away from {since} to {until} (UTC).",
     "unknown.late": "The server said afterwards: {result}",
     "unknown.stopped": "{who} cancelled the run: whatever became of this call, nothing more of the plan will run.",
     "unknown.needs_run_it": "To run it, {required} different people must say so, as for the plan.",

@@ -114,6 +114,7 @@ CARDS = {
     "receipt.skipped": "nicht gestartet: {reason}",
     "unknown.doubt": "Aufruf {number} von {total} ist vielleicht passiert, vielleicht auch nicht: {reason}.",
     "unknown.still": "Der erste Versuch kann bis {until} noch laufen; erst danach kann man ihn wiederholen lassen.",
+    "unknown.away": "Nach seinem Start war die Datenbank von {since} bis {until} (UTC) nicht erreichbar.",
     "unknown.late": "Der Server hat danach noch gesagt: {result}",
     "unknown.stopped": "{who} hat den Lauf abgebrochen: Was auch immer aus diesem Aufruf wurde, mehr wird nicht ausgeführt.",
     "unknown.needs_run_it": "Ausgeführt wird er erst, wenn {required} verschiedene Leute das sagen, wie beim Plan.",

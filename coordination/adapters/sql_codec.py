@@ -54,6 +54,7 @@ _YOUNGER = (
     b',"because":""',
     b',"limit":0.0',
     b',"answer_until":null',
+    b',"outage":null',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,11 +15,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from coordination.adapters.sql_codec import FIRST_PREV, Encoded, decode, encode, event_hash, summary_row, time_text
 from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_follow import Followers
-from coordination.adapters.sql_schema import configs, events, installation, prepare, runs
+from coordination.adapters.sql_schema import configs, events, installation, outages, prepare, runs
 from coordination.adapters.sql_writer import GroupCommit
 from coordination.adapters.worker_slots import require_ownership
 from coordination.domain.canonical import config_digest
 from coordination.domain.events import RunEvent
+from coordination.domain.receipt import Outage
 from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
 from coordination.errors import ConflictError, DatabaseAwayError, StoredConfigError
@@ -178,6 +179,14 @@ class SqlLog:
                 ]
             )
         return text, origin
+
+    async def away_after(self, moment: datetime) -> Outage | None:
+        """The newest time since a moment that workers could not reach the database, if there is one."""
+        query = sa.select(outages).where(outages.c.until > moment).order_by(outages.c.until.desc()).limit(1)
+        found = await self._read(lambda connection: connection.execute(query).one_or_none())
+        if found is None:
+            return None
+        return Outage(since=found.since.astimezone(UTC), until=found.until.astimezone(UTC))
 
     async def install_key(self) -> bytes:
         """The key of this installation's fingerprints, 32 bytes; the first who asks makes it, once for all processes."""

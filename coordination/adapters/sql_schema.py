@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from coordination.adapters.sql_connection import place, plainly
 from coordination.errors import StorageError
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision of the schema, oldest first; each has its migration."""
 
 VERSION_TABLE = "massgen_bot_version"
@@ -71,6 +71,15 @@ worker_slots = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("beat", sa.Integer, nullable=False),
+    sa.Column("beat_at", sa.DateTime(timezone=True)),
+)
+
+# When workers could not reach the database, by its own clock: from the last sign of life before to the first one after.
+outages = sa.Table(
+    "outages",
+    metadata,
+    sa.Column("since", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("until", sa.DateTime(timezone=True), primary_key=True),
 )
 
 # What `read` rules with wildcards matched, by the configuration's file: JSON, a list of [name, digest, is destructive].

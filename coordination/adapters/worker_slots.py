@@ -17,6 +17,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
@@ -26,7 +27,7 @@ from sqlalchemy import exc, pool
 from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.adapters.sql_connection import complaint, plainly
-from coordination.adapters.sql_schema import worker_slots
+from coordination.adapters.sql_schema import outages, worker_slots
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 
@@ -240,6 +241,7 @@ class Slots:
         self._watch = Watch(longest=2 * interval)
         self._lease = lease
         self._mine: Ownership | None = None
+        self._was_away = False
 
     def take(self, *, avoid: str = "") -> Ownership:
         """Become the holder of a free slot, until `release`, or until `keep` says otherwise.
@@ -248,6 +250,7 @@ class Slots:
             StorageError: the database can't be asked, or every slot is taken.
         """
         self._mine = None
+        self._note_restart()
         for number in range(_AT_MOST):
             name = f"{_PREFIX}{number}"
             if name == avoid or not self._locks.lock(number):
@@ -270,11 +273,15 @@ class Slots:
             return False
         number = slot_number(mine.slot) or 0
         try:
+            if self._was_away:
+                self._locks.run(self._noted(_SINCE_MY_BEAT.where(_is(mine.slot, mine.holder))))
+                self._was_away = False
             is_ours = bool(self._locks.run(_BEAT.where(_is(mine.slot, mine.holder))))
             if is_ours and not self._locks.lock(number):
                 raise DatabaseAwayError(f"The lock of {mine.slot} is still with a connection that broke.")
         except StorageError:
             self._watch.lose_sight()
+            self._was_away = not self._locks.is_proof  # A file is never away, only busy.
             raise
         if not is_ours:
             mine.is_lost, self._mine = True, None
@@ -289,7 +296,7 @@ class Slots:
             StorageError: the database can't be asked.
         """
         try:
-            self._watch.note(self._locks.run(sa.select(worker_slots)))
+            self._watch.note(self._locks.run(_ALL))
         except StorageError:
             self._watch.lose_sight()
             raise
@@ -327,9 +334,18 @@ class Slots:
         self._mine = None
         self._locks.close()
 
+    def _note_restart(self) -> None:
+        """A server that started after the last beat of workers which did not say goodbye was away in between."""
+        if not self._locks.is_proof:
+            self._locks.run(self._noted(_SINCE_ANY_BEAT))
+
+    def _noted(self, found: "sa.Select[datetime | None, datetime]") -> sa.Executable:
+        insert = self._insert(outages).from_select(["since", "until"], found)
+        return insert.on_conflict_do_nothing().returning(outages.c.since)
+
     def _claim(self, name: str, holder: str) -> bool:
         """A row that somebody left behind is proof of nothing where a lock may be lost without its owner's death."""
-        taken = {"holder": holder, "beat": 0}
+        taken = {"holder": holder, "beat": 0, "beat_at": sa.func.now()}
         may_replace = sa.true() if self._locks.is_proof else worker_slots.c.holder == ""
         statement = (
             self._insert(worker_slots)
@@ -412,6 +428,15 @@ def _is(name: str, holder: str) -> sa.ColumnElement[bool]:
     return sa.and_(worker_slots.c.name == name, worker_slots.c.holder == holder)
 
 
-_BEAT = sa.update(worker_slots).values(beat=worker_slots.c.beat + 1).returning(worker_slots.c.name)
+_ALL = sa.select(worker_slots.c.name, worker_slots.c.holder, worker_slots.c.beat)
+_BEAT = (
+    sa.update(worker_slots).values(beat=worker_slots.c.beat + 1, beat_at=sa.func.now()).returning(worker_slots.c.name)
+)
+_SINCE_MY_BEAT = sa.select(worker_slots.c.beat_at, sa.func.now()).where(worker_slots.c.beat_at.is_not(None))
+_LAST_BEAT = sa.func.max(worker_slots.c.beat_at)
+_SERVER_START = sa.func.pg_postmaster_start_time(type_=sa.DateTime(timezone=True))
+_SINCE_ANY_BEAT = (
+    sa.select(_LAST_BEAT, _SERVER_START).where(worker_slots.c.holder != "").having(_LAST_BEAT < _SERVER_START)
+)
 _EVICT = sa.update(worker_slots).values(holder="").returning(worker_slots.c.name)
 _REMOVE = sa.delete(worker_slots).returning(worker_slots.c.name)

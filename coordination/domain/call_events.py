@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from coordination.domain.person import Person
+from coordination.domain.receipt import Outage
 
 Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
 
@@ -55,6 +56,7 @@ class CallOutcomeUnknown:
     """The call left and no answer came.
 
     `answer_until` is when its own attempt ends for certain, where somebody else gave it up: until then it may still happen.
+    `outage` is when the database was away after the call had started, where its worker went away without a word.
     """
 
     index: int
@@ -63,6 +65,7 @@ class CallOutcomeUnknown:
     arguments: str
     reason: str
     answer_until: datetime | None = None
+    outage: Outage | None = None
     kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
 
 

@@ -33,7 +33,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 plan=state.plan,
                 approvals=state.approvals,
                 receipts=state.receipts,
-                unknown=OutcomeUnknown(index=i, reason=event.reason),
+                unknown=OutcomeUnknown(index=i, reason=event.reason, outage=event.outage),
                 answer_until=event.answer_until,
                 attempt=state.attempt,
                 valid_until=state.valid_until,
@@ -113,7 +113,7 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
         raise IllegalTransition("a call after one that did not succeed")
     answer_until = at + timedelta(seconds=event.limit) if event.limit else None
-    return replace(state, in_flight=event.hand, answer_until=answer_until, resumed_by=())
+    return replace(state, in_flight=event.hand, started_at=at, answer_until=answer_until, resumed_by=())
 
 
 def _receive(state: s.Executing, receipt: Receipt) -> s.Executing | s.Reporting:

@@ -1,6 +1,7 @@
 """What became of each approved call."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from coordination.domain.person import Person
@@ -26,11 +27,23 @@ class Failed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outage:
+    """The database did not answer from `since` until `until`, by its own clock; both are in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutcomeUnknown:
-    """The call left and no answer came: it may or may not have happened. Only a person can settle it."""
+    """The call left and no answer came: it may or may not have happened. Only a person can settle it.
+
+    `outage` is why nobody recorded its end, where the database was away meanwhile.
+    """
 
     index: int
     reason: str
+    outage: Outage | None = None
     kind: Literal["outcome_unknown"] = "outcome_unknown"
 
 

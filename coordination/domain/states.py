@@ -88,6 +88,7 @@ class Executing:
         receipts: what became of the calls so far, in order; calls without one are still to run.
         in_flight: the hand that started the next call and has not reported its end.
         valid_until: no call starts at or after this moment.
+        started_at: when the newest call was started.
         answer_until: when the worker that started the next call gives up waiting for it.
         stopped_by: who cancelled; no further call starts.
         frozen_by: who had everything stop; no call starts until that is taken back.
@@ -103,6 +104,7 @@ class Executing:
     valid_until: datetime
     receipts: tuple[Receipt, ...] = ()
     in_flight: str | None = None
+    started_at: datetime | None = None
     answer_until: datetime | None = None
     stopped_by: Person | None = None
     attempt: int = 1

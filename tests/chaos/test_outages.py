@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from bot.people import console_person
 from bot.wiring.application import Application
 from coordination.domain import states as s
+from coordination.execution import INTERRUPTED
 from tests.chaos.house import House, approve, is_in_flight, is_settled, state_when, until
 from tests.chaos.outage import outage
 from tests.databases import own_server, postgres_programs
@@ -83,6 +85,10 @@ async def test_who_is_told_to_end_in_a_longer_outage_ends_and_the_call_is_asked_
         told.house.start_worker()
         state = await state_when(told.front, told.run, is_settled)
         assert isinstance(state, s.NeedsHuman)
+        outage = state.unknown.outage
+        assert outage is not None, "it is said that the database was away"
+        assert state.unknown.reason == INTERRUPTED
+        assert timedelta(0) < outage.until - outage.since < timedelta(seconds=60)
         await told.front.coordinator.resolve(told.run, 0, console_person(), "happened")
         assert isinstance(await state_when(told.front, told.run, is_settled), s.Finished)
         assert told.house.effects() == {"one-0": 1}

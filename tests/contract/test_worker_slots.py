@@ -131,6 +131,9 @@ def test_a_new_connection_holds_nothing_until_it_has_locked_again(
     assert not owner._locks.holds(0)
     assert owner.keep()
     assert owner._locks.holds(0)
+    with postgres.connect(sa.make_url(url).database or "") as connection:
+        found = connection.execute("SELECT since < until, until <= now() FROM outages").fetchall()
+    assert found == [(True, True)], "for how long it was away is on record"
     assert not watcher._locks.lock(0)
 
 

@@ -1,17 +1,18 @@
 """A worker is frozen in the middle of a call; another takes over, asks people, and they believe that it did not happen."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from bot.cards import Card, Verb
 from bot.keeper.frames import frame_of
 from bot.presenter.view import view_of
-from bot.words import ENGLISH
+from bot.words import ENGLISH, GERMAN, Words
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Refusal
+from coordination.domain.receipt import Outage
 from coordination.domain.run import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import ServerSpec, ToolOutput
@@ -81,6 +82,19 @@ async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
     assert "may still be under way" not in str(late)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [(ENGLISH, "After it had started, the database was away from "), (GERMAN, "war die Datenbank von ")],
+)
+async def test_the_card_says_when_the_database_was_away_meanwhile(words: Words, sentence: str) -> None:
+    office, run = await in_doubt()
+    events = [replace(each, event=with_outage(each.event)) for each in office.log.events[run]]
+    view = view_of(events)
+    assert view is not None
+    card = str(frame_of(view, office.clock.now(), words, beat=5).card)
+    assert all(each in card for each in (sentence, "2026-11-22 11:59:00", "2026-11-22 11:59:10", " (UTC)"))
+
+
 async def test_it_may_be_said_at_once_that_it_happened() -> None:
     office, run = await in_doubt()
     await office.people.resolve(run, 0, ALICE, "happened")
@@ -119,3 +133,9 @@ def without_limit(event: e.RunEvent) -> e.RunEvent:
     if isinstance(event, e.CallStarted):
         return replace(event, limit=0.0)
     return replace(event, answer_until=None) if isinstance(event, e.CallOutcomeUnknown) else event
+
+
+def with_outage(event: e.RunEvent) -> e.RunEvent:
+    """As told where the clock is nine hours ahead."""
+    since, until = (datetime(2026, 11, 22, 20, 59, second, tzinfo=timezone(timedelta(hours=9))) for second in (0, 10))
+    return replace(event, outage=Outage(since=since, until=until)) if isinstance(event, e.CallOutcomeUnknown) else event
