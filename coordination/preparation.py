@@ -100,13 +100,17 @@ async def _accepted(
 ) -> Accepted | None:
     """The lists that hold, made where there are none; a configuration that is refused makes none."""
     profile = prepared.profile
-    now = lists_now(profile.agents, definitions) if read_lists is not None else ()
+    usable = [each for each in definitions if not each.unusable]
+    now = lists_now(profile.agents, usable) if read_lists is not None else ()
     kept = await read_lists.load(profile.origin) if read_lists is not None and now else ()
     accepted = Accepted(config=profile.origin, lists=kept)
-    refused = list(accepted.refused(profile.agents, definitions))
+    refused = list(accepted.refused(profile.agents, usable))
     asking = frozenset((each.server, each.tool) for each, _ in refused)
     if complaints := prepared.complaints(definitions, asking):
         raise ConfigError(list(complaints))
+    for each in definitions:
+        if each.unusable:
+            _log.warning("no agent is offered %s.%s: the tool %s", each.server, each.tool, each.unusable)
     for each, ruling in refused:
         _log.warning("%s.%s asks instead of being read: %s", each.server, each.tool, ruling.reason)
     if read_lists is None or not (new := missing(kept, now)):

@@ -83,7 +83,7 @@ def offer(
     accepted: Accepted | None = None,
     now: RunProfile | None = None,
 ) -> Mapping[str, OfferedTool]:
-    """The tools of an agent's servers that its rules do not deny, by the name offered to the model.
+    """The usable tools of an agent's servers that its rules do not deny, by the name offered to the model.
 
     `now` has the rules that hold by now, where they differ: the stricter of both decides about each tool.
 
@@ -93,7 +93,7 @@ def offer(
     found = [
         OfferedTool(definition=each, effect=effect)
         for each, ruling in ruled(agent, definitions, accepted)
-        if (effect := _then_and_now(agent, each, ruling.effect, now)) is not Effect.DENY
+        if not each.unusable and (effect := _then_and_now(agent, each, ruling.effect, now)) is not Effect.DENY
     ]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(

@@ -14,6 +14,7 @@ from coordination.adapters.mcp_hub import McpHub
 from coordination.adapters.sql_desk_schema import desk_metadata
 from coordination.adapters.sql_read_lists import SqlReadLists
 from coordination.domain.approval import Policy
+from coordination.domain.rules import Effect
 from coordination.ports import ToolDefinition
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.settings import Settings, load, unmatched_rules
@@ -109,7 +110,7 @@ async def _accepted(
     environ: Mapping[str, str], settings: Settings, definitions: Sequence[ToolDefinition], *, accepts: bool
 ) -> tuple[Accepted, Changes]:
     """The lists that hold now, made anew if the check `accepts`, and how they differ from those before."""
-    now = lists_now(settings.profile().agents, definitions)
+    now = lists_now(settings.profile().agents, [each for each in definitions if not each.unusable])
     accepted, changed = Accepted(config=settings.origin, lists=now), NO_CHANGES
     if not now:
         return accepted, changed
@@ -125,7 +126,13 @@ def _settings(environ: Mapping[str, str], path: Path) -> Settings:
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: Accepted) -> tuple[ToolRow, ...]:
     return tuple(
-        ToolRow(agent=agent.id, server=each.server, tool=each.tool, effect=ruling.effect, reason=ruling.reason)
+        ToolRow(
+            agent=agent.id,
+            server=each.server,
+            tool=each.tool,
+            effect=Effect.DENY if each.unusable else ruling.effect,
+            reason=f"can't be used: it {each.unusable}" if each.unusable else ruling.reason,
+        )
         for agent in settings.agents
         for each, ruling in ruled(agent, definitions, accepted)
     )

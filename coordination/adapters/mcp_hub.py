@@ -67,7 +67,7 @@ class McpHub:
             await asyncio.wait(ending)
 
     async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
-        """Every tool of these servers, in the servers' order; starts those that are not running.
+        """Every tool of these servers, in the servers' order, and those that can't be used; starts what is not running.
 
         Raises:
             ToolServerError: a server can't be used; with one sentence for each that can't.
@@ -80,7 +80,11 @@ class McpHub:
         failures = [str(each) for each in outcomes if isinstance(each, ToolServerError)]
         if failures:
             raise ToolServerError(" ".join(failures))
-        return [tool for each in outcomes if isinstance(each, Listing) for tool in each.tools.values()]
+        listings = [each for each in outcomes if isinstance(each, Listing)]
+        unusable = [_unusable(spec, each) for spec, each in zip(specs.values(), listings, strict=True)]
+        return [tool for each in listings for tool in each.tools.values()] + [
+            tool for each in unusable for tool in each
+        ]
 
     def reader(
         self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
@@ -182,6 +186,13 @@ class _Executor:
         if server not in self._servers:
             raise ToolServerError(f"There is no MCP server {server} in the config: the operator must put it back.")
         return self._servers[server]
+
+
+def _unusable(spec: ServerSpec, listing: Listing) -> list[ToolDefinition]:
+    return [
+        ToolDefinition(server=spec.name, tool=name, description="", input_schema={}, digest="", unusable=reason)
+        for name, reason in listing.unusable.items()
+    ]
 
 
 async def _read(connection: Connection, tool: str, arguments: str, caller: Caller | None) -> ToolOutput:

@@ -75,6 +75,7 @@ class ToolDefinition:
         digest: covers the server's identity, name, description, schemas and annotations.
         settings: fingerprint of the server's resolved settings, and of the program behind it.
         target: where calls go, for people to see; holds no secret.
+        unusable: why nobody can use it, in words that go on from its name; it is listed for people and offered to nobody.
     """
 
     server: str
@@ -82,6 +83,7 @@ class ToolDefinition:
     description: str
     input_schema: JsonObject
     digest: str
+    unusable: str = ""
     says_read_only: bool = False
     says_destructive: bool = False
     settings: str = ""
@@ -108,7 +110,9 @@ class ToolCatalogue(Protocol):
     """Lists tools; can't call them."""
 
     async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
-        """Every tool of these servers, in the servers' order; starts those that are not running.
+        """Every tool of these servers, in the servers' order, and after them those that can't be used.
+
+        Starts the servers that are not running.
 
         Raises:
             ToolServerError: a server can't start or breaks the protocol; the text names it and says what to do.

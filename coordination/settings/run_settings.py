@@ -80,6 +80,10 @@ def unmatched_rules(
     complaints = unmatched(patterns, definitions)
     for agent in settings.agents:
         names = {server.name for server in agent.servers}
-        own = [each for each in definitions if each.server in names and (each.server, each.tool) not in asking]
+        own = [
+            each
+            for each in definitions
+            if each.server in names and not each.unusable and (each.server, each.tool) not in asking
+        ]
         complaints += doubtful_reads(agent.rules, settings.patterns, own)
     return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]

@@ -116,15 +116,16 @@ async def test_tools_that_cannot_be_used_leave_the_others_alone(hub: McpHub, tmp
     page = json.dumps({"tools": [spoiled[0], TOOLS[0], *spoiled[1:], TOOLS[1]], "nextCursor": None, "_meta": None})
     async with saying(tmp_path, wire, '"result": {"content": []}', pages=[page]) as spec:
         found = await hub.definitions([spec])
-        listing = await (await hub.connection(spec).session()).listing(fresh=True)
         await approving(hub, [spec]).call(WRITE, "key")
         await hub.aclose()
-    assert [each.tool for each in found] == ["look", "bare", "write"]
+    assert [(each.tool, each.unusable) for each in found] == [
+        ("look", ""),
+        ("bare", ""),
+        ("write", ""),
+        ("number 1", "is not described by an object"),
+        ("odd", "has an inputSchema that is not an object"),
+    ]
     assert found[1].input_schema == {"type": "object"}
-    assert listing.unusable == {
-        "number 1": "is not described by an object",
-        "odd": "has an inputSchema that is not an object",
-    }
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,28 @@ def test_check_says_what_becomes_of_each_tool_and_why(program: Program) -> None:
     assert ["board.post_notice", "ask", "tools[2]:", "board.post_notice"] in rows
     assert ["board.remove_notice", "deny", "tools[3]:", "board.remove_notice"] in rows
     assert "board.read_notice" not in program.run("check", "configs/demo.yaml", "--no-connect").out
+
+
+def test_check_says_which_tools_cannot_be_used_and_why(program: Program, tmp_path: Path) -> None:
+    """A rule that names one is no mistake: the tool is there."""
+    tools = [{"name": "look", "inputSchema": {}}, {"name": "odd", "inputSchema": "none"}, None]
+    (tmp_path / "says").write_text(json.dumps({"tools": [json.dumps({"tools": tools})], "call": ""}), encoding="utf-8")
+    arguments = ["-m", "tests.servers.mcp_spoiled", str(tmp_path / "journal"), "stdio", str(tmp_path / "says")]
+    config = tmp_path / "odd.yaml"
+    config.write_text(
+        f"""agents: [{{id: one, backend: {{type: chatcompletion, model: m, base_url: "http://127.0.0.1:9", api_key: k}}}}]
+mcp_servers:
+  w: {{command: {json.dumps(sys.executable)}, args: {json.dumps(arguments)}, cwd: {json.dumps(str(ROOT))}}}
+tools: [{{match: w.odd, effect: read}}]
+""",
+        encoding="utf-8",
+    )
+    ended = program.run("check", str(config))
+    assert ended.status == 0, ended.err
+    told = " ".join(ended.out.split())
+    assert "w.odd deny can't be used: it has an inputSchema that is not an object" in told
+    assert "w.number 3 deny can't be used: it is not described by an object" in told
+    assert "w.look ask" in told
 
 
 def test_check_complains_of_rules_that_fit_no_tool_and_of_servers_that_do_not_start(program: Program) -> None:

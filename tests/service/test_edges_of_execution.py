@@ -198,6 +198,18 @@ def test_an_agent_is_offered_the_tools_of_its_own_servers_alone() -> None:
     assert list(offer(both, definitions)) == ["mcp__board__post", "mcp__vault__open"]
 
 
+async def test_a_tool_that_cannot_be_used_is_offered_to_nobody_and_fails_no_run() -> None:
+    """Not even one that a rule names."""
+    (agent,) = a_profile(1).agents
+    odd = replace(a_definition("odd"), unusable="has no name")
+    rules = (Rule(match="board.odd", effect=Effect.READ, source="tools[0]"),)
+    assert list(offer(replace(agent, rules=rules), [a_definition("post"), odd])) == ["mcp__board__post"]
+    office = Office(PlayedModel(answers("one")), rules=rules, definitions=[a_definition("post"), odd])
+    run = await office.ask()
+    await office.work()
+    assert isinstance(await office.state(run), s.Answered)
+
+
 def test_a_tool_that_calls_itself_harmless_is_still_asked_about() -> None:
     """A server's hint lowers no alarm; it can only raise one."""
     (agent,) = a_profile(1).agents
