@@ -6,6 +6,7 @@ against that account. It is imported by the test that runs it, and by the tests 
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -13,15 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from typing_extensions import override
 
+from coordination.current import Guards
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Authors, Policy
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.rules import Effect, Rule
 from coordination.domain.run import replay
 from coordination.errors import IllegalTransition, RefusedError, RunNotFoundError
 from coordination.execution import execute
 from coordination.journal import Journal
+from coordination.knobs import RunProfile
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from coordination.service import Ask, Coordinator
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, a_plan, a_profile, an_election_of
@@ -32,6 +36,7 @@ T = TypeVar("T")
 CAROL, DAVE = (Person(tenant="here", id=f"u-{name}", name=name, roles=("ops",)) for name in ("carol", "dave"))
 IMPOSTOR = Person(tenant="here", id="u-impostor", name="ops", roles=("op", "alice"))
 OPS_REQUESTER = Person(tenant="here", id=REQUESTER.id, name="rita", roles=("ops",))
+ADMIN = Person(tenant="here", id="u-admin", name="ada")
 OPS = [ALICE, BOB, CAROL, DAVE, OPS_REQUESTER]
 PEOPLE = [*OPS, MALLORY, REQUESTER, STRANGER, IMPOSTOR]
 lineage = st.lists(st.sampled_from([ALICE, BOB, MALLORY]), max_size=2, unique=True)
@@ -72,6 +77,12 @@ class RunMachine(RuleBasedStateMachine):
         self.said: dict[str, str] = {}
         self.askers: set[str] = set()
         self.shapers: set[str] = set()
+        self.lost: set[str] = set()
+        self.required_now = 0
+        self.is_denied = False
+        self.is_frozen = False
+        self.looks = 0
+        self.carriers: set[str] = set()
 
     @override
     def teardown(self) -> None:
@@ -122,15 +133,91 @@ class RunMachine(RuleBasedStateMachine):
             clock=self.clock,
             new_id=lambda: next(names),
             configure=lambda text, origin, tenant: FakePrepared(profile, []),
+            current=self.rules_now,
+            directory=self,
+            freezes=self,
         )
+        self.profile = profile
         ask = Ask(
             prompt="Post.", requester=REQUESTER, config_name="t", config_text="t", origin="t", goes_on_from=before
         )
         self.run = self.do(self.people.start(ask))
         self.the_agents_propose(3)
 
+    # --- the present, as the service and its workers read it -----------------------------------------------------
+
+    async def rules_now(self, run: str, request: e.RunRequested) -> RunProfile | None:
+        """What administrators and the operator want by now; None: nothing else than at the beginning."""
+        if not self.required_now and not self.is_denied:
+            return None
+        policy = replace(self.policy, required=max(self.policy.required, self.required_now))
+        deny = (Rule(match="board.*", effect=Effect.DENY, source="tools[0]"),) if self.is_denied else ()
+        return replace(
+            self.profile, policy=policy, agents=tuple(replace(each, rules=deny) for each in self.profile.agents)
+        )
+
+    async def current(self, person: Person) -> Person | None:
+        """Somebody as the chat knows them now."""
+        return self.as_now(person)
+
+    async def frozen_by(self, tenant: str) -> Person | None:
+        """Who had everything stop; a worker that has looked often enough is killed, so that the search goes on."""
+        if not self.is_frozen:
+            return None
+        self.looks -= 1
+        if self.looks < 0:
+            raise Crash
+        return ADMIN
+
+    def as_now(self, person: Person) -> Person:
+        return replace(person, roles=()) if person.id in self.lost else person
+
+    def is_outdated(self, plan: Plan) -> bool:
+        """Whether its rule, or who approved it, is not what has to be asked for now."""
+        return plan.policy.required < self.required_now or bool(self.yes.get(plan.digest, set()) & self.lost)
+
+    def find_what_is_asked_again(self) -> None:
+        """A plan that the service proposed again: the same calls under the stricter rule, and nobody's yes counts."""
+        state = self.state()
+        if not isinstance(state, s.AwaitingDecision) or state.plan.digest == self.plans[-1].digest:
+            return
+        before = self.plans[-1]
+        assert self.is_outdated(before), "a plan is asked again, and nothing got stricter"
+        assert state.plan.calls == before.calls
+        assert state.plan.policy == replace(before.policy, required=max(before.policy.required, self.required_now))
+        assert state.approvals == ()
+        assert not self.world.done, "a plan is asked again after some of it ran"
+        self.plans.append(state.plan)
+        self.approved = None
+
+    @rule(by=st.sampled_from(OPS))
+    def an_approver_loses_the_role_or_gets_it_back(self, by: Person) -> None:
+        self.lost.symmetric_difference_update({by.id})
+
+    @rule(required=st.integers(0, 3))
+    def the_administrator_wants_so_many_approvals(self, required: int) -> None:
+        self.required_now = required
+
+    @rule(is_denied=moves)
+    def the_operator_denies_the_calls_or_not(self, is_denied: bool) -> None:
+        self.is_denied = is_denied
+
+    @rule(is_frozen=moves, tells=st.booleans())
+    def the_administrator_freezes_or_thaws(self, is_frozen: bool, tells: bool) -> None:
+        """With a word to every run, or in another process that died before it."""
+        self.is_frozen, self.looks = is_frozen, 1_000
+        if tells:
+            self.do(self.people.tell_frozen("here"))
+
+    @rule()
+    def the_chore_holds_plans_against_the_present(self) -> None:
+        self.looks = 1_000
+        self.do(self.people.review_all())
+        self.find_what_is_asked_again()
+
     def may_say_yes(self, by: Person) -> bool:
-        """By our own account: of ops here, and not to their own words, unless the rule lets them."""
+        """By our own account: of ops here and now, and not to their own words, unless the rule lets them."""
+        by = self.as_now(by)
         if by.tenant != "here" or "ops" not in by.roles:
             return False
         if by.id in self.askers:
@@ -138,6 +225,7 @@ class RunMachine(RuleBasedStateMachine):
         return self.lets_author or by.id not in self.shapers
 
     def may_say_no(self, by: Person) -> bool:
+        by = self.as_now(by)
         return by.tenant == "here" and ("ops" in by.roles or by.id == REQUESTER.id)
 
     def state(self) -> s.RunState:
@@ -183,6 +271,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule()
     def the_right_people_approve(self) -> None:
         """So that the search reaches what comes after an approval, and does not only try to get one by fraud."""
+        self.the_chore_holds_plans_against_the_present()
         for by in OPS:
             state = self.state()
             fresh = isinstance(state, s.AwaitingDecision) and self.clock.now() < state.plan.expires_at
@@ -195,6 +284,7 @@ class RunMachine(RuleBasedStateMachine):
         self.approve(self.plans[-1] if newest else data.draw(st.sampled_from(self.plans)), by)
 
     def approve(self, plan: Plan, by: Person) -> None:
+        self.looks = 1_000
         before = self.state()
         is_right = (
             isinstance(before, s.AwaitingDecision)
@@ -202,17 +292,21 @@ class RunMachine(RuleBasedStateMachine):
             and self.may_say_yes(by)
             and by.id not in self.yes.get(plan.digest, set())
             and self.clock.now() < plan.expires_at
+            and not self.is_denied
+            and not self.is_outdated(plan)
         )
         try:
-            after = self.do(self.people.approve(self.run, plan.digest, by))
+            after = self.do(self.people.approve(self.run, plan.digest, self.as_now(by)))
         except (RefusedError, RunNotFoundError):
             assert not is_right, "a right approval was refused"
+            self.find_what_is_asked_again()
             return
         assert is_right, f"{by.name} of {by.tenant} must not approve {plan.revision} while {before.kind}"
         self.yes.setdefault(plan.digest, set()).add(by.id)
-        if len(self.yes[plan.digest]) == self.policy.required:
+        if len(self.yes[plan.digest]) == plan.policy.required:
             assert isinstance(after, s.Executing), "the last approval was lost"
             self.approved, self.valid_until = plan, plan.expires_at
+            self.carriers = set(self.yes[plan.digest])
         else:
             assert isinstance(after, s.AwaitingDecision), "not enough people have approved"
 
@@ -227,8 +321,9 @@ class RunMachine(RuleBasedStateMachine):
         before = self.state()
         verb = self.people.reject if wants == "reject" else self.people.request_changes
         try:
-            after = self.do(verb(self.run, plan.digest, by, "no"))
+            after = self.do(verb(self.run, plan.digest, self.as_now(by), "no"))
         except (RefusedError, RunNotFoundError):
+            self.find_what_is_asked_again()
             return
         assert isinstance(before, s.AwaitingDecision)
         assert plan is self.plans[-1]
@@ -245,10 +340,12 @@ class RunMachine(RuleBasedStateMachine):
         """It begins without any approval, and whoever chose it has shaped it."""
         plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
         is_right = self.may_say_no(by) and plan is self.plans[-1] and self.clock.now() < plan.expires_at
+        is_right = is_right and not self.is_outdated(plan) and not self.is_denied
         try:
-            after = self.do(self.people.choose(self.run, plan.digest, by, 2))
+            after = self.do(self.people.choose(self.run, plan.digest, self.as_now(by), 2))
         except (RefusedError, RunNotFoundError):
             assert not is_right, "a right choice was refused"
+            self.find_what_is_asked_again()
             return
         assert is_right, f"{by.name} of {by.tenant} must not choose"
         assert isinstance(after, s.AwaitingDecision)
@@ -264,8 +361,10 @@ class RunMachine(RuleBasedStateMachine):
         can_start = not isinstance(before, s.Ended | s.Reporting) and not self.is_stopped
         has_plan = isinstance(before, s.AwaitingDecision | s.Executing | s.NeedsHuman) or len(self.plans) > 0
         is_right = self.may_say_no(by) if has_plan else by.tenant == "here" and by.id == REQUESTER.id
+        approvals = before.approvals if isinstance(before, s.AwaitingDecision | s.Executing | s.NeedsHuman) else ()
+        is_right = is_right or any(by.is_same_as(each) for each in approvals)
         try:
-            after = self.do(self.people.cancel(self.run, by))
+            after = self.do(self.people.cancel(self.run, self.as_now(by)))
         except (RefusedError, RunNotFoundError):
             assert not (is_right and can_start), "a stop was refused while something could start"
             return
@@ -278,29 +377,44 @@ class RunMachine(RuleBasedStateMachine):
     def somebody_settles_the_doubt(self, by: Person, verdict: e.Verdict) -> None:
         state = self.state()
         assert isinstance(state, s.NeedsHuman)
-        index = state.unknown.index
+        index, required = state.unknown.index, state.plan.policy.required
+        is_stricter = self.is_denied or required < self.required_now
         try:
-            after = self.do(self.people.resolve(self.run, index, by, verdict))
+            after = self.do(self.people.resolve(self.run, index, self.as_now(by), verdict))
         except (RefusedError, RunNotFoundError):
-            assert not self.may_say_yes(by) or self.said.get(by.id) == verdict
+            is_refused = verdict == "run_it" and is_stricter
+            assert is_refused or not self.may_say_yes(by) or self.said.get(by.id) == verdict
+            self.forget_the_words_of_the_lost(by)
             return
         assert self.may_say_yes(by), "neither strangers nor those whose words it follows settle anything"
+        assert verdict != "run_it" or not is_stricter, "what is stricter by now has nothing run again"
+        if verdict != "abandon":
+            self.forget_the_words_of_the_lost(by)
         self.said[by.id] = verdict
         count = list(self.said.values()).count(verdict)
         if isinstance(after, s.NeedsHuman):
-            assert count < self.policy.required, "the last word was lost"
+            assert count < required, "the last word was lost"
             assert verdict != "abandon", "a stop takes one word"
             return
         is_late = self.clock.now() >= self.valid_until and index + 1 < len(state.plan.calls)
         if not self.is_stopped and (verdict == "run_it" or (verdict == "happened" and is_late)):
-            assert count >= self.policy.required, "one word extends what more people approved"
+            assert count >= required, "one word extends what more people approved"
+        self.carriers = {each for each, word in self.said.items() if word == verdict} if count >= required else set()
         self.doubt = None
         self.said.clear()
-        if count >= self.policy.required:
+        if count >= required:
             self.valid_until = self.clock.now() + timedelta(seconds=self.policy.expires_after)
         if verdict == "run_it":
             self.extra_orders[index] = self.extra_orders.get(index, 0) + 1
         self.is_stopped = self.is_stopped or verdict == "abandon"
+
+    def forget_the_words_of_the_lost(self, by: Person) -> None:
+        """As the log has it: who may not approve by now has said nothing, once anybody says more."""
+        state = self.state()
+        counted = {each.id for each, _ in state.said} if isinstance(state, s.NeedsHuman) else set[str]()
+        for each in [each for each in self.said if each != by.id and each in self.lost]:
+            assert each not in counted, "a word of one who lost the role counts"
+            del self.said[each]
 
     # --- time and workers -----------------------------------------------------------------------------------------
 
@@ -318,9 +432,12 @@ class RunMachine(RuleBasedStateMachine):
         self.world.behaviours = [lambda call, ending=ending: self.happen(call, ending) for ending in endings]
         self.world.definitions = {("board", "post"): "another definition"} if moved else {}
 
+        self.looks = 5
+
         async def work() -> None:
             journal = await Journal.open(self.log, self.clock, self.run)
-            await execute(journal, self.world, self.clock, str(hand))
+            guard = Guards(self.rules_now, self, self.clock, self).of(self.run)
+            await execute(journal, self.world, self.clock, str(hand), guard=guard)
 
         started = isinstance(state := self.state(), s.Executing) and state.in_flight is not None
         count = len(self.world.done)
@@ -328,6 +445,8 @@ class RunMachine(RuleBasedStateMachine):
             self.do(work())
         except Crash:
             return
+        finally:
+            self.find_what_is_asked_again()
         assert not (started and len(self.world.done) > count), "a call followed one whose outcome is in doubt"
 
     def happen(self, call: PlannedCall, ending: str) -> ToolOutput:
@@ -365,6 +484,14 @@ class RunMachine(RuleBasedStateMachine):
         assert not self.is_stopped, "a call after a cancellation"
         assert not self.has_failed, "a call after one that failed"
         assert not self.world.definitions, "a call of a tool that changed after the approval"
+        assert not self.is_denied, "a call that the rules of now forbid"
+        assert not self.is_frozen, "a call while everything is frozen"
+        assert plan.policy.required >= self.required_now, "a call that needs more people by now"
+        assert not self.carriers & self.lost, "a call that was carried by one who lost the role"
+        assert all(
+            each not in self.shapers or self.lets_author or each in self.askers for each in self.yes[plan.digest]
+        )
+        self.carriers = set()
         state = self.state()
         assert isinstance(state, s.Executing)
         index = state.next_index
@@ -391,7 +518,7 @@ class RunMachine(RuleBasedStateMachine):
         if self.log.events.get("RUN1"):
             state = self.state()
             if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished):
-                assert all(self.may_say_yes(by) for by in state.approvals), "a yes to one's own words counts"
+                assert all(self.may_say_yes(by) or by.id in self.lost for by in state.approvals), "a yes to own words"
                 assert len({by.id for by in state.approvals}) == len(state.approvals)
 
     @invariant()

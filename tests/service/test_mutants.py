@@ -18,6 +18,9 @@ APPROVAL = "tests/unit/test_approval.py"
 RULES = "tests/unit/test_run_rules.py"
 SETTINGS = "tests/threats/test_settings_changed_since_the_plan.py"
 JUDGED = "tests/unit/test_judged_again.py"
+PLANNING = "tests/threats/test_stricter_rules_while_agents_plan.py"
+IN_DOUBT = "tests/threats/test_stricter_rules_while_a_call_is_in_doubt.py"
+FREEZE = "tests/threats/test_a_freeze_that_does_not_hold.py"
 EDGES = "tests/service/test_edges_of_execution.py"
 
 
@@ -337,6 +340,62 @@ MUTANTS = [
         "        receipts=state.receipts,\n        attempt=state.attempt + 1,\n",
         (JUDGED,),
     ),
+    Mutant(
+        "a call starts under rules that got stricter",
+        "current.py",
+        "                instead = await self._by_rules(run, state) or await self._by_people(state)\n",
+        "                instead = await self._by_people(state)\n",
+        (MACHINE,),
+    ),
+    Mutant(
+        "approvers are not read again at the claim",
+        "current.py",
+        "                instead = await self._by_rules(run, state) or await self._by_people(state)\n",
+        "                instead = await self._by_rules(run, state)\n",
+        (MACHINE,),
+    ),
+    Mutant(
+        "who had a call run again is not read again",
+        "current.py",
+        "        given = state.approvals if state.is_untouched else state.resumed_by\n",
+        "        given = state.approvals if state.is_untouched else ()\n",
+        (IN_DOUBT,),
+    ),
+    Mutant(
+        "a call starts while everything is frozen",
+        "current.py",
+        "            frozen_by = await self.freezes.frozen_by(state.request.tenant)\n",
+        "            frozen_by = None\n",
+        (FREEZE,),
+    ),
+    Mutant(
+        "a plan is approved under rules that got stricter",
+        "service.py",
+        "        await self.review(run, by.tenant)\n",
+        "",
+        (MACHINE,),
+    ),
+    Mutant(
+        "the word of one who lost the role counts",
+        "service.py",
+        "            if not lost:\n                return None\n",
+        "            if lost or not lost:\n                return None\n",
+        (IN_DOUBT,),
+    ),
+    Mutant(
+        "a call is run again under rules that got stricter",
+        "service.py",
+        '        if verdict == "run_it" and (is_denied or policy != state.plan.policy):\n            return Refusal.STRICTER_NOW\n',
+        "",
+        (IN_DOUBT,),
+    ),
+    Mutant(
+        "agents are offered what is denied by now",
+        "toolbox.py",
+        "    return then if now is None else stricter(",
+        "    return then if now is None or now else stricter(",
+        (PLANNING,),
+    ),
 ]
 
 
@@ -364,7 +423,7 @@ def _copy(to: Path) -> None:
     shutil.copytree(ROOT / "coordination", to / "coordination", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("service", "threats", "unit"):
         shutil.copytree(ROOT / "tests" / folder, to / "tests" / folder)
-    for name in ("builders.py", "fake_log.py", "fakes.py", "conftest.py"):
+    for name in ("builders.py", "fake_desk_store.py", "fake_log.py", "fakes.py", "conftest.py"):
         shutil.copy(ROOT / "tests" / name, to / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", to)
 

@@ -1,6 +1,5 @@
 """Threat: an administrator has everything stop, and approved calls start all the same, are lost, or are told of to nobody."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,13 +19,11 @@ from coordination.ports import ToolOutput
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB, REQUESTER
-from tests.e2e.program import Program, end_of
 from tests.fakes import FakeClock, PlayedModel, answers, says, votes, well
 from tests.service.desking import ADMIN, FrontOffice, texts
 from tests.service.office import Office
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import Present
-from tests.threats.test_stricter_rules_while_a_plan_waits import done, planned
 
 ADA = Person(tenant="here", id="u-ada", name="ada")
 
@@ -262,33 +259,3 @@ def card_of(office: FrontOffice, run: str) -> Card:
     view = view_of(office.log.events[run])
     assert view is not None
     return card_for(view, office.clock.now())
-
-
-def kinds(program: Program, run: str) -> list[str]:
-    """The kinds of a run's events."""
-    lines = program.run("audit", "export", run).out.splitlines()
-    return [str(json.loads(line)["kind"]) for line in lines]
-
-
-def test_the_operator_freezes_and_thaws_everything_from_a_terminal(tmp_path: Path) -> None:
-    """Over a real database and real servers: an approval is kept, a worker waits, and all runs after the thaw."""
-    program = Program(tmp_path)
-    path, run = planned(program)
-    assert path.exists()
-    frozen = program.run("freeze")
-    assert (frozen.status, "1 run is held" in frozen.out) == (0, True), frozen.err
-    assert "froze everything here" in program.run("status", run).out
-    with program.start("approve", run) as waiting:
-        try:
-            looks = (kinds(program, run) for _ in range(60))
-            assert any("approval_given" in each for each in looks)
-            assert "froze everything here" in program.run("status", run).out
-            assert done(program) == 0
-            assert program.run("thaw", "console").status == 2
-            assert "Not frozen any more: everything" in program.run("thaw").out
-            ended = end_of(waiting)
-        finally:
-            waiting.kill()
-    assert ended.status == 0, ended.err
-    assert done(program) == 2
-    assert program.run("audit", "verify").status == 0
