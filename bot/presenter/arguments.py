@@ -9,6 +9,7 @@ from coordination.errors import InvalidJsonError
 
 _INDENT = "  "
 _SHORT = 40
+_LARGEST_EXACT = 2**53
 
 
 def arguments_of(text: str) -> tuple[Argument, ...]:
@@ -20,6 +21,25 @@ def arguments_of(text: str) -> tuple[Argument, ...]:
     if not isinstance(value, dict):
         return (Argument(name="", text=shown(value)),)
     return tuple(Argument(name=shown_name(name), text=shown(item)) for name, item in value.items())
+
+
+def rounded_by_others(text: str) -> tuple[str, ...]:
+    """The names of the arguments in which a whole number is larger than JavaScript, and what is written in it, can hold."""
+    try:
+        value = parse(text)
+    except InvalidJsonError:
+        return ()
+    if not isinstance(value, dict):
+        return ()
+    return tuple(shown_name(name) for name, item in value.items() if _has_large_number(item))
+
+
+def _has_large_number(value: Json) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_large_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_large_number, value))
+    return isinstance(value, int) and abs(value) > _LARGEST_EXACT
 
 
 def shown_name(name: str) -> str:

@@ -18,6 +18,7 @@ from bot.cards import (
     Tone,
     Verb,
 )
+from bot.presenter.arguments import rounded_by_others
 from bot.presenter.document import attachments
 from bot.presenter.parts import author, call_items, frozen, plain, quoted, reference, target, targets, title
 from bot.presenter.people import approvers, people, who
@@ -90,6 +91,9 @@ def _warnings(state: s.AwaitingDecision, words: Words) -> list[Line]:
         lines.append(words.line("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(words.line("warn.destroys"))
+    for number, call in enumerate(state.plan.calls, 1):
+        if names := rounded_by_others(call.arguments):
+            lines.append(words.line("warn.large_number", number=number, names=", ".join(names)))
     return lines
 
 

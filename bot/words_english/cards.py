@@ -69,6 +69,7 @@ CARDS = {
     "warn.after_vote": "{author} wrote this plan after the vote; the other agents have not seen it.",
     "warn.no_consensus": "The agents did not agree on this plan.",
     "warn.echo": "Call {number}: {names} repeats text that was read with {tools}.",
+    "warn.large_number": "Call {number}: {names} has a whole number above 9,007,199,254,740,992. It is sent as it stands here; a server written in JavaScript rounds it.",
     "warn.destroys": "The server says that a call of this plan may destroy something.",
     "needs.named": "Needs {number} of {names}",
     "needs.anyone.one": "Needs {count} approval by anyone here",

@@ -78,6 +78,7 @@ CARDS = {
     ),
     "warn.no_consensus": "Die Agenten waren sich über diesen Plan nicht einig.",
     "warn.echo": "Aufruf {number}: {names} wiederholt Text, der mit {tools} gelesen wurde.",
+    "warn.large_number": "Aufruf {number}: {names} enthält eine ganze Zahl über 9.007.199.254.740.992. Gesendet wird sie, wie sie hier steht; ein in JavaScript geschriebener Server rundet sie.",
     "warn.destroys": "Der Server sagt, dass ein Aufruf dieses Plans etwas zerstören kann.",
     "needs.named": "Braucht {number} von {names}",
     "needs.anyone.one": "Braucht {count} Freigabe, alle hier dürfen sie geben",

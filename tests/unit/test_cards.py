@@ -114,6 +114,14 @@ def test_every_button_is_about_the_plan_on_the_card() -> None:
     assert {button.target.run for button in card_of(log).buttons} == {"7Q4K"}
 
 
+def test_a_number_that_some_servers_round_is_warned_of_and_shown_whole() -> None:
+    large = replace(POST, arguments=canonical({"channel": 1417773298837880907, "title": "a"}))
+    told = said(card_of(waiting(POST, large)))
+    assert "1417773298837880907" in told
+    assert "Call 2: channel has a whole number above 9,007,199,254,740,992." in told
+    assert "JavaScript" not in said(card_of(waiting(POST)))
+
+
 def test_destructive_calls_are_named_and_asked_for_twice() -> None:
     card = card_of(waiting(POST, REMOVE))
     assert any(isinstance(section, Alert) for section in card.sections)

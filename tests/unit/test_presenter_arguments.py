@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.cards import Argument
-from bot.presenter.arguments import arguments_of, shown
+from bot.presenter.arguments import arguments_of, rounded_by_others, shown
 from bot.presenter.visible import LINE_END, original, original_of_lines
 from coordination.domain.canonical import Json, canonical, parse
 from coordination.errors import InvalidJsonError
@@ -55,6 +55,20 @@ def test_names_and_values_stand_apart() -> None:
         Argument(name="title", text="Power off"),
         Argument(name="when", text='{"day":"Friday","hours":[14,16]}'),
     )
+
+
+def test_numbers_that_javascript_rounds_are_named_wherever_they_stand() -> None:
+    arguments: dict[str, Json] = {
+        "exact": 2**53,
+        "large": 2**53 + 1,
+        "low": -(2**53) - 1,
+        "deep": [{"id": 1417773298837880907}],
+        "text": str(2**60),
+        "float": 1e300,
+        "yes": True,
+    }
+    assert rounded_by_others(canonical(arguments)) == ("deep", "large", "low")
+    assert rounded_by_others(canonical([2**60])) == rounded_by_others("no JSON") == ()
 
 
 def test_nested_values_are_indented() -> None:
