@@ -118,7 +118,7 @@ def test_a_number_that_some_servers_round_is_warned_of_and_shown_whole() -> None
     large = replace(POST, arguments=canonical({"channel": 1417773298837880907, "title": "a"}))
     told = said(card_of(waiting(POST, large)))
     assert "1417773298837880907" in told
-    assert "Call 2: channel has a whole number above 9,007,199,254,740,992." in told
+    assert "a whole number above 9,007,199,254,740,992" in told
     assert "JavaScript" not in said(card_of(waiting(POST)))
 
 
