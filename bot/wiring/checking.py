@@ -17,7 +17,7 @@ from coordination.domain.approval import Policy
 from coordination.domain.rules import Effect
 from coordination.ports import ToolDefinition
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
-from coordination.settings import Settings, load, unmatched_rules
+from coordination.settings import Settings, doubtful_vouchers, load, unmatched_rules
 from coordination.toolbox import ruled
 
 
@@ -101,6 +101,7 @@ async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bo
         checked,
         tools=_rows(settings, definitions, accepted),
         complaints=complaints,
+        warnings=(*settings.warnings, *doubtful_vouchers(settings, definitions)),
         is_connected=True,
         changes=changed,
     )

@@ -5,7 +5,7 @@ from coordination.settings.backends import BackendSettings
 from coordination.settings.loading import load, parse, read_text
 from coordination.settings.models import ModelOptions
 from coordination.settings.providers import PROVIDERS, Family, Provider
-from coordination.settings.run_settings import Settings, unmatched_rules
+from coordination.settings.run_settings import Settings, doubtful_vouchers, unmatched_rules
 
 __all__ = [
     "PROVIDERS",
@@ -15,6 +15,7 @@ __all__ = [
     "ModelOptions",
     "Provider",
     "Settings",
+    "doubtful_vouchers",
     "load",
     "parse",
     "read_text",

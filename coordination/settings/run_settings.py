@@ -7,8 +7,9 @@ from coordination.domain.approval import Policy
 from coordination.knobs import DailyLimits, Knobs, RunProfile
 from coordination.ports import ServerSpec, ToolDefinition
 from coordination.settings.agents import AgentSettings
+from coordination.settings.complaints import Complaint
 from coordination.settings.models import LimitKeys
-from coordination.settings.tool_rules import Pattern, doubtful_reads, unmatched
+from coordination.settings.tool_rules import Pattern, doubtful_reads, unmatched, vouched_reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,4 +87,14 @@ def unmatched_rules(
             if each.server in names and not each.unusable and (each.server, each.tool) not in asking
         ]
         complaints += doubtful_reads(agent.rules, settings.patterns, own)
+    return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]
+
+
+def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+    """A warning for every tool that seems to write, and runs while agents plan since the operator is sure that it reads."""
+    complaints: list[Complaint] = []
+    for agent in settings.agents:
+        names = {server.name for server in agent.servers}
+        own = [each for each in definitions if each.server in names and not each.unusable]
+        complaints += vouched_reads(agent.rules, settings.patterns, own)
     return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]

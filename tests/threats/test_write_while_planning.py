@@ -73,7 +73,9 @@ def test_a_tool_that_seems_to_write_is_no_read_unless_the_operator_is_sure(progr
     assert program.run("run", "Write.", "-c", config).status == 1
     assert done(program) == 0
     written(program, "write", rule.replace(" SURE", ", sure: true"))
-    assert program.run("check", config).status == 0
+    vouched = program.run("check", config)
+    assert vouched.status == 0
+    assert "world.write, which says that it destroys, runs while agents plan, because the rule says sure" in vouched.err
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,9 @@ def test_a_tool_that_seems_to_write_is_no_read_unless_the_operator_is_sure(progr
         ("API-post-page", True),
         ("createIssue", True),
         ("PAYInvoice", True),
+        ("notify_team", True),
+        ("approve_merge_request", True),
+        ("start_instance", True),
         ("get_update", False),
         ("read_posts", False),
         ("listDeleted", False),

@@ -25,6 +25,15 @@ LINE = 62
 """Characters of a command's first sentence that fit behind its name in 80 columns."""
 
 
+def test_each_decision_has_a_number_of_its_own_and_is_listed() -> None:
+    records = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+    assert [record.name[:5] for record in records] == [f"{number:04}-" for number in range(1, len(records) + 1)]
+    titles = [record.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") for record in records]
+    assert [title.partition(". ")[0] for title in titles] == [str(number) for number in range(1, len(records) + 1)]
+    listed = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8").splitlines()[2:]
+    assert listed == [f"- [{title}]({record.name})" for title, record in zip(titles, records, strict=True)]
+
+
 def ids(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
