@@ -11,7 +11,7 @@ from functools import partial
 
 from bot.keeper.tending import Tending
 from bot.keeper.tools import Tools
-from coordination.errors import StorageError
+from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 from coordination.ports.desk import Keepership, Stirred
 
 _log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 _OVERLAP = timedelta(seconds=60)
 """How far apart the clocks of two processes may be."""
 
-_HOLD_SECONDS = 5.0
+_HOLD_SECONDS = 1.0
 _AGAIN_SECONDS = 5.0
 _GRACE = 5.0
 _FORGET_SECONDS = 3_600.0
@@ -74,7 +74,7 @@ class Keeper:
                 async with self._tools.store.sole_keeper(self._tools.surface.name) as keepership:
                     self._reigns = True
                     await self._reign(keepership)
-            except* StorageError as errors:
+            except* (StorageError, OwnershipLostError) as errors:
                 _log.warning("the cards can't be kept now: %s", errors.exceptions[0])
                 await asyncio.sleep(_AGAIN_SECONDS)
             finally:
@@ -88,7 +88,8 @@ class Keeper:
             group.create_task(self._forget(ending), name="forget")
             await self._resume(begin)
             while not self._closing.is_set() and await self._holds(keepership):
-                await self._look(begin)
+                with contextlib.suppress(DatabaseAwayError):  # An outage takes nobody the cards; they wait for it.
+                    await self._look(begin)
                 await self._pause()
             ending.set()
             await self._dismiss()
@@ -113,7 +114,7 @@ class Keeper:
 
     async def _forget(self, ending: asyncio.Event) -> None:
         while not ending.is_set():
-            with contextlib.suppress(StorageError):
+            with contextlib.suppress(StorageError, OwnershipLostError):
                 await self._tools.store.prune(self._tools.clock.now() - _REMEMBERED)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FORGET_SECONDS):

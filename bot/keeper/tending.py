@@ -12,7 +12,7 @@ from bot.keeper.tools import Tools
 from bot.presenter.view import RunView, next_view
 from bot.surface import PlaceForbidden, SlowDown
 from coordination.domain.states import NeedsHuman
-from coordination.errors import StorageError
+from coordination.errors import OwnershipLostError, StorageError
 from coordination.ports.desk import CardRecord
 
 _log = logging.getLogger(__name__)
@@ -63,6 +63,8 @@ class Tending:
             # A bell changes nothing about what the product asked for.
             await asyncio.sleep(min(max(error.seconds, self.tools.pace.edit), _LONGEST))
             return 0.0
+        except OwnershipLostError:
+            return None  # Another process keeps the cards.
         except StorageError as error:
             _log.warning("run %s: %s", self.run, error)
             await asyncio.sleep(_STORAGE_SECONDS)

@@ -11,8 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.adapters.sql_connection import open_engine, parse_url, plainly
 from coordination.adapters.sql_desk_schema import desk_metadata
+from coordination.adapters.sql_desk_turn import keeping_as
 from coordination.adapters.sql_schema import prepare
 from coordination.adapters.sql_writer import GroupCommit
+from coordination.adapters.worker_slots import require_hold
 
 _READERS = 2
 _Result = TypeVar("_Result")
@@ -55,8 +57,19 @@ class DeskDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, job)
 
     async def write(self, work: Callable[[sa.Connection], _Result]) -> _Result:
-        """Do the work in a transaction, and return its result once it is on disk. It may be done over."""
-        return await self._writer.run(work)
+        """Do the work in a transaction, and return its result once it is on disk. It may be done over.
+
+        Raises:
+            OwnershipLostError: the cards are another process's to keep by now.
+        """
+        hold = keeping_as.get()
+
+        def fenced(connection: sa.Connection) -> _Result:
+            if hold is not None:
+                require_hold(connection, hold)
+            return work(connection)
+
+        return await self._writer.run(fenced)
 
     def _close(self) -> None:
         self._writer.close()

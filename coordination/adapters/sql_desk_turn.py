@@ -1,156 +1,98 @@
-"""One keeper for each surface, however many processes there are: a lock that ends with the process that holds it."""
+"""One keeper for each surface, however many processes there are: a lease like a worker's, and the same fence."""
 
 import asyncio
-import fcntl
-import os
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-from zlib import crc32
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
-from coordination.adapters.sql_connection import complaint
+from coordination.adapters.sql_connection import open_engine
+from coordination.adapters.worker_slots import Ownership, Slots, leadership_for
 from coordination.errors import StorageError
 
+BEAT_SECONDS = 1.0
+LEASE = 15.0
 _LOOK_SECONDS = 0.5
-_SPACE = 7702
-_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
-
-class _Lock(Protocol):
-    """Used by one thread at a time."""
-
-    def take(self) -> bool:
-        """Whether it is ours now."""
-        ...
-
-    def is_held(self) -> bool:
-        """Whether it is ours still."""
-        ...
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
+keeping_as: ContextVar[Ownership | None] = ContextVar("keeping_as", default=None)
+"""The hold under which the current task keeps cards; None in every task that keeps none."""
 
 
 @dataclass(frozen=True)
 class SqlKeepership:
     """Fits `coordination.ports.desk.Keepership`."""
 
-    lock: _Lock
+    hold: Ownership
 
     async def holds(self) -> bool:
-        """Whether the lock is still ours."""
-        return await asyncio.to_thread(self.lock.is_held)
+        """Whether nobody was found in our place at the last beat."""
+        return not self.hold.is_lost
 
 
 @asynccontextmanager
-async def sole_keeper(url: sa.URL, surface: str) -> AsyncGenerator[SqlKeepership]:
-    """Wait for the lock of a surface, and hold it while the context is open."""
-    lock = _OnceOnly(_FileLock(url, surface) if url.get_backend_name() == "sqlite" else _AdvisoryLock(url, surface))
+async def sole_keeper(
+    url: sa.URL, surface: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE
+) -> AsyncGenerator[SqlKeepership]:
+    """Wait for the right to keep a surface, and beat for it while the context is open. What is written is fenced."""
+    turn = _Turn(url, surface, beat=beat, lease=lease)
+    before = keeping_as.get()
     try:
-        while not await asyncio.to_thread(lock.take):  # noqa: ASYNC110  # it is another process that we wait for
-            await asyncio.sleep(_LOOK_SECONDS)
-        yield SqlKeepership(lock)
+        while (hold := await asyncio.to_thread(turn.take)) is None:  # noqa: ASYNC110 - it is another process that we wait for
+            await asyncio.sleep(min(_LOOK_SECONDS, beat))
+        keeping_as.set(hold)
+        yield SqlKeepership(hold)
     finally:
-        await asyncio.shield(asyncio.to_thread(lock.release))
+        keeping_as.set(before)
+        await asyncio.shield(asyncio.to_thread(turn.leave))
 
 
-class _OnceOnly:
-    """A lock that is not taken any more once it was given back.
+class _Turn:
+    """One process's way to the right and back. Once it has left it takes nothing any more.
 
-    Whoever gives up waiting does not stop the thread that is about to take the lock for them, and would leave it held.
+    Whoever gives up waiting does not stop the thread that is about to take the right for them, and would leave it held.
     """
 
-    def __init__(self, lock: _Lock) -> None:
-        self._lock = lock
+    def __init__(self, url: sa.URL, surface: str, *, beat: float, lease: float) -> None:
+        self._database = open_engine(url, "engine", connections=1)
+        self._slots: Slots = leadership_for(self._database, surface, interval=beat, lease=lease)
+        self._beat = beat
         self._one_thread = threading.Lock()
-        self._is_over = False
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._beat_for_ever, name=f"keeper-{surface}", daemon=True)
 
-    def take(self) -> bool:
+    def take(self) -> Ownership | None:
+        """The hold, if nobody alive has it; whoever is silent for the lease loses it."""
         with self._one_thread:
-            return not self._is_over and self._lock.take()
+            if self._leaving.is_set():
+                return None
+            for name in self._slots.look():
+                with self._slots.seized(name, by_force=True):
+                    pass
+            hold = self._slots.take_if_free()
+        if hold is not None:
+            self._thread.start()
+        return hold
 
-    def is_held(self) -> bool:
+    def leave(self) -> None:
+        """Give it back."""
+        self._leaving.set()
         with self._one_thread:
-            return self._lock.is_held()
+            try:
+                self._slots.release()
+            except StorageError:  # Then others find it quiet.
+                self._slots.abandon()
+            finally:
+                self._database.dispose()
 
-    def release(self) -> None:
-        with self._one_thread:
-            self._is_over = True
-            self._lock.release()
-
-
-class _FileLock:
-    """A lock on a file beside the database's."""
-
-    def __init__(self, url: sa.URL, surface: str) -> None:
-        self._path = Path(f"{Path(url.database or '').resolve()}.{surface}-keeper")
-        self._handle: int | None = None
-
-    def take(self) -> bool:
-        try:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StorageError(f"The file {self._path} can't be used; make its folder writable.") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return False
-        self._handle = handle
-        return True
-
-    def is_held(self) -> bool:
-        return self._handle is not None
-
-    def release(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-
-
-class _AdvisoryLock:
-    """An advisory lock of PostgreSQL, which goes with its connection."""
-
-    def __init__(self, url: sa.URL, surface: str) -> None:
-        self._url = url
-        self._key = crc32(surface.encode()) & 0x7FFFFFFF
-        self._engine = sa.create_engine(url, pool_size=1, isolation_level="AUTOCOMMIT", connect_args=_KEEPALIVE)
-        self._connection: sa.Connection | None = None
-
-    def take(self) -> bool:
-        try:
-            self._connection = self._connection or self._engine.connect()
-            query = sa.select(sa.func.pg_try_advisory_lock(_SPACE, self._key))
-            return bool(self._connection.execute(query).scalar())
-        except exc.SQLAlchemyError as error:
-            self._drop()
-            raise complaint(error, self._url) from error
-
-    def is_held(self) -> bool:
-        if self._connection is None:
-            return False
-        try:
-            self._connection.execute(sa.select(1))
-        except exc.SQLAlchemyError:
-            self._drop()
-            return False
-        return True
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._engine.dispose()
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+    def _beat_for_ever(self) -> None:
+        """In a thread of its own: signs of life must not wait for anything else. An outage takes nothing."""
+        while not self._leaving.wait(self._beat):
+            with self._one_thread:
+                try:
+                    if self._leaving.is_set() or not self._slots.keep():
+                        return
+                except StorageError:
+                    continue

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
+from zlib import crc32
 
 import sqlalchemy as sa
 from sqlalchemy import exc, pool
@@ -36,6 +37,7 @@ Rows: TypeAlias = Sequence[sa.Row[*tuple[Any, ...]]]
 _PREFIX = "slot-"
 _AT_MOST = 1000
 _SPACE = 7701
+_LEADERS = 7702
 _GRACE_ROUNDS = 3
 """Looks in a row that find a lock free and hear no beat, until its owner is dead: a cut connection is locked again sooner."""
 
@@ -72,6 +74,15 @@ def require_ownership(connection: sa.Connection, events: Sequence[RunEvent]) -> 
     owner = working_as.get()
     if owner is None or all(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in events):
         return
+    require_hold(connection, owner)
+
+
+def require_hold(connection: sa.Connection, owner: Ownership) -> None:
+    """Go on only as long as a slot is still its holder's, until the end of the transaction.
+
+    Raises:
+        OwnershipLostError: somebody else took it.
+    """
     query = sa.select(worker_slots.c.holder).where(worker_slots.c.name == owner.slot).with_for_update(read=True)
     if connection.execute(query).scalar() != owner.holder:
         raise OwnershipLostError(owner.slot)
@@ -95,6 +106,10 @@ class _Locks(Protocol):
         """Give one back."""
         ...
 
+    def break_open(self, number: int) -> None:
+        """Let others lock what a process holds that was taken for dead, and is frozen perhaps."""
+        ...
+
     def run(self, statement: sa.Executable) -> Rows:
         """One statement that returns rows, committed; where locks live in a connection, through that one.
 
@@ -113,10 +128,10 @@ class FileLocks:
 
     is_proof = True
 
-    def __init__(self, database: sa.Engine) -> None:
-        """The folder is made when the first lock is taken."""
+    def __init__(self, database: sa.Engine, name: str = "slots") -> None:
+        """The folder, which is named so after the database, is made when the first lock is taken."""
         self._database = database
-        self._folder = Path(f"{Path(database.url.database or '').resolve()}.slots")
+        self._folder = Path(f"{Path(database.url.database or '').resolve()}.{name}")
         self._held: dict[int, int] = {}
 
     def lock(self, number: int) -> bool:
@@ -144,6 +159,10 @@ class FileLocks:
         """By closing the file."""
         os.close(self._held.pop(number))
 
+    def break_open(self, number: int) -> None:
+        """By another file of the same name."""
+        (self._folder / f"{number}.lock").unlink(missing_ok=True)
+
     def run(self, statement: sa.Executable) -> Rows:
         """On any connection."""
         with plainly(self._database.url), self._database.begin() as connection:
@@ -163,9 +182,10 @@ class AdvisoryLocks:
 
     is_proof = False
 
-    def __init__(self, url: sa.URL) -> None:
-        """The connection is made when it is first needed."""
+    def __init__(self, url: sa.URL, space: int = _SPACE) -> None:
+        """The connection is made when it is first needed. Locks of different spaces have nothing to do with each other."""
         self._url = url
+        self._space = space
         self._engine = sa.create_engine(
             url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=KEEPALIVE
         )
@@ -178,8 +198,8 @@ class AdvisoryLocks:
         if number in self._held:
             return True
         if self._former:
-            self.run(_END_FORMER.bindparams(space=_SPACE, number=number, pid=self._former))
-        found = self.run(sa.select(sa.func.pg_try_advisory_lock(_SPACE, number)))
+            self.run(_END_ONE.bindparams(space=self._space, number=number, pid=self._former))
+        found = self.run(sa.select(sa.func.pg_try_advisory_lock(self._space, number)))
         if found[0][0]:
             self._held.add(number)
         return number in self._held
@@ -192,7 +212,11 @@ class AdvisoryLocks:
         """Give one back, if the connection that had it is still there."""
         if number in self._held:
             self._held.discard(number)
-            self.run(sa.select(sa.func.pg_advisory_unlock(_SPACE, number)))
+            self.run(sa.select(sa.func.pg_advisory_unlock(self._space, number)))
+
+    def break_open(self, number: int) -> None:
+        """By ending the connection that has it."""
+        self.run(_END_ANY.bindparams(space=self._space, number=number))
 
     def run(self, statement: sa.Executable) -> Rows:
         """Through the connection that the locks live in."""
@@ -223,18 +247,34 @@ class AdvisoryLocks:
             connection.close()
 
 
-_END_FORMER = sa.text(
+_END = (
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND classid = :space AND objid = :number AND pid = :pid"
+    " AND classid = :space AND objid = :number AND pid "
 )
+_END_ONE = sa.text(f"{_END} = :pid")
+_END_ANY = sa.text(f"{_END} <> pg_backend_pid()")
 
 
 class Slots:
     """One worker's place among the workers of a database. Used by one thread at a time."""
 
-    def __init__(self, locks: _Locks, *, is_sqlite: bool, interval: float, lease: float) -> None:
-        """`interval` is seconds between two calls of `keep` and `look`, `lease` how long an owner may not beat."""
+    def __init__(
+        self,
+        locks: _Locks,
+        *,
+        is_sqlite: bool,
+        interval: float,
+        lease: float,
+        prefix: str = _PREFIX,
+        numbers: Sequence[int] = range(_AT_MOST),
+    ) -> None:
+        """`interval` is seconds between two calls of `keep` and `look`, `lease` how long an owner may not beat.
+
+        A slot is named by `prefix` and one of `numbers`, which is also its lock's.
+        """
+        self._prefix = prefix
+        self._numbers = numbers
         self._locks = locks
         self._insert = sqlite.insert if is_sqlite else postgresql.insert
         self._grace = 0.0 if locks.is_proof else _GRACE_ROUNDS * interval
@@ -249,10 +289,17 @@ class Slots:
         Raises:
             StorageError: the database can't be asked, or every slot is taken.
         """
+        mine = self.take_if_free(avoid=avoid)
+        if mine is None:
+            raise StorageError(f"{len(self._numbers)} workers run on this database already: stop some.")
+        return mine
+
+    def take_if_free(self, *, avoid: str = "") -> Ownership | None:
+        """As `take`; None where every slot is taken."""
         self._mine = None
         self._note_restart()
-        for number in range(_AT_MOST):
-            name = f"{_PREFIX}{number}"
+        for number in self._numbers:
+            name = f"{self._prefix}{number}"
             if name == avoid or not self._locks.lock(number):
                 continue
             holder = uuid4().hex
@@ -260,7 +307,7 @@ class Slots:
                 self._mine = Ownership(slot=name, holder=holder)
                 return self._mine
             self._locks.unlock(number)
-        raise StorageError(f"{_AT_MOST} workers run on this database already: stop some.")
+        return None
 
     def keep(self) -> bool:
         """Beat, and lock again what a broken connection had locked. False: the slot is another's, and nothing is ours.
@@ -271,7 +318,7 @@ class Slots:
         mine = self._mine
         if mine is None:
             return False
-        number = slot_number(mine.slot) or 0
+        number = slot_number(mine.slot, self._prefix) or 0
         try:
             if self._was_away:
                 self._locks.run(self._noted(_SINCE_MY_BEAT.where(_is(mine.slot, mine.holder))))
@@ -303,9 +350,12 @@ class Slots:
         return self._watch.names
 
     @contextmanager
-    def seized(self, name: str) -> Generator[bool]:
-        """Take another's slot from them if they are dead, or for dead by the lease; True: what they left is free to give."""
-        number = slot_number(name)
+    def seized(self, name: str, *, by_force: bool = False) -> Generator[bool]:
+        """Take another's slot from them if they are dead, or for dead by the lease; True: what they left is free to give.
+
+        `by_force` takes the lock from a frozen owner, too, for a slot that has no other number.
+        """
+        number = slot_number(name, self._prefix)
         if number is None or (self._mine is not None and name == self._mine.slot):
             yield False
             return
@@ -313,6 +363,9 @@ class Slots:
         is_dead = False
         try:
             is_dead = self._evicted(name, self._grace if is_free else self._lease, is_free=is_free)
+            if is_dead and not is_free and by_force:
+                self._locks.break_open(number)
+                is_free = self._locks.lock(number)
             yield is_dead
             if is_dead and is_free:
                 self._locks.run(_REMOVE.where(_is(name, "")))
@@ -418,10 +471,24 @@ def slots_for(database: sa.Engine, *, interval: float, lease: float) -> Slots:
     return Slots(locks, is_sqlite=is_sqlite, interval=interval, lease=lease)
 
 
-def slot_number(name: str) -> int | None:
+def leadership_for(database: sa.Engine, what: str, *, interval: float, lease: float) -> Slots:
+    """One slot for whoever alone may do something in the database's name, which has the tables already."""
+    is_sqlite = database.dialect.name == "sqlite"
+    locks = FileLocks(database, "keepers") if is_sqlite else AdvisoryLocks(database.url, _LEADERS)
+    return Slots(
+        locks,
+        is_sqlite=is_sqlite,
+        interval=interval,
+        lease=lease,
+        prefix=f"keeper-{what}-",
+        numbers=[crc32(what.encode()) & 0x7FFFFFFF],
+    )
+
+
+def slot_number(name: str, prefix: str = _PREFIX) -> int | None:
     """The number of a slot of this name, if it is one's."""
-    digits = name.removeprefix(_PREFIX)
-    return int(digits) if name.startswith(_PREFIX) and digits.isascii() and digits.isdigit() else None
+    digits = name.removeprefix(prefix)
+    return int(digits) if name.startswith(prefix) and digits.isascii() and digits.isdigit() else None
 
 
 def _is(name: str, holder: str) -> sa.ColumnElement[bool]:

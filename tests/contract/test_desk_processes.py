@@ -17,11 +17,12 @@ from alembic.config import Config
 from coordination.adapters.sql_audit import verify
 from coordination.adapters.sql_connection import open_engine, parse_url
 from coordination.adapters.sql_desk import SqlDesk
+from coordination.adapters.sql_desk_turn import keeping_as, sole_keeper
 from coordination.adapters.sql_log import SqlLog
 from coordination.adapters.sql_migrate import migrate
 from coordination.adapters.sql_schema import VERSIONS, configs, events, runs
 from coordination.domain.canonical import digest
-from coordination.errors import StorageError
+from coordination.errors import OwnershipLostError, StorageError
 from coordination.ports.desk import Admitted, Repeated
 from tests.builders import START
 from tests.contract.desks import MANY, a_card, admitted, planned, sql_desk, submit_nothing
@@ -118,18 +119,39 @@ async def test_another_process_takes_over_from_a_keeper_that_was_killed(url: str
                 assert await keepership.holds()
 
 
-async def test_a_keeper_whose_connection_the_server_drops_keeps_nothing_any_more(server: Postgres) -> None:
-    """On PostgreSQL the lock goes with its connection: whoever lost it must notice."""
+async def test_a_keeper_whose_connection_the_server_drops_locks_again_and_stays_the_keeper(server: Postgres) -> None:
     url = server.new_database()
     migrate(url)
     async with asyncio.timeout(30), SqlDesk.open(url) as store, store.sole_keeper("slack") as keepership:
-        assert await keepership.holds()
         with server.connect() as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-        assert not await keepership.holds()
-        assert not await keepership.holds()
-        async with SqlDesk.open(url) as other, other.sole_keeper("slack") as successor:
-            assert await successor.holds()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5), SqlDesk.open(url) as other, other.sole_keeper("slack"):
+                pytest.fail("two keepers")
+        assert await keepership.holds()
+        await store.is_new("event", "here", START)
+
+
+async def test_a_keeper_that_is_frozen_beyond_the_lease_loses_the_cards_and_learns_it_before_it_writes(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock is still its own, and its beats have stopped."""
+    address = parse_url(url)
+    async with asyncio.timeout(30), SqlDesk.open(url) as store:
+        with monkeypatch.context() as frozen:
+            frozen.setattr("coordination.adapters.sql_desk_turn._Turn._beat_for_ever", lambda turn: None)
+            held = sole_keeper(address, "slack", beat=0.1, lease=0.5)
+            await held.__aenter__()
+        loser = keeping_as.get()
+        assert loser is not None
+        async with sole_keeper(address, "slack", beat=0.1, lease=0.5) as heir:
+            await store.is_new("by the heir", "here", START)
+            keeping_as.set(loser)
+            with pytest.raises(OwnershipLostError):
+                await store.is_new("by the loser", "here", START)
+            await asyncio.sleep(1)
+            assert await heir.holds()
+        await held.__aexit__(None, None, None)
 
 
 def at_version_one(url: str) -> None:
