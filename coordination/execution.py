@@ -19,7 +19,7 @@ from coordination.domain.events import (
 )
 from coordination.domain.plan import PlannedCall
 from coordination.domain.receipt import Outage, Succeeded
-from coordination.domain.states import Executing
+from coordination.domain.states import Executing, RunState
 from coordination.errors import ToolServerError
 from coordination.journal import Journal, RunMoved
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
@@ -135,12 +135,23 @@ async def _advance(
     if objection is not None:
         await journal.commit(_failed(state, objection))
         return
-    await journal.commit(_started(state, hand, limits.get(call.server, 0.0)))
-    if state.valid_until <= clock.now():
-        # The database kept us waiting for so long that people no longer expect the call.
-        await journal.commit(_failed(state, "not sent: the approval expired before the call could start"))
+    started = await journal.commit(_started(state, hand, limits.get(call.server, 0.0)))
+    late = _too_late(started, clock)
+    if late is not None:
+        await journal.commit(_failed(state, late))
         return
     await _call(journal, state, executor, hand)
+
+
+def _too_late(started: RunState, clock: Clock) -> str | None:
+    """Why a call whose start is on record must not be sent: the database kept us waiting, or we were frozen."""
+    if not isinstance(started, Executing):
+        return None
+    if started.answer_until is not None and started.answer_until <= clock.now():  # Others may have had it made since.
+        return "not sent: the time that the call may take had passed before it could leave"
+    if started.valid_until <= clock.now():
+        return "not sent: the approval expired before the call could start"
+    return None
 
 
 def _started(state: Executing, hand: str, limit: float) -> CallStarted:

@@ -1,7 +1,9 @@
 """A worker is frozen in the middle of a call; another takes over, asks people, and they believe that it did not happen."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Refusal
 from coordination.domain.receipt import Outage
-from coordination.domain.run import evolve, replay
+from coordination.domain.run import Recorded, evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import ServerSpec, ToolOutput
 from tests.builders import ALICE, START
@@ -69,6 +71,29 @@ async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_ce
     await office.people.resolve(run, 0, ALICE, "run_it")
     await office.work()
     assert len(office.world.done) == 1
+
+
+async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent() -> None:
+    """Between the record of its start and its first byte the worker stood still, so others may have made it since."""
+    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
+    board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT)
+    office.prepared.profile = replace(office.prepared.profile, servers=(board,))
+    run, state = await office.planned()
+    await office.people.approve(run, state.plan.digest, ALICE)
+    append = office.log.append
+
+    async def slow(*entry: Any) -> Sequence[Recorded]:  # noqa: ANN401 - whatever `append` takes
+        records = await append(*entry)
+        if any(each.event.kind == "call_started" for each in records):
+            office.clock.tick(seconds=LIMIT)
+        return records
+
+    office.log.append = slow  # type: ignore[method-assign]  # a database that is slow once
+    await office.work()
+    after = await office.state(run)
+    assert isinstance(after, s.Finished)
+    assert [each.kind for each in after.receipts] == ["failed"]
+    assert office.world.done == []
 
 
 async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
