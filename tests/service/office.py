@@ -1,19 +1,50 @@
 """A whole service for tests: coordinator and worker over one memory log, one fake hub, and played models."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
+
+from typing_extensions import override
 
 from coordination.domain.approval import Policy
 from coordination.domain.rules import Rule
 from coordination.domain.states import AwaitingDecision, RunState
 from coordination.knobs import Knobs
-from coordination.ports import ToolDefinition
+from coordination.ports import Job, ToolDefinition
 from coordination.preparation import Prepared
 from coordination.service import Ask, Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER, a_profile
 from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, World
 from tests.service.table import LOOKS_READ
+
+
+class _Heard(logging.Handler):
+    """Keeps the errors that are logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            self.errors.append(record.exc_info[1])
+
+
+class StrictWorker(Worker):
+    """A worker whose tests hear of the errors that nobody foresaw, which it has turned into words."""
+
+    @override
+    async def perform(self, job: Job) -> None:
+        heard, unforeseen = _Heard(), logging.getLogger("coordination.unforeseen")
+        unforeseen.addHandler(heard)
+        try:
+            await super().perform(job)
+        finally:
+            unforeseen.removeHandler(heard)
+        if heard.errors:
+            raise heard.errors[0]
 
 
 class Office:
@@ -37,7 +68,9 @@ class Office:
         self.prepared = FakePrepared(replace(profile, agents=agents), models)
         self._names = iter(f"N{number}" for number in range(1000))
         self.people = Coordinator(self.log, self.engine, clock=self.clock, new_id=self._name, configure=self.configure)
-        self.worker = Worker(self.log, self.hub, clock=self.clock, new_id=self._name, configure=self.configure)
+        self.worker: Worker = StrictWorker(
+            self.log, self.hub, clock=self.clock, new_id=self._name, configure=self.configure
+        )
 
     def _name(self) -> str:
         return next(self._names)
