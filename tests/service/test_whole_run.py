@@ -8,6 +8,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.approval import Policy
 from coordination.domain.plan import PlannedCall
+from coordination.domain.receipt import Skipped
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
 from coordination.knobs import Knobs
@@ -439,7 +440,8 @@ async def test_an_approval_that_expires_before_a_call_could_start_does_not_run_i
     await office.work()
     final = await office.state(run)
     assert isinstance(final, s.Finished)
-    assert [receipt.kind for receipt in final.receipts] == ["skipped", "skipped"]
+    reason = "the approval had expired before this call could start"
+    assert final.receipts == (Skipped(index=0, reason=reason), Skipped(index=1, reason=reason))
     assert office.world.done == []
 
 
