@@ -1,33 +1,70 @@
-"""What the operator sets in the environment."""
+"""Where Discord is: proxies and tests are somewhere else than the real one. One place per process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Final
+
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 
 from bot.words import words_for
 from coordination.errors import ConfigError
 
-TOKEN_VARIABLE = "DISCORD_BOT_TOKEN"  # noqa: S105 - the name of a variable
-PORT_VARIABLE = "MASSGEN_BOT_HEALTH_PORT"
+API_VARIABLE: Final = "DISCORD_API_URL"
+GATEWAY_VARIABLE: Final = "DISCORD_GATEWAY_URL"
+REAL_API: Final = "https://discord.com/api/v10"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiscordSettings:
-    """One bot. Without a port there is no health address."""
-
-    token: str = field(repr=False)
-    health_port: int | None
-
-
-def discord_settings(environ: Mapping[str, str]) -> DiscordSettings:
-    """The settings.
+def aim(environ: Mapping[str, str]) -> None:
+    """Point discord.py at the addresses of the environment.
 
     Raises:
-        ConfigError: one is missing, or nonsense.
+        ConfigError: one of them is no address.
     """
-    token = environ.get(TOKEN_VARIABLE, "").strip()
-    if not token:
-        raise ConfigError([words_for(environ).say("discord.no_token")])
-    port = environ.get(PORT_VARIABLE, "").strip()
-    if port and not (port.isdecimal() and int(port) <= 65_535):
-        raise ConfigError([words_for(environ).say("discord.bad_port")])
-    return DiscordSettings(token=token, health_port=int(port) if port else None)
+    Route.BASE = _address(environ, API_VARIABLE, ("http", "https")) or REAL_API
+    if gateway := _address(environ, GATEWAY_VARIABLE, ("ws", "wss")):
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+        # Discord names an address to resume at, which a proxy would not see.
+        setattr(DiscordWebSocket, "gateway", _Pinned(yarl.URL(gateway)))  # noqa: B010 - a data descriptor, unknown to its type
+
+
+def pinned_gateway(environ: Mapping[str, str]) -> str:
+    """The gateway that the environment names; empty: Discord may choose."""
+    return _address(environ, GATEWAY_VARIABLE, ("ws", "wss"))
+
+
+class _Pinned:
+    """An attribute that keeps its value."""
+
+    def __init__(self, url: yarl.URL) -> None:
+        self._url = url
+
+    def __get__(self, instance: object, owner: object) -> yarl.URL:
+        return self._url
+
+    def __set__(self, instance: object, value: object) -> None:
+        del instance, value
+
+
+def pin(client: discord.AutoShardedClient, gateway: str) -> None:
+    """Let the client's shards connect to a gateway, whichever one Discord names."""
+    ask = client.http.get_bot_gateway
+
+    async def asked() -> tuple[int, str, object]:
+        shards, _, limits = await ask()
+        return shards, gateway, limits
+
+    setattr(client.http, "get_bot_gateway", asked)  # noqa: B010 - discord.py has no setting for this
+
+
+def _address(environ: Mapping[str, str], variable: str, schemes: tuple[str, ...]) -> str:
+    text = environ.get(variable, "").strip().rstrip("/")
+    try:
+        is_good = not text or (yarl.URL(text).scheme in schemes and bool(yarl.URL(text).host))
+    except ValueError:
+        is_good = False
+    if not is_good:
+        named = ", ".join(f"{scheme}://" for scheme in schemes)
+        raise ConfigError([words_for(environ).say("discord.bad_address", variable=variable, schemes=named)])
+    return text

@@ -1,0 +1,1 @@
+"""Claude Code as a model: a program of its own for every conversation."""

@@ -1,0 +1,1 @@
+"""Tools of MCP servers: sessions, transports, and what guards each call."""
