@@ -15,13 +15,13 @@ def main() -> None:
 
         demo_world.main(sys.argv[2:])
         return
-    from bot.cli import app  # noqa: PLC0415 - likewise
-    from bot.cli.protection import shielded  # noqa: PLC0415 - likewise
+    from bot.terminal import cli  # noqa: PLC0415 - likewise
+    from bot.terminal.protection import shielded  # noqa: PLC0415 - likewise
 
     # Nothing that is loaded is garbage, and looking for some meanwhile takes a seventh of the start-up. The whole
     # application begins to collect by itself; every other command has ended before it would matter.
     gc.disable()
-    app.main(environ=shielded(os.environ))
+    cli.main(environ=shielded(os.environ))
 
 
 if __name__ == "__main__":

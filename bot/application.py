@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from bot.keeper.pace import Pace
-from bot.places import made, state_folder
-from coordination.adapters.clock import SystemClock, new_id
+from bot.chat.card_sync.pace import Pace
+from bot.environment import made, state_folder
+from coordination.clock import SystemClock, new_id
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub
 from coordination.service import Coordinator
 

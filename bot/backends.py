@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.wiring.models import Models, extra_of
-from coordination.adapters.clock import SystemClock
-from coordination.adapters.extras import install_command, is_installed
+from coordination.clock import SystemClock
+from coordination.config import PROVIDERS, AgentSettings, Provider, parse, read_text
 from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.extras import install_command, is_installed
+from coordination.llm.registry import Models, extra_of
 from coordination.ports import Occasion, Told
-from coordination.settings import PROVIDERS, AgentSettings, Provider, parse, read_text
 
 TRIED_WITH: Mapping[str, str] = {
     "openai": "gpt-5-mini",

@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bot.desk.administering import Administering, Findings
-from bot.desk.asking import Asking
-from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigShelf
-from bot.desk.front import FrontDesk
-from bot.desk.helping import Helping
-from bot.desk.limits import operator_limits
-from bot.desk.looking import Looking
-from bot.desk.names import Names
-from bot.desk.pressing import Pressing
-from bot.desk.settings import allowed_configs, named_admins, tells_stories
-from bot.desk.visibility import Visibility
-from bot.keeper.keeper import Keeper
-from bot.keeper.pace import DISCORD_PACE, SLACK_PACE
-from bot.keeper.tools import Tools
-from bot.places import TENANT_VARIABLE, configs_folder
-from bot.surface import Desk, Directory, Surface
-from bot.wiring.application import Application, Overrides, database_url
-from bot.wiring.checking import checked_config
-from bot.wiring.running import open_application
-from bot.words import Words, words_for
-from coordination.adapters.sql_desk import SqlDesk
-from coordination.adapters.sql_usage import SqlUsage
+from bot.application import Application, Overrides, database_url
+from bot.chat.admin import Administering, Findings
+from bot.chat.buttons import Pressing
+from bot.chat.card_sync.context import Tools
+from bot.chat.card_sync.leader import Keeper
+from bot.chat.card_sync.pace import DISCORD_PACE, SLACK_PACE
+from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigShelf
+from bot.chat.helping import Helping
+from bot.chat.limits import operator_limits
+from bot.chat.name_pins import Names
+from bot.chat.platform import Desk, Directory, Surface
+from bot.chat.run_queries import Looking
+from bot.chat.service import FrontDesk
+from bot.chat.sql_store import SqlDesk
+from bot.chat.start_run import Asking
+from bot.chat.store import DeskStore
+from bot.chat.visibility import Visibility
+from bot.check import checked_config
+from bot.composition import open_application
+from bot.environment import TENANT_VARIABLE, configs_folder
+from bot.i18n import Words, words_for
+from bot.settings import allowed_configs, named_admins, tells_stories
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
-from coordination.ports.desk import DeskStore
+from coordination.storage.usage import SqlUsage
 
 _PACES = {"discord": DISCORD_PACE, "slack": SLACK_PACE}
 _CHECK_SECONDS = 60.0

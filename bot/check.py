@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from bot.wiring.application import database_url
-from bot.wiring.costs import Ceiling, ceilings, run_ceiling
-from bot.wiring.models import Models
-from coordination.adapters.clock import SystemClock
-from coordination.adapters.mcp_hub import McpHub
-from coordination.adapters.sql_desk_schema import desk_metadata
-from coordination.adapters.sql_read_lists import SqlReadLists
-from coordination.domain.approval import Policy
+from bot.application import database_url
+from bot.chat.sql_desk_schema import desk_metadata
+from bot.costs import Ceiling, ceilings, run_ceiling
+from coordination.clock import SystemClock
+from coordination.config import Settings, doubtful_vouchers, load, unmatched_rules
+from coordination.domain.policy import Policy
 from coordination.domain.rules import Effect
+from coordination.llm.registry import Models
+from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ToolDefinition
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
-from coordination.settings import Settings, doubtful_vouchers, load, unmatched_rules
+from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.toolbox import ruled
 
 

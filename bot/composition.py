@@ -7,23 +7,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from bot.desk.freezing import Freezing
-from bot.wiring.application import Application, Overrides, database_url
-from bot.wiring.configurations import Configurations
-from bot.wiring.current import PeopleHere, RulesHere
-from bot.wiring.models import Models
-from bot.wiring.settings_store import SettingsStore
-from coordination.adapters.dbos_engine import DbosEngine
-from coordination.adapters.mcp_hub import McpHub
-from coordination.adapters.sql_desk_schema import desk_metadata
-from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.sql_read_lists import SqlReadLists
-from coordination.adapters.sql_usage import SqlUsage
-from coordination.current import CurrentRules, Directory, Freezes
+from bot.application import Application, Overrides, database_url
+from bot.chat.freezing import Freezing
+from bot.chat.sql_desk_schema import desk_metadata
+from bot.configurations import Configurations
+from bot.current import PeopleHere, RulesHere
+from bot.settings_store import SettingsStore
+from coordination.current_rules import CurrentRules, Directory, Freezes
+from coordination.engine.dbos_engine import DbosEngine
 from coordination.execution import AwayAfter
+from coordination.llm.registry import Models
+from coordination.mcp_tools.hub import McpHub
 from coordination.ports import Clock, Engine, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure
 from coordination.service import Coordinator
+from coordination.storage.sql_read_lists import SqlReadLists
+from coordination.storage.sql_run_log import SqlLog
+from coordination.storage.usage import SqlUsage
 from coordination.worker import Worker
 
 SWEEP_SECONDS = 30.0

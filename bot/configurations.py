@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.desk.approvers import approvers_in, narrowed, satisfiable
+from bot.chat.approvers import approvers_in, narrowed, satisfiable
+from bot.environment import TENANT_VARIABLE
 from bot.people import CONSOLE, account_named
-from bot.places import TENANT_VARIABLE
-from bot.wiring.models import Models
-from coordination.adapters.lanes import Throttle
-from coordination.knobs import RunProfile
+from coordination.config import Settings, parse, unmatched_rules
+from coordination.llm.rate_limiter import Throttle
+from coordination.llm.registry import Models
 from coordination.ports import Model, ToolDefinition
-from coordination.settings import Settings, parse, unmatched_rules
+from coordination.run_options import RunProfile
 
 
 @dataclass(frozen=True, kw_only=True)

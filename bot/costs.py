@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.wiring.pricing import cost_of, longest_request
+from coordination.config import AgentSettings, BackendSettings, Settings
+from coordination.llm.pricing import cost_of, longest_request
 from coordination.ports import Usage
-from coordination.settings import AgentSettings, BackendSettings, Settings
 
 LONGEST_REPLY = {"anthropic": 32_000}
 """What a reply may have where the configuration does not say, in the APIs that must be told."""

@@ -5,23 +5,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from bot.desk.approvers import without_approvers
-from bot.desk.configs import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
-from bot.desk.rules import text_here
-from bot.desk.settings import allowed_configs
+from bot.chat.approvers import without_approvers
+from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
+from bot.chat.rules import text_here
+from bot.chat.store import DeskStore
 from bot.people import CONSOLE, console_account
+from bot.settings import allowed_configs
+from coordination.config import read_text
 from coordination.domain.events import RunRequested
 from coordination.domain.person import Person
 from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
-from coordination.knobs import RunProfile
 from coordination.ports import RunLog
-from coordination.ports.desk import DeskStore
 from coordination.preparation import Configure
-from coordination.settings import read_text
+from coordination.run_options import RunProfile
 
 
 class RulesHere:
-    """Fits `coordination.current.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
+    """Fits `coordination.current_rules.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
 
     def __init__(
         self, environ: Mapping[str, str], opened: Callable[[], Awaitable[DeskStore]], log: RunLog, configure: Configure
@@ -83,7 +83,7 @@ class ReadsPeople(Protocol):
 
 
 class PeopleHere:
-    """Fits `coordination.current.Directory`: this machine's accounts, and the chats that this process serves."""
+    """Fits `coordination.current_rules.Directory`: this machine's accounts, and the chats that this process serves."""
 
     def __init__(self, surfaces: Sequence[object] = ()) -> None:
         """Of these, the ones that can be asked are."""

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bot.wiring.application import database_url
-from coordination.adapters import dbos_engine, sql_anchor, sql_audit, sql_migrate
-from coordination.adapters.clock import SystemClock
-from coordination.adapters.sql_audit import Finding
-from coordination.adapters.sql_connection import parse_url, place
+from bot.application import database_url
+from coordination.clock import SystemClock
+from coordination.engine import dbos_engine
 from coordination.errors import ConfigError
+from coordination.storage import anchor as sql_anchor
+from coordination.storage import audit, sql_migrate
+from coordination.storage.audit import Finding
+from coordination.storage.database import parse_url, place
 
 
 def migrate_all(environ: Mapping[str, str]) -> str:
@@ -30,7 +32,7 @@ def verify_log(environ: Mapping[str, str], run: str | None) -> Sequence[Finding]
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    return sql_audit.verify(database_url(environ), run)
+    return audit.verify(database_url(environ), run)
 
 
 def anchor_of(environ: Mapping[str, str]) -> Sequence[str]:
@@ -63,4 +65,4 @@ def export_run(environ: Mapping[str, str], run: str) -> Sequence[str]:
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    return sql_audit.export(database_url(environ), run)
+    return audit.export(database_url(environ), run)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from bot.desk.freezing import EVERYWHERE, freeze_setting
-from bot.wiring.application import Overrides, database_url
-from bot.wiring.reading import open_reading
-from coordination.adapters.sql_desk import SqlDesk
+from bot.application import Overrides, database_url
+from bot.chat.freezing import EVERYWHERE, freeze_setting
+from bot.chat.sql_store import SqlDesk
+from bot.log_access import open_reading
 from coordination.domain.person import Person
 
 

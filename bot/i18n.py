@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from bot.cards import Line, Piece, Span
-from bot.words_english import ENGLISH_TEXTS
-from bot.words_german import GERMAN_TEXTS
+from bot.locales.de_init import GERMAN_TEXTS
+from bot.locales.en_init import ENGLISH_TEXTS
+from bot.message import Line, Piece, Span
 from coordination.errors import ConfigError
 
 LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"

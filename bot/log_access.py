@@ -3,14 +3,14 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from bot.desk.freezing import Freezing
-from bot.wiring.application import Application, Overrides, database_url
-from bot.wiring.settings_store import SettingsStore
-from coordination.adapters.sql_desk_schema import desk_metadata
-from coordination.adapters.sql_log import SqlLog
+from bot.application import Application, Overrides, database_url
+from bot.chat.freezing import Freezing
+from bot.chat.sql_desk_schema import desk_metadata
+from bot.settings_store import SettingsStore
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
 from coordination.service import Coordinator
+from coordination.storage.sql_run_log import SqlLog
 
 
 @asynccontextmanager

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from bot.presenter.view import RunView, view_of
-from bot.presenter.visible import one_line
-from bot.words import ENGLISH, Words
+from bot.cards.run_view import RunView, view_of
+from bot.cards.text import one_line
+from bot.i18n import ENGLISH, Words
 from coordination.domain.plan import Plan
-from coordination.domain.run import Recorded
 from coordination.domain.states import AwaitingDecision
+from coordination.domain.transitions import Recorded
 from coordination.errors import RefusedError, RunNotFoundError
 from coordination.ports import RunLog
 from coordination.service import Coordinator

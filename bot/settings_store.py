@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from coordination.adapters.sql_desk import SqlDesk
-from coordination.ports.desk import DeskStore
+from bot.chat.sql_store import SqlDesk
+from bot.chat.store import DeskStore
 
 
 class SettingsStore:

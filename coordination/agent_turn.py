@@ -10,10 +10,10 @@ from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.events import AgentCorrected, AgentTold, ModelRetried, ModelUsed, RunEvent
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ModelError, ModelFault
-from coordination.knobs import Knobs
 from coordination.ports import Clock, Conversation, Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
 from coordination.proposals import Proposal, Refused, Vote, read_ending
-from coordination.retrying import RetryBudget, send_with_retry
+from coordination.retry import RetryBudget, send_with_retry
+from coordination.run_options import Knobs
 from coordination.toolbox import Toolbox
 
 

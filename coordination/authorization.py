@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act, Refusal, judge, judge_stop, leaves_nobody
 from coordination.domain.person import Person
+from coordination.domain.policy import Act, Refusal, judge, judge_stop, leaves_nobody
 from coordination.domain.states import RunState
 
 _SHORTEST_DIGEST = 8

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from coordination.domain.events import ModelUsed, RunEvent
 from coordination.domain.person import Person
-from coordination.knobs import DailyLimits, Knobs
 from coordination.ports import Clock, Spending, Spent
+from coordination.run_options import DailyLimits, Knobs
 
 Refusal: TypeAlias = Callable[[], Awaitable[str | None]]
 """Why no model may be called now; None: it may."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from coordination.domain.approval import Policy
 from coordination.domain.ballot import Election
 from coordination.domain.events import (
     Because,
@@ -22,11 +21,12 @@ from coordination.domain.events import (
 )
 from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.policy import Policy
 from coordination.domain.rules import Effect, rule
 from coordination.domain.states import Executing
 from coordination.errors import ConfigError, PersonUnreadableError
-from coordination.knobs import RunProfile
 from coordination.ports import Clock
+from coordination.run_options import RunProfile
 
 FRESH = timedelta(minutes=1)
 """How long an approval counts without asking about its approvers again, in a process that can't ask."""

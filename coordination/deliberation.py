@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from coordination import prompts
+from coordination.agent_turn import Answered, Out, Table, Turn, TurnEnd, Voted
 from coordination.budget import Budget
 from coordination.domain.ballot import Answer, Ballot, Election, Ending, agreement, elect
 from coordination.domain.events import (
@@ -23,13 +24,12 @@ from coordination.domain.events import (
     VoteCast,
     VoteVoided,
 )
-from coordination.domain.run import count
 from coordination.domain.states import Feedback
+from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
-from coordination.knobs import AgentProfile, Knobs
 from coordination.ports import Clock, Conversation, Model, Occasion, ReadTools
+from coordination.run_options import AgentProfile, Knobs
 from coordination.toolbox import OfferedTool, Toolbox
-from coordination.turn import Answered, Out, Table, Turn, TurnEnd, Voted
 from coordination.unforeseen import ATTEMPTS, is_foreseen, told
 
 

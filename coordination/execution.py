@@ -21,8 +21,8 @@ from coordination.domain.plan import PlannedCall
 from coordination.domain.receipt import Outage, Succeeded
 from coordination.domain.states import Executing, RunState
 from coordination.errors import ToolServerError
-from coordination.journal import Journal, RunMoved
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
+from coordination.run_writer import Journal, RunMoved
 from coordination.unforeseen import told
 
 MAX_RESULT = 20_000

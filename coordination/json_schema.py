@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from coordination import schema_check
-from coordination.domain.canonical import Json, JsonObject, canonical
+from coordination.domain.canonical_json import Json, JsonObject, canonical
 from coordination.errors import InvalidJsonError
 
 _SLOW_WORDS = frozenset(

@@ -9,9 +9,9 @@ from typing import Protocol
 from coordination.deliberation import Seat
 from coordination.domain.caller import Caller
 from coordination.errors import ConfigError
-from coordination.knobs import RunProfile
 from coordination.ports import Model, ReadLists, ToolDefinition, ToolHub
 from coordination.read_lists import Accepted, lists_now, missing
+from coordination.run_options import RunProfile
 from coordination.toolbox import offer, runs_at_once
 
 _log = logging.getLogger(__name__)

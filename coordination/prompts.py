@@ -10,13 +10,13 @@ from typing import assert_never
 
 from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Ballot
-from coordination.domain.canonical import JsonObject
+from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import Exchange
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 from coordination.domain.states import Feedback, RunState
-from coordination.knobs import AgentProfile, Knobs, Strictness
 from coordination.ports import ToolSpec
+from coordination.run_options import AgentProfile, Knobs, Strictness
 
 _EARLIER = 8_000
 """Characters of an earlier plan, and of what came of it."""

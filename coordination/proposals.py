@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coordination.domain.canonical import parse
+from coordination.domain.canonical_json import parse
 from coordination.errors import InvalidJsonError
 from coordination.ports import ToolCall
 from coordination.prompts import NEW_ANSWER

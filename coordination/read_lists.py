@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordination.domain.rules import Effect, Rule, Ruling, first_match, rule
-from coordination.knobs import AgentProfile
 from coordination.ports import ListedTool, ReadList, ToolDefinition
+from coordination.run_options import AgentProfile
 
 
 def lists_now(agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition]) -> tuple[ReadList, ...]:

@@ -1,7 +1,7 @@
 """Why a person's action changed nothing, in one sentence that says who may do what."""
 
 from coordination.domain import states as s
-from coordination.domain.approval import Policy, Refusal
+from coordination.domain.policy import Policy, Refusal
 from coordination.domain.states import RunState
 
 

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from coordination import prompts
+from coordination.agent_turn import record_wasted, used
 from coordination.deliberation import Seat, abandon
 from coordination.domain.events import ModelRetried, RunEvent
 from coordination.domain.plan import Plan
 from coordination.domain.receipt import Receipt
 from coordination.errors import ModelError
 from coordination.ports import Clock, Occasion, Told
-from coordination.retrying import RetryBudget, send_with_retry
-from coordination.turn import record_wasted, used
+from coordination.retry import RetryBudget, send_with_retry
 
 TIMEOUT = 120.0
 """Seconds that people wait for a report at most; the receipts are there long before."""

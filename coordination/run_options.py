@@ -1,9 +1,9 @@
-"""The settings of one coordination, as deliberation needs them: plain values, checked by `coordination.settings`."""
+"""The settings of one coordination, as deliberation needs them: plain values, checked by `coordination.config`."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from coordination.domain.approval import Policy
+from coordination.domain.policy import Policy
 from coordination.domain.rules import Rule
 from coordination.ports import ServerSpec
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
-from coordination.domain.run import Recorded, evolve, replay
 from coordination.domain.states import RunState
+from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import ConflictError, DatabaseAwayError, IllegalTransition, RunNotFoundError, StorageError
 from coordination.ports import Clock, Job, RunLog
 

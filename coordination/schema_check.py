@@ -1,6 +1,6 @@
 """The check of a value against a JSON Schema, which may take any time; and a program that makes it under a time limit.
 
-The file is started by itself, so it imports nothing of ours. `coordination.schema` is what others use.
+The file is started by itself, so it imports nothing of ours. `coordination.json_schema` is what others use.
 """
 
 import json

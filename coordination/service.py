@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from coordination.authorization import judge_cancel, judge_plan, judge_shaping, judge_word, word_on
 from coordination.budget import NothingSpent, daily
-from coordination.current import (
+from coordination.current_rules import (
     CurrentRules,
     Directory,
     Freezes,
@@ -27,12 +28,12 @@ from coordination.current import (
 )
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import RULES_VERSION, Act, Authors, Refusal
-from coordination.domain.canonical import config_digest
+from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import Exchange, RunEvent, Verdict
 from coordination.domain.person import Person
-from coordination.domain.run import evolve, replay
+from coordination.domain.policy import RULES_VERSION, Act, Authors, Refusal
 from coordination.domain.states import RunState
+from coordination.domain.transitions import evolve, replay
 from coordination.errors import (
     ConfigError,
     ConflictError,
@@ -42,12 +43,11 @@ from coordination.errors import (
     RunNotFoundError,
     StoredConfigError,
 )
-from coordination.journal import Entry, append_surely
-from coordination.judging import judge_cancel, judge_plan, judge_shaping, judge_word, word_on
-from coordination.knobs import RunProfile
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.refusals import message
+from coordination.run_options import RunProfile
+from coordination.run_writer import Entry, append_surely
 
 MAX_PROMPT = 20_000
 """Characters of a request."""

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coordination.current import effect_now, stricter
-from coordination.domain.canonical import JsonObject, canonical, parse
+from coordination.current_rules import effect_now, stricter
+from coordination.domain.canonical_json import JsonObject, canonical, parse
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
 from coordination.domain.plan import PlannedCall
 from coordination.domain.rules import Effect, Rule, Ruling, rule
 from coordination.errors import InvalidJsonError, ToolServerError
-from coordination.knobs import AgentProfile, Knobs, RunProfile
+from coordination.json_schema import Verdict, verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
-from coordination.schema import Verdict, verdict
+from coordination.run_options import AgentProfile, Knobs, RunProfile
 from coordination.tool_names import offered_names
 
 MAX_OFFERED = 128

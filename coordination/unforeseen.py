@@ -5,7 +5,7 @@ import secrets
 from typing import cast
 
 from coordination.errors import OwnershipLostError, RunNotFoundError, StorageError
-from coordination.journal import RunMoved
+from coordination.run_writer import RunMoved
 
 ATTEMPTS = 2
 """How often anything that may cost money is tried when it ends in an error that nobody foresaw."""

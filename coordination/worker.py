@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import assert_never, cast
 
 from coordination.budget import Budget, NothingSpent, daily, total
-from coordination.current import (
+from coordination.current_rules import (
     CurrentRules,
     Directory,
     Freezes,
@@ -31,11 +31,11 @@ from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan
 from coordination.errors import ConfigError, ToolServerError
 from coordination.execution import AwayAfter, execute, never_away, unknown
-from coordination.journal import Journal, RunMoved
-from coordination.knobs import RunProfile
 from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub
 from coordination.preparation import Configure, Prepared, furnish
 from coordination.reporting import write_report
+from coordination.run_options import RunProfile
+from coordination.run_writer import Journal, RunMoved
 from coordination.unforeseen import ATTEMPTS, is_foreseen, told
 
 

@@ -3,14 +3,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from coordination.domain.approval import RULES_VERSION, Policy
 from coordination.domain.ballot import Answer, Ballot, Election, Ending
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.events import RunRequested
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.knobs import AgentProfile, Knobs, RunProfile
+from coordination.domain.policy import RULES_VERSION, Policy
 from coordination.ports import ServerSpec, ToolDefinition
+from coordination.run_options import AgentProfile, Knobs, RunProfile
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

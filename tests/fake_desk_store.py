@@ -7,9 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from coordination.errors import ConflictError
-from coordination.ports import RunLog, RunSummary
-from coordination.ports.desk import (
+from bot.chat.store import (
     Admission,
     Admitted,
     ButtonRecord,
@@ -22,6 +20,8 @@ from coordination.ports.desk import (
     Setting,
     Stirred,
 )
+from coordination.errors import ConflictError
+from coordination.ports import RunLog, RunSummary
 
 _Asked = TypeVar("_Asked", CardRecord, RunLine)
 
@@ -35,7 +35,7 @@ class _Held:
 
 
 class MemoryDesk:
-    """Fits `coordination.ports.desk.DeskStore`, over a log that it asks what the real one joins."""
+    """Fits `bot.chat.store.DeskStore`, over a log that it asks what the real one joins."""
 
     def __init__(self, log: RunLog) -> None:
         self.log = log

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from coordination.domain.canonical import config_digest
+from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
-from coordination.domain.run import Recorded
 from coordination.domain.states import AwaitingDecision, RunState
+from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, ConflictError
 from coordination.ports import Job, Perform, RunSummary
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from coordination.domain.caller import Caller
-from coordination.domain.canonical import JsonObject, canonical
+from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
-from coordination.domain.run import Recorded
-from coordination.knobs import RunProfile
+from coordination.domain.transitions import Recorded
 from coordination.ports import (
     Conversation,
     Job,
@@ -28,6 +27,7 @@ from coordination.ports import (
     ToolSpec,
     Usage,
 )
+from coordination.run_options import RunProfile
 from tests import fake_log
 from tests.builders import START, a_definition
 

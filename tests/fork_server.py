@@ -55,7 +55,7 @@ def load() -> None:
             if not found.name.endswith("__main__") and ".migrations." not in found.name:
                 with contextlib.suppress(ImportError):  # What an extra brings that is not installed.
                     importlib.import_module(found.name)
-    _forget("bot.cli")  # Its help is made as it is imported, in the language of the program's environment.
+    _forget("bot.terminal")  # Its help is made as it is imported, in the language of the program's environment.
 
 
 def _forget(package: str) -> None:

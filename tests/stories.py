@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from coordination.domain import events as e
-from coordination.domain.approval import Policy
 from coordination.domain.ballot import Answer, Election, Ending
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.run import Recorded
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, REQUESTER, START, a_call
 
 RUN = "7Q4K"

@@ -1,6 +1,6 @@
 """Durations, tokens and money, short enough for a status line."""
 
-from bot.words import Words
+from bot.i18n import Words
 
 
 def duration(seconds: float, words: Words) -> str:

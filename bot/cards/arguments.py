@@ -2,9 +2,9 @@
 
 import re
 
-from bot.cards import Argument
-from bot.presenter.visible import visible, visible_lines
-from coordination.domain.canonical import Json, canonical, parse
+from bot.cards.text import visible, visible_lines
+from bot.message import Argument
+from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError
 
 _INDENT = "  "

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import assert_never
 
-from bot.cards import Card
-from bot.presenter.decision import decision_card
-from bot.presenter.outcome import answered_card, ended_card, executing_card, finished_card, needs_human_card
-from bot.presenter.planning import planning_card
-from bot.presenter.view import RunView
-from bot.words import ENGLISH, Words
+from bot.cards.plan_card import decision_card
+from bot.cards.planning import planning_card
+from bot.cards.run_card import answered_card, ended_card, executing_card, finished_card, needs_human_card
+from bot.cards.run_view import RunView
+from bot.i18n import ENGLISH, Words
+from bot.message import Card
 from coordination.domain import states as s
 
 

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from bot.cards import Attachment, CallItem
-from bot.presenter.parts import call_items, targets_of
-from bot.presenter.view import RunView
-from bot.presenter.visible import visible, visible_lines
-from bot.words import Words
-from coordination.domain.canonical import Json, parse
+from bot.cards.parts import call_items, targets_of
+from bot.cards.run_view import RunView
+from bot.cards.text import visible, visible_lines
+from bot.i18n import Words
+from bot.message import Attachment, CallItem
+from coordination.domain.canonical_json import Json, parse
 from coordination.domain.plan import Plan, short
 
 

@@ -2,13 +2,13 @@
 
 from typing import TypeAlias
 
-from bot.cards import Line, Span, Who
+from bot.cards.people import who
+from bot.cards.text import one_line, visible_lines
+from bot.i18n import ENGLISH, Words, joined
+from bot.message import Line, Span, Who
 from bot.people import account_name
-from bot.presenter.people import who
-from bot.presenter.visible import one_line, visible_lines
-from bot.words import ENGLISH, Words, joined
 from coordination.domain import states as s
-from coordination.domain.approval import Policy, Refusal
+from coordination.domain.policy import Policy, Refusal
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.service import MAX_PROMPT

@@ -1,8 +1,8 @@
 """What one person is told in private when something did not go as they wished: one sentence, and a reference."""
 
-from bot.presenter.refusals import refusal_text
-from bot.presenter.visible import visible
-from bot.words import ENGLISH, Words
+from bot.cards.error_messages import refusal_text
+from bot.cards.text import visible
+from bot.i18n import ENGLISH, Words
 from coordination.errors import ConfigError, ConflictError, CoordinationError, RefusedError, RunNotFoundError
 
 

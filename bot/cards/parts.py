@@ -1,11 +1,11 @@
 """The pieces that every card of a run shares: its title, its reference, its calls, the words of its agents."""
 
-from bot.cards import CallItem, Line, Mark, Paragraph, Span, Target
-from bot.presenter.arguments import arguments_of
-from bot.presenter.people import who
-from bot.presenter.view import RunView
-from bot.presenter.visible import one_line, visible
-from bot.words import Words, joined
+from bot.cards.arguments import arguments_of
+from bot.cards.people import who
+from bot.cards.run_view import RunView
+from bot.cards.text import one_line, visible
+from bot.i18n import Words, joined
+from bot.message import CallItem, Line, Mark, Paragraph, Span, Target
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall, short
 

@@ -1,11 +1,11 @@
 """People and roles, as cards name them."""
 
-from bot.cards import Line, Who
+from bot.cards.text import one_line
+from bot.i18n import Words, joined
+from bot.message import Line, Who
 from bot.people import account_name
-from bot.presenter.visible import one_line
-from bot.words import Words, joined
-from coordination.domain.approval import Policy
 from coordination.domain.person import Person
+from coordination.domain.policy import Policy
 
 _NAME = 60
 

@@ -2,7 +2,15 @@
 
 from typing import Literal
 
-from bot.cards import (
+from bot.cards.arguments import rounded_by_others
+from bot.cards.document import attachments
+from bot.cards.parts import author, call_items, frozen, plain, quoted, reference, target, targets, title
+from bot.cards.people import approvers, people, who
+from bot.cards.provenance import echo_of
+from bot.cards.run_view import RunView
+from bot.cards.text import one_line
+from bot.i18n import Words, joined
+from bot.message import (
     Alert,
     Button,
     CallItem,
@@ -18,19 +26,11 @@ from bot.cards import (
     Tone,
     Verb,
 )
-from bot.presenter.arguments import rounded_by_others
-from bot.presenter.document import attachments
-from bot.presenter.parts import author, call_items, frozen, plain, quoted, reference, target, targets, title
-from bot.presenter.people import approvers, people, who
-from bot.presenter.provenance import echo_of
-from bot.presenter.view import RunView
-from bot.presenter.visible import one_line
-from bot.words import Words, joined
 from coordination.domain import states as s
-from coordination.domain.approval import judge_own
 from coordination.domain.ballot import Election
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan
+from coordination.domain.policy import judge_own
 
 MANY_CALLS = 5
 """An approval of more calls than this is asked for twice."""

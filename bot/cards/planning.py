@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import assert_never
 
-from bot.cards import Button, Card, Line, Mark, Paragraph, Section, Span, StatusList, StatusRow, Tone, Verb
-from bot.presenter.amounts import duration, money, tokens
-from bot.presenter.parts import reference, target, title
-from bot.presenter.people import who
-from bot.presenter.view import AgentView, AnsweredNow, Idle, Out, Retrying, RunView, Thinking, Using, VotedFor
-from bot.presenter.visible import one_line, visible
-from bot.words import Words, joined
+from bot.cards.amounts import duration, money, tokens
+from bot.cards.parts import reference, target, title
+from bot.cards.people import who
+from bot.cards.run_view import AgentView, AnsweredNow, Idle, Out, Retrying, RunView, Thinking, Using, VotedFor
+from bot.cards.text import one_line, visible
+from bot.i18n import Words, joined
+from bot.message import Button, Card, Line, Mark, Paragraph, Section, Span, StatusList, StatusRow, Tone, Verb
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.presenter.arguments import shown_name
-from bot.presenter.visible import visible
-from coordination.domain.canonical import Json, parse
+from bot.cards.arguments import shown_name
+from bot.cards.text import visible
+from coordination.domain.canonical_json import Json, parse
 from coordination.domain.events import ToolRead
 from coordination.domain.plan import PlannedCall
 from coordination.errors import InvalidJsonError

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 from typing import assert_never
 
-from bot.cards import Alert, Button, CallItem, CallList, Card, Line, Mark, Moment, Section, Span, Tone, Verb
-from bot.presenter.amounts import duration
-from bot.presenter.decision import outcome_of
-from bot.presenter.document import attachments
-from bot.presenter.parts import author, call_item, frozen, plain, quoted, reference, target, title
-from bot.presenter.people import people, who
-from bot.presenter.planning import spending
-from bot.presenter.view import RunView
-from bot.presenter.visible import one_line
-from bot.words import Words, joined
+from bot.cards.amounts import duration
+from bot.cards.document import attachments
+from bot.cards.parts import author, call_item, frozen, plain, quoted, reference, target, title
+from bot.cards.people import people, who
+from bot.cards.plan_card import outcome_of
+from bot.cards.planning import spending
+from bot.cards.run_view import RunView
+from bot.cards.text import one_line
+from bot.i18n import Words, joined
+from bot.message import Alert, Button, CallItem, CallList, Card, Line, Mark, Moment, Section, Span, Tone, Verb
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.domain.person import Person

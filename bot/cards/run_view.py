@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from bot.presenter.provenance import Source, with_source
+from bot.cards.provenance import Source, with_source
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
 from coordination.domain.person import Person
-from coordination.domain.run import Recorded, evolve
+from coordination.domain.transitions import Recorded, evolve
 from coordination.errors import IllegalTransition
 
 

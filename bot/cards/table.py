@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from bot.cards import Mark
-from bot.presenter.visible import one_line, visible
-from bot.words import ENGLISH, Words
+from bot.cards.text import one_line, visible
+from bot.i18n import ENGLISH, Words
+from bot.message import Mark
 from coordination.domain import events as e
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 
 _REASON = 100
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from bot.cards import Line, Mark, Span, Who
-from bot.presenter.amounts import duration
-from bot.presenter.people import people, who
-from bot.presenter.view import RunView
-from bot.presenter.visible import one_line, visible
-from bot.words import ENGLISH, Words
+from bot.cards.amounts import duration
+from bot.cards.people import people, who
+from bot.cards.run_view import RunView
+from bot.cards.text import one_line, visible
+from bot.i18n import ENGLISH, Words
+from bot.message import Line, Mark, Span, Who
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot
 from coordination.domain.plan import short

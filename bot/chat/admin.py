@@ -5,27 +5,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bot.cards import Card, Line, Moment, Span, Who
-from bot.desk.approvers import APPROVERS_KEY, Approvers, approvers_typed
-from bot.desk.configs import CONFIG_KEY, EVERY, MEMBERS_KEY, Chosen, ConfigShelf, told_without_folder, without_folder
-from bot.desk.freezing import EVERYWHERE, freeze_setting, frozen_by
-from bot.desk.limits import LIMITS_KEY, limits_in, limits_typed
-from bot.desk.names import Names
-from bot.desk.refusing import refused
-from bot.desk.rules import rule_here
-from bot.desk.sayings import listing, noted
-from bot.desk.visibility import Visibility
-from bot.presenter.people import approvers as approvers_line
-from bot.presenter.story import story_of
-from bot.presenter.view import next_view
-from bot.presenter.visible import one_line, visible
-from bot.surface import Place, Said
-from bot.words import Words, joined
+from bot.cards.people import approvers as approvers_line
+from bot.cards.run_view import next_view
+from bot.cards.text import one_line, visible
+from bot.cards.timeline import story_of
+from bot.chat.approvers import APPROVERS_KEY, Approvers, approvers_typed
+from bot.chat.config_catalog import (
+    CONFIG_KEY,
+    EVERY,
+    MEMBERS_KEY,
+    Chosen,
+    ConfigShelf,
+    told_without_folder,
+    without_folder,
+)
+from bot.chat.freezing import EVERYWHERE, freeze_setting, frozen_by
+from bot.chat.limits import LIMITS_KEY, limits_in, limits_typed
+from bot.chat.name_pins import Names
+from bot.chat.platform import Place, Said
+from bot.chat.refusing import refused
+from bot.chat.rules import rule_here
+from bot.chat.sayings import listing, noted
+from bot.chat.store import Deed, DeskStore, Limits, Setting
+from bot.chat.visibility import Visibility
+from bot.i18n import Words, joined
+from bot.message import Card, Line, Moment, Span, Who
 from coordination.domain import events as e
-from coordination.domain.approval import Policy
 from coordination.domain.person import Person
+from coordination.domain.policy import Policy
 from coordination.ports import Clock
-from coordination.ports.desk import Deed, DeskStore, Limits, Setting
 from coordination.service import Coordinator
 
 CheckConfig = Callable[[Path, str], Awaitable["Findings"]]

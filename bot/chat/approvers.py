@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from bot.desk.refusing import refused
-from coordination.domain.approval import Policy
-from coordination.ports.desk import Setting
+from bot.chat.refusing import refused
+from bot.chat.store import Setting
+from coordination.domain.policy import Policy
 
 APPROVERS_KEY = "approvers"
 MOST_REQUIRED = 20

@@ -4,22 +4,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bot.cards import Card, Span, Verb
-from bot.desk.asking import Asking
-from bot.desk.looking import Looking
-from bot.desk.refusing import DeskRefusal, refused
-from bot.desk.sayings import not_done
-from bot.keeper.ids import doubt_of
-from bot.presenter.refusals import refusal_line
-from bot.surface import Place, Press, Said
-from bot.words import Words
+from bot.cards.error_messages import refusal_line
+from bot.chat.card_sync.ids import doubt_of
+from bot.chat.platform import Place, Press, Said
+from bot.chat.refusing import DeskRefusal, refused
+from bot.chat.run_queries import Looking
+from bot.chat.sayings import not_done
+from bot.chat.start_run import Asking
+from bot.chat.store import ButtonRecord, CardRecord, CardState, Deed, DeskStore
+from bot.i18n import Words
+from bot.message import Card, Span, Verb
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.domain.person import Person
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.ports import Clock
-from coordination.ports.desk import ButtonRecord, CardRecord, CardState, Deed, DeskStore
 from coordination.service import Coordinator
 
 _VERDICTS: dict[Verb, Verdict] = {Verb.HAPPENED: "happened", Verb.RUN_IT: "run_it", Verb.ABANDON: "abandon"}

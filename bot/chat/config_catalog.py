@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bot.desk.refusing import refused
+from bot.chat.refusing import refused
+from bot.chat.store import Setting
 from coordination.errors import ConfigError, RefusedError
-from coordination.ports.desk import Setting
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
 DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"

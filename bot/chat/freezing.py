@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.chat.store import DeskStore, Setting
 from coordination.domain.person import Person
-from coordination.ports.desk import DeskStore, Setting
 
 FREEZE_KEY = "freeze"
 EVERYWHERE = "*"
@@ -16,7 +16,7 @@ _ON = "on"
 
 @dataclass(frozen=True, kw_only=True)
 class Freezing:
-    """Fits `coordination.current.Freezes`. `opened` gives the settings, and opens them when they are first needed."""
+    """Fits `coordination.current_rules.Freezes`. `opened` gives the settings, and opens them when they are first needed."""
 
     opened: Callable[[], Awaitable[DeskStore]]
 

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from bot.cards import Line, Span
-from bot.desk.configs import ConfigShelf
-from bot.desk.refusing import DeskRefusal
-from bot.desk.rules import rule_here
-from bot.desk.sayings import noted
-from bot.presenter.people import approvers as approvers_line
-from bot.surface import Place, Said
-from bot.words import Words
-from coordination.ports.desk import DeskStore
+from bot.cards.people import approvers as approvers_line
+from bot.chat.config_catalog import ConfigShelf
+from bot.chat.platform import Place, Said
+from bot.chat.refusing import DeskRefusal
+from bot.chat.rules import rule_here
+from bot.chat.sayings import noted
+from bot.chat.store import DeskStore
+from bot.i18n import Words
+from bot.message import Line, Span
 
 
 @dataclass(frozen=True, kw_only=True)

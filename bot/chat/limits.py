@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
-from bot.desk.refusing import refused
+from bot.chat.refusing import refused
+from bot.chat.store import Limits, Setting
 from coordination.errors import ConfigError
-from coordination.ports.desk import Limits, Setting
 
 LIMITS_KEY = "limits"
 DEFAULT_LIMITS = Limits(at_once=10, waiting=100, hourly=30)

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from bot.desk.refusing import refused
-from bot.presenter.visible import one_line
-from bot.surface import Directory, Kind, MessageGone, Place, PlaceForbidden, SlowDown
-from coordination.domain.approval import Policy
+from bot.cards.text import one_line
+from bot.chat.platform import Directory, Kind, MessageGone, Place, PlaceForbidden, SlowDown
+from bot.chat.refusing import refused
+from bot.chat.store import DeskStore, Setting
 from coordination.domain.person import POLICY_ACTOR
+from coordination.domain.policy import Policy
 from coordination.ports import Clock
-from coordination.ports.desk import DeskStore, Setting
 
 PINS_KEY = "names"
 _SHOWN = 60

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from bot.cards import CallItem, CallList, Card, Paragraph
-from bot.presenter.card import card_for
-from bot.presenter.document import attachments
-from bot.presenter.parts import call_items, plain, quoted
-from bot.presenter.people import approvers
-from bot.presenter.view import RunView
-from bot.words import Words
+from bot.cards.card import card_for
+from bot.cards.document import attachments
+from bot.cards.parts import call_items, plain, quoted
+from bot.cards.people import approvers
+from bot.cards.run_view import RunView
+from bot.i18n import Words
+from bot.message import CallItem, CallList, Card, Paragraph
 from coordination.domain import states as s
 
 _PAGE = 2_500

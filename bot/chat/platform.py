@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from bot.cards import Card, Verb
+from bot.message import Card, Verb
 from coordination.domain.person import Person
 
 

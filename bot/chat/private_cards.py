@@ -4,13 +4,13 @@ import logging
 import secrets
 from collections.abc import Awaitable
 
-from bot.cards import Card, Span
-from bot.desk.refusing import DeskRefusal
-from bot.desk.sayings import not_done
-from bot.presenter.refusals import refusal_line
-from bot.presenter.visible import one_line, visible
-from bot.surface import Said
-from bot.words import Words
+from bot.cards.error_messages import refusal_line
+from bot.cards.text import one_line, visible
+from bot.chat.platform import Said
+from bot.chat.refusing import DeskRefusal
+from bot.chat.sayings import not_done
+from bot.i18n import Words
+from bot.message import Card, Span
 from coordination.domain.person import Person
 from coordination.errors import (
     ConfigError,

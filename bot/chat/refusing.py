@@ -1,6 +1,6 @@
 """Refusals of the desk's own: each has a name, under which the catalogue has its sentence."""
 
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
 from coordination.errors import RefusedError
 
 

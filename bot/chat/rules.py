@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
-from bot.desk.approvers import approvers_here, by_id, narrowed, with_approvers
-from bot.desk.configs import Chosen
-from bot.desk.names import pins_in, with_pins
-from coordination.domain.approval import Policy
+from bot.chat.approvers import approvers_here, by_id, narrowed, with_approvers
+from bot.chat.config_catalog import Chosen
+from bot.chat.name_pins import pins_in, with_pins
+from bot.chat.store import Setting
+from coordination.config import parse, read_text
+from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
-from coordination.ports.desk import Setting
-from coordination.settings import parse, read_text
 
 
 async def rule_here(chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]) -> Policy | None:

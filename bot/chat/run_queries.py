@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bot.cards import Card, Line, Moment, Paragraph, Section, Span, Who
-from bot.commands import seen_run
-from bot.desk.configs import ConfigShelf
-from bot.desk.pages import pages_of
-from bot.desk.sayings import listing
-from bot.presenter.amounts import money, tokens
-from bot.presenter.card import card_for
-from bot.presenter.table import coordination_table
-from bot.presenter.visible import one_line
-from bot.surface import Place, Said
-from bot.words import Words, joined
-from coordination.domain.approval import judge_own
+from bot.cards.amounts import money, tokens
+from bot.cards.card import card_for
+from bot.cards.table import coordination_table
+from bot.cards.text import one_line
+from bot.chat.config_catalog import ConfigShelf
+from bot.chat.pages import pages_of
+from bot.chat.platform import Place, Said
+from bot.chat.sayings import listing
+from bot.chat.store import CardRecord, DeskStore, RunLine
+from bot.i18n import Words, joined
+from bot.message import Card, Line, Moment, Paragraph, Section, Span, Who
+from bot.run_lookup import seen_run
 from coordination.domain.person import Person
+from coordination.domain.policy import judge_own
 from coordination.domain.states import AwaitingDecision, authors_of
 from coordination.errors import RefusedError
 from coordination.ports import Clock, RunLog, Spending
-from coordination.ports.desk import CardRecord, DeskStore, RunLine
 from coordination.service import Coordinator
 
 WAITING = ("awaiting_decision", "needs_human")

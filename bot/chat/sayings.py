@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bot.cards import Card, Line, Paragraph, Span, Tone
-from bot.words import Words
+from bot.i18n import Words
+from bot.message import Card, Line, Paragraph, Span, Tone
 
 
 def noted(words: Words, line: Line, *more: Line) -> Card:

@@ -3,18 +3,18 @@
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.cards import Card
-from bot.desk.administering import Administering
-from bot.desk.answering import answered, error_card
-from bot.desk.asking import Asking
-from bot.desk.helping import Helping
-from bot.desk.looking import Looking
-from bot.desk.pressing import Pressing
-from bot.desk.sayings import not_done, noted
-from bot.desk.visibility import Visibility
-from bot.presenter.refusals import refusal_line
-from bot.surface import Place, Press, Said
-from bot.words import Words
+from bot.cards.error_messages import refusal_line
+from bot.chat.admin import Administering
+from bot.chat.buttons import Pressing
+from bot.chat.helping import Helping
+from bot.chat.platform import Place, Press, Said
+from bot.chat.private_cards import answered, error_card
+from bot.chat.run_queries import Looking
+from bot.chat.sayings import not_done, noted
+from bot.chat.start_run import Asking
+from bot.chat.visibility import Visibility
+from bot.i18n import Words
+from bot.message import Card
 from coordination.domain.person import Person
 from coordination.errors import RefusedError, StorageError
 from coordination.service import Coordinator
@@ -24,7 +24,7 @@ _COMPLETED = 25
 
 @dataclass(frozen=True, kw_only=True)
 class FrontDesk:
-    """Fits `bot.surface.Desk`."""
+    """Fits `bot.chat.platform.Desk`."""
 
     asking: Asking
     pressing: Pressing

@@ -7,20 +7,20 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_codec import time_text
-from coordination.adapters.sql_desk_database import DeskDatabase
-from coordination.adapters.sql_desk_rows import button_of, button_row, card_of, card_row, stale_of, stirred_of
-from coordination.adapters.sql_desk_schema import buttons, cards
-from coordination.adapters.sql_desk_turn import SqlKeepership, sole_keeper
-from coordination.adapters.sql_schema import runs
-from coordination.ports.desk import ButtonRecord, CardRecord, Stirred
+from bot.chat.sql_desk_database import DeskDatabase
+from bot.chat.sql_desk_schema import buttons, cards
+from bot.chat.sql_desk_turn import SqlKeepership, sole_keeper
+from bot.chat.sql_tables import button_of, button_row, card_of, card_row, stale_of, stirred_of
+from bot.chat.store import ButtonRecord, CardRecord, Stirred
+from coordination.storage.schema import runs
+from coordination.storage.sql_codec import time_text
 
 _BY_THEMSELVES = frozenset({"attempt", "message", "posted_at", "stale"})
 _KEPT = ("asked", "live")
 
 
 class SqlCards:
-    """Fits `coordination.ports.desk.CardStore`."""
+    """Fits `bot.chat.store.CardStore`."""
 
     def __init__(self, database: DeskDatabase) -> None:
         """The database is open, and closed by whoever opened it."""

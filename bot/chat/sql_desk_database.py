@@ -9,12 +9,12 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from coordination.adapters.sql_connection import open_engine, parse_url, plainly
-from coordination.adapters.sql_desk_schema import desk_metadata
-from coordination.adapters.sql_desk_turn import keeping_as
-from coordination.adapters.sql_schema import prepare
-from coordination.adapters.sql_writer import GroupCommit
-from coordination.adapters.worker_slots import require_hold
+from bot.chat.sql_desk_schema import desk_metadata
+from bot.chat.sql_desk_turn import keeping_as
+from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.group_commit import GroupCommit
+from coordination.storage.schema import prepare
+from coordination.storage.worker_leases import require_hold
 
 _READERS = 2
 _Result = TypeVar("_Result")

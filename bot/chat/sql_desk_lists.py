@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_codec import time_text
-from coordination.adapters.sql_desk_schema import cards
-from coordination.adapters.sql_schema import runs
-from coordination.ports.desk import CardRecord, Limits, OverLimit
+from bot.chat.sql_desk_schema import cards
+from bot.chat.store import CardRecord, Limits, OverLimit
+from coordination.storage.schema import runs
+from coordination.storage.sql_codec import time_text
 
 _BUSY = ("queued", "deliberating", "changes_wanted", "executing", "reporting")
 _WAITING = ("awaiting_decision", "needs_human")

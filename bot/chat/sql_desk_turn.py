@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_connection import open_engine
-from coordination.adapters.worker_slots import Ownership, Slots, leadership_for
 from coordination.errors import StorageError
+from coordination.storage.database import open_engine
+from coordination.storage.worker_leases import Ownership, Slots, leadership_for
 
 BEAT_SECONDS = 1.0
 LEASE = 15.0
@@ -23,7 +23,7 @@ keeping_as: ContextVar[Ownership | None] = ContextVar("keeping_as", default=None
 
 @dataclass(frozen=True)
 class SqlKeepership:
-    """Fits `coordination.ports.desk.Keepership`."""
+    """Fits `bot.chat.store.Keepership`."""
 
     hold: Ownership
 

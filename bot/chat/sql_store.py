@@ -7,40 +7,21 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_codec import plain_text, time_text
-from coordination.adapters.sql_desk_cards import SqlCards, change_stale
-from coordination.adapters.sql_desk_database import DeskDatabase
-from coordination.adapters.sql_desk_lists import lines_query, over_limit
-from coordination.adapters.sql_desk_rows import (
-    button_of,
-    card_of,
-    card_row,
-    deed_of,
-    deed_row,
-    line_of,
-    setting_of,
-    setting_row,
-)
-from coordination.adapters.sql_desk_schema import buttons, cards, deeds, scopes, seen
-from coordination.adapters.sql_schema import runs
+from bot.chat.sql_cards import SqlCards, change_stale
+from bot.chat.sql_desk_database import DeskDatabase
+from bot.chat.sql_desk_lists import lines_query, over_limit
+from bot.chat.sql_desk_schema import buttons, cards, deeds, scopes, seen
+from bot.chat.sql_tables import button_of, card_of, card_row, deed_of, deed_row, line_of, setting_of, setting_row
+from bot.chat.store import Admission, Admitted, ButtonRecord, CardRecord, Deed, Limits, Repeated, RunLine, Setting
 from coordination.errors import ConflictError
-from coordination.ports.desk import (
-    Admission,
-    Admitted,
-    ButtonRecord,
-    CardRecord,
-    Deed,
-    Limits,
-    Repeated,
-    RunLine,
-    Setting,
-)
+from coordination.storage.schema import runs
+from coordination.storage.sql_codec import plain_text, time_text
 
 _LOCK_SPACE = 7703
 
 
 class SqlDesk(SqlCards):
-    """Fits `coordination.ports.desk.DeskStore`. Several processes may use one database at once."""
+    """Fits `bot.chat.store.DeskStore`. Several processes may use one database at once."""
 
     @classmethod
     @asynccontextmanager

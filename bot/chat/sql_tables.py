@@ -5,8 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_codec import plain_text, time_text
-from coordination.ports.desk import ButtonRecord, CardRecord, Deed, RunLine, Setting, Stirred
+from bot.chat.store import ButtonRecord, CardRecord, Deed, RunLine, Setting, Stirred
+from coordination.storage.sql_codec import plain_text, time_text
 
 
 def card_row(card: CardRecord) -> dict[str, object]:

@@ -6,29 +6,29 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.cards import Card, Who
-from bot.desk.approvers import Approvers, approvers_here, by_id, with_approvers
-from bot.desk.configs import Chosen, ConfigShelf, told_without_folder
-from bot.desk.limits import LIMITS_KEY, limits_in
-from bot.desk.names import Names
-from bot.desk.refusing import refused
-from bot.desk.rules import rule_here
-from bot.desk.sayings import noted
-from bot.keeper.tools import place_of
-from bot.presenter.visible import one_line
-from bot.surface import Place, Said
-from bot.words import ENGLISH, Words, joined
-from coordination.domain.approval import Authors, leaves_nobody
+from bot.cards.text import one_line
+from bot.chat.approvers import Approvers, approvers_here, by_id, with_approvers
+from bot.chat.card_sync.context import place_of
+from bot.chat.config_catalog import Chosen, ConfigShelf, told_without_folder
+from bot.chat.limits import LIMITS_KEY, limits_in
+from bot.chat.name_pins import Names
+from bot.chat.platform import Place, Said
+from bot.chat.refusing import refused
+from bot.chat.rules import rule_here
+from bot.chat.sayings import noted
+from bot.chat.store import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated, Setting
+from bot.i18n import ENGLISH, Words, joined
+from bot.message import Card, Who
+from coordination.config import read_text
 from coordination.domain.events import Exchange
 from coordination.domain.person import Person
-from coordination.domain.run import authors_in, replay
+from coordination.domain.policy import Authors, leaves_nobody
 from coordination.domain.states import RunState
+from coordination.domain.transitions import authors_in, replay
 from coordination.errors import ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
-from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated, Setting
 from coordination.prompts import outcome
 from coordination.service import Ask, Coordinator, authors_for
-from coordination.settings import read_text
 
 MOST_EARLIER = 6
 """How many exchanges of a conversation a new run is told of."""

@@ -5,14 +5,14 @@ But what was asked for in a private thread is seen there only: administrators ne
 
 from dataclasses import dataclass
 
-from bot.desk.refusing import refused
-from bot.keeper.tools import place_of
-from bot.presenter.visible import one_line
-from bot.surface import Place
+from bot.cards.text import one_line
+from bot.chat.card_sync.context import place_of
+from bot.chat.platform import Place
+from bot.chat.refusing import refused
+from bot.chat.store import CardRecord, DeskStore
 from coordination.domain.person import Person
 from coordination.errors import RunNotFoundError
 from coordination.ports import RunLog
-from coordination.ports.desk import CardRecord, DeskStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,11 @@ import discord
 from discord import app_commands
 
 from bot.discord_app import limits
-from bot.discord_app.answering import AnyInteraction
 from bot.discord_app.command_words import told
 from bot.discord_app.desk_line import DeskLine
+from bot.discord_app.replies import AnyInteraction
 from bot.discord_app.replying import reply
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
 
 Complete: TypeAlias = Callable[[AnyInteraction, str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
 Name: TypeAlias = app_commands.Range[str, 1, limits.CHOICE_TEXT]

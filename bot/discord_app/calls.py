@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from bot.cards import Argument, CallItem, CallList, Mark
 from bot.discord_app.limits import units
 from bot.discord_app.lines import line_text
-from bot.discord_app.markdown import code_block, escaped, fitted, head_of, inline_code, tail_of
-from bot.words import Words
+from bot.discord_app.markup import code_block, escaped, fitted, head_of, inline_code, tail_of
+from bot.i18n import Words
+from bot.message import Argument, CallItem, CallList, Mark
 
 MARKS = {
     Mark.WAITING: "▫️",

@@ -8,17 +8,17 @@ import discord
 from discord import app_commands
 from typing_extensions import override
 
-from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
-from bot.discord_app.buttons import MODAL_TEMPLATE, pressed
-from bot.discord_app.clicks import Clicks
+from bot.chat.platform import Desk
 from bot.discord_app.command_words import Languages
 from bot.discord_app.commands import Requests, add_commands
+from bot.discord_app.components import MODAL_TEMPLATE, pressed
+from bot.discord_app.interactions import Clicks
 from bot.discord_app.items import items_for
 from bot.discord_app.mentions import Mentions
 from bot.discord_app.modals import ASK, custom_id_of
-from bot.discord_app.surface import DiscordSurface
-from bot.surface import Desk
-from bot.words import ENGLISH, Words
+from bot.discord_app.platform import DiscordSurface
+from bot.discord_app.replies import AnyInteraction, answered, sentence, tell
+from bot.i18n import ENGLISH, Words
 from coordination.errors import ConfigError, StorageError
 
 _log = logging.getLogger(__name__)

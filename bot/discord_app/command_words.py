@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from typing_extensions import override
 
-from bot.words import ENGLISH, LANGUAGES
+from bot.i18n import ENGLISH, LANGUAGES
 
 
 def told(key: str) -> app_commands.locale_str:

@@ -5,14 +5,14 @@ from discord import app_commands
 
 from bot.discord_app import limits
 from bot.discord_app.admin_commands import AdminCommands, Name
-from bot.discord_app.answering import AnyInteraction, answered, sentence, tell
 from bot.discord_app.command_words import told
 from bot.discord_app.desk_line import DeskLine
+from bot.discord_app.identity import person_of, place_of
 from bot.discord_app.modals import ask_modal, typed
-from bot.discord_app.people import person_of, place_of
 from bot.discord_app.permissions import missing
+from bot.discord_app.replies import AnyInteraction, answered, sentence, tell
 from bot.discord_app.replying import reply
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
 
 Words6000 = app_commands.Range[str, 1, limits.COMMAND_TEXT]
 

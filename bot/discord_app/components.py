@@ -9,10 +9,10 @@ from enum import StrEnum
 
 import discord
 
-from bot.cards import Button, Card, Menu, Verb
+from bot.chat.platform import ButtonIds
 from bot.discord_app import limits
-from bot.discord_app.markdown import head_of
-from bot.surface import ButtonIds
+from bot.discord_app.markup import head_of
+from bot.message import Button, Card, Menu, Verb
 
 
 class Control(StrEnum):

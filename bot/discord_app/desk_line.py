@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bot.surface import Desk
+from bot.chat.platform import Desk
 
 DeskLine: TypeAlias = Callable[[], Desk]
 """Gives the desk.

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import discord
 
+from bot.chat.platform import Checkup
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.permissions import all_missing
 from bot.discord_app.program import invitation, logged_in
-from bot.discord_app.syncing import is_in_step
-from bot.surface import Checkup
-from bot.words import words_for
+from bot.discord_app.setup import is_in_step
+from bot.i18n import words_for
 
 _MOST_GUILDS = 20
 

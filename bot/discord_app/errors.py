@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import aiohttp
 import discord
 
+from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
 from bot.discord_app.permissions import for_a_card
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
-from bot.words import Words
+from bot.i18n import Words
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import discord
 from aiohttp import web
 
-from bot.words import Words
+from bot.i18n import Words
 from coordination.errors import ConfigError
 
 

@@ -2,8 +2,8 @@
 
 import discord
 
-from bot.discord_app.surface import SURFACE
-from bot.surface import Place
+from bot.chat.platform import Place
+from bot.discord_app.platform import SURFACE
 from coordination.domain.person import UNKNOWN_TEAM, Person
 
 

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import assert_never
 
-from bot.cards import CallItem, CallList, Card, Line, Paragraph, Tone, Verb
-from bot.discord_app.answering import AnyInteraction, answered, fill_in, sentence, take_silently, tell, tell_pages
-from bot.discord_app.answering import wait_in_private as wait
-from bot.discord_app.buttons import Control, Pressed, yes_view
+from bot.chat.platform import Place, Said
+from bot.discord_app.components import Control, Pressed, yes_view
 from bot.discord_app.desk_line import DeskLine
+from bot.discord_app.identity import person_of, place_of
 from bot.discord_app.modals import typed, words_modal
-from bot.discord_app.people import person_of, place_of
-from bot.surface import Place, Said
-from bot.words import ENGLISH, Words
+from bot.discord_app.replies import AnyInteraction, answered, fill_in, sentence, take_silently, tell, tell_pages
+from bot.discord_app.replies import wait_in_private as wait
+from bot.i18n import ENGLISH, Words
+from bot.message import CallItem, CallList, Card, Line, Paragraph, Tone, Verb
 from coordination.domain.person import Person
 
 _PATIENCE = 2.0

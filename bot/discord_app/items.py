@@ -9,9 +9,9 @@ from typing import Self, TypeAlias
 import discord
 from typing_extensions import override
 
-from bot.discord_app.answering import AnyInteraction
-from bot.discord_app.buttons import BUTTON_TEMPLATE, MENU_TEMPLATE, Pressed, pressed
-from bot.discord_app.clicks import Clicks
+from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE, Pressed, pressed
+from bot.discord_app.interactions import Clicks
+from bot.discord_app.replies import AnyInteraction
 
 _Item: TypeAlias = discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]]
 

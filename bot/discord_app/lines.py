@@ -2,9 +2,9 @@
 
 from typing import assert_never
 
-from bot.cards import Line, Moment, Piece, Span, Who
 from bot.discord_app.limits import units
-from bot.discord_app.markdown import as_line, escaped, fitted, inline_code
+from bot.discord_app.markup import as_line, escaped, fitted, inline_code
+from bot.message import Line, Moment, Piece, Span, Who
 
 
 def line_text(line: Line, room: int) -> tuple[str, int]:

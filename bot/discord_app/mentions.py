@@ -5,13 +5,13 @@ import re
 
 import discord
 
-from bot.discord_app.answering import sentence
+from bot.cards.notices import notice_for
+from bot.chat.platform import CardTooLarge, MessageGone, Place, PlaceForbidden, Said, SlowDown
 from bot.discord_app.desk_line import DeskLine
-from bot.discord_app.people import author_of, place_of_message
-from bot.discord_app.surface import DiscordSurface
-from bot.presenter.notices import notice_for
-from bot.surface import CardTooLarge, MessageGone, Place, PlaceForbidden, Said, SlowDown
-from bot.words import ENGLISH, Words
+from bot.discord_app.identity import author_of, place_of_message
+from bot.discord_app.platform import DiscordSurface
+from bot.discord_app.replies import sentence
+from bot.i18n import ENGLISH, Words
 from coordination.domain.person import Person
 from coordination.errors import StorageError
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import discord
 
 from bot.discord_app import limits
-from bot.discord_app.buttons import Control, custom_id
-from bot.discord_app.markdown import head_of
-from bot.words import Words
+from bot.discord_app.components import Control, custom_id
+from bot.discord_app.markup import head_of
+from bot.i18n import Words
 
 ASK = "mg:ask"
 """The custom id of the window that asks for a request."""

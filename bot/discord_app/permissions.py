@@ -4,8 +4,8 @@ from typing import Final
 
 import discord
 
-from bot.surface import Place
-from bot.words import Words
+from bot.chat.platform import Place
+from bot.i18n import Words
 
 _EVERYTHING = (
     "view_channel",

@@ -12,20 +12,14 @@ from typing import Final, Literal, TypeVar
 import discord
 from discord.http import Route
 
-from bot.cards import Attachment, Card
+from bot.chat.platform import ButtonIds, Kind, MessageGone, Place, Posted, SlowDown
 from bot.discord_app import limits
-from bot.discord_app.faults import (
-    LATER,
-    ConnectionLost,
-    can_not_be_told,
-    is_there_already,
-    translated,
-)
-from bot.discord_app.markdown import head_of
+from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, translated
+from bot.discord_app.markup import head_of
 from bot.discord_app.permissions import missing_in
 from bot.discord_app.render import Rendered, render
-from bot.surface import ButtonIds, Kind, MessageGone, Place, Posted, SlowDown
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
+from bot.message import Attachment, Card
 from coordination.domain.person import Person
 
 _Result = TypeVar("_Result")
@@ -38,7 +32,7 @@ _NOBODY = discord.AllowedMentions.none()
 
 
 class DiscordSurface:
-    """Fits `bot.surface.Surface`."""
+    """Fits `bot.chat.platform.Surface`."""
 
     name: Literal["discord", "slack"] = SURFACE
     posts_once = True
@@ -140,7 +134,7 @@ class DiscordSurface:
             member = await guild.fetch_member(int(person.id))
         except discord.NotFound:
             return None
-        from bot.discord_app.people import member_of  # noqa: PLC0415  # it names people by this module's own name
+        from bot.discord_app.identity import member_of  # noqa: PLC0415  # it names people by this module's own name
 
         return member_of(member, number)
 

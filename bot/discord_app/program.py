@@ -8,13 +8,13 @@ from typing import TypeAlias
 
 import discord
 
-from bot.discord_app.addresses import aim, pin, pinned_gateway
+from bot.chat.platform import Desk, Surface
 from bot.discord_app.client import DiscordClient, log_in, serve
 from bot.discord_app.health import health, hears
 from bot.discord_app.permissions import NEEDED
-from bot.discord_app.settings import discord_settings
-from bot.surface import Desk, Surface
-from bot.words import words_for
+from bot.discord_app.settings import aim, pin, pinned_gateway
+from bot.discord_app.settings_settings import discord_settings
+from bot.i18n import words_for
 
 OpenDesk: TypeAlias = Callable[[Surface], AbstractAsyncContextManager[Desk]]
 

@@ -5,16 +5,16 @@ from typing import assert_never
 
 import discord
 
-from bot.cards import Alert, Attachment, CallList, Card, Paragraph, Section, StatusList, StatusRow, Tone
+from bot.chat.platform import ButtonIds, CardTooLarge
 from bot.discord_app import limits
-from bot.discord_app.buttons import view_of
 from bot.discord_app.calls import MARKS, calls_text
+from bot.discord_app.components import view_of
 from bot.discord_app.limits import units
 from bot.discord_app.lines import line_text, plain_text
-from bot.discord_app.markdown import escaped, fitted
+from bot.discord_app.markup import escaped, fitted
 from bot.discord_app.whole import NAME, whole_card
-from bot.surface import ButtonIds, CardTooLarge
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
+from bot.message import Alert, Attachment, CallList, Card, Paragraph, Section, StatusList, StatusRow, Tone
 
 SIGNS = {
     Tone.WORKING: ("🟡", 0xF0B232),

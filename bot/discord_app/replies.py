@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import aiohttp
 import discord
 
-from bot.cards import Card, Span, Tone
+from bot.cards.notices import notice_for
+from bot.chat.platform import CardTooLarge
+from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
-from bot.discord_app.surface import files_of
-from bot.presenter.notices import notice_for
-from bot.surface import CardTooLarge
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
+from bot.message import Card, Span, Tone
 from coordination.errors import CoordinationError
 
 _log = logging.getLogger(__name__)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from bot.cards import Card, Span, Tone
-from bot.discord_app.answering import AnyInteraction, answered, fill_in, sentence, tell, wait_in_private
-from bot.discord_app.people import person_of, place_of
-from bot.surface import Place, Said
-from bot.words import ENGLISH, Words
+from bot.chat.platform import Place, Said
+from bot.discord_app.identity import person_of, place_of
+from bot.discord_app.replies import AnyInteraction, answered, fill_in, sentence, tell, wait_in_private
+from bot.i18n import ENGLISH, Words
+from bot.message import Card, Span, Tone
 from coordination.domain.person import Person
 
 Question: TypeAlias = Callable[[Person, Place], Awaitable[Said]]

@@ -8,7 +8,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.words import words_for
+from bot.i18n import words_for
 from coordination.errors import ConfigError
 
 API_VARIABLE: Final = "DISCORD_API_URL"

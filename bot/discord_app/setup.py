@@ -7,9 +7,9 @@ import aiohttp
 import discord
 from discord.http import Route
 
+from bot.cards.text import visible
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.command_words import Languages
-from bot.presenter.visible import visible
 from coordination.errors import ConfigError
 
 _COMPARED = (

@@ -2,9 +2,9 @@
 
 from typing import assert_never
 
-from bot.cards import Alert, Attachment, CallItem, CallList, Card, Paragraph, Section, StatusList
 from bot.discord_app.lines import plain_text
-from bot.words import Words
+from bot.i18n import Words
+from bot.message import Alert, Attachment, CallItem, CallList, Card, Paragraph, Section, StatusList
 
 NAME = "message.txt"
 

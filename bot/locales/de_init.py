@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from bot.words_german.cards import CARDS, STORY
-from bot.words_german.chat_discord import DISCORD
-from bot.words_german.chat_slack import SLACK
-from bot.words_german.desk import ADMIN, DESK, KEEPER, REFUSALS
-from bot.words_german.terminal import COMMANDS, CONSOLE, ERRORS, HELP, NEXT
+from bot.locales.de import CARDS, STORY
+from bot.locales.de_chat_discord import DISCORD
+from bot.locales.de_chat_slack import SLACK
+from bot.locales.de_desk import ADMIN, DESK, KEEPER, REFUSALS
+from bot.locales.de_terminal import COMMANDS, CONSOLE, ERRORS, HELP, NEXT
 
 _CHATS = {**DESK, **ADMIN, **REFUSALS, **KEEPER}
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from bot.words_english.cards import CARDS, STORY
-from bot.words_english.chat_discord import DISCORD
-from bot.words_english.chat_slack import SLACK
-from bot.words_english.desk import ADMIN, DESK, KEEPER, REFUSALS
-from bot.words_english.terminal import COMMANDS, CONSOLE, ERRORS, HELP, NEXT
+from bot.locales.chat_discord import DISCORD
+from bot.locales.chat_slack import SLACK
+from bot.locales.desk import ADMIN, DESK, KEEPER, REFUSALS
+from bot.locales.en import CARDS, STORY
+from bot.locales.terminal import COMMANDS, CONSOLE, ERRORS, HELP, NEXT
 
 _CHATS = {**DESK, **ADMIN, **REFUSALS, **KEEPER}
 

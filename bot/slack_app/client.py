@@ -14,19 +14,19 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 
-from bot.slack_app.answering import Answers
+from bot.chat.platform import Desk
+from bot.i18n import ENGLISH, Words
 from bot.slack_app.authorizing import Authorize
-from bot.slack_app.faults import BAD_TOKEN, code_of
+from bot.slack_app.errors import BAD_TOKEN, code_of
+from bot.slack_app.identity import Admins, People
 from bot.slack_app.in_flight import InFlight
 from bot.slack_app.installations import InstalledWorkspaces, installed_workspaces
 from bot.slack_app.listeners import Listeners
-from bot.slack_app.people import Admins, People
+from bot.slack_app.platform import SlackSurface
 from bot.slack_app.replays import Replays
+from bot.slack_app.replies import Answers
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
-from bot.slack_app.surface import SlackSurface
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspaces, workspace_of_token
-from bot.surface import Desk
-from bot.words import ENGLISH, Words
 from coordination.errors import ConfigError
 
 _log = logging.getLogger(__name__)

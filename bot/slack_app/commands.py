@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bot.slack_app.answering import Answers
-from bot.slack_app.blocks import escaped
-from bot.slack_app.faults import translated
+from bot.chat.platform import Desk, MessageGone, PlaceForbidden, Said
+from bot.slack_app.errors import translated
+from bot.slack_app.identity import People
+from bot.slack_app.markup import escaped
 from bot.slack_app.orders import (
     AskFor,
     CancelRun,
@@ -18,9 +19,8 @@ from bot.slack_app.orders import (
     order_in,
 )
 from bot.slack_app.payloads import Source, readable
-from bot.slack_app.people import People
 from bot.slack_app.render import Rendered
-from bot.surface import Desk, MessageGone, PlaceForbidden, Said
+from bot.slack_app.replies import Answers
 from coordination.domain.person import Person
 
 COMMAND = "/massgen"

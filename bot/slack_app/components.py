@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.cards import Button, Confirmation, Menu
-from bot.slack_app.blocks import Block, plain, words_of
+from bot.chat.platform import ButtonIds
+from bot.i18n import Words
+from bot.message import Button, Confirmation, Menu
 from bot.slack_app.limits import (
     ACTIONS,
     BUTTON_TEXT,
@@ -16,8 +17,7 @@ from bot.slack_app.limits import (
     SELECT_OPTIONS,
     units,
 )
-from bot.surface import ButtonIds
-from bot.words import Words
+from bot.slack_app.markup import Block, plain, words_of
 
 
 def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None, words: Words) -> list[Block]:

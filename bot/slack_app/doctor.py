@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
-from bot.slack_app.app import open_slack
-from bot.slack_app.faults import code_of
+from bot.chat.platform import Checkup
+from bot.i18n import Words, words_for
+from bot.slack_app.client import open_slack
+from bot.slack_app.errors import code_of
 from bot.slack_app.manifest_scopes import SCOPES
 from bot.slack_app.settings import OAuthMode, SlackSettings, SocketMode, slack_settings
 from bot.slack_app.workspaces import Clients, Workspace
-from bot.surface import Checkup
-from bot.words import Words, words_for
 from coordination.errors import ConfigError
 
 _MOST_NAMED = 20

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
-from bot.words import Words
+from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.i18n import Words
 
 _log = logging.getLogger(__name__)
 

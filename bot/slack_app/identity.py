@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bot.slack_app.faults import translated
+from bot.chat.platform import MessageGone, PlaceForbidden, SlowDown
+from bot.i18n import ENGLISH
+from bot.slack_app.errors import translated
 from bot.slack_app.workspaces import Clients, Workspace, Workspaces
-from bot.surface import MessageGone, PlaceForbidden, SlowDown
-from bot.words import ENGLISH
 from coordination.domain.person import UNKNOWN_TEAM, Person
 
 _log = logging.getLogger(__name__)

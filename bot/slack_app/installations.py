@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.slack_app.manifest_scopes import SCOPES
 from bot.slack_app.workspaces import Clients, Workspace
-from coordination.adapters.sql_connection import complaint, parse_url
+from coordination.storage.database import complaint, parse_url
 
 _log = logging.getLogger(__name__)
 

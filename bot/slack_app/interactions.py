@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 from slack_sdk.errors import SlackApiError
 
-from bot.cards import Verb
-from bot.slack_app.answering import Answers
-from bot.slack_app.blocks import Block
-from bot.slack_app.faults import code_of, translated
+from bot.chat.platform import Desk, Press
+from bot.message import Verb
+from bot.slack_app.errors import code_of, translated
+from bot.slack_app.identity import People
+from bot.slack_app.markup import Block
 from bot.slack_app.payloads import Click, Opened, Source, opened_by
-from bot.slack_app.people import People
+from bot.slack_app.replies import Answers
 from bot.slack_app.views import details_modal, text_modal, waiting_modal
 from bot.slack_app.workspaces import Clients
-from bot.surface import Desk, Press
 
 _log = logging.getLogger(__name__)
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bot.cards import Verb
-from bot.slack_app.answering import Answers
-from bot.slack_app.asking import ADMIN_COMMAND, COMMAND, Orders
+from bot.chat.platform import Desk
+from bot.message import Verb
 from bot.slack_app.authorizing import authorized_in
-from bot.slack_app.deciding import Clicks
-from bot.slack_app.faults import translated
+from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, Orders
+from bot.slack_app.errors import translated
+from bot.slack_app.identity import People
 from bot.slack_app.in_flight import InFlight
+from bot.slack_app.interactions import Clicks
 from bot.slack_app.payloads import (
     Source,
     click_in,
@@ -24,10 +25,9 @@ from bot.slack_app.payloads import (
     unpacked,
     without_mention,
 )
-from bot.slack_app.people import People
+from bot.slack_app.replies import Answers
 from bot.slack_app.views import PAGE, SUBMITTED, home_view
 from bot.slack_app.workspaces import Clients
-from bot.surface import Desk
 
 SHORTCUT = "plan_from_message"
 

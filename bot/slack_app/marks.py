@@ -12,8 +12,8 @@ from functools import partial
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.chat.platform import Place
 from bot.slack_app.workspaces import Workspace
-from bot.surface import Place
 
 _KIND = "massgen_card"
 _BEFORE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, assert_never
 
-from bot.cards import Line, Moment, Piece, Span, Who
+from bot.message import Line, Moment, Piece, Span, Who
 from bot.slack_app.limits import CONTEXT_ELEMENTS, SECTION_TEXT, units, within
 
 Block: TypeAlias = dict[str, object]

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bot.chat.platform import Place
 from bot.slack_app.workspaces import Workspace
-from bot.surface import Place
 
 _TOKENS = re.compile(r"<([^<>]*)>")
 _BUTTON = re.compile(r"[A-Za-z0-9_-]{22}")

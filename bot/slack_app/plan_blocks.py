@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.cards import Argument, CallItem, CallList, Line, Mark, Span
-from bot.slack_app.blocks import Block, code, escaped, fences, packed, prose, section_block, weight, words_of
+from bot.i18n import Words
+from bot.message import Argument, CallItem, CallList, Line, Mark, Span
 from bot.slack_app.limits import within
-from bot.words import Words
+from bot.slack_app.markup import Block, code, escaped, fences, packed, prose, section_block, weight, words_of
 
 MARKS = {
     Mark.WAITING: "○",

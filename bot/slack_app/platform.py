@@ -18,24 +18,15 @@ import aiohttp
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cards import Card, Tone
-from bot.slack_app.faults import translated
+from bot.chat.platform import ButtonIds, CardTooLarge, Kind, MessageGone, Place, PlaceForbidden, Posted, SlowDown
+from bot.i18n import ENGLISH, Words
+from bot.message import Card, Tone
+from bot.slack_app.errors import translated
+from bot.slack_app.identity import People
 from bot.slack_app.manifest_scopes import AGENT_SCOPE
 from bot.slack_app.marks import Search, mark_of
-from bot.slack_app.people import People
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from bot.slack_app.workspaces import Clients, Workspace, Workspaces, in_tenant
-from bot.surface import (
-    ButtonIds,
-    CardTooLarge,
-    Kind,
-    MessageGone,
-    Place,
-    PlaceForbidden,
-    Posted,
-    SlowDown,
-)
-from bot.words import ENGLISH, Words
 from coordination.domain.person import Person
 
 _log = logging.getLogger(__name__)

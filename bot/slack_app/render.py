@@ -4,21 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from bot.cards import (
-    Alert,
-    CallList,
-    Card,
-    Line,
-    Mark,
-    Paragraph,
-    Span,
-    StatusList,
-    StatusRow,
-    Tone,
-    Verb,
-)
-from bot.slack_app.actions import actions_of
-from bot.slack_app.blocks import Block, context, escaped, plain, prose, rich, weight, words_of
+from bot.chat.platform import ButtonIds, CardTooLarge
+from bot.i18n import ENGLISH, Words
+from bot.message import Alert, CallList, Card, Line, Mark, Paragraph, Span, StatusList, StatusRow, Tone, Verb
+from bot.slack_app.components import actions_of
 from bot.slack_app.limits import (
     ALL_BLOCKS,
     BLOCKS_IN_MESSAGE,
@@ -29,9 +18,8 @@ from bot.slack_app.limits import (
     units,
     within,
 )
+from bot.slack_app.markup import Block, context, escaped, plain, prose, rich, weight, words_of
 from bot.slack_app.plan_blocks import Fitted, Room, fitted_calls
-from bot.surface import ButtonIds, CardTooLarge
-from bot.words import ENGLISH, Words
 
 SIGNS = {
     Tone.WORKING: "🟡",

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.cards import Card
-from bot.slack_app.blocks import escaped
-from bot.slack_app.faults import translated
+from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.i18n import ENGLISH, Words
+from bot.message import Card
+from bot.slack_app.errors import translated
 from bot.slack_app.limits import MESSAGE_TEXT, within
+from bot.slack_app.markup import escaped
 from bot.slack_app.payloads import Source
 from bot.slack_app.render import Rendered, rendered
 from bot.slack_app.workspaces import Clients
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
-from bot.words import ENGLISH, Words
 from coordination.errors import StorageError
 
 _log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.slack_app.people import Admins
+from bot.i18n import Words, words_for
+from bot.slack_app.identity import Admins
 from bot.slack_app.workspaces import SLACK_API
-from bot.words import Words, words_for
 from coordination.errors import ConfigError
 
 DEFAULT_PORT = 3000

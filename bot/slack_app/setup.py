@@ -2,12 +2,12 @@
 
 import json
 
-from bot.slack_app.app import EVENTS_PATH
-from bot.slack_app.asking import ADMIN_COMMAND, COMMAND
+from bot.i18n import ENGLISH, Words
+from bot.slack_app.client import EVENTS_PATH
+from bot.slack_app.commands import ADMIN_COMMAND, COMMAND
 from bot.slack_app.installations import REDIRECT_PATH
 from bot.slack_app.listeners import SHORTCUT
 from bot.slack_app.manifest_scopes import AGENT_SCOPE, CHAT_TOOL_SCOPES, SCOPES
-from bot.words import ENGLISH, Words
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 AGENT_EVENTS = ("agent_session_stopped",)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from bot.cards import Card, Verb
-from bot.slack_app.blocks import Block, plain
+from bot.i18n import Words
+from bot.message import Card, Verb
 from bot.slack_app.limits import BLOCKS_IN_VIEW, BUTTON_TEXT, INPUT_TEXT, MODAL_TITLE, PRIVATE_METADATA
+from bot.slack_app.markup import Block, plain
 from bot.slack_app.payloads import Opened
 from bot.slack_app.render import rendered
-from bot.words import Words
 
 SUBMITTED = "decision_text"
 DETAILS = "details"

@@ -6,18 +6,18 @@ import shutil
 import sys
 from pathlib import Path
 
-from bot.cli.attending import attended, leave
-from bot.cli.here import Here
-from bot.console_app import terminal
-from bot.console_app.exits import Exit
-from bot.console_app.orders import Order
+from bot.application import Application
+from bot.cards.run_view import RunView
+from bot.cards.text import visible
+from bot.environment import CONFIGS, config_file, made, state_folder
 from bot.people import console_person
-from bot.places import CONFIGS, config_file, made, state_folder
-from bot.presenter.view import RunView
-from bot.presenter.visible import visible
-from bot.wiring.application import Application
+from bot.terminal import terminal
+from bot.terminal.attending import attended, leave
+from bot.terminal.cli_context import Here
+from bot.terminal.cli_context_orders import Order
+from bot.terminal.exits import Exit
+from coordination.config import read_text
 from coordination.service import Ask
-from coordination.settings import read_text
 
 DEMO_WORLD = "notices.json"
 """The file in the state folder that is the demo's board."""

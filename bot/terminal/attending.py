@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from bot.cli.here import Here
-from bot.cli.leaving import how_to_go_on
-from bot.commands import seen_run
-from bot.console_app import terminal
-from bot.console_app.attendance import Attendance
-from bot.console_app.event_lines import event_line
-from bot.console_app.exits import Exit, exit_of
-from bot.console_app.orders import Order
+from bot.application import Application
+from bot.cards.run_view import RunView
+from bot.composition import open_application
 from bot.people import console_person
-from bot.presenter.view import RunView
-from bot.wiring.application import Application
-from bot.wiring.running import open_application
-from coordination.domain.run import Recorded
+from bot.run_lookup import seen_run
+from bot.terminal import terminal
+from bot.terminal.cli_context import Here
+from bot.terminal.cli_context_orders import Order
+from bot.terminal.event_lines import event_line
+from bot.terminal.exits import Exit, exit_of
+from bot.terminal.leaving import how_to_go_on
+from bot.terminal.session import Attendance
+from coordination.domain.transitions import Recorded
 
 Begin = Callable[[Application], Awaitable[str]]
 """Does what the command is for, and names the run to stay with."""

@@ -6,16 +6,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli.here import Here
-from bot.console_app.exits import Exit
-from bot.console_app.render import Renderer
-from bot.console_app.tables import indented, plain_table
-from bot.console_app.terminal import console_on
-from bot.places import config_file
-from bot.presenter.people import approvers
-from bot.presenter.visible import one_line, visible
-from bot.wiring.checking import Checked, ToolRow, check_config
-from bot.words import Words
+from bot.cards.people import approvers
+from bot.cards.text import one_line, visible
+from bot.check import Checked, ToolRow, check_config
+from bot.environment import config_file
+from bot.i18n import Words
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from bot.terminal.output import Renderer
+from bot.terminal.tables import indented, plain_table
+from bot.terminal.terminal import console_on
 from coordination.errors import MissingLibraryError
 
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}

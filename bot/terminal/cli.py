@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.failing import keep_logs, reported
-from bot.cli.for_discord import register_discord
-from bot.cli.here import Here
-from bot.cli.language import words_here
-from bot.cli.orders import order_of
-from bot.cli.slack import register_slack
-from bot.cli.up import register_up
-from bot.console_app.exits import Exit
-from bot.places import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
-from bot.presenter.notices import notice_for
-from bot.words import words_for
+from bot.cards.notices import notice_for
+from bot.environment import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
+from bot.i18n import words_for
+from bot.terminal.cli_context import Here
+from bot.terminal.error_handler import keep_logs, reported
+from bot.terminal.exits import Exit
+from bot.terminal.language import words_here
+from bot.terminal.orders import order_of
+from bot.terminal.serve_commands import register_discord
+from bot.terminal.slack import register_slack
+from bot.terminal.up import register_up
 from coordination.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
-    from bot.wiring.application import Overrides
+    from bot.application import Overrides
 
 _help = words_here().say
 
@@ -114,7 +114,7 @@ def _demo(
     reason: Reason = "",
     events: Emits = False,
 ) -> int:
-    from bot.cli import asking
+    from bot.terminal import asking
 
     order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
     return asking.demo(_here, prompt, config=config, order=order, emits=events)
@@ -131,7 +131,7 @@ def _run(
     reason: Reason = "",
     events: Emits = False,
 ) -> int:
-    from bot.cli import asking
+    from bot.terminal import asking
 
     order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
     return asking.run(_here, prompt, config=config, order=order, emits=events)
@@ -140,25 +140,25 @@ def _run(
 @app.command("resume", help=_help("help.resume"))
 @reported
 def _resume(name: RunName, *, events: Emits = False) -> int:
-    from bot.cli import deciding
+    from bot.terminal import run_commands
 
-    return deciding.resume(_here, name, emits=events)
+    return run_commands.resume(_here, name, emits=events)
 
 
 @app.command("approve", help=_help("help.approve"))
 @reported
 def _approve(name: RunName, *, digest: Digest = "", events: Emits = False) -> int:
-    from bot.cli import deciding
+    from bot.terminal import run_commands
 
-    return deciding.approve(_here, name, digest=digest, emits=events)
+    return run_commands.approve(_here, name, digest=digest, emits=events)
 
 
 @app.command("reject", help=_help("help.reject"))
 @reported
 def _reject(name: RunName, *, reason: Reason = "", digest: Digest = "") -> int:
-    from bot.cli import deciding
+    from bot.terminal import run_commands
 
-    return deciding.reject(_here, name, digest=digest, reason=reason)
+    return run_commands.reject(_here, name, digest=digest, reason=reason)
 
 
 @app.command("changes", help=_help("help.changes"))
@@ -170,23 +170,23 @@ def _changes(
     digest: Digest = "",
     events: Emits = False,
 ) -> int:
-    from bot.cli import deciding
+    from bot.terminal import run_commands
 
-    return deciding.changes(_here, name, text, digest=digest, emits=events)
+    return run_commands.changes(_here, name, text, digest=digest, emits=events)
 
 
 @app.command("cancel", help=_help("help.cancel"))
 @reported
 def _cancel(name: RunName, *, reason: Reason = "") -> int:
-    from bot.cli import deciding
+    from bot.terminal import run_commands
 
-    return deciding.cancel(_here, name, reason=reason)
+    return run_commands.cancel(_here, name, reason=reason)
 
 
 @app.command("freeze", help=_help("help.freeze"))
 @reported
 def _freeze(tenant: Tenant = "") -> int:
-    from bot.cli import freezing
+    from bot.terminal import freezing
 
     return freezing.freeze(_here, tenant)
 
@@ -194,7 +194,7 @@ def _freeze(tenant: Tenant = "") -> int:
 @app.command("thaw", help=_help("help.thaw"))
 @reported
 def _thaw(tenant: Tenant = "") -> int:
-    from bot.cli import freezing
+    from bot.terminal import freezing
 
     return freezing.thaw(_here, tenant)
 
@@ -208,17 +208,17 @@ def _resolve(
     call: Annotated[int, typer.Option("--call", metavar="NUMBER", show_default=False, help=_help("help.call"))] = 0,
     events: Emits = False,
 ) -> int:
-    from bot.cli import deciding
+    from bot.terminal import run_commands
 
-    return deciding.resolve(_here, name, verdict, number=call, emits=events)
+    return run_commands.resolve(_here, name, verdict, number=call, emits=events)
 
 
 @app.command("status", help=_help("help.status"))
 @reported
 def _status(name: RunName) -> int:
-    from bot.cli import reading
+    from bot.terminal import query_commands
 
-    return reading.status(_here, name)
+    return query_commands.status(_here, name)
 
 
 @app.command("show", help=_help("help.show"))
@@ -228,9 +228,9 @@ def _show(
     *,
     story: Annotated[bool, typer.Option("--story", help=_help("help.story"))] = False,
 ) -> int:
-    from bot.cli import reading
+    from bot.terminal import query_commands
 
-    return reading.show(_here, name, tells_story=story)
+    return query_commands.show(_here, name, tells_story=story)
 
 
 @app.command("history", help=_help("help.history"))
@@ -238,17 +238,17 @@ def _show(
 def _history(
     *, limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help=_help("help.limit"))] = 20
 ) -> int:
-    from bot.cli import reading
+    from bot.terminal import query_commands
 
-    return reading.history(_here, limit=limit)
+    return query_commands.history(_here, limit=limit)
 
 
 @app.command("docs", help=_help("help.docs"))
 @reported
 def _docs(page: Annotated[str, typer.Argument(metavar="PAGE", help=_help("help.docs_page"))] = "") -> int:
-    from bot.cli import reading
+    from bot.terminal import query_commands
 
-    return reading.docs(_here, page)
+    return query_commands.docs(_here, page)
 
 
 @app.command("check", help=_help("help.check"))
@@ -258,9 +258,9 @@ def _check(
     *,
     no_connect: Annotated[bool, typer.Option("--no-connect", help=_help("help.no_connect"))] = False,
 ) -> int:
-    from bot.cli import checking
+    from bot.terminal import check_commands
 
-    return checking.check(_here, config, connects=not no_connect)
+    return check_commands.check(_here, config, connects=not no_connect)
 
 
 @app.command("models", help=_help("help.models"))
@@ -270,7 +270,7 @@ def _models(
     tries: Annotated[bool, typer.Option("--try", help=_help("help.try"))] = False,
     config: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.models_config"))] = "",
 ) -> int:
-    from bot.cli import models
+    from bot.terminal import models
 
     return models.models(_here, config=config, tries=tries or bool(config))
 
@@ -278,7 +278,7 @@ def _models(
 @app.command("worker", help=_help("help.worker"))
 @reported
 def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False) -> int:
-    from bot.cli import working
+    from bot.terminal import working
 
     return working.work(_here, until_idle=until_idle)
 
@@ -286,9 +286,9 @@ def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_he
 @app.command("migrate", help=_help("help.migrate"))
 @reported
 def _migrate() -> int:
-    from bot.cli import keeping
+    from bot.terminal import operator_commands
 
-    return keeping.migrate(_here)
+    return operator_commands.migrate(_here)
 
 
 @audit.command("verify", help=_help("help.audit_verify"))
@@ -297,25 +297,25 @@ def _verify(
     name: Annotated[str, typer.Argument(metavar="RUN", help=_help("help.audit_run"))] = "",
     anchor: Annotated[str, typer.Option("--anchor", metavar="FILE", help=_help("help.audit_verify_anchor"))] = "",
 ) -> int:
-    from bot.cli import keeping
+    from bot.terminal import operator_commands
 
-    return keeping.verify(_here, name, anchor)
+    return operator_commands.verify(_here, name, anchor)
 
 
 @audit.command("anchor", help=_help("help.audit_anchor"))
 @reported
 def _anchor(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help.audit_anchor_file"))] = "") -> int:
-    from bot.cli import keeping
+    from bot.terminal import operator_commands
 
-    return keeping.anchor(_here, file)
+    return operator_commands.anchor(_here, file)
 
 
 @audit.command("export", help=_help("help.audit_export"))
 @reported
 def _export(name: RunName) -> int:
-    from bot.cli import keeping
+    from bot.terminal import operator_commands
 
-    return keeping.export(_here, name)
+    return operator_commands.export(_here, name)
 
 
 register_discord(app, doctor, chat_tools, lambda: _here)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from bot.words import Words, words_for
+from bot.i18n import Words, words_for
 
 if TYPE_CHECKING:
-    from bot.wiring.application import Overrides
+    from bot.application import Overrides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Here:
         """What is put around the real parts: nothing, outside of tests."""
         if self.overrides is not None:
             return self.overrides()
-        from bot.wiring.application import Overrides  # noqa: PLC0415  # the database's library is slow to load
+        from bot.application import Overrides  # noqa: PLC0415  # the database's library is slow to load
 
         return Overrides()
 

@@ -15,11 +15,10 @@ from typing import ParamSpec, cast
 import typer
 from typing_extensions import override
 
-from bot.cli.language import words_here
-from bot.console_app.exits import Exit
-from bot.places import made, state_folder
-from bot.presenter.notices import notice_for
-from coordination.adapters.redaction import EVERYTHING, without_addresses_secrets
+from bot.cards.notices import notice_for
+from bot.environment import made, state_folder
+from bot.terminal.exits import Exit
+from bot.terminal.language import words_here
 from coordination.errors import (
     ConfigError,
     CoordinationError,
@@ -28,6 +27,7 @@ from coordination.errors import (
     RunNotFoundError,
     StorageError,
 )
+from coordination.redaction import EVERYTHING, without_addresses_secrets
 
 _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
 
-from bot.presenter.document import plan_json
-from coordination.domain.canonical import Json, parse
+from bot.cards.document import plan_json
+from coordination.domain.canonical_json import Json, parse
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from coordination.errors import InvalidJsonError
 
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bot.console_app.render import Renderer
-from bot.console_app.tables import coordination, indented
-from bot.presenter.parts import quoted
-from bot.presenter.table import coordination_table
-from bot.presenter.view import RunView
-from bot.presenter.visible import one_line, visible
-from bot.words import Words
+from bot.cards.parts import quoted
+from bot.cards.run_view import RunView
+from bot.cards.table import coordination_table
+from bot.cards.text import one_line, visible
+from bot.i18n import Words
+from bot.terminal.output import Renderer
+from bot.terminal.tables import coordination, indented
 from coordination.domain import events as e
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 
 
 def explanation(view: RunView, log: Sequence[Recorded], renderer: Renderer, words: Words) -> Group:

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from bot.cli.here import Here
-from bot.cli.protection import require_person
-from bot.console_app.exits import Exit
+from bot import freezing
+from bot.cards.text import visible
 from bot.people import console_person
-from bot.presenter.visible import visible
-from bot.wiring import freezing
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from bot.terminal.protection import require_person
 
 
 def freeze(here: Here, tenant: str) -> Exit:

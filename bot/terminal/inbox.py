@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import termios
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from bot.console_app.inbox import Inbox, Interrupted, Mode, Typed
+from bot.terminal.inbox import Inbox, Interrupted, Mode, Typed
 
 _LOCAL_FLAGS = 3
 _CONTROL_CHARACTERS = 6

@@ -2,7 +2,7 @@
 
 import os
 
-from bot.words import ENGLISH, Words, words_for
+from bot.i18n import ENGLISH, Words, words_for
 from coordination.errors import ConfigError
 
 

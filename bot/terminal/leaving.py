@@ -1,8 +1,8 @@
 """What to type next, when a command ends before its run does."""
 
-from bot.presenter.view import RunView
-from bot.presenter.visible import visible
-from bot.words import ENGLISH, Words
+from bot.cards.run_view import RunView
+from bot.cards.text import visible
+from bot.i18n import ENGLISH, Words
 from coordination.domain import states as s
 from coordination.domain.plan import short
 

@@ -3,14 +3,14 @@
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli.here import Here
-from bot.console_app.exits import Exit
-from bot.console_app.tables import indented, plain_table
-from bot.console_app.terminal import console_on
-from bot.places import config_file
-from bot.presenter.visible import visible
-from bot.wiring.backends import BackendRow, Trial, backend_rows, try_backends
-from bot.words import Words
+from bot.backends import BackendRow, Trial, backend_rows, try_backends
+from bot.cards.text import visible
+from bot.environment import config_file
+from bot.i18n import Words
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from bot.terminal.tables import indented, plain_table
+from bot.terminal.terminal import console_on
 
 
 def models(here: Here, *, config: str, tries: bool) -> Exit:

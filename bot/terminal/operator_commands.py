@@ -4,12 +4,12 @@ import asyncio
 import json
 from pathlib import Path
 
-from bot.cli.here import Here
-from bot.commands import named_run
-from bot.console_app.exits import Exit
-from bot.presenter.visible import visible
-from bot.wiring.keeping import anchor_of, compare_with, export_run, migrate_all, verify_log
-from bot.wiring.reading import open_reading
+from bot.cards.text import visible
+from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, verify_log
+from bot.log_access import open_reading
+from bot.run_lookup import named_run
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
 
 
 def migrate(here: Here) -> Exit:

@@ -2,8 +2,8 @@
 
 import typer
 
-from bot.console_app.orders import Order
-from bot.words import Words
+from bot.i18n import Words
+from bot.terminal.cli_context_orders import Order
 
 
 def order_of(words: Words, *, approve: bool, reject: bool, reason: str) -> Order | None:

@@ -7,7 +7,8 @@ from typing import assert_never
 from rich.console import Console
 from rich.text import Text
 
-from bot.cards import (
+from bot.i18n import ENGLISH, Words
+from bot.message import (
     Alert,
     Argument,
     CallItem,
@@ -23,8 +24,7 @@ from bot.cards import (
     Tone,
     Who,
 )
-from bot.console_app.times import moment_text
-from bot.words import ENGLISH, Words
+from bot.terminal.times import moment_text
 
 SIGNS = {
     Tone.WORKING: ("◌", "yellow"),

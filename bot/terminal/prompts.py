@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bot.cards import Button, Card, Verb
-from bot.words import Words
+from bot.i18n import Words
+from bot.message import Button, Card, Verb
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
-from bot.places import state_folder
-from bot.words import Words
+from bot.environment import state_folder
+from bot.i18n import Words
 from coordination.errors import RefusedError, StorageError
 
 MARK_VARIABLE = "MASSGEN_BOT_TOOL_SERVER"

@@ -5,22 +5,22 @@ from datetime import datetime
 
 from rich.text import Text
 
-from bot.cards import Moment
-from bot.cli.here import Here
-from bot.cli.leaving import how_to_go_on
-from bot.commands import named_run, seen_run
-from bot.console_app.exits import Exit, exit_of
-from bot.console_app.render import Renderer
-from bot.console_app.screen import LineScreen
-from bot.console_app.tables import plain_table
-from bot.console_app.terminal import console_on
-from bot.console_app.times import moment_text
-from bot.places import PAGES
-from bot.presenter.card import card_for
-from bot.presenter.view import RunView, next_view
-from bot.presenter.visible import one_line, visible
-from bot.wiring.reading import open_reading
-from bot.words import Words
+from bot.cards.card import card_for
+from bot.cards.run_view import RunView, next_view
+from bot.cards.text import one_line, visible
+from bot.environment import PAGES
+from bot.i18n import Words
+from bot.log_access import open_reading
+from bot.message import Moment
+from bot.run_lookup import named_run, seen_run
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit, exit_of
+from bot.terminal.leaving import how_to_go_on
+from bot.terminal.output import Renderer
+from bot.terminal.screen import LineScreen
+from bot.terminal.tables import plain_table
+from bot.terminal.terminal import console_on
+from bot.terminal.times import moment_text
 from coordination.ports import RunSummary
 
 

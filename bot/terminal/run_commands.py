@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bot.cli.attending import EndNow, attend
-from bot.cli.here import Here
-from bot.cli.protection import require_person
-from bot.cli.reading import print_card
-from bot.commands import named_run, seen_run, waiting_plan
-from bot.console_app.exits import Exit, exit_of
+from bot.application import Application
+from bot.cards.error_messages import refusal_text
+from bot.cards.run_view import RunView
+from bot.log_access import open_reading
 from bot.people import console_person
-from bot.presenter.refusals import refusal_text
-from bot.presenter.view import RunView
-from bot.wiring.application import Application
-from bot.wiring.reading import open_reading
+from bot.run_lookup import named_run, seen_run, waiting_plan
+from bot.terminal.attending import EndNow, attend
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit, exit_of
+from bot.terminal.protection import require_person
+from bot.terminal.query_commands import print_card
 from coordination.domain import states as s
-from coordination.domain.approval import Refusal
 from coordination.domain.events import Verdict
+from coordination.domain.policy import Refusal
 from coordination.errors import RefusedError
 
 Act = Callable[[Application, str, RunView], Awaitable[object]]

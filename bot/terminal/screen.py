@@ -8,17 +8,17 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from bot.console_app.explanation import explanation
-from bot.console_app.questions import KeyQuestion, Question
-from bot.console_app.render import MARKS, Renderer
-from bot.presenter.card import card_for
-from bot.presenter.story import Told, story_of
-from bot.presenter.view import RunView
-from bot.presenter.visible import visible
-from bot.words import ENGLISH, Words
+from bot.cards.card import card_for
+from bot.cards.run_view import RunView
+from bot.cards.text import visible
+from bot.cards.timeline import Told, story_of
+from bot.i18n import ENGLISH, Words
+from bot.terminal.explanation import explanation
+from bot.terminal.output import MARKS, Renderer
+from bot.terminal.prompts import KeyQuestion, Question
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 
 Now = Callable[[], datetime]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bot.cli.failing import reported
-from bot.cli.here import Here
-from bot.cli.language import words_here
-from bot.cli.serving import report, serve_with_database, told_to_end
-from bot.console_app.exits import Exit
-from bot.presenter.visible import visible
+from bot.cards.text import visible
+from bot.terminal.cli_context import Here
+from bot.terminal.error_handler import reported
+from bot.terminal.exits import Exit
+from bot.terminal.language import words_here
+from bot.terminal.serving import report, serve_with_database, told_to_end
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from bot.chat.platform import Desk, Surface
     from bot.discord_app.program import OpenDesk
-    from bot.surface import Desk, Surface
 
 _help = words_here().say
 _Guild = Annotated[
@@ -75,7 +75,7 @@ def run(here: Here) -> Exit:
 
 async def _serve_discord(here: Here) -> None:
     def open_desk(surface: "Surface") -> "AbstractAsyncContextManager[Desk]":
-        from bot.wiring.surfaces import open_desk
+        from bot.chat_app import open_desk
 
         return open_desk(here.environ, here.parts(), [surface])
 
@@ -104,7 +104,7 @@ async def serve_with(here: Here, open_desk: "OpenDesk") -> None:
 def sync(here: Here, guild: int) -> Exit:
     """Tell Discord the commands, unless it knows them."""
     from bot.discord_app.program import logged_in
-    from bot.discord_app.syncing import sync_commands
+    from bot.discord_app.setup import sync_commands
 
     async def work() -> int | None:
         async with logged_in(here.environ) as client:
@@ -136,7 +136,7 @@ def examine_discord(here: Here) -> Exit:
 
 def lend_discord_tools(here: Here, guild: str, scope: str) -> Exit:
     """Serve the tools until standard input ends."""
-    from bot.chat_tools import discord_tools
-    from bot.chat_tools.callers import SCOPES
+    from bot.tool_servers import discord_server
+    from bot.tool_servers.callers import SCOPES
 
-    return Exit.USAGE if asyncio.run(discord_tools.serve(here.environ, guild, SCOPES[scope])) else Exit.DONE
+    return Exit.USAGE if asyncio.run(discord_server.serve(here.environ, guild, SCOPES[scope])) else Exit.DONE

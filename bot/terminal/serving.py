@@ -6,13 +6,13 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from bot.cli.here import Here
-from bot.console_app.exits import Exit
-from bot.presenter.visible import visible
+from bot.cards.text import visible
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
 from coordination.errors import DatabaseAwayError
 
 if TYPE_CHECKING:
-    from bot.surface import Checkup
+    from bot.chat.platform import Checkup
 
 
 LONGEST_WAIT = 300.0
@@ -36,8 +36,8 @@ async def database_answers(here: Here, ending: asyncio.Event) -> bool:
     Raises:
         StorageError: the database can't be used, or has not answered for LONGEST_WAIT.
     """
-    from bot.wiring.application import database_url  # noqa: PLC0415 - the database's library is slow to load
-    from coordination.adapters.sql_connection import ping  # noqa: PLC0415 - likewise
+    from bot.application import database_url  # noqa: PLC0415 - the database's library is slow to load
+    from coordination.storage.database import ping  # noqa: PLC0415 - likewise
 
     url, loop = database_url(here.environ), asyncio.get_running_loop()
     deadline, pause = loop.time() + LONGEST_WAIT, _FIRST_PAUSE

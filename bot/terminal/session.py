@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-from bot.console_app import questions as q
-from bot.console_app.inbox import Happened, Inbox, Interrupted, Listener, Ticked, Typed
-from bot.console_app.orders import Order
-from bot.console_app.screen import Screen
-from bot.presenter.card import card_for
-from bot.presenter.notices import notice_for
-from bot.presenter.refusals import refusal_text
-from bot.presenter.view import RunView, next_view
-from bot.words import ENGLISH, Words
+from bot.cards.card import card_for
+from bot.cards.error_messages import refusal_text
+from bot.cards.notices import notice_for
+from bot.cards.run_view import RunView, next_view
+from bot.i18n import ENGLISH, Words
+from bot.terminal import prompts as q
+from bot.terminal.cli_context_orders import Order
+from bot.terminal.inbox import Happened, Inbox, Interrupted, Listener, Ticked, Typed
+from bot.terminal.screen import Screen
 from coordination.domain import states as s
 from coordination.domain.person import Person
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from coordination.errors import ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, RunLog
 from coordination.service import Coordinator

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bot.cli.failing import reported
-from bot.cli.here import Here
-from bot.cli.language import words_here
-from bot.cli.serving import report, serve_with_database, told_to_end
-from bot.console_app.exits import Exit
+from bot.terminal.cli_context import Here
+from bot.terminal.error_handler import reported
+from bot.terminal.exits import Exit
+from bot.terminal.language import words_here
+from bot.terminal.serving import report, serve_with_database, told_to_end
 
 if TYPE_CHECKING:
-    from bot.surface import Desk, Surface
+    from bot.chat.platform import Desk, Surface
 
 _help = words_here().say
 
@@ -65,7 +65,7 @@ def register_slack(app: typer.Typer, doctor: typer.Typer, chat_tools: typer.Type
 
 def print_manifest(here: Here, url: str, *, has_chat_tools: bool, is_agent: bool) -> Exit:
     """The manifest on standard output."""
-    from bot.slack_app.manifest import manifest
+    from bot.slack_app.setup import manifest
     from coordination.errors import ConfigError
 
     if url and not url.startswith("https://"):
@@ -83,8 +83,8 @@ def examine_slack(here: Here) -> Exit:
 
 def lend_slack_tools(here: Here, scope: str) -> Exit:
     """Serve the tools until standard input ends."""
-    from bot.chat_tools import slack
-    from bot.chat_tools.callers import SCOPES
+    from bot.tool_servers import slack_server as slack
+    from bot.tool_servers.callers import SCOPES
 
     return Exit.USAGE if asyncio.run(slack.serve(here.environ, SCOPES[scope])) else Exit.DONE
 
@@ -113,10 +113,10 @@ async def served(here: Here, *, beside: "Sequence[Surface]" = ()) -> AsyncGenera
         ConfigError: what the operator set is wrong, or Slack does not take it.
         StorageError: the database can't be used.
     """
-    from bot.slack_app.app import opened_slack
+    from bot.application import database_url
+    from bot.chat_app import open_desk
+    from bot.slack_app.client import opened_slack
     from bot.slack_app.settings import slack_settings
-    from bot.wiring.application import database_url
-    from bot.wiring.surfaces import open_desk
 
     async with (
         opened_slack(slack_settings(here.environ), database_url(here.environ), here.words) as app,

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from bot.console_app.render import MARKS
-from bot.presenter.table import Entry, Part
-from bot.words import Words
+from bot.cards.table import Entry, Part
+from bot.i18n import Words
+from bot.terminal.output import MARKS
 
 
 def plain_table(*headings: str) -> Table:

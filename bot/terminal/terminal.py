@@ -9,10 +9,10 @@ from typing import TextIO
 
 from rich.console import Console
 
-from bot.console_app.inbox import Inbox, Interrupted
-from bot.console_app.keyboard import Keyboard
-from bot.console_app.screen import LineScreen, LiveScreen, NoScreen, Now, Screen
-from bot.words import ENGLISH, Words
+from bot.i18n import ENGLISH, Words
+from bot.terminal.inbox import Inbox, Interrupted
+from bot.terminal.keyboard import Keyboard
+from bot.terminal.screen import LineScreen, LiveScreen, NoScreen, Now, Screen
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from bot.cards import Moment
-from bot.presenter.amounts import duration
-from bot.words import Words
+from bot.cards.amounts import duration
+from bot.i18n import Words
+from bot.message import Moment
 
 
 def moment_text(moment: Moment, now: datetime, words: Words) -> str:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bot.cli import for_discord, slack
-from bot.cli.failing import reported
-from bot.cli.here import Here
-from bot.cli.language import words_here
-from bot.console_app.exits import Exit
+from bot.terminal import serve_commands, slack
+from bot.terminal.cli_context import Here
+from bot.terminal.error_handler import reported
+from bot.terminal.exits import Exit
+from bot.terminal.language import words_here
 from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bot.surface import Desk, Surface
+    from bot.chat.platform import Desk, Surface
 
 _help = words_here().say
 _DISCORD = ("DISCORD_BOT_TOKEN",)
@@ -43,7 +43,7 @@ def up(here: Here) -> Exit:
         return Exit.DONE
     if not has_discord and not has_slack:
         raise ConfigError([here.words.say("up.no_chat")])
-    return for_discord.run(here) if has_discord else slack.serve(here)
+    return serve_commands.run(here) if has_discord else slack.serve(here)
 
 
 def _has(environ: Mapping[str, str], names: tuple[str, ...]) -> bool:
@@ -54,4 +54,4 @@ async def _serve_both(here: Here) -> None:
     def open_beside(surface: "Surface") -> "AbstractAsyncContextManager[Desk]":
         return slack.served(here, beside=[surface])
 
-    await for_discord.serve_with(here, open_beside)
+    await serve_commands.serve_with(here, open_beside)

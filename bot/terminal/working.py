@@ -2,11 +2,11 @@
 
 import asyncio
 
-from bot.cli.here import Here
-from bot.cli.serving import serve_with_database, told_to_end
-from bot.console_app.exits import Exit
-from bot.wiring.application import Application
-from bot.wiring.running import open_application
+from bot.application import Application
+from bot.composition import open_application
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from bot.terminal.serving import serve_with_database, told_to_end
 
 _BUSY = frozenset({"queued", "deliberating", "changes_wanted", "executing", "reporting"})
 _LOOK_SECONDS = 0.25

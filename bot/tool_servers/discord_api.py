@@ -10,8 +10,8 @@ from datetime import datetime
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bot.chat_tools.callers import Scope
-from bot.chat_tools.discord_api import DiscordApi, Json, snowflake
+from bot.tool_servers.callers import Scope
+from bot.tool_servers.discord_api_discord_api import DiscordApi, Json, snowflake
 from coordination.domain.caller import Caller
 from coordination.domain.person import POLICY_ACTOR
 

@@ -1,4 +1,4 @@
-"""`python -m bot.chat_tools.discord_tools`: an MCP server on stdio whose tools read and write one Discord server.
+"""`python -m bot.tool_servers.discord_server`: an MCP server on stdio whose tools read and write one Discord server.
 
 DISCORD_BOT_TOKEN is the bot's token. The server is the one of `--guild`, or of the run: MASSGEN_BOT_TENANT names it.
 Each call acts for the people behind the run, who are told to the server with it: nothing is read that the one who asked
@@ -20,9 +20,8 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
-from bot.chat_tools.callers import Callers, Scope, callers_of, scope_in
-from bot.chat_tools.discord_api import DiscordApi, Json, snowflake
-from bot.chat_tools.discord_sight import (
+from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
+from bot.tool_servers.discord_api import (
     ADD_REACTIONS,
     CREATE_THREADS,
     MANAGE_MESSAGES,
@@ -31,6 +30,7 @@ from bot.chat_tools.discord_sight import (
     SEND_IN_THREADS,
     Sight,
 )
+from bot.tool_servers.discord_api_discord_api import DiscordApi, Json, snowflake
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bot.chat_tools.callers import Scope
-from bot.chat_tools.slack_api import Json, SlackApi
+from bot.tool_servers.callers import Scope
+from bot.tool_servers.slack_api_slack_api import Json, SlackApi
 from coordination.domain.caller import Caller
 from coordination.domain.person import POLICY_ACTOR
 

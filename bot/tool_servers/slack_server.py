@@ -1,4 +1,4 @@
-"""`python -m bot.chat_tools.slack`: an MCP server on stdio whose tools read and write one Slack workspace.
+"""`python -m bot.tool_servers.slack_server`: an MCP server on stdio whose tools read and write one Slack workspace.
 
 SLACK_BOT_TOKEN says which one. If MASSGEN_BOT_TENANT, which names the workspace of a run, or SLACK_TEAM_ID says another
 one, the token is refused at the start. Each call acts for the people behind the run, who are told to the server with it:
@@ -18,9 +18,9 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
-from bot.chat_tools.callers import Callers, Scope, callers_of, scope_in
-from bot.chat_tools.slack_api import Json, SlackApi, escaped
-from bot.chat_tools.slack_sight import Sight
+from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
+from bot.tool_servers.slack_api import Sight
+from bot.tool_servers.slack_api_slack_api import Json, SlackApi, escaped
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coordination.config.backends import BackendReader, BackendSettings
+from coordination.config.diagnostics import KeyPath, mismatch, quoted
+from coordination.config.nodes import Listing, Node, Table, kind_of, source_of
+from coordination.config.section_reader import Reader, is_absent
+from coordination.config.sections import AgentKeys, BackendKeys
+from coordination.config.sections_sections import AGENT
+from coordination.config.server_book import ServerBook
+from coordination.config.servers import ServerReader, ToolEntry, WrittenServer
+from coordination.config.tool_policy import AgentTools, Pattern, WrittenRule
 from coordination.domain.rules import Rule
-from coordination.knobs import AgentProfile
 from coordination.ports import ServerSpec
-from coordination.settings.backends import BackendReader, BackendSettings
-from coordination.settings.complaints import KeyPath, mismatch, quoted
-from coordination.settings.models import AgentKeys, BackendKeys
-from coordination.settings.nodes import Listing, Node, Table, kind_of, source_of
-from coordination.settings.reader import Reader, is_absent
-from coordination.settings.sections import AGENT
-from coordination.settings.server_book import ServerBook
-from coordination.settings.servers import ServerReader, ToolEntry, WrittenServer
-from coordination.settings.tool_rules import AgentTools, Pattern, WrittenRule
+from coordination.run_options import AgentProfile
 
 MAX_AGENTS = 50
 

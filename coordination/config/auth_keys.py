@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from coordination.settings.models import Keys, OneLine, WebAddress
+from coordination.config.sections import Keys, OneLine, WebAddress
 
 
 def _secret(secret: SecretStr) -> SecretStr:

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from coordination.settings.complaints import KeyPath, any_of, mismatch, nearest, quoted
-from coordination.settings.models import BackendKeys, ModelOptions, PriceKeys
-from coordination.settings.nodes import Table, is_open, source_of
-from coordination.settings.providers import PROVIDERS, Family, Provider, provider_at, type_of_model
-from coordination.settings.reader import Reader, writes
-from coordination.settings.sections import BACKEND, FALLBACK, PRICE, REASONING, TEXT, THINKING, Section
-from coordination.settings.thinking import problems_of
+from coordination.config.diagnostics import KeyPath, any_of, mismatch, nearest, quoted
+from coordination.config.nodes import Table, is_open, source_of
+from coordination.config.providers import PROVIDERS, Family, Provider, provider_at, type_of_model
+from coordination.config.section_reader import Reader, writes
+from coordination.config.sections import BackendKeys, ModelOptions, PriceKeys
+from coordination.config.sections_sections import BACKEND, FALLBACK, PRICE, REASONING, TEXT, THINKING, Section
+from coordination.config.thinking import problems_of
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
 _THINKING = frozenset({"reasoning", "reasoning_effort", "thinking", "max_thinking_tokens"})

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coordination.settings.complaints import KeyPath, Report, mismatch
-from coordination.settings.nodes import Listing, Node, Scalar, Table, typed_plain
+from coordination.config.diagnostics import KeyPath, Report, mismatch
+from coordination.config.nodes import Listing, Node, Scalar, Table, typed_plain
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]{0,1000})\}|\$\{")
 _INSIDE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?$", re.DOTALL)

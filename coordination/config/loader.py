@@ -1,9 +1,9 @@
 """How the agents coordinate, who approves and what a run may use: the sections that are there once."""
 
-from coordination.domain.approval import Policy
-from coordination.knobs import Knobs
-from coordination.settings.complaints import KeyPath, mismatch
-from coordination.settings.models import (
+from coordination.config.diagnostics import KeyPath, mismatch
+from coordination.config.nodes import Table
+from coordination.config.section_reader import Reader
+from coordination.config.sections import (
     ApprovalKeys,
     ApproverKeys,
     AskKeys,
@@ -14,9 +14,7 @@ from coordination.settings.models import (
     TimeoutKeys,
     seconds,
 )
-from coordination.settings.nodes import Table
-from coordination.settings.reader import Reader
-from coordination.settings.sections import (
+from coordination.config.sections_sections import (
     APPROVAL,
     APPROVERS,
     ASK,
@@ -29,6 +27,8 @@ from coordination.settings.sections import (
     KeysT,
     Section,
 )
+from coordination.domain.policy import Policy
+from coordination.run_options import Knobs
 
 UNLIMITED_ANSWERS = 100
 """What MassGen's `max_new_answers_per_agent: null` comes to."""

@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from coordination.config.agents import AgentReader, AgentSettings, WrittenAgent
+from coordination.config.diagnostics import Report, mismatch, printable
+from coordination.config.interpolation import put_in
+from coordination.config.loader import OnceReader
+from coordination.config.nodes import Table
+from coordination.config.run_settings import Settings
+from coordination.config.section_reader import Reader
+from coordination.config.sections_sections import TOP
+from coordination.config.server_book import ServerBook
+from coordination.config.servers import ServerReader, WrittenServer
+from coordination.config.tool_policy import WrittenRule, read_rules
+from coordination.config.yaml_tree import MAX_BYTES, read
 from coordination.errors import ConfigError
 from coordination.ports import ServerSpec
-from coordination.settings.agents import AgentReader, AgentSettings, WrittenAgent
-from coordination.settings.complaints import Report, mismatch, printable
-from coordination.settings.coordinating import OnceReader
-from coordination.settings.document import MAX_BYTES, read
-from coordination.settings.interpolation import put_in
-from coordination.settings.nodes import Table
-from coordination.settings.reader import Reader
-from coordination.settings.run_settings import Settings
-from coordination.settings.sections import TOP
-from coordination.settings.server_book import ServerBook
-from coordination.settings.servers import ServerReader, WrittenServer
-from coordination.settings.tool_rules import WrittenRule, read_rules
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:

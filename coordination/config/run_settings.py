@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from coordination.domain.approval import Policy
-from coordination.knobs import DailyLimits, Knobs, RunProfile
+from coordination.config.agents import AgentSettings
+from coordination.config.diagnostics import Complaint
+from coordination.config.sections import LimitKeys
+from coordination.config.tool_policy import Pattern, doubtful_reads, unmatched, vouched_reads
+from coordination.domain.policy import Policy
 from coordination.ports import ServerSpec, ToolDefinition
-from coordination.settings.agents import AgentSettings
-from coordination.settings.complaints import Complaint
-from coordination.settings.models import LimitKeys
-from coordination.settings.tool_rules import Pattern, doubtful_reads, unmatched, vouched_reads
+from coordination.run_options import DailyLimits, Knobs, RunProfile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ from typing import get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coordination.settings.complaints import KeyPath, Report, any_of, mismatch, quoted, shown_key
-from coordination.settings.models import Keys
-from coordination.settings.nodes import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
-from coordination.settings.sections import KeysT, Section, home_of
+from coordination.config.diagnostics import KeyPath, Report, any_of, mismatch, quoted, shown_key
+from coordination.config.nodes import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
+from coordination.config.sections import Keys
+from coordination.config.sections_sections import KeysT, Section, home_of
 
 _WORDS = {
     "string_type": "a text",

@@ -16,7 +16,7 @@ from pydantic import (
     StrictStr,
 )
 
-from coordination.knobs import Knobs, Strictness
+from coordination.run_options import Knobs, Strictness
 
 _DEFAULTS = Knobs()
 _WEEK = 7 * 86_400

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from coordination.settings import auth_keys, models
-from coordination.settings.models import Keys
+from coordination.config import auth_keys, sections
+from coordination.config.sections import Keys
 
 KeysT = TypeVar("KeysT", bound=Keys)
 KeysT_co = TypeVar("KeysT_co", bound=Keys, covariant=True)
@@ -51,7 +51,7 @@ class Section(Generic[KeysT_co]):
 
 TOP = Section(
     name="",
-    keys=models.NoKeys,
+    keys=sections.NoKeys,
     children=frozenset(
         {
             "agents",
@@ -72,11 +72,11 @@ TOP = Section(
     },
 )
 
-AGENT = Section(name="agents[]", keys=models.AgentKeys, children=frozenset({"backend"}))
+AGENT = Section(name="agents[]", keys=sections.AgentKeys, children=frozenset({"backend"}))
 
 BACKEND = Section(
     name="agents[].backend",
-    keys=models.BackendKeys,
+    keys=sections.BackendKeys,
     children=frozenset({"mcp_servers", "allowed_tools", "exclude_tools", "disallowed_tools", "fallback"}),
     ignored={
         "permission_mode": "an agent's powers are the tools that it is given, whatever a mode says",
@@ -121,7 +121,7 @@ BACKEND = Section(
 # It is not in the list of all sections: its keys are those of a backend, and documented there.
 FALLBACK = Section(
     name="agents[].backend.fallback",
-    keys=models.BackendKeys,
+    keys=sections.BackendKeys,
     ignored={
         **BACKEND.ignored,
         "system_prompt": "a fallback is told what the first model was told",
@@ -129,14 +129,14 @@ FALLBACK = Section(
     },
 )
 
-PRICE = Section(name="agents[].backend.price", keys=models.PriceKeys)
-REASONING = Section(name="agents[].backend.reasoning", keys=models.ReasoningKeys)
-THINKING = Section(name="agents[].backend.thinking", keys=models.ThinkingKeys)
-TEXT = Section(name="agents[].backend.text", keys=models.TextKeys)
+PRICE = Section(name="agents[].backend.price", keys=sections.PriceKeys)
+REASONING = Section(name="agents[].backend.reasoning", keys=sections.ReasoningKeys)
+THINKING = Section(name="agents[].backend.thinking", keys=sections.ThinkingKeys)
+TEXT = Section(name="agents[].backend.text", keys=sections.TextKeys)
 
 SERVER = Section(
     name="mcp_servers[]",
-    keys=models.ServerKeys,
+    keys=sections.ServerKeys,
     children=frozenset({"allowed_tools", "exclude_tools", "auth"}),
     ignored={
         "security": "the rules under tools decide what runs, and people approve the rest",
@@ -150,7 +150,7 @@ SERVER_AUTH = Section(name="mcp_servers[].auth", keys=auth_keys.ServerAuthKeys)
 
 ORCHESTRATOR = Section(
     name="orchestrator",
-    keys=models.OrchestratorKeys,
+    keys=sections.OrchestratorKeys,
     children=frozenset({"coordination", "timeout"}),
     ignored={
         "snapshot_storage": _NO_FILES,
@@ -165,7 +165,7 @@ ORCHESTRATOR = Section(
 
 COORDINATION = Section(
     name="orchestrator.coordination",
-    keys=models.CoordinationKeys,
+    keys=sections.CoordinationKeys,
     ignored={
         "max_orchestration_restarts": _NO_RESTART,
         "enable_agent_task_planning": "the plan that people approve is the only plan",
@@ -178,17 +178,17 @@ COORDINATION = Section(
     },
 )
 
-TIMEOUT = Section(name="orchestrator.timeout", keys=models.TimeoutKeys)
-TIMEOUT_SETTINGS = Section(name="timeout_settings", keys=models.TimeoutKeys)
-RULE = Section(name="tools[]", keys=models.RuleKeys)
-ASK = Section(name="ask", keys=models.AskKeys)
-APPROVAL = Section(name="approval", keys=models.ApprovalKeys, children=frozenset({"approvers"}))
-APPROVERS = Section(name="approval.approvers", keys=models.ApproverKeys)
-LIMITS = Section(name="limits", keys=models.LimitKeys)
+TIMEOUT = Section(name="orchestrator.timeout", keys=sections.TimeoutKeys)
+TIMEOUT_SETTINGS = Section(name="timeout_settings", keys=sections.TimeoutKeys)
+RULE = Section(name="tools[]", keys=sections.RuleKeys)
+ASK = Section(name="ask", keys=sections.AskKeys)
+APPROVAL = Section(name="approval", keys=sections.ApprovalKeys, children=frozenset({"approvers"}))
+APPROVERS = Section(name="approval.approvers", keys=sections.ApproverKeys)
+LIMITS = Section(name="limits", keys=sections.LimitKeys)
 
 UI = Section(
     name="ui",
-    keys=models.NoKeys,
+    keys=sections.NoKeys,
     ignored={
         "display_type": _OWN_DISPLAY,
         "type": _OWN_DISPLAY,

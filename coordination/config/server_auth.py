@@ -1,12 +1,12 @@
 """A server's `auth` as it is written: what proves who we are, and to whom."""
 
-from coordination.domain.canonical import canonical
+from coordination.config.auth_keys import ServerAuthKeys
+from coordination.config.diagnostics import KeyPath, mismatch
+from coordination.config.nodes import Listing, Plain, Scalar, Table, kind_of, source_of
+from coordination.config.section_reader import Reader, writes
+from coordination.config.sections_sections import SERVER_AUTH
+from coordination.domain.canonical_json import canonical
 from coordination.ports import ClientCredentials
-from coordination.settings.auth_keys import ServerAuthKeys
-from coordination.settings.complaints import KeyPath, mismatch
-from coordination.settings.nodes import Listing, Plain, Scalar, Table, kind_of, source_of
-from coordination.settings.reader import Reader, writes
-from coordination.settings.sections import SERVER_AUTH
 
 _SECRETS = ("client_secret", "private_key")
 _OURS = ("client_id", *_SECRETS)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from coordination.settings.complaints import mismatch
-from coordination.settings.reader import Reader
-from coordination.settings.servers import WrittenServer
+from coordination.config.diagnostics import mismatch
+from coordination.config.section_reader import Reader
+from coordination.config.servers import WrittenServer
 
 
 class ServerBook:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from coordination.domain.canonical import canonical
+from coordination.config.diagnostics import KeyPath, mismatch, quoted
+from coordination.config.interpolation import variables_in
+from coordination.config.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
+from coordination.config.section_reader import Reader, is_absent, writes
+from coordination.config.sections import ServerKeys, is_web_address
+from coordination.config.sections_sections import SERVER
+from coordination.config.server_auth import credentials_of, identity_of_auth, secrets_of_auth, values_of_auth
+from coordination.domain.canonical_json import canonical
 from coordination.ports import AUTH_ENTRY, ServerSpec
-from coordination.settings.complaints import KeyPath, mismatch, quoted
-from coordination.settings.interpolation import variables_in
-from coordination.settings.models import ServerKeys, is_web_address
-from coordination.settings.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
-from coordination.settings.reader import Reader, is_absent, writes
-from coordination.settings.sections import SERVER
-from coordination.settings.server_auth import credentials_of, identity_of_auth, secrets_of_auth, values_of_auth
 
 _DEFAULT_CALL_TIMEOUT = 60.0
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from coordination.settings.complaints import any_of, mismatch, quoted
-from coordination.settings.models import ModelOptions
-from coordination.settings.providers import Family
+from coordination.config.diagnostics import any_of, mismatch, quoted
+from coordination.config.providers import Family
+from coordination.config.sections import ModelOptions
 
 _CLAUDE = ("low", "medium", "high", "xhigh", "max")
 

@@ -6,14 +6,14 @@ from fnmatch import fnmatchcase
 
 from typing_extensions import override
 
+from coordination.config.diagnostics import Complaint, KeyPath, Report, key_name, mismatch, nearest, printable, quoted
+from coordination.config.nodes import Table, kind_of, source_of
+from coordination.config.section_reader import Reader
+from coordination.config.sections import RuleKeys
+from coordination.config.sections_sections import RULE
+from coordination.config.servers import ToolEntry, WrittenServer
 from coordination.domain.rules import Effect, Rule, first_match, sounds_like_writing
 from coordination.ports import ToolDefinition
-from coordination.settings.complaints import Complaint, KeyPath, Report, key_name, mismatch, nearest, printable, quoted
-from coordination.settings.models import RuleKeys
-from coordination.settings.nodes import Table, kind_of, source_of
-from coordination.settings.reader import Reader
-from coordination.settings.sections import RULE
-from coordination.settings.servers import ToolEntry, WrittenServer
 
 _PREFIX = "mcp__"
 _LONGEST = 200

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import yaml
 
-from coordination.settings.complaints import Report, mismatch, printable, quoted
-from coordination.settings.nodes import (
+from coordination.config.diagnostics import Report, mismatch, printable, quoted
+from coordination.config.nodes import (
     CORE_TAG,
     SCALAR_TAGS,
     Listing,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from coordination.domain.canonical import JsonObject, canonical, parse
+from coordination.domain.canonical_json import JsonObject, canonical, parse
 from coordination.errors import InvalidJsonError
 
 KEY_VARIABLE: Final = "MASSGEN_BOT_CALLER_KEY"

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act
 from coordination.domain.judgement import (
     check_decision,
     check_last_word,
@@ -13,6 +12,7 @@ from coordination.domain.judgement import (
     check_validity,
     check_word,
 )
+from coordination.domain.policy import Act
 from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 from coordination.errors import IllegalTransition
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from coordination.domain.approval import Policy
-from coordination.domain.canonical import Json, canonical, digest
+from coordination.domain.canonical_json import Json, canonical, digest
+from coordination.domain.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from coordination.domain.canonical import Json
+from coordination.domain.canonical_json import Json
 from coordination.domain.person import Person
 
 

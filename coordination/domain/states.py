@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from coordination.domain.approval import Authors, Policy
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RulesNow, RunRequested, Verdict
 from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.policy import Authors, Policy
 from coordination.domain.receipt import OutcomeUnknown, Receipt
 
 

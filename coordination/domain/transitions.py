@@ -20,7 +20,6 @@ from typing import assert_never
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act, Authors
 from coordination.domain.ballot import Ballot, Vote
 from coordination.domain.execution_rules import (
     evolve_executing,
@@ -37,6 +36,7 @@ from coordination.domain.judgement import (
     check_stop,
 )
 from coordination.domain.person import Person, policy_actor
+from coordination.domain.policy import Act, Authors
 from coordination.errors import IllegalTransition
 
 

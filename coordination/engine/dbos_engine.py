@@ -16,13 +16,13 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Queue
 from dbos import error as dbos_error
 from sqlalchemy import exc
 
-from coordination.adapters import dbos_inside
-from coordination.adapters.dbos_lookout import THREADS, Lookout
-from coordination.adapters.dbos_shift import Failures, Shift
-from coordination.adapters.sql_connection import complaint, is_away, open_engine, parse_url, place, plainly
-from coordination.adapters.worker_slots import Slots, slots_for
+from coordination.engine import dbos_inside
+from coordination.engine.dbos_lookout import THREADS, Lookout
+from coordination.engine.dbos_recovery import Failures, Shift
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
+from coordination.storage.database import complaint, is_away, open_engine, parse_url, place, plainly
+from coordination.storage.worker_leases import Slots, slots_for
 
 _APPLICATION = "massgen-bot"
 _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}

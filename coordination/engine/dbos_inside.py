@@ -20,7 +20,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams, generate_uuid
 from sqlalchemy import event
 from typing_extensions import override
 
-from coordination.adapters.sql_connection import teach
+from coordination.storage.database import teach
 
 VERSION = "1"
 """Of this program as DBOS sees it. DBOS gives a job to no worker of another version, so this never changes; work that

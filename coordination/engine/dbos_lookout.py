@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 from dbos import DBOSClient, Queue
 
-from coordination.adapters import dbos_inside
-from coordination.adapters.dbos_shift import Failures, Shift
-from coordination.adapters.sql_connection import plainly
-from coordination.adapters.worker_slots import Slots
+from coordination.engine import dbos_inside
+from coordination.engine.dbos_recovery import Failures, Shift
 from coordination.errors import DatabaseAwayError
+from coordination.storage.database import plainly
+from coordination.storage.worker_leases import Slots
 
 THREADS = frozenset({"queues", "rounds"})
 """What these threads do, by the names under which they tell of their failures."""

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coordination.adapters.worker_slots import Ownership, working_as
 from coordination.errors import DatabaseAwayError, OwnershipLostError
 from coordination.ports import Job, Perform
+from coordination.storage.worker_leases import Ownership, working_as
 
 _AWAY_SECONDS = 2.0
 """Between two tries of a job while the database is away; it is tried for as long as that lasts."""

@@ -13,11 +13,12 @@ from typing import Literal, TypeAlias, cast
 import httpx2
 from anthropic import APIConnectionError, APIStatusError, AsyncStream
 
-from coordination.adapters.anthropic_clients import AnthropicClients
-from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
-from coordination.adapters.messages_stream import LENGTH_OPTION, Piece, PieceParts
-from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import (
+from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.anthropic_clients import AnthropicClients
+from coordination.llm.anthropic_stream import LENGTH_OPTION, Piece, PieceParts
+from coordination.llm.http import BROKEN_CONNECTION, read_events
+from coordination.llm.model_address import check_address
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -28,8 +29,7 @@ from coordination.adapters.model_faults import (
     silent,
     whole_text,
 )
-from coordination.adapters.model_json import mentioned, named_tool, offered_schema
-from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.model_json import mentioned, named_tool, offered_schema
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"

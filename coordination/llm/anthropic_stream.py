@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
-from coordination.adapters.model_faults import (
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -20,7 +20,7 @@ from coordination.adapters.model_faults import (
     too_short,
     unreadable,
 )
-from coordination.adapters.model_json import (
+from coordination.llm.model_json import (
     arguments_of,
     as_name,
     as_object,

@@ -4,7 +4,7 @@ import httpx2
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from typing_extensions import override
 
-from coordination.adapters.openai_clients import OpenAIClients
+from coordination.llm.openai_clients import OpenAIClients
 
 
 class AzureClients(OpenAIClients):

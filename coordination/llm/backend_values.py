@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import cast
 
-from coordination.adapters.model_faults import Raw
-from coordination.settings import BackendSettings, ModelOptions
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.model_errors import Raw
 
 
 def key_of(backend: BackendSettings) -> str:

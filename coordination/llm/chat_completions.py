@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import extra_body, key_of
-from coordination.adapters.azure_clients import AzureClients
-from coordination.adapters.model_faults import Raw
-from coordination.adapters.openai_chat import ChatCompletionsModel, ChatOptions
-from coordination.adapters.openai_clients import OpenAIClients
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.azure_clients import AzureClients
+from coordination.llm.backend_values import extra_body, key_of
+from coordination.llm.model_errors import Raw
+from coordination.llm.openai_chat import ChatCompletionsModel, ChatOptions
+from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Clock, Model
-from coordination.settings import BackendSettings, ModelOptions
 
 _AS_THEY_ARE = ("top_p", "top_k", "seed", "repetition_penalty", "separate_reasoning", "chat_template_kwargs")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from coordination.errors import ModelError, ModelFault
 from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolSpec
-from coordination.retrying import RetryBudget
+from coordination.retry import RetryBudget
 
 UNUSABLE = frozenset(
     {

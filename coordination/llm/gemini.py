@@ -8,12 +8,12 @@ from typing import Protocol, cast
 import httpx2
 from google.genai import errors, types
 
-from coordination.adapters.gemini_clients import GeminiClients, freeing_connections
-from coordination.adapters.gemini_faults import Asked, refusal
-from coordination.adapters.gemini_stream import ReplyParts
-from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import Provider, Raw, broken, silent, too_large, unreadable, whole_text
 from coordination.errors import ConfigError, ModelError
+from coordination.llm.gemini_client import Asked, refusal
+from coordination.llm.gemini_clients import GeminiClients, freeing_connections
+from coordination.llm.gemini_stream import ReplyParts
+from coordination.llm.model_address import check_address
+from coordination.llm.model_errors import Provider, Raw, broken, silent, too_large, unreadable, whole_text
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"

@@ -8,7 +8,8 @@ from typing import Protocol, cast
 import httpx2
 from google.genai import errors
 
-from coordination.adapters.model_faults import (
+from coordination.errors import ModelError, ModelFault
+from coordination.llm.model_errors import (
     LONGEST_WAIT,
     Problem,
     Provider,
@@ -18,7 +19,6 @@ from coordination.adapters.model_faults import (
     retry_after,
     too_short,
 )
-from coordination.errors import ModelError, ModelFault
 
 LENGTH_OPTION = "max_output_tokens"
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import extra_body, key_of
-from coordination.adapters.gemini import GEMINI_BASE_URL, GeminiModel, GeminiOptions
-from coordination.adapters.gemini_clients import GeminiClients
-from coordination.adapters.model_faults import Raw
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.backend_values import extra_body, key_of
+from coordination.llm.gemini import GEMINI_BASE_URL, GeminiModel, GeminiOptions
+from coordination.llm.gemini_clients import GeminiClients
+from coordination.llm.model_errors import Raw
 from coordination.ports import Clock, Model
-from coordination.settings import BackendSettings, ModelOptions
 
 
 class GeminiBuilder:

@@ -10,8 +10,8 @@ from itertools import groupby
 
 from google.genai import types
 
-from coordination.adapters.gemini_faults import garbled, unfinished
-from coordination.adapters.model_faults import Provider, cut_off, declined, too_large, unreadable, whole_text
+from coordination.llm.gemini_client import garbled, unfinished
+from coordination.llm.model_errors import Provider, cut_off, declined, too_large, unreadable, whole_text
 from coordination.ports import Reply, ToolCall, Usage
 
 _PART_WEIGHT = 64

@@ -9,8 +9,8 @@ from typing import Protocol, cast
 import aiohttp
 import httpx2
 
-from coordination.adapters.model_faults import Provider, Raw, broken, too_large, unreadable
 from coordination.errors import ModelError
+from coordination.llm.model_errors import Provider, Raw, broken, too_large, unreadable
 
 DRAIN_SECONDS = 0.5
 """How long a server may take to end a stream that it has declared done; then its connection is not used again."""

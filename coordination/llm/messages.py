@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import extra_body, key_of
-from coordination.adapters.anthropic_clients import AnthropicClients
-from coordination.adapters.anthropic_messages import ANTHROPIC_BASE_URL, AnthropicModel, MessagesOptions
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.anthropic_clients import AnthropicClients
+from coordination.llm.anthropic_messages import ANTHROPIC_BASE_URL, AnthropicModel, MessagesOptions
+from coordination.llm.backend_values import extra_body, key_of
 from coordination.ports import Clock, Model
-from coordination.settings import BackendSettings, ModelOptions
 
 
 class MessagesBuilder:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from coordination.adapters.lanes import Lane, RestingError, Throttle
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.rate_limiter import Lane, RestingError, Throttle
 from coordination.ports import Conversation, Model, Occasion, Reply, Said, ToolSpec, Usage
 
 PriceOf: TypeAlias = Callable[[Usage], Awaitable[float | None]]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, cast
 
-from coordination.adapters.model_faults import Problem, Provider, Raw, said_in, unreadable, whole_text
+from coordination.llm.model_errors import Problem, Provider, Raw, said_in, unreadable, whole_text
 from coordination.ports import ToolSpec
 
 NAME_LIMIT = 64

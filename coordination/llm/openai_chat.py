@@ -13,10 +13,9 @@ from typing import cast
 import httpx2
 from openai import APIConnectionError, APIStatusError
 
-from coordination.adapters.chat_stream import REASONING_KEYS, Message, ReplyParts
-from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
-from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import (
+from coordination.llm.http import BROKEN_CONNECTION, read_events
+from coordination.llm.model_address import check_address
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -28,8 +27,9 @@ from coordination.adapters.model_faults import (
     too_large,
     whole_text,
 )
-from coordination.adapters.model_json import offered_schema
-from coordination.adapters.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
+from coordination.llm.model_json import offered_schema
+from coordination.llm.openai_chat_stream import REASONING_KEYS, Message, ReplyParts
+from coordination.llm.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"

@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from coordination.adapters.model_faults import (
+from coordination.errors import ModelError
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -23,17 +24,7 @@ from coordination.adapters.model_faults import (
     unreadable,
     whole_text,
 )
-from coordination.adapters.model_json import (
-    arguments_of,
-    as_name,
-    as_object,
-    count,
-    is_failure,
-    read_object,
-    text_of,
-    whole,
-)
-from coordination.errors import ModelError
+from coordination.llm.model_json import arguments_of, as_name, as_object, count, is_failure, read_object, text_of, whole
 from coordination.ports import Reply, ToolCall, Usage
 
 Message: TypeAlias = dict[str, Raw]

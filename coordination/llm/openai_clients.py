@@ -6,7 +6,7 @@ from typing import cast
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
-from coordination.adapters.model_faults import Raw
+from coordination.llm.model_errors import Raw
 
 CONNECT_SECONDS = 10.0
 

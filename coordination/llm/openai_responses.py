@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import httpx2
 from openai import APIConnectionError, APIStatusError
 
-from coordination.adapters.event_stream import BROKEN_CONNECTION, read_events
-from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import (
+from coordination.llm.http import BROKEN_CONNECTION, read_events
+from coordination.llm.model_address import check_address
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -25,9 +25,9 @@ from coordination.adapters.model_faults import (
     silent,
     whole_text,
 )
-from coordination.adapters.model_json import mentioned, named_tool, offered_schema
-from coordination.adapters.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
-from coordination.adapters.responses_stream import LENGTH_OPTION, Item, ReplyParts
+from coordination.llm.model_json import mentioned, named_tool, offered_schema
+from coordination.llm.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
+from coordination.llm.responses_stream import LENGTH_OPTION, Item, ReplyParts
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"

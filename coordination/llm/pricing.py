@@ -4,13 +4,13 @@ import asyncio
 from importlib import import_module
 from typing import Protocol, cast
 
-from coordination.adapters.metered import PriceOf
+from coordination.config import BackendSettings
+from coordination.config.providers import provider_at
+from coordination.config.sections import PriceKeys
+from coordination.llm.metered_model import PriceOf
 from coordination.ports import Usage
-from coordination.settings import BackendSettings
-from coordination.settings.models import PriceKeys
-from coordination.settings.providers import provider_at
 
-_TABLE = "coordination.adapters.prices"
+_TABLE = "coordination.llm.prices"
 _MILLION = 1_000_000
 
 

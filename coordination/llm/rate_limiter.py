@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from coordination.ports import Clock
-from coordination.retrying import RetryBudget
+from coordination.retry import RetryBudget
 
 LONGEST_REST = RetryBudget().seconds
 """Seconds that a request waits while the provider rests: those who ask would give up any longer one."""

@@ -6,24 +6,24 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
-from bot.wiring.backend_values import key_of
-from bot.wiring.pricing import Pricing, cost_of
-from coordination.adapters.extras import Extra, install_command, is_installed, missing
-from coordination.adapters.fallback import FallbackModel
-from coordination.adapters.lanes import Lanes, Throttle
-from coordination.adapters.metered import MeteredModel
-from coordination.adapters.redaction import EVERYTHING
+from coordination.config import AgentSettings, BackendSettings, Family
 from coordination.errors import ConfigError, MissingLibraryError
+from coordination.llm.backend_values import key_of
+from coordination.llm.extras import Extra, install_command, is_installed, missing
+from coordination.llm.fallback import FallbackModel
+from coordination.llm.metered_model import MeteredModel
+from coordination.llm.pricing import Pricing, cost_of
+from coordination.llm.rate_limiter import Lanes, Throttle
 from coordination.ports import Clock, Model, Usage
-from coordination.settings import AgentSettings, BackendSettings, Family
+from coordination.redaction import EVERYTHING
 
 _BUILDERS: Mapping[Family, str] = {
-    "scripted": "bot.wiring.scripted:open_builder",
-    "chat": "bot.wiring.chat_completions:open_builder",
-    "responses": "bot.wiring.responses:open_builder",
-    "anthropic": "bot.wiring.messages:open_builder",
-    "gemini": "bot.wiring.gemini_models:open_builder",
-    "claude_code": "bot.wiring.claude_code_models:open_builder",
+    "scripted": "coordination.llm.scripted_scripted:open_builder",
+    "chat": "coordination.llm.chat_completions:open_builder",
+    "responses": "coordination.llm.responses:open_builder",
+    "anthropic": "coordination.llm.messages:open_builder",
+    "gemini": "coordination.llm.gemini_models:open_builder",
+    "claude_code": "coordination.llm.claude_code.claude_code_models:open_builder",
 }
 
 _EXTRAS: Mapping[Family, Extra] = {"claude_code": "claude-code"}

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import extra_body, key_of
-from coordination.adapters.openai_clients import OpenAIClients
-from coordination.adapters.openai_responses import OPENAI_BASE_URL, ResponsesModel, ResponsesOptions
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.backend_values import extra_body, key_of
+from coordination.llm.openai_clients import OpenAIClients
+from coordination.llm.openai_responses import OPENAI_BASE_URL, ResponsesModel, ResponsesOptions
 from coordination.ports import Clock, Model
-from coordination.settings import BackendSettings, ModelOptions
 
 
 class ResponsesBuilder:

@@ -6,7 +6,8 @@ An item counts only as its `done` event brings it: what comes before may be inco
 import json
 from typing import TypeAlias
 
-from coordination.adapters.model_faults import (
+from coordination.errors import ModelError
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -17,7 +18,7 @@ from coordination.adapters.model_faults import (
     too_short,
     unreadable,
 )
-from coordination.adapters.model_json import (
+from coordination.llm.model_json import (
     arguments_of,
     as_name,
     as_object,
@@ -29,7 +30,6 @@ from coordination.adapters.model_json import (
     told_problem,
     whole,
 )
-from coordination.errors import ModelError
 from coordination.ports import Reply, ToolCall, Usage
 
 Item: TypeAlias = dict[str, Raw]

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
-from coordination.adapters.script_text import Template
 from coordination.errors import ConfigError, ModelFault
+from coordination.llm.script_text import Template
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 

@@ -8,10 +8,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from coordination.adapters.script import Script, ScriptedCall, Shape, Step
-from coordination.adapters.script_text import Heard, Template, request_in
-from coordination.domain.canonical import Json
+from coordination.domain.canonical_json import Json
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.script_file import Script, ScriptedCall, Shape, Step
+from coordination.llm.script_text import Heard, Template, request_in
 from coordination.ports import Clock, Conversation, Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import yaml
 
-from coordination.adapters.clock import PacedClock
-from coordination.adapters.script import Script, parse_script
-from coordination.adapters.scripted import ScriptedModel
+from coordination.clock import PacedClock
+from coordination.config import BackendSettings
 from coordination.errors import ConfigError
+from coordination.llm.script_file import Script, parse_script
+from coordination.llm.scripted import ScriptedModel
 from coordination.ports import Clock, Model
-from coordination.settings import BackendSettings
 
 PACE_VARIABLE = "MASSGEN_BOT_DEMO_PACE"
 """Scales the pauses of scripted models: 1 as written, 0 none at all."""

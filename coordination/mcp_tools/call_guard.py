@@ -11,9 +11,9 @@ from mcp.client._transport import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 from mcp.types import ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
-from coordination.adapters.mcp_messages import Raw
-from coordination.adapters.mcp_pages import page_for_sdk
-from coordination.domain.canonical import canonical
+from coordination.domain.canonical_json import canonical
+from coordination.mcp_tools.json_rpc import Raw
+from coordination.mcp_tools.pagination import page_for_sdk
 
 CALL = "tools/call"
 LIST = "tools/list"

@@ -7,14 +7,14 @@ from typing import cast
 from mcp import Client, MCPError
 from mcp.types import METHOD_NOT_FOUND
 
-from coordination.adapters import mcp_complaints as complaints
-from coordination.adapters.mcp_fingerprints import Fingerprint
-from coordination.adapters.mcp_messages import Raw
-from coordination.adapters.mcp_pages import RawTool, next_cursor, tools_of
-from coordination.adapters.mcp_passage import Passage
-from coordination.adapters.redaction import Redactor
-from coordination.domain.canonical import Json, JsonObject, canonical, digest
+from coordination.domain.canonical_json import Json, JsonObject, canonical, digest
+from coordination.mcp_tools import server_errors as complaints
+from coordination.mcp_tools.call_guard import Passage
+from coordination.mcp_tools.fingerprints import Fingerprint
+from coordination.mcp_tools.json_rpc import Raw
+from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
 from coordination.ports import ServerSpec, ToolDefinition
+from coordination.redaction import Redactor
 
 MAX_TOOLS = 2_000
 MAX_PAGES = 200

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from mcp.client.stdio import get_default_environment
 
-from coordination.adapters.mcp_http import proxy_of
+from coordination.mcp_tools.http_transport import proxy_of
 from coordination.ports import AUTH_ENTRY, ServerSpec
 
 _NO_COORDINATES = frozenset({"start_timeout", "call_timeout", "rotates"})

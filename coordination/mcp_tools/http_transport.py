@@ -19,10 +19,10 @@ from mcp.types import (
 )
 from typing_extensions import override
 
-from coordination.adapters.mcp_messages import EventsMended, proper, read_message
-from coordination.adapters.mcp_passage import Passage, guarded, passage
-from coordination.adapters.redaction import Redactor
+from coordination.mcp_tools.call_guard import Passage, guarded, passage
+from coordination.mcp_tools.json_rpc import EventsMended, proper, read_message
 from coordination.ports import ServerSpec
+from coordination.redaction import Redactor
 
 MAX_ANSWER = 32_000_000
 """Bytes of one answer that are read."""
@@ -74,7 +74,7 @@ async def _carrier(spec: ServerSpec, redactor: Redactor) -> AsyncGenerator[httpx
     if spec.auth is None:
         yield plain
         return
-    from coordination.adapters.mcp_tokens import authorized  # noqa: PLC0415  # few servers need OAuth, slow to load
+    from coordination.mcp_tools.mcp_tokens import authorized  # noqa: PLC0415  # few servers need OAuth, slow to load
 
     async with authorized(plain, spec.url, spec.auth, redactor) as carrier:
         yield carrier

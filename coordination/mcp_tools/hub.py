@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from coordination.adapters import mcp_complaints as complaints
-from coordination.adapters.mcp_child import Guard
-from coordination.adapters.mcp_connection import Connection, Patience
-from coordination.adapters.mcp_definitions import Listing
-from coordination.adapters.mcp_fingerprints import Fingerprints
-from coordination.adapters.mcp_quiet import hush
-from coordination.adapters.mcp_session import Session, SessionLostError
 from coordination.domain.caller import Caller
-from coordination.domain.canonical import JsonObject, canonical
+from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools import server_errors as complaints
+from coordination.mcp_tools.child_process import Guard
+from coordination.mcp_tools.definitions import Listing
+from coordination.mcp_tools.fingerprints import Fingerprints
+from coordination.mcp_tools.mcp_quiet import hush
+from coordination.mcp_tools.mcp_session import Session, SessionLostError
+from coordination.mcp_tools.session import Connection, Patience
 from coordination.ports import (
     CallNotSentError,
     CallOutcomeUnknownError,

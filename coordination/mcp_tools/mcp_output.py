@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from coordination.adapters.mcp_messages import BARE, Raw
-from coordination.adapters.redaction import Redactor
+from coordination.mcp_tools.json_rpc import BARE, Raw
 from coordination.ports import ToolOutput
+from coordination.redaction import Redactor
 
 MAX_TEXT = 200_000
 """Characters of an answer that go beyond this module."""

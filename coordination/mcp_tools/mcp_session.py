@@ -11,17 +11,17 @@ from mcp.client import Client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, RequestParamsMeta
 from pydantic import ValidationError
 
-from coordination.adapters import mcp_complaints as complaints
-from coordination.adapters.mcp_definitions import Listing, list_tools
-from coordination.adapters.mcp_fingerprints import Fingerprint
-from coordination.adapters.mcp_messages import Raw
-from coordination.adapters.mcp_output import capped, output
-from coordination.adapters.mcp_passage import Passage, passage
-from coordination.adapters.redaction import Redactor
 from coordination.domain.caller import CALLER, Caller, signed
-from coordination.domain.canonical import Json, JsonObject, parse
+from coordination.domain.canonical_json import Json, JsonObject, parse
+from coordination.json_schema import conforms
+from coordination.mcp_tools import server_errors as complaints
+from coordination.mcp_tools.call_guard import Passage, passage
+from coordination.mcp_tools.definitions import Listing, list_tools
+from coordination.mcp_tools.fingerprints import Fingerprint
+from coordination.mcp_tools.json_rpc import Raw
+from coordination.mcp_tools.mcp_output import capped, output
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
-from coordination.schema import conforms
+from coordination.redaction import Redactor
 
 IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 

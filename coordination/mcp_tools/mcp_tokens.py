@@ -9,11 +9,11 @@ import httpx2
 from pydantic import BaseModel
 from typing_extensions import override
 
-from coordination.adapters.mcp_http import stand_in
-from coordination.adapters.mcp_oauth import NoTokenError, ask_for_token
-from coordination.adapters.mcp_passage import CALL, Passage, passage
-from coordination.adapters.redaction import EVERYTHING, Redactor
+from coordination.mcp_tools.call_guard import CALL, Passage, passage
+from coordination.mcp_tools.http_transport import stand_in
+from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
 from coordination.ports import ClientCredentials
+from coordination.redaction import EVERYTHING, Redactor
 
 _TIMES = httpx2.Timeout(10.0)
 _UNAUTHORIZED = 401

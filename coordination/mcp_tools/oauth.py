@@ -15,7 +15,7 @@ from mcp.client.auth.utils import (
 from mcp.shared.auth_utils import check_resource_allowed, resource_url_from_server_url
 from pydantic import BaseModel, ValidationError, field_validator
 
-from coordination.adapters.mcp_complaints import address
+from coordination.mcp_tools.server_errors import address
 from coordination.ports import ClientCredentials, ProofMethod
 
 MAX_ANSWER = 1_000_000

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from coordination.adapters.mcp_messages import BARE, Raw
-from coordination.domain.canonical import JsonObject, canonical
+from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.errors import InvalidJsonError
+from coordination.mcp_tools.json_rpc import BARE, Raw
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from mcp import MCPError
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-from coordination.adapters.mcp_passage import Passage
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.call_guard import Passage
 from coordination.ports import ServerSpec
 
 _HTTP_ADVICE = {

@@ -12,18 +12,18 @@ from typing import TypeAlias
 from mcp.client import Client, IncomingMessage, Transport
 from mcp.types import Implementation, ToolListChangedNotification
 
-from coordination.adapters import mcp_complaints as complaints
-from coordination.adapters.mcp_child import Guard
-from coordination.adapters.mcp_fingerprints import Fingerprint, Fingerprints
-from coordination.adapters.mcp_http import http_transport
-from coordination.adapters.mcp_passage import Passage, passage
-from coordination.adapters.mcp_questions import its_own_defaults
-from coordination.adapters.mcp_session import Session
-from coordination.adapters.mcp_stdio import StderrLog, stdio_transport
-from coordination.adapters.redaction import redactor_of
 from coordination.domain.caller import KEY_VARIABLE
 from coordination.errors import ToolServerError
+from coordination.mcp_tools import server_errors as complaints
+from coordination.mcp_tools.call_guard import Passage, passage
+from coordination.mcp_tools.child_process import Guard
+from coordination.mcp_tools.elicitation import its_own_defaults
+from coordination.mcp_tools.fingerprints import Fingerprint, Fingerprints
+from coordination.mcp_tools.http_transport import http_transport
+from coordination.mcp_tools.mcp_session import Session
+from coordination.mcp_tools.stdio_transport import StderrLog, stdio_transport
 from coordination.ports import ServerSpec
+from coordination.redaction import redactor_of
 
 log = logging.getLogger(__name__)
 

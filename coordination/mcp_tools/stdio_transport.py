@@ -34,11 +34,11 @@ from mcp.types import (
 )
 from typing_extensions import override
 
-from coordination.adapters.mcp_child import Guard, command_line, end_group, kill_group, let_go
-from coordination.adapters.mcp_messages import read_message
-from coordination.adapters.mcp_passage import Passage, guarded, passage
-from coordination.adapters.redaction import redactor_of
+from coordination.mcp_tools.call_guard import Passage, guarded, passage
+from coordination.mcp_tools.child_process import Guard, command_line, end_group, kill_group, let_go
+from coordination.mcp_tools.json_rpc import read_message
 from coordination.ports import ServerSpec
+from coordination.redaction import redactor_of
 
 log = logging.getLogger(__name__)
 

@@ -4,15 +4,6 @@ Powers are kept apart on purpose. Deliberation gets ToolCatalogue and ReadTools,
 Execution gets an Executor, and no model.
 """
 
-from coordination.ports.log import (
-    Clock,
-    Engine,
-    Job,
-    NewId,
-    Perform,
-    RunLog,
-    RunSummary,
-)
 from coordination.ports.models import (
     Conversation,
     Model,
@@ -25,6 +16,7 @@ from coordination.ports.models import (
     ToolSpec,
     Usage,
 )
+from coordination.ports.run_log import Clock, Engine, Job, NewId, Perform, RunLog, RunSummary
 from coordination.ports.spending import Spending, Spent
 from coordination.ports.tools import (
     AUTH_ENTRY,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from coordination.domain.canonical import JsonObject
+from coordination.domain.canonical_json import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from coordination.domain.events import RunEvent
-from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
+from coordination.domain.transitions import Recorded
 
 
 @dataclass(frozen=True, kw_only=True)

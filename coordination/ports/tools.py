@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from coordination.domain.caller import Caller
-from coordination.domain.canonical import JsonObject
+from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
 
 AUTH_ENTRY = "auth:"

@@ -12,11 +12,11 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_audit import Finding, has_decisions, reading
-from coordination.adapters.sql_codec import FIRST_PREV, time_text
-from coordination.adapters.sql_desk_schema import deeds
-from coordination.adapters.sql_schema import events
+from bot.chat.sql_desk_schema import deeds
 from coordination.errors import StorageError
+from coordination.storage.audit import Finding, has_decisions, reading
+from coordination.storage.schema import events
+from coordination.storage.sql_codec import FIRST_PREV, time_text
 
 _FORM = "massgen-bot/anchor/1"
 _DEED = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")

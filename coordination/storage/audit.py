@@ -17,15 +17,15 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from coordination.adapters.sql_codec import FIRST_PREV, decode, event_hash, summary_row
-from coordination.adapters.sql_connection import open_engine, parse_url, plainly
-from coordination.adapters.sql_desk_schema import deeds, scopes
-from coordination.adapters.sql_schema import check, configs, events, runs
-from coordination.domain.canonical import config_digest
+from bot.chat.sql_desk_schema import deeds, scopes
+from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunRequested
-from coordination.domain.run import check_place, evolve
 from coordination.domain.states import RunState
+from coordination.domain.transitions import check_place, evolve
 from coordination.errors import IllegalTransition, RunNotFoundError, StorageError
+from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.schema import check, configs, events, runs
+from coordination.storage.sql_codec import FIRST_PREV, decode, event_hash, summary_row
 
 _TEXTS = ("run", "at", "kind", "body", "prev", "hash")
 

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from coordination.adapters.sql_connection import complaint
 from coordination.errors import CoordinationError
+from coordination.storage.database import complaint
 
 _Result = TypeVar("_Result")
 

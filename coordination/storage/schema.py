@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_connection import place, plainly
 from coordination.errors import StorageError
+from coordination.storage.database import place, plainly
 
 VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision of the schema, oldest first; each has its migration."""

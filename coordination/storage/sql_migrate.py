@@ -4,9 +4,9 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from coordination.adapters.sql_connection import open_engine, parse_url, place, plainly
-from coordination.adapters.sql_schema import VERSIONS, version_of
 from coordination.errors import StorageError
+from coordination.storage.database import open_engine, parse_url, place, plainly
+from coordination.storage.schema import VERSIONS, version_of
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(7700))
 

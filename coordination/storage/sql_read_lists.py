@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from coordination.adapters.sql_connection import open_engine, parse_url, plainly
-from coordination.adapters.sql_schema import prepare, read_lists
 from coordination.ports import ListedTool, ReadList
+from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.schema import prepare, read_lists
 
 
 class SqlReadLists:

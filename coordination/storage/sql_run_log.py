@@ -12,19 +12,19 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from coordination.adapters.sql_codec import FIRST_PREV, Encoded, decode, encode, event_hash, summary_row, time_text
-from coordination.adapters.sql_connection import open_engine, parse_url, plainly
-from coordination.adapters.sql_follow import Followers
-from coordination.adapters.sql_schema import configs, events, installation, outages, prepare, runs
-from coordination.adapters.sql_writer import GroupCommit
-from coordination.adapters.worker_slots import require_ownership
-from coordination.domain.canonical import config_digest
+from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.receipt import Outage
-from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
+from coordination.domain.transitions import Recorded
 from coordination.errors import ConflictError, DatabaseAwayError, StoredConfigError
 from coordination.ports import Job, RunSummary
+from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.group_commit import GroupCommit
+from coordination.storage.schema import configs, events, installation, outages, prepare, runs
+from coordination.storage.sql_codec import FIRST_PREV, Encoded, decode, encode, event_hash, summary_row, time_text
+from coordination.storage.subscriptions import Followers
+from coordination.storage.worker_leases import require_ownership
 
 Submit = Callable[[sa.Connection, Job], None]
 """Puts a job into the transaction that is open on a connection."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError
 
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_codec import decode, time_text
-from coordination.adapters.sql_connection import open_engine, parse_url, plainly
-from coordination.adapters.sql_schema import events, runs
 from coordination.domain.events import RunRequested
 from coordination.ports import Spent
+from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.schema import events, runs
+from coordination.storage.sql_codec import decode, time_text
 
 _CHUNK = 500
 

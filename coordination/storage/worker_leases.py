@@ -27,10 +27,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc, pool
 from sqlalchemy.dialects import postgresql, sqlite
 
-from coordination.adapters.sql_connection import complaint, plainly
-from coordination.adapters.sql_schema import outages, worker_slots
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
+from coordination.storage.database import complaint, plainly
+from coordination.storage.schema import outages, worker_slots
 
 Rows: TypeAlias = Sequence[sa.Row[*tuple[Any, ...]]]
 

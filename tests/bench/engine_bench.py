@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from coordination.adapters.dbos_engine import DbosEngine
-from coordination.adapters.sql_log import SqlLog
 from coordination.domain import events as e
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
+from coordination.engine.dbos_engine import DbosEngine
 from coordination.ports import Job, Perform
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.databases import sqlite_url
 from tests.stories import waiting
@@ -27,8 +27,8 @@ QUEUED = evolve(None, a_request(), START)
 FRESH = """
 import time; began = time.perf_counter()
 import asyncio, resource, sys
-from coordination.adapters.dbos_engine import DbosEngine
-from coordination.adapters.sql_log import SqlLog
+from coordination.engine.dbos_engine import DbosEngine
+from coordination.storage.sql_run_log import SqlLog
 from tests.stories import LATER
 imported = time.perf_counter()
 

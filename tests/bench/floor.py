@@ -19,8 +19,8 @@ import aiohttp
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
-from coordination.adapters.openai_chat import ChatCompletionsModel
-from coordination.adapters.openai_clients import OpenAIClients
+from coordination.llm.openai_chat import ChatCompletionsModel
+from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Occasion, Told, ToolResult, ToolSpec
 from tests.bench.mock_model import mock_model
 

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.application import Application, Overrides
+from bot.composition import open_application
 from bot.people import console_person
-from bot.wiring.application import Application, Overrides
-from bot.wiring.running import open_application
 from coordination.domain import states as s
 from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall

@@ -4,11 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from bot.people import console_person
-from coordination.adapters.sql_log import SqlLog
 from coordination.domain import events as e
-from coordination.domain.approval import Policy
-from coordination.domain.run import evolve
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import evolve
 from coordination.ports import Job
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import a_call, a_plan, an_election_of
 
 

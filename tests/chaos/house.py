@@ -13,16 +13,16 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from bot.application import Application, Overrides
+from bot.composition import open_application
+from bot.database_admin import migrate_all, verify_log
+from bot.environment import PYTHON_VARIABLE
 from bot.people import console_person
-from bot.places import PYTHON_VARIABLE
-from bot.wiring.application import Application, Overrides
-from bot.wiring.keeping import migrate_all, verify_log
-from bot.wiring.running import open_application
-from coordination.adapters.sql_connection import open_engine, parse_url
 from coordination.domain import states as s
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError
 from coordination.service import Ask
+from coordination.storage.database import open_engine, parse_url
 from tests.chaos.world import effects_in, gate
 from tests.databases import OwnPostgres, sqlite_url
 from tests.e2e.program import HOME, Process, Program

@@ -4,8 +4,8 @@ import asyncio
 import random
 from contextlib import suppress
 
+from bot.application import Application
 from bot.people import console_person
-from bot.wiring.application import Application
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.errors import CoordinationError

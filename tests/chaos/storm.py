@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psycopg
 from typing_extensions import override
 
-from bot.wiring.application import Application
+from bot.application import Application
 from coordination.domain import events as e
 from coordination.domain import states as s
 from tests.chaos.house import House, history, until

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.application import Application
 from bot.people import console_person
-from bot.wiring.application import Application
 from coordination.domain import states as s
 from coordination.execution import INTERRUPTED
 from tests.chaos.house import House, approve, is_in_flight, is_settled, state_when, until

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import httpx2
 import yaml
 
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import Json, canonical
+from coordination.config import parse
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ServerSpec
-from coordination.settings import parse
 
 ARGUMENTS: Mapping[str, Mapping[str, Json]] = {"add_numbers": {"a": 5, "b": 3}}
 """What the tools of the suite's servers want; the others take nothing."""

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_connection import open_engine, parse_url
-from coordination.adapters.sql_desk import SqlDesk
-from coordination.adapters.sql_desk_schema import desk_metadata
-from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.sql_schema import metadata
+from bot.chat.sql_desk_schema import desk_metadata
+from bot.chat.sql_store import SqlDesk
+from bot.chat.store import ButtonRecord, CardRecord, Deed, DeskStore, Limits, Setting
 from coordination.domain import events as e
-from coordination.domain.run import evolve
 from coordination.domain.states import RunState
+from coordination.domain.transitions import evolve
 from coordination.ports import Job, RunLog
-from coordination.ports.desk import ButtonRecord, CardRecord, Deed, DeskStore, Limits, Setting
+from coordination.storage.database import open_engine, parse_url
+from coordination.storage.schema import metadata
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import REQUESTER, START, a_request
 from tests.contract.logs import memory_bench
 from tests.fake_desk_store import MemoryDesk

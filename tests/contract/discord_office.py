@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bot.cards import CallItem, CallList, Card, Line, Span, Tone, Verb
-from bot.discord_app.addresses import aim
+from bot.chat.platform import Desk, Place, Posted, Press, Said
 from bot.discord_app.client import DiscordClient, log_in, serve
-from bot.surface import Desk, Place, Posted, Press, Said
+from bot.discord_app.settings import aim
+from bot.message import CallItem, CallList, Card, Line, Span, Tone, Verb
 from coordination.domain.person import Person
 from tests.servers.discord_server import TOKEN, DiscordServer
 

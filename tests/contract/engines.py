@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from coordination.adapters import sql_migrate
-from coordination.adapters.dbos_engine import DbosEngine, migrate
-from coordination.adapters.sql_connection import open_engine, parse_url
+from coordination.engine.dbos_engine import DbosEngine, migrate
 from coordination.ports import Engine, Job
+from coordination.storage import sql_migrate
+from coordination.storage.database import open_engine, parse_url
 from tests.fake_log import FakeEngine
 
 

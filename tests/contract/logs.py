@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_connection import open_engine, parse_url
-from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.sql_migrate import migrate
 from coordination.ports import Job, RunLog
+from coordination.storage.database import open_engine, parse_url
+from coordination.storage.sql_migrate import migrate
+from coordination.storage.sql_run_log import SqlLog
 from tests.fake_log import MemoryLog
 
 _JOBS = sa.Table("submitted_jobs", sa.MetaData(), sa.Column("name", sa.Text, primary_key=True))

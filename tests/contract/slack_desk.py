@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.cards import Card, Paragraph, Span, Tone, Verb
-from bot.surface import Place, Posted, Press, Said
+from bot.chat.platform import Place, Posted, Press, Said
+from bot.message import Card, Paragraph, Span, Tone, Verb
 from coordination.domain.person import Person
 from coordination.errors import StorageError
 

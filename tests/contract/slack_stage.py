@@ -4,12 +4,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bot.cards import Card
-from bot.slack_app.app import SlackApp, slack_app
-from bot.slack_app.people import Admins
+from bot.chat.platform import Desk, Place, Posted
+from bot.message import Card
+from bot.slack_app.client import SlackApp, slack_app
+from bot.slack_app.identity import Admins
 from bot.slack_app.settings import HttpMode, SlackSettings, SocketMode
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
-from bot.surface import Desk, Place, Posted
 from tests.contract.slack_desk import IssuedIds, SmallDesk
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving

@@ -14,16 +14,16 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from coordination.adapters.sql_audit import verify
-from coordination.adapters.sql_connection import open_engine, parse_url
-from coordination.adapters.sql_desk import SqlDesk
-from coordination.adapters.sql_desk_turn import keeping_as, sole_keeper
-from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.sql_migrate import migrate
-from coordination.adapters.sql_schema import VERSIONS, configs, events, runs
-from coordination.domain.canonical import digest
+from bot.chat.sql_desk_turn import keeping_as, sole_keeper
+from bot.chat.sql_store import SqlDesk
+from bot.chat.store import Admitted, Repeated
+from coordination.domain.canonical_json import digest
 from coordination.errors import OwnershipLostError, StorageError
-from coordination.ports.desk import Admitted, Repeated
+from coordination.storage.audit import verify
+from coordination.storage.database import open_engine, parse_url
+from coordination.storage.schema import VERSIONS, configs, events, runs
+from coordination.storage.sql_migrate import migrate
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
 from tests.contract.desks import MANY, a_card, admitted, planned, sql_desk, submit_nothing
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
@@ -139,7 +139,7 @@ async def test_a_keeper_that_is_frozen_beyond_the_lease_loses_the_cards_and_lear
     address = parse_url(url)
     async with asyncio.timeout(30), SqlDesk.open(url) as store:
         with monkeypatch.context() as frozen:
-            frozen.setattr("coordination.adapters.sql_desk_turn._Turn._beat_for_ever", lambda turn: None)
+            frozen.setattr("bot.chat.sql_desk_turn._Turn._beat_for_ever", lambda turn: None)
             held = sole_keeper(address, "slack", beat=0.1, lease=0.5)
             await held.__aenter__()
         loser = keeping_as.get()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.sql_desk import SqlDesk
-from coordination.adapters.sql_migrate import migrate
+from bot.chat.sql_store import SqlDesk
+from bot.chat.store import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
 from coordination.errors import ConflictError
-from coordination.ports.desk import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
+from coordination.storage.sql_migrate import migrate
 from tests.builders import START
 from tests.contract.desks import (
     MANY,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.cards import Card, Verb
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.chat.platform import Said
 from bot.discord_app.client import DiscordClient
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
-from bot.surface import Said
+from bot.message import Card, Verb
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
 from tests.contract.discord_office import Ids, NoteDesk, a_bot, here, note
@@ -406,7 +406,7 @@ async def test_the_same_account_on_another_server_is_another_person(
 async def test_a_window_that_can_not_open_in_time_says_so(
     server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.discord_app.clicks._PATIENCE", 0.01)
+    monkeypatch.setattr("bot.discord_app.interactions._PATIENCE", 0.01)
     message = await a_card(server, bot, desk)
     desk.slow = asyncio.Event()
     assert "click again" in await told(server, await rita.clicks(message, "Reject"))

@@ -10,12 +10,12 @@ import pytest
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from bot.chat_tools.discord_api import DiscordApi
-from bot.chat_tools.discord_tools import Tools, guild_of, serve, server_of
-from coordination.adapters.mcp_hub import McpHub
+from bot.tool_servers.discord_api_discord_api import DiscordApi
+from bot.tool_servers.discord_server import Tools, guild_of, serve, server_of
 from coordination.domain.caller import Caller
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.hub import McpHub
 from coordination.ports import CallOutcomeUnknownError, ServerSpec
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.servers.discord_world import BOT
@@ -47,7 +47,7 @@ async def a_process(server: DiscordServer) -> AsyncGenerator[Approving]:
         transport="stdio",
         identity="discord",
         command=sys.executable,
-        args=("-m", "bot.chat_tools.discord_tools"),
+        args=("-m", "bot.tool_servers.discord_server"),
         env=(
             ("DISCORD_BOT_TOKEN", TOKEN),
             ("DISCORD_API_URL", server.api),

@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.discord_app.addresses import aim, pinned_gateway
+from bot.chat.platform import Desk, Surface
 from bot.discord_app.client import DiscordClient, log_in
 from bot.discord_app.program import run_bot
-from bot.discord_app.settings import DiscordSettings, discord_settings
-from bot.surface import Desk, Surface
+from bot.discord_app.settings import aim, pinned_gateway
+from bot.discord_app.settings_settings import DiscordSettings, discord_settings
 from coordination.errors import ConfigError
 from tests.contract.discord_office import Ids, NoteDesk, here, note
 from tests.servers.discord_people import Someone, told

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters import dbos_inside
-from coordination.adapters.dbos_shift import Failures
-from coordination.adapters.sql_connection import OLDEST_SQLITE, open_engine, parse_url, refuse_old_sqlite, teach
+from coordination.engine import dbos_inside
+from coordination.engine.dbos_recovery import Failures
 from coordination.errors import CoordinationError, StorageError
+from coordination.storage.database import OLDEST_SQLITE, open_engine, parse_url, refuse_old_sqlite, teach
 from tests.contract.engines import Hands, a_job, dbos_bench
 from tests.databases import sqlite_url
 from tests.e2e.program import Program

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from dbos import _core, _dbos, _sys_db, _workflow_commands
 
-from coordination.adapters import dbos_inside
-from coordination.adapters.dbos_engine import DbosEngine
-from coordination.adapters.dbos_shift import Failures, Shift
-from coordination.adapters.sql_log import SqlLog
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
+from coordination.engine import dbos_inside
+from coordination.engine.dbos_engine import DbosEngine
+from coordination.engine.dbos_recovery import Failures, Shift
 from coordination.errors import ConflictError, StorageError
 from coordination.ports import Job
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.engines import Hands, a_job, dbos_bench, open_quick
 from tests.databases import postgres_programs, postgres_server, sqlite_url

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from coordination.adapters import sql_migrate
-from coordination.adapters.dbos_engine import migrate
-from coordination.adapters.sql_connection import open_engine, parse_url
+from coordination.engine.dbos_engine import migrate
 from coordination.ports import Job
+from coordination.storage import sql_migrate
+from coordination.storage.database import open_engine, parse_url
 from tests.contract.engines import a_job, open_quick
 from tests.databases import Postgres, own_server, postgres_programs, postgres_server, sqlite_url
 from tests.forked import Forked, start

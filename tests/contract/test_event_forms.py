@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from coordination.adapters.sql_codec import Fields, decode, encode
 from coordination.domain.events import RunEvent, TurnStarted
 from coordination.errors import StorageError
+from coordination.storage.sql_codec import Fields, decode, encode
 from tests.stories import asked
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from coordination.config import Settings, load, parse, read_text
 from coordination.domain.rules import Effect, rule
 from coordination.errors import ConfigError
-from coordination.settings import Settings, load, parse, read_text
 
 FOLDER = os.environ.get("MASSGEN_CONFIGS", "")
 PATHS = sorted(Path(FOLDER).glob("*.yaml")) if FOLDER else []

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import canonical
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, ToolOutput
 from tests.servers.mcp_programs import approving, http, journal, listening
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import ServerSpec, ToolOutput
 from tests.servers.mcp_programs import approving, journal, stdio, until_ended
 from tests.servers.mcp_raw import part
@@ -239,7 +239,7 @@ async def test_a_child_has_none_of_our_terminal(hub: McpHub, tmp_path: Path, cap
 async def test_a_childs_stderr_is_logged_without_the_values_of_its_environment(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG", "coordination.adapters.mcp_stdio")
+    caplog.set_level("DEBUG", "coordination.mcp_tools.stdio_transport")
     spec = stdio("mcp_counting", tmp_path / "journal", "complains", env={"TOKEN": "hunter2"})
     async with asyncio.timeout(60), McpHub() as hub:
         await hub.reader([spec], LOOK).read("world", "look", {})

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from tests.servers.mcp_programs import approving, journal, stdio
 from tests.servers.mcp_raw import part
@@ -87,7 +87,7 @@ async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_a
 async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
     hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordination.adapters.mcp_session._GRACE", 0.2)
+    monkeypatch.setattr("coordination.mcp_tools.mcp_session._GRACE", 0.2)
     monkeypatch.setattr("mcp.shared.jsonrpc_dispatcher._ABANDON_WRITE_TIMEOUT", 0.1)
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.3)
     session = await hub.connection(spec).session()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from mcp import Client
 
-from coordination.adapters.mcp_passage import Passage, SentTwiceError, passage
-from coordination.adapters.mcp_stdio import StderrLog, stdio_transport
+from coordination.mcp_tools.call_guard import Passage, SentTwiceError, passage
+from coordination.mcp_tools.stdio_transport import StderrLog, stdio_transport
 from coordination.ports import ServerSpec
 from tests.servers.mcp_programs import ROOT, journal, stdio
 
@@ -79,4 +79,4 @@ def test_one_module_alone_can_call_tools() -> None:
         for path in (ROOT / package).rglob("*.py")
         if ".call_tool(" in path.read_text(encoding="utf-8")
     ]
-    assert callers == [Path("coordination/adapters/mcp_session.py")]
+    assert callers == [Path("coordination/mcp_tools/mcp_session.py")]

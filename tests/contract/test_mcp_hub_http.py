@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_complaints import failed_start
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.adapters.mcp_passage import Passage
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.call_guard import Passage
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.server_errors import failed_start
+from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from tests.servers.mcp_programs import approving, http, journal, listening
 
@@ -159,7 +159,7 @@ async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection
 async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
     hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordination.adapters.mcp_http.MAX_ANSWER", 2_000)
+    monkeypatch.setattr("coordination.mcp_tools.http_transport.MAX_ANSWER", 2_000)
     async with listening("mcp_http_raw", counted, "is_large") as (port, _):
         with pytest.raises(CallOutcomeUnknownError, match="answered with more than"):
             await approving(hub, [http(port)]).call(planned(), "key")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import Json, canonical, digest
+from coordination.domain.canonical_json import Json, canonical, digest
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import ServerSpec
 from tests.servers.mcp_programs import stdio
 

@@ -14,12 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.adapters.mcp_oauth import NoTokenError, ask_for_token
-from coordination.domain.canonical import canonical
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
+from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
 from tests.servers.mcp_programs import ROOT, approving, http, journal
 from tests.servers.mcp_raw import Message
@@ -279,7 +279,7 @@ async def test_an_authorization_server_that_never_answers_does_not_hold_up_who_w
 
 def test_nothing_of_oauth_is_loaded_until_a_server_wants_it() -> None:
     told = (
-        "import sys; import coordination.adapters.mcp_hub; "
+        "import sys; import coordination.mcp_tools.hub; "
         "print([name for name in sys.modules if name == 'jwt' or name.startswith('mcp.client.auth')])"
     )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import canonical
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.hub import McpHub
 from tests.servers.mcp_programs import approving, stdio
 
 TRUSTED = replace(stdio("mcp_asking"), takes_its_defaults=True)

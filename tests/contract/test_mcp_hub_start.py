@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.adapters.mcp_stdio import StderrLog
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
+from coordination.mcp_tools.stdio_transport import StderrLog
 from coordination.ports import ServerSpec
 from tests.servers.mcp_programs import stdio, until_ended
 
@@ -144,7 +144,7 @@ async def test_a_start_that_fails_writes_nothing_to_our_terminal(
 
 
 def test_secrets_are_blotted_out_of_stderr_wherever_the_operator_put_them(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "coordination.adapters.mcp_stdio")
+    caplog.set_level(logging.DEBUG, "coordination.mcp_tools.stdio_transport")
     spec = ServerSpec(
         name="world",
         transport="stdio",

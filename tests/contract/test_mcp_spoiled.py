@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import CallOutcomeUnknownError, ServerSpec, ToolOutput
 from tests.servers.mcp_programs import approving, http, journal, listening, stdio
 from tests.servers.mcp_raw import a_tool

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from coordination.adapters.event_stream import EventLines
-from coordination.adapters.openai_chat import ChatCompletionsModel
-from coordination.adapters.openai_clients import OpenAIClients
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.http import EventLines
+from coordination.llm.openai_chat import ChatCompletionsModel
+from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Conversation, Occasion, Reply, Told, ToolResult
 from tests.contract.vendor_lines import messages_line, responses_line
 from tests.servers import messages_server, responses_server

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from coordination.adapters.openai_chat import ChatCompletionsModel
-from coordination.adapters.openai_clients import OpenAIClients
-from coordination.adapters.script import parse_script
-from coordination.adapters.scripted import ScriptedModel
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.openai_chat import ChatCompletionsModel
+from coordination.llm.openai_clients import OpenAIClients
+from coordination.llm.script_file import parse_script
+from coordination.llm.scripted import ScriptedModel
 from coordination.ports import Model, Occasion, Reply, Told, ToolCall, ToolResult, ToolSpec
 from tests.servers.chat_server import Call, Fails, Says, Sends, chat_server
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from coordination.adapters.openai_chat import ChatCompletionsModel, ChatOptions
-from coordination.adapters.openai_clients import OpenAIClients
 from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.openai_chat import ChatCompletionsModel, ChatOptions
+from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Conversation, Occasion, Reply, Told
 from tests.servers.chat_server import Call, ChatServer, Fails, Says, Scripted, Sends, chat_server, event
 

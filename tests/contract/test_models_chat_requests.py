@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coordination.adapters.openai_chat import ChatCompletionsModel, ChatOptions
-from coordination.adapters.openai_clients import OpenAIClients
 from coordination.domain.ballot import Ballot
+from coordination.llm.openai_chat import ChatCompletionsModel, ChatOptions
+from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
 from coordination.prompts import workflow_tools
 from tests.servers.chat_server import Call, ChatServer, Fails, Says, Scripted, Sends, chat_server, event

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.extras import is_installed, require_extra
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
+from coordination.llm.extras import is_installed, require_extra
 from coordination.ports import Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec, Usage
 from coordination.prompts import workflow_tools
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
-from coordination.adapters.claude_code import ClaudeCodeModel, ClaudeCodeOptions
-from coordination.adapters.claude_code_process import Launch
-from coordination.adapters.claude_code_session import Session
-from coordination.adapters.claude_code_tools import declared
-from coordination.adapters.model_faults import Provider
+from coordination.llm.claude_code.claude_code import ClaudeCodeModel, ClaudeCodeOptions
+from coordination.llm.claude_code.claude_code_tools import declared
+from coordination.llm.claude_code.model import Session
+from coordination.llm.claude_code.process import Launch
+from coordination.llm.model_errors import Provider
 from tests.contract.claude_code_line import GO, KEY, LONGEST, results
 from tests.contract.claude_code_line import claude_code_line as line
 from tests.contract.test_models import (

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from coordination.config.thinking import EFFORTS
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.ports import Told
-from coordination.settings.thinking import EFFORTS
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
-from coordination.adapters import claude_code_process, claude_code_session
-from coordination.adapters.claude_code import ClaudeCodeModel, ClaudeCodeOptions
+from coordination.llm.claude_code import model
+from coordination.llm.claude_code import process as claude_code_process
+from coordination.llm.claude_code.claude_code import ClaudeCodeModel, ClaudeCodeOptions
 from tests.contract.claude_code_line import GO, KEY, OCCASION, results
 from tests.contract.claude_code_line import claude_code_line as line
 from tests.contract.test_models import TOOLS
@@ -185,7 +186,7 @@ for line in sys.stdin:
 async def test_a_program_that_does_not_even_stop_when_told_to_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claude_code_session, "INTERRUPT_SECONDS", 0.2)
+    monkeypatch.setattr(model, "INTERRUPT_SECONDS", 0.2)
     options = ClaudeCodeOptions(program=_program(tmp_path, DEAF), read_timeout=0.2)
     async with line(options=options) as open_line:
         for _ in range(2):

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from coordination.adapters.gemini import GeminiModel, GeminiOptions
-from coordination.adapters.gemini_clients import GeminiClients
+from coordination.config.thinking import EFFORTS
 from coordination.errors import ConfigError, ModelFault
+from coordination.llm.gemini import GeminiModel, GeminiOptions
+from coordination.llm.gemini_clients import GeminiClients
 from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
-from coordination.settings.thinking import EFFORTS
 from tests.contract.gemini_line import GO, OCCASION
 from tests.contract.gemini_line import gemini_line as line
 from tests.contract.test_models import (

@@ -11,7 +11,7 @@ from coordination.ports import ToolSpec
 
 pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
 
-from coordination.adapters.gemini import GeminiOptions
+from coordination.llm.gemini import GeminiOptions
 from tests.contract.gemini_line import KEY
 from tests.contract.gemini_line import gemini_line as line
 from tests.servers.gemini_server import Fails

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import pytest
 
-from coordination.adapters.openai_responses import ResponsesOptions
 from coordination.domain.ballot import Ballot
 from coordination.errors import ModelFault
+from coordination.llm.openai_responses import ResponsesOptions
 from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
 from coordination.prompts import workflow_tools
 from tests.contract.test_models import (

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from coordination.adapters.anthropic_clients import AnthropicClients
-from coordination.adapters.anthropic_messages import AnthropicModel, MessagesOptions
-from coordination.adapters.openai_clients import OpenAIClients
-from coordination.adapters.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.anthropic_clients import AnthropicClients
+from coordination.llm.anthropic_messages import AnthropicModel, MessagesOptions
+from coordination.llm.openai_clients import OpenAIClients
+from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Model, ToolResult
 from tests.contract.test_models import TOOLS
 from tests.contract.vendor_lines import GO, KEY, OCCASION, PROMPT, Line, messages_line, responses_line

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.sql_log import SqlLog
 from coordination.domain import events as e
-from coordination.domain.canonical import config_digest
+from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
-from coordination.domain.run import Recorded, evolve, replay
 from coordination.domain.states import RunState
+from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import ConfigError, ConflictError
 from coordination.ports import Job, RunLog
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.logs import Bench, EngineIsBrokenError, memory_bench, sql_bench
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url

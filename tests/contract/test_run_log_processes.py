@@ -9,13 +9,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from coordination.adapters.sql_audit import verify
-from coordination.adapters.sql_log import SqlLog
-from coordination.domain.canonical import digest
+from coordination.domain.canonical_json import digest
 from coordination.domain.events import DeliberationStarted, RunRequested, TurnStarted
-from coordination.domain.run import evolve, replay
+from coordination.domain.transitions import evolve, replay
 from coordination.errors import ConflictError
 from coordination.ports import Job
+from coordination.storage.audit import verify
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import REQUESTER, START
 from tests.databases import sqlite_url
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bot.cards import Card, Verb
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.message import Card, Verb
 from bot.slack_app.workspaces import Workspace
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from tests.contract.slack_desk import SmallDesk, note
 from tests.contract.slack_stage import SECRET, Stage, a_stage, a_team, app_for, served
 from tests.servers.slack_people import HttpLine, SocketLine

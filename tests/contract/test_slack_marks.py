@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.cards import Card
-from bot.slack_app.surface import SlackSurface
+from bot.chat.platform import MessageGone, Place, PlaceForbidden, Posted, SlowDown
+from bot.message import Card
+from bot.slack_app.platform import SlackSurface
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
-from bot.surface import MessageGone, Place, PlaceForbidden, Posted, SlowDown
-from coordination.adapters.clock import SystemClock
+from coordination.clock import SystemClock
 from tests.contract.slack_desk import IssuedIds, SmallDesk, note
 from tests.contract.slack_stage import a_team, app_for
 from tests.servers.slack_server import Fault, Message, SlackServer, slack_serving

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.slack_app.app import opened_slack
-from bot.slack_app.people import Admins
+from bot.chat.platform import Place, PlaceForbidden
+from bot.slack_app.client import opened_slack
+from bot.slack_app.identity import Admins
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
-from bot.surface import Place, PlaceForbidden
 from coordination.errors import ConfigError
 from tests.contract.slack_desk import SmallDesk, note
 from tests.contract.slack_stage import SECRET, Stage, a_team

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.cards import Card, Moment, Paragraph, Span, Tone, Verb, Who
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
-from bot.presenter.visible import original_of_lines, visible
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.cards.text import original_of_lines, visible
+from bot.chat.platform import CardTooLarge
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Words
+from bot.message import Card, Moment, Paragraph, Span, Tone, Verb, Who
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
-from bot.surface import CardTooLarge
-from bot.words import ENGLISH, GERMAN, LANGUAGES, Words
-from coordination.domain.canonical import canonical
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from tests.builders import START, a_call
 from tests.servers.slack_blocks import complaints, parts
 from tests.stories import POST, REMOVE, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cards import Card
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
-from bot.slack_app.surface import SlackSurface
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.chat.platform import MessageGone, Place, PlaceForbidden, Posted, SlowDown
+from bot.message import Card
+from bot.slack_app.platform import SlackSurface
 from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
-from bot.surface import MessageGone, Place, PlaceForbidden, Posted, SlowDown
 from coordination.domain.person import Person
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from tests.builders import a_call
 from tests.contract.slack_desk import IssuedIds, SmallDesk, note
 from tests.contract.slack_stage import a_team, app_for

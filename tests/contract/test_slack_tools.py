@@ -10,8 +10,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
 
-from bot.chat_tools.slack import Tools, serve, server_of
-from bot.chat_tools.slack_api import SlackApi
+from bot.tool_servers.slack_api_slack_api import SlackApi
+from bot.tool_servers.slack_server import Tools, serve, server_of
 from tests.contract.slack_stage import a_team
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
@@ -118,7 +118,7 @@ async def program_of(server: SlackServer, **environ: str) -> AsyncGenerator[Clie
     """The server as a process of its own."""
     given = {"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_API_URL": f"{server.address}/api", **environ}
     parameters = StdioServerParameters(
-        command=sys.executable, args=["-m", "bot.chat_tools.slack"], env=given, cwd=str(ROOT)
+        command=sys.executable, args=["-m", "bot.tool_servers.slack_server"], env=given, cwd=str(ROOT)
     )
     async with Client(stdio_client(parameters)) as client:
         yield client

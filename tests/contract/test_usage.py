@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.sql_usage import SqlUsage
 from coordination.domain import events as e
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.ports import RunLog, Spent
+from coordination.storage.usage import SqlUsage
 from tests.builders import ALICE, REQUESTER, START, a_request
 from tests.contract.logs import sql_bench
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url

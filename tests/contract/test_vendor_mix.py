@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.presenter.card import card_for
-from bot.presenter.view import next_view
+from bot.cards.card import card_for
+from bot.cards.run_view import next_view
 from coordination.domain import events as e
-from coordination.domain.canonical import canonical
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.run import Recorded
 from coordination.domain.states import AwaitingDecision, Finished, RunBroken
+from coordination.domain.transitions import Recorded
 from coordination.errors import ModelFault
 from tests.builders import ALICE, START
 from tests.contract.test_models import Act

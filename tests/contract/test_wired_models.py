@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from bot.wiring.configurations import Configurations
-from bot.wiring.models import Models
-from coordination.adapters.clock import SystemClock
+from bot.configurations import Configurations
+from coordination.clock import SystemClock
 from coordination.errors import ConfigError, ModelError
+from coordination.llm.registry import Models
 from coordination.ports import Model, Occasion, Reply, Told
-from coordination.retrying import RetryBudget, send_with_retry
+from coordination.retry import RetryBudget, send_with_retry
 from tests.servers.chat_server import Fails, Says, chat_server
 from tests.servers.messages_server import Says as MessagesSays
 from tests.servers.messages_server import messages_server

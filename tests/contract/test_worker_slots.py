@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from coordination.adapters import sql_migrate
-from coordination.adapters.sql_connection import open_engine, parse_url
-from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.worker_slots import Slots, slots_for, working_as
 from coordination.domain import events as e
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 from coordination.ports import Job
+from coordination.storage import sql_migrate
+from coordination.storage.database import open_engine, parse_url
+from coordination.storage.sql_run_log import SqlLog
+from coordination.storage.worker_leases import Slots, slots_for, working_as
 from tests.builders import START, a_plan, a_request
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
 

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from coordination.adapters.anthropic_clients import AnthropicClients
-from coordination.adapters.anthropic_messages import AnthropicModel, MessagesOptions
-from coordination.adapters.openai_clients import OpenAIClients
-from coordination.adapters.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.errors import ModelError
+from coordination.llm.anthropic_clients import AnthropicClients
+from coordination.llm.anthropic_messages import AnthropicModel, MessagesOptions
+from coordination.llm.openai_clients import OpenAIClients
+from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Conversation, Model, Occasion, Reply, Said, Told, ToolSpec
 from tests.servers import messages_server, responses_server
 from tests.servers.vendor_server import VendorServer

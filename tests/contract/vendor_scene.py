@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.wiring.configurations import Configurations
-from bot.wiring.models import Models
-from coordination.adapters.clock import SystemClock
-from coordination.adapters.mcp_hub import McpHub
+from bot.configurations import Configurations
+from coordination.clock import SystemClock
+from coordination.llm.registry import Models
+from coordination.mcp_tools.hub import McpHub
 from coordination.service import Ask, Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER

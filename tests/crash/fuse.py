@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from coordination.domain.caller import Caller
-from coordination.domain.canonical import JsonObject
+from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall
-from coordination.domain.run import Recorded
 from coordination.domain.states import RunState
+from coordination.domain.transitions import Recorded
 from coordination.ports import (
     Conversation,
     Executor,

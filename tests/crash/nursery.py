@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
+from bot.application import Overrides
+from bot.composition import open_application
 from bot.people import console_person
-from bot.wiring.application import Overrides
-from bot.wiring.running import open_application
 from coordination.domain import states as s
 from coordination.service import Ask
 from tests.crash.fuse import Fuse, FusedHub, FusedLog, FusedModel

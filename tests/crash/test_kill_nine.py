@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from coordination.adapters.sql_audit import export, verify
+from coordination.storage.audit import export, verify
 from tests.crash.nursery import End, Life
 
 ROOT = Path(__file__).parents[2]

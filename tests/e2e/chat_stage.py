@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.keeper.pace import Pace
-from bot.wiring.application import Overrides
-from coordination.adapters.clock import SystemClock
+from bot.application import Overrides
+from bot.chat.card_sync.pace import Pace
+from coordination.clock import SystemClock
 from coordination.ports import RunLog
 
 QUICK = 0.05

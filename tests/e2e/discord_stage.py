@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from bot.chat.platform import Desk, Surface
+from bot.chat_app import open_desk
 from bot.discord_app.program import run_bot
-from bot.surface import Desk, Surface
-from bot.wiring.surfaces import open_desk
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.slack_app.app import opened_slack
+from bot.application import database_url
+from bot.chat_app import open_desk
+from bot.slack_app.client import opened_slack
 from bot.slack_app.settings import slack_settings
-from bot.wiring.application import database_url
-from bot.wiring.surfaces import open_desk
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.discord_app import faults, surface
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.discord_app import errors, platform
 from bot.discord_app.render import render
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
 from coordination.domain import events as e
 from tests.contract.discord_office import Ids
 from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
@@ -24,7 +24,7 @@ POST = r"/channels/\d+/messages$"
 
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Stage]:
-    for module in (faults, surface):
+    for module in (errors, platform):
         monkeypatch.setattr(module, "LATER", 0.2)
     async with a_stage(tmp_path) as stage:
         yield stage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.words import GERMAN
+from bot.i18n import GERMAN
 from coordination.domain import events as e
 from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
 from tests.e2e.program import ROOT

@@ -10,9 +10,9 @@ from typing import Protocol
 import pytest
 from jsonschema import Draft7Validator
 
-from bot.slack_app.manifest import manifest
+from bot.i18n import ENGLISH, GERMAN
 from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
-from bot.words import ENGLISH, GERMAN
+from bot.slack_app.setup import manifest
 from tests import forked
 from tests.contract.slack_stage import a_team
 from tests.e2e.program import KEPT

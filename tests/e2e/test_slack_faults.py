@@ -20,7 +20,7 @@ async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
 async def test_a_card_whose_post_was_lost_is_found_and_stands_once(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.slack_app.faults.LOST_SECONDS", 0.2)
+    monkeypatch.setattr("bot.slack_app.errors.LOST_SECONDS", 0.2)
     stage.server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
     card = await stage.planned()
     assert len(stage.server.called("conversations.history")) == 1
@@ -33,7 +33,7 @@ async def test_a_card_whose_post_was_lost_is_found_and_stands_once(
 async def test_a_card_whose_post_was_lost_where_the_bot_may_not_read_stands_twice_and_only_the_newer_one_counts(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.slack_app.faults.LOST_SECONDS", 0.2)
+    monkeypatch.setattr("bot.slack_app.errors.LOST_SECONDS", 0.2)
     stage.server.teams[0].lacks.add("channels:history")
     stage.server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
     await stage.somebody("rita").command("Tell everyone")
@@ -76,7 +76,7 @@ async def test_what_is_delivered_again_is_done_once(stage: Stage) -> None:
 
 
 async def test_connections_come_and_go_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.slack_app.app.PING_SECONDS", 0.5)
+    monkeypatch.setattr("bot.slack_app.client.PING_SECONDS", 0.5)
     async with a_stage(tmp_path) as stage, stage.bot():
         server, card = stage.server, await stage.planned()
         for lose in (server.disconnect, server.drop):

@@ -17,10 +17,10 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.cli.app import app
-from bot.console_app.exits import Exit
-from bot.words import ENGLISH, words_for
-from coordination.adapters.extras import is_installed
+from bot.i18n import ENGLISH, words_for
+from bot.terminal.cli import app
+from bot.terminal.exits import Exit
+from coordination.llm.extras import is_installed
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

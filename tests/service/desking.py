@@ -6,31 +6,31 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from bot.cards import Alert, CallList, Card, Line, Moment, Paragraph, StatusList, Verb, Who
-from bot.desk.administering import Administering, Findings
-from bot.desk.asking import Asking
-from bot.desk.configs import ConfigShelf
-from bot.desk.freezing import Freezing
-from bot.desk.front import FrontDesk
-from bot.desk.helping import Helping
-from bot.desk.looking import Looking
-from bot.desk.names import Names
-from bot.desk.pressing import Pressing
-from bot.desk.visibility import Visibility
-from bot.keeper.ids import issue_ids
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
-from bot.surface import Directory, Place, Said
-from bot.wiring.configurations import Configurations
-from bot.wiring.models import Models
-from bot.words import ENGLISH, Words
-from coordination.domain.approval import Policy
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.chat.admin import Administering, Findings
+from bot.chat.buttons import Pressing
+from bot.chat.card_sync.ids import issue_ids
+from bot.chat.config_catalog import ConfigShelf
+from bot.chat.freezing import Freezing
+from bot.chat.helping import Helping
+from bot.chat.name_pins import Names
+from bot.chat.platform import Directory, Place, Said
+from bot.chat.run_queries import Looking
+from bot.chat.service import FrontDesk
+from bot.chat.start_run import Asking
+from bot.chat.store import CardRecord, Limits
+from bot.chat.visibility import Visibility
+from bot.configurations import Configurations
+from bot.i18n import ENGLISH, Words
+from bot.message import Alert, CallList, Card, Line, Moment, Paragraph, StatusList, Verb, Who
+from coordination.config import load
 from coordination.domain.person import Person
+from coordination.domain.policy import Policy
 from coordination.domain.states import AwaitingDecision
+from coordination.llm.registry import Models
 from coordination.ports import Model, Spent
-from coordination.ports.desk import CardRecord, Limits
 from coordination.service import Coordinator
-from coordination.settings import load
 from coordination.worker import Worker
 from tests.builders import REQUESTER
 from tests.fake_desk_store import MemoryDesk

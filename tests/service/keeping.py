@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bot.cards import Alert, Card, Verb
-from bot.keeper.keeper import Keeper
-from bot.keeper.pace import Pace
-from bot.keeper.tools import Tools
-from bot.surface import ButtonIds, MessageGone, Place, Posted, SlowDown
-from bot.words import ENGLISH
+from bot.chat.card_sync.context import Tools
+from bot.chat.card_sync.leader import Keeper
+from bot.chat.card_sync.pace import Pace
+from bot.chat.platform import ButtonIds, MessageGone, Place, Posted, SlowDown
+from bot.chat.store import CardRecord
+from bot.i18n import ENGLISH
+from bot.message import Alert, Card, Verb
 from coordination.domain.events import RunEvent
 from coordination.domain.person import Person
-from coordination.domain.run import Recorded, replay
-from coordination.ports.desk import CardRecord
+from coordination.domain.transitions import Recorded, replay
 from tests.builders import REQUESTER, START
 from tests.fake_desk_store import MemoryDesk
 from tests.fake_log import MemoryLog
@@ -57,7 +57,7 @@ Fault = Exception | Literal["lost"]
 
 @dataclass
 class FakeSurface:
-    """Fits `bot.surface.Surface`. `faults` are used up, one a request of that kind; `always` is what each comes to."""
+    """Fits `bot.chat.platform.Surface`. `faults` are used up, one a request of that kind; `always` is what each comes to."""
 
     name: Literal["discord", "slack"] = "discord"
     messages: dict[str, Message] = field(default_factory=dict[str, Message])

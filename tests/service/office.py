@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from coordination.domain.approval import Policy
+from coordination.domain.policy import Policy
 from coordination.domain.rules import Rule
 from coordination.domain.states import AwaitingDecision, RunState
-from coordination.knobs import Knobs
 from coordination.ports import Job, ToolDefinition
 from coordination.preparation import Prepared
+from coordination.run_options import Knobs
 from coordination.service import Ask, Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER, a_profile

@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from typing_extensions import override
 
-from coordination.current import Guards
+from coordination.current_rules import Guards
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Authors, Policy
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.policy import Authors, Policy
 from coordination.domain.rules import Effect, Rule
-from coordination.domain.run import replay
+from coordination.domain.transitions import replay
 from coordination.errors import IllegalTransition, RefusedError, RunNotFoundError
 from coordination.execution import execute
-from coordination.journal import Journal
-from coordination.knobs import RunProfile
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
+from coordination.run_options import RunProfile
+from coordination.run_writer import Journal
 from coordination.service import Ask, Coordinator
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, a_plan, a_profile, an_election_of
 from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, World

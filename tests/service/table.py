@@ -8,8 +8,8 @@ from coordination.deliberation import Deliberation, Question, Seat
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RunEvent
 from coordination.domain.rules import Effect, Rule
-from coordination.knobs import Knobs
 from coordination.ports import ToolDefinition
+from coordination.run_options import Knobs
 from coordination.toolbox import offer, runs_at_once
 from tests.builders import a_profile
 from tests.fakes import FakeClock, FakeHub, PlayedModel, World

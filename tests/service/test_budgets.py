@@ -7,8 +7,8 @@ import pytest
 
 from coordination.domain.states import AwaitingDecision, Finished, RunBroken
 from coordination.errors import RefusedError
-from coordination.knobs import DailyLimits, Knobs
 from coordination.ports import Reply, Spent, Usage
+from coordination.run_options import DailyLimits, Knobs
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, REQUESTER

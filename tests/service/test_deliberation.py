@@ -5,14 +5,14 @@ from typing import cast
 
 import pytest
 
-from coordination.adapters.fallback import FallbackModel
 from coordination.deliberation import DeliberationFailed
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot, Ending
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ModelError, ModelFault
-from coordination.knobs import Knobs
+from coordination.llm.fallback import FallbackModel
 from coordination.ports import Reply, ToolResult
+from coordination.run_options import Knobs
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
 from tests.service.table import LOOKS_READ, Table
 

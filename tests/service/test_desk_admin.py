@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import Verb
-from bot.desk.approvers import approvers_in
-from coordination.adapters.sql_audit import verify
-from coordination.adapters.sql_log import SqlLog
+from bot.chat.approvers import approvers_in
+from bot.message import Verb
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
-from coordination.domain.canonical import digest
+from coordination.domain.canonical_json import digest
 from coordination.domain.person import Person
-from coordination.domain.run import Recorded, replay
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import Recorded, replay
+from coordination.storage.audit import verify
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.contract.desks import submit_nothing
 from tests.databases import sqlite_url

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.desk.approvers import (
+from bot.chat.approvers import (
     Approvers,
     approvers_from,
     approvers_in,
@@ -16,13 +16,13 @@ from bot.desk.approvers import (
     satisfiable,
     with_approvers,
 )
-from bot.desk.limits import limits_in, limits_typed, operator_limits
-from bot.desk.refusing import DeskRefusal
-from bot.desk.settings import allowed_configs, named_admins
-from coordination.domain.approval import Act, Authors, Policy, judge
+from bot.chat.limits import limits_in, limits_typed, operator_limits
+from bot.chat.refusing import DeskRefusal
+from bot.chat.store import Limits
+from bot.settings import allowed_configs, named_admins
 from coordination.domain.person import Person
+from coordination.domain.policy import Act, Authors, Policy, judge
 from coordination.errors import ConfigError
-from coordination.ports.desk import Limits
 from tests.builders import START
 from tests.contract.desks import a_setting
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import Verb
-from bot.presenter.view import view_of
-from coordination.domain.canonical import digest
+from bot.cards.run_view import view_of
+from bot.chat.store import Limits
+from bot.message import Verb
+from coordination.domain.canonical_json import digest
 from coordination.domain.events import RunRequested
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
-from coordination.ports.desk import Limits
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, RANDOM, TEAM, FrontOffice, texts
 

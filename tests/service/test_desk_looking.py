@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import CallList
-from bot.surface import Place, Said
+from bot.chat.platform import Place, Said
+from bot.message import CallList
 from coordination.domain.person import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, FrontOffice, texts

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import Verb
-from bot.presenter.refusals import refusal_line
-from bot.surface import Place, Said
-from bot.words import GERMAN
+from bot.cards.error_messages import refusal_line
+from bot.chat.platform import Place, Said
+from bot.i18n import GERMAN
+from bot.message import Verb
 from coordination.domain import states as s
 from coordination.domain.person import Person
 from coordination.errors import RefusedError

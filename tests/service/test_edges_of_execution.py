@@ -9,15 +9,15 @@ from typing_extensions import override
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Authors
-from coordination.domain.canonical import JsonObject
+from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall
+from coordination.domain.policy import Authors
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ConfigError, RefusedError, ToolServerError
-from coordination.knobs import Knobs
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
 from coordination.preparation import Prepared
+from coordination.run_options import Knobs
 from coordination.service import Ask
 from coordination.toolbox import MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile

@@ -15,14 +15,14 @@ from typing_extensions import override
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Act, Refusal
 from coordination.domain.ballot import Ballot
-from coordination.domain.run import Recorded, evolve, replay
+from coordination.domain.policy import Act, Refusal
 from coordination.domain.states import RunState
+from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import DatabaseAwayError, RefusedError
 from coordination.execution import _advance  # one step, for what comes between two of them
-from coordination.journal import Journal, RunMoved
 from coordination.ports import Job, ToolOutput
+from coordination.run_writer import Journal, RunMoved
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
 from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
 from tests.service.office import Office

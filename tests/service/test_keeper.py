@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from bot.cards import Verb
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.message import Verb
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
 from tests.builders import ALICE, REQUESTER

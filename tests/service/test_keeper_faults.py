@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.cards import Verb
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
+from bot.message import Verb
 from coordination.domain import events as e
 from tests.builders import ALICE
 from tests.service.keeping import FakeSurface, Fault, Stage

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.keeper.reminders import LAST, marked, schedule
-from bot.surface import MessageGone, PlaceForbidden, SlowDown
+from bot.chat.card_sync.reminders import LAST, marked, schedule
+from bot.chat.platform import MessageGone, PlaceForbidden, SlowDown
 from coordination.domain import events as e
-from coordination.domain.approval import Policy
+from coordination.domain.policy import Policy
 from tests.builders import ALICE, REQUESTER, START, a_plan
 from tests.service.keeping import FakeSurface, Stage, texts
 from tests.stories import POST, REMOVE, RUN, argued, proposed, recorded, started, unknown, waiting

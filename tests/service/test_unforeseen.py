@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.knobs import Knobs
 from coordination.ports import Conversation, Occasion
+from coordination.run_options import Knobs
 from coordination.worker import Worker
 from tests.builders import BOB
 from tests.fakes import PlayedModel, Step, answers, calls, says

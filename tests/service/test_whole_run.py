@@ -6,13 +6,13 @@ import pytest
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.plan import PlannedCall
+from coordination.domain.policy import Policy
 from coordination.domain.receipt import Skipped
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
-from coordination.knobs import Knobs
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolDefinition, ToolOutput
+from coordination.run_options import Knobs
 from coordination.service import MAX_PROMPT
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
 from tests.fakes import Crash, PlayedModel, answers, calls, raises, says, votes

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import Card, Verb
-from bot.desk.freezing import EVERYWHERE, freeze_setting
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.chat.freezing import EVERYWHERE, freeze_setting
+from bot.message import Card, Verb
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
 from coordination.errors import IllegalTransition, RefusedError, StorageError
 from coordination.ports import ToolOutput
 from coordination.service import Coordinator

@@ -13,22 +13,22 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.cli.here import Here
-from bot.cli.keeping import anchor as anchor_command
-from bot.cli.keeping import verify as verify_command
-from bot.console_app.exits import Exit
-from coordination.adapters.sql_anchor import anchor, compare
-from coordination.adapters.sql_audit import verify
-from coordination.adapters.sql_codec import FIRST_PREV, event_hash
-from coordination.adapters.sql_desk import SqlDesk
-from coordination.adapters.sql_log import SqlLog
-from coordination.domain.canonical import config_digest
+from bot.chat.sql_store import SqlDesk
+from bot.chat.store import Setting
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from bot.terminal.operator_commands import anchor as anchor_command
+from bot.terminal.operator_commands import verify as verify_command
+from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
-from coordination.domain.run import evolve
 from coordination.domain.states import Executing
+from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.ports import Job
-from coordination.ports.desk import Setting
+from coordination.storage.anchor import anchor, compare
+from coordination.storage.audit import verify
+from coordination.storage.sql_codec import FIRST_PREV, event_hash
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
 from tests.databases import sqlite_url
 from tests.stories import approved, asked, started, succeeded

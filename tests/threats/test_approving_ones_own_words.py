@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import Verb
-from bot.surface import Said
+from bot.chat.platform import Said
+from bot.message import Verb
 from coordination.domain import states as s
 from coordination.domain.person import Person
 from tests.builders import ALICE, BOB, MALLORY

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat_tools import discord_sight as sight
-from coordination.adapters.mcp_hub import McpHub
+from bot.tool_servers import discord_api as sight
 from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, signed, verified
 from coordination.domain.events import ToolRead
+from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ReadTools, ServerSpec
 from tests.e2e.discord_stage import Stage as DiscordStage
 from tests.e2e.discord_stage import a_stage as a_discord_stage
@@ -63,7 +63,7 @@ class Town:
             transport="stdio",
             identity="chat",
             command=sys.executable,
-            args=("-m", "bot.chat_tools.discord_tools", *options),
+            args=("-m", "bot.tool_servers.discord_server", *options),
             env=(
                 ("DISCORD_BOT_TOKEN", TOKEN),
                 ("DISCORD_API_URL", self.server.api),
@@ -314,7 +314,7 @@ class Office:
             transport="stdio",
             identity="chat",
             command=sys.executable,
-            args=("-m", "bot.chat_tools.slack", *options),
+            args=("-m", "bot.tool_servers.slack_server", *options),
             env=(
                 ("SLACK_BOT_TOKEN", "xoxb-T1"),
                 ("SLACK_API_URL", f"{self.server.address}/api/"),
@@ -416,7 +416,7 @@ async def test_on_discord_a_bystander_has_no_hidden_channel_read_into_the_thread
             "DISCORD_API_URL": stage.server.api,
             "MASSGEN_BOT_TENANT": "${MASSGEN_BOT_TENANT}",
         }
-        write_reader(tmp_path, "bot.chat_tools.discord_tools", board, env)
+        write_reader(tmp_path, "bot.tool_servers.discord_server", board, env)
         async with stage.bot():
             for who, sentence in ((stage.mallory, sight.NOT_SEEN), (stage.rita, sight.NOT_HERE)):
                 card = await stage.asks("Read it to me", "reader", who)
@@ -433,7 +433,7 @@ async def test_on_slack_a_bystander_has_no_private_channel_read_into_the_thread(
             "SLACK_API_URL": f"{stage.server.address}/api/",
             "MASSGEN_BOT_TENANT": "${MASSGEN_BOT_TENANT}",
         }
-        write_reader(tmp_path, "bot.chat_tools.slack", "CBOARD", env)
+        write_reader(tmp_path, "bot.tool_servers.slack_server", "CBOARD", env)
         async with stage.bot():
             for who, sentence in (("bob", sight.NOT_SEEN), ("rita", sight.NOT_HERE)):
                 card = await stage.asks("Read it to me", "reader", who)

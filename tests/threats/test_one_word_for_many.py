@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards import Verb
-from bot.presenter.card import card_for
-from bot.presenter.story import story_of
-from bot.presenter.view import view_of
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.cards.timeline import story_of
+from bot.message import Verb
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
+from coordination.domain.policy import Policy
 from coordination.domain.receipt import Succeeded
-from coordination.domain.run import evolve, replay
+from coordination.domain.transitions import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER

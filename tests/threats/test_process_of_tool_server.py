@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.protection import TOKEN_FILE, TOKEN_VARIABLE, require_person, shielded
-from bot.words import ENGLISH
+from bot.i18n import ENGLISH
+from bot.terminal.protection import TOKEN_FILE, TOKEN_VARIABLE, require_person, shielded
 from coordination.errors import RefusedError
 from tests.e2e.program import Program
 
@@ -111,7 +111,7 @@ def test_another_process_of_our_user_can_not_read_our_environment(tmp_path: Path
     """The environment at the start has no secret any more, and the rest is closed."""
     program = (
         "import os, sys, time\n"
-        "from bot.cli.protection import shielded\n"
+        "from bot.terminal.protection import shielded\n"
         "found = shielded(os.environ)\n"
         "print(found['OPENAI_API_KEY'], 'OPENAI_API_KEY' in os.environ, os.environ['PLAIN'], flush=True)\n"
         "time.sleep(60)\n"
@@ -135,7 +135,7 @@ def test_another_process_of_our_user_can_not_read_our_environment(tmp_path: Path
 
 LOOK_AT_OURSELVES = """
 import ctypes, os
-from bot.cli.protection import shielded
+from bot.terminal.protection import shielded
 
 def can_look():
     child = os.fork()
@@ -167,7 +167,7 @@ def test_what_libraries_look_up_themselves_stays_in_the_environment() -> None:
     environ = {"PGPASSWORD": "x", "AWS_SECRET_ACCESS_KEY": "y", "SLACK_BOT_TOKEN": "z", "HOME": "/root"}
     assert shielded(dict(environ)) == environ
     mine = dict(environ)
-    code = "import os,sys; from bot.cli.protection import shielded; shielded(os.environ); print(sorted(set(os.environ) & set(sys.argv[1:])))"
+    code = "import os,sys; from bot.terminal.protection import shielded; shielded(os.environ); print(sorted(set(os.environ) & set(sys.argv[1:])))"
     said = subprocess.run(
         [sys.executable, "-c", code, *mine], env={**os.environ, **mine}, capture_output=True, text=True, check=True
     ).stdout

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
-from coordination.adapters.redaction import Redactor, redactor_of, without_addresses_secrets
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import ClientCredentials, ServerSpec
+from coordination.redaction import Redactor, redactor_of, without_addresses_secrets
 from tests.e2e.program import Program
 from tests.servers.mcp_programs import stdio
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, Executor, ServerSpec
 from tests.servers.mcp_programs import http, journal, listening, stdio, until_ended
 

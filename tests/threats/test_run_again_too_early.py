@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from bot.cards import Card, Verb
-from bot.keeper.frames import frame_of
-from bot.presenter.view import view_of
-from bot.words import ENGLISH, GERMAN, Words
+from bot.cards.run_view import view_of
+from bot.chat.card_sync.snapshot import frame_of
+from bot.i18n import ENGLISH, GERMAN, Words
+from bot.message import Card, Verb
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Refusal
+from coordination.domain.policy import Refusal
 from coordination.domain.receipt import Outage
-from coordination.domain.run import Recorded, evolve, replay
+from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import ServerSpec, ToolOutput
 from tests.builders import ALICE, START

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_fingerprints import Fingerprints
+from coordination.config import parse
 from coordination.errors import ConfigError
+from coordination.mcp_tools.fingerprints import Fingerprints
 from coordination.ports import AUTH_ENTRY, ClientCredentials, ServerSpec
-from coordination.settings import parse
 from tests.servers.mcp_programs import http
 
 KEY = b"k" * 32

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordination.domain.approval import Policy
 from coordination.domain.person import UNKNOWN_TEAM, Person
+from coordination.domain.policy import Policy
 from tests.e2e.discord_stage import Stage as DiscordStage
 from tests.e2e.discord_stage import a_stage as a_discord_stage
 from tests.e2e.slack_stage import Stage as SlackStage

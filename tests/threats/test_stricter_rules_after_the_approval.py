@@ -4,16 +4,16 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from coordination.current import FRESH
+from coordination.current_rules import FRESH
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.events import RunRequested
 from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
+from coordination.domain.policy import Policy
 from coordination.domain.rules import Effect, Rule
 from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
-from coordination.knobs import RunProfile
 from coordination.ports import ToolOutput
+from coordination.run_options import RunProfile
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB

@@ -2,15 +2,15 @@
 
 import pytest
 
-from bot.presenter.story import story_of
-from bot.presenter.view import view_of
-from coordination.current import FRESH
+from bot.cards.run_view import view_of
+from bot.cards.timeline import story_of
+from coordination.current_rules import FRESH
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
-from coordination.domain.run import evolve, replay
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from tests.builders import ALICE, BOB

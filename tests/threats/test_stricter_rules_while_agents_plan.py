@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.events import ToolRead
+from coordination.domain.policy import Policy
 from coordination.domain.rules import Effect, Rule
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedConversation, PlayedModel, answers, calls, votes

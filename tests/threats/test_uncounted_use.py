@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.lanes import Lane, Throttle
-from coordination.adapters.metered import MeteredModel
-from coordination.domain.canonical import JsonObject
+from bot.chat.store import Limits
+from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import ModelUsed
 from coordination.domain.states import RunBroken
 from coordination.errors import ModelError, ModelFault
-from coordination.knobs import Knobs
+from coordination.llm.metered_model import MeteredModel
+from coordination.llm.rate_limiter import Lane, Throttle
 from coordination.ports import Occasion, Reply, Told, ToolOutput, ToolResult, Usage
-from coordination.ports.desk import Limits
+from coordination.run_options import Knobs
 from coordination.toolbox import AT_ONCE, MAX_CALLS
 from tests.builders import BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, Step, answers, calls, raises, reply

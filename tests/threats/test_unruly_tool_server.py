@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters.mcp_connection import Patience
-from coordination.adapters.mcp_hub import McpHub
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.session import Patience
 from coordination.ports import ToolOutput
 from tests.servers.mcp_programs import ROOT, stdio, until_ended
 
@@ -120,7 +120,7 @@ async def test_a_server_gets_a_signal_of_the_kernel_when_the_bot_dies_and_no_rig
 
 
 async def test_terminal_escapes_of_a_server_are_written_out(hub: McpHub, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "coordination.adapters.mcp_stdio")
+    caplog.set_level(logging.DEBUG, "coordination.mcp_tools.stdio_transport")
     await read(hub, "steers_the_terminal")
     async with asyncio.timeout(20):
         while not caplog.records:  # noqa: ASYNC110 - another process writes it

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from coordination.adapters.sql_audit import export, verify
-from coordination.adapters.sql_codec import event_hash
-from coordination.adapters.sql_log import SqlLog
-from coordination.domain.canonical import digest
+from coordination.domain.canonical_json import digest
 from coordination.domain.events import RunEvent
-from coordination.domain.run import evolve
+from coordination.domain.transitions import evolve
 from coordination.errors import RunNotFoundError, StorageError
 from coordination.ports import Job
+from coordination.storage.audit import export, verify
+from coordination.storage.sql_codec import event_hash
+from coordination.storage.sql_run_log import SqlLog
 from tests.databases import sqlite_url
 from tests.stories import approved, asked
 

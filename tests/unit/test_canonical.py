@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordination.domain.canonical import MAX_DEPTH, Json, canonical, parse
+from coordination.domain.canonical_json import MAX_DEPTH, Json, canonical, parse
 from coordination.errors import InvalidJsonError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

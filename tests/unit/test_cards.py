@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards import Alert, CallList, Card, Mark, Paragraph, Span, StatusList, Tone, Verb, Who
-from bot.presenter.card import card_for
-from bot.presenter.notices import notice_for
-from bot.presenter.view import view_of
+from bot.cards.card import card_for
+from bot.cards.notices import notice_for
+from bot.cards.run_view import view_of
+from bot.message import Alert, CallList, Card, Mark, Paragraph, Span, StatusList, Tone, Verb, Who
 from coordination.domain import events as e
-from coordination.domain.approval import Policy
 from coordination.domain.ballot import Ending
-from coordination.domain.canonical import canonical
-from coordination.domain.run import Recorded
+from coordination.domain.canonical_json import canonical
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, RefusedError
 from tests.builders import ALICE, BOB, START, a_call, an_election
 from tests.stories import (

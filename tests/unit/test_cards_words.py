@@ -7,8 +7,8 @@ from string import Formatter
 
 import pytest
 
-from bot.cards import Moment, Span, Verb, Who
-from bot.words import ENGLISH, Words, joined
+from bot.i18n import ENGLISH, Words, joined
+from bot.message import Moment, Span, Verb, Who
 from coordination.domain.ballot import Ending
 from coordination.domain.rules import Effect
 from coordination.domain.states import RunState

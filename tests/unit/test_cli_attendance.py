@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 
 from typing_extensions import override
 
-from bot.console_app.attendance import Attendance
-from bot.console_app.inbox import Happened, Inbox, Interrupted, Message, Mode, Ticked, Typed
-from bot.console_app.orders import Order
-from bot.console_app.questions import Question
-from bot.presenter.view import RunView
+from bot.cards.run_view import RunView
+from bot.terminal.cli_context_orders import Order
+from bot.terminal.inbox import Happened, Inbox, Interrupted, Message, Mode, Ticked, Typed
+from bot.terminal.prompts import Question
+from bot.terminal.session import Attendance
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.person import Person
-from coordination.domain.run import Recorded
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import PlayedModel, answers
 from tests.service.office import Office

@@ -6,12 +6,12 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.console_app.event_lines import event_line
-from bot.presenter.document import plan_json, plan_markdown
-from bot.presenter.view import view_of
-from bot.words import ENGLISH
-from coordination.domain.canonical import canonical
-from coordination.domain.run import Recorded
+from bot.cards.document import plan_json, plan_markdown
+from bot.cards.run_view import view_of
+from bot.i18n import ENGLISH
+from bot.terminal.event_lines import event_line
+from coordination.domain.canonical_json import canonical
+from coordination.domain.transitions import Recorded
 from tests.stories import POST, approved, plan_in, proposed, recorded, started, succeeded, then, waiting
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import checking, models
-from bot.cli.here import Here
-from bot.console_app.exits import Exit
-from bot.wiring.backends import LEAST_TOKENS, try_backends
-from bot.wiring.costs import ceilings, run_ceiling
-from coordination.adapters.extras import install_command
+from bot.backends import LEAST_TOKENS, try_backends
+from bot.costs import ceilings, run_ceiling
+from bot.terminal import check_commands, models
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError
-from coordination.settings import PROVIDERS, parse
+from coordination.llm.extras import install_command
 from tests.servers.chat_server import chat_server
 from tests.servers.messages_server import Says, messages_server
 from tests.servers.vendor_server import Fails
@@ -123,7 +123,7 @@ def test_what_costs_nobody_knows_how_much_is_said_to_be_unknown(tmp_path: Path) 
     file = tmp_path / "x.yaml"
     file.write_text("agents: [{id: one, backend: {type: ollama, model: m}}]", encoding="utf-8")
     around = here()
-    assert checking.check(around, str(file), connects=False) is Exit.DONE
+    assert check_commands.check(around, str(file), connects=False) is Exit.DONE
     assert "one: 197 model calls at most, cost unknown" in written(around)
     assert "a run: cost unknown" in written(around)
 
@@ -133,7 +133,7 @@ def test_a_check_refuses_what_a_run_would_refuse_for_every_agent_at_once(tmp_pat
     agents = "".join(f"  - {{id: {name}, backend: {{type: ollama, model: m}}}}\n" for name in ("one", "two"))
     file.write_text(f"agents:\n{agents}limits: {{money_per_run: 1}}\n", encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
-        checking.check(here(), str(file), connects=False)
+        check_commands.check(here(), str(file), connects=False)
     assert [complaint[:28] for complaint in refused.value.complaints] == [
         "agent one: the price of m is",
         "agent two: the price of m is",

@@ -2,14 +2,14 @@
 
 import pytest
 
-from bot.cards import Card, Tone
-from bot.console_app import questions as q
-from bot.console_app.exits import Exit, exit_of
-from bot.presenter.card import card_for
-from bot.presenter.view import view_of
-from bot.words import ENGLISH
+from bot.cards.card import card_for
+from bot.cards.run_view import view_of
+from bot.i18n import ENGLISH
+from bot.message import Card, Tone
+from bot.terminal import prompts as q
+from bot.terminal.exits import Exit, exit_of
 from coordination.domain import events as e
-from coordination.domain.run import Recorded, replay
+from coordination.domain.transitions import Recorded, replay
 from tests.builders import ALICE, BOB, an_election
 from tests.stories import LATER, POST, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting
 

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bot.cards import Argument, CallItem, CallList, Card, Moment, Paragraph, Span, Tone
-from bot.console_app.questions import question_for
-from bot.console_app.render import Renderer
-from bot.console_app.screen import LineScreen, prompt_of
-from bot.console_app.times import moment_text
-from bot.presenter.arguments import arguments_of, shown
-from bot.presenter.card import card_for
-from bot.presenter.view import next_view, view_of
-from bot.words import ENGLISH
-from coordination.domain.canonical import canonical
+from bot.cards.arguments import arguments_of, shown
+from bot.cards.card import card_for
+from bot.cards.run_view import next_view, view_of
+from bot.i18n import ENGLISH
+from bot.message import Argument, CallItem, CallList, Card, Moment, Paragraph, Span, Tone
+from bot.terminal.output import Renderer
+from bot.terminal.prompts import question_for
+from bot.terminal.screen import LineScreen, prompt_of
+from bot.terminal.times import moment_text
+from coordination.domain.canonical_json import canonical
 from tests.builders import START
 from tests.stories import argued, recorded, waiting
 

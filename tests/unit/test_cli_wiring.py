@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import typer
 
-from bot.cli.failing import keep_logs, reported
-from bot.commands import named_run
-from bot.places import made, state_folder
-from bot.wiring.application import database_url
-from bot.wiring.chat_completions import open_builder as open_chat
-from bot.wiring.configurations import Configurations
-from bot.wiring.models import Models
-from bot.wiring.scripted import open_builder as open_scripted
-from coordination.adapters.clock import PacedClock, SystemClock, new_id
-from coordination.adapters.extras import Extra, is_installed
+from bot.application import database_url
+from bot.configurations import Configurations
+from bot.environment import made, state_folder
+from bot.run_lookup import named_run
+from bot.terminal.error_handler import keep_logs, reported
+from coordination.clock import PacedClock, SystemClock, new_id
+from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
-from coordination.settings import PROVIDERS, parse
+from coordination.llm.chat_completions import open_builder as open_chat
+from coordination.llm.extras import Extra, is_installed
+from coordination.llm.registry import Models
+from coordination.llm.scripted_scripted import open_builder as open_scripted
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
 from tests.service.office import Office
 
@@ -62,10 +62,10 @@ async def test_a_vendors_library_is_loaded_once_and_beside_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "slow_vendor.py").write_text(
-        "import threading\nTHREAD = threading.current_thread()\nfrom bot.wiring.scripted import open_builder\n"
+        "import threading\nTHREAD = threading.current_thread()\nfrom coordination.llm.scripted_scripted import open_builder\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("bot.wiring.models._BUILDERS", {"chat": "slow_vendor:open_builder"})
+    monkeypatch.setattr("coordination.llm.registry._BUILDERS", {"chat": "slow_vendor:open_builder"})
     text = AGENT.format(backend="{type: chatcompletion, model: m, api_key: k}")
     prepared = configured(text)(text, "x.yaml", "console")
     assert "slow_vendor" not in sys.modules, "a configuration is read without it"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import checking
-from bot.cli.here import Here
-from bot.console_app.exits import Exit
-from coordination.adapters.extras import Extra, is_installed
-from coordination.settings import PROVIDERS, parse
+from bot.terminal import check_commands
+from bot.terminal.cli_context import Here
+from bot.terminal.exits import Exit
+from coordination.config import PROVIDERS, parse
+from coordination.llm.extras import Extra, is_installed
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -40,7 +40,7 @@ def test_every_configuration_passes_its_check_with_the_variables_that_it_names(p
         if re.search(rf"type: {type_}\b", text) and not is_installed(extra):
             pytest.skip(f"the extra `{extra}` is not installed")
     around = Here(environ=environ_of(text), stdout=io.StringIO(), stderr=io.StringIO())
-    assert checking.check(around, str(path), connects=False) is Exit.DONE
+    assert check_commands.check(around, str(path), connects=False) is Exit.DONE
     assert isinstance(around.stderr, io.StringIO)
     assert isinstance(around.stdout, io.StringIO)
     assert around.stderr.getvalue() == ""

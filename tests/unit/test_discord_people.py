@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import discord
 
-from bot.discord_app.people import author_of
-from coordination.domain.approval import Policy
+from bot.discord_app.identity import author_of
+from coordination.domain.policy import Policy
 
 
 def a_message(name: str, *roles: tuple[int, str]) -> discord.Message:

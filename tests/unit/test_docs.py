@@ -10,9 +10,9 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.cli.app import app
-from bot.words import ENGLISH, words_for
-from coordination.settings import load
+from bot.i18n import ENGLISH, words_for
+from bot.terminal.cli import app
+from coordination.config import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

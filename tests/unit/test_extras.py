@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import checking
-from bot.cli.failing import status_of
-from bot.cli.here import Here
-from bot.console_app.exits import Exit
-from coordination.adapters.extras import HOME, LOCKED, install_command, is_installed, require_extra
+from bot.terminal import check_commands
+from bot.terminal.cli_context import Here
+from bot.terminal.error_handler import status_of
+from bot.terminal.exits import Exit
 from coordination.errors import ConfigError, MissingLibraryError
+from coordination.llm.extras import HOME, LOCKED, install_command, is_installed, require_extra
 
 ROOT = Path(__file__).parents[2]
 WITH_CLAUDE_CODE = "agents: [{id: one, backend: {type: claude_code, model: m}}]"
@@ -92,7 +92,7 @@ def test_a_right_file_on_a_machine_that_lacks_a_library_is_told_from_a_wrong_fil
     errors = io.StringIO()
     here = Here(environ={"ANTHROPIC_API_KEY": "x"}, stdout=io.StringIO(), stderr=errors)
     with pytest.raises(ConfigError) as caught:
-        checking.check(here, str(file), connects=False)
+        check_commands.check(here, str(file), connects=False)
     assert status_of(caught.value) == status
     said = errors.getvalue() + capsys.readouterr().err
     assert told in said

@@ -159,7 +159,7 @@ def test_each_vendors_library_stays_in_its_own_adapter() -> None:
         for line, name in imports_of(path)
         if (homes := VENDORS.get(name.partition(".")[0]))
         and not (path.is_relative_to(ROOT / "coordination/adapters") and path.name.startswith(homes))
-        and not (path.is_relative_to(ROOT / "bot/chat_tools") and name.startswith("mcp"))
+        and not (path.is_relative_to(ROOT / "bot/tool_servers") and name.startswith("mcp"))
         and not (path == ROOT / "bot/slack_app/installations.py" and name.startswith("sqlalchemy"))
     ]
     assert strays == []

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from coordination.adapters.lanes import Lane, Lanes, RestingError, Throttle
+from coordination.llm.rate_limiter import Lane, Lanes, RestingError, Throttle
 from tests.builders import START
 
 

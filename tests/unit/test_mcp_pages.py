@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from coordination.adapters.mcp_messages import Raw
-from coordination.adapters.mcp_pages import page_for_sdk, tools_of
+from coordination.mcp_tools.json_rpc import Raw
+from coordination.mcp_tools.pagination import page_for_sdk, tools_of
 
 GOOD: list[Raw] = [{"name": name, "inputSchema": {"type": "object"}} for name in ("one", "two")]
 

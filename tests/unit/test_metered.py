@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 
-from coordination.adapters.fallback import FallbackModel
-from coordination.adapters.lanes import Lane, Throttle
-from coordination.adapters.metered import MeteredModel
-from coordination.adapters.prices import context_window, listed_price
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.fallback import FallbackModel
+from coordination.llm.metered_model import MeteredModel
+from coordination.llm.prices import context_window, listed_price
+from coordination.llm.rate_limiter import Lane, Throttle
 from coordination.ports import Conversation, Model, Occasion, Reply, Told, ToolResult, Usage
-from coordination.retrying import RetryBudget, send_with_retry
+from coordination.retry import RetryBudget, send_with_retry
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, calls, raises, says
 from tests.unit.test_lanes import RunningClock
 

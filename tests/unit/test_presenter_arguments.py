@@ -3,10 +3,10 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cards import Argument
-from bot.presenter.arguments import arguments_of, rounded_by_others, shown
-from bot.presenter.visible import LINE_END, original, original_of_lines
-from coordination.domain.canonical import Json, canonical, parse
+from bot.cards.arguments import arguments_of, rounded_by_others, shown
+from bot.cards.text import LINE_END, original, original_of_lines
+from bot.message import Argument
+from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

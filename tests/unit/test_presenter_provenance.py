@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards import Alert, Span
-from bot.presenter.card import card_for
-from bot.presenter.provenance import Echo, Source, echo_of
-from bot.presenter.view import view_of
+from bot.cards.card import card_for
+from bot.cards.provenance import Echo, Source, echo_of
+from bot.cards.run_view import view_of
+from bot.message import Alert, Span
 from coordination.domain import events as e
-from coordination.domain.canonical import Json, canonical
+from coordination.domain.canonical_json import Json, canonical
 from tests.builders import a_call
 from tests.stories import asked, proposed, recorded
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cards import Line, Mark, Moment, Span, Who
-from bot.presenter.story import story_of
-from bot.presenter.table import coordination_table
-from bot.presenter.view import RunView, next_view
+from bot.cards.run_view import RunView, next_view
+from bot.cards.table import coordination_table
+from bot.cards.timeline import story_of
+from bot.message import Line, Mark, Moment, Span, Who
 from coordination.domain import events as e
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, BOB
 from tests.stories import POST, approved, argued, asked, plan_in, recorded, started, succeeded, then, unknown, waiting
 

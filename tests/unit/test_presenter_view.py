@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.presenter.view import AnsweredNow, Idle, Out, Retrying, RunView, Thinking, Using, VotedFor, next_view, view_of
+from bot.cards.run_view import AnsweredNow, Idle, Out, Retrying, RunView, Thinking, Using, VotedFor, next_view, view_of
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
-from coordination.domain.run import replay
+from coordination.domain.transitions import replay
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.stories import POST, approved, argued, asked, plan_in, proposed, recorded, started, succeeded, then, waiting

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.presenter.visible import LINE_END, one_line, original, original_of_lines, visible, visible_lines
+from bot.cards.text import LINE_END, one_line, original, original_of_lines, visible, visible_lines
 
 # Hypothesis leaves out surrogates unless it is asked; models don't.
 ANY_TEXT = st.text(

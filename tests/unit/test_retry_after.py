@@ -2,7 +2,7 @@
 
 import pytest
 
-from coordination.adapters.model_faults import retry_after
+from coordination.llm.model_errors import retry_after
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from coordination.errors import ModelError, ModelFault
 from coordination.ports import Reply, Said, Told, ToolSpec
-from coordination.retrying import RetryBudget, send_with_retry
+from coordination.retry import RetryBudget, send_with_retry
 
 SAID = (Told(text="go"),)
 

@@ -7,11 +7,11 @@ import pytest
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.approval import Policy
 from coordination.domain.ballot import Ballot
 from coordination.domain.person import policy_actor
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.run import Recorded, evolve, replay
+from coordination.domain.policy import Policy
+from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, a_call, a_plan, a_request, an_election_of
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from coordination import schema_check
-from coordination.domain.canonical import Json, JsonObject
+from coordination.domain.canonical_json import Json, JsonObject
 from coordination.domain.events import RunEvent
-from coordination.knobs import Knobs
+from coordination.json_schema import Checker, Verdict, conforms, verdict
 from coordination.ports import ToolCall, ToolOutput
-from coordination.schema import Checker, Verdict, conforms, verdict
+from coordination.run_options import Knobs
 from coordination.toolbox import Toolbox, offer
 from tests.builders import a_definition, a_profile
 

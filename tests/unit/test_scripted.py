@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 import pytest
 
-from coordination.adapters.script import parse_script
-from coordination.adapters.scripted import ScriptedModel
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.script_file import parse_script
+from coordination.llm.scripted import ScriptedModel
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 from coordination.prompts import data
 from tests.fakes import FakeClock

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from coordination.adapters.script import Complaint, parse_script, read_script
 from coordination.errors import ConfigError
+from coordination.llm.script_file import Complaint, parse_script, read_script
 
 
 def turn(*steps: Any) -> dict[str, Any]:  # noqa: ANN401 (whatever somebody may have written)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from coordination.config import Settings, load, parse
 from coordination.domain.rules import Effect, rule
 from coordination.errors import ConfigError
-from coordination.knobs import DailyLimits, Knobs
-from coordination.settings import Settings, load, parse
+from coordination.run_options import DailyLimits, Knobs
 
 SMALL = """
 agents:

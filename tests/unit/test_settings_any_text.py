@@ -10,12 +10,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordination.domain.canonical import parse as parse_json
+from coordination.config import Settings, parse, yaml_tree
+from coordination.config.diagnostics import Report
+from coordination.config.nodes import Listing
+from coordination.config.sections_sections import ALL
+from coordination.domain.canonical_json import parse as parse_json
 from coordination.errors import ConfigError
-from coordination.settings import Settings, document, parse
-from coordination.settings.complaints import Report
-from coordination.settings.nodes import Listing
-from coordination.settings.sections import ALL
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -103,7 +103,7 @@ def read(text: str, environ: Mapping[str, str] | None = ENVIRON) -> Settings | l
         settings = parse(text, origin="ops.yaml", environ=environ)
     except ConfigError as error:
         return error.complaints
-    written = document.read(text, Report("ops.yaml"))
+    written = yaml_tree.read(text, Report("ops.yaml"))
     assert written is not None
     many = written.entries.get("agents")
     assert len(settings.agents) == (len(many.items) if isinstance(many, Listing) else 1)

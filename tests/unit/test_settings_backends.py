@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from coordination.adapters import anthropic_messages
+from coordination.config import PROVIDERS, BackendSettings, Settings, parse
+from coordination.config.backends import OPTIONS
+from coordination.config.sections import ModelOptions
+from coordination.config.thinking import EFFORTS
 from coordination.errors import ConfigError
-from coordination.settings import PROVIDERS, BackendSettings, Settings, parse
-from coordination.settings.backends import OPTIONS
-from coordination.settings.models import ModelOptions
-from coordination.settings.thinking import EFFORTS
+from coordination.llm import anthropic_messages
 
 KEYS = {name: f"value-of-{name}" for provider in PROVIDERS.values() for name in provider.key_variables}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from coordination.config import load, parse
 from coordination.errors import ConfigError
-from coordination.settings import load, parse
 
 AGENT = "agents: [{backend: {type: ollama, model: m}}]\n"
 SERVER = "mcp_servers: {board: {command: npx}}\n"

@@ -5,8 +5,8 @@ import time
 import pytest
 import yaml
 
+from coordination.config import parse, yaml_tree
 from coordination.errors import ConfigError
-from coordination.settings import document, parse
 
 
 def complaint_of(text: str) -> str:
@@ -97,7 +97,7 @@ def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
 
 def test_what_python_itself_stumbles_over_is_no_yaml_either(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where PyYAML has no libyaml, an escape beyond Unicode fails in Python's own `chr`."""
-    monkeypatch.setattr(document, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yaml_tree, "_LOADER", yaml.SafeLoader)
     assert complaint_of('a: "\\UFFFFFFFF"\n') == "1: found a text that is no YAML; expected a YAML file"
     assert complaint_of("a: [\n").startswith("2: found no valid YAML in column 1 (")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from bot.demo_world import TOOLS
+from coordination.config import PROVIDERS, load, parse, unmatched_rules
+from coordination.config.sections_sections import ALL
 from coordination.domain.rules import Effect, rule
 from coordination.errors import ConfigError
 from coordination.ports import ToolDefinition
-from coordination.settings import PROVIDERS, load, parse, unmatched_rules
-from coordination.settings.sections import ALL
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")

@@ -2,9 +2,9 @@
 
 import pytest
 
+from coordination.config import parse
 from coordination.errors import ConfigError
 from coordination.ports import ClientCredentials, ServerSpec
-from coordination.settings import parse
 
 AGENT = "agents: [{backend: {type: ollama, model: m}}]\n"
 GOOD = "type: client_credentials, issuer: 'https://login.example', client_id: planner, client_secret: '${SECRET}'"

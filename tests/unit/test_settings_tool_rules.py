@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from coordination.config import Settings, parse, unmatched_rules
 from coordination.domain.rules import Effect, Ruling, rule
 from coordination.ports import ToolDefinition
-from coordination.settings import Settings, parse, unmatched_rules
 
 TOOLS = ("read_all", "read_one", "post", "burn")
 

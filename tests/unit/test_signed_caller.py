@@ -3,7 +3,7 @@
 import pytest
 
 from coordination.domain.caller import Caller, signed, verified
-from coordination.domain.canonical import Json
+from coordination.domain.canonical_json import Json
 
 KEY = "key-of-one-start"
 CALLER = Caller(tenant="discord:1", requester="7", approvers=("8", "7"), channel="42")

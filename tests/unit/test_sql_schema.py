@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from coordination.adapters.sql_connection import complaint, open_engine, parse_url
-from coordination.adapters.sql_desk_schema import desk_metadata
-from coordination.adapters.sql_log import SqlLog
-from coordination.adapters.sql_migrate import migrate
-from coordination.adapters.sql_schema import VERSION_TABLE, VERSIONS, prepare
-from coordination.domain.run import evolve
+from bot.chat.sql_desk_schema import desk_metadata
+from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.ports import Job
+from coordination.storage.database import complaint, open_engine, parse_url
+from coordination.storage.schema import VERSION_TABLE, VERSIONS, prepare
+from coordination.storage.sql_migrate import migrate
+from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.databases import sqlite_url
 
@@ -96,14 +96,14 @@ def test_a_migrated_database_is_used_as_it_is(tmp_path: Path) -> None:
 
 
 def test_every_revision_has_its_migration_in_order() -> None:
-    folder = Path(__file__).parents[2] / "coordination/adapters/migrations/versions"
+    folder = Path(__file__).parents[2] / "coordination/storage/migrations/versions"
     assert [path.name[1:5] for path in sorted(folder.glob("v*.py"))] == list(VERSIONS)
 
 
 def test_an_older_database_asks_to_be_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = sqlite_url(tmp_path)
     migrate(url)
-    monkeypatch.setattr("coordination.adapters.sql_schema.VERSIONS", (*VERSIONS, "9999"))
+    monkeypatch.setattr("coordination.storage.schema.VERSIONS", (*VERSIONS, "9999"))
     with pytest.raises(StorageError, match="run `massgen-bot migrate`"):
         asyncio.run(use(url))
 
@@ -176,7 +176,7 @@ def test_a_file_of_another_kind_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_another_program_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coordination.adapters.sql_connection._BUSY_TIMEOUT", "PRAGMA busy_timeout = 50")
+    monkeypatch.setattr("coordination.storage.database._BUSY_TIMEOUT", "PRAGMA busy_timeout = 50")
     url = sqlite_url(tmp_path)
     migrate(url)
     with closing(sqlite3.connect(tmp_path / "log.sqlite", isolation_level=None)) as connection:

@@ -1,8 +1,8 @@
 """A tool server can be kept in the tenant that a run comes from, whatever the operator's environment says."""
 
-from bot.wiring.configurations import Configurations
-from bot.wiring.models import Models
-from coordination.adapters.clock import SystemClock
+from bot.configurations import Configurations
+from coordination.clock import SystemClock
+from coordination.llm.registry import Models
 
 TEXT = """
 agents: [{id: one, backend: {type: scripted, script: {turns: [[{answer: x}]]}}}]

@@ -5,11 +5,11 @@ from string import Formatter
 
 import pytest
 
-from bot.console_app.questions import stop_question
+from bot.cards.amounts import duration, money, tokens
 from bot.discord_app import limits as discord
-from bot.presenter.amounts import duration, money, tokens
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Words, words_for
 from bot.slack_app import limits as slack
-from bot.words import ENGLISH, GERMAN, LANGUAGES, Words, words_for
+from bot.terminal.prompts import stop_question
 from coordination.errors import ConfigError
 
 SAME_IN_GERMAN = {

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.keeper.frames import Frame
-from bot.keeper.ids import IssuedIds, issue_ids
-from bot.keeper.pace import Pace, Turns
-from bot.presenter.view import RunView
-from bot.surface import Place, Posted, Surface
-from bot.words import Words
+from bot.cards.run_view import RunView
+from bot.chat.card_sync.ids import IssuedIds, issue_ids
+from bot.chat.card_sync.pace import Pace, Turns
+from bot.chat.card_sync.snapshot import Frame
+from bot.chat.platform import Place, Posted, Surface
+from bot.chat.store import CardRecord, DeskStore
+from bot.i18n import Words
 from coordination.domain.person import Person
 from coordination.ports import Clock, RunLog
-from coordination.ports.desk import CardRecord, DeskStore
 
 
 @dataclass(frozen=True, kw_only=True)

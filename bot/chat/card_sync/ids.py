@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.cards import Card, Target, Verb
+from bot.chat.store import ButtonRecord, CardRecord, CardStore
+from bot.message import Card, Target, Verb
 from coordination.domain import states as s
 from coordination.domain.states import RunState
-from coordination.ports.desk import ButtonRecord, CardRecord, CardStore
 
 _BYTES = 16
 
 
 @dataclass(frozen=True)
 class IssuedIds:
-    """Fits `bot.surface.ButtonIds`: the ids of one frame."""
+    """Fits `bot.chat.platform.ButtonIds`: the ids of one frame."""
 
     ids: Mapping[Verb, str]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from bot.keeper.tending import Tending
-from bot.keeper.tools import Tools
+from bot.chat.card_sync.context import Tools
+from bot.chat.card_sync.tending import Tending
+from bot.chat.store import Keepership, Stirred
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
-from coordination.ports.desk import Keepership, Stirred
 
 _log = logging.getLogger(__name__)
 

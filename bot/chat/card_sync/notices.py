@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.cards import Alert, Card, Line, Moment, Paragraph, Section, Span, Tone
-from bot.keeper.reminders import Reminder
-from bot.presenter.card import card_for
-from bot.presenter.parts import quoted
-from bot.presenter.people import approvers
-from bot.presenter.story import story_of
-from bot.presenter.view import RunView
-from bot.presenter.visible import visible
-from bot.words import Words, joined
+from bot.cards.card import card_for
+from bot.cards.parts import quoted
+from bot.cards.people import approvers
+from bot.cards.run_view import RunView
+from bot.cards.text import visible
+from bot.cards.timeline import story_of
+from bot.chat.card_sync.reminders import Reminder
+from bot.i18n import Words, joined
+from bot.message import Alert, Card, Line, Moment, Paragraph, Section, Span, Tone
 from coordination.domain import events as e
 from coordination.domain.plan import Plan
-from coordination.domain.run import Recorded
+from coordination.domain.transitions import Recorded
 
 _LINES = 12
 _CHARACTERS = 2_500

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.cards import Card
-from bot.keeper.frames import ENDED, WORKING
-from bot.keeper.notices import (
+from bot.cards.run_view import RunView
+from bot.chat.card_sync.context import Tools, place_of, posted, requester_of
+from bot.chat.card_sync.notices import (
     Item,
     chapter_card,
     chapters,
@@ -18,16 +18,16 @@ from bot.keeper.notices import (
     thread_title,
     trouble_card,
 )
-from bot.keeper.reminders import doubt_mark, marked, schedule
-from bot.keeper.tools import Tools, place_of, posted, requester_of
-from bot.presenter.view import RunView
-from bot.surface import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
+from bot.chat.card_sync.reminders import doubt_mark, marked, schedule
+from bot.chat.card_sync.snapshot import ENDED, WORKING
+from bot.chat.platform import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
+from bot.chat.store import CardRecord
+from bot.message import Card
 from coordination.domain import states as s
-from coordination.domain.approval import judge_own
 from coordination.domain.person import Person
 from coordination.domain.plan import Plan
-from coordination.domain.run import Recorded
-from coordination.ports.desk import CardRecord
+from coordination.domain.policy import judge_own
+from coordination.domain.transitions import Recorded
 
 _log = logging.getLogger(__name__)
 

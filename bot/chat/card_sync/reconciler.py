@@ -4,12 +4,12 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.keeper.frames import Frame, frame_of, superseded_frame, without_plan
-from bot.keeper.ids import IssuedIds
-from bot.keeper.tools import Tools, place_of, posted
-from bot.presenter.view import RunView
-from bot.surface import CardTooLarge, MessageGone, PlaceForbidden, Posted, SlowDown
-from coordination.ports.desk import CardRecord
+from bot.cards.run_view import RunView
+from bot.chat.card_sync.context import Tools, place_of, posted
+from bot.chat.card_sync.ids import IssuedIds
+from bot.chat.card_sync.snapshot import Frame, frame_of, superseded_frame, without_plan
+from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, Posted, SlowDown
+from bot.chat.store import CardRecord
 
 _SAME = timedelta(seconds=60)
 _REPOST = timedelta(seconds=60)

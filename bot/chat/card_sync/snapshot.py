@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.cards import Alert, Card, Paragraph, Tone
-from bot.presenter.card import card_for
-from bot.presenter.view import RunView
-from bot.words import Words
+from bot.cards.card import card_for
+from bot.cards.run_view import RunView
+from bot.i18n import Words
+from bot.message import Alert, Card, Paragraph, Tone
 from coordination.domain import states as s
 
 WORKING = s.Queued | s.Deliberating | s.ChangesWanted | s.Executing | s.Reporting

@@ -5,15 +5,15 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from bot.keeper.frames import ENDED, WORKING
-from bot.keeper.showing import NowhereToShow, Showing
-from bot.keeper.telling import Telling
-from bot.keeper.tools import Tools
-from bot.presenter.view import RunView, next_view
-from bot.surface import PlaceForbidden, SlowDown
+from bot.cards.run_view import RunView, next_view
+from bot.chat.card_sync.context import Tools
+from bot.chat.card_sync.notify import Telling
+from bot.chat.card_sync.reconciler import NowhereToShow, Showing
+from bot.chat.card_sync.snapshot import ENDED, WORKING
+from bot.chat.platform import PlaceForbidden, SlowDown
+from bot.chat.store import CardRecord
 from coordination.domain.states import NeedsHuman
 from coordination.errors import OwnershipLostError, StorageError
-from coordination.ports.desk import CardRecord
 
 _log = logging.getLogger(__name__)
 

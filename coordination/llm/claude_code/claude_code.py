@@ -7,13 +7,13 @@ on, but for its web search if the operator wants it; a hook denies all others ag
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coordination.adapters.claude_code_faults import died
-from coordination.adapters.claude_code_process import Launch
-from coordination.adapters.claude_code_session import GO_ON, Session
-from coordination.adapters.claude_code_tools import PREFIX, SERVER, WEB_SEARCH
-from coordination.adapters.model_address import check_address
-from coordination.adapters.model_faults import Provider, whole_text
 from coordination.errors import ConfigError, ModelError
+from coordination.llm.claude_code.claude_code_faults import died
+from coordination.llm.claude_code.claude_code_tools import PREFIX, SERVER, WEB_SEARCH
+from coordination.llm.claude_code.model import GO_ON, Session
+from coordination.llm.claude_code.process import Launch
+from coordination.llm.model_address import check_address
+from coordination.llm.model_errors import Provider, whole_text
 from coordination.ports import Conversation, Occasion, Reply, Said, ToolSpec
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"

@@ -3,8 +3,9 @@
 import ssl
 from collections.abc import Mapping
 
-from coordination.adapters.extras import LOCKED
-from coordination.adapters.model_faults import (
+from coordination.errors import ModelError, ModelFault
+from coordination.llm.extras import LOCKED
+from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
@@ -15,7 +16,6 @@ from coordination.adapters.model_faults import (
     too_short,
     unreadable,
 )
-from coordination.errors import ModelError, ModelFault
 
 LENGTH_OPTION = "max_output_tokens"
 

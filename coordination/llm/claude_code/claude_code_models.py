@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from bot.wiring.backend_values import key_of
-from coordination.adapters.claude_code import ANTHROPIC_BASE_URL, ClaudeCodeModel, ClaudeCodeOptions
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.backend_values import key_of
+from coordination.llm.claude_code.claude_code import ANTHROPIC_BASE_URL, ClaudeCodeModel, ClaudeCodeOptions
 from coordination.ports import Clock, Model
-from coordination.settings import BackendSettings, ModelOptions
 
 DEFAULT_MODEL = "sonnet"
 """What Claude Code calls the newest Sonnet; a configuration need not name a model for it."""

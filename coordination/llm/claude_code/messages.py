@@ -8,9 +8,9 @@ JSON) it tells its model by itself, and that never becomes part of a reply.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from coordination.adapters.claude_code_faults import failure, going_in_circles
-from coordination.adapters.model_faults import Provider, Raw, declined, too_large, whole_text
 from coordination.errors import ModelError
+from coordination.llm.claude_code.claude_code_faults import failure, going_in_circles
+from coordination.llm.model_errors import Provider, Raw, declined, too_large, whole_text
 from coordination.ports import Reply, ToolCall, Usage
 
 MAX_ROUNDS = 12

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, CLIConnectionError, HookMatcher
 
-from coordination.adapters.claude_code_faults import died, missing, slow_to_start, stillborn
-from coordination.adapters.claude_code_process import ClaudeCodeProcess, Launch
-from coordination.adapters.claude_code_stream import Exchange
-from coordination.adapters.claude_code_tools import Counter
-from coordination.adapters.model_faults import Provider, Raw, silent, whole_text
 from coordination.errors import ModelError
+from coordination.llm.claude_code.claude_code_faults import died, missing, slow_to_start, stillborn
+from coordination.llm.claude_code.claude_code_tools import Counter
+from coordination.llm.claude_code.messages import Exchange
+from coordination.llm.claude_code.process import ClaudeCodeProcess, Launch
+from coordination.llm.model_errors import Provider, Raw, silent, whole_text
 from coordination.ports import Reply, Said, Told, ToolCall, ToolResult, ToolSpec
 
 GO_ON = "The connection broke off, and nothing that you wrote since came through. Please go on."

@@ -19,7 +19,7 @@ import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, Transport
 from typing_extensions import override
 
-from coordination.adapters.model_faults import Raw
+from coordination.llm.model_errors import Raw
 
 LONGEST_LINE = 128_000_000
 """Bytes of one message of Claude Code's; it repeats a whole reply in one."""

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from coordination.adapters.sql_schema import VERSION_TABLE, metadata
+from coordination.storage.schema import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, version_table=VERSION_TABLE
