@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from bot.chat.card_sync.pace import Pace
+from bot.chat.card_sync.context import Pace
 from bot.environment import made, state_folder
 from coordination.clock import SystemClock, new_id
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub

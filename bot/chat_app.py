@@ -1,4 +1,4 @@
-"""The desk behind Discord and Slack, joined."""
+"""The chat service behind Discord and Slack, joined."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -10,25 +10,20 @@ from pathlib import Path
 from bot.application import Application, Overrides, database_url
 from bot.chat.admin import Administering, Findings
 from bot.chat.buttons import Pressing
-from bot.chat.card_sync.context import Tools
+from bot.chat.card_sync.context import DISCORD_PACE, SLACK_PACE, Tools
 from bot.chat.card_sync.leader import Keeper
-from bot.chat.card_sync.pace import DISCORD_PACE, SLACK_PACE
 from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigShelf
-from bot.chat.helping import Helping
-from bot.chat.limits import operator_limits
 from bot.chat.name_pins import Names
 from bot.chat.platform import Desk, Directory, Surface
-from bot.chat.run_queries import Looking
+from bot.chat.run_queries import Helping, Looking, Visibility
 from bot.chat.service import FrontDesk
 from bot.chat.sql_store import SqlDesk
-from bot.chat.start_run import Asking
+from bot.chat.start_run import Asking, operator_limits
 from bot.chat.store import DeskStore
-from bot.chat.visibility import Visibility
 from bot.check import checked_config
 from bot.composition import open_application
-from bot.environment import TENANT_VARIABLE, configs_folder
+from bot.environment import TENANT_VARIABLE, allowed_configs, configs_folder, named_admins, tells_stories
 from bot.i18n import Words, words_for
-from bot.settings import allowed_configs, named_admins, tells_stories
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
 from coordination.storage.usage import SqlUsage

@@ -1,24 +1,108 @@
-"""A configuration put to the test: read as a run would read it, its servers started, its rules applied to their tools."""
+"""A configuration put to the test: its servers and their tools, what it may cost, and each model on this machine."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from bot.application import database_url
-from bot.chat.sql_desk_schema import desk_metadata
-from bot.costs import Ceiling, ceilings, run_ceiling
+from bot.chat.sql_tables import desk_metadata
 from coordination.clock import SystemClock
-from coordination.config import Settings, doubtful_vouchers, load, unmatched_rules
-from coordination.domain.policy import Policy
-from coordination.domain.rules import Effect
-from coordination.llm.registry import Models
+from coordination.config import (
+    PROVIDERS,
+    AgentSettings,
+    BackendSettings,
+    Provider,
+    Settings,
+    doubtful_vouchers,
+    load,
+    parse,
+    read_text,
+    unmatched_rules,
+)
+from coordination.domain.policy import Effect, Policy
+from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.registry import Models, cost_of, extra_of, install_command, is_installed, longest_request
 from coordination.mcp_tools.hub import McpHub
-from coordination.ports import ToolDefinition
+from coordination.ports import Occasion, Told, ToolDefinition, Usage
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.toolbox import ruled
+
+LONGEST_REPLY = {"anthropic": 32_000}
+"""What a reply may have where the configuration does not say, in the APIs that must be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """One agent's share at the very most. `dollars` is None where it can't be known."""
+
+    agent: str
+    calls: int
+    dollars: float | None
+
+
+def ceilings(settings: Settings) -> tuple[Ceiling, ...]:
+    """The most that each agent could use if it did everything that it may, with requests as long as its model takes."""
+    return tuple(_ceiling(settings, agent) for agent in settings.agents if agent.backend.provider.family != "scripted")
+
+
+def run_ceiling(settings: Settings, agents: Sequence[Ceiling]) -> float | None:
+    """The most that a run could cost; None: unknown. The calls under way when a limit is passed come on top of it."""
+    money = settings.limits.money_per_run
+    shares = [agent.dollars for agent in agents if agent.dollars is not None]
+    whole = sum(shares) if len(shares) == len(agents) else None
+    by_tokens = _by_tokens(settings)
+    known = [each for each in (money, whole, by_tokens) if each is not None]
+    return min(known) if known else None
+
+
+def _ceiling(settings: Settings, agent: AgentSettings) -> Ceiling:
+    knobs = settings.knobs
+    everyone = knobs.max_new_answers_per_agent * len(settings.agents)
+    answers = min(everyone, knobs.max_new_answers_global or everyone)
+    # Its own answers, a vote after each answer of anybody, a last vote; then the presentation and the report.
+    turns = knobs.max_new_answers_per_agent + answers + 1 + (knobs.final_presentation == "present")
+    calls = turns * (knobs.max_tool_rounds + knobs.max_corrections) + 1
+    each = [_dearest(backend) for backend in (agent.backend, agent.backend.fallback) if backend is not None]
+    known = [dollars for dollars in each if dollars is not None]
+    return Ceiling(agent=agent.id, calls=calls, dollars=calls * max(known) if len(known) == len(each) else None)
+
+
+def _dearest(backend: BackendSettings) -> float | None:
+    longest = longest_request(backend)
+    if longest is None:
+        return None
+    reply = backend.options.output_tokens or LONGEST_REPLY.get(backend.provider.family, longest)
+    return cost_of(backend, Usage(input_tokens=longest, output_tokens=reply))
+
+
+def _by_tokens(settings: Settings) -> float | None:
+    """All tokens of the run at the price of the dearest model's dearest token."""
+    tokens = settings.limits.tokens_per_run
+    if tokens is None:
+        return None
+    rates: list[float] = []
+    for agent in settings.agents:
+        for backend in (agent.backend, agent.backend.fallback):
+            if backend is None or backend.provider.family == "scripted":
+                continue
+            rate = _dearest_token(backend)
+            if rate is None:
+                return None
+            rates.append(rate)
+    return tokens * max(rates) if rates else 0.0
+
+
+def _dearest_token(backend: BackendSettings) -> float | None:
+    longest = longest_request(backend) or 1
+    long = cost_of(backend, Usage(input_tokens=longest))
+    both = cost_of(backend, Usage(input_tokens=longest, output_tokens=1_000))
+    if long is None or both is None:
+        return None
+    return max(long / longest, (both - long) / 1_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,3 +221,118 @@ def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: A
         for agent in settings.agents
         for each, ruling in ruled(agent, definitions, accepted)
     )
+
+
+TRIED_WITH: Mapping[str, str] = {
+    "openai": "gpt-5-mini",
+    "claude": "claude-haiku-5-5",
+    "gemini": "gemini-3.8-flash",
+    "claude_code": "sonnet",
+    "grok": "grok-3-mini",
+}
+"""A small model of each provider that is known to have one; for the others somebody must name theirs in a file."""
+
+LEAST_TOKENS = 16
+"""The shortest reply that every API lets one ask for."""
+
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendRow:
+    """One backend type. `key` names the variable that has a key, never the key.
+
+    Attributes:
+        install: the command that installs what is missing; empty: nothing is.
+        variables: where a key is looked for; none: no key is needed, or none is looked for.
+    """
+
+    type: str
+    title: str
+    install: str
+    key: str
+    variables: tuple[str, ...]
+    needs_key: bool
+    model: str
+    base_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One model that was asked for a word. `problem` says what came instead; empty: it works."""
+
+    name: str
+    model: str
+    problem: str
+
+
+def backend_rows(environ: Mapping[str, str]) -> tuple[BackendRow, ...]:
+    """Every type that speaks to a server."""
+    return tuple(_row(provider, environ) for provider in PROVIDERS.values() if provider.family != "scripted")
+
+
+def try_backends(environ: Mapping[str, str], path: Path | None) -> tuple[Trial, ...]:
+    """Ask the models of a configuration, or one of each provider that has a key here, for a word.
+
+    Raises:
+        ConfigError: the configuration can't be used.
+    """
+    if path is not None:
+        settings = parse(read_text(path), origin=str(path.absolute()), environ=environ)
+        return asyncio.run(_try(environ, settings.agents))
+    ready = [row for row in backend_rows(environ) if row.key and row.model and not row.install]
+    agents = [{"id": row.type, "backend": {"type": row.type, "model": row.model}} for row in ready]
+    if not agents:
+        return ()
+    settings = parse(json.dumps({"agents": agents}), origin="massgen-bot models", environ=environ)
+    return asyncio.run(_try(environ, settings.agents))
+
+
+def _row(provider: Provider, environ: Mapping[str, str]) -> BackendRow:
+    extra = extra_of(provider.family)
+    address = environ.get("AZURE_OPENAI_ENDPOINT", "") if provider.type == "azure_openai" else ""
+    return BackendRow(
+        type=provider.type,
+        title=provider.title,
+        install=install_command(extra) if extra is not None and not is_installed(extra) else "",
+        key=next((name for name in provider.key_variables if environ.get(name, "").strip()), ""),
+        variables=provider.key_variables,
+        needs_key=provider.needs_key,
+        model=TRIED_WITH.get(provider.type, ""),
+        base_url=provider.base_url or address,
+    )
+
+
+async def _try(environ: Mapping[str, str], agents: tuple[AgentSettings, ...]) -> tuple[Trial, ...]:
+    models = Models(environ, SystemClock())
+    seconds = [
+        replace(agent, id=f"the fallback of {agent.id}", backend=agent.backend.fallback)
+        for agent in agents
+        if agent.backend.fallback is not None
+    ]
+    try:
+        return tuple(await asyncio.gather(*(_trial(models, agent) for agent in (*agents, *seconds))))
+    finally:
+        await models.aclose()
+
+
+async def _trial(models: Models, agent: AgentSettings) -> Trial:
+    name = agent.backend.model or agent.backend.type
+    try:
+        model = models.shortest(agent, LEAST_TOKENS)
+        occasion = Occasion(purpose="turn", revision=1, turn=1, agent=agent.number)
+        conversation = model.converse("Answer with one word.", occasion)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await conversation.send([Told(text="Say yes.")], ())
+        finally:
+            await conversation.close()
+    except ConfigError as error:
+        return Trial(name=agent.id, model=name, problem=error.complaints[0])
+    except TimeoutError:
+        return Trial(name=agent.id, model=name, problem=f"nothing came within {PATIENCE:g} s")
+    except ModelError as error:
+        # So short a reply is often broken off by its limit, and that is all that was asked for.
+        is_cut_short = error.fault is ModelFault.CUT_OFF and not error.is_retryable
+        return Trial(name=agent.id, model=name, problem="" if is_cut_short else str(error))
+    return Trial(name=agent.id, model=name, problem="")

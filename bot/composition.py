@@ -1,30 +1,176 @@
-"""The whole application: everything that a run may need."""
+"""The whole application, joined: everything that a run may need, and what holds now."""
 
 import asyncio
 import gc
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from bot.application import Application, Overrides, database_url
-from bot.chat.freezing import Freezing
-from bot.chat.sql_desk_schema import desk_metadata
-from bot.configurations import Configurations
-from bot.current import PeopleHere, RulesHere
-from bot.settings_store import SettingsStore
+from bot.chat.approvers import approvers_in, narrowed, satisfiable, text_here, without_approvers
+from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
+from bot.chat.sql_tables import desk_metadata
+from bot.chat.store import DeskStore, Freezing
+from bot.environment import CONSOLE, TENANT_VARIABLE, account_named, allowed_configs, console_account
+from bot.log_access import SettingsStore
+from coordination.config import Settings, parse, read_text, unmatched_rules
 from coordination.current_rules import CurrentRules, Directory, Freezes
+from coordination.domain.events import RunRequested
+from coordination.domain.policy import Person
 from coordination.engine.dbos_engine import DbosEngine
+from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
 from coordination.execution import AwayAfter
+from coordination.llm.rate_limiter import Throttle
 from coordination.llm.registry import Models
 from coordination.mcp_tools.hub import McpHub
-from coordination.ports import Clock, Engine, ReadLists, RunLog, Spending, ToolHub
+from coordination.ports import Clock, Engine, Model, ReadLists, RunLog, Spending, ToolDefinition, ToolHub
 from coordination.preparation import Configure
+from coordination.run_options import RunProfile
 from coordination.service import Coordinator
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.usage import SqlUsage
 from coordination.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One configuration that was read and found good. Fits `coordination.preparation.Prepared`."""
+
+    settings: Settings
+    profile: RunProfile
+    build: Models
+    adapt: Callable[[Sequence[Model]], Sequence[Model]]
+
+    async def load(self) -> None:
+        """Load the libraries of the agents' backends, and of those behind them."""
+        await self.build.load(self.settings.agents)
+
+    def models(self) -> Sequence[Model]:
+        """One model per agent."""
+        limits = self.settings.limits
+        throttle = Throttle(at_once=limits.requests_at_once, per_minute=limits.requests_per_minute)
+        return self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
+
+    def complaints(
+        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+    ) -> Sequence[str]:
+        """The rules that name tools which no server has."""
+        return unmatched_rules(self.settings, definitions, asking)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configurations:
+    """Reads configurations for tenants. Fits `coordination.preparation.Configure`."""
+
+    environ: Mapping[str, str]
+    build: Models
+    adapt: Callable[[Sequence[Model]], Sequence[Model]]
+
+    def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
+        """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
+        settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant})
+        self.build.check(settings.agents, needs_prices=settings.limits_money)
+        profile = settings.profile(allow_requester_default=tenant == CONSOLE)
+        approvers = approvers_in(text)
+        if approvers is not None:
+            profile = replace(profile, policy=satisfiable(narrowed(profile.policy, approvers)))
+        if tenant == CONSOLE:
+            users = tuple(account_named(each) for each in profile.policy.users)
+            profile = replace(profile, policy=replace(profile.policy, users=users))
+        return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)
+
+
+class RulesHere:
+    """Fits `coordination.current_rules.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
+
+    def __init__(
+        self, environ: Mapping[str, str], opened: Callable[[], Awaitable[DeskStore]], log: RunLog, configure: Configure
+    ) -> None:
+        """`opened` gives what administrators set, when the first run of a chat is looked at."""
+        self._opened = opened
+        self._log = log
+        self._configure = configure
+        self._shelf = ConfigShelf(
+            folder=Path(environ.get(FOLDER_VARIABLE) or "configs"),
+            default=environ.get(DEFAULT_VARIABLE, ""),
+            allowed=allowed_configs(environ),
+        )
+
+    async def __call__(self, run: str, request: RunRequested) -> RunProfile | None:
+        """The profile of now; None where nothing differs from what the run began with.
+
+        Raises:
+            ConfigError: what holds now is not there, or can't be used.
+        """
+        stored, origin = await self._log.load_config(request.config_digest)
+        if request.tenant == CONSOLE:
+            text = await asyncio.to_thread(_written, Path(origin)) or stored
+        else:
+            text, origin = await self._in_chat(run, request, stored, origin)
+        return None if text == stored else self._configure(text, origin, request.tenant).profile
+
+    async def _in_chat(self, run: str, request: RunRequested, stored: str, origin: str) -> tuple[str, str]:
+        store = await self._opened()
+        card = await store.card(run, request.tenant)
+        if card is None:
+            return stored, origin
+        set_here = await store.settings(card.tenant, card.channel)
+        if not self._shelf.folder.is_dir():
+            return text_here(without_approvers(stored), origin, card.channel, set_here), origin
+        named = request.config if request.config_is_named else ""
+        try:
+            chosen = self._shelf.chosen(card.tenant, card.channel, set_here, named)
+        except RefusedError as error:
+            raise ConfigError([str(error)]) from None
+        written = await asyncio.to_thread(read_text, chosen.path)
+        return text_here(written, str(chosen.path), card.channel, set_here), str(chosen.path)
+
+
+def _written(path: Path) -> str:
+    """What a file says now; nothing where there is none: then what was stored is all there is."""
+    return read_text(path) if path.is_file() else ""
+
+
+@runtime_checkable
+class ReadsPeople(Protocol):
+    """A chat that can be asked about people."""
+
+    name: str
+
+    async def person_now(self, person: Person) -> Person | None:
+        """Somebody with the roles that they have now; None: they are not there any more."""
+        ...
+
+
+class PeopleHere:
+    """Fits `coordination.current_rules.Directory`: this machine's accounts, and the chats that this process serves."""
+
+    def __init__(self, surfaces: Sequence[object] = ()) -> None:
+        """Of these, the ones that can be asked are."""
+        self._readers = {each.name: each for each in surfaces if isinstance(each, ReadsPeople)}
+
+    async def current(self, person: Person) -> Person | None:
+        """The person as they are now.
+
+        Raises:
+            PersonUnreadableError: this process does not serve their chat, or the chat does not tell.
+        """
+        if person.tenant == CONSOLE:
+            number = person.id.removeprefix("uid:")
+            return console_account(int(number)) if number.isdecimal() else None
+        reader = self._readers.get(person.tenant.partition(":")[0])
+        if reader is None:
+            raise PersonUnreadableError("this process does not serve that chat", is_elsewhere=True)
+        try:
+            return await reader.person_now(person)
+        except Exception as error:
+            raise PersonUnreadableError(f"{reader.name} does not tell about people now: {error}") from error
+
 
 SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""

@@ -8,7 +8,7 @@ from coordination.clock import SystemClock
 from coordination.engine import dbos_engine
 from coordination.errors import ConfigError
 from coordination.storage import anchor as sql_anchor
-from coordination.storage import audit, sql_migrate
+from coordination.storage import audit, schema
 from coordination.storage.audit import Finding
 from coordination.storage.database import parse_url, place
 
@@ -20,7 +20,7 @@ def migrate_all(environ: Mapping[str, str]) -> str:
         StorageError: the database can't be used.
     """
     url = database_url(environ)
-    sql_migrate.migrate(url)
+    schema.migrate(url)
     dbos_engine.migrate(url)
     return place(parse_url(url))
 

@@ -1,11 +1,11 @@
-"""Looks up every word that people see: one small interface over one catalogue per language."""
+"""Looks up every sentence that people see: one small interface over one catalogue a language."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from bot.locales.de_init import GERMAN_TEXTS
-from bot.locales.en_init import ENGLISH_TEXTS
+from bot.locales.de import GERMAN_TEXTS
+from bot.locales.en import ENGLISH_TEXTS
 from bot.message import Line, Piece, Span
 from coordination.errors import ConfigError
 

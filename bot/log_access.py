@@ -1,16 +1,40 @@
-"""The log and the decisions that call for no work: no engine, no servers, no models."""
+"""The log and the decisions that call for no work, freezes too: no engine, no servers, no models."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from bot.application import Application, Overrides, database_url
-from bot.chat.freezing import Freezing
-from bot.chat.sql_desk_schema import desk_metadata
-from bot.settings_store import SettingsStore
+from bot.chat.sql_store import SqlDesk
+from bot.chat.sql_tables import desk_metadata
+from bot.chat.store import EVERYWHERE, DeskStore, Freezing, freeze_setting
+from coordination.domain.policy import Person
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
 from coordination.service import Coordinator
 from coordination.storage.sql_run_log import SqlLog
+
+
+class SettingsStore:
+    """Opens the store once, whoever asks first."""
+
+    def __init__(self, url: str, stack: AsyncExitStack) -> None:
+        """`stack` closes it again."""
+        self._url = url
+        self._stack = stack
+        self._store: DeskStore | None = None
+        self._opening = asyncio.Lock()
+
+    async def __call__(self) -> DeskStore:
+        """The store.
+
+        Raises:
+            StorageError: the database can't be used.
+        """
+        async with self._opening:
+            if self._store is None:
+                self._store = await self._stack.enter_async_context(SqlDesk.open(self._url))
+            return self._store
 
 
 @asynccontextmanager
@@ -61,3 +85,26 @@ def _refuse_config(text: str, origin: str, tenant: str) -> Prepared:
 def _refuse_work(run: str = "") -> AbstractAsyncContextManager[None]:
     del run
     raise RuntimeError("a command that can't start work was asked to work")
+
+
+async def freeze(environ: Mapping[str, str], overrides: Overrides, tenant: str, by: Person) -> int:
+    """Have no approved call start in a tenant, or anywhere if none is named. Returns how many runs are held.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    async with open_reading(environ, overrides) as application, SqlDesk.open(database_url(environ)) as store:
+        await store.set(freeze_setting(tenant or EVERYWHERE, by, application.clock.now()))
+        return await application.coordinator.tell_frozen(tenant or None)
+
+
+async def thaw(environ: Mapping[str, str], overrides: Overrides, tenant: str, by: Person) -> int | None:
+    """Take that back. Returns how many runs go on, None: nothing was frozen.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    async with open_reading(environ, overrides) as application, SqlDesk.open(database_url(environ)) as store:
+        if not await store.reset(freeze_setting(tenant or EVERYWHERE, by, application.clock.now())):
+            return None
+        return await application.coordinator.tell_frozen(tenant or None)

@@ -1,4 +1,4 @@
-"""What people can ask of the bot apart from deciding: find a run, look at it, read its log. The same for every surface."""
+"""What people can ask of the bot apart from deciding: find a run, look at it, read its log. The same everywhere."""
 
 from collections.abc import Sequence
 

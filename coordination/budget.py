@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from coordination.domain.events import ModelUsed, RunEvent
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.ports import Clock, Spending, Spent
 from coordination.run_options import DailyLimits, Knobs
 

@@ -19,10 +19,8 @@ from coordination.domain.events import (
     RunEvent,
     RunRequested,
 )
-from coordination.domain.person import Person, policy_actor
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Policy
-from coordination.domain.rules import Effect, rule
+from coordination.domain.policy import Effect, Person, Policy, policy_actor, rule
 from coordination.domain.states import Executing
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock

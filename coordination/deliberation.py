@@ -29,8 +29,8 @@ from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
 from coordination.ports import Clock, Conversation, Model, Occasion, ReadTools
 from coordination.run_options import AgentProfile, Knobs
+from coordination.run_writer import ATTEMPTS, is_foreseen, told
 from coordination.toolbox import OfferedTool, Toolbox
-from coordination.unforeseen import ATTEMPTS, is_foreseen, told
 
 
 @dataclass(frozen=True, kw_only=True)

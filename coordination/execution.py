@@ -17,13 +17,11 @@ from coordination.domain.events import (
     LateResult,
     RunEvent,
 )
-from coordination.domain.plan import PlannedCall
-from coordination.domain.receipt import Outage, Succeeded
+from coordination.domain.plan import Outage, PlannedCall, Succeeded
 from coordination.domain.states import Executing, RunState
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
-from coordination.run_writer import Journal, RunMoved
-from coordination.unforeseen import told
+from coordination.run_writer import Journal, RunMoved, told
 
 MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""

@@ -12,8 +12,7 @@ from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import Exchange
-from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.receipt import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
+from coordination.domain.plan import Failed, OutcomeUnknown, Plan, PlannedCall, Receipt, Skipped, Succeeded
 from coordination.domain.states import Feedback, RunState
 from coordination.ports import ToolSpec
 from coordination.run_options import AgentProfile, Knobs, Strictness

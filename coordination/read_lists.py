@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from coordination.domain.rules import Effect, Rule, Ruling, first_match, rule
+from coordination.domain.policy import Effect, Rule, Ruling, first_match, rule
 from coordination.ports import ListedTool, ReadList, ToolDefinition
 from coordination.run_options import AgentProfile
 

@@ -1,10 +1,9 @@
-"""The settings of one coordination, as deliberation needs them: plain values, checked by `coordination.config`."""
+"""The options of one run, as deliberation needs them: plain values, checked by `coordination.config`."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from coordination.domain.policy import Policy
-from coordination.domain.rules import Rule
+from coordination.domain.policy import Policy, Rule
 from coordination.ports import ServerSpec
 
 Strictness = Literal["lenient", "balanced", "strict"]

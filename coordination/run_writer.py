@@ -1,18 +1,28 @@
-"""One worker's pen on one run's log: keeps the state in step, writes in order, and finds out when others wrote too.
+"""One worker's writer on one run's log: keeps the state in step, writes in order, and finds out what others wrote.
 
 What an agent does is told at once and is on disk a moment later, in the same order; a crash loses at most the end of
 the story, never its middle. What must be on disk before the world moves is committed.
 """
 
 import asyncio
+import logging
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded, evolve, replay
-from coordination.errors import ConflictError, DatabaseAwayError, IllegalTransition, RunNotFoundError, StorageError
+from coordination.errors import (
+    ConflictError,
+    DatabaseAwayError,
+    IllegalTransition,
+    OwnershipLostError,
+    RunNotFoundError,
+    StorageError,
+)
 from coordination.ports import Clock, Job, RunLog
 
 LAST_CHANCE = 4.0
@@ -244,3 +254,26 @@ async def _to_the_end(writing: "asyncio.Future[Sequence[Recorded]]") -> bool:
         except asyncio.CancelledError:
             was_cancelled = True
     return was_cancelled
+
+
+ATTEMPTS = 2
+"""How often anything that may cost money is tried when it ends in an error that nobody foresaw."""
+
+_log = logging.getLogger(__name__)
+
+_FORESEEN = (RunMoved, StorageError, OwnershipLostError, RunNotFoundError)
+"""What is no error of the work itself: others wrote to the run, or nothing can be written or read at the moment."""
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether an error is for the engine or the journal to deal with, by itself or in a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_foreseen, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, _FORESEEN)
+
+
+def told(what: str, error: Exception) -> str:
+    """Log an error under a new reference. Returns the words for people; `what` it ended goes into them."""
+    reference = secrets.token_hex(4)
+    _log.error("error %s ended %s", reference, what, exc_info=error, extra={"reference": reference})
+    return f"an error in this program ended {what}: the operator finds it in the log as {reference}"

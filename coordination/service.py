@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from coordination.authorization import judge_cancel, judge_plan, judge_shaping, judge_word, word_on
+from coordination.authorization import judge_cancel, judge_plan, judge_shaping, judge_word, message, word_on
 from coordination.budget import NothingSpent, daily
 from coordination.current_rules import (
     CurrentRules,
@@ -30,8 +30,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import Exchange, RunEvent, Verdict
-from coordination.domain.person import Person
-from coordination.domain.policy import RULES_VERSION, Act, Authors, Refusal
+from coordination.domain.policy import RULES_VERSION, Act, Authors, Person, Refusal
 from coordination.domain.states import RunState
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import (
@@ -45,7 +44,6 @@ from coordination.errors import (
 )
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
-from coordination.refusals import message
 from coordination.run_options import RunProfile
 from coordination.run_writer import Entry, append_surely
 

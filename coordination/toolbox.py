@@ -4,22 +4,58 @@ There is no switch in here that lets a deferred call run: a toolbox holds no exe
 """
 
 import asyncio
+import hashlib
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 from coordination.current_rules import effect_now, stricter
 from coordination.domain.canonical_json import JsonObject, canonical, parse
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
 from coordination.domain.plan import PlannedCall
-from coordination.domain.rules import Effect, Rule, Ruling, rule
+from coordination.domain.policy import Effect, Rule, Ruling, rule
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
 from coordination.run_options import AgentProfile, Knobs, RunProfile
-from coordination.tool_names import offered_names
+
+MAX_NAME = 64
+"""Characters: the limit of OpenAI, Anthropic and Gemini alike."""
+
+_HASH = 8
+
+
+def offered_names(definitions: Sequence[ToolDefinition]) -> Mapping[str, ToolDefinition]:
+    """Each tool under a name of its own, in the given order: `mcp__server__tool`, as Claude Code names them.
+
+    A name that would be too long, or that two tools would share, gets a hash of the true names instead of its end.
+    The names depend on which tools there are, and not on their order.
+    """
+    tools = {(each.server, each.tool): each for each in definitions}
+    names = {true_name: _name(*true_name, salt=0) for true_name in tools}
+    # A server may call a tool just as another one's hashed name: each round moves all those that share a name apart.
+    for salt in count(1):
+        shared = Counter(names.values())
+        clashing = [true_name for true_name, name in names.items() if shared[name] > 1]
+        if not clashing:
+            break
+        for true_name in clashing:
+            names[true_name] = _name(*true_name, salt=salt)
+    return {names[true_name]: each for true_name, each in tools.items()}
+
+
+def _name(server: str, tool: str, *, salt: int) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", f"mcp__{server}__{tool}")
+    if salt == 0 and len(plain) <= MAX_NAME:
+        return plain
+    hashed = hashlib.sha256(f"{server}\n{tool}\n{salt}".encode()).hexdigest()[:_HASH]
+    return f"{plain[: MAX_NAME - _HASH - 1]}_{hashed}"
+
 
 MAX_OFFERED = 128
 """Tools per agent: what OpenAI's API accepts in one request; the other providers accept at least as many."""

@@ -5,11 +5,13 @@ The log is the checkpoint. Whatever was on disk when a worker died is where the 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never, cast
 
+from coordination import prompts
+from coordination.agent_turn import record_wasted, used
 from coordination.budget import Budget, NothingSpent, daily, total
 from coordination.current_rules import (
     CurrentRules,
@@ -22,21 +24,63 @@ from coordination.current_rules import (
     rules_now,
     tightened,
 )
-from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat
+from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat, abandon
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
 from coordination.domain.caller import Caller
-from coordination.domain.person import Person, policy_actor
-from coordination.domain.plan import Plan
-from coordination.errors import ConfigError, ToolServerError
+from coordination.domain.events import ModelRetried, RunEvent
+from coordination.domain.plan import Plan, Receipt
+from coordination.domain.policy import Person, policy_actor
+from coordination.errors import ConfigError, ModelError, ToolServerError
 from coordination.execution import AwayAfter, execute, never_away, unknown
-from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub
+from coordination.ports import Clock, Job, NewId, Occasion, ReadLists, RunLog, Spending, Told, ToolHub
 from coordination.preparation import Configure, Prepared, furnish
-from coordination.reporting import write_report
+from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunProfile
-from coordination.run_writer import Journal, RunMoved
-from coordination.unforeseen import ATTEMPTS, is_foreseen, told
+from coordination.run_writer import ATTEMPTS, Journal, RunMoved, is_foreseen, told
+
+TIMEOUT = 120.0
+"""Seconds that people wait for a report at most; the receipts are there long before."""
+
+
+async def write_report(
+    seat: Seat,
+    prompt: str,
+    *,
+    plan: Plan,
+    receipts: Sequence[Receipt],
+    clock: Clock,
+    record: Callable[[RunEvent], None],
+) -> str | None:
+    """The report, or None where the model can't give one: then the receipts speak for themselves."""
+    agent = seat.profile.number
+    occasion = Occasion(purpose="report", revision=plan.revision, turn=1, agent=agent)
+
+    async def on_retry(error: ModelError, wait: float) -> None:
+        record_wasted(agent, seat.model, error, record)
+        record(ModelRetried(agent=agent, reason=str(error), wait=wait))
+
+    conversation = seat.model.converse(prompts.report_system(seat.profile), occasion)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            reply = await send_with_retry(
+                conversation,
+                [Told(text=prompts.report(prompt, plan, receipts))],
+                (),
+                clock=clock,
+                budget=RetryBudget(),
+                on_retry=on_retry,
+            )
+    except ModelError as error:
+        record_wasted(agent, seat.model, error, record)
+        return None
+    except TimeoutError:
+        return None
+    finally:
+        await abandon(conversation)
+    record(used(agent, seat.model, reply))
+    return reply.text.strip() or None
 
 
 class Worker:

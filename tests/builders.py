@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from coordination.domain.ballot import Answer, Ballot, Election, Ending
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.events import RunRequested
-from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import RULES_VERSION, Policy
+from coordination.domain.policy import RULES_VERSION, Person, Policy
 from coordination.ports import ServerSpec, ToolDefinition
 from coordination.run_options import AgentProfile, Knobs, RunProfile
 

@@ -1,16 +1,16 @@
-"""Why a person's word changed nothing, in one line that says who may: with people and roles as the product shows them."""
+"""Why something did not go as a person wished, in one line that says who may act."""
 
 from typing import TypeAlias
 
-from bot.cards.people import who
-from bot.cards.text import one_line, visible_lines
+from bot.cards.parts import who
+from bot.cards.text import one_line, visible, visible_lines
+from bot.environment import account_name
 from bot.i18n import ENGLISH, Words, joined
 from bot.message import Line, Span, Who
-from bot.people import account_name
 from coordination.domain import states as s
 from coordination.domain.policy import Policy, Refusal
 from coordination.domain.states import RunState
-from coordination.errors import RefusedError
+from coordination.errors import ConfigError, ConflictError, CoordinationError, RefusedError, RunNotFoundError
 from coordination.service import MAX_PROMPT
 
 _NAME = 60
@@ -70,3 +70,20 @@ def _named(policy: Policy, words: Words) -> Line:
     pieces = [(Who(role, one_line(role, _NAME), "role"),) for role in policy.roles]
     pieces += [(Who(user, one_line(account_name(user), _NAME)),) for user in policy.users]
     return joined(pieces, ", ") if pieces else words.line("refusal.anyone")
+
+
+def notice_for(error: Exception, reference: str = "", words: Words = ENGLISH) -> str:
+    """The sentence for an error. Of one that was not written for people, only that it happened is told."""
+    if isinstance(error, ConfigError):
+        text = "\n".join(visible(complaint) for complaint in error.complaints)
+    elif isinstance(error, RunNotFoundError):
+        text = words.say("error.no_run", run=visible(error.run))
+    elif isinstance(error, ConflictError):
+        text = words.say("error.conflict")
+    elif isinstance(error, RefusedError):
+        text = refusal_text(error, words)
+    elif isinstance(error, CoordinationError):
+        text = "\n".join(visible(line) for line in str(error).split("\n"))
+    else:
+        text = words.say("error.unexpected")
+    return f"{text} {words.say('error.reference', reference=reference)}" if reference else text

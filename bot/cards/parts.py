@@ -1,13 +1,37 @@
-"""The pieces that every card of a run shares: its title, its reference, its calls, the words of its agents."""
+"""What every card of a run shares: title, reference, calls, what agents wrote, and how people are named."""
 
-from bot.cards.arguments import arguments_of
-from bot.cards.people import who
 from bot.cards.run_view import RunView
-from bot.cards.text import one_line, visible
+from bot.cards.text import arguments_of, one_line, visible
+from bot.environment import account_name
 from bot.i18n import Words, joined
-from bot.message import CallItem, Line, Mark, Paragraph, Span, Target
-from coordination.domain.person import Person
+from bot.message import CallItem, Line, Mark, Paragraph, Span, Target, Who
 from coordination.domain.plan import Plan, PlannedCall, short
+from coordination.domain.policy import Person, Policy
+
+_NAME = 60
+
+
+def who(person: Person) -> Who:
+    """A person as a card names them."""
+    return Who(person.id, one_line(person.name, _NAME))
+
+
+def people(persons: tuple[Person, ...]) -> Line:
+    """Several people, with commas."""
+    return joined([(who(person),) for person in persons], ", ")
+
+
+def approvers(policy: Policy, words: Words) -> Line:
+    """Whom a plan needs: how many, of whom, and whether the one who asked is among them."""
+    named = [(Who(role, one_line(role, _NAME), "role"),) for role in policy.roles]
+    named += [(Who(user, one_line(account_name(user), _NAME)),) for user in policy.users]
+    if named:
+        needed = words.line("needs.named", number=policy.required, names=joined(named, ", "))
+    else:
+        needed = words.line("needs.anyone", count=policy.required)
+    requester = () if policy.allow_requester else words.line("needs.not_requester")
+    return joined([needed, requester], " · ")
+
 
 _TITLE = 160
 _TARGET = 300

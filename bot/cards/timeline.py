@@ -1,12 +1,11 @@
-"""The story of a run, one line per event that is worth telling."""
+"""The timeline of a run: one line for each event that is worth telling."""
 
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from bot.cards.amounts import duration
-from bot.cards.people import people, who
+from bot.cards.parts import people, who
 from bot.cards.run_view import RunView
-from bot.cards.text import one_line, visible
+from bot.cards.text import duration, one_line, visible
 from bot.i18n import ENGLISH, Words
 from bot.message import Line, Mark, Span, Who
 from coordination.domain import events as e

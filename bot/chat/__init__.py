@@ -1,1 +1,1 @@
-"""The front office behind every chat: it starts runs, takes decisions, answers questions, and knows who may what."""
+"""The chat service behind every product: it starts runs, takes decisions, answers questions, and knows who may what."""

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bot.cards.people import approvers as approvers_line
+from bot.cards.parts import approvers as approvers_line
 from bot.cards.run_view import next_view
 from bot.cards.text import one_line, visible
 from bot.cards.timeline import story_of
-from bot.chat.approvers import APPROVERS_KEY, Approvers, approvers_typed
+from bot.chat.approvers import APPROVERS_KEY, Approvers, approvers_typed, rule_here
 from bot.chat.config_catalog import (
     CONFIG_KEY,
     EVERY,
@@ -19,20 +19,16 @@ from bot.chat.config_catalog import (
     told_without_folder,
     without_folder,
 )
-from bot.chat.freezing import EVERYWHERE, freeze_setting, frozen_by
-from bot.chat.limits import LIMITS_KEY, limits_in, limits_typed
 from bot.chat.name_pins import Names
 from bot.chat.platform import Place, Said
-from bot.chat.refusing import refused
-from bot.chat.rules import rule_here
-from bot.chat.sayings import listing, noted
-from bot.chat.store import Deed, DeskStore, Limits, Setting
-from bot.chat.visibility import Visibility
+from bot.chat.private_cards import listing, noted, refused
+from bot.chat.run_queries import Visibility
+from bot.chat.start_run import LIMITS_KEY, limits_in, limits_typed
+from bot.chat.store import EVERYWHERE, Deed, DeskStore, Limits, Setting, freeze_setting, frozen_by
 from bot.i18n import Words, joined
 from bot.message import Card, Line, Moment, Span, Who
 from coordination.domain import events as e
-from coordination.domain.person import Person
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Person, Policy
 from coordination.ports import Clock
 from coordination.service import Coordinator
 

@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bot.cards.error_messages import refusal_line
-from bot.chat.card_sync.ids import doubt_of
+from bot.chat.card_sync.snapshot import doubt_of
 from bot.chat.platform import Place, Press, Said
-from bot.chat.refusing import DeskRefusal, refused
+from bot.chat.private_cards import DeskRefusal, not_done, refused
 from bot.chat.run_queries import Looking
-from bot.chat.sayings import not_done
 from bot.chat.start_run import Asking
 from bot.chat.store import ButtonRecord, CardRecord, CardState, Deed, DeskStore
 from bot.i18n import Words
 from bot.message import Card, Span, Verb
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.ports import Clock

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bot.chat.refusing import refused
+from bot.chat.private_cards import refused
 from bot.chat.store import Setting
 from coordination.errors import ConfigError, RefusedError
 

@@ -11,10 +11,9 @@ from typing import cast
 
 from bot.cards.text import one_line
 from bot.chat.platform import Directory, Kind, MessageGone, Place, PlaceForbidden, SlowDown
-from bot.chat.refusing import refused
+from bot.chat.private_cards import refused
 from bot.chat.store import DeskStore, Setting
-from coordination.domain.person import POLICY_ACTOR
-from coordination.domain.policy import Policy
+from coordination.domain.policy import POLICY_ACTOR, Policy
 from coordination.ports import Clock
 
 PINS_KEY = "names"

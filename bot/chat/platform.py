@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from bot.message import Card, Verb
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 
 
 @dataclass(frozen=True, kw_only=True)

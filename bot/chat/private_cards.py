@@ -1,17 +1,15 @@
-"""The outermost handler of the desk: whatever goes wrong becomes one private sentence; the details go to the log."""
+"""Cards for one person: a sentence, a list, a refusal; and whatever goes wrong, as one of these."""
 
 import logging
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from bot.cards.error_messages import refusal_line
 from bot.cards.text import one_line, visible
 from bot.chat.platform import Said
-from bot.chat.refusing import DeskRefusal
-from bot.chat.sayings import not_done
-from bot.i18n import Words
-from bot.message import Card, Span
-from coordination.domain.person import Person
+from bot.i18n import ENGLISH, Words
+from bot.message import Card, Line, Paragraph, Span, Tone
+from coordination.domain.policy import Person
 from coordination.errors import (
     ConfigError,
     ConflictError,
@@ -20,6 +18,61 @@ from coordination.errors import (
     RunNotFoundError,
     StorageError,
 )
+
+
+def noted(words: Words, line: Line, *more: Line) -> Card:
+    """Something that was done, or is to be known."""
+    return Card(
+        tone=Tone.DONE,
+        status=words.say("desk.noted"),
+        title=(),
+        reference=(),
+        sections=(Paragraph(lines=(line, *more)),),
+    )
+
+
+def not_done(words: Words, line: Line, reference: str = "") -> Card:
+    """One sentence that says why, and who can do what about it."""
+    quiet = words.say("error.reference", reference=reference) if reference else ""
+    return Card(
+        tone=Tone.ATTENTION,
+        status=words.say("desk.not_done"),
+        title=(),
+        reference=(),
+        sections=(Paragraph(lines=(line,)),),
+        footer=(Span(quiet, "quiet"),) if quiet else (),
+    )
+
+
+def listing(words: Words, heading: Line, lines: Sequence[Line], *, empty: str, footer: Line = ()) -> Card:
+    """Lines below a heading; `empty` is what stands there instead of none."""
+    body = tuple(lines) or ((Span(empty),),)
+    return Card(
+        tone=Tone.STOPPED,
+        status=words.say("desk.list"),
+        title=heading,
+        reference=(),
+        sections=(Paragraph(lines=body),),
+        footer=footer,
+    )
+
+
+class DeskRefusal(RefusedError):
+    """What the desk will not do. `values` go into the sentence."""
+
+    def __init__(self, name: str, values: dict[str, str | int]) -> None:
+        super().__init__(name, ENGLISH.say(f"refuse.{name}", **values))
+        self.values = values
+
+    def sentence(self, words: Words) -> str:
+        """The sentence in a language."""
+        return words.say(f"refuse.{self.refusal}", **self.values)
+
+
+def refused(name: str, /, **values: str | int) -> DeskRefusal:
+    """A refusal to raise."""
+    return DeskRefusal(name, values)
+
 
 _log = logging.getLogger(__name__)
 _MOST_COMPLAINTS = 10

@@ -1,27 +1,79 @@
-"""Looking at runs: lists, one run, everything about its plan, and a person's own page."""
+"""Looking at runs: lists, one run, its plan in pages, help, and who may see what.
 
-from collections.abc import Sequence
+But what was asked for in a private thread is seen there only: administrators need not be in it.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bot.cards.amounts import money, tokens
-from bot.cards.card import card_for
+from bot.cards.parts import approvers, call_items, plain, quoted
+from bot.cards.parts import approvers as approvers_line
+from bot.cards.plan_card import attachments
+from bot.cards.run_card import card_for
+from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
-from bot.cards.text import one_line
+from bot.cards.text import money, one_line, tokens
+from bot.chat.approvers import rule_here
+from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import ConfigShelf
-from bot.chat.pages import pages_of
 from bot.chat.platform import Place, Said
-from bot.chat.sayings import listing
+from bot.chat.private_cards import DeskRefusal, listing, noted, refused
 from bot.chat.store import CardRecord, DeskStore, RunLine
 from bot.i18n import Words, joined
-from bot.message import Card, Line, Moment, Paragraph, Section, Span, Who
+from bot.message import CallItem, CallList, Card, Line, Moment, Paragraph, Section, Span, Who
 from bot.run_lookup import seen_run
-from coordination.domain.person import Person
-from coordination.domain.policy import judge_own
+from coordination.domain import states as s
+from coordination.domain.policy import Person, judge_own
 from coordination.domain.states import AwaitingDecision, authors_of
-from coordination.errors import RefusedError
+from coordination.errors import RefusedError, RunNotFoundError
 from coordination.ports import Clock, RunLog, Spending
 from coordination.service import Coordinator
+
+_PAGE = 2_500
+"""Characters of arguments on a page, unless one call alone has more."""
+
+_CALLS = 10
+
+
+def pages_of(view: RunView, now: datetime, words: Words) -> tuple[Card, ...]:
+    """The pages. A run without a plan has one, which is its card."""
+    front = replace(card_for(view, now, words), buttons=(), menu=None)
+    state = view.state
+    if not isinstance(
+        state, s.AwaitingDecision | s.Executing | s.Reporting | s.NeedsHuman | s.Finished | s.Rejected | s.Expired
+    ):
+        return (front,)
+    plan = state.plan
+    files = attachments(view, plan, words)
+    first = replace(
+        front,
+        sections=(
+            plain(words.line("pages.author", author=plan.author, count=len(plan.calls))),
+            quoted(plan.text),
+            Paragraph(lines=(approvers(plan.policy, words), words.line("decide.digest", digest=plan.digest))),
+        ),
+        footer=(),
+        attachments=files,
+    )
+    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan, words))]
+    return (first, *rest)
+
+
+def _grouped(calls: tuple[CallItem, ...]) -> Iterator[list[CallItem]]:
+    """Calls that one page can hold."""
+    page: list[CallItem] = []
+    size = 0
+    for call in calls:
+        weight = sum(len(argument.name) + len(argument.text) for argument in call.arguments)
+        if page and (size + weight > _PAGE or len(page) >= _CALLS):
+            yield page
+            page, size = [], 0
+        page.append(call)
+        size += weight
+    if page:
+        yield page
+
 
 WAITING = ("awaiting_decision", "needs_human")
 _LISTED = 15
@@ -134,3 +186,64 @@ class Looking:
 
 def _month_of(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visibility:
+    """Finds runs for people. What they may not see is not there."""
+
+    log: RunLog
+    store: DeskStore
+
+    async def found(self, by: Person, place: Place, prefix: str) -> CardRecord:
+        """The card of the one run that is named so, or whose name begins so, among those that this person may see here.
+
+        Raises:
+            RunNotFoundError: there is none.
+            RefusedError: there are several.
+        """
+        typed = prefix.strip()
+        is_name = typed.isascii() and typed.isprintable() and typed
+        runs = await self.log.find(typed, by.tenant) if is_name else ()
+        cards = [await self.store.card(run, by.tenant) for run in runs]
+        seen = [card for card in cards if card is not None and may_see(by, place, card)]
+        whole = [card for card in seen if card.run.lower() == typed.lower()]
+        if not seen:
+            raise RunNotFoundError(prefix)
+        if len(seen) > 1 and not whole:
+            names = ", ".join(card.run for card in seen)
+            raise refused("ambiguous_run", prefix=one_line(typed, 40), names=names)
+        return (whole or seen)[0]
+
+
+def may_see(by: Person, place: Place, card: CardRecord) -> bool:
+    """Whether a run is a person's business in this place."""
+    if by.tenant != card.tenant or place.tenant != card.tenant:
+        return False
+    if card.channel == place.channel or card.requester == by.id:
+        return True
+    return by.is_admin and not place_of(card).is_private_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Helping:
+    """Says what this is."""
+
+    store: DeskStore
+    shelf: ConfigShelf
+    words: Words
+
+    async def help(self, place: Place) -> Said:
+        """Two sentences, one example, which configuration holds here, and who may approve."""
+        set_here = await self.store.settings(place.tenant, place.settings_channel)
+        lines: list[Line] = [self.words.line("desk.help_example")]
+        try:
+            chosen = self.shelf.chosen(place.tenant, place.settings_channel, set_here)
+        except DeskRefusal as error:
+            lines.append((Span(error.sentence(self.words)),))
+        else:
+            lines.append(self.words.line(f"config.from_{chosen.source}", name=Span(chosen.name, "bold")))
+            policy = await rule_here(chosen, place.settings_channel, set_here)
+            if policy is not None:
+                lines.append(approvers_line(policy, self.words))
+        return Said(private=noted(self.words, self.words.line("desk.help"), *lines))

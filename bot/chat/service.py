@@ -1,4 +1,4 @@
-"""The desk itself: every verb of every surface, each answered with a private card or with what everybody will see."""
+"""The chat service: every request of every platform, answered by a private card or by what everybody will see."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
@@ -6,16 +6,13 @@ from dataclasses import dataclass, replace
 from bot.cards.error_messages import refusal_line
 from bot.chat.admin import Administering
 from bot.chat.buttons import Pressing
-from bot.chat.helping import Helping
 from bot.chat.platform import Place, Press, Said
-from bot.chat.private_cards import answered, error_card
-from bot.chat.run_queries import Looking
-from bot.chat.sayings import not_done, noted
+from bot.chat.private_cards import answered, error_card, not_done, noted
+from bot.chat.run_queries import Helping, Looking, Visibility
 from bot.chat.start_run import Asking
-from bot.chat.visibility import Visibility
 from bot.i18n import Words
 from bot.message import Card
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.errors import RefusedError, StorageError
 from coordination.service import Coordinator
 

@@ -1,19 +1,184 @@
-"""The cards and their buttons, for the keeper."""
+"""The cards and their buttons in the database, and the lock of the one process that leads for a product."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.chat.sql_desk_database import DeskDatabase
-from bot.chat.sql_desk_schema import buttons, cards
-from bot.chat.sql_desk_turn import SqlKeepership, sole_keeper
-from bot.chat.sql_tables import button_of, button_row, card_of, card_row, stale_of, stirred_of
+from bot.chat.sql_tables import (
+    button_of,
+    button_row,
+    buttons,
+    card_of,
+    card_row,
+    cards,
+    desk_metadata,
+    stale_of,
+    stirred_of,
+)
 from bot.chat.store import ButtonRecord, CardRecord, Stirred
-from coordination.storage.schema import runs
-from coordination.storage.sql_codec import time_text
+from coordination.errors import StorageError
+from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.group_commit import GroupCommit
+from coordination.storage.schema import prepare, runs
+from coordination.storage.sql_run_log import time_text
+from coordination.storage.worker_leases import Ownership, Slots, leadership_for, require_hold
+
+BEAT_SECONDS = 1.0
+LEASE = 15.0
+_LOOK_SECONDS = 0.5
+
+keeping_as: ContextVar[Ownership | None] = ContextVar("keeping_as", default=None)
+"""The hold under which the current task keeps cards; None in every task that keeps none."""
+
+
+@dataclass(frozen=True)
+class SqlKeepership:
+    """Fits `bot.chat.store.Keepership`."""
+
+    hold: Ownership
+
+    async def holds(self) -> bool:
+        """Whether nobody was found in our place at the last beat."""
+        return not self.hold.is_lost
+
+
+@asynccontextmanager
+async def sole_keeper(
+    url: sa.URL, surface: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE
+) -> AsyncGenerator[SqlKeepership]:
+    """Wait for the right to keep a surface, and beat for it while the context is open. What is written is fenced."""
+    turn = _Turn(url, surface, beat=beat, lease=lease)
+    before = keeping_as.get()
+    try:
+        while (hold := await asyncio.to_thread(turn.take)) is None:  # noqa: ASYNC110 - it is another process that we wait for
+            await asyncio.sleep(min(_LOOK_SECONDS, beat))
+        keeping_as.set(hold)
+        yield SqlKeepership(hold)
+    finally:
+        keeping_as.set(before)
+        await asyncio.shield(asyncio.to_thread(turn.leave))
+
+
+class _Turn:
+    """One process's way to the right and back. Once it has left it takes nothing any more.
+
+    Whoever gives up waiting does not stop the thread that is about to take the right for them, and would leave it held.
+    """
+
+    def __init__(self, url: sa.URL, surface: str, *, beat: float, lease: float) -> None:
+        self._database = open_engine(url, "engine", connections=1)
+        self._slots: Slots = leadership_for(self._database, surface, interval=beat, lease=lease)
+        self._beat = beat
+        self._one_thread = threading.Lock()
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._beat_for_ever, name=f"keeper-{surface}", daemon=True)
+
+    def take(self) -> Ownership | None:
+        """The hold, if nobody alive has it; whoever is silent for the lease loses it."""
+        with self._one_thread:
+            if self._leaving.is_set():
+                return None
+            for name in self._slots.look():
+                with self._slots.seized(name, by_force=True):
+                    pass
+            hold = self._slots.take_if_free()
+        if hold is not None:
+            self._thread.start()
+        return hold
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._leaving.set()
+        with self._one_thread:
+            try:
+                self._slots.release()
+            except StorageError:  # Then others find it quiet.
+                self._slots.abandon()
+            finally:
+                self._database.dispose()
+
+    def _beat_for_ever(self) -> None:
+        """In a thread of its own: signs of life must not wait for anything else. An outage takes nothing."""
+        while not self._leaving.wait(self._beat):
+            with self._one_thread:
+                try:
+                    if self._leaving.is_set() or not self._slots.keep():
+                        return
+                except StorageError:
+                    continue
+
+
+_READERS = 2
+_Result = TypeVar("_Result")
+
+
+class DeskDatabase:
+    """Belongs to the event loop that it is opened in."""
+
+    def __init__(self, url: sa.URL) -> None:
+        """Use `open`, which also checks the tables and closes everything."""
+        self.url = url
+        self.insert = sqlite.insert if url.get_backend_name() == "sqlite" else postgresql.insert
+        self._writing = open_engine(url, "write", connections=1)
+        self._reading = open_engine(url, "read", connections=_READERS)
+        self._writer = GroupCommit(self._writing)
+        self._readers = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="desk-reader")
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> "AsyncGenerator[DeskDatabase]":
+        """The database of this address. A new SQLite file gets its tables.
+
+        Raises:
+            StorageError: the database can't be used; the text says what to do.
+        """
+        database = cls(parse_url(url))
+        try:
+            await asyncio.to_thread(prepare, database._writing, desk_metadata)
+            yield database
+        finally:
+            await asyncio.to_thread(database._close)
+
+    async def read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
+        """Look something up."""
+
+        def job() -> _Result:
+            with plainly(self.url), self._reading.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+
+    async def write(self, work: Callable[[sa.Connection], _Result]) -> _Result:
+        """Do the work in a transaction, and return its result once it is on disk. It may be done over.
+
+        Raises:
+            OwnershipLostError: the cards are another process's to keep by now.
+        """
+        hold = keeping_as.get()
+
+        def fenced(connection: sa.Connection) -> _Result:
+            if hold is not None:
+                require_hold(connection, hold)
+            return work(connection)
+
+        return await self._writer.run(fenced)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._readers.shutdown()
+        self._reading.dispose()
+        self._writing.dispose()
+
 
 _BY_THEMSELVES = frozenset({"attempt", "message", "posted_at", "stale"})
 _KEPT = ("asked", "live")

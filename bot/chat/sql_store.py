@@ -1,21 +1,105 @@
-"""The front office's memory in SQLite or PostgreSQL: requests and clicks, settings, audit, lists."""
+"""The chat store in SQLite or PostgreSQL: requests and buttons, settings, audit, lists."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from zlib import crc32
 
 import sqlalchemy as sa
 
-from bot.chat.sql_cards import SqlCards, change_stale
-from bot.chat.sql_desk_database import DeskDatabase
-from bot.chat.sql_desk_lists import lines_query, over_limit
-from bot.chat.sql_desk_schema import buttons, cards, deeds, scopes, seen
-from bot.chat.sql_tables import button_of, card_of, card_row, deed_of, deed_row, line_of, setting_of, setting_row
-from bot.chat.store import Admission, Admitted, ButtonRecord, CardRecord, Deed, Limits, Repeated, RunLine, Setting
+from bot.chat.sql_cards import DeskDatabase, SqlCards, change_stale
+from bot.chat.sql_tables import (
+    button_of,
+    buttons,
+    card_of,
+    card_row,
+    cards,
+    deed_of,
+    deed_row,
+    deeds,
+    line_of,
+    scopes,
+    seen,
+    setting_of,
+    setting_row,
+)
+from bot.chat.store import (
+    Admission,
+    Admitted,
+    ButtonRecord,
+    CardRecord,
+    Deed,
+    Limits,
+    OverLimit,
+    Repeated,
+    RunLine,
+    Setting,
+)
 from coordination.errors import ConflictError
 from coordination.storage.schema import runs
-from coordination.storage.sql_codec import plain_text, time_text
+from coordination.storage.sql_run_log import plain_text, time_text
+
+_BUSY = ("queued", "deliberating", "changes_wanted", "executing", "reporting")
+_WAITING = ("awaiting_decision", "needs_human")
+_KEPT = ("asked", "live")
+_HOUR = timedelta(hours=1)
+_SOON = timedelta(minutes=1)
+"""A run that was admitted begins within this time, or not at all."""
+
+
+def lines_query(
+    tenant: str, *, channel: str, requester: str, states: Sequence[str], limit: int
+) -> sa.Select[str, str, str, str, str, str, str, str, str | None]:
+    """The newest runs of a tenant; of a channel or of a requester, where one is named."""
+    columns = (
+        cards.c.run,
+        runs.c.state,
+        runs.c.prompt,
+        cards.c.requester,
+        cards.c.requester_name,
+        runs.c.config,
+        cards.c.channel,
+        cards.c.asked_at,
+        runs.c.expires_at,
+    )
+    query = sa.select(*columns).join(runs, runs.c.run == cards.c.run).where(cards.c.tenant == tenant)
+    named = [cards.c.channel == channel] if channel else []
+    named += [cards.c.requester == requester] if requester else []
+    if named:
+        query = query.where(sa.or_(*named))
+    if states:
+        query = query.where(runs.c.state.in_(states))
+    return query.order_by(cards.c.asked_at.desc(), cards.c.run).limit(limit)
+
+
+def over_limit(connection: sa.Connection, card: CardRecord, limits: Limits) -> OverLimit | None:
+    """Which limit one more run would break."""
+    of_tenant = cards.c.tenant == card.tenant
+    kept = (
+        sa.select(sa.func.count())
+        .select_from(cards.outerjoin(runs, runs.c.run == cards.c.run))
+        .where(of_tenant, cards.c.state.in_(_KEPT))
+    )
+    begun = sa.or_(
+        runs.c.state.in_(_BUSY),
+        sa.and_(runs.c.run.is_(None), cards.c.asked_at > time_text(card.asked_at - _SOON)),
+    )
+    hourly = (
+        sa.select(sa.func.count())
+        .select_from(cards)
+        .where(of_tenant, cards.c.requester == card.requester, cards.c.asked_at > time_text(card.asked_at - _HOUR))
+    )
+    if connection.execute(hourly).scalar_one() >= limits.hourly:
+        return OverLimit("hourly", limits.hourly)
+    own = kept.where(begun, cards.c.requester == card.requester)
+    if connection.execute(own).scalar_one() >= limits.share:
+        return OverLimit("each", limits.share)
+    if connection.execute(kept.where(begun)).scalar_one() >= limits.at_once:
+        return OverLimit("at_once", limits.at_once)
+    if connection.execute(kept.where(runs.c.state.in_(_WAITING))).scalar_one() >= limits.waiting:
+        return OverLimit("waiting", limits.waiting)
+    return None
+
 
 _LOCK_SPACE = 7703
 

@@ -1,34 +1,81 @@
-"""Starting a run: the configuration that holds here, who may approve here, what came before, and whether it is too much."""
+"""Starting a run: the configuration and the approvers that hold here, what came before, and whether it is too much."""
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.cards.text import one_line
-from bot.chat.approvers import Approvers, approvers_here, by_id, with_approvers
+from bot.chat.approvers import Approvers, approvers_here, by_id, rule_here, with_approvers
 from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import Chosen, ConfigShelf, told_without_folder
-from bot.chat.limits import LIMITS_KEY, limits_in
 from bot.chat.name_pins import Names
 from bot.chat.platform import Place, Said
-from bot.chat.refusing import refused
-from bot.chat.rules import rule_here
-from bot.chat.sayings import noted
+from bot.chat.private_cards import noted, refused
 from bot.chat.store import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated, Setting
 from bot.i18n import ENGLISH, Words, joined
 from bot.message import Card, Who
 from coordination.config import read_text
 from coordination.domain.events import Exchange
-from coordination.domain.person import Person
-from coordination.domain.policy import Authors, leaves_nobody
+from coordination.domain.policy import Authors, Person, leaves_nobody
 from coordination.domain.states import RunState
 from coordination.domain.transitions import authors_in, replay
-from coordination.errors import ConflictError, RefusedError, RunNotFoundError
+from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
 from coordination.prompts import outcome
 from coordination.service import Ask, Coordinator, authors_for
+
+LIMITS_KEY = "limits"
+DEFAULT_LIMITS = Limits(at_once=10, waiting=100, hourly=30)
+_VARIABLES = {
+    "at_once": "MASSGEN_BOT_RUNS_AT_ONCE",
+    "waiting": "MASSGEN_BOT_RUNS_WAITING",
+    "hourly": "MASSGEN_BOT_RUNS_PER_HOUR",
+    "each": "MASSGEN_BOT_RUNS_AT_ONCE_EACH",
+}
+_PAIR = re.compile(r"(at_once|waiting|hourly|each)\s*=\s*(\d{1,6})")
+
+
+def operator_limits(environ: Mapping[str, str]) -> Limits:
+    """What the environment says.
+
+    Raises:
+        ConfigError: it says no number.
+    """
+    limits = DEFAULT_LIMITS
+    for name, variable in _VARIABLES.items():
+        text = environ.get(variable, "")
+        if text and not (text.isdecimal() and 1 <= int(text) <= 999_999):
+            raise ConfigError([f"{variable} must be a number from 1 to 999999."])
+        if text:
+            limits = replace(limits, **{name: int(text)})
+    return limits
+
+
+def limits_typed(text: str) -> dict[str, int]:
+    """What a person typed: `at_once=3 hourly=10`.
+
+    Raises:
+        RefusedError: it can't be understood.
+    """
+    rest = _PAIR.sub("", text).replace(",", " ").strip()
+    found = {name: int(number) for name, number in _PAIR.findall(text)}
+    if rest or not found or not all(found.values()):
+        raise refused("bad_limits", text=(rest or text)[:40])
+    return found
+
+
+def limits_in(setting: Setting | None, operator: Limits) -> Limits:
+    """The limits that hold: never above the operator's."""
+    if setting is None:
+        return operator
+    stored: dict[str, int] = json.loads(setting.value)
+    most = {**asdict(operator), "each": operator.share}
+    return replace(operator, **{name: min(number, most[name]) for name, number in stored.items() if name in most})
+
 
 MOST_EARLIER = 6
 """How many exchanges of a conversation a new run is told of."""

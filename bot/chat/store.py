@@ -1,13 +1,15 @@
-"""What the chats' front office remembers beside the log: which card shows which run, and what its buttons stand for.
+"""What the chat service remembers beside the log: cards, what their buttons stand for, settings, freezes.
 
 Every question names the tenant that it is asked for. What belongs to another tenant is not found.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
+
+from coordination.domain.policy import Person
 
 CardState: TypeAlias = Literal["asked", "live", "done", "gone"]
 """`asked`: the run is about to begin. `live`: the card follows it. `done`: it shows the end. `gone`: nowhere to show it."""
@@ -294,3 +296,33 @@ class DeskStore(CardStore, Protocol):
     async def prune(self, before: datetime) -> None:
         """Forget events seen before then, and the buttons of cards that were done by then."""
         ...
+
+
+FREEZE_KEY = "freeze"
+EVERYWHERE = "*"
+"""Stands for every tenant, terminals too. Only the operator can freeze it."""
+
+_ON = "on"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freezing:
+    """Fits `coordination.current_rules.Freezes`. `opened` gives the settings, and opens them when they are first needed."""
+
+    opened: Callable[[], Awaitable[DeskStore]]
+
+    async def frozen_by(self, tenant: str) -> Person | None:
+        """Who froze everything, or this tenant; None: calls may start."""
+        store = await self.opened()
+        return await frozen_by(store, EVERYWHERE) or await frozen_by(store, tenant)
+
+
+async def frozen_by(store: DeskStore, tenant: str) -> Person | None:
+    """Who froze exactly this: a tenant, or `EVERYWHERE`."""
+    found = (await store.settings(tenant, "")).get(("", FREEZE_KEY))
+    return None if found is None else Person(tenant=tenant, id=found.by, name=found.by_name)
+
+
+def freeze_setting(tenant: str, by: Person, at: datetime) -> Setting:
+    """The setting that freezes a tenant, or `EVERYWHERE`; set and reset, each with who did it."""
+    return Setting(tenant=tenant, channel="", key=FREEZE_KEY, value=_ON, by=by.id, by_name=by.name, at=at)

@@ -1,1 +1,1 @@
-"""The Discord surface: commands and clicks become verbs of the desk, cards become embeds. It holds no rule."""
+"""The Discord front end: commands and clicks become requests of the chat service, cards become embeds. No rules."""

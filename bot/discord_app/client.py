@@ -1,24 +1,28 @@
-"""The connection to Discord: what arrives is handed to the desk, through clicks, commands and mentions."""
+"""The connection to Discord, from the login on: what arrives is handed on, and two addresses tell of its health."""
 
 import asyncio
+import contextlib
 import logging
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
 
 import aiohttp
 import discord
+from aiohttp import web
 from discord import app_commands
 from typing_extensions import override
 
-from bot.chat.platform import Desk
-from bot.discord_app.command_words import Languages
-from bot.discord_app.commands import Requests, add_commands
+from bot.chat.platform import Desk, Surface
+from bot.discord_app.commands import Languages, Requests, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, pressed
-from bot.discord_app.interactions import Clicks
-from bot.discord_app.items import items_for
-from bot.discord_app.mentions import Mentions
-from bot.discord_app.modals import ASK, custom_id_of
+from bot.discord_app.errors import NEEDED
+from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for
 from bot.discord_app.platform import DiscordSurface
 from bot.discord_app.replies import AnyInteraction, answered, sentence, tell
-from bot.i18n import ENGLISH, Words
+from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
+from bot.i18n import ENGLISH, Words, words_for
 from coordination.errors import ConfigError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -148,3 +152,85 @@ async def _listen(client: DiscordClient) -> None:
         code = str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
         raise ConfigError([client.words.say("discord.gateway_refused", code=code)]) from None
     raise ConfigError([client.words.say("discord.unreachable")])
+
+
+@asynccontextmanager
+async def health(port: int, is_ready: Callable[[], bool], words: Words) -> AsyncGenerator[int]:
+    """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+
+    async def live(request: web.Request) -> web.Response:
+        del request
+        return web.Response(text="live\n")
+
+    async def ready(request: web.Request) -> web.Response:
+        del request
+        return web.Response(text="ready\n") if is_ready() else web.Response(text="not ready\n", status=503)
+
+    application = web.Application()
+    application.add_routes([web.get("/live", live), web.get("/ready", ready)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, port=port)
+        try:
+            await site.start()
+        except OSError:
+            raise ConfigError([words.say("discord.port_taken", port=port)]) from None
+        # A free port is another one for each family of addresses.
+        yield next(address[1] for address in runner.addresses if len(address) == 2)
+    finally:
+        await runner.cleanup()
+
+
+def hears(client: discord.AutoShardedClient) -> bool:
+    """Whether every shard is connected, and its heartbeats come back."""
+    return client.is_ready() and not client.is_closed() and all(math.isfinite(each) for _, each in client.latencies)
+
+
+OpenDesk: TypeAlias = Callable[[Surface], AbstractAsyncContextManager[Desk]]
+
+
+@asynccontextmanager
+async def logged_in(environ: Mapping[str, str]) -> AsyncGenerator[DiscordClient]:
+    """A client that may send, and does not listen.
+
+    Raises:
+        ConfigError: what the operator set is wrong, or Discord does not take it.
+    """
+    settings = discord_settings(environ)
+    aim(environ)
+    async with DiscordClient(words_for(environ)) as client:
+        await log_in(client, settings.token)
+        if gateway := pinned_gateway(environ):
+            pin(client, gateway)
+        yield client
+
+
+async def run_bot(
+    environ: Mapping[str, str], open_desk: OpenDesk, *, ending: asyncio.Event, tell: Callable[[str, int], None]
+) -> None:
+    """Serve until `ending`: first nobody is heard any more, then the desk closes, then the connection.
+
+    `tell` gets the bot's name and the port of the health address (0: none) once it is logged in.
+    """
+    port = discord_settings(environ).health_port
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(logged_in(environ))
+        listening = 0
+        if port is not None:
+            watched = health(port, lambda: hears(client), words_for(environ))
+            listening = await stack.enter_async_context(watched)
+        desk = await stack.enter_async_context(open_desk(client.surface))
+        tell(str(client.user), listening)
+        await serve(client, desk, ending)
+
+
+def invitation(client: discord.Client) -> str:
+    """The link that adds the bot to a server with the least that it needs."""
+    return discord.utils.oauth_url(
+        client.application_id or 0, permissions=NEEDED, scopes=("bot", "applications.commands")
+    )

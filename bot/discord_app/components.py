@@ -10,7 +10,7 @@ from enum import StrEnum
 import discord
 
 from bot.chat.platform import ButtonIds
-from bot.discord_app import limits
+from bot.discord_app import markup
 from bot.discord_app.markup import head_of
 from bot.message import Button, Card, Menu, Verb
 
@@ -67,7 +67,7 @@ def view_of(card: Card, ids: ButtonIds) -> discord.ui.View | None:
     if not card.buttons and card.menu is None:
         return None
     view = discord.ui.View(timeout=None)
-    for button in card.buttons[: limits.BUTTONS_IN_ROW * (limits.ROWS - 1)]:
+    for button in card.buttons[: markup.BUTTONS_IN_ROW * (markup.ROWS - 1)]:
         view.add_item(_button(button, ids.id_for(button.verb)))
     if card.menu is not None:
         view.add_item(_menu(card.menu, ids.id_for(card.menu.verb)))
@@ -93,23 +93,23 @@ def _button(button: Button, id_: str) -> "discord.ui.Button[discord.ui.View]":
 
 def _menu(menu: Menu, id_: str) -> "discord.ui.Select[discord.ui.View]":
     select: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-        custom_id=custom_id(Control.MENU, id_), placeholder=_short(menu.label, limits.PLACEHOLDER)
+        custom_id=custom_id(Control.MENU, id_), placeholder=_short(menu.label, markup.PLACEHOLDER)
     )
-    for option in menu.options[: limits.OPTIONS]:
+    for option in menu.options[: markup.OPTIONS]:
         select.add_option(
-            label=_short(option.label, limits.OPTION_TEXT),
+            label=_short(option.label, markup.OPTION_TEXT),
             value=option.value,
-            description=_short(option.description, limits.OPTION_TEXT) or None,
+            description=_short(option.description, markup.OPTION_TEXT) or None,
         )
     return select
 
 
 def _label(text: str) -> str:
-    return _short(text, limits.BUTTON_LABEL)
+    return _short(text, markup.BUTTON_LABEL)
 
 
 def _short(text: str, limit: int) -> str:
     short = head_of(text, limit)
-    while limits.units(short) > limit:
+    while markup.units(short) > limit:
         short = head_of(short, len(short) - 1)
     return short

@@ -1,10 +1,14 @@
 """Who acts, and where: read from what Discord signed or sent itself, never from what a person typed."""
 
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
 import discord
 
-from bot.chat.platform import Place
-from bot.discord_app.platform import SURFACE
-from coordination.domain.person import UNKNOWN_TEAM, Person
+from bot.chat.platform import Desk, Place
+from coordination.domain.policy import UNKNOWN_TEAM, Person
+
+PLATFORM: Final = "discord"
 
 
 def person_of(interaction: discord.Interaction[discord.Client], guild: int) -> Person:
@@ -58,13 +62,21 @@ async def place_of_message(client: discord.Client, message: discord.Message, gui
 
 def tenant_of(guild: int) -> str:
     """The tenant of a server."""
-    return f"{SURFACE}:{guild}"
+    return f"{PLATFORM}:{guild}"
 
 
 def _place(channel: object, number: int, guild: int) -> Place:
     if isinstance(channel, discord.Thread) and channel.is_private():
         own = str(channel.id)
-        return Place(surface=SURFACE, tenant=tenant_of(guild), channel=own, thread=own, within=str(channel.parent_id))
+        return Place(surface=PLATFORM, tenant=tenant_of(guild), channel=own, thread=own, within=str(channel.parent_id))
     if isinstance(channel, discord.Thread):
-        return Place(surface=SURFACE, tenant=tenant_of(guild), channel=str(channel.parent_id), thread=str(channel.id))
-    return Place(surface=SURFACE, tenant=tenant_of(guild), channel=str(number))
+        return Place(surface=PLATFORM, tenant=tenant_of(guild), channel=str(channel.parent_id), thread=str(channel.id))
+    return Place(surface=PLATFORM, tenant=tenant_of(guild), channel=str(number))
+
+
+DeskLine: TypeAlias = Callable[[], Desk]
+"""Gives the desk.
+
+Raises:
+    StorageError: it is not open; the text asks for patience.
+"""

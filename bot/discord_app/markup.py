@@ -1,4 +1,4 @@
-"""Text for Discord's markdown: escaped once, so that nothing in it formats, links, mentions or ends a block of code.
+"""Discord's markdown and its limits: text is escaped once, so that nothing in it formats, links or mentions.
 
 https://support.discord.com/hc/en-us/articles/210298617 describes the markdown; a backslash takes the meaning from any
 character of ASCII that is neither a letter nor a digit.
@@ -7,8 +7,51 @@ character of ASCII that is neither a letter nor a digit.
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import Final, assert_never
 
-from bot.discord_app.limits import units
+from bot.message import Line, Moment, Piece, Span, Who
+
+# https://discord.com/developers/docs/resources/message#embed-object-embed-limits
+EMBED_TITLE: Final = 256
+EMBED_DESCRIPTION: Final = 4096
+EMBED_FOOTER: Final = 2048
+EMBEDS_TOGETHER: Final = 6000
+EMBEDS: Final = 10
+
+# https://discord.com/developers/docs/resources/message#create-message
+CONTENT: Final = 2000
+FILES: Final = 10
+FILE_DESCRIPTION: Final = 1024
+NONCE: Final = 25
+
+# https://discord.com/developers/docs/reference#uploading-files: what every server allows; boosts only raise it
+FILE_BYTES: Final = 10 * 1024 * 1024
+
+# https://discord.com/developers/docs/components/reference
+ROWS: Final = 5
+BUTTONS_IN_ROW: Final = 5
+BUTTON_LABEL: Final = 80
+CUSTOM_ID: Final = 100
+PLACEHOLDER: Final = 150
+OPTIONS: Final = 25
+OPTION_TEXT: Final = 100
+MODAL_TITLE: Final = 45
+MODAL_LABEL: Final = 45
+MODAL_TEXT: Final = 4000
+
+# https://discord.com/developers/docs/interactions/application-commands
+CHOICES: Final = 25
+CHOICE_TEXT: Final = 100
+COMMAND_TEXT: Final = 6000
+
+# https://discord.com/developers/docs/resources/channel#start-thread-from-message
+THREAD_NAME: Final = 100
+
+
+def units(text: str) -> int:
+    """How long Discord may think that a text is."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
 
 _ACTIVE = re.compile(r"[\\`*_~|\[\]<@]|:(?=//)")
 _STARTS_BLOCK = re.compile(r"^(\s*(?:\d+(?=\.)|))([#>+.-])")
@@ -74,3 +117,73 @@ def fitted(text: str, room: int, dressed: Callable[[str], str] = escaped) -> tup
             longest = middle - 1
     head = head_of(text, shortest)
     return (dressed(head) if head else "") + (ELLIPSIS if room > 0 else ""), len(text) - len(head)
+
+
+def line_text(line: Line, room: int) -> tuple[str, int]:
+    """A line within its room, and how many characters are missing."""
+    text, missing = "", 0
+    for piece in line:
+        shown, hidden = _piece(piece, room - units(text) if not missing else 0)
+        text += shown
+        missing += hidden
+    return as_line(text), missing
+
+
+def plain_text(line: Line) -> str:
+    """A line for places without markdown: a title for a screen, a footer, a file."""
+    return "".join(_plain(piece) for piece in line)
+
+
+def _piece(piece: Piece, room: int) -> tuple[str, int]:
+    match piece:
+        case Span(style="bold"):
+            return fitted(piece.text, room, _bold)
+        case Span(style="code"):
+            return fitted(piece.text, room, inline_code)
+        case Span():
+            return fitted(piece.text, room)
+        case Who():
+            link = _link(piece)
+            return _whole(link, room) if link else fitted(piece.name, room)
+        case Moment():
+            return _whole(_moment(piece), room)
+        case _:
+            assert_never(piece)
+
+
+def _bold(text: str) -> str:
+    """Spaces stay outside of the stars, within which they would make them stars."""
+    core = text.strip()
+    if not core:
+        return escaped(text)
+    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return f"{before}**{escaped(core)}**{after}"
+
+
+def _whole(text: str, room: int) -> tuple[str, int]:
+    return (text, 0) if len(text) <= room else ("", len(text))
+
+
+def _link(who: Who) -> str:
+    """Whom we know by number only: each reader's Discord knows the name, and in an embed nobody is notified."""
+    if who.name != who.id or not (who.id.isascii() and who.id.isdecimal()):
+        return ""
+    return f"<@&{who.id}>" if who.sort == "role" else f"<@{who.id}>"
+
+
+def _moment(moment: Moment) -> str:
+    """Each reader sees it in their own clock and language; a countdown goes on without an edit."""
+    second = int(moment.at.timestamp())
+    return f"<t:{second}:f> (<t:{second}:R>)" if moment.is_countdown else f"<t:{second}:f>"
+
+
+def _plain(piece: Piece) -> str:
+    match piece:
+        case Span(text=text):
+            return text
+        case Who(name=name):
+            return name
+        case Moment(at=at):
+            return f"{at:%Y-%m-%d %H:%M %Z}"
+        case _:
+            assert_never(piece)

@@ -1,4 +1,4 @@
-"""Discord as the keeper sees it. Nothing but ids is remembered, so that a restarted bot can edit its old messages."""
+"""Discord as card sync sees it. Nothing but ids is remembered, so that a restarted bot can edit its old messages."""
 
 import asyncio
 import hashlib
@@ -13,18 +13,17 @@ import discord
 from discord.http import Route
 
 from bot.chat.platform import ButtonIds, Kind, MessageGone, Place, Posted, SlowDown
-from bot.discord_app import limits
-from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, translated
+from bot.discord_app import markup
+from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
+from bot.discord_app.identity import PLATFORM, member_of
 from bot.discord_app.markup import head_of
-from bot.discord_app.permissions import missing_in
 from bot.discord_app.render import Rendered, render
 from bot.i18n import ENGLISH, Words
 from bot.message import Attachment, Card
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 
 _Result = TypeVar("_Result")
 
-SURFACE: Final = "discord"
 _TRIES = 4
 _MOST_FOUND = 1000
 _ARCHIVE_MINUTES: Final = 1440
@@ -34,7 +33,7 @@ _NOBODY = discord.AllowedMentions.none()
 class DiscordSurface:
     """Fits `bot.chat.platform.Surface`."""
 
-    name: Literal["discord", "slack"] = SURFACE
+    name: Literal["discord", "slack"] = PLATFORM
     posts_once = True
 
     def __init__(self, client: discord.Client, words: Words = ENGLISH) -> None:
@@ -82,7 +81,7 @@ class DiscordSurface:
                 await self._client.http.start_thread_with_message(
                     channel,
                     message,
-                    name=head_of(title, limits.THREAD_NAME // 2) or SURFACE,
+                    name=head_of(title, markup.THREAD_NAME // 2) or PLATFORM,
                     auto_archive_duration=_ARCHIVE_MINUTES,
                 )
             except discord.HTTPException as error:
@@ -99,7 +98,7 @@ class DiscordSurface:
 
     async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
         """The roles, or the members, of that name. A nickname is none: it could be anybody's."""
-        guild, place = int(guild_of(tenant) or 0), Place(surface=SURFACE, tenant=tenant, channel="")
+        guild, place = int(guild_of(tenant) or 0), Place(surface=PLATFORM, tenant=tenant, channel="")
         if kind == "role":
             roles = await self._try(place, lambda: self._client.http.get_roles(guild))
             return [str(role["id"]) for role in roles if role["name"] == name]
@@ -134,8 +133,6 @@ class DiscordSurface:
             member = await guild.fetch_member(int(person.id))
         except discord.NotFound:
             return None
-        from bot.discord_app.identity import member_of  # noqa: PLC0415  # it names people by this module's own name
-
         return member_of(member, number)
 
     async def _send(self, place: Place, rendered: Rendered, nonce: str) -> Posted:
@@ -185,7 +182,7 @@ def files_of(files: tuple[Attachment, ...]) -> list[discord.File]:
         discord.File(
             io.BytesIO(file.text.encode("utf-8", "backslashreplace")),
             filename=file.name,
-            description=file.description[: limits.FILE_DESCRIPTION],
+            description=file.description[: markup.FILE_DESCRIPTION],
         )
         for file in files
     ]
@@ -194,9 +191,9 @@ def files_of(files: tuple[Attachment, ...]) -> list[discord.File]:
 def guild_of(tenant: str) -> str:
     """The server's id in `discord:<id>`."""
     surface, _, guild = tenant.partition(":")
-    return guild if surface == SURFACE else ""
+    return guild if surface == PLATFORM else ""
 
 
 def _nonce(once: str = "") -> str:
     """The same for the same; without anything, one that never was."""
-    return hashlib.sha256(once.encode()).hexdigest()[: limits.NONCE] if once else secrets.token_hex(limits.NONCE // 2)
+    return hashlib.sha256(once.encode()).hexdigest()[: markup.NONCE] if once else secrets.token_hex(markup.NONCE // 2)

@@ -1,20 +1,187 @@
-"""Cards as Discord messages: one card, one message of embeds, buttons, and files for what the embeds can't hold."""
+"""Cards as Discord messages: one message of embeds and buttons, and files for what the embeds can't hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 import discord
 
 from bot.chat.platform import ButtonIds, CardTooLarge
-from bot.discord_app import limits
-from bot.discord_app.calls import MARKS, calls_text
+from bot.discord_app import markup
 from bot.discord_app.components import view_of
-from bot.discord_app.limits import units
-from bot.discord_app.lines import line_text, plain_text
-from bot.discord_app.markup import escaped, fitted
-from bot.discord_app.whole import NAME, whole_card
+from bot.discord_app.markup import (
+    code_block,
+    escaped,
+    fitted,
+    head_of,
+    inline_code,
+    line_text,
+    plain_text,
+    tail_of,
+    units,
+)
 from bot.i18n import ENGLISH, Words
-from bot.message import Alert, Attachment, CallList, Card, Paragraph, Section, StatusList, StatusRow, Tone
+from bot.message import (
+    Alert,
+    Argument,
+    Attachment,
+    CallItem,
+    CallList,
+    Card,
+    Mark,
+    Paragraph,
+    Section,
+    StatusList,
+    StatusRow,
+    Tone,
+)
+
+MARKS = {
+    Mark.WAITING: "▫️",
+    Mark.WORKING: "▶️",
+    Mark.DONE: "✅",
+    Mark.FAILED: "❌",
+    Mark.UNKNOWN: "❓",
+    Mark.SKIPPED: "⏭️",
+}
+_LEVELS = (None, 1200, 600, 300, 120, 40, 0)
+_ONE_LINE = 120
+_NAME = 80
+_OUTCOME = 300
+_MORE_ROOM = 120
+
+
+@dataclass
+class Text:
+    """Markdown that grows, and how much of what it should say is missing from it."""
+
+    file: str
+    words: Words
+    parts: list[str] = field(default_factory=list[str])
+    missing: int = 0
+
+    def add(self, part: str, missing: int = 0) -> None:
+        """One more line or block."""
+        self.parts.append(part)
+        self.missing += missing
+
+    def whole(self) -> str:
+        """Everything so far."""
+        return "\n".join(self.parts)
+
+
+def calls_text(calls: CallList, room: int, *, file: str, words: Words) -> Text:
+    """Calls with as much of their arguments as there is room for; long values lose their middle first."""
+    if calls.is_compact:
+        return _cut(calls.calls, room, file=file, words=words, limit=None, is_compact=True)
+    size = sum(len(argument.text) for call in calls.calls for argument in call.arguments)
+    for limit in _LEVELS:
+        if limit is None and size > room:
+            continue
+        text = Text(file, words)
+        for call in calls.calls:
+            if text.parts:
+                text.add("")
+            _add_call(text, call, limit)
+        if units(text.whole()) <= room:
+            return text
+    return _cut(calls.calls, room, file=file, words=words, limit=0, is_compact=False)
+
+
+def _cut(
+    calls: tuple[CallItem, ...], room: int, *, file: str, words: Words, limit: int | None, is_compact: bool
+) -> Text:
+    """As many whole calls as there is room for, and the number of the others."""
+    text = Text(file, words)
+    for position, call in enumerate(calls):
+        one = Text(file, words)
+        if is_compact:
+            one.add(*_receipt(call))
+        else:
+            _add_call(one, call, limit)
+        is_last = position == len(calls) - 1
+        if units(text.whole()) + units(one.whole()) + 1 + (0 if is_last else _MORE_ROOM) > room:
+            rest = calls[position:]
+            size = sum(len(each.name) + len(each.text) for left in rest for each in left.arguments)
+            text.add(words.say("discord.more_calls", count=len(rest), file=file), max(size, len(rest)))
+            break
+        text.add(one.whole(), one.missing)
+    return text
+
+
+def _add_call(text: Text, call: CallItem, limit: int | None) -> None:
+    server, cut_server = fitted(call.server, _NAME)
+    tool, cut_tool = fitted(call.tool, _NAME)
+    notes = escaped(", ".join(call.notes))
+    sign = "⚠️ " if call.is_destructive else ""
+    text.add(f"**{call.number}  {server} · {tool}**  {sign}{notes}", cut_server + cut_tool)
+    if call.outcome:
+        outcome, cut = line_text(call.outcome, _OUTCOME)
+        text.add(f"{MARKS[call.mark]} {outcome}", cut)
+    for argument in call.arguments:
+        _add_argument(text, argument, limit)
+
+
+def _add_argument(text: Text, argument: Argument, limit: int | None) -> None:
+    """The name stands outside of the code that holds the value, so that no value can pass for another argument."""
+    name, cut_name = fitted(argument.name, _NAME)
+    title = f"**{name or escaped(text.words.say('discord.empty'))}**"
+    value = argument.text
+    if limit is None or len(value) <= limit:
+        is_short = len(value) <= _ONE_LINE and "\n" not in value and "`" not in value
+        text.add(f"{title} {inline_code(value)}" if is_short else f"{title}\n{code_block(value)}", cut_name)
+        return
+    head, tail = head_of(value, limit * 2 // 3), tail_of(value, limit // 3)
+    hidden = len(value) - len(head) - len(tail)
+    told = escaped(text.words.say("discord.only_in", number=text.words.number(hidden), file=text.file))
+    blocks = [code_block(head)] if head else []
+    blocks += [told, code_block(tail)] if tail else [told]
+    text.add("\n".join([title, *blocks]), hidden + cut_name)
+
+
+def _receipt(call: CallItem) -> tuple[str, int]:
+    server, cut_server = fitted(call.server, _NAME)
+    tool, cut_tool = fitted(call.tool, _NAME)
+    outcome, cut = line_text(call.outcome, _OUTCOME)
+    shown = f"{call.number} {MARKS[call.mark]} {server} · {tool}" + (f"  {outcome}" if outcome else "")
+    return shown, cut + cut_server + cut_tool
+
+
+NAME = "message.txt"
+
+
+def whole_card(card: Card, words: Words) -> Attachment:
+    """Everything that the card says, in plain text."""
+    parts = [f"{card.status}  {plain_text(card.title)}", plain_text(card.reference)]
+    parts += [_document_section(section) for section in card.sections]
+    parts.append(plain_text(card.footer))
+    text = "\n\n".join(part for part in parts if part)
+    return Attachment(name=NAME, media_type="text/plain", text=f"{text}\n", description=words.say("discord.file"))
+
+
+def _document_section(section: Section) -> str:
+    match section:
+        case Paragraph(lines=lines):
+            return "\n".join(plain_text(line) for line in lines)
+        case Alert(line=line):
+            return f"! {plain_text(line)}"
+        case StatusList(rows=rows):
+            return "\n".join(f"{row.label}  {row.mark}  {plain_text(row.line)}" for row in rows)
+        case CallList(calls=calls):
+            return "\n\n".join(_call(call) for call in calls)
+        case _:
+            assert_never(section)
+
+
+def _call(call: CallItem) -> str:
+    """Values are indented, so that none of their lines can pass for a name."""
+    lines = [f"{call.number}  {call.server} · {call.tool}  ({', '.join(call.notes)})"]
+    if call.outcome:
+        lines.append(f"   {call.mark}  {plain_text(call.outcome)}")
+    for argument in call.arguments:
+        lines.append(f"   {argument.name}:")
+        lines += [f"      {line}" for line in argument.text.split("\n")]
+    return "\n".join(lines)
+
 
 SIGNS = {
     Tone.WORKING: ("🟡", 0xF0B232),
@@ -60,17 +227,17 @@ def _files(card: Card, words: Words) -> tuple[Attachment, ...]:
     """The card's files, all or none of them: half of a plan is no plan."""
     files = card.attachments or (whole_card(card, words),)
     size = sum(len(file.text.encode("utf-8", "backslashreplace")) for file in files)
-    return files if size <= limits.FILE_BYTES and len(files) <= limits.FILES else ()
+    return files if size <= markup.FILE_BYTES and len(files) <= markup.FILES else ()
 
 
 def _embeds(card: Card, file: str, words: Words) -> tuple[list[discord.Embed], int]:
     sign, colour = SIGNS[card.tone]
     start = f"{sign} {escaped(card.status)}" + (" · " if card.title else "")
     # The title is the request, shortened by the presenter already: nobody decides by it alone.
-    title, _ = fitted(plain_text(card.title), limits.EMBED_TITLE - units(start))
+    title, _ = fitted(plain_text(card.title), markup.EMBED_TITLE - units(start))
     footer, cut_footer = fitted(plain_text(card.footer), _FOOTER, str)
     reference, cut_reference = line_text(card.reference, _REFERENCE)
-    room = limits.EMBEDS_TOGETHER - units(start + title) - units(footer) - units(reference) - 2
+    room = markup.EMBEDS_TOGETHER - units(start + title) - units(footer) - units(reference) - 2
     texts, missing = _sections(card.sections, room, file=file, words=words)
     missing += cut_footer + cut_reference
     pages = _pages(reference, card.sections, texts)
@@ -170,7 +337,7 @@ def _pages(reference: str, sections: tuple[Section, ...], texts: list[str]) -> l
         if not text:
             continue
         joined = f"{pages[-1]}\n{text}" if pages[-1] else text
-        if (is_calls or was_calls or units(joined) > limits.EMBED_DESCRIPTION) and len(pages) < limits.EMBEDS:
+        if (is_calls or was_calls or units(joined) > markup.EMBED_DESCRIPTION) and len(pages) < markup.EMBEDS:
             pages.append(text)
         else:
             pages[-1] = joined

@@ -1,19 +1,22 @@
-"""Answers to one person, in private: whatever happens, they get one."""
+"""Replies to one person, in private: whatever happens, they get one."""
 
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import aiohttp
 import discord
 
-from bot.cards.notices import notice_for
-from bot.chat.platform import CardTooLarge
+from bot.cards.error_messages import notice_for
+from bot.chat.platform import CardTooLarge, Place, Said
+from bot.discord_app.identity import person_of, place_of
 from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
 from bot.i18n import ENGLISH, Words
 from bot.message import Card, Span, Tone
+from coordination.domain.policy import Person
 from coordination.errors import CoordinationError
 
 _log = logging.getLogger(__name__)
@@ -123,3 +126,25 @@ def _rendered(card: Card, words: Words) -> Rendered:
         return render(card, None, words)
     except CardTooLarge:
         return render(Card(tone=card.tone, status=card.status, title=card.title, reference=card.reference), None, words)
+
+
+Question: TypeAlias = Callable[[Person, Place], Awaitable[Said]]
+
+
+async def reply(interaction: AnyInteraction, ask: Question, words: Words = ENGLISH) -> None:
+    """Acknowledge, ask the desk, and tell the person alone."""
+    async with answered(interaction, words):
+        guild = interaction.guild_id
+        if guild is None:
+            await tell(interaction, sentence(words.say("discord.no_server"), words), words)
+            return
+        await wait_in_private(interaction)
+        said = await ask(person_of(interaction, guild), place_of(interaction, guild))
+        await fill_in(interaction, said.private or _begun(said, words), words)
+
+
+def _begun(said: Said, words: Words) -> Card:
+    """The private word for what everybody will see."""
+    key = "discord.asked" if said.run else "discord.asked_nameless"
+    line = words.line(key, run=Span(said.run, "bold")) if said.run else words.line(key)
+    return Card(tone=Tone.WORKING, status=words.say("discord.begun"), title=(), reference=line)

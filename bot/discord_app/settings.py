@@ -1,6 +1,7 @@
-"""Where Discord is: proxies and tests are somewhere else than the real one. One place per process."""
+"""What the operator sets for Discord in the environment, and where Discord is."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import discord
@@ -68,3 +69,30 @@ def _address(environ: Mapping[str, str], variable: str, schemes: tuple[str, ...]
         named = ", ".join(f"{scheme}://" for scheme in schemes)
         raise ConfigError([words_for(environ).say("discord.bad_address", variable=variable, schemes=named)])
     return text
+
+
+TOKEN_VARIABLE = "DISCORD_BOT_TOKEN"  # noqa: S105 - the name of a variable
+PORT_VARIABLE = "MASSGEN_BOT_HEALTH_PORT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscordSettings:
+    """One bot. Without a port there is no health address."""
+
+    token: str = field(repr=False)
+    health_port: int | None
+
+
+def discord_settings(environ: Mapping[str, str]) -> DiscordSettings:
+    """The settings.
+
+    Raises:
+        ConfigError: one is missing, or nonsense.
+    """
+    token = environ.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        raise ConfigError([words_for(environ).say("discord.no_token")])
+    port = environ.get(PORT_VARIABLE, "").strip()
+    if port and not (port.isdecimal() and int(port) <= 65_535):
+        raise ConfigError([words_for(environ).say("discord.bad_port")])
+    return DiscordSettings(token=token, health_port=int(port) if port else None)

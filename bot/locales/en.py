@@ -1,4 +1,6 @@
-"""The words of cards, of the story and of the table."""
+"""Every sentence that people read, in English."""
+
+from collections.abc import Mapping
 
 CARDS = {
     "status.queued": "Waiting to start",
@@ -217,4 +219,670 @@ STORY = {
     "table.voted": "voted {choice}",
     "table.vote_void": "vote void by {newer}",
     "table.out": "out: {reason}",
+}
+
+
+DISCORD = {
+    "discord.rest": "… {number} more characters are in {file}",
+    "discord.only_in": "… {number} characters are only in {file} …",
+    "discord.whole_in": (
+        "Not all of this plan fits here: {number} characters are only in {file}. Read it before you decide."
+    ),
+    "discord.more_calls.one": "… {count} more call is only in {file}",
+    "discord.more_calls.other": "… {count} more calls are only in {file}",
+    "discord.file": "Everything that this message says, whole",
+    "discord.empty": "empty",
+    "discord.forbidden": (
+        "I may not write in this channel; ask a server admin to give my role these permissions here: {permissions}."
+    ),
+    "discord.permission.view_channel": "View Channel",
+    "discord.permission.send_messages": "Send Messages",
+    "discord.permission.embed_links": "Embed Links",
+    "discord.permission.attach_files": "Attach Files",
+    "discord.permission.read_message_history": "Read Message History",
+    "discord.permission.create_public_threads": "Create Public Threads",
+    "discord.permission.send_messages_in_threads": "Send Messages in Threads",
+    "discord.token_refused": "Discord refuses the token in DISCORD_BOT_TOKEN; the operator must set a new one.",
+    "discord.asked": "Run {run} has begun. Its card appears here in a moment.",
+    "discord.asked_nameless": "Done.",
+    "discord.begun": "Begun",
+    "discord.no_server": "This works in a server only.",
+    "discord.too_slow": "That took too long. Nothing was done; please click again.",
+    "discord.trouble": "Not now",
+    "discord.confirm_status": "Sure?",
+    "discord.confirm_title": "You are about to approve this",
+    "discord.confirm_note": "  ({notes})",
+    "discord.confirm_yes": "Yes, approve",
+    "discord.window_reject_title": "Reject the plan",
+    "discord.window_reject_label": "Why? (you may leave this empty)",
+    "discord.window_change_title": "Request changes",
+    "discord.window_change_label": "What should be different?",
+    "discord.ask_title": "Plan from this message",
+    "discord.ask_label": "What should the agents do?",
+    "discord.no_text": "There is no text in that message.",
+    "discord.cmd.massgen": "Ask the agents for a plan; people approve it before anything happens.",
+    "discord.cmd.prompt": "What the agents should do; leave it empty for help.",
+    "discord.cmd.config": "Which configuration; without it, the one that holds in this channel.",
+    "discord.cmd.runs": "Look at runs, stop them, or start them again.",
+    "discord.cmd.list": "The newest runs here.",
+    "discord.cmd.mine": "Only mine.",
+    "discord.cmd.waiting": "Only those that wait for a decision.",
+    "discord.cmd.show": "One run with its coordination table.",
+    "discord.cmd.run": "The run's name, or the beginning of it.",
+    "discord.cmd.cancel": "Stop a run.",
+    "discord.cmd.retry": "Ask the same again.",
+    "discord.cmd.admin": "Configurations, approvers, limits and the audit log.",
+    "discord.cmd.config_group": "Which configuration holds where.",
+    "discord.cmd.config_list": "The configurations that there are.",
+    "discord.cmd.config_show": "The configuration that holds here, and where that is set.",
+    "discord.cmd.config_use": "Set the configuration of this channel or of the whole server.",
+    "discord.cmd.config_reset": "Forget what was set for this channel or for the whole server.",
+    "discord.cmd.config_allow": "Say which configurations members may ask for by name.",
+    "discord.cmd.names": "Names, or *, none or reset. Without any, shows what is allowed.",
+    "discord.cmd.config_check": "Check a configuration and its tools.",
+    "discord.cmd.name": "The configuration's name.",
+    "discord.cmd.scope": "This channel, or the whole server.",
+    "discord.cmd.channel": "this channel",
+    "discord.cmd.server": "the whole server",
+    "discord.cmd.approvers": "Who may approve here.",
+    "discord.cmd.limits": "How much may be asked for here, and how much was.",
+    "discord.cmd.freeze": "Let no approved call start in this server; plans wait.",
+    "discord.cmd.thaw": "Let approved calls start again.",
+    "discord.cmd.audit": "What was asked and decided, by whom.",
+    "discord.cmd.value": "What to set; without it, what holds now is shown.",
+    "discord.cmd.from_message": "Plan from this message",
+    "help.discord": "Run the Discord bot, or set it up.",
+    "help.discord_run": "Run the Discord bot until SIGTERM.",
+    "help.discord_sync": "Tell Discord which commands there are, if that changed.",
+    "help.discord_guild": "Only for this server, where it takes effect at once.",
+    "help.discord_invite": "Print the link that adds the bot to a server.",
+    "help.doctor": "Say what is missing, in order.",
+    "help.doctor_discord": "Say what is missing for Discord. Token, application, commands, and the permissions per channel.",
+    "help.chat_tools": "Tool servers (MCP, stdio) that let agents use a chat.",
+    "help.chat_tools_discord": "Discord's channels and messages as tools, for one server.",
+    "help.chat_tools_scope": "What runs may read: the channel that they were asked for in, or all that everybody there can read.",
+    "help.chat_tools_guild": "The server's id; without it, the one that the run comes from.",
+    "discord.out_of_step": (
+        "Discord shows this command as it was in another version; ask the operator to run `massgen-bot discord sync`."
+    ),
+    "discord.not_open": "The bot is being started or stopped. Nothing was done; please try again in a moment.",
+    "discord.gateway_refused": "Discord ended the connection for good (code {code}); the operator must look at its settings.",
+    "discord.no_token": "Set DISCORD_BOT_TOKEN to the token from your application's Bot page.",
+    "discord.bad_token": (
+        "Discord refuses the token in DISCORD_BOT_TOKEN; copy it again from your application's Bot page."
+    ),
+    "discord.unreachable": "Discord can't be reached; check the network and try again.",
+    "discord.not_there": (
+        "Discord knows no such server, or the bot is not on it: check the id, or add the bot by the link that "
+        "`massgen-bot discord invite` prints."
+    ),
+    "discord.refused": "Discord refused the request: {answer}",
+    "discord.bad_address": "{variable} is not an address that begins with one of these: {schemes}.",
+    "discord.bad_port": "MASSGEN_BOT_HEALTH_PORT must be a number from 0 to 65535.",
+    "discord.port_taken": "Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT.",
+    "discord.ready": "Logged in as {name}. Ctrl-C or SIGTERM ends it.",
+    "discord.health": "Health on port {port}: /live and /ready.",
+    "discord.synced.one": "Discord knows {count} command now.",
+    "discord.synced.other": "Discord knows {count} commands now.",
+    "discord.in_step": "Discord knows these commands already.",
+    "doctor.token": "The token is good: {name}.",
+    "doctor.commands_missing": "Discord does not know the commands as they are now. Run `massgen-bot discord sync`.",
+    "doctor.commands": "Discord knows the commands.",
+    "doctor.no_guilds": "The bot is in no server yet. Open the link that `massgen-bot discord invite` prints.",
+    "doctor.guild": "{name}: {text}",
+    "doctor.guild_whole": "every text channel can be used",
+    "doctor.channel": "#{name} needs {permissions}",
+}
+
+
+SLACK = {
+    "slack.cut.prose": "… {number} more characters",
+    "slack.cut.argument": "… {number} characters of this are only in plan.md …",
+    "slack.cut.calls.one": "… and {count} more call, only in plan.md",
+    "slack.cut.calls.other": "… and {count} more calls, only in plan.md",
+    "slack.cut.receipts.one": "… and {count} more call",
+    "slack.cut.receipts.other": "… and {count} more calls",
+    "slack.cut.lines.one": "… and {count} more",
+    "slack.cut.lines.other": "… and {count} more",
+    "slack.files.attached": "Too long for a message: {number} characters stand only in the files in the thread, ",
+    "slack.files.pending": (
+        "This plan is too long for a message. It can be approved as soon as its files are in the thread."
+    ),
+    "slack.files.elsewhere": (
+        "Too long for a message: {number} characters of this stand only in plan.md, in the thread of the run's card."
+    ),
+    "slack.files.failed": (
+        "This plan can't be approved here: it is too long for a message, and its files could not be attached. {reason}"
+    ),
+    "slack.agents": "Agents",
+    "slack.confirm.no": "Not yet",
+    "slack.modal.reason.title": "Reject the plan",
+    "slack.modal.reason.label": "Reason",
+    "slack.modal.reason.submit": "Reject",
+    "slack.modal.change.title": "Request changes",
+    "slack.modal.change.label": "What should be different?",
+    "slack.modal.change.submit": "Send",
+    "slack.modal.close": "Close",
+    "slack.modal.details.title": "Details",
+    "slack.modal.details.loading": "One moment …",
+    "slack.modal.details.page": "Page {number} of {pages}",
+    "slack.page.next": "Next page",
+    "slack.page.back": "Previous page",
+    "slack.ask.started": "Got it. The card comes here, or I say why not.",
+    "slack.ask.not_here": (
+        "I'm not in this channel, so I can't post here. Somebody who is: type /invite and my name, then ask again."
+    ),
+    "slack.ask.no_text": "There is no text in this message to plan from.",
+    "slack.storage.down": "I can't reach my database now, so nothing was changed. Try again in a minute. (ref {reference})",
+    "slack.unexpected": "Something went wrong on my side; nothing more is known here. (ref {reference})",
+    "slack.admin.usage": (
+        "Say one of: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
+        "config allow NAMES [channel|server] · config check NAME · approvers [VALUE] · limits [VALUE] · freeze · thaw · audit"
+    ),
+    "slack.cancel.which": "Which run? Say: {command} cancel RUN",
+    "slack.refused.channel": (
+        "I may not post in this channel: somebody who is in it must type /invite and my name there."
+    ),
+    "slack.refused.scope": (
+        "Slack says that I lack the permission {scope}: a workspace admin must install the app again, with the "
+        "manifest that `massgen-bot slack manifest` prints."
+    ),
+    "slack.refused.update": "Slack no longer lets me change this message ({code}); a new one is needed.",
+    "slack.refused.token": (
+        "Slack no longer accepts my token for this workspace ({code}): a workspace admin must install the app again."
+    ),
+    "slack.refused.workspace": (
+        "I'm not installed in your workspace, or no longer: one of its admins must install the app there."
+    ),
+    "slack.refused.archived": "This channel is archived, so I can't post here: unarchive it, or ask in another one.",
+    "slack.refused.unknown": "Slack refused this ({code}); the operator finds more in the log.",
+    "slack.manifest.name": "MassGen",
+    "slack.manifest.bot": "massgen",
+    "slack.manifest.description": "Several agents agree on a plan of actions; people approve it; exactly that runs.",
+    "slack.manifest.long_description": (
+        "Ask for something in a channel. Several AI agents look, argue and vote, without being able to change anything. "
+        "The plan that wins is shown here with every call and every argument. Once the people who may have approved it, "
+        "exactly those calls run, each at most once, and the card says what became of them."
+    ),
+    "slack.manifest.shortcut": "Plan from this message",
+    "slack.manifest.shortcut_description": "Let the agents plan what this message asks for",
+    "slack.manifest.command": "Ask the agents for a plan",
+    "slack.manifest.command_hint": "what to do · status · history · cancel RUN · help",
+    "slack.manifest.admin": "Configure the agents here",
+    "slack.manifest.admin_hint": "config list|show|use|reset|check · approvers · limits · freeze · thaw · audit",
+    "slack.doctor.workspace": "The bot token is good: workspace {name} ({team}).",
+    "slack.doctor.no_workspace": "Slack does not say to which workspace the token belongs: copy it again.",
+    "slack.doctor.scopes": "The app has the permissions that it needs, and no others.",
+    "slack.doctor.scopes_more": "The app has the permissions that it needs, and others: {scopes}.",
+    "slack.doctor.scopes_missing": (
+        "The app lacks {scopes}: paste what `massgen-bot slack manifest` prints as its manifest, then install it again."
+    ),
+    "slack.doctor.oauth": (
+        "Client id, client secret and signing secret are there: each workspace installs the app at /slack/install."
+    ),
+    "slack.doctor.http": "Slack must reach this machine on port {port}; the manifest's address says how.",
+    "slack.doctor.socket": "The app token is good: Socket Mode works.",
+    "slack.doctor.app_token": (
+        "Slack does not take the token in SLACK_APP_TOKEN ({code}): make one with connections:write on your app's page."
+    ),
+    "slack.doctor.unreachable": "Slack did not answer; try again, or look at the network.",
+    "slack.doctor.channels": "The bot is in {names}.",
+    "slack.doctor.no_channels": "The bot is in no channel yet: type /invite @massgen in one.",
+    "slack.doctor.channels_unseen": "Which channels the bot is in can't be seen without channels:read ({code}); that is no fault.",
+    "slack.no_bot_token": "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN.",
+    "slack.unreachable": "Slack can't be reached at {address}; look at the network, or at SLACK_API_URL.",
+    "slack.bad_token": (
+        "Slack does not take the token in {variable} ({code}): copy it again from your app's page on api.slack.com."
+    ),
+    "slack.no_start": "Slack did not accept the start ({code}); try again in a minute.",
+    "slack.port_taken": "Port {port} is taken; name another one with PORT.",
+    "slack.needs_token": (
+        "Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN; `massgen-bot docs slack` says where it is."
+    ),
+    "slack.needs_secret": "Put the signing secret of your Slack app into SLACK_SIGNING_SECRET.",
+    "slack.needs_mode": (
+        "Put the app token (xapp-…) into SLACK_APP_TOKEN for Socket Mode, or the signing secret into "
+        "SLACK_SIGNING_SECRET for HTTP; `massgen-bot docs slack` says where they are."
+    ),
+    "slack.unreadable_file": "The file that {variable} names can't be read.",
+    "slack.other_token": "{variable} must begin with {start}: another token stands there.",
+    "slack.bad_port": "PORT must be a number below 65536.",
+    "slack.only_https": "Slack calls https addresses only: name one with --url https://…",
+    "slack.ready": "Slack: listening.",
+    "slack.ready_at": "Slack: listening on {address}.",
+    "slack.help.slack": "Serve Slack.",
+    "slack.help.manifest": "Print the app's manifest. For Socket Mode, or for HTTP at an address.",
+    "slack.help.url": "Where Slack reaches this program.",
+    "slack.help.with_chat_tools": "With what `chat-tools slack` needs besides.",
+    "slack.help.agent": "As one of Slack's agents, with its own Stop button.",
+    "slack.help.doctor": "Say what is missing for Slack.",
+    "slack.help.chat_tools": "Slack's channels and messages as tools, for one workspace.",
+}
+
+
+DESK = {
+    "desk.noted": "Noted",
+    "desk.not_done": "Not done",
+    "desk.list": "Here it is",
+    "desk.busy": "Too many people did something with this run at once. Nothing was done; try again.",
+    "desk.config_broken": "The configuration can't be used as it is: ask whoever runs this bot to look at it.",
+    "desk.no_run": "There is no run {run} here.",
+    "desk.nobody_left": (
+        "The agents are on it, but nobody can approve what they plan: only {approvers} may, and nobody approves what they "
+        "asked for or changed themselves. An administrator can name more approvers, or the operator can set "
+        "approval.allow_author and approval.allow_requester."
+    ),
+    "desk.stopped": "Run {run} is stopped.",
+    "desk.help": (
+        "Ask for something, and several AI agents plan it together: they may look, but not touch. People see the plan "
+        "with every call and every argument, and exactly what they approve is done."
+    ),
+    "desk.help_example": "For example: /massgen Post a summary of issue 276 to #general",
+    "runs.here": "The newest runs here",
+    "runs.mine": "Your newest runs",
+    "runs.none": "There are none.",
+    "runs.round": "round {number}",
+    "pages.author.one": "Written by {author}: {count} call.",
+    "pages.author.other": "Written by {author}: {count} calls.",
+    "home.title": "Your runs",
+    "home.waiting": "Waiting for you",
+    "home.nothing_waits": "Nothing waits for you.",
+    "home.own": "Asked by you",
+    "home.config": "Configuration",
+    "home.no_config": "No configuration is set here yet.",
+    "home.usage": "Used here this month",
+    "home.runs.one": "{count} run",
+    "home.runs.other": "{count} runs",
+}
+
+ADMIN = {
+    "config.list": "The configurations that may be used here",
+    "config.open": "Members may ask for these here",
+    "config.none": "There are none: whoever runs this bot puts files into its folder of configurations.",
+    "config.from_asked": "{name} was asked for.",
+    "config.from_channel": "{name} holds here: it was set for this channel.",
+    "config.from_server": "{name} holds here: it was set for all channels.",
+    "config.from_default": "{name} holds here: nothing else was set.",
+    "config.set_by": "set by {who}, {at}",
+    "config.used_channel": "{name} holds in this channel from now on.",
+    "config.used_server": "{name} holds in all channels from now on, except where a channel has its own.",
+    "config.was_reset": "That is forgotten.",
+    "config.usable": "{name} is a good configuration",
+    "config.not_usable": "{name} can't be used as it is",
+    "config.unreadable": "Its file can't be read as it is; config check says why.",
+    "approvers.set_channel": "From now on plans in this channel need:",
+    "approvers.set_server": "From now on plans in all channels need, except where a channel has its own rule:",
+    "approvers.was_reset": "From now on plans need what their configuration says.",
+    "approvers.named": "approval by {names}",
+    "approvers.required.one": "{count} approval at least",
+    "approvers.required.other": "{count} approvals at least",
+    "approvers.requester_yes": "also by the one who asked, where the configuration allows that",
+    "approvers.requester_no": "not by the one who asked",
+    "freeze.set": "Frozen: no approved call starts here until an administrator says thaw. Plans wait, and decisions count.",
+    "freeze.reset": "Approved calls start here again.",
+    "refuse.nothing_frozen": "Nothing is frozen here.",
+    "refuse.frozen_everywhere": "The operator froze everything, so nothing starts here either: only massgen-bot thaw takes that back.",
+    "limits.title": "What may be asked for here",
+    "limits.at_once.one": "{count} run at once (at_once)",
+    "limits.at_once.other": "{count} runs at once (at_once)",
+    "limits.waiting.one": "{count} plan that waits for a decision (waiting)",
+    "limits.waiting.other": "{count} plans that wait for a decision (waiting)",
+    "limits.each.one": "{count} run at once by one person (each)",
+    "limits.each.other": "{count} runs at once by one person (each)",
+    "limits.hourly.one": "{count} run an hour by one person (hourly)",
+    "limits.hourly.other": "{count} runs an hour by one person (hourly)",
+    "audit.title": "What was set here, and what was refused",
+    "audit.none": "Nothing was set, and nobody was refused.",
+    "audit.of_run": "Who decided what about run {run}",
+}
+
+REFUSALS = {
+    "refuse.elsewhere": "You can ask for something only in the server or workspace that you belong to.",
+    "refuse.no_config": "There is no configuration {name} that may be used here.",
+    "refuse.not_open": (
+        "You can't choose {name} here, only: {names}. An administrator can open it with /massgen-admin config allow NAMES."
+    ),
+    "refuse.no_default": (
+        "No configuration is set here. An administrator chooses one with /massgen-admin config use NAME."
+    ),
+    "refuse.names_nobody": (
+        "The rule of approval names {names}, and nobody here is called so. An administrator can set `approver"
+        "s` with mentions."
+    ),
+    "refuse.name_not_unique": (
+        "{number} roles or people here are called {name}. An administrator must say which one, with `approvers"
+        "` and a mention, or the operator by its id."
+    ),
+    "refuse.name_unknown": ("The chat does not tell who {name} is just now. Try again, or name them by id."),
+    "refuse.bad_approvers": (
+        "“{text}” can't be understood here. Name roles and people as you mention them, and, if you want, required=2 "
+        "(1 to 20) and requester=no; or say reset."
+    ),
+    "refuse.many_approvers": "At most {most} roles and people can be named.",
+    "refuse.few_approvers.one": "{required} approvals are wanted, and only {count} person is named who may give one.",
+    "refuse.few_approvers.other": "{required} approvals are wanted, and only {count} people are named who may give one.",
+    "refuse.bad_limits": "“{text}” can't be understood here. Say at_once=3 each=2 waiting=20 hourly=10, or some of it, or reset.",
+    "refuse.too_many_at_once.one": "{count} run is under way here, which is the limit. Ask again when it has ended.",
+    "refuse.too_many_at_once.other": "{count} runs are under way here, which is the limit. Ask again when one has ended.",
+    "refuse.too_many_each.one": "You have {count} run under way, which is the limit for one person. Ask again when it has ended.",
+    "refuse.too_many_each.other": "You have {count} runs under way, which is the limit for one person. Ask again when one has ended.",
+    "refuse.too_many_waiting.one": "{count} plan waits for a decision here, which is the limit. Decide on it first.",
+    "refuse.too_many_waiting.other": "{count} plans wait for a decision here, which is the limit. Decide on some first.",
+    "refuse.too_many_hourly.one": "You have asked for {count} run within an hour, which is the limit. Ask again later.",
+    "refuse.too_many_hourly.other": "You have asked for {count} runs within an hour, which is the limit. Ask again later.",
+    "refuse.ambiguous_run": "Several runs begin with {prefix}: {names}. Type more of the name.",
+    "refuse.no_button": "There is no such button here. Nothing was done.",
+    "refuse.superseded_card": "This card is out of date; run {run} has a newer one. Nothing was done.",
+    "refuse.older_doubt": "This was about an earlier doubt; look at the card as it is now. Nothing was done.",
+    "refuse.not_admin": "Only administrators of this place, and people whom the operator named, can do that.",
+    "refuse.no_such_verb": "There is no command {verb}.",
+    "refuse.nothing_set": "Nothing was set there, so there is nothing to forget.",
+    "refusal.anyone": "anyone here",
+    "refusal.expired": "This plan has expired, so nothing of it will run. Ask again for a new one.",
+    "refusal.denied_now": (
+        "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
+    ),
+    "refusal.stricter_now": (
+        "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, so nothing more "
+        "of it runs. Say that it happened, or stop here."
+    ),
+    "refusal.rules_unreadable": (
+        "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the configuration."
+    ),
+    "refusal.still_under_way": (
+        "The first attempt of this call may still be under way, so it can't be run again yet. Wait for its time limit, or say "
+        "that it happened."
+    ),
+    "refusal.stored_config_changed": (
+        "The stored configuration of this run was changed after the run began, so nothing of it runs. The operator must find "
+        "out who wrote to the database: massgen-bot audit verify."
+    ),
+    "refusal.approvers_unreadable": (
+        "It can't be told at the moment whether those who approved before still may. Try again in a minute."
+    ),
+    "refusal.stale_plan": "This is not the plan that waits now. Look at the newest one, and decide on that.",
+    "refusal.already_decided": "Somebody has decided already: {state}.",
+    "refusal.already_said": "You have said so already; {required} different people must.",
+    "refusal.already_approved": "You have approved already; {required} different people must.",
+    "refusal.not_an_approver": "Only {approvers} can decide on this plan.",
+    "refusal.own_request": "You asked for this run, so somebody else must decide: {approvers}.",
+    "refusal.own_words": (
+        "This plan follows what you said, so somebody else must decide: {approvers}. "
+        "The operator can allow it with approval.allow_author."
+    ),
+    "refusal.nobody_left": (
+        "Nobody could approve a plan that follows your words: only {approvers} may, and nobody approves what they asked "
+        "for themselves. Let somebody else say it, or ask the operator to set approval.allow_author."
+    ),
+    "refusal.other_tenant": "There is no such run here.",
+    "refusal.nothing_to_decide": "There is nothing to decide: {state}.",
+    "refusal.nothing_to_cancel": "There is nothing to cancel: {state}.",
+    "refusal.doubt_first": (
+        "A call of this run may or may not have happened. Say what became of it, or stop there, instead."
+    ),
+    "refusal.nothing_to_resolve": "No call of this run waits for such a word.",
+    "refusal.not_yours": "Only {requester}, an approver or an administrator can cancel this run.",
+    "refusal.external": (
+        "Only full members can decide here. For guests, bots and people from other organizations, an operator must set "
+        "approval.external in the configuration."
+    ),
+    "refusal.external_ask": (
+        "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator "
+        "must set ask.external in the configuration."
+    ),
+    "refusal.by_tool_server": (
+        "A tool server started this command, and tool servers decide on nothing. A person must decide in a terminal or in the "
+        "chat; a script needs {variable} (`massgen-bot docs security`)."
+    ),
+    "refusal.by_nobody": (
+        "This command has no terminal, so it can't be told whether a person decides. Run it in a terminal; a script needs "
+        "{variable} (`massgen-bot docs security`)."
+    ),
+    "refusal.empty_change": "Say what should be different: the wanted change is empty.",
+    "refusal.empty_prompt": "Say what the agents should do: the request is empty.",
+    "refusal.long_prompt": "The request is longer than {most} characters, which is the limit. Shorten it.",
+}
+
+KEEPER = {
+    "keeper.too_large": "This card can't hold the whole plan, and neither can a file: nobody can approve it here.",
+    "keeper.superseded": "Out of date",
+    "keeper.superseded_line": "There is a newer card for run {run}. This one does nothing any more.",
+    "keeper.thread": "{prompt}",
+    "keeper.story": "What happened",
+    "keeper.follow_up": "To go on from here, mention me in this thread.",
+    "keeper.reminder": "Still waiting",
+    "keeper.reminder_new": "Run {run} has a plan that waits for your decision until {until}.",
+    "keeper.reminder_half": "The plan of run {run} waits for a decision until {until}.",
+    "keeper.reminder_last": "The plan of run {run} expires {until}, and nobody has decided yet.",
+    "keeper.doubt_line": "Look whether it happened, and say so on the card of run {run}.",
+    "keeper.outcome": "About your run {run}",
+    "keeper.forbidden": "I can't show the card of run {run} there. {reason}",
+}
+
+
+CONSOLE = {
+    "explain.request": "Request",
+    "explain.coordination": "Coordination",
+    "explain.votes": "Votes",
+    "explain.plans": "plans {tools}",
+    "ask.decide": "{approve}?",
+    "ask.resolve": "What became of it?",
+    "ask.reason": "Reason (Enter for none):",
+    "ask.change": "What should be different?",
+    "ask.confirm": "{title}. {yes}?",
+    "ask.other_plan": "Whose plan?",
+    "ask.stop": "Cancel the run?",
+    "key.approve": "approve",
+    "key.reject": "reject",
+    "key.change": "change",
+    "key.details": "details",
+    "key.other_plan": "other",
+    "key.happened": "happened",
+    "key.run_it": "run it",
+    "key.abandon": "stop",
+    "key.yes": "yes",
+    "key.no": "no",
+    "key.none": "none",
+    "key.stop_yes": "yes cancel it",
+    "key.stop_leave": "leave it waiting",
+    "key.stop_no": "no",
+    "time.tomorrow": "tomorrow {time}",
+    "time.countdown": "{at} (in {span})",
+}
+
+NEXT = {
+    "next.decide": (
+        "Run {run} waits for a decision until {until}:\n"
+        "  massgen-bot approve {run} --digest {plan}\n"
+        "  massgen-bot reject {run} --digest {plan}"
+    ),
+    "next.resolve": (
+        "Run {run} needs a person: call {number} may or may not have happened. Look, then say which:\n"
+        "  massgen-bot resolve {run} happened\n"
+        "  massgen-bot resolve {run} run-it\n"
+        "  massgen-bot resolve {run} stop"
+    ),
+    "next.resume": "Run {run} is left where it is. Go on with:\n  massgen-bot resume {run}",
+    "demo.prompt": "Power off on Friday from 14:00 to 16:00",
+    "demo.approves_itself": (
+        "There is no terminal to ask at, and this world is a toy: the plan will be approved without a person."
+    ),
+    "demo.next": (
+        "What comes next:\n"
+        "  massgen-bot show {run}\n"
+        "      everything about this run: who answered what, who voted how\n"
+        "  massgen-bot check openai-compatible\n"
+        "      your own model and tools: what each agent may do with them\n"
+        '  massgen-bot run "…" --config openai-compatible\n'
+        "      ask them\n"
+        "  massgen-bot docs discord · massgen-bot docs slack\n"
+        "      the same in your chat"
+    ),
+    "demo.activate": "massgen-bot is in {folder}: type this first, and its name is enough:\n  . {folder}/activate",
+}
+
+COMMANDS = {
+    "history.run": "run",
+    "history.state": "state",
+    "history.asked": "asked",
+    "history.by": "by",
+    "history.prompt": "request",
+    "history.empty": "There are no runs yet. `massgen-bot demo` makes one.",
+    "state.queued": "waiting to start",
+    "state.deliberating": "planning",
+    "state.awaiting_decision": "waits for a decision",
+    "state.changes_wanted": "waiting to start again",
+    "state.executing": "running",
+    "state.needs_human": "needs a person",
+    "state.reporting": "writing the report",
+    "state.finished": "finished",
+    "state.answered": "answered",
+    "state.rejected": "rejected",
+    "state.expired": "expired",
+    "state.cancelled": "cancelled",
+    "state.failed": "failed",
+    "check.warning": "Warning: {text}",
+    "check.usable": "{file} is a good configuration.",
+    "check.not_usable": "{file} can't be used as it is.",
+    "check.lacks_library": "{file} is a good configuration, but this machine lacks a library that it needs.",
+    "error.install": "Install it with:\n  {command}",
+    "check.added": "New under read rules since the last check, and accepted now: {tools}",
+    "check.removed": "Under read rules at the last check, and gone now: {tools}",
+    "check.agents": "agents",
+    "check.servers": "servers",
+    "check.approval": "approval",
+    "check.answers": "{server} (answers)",
+    "check.not_asked": "{server} (not asked)",
+    "check.no_servers": "none",
+    "check.tool": "tool",
+    "check.effect": "effect",
+    "check.reason": "why",
+    "check.cost": "cost",
+    "check.cost_of_agent": "{agent}: {calls} model calls at most, {dollars}",
+    "check.cost_of_run": "a run: {dollars}",
+    "check.dollars": "${dollars} at most",
+    "check.unknown_cost": "cost unknown",
+    "models.type": "type",
+    "models.here": "here",
+    "models.model": "model",
+    "models.address": "address",
+    "models.result": "result",
+    "models.not_installed": "needs: {command}",
+    "models.has_key": "ready: {variable} is set",
+    "models.needs_no_key": "ready: no key needed",
+    "models.needs_key": "needs {variables}",
+    "models.model_at": "{model} at {address}",
+    "models.works": "works",
+    "models.nothing_to_try": "There is no key in the environment whose provider has a model to try; name a --config.",
+    "effect.read": "read",
+    "effect.ask": "ask",
+    "effect.auto": "auto",
+    "effect.deny": "deny",
+    "serve.database_away": "{problem} Waiting for it, for {minutes} minutes at most.",
+    "worker.ready": "Working. Ctrl-C or SIGTERM ends it.",
+    "migrate.done": "The tables are up to date in {database}.",
+    "audit.finding": "{where}: {problem}",
+    "audit.run_whole": "Run {run} is as it was written.",
+    "audit.anchored": "{file} stands for all logs now: digest {digest}. Keep it where the database's users can't write.",
+    "audit.anchor_not_written": "The anchor can't be written to {file}: {reason}. Name a new file.",
+    "audit.anchor_of_all": "An anchor is of all runs: leave out RUN.",
+    "audit.all_whole": "Every run is as it was written.",
+    "usage.both": "--approve and --reject exclude each other.",
+    "usage.reason": "--reason needs --reject.",
+    "usage.verdict": "Say one of: {verdicts}.",
+}
+
+HELP = {
+    "help.massgen_bot": (
+        "Several AI agents agree on a plan of tool calls; people approve it; exactly those calls run, each at most once."
+    ),
+    "help.epilog": (
+        "DATABASE_URL names the database; without it, a file in the state folder is used. MASSGEN_BOT_STATE names that "
+        "folder; without it, it is massgen-bot in XDG_STATE_HOME or ~/.local/state. Exit status: 0 finished, 1 failed, "
+        "2 usage or configuration, 3 waiting for a decision, 4 rejected, expired or cancelled, 5 a person is needed."
+    ),
+    "help.audit": "Prove the log, or hand it out.",
+    "help.run_name": "The run's name, or the beginning of it.",
+    "help.config": "The configuration: agents, tools, who approves.",
+    "help.option_approve": "Approve the plan that is proposed.",
+    "help.option_reject": "Reject the plan that is proposed.",
+    "help.reason": "Why.",
+    "help.events": "Write one JSON object per event on standard output, and nothing else there.",
+    "help.digest": "Decide on this plan only (8 digits or more, such as 9f3a-61c2); without it, on the one that waits.",
+    "help.verbose": "Write debug messages on standard error.",
+    "help.version": "Show the version.",
+    "help.demo": "A run in a toy world. Scripted agents, a real tool server, no keys, no network.",
+    "help.demo_prompt": "What the agents should do.",
+    "help.demo_config": "Another configuration than `demo`.",
+    "help.run": "Ask the agents for a plan, decide on it, see it done.",
+    "help.prompt": "What the agents should do; `-` reads it from standard input.",
+    "help.resume": "Stay with a run: see it live, and decide. What a killed process has left is carried out.",
+    "help.approve": "Approve the plan that waits, and see its calls run.",
+    "help.reject": "Reject the plan that waits: nothing of it will run.",
+    "help.changes": "Send the agents back with your words, and see their next plan.",
+    "help.changes_text": "What should be different.",
+    "help.cancel": "Stop a run; a call that is under way ends first.",
+    "help.freeze": "Let no approved call start, in one tenant or anywhere. Calls under way end, and plans wait.",
+    "help.thaw": "Let approved calls start again.",
+    "help.tenant": "For example discord:123 or console; without it, all.",
+    "freeze.done.one": "Frozen: {where}. No approved call starts; {count} run is held.",
+    "freeze.done.other": "Frozen: {where}. No approved call starts; {count} runs are held.",
+    "freeze.undone.one": "Not frozen any more: {where}. {count} run goes on.",
+    "freeze.undone.other": "Not frozen any more: {where}. {count} runs go on.",
+    "freeze.nothing": "Nothing is frozen there: {where}.",
+    "freeze.everywhere": "everything",
+    "help.resolve": "Say what became of a call whose outcome is unknown.",
+    "help.verdict": "It happened; it did not, so run it; or stop here.",
+    "help.call": "The number of the call; without it, the one in question.",
+    "help.status": "How a run stands.",
+    "help.show": "Everything about a run. Request, coordination table, answers, votes, plan, outcome.",
+    "help.story": "Every event that is worth a line, as well.",
+    "help.history": "The newest runs.",
+    "help.docs": "Print a page of the documentation. Without a name: list them.",
+    "help.docs_page": "The page, such as chat or configuration.",
+    "docs.no_page": "There is no page {page}; the pages are: {pages}.",
+    "help.limit": "How many.",
+    "help.check": "Check a configuration, and say what becomes of each tool.",
+    "help.check_config": "The configuration file.",
+    "help.no_connect": "Do not start the tool servers.",
+    "help.models": "Say which providers are ready here. What is installed, and for which there is a key.",
+    "help.try": "Ask each for one word; this may cost a fraction of a cent.",
+    "help.models_config": "Ask the models of this configuration instead of one for each key.",
+    "help.up": "Serve every chat whose variables are set. Discord and Slack, in one process, until SIGTERM.",
+    "up.no_chat": "No chat is set: put the token of a bot into DISCORD_BOT_TOKEN or SLACK_BOT_TOKEN; `massgen-bot docs chat` leads to both.",
+    "help.worker": "Carry out what runs are waiting for, until SIGTERM.",
+    "help.until_idle": "End when no run can go on without a person.",
+    "help.migrate": "Make the database's tables, or bring older ones up to date.",
+    "help.audit_verify": "Check that the log is as it was written.",
+    "help.audit_run": "One run; without it, all.",
+    "help.audit_verify_anchor": "Compare with what `audit anchor` wrote to this file, too.",
+    "help.audit_anchor": "Write what stands for all logs now. Kept elsewhere, it finds what was cut off or written anew.",
+    "help.audit_anchor_file": "A new file; without it, standard output.",
+    "help.audit_export": "Write a run's events with their hashes. One JSON object a line.",
+}
+
+ERRORS = {
+    "error.unexpected": "Something went wrong that should not have.",
+    "error.unexpected_in_log": "Something went wrong that should not have; {file} in the state folder has the details.",
+    "error.reference": "(ref {reference})",
+    "error.unknown_language": "{variable} names a language that is not there; set it to one of these: {known}.",
+    "error.no_run": "There is no run {run} here. `massgen-bot history` lists the runs.",
+    "error.conflict": "Somebody else did something with this run at that moment. Look at it again, and decide on that.",
+    "error.ambiguous": "Several runs begin with {prefix}: {names}. Type more of the name.",
+}
+
+
+_CHATS = {**DESK, **ADMIN, **REFUSALS, **KEEPER}
+
+ENGLISH_TEXTS: Mapping[str, str] = {
+    **CARDS,
+    **STORY,
+    **CONSOLE,
+    **NEXT,
+    **COMMANDS,
+    **HELP,
+    **ERRORS,
+    **DISCORD,
+    **SLACK,
+    **_CHATS,
 }

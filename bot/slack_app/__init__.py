@@ -1,1 +1,1 @@
-"""Slack: events in, verbs of the desk out; cards in, Block Kit out. The only place that knows Slack's libraries."""
+"""The Slack front end: events in, requests of the chat service out; cards in, Block Kit out."""

@@ -1,9 +1,14 @@
-"""The app on bolt: everything about it is said here, and nothing of it is taken from the environment."""
+"""The app on bolt: all of its parts are named here, and a request that Slack sends twice is handled once.
+
+Slack's own retries are signed anew. Several processes behind one address each see their share; beyond that the desk
+knows each event by its id.
+"""
 
 import asyncio
 import logging
 import os
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -12,22 +17,62 @@ import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 
 from bot.chat.platform import Desk
 from bot.i18n import ENGLISH, Words
-from bot.slack_app.authorizing import Authorize
 from bot.slack_app.errors import BAD_TOKEN, code_of
 from bot.slack_app.identity import Admins, People
-from bot.slack_app.in_flight import InFlight
-from bot.slack_app.installations import InstalledWorkspaces, installed_workspaces
-from bot.slack_app.listeners import Listeners
+from bot.slack_app.installations import (
+    Authorize,
+    Clients,
+    InstalledWorkspaces,
+    KnownWorkspaces,
+    Workspaces,
+    installed_workspaces,
+    workspace_of_token,
+)
+from bot.slack_app.listeners import InFlight, Listeners
 from bot.slack_app.platform import SlackSurface
-from bot.slack_app.replays import Replays
 from bot.slack_app.replies import Answers
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
-from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspaces, workspace_of_token
 from coordination.errors import ConfigError
+
+GOOD_SECONDS = 600.0
+"""Five minutes to either side: https://docs.slack.dev/authentication/verifying-requests-from-slack"""
+
+_MOST = 100_000
+
+
+class Replays:
+    """Remembers signatures that were verified. `now` is in seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Nothing was seen."""
+        self._now = now
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    async def middleware(
+        self,
+        req: AsyncBoltRequest,
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  # bolt passes it by this name
+    ) -> BoltResponse:
+        """Runs behind the verification of the signature."""
+        if req.mode == "http" and self._is_replay(req.headers.get("x-slack-signature", [""])[0]):
+            return BoltResponse(status=200, body="")
+        return await next()
+
+    def _is_replay(self, signature: str) -> bool:
+        now = self._now()
+        while self._seen and (len(self._seen) >= _MOST or now - next(iter(self._seen.values())) > GOOD_SECONDS):
+            self._seen.popitem(last=False)
+        if signature in self._seen:
+            return True
+        self._seen[signature] = now
+        return False
+
 
 _log = logging.getLogger(__name__)
 

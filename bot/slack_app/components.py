@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.chat.platform import ButtonIds
 from bot.i18n import Words
 from bot.message import Button, Confirmation, Menu
-from bot.slack_app.limits import (
+from bot.slack_app.markup import (
     ACTIONS,
     BUTTON_TEXT,
     CONFIRM_BUTTON,
@@ -15,9 +15,11 @@ from bot.slack_app.limits import (
     OPTION_VALUE,
     PLACEHOLDER,
     SELECT_OPTIONS,
+    Block,
+    plain,
     units,
+    words_of,
 )
-from bot.slack_app.markup import Block, plain, words_of
 
 
 def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None, words: Words) -> list[Block]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from bot.chat.platform import MessageGone, PlaceForbidden, SlowDown
 from bot.i18n import ENGLISH
 from bot.slack_app.errors import translated
-from bot.slack_app.workspaces import Clients, Workspace, Workspaces
-from coordination.domain.person import UNKNOWN_TEAM, Person
+from bot.slack_app.installations import Clients, Workspace, Workspaces
+from coordination.domain.policy import UNKNOWN_TEAM, Person
 
 _log = logging.getLogger(__name__)
 

@@ -1,20 +1,195 @@
 """Many workspaces: their installations on the project's database, by Slack's own OAuth."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetryHandler, AsyncServerErrorRetryHandler
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
+from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
+from typing_extensions import override
 
-from bot.slack_app.manifest_scopes import SCOPES
-from bot.slack_app.workspaces import Clients, Workspace
 from coordination.storage.database import complaint, parse_url
+
+SLACK_API = "https://slack.com/api/"
+_TIMEOUT = 20
+
+
+def tenant_of(enterprise: str, team: str) -> str:
+    """How the rest of the program names a workspace."""
+    return f"slack:{enterprise or '-'}:{team or '-'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """One installation. Its token stays out of every text."""
+
+    enterprise: str
+    team: str
+    name: str = ""
+    bot_user: str = ""
+    bot: str = ""
+    scopes: tuple[str, ...] = ()
+    token: str = field(repr=False)
+
+    @property
+    def tenant(self) -> str:
+        """How the rest of the program names it."""
+        return tenant_of(self.enterprise, self.team)
+
+
+class Workspaces(Protocol):
+    """Finds installations."""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one workspace only, as the operator named it by its token."""
+        ...
+
+    async def of(self, enterprise: str, team: str) -> Workspace | None:
+        """The installation in a workspace; None if there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class KnownWorkspaces:
+    """Installations that do not change while the program runs."""
+
+    installed: Sequence[Workspace]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one only."""
+        return len(self.installed) == 1
+
+    async def of(self, enterprise: str, team: str) -> Workspace | None:
+        """The one of that team, and of that enterprise."""
+        named = (enterprise, team)
+        return next((each for each in self.installed if (each.enterprise, each.team) == named), None)
+
+
+async def in_tenant(workspaces: Workspaces, tenant: str) -> Workspace | None:
+    """The installation of a tenant."""
+    surface, _, rest = tenant.partition(":")
+    enterprise, _, team = rest.partition(":")
+    if surface != "slack" or not team:
+        return None
+    return await workspaces.of("" if enterprise == "-" else enterprise, "" if team == "-" else team)
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Makes clients. None retries what must not happen twice."""
+
+    address: str = SLACK_API
+
+    def once(self, token: str | None) -> AsyncWebClient:
+        """For calls that have an effect each time: posting, opening, sharing."""
+        return AsyncWebClient(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=[])
+
+    def steady(self, token: str | None) -> AsyncWebClient:
+        """For calls that may be sent again: reading, and making a message show what it shall show."""
+        handlers = [
+            AsyncConnectionErrorRetryHandler(max_retry_count=2),
+            AsyncServerErrorRetryHandler(max_retry_count=2),
+        ]
+        return AsyncWebClient(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=list(handlers))
+
+
+async def workspace_of_token(clients: Clients, token: str) -> Workspace:
+    """The workspace that a bot token belongs to, as Slack says.
+
+    Raises:
+        SlackApiError: Slack does not take the token.
+    """
+    answer = await clients.steady(token).auth_test()
+    scopes = str(answer.headers.get("x-oauth-scopes", answer.headers.get("X-OAuth-Scopes", "")))
+    return Workspace(
+        enterprise=str(answer.get("enterprise_id") or ""),
+        team=str(answer.get("team_id") or ""),
+        name=str(answer.get("team") or ""),
+        bot_user=str(answer.get("user_id") or ""),
+        bot=str(answer.get("bot_id") or ""),
+        scopes=tuple(scope for each in scopes.split(",") if (scope := each.strip())),
+        token=token,
+    )
+
+
+_KEY = "workspace"
+
+
+class Authorize(AsyncAuthorize):
+    """Which token an event is answered with; an unknown workspace has none, and is not listened to."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    @override
+    async def __call__(
+        self,
+        *,
+        context: AsyncBoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        actor_enterprise_id: str | None = None,
+        actor_team_id: str | None = None,
+        actor_user_id: str | None = None,
+    ) -> AuthorizeResult | None:
+        workspace = await self._workspaces.of(enterprise_id or "", team_id or "")
+        if workspace is None:
+            return None
+        context[_KEY] = workspace
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_user_id=workspace.bot_user,
+            bot_id=workspace.bot,
+            bot_token=workspace.token,
+        )
+
+
+def authorized_in(context: AsyncBoltContext) -> Workspace | None:
+    """The workspace that an event was let in from; None where Bolt lets in what belongs to none."""
+    workspace = context.get(_KEY)
+    return workspace if isinstance(workspace, Workspace) else None
+
+
+SCOPES = (
+    "app_mentions:read",  # to be called in channels and threads
+    "chat:write",  # cards and private answers
+    "commands",  # /massgen, /massgen-admin and the shortcut
+    "files:write",  # plan.md and plan.json, where a message is too small
+    "im:history",  # to be talked to in the app's own tab
+    "im:write",  # to reach somebody who is not in the channel
+    "usergroups:read",  # approvers by group
+    "users:read",  # names, and who administers the workspace
+)
+"""The bot's, each with its reason. Users give none."""
+
+CHAT_TOOL_SCOPES = (
+    "channels:history",
+    "channels:read",
+    "groups:history",
+    "groups:read",
+    "pins:write",
+    "reactions:write",
+)
+"""What `massgen-bot chat-tools slack` needs besides."""
+
+AGENT_SCOPE = "assistant:write"
+"""What an app needs besides to be an agent of Slack's, with its Stop button."""
+
 
 _log = logging.getLogger(__name__)
 

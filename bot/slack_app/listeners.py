@@ -1,19 +1,20 @@
-"""Every event, and who handles it. Slack gets its acknowledgement before anything else is looked at."""
+"""Every event, and who handles it. Slack gets its acknowledgement first; what is in flight is waited for at the end."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
 from bot.chat.platform import Desk
 from bot.message import Verb
-from bot.slack_app.authorizing import authorized_in
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, Orders
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
-from bot.slack_app.in_flight import InFlight
-from bot.slack_app.interactions import Clicks
+from bot.slack_app.installations import Clients, authorized_in
+from bot.slack_app.interactions import PAGE, SUBMITTED, Clicks, home_view
 from bot.slack_app.payloads import (
     Source,
     click_in,
@@ -26,8 +27,38 @@ from bot.slack_app.payloads import (
     without_mention,
 )
 from bot.slack_app.replies import Answers
-from bot.slack_app.views import PAGE, SUBMITTED, home_view
-from bot.slack_app.workspaces import Clients
+
+
+class InFlight:
+    """Counts what has begun and not ended."""
+
+    def __init__(self) -> None:
+        """Nothing has begun."""
+        self._count = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    @contextmanager
+    def one(self) -> Generator[None]:
+        """Something that begins here and ends here."""
+        self._count += 1
+        self._is_idle.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._is_idle.set()
+
+    async def ended(self, seconds: float) -> bool:
+        """Whether everything ended within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
 
 SHORTCUT = "plan_from_message"
 

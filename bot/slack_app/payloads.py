@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.chat.platform import Place
-from bot.slack_app.workspaces import Workspace
+from bot.slack_app.installations import Workspace
 
 _TOKENS = re.compile(r"<([^<>]*)>")
 _BUTTON = re.compile(r"[A-Za-z0-9_-]{22}")

@@ -1,4 +1,4 @@
-"""Private answers: through the address that came with the click, or beside the card. Whatever fails gets a sentence."""
+"""Private replies: through the address that came with the click, or beside the card. Whatever fails gets a sentence."""
 
 import logging
 import secrets
@@ -12,11 +12,10 @@ from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDow
 from bot.i18n import ENGLISH, Words
 from bot.message import Card
 from bot.slack_app.errors import translated
-from bot.slack_app.limits import MESSAGE_TEXT, within
-from bot.slack_app.markup import escaped
+from bot.slack_app.installations import Clients
+from bot.slack_app.markup import MESSAGE_TEXT, escaped, within
 from bot.slack_app.payloads import Source
 from bot.slack_app.render import Rendered, rendered
-from bot.slack_app.workspaces import Clients
 from coordination.errors import StorageError
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.i18n import Words, words_for
 from bot.slack_app.identity import Admins
-from bot.slack_app.workspaces import SLACK_API
+from bot.slack_app.installations import SLACK_API
 from coordination.errors import ConfigError
 
 DEFAULT_PORT = 3000

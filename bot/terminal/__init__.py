@@ -1,1 +1,1 @@
-"""The terminal as a chat product: cards in, text out; keys in, verbs out."""
+"""The command line, and the terminal as a chat product: cards in, text out; keys in, actions out."""

@@ -1,7 +1,5 @@
 """The command line: every command, its arguments and its options. The work is done in the modules that each one loads."""
 
-# ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
-
 import io
 import os
 import sys
@@ -12,21 +10,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cards.notices import notice_for
+from bot.cards.error_messages import notice_for
 from bot.environment import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
-from bot.i18n import words_for
-from bot.terminal.cli_context import Here
-from bot.terminal.error_handler import keep_logs, reported
-from bot.terminal.exits import Exit
-from bot.terminal.language import words_here
-from bot.terminal.orders import order_of
-from bot.terminal.serve_commands import register_discord
-from bot.terminal.slack import register_slack
-from bot.terminal.up import register_up
+from bot.i18n import Words, words_for
+from bot.terminal.cli_context import Here, Order, words_here
+from bot.terminal.error_handler import Exit, keep_logs, reported
+from bot.terminal.serve_commands import register_discord, register_slack, register_up
 from coordination.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from bot.application import Overrides
+
+
+def order_of(words: Words, *, approve: bool, reject: bool, reason: str) -> Order | None:
+    """What the flags mean together.
+
+    Raises:
+        BadParameter: they contradict each other.
+    """
+    if approve and reject:
+        raise typer.BadParameter(words.say("usage.both"))
+    if reason and not reject:
+        raise typer.BadParameter(words.say("usage.reason"))
+    return Order(approves=approve, reason=reason) if approve or reject else None
+
+
+# ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
+
 
 _help = words_here().say
 
@@ -114,10 +124,10 @@ def _demo(
     reason: Reason = "",
     events: Emits = False,
 ) -> int:
-    from bot.terminal import asking
+    from bot.terminal import run_commands
 
     order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
-    return asking.demo(_here, prompt, config=config, order=order, emits=events)
+    return run_commands.demo(_here, prompt, config=config, order=order, emits=events)
 
 
 @app.command("run", help=_help("help.run"))
@@ -131,10 +141,10 @@ def _run(
     reason: Reason = "",
     events: Emits = False,
 ) -> int:
-    from bot.terminal import asking
+    from bot.terminal import run_commands
 
     order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
-    return asking.run(_here, prompt, config=config, order=order, emits=events)
+    return run_commands.run(_here, prompt, config=config, order=order, emits=events)
 
 
 @app.command("resume", help=_help("help.resume"))
@@ -186,17 +196,17 @@ def _cancel(name: RunName, *, reason: Reason = "") -> int:
 @app.command("freeze", help=_help("help.freeze"))
 @reported
 def _freeze(tenant: Tenant = "") -> int:
-    from bot.terminal import freezing
+    from bot.terminal import operator_commands
 
-    return freezing.freeze(_here, tenant)
+    return operator_commands.freeze(_here, tenant)
 
 
 @app.command("thaw", help=_help("help.thaw"))
 @reported
 def _thaw(tenant: Tenant = "") -> int:
-    from bot.terminal import freezing
+    from bot.terminal import operator_commands
 
-    return freezing.thaw(_here, tenant)
+    return operator_commands.thaw(_here, tenant)
 
 
 @app.command("resolve", help=_help("help.resolve"))
@@ -270,17 +280,17 @@ def _models(
     tries: Annotated[bool, typer.Option("--try", help=_help("help.try"))] = False,
     config: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.models_config"))] = "",
 ) -> int:
-    from bot.terminal import models
+    from bot.terminal import check_commands
 
-    return models.models(_here, config=config, tries=tries or bool(config))
+    return check_commands.models(_here, config=config, tries=tries or bool(config))
 
 
 @app.command("worker", help=_help("help.worker"))
 @reported
 def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False) -> int:
-    from bot.terminal import working
+    from bot.terminal import run_commands
 
-    return working.work(_here, until_idle=until_idle)
+    return run_commands.work(_here, until_idle=until_idle)
 
 
 @app.command("migrate", help=_help("help.migrate"))

@@ -1,11 +1,13 @@
-"""What a command finds around it: the environment, the three streams, and what a test put in the place of real parts."""
+"""What a command finds around it: the environment, the three streams, the language, a decision given in advance."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from bot.i18n import Words, words_for
+from bot.i18n import ENGLISH, Words, words_for
+from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.application import Overrides
@@ -47,3 +49,19 @@ class Here:
         """One line on standard error."""
         self.stderr.write(f"{text}\n")
         self.stderr.flush()
+
+
+def words_here() -> Words:
+    """The words of this process; English ones where its operator named a language that is not there."""
+    try:
+        return words_for(os.environ)
+    except ConfigError:
+        return ENGLISH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A yes or a no to whatever plan comes; it is said of the digest that was shown, once."""
+
+    approves: bool
+    reason: str = ""

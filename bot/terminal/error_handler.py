@@ -1,4 +1,4 @@
-"""The outermost handler: whatever goes wrong becomes one sentence, an exit status, and a reference into the log file."""
+"""The outermost handler: whatever goes wrong becomes one sentence and an exit status, and says what to type next."""
 
 import functools
 import io
@@ -9,16 +9,21 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from enum import IntEnum
 from logging.handlers import RotatingFileHandler
-from typing import ParamSpec, cast
+from typing import ParamSpec, assert_never, cast
 
 import typer
 from typing_extensions import override
 
-from bot.cards.notices import notice_for
+from bot.cards.error_messages import notice_for
+from bot.cards.run_view import RunView
+from bot.cards.text import visible
 from bot.environment import made, state_folder
-from bot.terminal.exits import Exit
-from bot.terminal.language import words_here
+from bot.i18n import ENGLISH, Words
+from bot.terminal.cli_context import words_here
+from coordination.domain import states as s
+from coordination.domain.plan import Failed, OutcomeUnknown, Succeeded, short
 from coordination.errors import (
     ConfigError,
     CoordinationError,
@@ -28,6 +33,46 @@ from coordination.errors import (
     StorageError,
 )
 from coordination.redaction import EVERYTHING, without_addresses_secrets
+
+
+class Exit(IntEnum):
+    """The statuses of every command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    WAITING = 3
+    STOPPED = 4
+    UNKNOWN = 5
+    LACKS_LIBRARY = 6
+
+
+def exit_of(state: s.RunState) -> Exit:
+    """What a run's state means to a shell."""
+    match state:
+        case s.Answered():
+            return Exit.DONE
+        case s.Finished():
+            return _exit_of_finished(state)
+        case s.RunBroken():
+            return Exit.FAILED
+        case s.Rejected() | s.Expired() | s.Cancelled():
+            return Exit.STOPPED
+        case s.NeedsHuman():
+            return Exit.UNKNOWN
+        case s.Queued() | s.Deliberating() | s.ChangesWanted() | s.AwaitingDecision() | s.Executing() | s.Reporting():
+            return Exit.WAITING
+        case _:
+            assert_never(state)
+
+
+def _exit_of_finished(state: s.Finished) -> Exit:
+    if all(isinstance(receipt, Succeeded) for receipt in state.receipts):
+        return Exit.DONE
+    if any(isinstance(receipt, Failed | OutcomeUnknown) for receipt in state.receipts):
+        return Exit.FAILED
+    return Exit.STOPPED if state.stopped_by is not None else Exit.FAILED
+
 
 _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")
@@ -145,3 +190,18 @@ def _first_leaf(error: BaseException) -> BaseException:
 
 def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     _log.warning("%s", unraisable.err_msg or "an error while cleaning up", exc_info=unraisable.exc_value)
+
+
+def how_to_go_on(view: RunView, words: Words = ENGLISH) -> str | None:
+    """The commands that go on with a run; None where there is nothing left to do."""
+    run = visible(view.run)
+    match view.state:
+        case s.AwaitingDecision(plan=plan):
+            until = f"{plan.expires_at.astimezone():%Y-%m-%d %H:%M}"
+            return words.say("next.decide", run=run, plan=short(plan.digest), until=until)
+        case s.NeedsHuman(unknown=unknown):
+            return words.say("next.resolve", run=run, number=unknown.index + 1)
+        case s.Queued() | s.Deliberating() | s.ChangesWanted() | s.Executing() | s.Reporting():
+            return words.say("next.resume", run=run)
+        case _:
+            return None

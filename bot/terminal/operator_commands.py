@@ -1,15 +1,18 @@
-"""The commands that look after the database: bring it up to date, prove it, hand its events out."""
+"""The operator's commands: the database brought up to date, proved, handed out; and the freeze of all calls."""
 
 import asyncio
 import json
 from pathlib import Path
 
+from bot import log_access
 from bot.cards.text import visible
 from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, verify_log
+from bot.environment import console_person
 from bot.log_access import open_reading
 from bot.run_lookup import named_run
 from bot.terminal.cli_context import Here
-from bot.terminal.exits import Exit
+from bot.terminal.error_handler import Exit
+from bot.terminal.protection import require_person
 
 
 def migrate(here: Here) -> Exit:
@@ -68,3 +71,25 @@ def _whole_name(here: Here, prefix: str) -> str:
             return await named_run(application.log, prefix, words=here.words)
 
     return asyncio.run(look())
+
+
+def freeze(here: Here, tenant: str) -> Exit:
+    """Have no approved call start. Nobody is refused this: to stop is safe."""
+    count = asyncio.run(log_access.freeze(here.environ, here.parts(), tenant, console_person()))
+    here.tell(here.words.say("freeze.done", where=_where(here, tenant), count=count))
+    return Exit.DONE
+
+
+def thaw(here: Here, tenant: str) -> Exit:
+    """Let approved calls start again."""
+    require_person(here.environ, here.words)
+    count = asyncio.run(log_access.thaw(here.environ, here.parts(), tenant, console_person()))
+    if count is None:
+        here.complain(here.words.say("freeze.nothing", where=_where(here, tenant)))
+        return Exit.USAGE
+    here.tell(here.words.say("freeze.undone", where=_where(here, tenant), count=count))
+    return Exit.DONE
+
+
+def _where(here: Here, tenant: str) -> str:
+    return visible(tenant) if tenant else here.words.say("freeze.everywhere")

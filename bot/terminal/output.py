@@ -1,12 +1,18 @@
-"""Cards as text for a terminal: wrapped to its width, with signs beside the colours."""
+"""Cards, tables, events and times as text for a terminal, or as JSON for programs that read along."""
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import assert_never
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import assert_never, cast
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
+from bot.cards.plan_card import plan_json
+from bot.cards.table import Entry, Part
+from bot.cards.text import duration
 from bot.i18n import ENGLISH, Words
 from bot.message import (
     Alert,
@@ -24,7 +30,76 @@ from bot.message import (
     Tone,
     Who,
 )
-from bot.terminal.times import moment_text
+from coordination.domain.canonical_json import Json, parse
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.transitions import Recorded
+from coordination.errors import InvalidJsonError
+
+
+def event_line(recorded: Recorded) -> str:
+    """One line of ASCII: whatever a model wrote, a terminal that shows this stays as it is."""
+    event: dict[str, Json] = {
+        "run": recorded.run,
+        "seq": recorded.seq,
+        "at": recorded.at.astimezone(UTC).isoformat(),
+        "kind": recorded.event.kind,
+    }
+    for field in dataclasses.fields(recorded.event):
+        event.setdefault(field.name, _json(getattr(recorded.event, field.name)))
+    if isinstance(text := event.get("arguments"), str):
+        event |= _arguments(text)
+    return json.dumps(event)
+
+
+def _arguments(text: str) -> dict[str, Json]:
+    """The arguments as an object, and exactly as they are sent."""
+    try:
+        return {"arguments": parse(text), "arguments_text": text}
+    except InvalidJsonError:
+        return {"arguments": None, "arguments_text": text}
+
+
+def _json(value: object) -> Json:
+    match value:
+        case Plan():
+            return plan_json(value)
+        case PlannedCall():
+            return {**_fields(value), **_arguments(value.arguments)}
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case None | bool() | int() | float() | str():
+            return value
+        case tuple():
+            return [_json(item) for item in cast("tuple[object, ...]", value)]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return _fields(value)
+        case _:
+            raise TypeError(f"an event holds a {type(value).__name__}, which has no JSON form")
+
+
+def _fields(value: object) -> dict[str, Json]:
+    names: Mapping[str, object] = {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)  # type: ignore[arg-type]  # the callers checked that it is a dataclass
+    }
+    return {name: _json(item) for name, item in names.items()}
+
+
+def moment_text(moment: Moment, now: datetime, words: Words) -> str:
+    """`14:05`, `tomorrow 14:05`, `2026-12-01 14:05`; with the way to go if the moment is a countdown."""
+    at, today = moment.at.astimezone(), now.astimezone()
+    time = f"{at:%H:%M}"
+    if at.date() == today.date():
+        shown = time
+    elif at.date() == today.date() + timedelta(days=1):
+        shown = words.say("time.tomorrow", time=time)
+    else:
+        shown = f"{at:%Y-%m-%d} {time}"
+    if moment.is_countdown and moment.at > now:
+        span = duration((moment.at - now).total_seconds(), words)
+        return words.say("time.countdown", at=shown, span=span)
+    return shown
+
 
 SIGNS = {
     Tone.WORKING: ("◌", "yellow"),
@@ -171,3 +246,52 @@ def _column(arguments: tuple[Argument, ...]) -> int:
 
 def _stacked(parts: Iterable[Text]) -> Text:
     return Text("\n").join(parts)
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without lines; its headings are quiet."""
+    table = Table(box=None, pad_edge=False, header_style="bright_black", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def indented(table: Table) -> Table:
+    """The same table, two columns to the right."""
+    frame = Table.grid(padding=0)
+    frame.add_column(width=2)
+    frame.add_column()
+    frame.add_row("", table)
+    return frame
+
+
+def coordination(part: Part, agents: Sequence[str], words: Words) -> Table:
+    """Rounds down, agents across."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(Text(words.say("table.round"), "bright_black"), justify="right", style="bright_black")
+    for agent in agents:
+        table.add_column(Text(agent), overflow="fold", ratio=1)
+    for row in part.rows:
+        table.add_row(str(row.round), *(_cell(cell) for cell in row.cells))
+        table.add_row("", *("" for _ in row.cells))
+    return table
+
+
+def _cell(entries: tuple[Entry, ...]) -> Text:
+    lines: list[Text] = []
+    for entry, times in _counted(entries):
+        sign, colour = MARKS[entry.mark]
+        repeated = f" x{times}" if times > 1 else ""
+        lines.append(Text.assemble((sign, colour), f" {entry.text}{repeated}"))
+    return Text("\n").join(lines)
+
+
+def _counted(entries: tuple[Entry, ...]) -> list[tuple[Entry, int]]:
+    """Equal neighbours as one with a count."""
+    counted: list[tuple[Entry, int]] = []
+    for entry in entries:
+        if counted and counted[-1][0] == entry:
+            counted[-1] = (entry, counted[-1][1] + 1)
+        else:
+            counted.append((entry, 1))
+    return counted

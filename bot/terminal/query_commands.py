@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
 from bot.cards.text import one_line, visible
 from bot.environment import PAGES
@@ -14,13 +14,9 @@ from bot.log_access import open_reading
 from bot.message import Moment
 from bot.run_lookup import named_run, seen_run
 from bot.terminal.cli_context import Here
-from bot.terminal.exits import Exit, exit_of
-from bot.terminal.leaving import how_to_go_on
-from bot.terminal.output import Renderer
-from bot.terminal.screen import LineScreen
-from bot.terminal.tables import plain_table
-from bot.terminal.terminal import console_on
-from bot.terminal.times import moment_text
+from bot.terminal.error_handler import Exit, exit_of, how_to_go_on
+from bot.terminal.output import Renderer, moment_text, plain_table
+from bot.terminal.screen import LineScreen, console_on
 from coordination.ports import RunSummary
 
 

@@ -1,21 +1,27 @@
-"""Where an attended run is shown: live on a terminal, line by line in a pipe, or nowhere."""
+"""The terminal of an interactive session: what is shown on it, its keys, and what else reaches the session."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import os
+import re
+import signal
+import termios
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol, TextIO, TypeAlias
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.cards.timeline import Told, story_of
 from bot.i18n import ENGLISH, Words
-from bot.terminal.explanation import explanation
 from bot.terminal.output import MARKS, Renderer
-from bot.terminal.prompts import KeyQuestion, Question
+from bot.terminal.prompts import KeyQuestion, Question, explanation
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.transitions import Recorded
@@ -251,3 +257,182 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """The log has one more event."""
+
+    recorded: Recorded
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The person pressed a key, or finished a line, whichever was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """Ctrl-C; or, if it `is_final`, an order to end, which is not discussed."""
+
+    is_final: bool = False
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """A moment has passed."""
+
+
+Message: TypeAlias = Happened | Typed | Interrupted | Ticked
+Inbox: TypeAlias = asyncio.Queue[Message]
+
+Mode = Literal["quiet", "key", "line"]
+
+
+class Listener(Protocol):
+    """Where keys and lines come from."""
+
+    def listen(self, mode: Mode) -> None:
+        """Ask for a key or for a line; keys pressed before this moment answer nothing."""
+        ...
+
+
+_LOCAL_FLAGS = 3
+_CONTROL_CHARACTERS = 6
+_END_OF_INPUT = 4
+_LONGEST = 65_536
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O.|.?)")
+"""What arrow and function keys send: no letter in it was typed."""
+
+
+class Keyboard:
+    """Posts what is typed into the inbox while something is asked, and keeps the terminal quiet otherwise."""
+
+    def __init__(self, descriptor: int, inbox: Inbox) -> None:
+        """`descriptor` is the terminal's."""
+        self._descriptor = descriptor
+        self._inbox = inbox
+        self._normal = termios.tcgetattr(descriptor)
+        self._mode: Mode = "quiet"
+
+    @contextmanager
+    def attached(self) -> "Generator[Keyboard]":
+        """Take the keyboard over, and give it back as it was. What was typed unasked goes to nobody."""
+        loop = asyncio.get_running_loop()
+        self._apply()
+        loop.add_reader(self._descriptor, self._read)
+        try:
+            yield self
+        finally:
+            loop.remove_reader(self._descriptor)
+            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, self._normal)
+
+    def listen(self, mode: Mode) -> None:
+        """Ask for a key or for a line; keys pressed before this moment answer nothing."""
+        self._mode = mode
+        self._apply()
+
+    def reapply(self) -> None:
+        """Take the terminal over again after a shell had it (Ctrl-Z, fg)."""
+        self._apply()
+
+    def _apply(self) -> None:
+        attributes = termios.tcgetattr(self._descriptor)
+        wanted = self._normal[_LOCAL_FLAGS]
+        if self._mode != "line":
+            wanted &= ~(termios.ICANON | termios.ECHO)
+        attributes[_LOCAL_FLAGS] = wanted | termios.ISIG
+        characters = list(self._normal[_CONTROL_CHARACTERS])
+        if self._mode != "line":
+            characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+        attributes[_CONTROL_CHARACTERS] = characters
+        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, attributes)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._descriptor, _LONGEST)
+        except OSError:
+            data = b""
+        if not data or (self._mode == "key" and data[0] == _END_OF_INPUT):
+            self._hang_up(is_gone=not data and self._mode != "line")
+            return
+        if self._mode != "quiet" and (typed := _ESCAPE.sub(b"", data)):
+            self._inbox.put_nowait(Typed(typed.decode(errors="replace").strip()))
+
+    def _hang_up(self, *, is_gone: bool) -> None:
+        """Ctrl-D asks to stop, as Ctrl-C does; a terminal that is gone can't be asked."""
+        if is_gone:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+        self._inbox.put_nowait(Interrupted(is_final=is_gone))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terminal:
+    """Where to show a run, and where to hear of keys and signals."""
+
+    screen: Screen
+    inbox: Inbox
+    keyboard: Keyboard | None
+
+
+def console_on(stream: TextIO) -> Console:
+    """A console that shows text as it is: no markup, no guesses at what a number or a path is."""
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+def can_ask(stdin: TextIO, shown_on: TextIO) -> bool:
+    """Whether a person can see a question and answer it."""
+    return stdin.isatty() and shown_on.isatty()
+
+
+@contextmanager
+def opened(
+    stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool, words: Words = ENGLISH
+) -> Generator[Terminal]:
+    """Take the terminal over, and give it back as it was. Belongs to the event loop that it is opened in.
+
+    `is_for_people`: False where standard output is read by a program; then only somebody who can answer is shown
+    anything, on another stream.
+    """
+    inbox: Inbox = asyncio.Queue()
+    with ExitStack() as stack:
+        stack.enter_context(_signals(inbox))
+        keyboard: Keyboard | None = None
+        if can_ask(stdin, shown_on):
+            keyboard = stack.enter_context(Keyboard(stdin.fileno(), inbox).attached())
+            stack.enter_context(_handled(signal.SIGCONT, keyboard.reapply))
+        screen: Screen = NoScreen()
+        if is_for_people or keyboard is not None:
+            console = console_on(shown_on)
+            is_live = console.is_terminal and not console.is_dumb_terminal
+            screen = LiveScreen(console, now, words) if is_live else LineScreen(console, now, words)
+        try:
+            yield Terminal(screen=screen, inbox=inbox, keyboard=keyboard)
+        finally:
+            screen.watch(None)
+
+
+@contextmanager
+def _signals(inbox: Inbox) -> Generator[None]:
+    """Ctrl-C is a message like any other; an order to end is a final one."""
+
+    def interrupt() -> None:
+        inbox.put_nowait(Interrupted())
+
+    def end() -> None:
+        inbox.put_nowait(Interrupted(is_final=True))
+
+    with _handled(signal.SIGINT, interrupt), _handled(signal.SIGTERM, end), _handled(signal.SIGHUP, end):
+        yield
+
+
+@contextmanager
+def _handled(number: signal.Signals, handler: Callable[[], None]) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)

@@ -1,20 +1,18 @@
-"""Somebody attends a run at a terminal, or a script does: sees what happens, and says what they are asked for."""
+"""An interactive session with one run: shows what happens, and takes what a person, or a script, decides."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-from bot.cards.card import card_for
-from bot.cards.error_messages import refusal_text
-from bot.cards.notices import notice_for
+from bot.cards.error_messages import notice_for, refusal_text
+from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
 from bot.i18n import ENGLISH, Words
 from bot.terminal import prompts as q
-from bot.terminal.cli_context_orders import Order
-from bot.terminal.inbox import Happened, Inbox, Interrupted, Listener, Ticked, Typed
-from bot.terminal.screen import Screen
+from bot.terminal.cli_context import Order
+from bot.terminal.screen import Happened, Inbox, Interrupted, Listener, Screen, Ticked, Typed
 from coordination.domain import states as s
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded
 from coordination.errors import ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, RunLog

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bot.people import CONSOLE
+from bot.environment import CONSOLE
 from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, verified
 
 Scope: TypeAlias = Literal["own", "visible"]

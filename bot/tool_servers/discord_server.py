@@ -28,9 +28,11 @@ from bot.tool_servers.discord_api import (
     PIN,
     SEND,
     SEND_IN_THREADS,
+    DiscordApi,
+    Json,
     Sight,
+    snowflake,
 )
-from bot.tool_servers.discord_api_discord_api import DiscordApi, Json, snowflake
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)

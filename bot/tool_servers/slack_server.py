@@ -19,8 +19,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
-from bot.tool_servers.slack_api import Sight
-from bot.tool_servers.slack_api_slack_api import Json, SlackApi, escaped
+from bot.tool_servers.slack_api import Json, Sight, SlackApi, escaped
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)

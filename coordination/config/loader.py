@@ -1,20 +1,13 @@
-"""How the agents coordinate, who approves and what a run may use: the sections that are there once."""
+"""From a file, or its text, to a checked configuration, or to every diagnostic of it at once."""
 
-from coordination.config.diagnostics import KeyPath, mismatch
-from coordination.config.nodes import Table
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from coordination.config.agents import AgentReader, AgentSettings, WrittenAgent
+from coordination.config.diagnostics import Complaint, KeyPath, Report, mismatch, printable
 from coordination.config.section_reader import Reader
 from coordination.config.sections import (
-    ApprovalKeys,
-    ApproverKeys,
-    AskKeys,
-    CoordinationKeys,
-    LimitKeys,
-    OrchestratorKeys,
-    Presentation,
-    TimeoutKeys,
-    seconds,
-)
-from coordination.config.sections_sections import (
     APPROVAL,
     APPROVERS,
     ASK,
@@ -23,12 +16,27 @@ from coordination.config.sections_sections import (
     ORCHESTRATOR,
     TIMEOUT,
     TIMEOUT_SETTINGS,
+    TOP,
     UI,
+    ApprovalKeys,
+    ApproverKeys,
+    AskKeys,
+    CoordinationKeys,
     KeysT,
+    LimitKeys,
+    OrchestratorKeys,
+    Presentation,
     Section,
+    TimeoutKeys,
+    seconds,
 )
+from coordination.config.servers import ServerBook, ServerReader, WrittenServer
+from coordination.config.tool_policy import Pattern, WrittenRule, doubtful_reads, read_rules, unmatched, vouched_reads
+from coordination.config.yaml_tree import MAX_BYTES, Table, put_in, read
 from coordination.domain.policy import Policy
-from coordination.run_options import Knobs
+from coordination.errors import ConfigError
+from coordination.ports import ServerSpec, ToolDefinition
+from coordination.run_options import DailyLimits, Knobs, RunProfile
 
 UNLIMITED_ANSWERS = 100
 """What MassGen's `max_new_answers_per_agent: null` comes to."""
@@ -146,3 +154,198 @@ class OnceReader:
             line = self._table(orchestrator, ("coordination",)).line_of("enable_planning_mode")
             text = "has no effect: agents always plan here, and a plan whose calls are all listed as auto asks nobody"
             self._reader.report.warn(line, ("orchestrator", "coordination", "enable_planning_mode"), text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One configuration. Secrets are in the servers' values and the backends' keys, and in no representation.
+
+    Attributes:
+        origin: the file that it came from.
+        text: the file's text, unexpanded.
+        policy: the approval rule, `allow_requester` and `allow_author` aside.
+        allow_requester: whether who asks may approve; None: the surface decides.
+        allow_author: whether others who shaped a plan may approve it; None: no, unless the surface lets who asks.
+        asks_external: whether guests, bots and people of other organizations may ask.
+        limits: what a run, a person, a tenant and a key may use.
+        warnings: what was accepted without effect, or means something else than it may seem, one line each.
+    """
+
+    origin: str
+    text: str = field(repr=False)
+    agents: tuple[AgentSettings, ...]
+    servers: tuple[ServerSpec, ...] = field(repr=False)
+    knobs: Knobs
+    policy: Policy
+    allow_requester: bool | None
+    asks_external: bool
+    allow_author: bool | None = None
+    limits: LimitKeys
+    patterns: tuple[Pattern, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+
+    def profile(self, *, allow_requester_default: bool = False) -> RunProfile:
+        """The configuration as a run needs it."""
+        allowed = allow_requester_default if self.allow_requester is None else self.allow_requester
+        by_authors = allow_requester_default if self.allow_author is None else self.allow_author
+        policy = replace(self.policy, allow_requester=allowed, allow_author=by_authors)
+        return RunProfile(
+            agents=tuple(agent.profile() for agent in self.agents),
+            servers=self.servers,
+            knobs=self.knobs,
+            policy=policy,
+            asks_external=self.asks_external,
+            daily=self._daily(),
+            origin=self.origin,
+        )
+
+    @property
+    def limits_money(self) -> bool:
+        """Whether anything is limited in money, which then must be known."""
+        limits = self.limits
+        return any((limits.money_per_run, limits.money_per_user_per_day, limits.money_per_tenant_per_day))
+
+    def _daily(self) -> DailyLimits:
+        return DailyLimits(
+            user_tokens=self.limits.tokens_per_user_per_day,
+            user_money=self.limits.money_per_user_per_day,
+            tenant_tokens=self.limits.tokens_per_tenant_per_day,
+            tenant_money=self.limits.money_per_tenant_per_day,
+        )
+
+
+def unmatched_rules(
+    settings: Settings, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+) -> list[str]:
+    """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
+
+    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is said.
+    """
+    patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
+    complaints = unmatched(patterns, definitions)
+    for agent in settings.agents:
+        names = {server.name for server in agent.servers}
+        own = [
+            each
+            for each in definitions
+            if each.server in names and not each.unusable and (each.server, each.tool) not in asking
+        ]
+        complaints += doubtful_reads(agent.rules, settings.patterns, own)
+    return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]
+
+
+def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+    """A warning for every tool that seems to write, and runs while agents plan since the operator is sure that it reads."""
+    complaints: list[Complaint] = []
+    for agent in settings.agents:
+        names = {server.name for server in agent.servers}
+        own = [each for each in definitions if each.server in names and not each.unusable]
+        complaints += vouched_reads(agent.rules, settings.patterns, own)
+    return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a file.
+
+    Raises:
+        ConfigError: with every problem of the file, one line each.
+    """
+    return parse(read_text(path), origin=str(path), environ=environ)
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file.
+
+    Raises:
+        ConfigError: there is no such file, it can't be read, or it is no text.
+    """
+    name = printable(str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError([f"{name}: {mismatch('no such file', 'a configuration file')}"]) from None
+    except (OSError, ValueError):
+        raise ConfigError([f"{name}: {mismatch('something that can not be read', 'a configuration file')}"]) from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError([f"{name}:1: {mismatch(f'more than {MAX_BYTES // 1000} kB', 'a smaller file')}"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{name}:{line}: {mismatch('bytes that are no UTF-8 text', 'a text file')}"]) from None
+
+
+def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Settings:
+    """The settings of a text. Relative paths in it begin where `origin`, the file's path, is.
+
+    Without an environment, variables stay as they are written (one with a default has that) and no key is missed:
+    enough to check a configuration, not to run it.
+
+    Raises:
+        ConfigError: with every problem of the text, one line each.
+    """
+    report = Report(origin)
+    written = read(text, report)
+    if written is None:
+        raise ConfigError(report.render())
+    settings = _Assembly(put_in(written, environ, report), report, origin, environ).settings(text)
+    report.raise_if_any()
+    return settings
+
+
+class _Assembly:
+    """One reading of one tree."""
+
+    def __init__(self, root: Table, report: Report, origin: str, environ: Mapping[str, str] | None) -> None:
+        folder = Path(origin).absolute().parent
+        self._root = root
+        self._report = report
+        self._origin = origin
+        self._reader = Reader(report)
+        self._servers = ServerReader(self._reader, folder)
+        self._agents = AgentReader(self._reader, self._servers, folder, environ)
+        self._once = OnceReader(self._reader, root)
+
+    def settings(self, text: str) -> Settings:
+        """The settings; worth nothing if there are complaints."""
+        self._reader.section(TOP, self._root, ())
+        self._once.ui()
+        shared = self._servers.servers(self._root, ())
+        written = self._agents.written(self._root)
+        names = frozenset(server.name for server in (*shared, *(each for agent in written for each in agent.servers)))
+        rules = read_rules(self._reader, self._root, names | self._servers.broken)
+        agents = self._settled(written, shared, rules, names)
+        limits = self._once.limits()
+        knobs = self._once.knobs(limits)
+        policy, allow_requester, allow_author = self._once.approval()
+        return Settings(
+            origin=self._origin,
+            text=text,
+            agents=agents,
+            servers=_once_each([server.spec for server in shared], agents),
+            knobs=knobs,
+            policy=policy,
+            allow_requester=allow_requester,
+            allow_author=allow_author,
+            asks_external=self._once.ask().external,
+            limits=limits,
+            patterns=tuple(rule.pattern for rule in rules),
+            warnings=self._report.warnings(),
+        )
+
+    def _settled(
+        self,
+        written: Sequence[WrittenAgent],
+        shared: Sequence[WrittenServer],
+        rules: Sequence[WrittenRule],
+        names: frozenset[str],
+    ) -> tuple[AgentSettings, ...]:
+        book = ServerBook(self._reader, shared, names)
+        found = [self._agents.settings(agent, shared=shared, book=book, rules=rules) for agent in written]
+        return tuple(agent for agent in found if agent is not None)
+
+
+def _once_each(shared: Sequence[ServerSpec], agents: Sequence[AgentSettings]) -> tuple[ServerSpec, ...]:
+    by_name = {spec.name: spec for agent in agents for spec in agent.servers}
+    return tuple(({spec.name: spec for spec in shared} | by_name).values())

@@ -8,9 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from coordination.config.diagnostics import KeyPath, Report, any_of, mismatch, quoted, shown_key
-from coordination.config.nodes import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
-from coordination.config.sections import Keys
-from coordination.config.sections_sections import KeysT, Section, home_of
+from coordination.config.sections import Keys, KeysT, Section, home_of
+from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
 
 _WORDS = {
     "string_type": "a text",

@@ -1,4 +1,4 @@
-"""MCP servers as they are written: one by one, shared or of one agent, and what is the same server written twice."""
+"""MCP servers as they are written: shared or of one agent, how they know us, and which are the same one."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,14 +8,102 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from coordination.config.diagnostics import KeyPath, mismatch, quoted
-from coordination.config.interpolation import variables_in
-from coordination.config.nodes import Listing, Node, Plain, Scalar, Table, kind_of, source_of
 from coordination.config.section_reader import Reader, is_absent, writes
-from coordination.config.sections import ServerKeys, is_web_address
-from coordination.config.sections_sections import SERVER
-from coordination.config.server_auth import credentials_of, identity_of_auth, secrets_of_auth, values_of_auth
+from coordination.config.sections import SERVER, SERVER_AUTH, ServerAuthKeys, ServerKeys, is_web_address
+from coordination.config.yaml_tree import Listing, Node, Plain, Scalar, Table, kind_of, source_of, variables_in
 from coordination.domain.canonical_json import canonical
-from coordination.ports import AUTH_ENTRY, ServerSpec
+from coordination.ports import AUTH_ENTRY, ClientCredentials, ServerSpec
+
+_SECRETS = ("client_secret", "private_key")
+_OURS = ("client_id", *_SECRETS)
+_THEIRS = ("type", "issuer", "token_url", "signing_algorithm", "token_endpoint_auth_method")
+
+
+def credentials_of(reader: Reader, server: Table, path: KeyPath) -> ClientCredentials | None:
+    """What is written under `auth`; None where there is nothing, or nothing of use, which was then complained of."""
+    table = reader.table(server, "auth", path)
+    if table is None:
+        return None
+    path = (*path, "auth")
+    keys = reader.section(SERVER_AUTH, table, path)
+    problems = {**_misfits(server), **_spelt_out(table), **({} if keys is None else _auth_incoherence(keys))}
+    for key, text in problems.items():
+        reader.report.complain(table.line_of(key), (*path, key), text)
+    return None if keys is None or problems else _credentials(keys)
+
+
+def identity_of_auth(server: Table) -> dict[str, Plain]:
+    """Whom we ask for tokens and for what, as it is written: part of what the server is."""
+    table = server.entries.get("auth")
+    if not isinstance(table, Table):
+        return {}
+    scopes = table.entries.get("scopes")
+    items = scopes.items if isinstance(scopes, Listing) else ()
+    written: dict[str, Plain] = {key: source_of(table, key) for key in _THEIRS}
+    written["scopes"] = [item.source for item in items if isinstance(item, Scalar)]
+    return {key: value for key, value in written.items() if value}
+
+
+def secrets_of_auth(server: Table) -> dict[str, str]:
+    """What proves who we are, by its key, unexpanded."""
+    table = server.entries.get("auth")
+    return {key: source_of(table, key) for key in _SECRETS if writes(table, key)} if isinstance(table, Table) else {}
+
+
+def values_of_auth(server: Table) -> str:
+    """Who we are to that server, unexpanded: two agents may be two clients of it."""
+    table = server.entries.get("auth")
+    return canonical({key: source_of(table, key) for key in _OURS}) if isinstance(table, Table) else ""
+
+
+def _misfits(server: Table) -> dict[str, str]:
+    """What in the server itself leaves no room for auth."""
+    if not writes(server, "url"):
+        return {"type": mismatch("a section for a server with a url", "env instead")}
+    headers = server.entries.get("headers")
+    if isinstance(headers, Table) and any(name.lower() == "authorization" for name in headers.entries):
+        return {"type": mismatch("both auth and an Authorization header", "one of them")}
+    return {}
+
+
+def _spelt_out(table: Table) -> dict[str, str]:
+    """Secrets that stand in the file itself."""
+    return {
+        key: mismatch(kind_of(table.entries[key]), "a variable, such as ${" + key.upper() + "}")
+        for key in _SECRETS
+        if writes(table, key) and "${" not in source_of(table, key)
+    }
+
+
+def _auth_incoherence(keys: ServerAuthKeys) -> dict[str, str]:
+    """What does not go together: the key, and the complaint."""
+    if keys.issuer is not None and keys.token_url is not None:
+        return {"token_url": mismatch("both issuer and token_url", "one of them")}
+    if keys.issuer is None and keys.token_url is None:
+        return {"issuer": mismatch("nothing", "the authorization server's issuer, or its token_url")}
+    if keys.client_secret is not None and keys.private_key is not None:
+        return {"private_key": mismatch("both client_secret and private_key", "one of them")}
+    if keys.client_secret is None and keys.private_key is None:
+        return {"client_secret": mismatch("nothing", "a client_secret or a private_key")}
+    if keys.private_key is not None and keys.token_endpoint_auth_method is not None:
+        return {"token_endpoint_auth_method": mismatch("a key for a client_secret", "none beside private_key")}
+    if keys.client_secret is not None and keys.signing_algorithm is not None:
+        return {"signing_algorithm": mismatch("a key for a private_key", "none beside client_secret")}
+    return {}
+
+
+def _credentials(keys: ServerAuthKeys) -> ClientCredentials:
+    secret = keys.client_secret or keys.private_key
+    return ClientCredentials(
+        client_id=keys.client_id,
+        secret=secret.get_secret_value() if secret else "",
+        issuer=keys.issuer or "",
+        token_url=keys.token_url or "",
+        method="private_key_jwt" if keys.private_key else keys.token_endpoint_auth_method,
+        algorithm=keys.signing_algorithm or "RS256",
+        scopes=keys.scopes,
+    )
+
 
 _DEFAULT_CALL_TIMEOUT = 60.0
 
@@ -279,3 +367,52 @@ def _sources(table: Table, key: str) -> dict[str, str]:
 
 def _pairs(values: dict[str, SecretStr]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value.get_secret_value()) for name, value in values.items())
+
+
+class ServerBook:
+    """Gives every server of the file one name in the run: the same server written twice is one.
+
+    Two agents may write one kind of server with other values, such as a token of their own. Each such server keeps
+    apart from the others under a name of its own, because a plan must say which of them is to act.
+    """
+
+    def __init__(self, reader: Reader, shared: Sequence[WrittenServer], names: frozenset[str]) -> None:
+        self._report = reader.report
+        self._taken = set(names)
+        self._shared = {server.name: server for server in shared}
+        self._owned: dict[str, list[WrittenServer]] = {}
+
+    def entered(self, server: WrittenServer, agent: int) -> WrittenServer:
+        """The server under the name that it has in the run."""
+        others = self._owned.setdefault(server.name, [])
+        first = self._shared.get(server.name) or (others[0] if others else None)
+        if first is None:
+            others.append(server)
+            return server
+        if not server.is_like(first) or (server.name in self._shared and not server.is_same_as(first)):
+            self._refuse(server, first)
+            return server
+        known = [first, *others]
+        same = next((each for each in known if each.values == server.values), None)
+        if same is not None:
+            return replace(server, spec=same.spec)
+        return self._variant(server, first, agent)
+
+    def _variant(self, server: WrittenServer, first: WrittenServer, agent: int) -> WrittenServer:
+        number = agent
+        while f"{server.name}_{number}" in self._taken:
+            number += 1
+        name = f"{server.name}_{number}"
+        self._taken.add(name)
+        variant = replace(server, spec=replace(server.spec, name=name))
+        self._owned[server.name].append(variant)
+        text = (
+            f"other values in env, headers or auth than in line {first.line}: each such agent gets a server of its own, "
+            f"which plans call {name} and so on, by the agent's number; rules for {server.name} hold for it too"
+        )
+        self._report.warn(server.line, server.path, text, once_for=f"servers called {server.name}")
+        return variant
+
+    def _refuse(self, server: WrittenServer, first: WrittenServer) -> None:
+        found = f"another server {server.name} than in line {first.line}"
+        self._report.complain(server.line, server.path, mismatch(found, "the same server, or another name"))

@@ -7,12 +7,11 @@ from fnmatch import fnmatchcase
 from typing_extensions import override
 
 from coordination.config.diagnostics import Complaint, KeyPath, Report, key_name, mismatch, nearest, printable, quoted
-from coordination.config.nodes import Table, kind_of, source_of
 from coordination.config.section_reader import Reader
-from coordination.config.sections import RuleKeys
-from coordination.config.sections_sections import RULE
+from coordination.config.sections import RULE, RuleKeys
 from coordination.config.servers import ToolEntry, WrittenServer
-from coordination.domain.rules import Effect, Rule, first_match, sounds_like_writing
+from coordination.config.yaml_tree import Table, kind_of, source_of
+from coordination.domain.policy import Effect, Rule, first_match, sounds_like_writing
 from coordination.ports import ToolDefinition
 
 _PREFIX = "mcp__"

@@ -1,24 +1,161 @@
-"""Reads YAML under limits that no text gets past, and says in words what is wrong with it."""
+"""YAML read under limits into a tree whose every value knows its line, with the environment's values put in."""
 
 import re
-from dataclasses import dataclass, field
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NoReturn, TypeAlias, cast
 
 import yaml
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
-from coordination.config.diagnostics import Report, mismatch, printable, quoted
-from coordination.config.nodes import (
-    CORE_TAG,
-    SCALAR_TAGS,
-    Listing,
-    Node,
-    Scalar,
-    Table,
-    YamlValue,
-    kind_of,
-    typed,
-    typed_plain,
-)
+from coordination.config.diagnostics import KeyPath, Report, mismatch, printable, quoted
+
+YamlValue: TypeAlias = str | int | float | bool | None
+Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
+
+CORE_TAG = "tag:yaml.org,2002:"
+SCALAR_TAGS = frozenset(CORE_TAG + name for name in ("str", "int", "float", "bool", "null"))
+
+_Resolve: TypeAlias = Callable[[type[yaml.Node], str, tuple[bool, bool]], str]
+_resolve = cast("_Resolve", Resolver().resolve)  # pyright: ignore[reportUnknownMemberType] - PyYAML leaves it untyped
+_CONSTRUCTOR = SafeConstructor()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar:
+    """One value. Its text may be a secret once variables are put in, so only `source` ever gets into a message.
+
+    Attributes:
+        value: the text as YAML types it.
+        text: the text with variables put in.
+        source: the text as the operator wrote it.
+        is_plain: written without quotes, so that it may be a number.
+        is_open: a variable could not be put in.
+    """
+
+    value: YamlValue = field(repr=False)
+    text: str = field(repr=False)
+    source: str
+    line: int
+    is_plain: bool = False
+    is_open: bool = False
+    size: int = 1
+    depth: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A list. `size` and `depth` count what is in it, aliases followed."""
+
+    items: tuple["Node", ...]
+    line: int
+    size: int = 1
+    depth: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A mapping. `key_lines` has the line of every key; `size` and `depth` count as in a list."""
+
+    entries: Mapping[str, "Node"]
+    key_lines: Mapping[str, int]
+    line: int
+    size: int = 1
+    depth: int = 1
+
+    def line_of(self, key: str) -> int:
+        """The line of a key; of the mapping itself where it has no such key."""
+        return self.key_lines.get(key, self.line)
+
+
+Node: TypeAlias = Scalar | Listing | Table
+
+
+def kind_of(node: Node | None) -> str:
+    """What kind of value this is, in words, without the value."""
+    match node:
+        case None | Scalar(value=None):
+            return "nothing"
+        case Table():
+            return "a mapping" if node.entries else "an empty mapping"
+        case Listing():
+            return "a list" if node.items else "an empty list"
+        case Scalar(value=bool()):
+            return "true or false"
+        case Scalar(value=int() | float()):
+            return "a number"
+        case Scalar():
+            return "a text"
+
+
+def typed_plain(text: str) -> YamlValue:
+    """What YAML makes of a text without quotes. Dates stay text: no key has one for a value."""
+    tag = str(_resolve(yaml.ScalarNode, text, (True, False)))
+    try:
+        return typed(tag, text) if tag in SCALAR_TAGS else text
+    except ValueError:
+        return text
+
+
+def typed(tag: str, text: str) -> YamlValue:
+    """The value that a text has under one of YAML's own tags.
+
+    Raises:
+        ValueError: the text is no such value.
+    """
+    node = yaml.ScalarNode(tag, text)
+    match tag.removeprefix(CORE_TAG):
+        case "null":
+            return None
+        case "bool" if text.lower() in SafeConstructor.bool_values:
+            return bool(SafeConstructor.bool_values[text.lower()])
+        case "int":
+            return _number(_CONSTRUCTOR.construct_yaml_int, node)
+        case "float":
+            return _number(_CONSTRUCTOR.construct_yaml_float, node)
+        case "str":
+            return text
+        case _:
+            raise ValueError(tag)
+
+
+def plain(node: Node, *, as_written: bool = False) -> Plain:
+    """The tree as Python's own values; `as_written` keeps numbers and flags as the text that they were written in."""
+    match node:
+        case Table():
+            return {key: plain(value, as_written=as_written) for key, value in node.entries.items()}
+        case Listing():
+            return [plain(item, as_written=as_written) for item in node.items]
+        case Scalar(value=None):
+            return None
+        case Scalar():
+            return node.text if as_written else node.value
+
+
+def source_of(table: Table, key: str) -> str:
+    """What the operator wrote under a key; nothing where that is no single value."""
+    node = table.entries.get(key)
+    return node.source if isinstance(node, Scalar) else ""
+
+
+def is_open(node: Node) -> bool:
+    """Whether the value, or any value in it, still waits for a variable."""
+    match node:
+        case Scalar():
+            return node.is_open
+        case Listing():
+            return any(is_open(item) for item in node.items)
+        case Table():
+            return any(is_open(value) for value in node.entries.values())
+
+
+def _number(construct: Callable[[yaml.ScalarNode], int | float], node: yaml.ScalarNode) -> int | float:
+    try:
+        return construct(node)
+    except (IndexError, OverflowError) as error:
+        raise ValueError(node.value) from error
+
 
 MAX_BYTES = 256_000
 MAX_DEPTH = 40
@@ -238,3 +375,108 @@ def _complain_of_syntax(error: yaml.YAMLError, text: str, report: Report) -> Non
 def _sign(match: re.Match[str]) -> str:
     """A sign of YAML's own in quotes; anything longer was taken from the file, and may be part of a secret."""
     return match.group() if len(match.group()) <= _LONGEST_SIGN + 2 else "'...'"
+
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]{0,1000})\}|\$\{")
+_INSIDE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?$", re.DOTALL)
+_NO_NAMES: Mapping[str, str] = {}
+
+MAX_PUT_IN = 1_000_000
+"""Characters that variables may bring in all: a short text that names a long variable often is no configuration."""
+
+
+def put_in(root: Table, environ: Mapping[str, str] | None, report: Report) -> Table:
+    """The tree with variables put in.
+
+    Without an environment, a variable with a default has that, and one without stays open.
+    """
+    return _Walk(environ, report).table(root, (), _NO_NAMES)
+
+
+def variables_in(source: str) -> frozenset[str]:
+    """The names of the variables in a value as it is written."""
+    found = (_INSIDE.match(each.group("inside") or "") for each in _REFERENCE.finditer(source))
+    return frozenset(each.group("name") for each in found if each is not None)
+
+
+class _Walk:
+    def __init__(self, environ: Mapping[str, str] | None, report: Report) -> None:
+        self._environ = environ
+        self._report = report
+        self._left = MAX_PUT_IN
+
+    def table(self, table: Table, path: KeyPath, names: Mapping[str, str]) -> Table:
+        names = self._names_in(table, path, names)
+        entries = {key: self._node(value, (*path, key), names) for key, value in table.entries.items()}
+        return replace(table, entries=entries)
+
+    def _node(self, node: Node, path: KeyPath, names: Mapping[str, str]) -> Node:
+        match node:
+            case Table():
+                return self.table(node, path, names)
+            case Listing():
+                items = tuple(self._node(item, (*path, index), names) for index, item in enumerate(node.items))
+                return replace(node, items=items)
+            case Scalar():
+                return self._scalar(node, path, names) if "${" in node.source else node
+
+    def _names_in(self, table: Table, path: KeyPath, names: Mapping[str, str]) -> Mapping[str, str]:
+        """MassGen's `${cwd}`, which in a backend stands for the backend's own `cwd`."""
+        folder = table.entries.get("cwd")
+        if path[-1:] != ("backend",) or not isinstance(folder, Scalar) or "${" in folder.source:
+            return names
+        return {**names, "cwd": folder.text}
+
+    def _scalar(self, scalar: Scalar, path: KeyPath, names: Mapping[str, str]) -> Scalar:
+        is_open = False
+
+        def value_of(reference: re.Match[str]) -> str:
+            nonlocal is_open
+            value = self._affordable(self._value(reference, scalar, path, names), scalar, path)
+            is_open = is_open or value is None
+            return reference.group() if value is None else value
+
+        text = _REFERENCE.sub(value_of, scalar.source)
+        value = typed_plain(text) if scalar.is_plain and not is_open else text
+        # A variable that is empty, or that says `null`, is text all the same.
+        value = text if value is None else value
+        return replace(scalar, text=text, value=value, is_open=is_open)
+
+    def _affordable(self, value: str | None, scalar: Scalar, path: KeyPath) -> str | None:
+        if value is None or self._left < 0:
+            return None
+        self._left -= len(value)
+        if self._left < 0:
+            found = f"variables of more than {MAX_PUT_IN:,} characters in all"
+            self._report.complain(scalar.line, path, mismatch(found, "fewer or shorter ones"))
+            return None
+        return value
+
+    def _value(self, reference: re.Match[str], scalar: Scalar, path: KeyPath, names: Mapping[str, str]) -> str | None:
+        if reference.group() == "$${":
+            return "${"
+        inside = _INSIDE.match(reference.group("inside") or "")
+        if inside is None:
+            wanted = "${NAME} or ${NAME:-default}, or $${ for these characters themselves"
+            self._report.complain(scalar.line, path, mismatch("${ without the name of a variable", wanted))
+            return None
+        name, default = inside.group("name"), inside.group("default")
+        known = names.get(name) or (self._environ or {}).get(name)
+        if known:
+            return self._readable(name, known, scalar, path)
+        if default is not None:
+            return default.removeprefix(":-")
+        if self._environ is not None:
+            self._report.complain(scalar.line, path, _unset(name, self._environ))
+        return None
+
+    def _readable(self, name: str, value: str, scalar: Scalar, path: KeyPath) -> str | None:
+        if "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value):
+            return value
+        self._report.complain(scalar.line, path, mismatch(f"bytes in the variable {name} that are no text", "UTF-8"))
+        return None
+
+
+def _unset(name: str, environ: Mapping[str, str]) -> str:
+    state = "is empty" if name in environ else "is not set"
+    return mismatch(f"${{{name}}}, which {state}", f"the variable {name} to be set, or ${{{name}:-default}}")

@@ -4,37 +4,250 @@ Agents are numbers from 1; `agents` in RunRequested has their names for operator
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
-from coordination.domain.agent_events import (
-    ActionRecorded,
-    AgentCorrected,
-    AgentFailed,
-    AgentTold,
-    AnswerAccepted,
-    ModelRetried,
-    ModelUsed,
-    Narration,
-    ToolRead,
-    TurnStarted,
-    VoteCast,
-    VoteVoided,
-)
 from coordination.domain.ballot import Election
-from coordination.domain.call_events import (
-    CallFailed,
-    CallOutcomeUnknown,
-    CallResolved,
-    CallsSkipped,
-    CallStarted,
-    CallSucceeded,
-    LateResult,
-    ResolutionApproved,
-    Verdict,
-    WordsVoided,
+from coordination.domain.plan import Outage, Plan, PlannedCall
+from coordination.domain.policy import Person
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnStarted:
+    """An agent began a turn, having seen everything up to `epoch`."""
+
+    agent: int
+    turn: int
+    epoch: int
+    kind: Literal["turn_started"] = "turn_started"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRead:
+    """An agent used a tool that runs at once; `excerpt` is the beginning of what came back."""
+
+    agent: int
+    server: str
+    tool: str
+    arguments: str
+    excerpt: str
+    is_error: bool = False
+    kind: Literal["tool_read"] = "tool_read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRecorded:
+    """An agent called a deferred tool: nothing ran, the call is on record."""
+
+    agent: int
+    call: PlannedCall
+    kind: Literal["action_recorded"] = "action_recorded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentTold:
+    """A running turn was told of the answers up to `epoch`."""
+
+    agent: int
+    epoch: int
+    kind: Literal["agent_told"] = "agent_told"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentCorrected:
+    """An agent broke the protocol and was told so."""
+
+    agent: int
+    reason: str
+    kind: Literal["agent_corrected"] = "agent_corrected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelUsed:
+    """One model call's tokens; `input_tokens` includes `cached_tokens`, `cost` is in US dollars where known.
+
+    `is_estimated`: the provider did not say how many, or the call broke off before it could.
+    """
+
+    agent: int
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost: float | None = None
+    is_estimated: bool = False
+    kind: Literal["model_used"] = "model_used"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRetried:
+    """A model call failed in passing and is made again after `wait` seconds."""
+
+    agent: int
+    reason: str
+    wait: float
+    kind: Literal["model_retried"] = "model_retried"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerAccepted:
+    """An answer opened the epoch `epoch` and voided every vote before it."""
+
+    agent: int
+    number: int
+    epoch: int
+    text: str
+    calls: tuple[PlannedCall, ...] = ()
+    kind: Literal["answer_accepted"] = "answer_accepted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoteCast:
+    """A vote, with the epoch that its voter had seen. It counts only if that is the newest."""
+
+    agent: int
+    choice: int
+    epoch: int
+    reason: str
+    kind: Literal["vote_cast"] = "vote_cast"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoteVoided:
+    """A vote stopped counting, or never did, because the answer of epoch `by_epoch` came."""
+
+    agent: int
+    choice: int
+    epoch: int
+    by_epoch: int
+    kind: Literal["vote_voided"] = "vote_voided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentFailed:
+    """An agent is out for the run."""
+
+    agent: int
+    reason: str
+    kind: Literal["agent_failed"] = "agent_failed"
+
+
+Narration: TypeAlias = (
+    TurnStarted | ToolRead | ActionRecorded | AgentTold | AgentCorrected | ModelUsed | ModelRetried | VoteVoided
 )
-from coordination.domain.person import Person
-from coordination.domain.plan import Plan
+"""Events that tell the story and move no state."""
+
+
+Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallStarted:
+    """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's.
+
+    `limit` is how many seconds its worker waits for the answer; 0 where that is not recorded.
+    """
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    digest: str
+    hand: str
+    limit: float = 0.0
+    kind: Literal["call_started"] = "call_started"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSucceeded:
+    """The server answered that the call was done."""
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    result: str
+    kind: Literal["call_succeeded"] = "call_succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFailed:
+    """The call was refused before it left, or the server answered with an error."""
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    reason: str
+    kind: Literal["call_failed"] = "call_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOutcomeUnknown:
+    """The call left and no answer came.
+
+    `answer_until` is when its own attempt ends for certain, where somebody else gave it up: until then it may still happen.
+    `outage` is when the database was away after the call had started, where its worker went away without a word.
+    """
+
+    index: int
+    server: str
+    tool: str
+    arguments: str
+    reason: str
+    answer_until: datetime | None = None
+    outage: Outage | None = None
+    kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateResult:
+    """What a server said of a call after its outcome had already been declared unknown."""
+
+    index: int
+    succeeded: bool
+    result: str
+    kind: Literal["late_result"] = "late_result"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolutionApproved:
+    """One person's word about an unknown outcome, where more people must say the same before anything moves."""
+
+    index: int
+    by: Person
+    verdict: Verdict
+    kind: Literal["resolution_approved"] = "resolution_approved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordsVoided:
+    """What these people said of an unknown outcome counts no more: they have lost the right to approve."""
+
+    index: int
+    people: tuple[Person, ...]
+    kind: Literal["words_voided"] = "words_voided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallResolved:
+    """A person settled an unknown outcome, with the last word that it took. What is left may run until `valid_until`."""
+
+    index: int
+    by: Person
+    verdict: Verdict
+    valid_until: datetime
+    kind: Literal["call_resolved"] = "call_resolved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallsSkipped:
+    """These calls were never started, and never will be under this approval."""
+
+    indexes: tuple[int, ...]
+    reason: str
+    kind: Literal["calls_skipped"] = "calls_skipped"
+
 
 Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
 """Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told."""

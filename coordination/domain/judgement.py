@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.person import Person
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Act, judge, judge_stop
+from coordination.domain.policy import Act, Person, judge, judge_stop
 from coordination.errors import IllegalTransition
 
 _DRIFT = timedelta(minutes=1)

@@ -1,11 +1,12 @@
-"""The plan: what people decide on, and the only thing that ever runs."""
+"""The plan, which people decide on and which is all that ever runs; and the receipt of each of its calls."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 from coordination.domain.canonical_json import Json, canonical, digest
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Person, Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +97,55 @@ class Plan:
 def short(digest_: str) -> str:
     """The form of a digest that people compare by eye: `9f3a-61c2`."""
     return f"{digest_[:4]}-{digest_[4:8]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Succeeded:
+    """The call ran and the server said so; or a person vouches that it happened (`vouched_by`)."""
+
+    index: int
+    result: str
+    vouched_by: Person | None = None
+    kind: Literal["succeeded"] = "succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The call was refused or the server reported an error: the rest does not run."""
+
+    index: int
+    reason: str
+    kind: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """The database did not answer from `since` until `until`, by its own clock; both are in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeUnknown:
+    """The call left and no answer came: it may or may not have happened. Only a person can settle it.
+
+    `outage` is why nobody recorded its end, where the database was away meanwhile.
+    """
+
+    index: int
+    reason: str
+    outage: Outage | None = None
+    kind: Literal["outcome_unknown"] = "outcome_unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """The call was never started, and never will be under this approval."""
+
+    index: int
+    reason: str
+    kind: Literal["skipped"] = "skipped"
+
+
+Receipt: TypeAlias = Succeeded | Failed | OutcomeUnknown | Skipped

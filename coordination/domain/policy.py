@@ -1,12 +1,60 @@
-"""Who may decide on a plan: default deny, and every refusal has a name."""
+"""Who may decide on a plan, as whom, and which tool waits for that: default deny, and every refusal has a name."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from coordination.domain.canonical_json import Json
-from coordination.domain.person import Person
+
+POLICY_ACTOR = "massgen-bot:policy"
+"""The account of the actor in whose name rules approve: nobody's."""
+
+UNKNOWN_TEAM = "?"
+"""The home of an account about which its product tells nothing: nobody may take it for a member."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A person as their surface vouches for them.
+
+    Attributes:
+        tenant: the server (Discord), workspace (Slack) or `console` they act in.
+        id: stable within the tenant; never a display name.
+        name: for people to read.
+        roles: the ids or names of their roles at the moment they act.
+        is_admin: whether the surface says that they administer this tenant.
+        home_team: where the account belongs, if that is not this tenant; `UNKNOWN_TEAM` where the product does not say.
+        is_guest: whether they see only what they were invited to, or have not passed the tenant's screening.
+        is_bot: whether a program acts.
+        is_deleted: whether the account was closed, or has left the tenant.
+    """
+
+    tenant: str
+    id: str
+    name: str
+    roles: tuple[str, ...] = ()
+    is_admin: bool = False
+    home_team: str = ""
+    is_guest: bool = False
+    is_bot: bool = False
+    is_deleted: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether they are anything but a full member: such people ask and decide only where that was allowed."""
+        return bool(self.home_team) or self.is_guest or self.is_bot or self.is_deleted
+
+    def is_same_as(self, other: "Person") -> bool:
+        """Whether both are one account, whatever their names and roles are now."""
+        return (self.tenant, self.id) == (other.tenant, other.id)
+
+
+def policy_actor(tenant: str) -> Person:
+    """The actor in whose name a plan of only `auto` calls is approved: the operator's own rule."""
+    return Person(tenant=tenant, id=POLICY_ACTOR, name="the operator's rules")
 
 
 class Refusal(StrEnum):
@@ -226,3 +274,191 @@ def _judge_again(act: Act, by: Person, approvals: Sequence[Person]) -> Refusal |
 
 def _share(left: Iterable[str], right: Iterable[str]) -> bool:
     return not set(left).isdisjoint(right)
+
+
+class Effect(StrEnum):
+    """What becomes of a tool call.
+
+    READ runs at once. ASK is recorded and waits for people. AUTO is recorded, and a plan of nothing else needs nobody.
+    DENY is not offered.
+    """
+
+    READ = "read"
+    ASK = "ask"
+    AUTO = "auto"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The first rule whose pattern matches `server.tool` decides; `*` and `?` are wild, letter case counts.
+
+    Attributes:
+        source: where the operator wrote it, for explanations: `tools[0]`, `exclude_tools of agent scout`.
+        is_sure: the operator vouches that what it lists as `read` does read, whatever it is called.
+    """
+
+    match: str
+    effect: Effect
+    source: str
+    is_sure: bool = False
+
+    def matches(self, server: str, tool: str) -> bool:
+        """Whether the rule speaks of this tool."""
+        return fnmatchcase(f"{server}.{tool}", self.match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What the rules say of one tool, and why."""
+
+    effect: Effect
+    reason: str
+
+
+def rule(rules: Sequence[Rule], server: str, tool: str) -> Ruling:
+    """What may be done with a tool. One that nobody listed is asked about, whatever its server says of it."""
+    found = first_match(rules, server, tool)
+    if found is None:
+        return Ruling(effect=Effect.ASK, reason="no rule lists it")
+    return Ruling(effect=found.effect, reason=f"{found.source}: {found.match}")
+
+
+def first_match(rules: Sequence[Rule], server: str, tool: str) -> Rule | None:
+    """The rule that decides about a tool, if one lists it."""
+    return next((each for each in rules if each.matches(server, tool)), None)
+
+
+def sounds_like_writing(tool: str) -> bool:
+    """Whether a tool's name says that it changes something: of its first word for reading or writing, writing."""
+    for word in _WORDS.findall(tool):
+        if word.lower() in _READS:
+            return False
+        if word.lower() in _WRITES:
+            return True
+    return False
+
+
+_WORDS = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_READS = frozenset(
+    [
+        "browse",
+        "check",
+        "count",
+        "describe",
+        "fetch",
+        "find",
+        "get",
+        "info",
+        "inspect",
+        "list",
+        "look",
+        "lookup",
+        "query",
+        "read",
+        "retrieve",
+        "search",
+        "show",
+        "stat",
+        "status",
+        "view",
+    ]
+)
+_WRITES = frozenset(
+    [
+        "accept",
+        "add",
+        "append",
+        "approve",
+        "archive",
+        "assign",
+        "attach",
+        "ban",
+        "buy",
+        "cancel",
+        "charge",
+        "clear",
+        "close",
+        "commit",
+        "copy",
+        "create",
+        "decline",
+        "delete",
+        "deploy",
+        "destroy",
+        "detach",
+        "disable",
+        "dismiss",
+        "drop",
+        "edit",
+        "enable",
+        "erase",
+        "exec",
+        "execute",
+        "forward",
+        "grant",
+        "import",
+        "insert",
+        "install",
+        "invite",
+        "kick",
+        "kill",
+        "launch",
+        "lock",
+        "mail",
+        "mark",
+        "merge",
+        "modify",
+        "move",
+        "mute",
+        "notify",
+        "overwrite",
+        "patch",
+        "pay",
+        "pin",
+        "post",
+        "promote",
+        "provision",
+        "publish",
+        "purge",
+        "push",
+        "put",
+        "react",
+        "refund",
+        "register",
+        "reject",
+        "remove",
+        "rename",
+        "replace",
+        "reply",
+        "reset",
+        "restart",
+        "restore",
+        "revoke",
+        "run",
+        "save",
+        "scale",
+        "send",
+        "set",
+        "shutdown",
+        "start",
+        "stop",
+        "submit",
+        "subscribe",
+        "terminate",
+        "transfer",
+        "trigger",
+        "truncate",
+        "unassign",
+        "unban",
+        "unlock",
+        "unpin",
+        "unsubscribe",
+        "update",
+        "upload",
+        "upsert",
+        "wipe",
+        "withdraw",
+        "write",
+    ]
+)

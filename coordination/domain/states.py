@@ -6,10 +6,8 @@ from typing import Literal, TypeAlias
 
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RulesNow, RunRequested, Verdict
-from coordination.domain.person import Person, policy_actor
-from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Authors, Policy
-from coordination.domain.receipt import OutcomeUnknown, Receipt
+from coordination.domain.plan import OutcomeUnknown, Plan, PlannedCall, Receipt
+from coordination.domain.policy import Authors, Person, Policy, policy_actor
 
 
 @dataclass(frozen=True, kw_only=True)

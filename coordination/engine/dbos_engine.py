@@ -16,9 +16,8 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Queue
 from dbos import error as dbos_error
 from sqlalchemy import exc
 
-from coordination.engine import dbos_inside
-from coordination.engine.dbos_lookout import THREADS, Lookout
-from coordination.engine.dbos_recovery import Failures, Shift
+from coordination.engine import dbos_recovery
+from coordination.engine.dbos_recovery import THREADS, Failures, Lookout, Shift
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
 from coordination.storage.database import complaint, is_away, open_engine, parse_url, place, plainly
@@ -73,7 +72,7 @@ class DbosEngine:
         )
         self._lookout: Lookout | None = None
         self._failures = Failures()
-        self._complaints = dbos_inside.Complaints(self._warned)
+        self._complaints = dbos_recovery.Complaints(self._warned)
 
     @classmethod
     @asynccontextmanager
@@ -102,7 +101,7 @@ class DbosEngine:
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
-        dbos_inside.refuse_pickle()
+        dbos_recovery.refuse_pickle()
         engine = cls(
             parse_url(url),
             deliberations=deliberations,
@@ -130,7 +129,7 @@ class DbosEngine:
                 "workflow_name": _WORKFLOWS[job.task],
                 "queue_name": job.task,
                 "workflow_id": job.name,
-                "app_version": dbos_inside.VERSION,
+                "app_version": dbos_recovery.VERSION,
             },
             job.run,
             job.tenant,
@@ -152,7 +151,7 @@ class DbosEngine:
         Raises:
             StorageError: the database can't be used.
         """
-        dbos_inside.require_none()
+        dbos_recovery.require_none()
         slots = await asyncio.to_thread(slots_for, self._database, interval=self._rounds_interval, lease=self._lease)
         shift = Shift(
             perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
@@ -229,11 +228,11 @@ class DbosEngine:
         if self._url.get_backend_name() == "sqlite":
             with plainly(self._url):
                 self._database.connect().close()
-                dbos_inside.make_tables(self._url)
+                dbos_recovery.make_tables(self._url)
 
     def _give_back(self, slot: str) -> None:
         with plainly(self._url):
-            dbos_inside.give_back(self._client, slot)
+            dbos_recovery.give_back(self._client, slot)
 
     async def _launch(self, slot: str, shift: Shift) -> dict[str, Queue]:
         config = DBOSConfig(
@@ -241,7 +240,7 @@ class DbosEngine:
             system_database_url=self._url.render_as_string(hide_password=False),
             system_database_engine=self._database,
             serializer=DBOSPortableJSONSerializer(),
-            application_version=dbos_inside.VERSION,
+            application_version=dbos_recovery.VERSION,
             executor_id=slot,
             max_executor_threads=_THREADS,
             notification_listener_polling_interval_sec=0.25,
@@ -250,7 +249,7 @@ class DbosEngine:
         )
         with plainly(self._url):
             DBOS(config=config)
-            dbos_inside.calm()
+            dbos_recovery.calm()
             _register_workflows(shift.work)
             try:
                 DBOS.launch()  # Here and not in a thread: DBOS adopts the event loop that it is launched in.
@@ -280,7 +279,7 @@ class DbosEngine:
         if lookout is not None:
             await asyncio.to_thread(lookout.stop)
         is_idle = await shift.stop(patience=_PATIENCE)
-        await dbos_inside.end(patience=_PATIENCE / 4)
+        await dbos_recovery.end(patience=_PATIENCE / 4)
         try:
             if is_idle and shift.owner is not None:
                 await asyncio.to_thread(self._give_back, shift.owner.slot)
@@ -300,7 +299,7 @@ def migrate(url: str) -> None:
     address = parse_url(url)
     with plainly(address):
         if address.get_backend_name() == "sqlite":
-            dbos_inside.make_tables(address)
+            dbos_recovery.make_tables(address)
         else:
             DBOS.migrate(address.render_as_string(hide_password=False))
 

@@ -1,14 +1,29 @@
-"""The jobs that one worker has in hand while it takes part: limits, repeats, and an end that loses nothing."""
+"""The worker's loop over DBOS: jobs in hand, jobs of dead workers taken over, and what of DBOS itself that needs.
+
+DBOS offers no way to look at a queue before its next poll, and leaves the recovery of dead workers to a paid service.
+"""
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, Queue, _dbos, _workflow_commands
+from dbos._core import execute_dequeued_workflow
+from dbos._serialization import DefaultSerializer
+from dbos._sys_db import SystemDatabase
+from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams, generate_uuid
+from sqlalchemy import event
+from typing_extensions import override
 
 from coordination.errors import DatabaseAwayError, OwnershipLostError
 from coordination.ports import Job, Perform
-from coordination.storage.worker_leases import Ownership, working_as
+from coordination.storage.database import plainly, teach
+from coordination.storage.worker_leases import Ownership, Slots, working_as
 
 _AWAY_SECONDS = 2.0
 """Between two tries of a job while the database is away; it is tried for as long as that lasts."""
@@ -166,3 +181,274 @@ def is_lost() -> bool:
     """Whether others have taken the slot under which the current task works."""
     owner = working_as.get()
     return owner is not None and owner.is_lost
+
+
+# ruff: noqa: SLF001 - this module is where private names are used, so that no other has to.
+# pyright: reportPrivateUsage=false
+
+
+VERSION = "1"
+"""Of this program as DBOS sees it. DBOS gives a job to no worker of another version, so this never changes; work that
+older workers can't do gets another workflow name."""
+
+NotStarted: TypeAlias = Callable[[str, Exception], None]
+"""Is told the name of a job that could not be started, and why."""
+
+_SELDOM = 60.0
+
+
+def require_none() -> None:
+    """Make sure that the one DBOS that a process may have is still to be made.
+
+    Raises:
+        RuntimeError: it is not.
+    """
+    if _dbos._dbos_global_instance is not None:
+        raise RuntimeError("the engine runs already in this process")
+
+
+def make_tables(url: sa.URL) -> None:
+    """Make DBOS's tables in an SQLite file, or change them. `DBOS.migrate` does the same, but on no SQLite before 3.42."""
+    system = SystemDatabase.create(
+        system_database_url=url.render_as_string(hide_password=False),
+        engine_kwargs={"pool_timeout": 30, "max_overflow": 0, "pool_size": 2},
+        engine=None,
+        schema="dbos",
+        serializer=DefaultSerializer(),
+        executor_id=None,
+    )
+    event.listen(system.engine, "connect", teach)
+    try:
+        system.run_migrations()
+    finally:
+        system.destroy()
+
+
+class Complaints(logging.Handler):
+    """Calls `heard` whenever DBOS warns of something: its threads report their failures to nobody else."""
+
+    def __init__(self, heard: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._heard = heard
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._heard()
+
+
+def calm() -> None:
+    """Before the launch: let DBOS look for what there is none of (delays, time limits) each minute, not each second."""
+    _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _SELDOM
+    _dbos._get_dbos_instance()._registry.get_internal_queue()._polling_interval_sec = _SELDOM
+
+
+async def end(*, patience: float) -> None:
+    """Let DBOS write down what has just ended, then end it, also if it did not begin."""
+    instance = _dbos._dbos_global_instance
+    if instance is not None and (tasks := set(instance._workflow_tasks)):
+        await asyncio.wait(tasks, timeout=patience)
+    await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+
+def start_waiting(client: DBOSClient, queue: Queue, *, running: int, not_started: NotStarted) -> int:
+    """Claim what waits in a queue, as far as its limit allows, and start it. Returns how much that was.
+
+    This is what DBOS's own thread does at each poll; the claim is a compare-and-swap in the database. A job that can't
+    be started goes back into its queue, for the others must start. The client's connections fail where DBOS's own wait
+    ever longer for a database that is away.
+    """
+    dbos = _dbos._get_dbos_instance()
+    owner = generate_uuid()
+    names, _ = client._sys_db.start_queued_workflows(
+        queue, GlobalParams.executor_id, VERSION, None, running, owner_xid=owner
+    )
+    for status in client._sys_db.get_workflow_statuses(names):
+        job = status["workflow_uuid"]
+        try:
+            execute_dequeued_workflow(dbos, status, owner)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs must start.
+            _log.exception("a job could not be started", extra={"job": job})
+            not_started(job, error)
+            client._sys_db.reenqueue_for_recovery(job, [GlobalParams.executor_id], INTERNAL_QUEUE_NAME)
+    return len(names)
+
+
+def become(slot: str) -> None:
+    """Go on as the worker of another slot."""
+    GlobalParams.executor_id = slot
+
+
+def owners(client: DBOSClient) -> Sequence[str]:
+    """The workers that have jobs in hand, alive or dead."""
+    jobs = client._sys_db.tables.workflow_status
+    query = sa.select(jobs.c.executor_id).where(jobs.c.status == "PENDING").distinct()
+    with client._sys_db.engine.connect() as connection:
+        return [owner for owner in connection.execute(query).scalars() if owner is not None]
+
+
+def in_hand(client: DBOSClient, owner: str) -> Sequence[str]:
+    """The jobs that a worker has in hand, as the database knows it."""
+    return [job.workflow_id for job in client._sys_db.get_pending_workflows(owner, VERSION)]
+
+
+def give_back(client: DBOSClient, owner: str, only: Collection[str] | None = None) -> int:
+    """Put a dead worker's jobs back into their queues, or `only` some of a living one. Returns how many there were."""
+    jobs = [job for job in in_hand(client, owner) if only is None or job in only]
+    for job in jobs:
+        client._sys_db.reenqueue_for_recovery(job, [owner], INTERNAL_QUEUE_NAME)
+    return len(jobs)
+
+
+def refuse_pickle() -> None:
+    """Never unpickle: DBOS would do so with any row that says it is pickled, and so run whatever its writer likes."""
+    setattr(DefaultSerializer, "deserialize", _refuse)  # noqa: B010 - mypy and pyright agree on no other way
+
+
+def _refuse(cls: DefaultSerializer, serialized_data: str) -> NoReturn:
+    raise ValueError(f"{len(serialized_data)} characters for {cls.name()} were refused")
+
+
+THREADS = frozenset({"queues", "rounds"})
+"""What these threads do, by the names under which they tell of their failures."""
+
+_PATIENCE = 2.0
+_STRAY_ROUNDS = 5
+
+
+class Lookout:
+    """Starts waiting jobs when nudged, and every `interval` seconds gives back what dead workers left."""
+
+    def __init__(
+        self,
+        client: DBOSClient,
+        shift: Shift,
+        *,
+        queues: Mapping[str, Queue],
+        limits: Mapping[str, int],
+        slots: Slots,
+        url: sa.URL,
+        interval: float,
+        failures: Failures,
+    ) -> None:
+        """Starts at once. Belongs to the event loop that it is made in."""
+        self._client = client
+        self._shift = shift
+        self._queues = queues
+        self._limits = limits
+        self._slots = slots
+        self._url = url
+        self._interval = interval
+        self._failures = failures
+        self._loop = asyncio.get_running_loop()
+        self._bell = threading.Event()
+        self._bell.set()
+        self._leaving = threading.Event()
+        self._is_over = False
+        self._has_backlog = False
+        self._is_warned = False
+        self._strays: Mapping[str, int] = {}
+        self._threads = [
+            threading.Thread(target=self._watch, name="worker-lookout", daemon=True),
+            threading.Thread(target=self._make_rounds_for_ever, name="worker-rounds", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def nudge(self) -> None:
+        """Look at the queues now."""
+        self._bell.set()
+
+    def job_ended(self) -> None:
+        """There is room for another job."""
+        if self._has_backlog:
+            self._bell.set()
+
+    def warned(self) -> None:
+        """DBOS's own threads fail at something: try it here too, in the next round, where failures are counted."""
+        self._is_warned = True
+
+    def stop(self) -> None:
+        """End the threads. Blocks while they finish what they are at, for which the event loop must run."""
+        self._is_over = True
+        self._bell.set()
+        self._leaving.set()
+        for thread in self._threads:
+            thread.join(_PATIENCE)  # A database that does not answer must not keep the program from leaving.
+
+    def _watch(self) -> None:
+        while not self._is_over:
+            self._bell.wait()
+            self._bell.clear()
+            self._tried("queues", self._start_waiting)
+
+    def _make_rounds_for_ever(self) -> None:
+        """In a thread of their own: signs of life must not wait for anything else."""
+        while not self._is_over:
+            given_back = self._tried("rounds", self._make_rounds)
+            if given_back or self._is_warned or self._failures.is_failing("queues"):
+                self._is_warned = False
+                self._bell.set()
+            self._leaving.wait(self._interval)
+
+    def _tried(self, what: str, act: Callable[[], int]) -> int:
+        """What it returned; 0 if it failed, as the next try may not."""
+        try:
+            with plainly(self._url):
+                count = act()
+        except Exception as error:  # noqa: BLE001 - without this thread nothing would be recovered.
+            # An outage is told of once: thousands of tracebacks would hide everything else.
+            if not isinstance(error, DatabaseAwayError):
+                _log.exception("the worker could not look for jobs; it goes on trying")
+            elif not self._failures.is_failing(what):
+                _log.warning("%s The worker goes on trying.", error)
+            self._failures.failed(what, error)
+            return 0
+        self._failures.worked(what)
+        return count
+
+    def _start_waiting(self) -> int:
+        """Returns how many jobs were started."""
+        count = 0
+        self._has_backlog = False
+        for task, queue in self._queues.items():
+            running = self._shift.running(task)
+            if running >= self._limits[task] or self._is_over:
+                self._has_backlog = True
+                continue
+            started = start_waiting(self._client, queue, running=running, not_started=self._failures.failed)
+            count += started
+            if running + started >= self._limits[task]:
+                self._has_backlog = True
+        return count
+
+    def _make_rounds(self) -> int:
+        """Returns how many jobs were given back."""
+        count = 0
+        before = self._shift.owner
+        if not self._slots.keep():
+            owner = self._slots.take(avoid="" if before is None else before.slot)
+            _log.warning("other workers took this one for dead; it begins anew", extra={"worker": owner.slot})
+            self._shift.owner = owner
+            become(owner.slot)
+            self._loop.call_soon_threadsafe(self._shift.drop_lost)
+            count += give_back(self._client, owner.slot)
+        for name in {*self._slots.look(), *owners(self._client)}:
+            count += self._give_back_if_dead(name)
+        return count + self._give_back_strays()
+
+    def _give_back_strays(self) -> int:
+        """Jobs that are ours in the database and nowhere else: the answer to our claim was lost with a connection."""
+        owner = self._shift.owner
+        if owner is None:
+            return 0
+        strays = set(in_hand(self._client, owner.slot)) - self._shift.names
+        self._strays = {job: 1 + self._strays.get(job, 0) for job in strays}
+        lost = [job for job, rounds in self._strays.items() if rounds > _STRAY_ROUNDS]
+        return give_back(self._client, owner.slot, lost) if lost else 0
+
+    def _give_back_if_dead(self, name: str) -> int:
+        with self._slots.seized(name) as is_dead:
+            count = give_back(self._client, name) if is_dead else 0
+        if count:
+            _log.warning("a dead worker's jobs go on here or elsewhere", extra={"worker": name, "jobs": count})
+        return count

@@ -11,13 +11,21 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
 import httpx2
-from anthropic import APIConnectionError, APIStatusError, AsyncStream
+from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncStream, DefaultAioHttpClient
 
+from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ConfigError, ModelError, ModelFault
-from coordination.llm.anthropic_clients import AnthropicClients
 from coordination.llm.anthropic_stream import LENGTH_OPTION, Piece, PieceParts
-from coordination.llm.http import BROKEN_CONNECTION, read_events
-from coordination.llm.model_address import check_address
+from coordination.llm.http import (
+    BROKEN_CONNECTION,
+    check_address,
+    extra_body,
+    key_of,
+    mentioned,
+    named_tool,
+    offered_schema,
+    read_events,
+)
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -29,8 +37,42 @@ from coordination.llm.model_errors import (
     silent,
     whole_text,
 )
-from coordination.llm.model_json import mentioned, named_tool, offered_schema
-from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+
+
+class AnthropicClients:
+    """One SDK client, and so one pool of connections, per server and key.
+
+    It runs over aiohttp, which costs about half of the SDK's own transport for a streamed reply.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str], AsyncAnthropic] = {}
+
+    def client(self, *, base_url: str, api_key: str) -> AsyncAnthropic:
+        """The client of this server and key; made on first use."""
+        client = self._clients.get((base_url, api_key))
+        if client is None:
+            client = AsyncAnthropic(
+                base_url=base_url,
+                # Without a key the SDK would look for one in the environment and in profiles on the disk.
+                api_key=api_key or "none",
+                max_retries=0,
+                open_telemetry=False,
+                http_client=DefaultAioHttpClient(
+                    limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+                ),
+            )
+            self._clients[base_url, api_key] = client
+        return client
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        clients = list(self._clients.values())
+        self._clients.clear()
+        for client in clients:
+            await client.close()
+
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
 
@@ -299,4 +341,46 @@ def _problem(error: APIStatusError, options: MessagesOptions, body: Mapping[str,
         said=said_in(error.body),
         option=named_tool(words, body.get("tools")) or _CONFIG_NAMES.get(option, option),
         retry_after=retry_after(error.response.headers),
+    )
+
+
+class MessagesBuilder:
+    """Builds models that share one pool of connections per server and key."""
+
+    def __init__(self) -> None:
+        self._clients = AnthropicClients()
+
+    def build(self, agent: str, backend: BackendSettings) -> Model:
+        """The model of one agent."""
+        del agent
+        return AnthropicModel(
+            clients=self._clients,
+            model=backend.model,
+            base_url=backend.base_url or ANTHROPIC_BASE_URL,
+            api_key=key_of(backend),
+            key_name=backend.key_name,
+            options=_options(backend.options),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._clients.aclose()
+
+
+def open_builder(environ: Mapping[str, str], clock: Clock) -> MessagesBuilder:
+    """One builder for the process."""
+    del environ, clock
+    return MessagesBuilder()
+
+
+def _options(options: ModelOptions) -> MessagesOptions:
+    thinking, budget = options.thinking_ahead
+    return MessagesOptions(
+        temperature=options.temperature,
+        max_tokens=options.output_tokens,
+        thinking=thinking,
+        thinking_budget=budget,
+        effort=options.effort,
+        enable_web_search=options.enable_web_search,
+        extra_body=extra_body(options, "top_p", "top_k"),
     )

@@ -9,18 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
-from coordination.llm.model_errors import (
-    Problem,
-    Provider,
-    Raw,
-    cut_off,
-    declined,
-    refused,
-    too_large,
-    too_short,
-    unreadable,
-)
-from coordination.llm.model_json import (
+from coordination.llm.http import (
     arguments_of,
     as_name,
     as_object,
@@ -31,6 +20,17 @@ from coordination.llm.model_json import (
     text_of,
     told_problem,
     whole,
+)
+from coordination.llm.model_errors import (
+    Problem,
+    Provider,
+    Raw,
+    cut_off,
+    declined,
+    refused,
+    too_large,
+    too_short,
+    unreadable,
 )
 from coordination.ports import Reply, ToolCall, Usage
 

@@ -13,8 +13,8 @@ from typing import cast
 import httpx2
 from openai import APIConnectionError, APIStatusError
 
-from coordination.llm.http import BROKEN_CONNECTION, read_events
-from coordination.llm.model_address import check_address
+from coordination.config import BackendSettings, ModelOptions
+from coordination.llm.http import BROKEN_CONNECTION, check_address, extra_body, key_of, offered_schema, read_events
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -27,10 +27,9 @@ from coordination.llm.model_errors import (
     too_large,
     whole_text,
 )
-from coordination.llm.model_json import offered_schema
 from coordination.llm.openai_chat_stream import REASONING_KEYS, Message, ReplyParts
-from coordination.llm.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
-from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+from coordination.llm.openai_clients import CONNECT_SECONDS, AzureClients, OpenAIClients, post_raw
+from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
@@ -244,4 +243,63 @@ def _problem(error: APIStatusError, body: Mapping[str, Raw]) -> Problem:
         said=said_in(error.body),
         option=named if named in body else mentioned,
         retry_after=retry_after(error.response.headers),
+    )
+
+
+_AS_THEY_ARE = ("top_p", "top_k", "seed", "repetition_penalty", "separate_reasoning", "chat_template_kwargs")
+
+
+class ChatCompletionsBuilder:
+    """Builds models that share one pool of connections per server and key."""
+
+    def __init__(self) -> None:
+        self._clients = OpenAIClients()
+        self._azure: dict[str, AzureClients] = {}
+
+    def build(self, agent: str, backend: BackendSettings) -> Model:
+        """The model of one agent."""
+        del agent
+        return ChatCompletionsModel(
+            clients=self._clients_of(backend),
+            model=backend.model,
+            base_url=_address(backend),
+            api_key=key_of(backend),
+            key_name=backend.key_name,
+            options=_options(backend.options),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for clients in (self._clients, *self._azure.values()):
+            await clients.aclose()
+
+    def _clients_of(self, backend: BackendSettings) -> OpenAIClients:
+        version = backend.api_version
+        if backend.type != "azure_openai" or version is None:
+            return self._clients
+        return self._azure.setdefault(version, AzureClients(version))
+
+
+def open_builder(environ: Mapping[str, str], clock: Clock) -> ChatCompletionsBuilder:
+    """One builder for the process."""
+    del environ, clock
+    return ChatCompletionsBuilder()
+
+
+def _address(backend: BackendSettings) -> str:
+    """Azure's resource as it is written, with the path of its versionless API where no version is given."""
+    if backend.type != "azure_openai" or backend.api_version is not None or not backend.base_url:
+        return backend.base_url
+    root = backend.base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
+    return f"{root}/openai/v1"
+
+
+def _options(options: ModelOptions) -> ChatOptions:
+    verbosity = options.text.verbosity if options.text is not None else None
+    own: dict[str, Raw] = {} if verbosity is None else {"verbosity": verbosity}
+    return ChatOptions(
+        temperature=options.temperature,
+        max_completion_tokens=options.output_tokens,
+        reasoning_effort=options.effort,
+        extra_body=own | dict(extra_body(options, *_AS_THEY_ARE)),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from coordination.errors import ModelError
+from coordination.llm.http import arguments_of, as_name, as_object, count, is_failure, read_object, text_of, whole
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -24,7 +25,6 @@ from coordination.llm.model_errors import (
     unreadable,
     whole_text,
 )
-from coordination.llm.model_json import arguments_of, as_name, as_object, count, is_failure, read_object, text_of, whole
 from coordination.ports import Reply, ToolCall, Usage
 
 Message: TypeAlias = dict[str, Raw]

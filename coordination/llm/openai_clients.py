@@ -1,10 +1,11 @@
-"""The OpenAI SDK's clients, shared by all models of a process."""
+"""The OpenAI SDK's clients, Azure's too, shared by all models of a process."""
 
 from collections.abc import Mapping
 from typing import cast
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+from openai import AsyncAzureOpenAI, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+from typing_extensions import override
 
 from coordination.llm.model_errors import Raw
 
@@ -57,3 +58,28 @@ async def post_raw(client: AsyncOpenAI, path: str, body: Mapping[str, Raw], *, r
     )
     # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
     return cast("httpx2.Response", response)
+
+
+class AzureClients(OpenAIClients):
+    """One SDK client per resource and key, all for one version of the API."""
+
+    def __init__(self, api_version: str) -> None:
+        super().__init__()
+        self._api_version = api_version
+
+    @override
+    def client(self, *, base_url: str, api_key: str) -> AsyncOpenAI:
+        """The client of this resource and key; made on first use."""
+        client = self._clients.get((base_url, api_key))
+        if client is None:
+            client = AsyncAzureOpenAI(
+                base_url=f"{base_url.rstrip('/').removesuffix('/openai')}/openai",
+                api_version=self._api_version,
+                api_key=api_key or "none",
+                max_retries=0,
+                http_client=DefaultAioHttpClient(
+                    limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+                ),
+            )
+            self._clients[base_url, api_key] = client
+        return client

@@ -1,4 +1,4 @@
-"""The ways to the providers, each shared by all runs of the process that use one key at one address."""
+"""The rate limiter of each key at each address, shared by all runs of the process."""
 
 import asyncio
 from collections import deque

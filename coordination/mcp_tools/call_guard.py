@@ -7,13 +7,21 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+import httpx2
 from mcp.client._transport import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
-from mcp.types import ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
+from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from coordination.domain.canonical_json import canonical
 from coordination.mcp_tools.json_rpc import Raw
 from coordination.mcp_tools.pagination import page_for_sdk
+
+
+def stand_in(text: str) -> httpx2.Response:
+    """What the SDK is told in place of a fault, so that it wakes the request and nothing else."""
+    error = {"code": CONNECTION_CLOSED, "message": text}
+    return httpx2.Response(400, json={"jsonrpc": "2.0", "id": None, "error": error})
+
 
 CALL = "tools/call"
 LIST = "tools/list"

@@ -10,7 +10,6 @@ import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import (
-    CONNECTION_CLOSED,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     JSONRPCError,
@@ -19,7 +18,7 @@ from mcp.types import (
 )
 from typing_extensions import override
 
-from coordination.mcp_tools.call_guard import Passage, guarded, passage
+from coordination.mcp_tools.call_guard import Passage, guarded, passage, stand_in
 from coordination.mcp_tools.json_rpc import EventsMended, proper, read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
@@ -74,7 +73,7 @@ async def _carrier(spec: ServerSpec, redactor: Redactor) -> AsyncGenerator[httpx
     if spec.auth is None:
         yield plain
         return
-    from coordination.mcp_tools.mcp_tokens import authorized  # noqa: PLC0415  # few servers need OAuth, slow to load
+    from coordination.mcp_tools.oauth import authorized  # noqa: PLC0415  # few servers need OAuth, slow to load
 
     async with authorized(plain, spec.url, spec.auth, redactor) as carrier:
         yield carrier
@@ -230,9 +229,3 @@ def _is_addressed(request: httpx2.Request, body: bytes) -> bool:
     except ValueError:
         return True
     return getattr(message, "id", None) == error.id
-
-
-def stand_in(text: str) -> httpx2.Response:
-    """What the SDK is told in place of a fault, so that it wakes the request and nothing else."""
-    error = {"code": CONNECTION_CLOSED, "message": text}
-    return httpx2.Response(400, json={"jsonrpc": "2.0", "id": None, "error": error})

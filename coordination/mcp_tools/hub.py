@@ -14,9 +14,8 @@ from coordination.mcp_tools import server_errors as complaints
 from coordination.mcp_tools.child_process import Guard
 from coordination.mcp_tools.definitions import Listing
 from coordination.mcp_tools.fingerprints import Fingerprints
-from coordination.mcp_tools.mcp_quiet import hush
-from coordination.mcp_tools.mcp_session import Session, SessionLostError
-from coordination.mcp_tools.session import Connection, Patience
+from coordination.mcp_tools.session import Connection, Patience, Session, SessionLostError
+from coordination.mcp_tools.stdio_transport import hush
 from coordination.ports import (
     CallNotSentError,
     CallOutcomeUnknownError,

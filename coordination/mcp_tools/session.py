@@ -1,29 +1,241 @@
-"""One MCP server for the whole process: started when first used, started again after it died, ended with the hub."""
+"""One MCP server for the whole process: started when first used, again after it died, and ended with the hub."""
 
 import asyncio
+import json
 import logging
 import secrets
-from collections.abc import Callable, Collection
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from contextvars import Context
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
+from mcp import MCPError
 from mcp.client import Client, IncomingMessage, Transport
-from mcp.types import Implementation, ToolListChangedNotification
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, Implementation, RequestParamsMeta, ToolListChangedNotification
+from pydantic import ValidationError
 
-from coordination.domain.caller import KEY_VARIABLE
+from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, signed
+from coordination.domain.canonical_json import Json, JsonObject, parse
 from coordination.errors import ToolServerError
+from coordination.json_schema import conforms
 from coordination.mcp_tools import server_errors as complaints
 from coordination.mcp_tools.call_guard import Passage, passage
 from coordination.mcp_tools.child_process import Guard
+from coordination.mcp_tools.definitions import Listing, capped, list_tools, output
 from coordination.mcp_tools.elicitation import its_own_defaults
 from coordination.mcp_tools.fingerprints import Fingerprint, Fingerprints
 from coordination.mcp_tools.http_transport import http_transport
-from coordination.mcp_tools.mcp_session import Session
+from coordination.mcp_tools.json_rpc import Raw
 from coordination.mcp_tools.stdio_transport import StderrLog, stdio_transport
-from coordination.ports import ServerSpec
-from coordination.redaction import redactor_of
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
+from coordination.redaction import Redactor, redactor_of
+
+IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
+
+_GRACE = 5.0
+"""Seconds beyond a call's time after which it is given up even if the SDK still waits: for its pipe to take the call."""
+
+_TOO_LATE = "did not answer in time"
+_MALFORMED = "took the call, but what it answered can't be read"
+_NO_ANSWER = {CONNECTION_CLOSED: "went away before it answered", REQUEST_TIMEOUT: _TOO_LATE}
+"""What the SDK makes up where no answer came."""
+
+_MADE_BY_SDK = ("Failed to parse SSE message: ", "SSE stream failed: ", "SSE stream ended ")
+"""How errors begin that the SDK puts in the place of an answer when a stream of events breaks. All others are ours to see."""
+
+_MOST_DATA = 4_000
+
+
+class SessionLostError(CallNotSentError):
+    """The server refused a call unread, because it no longer knows the session; a new session may send it once."""
+
+
+class Session:
+    """A connected server. `is_over` once it is gone; then every request fails, and a new session is needed."""
+
+    def __init__(
+        self, spec: ServerSpec, client: Client, gone: asyncio.Event, fingerprint: Fingerprint, redactor: Redactor
+    ) -> None:
+        """`fingerprint` is that of the settings which the server was started with."""
+        self.fingerprint = fingerprint
+        self.is_retired = False
+        self.caller_key = ""
+        """What only this server and we know: with it we sign on whose behalf calls are made. Empty: nobody is told."""
+        self._spec = spec
+        self._client = client
+        self._gone = gone
+        self._redactor = redactor
+        self._listing: Listing | None = None
+        self._outputs: Mapping[str, JsonObject] = {}
+        self._changes = 0
+        self._busy = 0
+        self._is_ended = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server went away, or was told to."""
+        return self._gone.is_set()
+
+    async def finished(self) -> None:
+        """Wait until the server is gone, and nothing waits for it any more or `end` was called."""
+        await self._gone.wait()
+        await self._idle.wait()
+
+    def end(self) -> None:
+        """Take the server for gone, whoever waits for it."""
+        self._is_ended = True
+        self._gone.set()
+        self._idle.set()
+
+    def retire(self) -> None:
+        """Begin nothing here any more: the server's settings are others by now. What is under way goes on."""
+        self.is_retired = True
+        self._gone.set()
+
+    def forget_listing(self) -> None:
+        """The server says that its tools have changed."""
+        self._changes += 1
+        self._listing = None
+
+    async def listing(self, *, fresh: bool) -> Listing:
+        """The server's tools; `fresh` asks it again whatever is known.
+
+        Raises:
+            ToolServerError: it went away, does not answer, or its list is of no use.
+        """
+        if self._listing is not None and not fresh:
+            return self._listing
+        changes = self._changes
+        with self._at_work():
+            listing = await self._ask_for_tools()
+        self._outputs = listing.outputs
+        # Servers of the stateless protocol tell of changes only on a stream of its own: they are asked each time.
+        tells_of_changes = self._client.session.initialize_result is not None
+        self._listing = listing if tells_of_changes and changes == self._changes else None
+        return listing
+
+    async def _ask_for_tools(self) -> Listing:
+        found = passage.get() or Passage()
+        if self._gone.is_set():
+            raise complaints.died(self._spec)
+        try:
+            with _under_way(found):
+                async with asyncio.timeout(self._spec.call_timeout):
+                    return await list_tools(self._spec, self._client, self.fingerprint, self._redactor, found)
+        except TimeoutError:
+            raise complaints.unanswered(self._spec) from None
+        except (MCPError, ValidationError) as error:
+            if complaints.lacks_credentials(found):
+                raise complaints.failed_start(self._spec, error, found) from error
+            if self.is_over or getattr(error, "code", None) == CONNECTION_CLOSED:
+                raise complaints.died(self._spec, found) from error
+            raise complaints.not_speaking(self._spec) from error
+
+    async def call(
+        self, tool: str, arguments: str, *, key: str | None = None, caller: Caller | None = None
+    ) -> ToolOutput:
+        """Send one call, once, whatever comes back. `arguments` is a JSON object in canonical form.
+
+        `caller` is told to a server that shares a key with us.
+
+        Raises:
+            CallNotSentError: it certainly did not run.
+            CallOutcomeUnknownError: it may have run.
+        """
+        found = Passage(arguments=arguments)
+        given = parse(arguments)
+        if self.is_over:
+            raise self._failure(found, _TOO_LATE)
+        if not isinstance(given, Mapping):
+            raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
+        with self._at_work(), _under_way(found):
+            try:
+                async with asyncio.timeout(self._spec.call_timeout + _GRACE):
+                    await self._client.session.call_tool(
+                        tool,
+                        dict(given),
+                        read_timeout_seconds=self._spec.call_timeout,
+                        meta=self._meta(tool, key, caller),
+                        # Answering would send the call again. The SDK's own loop does that; this one call does not.
+                        allow_input_required=True,
+                    )
+            except TimeoutError:
+                raise self._failure(found, _TOO_LATE) from None
+            except MCPError as error:
+                return self._refusal(error, found)
+            except (RuntimeError, ValidationError) as error:
+                raise self._failure(found, _MALFORMED) from error
+        if found.answer is None:
+            raise self._failure(found, _MALFORMED)
+        if found.answer.get("resultType") == "input_required":
+            raise self._failure(found, "asked for more input in place of an answer, and is never given any")
+        return output(found.answer, self._redactor, breaks=await self._broken_promise(tool, found.answer))
+
+    async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> str:
+        """In what an answer is not what its tool declared, as a remark; empty if it is, or nobody can say."""
+        declared, structured = self._outputs.get(tool), answer.get("structuredContent")
+        if declared is None:
+            return ""
+        if structured is None:
+            return "the tool declares structured content, and its answer has none"
+        found = await conforms(declared, structured)
+        return "" if found.fault is None else f"the answer is not what the tool declares: {found.fault}"
+
+    def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
+        """What goes beside the arguments: nothing that a model can write."""
+        meta: dict[str, Json] = {} if key is None else {IDEMPOTENCY_KEY: key}
+        if caller is not None and self.caller_key:
+            meta[CALLER] = signed(caller, self.caller_key, tool=tool)
+        return cast("RequestParamsMeta", meta) if meta else None
+
+    def _refusal(self, error: MCPError, found: Passage) -> ToolOutput:
+        """The server's own answer that it failed, unless the error stands for an answer that never came."""
+        if found.was_answered:
+            raise self._failure(found, _MALFORMED) from error
+        is_servers_own = found.error is not None and not found.error.message.startswith(_MADE_BY_SDK)
+        if found.refusal is not None or found.loss is not None or not is_servers_own:
+            raise self._failure(found, _NO_ANSWER.get(error.code, _MALFORMED)) from error
+        words = error.message.strip() or f"error {error.code}, without words"
+        if error.data is not None:
+            words += f"\n{json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA]}"
+        return ToolOutput(text=capped(words, self._redactor), is_error=True)
+
+    def _failure(self, found: Passage, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
+        if not found.was_sent:
+            return CallNotSentError(self._sentence("was gone before the call could be sent"))
+        if found.is_session_lost:
+            return SessionLostError(self._sentence(found.refusal or _TOO_LATE))
+        if found.refusal is not None:
+            return CallNotSentError(self._sentence(found.refusal))
+        return CallOutcomeUnknownError(self._sentence(found.loss or reason))
+
+    def _sentence(self, reason: str) -> str:
+        return f"The MCP server {self._spec.name} {reason}."
+
+    @contextmanager
+    def _at_work(self) -> Generator[None]:
+        self._busy += 1
+        if not self._is_ended:
+            self._idle.clear()
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if self._busy == 0:
+                self._idle.set()
+
+
+@contextmanager
+def _under_way(found: Passage) -> Generator[None]:
+    token = passage.set(found)
+    try:
+        yield
+    finally:
+        passage.reset(token)
+
 
 log = logging.getLogger(__name__)
 

@@ -24,14 +24,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp.client._transport import TransportStreams
 from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
-from mcp.types import (
-    CONNECTION_CLOSED,
-    ErrorData,
-    JSONRPCError,
-    JSONRPCMessage,
-    JSONRPCRequest,
-    JSONRPCResponse,
-)
+from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCRequest, JSONRPCResponse
 from typing_extensions import override
 
 from coordination.mcp_tools.call_guard import Passage, guarded, passage
@@ -361,3 +354,23 @@ def visible(text: str) -> str:
     return "".join(
         sign if sign.isprintable() or sign == "\t" else sign.encode("unicode_escape").decode() for sign in text
     )
+
+
+_NOWHERE = logging.NullHandler()
+
+
+def hush() -> None:
+    """Make the SDK's loggers fit for a program that people look at; the same again changes nothing."""
+    # Without any handler Python writes warnings to stderr, which is our terminal.
+    for name in ("mcp", "client"):
+        logging.getLogger(name).addHandler(_NOWHERE)
+    for name in ("client", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher"):
+        logging.getLogger(name).addFilter(_without_traceback)
+    # At INFO it writes the ids of sessions, by which anyone could take them over.
+    logging.getLogger("mcp.client.streamable_http").setLevel(logging.WARNING)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """A traceback of the SDK's parsers quotes what a server wrote."""
+    record.exc_info = None
+    return True

@@ -1,4 +1,4 @@
-"""What coordination needs of the outside world, as shapes. Adapters fit them; `bot.wiring` joins both once.
+"""What coordination needs of the outside world, as shapes. Adapters fit them; `bot.composition` joins both once.
 
 Powers are kept apart on purpose. Deliberation gets ToolCatalogue and ReadTools, which cannot execute a deferred call.
 Execution gets an Executor, and no model.
@@ -16,8 +16,7 @@ from coordination.ports.models import (
     ToolSpec,
     Usage,
 )
-from coordination.ports.run_log import Clock, Engine, Job, NewId, Perform, RunLog, RunSummary
-from coordination.ports.spending import Spending, Spent
+from coordination.ports.run_log import Clock, Engine, Job, NewId, Perform, RunLog, RunSummary, Spending, Spent
 from coordination.ports.tools import (
     AUTH_ENTRY,
     CallNotSentError,

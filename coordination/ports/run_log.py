@@ -1,4 +1,4 @@
-"""The log and the engine: what is remembered, and the hands that go on after a crash."""
+"""The log, the engine, and what was used: what is remembered, and who goes on after a crash."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -141,3 +141,23 @@ class Clock(Protocol):
 
 NewId: TypeAlias = Callable[[], str]
 """Makes a run's name: short, for people to type, unique."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Tokens, in and out together, and US dollars as far as prices were known."""
+
+    tokens: int = 0
+    money: float = 0.0
+
+
+class Spending(Protocol):
+    """The sums of every process on the same database."""
+
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+        """What was used from this moment on by the runs of a tenant; with `user`, by those that this person asked for.
+
+        Raises:
+            StorageError: the sums can't be read.
+        """
+        ...

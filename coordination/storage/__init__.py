@@ -1,1 +1,1 @@
-"""The outside world behind the ports: one module per vendor, each imported only when it is used."""
+"""The run log in SQLite or PostgreSQL, and what proves it: append-only, hash-chained, one commit for many runs."""

@@ -12,11 +12,10 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from bot.chat.sql_desk_schema import deeds
 from coordination.errors import StorageError
-from coordination.storage.audit import Finding, has_decisions, reading
+from coordination.storage.audit import Finding, audit_entries, has_decisions, reading
 from coordination.storage.schema import events
-from coordination.storage.sql_codec import FIRST_PREV, time_text
+from coordination.storage.sql_run_log import FIRST_PREV, time_text
 
 _FORM = "massgen-bot/anchor/1"
 _DEED = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")
@@ -104,7 +103,7 @@ def _decisions(connection: sa.Connection) -> Iterator[tuple[int, str]]:
     prev = FIRST_PREV
     if not has_decisions(connection):
         return
-    for row in connection.execute(sa.select(deeds).order_by(deeds.c.number)).mappings():
+    for row in connection.execute(sa.select(audit_entries).order_by(audit_entries.c.number)).mappings():
         text = json.dumps(["massgen-bot/decision", prev, *(row[name] for name in _DEED)], ensure_ascii=False)
         prev = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         yield row["number"], prev

@@ -2,7 +2,7 @@
 
 What this finds: every change of an event, of its place and of its run's summary, every word of a person that the rules
 refuse, and every setting that no administrator decided on. What it can't find: a change by somebody who computed all later
-hashes anew. Against that, keep an anchor (`sql_anchor`) or an export where they can't write.
+hashes anew. Against that, keep an anchor (`anchor`) or an export where they can't write.
 """
 
 import json
@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from bot.chat.sql_desk_schema import deeds, scopes
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunRequested
 from coordination.domain.states import RunState
@@ -25,7 +24,17 @@ from coordination.domain.transitions import check_place, evolve
 from coordination.errors import IllegalTransition, RunNotFoundError, StorageError
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.schema import check, configs, events, runs
-from coordination.storage.sql_codec import FIRST_PREV, decode, event_hash, summary_row
+from coordination.storage.sql_run_log import FIRST_PREV, decode, event_hash, summary_row
+
+# What administrators of chats decided, and what is set by it: the chats keep these, and not every log has them.
+audit_entries = sa.table(
+    "deeds",
+    sa.column("number", sa.Integer),
+    *(sa.column(name, sa.Text) for name in ("tenant", "channel", "by", "by_name", "at", "what", "detail")),
+)
+_chat_settings = sa.table(
+    "scopes", *(sa.column(name, sa.Text) for name in ("tenant", "channel", "key", "value", "by", "by_name", "at"))
+)
 
 _TEXTS = ("run", "at", "kind", "body", "prev", "hash")
 
@@ -176,7 +185,7 @@ def has_decisions(connection: sa.Connection) -> bool:
 
     Whoever took the tables away is found by an anchor of the time when there were decisions.
     """
-    return sa.inspect(connection).has_table(deeds.name)
+    return sa.inspect(connection).has_table(audit_entries.name)
 
 
 def _settings(connection: sa.Connection) -> Iterator[Finding]:
@@ -184,12 +193,12 @@ def _settings(connection: sa.Connection) -> Iterator[Finding]:
     decided: dict[tuple[str, str, str], tuple[str, ...] | None] = {}
     if not has_decisions(connection):
         return
-    for row in connection.execute(sa.select(deeds).order_by(deeds.c.number)).mappings():
+    for row in connection.execute(sa.select(audit_entries).order_by(audit_entries.c.number)).mappings():
         verb, _, key = str(row["what"]).partition(" ")
         if verb in ("set", "reset"):
             is_set = verb == "set"
             decided[row["tenant"], row["channel"], key] = (row["detail"], row["by"], row["at"]) if is_set else None
-    for row in connection.execute(sa.select(scopes)).mappings():
+    for row in connection.execute(sa.select(_chat_settings)).mappings():
         place = (row["tenant"], row["channel"], row["key"])
         if decided.pop(place, None) != (row["value"], row["by"], row["at"]):
             where = f"{row['key']} of {row['tenant']} {row['channel']}".strip()

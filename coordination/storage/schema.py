@@ -1,11 +1,11 @@
-"""The tables of the log, and whether a database has them in the form that this program writes."""
+"""The tables of the log, whether a database has them in the form that this program writes, and their migration."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from coordination.errors import StorageError
-from coordination.storage.database import place, plainly
+from coordination.storage.database import open_engine, parse_url, place, plainly
 
 VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision of the schema, oldest first; each has its migration."""
@@ -157,3 +157,37 @@ def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
         each.create_all(connection)
     _stamp.create(connection)
     connection.execute(sa.insert(_stamp), {"version_num": VERSIONS[-1]})
+
+
+_ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(7700))
+
+
+def migrate(url: str) -> None:
+    """Make the tables of the log, or change them step by step; all or nothing.
+
+    Raises:
+        StorageError: the database can't be used, or a newer program has written to it.
+    """
+    address = parse_url(url)
+    engine = open_engine(address, "write", connections=1)
+    try:
+        with plainly(address), engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(_ONE_AT_A_TIME)
+            version = version_of(connection)
+            if version is not None and version not in VERSIONS:
+                raise StorageError(f"A newer massgen-bot has written to {place(address)}: upgrade this program.")
+            _upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - only `migrate` needs it, and it is slow to load
+    from alembic.config import Config  # noqa: PLC0415 - likewise
+
+    config = Config()
+    config.set_main_option("script_location", "coordination.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -12,7 +12,7 @@ from coordination.domain.events import RunRequested
 from coordination.ports import Spent
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.schema import events, runs
-from coordination.storage.sql_codec import decode, time_text
+from coordination.storage.sql_run_log import decode, time_text
 
 _CHUNK = 500
 

@@ -1,4 +1,4 @@
-"""A slot for each living worker: who may go on with the jobs that a worker left, and when.
+"""The lease of each living worker: who may go on with the jobs that a worker left, and when.
 
 DBOS keeps a job for the worker that took it, under that worker's name, for ever. The name is a slot. It belongs to
 whoever is its holder in the table `worker_slots`, and a holder says so at every beat. It is taken from them only when

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.application import Application, Overrides
 from bot.composition import open_application
-from bot.people import console_person
+from bot.environment import console_person
 from coordination.domain import states as s
 from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coordination.errors import ModelError
-from coordination.llm.claude_code.claude_code import ClaudeCodeModel, ClaudeCodeOptions
+from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
 from tests.servers.claude_code_backend import Backend, Scripted, claude_code_backend
 

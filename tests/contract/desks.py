@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bot.chat.sql_desk_schema import desk_metadata
 from bot.chat.sql_store import SqlDesk
+from bot.chat.sql_tables import desk_metadata
 from bot.chat.store import ButtonRecord, CardRecord, Deed, DeskStore, Limits, Setting
 from coordination.domain import events as e
 from coordination.domain.states import RunState

@@ -3,8 +3,7 @@
 import asyncio
 import os
 
-from bot.discord_app.client import serve
-from bot.discord_app.program import logged_in
+from bot.discord_app.client import logged_in, serve
 from tests.contract.discord_office import NoteDesk
 
 

@@ -9,7 +9,7 @@ from bot.chat.platform import Desk, Place, Posted, Press, Said
 from bot.discord_app.client import DiscordClient, log_in, serve
 from bot.discord_app.settings import aim
 from bot.message import CallItem, CallList, Card, Line, Span, Tone, Verb
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from tests.servers.discord_server import TOKEN, DiscordServer
 
 

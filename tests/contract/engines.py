@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from coordination.engine.dbos_engine import DbosEngine, migrate
 from coordination.ports import Engine, Job
-from coordination.storage import sql_migrate
+from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from tests.fake_log import FakeEngine
 
@@ -45,7 +45,7 @@ async def fake_bench(limit: int) -> AsyncGenerator[Bench]:
 async def dbos_bench(url: str, limit: int) -> AsyncGenerator[DbosBench]:
     """DBOS on a database, with its waits cut short."""
     if not url.startswith("sqlite"):
-        sql_migrate.migrate(url)
+        schema.migrate(url)
         migrate(url)
     database = open_engine(parse_url(url), "write", connections=4)
     try:

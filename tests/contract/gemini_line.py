@@ -9,7 +9,7 @@ import pytest
 
 from coordination.errors import ModelError
 from coordination.llm.gemini import GeminiModel, GeminiOptions
-from coordination.llm.gemini_clients import LONGEST_LINE, GeminiClients
+from coordination.llm.gemini_client import LONGEST_LINE, GeminiClients
 from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolSpec
 from tests.servers.gemini_server import GeminiServer, Scripted, gemini_server
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from coordination.ports import Job, RunLog
 from coordination.storage.database import open_engine, parse_url
-from coordination.storage.sql_migrate import migrate
+from coordination.storage.schema import migrate
 from coordination.storage.sql_run_log import SqlLog
 from tests.fake_log import MemoryLog
 

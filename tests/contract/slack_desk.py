@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bot.chat.platform import Place, Posted, Press, Said
 from bot.message import Card, Paragraph, Span, Tone, Verb
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.errors import StorageError
 
 

@@ -8,8 +8,8 @@ from bot.chat.platform import Desk, Place, Posted
 from bot.message import Card
 from bot.slack_app.client import SlackApp, slack_app
 from bot.slack_app.identity import Admins
+from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.settings import HttpMode, SlackSettings, SocketMode
-from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
 from tests.contract.slack_desk import IssuedIds, SmallDesk
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving

@@ -14,15 +14,14 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from bot.chat.sql_desk_turn import keeping_as, sole_keeper
+from bot.chat.sql_cards import keeping_as, sole_keeper
 from bot.chat.sql_store import SqlDesk
 from bot.chat.store import Admitted, Repeated
 from coordination.domain.canonical_json import digest
 from coordination.errors import OwnershipLostError, StorageError
 from coordination.storage.audit import verify
 from coordination.storage.database import open_engine, parse_url
-from coordination.storage.schema import VERSIONS, configs, events, runs
-from coordination.storage.sql_migrate import migrate
+from coordination.storage.schema import VERSIONS, configs, events, migrate, runs
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
 from tests.contract.desks import MANY, a_card, admitted, planned, sql_desk, submit_nothing
@@ -139,7 +138,7 @@ async def test_a_keeper_that_is_frozen_beyond_the_lease_loses_the_cards_and_lear
     address = parse_url(url)
     async with asyncio.timeout(30), SqlDesk.open(url) as store:
         with monkeypatch.context() as frozen:
-            frozen.setattr("bot.chat.sql_desk_turn._Turn._beat_for_ever", lambda turn: None)
+            frozen.setattr("bot.chat.sql_cards._Turn._beat_for_ever", lambda turn: None)
             held = sole_keeper(address, "slack", beat=0.1, lease=0.5)
             await held.__aenter__()
         loser = keeping_as.get()
@@ -157,7 +156,7 @@ async def test_a_keeper_that_is_frozen_beyond_the_lease_loses_the_cards_and_lear
 def at_version_one(url: str) -> None:
     """The tables as the first release made them."""
     config = Config()
-    config.set_main_option("script_location", "coordination.adapters:migrations")
+    config.set_main_option("script_location", "coordination.storage:migrations")
     config.set_main_option("path_separator", "os")
     engine = open_engine(parse_url(url), "write", connections=1)
     with engine.begin() as connection:

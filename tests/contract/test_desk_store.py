@@ -12,7 +12,7 @@ import pytest
 from bot.chat.sql_store import SqlDesk
 from bot.chat.store import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
 from coordination.errors import ConflictError
-from coordination.storage.sql_migrate import migrate
+from coordination.storage.schema import migrate
 from tests.builders import START
 from tests.contract.desks import (
     MANY,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import Said
 from bot.discord_app.client import DiscordClient

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from bot.tool_servers.discord_api_discord_api import DiscordApi
+from bot.tool_servers.discord_api import DiscordApi
 from bot.tool_servers.discord_server import Tools, guild_of, serve, server_of
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import Json, canonical

@@ -12,10 +12,8 @@ import aiohttp
 import pytest
 
 from bot.chat.platform import Desk, Surface
-from bot.discord_app.client import DiscordClient, log_in
-from bot.discord_app.program import run_bot
-from bot.discord_app.settings import aim, pinned_gateway
-from bot.discord_app.settings_settings import DiscordSettings, discord_settings
+from bot.discord_app.client import DiscordClient, log_in, run_bot
+from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pinned_gateway
 from coordination.errors import ConfigError
 from tests.contract.discord_office import Ids, NoteDesk, here, note
 from tests.servers.discord_people import Someone, told

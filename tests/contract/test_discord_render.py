@@ -10,15 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import visible_lines
 from bot.chat.platform import CardTooLarge
 from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE
-from bot.discord_app.limits import units
-from bot.discord_app.markup import code_block, escaped, inline_code
-from bot.discord_app.render import Rendered, render
-from bot.discord_app.whole import whole_card
+from bot.discord_app.markup import code_block, escaped, inline_code, units
+from bot.discord_app.render import Rendered, render, whole_card
 from bot.i18n import ENGLISH, LANGUAGES, Words
 from bot.message import Attachment, CallItem, CallList, Card, Mark, Moment, Paragraph, Span, Tone, Verb, Who
 from coordination.domain.canonical_json import Json, canonical

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, Posted, SlowDown, Surface
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.platform import DiscordSurface
 from bot.discord_app.settings import aim
 from bot.message import Card, Mark, Span, StatusList, StatusRow, Tone
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from tests.builders import a_call
 from tests.contract.discord_office import Ids, here, note
 from tests.servers.discord_limits import complaints_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coordination.engine import dbos_inside
+from coordination.engine import dbos_recovery
 from coordination.engine.dbos_recovery import Failures
 from coordination.errors import CoordinationError, StorageError
 from coordination.storage.database import OLDEST_SQLITE, open_engine, parse_url, refuse_old_sqlite, teach
@@ -153,8 +153,8 @@ def test_a_newer_sqlite_is_left_as_it_is() -> None:
 
 def test_dbos_makes_its_tables_with_an_sqlite_that_does_not_know_its_clock(tmp_path: Path) -> None:
     """On Python 3.12 and newer its columns take their times from `unixepoch('subsec')`, also while it moves rows."""
-    dbos_inside.make_tables(parse_url(sqlite_url(tmp_path)))
-    dbos_inside.make_tables(parse_url(sqlite_url(tmp_path)))
+    dbos_recovery.make_tables(parse_url(sqlite_url(tmp_path)))
+    dbos_recovery.make_tables(parse_url(sqlite_url(tmp_path)))
     assert in_file(tmp_path / "log.sqlite", "SELECT count(*) FROM workflow_status") == [(0,)]
 
 

@@ -16,7 +16,7 @@ import pytest
 from dbos import _core, _dbos, _sys_db, _workflow_commands
 
 from coordination.domain.transitions import evolve
-from coordination.engine import dbos_inside
+from coordination.engine import dbos_recovery
 from coordination.engine.dbos_engine import DbosEngine
 from coordination.engine.dbos_recovery import Failures, Shift
 from coordination.errors import ConflictError, StorageError
@@ -194,4 +194,4 @@ async def test_a_job_that_will_not_end_keeps_nobody_from_leaving() -> None:
 
 def test_the_version_that_dbos_knows_us_by_never_changes() -> None:
     """Jobs in the databases of today would be begun by no worker of another one."""
-    assert dbos_inside.VERSION == "1"
+    assert dbos_recovery.VERSION == "1"

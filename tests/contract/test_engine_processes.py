@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from coordination.engine.dbos_engine import migrate
 from coordination.ports import Job
-from coordination.storage import sql_migrate
+from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from tests.contract.engines import a_job, open_quick
 from tests.databases import Postgres, own_server, postgres_programs, postgres_server, sqlite_url
@@ -85,7 +85,7 @@ async def plant(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
     else:
         server: Postgres = request.getfixturevalue("postgres")
         url = server.new_database()
-        sql_migrate.migrate(url)
+        schema.migrate(url)
         migrate(url)
     plant = Plant(url, tmp_path / "diary")
     try:
@@ -221,7 +221,7 @@ async def test_an_outage_takes_no_worker_its_slot_and_no_job_its_worker(workers:
         pytest.skip("PostgreSQL is not installed here")
     with own_server(programs) as server:
         url = server.new_database()
-        sql_migrate.migrate(url)
+        schema.migrate(url)
         migrate(url)
         plant = Plant(url, tmp_path / "diary")
         try:

@@ -9,7 +9,7 @@ import pytest
 
 from coordination.domain.events import RunEvent, TurnStarted
 from coordination.errors import StorageError
-from coordination.storage.sql_codec import Fields, decode, encode
+from coordination.storage.sql_run_log import Fields, decode, encode
 from tests.stories import asked
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))

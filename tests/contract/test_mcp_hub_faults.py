@@ -87,7 +87,7 @@ async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_a
 async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
     hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordination.mcp_tools.mcp_session._GRACE", 0.2)
+    monkeypatch.setattr("coordination.mcp_tools.session._GRACE", 0.2)
     monkeypatch.setattr("mcp.shared.jsonrpc_dispatcher._ABANDON_WRITE_TIMEOUT", 0.1)
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.3)
     session = await hub.connection(spec).session()

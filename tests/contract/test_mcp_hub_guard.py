@@ -79,4 +79,4 @@ def test_one_module_alone_can_call_tools() -> None:
         for path in (ROOT / package).rglob("*.py")
         if ".call_tool(" in path.read_text(encoding="utf-8")
     ]
-    assert callers == [Path("coordination/mcp_tools/mcp_session.py")]
+    assert callers == [Path("coordination/mcp_tools/session.py")]

@@ -10,8 +10,7 @@ import pytest
 
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
-from coordination.llm.anthropic_clients import AnthropicClients
-from coordination.llm.anthropic_messages import AnthropicModel, MessagesOptions
+from coordination.llm.anthropic_messages import AnthropicClients, AnthropicModel, MessagesOptions
 from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
 from coordination.prompts import workflow_tools
 from tests.contract.test_models import (

@@ -10,15 +10,14 @@ import pytest
 
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
-from coordination.llm.extras import is_installed, require_extra
+from coordination.llm.registry import is_installed, require_extra
 from coordination.ports import Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec, Usage
 from coordination.prompts import workflow_tools
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
-from coordination.llm.claude_code.claude_code import ClaudeCodeModel, ClaudeCodeOptions
-from coordination.llm.claude_code.claude_code_tools import declared
-from coordination.llm.claude_code.model import Session
+from coordination.llm.claude_code.messages import declared
+from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions, Session
 from coordination.llm.claude_code.process import Launch
 from coordination.llm.model_errors import Provider
 from tests.contract.claude_code_line import GO, KEY, LONGEST, results

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordination.config.thinking import EFFORTS
+from coordination.config.providers import EFFORTS
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.ports import Told
 
@@ -17,7 +17,7 @@ pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not i
 
 from coordination.llm.claude_code import model
 from coordination.llm.claude_code import process as claude_code_process
-from coordination.llm.claude_code.claude_code import ClaudeCodeModel, ClaudeCodeOptions
+from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions
 from tests.contract.claude_code_line import GO, KEY, OCCASION, results
 from tests.contract.claude_code_line import claude_code_line as line
 from tests.contract.test_models import TOOLS

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from coordination.config.thinking import EFFORTS
+from coordination.config.providers import EFFORTS
 from coordination.errors import ConfigError, ModelFault
 from coordination.llm.gemini import GeminiModel, GeminiOptions
-from coordination.llm.gemini_clients import GeminiClients
+from coordination.llm.gemini_client import GeminiClients
 from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
 from tests.contract.gemini_line import GO, OCCASION
 from tests.contract.gemini_line import gemini_line as line

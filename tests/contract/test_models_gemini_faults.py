@@ -12,7 +12,7 @@ from coordination.errors import ConfigError, ModelError, ModelFault
 pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
 
 from coordination.llm.gemini import GeminiModel, GeminiOptions
-from coordination.llm.gemini_clients import GeminiClients
+from coordination.llm.gemini_client import GeminiClients
 from tests.contract.gemini_line import GO, KEY, OCCASION
 from tests.contract.gemini_line import gemini_line as line
 from tests.servers.gemini_server import Call, Says, Scripted, event

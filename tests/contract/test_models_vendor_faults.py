@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from coordination.errors import ConfigError, ModelError, ModelFault
-from coordination.llm.anthropic_clients import AnthropicClients
-from coordination.llm.anthropic_messages import AnthropicModel, MessagesOptions
+from coordination.llm.anthropic_messages import AnthropicClients, AnthropicModel, MessagesOptions
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Model, ToolResult

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.message import Card, Verb
-from bot.slack_app.workspaces import Workspace
+from bot.slack_app.installations import Workspace
 from coordination.domain.transitions import Recorded
 from tests.contract.slack_desk import SmallDesk, note
 from tests.contract.slack_stage import SECRET, Stage, a_stage, a_team, app_for, served

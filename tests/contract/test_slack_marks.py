@@ -9,8 +9,8 @@ import pytest
 
 from bot.chat.platform import MessageGone, Place, PlaceForbidden, Posted, SlowDown
 from bot.message import Card
+from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackSurface
-from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
 from coordination.clock import SystemClock
 from tests.contract.slack_desk import IssuedIds, SmallDesk, note
 from tests.contract.slack_stage import a_team, app_for

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
 from bot.chat.platform import CardTooLarge

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import MessageGone, Place, PlaceForbidden, Posted, SlowDown
 from bot.message import Card
+from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackSurface
-from bot.slack_app.workspaces import Clients, KnownWorkspaces, Workspace
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded
 from tests.builders import a_call
 from tests.contract.slack_desk import IssuedIds, SmallDesk, note

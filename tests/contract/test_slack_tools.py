@@ -10,7 +10,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
 
-from bot.tool_servers.slack_api_slack_api import SlackApi
+from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import Tools, serve, server_of
 from tests.contract.slack_stage import a_team
 from tests.servers.slack_server import Fault, SlackServer, slack_serving

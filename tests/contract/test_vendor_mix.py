@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import next_view
 from coordination.domain import events as e
 from coordination.domain.canonical_json import canonical

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from bot.configurations import Configurations
+from bot.composition import Configurations
 from coordination.clock import SystemClock
 from coordination.errors import ConfigError, ModelError
 from coordination.llm.registry import Models

@@ -12,7 +12,7 @@ from coordination.domain import events as e
 from coordination.domain.transitions import evolve
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 from coordination.ports import Job
-from coordination.storage import sql_migrate
+from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.worker_leases import Slots, slots_for, working_as
@@ -36,7 +36,7 @@ def postgres() -> Generator[Postgres]:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgres" else None
     address = sqlite_url(tmp_path) if server is None else server.new_database()
-    sql_migrate.migrate(address)
+    schema.migrate(address)
     return address
 
 

@@ -9,8 +9,7 @@ from typing import Generic, TypeVar
 import pytest
 
 from coordination.errors import ModelError
-from coordination.llm.anthropic_clients import AnthropicClients
-from coordination.llm.anthropic_messages import AnthropicModel, MessagesOptions
+from coordination.llm.anthropic_messages import AnthropicClients, AnthropicModel, MessagesOptions
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Conversation, Model, Occasion, Reply, Said, Told, ToolSpec

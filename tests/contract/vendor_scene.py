@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.configurations import Configurations
+from bot.composition import Configurations
 from coordination.clock import SystemClock
 from coordination.llm.registry import Models
 from coordination.mcp_tools.hub import McpHub

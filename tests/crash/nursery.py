@@ -19,7 +19,7 @@ from typing import TypedDict
 
 from bot.application import Overrides
 from bot.composition import open_application
-from bot.people import console_person
+from bot.environment import console_person
 from coordination.domain import states as s
 from coordination.service import Ask
 from tests.crash.fuse import Fuse, FusedHub, FusedLog, FusedModel

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.application import Overrides
-from bot.chat.card_sync.pace import Pace
+from bot.chat.card_sync.context import Pace
 from coordination.clock import SystemClock
 from coordination.ports import RunLog
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.chat.platform import Desk, Surface
 from bot.chat_app import open_desk
-from bot.discord_app.program import run_bot
+from bot.discord_app.client import run_bot
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.discord_app import errors, platform
 from bot.discord_app.render import render

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from bot.i18n import ENGLISH, GERMAN
-from bot.slack_app.manifest_scopes import CHAT_TOOL_SCOPES, SCOPES
+from bot.slack_app.installations import CHAT_TOOL_SCOPES, SCOPES
 from bot.slack_app.setup import manifest
 from tests import forked
 from tests.contract.slack_stage import a_team

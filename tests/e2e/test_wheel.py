@@ -19,8 +19,8 @@ from typer.core import TyperGroup
 
 from bot.i18n import ENGLISH, words_for
 from bot.terminal.cli import app
-from bot.terminal.exits import Exit
-from coordination.llm.extras import is_installed
+from bot.terminal.error_handler import Exit
+from coordination.llm.registry import is_installed
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

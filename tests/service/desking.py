@@ -6,27 +6,23 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.admin import Administering, Findings
 from bot.chat.buttons import Pressing
-from bot.chat.card_sync.ids import issue_ids
+from bot.chat.card_sync.snapshot import issue_ids
 from bot.chat.config_catalog import ConfigShelf
-from bot.chat.freezing import Freezing
-from bot.chat.helping import Helping
 from bot.chat.name_pins import Names
 from bot.chat.platform import Directory, Place, Said
-from bot.chat.run_queries import Looking
+from bot.chat.run_queries import Helping, Looking, Visibility
 from bot.chat.service import FrontDesk
 from bot.chat.start_run import Asking
-from bot.chat.store import CardRecord, Limits
-from bot.chat.visibility import Visibility
-from bot.configurations import Configurations
+from bot.chat.store import CardRecord, Freezing, Limits
+from bot.composition import Configurations
 from bot.i18n import ENGLISH, Words
 from bot.message import Alert, CallList, Card, Line, Moment, Paragraph, StatusList, Verb, Who
 from coordination.config import load
-from coordination.domain.person import Person
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Person, Policy
 from coordination.domain.states import AwaitingDecision
 from coordination.llm.registry import Models
 from coordination.ports import Model, Spent

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bot.chat.card_sync.context import Tools
+from bot.chat.card_sync.context import Pace, Tools
 from bot.chat.card_sync.leader import Keeper
-from bot.chat.card_sync.pace import Pace
 from bot.chat.platform import ButtonIds, MessageGone, Place, Posted, SlowDown
 from bot.chat.store import CardRecord
 from bot.i18n import ENGLISH
 from bot.message import Alert, Card, Verb
 from coordination.domain.events import RunEvent
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded, replay
 from tests.builders import REQUESTER, START
 from tests.fake_desk_store import MemoryDesk

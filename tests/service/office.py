@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from coordination.domain.policy import Policy
-from coordination.domain.rules import Rule
+from coordination.domain.policy import Policy, Rule
 from coordination.domain.states import AwaitingDecision, RunState
 from coordination.ports import Job, ToolDefinition
 from coordination.preparation import Prepared
@@ -37,7 +36,7 @@ class StrictWorker(Worker):
 
     @override
     async def perform(self, job: Job) -> None:
-        heard, unforeseen = _Heard(), logging.getLogger("coordination.unforeseen")
+        heard, unforeseen = _Heard(), logging.getLogger("coordination.run_writer")
         unforeseen.addHandler(heard)
         try:
             await super().perform(job)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from coordination.deliberation import Deliberation, Question, Seat
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RunEvent
-from coordination.domain.rules import Effect, Rule
+from coordination.domain.policy import Effect, Rule
 from coordination.ports import ToolDefinition
 from coordination.run_options import Knobs
 from coordination.toolbox import offer, runs_at_once

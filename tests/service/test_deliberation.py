@@ -8,9 +8,9 @@ import pytest
 from coordination.deliberation import DeliberationFailed
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot, Ending
-from coordination.domain.rules import Effect, Rule
+from coordination.domain.policy import Effect, Rule
 from coordination.errors import ModelError, ModelFault
-from coordination.llm.fallback import FallbackModel
+from coordination.llm.metered_model import FallbackModel
 from coordination.ports import Reply, ToolResult
 from coordination.run_options import Knobs
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes

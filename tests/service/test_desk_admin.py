@@ -10,8 +10,7 @@ from bot.chat.approvers import approvers_in
 from bot.message import Verb
 from coordination.domain import states as s
 from coordination.domain.canonical_json import digest
-from coordination.domain.person import Person
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded, replay
 from coordination.storage.audit import verify
 from coordination.storage.sql_run_log import SqlLog

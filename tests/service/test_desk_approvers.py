@@ -16,12 +16,11 @@ from bot.chat.approvers import (
     satisfiable,
     with_approvers,
 )
-from bot.chat.limits import limits_in, limits_typed, operator_limits
-from bot.chat.refusing import DeskRefusal
+from bot.chat.private_cards import DeskRefusal
+from bot.chat.start_run import limits_in, limits_typed, operator_limits
 from bot.chat.store import Limits
-from bot.settings import allowed_configs, named_admins
-from coordination.domain.person import Person
-from coordination.domain.policy import Act, Authors, Policy, judge
+from bot.environment import allowed_configs, named_admins
+from coordination.domain.policy import Act, Authors, Person, Policy, judge
 from coordination.errors import ConfigError
 from tests.builders import START
 from tests.contract.desks import a_setting

@@ -7,7 +7,7 @@ import pytest
 
 from bot.chat.platform import Place, Said
 from bot.message import CallList
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, FrontOffice, texts
 

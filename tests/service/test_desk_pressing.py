@@ -12,7 +12,7 @@ from bot.chat.platform import Place, Said
 from bot.i18n import GERMAN
 from bot.message import Verb
 from coordination.domain import states as s
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from coordination.errors import RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER

@@ -12,8 +12,7 @@ from coordination.domain import states as s
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall
-from coordination.domain.policy import Authors
-from coordination.domain.rules import Effect, Rule
+from coordination.domain.policy import Authors, Effect, Rule
 from coordination.errors import ConfigError, RefusedError, ToolServerError
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
 from coordination.preparation import Prepared

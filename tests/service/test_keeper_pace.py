@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
-from bot.chat.card_sync.pace import Turns
+from bot.chat.card_sync.context import Turns
 from coordination.domain import events as e
 from tests.builders import ALICE, START
 from tests.service.keeping import QUICK, Stage, eventually

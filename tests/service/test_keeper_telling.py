@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.card_sync.reminders import LAST, marked, schedule
+from bot.chat.card_sync.notify import LAST, marked, schedule
 from bot.chat.platform import MessageGone, PlaceForbidden, SlowDown
 from coordination.domain import events as e
 from coordination.domain.policy import Policy

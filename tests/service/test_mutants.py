@@ -68,7 +68,7 @@ MUTANTS = [
     ),
     Mutant(
         "the rules let a call start after expiry",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         " or at >= state.valid_until:",
         ":",
         (RULES,),
@@ -153,7 +153,7 @@ MUTANTS = [
     ),
     Mutant(
         "the rules take a call that nobody approved",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         '        raise IllegalTransition("a call that nobody approved")\n',
         "        pass\n",
         (RULES,),
@@ -202,21 +202,21 @@ MUTANTS = [
     ),
     Mutant(
         "a call succeeds that nobody started",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         "case e.CallSucceeded(index=i) if i == index and state.in_flight is not None:",
         "case e.CallSucceeded(index=i) if i == index:",
         (JUDGED,),
     ),
     Mutant(
         "calls are skipped while one is under way",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         "case e.CallsSkipped() if state.in_flight is None:",
         "case e.CallsSkipped():",
         (JUDGED,),
     ),
     Mutant(
         "a stop at a doubt does not say whose it was",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         "*left), stopped_by=event.by))",
         "*left)))",
         (JUDGED,),
@@ -286,7 +286,7 @@ MUTANTS = [
     ),
     Mutant(
         "a tool that nobody listed is a read",
-        "domain/rules.py",
+        "domain/policy.py",
         'return Ruling(effect=Effect.ASK, reason="no rule lists it")',
         'return Ruling(effect=Effect.READ, reason="no rule lists it")',
         (EDGES,),
@@ -328,14 +328,14 @@ MUTANTS = [
     ),
     Mutant(
         "a stop is forgotten when the call under way ends in doubt",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         "                valid_until=state.valid_until,\n                stopped_by=state.stopped_by,\n",
         "                valid_until=state.valid_until,\n",
         (JUDGED,),
     ),
     Mutant(
         "a stop is forgotten when a person settles the doubt",
-        "domain/execution_rules.py",
+        "domain/transitions.py",
         "        receipts=state.receipts,\n        stopped_by=state.stopped_by,\n        attempt=state.attempt + 1,\n",
         "        receipts=state.receipts,\n        attempt=state.attempt + 1,\n",
         (JUDGED,),

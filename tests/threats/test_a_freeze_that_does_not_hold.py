@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.freezing import EVERYWHERE, freeze_setting
+from bot.chat.store import EVERYWHERE, freeze_setting
 from bot.message import Card, Verb
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
+from coordination.domain.policy import Person
 from coordination.domain.transitions import evolve
 from coordination.errors import IllegalTransition, RefusedError, StorageError
 from coordination.ports import ToolOutput

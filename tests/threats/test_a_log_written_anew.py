@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bot.chat.sql_store import SqlDesk
 from bot.chat.store import Setting
 from bot.terminal.cli_context import Here
-from bot.terminal.exits import Exit
+from bot.terminal.error_handler import Exit
 from bot.terminal.operator_commands import anchor as anchor_command
 from bot.terminal.operator_commands import verify as verify_command
 from coordination.domain.canonical_json import config_digest
@@ -27,8 +27,7 @@ from coordination.errors import StorageError
 from coordination.ports import Job
 from coordination.storage.anchor import anchor, compare
 from coordination.storage.audit import verify
-from coordination.storage.sql_codec import FIRST_PREV, event_hash
-from coordination.storage.sql_run_log import SqlLog
+from coordination.storage.sql_run_log import FIRST_PREV, SqlLog, event_hash
 from tests.builders import START
 from tests.databases import sqlite_url
 from tests.stories import approved, asked, started, succeeded

@@ -6,8 +6,7 @@ import pytest
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.plan import PlannedCall
-from coordination.domain.receipt import Skipped
+from coordination.domain.plan import PlannedCall, Skipped
 from coordination.errors import RefusedError
 from coordination.ports import CallOutcomeUnknownError, Job, ToolOutput
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER

@@ -7,7 +7,7 @@ import pytest
 from bot.chat.platform import Said
 from bot.message import Verb
 from coordination.domain import states as s
-from coordination.domain.person import Person
+from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY
 from tests.service.desking import GENERAL, TEAM, FrontOffice, texts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.terminal.cli_context import Here
-from bot.terminal.serving import serve_with_database
+from bot.terminal.serve_commands import serve_with_database
 from coordination.errors import DatabaseAwayError, StorageError
 from tests.databases import own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Process, Program, end_of

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.timeline import story_of
 from bot.message import Verb
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.person import Person
-from coordination.domain.plan import PlannedCall
-from coordination.domain.policy import Policy
-from coordination.domain.receipt import Succeeded
+from coordination.domain.plan import PlannedCall, Succeeded
+from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput

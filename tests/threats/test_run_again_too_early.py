@@ -13,8 +13,8 @@ from bot.i18n import ENGLISH, GERMAN, Words
 from bot.message import Card, Verb
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.plan import Outage
 from coordination.domain.policy import Refusal
-from coordination.domain.receipt import Outage
 from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import ServerSpec, ToolOutput

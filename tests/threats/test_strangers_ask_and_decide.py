@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordination.domain.person import UNKNOWN_TEAM, Person
-from coordination.domain.policy import Policy
+from coordination.domain.policy import UNKNOWN_TEAM, Person, Policy
 from tests.e2e.discord_stage import Stage as DiscordStage
 from tests.e2e.discord_stage import a_stage as a_discord_stage
 from tests.e2e.slack_stage import Stage as SlackStage

@@ -7,10 +7,8 @@ import pytest
 from coordination.current_rules import FRESH
 from coordination.domain import states as s
 from coordination.domain.events import RunRequested
-from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
-from coordination.domain.policy import Policy
-from coordination.domain.rules import Effect, Rule
+from coordination.domain.policy import Effect, Person, Policy, Rule
 from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
 from coordination.ports import ToolOutput
 from coordination.run_options import RunProfile

@@ -7,9 +7,8 @@ from bot.cards.timeline import story_of
 from coordination.current_rules import FRESH
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.person import Person
 from coordination.domain.plan import PlannedCall
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput

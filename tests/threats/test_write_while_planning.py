@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coordination.domain.rules import sounds_like_writing
+from coordination.domain.policy import sounds_like_writing
 from tests.e2e.program import Program
 
 CONFIG = """

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from coordination.domain.person import Person
-from coordination.domain.policy import Act, Authors, Policy, Refusal, judge, judge_stop
+from coordination.domain.policy import Act, Authors, Person, Policy, Refusal, judge, judge_stop
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, STRANGER
 
 OPS = Policy(roles=("ops",), required=2)

@@ -20,8 +20,7 @@ from coordination.domain.transitions import evolve
 from coordination.errors import RunNotFoundError, StorageError
 from coordination.ports import Job
 from coordination.storage.audit import export, verify
-from coordination.storage.sql_codec import event_hash
-from coordination.storage.sql_run_log import SqlLog
+from coordination.storage.sql_run_log import SqlLog, event_hash
 from tests.databases import sqlite_url
 from tests.stories import approved, asked
 

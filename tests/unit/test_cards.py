@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.card import card_for
-from bot.cards.notices import notice_for
+from bot.cards.error_messages import notice_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.message import Alert, CallList, Card, Mark, Paragraph, Span, StatusList, Tone, Verb, Who
 from coordination.domain import events as e

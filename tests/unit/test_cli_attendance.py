@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 from typing_extensions import override
 
 from bot.cards.run_view import RunView
-from bot.terminal.cli_context_orders import Order
-from bot.terminal.inbox import Happened, Inbox, Interrupted, Message, Mode, Ticked, Typed
+from bot.terminal.cli_context import Order
 from bot.terminal.prompts import Question
+from bot.terminal.screen import Happened, Inbox, Interrupted, Message, Mode, Ticked, Typed
 from bot.terminal.session import Attendance
 from coordination.domain import states as s
-from coordination.domain.person import Person
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import PlayedModel, answers

@@ -6,10 +6,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.document import plan_json, plan_markdown
+from bot.cards.plan_card import plan_json, plan_markdown
 from bot.cards.run_view import view_of
 from bot.i18n import ENGLISH
-from bot.terminal.event_lines import event_line
+from bot.terminal.output import event_line
 from coordination.domain.canonical_json import canonical
 from coordination.domain.transitions import Recorded
 from tests.stories import POST, approved, plan_in, proposed, recorded, started, succeeded, then, waiting

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.backends import LEAST_TOKENS, try_backends
-from bot.costs import ceilings, run_ceiling
-from bot.terminal import check_commands, models
+from bot.check import LEAST_TOKENS, ceilings, run_ceiling, try_backends
+from bot.terminal import check_commands
 from bot.terminal.cli_context import Here
-from bot.terminal.exits import Exit
+from bot.terminal.error_handler import Exit
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError
-from coordination.llm.extras import install_command
+from coordination.llm.registry import install_command
 from tests.servers.chat_server import chat_server
 from tests.servers.messages_server import Says, messages_server
 from tests.servers.vendor_server import Fails
@@ -34,7 +33,7 @@ def written(around: Here) -> str:
 
 def test_every_backend_is_listed_and_a_key_only_by_its_name() -> None:
     around = here(GEMINI_API_KEY=CANARY, OPENAI_API_KEY=" ")
-    assert models.models(around, config="", tries=False) is Exit.DONE
+    assert check_commands.models(around, config="", tries=False) is Exit.DONE
     text = written(around)
     assert all(type_ in text for type_ in PROVIDERS if type_ != "scripted")
     assert "ready: GEMINI_API_KEY is set" in text
@@ -46,14 +45,14 @@ def test_a_library_that_is_not_installed_is_named_by_what_installs_it(monkeypatc
     monkeypatch.setitem(sys.modules, "claude_agent_sdk", None)
     monkeypatch.setenv("COLUMNS", "200")
     around = here(ANTHROPIC_API_KEY=CANARY)
-    models.models(around, config="", tries=False)
+    check_commands.models(around, config="", tries=False)
     assert f"needs: {install_command('claude-code')}" in " ".join(written(around).split())
 
 
 def test_in_80_columns_the_address_of_a_provider_is_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     around = here()
-    models.models(around, config="", tries=False)
+    check_commands.models(around, config="", tries=False)
     assert "https://api.openai.com/v1" in written(around)
     assert "https://api.anthropic.com" in written(around)
     assert max(map(len, written(around).splitlines())) <= 80
@@ -61,7 +60,7 @@ def test_in_80_columns_the_address_of_a_provider_is_in_one_piece(monkeypatch: py
 
 def test_without_any_key_there_is_nothing_to_try() -> None:
     around = here()
-    assert models.models(around, config="", tries=True) is Exit.USAGE
+    assert check_commands.models(around, config="", tries=True) is Exit.USAGE
     assert "--config" in written(around)
 
 
@@ -70,7 +69,7 @@ def test_a_model_that_does_not_answer_is_told_without_its_key(tmp_path: Path) ->
     backend = f"{{type: chatcompletion, model: m, base_url: 'http://127.0.0.1:9/v1', api_key: {CANARY}}}"
     file.write_text(f"agents: [{{id: one, backend: {backend}}}]", encoding="utf-8")
     around = here()
-    assert models.models(around, config=str(file), tries=True) is Exit.FAILED
+    assert check_commands.models(around, config=str(file), tries=True) is Exit.FAILED
     assert "Can't reach the provider of m" in " ".join(written(around).split())
     assert CANARY not in written(around)
 

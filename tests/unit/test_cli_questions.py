@@ -2,12 +2,12 @@
 
 import pytest
 
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.i18n import ENGLISH
 from bot.message import Card, Tone
 from bot.terminal import prompts as q
-from bot.terminal.exits import Exit, exit_of
+from bot.terminal.error_handler import Exit, exit_of
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded, replay
 from tests.builders import ALICE, BOB, an_election

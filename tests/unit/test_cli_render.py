@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bot.cards.arguments import arguments_of, shown
-from bot.cards.card import card_for
+from bot.cards.run_card import card_for
 from bot.cards.run_view import next_view, view_of
+from bot.cards.text import arguments_of, shown
 from bot.i18n import ENGLISH
 from bot.message import Argument, CallItem, CallList, Card, Moment, Paragraph, Span, Tone
-from bot.terminal.output import Renderer
+from bot.terminal.output import Renderer, moment_text
 from bot.terminal.prompts import question_for
 from bot.terminal.screen import LineScreen, prompt_of
-from bot.terminal.times import moment_text
 from coordination.domain.canonical_json import canonical
 from tests.builders import START
 from tests.stories import argued, recorded, waiting

@@ -11,17 +11,16 @@ import pytest
 import typer
 
 from bot.application import database_url
-from bot.configurations import Configurations
+from bot.composition import Configurations
 from bot.environment import made, state_folder
 from bot.run_lookup import named_run
 from bot.terminal.error_handler import keep_logs, reported
 from coordination.clock import PacedClock, SystemClock, new_id
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
-from coordination.llm.chat_completions import open_builder as open_chat
-from coordination.llm.extras import Extra, is_installed
-from coordination.llm.registry import Models
-from coordination.llm.scripted_scripted import open_builder as open_scripted
+from coordination.llm.openai_chat import open_builder as open_chat
+from coordination.llm.registry import Extra, Models, is_installed
+from coordination.llm.scripted import open_builder as open_scripted
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
 from tests.service.office import Office
 
@@ -62,7 +61,7 @@ async def test_a_vendors_library_is_loaded_once_and_beside_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "slow_vendor.py").write_text(
-        "import threading\nTHREAD = threading.current_thread()\nfrom coordination.llm.scripted_scripted import open_builder\n"
+        "import threading\nTHREAD = threading.current_thread()\nfrom coordination.llm.scripted import open_builder\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("coordination.llm.registry._BUILDERS", {"chat": "slow_vendor:open_builder"})

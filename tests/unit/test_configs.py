@@ -9,9 +9,9 @@ import pytest
 
 from bot.terminal import check_commands
 from bot.terminal.cli_context import Here
-from bot.terminal.exits import Exit
+from bot.terminal.error_handler import Exit
 from coordination.config import PROVIDERS, parse
-from coordination.llm.extras import Extra, is_installed
+from coordination.llm.registry import Extra, is_installed
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

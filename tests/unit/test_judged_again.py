@@ -9,10 +9,8 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Ballot, Election, Ending
 from coordination.domain.canonical_json import digest
-from coordination.domain.person import Person, policy_actor
-from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Authors, Policy, Refusal, judge_own, leaves_nobody
-from coordination.domain.receipt import OutcomeUnknown
+from coordination.domain.plan import OutcomeUnknown, Plan, PlannedCall
+from coordination.domain.policy import Authors, Person, Policy, Refusal, judge_own, leaves_nobody, policy_actor
 from coordination.domain.transitions import Recorded, authors_in, evolve, replay
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, STRANGER, a_call, a_plan, a_request

@@ -8,8 +8,7 @@ from typing import cast
 import pytest
 
 from coordination.errors import ModelError, ModelFault
-from coordination.llm.fallback import FallbackModel
-from coordination.llm.metered_model import MeteredModel
+from coordination.llm.metered_model import FallbackModel, MeteredModel
 from coordination.llm.prices import context_window, listed_price
 from coordination.llm.rate_limiter import Lane, Throttle
 from coordination.ports import Conversation, Model, Occasion, Reply, Told, ToolResult, Usage

@@ -3,8 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cards.arguments import arguments_of, rounded_by_others, shown
-from bot.cards.text import LINE_END, original, original_of_lines
+from bot.cards.text import LINE_END, arguments_of, original, original_of_lines, rounded_by_others, shown
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError

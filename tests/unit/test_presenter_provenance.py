@@ -5,9 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.card import card_for
-from bot.cards.provenance import Echo, Source, echo_of
-from bot.cards.run_view import view_of
+from bot.cards.run_card import card_for
+from bot.cards.run_view import Echo, Source, echo_of, view_of
 from bot.message import Alert, Span
 from coordination.domain import events as e
 from coordination.domain.canonical_json import Json, canonical

@@ -8,9 +8,8 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
-from coordination.domain.person import policy_actor
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Policy
+from coordination.domain.policy import Policy, policy_actor
 from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, a_call, a_plan, a_request, an_election_of

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from coordination.config import Settings, parse, yaml_tree
 from coordination.config.diagnostics import Report
-from coordination.config.nodes import Listing
-from coordination.config.sections_sections import ALL
+from coordination.config.sections import ALL
+from coordination.config.yaml_tree import Listing
 from coordination.domain.canonical_json import parse as parse_json
 from coordination.errors import ConfigError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from coordination.config import PROVIDERS, BackendSettings, Settings, parse
-from coordination.config.backends import OPTIONS
+from coordination.config.agents import OPTIONS
+from coordination.config.providers import EFFORTS
 from coordination.config.sections import ModelOptions
-from coordination.config.thinking import EFFORTS
 from coordination.errors import ConfigError
 from coordination.llm import anthropic_messages
 

@@ -10,13 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from bot.chat.sql_desk_schema import desk_metadata
+from bot.chat.sql_tables import desk_metadata
 from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.ports import Job
 from coordination.storage.database import complaint, open_engine, parse_url
-from coordination.storage.schema import VERSION_TABLE, VERSIONS, prepare
-from coordination.storage.sql_migrate import migrate
+from coordination.storage.schema import VERSION_TABLE, VERSIONS, migrate, prepare
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.databases import sqlite_url

@@ -1,6 +1,6 @@
 """A tool server can be kept in the tenant that a run comes from, whatever the operator's environment says."""
 
-from bot.configurations import Configurations
+from bot.composition import Configurations
 from coordination.clock import SystemClock
 from coordination.llm.registry import Models
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordination.ports import ToolDefinition
-from coordination.tool_names import MAX_NAME, offered_names
+from coordination.toolbox import MAX_NAME, offered_names
 
 FITS = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

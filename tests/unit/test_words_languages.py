@@ -5,10 +5,10 @@ from string import Formatter
 
 import pytest
 
-from bot.cards.amounts import duration, money, tokens
-from bot.discord_app import limits as discord
+from bot.cards.text import duration, money, tokens
+from bot.discord_app import markup as discord
 from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Words, words_for
-from bot.slack_app import limits as slack
+from bot.slack_app import markup as slack
 from bot.terminal.prompts import stop_question
 from coordination.errors import ConfigError
 

@@ -1,1 +1,1 @@
-"""Keeps one message per run in step with the log: newest frame wins, never too often, and a restart changes nothing."""
+"""Keeps one message for each run equal to its log: the newest snapshot wins, and a restart changes nothing."""

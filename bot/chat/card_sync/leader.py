@@ -1,4 +1,4 @@
-"""Keeps the cards of one product in step with the log: one message per run, whatever process the run is in."""
+"""One leader for each product, whatever process the runs are in: it reconciles every card with the log."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bot.chat.card_sync.context import Tools
-from bot.chat.card_sync.tending import Tending
+from bot.chat.card_sync.reconciler import Tending
 from bot.chat.store import Keepership, Stirred
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 

@@ -1,33 +1,195 @@
-"""Says what is not on the card: the story in its thread, reminders, and a word to the one who asked."""
+"""What is said beside the card: the timeline in its thread, reminders, and a word to the requester."""
 
 import logging
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
 
+from bot.cards.parts import approvers, quoted
+from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
+from bot.cards.text import visible
+from bot.cards.timeline import story_of
 from bot.chat.card_sync.context import Tools, place_of, posted, requester_of
-from bot.chat.card_sync.notices import (
-    Item,
-    chapter_card,
-    chapters,
-    doubt_card,
-    item_of,
-    outcome_card,
-    reminder_card,
-    thread_title,
-    trouble_card,
-)
-from bot.chat.card_sync.reminders import doubt_mark, marked, schedule
 from bot.chat.card_sync.snapshot import ENDED, WORKING
 from bot.chat.platform import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
 from bot.chat.store import CardRecord
-from bot.message import Card
+from bot.i18n import Words, joined
+from bot.message import Alert, Card, Line, Moment, Paragraph, Section, Span, Tone
+from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.person import Person
-from coordination.domain.plan import Plan
-from coordination.domain.policy import judge_own
+from coordination.domain.plan import Plan, short
+from coordination.domain.policy import Person, judge_own
 from coordination.domain.transitions import Recorded
+
+Reminder: TypeAlias = Literal["new", "half", "last"]
+_ORDER: tuple[Reminder, ...] = ("new", "half", "last")
+LAST = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What is to be done about a plan now, and when to look again.
+
+    Attributes:
+        due: the reminder to send now; one that came too late is left out.
+        next: the next moment at which one is due.
+    """
+
+    due: Reminder | None
+    next: datetime | None
+
+
+def schedule(plan: Plan, now: datetime, reminded: str) -> Schedule:
+    """What is due. `reminded` is what was sent, as `mark` writes it; what it says of other plans counts for nothing."""
+    sent = set(reminded.split())
+    lifetime = timedelta(seconds=plan.policy.expires_after)
+    half = plan.expires_at - lifetime / 2
+    times: list[tuple[Reminder, datetime]] = [("new", plan.expires_at - lifetime), ("half", half)]
+    if (last := plan.expires_at - LAST) > half:
+        times.append(("last", last))
+    open_: list[tuple[Reminder, datetime]] = [(which, at) for which, at in times if mark(plan, which) not in sent]
+    due: Reminder | None = None
+    for which, at in open_:
+        if at <= now < plan.expires_at:
+            due = which
+    return Schedule(due=due, next=min((at for _, at in open_ if at > now), default=None))
+
+
+def marked(plan: Plan, sent: Reminder) -> str:
+    """What to remember after a reminder: it, and the ones before it, which would come too late now."""
+    return " ".join(mark(plan, which) for which in _ORDER[: _ORDER.index(sent) + 1])
+
+
+def mark(plan: Plan, which: Reminder) -> str:
+    """One reminder of one plan."""
+    return f"{short(plan.digest)}:{which}"
+
+
+def doubt_mark(plan: Plan, attempt: int) -> str:
+    """The word about one doubt about a call."""
+    return f"{short(plan.digest)}:doubt{attempt}"
+
+
+_LINES = 12
+_CHARACTERS = 2_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing that the story tells. `seq` is the number of its event; without sections there is nothing to say."""
+
+    seq: int
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Characters, about."""
+        return sum(len(repr(section)) for section in self.sections)
+
+
+def item_of(recorded: Recorded, view: RunView, words: Words) -> Item:
+    """What one event adds to the story; `view` is the run after it. An answer is told in full, a vote with its reason."""
+    event = recorded.event
+    told = story_of(event, view, words)
+    if told is None:
+        return Item(seq=recorded.seq)
+    about: Line = (Span(told.about, "bold"),) if told.about else ()
+    if not isinstance(event, e.AnswerAccepted) or not event.text.strip():
+        lines = [joined([about, told.line], " ")]
+        if isinstance(event, e.RunFinished | e.RunAnswered):
+            lines.append(words.line("keeper.follow_up"))
+        return Item(seq=recorded.seq, sections=(Paragraph(lines=tuple(lines)),))
+    heading = Paragraph(lines=(joined([about, _answered(event, words)], " "),))
+    return Item(seq=recorded.seq, sections=(heading, quoted(event.text)))
+
+
+def _answered(event: e.AnswerAccepted, words: Words) -> Line:
+    """That there is an answer, without the beginning of its text, which follows whole."""
+    label: Line = (Span(f"agent{event.agent}.{event.number}", "bold"),)
+    if event.calls:
+        label = words.line("table.answered_with_plan", label=label, calls=words.say("calls", count=len(event.calls)))
+    return words.line("agent.answered", label=label)
+
+
+def chapters(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    """The items by the message that tells them."""
+    chapter: list[Item] = []
+    for item in items:
+        is_full = len(chapter) >= _LINES or sum(each.size for each in chapter) + item.size > _CHARACTERS
+        if chapter and is_full:
+            yield tuple(chapter)
+            chapter = []
+        chapter.append(item)
+    if chapter:
+        yield tuple(chapter)
+
+
+def chapter_card(chapter: Sequence[Item], words: Words) -> Card | None:
+    """The message for some items; None if there is nothing to tell."""
+    sections = tuple(section for item in chapter for section in item.sections)
+    if not sections:
+        return None
+    return Card(tone=Tone.STOPPED, status=words.say("keeper.story"), title=(), reference=(), sections=sections)
+
+
+def thread_title(view: RunView, words: Words) -> str:
+    """What a run's thread is called."""
+    return words.say("keeper.thread", prompt=visible(" ".join(view.request.prompt.split())))
+
+
+def reminder_card(view: RunView, plan: Plan, which: Reminder, words: Words) -> Card:
+    """A word to those who may decide."""
+    line = words.line(
+        f"keeper.reminder_{which}", run=Span(view.run, "bold"), until=Moment(plan.expires_at, is_countdown=True)
+    )
+    shown = card_for(view, view.updated_at, words)
+    return Card(
+        tone=Tone.DECIDE,
+        status=words.say("keeper.reminder"),
+        title=shown.title,
+        reference=shown.reference,
+        sections=(Paragraph(lines=(line, approvers(plan.policy, words))),),
+    )
+
+
+def doubt_card(view: RunView, words: Words) -> Card:
+    """A word to those who may settle it that a call is in doubt: what is known, and where to look."""
+    shown = card_for(view, view.updated_at, words)
+    alerts = tuple(section for section in shown.sections if isinstance(section, Alert))
+    line = words.line("keeper.doubt_line", run=Span(view.run, "bold"))
+    return Card(
+        tone=shown.tone,
+        status=shown.status,
+        title=shown.title,
+        reference=shown.reference,
+        sections=(*alerts, Paragraph(lines=(line,))),
+    )
+
+
+def outcome_card(view: RunView, words: Words) -> Card:
+    """What the one who asked is told at the end: how it ended, in the card's own words."""
+    shown = card_for(view, view.updated_at, words)
+    heading = Paragraph(lines=(words.line("keeper.outcome", run=Span(view.run, "bold")),))
+    return Card(
+        tone=shown.tone,
+        status=shown.status,
+        title=shown.title,
+        reference=shown.reference,
+        sections=(heading, *shown.sections),
+        footer=shown.footer,
+    )
+
+
+def trouble_card(run: str, reason: str, words: Words) -> Card:
+    """What the one who asked is told where the card can't be shown."""
+    line = words.line("keeper.forbidden", run=Span(run, "bold"), reason=visible(reason))
+    return Card(
+        tone=Tone.ATTENTION, status=words.say("desk.not_done"), title=(), reference=(), sections=(Alert(line=line),)
+    )
+
 
 _log = logging.getLogger(__name__)
 

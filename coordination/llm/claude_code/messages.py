@@ -1,17 +1,31 @@
-"""What Claude Code tells of its work, message by message, and the replies that it amounts to; knows no process.
+"""What Claude Code tells of its work, message by message, and the tools that it is lent; knows no process.
 
 Claude Code runs a loop of its own. One reply of the port is what it says until it calls tools of ours, which then wait
 for their results, or until it is done. What it gets wrong by itself (tools that nobody offers, arguments that are no
 JSON) it tells its model by itself, and that never becomes part of a reply.
+
+What is declared to Claude Code when a conversation begins can't change later, as it is not told of changes. So the
+tools of the first request are declared, and `vote`, which comes on offer only once there is an answer to vote for. A
+call that comes too early is passed on like any other, and refused by those who judge calls.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
+
+from claude_agent_sdk import HookCallback, HookContext, HookInput, HookJSONOutput
+from mcp import types
+from mcp.server import Server
+from mcp.server.context import ServerRequestContext
 
 from coordination.errors import ModelError
-from coordination.llm.claude_code.claude_code_faults import failure, going_in_circles
+from coordination.llm.claude_code.process import failure, going_in_circles
 from coordination.llm.model_errors import Provider, Raw, declined, too_large, whole_text
-from coordination.ports import Reply, ToolCall, Usage
+from coordination.ports import Reply, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.prompts import VOTE
 
 MAX_ROUNDS = 12
 """Answers of the model that come to nothing of ours, in one reply, after which Claude Code is stopped."""
@@ -182,3 +196,121 @@ def _answered(content: list[Raw]) -> Iterator[str]:
                 yield identity
             case _:
                 pass
+
+
+SERVER = "massgen"
+PREFIX = f"mcp__{SERVER}__"
+MAX_NAME = 64 - len(PREFIX)
+
+WEB_SEARCH = "WebSearch"
+"""The one tool of Claude Code's own that may be switched on: it reads, at the provider's."""
+
+LONGEST_RESULT = 500_000
+"""Characters up to which a result is handed to the model; Claude Code would write a longer one to a file."""
+
+Park = Callable[[ToolCall], Awaitable[ToolResult]]
+"""Told of a call; comes back with its result."""
+
+_HASH = 8
+_CALL_ID = "claudecode/toolUseId"
+_STANDING = ToolSpec(
+    name=VOTE,
+    description="End your turn with a vote for the answer that should win, once there is an answer to vote for.",
+    input_schema={
+        "type": "object",
+        "properties": {
+            "agent_id": {"type": "string", "description": "Whose newest answer is best, such as agent1."},
+            "reason": {"type": "string", "description": "Why, in one or two sentences."},
+        },
+        "required": ["agent_id", "reason"],
+        "additionalProperties": False,
+    },
+)
+"""Without the list of candidates, which grows while a conversation goes on."""
+
+_log = logging.getLogger(__name__)
+
+
+class Counter:
+    """The tools of one conversation, by the names that Claude Code knows them by."""
+
+    def __init__(self, tools: Sequence[ToolSpec], park: Park) -> None:
+        """`park` is told of each call, and answers it when its result is there."""
+        self._tools = declared([tool for tool in tools if tool.name != VOTE] + [_STANDING])
+        self._names = {tool.name for tool in self._tools.values()}
+        self._park = park
+        self._seen: set[str] = set()
+        self.server = Server(SERVER, version="1", on_list_tools=self._list, on_call_tool=self._call)
+
+    def notice(self, tools: Sequence[ToolSpec]) -> None:
+        """Say in the log which tools came on offer too late to be declared."""
+        for tool in tools:
+            if tool.name not in self._names:
+                self._names.add(tool.name)
+                _log.warning("a tool came on offer too late for Claude Code", extra={"tool": tool.name})
+
+    def guard(self, *, may_search: bool) -> HookCallback:
+        """The second lock: asked before each call of whatever tool, it lets only the declared ones pass."""
+        allowed = {PREFIX + name for name in self._tools}
+        if may_search:
+            allowed.add(WEB_SEARCH)
+
+        async def judge(asked: HookInput, call_id: str | None, context: HookContext) -> HookJSONOutput:
+            del call_id, context
+            if asked.get("tool_name") in allowed:
+                return {}
+            return {
+                "hookSpecificOutput": {
+                    "hookEventName": "PreToolUse",
+                    "permissionDecision": "deny",
+                    "permissionDecisionReason": "This tool is not on offer. Nothing was done.",
+                }
+            }
+
+        return judge
+
+    async def _list(
+        self, context: ServerRequestContext, params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        del context, params
+        return types.ListToolsResult(tools=[_tool(name, tool) for name, tool in self._tools.items()])
+
+    async def _call(self, context: ServerRequestContext, params: types.CallToolRequestParams) -> types.CallToolResult:
+        del context
+        identity = str((params.meta or {}).get(_CALL_ID) or "")
+        tool = self._tools.get(params.name)
+        if tool is None or not identity or identity in self._seen:
+            return _result(
+                ToolResult(call_id=identity, text="This call is not accepted. Nothing was done.", is_error=True)
+            )
+        self._seen.add(identity)
+        arguments = json.dumps(params.arguments or {}, ensure_ascii=False)
+        return _result(await self._park(ToolCall(id=identity, name=tool.name, arguments=arguments)))
+
+
+def declared(tools: Sequence[ToolSpec]) -> Mapping[str, ToolSpec]:
+    """Each tool under a name that fits behind our server's; one that does not fit, or is taken, gets a hash for its end."""
+    names: dict[str, ToolSpec] = {}
+    for tool in tools:
+        plain = tool.name.removeprefix("mcp__")
+        name, salts = plain, count()
+        while len(name) > MAX_NAME or name in names:
+            hashed = hashlib.sha256(f"{tool.name}\n{next(salts)}".encode()).hexdigest()[:_HASH]
+            name = f"{plain[: MAX_NAME - _HASH - 1]}_{hashed}"
+        names[name] = tool
+    return names
+
+
+def _tool(name: str, tool: ToolSpec) -> types.Tool:
+    return types.Tool(
+        name=name,
+        description=tool.description,
+        input_schema=dict(tool.input_schema),
+        # Passing a call on changes nothing. Only calls that say so are handed to us side by side.
+        annotations=types.ToolAnnotations(read_only_hint=True),
+        _meta={"anthropic/alwaysLoad": True, "anthropic/maxResultSizeChars": LONGEST_RESULT},
+    )
+
+
+def _result(result: ToolResult) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(type="text", text=result.text)], is_error=result.is_error)

@@ -1,1 +1,1 @@
-"""Alembic's environment for the tables of the log; `coordination.storage.sql_migrate` runs it."""
+"""Alembic's environment for the tables of the log; `coordination.storage.schema` runs it."""
