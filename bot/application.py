@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from bot.chat.card_sync.context import Pace
+from bot.chat.card_sync.context import SyncIntervals
 from bot.environment import made, state_folder
 from coordination.clock import SystemClock, new_id
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub
@@ -29,7 +29,7 @@ class Overrides:
     models: Callable[[Sequence[Model]], Sequence[Model]] = _as_is
     clock: Clock = field(default_factory=SystemClock)
     new_id: NewId = new_id
-    pace: Callable[[Pace], Pace] = _as_is
+    intervals: Callable[[SyncIntervals], SyncIntervals] = _as_is
 
 
 class Working(Protocol):

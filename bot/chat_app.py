@@ -8,120 +8,122 @@ from functools import partial
 from pathlib import Path
 
 from bot.application import Application, Overrides, database_url
-from bot.chat.admin import Administering, Findings
-from bot.chat.buttons import Pressing
-from bot.chat.card_sync.context import DISCORD_PACE, SLACK_PACE, Tools
-from bot.chat.card_sync.leader import Keeper
-from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigShelf
-from bot.chat.name_pins import Names
-from bot.chat.platform import Desk, Directory, Surface
-from bot.chat.run_queries import Helping, Looking, Visibility
-from bot.chat.service import FrontDesk
-from bot.chat.sql_store import SqlDesk
-from bot.chat.start_run import Asking, operator_limits
-from bot.chat.store import DeskStore
+from bot.chat.admin import AdminService, Findings
+from bot.chat.buttons import ButtonHandler
+from bot.chat.card_sync.context import DISCORD_INTERVALS, SLACK_INTERVALS, SyncContext
+from bot.chat.card_sync.leader import CardSync
+from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigCatalog
+from bot.chat.name_pins import NamePins
+from bot.chat.platform import ChatPlatform, ChatService, NameDirectory
+from bot.chat.run_queries import HelpCards, RunQueries, Visibility
+from bot.chat.service import DefaultChatService
+from bot.chat.sql_store import SqlChatStore
+from bot.chat.start_run import RunStarter, operator_limits
+from bot.chat.store import ChatStore
 from bot.check import checked_config
 from bot.composition import open_application
-from bot.environment import TENANT_VARIABLE, allowed_configs, configs_folder, named_admins, tells_stories
-from bot.i18n import Words, words_for
+from bot.environment import TENANT_VARIABLE, allowed_configs, configs_folder, named_admins, posts_timelines
+from bot.i18n import Catalog, catalog_for
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
 from coordination.storage.usage import SqlUsage
 
-_PACES = {"discord": DISCORD_PACE, "slack": SLACK_PACE}
+_INTERVALS = {"discord": DISCORD_INTERVALS, "slack": SLACK_INTERVALS}
 _CHECK_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def open_desk(
-    environ: Mapping[str, str], overrides: Overrides, surfaces: Sequence[Surface]
-) -> AsyncGenerator[Desk]:
-    """The desk that these surfaces turn to, with the application behind it at work.
+async def open_chat_service(
+    environ: Mapping[str, str], overrides: Overrides, platforms: Sequence[ChatPlatform]
+) -> AsyncGenerator[ChatService]:
+    """The chat service that these platforms turn to, with the application behind it at work.
 
     Raises:
         ConfigError: what the operator set is wrong.
         StorageError: the database can't be used.
     """
-    words, has_stories = words_for(environ), tells_stories(environ)
+    catalog, has_timelines = catalog_for(environ), posts_timelines(environ)
     async with AsyncExitStack() as stack:
-        application = await stack.enter_async_context(open_application(environ, overrides, surfaces))
+        application = await stack.enter_async_context(open_application(environ, overrides, platforms))
         url = database_url(environ)
-        store = await stack.enter_async_context(SqlDesk.open(url))
-        tools = partial(
-            Tools,
+        store = await stack.enter_async_context(SqlChatStore.open(url))
+        context = partial(
+            SyncContext,
             store=store,
             log=application.log,
             clock=application.clock,
-            words=words,
-            has_stories=has_stories,
+            catalog=catalog,
+            has_timelines=has_timelines,
         )
-        keepers = [Keeper(tools(surface=each, pace=overrides.pace(_PACES[each.name]))) for each in surfaces]
+        card_syncs = [
+            CardSync(context(platform=each, intervals=overrides.intervals(_INTERVALS[each.name]))) for each in platforms
+        ]
         joiner = _Joiner(
             environ=environ,
             application=application,
             store=store,
-            directories={each.name: each for each in surfaces if isinstance(each, Directory)},
+            directories={each.name: each for each in platforms if isinstance(each, NameDirectory)},
             spending=await stack.enter_async_context(SqlUsage.open(url)),
             new_id=overrides.new_id,
-            words=words,
-            nudge=partial(_nudge, keepers),
+            catalog=catalog,
+            wake=partial(_wake, card_syncs),
         )
-        desk = joiner.desk()
-        for keeper in keepers:
-            await stack.enter_async_context(keeper.keeping())
+        chat_service = joiner.chat_service()
+        for card_sync in card_syncs:
+            await stack.enter_async_context(card_sync.running())
         await stack.enter_async_context(application.working())
-        yield desk
+        yield chat_service
 
 
-def _nudge(keepers: Sequence[Keeper]) -> None:
-    for keeper in keepers:
-        keeper.nudge()
+def _wake(card_syncs: Sequence[CardSync]) -> None:
+    for card_sync in card_syncs:
+        card_sync.wake()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Joiner:
-    """Everything that the desk is made of."""
+    """Everything that the chat service is made of."""
 
     environ: Mapping[str, str]
     application: Application
-    store: DeskStore
-    directories: Mapping[str, Directory]
+    store: ChatStore
+    directories: Mapping[str, NameDirectory]
     spending: Spending
     new_id: NewId
-    words: Words
-    nudge: Callable[[], None]
+    catalog: Catalog
+    wake: Callable[[], None]
 
-    def desk(self) -> FrontDesk:
+    def chat_service(self) -> DefaultChatService:
         """The desk.
 
         Raises:
             ConfigError: what the operator set is wrong.
         """
         app = self.application
-        shelf = ConfigShelf(
+        config_catalog = ConfigCatalog(
             folder=configs_folder(self.environ.get(FOLDER_VARIABLE, "")),
             default=self.environ.get(DEFAULT_VARIABLE, ""),
             allowed=allowed_configs(self.environ),
             members=allowed_configs(self.environ, MEMBERS_VARIABLE),
         ).checked()
-        asking, looking = self._asking(shelf), self._looking(shelf)
-        return FrontDesk(
-            asking=asking,
-            pressing=Pressing(
+        run_starter, run_queries = self._asking(config_catalog), self._run_queries(config_catalog)
+        return DefaultChatService(
+            run_starter=run_starter,
+            button_handler=ButtonHandler(
                 store=self.store,
                 coordinator=app.coordinator,
-                asking=asking,
-                looking=looking,
+                run_starter=run_starter,
+                run_queries=run_queries,
                 clock=app.clock,
-                nudge=self.nudge,
-                words=self.words,
+                wake=self.wake,
+                catalog=self.catalog,
             ),
-            looking=looking,
-            administering=self._administering(shelf),
-            helping=Helping(store=self.store, shelf=shelf, words=self.words),
+            run_queries=run_queries,
+            admin_service=self._admin_service(config_catalog),
+            help_cards=HelpCards(store=self.store, config_catalog=config_catalog, catalog=self.catalog),
             visibility=self._visibility,
             coordinator=app.coordinator,
-            words=self.words,
+            catalog=self.catalog,
         )
 
     @property
@@ -129,47 +131,47 @@ class _Joiner:
         return Visibility(log=self.application.log, store=self.store)
 
     @property
-    def _names(self) -> Names:
-        return Names(store=self.store, clock=self.application.clock, directories=self.directories)
+    def _names(self) -> NamePins:
+        return NamePins(store=self.store, clock=self.application.clock, directories=self.directories)
 
-    def _asking(self, shelf: ConfigShelf) -> Asking:
+    def _asking(self, config_catalog: ConfigCatalog) -> RunStarter:
         app = self.application
-        return Asking(
+        return RunStarter(
             store=self.store,
             log=app.log,
             coordinator=app.coordinator,
-            shelf=shelf,
-            names=self._names,
+            config_catalog=config_catalog,
+            name_pins=self._names,
             limits=operator_limits(self.environ),
             clock=app.clock,
             new_id=self.new_id,
-            nudge=self.nudge,
-            words=self.words,
+            wake=self.wake,
+            catalog=self.catalog,
         )
 
-    def _looking(self, shelf: ConfigShelf) -> Looking:
+    def _run_queries(self, config_catalog: ConfigCatalog) -> RunQueries:
         app = self.application
-        return Looking(
+        return RunQueries(
             store=self.store,
             log=app.log,
             coordinator=app.coordinator,
-            shelf=shelf,
+            config_catalog=config_catalog,
             spending=self.spending,
             clock=app.clock,
-            words=self.words,
+            catalog=self.catalog,
         )
 
-    def _administering(self, shelf: ConfigShelf) -> Administering:
-        return Administering(
+    def _admin_service(self, config_catalog: ConfigCatalog) -> AdminService:
+        return AdminService(
             store=self.store,
-            shelf=shelf,
-            names=self._names,
+            config_catalog=config_catalog,
+            name_pins=self._names,
             limits=operator_limits(self.environ),
             check=_Checker(self.environ),
             visibility=self._visibility,
             coordinator=self.application.coordinator,
             clock=self.application.clock,
-            words=self.words,
+            catalog=self.catalog,
             admins=named_admins(self.environ),
         )
 
@@ -194,4 +196,4 @@ class _Checker:
             raise ConfigError([str(error)]) from None
         except TimeoutError:
             raise ConfigError([f"{path.name}: its servers did not answer within {_CHECK_SECONDS:g} s"]) from None
-        return Findings(policy=checked.policy, problems=checked.complaints, warnings=checked.warnings)
+        return Findings(policy=checked.policy, problems=checked.diagnostics, warnings=checked.warnings)

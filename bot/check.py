@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.application import database_url
-from bot.chat.sql_tables import desk_metadata
+from bot.chat.sql_tables import chat_metadata
 from coordination.clock import SystemClock
 from coordination.config import (
     PROVIDERS,
@@ -26,7 +26,7 @@ from coordination.domain.policy import Effect, Policy
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.llm.registry import Models, cost_of, extra_of, install_command, is_installed, longest_request
 from coordination.mcp_tools.hub import McpHub
-from coordination.ports import Occasion, Told, ToolDefinition, Usage
+from coordination.ports import ToolDefinition, TurnContext, Usage, UserMessage
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.toolbox import ruled
@@ -60,12 +60,12 @@ def run_ceiling(settings: Settings, agents: Sequence[Ceiling]) -> float | None:
 
 
 def _ceiling(settings: Settings, agent: AgentSettings) -> Ceiling:
-    knobs = settings.knobs
-    everyone = knobs.max_new_answers_per_agent * len(settings.agents)
-    answers = min(everyone, knobs.max_new_answers_global or everyone)
+    options = settings.options
+    everyone = options.max_new_answers_per_agent * len(settings.agents)
+    answers = min(everyone, options.max_new_answers_global or everyone)
     # Its own answers, a vote after each answer of anybody, a last vote; then the presentation and the report.
-    turns = knobs.max_new_answers_per_agent + answers + 1 + (knobs.final_presentation == "present")
-    calls = turns * (knobs.max_tool_rounds + knobs.max_corrections) + 1
+    turns = options.max_new_answers_per_agent + answers + 1 + (options.final_presentation == "present")
+    calls = turns * (options.max_tool_rounds + options.max_corrections) + 1
     each = [_dearest(backend) for backend in (agent.backend, agent.backend.fallback) if backend is not None]
     known = [dollars for dollars in each if dollars is not None]
     return Ceiling(agent=agent.id, calls=calls, dollars=calls * max(known) if len(known) == len(each) else None)
@@ -126,7 +126,7 @@ class ToolRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What was found. `complaints` are rules that fit no tool: a run would refuse to start."""
+    """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start."""
 
     at: datetime
     agents: tuple[CheckedAgent, ...]
@@ -134,7 +134,7 @@ class Checked:
     policy: Policy
     warnings: tuple[str, ...]
     tools: tuple[ToolRow, ...] = ()
-    complaints: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] = ()
     is_connected: bool = False
     costs: tuple[Ceiling, ...] = ()
     whole_cost: float | None = None
@@ -179,12 +179,12 @@ async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bo
         return checked
     async with McpHub() as hub:
         definitions = await hub.definitions(settings.servers)
-    complaints = tuple(unmatched_rules(settings, definitions))
-    accepted, changed = await _accepted(environ, settings, definitions, accepts=accepts and not complaints)
+    diagnostics = tuple(unmatched_rules(settings, definitions))
+    accepted, changed = await _accepted(environ, settings, definitions, accepts=accepts and not diagnostics)
     return replace(
         checked,
         tools=_rows(settings, definitions, accepted),
-        complaints=complaints,
+        diagnostics=diagnostics,
         warnings=(*settings.warnings, *doubtful_vouchers(settings, definitions)),
         is_connected=True,
         changes=changed,
@@ -199,7 +199,7 @@ async def _accepted(
     accepted, changed = Accepted(config=settings.origin, lists=now), NO_CHANGES
     if not now:
         return accepted, changed
-    async with SqlReadLists.open(database_url(environ), makes=[desk_metadata]) as lists:
+    async with SqlReadLists.open(database_url(environ), makes=[chat_metadata]) as lists:
         if not accepts:
             return Accepted(config=settings.origin, lists=await lists.load(settings.origin)), changed
         return accepted, changes(await lists.replace(settings.origin, now), now)
@@ -320,15 +320,15 @@ async def _trial(models: Models, agent: AgentSettings) -> Trial:
     name = agent.backend.model or agent.backend.type
     try:
         model = models.shortest(agent, LEAST_TOKENS)
-        occasion = Occasion(purpose="turn", revision=1, turn=1, agent=agent.number)
-        conversation = model.converse("Answer with one word.", occasion)
+        turn_context = TurnContext(purpose="turn", revision=1, turn=1, agent=agent.number)
+        conversation = model.converse("Answer with one word.", turn_context)
         try:
             async with asyncio.timeout(PATIENCE):
-                await conversation.send([Told(text="Say yes.")], ())
+                await conversation.send([UserMessage(text="Say yes.")], ())
         finally:
             await conversation.close()
     except ConfigError as error:
-        return Trial(name=agent.id, model=name, problem=error.complaints[0])
+        return Trial(name=agent.id, model=name, problem=error.diagnostics[0])
     except TimeoutError:
         return Trial(name=agent.id, model=name, problem=f"nothing came within {PATIENCE:g} s")
     except ModelError as error:

@@ -12,13 +12,13 @@ from typing import Protocol, runtime_checkable
 
 from bot.application import Application, Overrides, database_url
 from bot.chat.approvers import approvers_in, narrowed, satisfiable, text_here, without_approvers
-from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigShelf
-from bot.chat.sql_tables import desk_metadata
-from bot.chat.store import DeskStore, Freezing
+from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigCatalog
+from bot.chat.sql_tables import chat_metadata
+from bot.chat.store import ChatStore, Freezing
 from bot.environment import CONSOLE, TENANT_VARIABLE, account_named, allowed_configs, console_account
 from bot.log_access import SettingsStore
 from coordination.config import Settings, parse, read_text, unmatched_rules
-from coordination.current_rules import CurrentRules, Directory, Freezes
+from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
 from coordination.domain.events import RunRequested
 from coordination.domain.policy import Person
 from coordination.engine.dbos_engine import DbosEngine
@@ -56,7 +56,7 @@ class Configuration:
         throttle = Throttle(at_once=limits.requests_at_once, per_minute=limits.requests_per_minute)
         return self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
 
-    def complaints(
+    def diagnostics(
         self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
     ) -> Sequence[str]:
         """The rules that name tools which no server has."""
@@ -89,13 +89,13 @@ class RulesHere:
     """Fits `coordination.current_rules.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
 
     def __init__(
-        self, environ: Mapping[str, str], opened: Callable[[], Awaitable[DeskStore]], log: RunLog, configure: Configure
+        self, environ: Mapping[str, str], opened: Callable[[], Awaitable[ChatStore]], log: RunLog, configure: Configure
     ) -> None:
         """`opened` gives what administrators set, when the first run of a chat is looked at."""
         self._opened = opened
         self._log = log
         self._configure = configure
-        self._shelf = ConfigShelf(
+        self._config_catalog = ConfigCatalog(
             folder=Path(environ.get(FOLDER_VARIABLE) or "configs"),
             default=environ.get(DEFAULT_VARIABLE, ""),
             allowed=allowed_configs(environ),
@@ -119,16 +119,16 @@ class RulesHere:
         card = await store.card(run, request.tenant)
         if card is None:
             return stored, origin
-        set_here = await store.settings(card.tenant, card.channel)
-        if not self._shelf.folder.is_dir():
-            return text_here(without_approvers(stored), origin, card.channel, set_here), origin
+        channel_settings = await store.settings(card.tenant, card.channel)
+        if not self._config_catalog.folder.is_dir():
+            return text_here(without_approvers(stored), origin, card.channel, channel_settings), origin
         named = request.config if request.config_is_named else ""
         try:
-            chosen = self._shelf.chosen(card.tenant, card.channel, set_here, named)
+            chosen = self._config_catalog.chosen(card.tenant, card.channel, channel_settings, named)
         except RefusedError as error:
             raise ConfigError([str(error)]) from None
         written = await asyncio.to_thread(read_text, chosen.path)
-        return text_here(written, str(chosen.path), card.channel, set_here), str(chosen.path)
+        return text_here(written, str(chosen.path), card.channel, channel_settings), str(chosen.path)
 
 
 def _written(path: Path) -> str:
@@ -150,9 +150,9 @@ class ReadsPeople(Protocol):
 class PeopleHere:
     """Fits `coordination.current_rules.Directory`: this machine's accounts, and the chats that this process serves."""
 
-    def __init__(self, surfaces: Sequence[object] = ()) -> None:
+    def __init__(self, platforms: Sequence[object] = ()) -> None:
         """Of these, the ones that can be asked are."""
-        self._readers = {each.name: each for each in surfaces if isinstance(each, ReadsPeople)}
+        self._readers = {each.name: each for each in platforms if isinstance(each, ReadsPeople)}
 
     async def current(self, person: Person) -> Person | None:
         """The person as they are now.
@@ -194,11 +194,11 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_application(
-    environ: Mapping[str, str], overrides: Overrides, surfaces: Sequence[object] = ()
+    environ: Mapping[str, str], overrides: Overrides, platforms: Sequence[object] = ()
 ) -> AsyncGenerator[Application]:
     """The application on the database of the environment. Servers and models start when a run first needs them.
 
-    `surfaces` are the chats that this process serves: those are asked about people.
+    `platforms` are the chats that this process serves: those are asked about people.
 
     Raises:
         StorageError: the database can't be used.
@@ -206,7 +206,7 @@ async def open_application(
     url = database_url(environ)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(DbosEngine.open(url))
-        stored = await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[desk_metadata]))
+        stored = await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[chat_metadata]))
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
@@ -215,7 +215,7 @@ async def open_application(
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environ, build=models, adapt=overrides.models)
         opened = SettingsStore(url, stack)
-        present = RulesHere(environ, opened, log, configure), PeopleHere(surfaces), Freezing(opened=opened)
+        present = RulesHere(environ, opened, log, configure), PeopleHere(platforms), Freezing(opened=opened)
         coordinator, worker = _joined(
             log,
             engine,
@@ -242,7 +242,7 @@ def _joined(
     overrides: Overrides,
     configure: Configure,
     kept: tuple[Spending, ReadLists],
-    present: tuple[CurrentRules, Directory, Freezes],
+    present: tuple[CurrentRules, PersonDirectory, Freezes],
     away_after: AwayAfter,
 ) -> tuple[Coordinator, Worker]:
     """Who takes people's words, and who works: both look at the same present."""

@@ -102,8 +102,8 @@ class Board:
         new.replace(self.path)
 
     def _remember(self, tool: str, arguments: _Object, key: _Json) -> None:
-        with self._beside("journal").open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps({"tool": tool, "arguments": arguments, "key": key}) + "\n")
+        with self._beside("journal").open("a", encoding="utf-8") as writer:
+            writer.write(json.dumps({"tool": tool, "arguments": arguments, "key": key}) + "\n")
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{suffix}")

@@ -157,13 +157,13 @@ def allowed_configs(environ: Mapping[str, str], variable: str = ALLOWED_VARIABLE
 def named_admins(environ: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """The people whom the operator named by tenant and account: `discord:123/42`, `slack:-:T1/U1`.
 
-    Names of other forms are for a surface to understand.
+    Names of other forms are for a platform to understand.
     """
     pairs = (each.rpartition("/") for each in environ.get(ADMINS_VARIABLE, "").replace(",", " ").split())
     return frozenset((tenant, account) for tenant, _, account in pairs if ":" in tenant and account)
 
 
-def tells_stories(environ: Mapping[str, str]) -> bool:
+def posts_timelines(environ: Mapping[str, str]) -> bool:
     """Whether each run gets a thread with its story: `yes`, which is the default, or `no`.
 
     Raises:

@@ -6,32 +6,32 @@ from string import Formatter
 
 from bot.locales.de import GERMAN_TEXTS
 from bot.locales.en import ENGLISH_TEXTS
-from bot.message import Line, Piece, Span
+from bot.message import Inline, RichText, StyledText
 from coordination.errors import ConfigError
 
 LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
 
 @dataclass(frozen=True)
-class Words:
+class Catalog:
     """The texts of one language. A text that is counted has the forms `key.one` and `key.other`."""
 
     language: str
     texts: Mapping[str, str]
 
-    def say(self, key: str, /, **values: str | int) -> str:
+    def text(self, key: str, /, **values: str | int) -> str:
         """A text with its values filled in. `count` chooses the form."""
         return self._template(key, values.get("count")).format_map(values)
 
-    def line(self, key: str, /, **values: Piece | str | int | Line) -> Line:
+    def rich(self, key: str, /, **values: Inline | str | int | RichText) -> RichText:
         """A text whose values keep their style: moments, people, code."""
         count = values.get("count")
-        pieces: list[Piece] = []
+        pieces: list[Inline] = []
         for literal, name, _, _ in Formatter().parse(self._template(key, count)):
             if literal:
-                pieces.append(Span(literal))
+                pieces.append(StyledText(literal))
             if name is not None:
-                pieces += _as_line(values[name])
+                pieces += _as_rich(values[name])
         return tuple(pieces)
 
     def number(self, value: float, decimals: int = 0) -> str:
@@ -45,30 +45,30 @@ class Words:
         return self.texts[key]
 
 
-def _as_line(value: Piece | str | int | Line) -> Line:
+def _as_rich(value: Inline | str | int | RichText) -> RichText:
     if isinstance(value, tuple):
         return value
     if isinstance(value, str | int):
-        return (Span(str(value)),)
+        return (StyledText(str(value)),)
     return (value,)
 
 
-def joined(lines: Sequence[Line], separator: str) -> Line:
+def joined(lines: Sequence[RichText], separator: str) -> RichText:
     """Lines in one, a separator between each two; empty ones leave no trace."""
-    pieces: list[Piece] = []
+    pieces: list[Inline] = []
     for line in lines:
         if line:
-            pieces += [Span(separator, "quiet"), *line] if pieces else line
+            pieces += [StyledText(separator, "quiet"), *line] if pieces else line
     return tuple(pieces)
 
 
-ENGLISH = Words("en", ENGLISH_TEXTS)
-GERMAN = Words("de", GERMAN_TEXTS)
+ENGLISH = Catalog("en", ENGLISH_TEXTS)
+GERMAN = Catalog("de", GERMAN_TEXTS)
 
-LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH, GERMAN)}
+LANGUAGES: Mapping[str, Catalog] = {catalog.language: catalog for catalog in (ENGLISH, GERMAN)}
 
 
-def words_for(environ: Mapping[str, str]) -> Words:
+def catalog_for(environ: Mapping[str, str]) -> Catalog:
     """The words of the language that the operator chose.
 
     Raises:
@@ -77,5 +77,5 @@ def words_for(environ: Mapping[str, str]) -> Words:
     wanted = environ.get(LANGUAGE_VARIABLE, "").strip().lower() or ENGLISH.language
     if wanted not in LANGUAGES:
         known = ", ".join(sorted(LANGUAGES))
-        raise ConfigError([ENGLISH.say("error.unknown_language", variable=LANGUAGE_VARIABLE, known=known)])
+        raise ConfigError([ENGLISH.text("error.unknown_language", variable=LANGUAGE_VARIABLE, known=known)])
     return LANGUAGES[wanted]

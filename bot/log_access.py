@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from bot.application import Application, Overrides, database_url
-from bot.chat.sql_store import SqlDesk
-from bot.chat.sql_tables import desk_metadata
-from bot.chat.store import EVERYWHERE, DeskStore, Freezing, freeze_setting
+from bot.chat.sql_store import SqlChatStore
+from bot.chat.sql_tables import chat_metadata
+from bot.chat.store import EVERYWHERE, ChatStore, Freezing, freeze_setting
 from coordination.domain.policy import Person
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
@@ -22,10 +22,10 @@ class SettingsStore:
         """`stack` closes it again."""
         self._url = url
         self._stack = stack
-        self._store: DeskStore | None = None
+        self._store: ChatStore | None = None
         self._opening = asyncio.Lock()
 
-    async def __call__(self) -> DeskStore:
+    async def __call__(self) -> ChatStore:
         """The store.
 
         Raises:
@@ -33,7 +33,7 @@ class SettingsStore:
         """
         async with self._opening:
             if self._store is None:
-                self._store = await self._stack.enter_async_context(SqlDesk.open(self._url))
+                self._store = await self._stack.enter_async_context(SqlChatStore.open(self._url))
             return self._store
 
 
@@ -47,7 +47,7 @@ async def open_reading(environ: Mapping[str, str], overrides: Overrides) -> Asyn
     url = database_url(environ)
     async with AsyncExitStack() as stack:
         log = overrides.log(
-            await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[desk_metadata]))
+            await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[chat_metadata]))
         )
         coordinator = Coordinator(
             log,
@@ -61,14 +61,14 @@ async def open_reading(environ: Mapping[str, str], overrides: Overrides) -> Asyn
 
 
 class _NoEngine:
-    """Does no work, and needs no nudge."""
+    """Does no work, and needs no wake-up."""
 
     def running(self, perform: Perform) -> AbstractAsyncContextManager[None]:
         """Never asked for."""
         del perform
         return _refuse_work()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Nobody is waiting."""
 
 
@@ -93,7 +93,7 @@ async def freeze(environ: Mapping[str, str], overrides: Overrides, tenant: str, 
     Raises:
         StorageError: the database can't be used.
     """
-    async with open_reading(environ, overrides) as application, SqlDesk.open(database_url(environ)) as store:
+    async with open_reading(environ, overrides) as application, SqlChatStore.open(database_url(environ)) as store:
         await store.set(freeze_setting(tenant or EVERYWHERE, by, application.clock.now()))
         return await application.coordinator.tell_frozen(tenant or None)
 
@@ -104,7 +104,7 @@ async def thaw(environ: Mapping[str, str], overrides: Overrides, tenant: str, by
     Raises:
         StorageError: the database can't be used.
     """
-    async with open_reading(environ, overrides) as application, SqlDesk.open(database_url(environ)) as store:
+    async with open_reading(environ, overrides) as application, SqlChatStore.open(database_url(environ)) as store:
         if not await store.reset(freeze_setting(tenant or EVERYWHERE, by, application.clock.now())):
             return None
         return await application.coordinator.tell_frozen(tenant or None)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 
-class Tone(StrEnum):
+class Severity(StrEnum):
     """What a card asks of its reader; a renderer has a sign and a colour for each."""
 
     WORKING = "working"
@@ -21,7 +21,7 @@ class Tone(StrEnum):
     FAILED = "failed"
 
 
-class Mark(StrEnum):
+class Status(StrEnum):
     """How one agent or one call stands."""
 
     WAITING = "waiting"
@@ -33,7 +33,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True)
-class Span:
+class StyledText:
     """A run of text in one style."""
 
     text: str
@@ -41,7 +41,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Timestamp:
     """A point in time, which each product shows in its reader's own clock; `is_countdown` adds how far it is."""
 
     at: datetime
@@ -49,7 +49,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Who:
+class Mention:
     """A person or a role. A renderer may link it; it never notifies anybody."""
 
     id: str
@@ -57,15 +57,15 @@ class Who:
     sort: Literal["person", "role"] = "person"
 
 
-Piece: TypeAlias = Span | Moment | Who
-Line: TypeAlias = tuple[Piece, ...]
+Inline: TypeAlias = StyledText | Timestamp | Mention
+RichText: TypeAlias = tuple[Inline, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paragraph:
     """Lines of prose. A quoted one is somebody else's words: a renderer sets it apart, and may shorten it."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[RichText, ...]
     is_quoted: bool = False
 
 
@@ -74,8 +74,8 @@ class StatusRow:
     """One agent, and the newest that is known of it."""
 
     label: str
-    mark: Mark
-    line: Line
+    status: Status
+    line: RichText
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,8 @@ class CallItem:
     arguments: tuple[Argument, ...]
     notes: tuple[str, ...] = ()
     is_destructive: bool = False
-    mark: Mark = Mark.WAITING
-    outcome: Line = ()
+    status: Status = Status.WAITING
+    outcome: RichText = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +119,13 @@ class CallList:
 class Alert:
     """A line that must not be overlooked."""
 
-    line: Line
+    line: RichText
 
 
 Section: TypeAlias = Paragraph | StatusList | CallList | Alert
 
 
-class Verb(StrEnum):
+class Action(StrEnum):
     """What a button does."""
 
     APPROVE = "approve"
@@ -154,7 +154,7 @@ class Confirmation:
     """A second question, asked of the clicker alone before the click counts."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[RichText, ...]
     yes: str
 
 
@@ -162,7 +162,7 @@ class Confirmation:
 class Button:
     """A verb with its words. One that `needs_whole_plan` may be shown only where the whole plan can be read."""
 
-    verb: Verb
+    action: Action
     label: str
     target: Target
     weight: Literal["main", "danger", "plain"] = "plain"
@@ -183,7 +183,7 @@ class Option:
 class Menu:
     """A choice of one among several, such as another agent's plan."""
 
-    verb: Verb
+    action: Action
     label: str
     target: Target
     options: tuple[Option, ...]
@@ -210,12 +210,12 @@ class Card:
         footer: progress, cost, time.
     """
 
-    tone: Tone
+    severity: Severity
     status: str
-    title: Line
-    reference: Line
+    title: RichText
+    reference: RichText
     sections: tuple[Section, ...] = ()
     buttons: tuple[Button, ...] = ()
     menu: Menu | None = None
-    footer: Line = ()
+    footer: RichText = ()
     attachments: tuple[Attachment, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.cards.run_view import RunView, view_of
 from bot.cards.text import one_line
-from bot.i18n import ENGLISH, Words
+from bot.i18n import ENGLISH, Catalog
 from coordination.domain.plan import Plan
 from coordination.domain.states import AwaitingDecision
 from coordination.domain.transitions import Recorded
@@ -13,7 +13,7 @@ from coordination.ports import RunLog
 from coordination.service import Coordinator
 
 
-async def named_run(log: RunLog, prefix: str, tenant: str | None = None, words: Words = ENGLISH) -> str:
+async def named_run(log: RunLog, prefix: str, tenant: str | None = None, catalog: Catalog = ENGLISH) -> str:
     """The one run whose name begins so; a whole name wins over longer ones.
 
     Raises:
@@ -27,7 +27,7 @@ async def named_run(log: RunLog, prefix: str, tenant: str | None = None, words: 
         raise RunNotFoundError(one_line(typed, 40))
     if len(found) > 1 and not whole:
         names = ", ".join(found)
-        raise RefusedError("ambiguous_run", words.say("error.ambiguous", prefix=one_line(typed, 40), names=names))
+        raise RefusedError("ambiguous_run", catalog.text("error.ambiguous", prefix=one_line(typed, 40), names=names))
     return (whole or list(found))[0]
 
 

@@ -6,16 +6,26 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from coordination import prompts
-from coordination.budget import Refusal, never
+from coordination.budget import BudgetCheck, never
 from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.canonical_json import parse
 from coordination.domain.events import AgentCorrected, AgentTold, ModelRetried, ModelUsed, RunEvent
 from coordination.domain.plan import PlannedCall
 from coordination.errors import InvalidJsonError, ModelError, ModelFault
-from coordination.ports import Clock, Conversation, Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
+from coordination.ports import (
+    Clock,
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
 from coordination.prompts import NEW_ANSWER
 from coordination.retry import RetryBudget, send_with_retry
-from coordination.run_options import Knobs
+from coordination.run_options import RunOptions
 from coordination.toolbox import Toolbox
 
 _AGENT = re.compile(r"agent([1-9][0-9]{0,3})(?:\.\d+)?")
@@ -23,14 +33,14 @@ _REASON_LIMIT = 4_000
 
 
 @dataclass(frozen=True)
-class Proposal:
+class AnswerProposal:
     """An answer that the model wants to give."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Vote:
+class VoteProposal:
     """A vote that the model wants to cast."""
 
     choice: int
@@ -38,48 +48,50 @@ class Vote:
 
 
 @dataclass(frozen=True)
-class Refused:
+class InvalidEnding:
     """Not an end of a turn; the reason is for the model."""
 
     reason: str
 
 
-def read_ending(calls: Sequence[ToolCall]) -> Proposal | Vote | Refused:
+def read_ending(calls: Sequence[ToolCall]) -> AnswerProposal | VoteProposal | InvalidEnding:
     """What the workflow calls of one reply say; there must be exactly one."""
     if len(calls) > 1:
         names = " and ".join(sorted({call.name for call in calls}))
-        return Refused(f"One turn, one end: you called {names} {len(calls)} times in all. Call exactly one, once.")
+        return InvalidEnding(
+            f"One turn, one end: you called {names} {len(calls)} times in all. Call exactly one, once."
+        )
     call = calls[0]
     try:
         arguments = parse(call.arguments)
     except InvalidJsonError as error:
-        return Refused(f"The arguments of {call.name} are {error}.")
+        return InvalidEnding(f"The arguments of {call.name} are {error}.")
     if not isinstance(arguments, Mapping):
-        return Refused(f"The arguments of {call.name} must be one JSON object.")
+        return InvalidEnding(f"The arguments of {call.name} must be one JSON object.")
     return _read_answer(arguments) if call.name == NEW_ANSWER else _read_vote(arguments)
 
 
-def _read_answer(arguments: Mapping[str, object]) -> Proposal | Refused:
+def _read_answer(arguments: Mapping[str, object]) -> AnswerProposal | InvalidEnding:
     match arguments:
         case {"content": str(content)} if content.strip() and len(arguments) == 1:
-            return Proposal(text=content)
+            return AnswerProposal(text=content)
         case _:
-            return Refused("new_answer takes exactly one argument, `content`: your answer as text, not empty.")
+            return InvalidEnding("new_answer takes exactly one argument, `content`: your answer as text, not empty.")
 
 
-def _read_vote(arguments: Mapping[str, object]) -> Vote | Refused:
+def _read_vote(arguments: Mapping[str, object]) -> VoteProposal | InvalidEnding:
     match arguments:
         case {"agent_id": str(agent), "reason": str(reason)} if len(arguments) == 2:
             named = _AGENT.fullmatch(agent.strip())
             if named is None:
-                return Refused(f"{agent[:50]!r} is no agent. Name one as agent1, agent2 and so on.")
-            return Vote(choice=int(named[1]), reason=reason[:_REASON_LIMIT])
+                return InvalidEnding(f"{agent[:50]!r} is no agent. Name one as agent1, agent2 and so on.")
+            return VoteProposal(choice=int(named[1]), reason=reason[:_REASON_LIMIT])
         case _:
-            return Refused("vote takes exactly two arguments, both text: `agent_id` and `reason`.")
+            return InvalidEnding("vote takes exactly two arguments, both text: `agent_id` and `reason`.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class AnswerGiven:
     """The turn ended in a new answer."""
 
     text: str
@@ -87,7 +99,7 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voted:
+class VoteGiven:
     """The turn ended in a vote, cast by one who had seen `epoch`."""
 
     choice: int
@@ -96,16 +108,16 @@ class Voted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Out:
+class TurnFailed:
     """The turn ended in failure: the agent takes no further part."""
 
     reason: str
 
 
-TurnEnd: TypeAlias = Answered | Voted | Out
+TurnEnd: TypeAlias = AnswerGiven | VoteGiven | TurnFailed
 
 
-class Table(Protocol):
+class BallotView(Protocol):
     """What a turn sees of the others, as it is at that moment."""
 
     @property
@@ -128,11 +140,11 @@ class Turn:
         model: Model,
         conversation: Conversation,
         toolbox: Toolbox,
-        table: Table,
-        knobs: Knobs,
+        ballot_view: BallotView,
+        options: RunOptions,
         clock: Clock,
         record: Callable[[RunEvent], None],
-        refusal: Refusal = never,
+        refusal: BudgetCheck = never,
     ) -> None:
         """Everything that a turn may touch; among it nothing that could run a deferred call.
 
@@ -142,50 +154,50 @@ class Turn:
         self._model = model
         self._conversation = conversation
         self._toolbox = toolbox
-        self._table = table
-        self._knobs = knobs
+        self._ballot_view = ballot_view
+        self._options = options
         self._clock = clock
         self._record = record
         self._refusal = refusal
-        self._at_first = self._known = table.ballot
+        self._at_first = self._known = ballot_view.ballot
         self._updates = 0
         self._corrections = 0
 
     async def play(self, opening: str) -> TurnEnd:
         """Talk with the model until the turn has an end."""
-        said: list[Said] = [Told(text=opening)]
-        for _ in range(self._knobs.max_tool_rounds + self._knobs.max_corrections):
+        said: list[InputMessage] = [UserMessage(text=opening)]
+        for _ in range(self._options.max_tool_rounds + self._options.max_corrections):
             try:
                 reply = await self._send(said)
             except ModelError as error:
                 if not error.successor:
-                    return Out(reason=str(error))
+                    return TurnFailed(reason=str(error))
                 said = self._begin_again(error, opening)
                 continue
             outcome = await self._take(reply)
             if not isinstance(outcome, list):
                 return outcome
-            if self._corrections > self._knobs.max_corrections:
-                return Out(reason=f"broke the rules of a turn {self._corrections} times")
+            if self._corrections > self._options.max_corrections:
+                return TurnFailed(reason=f"broke the rules of a turn {self._corrections} times")
             said = [*outcome, *self._news()]
-        return Out(reason=f"did not answer or vote within {self._knobs.max_tool_rounds} rounds of tool calls")
+        return TurnFailed(reason=f"did not answer or vote within {self._options.max_tool_rounds} rounds of tool calls")
 
-    def _begin_again(self, error: ModelError, opening: str) -> list[Said]:
+    def _begin_again(self, error: ModelError, opening: str) -> list[InputMessage]:
         """The turn as at its beginning, for the model that takes it over."""
         self._toolbox.actions.clear()
         self._known = self._at_first
         words = f"{str(error).removesuffix('.')}. Its fallback {error.successor} begins the turn again."
         self._record(ModelRetried(agent=self._agent, reason=words, wait=0.0))
-        return [Told(text=opening)]
+        return [UserMessage(text=opening)]
 
-    async def _send(self, said: Sequence[Said]) -> Reply:
+    async def _send(self, inputs: Sequence[InputMessage]) -> Reply:
         refusal = await self._refusal()
         if refusal is not None:
             raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
         try:
             reply = await send_with_retry(
                 self._conversation,
-                said,
+                inputs,
                 (*self._toolbox.specs(), *self._workflow()),
                 clock=self._clock,
                 budget=RetryBudget(),
@@ -199,8 +211,8 @@ class Turn:
 
     def _workflow(self) -> tuple[ToolSpec, ...]:
         """The ends that the turn may have. They change with the answers the agent knows, so that prompts stay cacheable."""
-        may_answer = self._table.may_answer(self._agent)
-        return prompts.workflow_tools(self._known if may_answer else self._table.ballot, may_answer=may_answer)
+        may_answer = self._ballot_view.may_answer(self._agent)
+        return prompts.workflow_tools(self._known if may_answer else self._ballot_view.ballot, may_answer=may_answer)
 
     async def _on_retry(self, error: ModelError, wait: float) -> None:
         record_wasted(self._agent, self._model, error, self._record)
@@ -209,7 +221,7 @@ class Turn:
         if refusal is not None:
             raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
 
-    async def _take(self, reply: Reply) -> TurnEnd | list[Said]:
+    async def _take(self, reply: Reply) -> TurnEnd | list[InputMessage]:
         """The end of the turn, or what the model is told next."""
         workflow = [call for call in reply.calls if call.name in (prompts.NEW_ANSWER, prompts.VOTE)]
         tools = [call for call in reply.calls if call not in workflow]
@@ -217,63 +229,69 @@ class Turn:
         if not workflow:
             return list(results) if tools else [self._correct(_NO_CALL)]
         ending = self._judge(workflow, results)
-        if not isinstance(ending, Refused):
+        if not isinstance(ending, InvalidEnding):
             return ending
         reason = self._correct(ending.reason).text
         answers = {result.call_id: result for result in results}
         return [answers.get(call.id) or ToolResult(call_id=call.id, text=reason, is_error=True) for call in reply.calls]
 
-    def _judge(self, workflow: Sequence[ToolCall], results: Sequence[ToolResult]) -> TurnEnd | Refused:
+    def _judge(self, workflow: Sequence[ToolCall], results: Sequence[ToolResult]) -> TurnEnd | InvalidEnding:
         proposal = read_ending(workflow)
         match proposal:
-            case Refused():
+            case InvalidEnding():
                 return proposal
-            case Vote():
+            case VoteProposal():
                 return self._judge_vote(proposal)
-            case Proposal() if any(result.is_error for result in results):
-                return Refused("A tool call beside this answer failed, so the answer is not accepted. Mend that first.")
-            case Proposal():
+            case AnswerProposal() if any(result.is_error for result in results):
+                return InvalidEnding(
+                    "A tool call beside this answer failed, so the answer is not accepted. Mend that first."
+                )
+            case AnswerProposal():
                 return self._judge_answer(proposal)
 
-    def _judge_vote(self, vote: Vote) -> Voted | Refused:
-        newest = self._table.ballot.newest()
+    def _judge_vote(self, vote: VoteProposal) -> VoteGiven | InvalidEnding:
+        newest = self._ballot_view.ballot.newest()
         if vote.choice not in newest:
             candidates = ", ".join(f"agent{agent}" for agent in newest)
-            return Refused(f"You can vote only for an agent that has an answer: {candidates or 'nobody has one yet'}.")
-        return Voted(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)
+            return InvalidEnding(
+                f"You can vote only for an agent that has an answer: {candidates or 'nobody has one yet'}."
+            )
+        return VoteGiven(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)
 
-    def _judge_answer(self, proposal: Proposal) -> Answered | Refused:
+    def _judge_answer(self, proposal: AnswerProposal) -> AnswerGiven | InvalidEnding:
         calls = tuple(self._toolbox.actions)
-        limit = self._knobs.max_answer_characters
+        limit = self._options.max_answer_characters
         if len(proposal.text) > limit:
-            return Refused(f"The answer has {len(proposal.text)} characters; {limit} are allowed. Write a shorter one.")
-        if not self._table.may_answer(self._agent):
-            return Refused("You have used up your answers. Vote for the best one.")
+            return InvalidEnding(
+                f"The answer has {len(proposal.text)} characters; {limit} are allowed. Write a shorter one."
+            )
+        if not self._ballot_view.may_answer(self._agent):
+            return InvalidEnding("You have used up your answers. Vote for the best one.")
         twin = self._twin(proposal.text, calls)
         if twin is not None:
-            return Refused(f"That is {twin.label} again, in text and plan. Vote for it, or answer differently.")
-        return Answered(text=proposal.text, calls=calls)
+            return InvalidEnding(f"That is {twin.label} again, in text and plan. Vote for it, or answer differently.")
+        return AnswerGiven(text=proposal.text, calls=calls)
 
     def _twin(self, text: str, calls: tuple[PlannedCall, ...]) -> Answer | None:
         """An answer that says the same, or nearly, as strictly as the config asks."""
-        requirement = self._knobs.answer_novelty_requirement
+        requirement = self._options.answer_novelty_requirement
         alike = {"lenient": 1.0, "balanced": 0.7, "strict": 0.5}[requirement]
-        for answer in self._table.ballot.answers:
+        for answer in self._ballot_view.ballot.answers:
             if answer.says_the_same_as(text, calls):
                 return answer
             if alike < 1 and answer.calls == calls and _overlap(answer.text, text) > alike:
                 return answer
         return None
 
-    def _correct(self, reason: str) -> Told:
+    def _correct(self, reason: str) -> UserMessage:
         self._corrections += 1
         self._record(AgentCorrected(agent=self._agent, reason=reason))
-        return Told(text=reason)
+        return UserMessage(text=reason)
 
-    def _news(self) -> list[Said]:
+    def _news(self) -> list[InputMessage]:
         """The answers that came in meanwhile; an agent that has not answered yet is left alone."""
-        ballot = self._table.ballot
-        if self._known.epoch >= ballot.epoch or self._updates >= self._knobs.max_midstream_updates:
+        ballot = self._ballot_view.ballot
+        if self._known.epoch >= ballot.epoch or self._updates >= self._options.max_midstream_updates:
             return []
         if not ballot.answered(self._agent) and not self._corrections:
             return []
@@ -281,7 +299,7 @@ class Turn:
         self._known = ballot
         self._updates += 1
         self._record(AgentTold(agent=self._agent, epoch=ballot.epoch))
-        return [Told(text=prompts.update(unseen, self._agent))]
+        return [UserMessage(text=prompts.update(unseen, self._agent))]
 
 
 _NO_CALL = f"Nobody sees text outside a call. End your turn with `{prompts.NEW_ANSWER}` or `{prompts.VOTE}`."

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.policy import Act, Person, Policy, Refusal, judge, judge_stop, leaves_nobody
+from coordination.domain.policy import Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
 from coordination.domain.states import RunState
 
 _SHORTEST_DIGEST = 8
 
 
-def judge_plan(state: RunState, digest: str, by: Person, act: Act, now: datetime) -> Refusal | None:
+def judge_plan(state: RunState, digest: str, by: Person, action: RunAction, now: datetime) -> Refusal | None:
     """Why a person may not decide on the plan of this digest, or on the one that it begins; None: they may."""
     if isinstance(state, s.Expired):
         return Refusal.EXPIRED
@@ -20,7 +20,7 @@ def judge_plan(state: RunState, digest: str, by: Person, act: Act, now: datetime
         return Refusal.ALREADY_DECIDED if is_decided else Refusal.NOTHING_TO_DECIDE
     if len(digest) < _SHORTEST_DIGEST or not state.plan.digest.startswith(digest.lower()):
         return Refusal.STALE_PLAN
-    return _judge(state, by=by, act=act, now=now)
+    return _judge(state, by=by, action=action, now=now)
 
 
 def judge_cancel(state: RunState, by: Person) -> Refusal | None:
@@ -40,14 +40,14 @@ def judge_shaping(state: s.AwaitingDecision, by: Person) -> Refusal | None:
     return Refusal.NOBODY_LEFT if leaves_nobody(state.plan.policy, after) else None
 
 
-def judge_word(state: RunState, index: int, attempt: int | None, by: Person, now: datetime) -> Refusal | None:
+def judge_resolution(state: RunState, index: int, attempt: int | None, by: Person, now: datetime) -> Refusal | None:
     """Why a person may not say what became of a call; None: they may. A word about an earlier attempt settles nothing."""
     if not isinstance(state, s.NeedsHuman) or state.unknown.index != index or attempt not in (None, state.attempt):
         return Refusal.NOTHING_TO_RESOLVE
-    return _judge(state, by=by, act=Act.RESOLVE, now=now)
+    return _judge(state, by=by, action=RunAction.RESOLVE, now=now)
 
 
-def word_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: datetime) -> e.RunEvent | Refusal:
+def resolution_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: datetime) -> e.RunEvent | Refusal:
     """What a person's word does to a call in doubt: it counts, settles the call, or says what they said before.
 
     As many people as the plan took may let the rest run for as long as the plan's rule gives, from now on; fewer leave
@@ -55,9 +55,9 @@ def word_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: datetime) 
     """
     if verdict == "run_it" and state.may_still_happen(now):
         return Refusal.STILL_UNDER_WAY
-    index, before = state.unknown.index, state.who_said(verdict)
+    index, before = state.unknown.index, state.resolvers(verdict)
     people = s.with_person(before, by)
-    if len(people) < state.words_needed(verdict, now):
+    if len(people) < state.resolutions_needed(verdict, now):
         again = people == before
         return Refusal.ALREADY_SAID if again else e.ResolutionApproved(index=index, by=by, verdict=verdict)
     anew = now + timedelta(seconds=state.plan.policy.expires_after)
@@ -65,11 +65,11 @@ def word_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: datetime) 
     return e.CallResolved(index=index, by=by, verdict=verdict, valid_until=valid_until)
 
 
-def _judge(state: s.AwaitingDecision | s.NeedsHuman, *, by: Person, act: Act, now: datetime) -> Refusal | None:
+def _judge(state: s.AwaitingDecision | s.NeedsHuman, *, by: Person, action: RunAction, now: datetime) -> Refusal | None:
     """By the rules of today, whatever the run began under: they only ask for more."""
     return judge(
         state.plan.policy,
-        act,
+        action,
         by=by,
         authors=s.authors_of(state),
         approvals=state.approvals,

@@ -7,9 +7,9 @@ from typing import TypeAlias
 from coordination.domain.events import ModelUsed, RunEvent
 from coordination.domain.policy import Person
 from coordination.ports import Clock, Spending, Spent
-from coordination.run_options import DailyLimits, Knobs
+from coordination.run_options import DailyLimits, RunOptions
 
-Refusal: TypeAlias = Callable[[], Awaitable[str | None]]
+BudgetCheck: TypeAlias = Callable[[], Awaitable[str | None]]
 """Why no model may be called now; None: it may."""
 
 
@@ -30,10 +30,10 @@ class NothingSpent:
 class Budget:
     """What one run may still use. It is asked before every model call, and told of every one that was made."""
 
-    def __init__(self, knobs: Knobs, *, spent: Spent | None = None, daily: Refusal = never) -> None:
+    def __init__(self, options: RunOptions, *, spent: Spent | None = None, daily: BudgetCheck = never) -> None:
         """`spent` was used before, such as by an earlier revision; `daily` knows the limits that outlive the run."""
-        self._tokens = knobs.budget_tokens
-        self._money = knobs.budget_money
+        self._tokens = options.budget_tokens
+        self._money = options.budget_money
         self._spent = spent or Spent()
         self._daily = daily
 
@@ -66,7 +66,7 @@ def total(events: Iterable[RunEvent]) -> Spent:
     return spent
 
 
-def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person) -> Refusal:
+def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person) -> BudgetCheck:
     """The limits of the day for one person's runs. Without limits nothing is ever looked up."""
     who = f"{requester.name} has used up"
     rules = (

@@ -55,7 +55,7 @@ class CurrentRules(Protocol):
         ...
 
 
-class Directory(Protocol):
+class PersonDirectory(Protocol):
     """Knows people as their chat, or their terminal, knows them at this moment."""
 
     async def current(self, person: Person) -> Person | None:
@@ -161,7 +161,7 @@ async def rules_now(current: CurrentRules, run: str, request: RunRequested) -> R
         raise ConfigError([f"the rules that hold here now can't be read: {error}"]) from error
 
 
-async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: Directory) -> bool:
+async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: PersonDirectory) -> bool:
     """Whether everybody who approved would still be let approve, as far as their roles go.
 
     Raises:
@@ -170,7 +170,7 @@ async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: 
     return not await who_may_not(policy, approvals, directory)
 
 
-async def who_may_not(policy: Policy, people: Sequence[Person], directory: Directory) -> tuple[Person, ...]:
+async def who_may_not(policy: Policy, people: Sequence[Person], directory: PersonDirectory) -> tuple[Person, ...]:
     """Those of these people who would not be let approve any more, as far as their roles go.
 
     Raises:
@@ -204,7 +204,7 @@ class Guards:
     """Holds approved plans against what holds now, at the claim and before each call."""
 
     current: CurrentRules
-    directory: Directory
+    directory: PersonDirectory
     clock: Clock
     freezes: Freezes = field(default_factory=NeverFrozen)
 

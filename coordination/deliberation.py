@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from coordination import prompts
-from coordination.agent_turn import Answered, Out, Table, Turn, TurnEnd, Voted
+from coordination.agent_turn import AnswerGiven, BallotView, Turn, TurnEnd, TurnFailed, VoteGiven
 from coordination.budget import Budget
 from coordination.domain.ballot import Answer, Ballot, Election, Ending, agreement, elect
 from coordination.domain.events import (
@@ -27,14 +27,14 @@ from coordination.domain.events import (
 from coordination.domain.states import Feedback
 from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
-from coordination.ports import Clock, Conversation, Model, Occasion, ReadTools
-from coordination.run_options import AgentProfile, Knobs
+from coordination.ports import Clock, Conversation, Model, ReadTools, TurnContext
+from coordination.run_options import AgentProfile, RunOptions
 from coordination.run_writer import ATTEMPTS, is_foreseen, told
 from coordination.toolbox import OfferedTool, Toolbox
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
+class Participant:
     """An agent at the table: its profile, its model, and the tools it may see."""
 
     profile: AgentProfile
@@ -44,7 +44,7 @@ class Seat:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class DeliberationInput:
     """What the agents coordinate on."""
 
     prompt: str
@@ -62,11 +62,11 @@ class Deliberation:
 
     def __init__(
         self,
-        question: Question,
-        seats: Sequence[Seat],
+        question: DeliberationInput,
+        participants: Sequence[Participant],
         *,
         ballot: Ballot,
-        knobs: Knobs,
+        options: RunOptions,
         clock: Clock,
         record: Callable[[RunEvent], None],
         budget: Budget | None = None,
@@ -74,14 +74,14 @@ class Deliberation:
         """`record` is told of everything at once and in order."""
         self.ballot = ballot
         self._question = question
-        self._seats = seats
-        self._knobs = knobs
+        self._participants = participants
+        self._options = options
         self._clock = clock
         self._tell_log = record
-        self._budget = budget or Budget(knobs)
+        self._budget = budget or Budget(options)
         self._refused: str | None = None
         self._changed = asyncio.Event()
-        self._is_voting_open = not knobs.defer_voting
+        self._is_voting_open = not options.defer_voting
         self._ending: Ending | None = None
 
     async def run(self) -> Election:
@@ -91,9 +91,9 @@ class Deliberation:
             DeliberationFailed: there is no answer to elect.
         """
         self._settle()
-        timer = asyncio.get_running_loop().call_later(self._knobs.initial_round_timeout_seconds, self._open_the_vote)
+        timer = asyncio.get_running_loop().call_later(self._options.initial_round_timeout_seconds, self._open_the_vote)
         try:
-            async with asyncio.timeout(self._knobs.orchestrator_timeout_seconds):
+            async with asyncio.timeout(self._options.orchestrator_timeout_seconds):
                 await self._until_settled()
         except TimeoutError:
             self._ending = self._ending or Ending.DEADLINE
@@ -107,44 +107,46 @@ class Deliberation:
     async def present(self, election: Election) -> Answer | None:
         """Have the winner write its answer and its calls anew, still with tied hands; None if it can't."""
         winner = election.winner
-        seat = self._seats[winner.agent - 1]
-        occasion = Occasion(purpose="presentation", revision=self._question.revision, turn=1, agent=seat.profile.number)
-        opening = "\n\n".join((self._opening(seat), prompts.presentation(self.ballot, winner)))
+        participant = self._participants[winner.agent - 1]
+        turn_context = TurnContext(
+            purpose="presentation", revision=self._question.revision, turn=1, agent=participant.profile.number
+        )
+        opening = "\n\n".join((self._opening(participant), prompts.presentation(self.ballot, winner)))
         table = _Presenting(ballot=replace(self.ballot, answers=()))
         try:
-            end = await self._converse(seat, occasion, opening, table)
+            end = await self._converse(participant, turn_context, opening, table)
         except Exception as error:
             if is_foreseen(error):
                 raise
             told("the final presentation", error)
             return None
-        if not isinstance(end, Answered):
+        if not isinstance(end, AnswerGiven):
             return None
         return replace(winner, text=end.text, calls=end.calls)
 
     def may_answer(self, agent: int) -> bool:
         """Whether the caps leave this agent an answer."""
-        most = self._knobs.max_new_answers_global
+        most = self._options.max_new_answers_global
         if most is not None and len(self.ballot.answers) >= most:
             return False
-        return self.ballot.answered(agent) < self._knobs.max_new_answers_per_agent
+        return self.ballot.answered(agent) < self._options.max_new_answers_per_agent
 
     async def _until_settled(self) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._sit(seat)) for seat in self._seats]
+            tasks = [group.create_task(self._run_agent(participant)) for participant in self._participants]
             while self._ending is None and self.ballot.living:
                 await self._changed.wait()
             for task in tasks:
                 task.cancel()
 
-    async def _sit(self, seat: Seat) -> None:
+    async def _run_agent(self, participant: Participant) -> None:
         """One agent's part: turn after turn, as long as its vote does not stand."""
-        agent = seat.profile.number
+        agent = participant.profile.number
         while self._ending is None and agent in self.ballot.living:
             if self._may_start(agent):
-                end = await self._turn(seat)
+                end = await self._turn(participant)
                 # An agent that was not allowed to go on is not out: its answer of before still counts.
-                if self._refused is None or not isinstance(end, Out):
+                if self._refused is None or not isinstance(end, TurnFailed):
                     self._apply(agent, end)
             else:
                 await self._changed.wait()
@@ -159,15 +161,15 @@ class Deliberation:
     def _apply(self, agent: int, end: TurnEnd) -> None:
         """Put the end of a turn on record. Nothing awaits in here, so no other turn comes between."""
         match end:
-            case Answered(text=text, calls=calls):
+            case AnswerGiven(text=text, calls=calls):
                 # Another agent may have used up the last answer while this turn was closing: then it goes again.
                 if self.may_answer(agent):
                     self._accept(self.ballot.next_answer(agent, text, calls))
-            case Voted(choice=choice, reason=reason, epoch=epoch):
+            case VoteGiven(choice=choice, reason=reason, epoch=epoch):
                 self._record(VoteCast(agent=agent, choice=choice, epoch=epoch, reason=reason))
                 if epoch < self.ballot.epoch:
                     self._record(VoteVoided(agent=agent, choice=choice, epoch=epoch, by_epoch=self.ballot.epoch))
-            case Out(reason=reason):
+            case TurnFailed(reason=reason):
                 self._record(AgentFailed(agent=agent, reason=reason))
             case _:
                 assert_never(end)
@@ -204,7 +206,7 @@ class Deliberation:
             self._notify()
 
     def _settle(self) -> None:
-        majority = self._knobs.consensus == "majority"
+        majority = self._options.consensus == "majority"
         self._ending = self._ending or agreement(self.ballot, majority_suffices=majority)
         self._notify()
 
@@ -216,47 +218,51 @@ class Deliberation:
         self._is_voting_open = True
         self._notify()
 
-    async def _turn(self, seat: Seat) -> TurnEnd:
-        agent = seat.profile.number
+    async def _turn(self, participant: Participant) -> TurnEnd:
+        agent = participant.profile.number
         number = self.ballot.turns(agent) + 1
         self._record(TurnStarted(agent=agent, turn=number, epoch=self.ballot.epoch))
-        occasion = Occasion(purpose="turn", revision=self._question.revision, turn=number, agent=agent)
-        limit = self._knobs.subsequent_round_timeout_seconds if number > 1 else None
+        turn_context = TurnContext(purpose="turn", revision=self._question.revision, turn=number, agent=agent)
+        limit = self._options.subsequent_round_timeout_seconds if number > 1 else None
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                return await self._surely(seat, occasion)
+                return await self._surely(participant, turn_context)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            return Out(reason=f"took longer than {limit or 0:g} s for a turn")
+            return TurnFailed(reason=f"took longer than {limit or 0:g} s for a turn")
 
-    async def _surely(self, seat: Seat, occasion: Occasion) -> TurnEnd:
+    async def _surely(self, participant: Participant, turn_context: TurnContext) -> TurnEnd:
         """The end of a turn, which is begun once more after an error that nobody foresaw."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._converse(seat, occasion, self._opening(seat), self)
+                return await self._converse(participant, turn_context, self._opening(participant), self)
             except Exception as error:
                 if is_foreseen(error):
                     raise
-                self._record(ModelRetried(agent=occasion.agent, reason=told("a turn", error), wait=0.0))
+                self._record(ModelRetried(agent=turn_context.agent, reason=told("a turn", error), wait=0.0))
         try:
-            return await self._converse(seat, occasion, self._opening(seat), self)
+            return await self._converse(participant, turn_context, self._opening(participant), self)
         except Exception as error:
             if is_foreseen(error):
                 raise
-            return Out(reason=told("its turn", error))
+            return TurnFailed(reason=told("its turn", error))
 
-    async def _converse(self, seat: Seat, occasion: Occasion, opening: str, table: Table) -> TurnEnd:
-        conversation = seat.model.converse(prompts.system(seat.profile, len(self._seats), self._knobs), occasion)
-        agent = seat.profile.number
+    async def _converse(
+        self, participant: Participant, turn_context: TurnContext, opening: str, ballot_view: BallotView
+    ) -> TurnEnd:
+        conversation = participant.model.converse(
+            prompts.system(participant.profile, len(self._participants), self._options), turn_context
+        )
+        agent = participant.profile.number
         turn = Turn(
             agent,
-            model=seat.model,
+            model=participant.model,
             conversation=conversation,
-            toolbox=Toolbox(agent, seat.tools, seat.reader, self._knobs, self._record),
-            table=table,
-            knobs=self._knobs,
+            toolbox=Toolbox(agent, participant.tools, participant.reader, self._options, self._record),
+            ballot_view=ballot_view,
+            options=self._options,
             clock=self._clock,
             record=self._record,
             refusal=self._refusal,
@@ -269,13 +275,13 @@ class Deliberation:
         try:
             await conversation.close()
         except ModelError as error:
-            return end if isinstance(end, Out) else Out(reason=str(error))
+            return end if isinstance(end, TurnFailed) else TurnFailed(reason=str(error))
         return end
 
-    def _opening(self, seat: Seat) -> str:
+    def _opening(self, participant: Participant) -> str:
         return prompts.opening(
             self._question.prompt,
-            agent=seat.profile.number,
+            agent=participant.profile.number,
             ballot=self.ballot,
             history=self._question.history,
             feedback=self._question.feedback,
@@ -289,7 +295,7 @@ class Deliberation:
         if self._refused is not None:
             reasons.append(self._refused)
         elif self.ballot.living:
-            reasons.append(f"nobody else answered within {self._knobs.orchestrator_timeout_seconds:g} s")
+            reasons.append(f"nobody else answered within {self._options.orchestrator_timeout_seconds:g} s")
         return f"The agents came to no answer. {'; '.join(each.rstrip('.') for each in reasons)}."
 
 

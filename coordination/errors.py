@@ -27,18 +27,18 @@ class CoordinationError(Exception):
 
 
 class ConfigError(CoordinationError):
-    """The operator must fix a configuration file; `complaints` has every problem found, one sentence each."""
+    """The operator must fix a configuration file; `diagnostics` has every problem found, one sentence each."""
 
-    def __init__(self, complaints: list[str]) -> None:
-        super().__init__("\n".join(complaints))
-        self.complaints = complaints
+    def __init__(self, diagnostics: list[str]) -> None:
+        super().__init__("\n".join(diagnostics))
+        self.diagnostics = diagnostics
 
 
 class MissingLibraryError(ConfigError):
     """The configuration is right, and this machine lacks what it needs; `commands` install it, typed where we run."""
 
-    def __init__(self, complaints: list[str], *, commands: list[str]) -> None:
-        super().__init__(complaints)
+    def __init__(self, diagnostics: list[str], *, commands: list[str]) -> None:
+        super().__init__(diagnostics)
         self.commands = commands
 
 

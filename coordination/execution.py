@@ -21,7 +21,7 @@ from coordination.domain.plan import Outage, PlannedCall, Succeeded
 from coordination.domain.states import Executing, RunState
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
-from coordination.run_writer import Journal, RunMoved, told
+from coordination.run_writer import RunMoved, RunWriter, told
 
 MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
@@ -70,7 +70,7 @@ _UNLIMITED: Mapping[str, float] = MappingProxyType({})
 
 
 async def execute(
-    journal: Journal,
+    writer: RunWriter,
     executor: Executor,
     clock: Clock,
     hand: str,
@@ -85,23 +85,23 @@ async def execute(
 
     Returns when there is nothing more to run without a person.
     """
-    while isinstance(state := journal.state, Executing):
+    while isinstance(state := writer.state, Executing):
         try:
             if state.in_flight is None:
-                await _advance(journal, state, executor, clock, hand, guard=guard, limits=limits)
+                await _advance(writer, state, executor, clock, hand, guard=guard, limits=limits)
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
                 # gone; either way nobody can know how far it got, nor whether it goes on.
                 outage = None if state.started_at is None else await away_after(state.started_at)
                 lost = unknown(state, INTERRUPTED)
-                await journal.commit(replace(lost, answer_until=state.answer_until, outage=outage))
+                await writer.commit(replace(lost, answer_until=state.answer_until, outage=outage))
         except RunMoved:
-            if journal.state is state:  # Nobody moved it: this would go on for ever.
+            if writer.state is state:  # Nobody moved it: this would go on for ever.
                 raise
 
 
 async def _advance(
-    journal: Journal,
+    writer: RunWriter,
     state: Executing,
     executor: Executor,
     clock: Clock,
@@ -113,32 +113,32 @@ async def _advance(
     reason = _reason_to_stop(state, clock)
     if reason is not None:
         rest = tuple(range(state.next_index, len(state.plan.calls)))
-        await journal.commit(CallsSkipped(indexes=rest, reason=reason))
+        await writer.commit(CallsSkipped(indexes=rest, reason=reason))
         return
     changed = await _changed(executor, state.plan.calls[state.next_index :])
     if changed is not None:
         rest = tuple(range(state.next_index, len(state.plan.calls)))
-        await journal.commit(CallsSkipped(indexes=rest, reason=changed))
+        await writer.commit(CallsSkipped(indexes=rest, reason=changed))
         return
     instead = await guard(state)
     if instead is not None:
-        await journal.commit(instead)
+        await writer.commit(instead)
         return
     if state.frozen_by is not None:
         await clock.sleep(FROZEN_LOOK)
-        await journal.refresh()
+        await writer.refresh()
         return
     call = state.plan.calls[state.next_index]
     objection = await _objection(executor, call)
     if objection is not None:
-        await journal.commit(_failed(state, objection))
+        await writer.commit(_failed(state, objection))
         return
-    started = await journal.commit(_started(state, hand, limits.get(call.server, 0.0)))
+    started = await writer.commit(_started(state, hand, limits.get(call.server, 0.0)))
     late = _too_late(started, clock)
     if late is not None:
-        await journal.commit(_failed(state, late))
+        await writer.commit(_failed(state, late))
         return
-    await _call(journal, state, executor, hand)
+    await _call(writer, state, executor, hand)
 
 
 def _too_late(started: RunState, clock: Clock) -> str | None:
@@ -197,7 +197,7 @@ async def _objection(executor: Executor, call: PlannedCall) -> str | None:
     return None
 
 
-async def _call(journal: Journal, state: Executing, executor: Executor, hand: str) -> None:
+async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: str) -> None:
     index = state.next_index
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
@@ -216,13 +216,13 @@ async def _call(journal: Journal, state: Executing, executor: Executor, hand: st
         end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, _fit(output.text))
     try:
         # Only as the end of the call that this hand started: people may have let another start in the meantime.
-        await journal.commit(end, only_if=lambda now: isinstance(now, Executing) and now.in_flight == hand)
+        await writer.commit(end, only_if=lambda now: isinstance(now, Executing) and now.in_flight == hand)
     except RunMoved:
         # Another worker took us for dead and declared the outcome unknown. The truth is kept beside that.
         if not isinstance(end, CallOutcomeUnknown):
             result = end.result if isinstance(end, CallSucceeded) else end.reason
             succeeded = isinstance(end, CallSucceeded)
-            await journal.commit(LateResult(index=index, succeeded=succeeded, result=result))
+            await writer.commit(LateResult(index=index, succeeded=succeeded, result=result))
     if was_cancelled:
         raise asyncio.CancelledError
 

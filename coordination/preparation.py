@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coordination.deliberation import Seat
+from coordination.deliberation import Participant
 from coordination.domain.caller import Caller
 from coordination.errors import ConfigError
 from coordination.ports import Model, ReadLists, ToolDefinition, ToolHub
@@ -37,10 +37,10 @@ class Prepared(Protocol):
         """
         ...
 
-    def complaints(
+    def diagnostics(
         self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
     ) -> Sequence[str]:
-        """What is wrong with its rules for these tools; those (server, tool) that are `asking` are no reads."""
+        """What is wrong with its rules for these tools; those (server, tool) that are `run_starter` are no reads."""
         ...
 
 
@@ -57,21 +57,21 @@ class Configure(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class PreparedRun:
     """Everything in place for a coordination."""
 
     profile: RunProfile
-    seats: tuple[Seat, ...]
+    participants: tuple[Participant, ...]
 
 
-async def furnish(
+async def prepare(
     prepared: Prepared,
     hub: ToolHub,
     caller: Caller | None = None,
     read_lists: ReadLists | None = None,
     now: RunProfile | None = None,
-) -> Room:
-    """Start the servers, list the tools, and give every agent its seat. What they read, they read for the `caller`.
+) -> PreparedRun:
+    """Start the servers, list the tools, and prepare every agent. What they read, they read for the `caller`.
 
     A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is made.
     Where other rules hold by `now`, the stricter of both decide.
@@ -84,15 +84,15 @@ async def furnish(
     # A server and a vendor's library take about as long to be there, and neither needs the other.
     definitions, _ = await asyncio.gather(hub.definitions(profile.servers), prepared.load())
     accepted = await _accepted(prepared, definitions, read_lists)
-    seats: list[Seat] = []
+    participants: list[Participant] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
         tools = offer(agent, definitions, accepted, now)
         allowed = frozenset(
             (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
         )
         reader = hub.reader(agent.servers, allowed, caller)
-        seats.append(Seat(profile=agent, model=model, tools=tools, reader=reader))
-    return Room(profile=profile, seats=tuple(seats))
+        participants.append(Participant(profile=agent, model=model, tools=tools, reader=reader))
+    return PreparedRun(profile=profile, participants=tuple(participants))
 
 
 async def _accepted(
@@ -106,8 +106,8 @@ async def _accepted(
     accepted = Accepted(config=profile.origin, lists=kept)
     refused = list(accepted.refused(profile.agents, usable))
     asking = frozenset((each.server, each.tool) for each, _ in refused)
-    if complaints := prepared.complaints(definitions, asking):
-        raise ConfigError(list(complaints))
+    if diagnostics := prepared.diagnostics(definitions, asking):
+        raise ConfigError(list(diagnostics))
     for each in definitions:
         if each.unusable:
             _log.warning("no agent is offered %s.%s: the tool %s", each.server, each.tool, each.unusable)

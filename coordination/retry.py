@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from coordination.errors import ModelError
-from coordination.ports import Clock, Conversation, Reply, Said, ToolSpec
+from coordination.ports import Clock, Conversation, InputMessage, Reply, ToolSpec
 
 OnRetry: TypeAlias = Callable[[ModelError, float], Awaitable[None]]
 """Told of each failure that is tried again, and of the seconds until then."""
@@ -33,7 +33,7 @@ class RetryBudget:
 
 async def send_with_retry(
     conversation: Conversation,
-    said: Sequence[Said],
+    inputs: Sequence[InputMessage],
     tools: Sequence[ToolSpec],
     *,
     clock: Clock,
@@ -50,7 +50,7 @@ async def send_with_retry(
     failures = 0
     while True:
         try:
-            return await conversation.send(said, tools)
+            return await conversation.send(inputs, tools)
         except ModelError as error:
             if error.begins_anew:
                 begun, failures = clock.now(), 0

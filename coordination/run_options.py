@@ -10,7 +10,7 @@ Strictness = Literal["lenient", "balanced", "strict"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knobs:
+class RunOptions:
     """How a coordination runs. The names are MassGen's where it has one; times are in seconds.
 
     Attributes:
@@ -70,7 +70,7 @@ class RunProfile:
 
     agents: tuple[AgentProfile, ...]
     servers: tuple[ServerSpec, ...]
-    knobs: Knobs = field(default_factory=Knobs)
+    options: RunOptions = field(default_factory=RunOptions)
     policy: Policy = field(default_factory=Policy)
     daily: DailyLimits = field(default_factory=DailyLimits)
     asks_external: bool = False

@@ -40,7 +40,7 @@ class RunMoved(Exception):
         self.state = state
 
 
-class Journal:
+class RunWriter:
     """The state of one run as this worker knows it, and the way to add to its log."""
 
     def __init__(self, log: RunLog, clock: Clock, run: str, records: Sequence[Recorded]) -> None:
@@ -59,7 +59,7 @@ class Journal:
         self._writing = asyncio.Lock()
 
     @classmethod
-    async def open(cls, log: RunLog, clock: Clock, run: str) -> "Journal":
+    async def open(cls, log: RunLog, clock: Clock, run: str) -> "RunWriter":
         """Read a run's log and take up the pen."""
         return cls(log, clock, run, await log.read(run))
 
@@ -129,8 +129,8 @@ class Journal:
             now = self._clock.now()
             state = self._after(batch, since=self._on_disk)
             taken = len(self._pending)
-            entry = Entry(run=self.run, expected=self._seq, events=batch, at=now, state=state, job=job)
-            writing = asyncio.ensure_future(append_surely(self._log, self._clock, entry))
+            pending = PendingAppend(run=self.run, expected=self._seq, events=batch, at=now, state=state, job=job)
+            writing = asyncio.ensure_future(append_surely(self._log, self._clock, pending))
             was_cancelled = await _to_the_end(writing)
             try:
                 records = writing.result()
@@ -184,7 +184,7 @@ class Journal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class PendingAppend:
     """What is to be appended, as `RunLog.append` takes it."""
 
     run: str
@@ -196,7 +196,7 @@ class Entry:
 
 
 async def append_surely(
-    log: RunLog, clock: Clock, entry: Entry, *, patience: float | None = None
+    log: RunLog, clock: Clock, pending: PendingAppend, *, patience: float | None = None
 ) -> Sequence[Recorded]:
     """Append, however often the database goes away meanwhile; once it is back, look first whether it is there already.
 
@@ -207,10 +207,10 @@ async def append_surely(
         StorageError: the database refuses, or is away for longer; then it may be written all the same.
     """
     waited, pause, is_doubtful = 0.0, _FIRST_PAUSE, False
-    is_receipt = any(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in entry.events)
+    is_receipt = any(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in pending.events)
     while True:
         try:
-            return await _append(log, entry, is_doubtful=is_doubtful)
+            return await _append(log, pending, is_doubtful=is_doubtful)
         except StorageError as error:
             # What the world answered is nowhere else than here: it is held, whatever the database complains of.
             is_hopeless = not is_receipt and not isinstance(error, DatabaseAwayError)
@@ -221,22 +221,22 @@ async def append_surely(
         waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE)
 
 
-async def _append(log: RunLog, entry: Entry, *, is_doubtful: bool) -> Sequence[Recorded]:
+async def _append(log: RunLog, pending: PendingAppend, *, is_doubtful: bool) -> Sequence[Recorded]:
     """Append, unless an append of before, whose answer was lost, has written it, or writes it just now."""
-    if is_doubtful and (mine := await _written(log, entry)):
+    if is_doubtful and (mine := await _written(log, pending)):
         return mine
     try:
-        return await log.append(entry.run, entry.expected, entry.events, entry.at, entry.state, entry.job)
+        return await log.append(pending.run, pending.expected, pending.events, pending.at, pending.state, pending.job)
     except ConflictError:
-        if is_doubtful and (mine := await _written(log, entry)):
+        if is_doubtful and (mine := await _written(log, pending)):
             return mine
         raise
 
 
-async def _written(log: RunLog, entry: Entry) -> Sequence[Recorded]:
+async def _written(log: RunLog, pending: PendingAppend) -> Sequence[Recorded]:
     """What an append whose answer was lost has written, if it has."""
-    found = (await log.read(entry.run, after=entry.expected))[: len(entry.events)]
-    is_ours = [each.event for each in found] == list(entry.events) and all(each.at == entry.at for each in found)
+    found = (await log.read(pending.run, after=pending.expected))[: len(pending.events)]
+    is_ours = [each.event for each in found] == list(pending.events) and all(each.at == pending.at for each in found)
     return found if is_ours else ()
 
 

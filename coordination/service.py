@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from coordination.authorization import judge_cancel, judge_plan, judge_shaping, judge_word, message, word_on
+from coordination.authorization import judge_cancel, judge_plan, judge_resolution, judge_shaping, message, resolution_on
 from coordination.budget import NothingSpent, daily
 from coordination.current_rules import (
     CurrentRules,
-    Directory,
     Freezes,
     NeverFrozen,
+    PersonDirectory,
     Unchanging,
     all_still_may,
     as_it_was,
@@ -30,7 +30,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import Exchange, RunEvent, Verdict
-from coordination.domain.policy import RULES_VERSION, Act, Authors, Person, Refusal
+from coordination.domain.policy import RULES_VERSION, Authors, Person, Refusal, RunAction
 from coordination.domain.states import RunState
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import (
@@ -45,12 +45,12 @@ from coordination.errors import (
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.run_options import RunProfile
-from coordination.run_writer import Entry, append_surely
+from coordination.run_writer import PendingAppend, append_surely
 
 MAX_PROMPT = 20_000
 """Characters of a request."""
 
-MAX_WORDS = 4_000
+MAX_TEXT_CHARACTERS = 4_000
 """Characters of a reason or a wanted change."""
 
 EXTERNAL_ASK = (
@@ -69,7 +69,7 @@ _MAX_RACES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class RunRequest:
     """A request for a run.
 
     Attributes:
@@ -94,7 +94,7 @@ class Ask:
 
 
 class Coordinator:
-    """What a surface may ask. Every verb returns the new state."""
+    """What a platform may ask. Every verb returns the new state."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Coordinator:
         configure: Configure,
         spending: Spending | None = None,
         current: CurrentRules = as_it_was,
-        directory: Directory | None = None,
+        directory: PersonDirectory | None = None,
         freezes: Freezes | None = None,
     ) -> None:
         """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop. `configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
@@ -120,7 +120,7 @@ class Coordinator:
         self._directory = directory or Unchanging()
         self._freezes = freezes or NeverFrozen()
 
-    async def start(self, ask: Ask) -> str:
+    async def start(self, request: RunRequest) -> str:
         """Log the request and submit its deliberation. Returns the run's name.
 
         Raises:
@@ -128,35 +128,35 @@ class Coordinator:
             RefusedError: there is nothing to do, or too much of it, or the day's limits are used up.
             ConflictError: there is a run of the name that was kept free.
         """
-        prompt = ask.prompt.strip()
+        prompt = request.prompt.strip()
         if not prompt:
             raise RefusedError("empty_prompt", "Say what the agents should do: the request is empty.")
         if len(prompt) > MAX_PROMPT:
             raise RefusedError(
                 "long_prompt", f"The request has {len(prompt)} characters; {MAX_PROMPT} are allowed. Shorten it."
             )
-        profile = self._configure(ask.config_text, ask.origin, ask.requester.tenant).profile
-        if ask.requester.is_deleted or (ask.requester.is_external and not profile.asks_external):
+        profile = self._configure(request.config_text, request.origin, request.requester.tenant).profile
+        if request.requester.is_deleted or (request.requester.is_external and not profile.asks_external):
             raise RefusedError("external_ask", EXTERNAL_ASK)
-        await self._refuse_beyond_limits(profile, ask.requester)
-        stored_under = config_digest(ask.config_text, ask.origin)
-        await self._log.save_config(stored_under, ask.config_text, ask.origin)
-        authors = authors_for(ask)
+        await self._refuse_beyond_limits(profile, request.requester)
+        stored_under = config_digest(request.config_text, request.origin)
+        await self._log.save_config(stored_under, request.config_text, request.origin)
+        authors = authors_for(request)
         event = e.RunRequested(
-            tenant=ask.requester.tenant,
+            tenant=request.requester.tenant,
             prompt=prompt,
-            requester=ask.requester,
-            config=ask.config_name,
+            requester=request.requester,
+            config=request.config_name,
             config_digest=stored_under,
             agents=tuple(agent.id for agent in profile.agents),
-            history=ask.history,
+            history=request.history,
             earlier_requesters=authors.earlier,
             earlier_shapers=authors.shapers,
             rules_version=RULES_VERSION,
-            asked_in=ask.asked_in,
-            config_is_named=ask.config_is_named,
+            asked_in=request.asked_in,
+            config_is_named=request.config_is_named,
         )
-        return await self._begin(event, ask.run)
+        return await self._begin(event, request.run)
 
     async def state(self, run: str, tenant: str | None = None) -> RunState:
         """The state now; a plan that is past its time is logged as expired first, whoever looks."""
@@ -172,31 +172,33 @@ class Coordinator:
             RefusedError: they may not, or there is no such plan to approve now; or it is asked again under rules that
                 got stricter.
         """
-        return await self._decide(run, digest, by, Act.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
+        return await self._decide(run, digest, by, RunAction.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
 
     async def reject(self, run: str, digest: str, by: Person, reason: str = "") -> RunState:
         """A no to the plan of this digest."""
-        words = reason.strip()[:MAX_WORDS]
-        return await self._decide(run, digest, by, Act.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words))
+        words = reason.strip()[:MAX_TEXT_CHARACTERS]
+        return await self._decide(
+            run, digest, by, RunAction.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words)
+        )
 
     async def request_changes(self, run: str, digest: str, by: Person, text: str) -> RunState:
         """Send the agents back with a person's words."""
-        words = text.strip()[:MAX_WORDS]
+        words = text.strip()[:MAX_TEXT_CHARACTERS]
         if not words:
             raise RefusedError("empty_change", "Say what should be different: the wanted change is empty.")
         return await self._decide(
-            run, digest, by, Act.CHANGE, lambda d: e.ChangesRequested(by=by, digest=d, text=words)
+            run, digest, by, RunAction.CHANGE, lambda d: e.ChangesRequested(by=by, digest=d, text=words)
         )
 
     async def choose(self, run: str, digest: str, by: Person, agent: int) -> RunState:
         """Propose another agent's newest plan instead, as the next revision; it still needs its approvals."""
-        await self._heed_the_present(run, digest, by, Act.CHANGE)
+        await self._heed_the_present(run, digest, by, RunAction.CHANGE)
         now: RunProfile | None = None
         with contextlib.suppress(ConfigError):  # Whoever approves is told of that.
             now = await self._current(run, (await self._read(run, by.tenant))[0].request)
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = judge_plan(state, digest, by, Act.CHANGE, self._clock.now())
+            refusal = judge_plan(state, digest, by, RunAction.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
             event = judge_shaping(state, by) or _chosen(state, agent, by, self._clock.now())
@@ -204,16 +206,16 @@ class Coordinator:
                 return event
             return event if denied(event.plan, state.request.agents, now) is None else Refusal.DENIED_NOW
 
-        return await self._act(run, by, Act.CHANGE, propose)
+        return await self._act(run, by, RunAction.CHANGE, propose)
 
     async def cancel(self, run: str, by: Person, reason: str = "") -> RunState:
         """Stop the run; during execution the call under way ends and the rest is skipped."""
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_cancel(state, by)
-            return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_WORDS])
+            return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_TEXT_CHARACTERS])
 
-        return await self._act(run, by, Act.CANCEL, propose)
+        return await self._act(run, by, RunAction.CANCEL, propose)
 
     async def resolve(
         self, run: str, index: int, by: Person, verdict: Verdict, *, attempt: int | None = None
@@ -227,19 +229,19 @@ class Coordinator:
         `attempt` is the execution that the person saw end in doubt: a word about it settles no later one.
         """
         before, seq = await self._read(run, by.tenant)
-        objection = await self._objection_to_word(run, before, by, verdict) if verdict != "abandon" else None
+        objection = await self._objection_to_resolution(run, before, by, verdict) if verdict != "abandon" else None
         objection = objection or (await self._void_words(run, by) if verdict != "abandon" else None)
         if objection is not None:
             before, seq = await self._read(run, by.tenant)
-            await self._refuse(run, before, seq, by, Act.RESOLVE, objection)
+            await self._refuse(run, before, seq, by, RunAction.RESOLVE, objection)
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = judge_word(state, index, attempt, by, self._clock.now())
+            refusal = judge_resolution(state, index, attempt, by, self._clock.now())
             if refusal is not None or not isinstance(state, s.NeedsHuman):
                 return refusal or Refusal.NOTHING_TO_RESOLVE
-            return word_on(state, by, verdict, self._clock.now())
+            return resolution_on(state, by, verdict, self._clock.now())
 
-        return await self._act(run, by, Act.RESOLVE, propose)
+        return await self._act(run, by, RunAction.RESOLVE, propose)
 
     async def review_all(self, tenant: str | None = None) -> None:
         """Hold every plan that waits or runs against the rules of now, and against what is frozen; people are not asked about."""
@@ -332,7 +334,7 @@ class Coordinator:
         is_denied = now is not None and denied(state.plan, state.request.agents, now) is not None
         return Refusal.DENIED_NOW if is_denied else None
 
-    async def _objection_to_word(self, run: str, state: RunState, by: Person, verdict: Verdict) -> Refusal | None:
+    async def _objection_to_resolution(self, run: str, state: RunState, by: Person, verdict: Verdict) -> Refusal | None:
         """Why the rules of now let this person not say this of a call; None: they do.
 
         Whoever knows that it happened may say so under any rules: what is left is held against them before it starts.
@@ -352,7 +354,7 @@ class Coordinator:
         if verdict == "run_it" and (is_denied or policy != state.plan.policy):
             return Refusal.STRICTER_NOW
         tight = replace(state, plan=replace(state.plan, policy=policy))
-        return judge_word(tight, state.unknown.index, None, by, self._clock.now())
+        return judge_resolution(tight, state.unknown.index, None, by, self._clock.now())
 
     async def _void_words(self, run: str, by: Person) -> Refusal | None:
         """Take back the words about a call of those who may not approve any more; or why that can't be told."""
@@ -394,52 +396,56 @@ class Coordinator:
                     raise
                 run = self._new_id()  # The name is taken.
                 continue
-            self._engine.nudge()
+            self._engine.wake()
             return run
         raise ConflictError(run, 0)
 
-    async def _heed_the_present(self, run: str, digest: str, by: Person, act: Act) -> None:
+    async def _heed_the_present(self, run: str, digest: str, by: Person, action: RunAction) -> None:
         """Hold a plan that somebody may decide on against what holds now, and refuse what must not be approved now.
 
         Raises:
             RefusedError: nobody may approve it now.
         """
         state, seq = await self._read(run, by.tenant)
-        if judge_plan(state, digest, by, act, self._clock.now()) is not None:
+        if judge_plan(state, digest, by, action, self._clock.now()) is not None:
             return
         await self.review(run, by.tenant)
         state, seq = await self._read(run, by.tenant)
-        objection = await self._objection(run, state) if act is Act.APPROVE else None
+        objection = await self._objection(run, state) if action is RunAction.APPROVE else None
         if objection is not None:
-            await self._refuse(run, state, seq, by, act, objection)
+            await self._refuse(run, state, seq, by, action, objection)
 
-    async def _decide(self, run: str, digest: str, by: Person, act: Act, make: Callable[[str], RunEvent]) -> RunState:
-        if act is not Act.REJECT:  # A no needs no rule that holds now: it only ever stops.
-            await self._heed_the_present(run, digest, by, act)
+    async def _decide(
+        self, run: str, digest: str, by: Person, action: RunAction, make: Callable[[str], RunEvent]
+    ) -> RunState:
+        if action is not RunAction.REJECT:  # A no needs no rule that holds now: it only ever stops.
+            await self._heed_the_present(run, digest, by, action)
 
         def propose(state: RunState) -> RunEvent | Refusal:
-            refusal = judge_plan(state, digest, by, act, self._clock.now())
+            refusal = judge_plan(state, digest, by, action, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            refusal = judge_shaping(state, by) if act is Act.CHANGE else None
+            refusal = judge_shaping(state, by) if action is RunAction.CHANGE else None
             return refusal or make(state.plan.digest)
 
-        return await self._act(run, by, act, propose)
+        return await self._act(run, by, action, propose)
 
-    async def _act(self, run: str, by: Person, act: Act, propose: Callable[[RunState], RunEvent | Refusal]) -> RunState:
+    async def _act(
+        self, run: str, by: Person, action: RunAction, propose: Callable[[RunState], RunEvent | Refusal]
+    ) -> RunState:
         """Read, judge, append; and all again if somebody else was first. The append is what decides a race."""
         for _ in range(_MAX_RACES):
             before, seq = await self._read(run, by.tenant)
             event = propose(before)
             if isinstance(event, Refusal):
-                await self._refuse(run, before, seq, by, act, event)
+                await self._refuse(run, before, seq, by, action, event)
             now = self._clock.now()
             try:
                 after = evolve(before, event, now)
                 await self._append(run, seq, event, now, after, job_for(run, before, after))
             except (ConflictError, IllegalTransition):
                 continue  # Somebody was first, or the plan expired between the two looks at the clock.
-            self._engine.nudge()
+            self._engine.wake()
             return after
         raise ConflictError(run, 0)
 
@@ -447,14 +453,16 @@ class Coordinator:
         self, run: str, seq: int, event: RunEvent, now: datetime, state: RunState, job: Job | None
     ) -> None:
         """Append one event. While the database is away, its answer is waited for: it may well be written."""
-        entry = Entry(run=run, expected=seq, events=[event], at=now, state=state, job=job)
+        entry = PendingAppend(run=run, expected=seq, events=[event], at=now, state=state, job=job)
         await append_surely(self._log, self._clock, entry, patience=_PATIENCE)
 
-    async def _refuse(self, run: str, state: RunState, seq: int, by: Person, act: Act, refusal: Refusal) -> NoReturn:
+    async def _refuse(
+        self, run: str, state: RunState, seq: int, by: Person, action: RunAction, refusal: Refusal
+    ) -> NoReturn:
         """Keep the attempt for the audit, then tell the person."""
         if refusal is Refusal.EXPIRED and isinstance(state, s.AwaitingDecision):
             state, seq = await self._expire(run, state, seq), seq + 1
-        event, latest = e.ActionRefused(by=by, act=act, refusal=refusal), state
+        event, latest = e.ActionRefused(by=by, act=action, refusal=refusal), state
         for _ in range(_MAX_RACES):  # The refusal stands whatever comes in between.
             try:
                 await self._log.append(run, seq, [event], self._clock.now(), latest)
@@ -496,14 +504,14 @@ def _chosen(state: s.AwaitingDecision, agent: int, by: Person, now: datetime) ->
     return e.PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
 
 
-def authors_for(ask: Ask) -> Authors:
+def authors_for(request: RunRequest) -> Authors:
     """Whose words a run of this request is made of: who asks now, and everybody of the run that it goes on from."""
-    before = ask.goes_on_from
+    before = request.goes_on_from
     if before is None:
-        return Authors(requester=ask.requester)
+        return Authors(requester=request.requester)
     people = s.with_person(before.earlier, before.requester)
-    earlier = tuple(person for person in people if not person.is_same_as(ask.requester))
-    return Authors(requester=ask.requester, earlier=earlier, shapers=before.shapers)
+    earlier = tuple(person for person in people if not person.is_same_as(request.requester))
+    return Authors(requester=request.requester, earlier=earlier, shapers=before.shapers)
 
 
 def job_for(run: str, before: RunState, after: RunState) -> Job | None:

@@ -22,7 +22,7 @@ from coordination.json_schema import Verdict, verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
-from coordination.run_options import AgentProfile, Knobs, RunProfile
+from coordination.run_options import AgentProfile, RunOptions, RunProfile
 
 MAX_NAME = 64
 """Characters: the limit of OpenAI, Anthropic and Gemini alike."""
@@ -153,14 +153,14 @@ class Toolbox:
         agent: int,
         tools: Mapping[str, OfferedTool],
         reader: ReadTools,
-        knobs: Knobs,
+        options: RunOptions,
         record: Callable[[RunEvent], None],
     ) -> None:
         """`record` tells the log what the agent does."""
         self._agent = agent
         self._tools = tools
         self._reader = reader
-        self._knobs = knobs
+        self._options = options
         self._record = record
         self.actions: list[PlannedCall] = []
 
@@ -205,8 +205,8 @@ class Toolbox:
         return self._record_action(call, tool, arguments, found)
 
     def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict) -> ToolResult:
-        if len(self.actions) >= self._knobs.max_calls:
-            return _refuse(call, f"A plan holds at most {self._knobs.max_calls} calls. This one is not recorded.")
+        if len(self.actions) >= self._options.max_calls:
+            return _refuse(call, f"A plan holds at most {self._options.max_calls} calls. This one is not recorded.")
         definition = tool.definition
         action = PlannedCall(
             server=definition.server,

@@ -15,16 +15,16 @@ from coordination.agent_turn import record_wasted, used
 from coordination.budget import Budget, NothingSpent, daily, total
 from coordination.current_rules import (
     CurrentRules,
-    Directory,
     Freezes,
     Guards,
     NeverFrozen,
+    PersonDirectory,
     Unchanging,
     as_it_was,
     rules_now,
     tightened,
 )
-from coordination.deliberation import Deliberation, DeliberationFailed, Question, Seat, abandon
+from coordination.deliberation import Deliberation, DeliberationFailed, DeliberationInput, Participant, abandon
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
@@ -34,18 +34,18 @@ from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
 from coordination.errors import ConfigError, ModelError, ToolServerError
 from coordination.execution import AwayAfter, execute, never_away, unknown
-from coordination.ports import Clock, Job, NewId, Occasion, ReadLists, RunLog, Spending, Told, ToolHub
-from coordination.preparation import Configure, Prepared, furnish
+from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub, TurnContext, UserMessage
+from coordination.preparation import Configure, Prepared, prepare
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunProfile
-from coordination.run_writer import ATTEMPTS, Journal, RunMoved, is_foreseen, told
+from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, told
 
 TIMEOUT = 120.0
 """Seconds that people wait for a report at most; the receipts are there long before."""
 
 
 async def write_report(
-    seat: Seat,
+    participant: Participant,
     prompt: str,
     *,
     plan: Plan,
@@ -54,32 +54,32 @@ async def write_report(
     record: Callable[[RunEvent], None],
 ) -> str | None:
     """The report, or None where the model can't give one: then the receipts speak for themselves."""
-    agent = seat.profile.number
-    occasion = Occasion(purpose="report", revision=plan.revision, turn=1, agent=agent)
+    agent = participant.profile.number
+    turn_context = TurnContext(purpose="report", revision=plan.revision, turn=1, agent=agent)
 
     async def on_retry(error: ModelError, wait: float) -> None:
-        record_wasted(agent, seat.model, error, record)
+        record_wasted(agent, participant.model, error, record)
         record(ModelRetried(agent=agent, reason=str(error), wait=wait))
 
-    conversation = seat.model.converse(prompts.report_system(seat.profile), occasion)
+    conversation = participant.model.converse(prompts.report_system(participant.profile), turn_context)
     try:
         async with asyncio.timeout(TIMEOUT):
             reply = await send_with_retry(
                 conversation,
-                [Told(text=prompts.report(prompt, plan, receipts))],
+                [UserMessage(text=prompts.report(prompt, plan, receipts))],
                 (),
                 clock=clock,
                 budget=RetryBudget(),
                 on_retry=on_retry,
             )
     except ModelError as error:
-        record_wasted(agent, seat.model, error, record)
+        record_wasted(agent, participant.model, error, record)
         return None
     except TimeoutError:
         return None
     finally:
         await abandon(conversation)
-    record(used(agent, seat.model, reply))
+    record(used(agent, participant.model, reply))
     return reply.text.strip() or None
 
 
@@ -96,7 +96,7 @@ class Worker:
         configure: Configure,
         spending: Spending | None = None,
         current: CurrentRules = as_it_was,
-        directory: Directory | None = None,
+        directory: PersonDirectory | None = None,
         read_lists: ReadLists | None = None,
         freezes: Freezes | None = None,
         away_after: AwayAfter = never_away,
@@ -138,52 +138,52 @@ class Worker:
         del self._errors[job.name]
 
     async def _attempt(self, job: Job) -> None:
-        journal = await Journal.open(self._log, self._clock, job.run)
+        writer = await RunWriter.open(self._log, self._clock, job.run)
         with contextlib.suppress(RunMoved):
             match job.task:
                 case "deliberate":
-                    await self._deliberate(journal, job)
+                    await self._deliberate(writer, job)
                 case "execute":
-                    await self._execute(journal, job)
+                    await self._execute(writer, job)
                 case _:
                     assert_never(job.task)
 
     async def _last_word(self, job: Job, words: str) -> None:
         """Bring a run that can't go on to its next state, whatever that takes: no run may wait for nothing."""
-        journal = await Journal.open(self._log, self._clock, job.run)
+        writer = await RunWriter.open(self._log, self._clock, job.run)
         with contextlib.suppress(RunMoved):
-            match state := journal.state:
+            match state := writer.state:
                 case s.Queued() | s.ChangesWanted() | s.Deliberating() if job.task == "deliberate":
-                    await journal.commit(e.RunFailed(reason=f"{words[0].upper()}{words[1:]}."))
+                    await writer.commit(e.RunFailed(reason=f"{words[0].upper()}{words[1:]}."))
                 case s.Executing(in_flight=None) if state.plan.revision == job.revision:
                     rest = tuple(range(state.next_index, len(state.plan.calls)))
-                    await journal.commit(e.CallsSkipped(indexes=rest, reason=words), e.RunFinished(report=None))
+                    await writer.commit(e.CallsSkipped(indexes=rest, reason=words), e.RunFinished(report=None))
                 case s.Executing() if state.plan.revision == job.revision:
-                    await journal.commit(replace(unknown(state, words), answer_until=state.answer_until))
+                    await writer.commit(replace(unknown(state, words), answer_until=state.answer_until))
                 case s.Reporting() if state.plan.revision == job.revision:
-                    await journal.commit(e.RunFinished(report=f"There is no report: {words}."))
+                    await writer.commit(e.RunFinished(report=f"There is no report: {words}."))
                 case _:
                     pass  # It waits for people, or is over.
 
-    async def _deliberate(self, journal: Journal, job: Job) -> None:
-        state = journal.state
+    async def _deliberate(self, writer: RunWriter, job: Job) -> None:
+        state = writer.state
         if isinstance(state, s.Queued) or (
             isinstance(state, s.ChangesWanted | s.Deliberating) and state.revision == job.revision
         ):
-            state = await journal.commit(e.DeliberationStarted(revision=job.revision))
+            state = await writer.commit(e.DeliberationStarted(revision=job.revision))
         if not isinstance(state, s.Deliberating):
             return
         try:
             prepared = await self._prepare(state.request)
-            async with _kept_in_step(journal, self._log):
-                await self._coordinate(journal, state, prepared)
+            async with _kept_in_step(writer, self._log):
+                await self._coordinate(writer, state, prepared)
         except (ConfigError, ToolServerError, DeliberationFailed) as error:
-            await journal.commit(e.RunFailed(reason=str(error)))
+            await writer.commit(e.RunFailed(reason=str(error)))
 
-    async def _coordinate(self, journal: Journal, state: s.Deliberating, prepared: Prepared) -> None:
-        now = await rules_now(self._current, journal.run, state.request)
-        room = await furnish(prepared, self._hub, _caller(state.request), self._read_lists, now)
-        question = Question(
+    async def _coordinate(self, writer: RunWriter, state: s.Deliberating, prepared: Prepared) -> None:
+        now = await rules_now(self._current, writer.run, state.request)
+        prepared_run = await prepare(prepared, self._hub, _caller(state.request), self._read_lists, now)
+        question = DeliberationInput(
             prompt=state.request.prompt,
             revision=state.revision,
             history=state.request.history,
@@ -191,24 +191,24 @@ class Worker:
         )
         deliberation = Deliberation(
             question,
-            room.seats,
+            prepared_run.participants,
             ballot=state.ballot,
-            knobs=room.profile.knobs,
+            options=prepared_run.profile.options,
             clock=self._clock,
-            record=journal.record,
-            budget=await self._budget(journal, state.request, room.profile),
+            record=writer.record,
+            budget=await self._budget(writer, state.request, prepared_run.profile),
         )
         election = await deliberation.run()
         written = None
-        if room.profile.knobs.final_presentation == "present":
+        if prepared_run.profile.options.final_presentation == "present":
             written = await deliberation.present(election)
         if written is not None:
             election = replace(election, winner=written)
-        await self._conclude(journal, state, election, prepared, written_after_vote=written is not None)
+        await self._conclude(writer, state, election, prepared, written_after_vote=written is not None)
 
     async def _conclude(
         self,
-        journal: Journal,
+        writer: RunWriter,
         state: s.Deliberating,
         election: Election,
         prepared: Prepared,
@@ -218,12 +218,12 @@ class Worker:
         winner = election.winner
         author = f"agent{winner.agent}.final"
         if not winner.calls:
-            await journal.commit(e.RunAnswered(text=winner.text, author=author, election=election))
+            await writer.commit(e.RunAnswered(text=winner.text, author=author, election=election))
             return
         policy = prepared.profile.policy
         plan = Plan(
             tenant=state.request.tenant,
-            run=journal.run,
+            run=writer.run,
             revision=state.revision,
             author=author,
             text=winner.text,
@@ -232,17 +232,17 @@ class Worker:
             expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
         )
         plan = self._under_rules_of_now(
-            plan, state.request.agents, await rules_now(self._current, journal.run, state.request)
+            plan, state.request.agents, await rules_now(self._current, writer.run, state.request)
         )
         proposed = e.PlanProposed(
             plan=plan, digest=plan.digest, election=election, written_after_vote=written_after_vote
         )
         if not plan.is_automatic:
-            await journal.commit(proposed)
+            await writer.commit(proposed)
             return
         approved = e.ApprovalGiven(by=policy_actor(plan.tenant), digest=plan.digest)
-        job = Job(task="execute", run=journal.run, tenant=plan.tenant, revision=plan.revision)
-        await journal.commit(proposed, approved, job=job)
+        job = Job(task="execute", run=writer.run, tenant=plan.tenant, revision=plan.revision)
+        await writer.commit(proposed, approved, job=job)
 
     def _under_rules_of_now(self, plan: Plan, agents: Sequence[str], now: RunProfile | None) -> Plan:
         if now is None:
@@ -250,8 +250,8 @@ class Worker:
         policy = tightened(plan, agents, now)
         return replace(plan, policy=policy, expires_at=self._clock.now() + timedelta(seconds=policy.expires_after))
 
-    async def _execute(self, journal: Journal, job: Job) -> None:
-        state = journal.state
+    async def _execute(self, writer: RunWriter, job: Job) -> None:
+        state = writer.state
         if not isinstance(state, s.Executing | s.Reporting) or state.plan.revision != job.revision:
             return
         prepared: Prepared | None
@@ -260,15 +260,15 @@ class Worker:
         except ConfigError as error:
             if isinstance(state, s.Executing) and state.in_flight is None:
                 rest = tuple(range(state.next_index, len(state.plan.calls)))
-                await journal.commit(e.CallsSkipped(indexes=rest, reason=f"the config can't be used: {error}"))
+                await writer.commit(e.CallsSkipped(indexes=rest, reason=f"the config can't be used: {error}"))
             prepared = None
         servers = () if prepared is None else prepared.profile.servers
         approvers = state.approvals if isinstance(state, s.Executing) else ()
         executor = self._hub.executor(servers, _caller(state.request, approvers))
-        guard = self._guards.of(journal.run)
+        guard = self._guards.of(writer.run)
         limits = {each.name: each.call_timeout for each in servers}
         await execute(
-            journal,
+            writer,
             executor,
             self._clock,
             self._new_id(),
@@ -276,42 +276,42 @@ class Worker:
             limits=limits,
             away_after=self._away_after,
         )
-        if isinstance(journal.state, s.Reporting):
-            await self._report(journal, journal.state, prepared)
+        if isinstance(writer.state, s.Reporting):
+            await self._report(writer, writer.state, prepared)
 
-    async def _report(self, journal: Journal, state: s.Reporting, prepared: Prepared | None) -> None:
+    async def _report(self, writer: RunWriter, state: s.Reporting, prepared: Prepared | None) -> None:
         report = None
-        if prepared is not None and state.stopped_by is None and await self._may_report(journal, state, prepared):
+        if prepared is not None and state.stopped_by is None and await self._may_report(writer, state, prepared):
             agent = int(state.plan.author.removeprefix("agent").partition(".")[0])
             with contextlib.suppress(ConfigError):
                 await prepared.load()
-                seat = Seat(
+                participant = Participant(
                     profile=prepared.profile.agents[agent - 1],
                     model=prepared.models()[agent - 1],
                     tools={},
                     reader=self._hub.reader((), frozenset()),
                 )
                 report = await write_report(
-                    seat,
+                    participant,
                     state.request.prompt,
                     plan=state.plan,
                     receipts=state.receipts,
                     clock=self._clock,
-                    record=journal.record,
+                    record=writer.record,
                 )
-        await journal.commit(e.RunFinished(report=report))
+        await writer.commit(e.RunFinished(report=report))
 
-    async def _may_report(self, journal: Journal, state: s.Reporting, prepared: Prepared) -> bool:
-        budget = await self._budget(journal, state.request, prepared.profile)
+    async def _may_report(self, writer: RunWriter, state: s.Reporting, prepared: Prepared) -> bool:
+        budget = await self._budget(writer, state.request, prepared.profile)
         return await budget.refusal() is None
 
-    async def _budget(self, journal: Journal, request: e.RunRequested, profile: RunProfile) -> Budget:
+    async def _budget(self, writer: RunWriter, request: e.RunRequested, profile: RunProfile) -> Budget:
         """What the run may still use; what it used before is looked up only if it has an end."""
-        knobs = profile.knobs
-        is_limited = knobs.budget_tokens is not None or knobs.budget_money is not None
-        earlier = await self._log.read(journal.run) if is_limited else ()
+        options = profile.options
+        is_limited = options.budget_tokens is not None or options.budget_money is not None
+        earlier = await self._log.read(writer.run) if is_limited else ()
         return Budget(
-            knobs,
+            options,
             spent=total(recorded.event for recorded in earlier),
             daily=daily(profile.daily, self._spending, clock=self._clock, requester=request.requester),
         )
@@ -332,7 +332,7 @@ def _caller(request: e.RunRequested, approvers: Sequence[Person] = ()) -> Caller
 
 
 @contextlib.asynccontextmanager
-async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncGenerator[None]:
+async def _kept_in_step(writer: RunWriter, log: RunLog) -> AsyncGenerator[None]:
     """While open, what is recorded reaches the disk, and the work inside ends if somebody ends the run.
 
     Raises:
@@ -340,7 +340,7 @@ async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncGenerator[None]:
     """
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(journal.keep_up()), group.create_task(_watch(journal, log))]
+            tasks = [group.create_task(writer.keep_up()), group.create_task(_watch(writer, log))]
             yield
             for task in tasks:
                 task.cancel()
@@ -349,12 +349,12 @@ async def _kept_in_step(journal: Journal, log: RunLog) -> AsyncGenerator[None]:
         raise _leaf(moved or failures) from None
 
 
-async def _watch(journal: Journal, log: RunLog) -> None:
+async def _watch(writer: RunWriter, log: RunLog) -> None:
     """Notice what others write: a cancellation must not wait for our next event."""
-    async for recorded in log.follow(journal.run, after=journal.seq):
+    async for recorded in log.follow(writer.run, after=writer.seq):
         if isinstance(recorded.event, e.RunCancelled):
-            await journal.refresh()
-            raise RunMoved(journal.state)
+            await writer.refresh()
+            raise RunMoved(writer.state)
 
 
 def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

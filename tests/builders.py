@@ -9,7 +9,7 @@ from coordination.domain.events import RunRequested
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import RULES_VERSION, Person, Policy
 from coordination.ports import ServerSpec, ToolDefinition
-from coordination.run_options import AgentProfile, Knobs, RunProfile
+from coordination.run_options import AgentProfile, RunOptions, RunProfile
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -101,10 +101,12 @@ def a_definition(tool: str, *, server: str = "board", **properties: str) -> Tool
     )
 
 
-def a_profile(size: int = 2, *, knobs: Knobs | None = None, policy: Policy | None = None) -> RunProfile:
+def a_profile(size: int = 2, *, options: RunOptions | None = None, policy: Policy | None = None) -> RunProfile:
     """Agents that share the board."""
     agents = tuple(
         AgentProfile(number=number, id=f"agent-{number}", system_message="", servers=(BOARD,), rules=())
         for number in range(1, size + 1)
     )
-    return RunProfile(agents=agents, servers=(BOARD,), knobs=knobs or Knobs(), policy=policy or Policy(roles=("ops",)))
+    return RunProfile(
+        agents=agents, servers=(BOARD,), options=options or RunOptions(), policy=policy or Policy(roles=("ops",))
+    )

@@ -1,4 +1,4 @@
-"""The front office's memory without a disk: it fits the port, and passes the same tests as the real one."""
+"""The chat store without a disk: it fits the port, and passes the same tests as the real one."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -10,41 +10,41 @@ from typing import TypeVar
 from bot.chat.store import (
     Admission,
     Admitted,
+    AuditEntry,
     ButtonRecord,
     CardRecord,
-    Deed,
+    ChangedCard,
+    ChatSetting,
     Limits,
     OverLimit,
     Repeated,
-    RunLine,
-    Setting,
-    Stirred,
+    RunListItem,
 )
 from coordination.errors import ConflictError
 from coordination.ports import RunLog, RunSummary
 
-_Asked = TypeVar("_Asked", CardRecord, RunLine)
+_Asked = TypeVar("_Asked", CardRecord, RunListItem)
 
 _BUSY = ("queued", "deliberating", "changes_wanted", "executing", "reporting")
 _WAITING = ("awaiting_decision", "needs_human")
 
 
 class _Held:
-    async def holds(self) -> bool:
+    async def is_leader(self) -> bool:
         return True
 
 
-class MemoryDesk:
-    """Fits `bot.chat.store.DeskStore`, over a log that it asks what the real one joins."""
+class MemoryChatStore:
+    """Fits `bot.chat.store.ChatStore`, over a log that it asks what the real one joins."""
 
     def __init__(self, log: RunLog) -> None:
         self.log = log
         self.cards: dict[str, CardRecord] = {}
         self.buttons: dict[str, ButtonRecord] = {}
-        self.scopes: dict[tuple[str, str, str], Setting] = {}
+        self.scopes: dict[tuple[str, str, str], ChatSetting] = {}
         self.seen: dict[tuple[str, str], tuple[str, datetime]] = {}
-        self.audit: list[Deed] = []
-        self._keepers: dict[str, asyncio.Lock] = {}
+        self.audit: list[AuditEntry] = []
+        self._card_syncs: dict[str, asyncio.Lock] = {}
 
     async def card(self, run: str, tenant: str | None = None) -> CardRecord | None:
         card = self.cards.get(run)
@@ -74,21 +74,21 @@ class MemoryDesk:
         self.cards[card.run] = after
         return after
 
-    async def straightened(self, card: CardRecord, message: str) -> None:
+    async def superseded_marked(self, card: CardRecord, message: str) -> None:
         if (now := self._mine(card)) is not None:
             self.cards[card.run] = replace(now, stale=tuple(each for each in now.stale if each != message))
 
-    async def live(self, surfaces: Sequence[str]) -> Sequence[CardRecord]:
-        return [each for each in self.cards.values() if each.surface in surfaces and each.state in ("asked", "live")]
+    async def live(self, platforms: Sequence[str]) -> Sequence[CardRecord]:
+        return [each for each in self.cards.values() if each.platform in platforms and each.state in ("asked", "live")]
 
-    async def stirred(self, surfaces: Sequence[str], *, after: datetime, now: datetime) -> Sequence[Stirred]:
+    async def changed_cards(self, platforms: Sequence[str], *, after: datetime, now: datetime) -> Sequence[ChangedCard]:
         runs = await self._runs()
-        found: list[Stirred] = []
-        for card in await self.live(surfaces):
+        found: list[ChangedCard] = []
+        for card in await self.live(platforms):
             run = runs.get(card.run)
             is_awake = card.wake_at is not None and card.wake_at <= now
             if run is not None and (run.updated_at > after or is_awake):
-                found.append(Stirred(run=card.run, tenant=card.tenant, seq=run.seq, updated_at=run.updated_at))
+                found.append(ChangedCard(run=card.run, tenant=card.tenant, seq=run.seq, updated_at=run.updated_at))
         return found
 
     async def issue(self, buttons: Sequence[ButtonRecord]) -> None:
@@ -101,8 +101,8 @@ class MemoryDesk:
         return [each for each in self.buttons.values() if (each.run, each.tenant, each.attempt) == key]
 
     @asynccontextmanager
-    async def sole_keeper(self, surface: str) -> AsyncGenerator[_Held]:
-        async with self._keepers.setdefault(surface, asyncio.Lock()):
+    async def leader_lock(self, platform: str) -> AsyncGenerator[_Held]:
+        async with self._card_syncs.setdefault(platform, asyncio.Lock()):
             yield _Held()
 
     async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
@@ -128,14 +128,14 @@ class MemoryDesk:
             if of == run and key[0] == tenant:
                 self.seen[key] = ("", at)
 
-    async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
+    async def find_button(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
         known = self.buttons.get(button)
         card = self.cards.get(known.run) if known is not None else None
         if known is None or card is None or known.tenant != tenant or card.tenant != tenant:
             return None
         return known, card
 
-    async def mark_stray(self, card: CardRecord, message: str) -> None:
+    async def mark_unexpected(self, card: CardRecord, message: str) -> None:
         now = self._mine(card)
         key = (card.tenant, card.channel, message)
         taken = any((each.tenant, each.channel, each.message) == key for each in self.cards.values())
@@ -158,30 +158,30 @@ class MemoryDesk:
         ]
         return _newest_first(found)[0].run if found else None
 
-    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
+    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], ChatSetting]:
         return {
             (each.channel, each.key): each
             for each in self.scopes.values()
             if each.tenant == tenant and each.channel in ("", channel)
         }
 
-    async def set(self, setting: Setting) -> None:
+    async def set(self, setting: ChatSetting) -> None:
         self.scopes[setting.tenant, setting.channel, setting.key] = setting
-        self.audit.append(Deed.about(setting, "set"))
+        self.audit.append(AuditEntry.about(setting, "set"))
 
-    async def reset(self, setting: Setting) -> bool:
+    async def reset(self, setting: ChatSetting) -> bool:
         if self.scopes.pop((setting.tenant, setting.channel, setting.key), None) is None:
             return False
-        self.audit.append(Deed.about(setting, "reset"))
+        self.audit.append(AuditEntry.about(setting, "reset"))
         return True
 
-    async def note(self, deed: Deed) -> None:
-        self.audit.append(deed)
+    async def add_audit_entry(self, entry: AuditEntry) -> None:
+        self.audit.append(entry)
 
-    async def deeds(self, tenant: str, limit: int) -> Sequence[Deed]:
+    async def audit_entries(self, tenant: str, limit: int) -> Sequence[AuditEntry]:
         return [each for each in reversed(self.audit) if each.tenant == tenant][:limit]
 
-    async def lines(
+    async def list_runs(
         self,
         tenant: str,
         *,
@@ -189,7 +189,7 @@ class MemoryDesk:
         requester: str = "",
         states: Sequence[str] = (),
         limit: int = 20,
-    ) -> Sequence[RunLine]:
+    ) -> Sequence[RunListItem]:
         runs = await self._runs()
         found = [
             _line(card, runs[card.run])
@@ -238,8 +238,8 @@ def _newest_first(found: list[_Asked]) -> list[_Asked]:
     return sorted(sorted(found, key=lambda each: each.run), key=lambda each: each.asked_at, reverse=True)
 
 
-def _line(card: CardRecord, run: RunSummary) -> RunLine:
-    return RunLine(
+def _line(card: CardRecord, run: RunSummary) -> RunListItem:
+    return RunListItem(
         run=card.run,
         state=run.state,
         prompt=run.prompt,

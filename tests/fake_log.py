@@ -93,16 +93,16 @@ class FakeEngine:
         self._repeats = repeats
         self._waiting: dict[str, Job] = {}
         self._known: set[str] = set()
-        self._bell = asyncio.Event()
+        self._wake_event = asyncio.Event()
 
     def submit(self, job: Job) -> None:
         """Add a job, unless one of this name was ever added."""
         if job.name not in self._known:
             self._known.add(job.name)
             self._waiting[job.name] = job
-            self._bell.set()
+            self._wake_event.set()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Nothing to do: a job is seen at once."""
 
     @asynccontextmanager
@@ -119,11 +119,11 @@ class FakeEngine:
         begun: set[str] = set()
         async with asyncio.TaskGroup() as group:
             while True:
-                self._bell.clear()
+                self._wake_event.clear()
                 for job in [job for name, job in self._waiting.items() if name not in begun]:
                     begun.add(job.name)
                     group.create_task(self._work(job, perform, room))
-                await self._bell.wait()
+                await self._wake_event.wait()
 
     async def _work(self, job: Job, perform: Perform, room: asyncio.Semaphore) -> None:
         async with room:

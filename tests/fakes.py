@@ -12,20 +12,20 @@ from coordination.domain.plan import PlannedCall
 from coordination.domain.transitions import Recorded
 from coordination.ports import (
     Conversation,
+    InputMessage,
     Job,
     Model,
-    Occasion,
     Perform,
     ReadTools,
     Reply,
-    Said,
     ServerSpec,
-    Told,
     ToolCall,
     ToolDefinition,
     ToolOutput,
     ToolSpec,
+    TurnContext,
     Usage,
+    UserMessage,
 )
 from coordination.run_options import RunProfile
 from tests import fake_log
@@ -52,17 +52,17 @@ class FakeClock:
 
 
 class IdleEngine:
-    """Counts nudges; the test performs the jobs itself."""
+    """Counts wake-ups; the test performs the jobs itself."""
 
     def __init__(self) -> None:
-        self.nudges = 0
+        self.wakes = 0
 
     @asynccontextmanager
     async def running(self, perform: Perform) -> AsyncGenerator[None]:
         yield
 
-    def nudge(self) -> None:
-        self.nudges += 1
+    def wake(self) -> None:
+        self.wakes += 1
 
 
 class Crash(BaseException):
@@ -201,11 +201,11 @@ def reply(*made: tuple[str, Mapping[str, object] | str]) -> Reply:
 class PlayedConversation:
     """One conversation of a PlayedModel: takes the model's next steps, remembers what it was told and offered."""
 
-    def __init__(self, model: "PlayedModel", system: str, occasion: Occasion) -> None:
+    def __init__(self, model: "PlayedModel", system: str, turn_context: TurnContext) -> None:
         self.model = model
         self.system = system
-        self.occasion = occasion
-        self.said: list[Said] = []
+        self.turn_context = turn_context
+        self.said: list[InputMessage] = []
         self.offered: list[str] = []
         self.tools: Sequence[ToolSpec] = ()
         self.is_closed = False
@@ -213,16 +213,16 @@ class PlayedConversation:
     @property
     def told(self) -> str:
         """Everything it was told, results aside."""
-        return "\n".join(each.text for each in self.said if isinstance(each, Told))
+        return "\n".join(each.text for each in self.said if isinstance(each, UserMessage))
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         gate = self.model.gates.get(len(self.model.played))
         if gate is not None:
             await gate.wait()
         if not self.model.steps:
-            raise Forbidden(f"nobody expected agent {self.occasion.agent} to be asked again: {said}")
+            raise Forbidden(f"nobody expected agent {self.turn_context.agent} to be asked again: {inputs}")
         step = self.model.steps.pop(0)
-        self.said.extend(said)
+        self.said.extend(inputs)
         self.tools = tools
         self.offered = [tool.name for tool in tools]
         self.model.played.append(step)
@@ -243,8 +243,8 @@ class PlayedModel:
         self.gates = dict(gates or {})
         self.conversations: list[PlayedConversation] = []
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
-        conversation = PlayedConversation(self, system, occasion)
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
+        conversation = PlayedConversation(self, system, turn_context)
         self.conversations.append(conversation)
         return conversation
 
@@ -264,7 +264,7 @@ class FakePrepared:
         assert self.is_loaded
         return self.given
 
-    def complaints(
+    def diagnostics(
         self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
     ) -> Sequence[str]:
         return ()

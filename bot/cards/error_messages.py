@@ -2,11 +2,11 @@
 
 from typing import TypeAlias
 
-from bot.cards.parts import who
+from bot.cards.parts import mention
 from bot.cards.text import one_line, visible, visible_lines
 from bot.environment import account_name
-from bot.i18n import ENGLISH, Words, joined
-from bot.message import Line, Span, Who
+from bot.i18n import ENGLISH, Catalog, joined
+from bot.message import Mention, RichText, StyledText
 from coordination.domain import states as s
 from coordination.domain.policy import Policy, Refusal
 from coordination.domain.states import RunState
@@ -31,28 +31,28 @@ _WithPlan: TypeAlias = (
 )
 
 
-def refusal_line(error: RefusedError, words: Words = ENGLISH, state: RunState | None = None) -> Line:
+def refusal_line(error: RefusedError, catalog: Catalog = ENGLISH, state: RunState | None = None) -> RichText:
     """The line for a refusal; where no language has words for it, or they need a state that is not known, its own text."""
     name = _name(error.refusal, state)
     policy = state.plan.policy if isinstance(state, _WithPlan) else None
-    if f"refusal.{name}" not in words.texts or _is_lost(error.refusal, state, policy):
-        return tuple(Span(line) for line in visible_lines(str(error)[:_LONGEST]).split("\n"))
+    if f"refusal.{name}" not in catalog.texts or _is_lost(error.refusal, state, policy):
+        return tuple(StyledText(line) for line in visible_lines(str(error)[:_LONGEST]).split("\n"))
     if state is None:
-        return words.line(f"refusal.{name}", most=words.number(MAX_PROMPT))
+        return catalog.rich(f"refusal.{name}", most=catalog.number(MAX_PROMPT))
     rule = policy or Policy()
-    return words.line(
+    return catalog.rich(
         f"refusal.{name}",
-        approvers=_named(rule, words),
+        approvers=_named(rule, catalog),
         required=rule.required,
-        requester=who(state.request.requester),
-        state=words.say(f"state.{state.kind}"),
+        requester=mention(state.request.requester),
+        state=catalog.text(f"state.{state.kind}"),
     )
 
 
-def refusal_text(error: RefusedError, words: Words = ENGLISH, state: RunState | None = None) -> str:
+def refusal_text(error: RefusedError, catalog: Catalog = ENGLISH, state: RunState | None = None) -> str:
     """The same for a place that only knows text."""
     return "".join(
-        getattr(piece, "text", "") or getattr(piece, "name", "") for piece in refusal_line(error, words, state)
+        getattr(inline, "text", "") or getattr(inline, "name", "") for inline in refusal_line(error, catalog, state)
     )
 
 
@@ -66,24 +66,24 @@ def _is_lost(refusal: str, state: RunState | None, policy: Policy | None) -> boo
     return refusal in _OF_A_STATE if state is None else policy is None and refusal in _OF_A_PLAN
 
 
-def _named(policy: Policy, words: Words) -> Line:
-    pieces = [(Who(role, one_line(role, _NAME), "role"),) for role in policy.roles]
-    pieces += [(Who(user, one_line(account_name(user), _NAME)),) for user in policy.users]
-    return joined(pieces, ", ") if pieces else words.line("refusal.anyone")
+def _named(policy: Policy, catalog: Catalog) -> RichText:
+    pieces = [(Mention(role, one_line(role, _NAME), "role"),) for role in policy.roles]
+    pieces += [(Mention(user, one_line(account_name(user), _NAME)),) for user in policy.users]
+    return joined(pieces, ", ") if pieces else catalog.rich("refusal.anyone")
 
 
-def notice_for(error: Exception, reference: str = "", words: Words = ENGLISH) -> str:
+def notice_for(error: Exception, reference: str = "", catalog: Catalog = ENGLISH) -> str:
     """The sentence for an error. Of one that was not written for people, only that it happened is told."""
     if isinstance(error, ConfigError):
-        text = "\n".join(visible(complaint) for complaint in error.complaints)
+        text = "\n".join(visible(complaint) for complaint in error.diagnostics)
     elif isinstance(error, RunNotFoundError):
-        text = words.say("error.no_run", run=visible(error.run))
+        text = catalog.text("error.no_run", run=visible(error.run))
     elif isinstance(error, ConflictError):
-        text = words.say("error.conflict")
+        text = catalog.text("error.conflict")
     elif isinstance(error, RefusedError):
-        text = refusal_text(error, words)
+        text = refusal_text(error, catalog)
     elif isinstance(error, CoordinationError):
         text = "\n".join(visible(line) for line in str(error).split("\n"))
     else:
-        text = words.say("error.unexpected")
-    return f"{text} {words.say('error.reference', reference=reference)}" if reference else text
+        text = catalog.text("error.unexpected")
+    return f"{text} {catalog.text('error.reference', reference=reference)}" if reference else text

@@ -3,33 +3,33 @@
 from bot.cards.run_view import RunView
 from bot.cards.text import arguments_of, one_line, visible
 from bot.environment import account_name
-from bot.i18n import Words, joined
-from bot.message import CallItem, Line, Mark, Paragraph, Span, Target, Who
+from bot.i18n import Catalog, joined
+from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
 from coordination.domain.plan import Plan, PlannedCall, short
 from coordination.domain.policy import Person, Policy
 
 _NAME = 60
 
 
-def who(person: Person) -> Who:
+def mention(person: Person) -> Mention:
     """A person as a card names them."""
-    return Who(person.id, one_line(person.name, _NAME))
+    return Mention(person.id, one_line(person.name, _NAME))
 
 
-def people(persons: tuple[Person, ...]) -> Line:
+def people(persons: tuple[Person, ...]) -> RichText:
     """Several people, with commas."""
-    return joined([(who(person),) for person in persons], ", ")
+    return joined([(mention(person),) for person in persons], ", ")
 
 
-def approvers(policy: Policy, words: Words) -> Line:
+def approvers(policy: Policy, catalog: Catalog) -> RichText:
     """Whom a plan needs: how many, of whom, and whether the one who asked is among them."""
-    named = [(Who(role, one_line(role, _NAME), "role"),) for role in policy.roles]
-    named += [(Who(user, one_line(account_name(user), _NAME)),) for user in policy.users]
+    named = [(Mention(role, one_line(role, _NAME), "role"),) for role in policy.roles]
+    named += [(Mention(user, one_line(account_name(user), _NAME)),) for user in policy.users]
     if named:
-        needed = words.line("needs.named", number=policy.required, names=joined(named, ", "))
+        needed = catalog.rich("needs.named", number=policy.required, names=joined(named, ", "))
     else:
-        needed = words.line("needs.anyone", count=policy.required)
-    requester = () if policy.allow_requester else words.line("needs.not_requester")
+        needed = catalog.rich("needs.anyone", count=policy.required)
+    requester = () if policy.allow_requester else catalog.rich("needs.not_requester")
     return joined([needed, requester], " · ")
 
 
@@ -37,37 +37,39 @@ _TITLE = 160
 _TARGET = 300
 
 
-def title(view: RunView, words: Words) -> Line:
+def title(view: RunView, catalog: Catalog) -> RichText:
     """What was asked, in quotes, shortened."""
-    return words.line("card.title", prompt=one_line(view.request.prompt, _TITLE))
+    return catalog.rich("card.title", prompt=one_line(view.request.prompt, _TITLE))
 
 
-def reference(view: RunView, words: Words, plan: Plan | None = None) -> Line:
+def reference(view: RunView, catalog: Catalog, plan: Plan | None = None) -> RichText:
     """Run, plan, configuration and requester."""
-    parts = [words.line("card.run", run=Span(visible(view.run), "bold"))]
+    parts = [catalog.rich("card.run", run=StyledText(visible(view.run), "bold"))]
     if plan is not None:
-        parts.append(words.line("card.plan", plan=Span(short(plan.digest), "bold")))
-    parts.append(words.line("card.config", config=visible(view.request.config)))
-    parts.append(words.line("card.asked_by", who=who(view.request.requester)))
+        parts.append(catalog.rich("card.plan", plan=StyledText(short(plan.digest), "bold")))
+    parts.append(catalog.rich("card.config", config=visible(view.request.config)))
+    parts.append(catalog.rich("card.asked_by", who=mention(view.request.requester)))
     return joined(parts, " · ")
 
 
 def quoted(text: str) -> Paragraph:
     """Somebody's words, line by line, whole."""
     lines = text.replace("\r\n", "\n").strip("\n").split("\n")
-    return Paragraph(lines=tuple((Span(visible(line)),) for line in lines), is_quoted=True)
+    return Paragraph(lines=tuple((StyledText(visible(line)),) for line in lines), is_quoted=True)
 
 
-def plain(*lines: Line) -> Paragraph:
+def plain(*lines: RichText) -> Paragraph:
     """Our own words."""
     return Paragraph(lines=tuple(line for line in lines if line))
 
 
-def call_item(number: int, call: PlannedCall, words: Words, mark: Mark = Mark.WAITING, outcome: Line = ()) -> CallItem:
+def call_item(
+    number: int, call: PlannedCall, catalog: Catalog, status: Status = Status.WAITING, outcome: RichText = ()
+) -> CallItem:
     """One call with everything that is sent, and what a person should know before a yes."""
-    notes = [words.say("call.automatic")] if call.is_automatic else [words.say("call.writes")]
+    notes = [catalog.text("call.automatic")] if call.is_automatic else [catalog.text("call.writes")]
     if call.is_destructive:
-        notes.append(words.say("call.destroys"))
+        notes.append(catalog.text("call.destroys"))
     return CallItem(
         number=number,
         server=visible(call.server),
@@ -75,14 +77,14 @@ def call_item(number: int, call: PlannedCall, words: Words, mark: Mark = Mark.WA
         arguments=arguments_of(call.arguments),
         notes=tuple(notes),
         is_destructive=call.is_destructive,
-        mark=mark,
+        status=status,
         outcome=outcome,
     )
 
 
-def call_items(plan: Plan, words: Words) -> tuple[CallItem, ...]:
+def call_items(plan: Plan, catalog: Catalog) -> tuple[CallItem, ...]:
     """Every call of a plan that waits."""
-    return tuple(call_item(number, call, words) for number, call in enumerate(plan.calls, 1))
+    return tuple(call_item(number, call, catalog) for number, call in enumerate(plan.calls, 1))
 
 
 def targets_of(plan: Plan) -> list[tuple[str, str]]:
@@ -90,10 +92,14 @@ def targets_of(plan: Plan) -> list[tuple[str, str]]:
     return list(dict.fromkeys((call.server, call.target) for call in plan.calls if call.target))
 
 
-def targets(plan: Plan, words: Words) -> list[Paragraph]:
+def targets(plan: Plan, catalog: Catalog) -> list[Paragraph]:
     """Where the calls of a plan go: one line for each server."""
     lines = [
-        words.line("plan.target", server=Span(visible(server), "bold"), target=Span(one_line(where, _TARGET), "code"))
+        catalog.rich(
+            "plan.target",
+            server=StyledText(visible(server), "bold"),
+            target=StyledText(one_line(where, _TARGET), "code"),
+        )
         for server, where in targets_of(plan)
     ]
     return [plain(*lines)] if lines else []
@@ -109,6 +115,6 @@ def author(label: str) -> str:
     return label.partition(".")[0]
 
 
-def frozen(by: Person | None, words: Words) -> list[Line]:
+def frozen(by: Person | None, catalog: Catalog) -> list[RichText]:
     """That nothing starts, and who had it so; nothing where everything may start."""
-    return [] if by is None else [words.line("now.frozen", who=who(by))]
+    return [] if by is None else [catalog.rich("now.frozen", who=mention(by))]

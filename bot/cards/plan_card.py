@@ -9,6 +9,7 @@ from bot.cards.parts import (
     author,
     call_items,
     frozen,
+    mention,
     people,
     plain,
     quoted,
@@ -17,12 +18,12 @@ from bot.cards.parts import (
     targets,
     targets_of,
     title,
-    who,
 )
 from bot.cards.run_view import RunView, echo_of
 from bot.cards.text import one_line, rounded_by_others, visible, visible_lines
-from bot.i18n import Words, joined
+from bot.i18n import Catalog, joined
 from bot.message import (
+    Action,
     Alert,
     Attachment,
     Button,
@@ -30,14 +31,13 @@ from bot.message import (
     CallList,
     Card,
     Confirmation,
-    Line,
     Menu,
-    Moment,
     Option,
+    RichText,
     Section,
-    Span,
-    Tone,
-    Verb,
+    Severity,
+    StyledText,
+    Timestamp,
 )
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
@@ -46,21 +46,21 @@ from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 
 
-def attachments(view: RunView, plan: Plan, words: Words) -> tuple[Attachment, ...]:
+def attachments(view: RunView, plan: Plan, catalog: Catalog) -> tuple[Attachment, ...]:
     """Both files of a plan."""
     name = short(plan.digest)
     return (
         Attachment(
             name="plan.md",
             media_type="text/markdown",
-            text=plan_markdown(view, plan, words),
-            description=words.say("file.markdown", count=len(plan.calls), plan=name),
+            text=plan_markdown(view, plan, catalog),
+            description=catalog.text("file.markdown", count=len(plan.calls), plan=name),
         ),
         Attachment(
             name="plan.json",
             media_type="application/json",
             text=json.dumps(plan_json(plan), indent=2) + "\n",
-            description=words.say("file.json", plan=name),
+            description=catalog.text("file.json", plan=name),
         ),
     )
 
@@ -97,19 +97,19 @@ def plan_json(plan: Plan) -> Json:
     }
 
 
-def plan_markdown(view: RunView, plan: Plan, words: Words) -> str:
+def plan_markdown(view: RunView, plan: Plan, catalog: Catalog) -> str:
     """The plan for reading: every text stands in a fence that nothing inside can close."""
     parts = [
-        words.say("file.heading", plan=short(plan.digest), run=visible(view.run)),
+        catalog.text("file.heading", plan=short(plan.digest), run=visible(view.run)),
         _fenced(visible_lines(view.request.prompt)),
-        words.say("file.author", author=plan.author, until=f"{plan.expires_at:%Y-%m-%d %H:%M %Z}"),
+        catalog.text("file.author", author=plan.author, until=f"{plan.expires_at:%Y-%m-%d %H:%M %Z}"),
         _fenced(visible_lines(plan.text)),
     ]
     if where := [f"{visible(server)}: {visible(target)}" for server, target in targets_of(plan)]:
-        parts += [words.say("file.targets"), _fenced("\n".join(where))]
-    for item in call_items(plan, words):
+        parts += [catalog.text("file.targets"), _fenced("\n".join(where))]
+    for item in call_items(plan, catalog):
         parts += _call(item)
-    parts.append(words.say("file.digest", digest=plan.digest))
+    parts.append(catalog.text("file.digest", digest=plan.digest))
     return "\n\n".join(parts) + "\n"
 
 
@@ -134,87 +134,87 @@ MANY_CALLS = 5
 """An approval of more calls than this is asked for twice."""
 
 
-def decision_card(view: RunView, state: s.AwaitingDecision, words: Words) -> Card:
+def decision_card(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> Card:
     """The plan, whole, with its buttons."""
     plan = state.plan
-    calls = call_items(plan, words)
-    sections: list[Section] = [plain(_choice(view, state, words)), quoted(plan.text), CallList(calls=calls)]
-    sections += targets(plan, words)
-    now = (*frozen(state.frozen_by, words), *_rules_now(view, state, words))
-    sections += [Alert(line=line) for line in (*now, *_warnings(state, words), *_echoes(view, plan, words))]
-    sections.append(plain(*_needs(state, words)))
+    calls = call_items(plan, catalog)
+    sections: list[Section] = [plain(_choice(view, state, catalog)), quoted(plan.text), CallList(calls=calls)]
+    sections += targets(plan, catalog)
+    now = (*frozen(state.frozen_by, catalog), *_rules_now(view, state, catalog))
+    sections += [Alert(line=line) for line in (*now, *_warnings(state, catalog), *_echoes(view, plan, catalog))]
+    sections.append(plain(*_needs(state, catalog)))
     return Card(
-        tone=Tone.DECIDE,
-        status=words.say("status.decide"),
-        title=title(view, words),
-        reference=reference(view, words, plan),
+        severity=Severity.DECIDE,
+        status=catalog.text("status.decide"),
+        title=title(view, catalog),
+        reference=reference(view, catalog, plan),
         sections=tuple(sections),
-        buttons=_buttons(view, state, calls, words),
-        menu=_menu(view, state, words),
-        footer=words.line("decide.digest", digest=Span(plan.digest, "code")),
-        attachments=attachments(view, plan, words),
+        buttons=_buttons(view, state, calls, catalog),
+        menu=_menu(view, state, catalog),
+        footer=catalog.rich("decide.digest", digest=StyledText(plan.digest, "code")),
+        attachments=attachments(view, plan, catalog),
     )
 
 
-def outcome_of(election: Election, words: Words, what: Literal["plan", "answer"] = "plan") -> Line:
+def outcome_of(election: Election, catalog: Catalog, what: Literal["plan", "answer"] = "plan") -> RichText:
     """How the vote on a plan, or on an answer without one, went."""
-    return words.line(
+    return catalog.rich(
         f"won.{election.ending}",
         winner=f"agent{election.winner.agent}",
-        what=words.say(f"won.{what}"),
+        what=catalog.text(f"won.{what}"),
         votes=election.votes,
         voters=election.voters,
     )
 
 
-def _choice(view: RunView, state: s.AwaitingDecision, words: Words) -> Line:
+def _choice(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> RichText:
     if view.because:
-        return words.line(f"again.{view.because}")
+        return catalog.rich(f"again.{view.because}")
     if view.chosen_by is None:
-        return outcome_of(state.election, words)
-    return words.line("won.chosen", who=who(view.chosen_by), author=author(state.plan.author))
+        return outcome_of(state.election, catalog)
+    return catalog.rich("won.chosen", who=mention(view.chosen_by), author=author(state.plan.author))
 
 
-def _rules_now(view: RunView, state: s.AwaitingDecision, words: Words) -> list[Line]:
+def _rules_now(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
     """That other rules hold by now; of a plan that is asked again for that, its first line says so."""
     is_said = not state.rules_now or (state.rules_now == "changed" and view.because == "rules")
-    return [] if is_said else [words.line(f"now.{state.rules_now}")]
+    return [] if is_said else [catalog.rich(f"now.{state.rules_now}")]
 
 
-def _warnings(state: s.AwaitingDecision, words: Words) -> list[Line]:
-    lines: list[Line] = []
+def _warnings(state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
+    lines: list[RichText] = []
     if state.written_after_vote:
-        lines.append(words.line("warn.after_vote", author=author(state.plan.author)))
+        lines.append(catalog.rich("warn.after_vote", author=author(state.plan.author)))
     if not state.election.is_consensus:
-        lines.append(words.line("warn.no_consensus"))
+        lines.append(catalog.rich("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
-        lines.append(words.line("warn.destroys"))
+        lines.append(catalog.rich("warn.destroys"))
     for number, call in enumerate(state.plan.calls, 1):
         if names := rounded_by_others(call.arguments):
-            lines.append(words.line("warn.large_number", number=number, names=", ".join(names)))
+            lines.append(catalog.rich("warn.large_number", number=number, names=", ".join(names)))
     return lines
 
 
-def _echoes(view: RunView, plan: Plan, words: Words) -> list[Line]:
+def _echoes(view: RunView, plan: Plan, catalog: Catalog) -> list[RichText]:
     """Whose words the calls repeat: of text that a tool read, nobody here is the author."""
-    lines: list[Line] = []
+    lines: list[RichText] = []
     for number, call in enumerate(plan.calls, 1):
         echo = echo_of(call, view.sources, view.request.prompt)
         if echo is not None:
             names, tools = ", ".join(echo.names), ", ".join(echo.tools)
-            lines.append(words.line("warn.echo", number=number, names=names, tools=Span(tools, "code")))
+            lines.append(catalog.rich("warn.echo", number=number, names=names, tools=StyledText(tools, "code")))
     return lines
 
 
-def _needs(state: s.AwaitingDecision, words: Words) -> list[Line]:
-    until = words.line("needs.until", until=Moment(state.plan.expires_at, is_countdown=True))
-    lines = [joined([approvers(state.plan.policy, words), until], " · ")]
+def _needs(state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
+    until = catalog.rich("needs.until", until=Timestamp(state.plan.expires_at, is_countdown=True))
+    lines = [joined([approvers(state.plan.policy, catalog), until], " · ")]
     authors = _barred(state)
     if authors:
-        lines.append(words.line("needs.not_authors", who=people(authors)))
+        lines.append(catalog.rich("needs.not_authors", who=people(authors)))
     if state.approvals:
         given, required = len(state.approvals), state.plan.policy.required
-        lines.append(words.line("needs.given", given=given, required=required, who=people(state.approvals)))
+        lines.append(catalog.rich("needs.given", given=given, required=required, who=people(state.approvals)))
     return lines
 
 
@@ -228,44 +228,48 @@ def _barred(state: s.AwaitingDecision) -> tuple[Person, ...]:
     return others
 
 
-def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...], words: Words) -> tuple[Button, ...]:
+def _buttons(
+    view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...], catalog: Catalog
+) -> tuple[Button, ...]:
     here = target(view, state.plan)
     return (
         Button(
-            verb=Verb.APPROVE,
-            label=words.say("button.approve", count=len(calls)),
+            action=Action.APPROVE,
+            label=catalog.text("button.approve", count=len(calls)),
             target=here,
             weight="main",
-            confirmation=_confirmation(calls, words),
+            confirmation=_confirmation(calls, catalog),
             needs_whole_plan=True,
         ),
-        Button(verb=Verb.REJECT, label=words.say("button.reject"), target=here, weight="danger"),
-        Button(verb=Verb.CHANGE, label=words.say("button.change"), target=here),
-        Button(verb=Verb.DETAILS, label=words.say("button.details"), target=here),
+        Button(action=Action.REJECT, label=catalog.text("button.reject"), target=here, weight="danger"),
+        Button(action=Action.CHANGE, label=catalog.text("button.change"), target=here),
+        Button(action=Action.DETAILS, label=catalog.text("button.details"), target=here),
     )
 
 
-def _confirmation(calls: tuple[CallItem, ...], words: Words) -> Confirmation | None:
+def _confirmation(calls: tuple[CallItem, ...], catalog: Catalog) -> Confirmation | None:
     """Destructive or many calls are named once more."""
     risky = tuple(call for call in calls if call.is_destructive)
     if not risky and len(calls) <= MANY_CALLS:
         return None
-    lines = tuple(words.line("confirm.call", number=call.number, server=call.server, tool=call.tool) for call in calls)
+    lines = tuple(
+        catalog.rich("confirm.call", number=call.number, server=call.server, tool=call.tool) for call in calls
+    )
     key = "confirm.destroys" if risky else "confirm.many"
     return Confirmation(
-        title=words.say(key, count=len(risky) or len(calls)),
+        title=catalog.text(key, count=len(risky) or len(calls)),
         lines=lines,
-        yes=words.say("button.approve", count=len(calls)),
+        yes=catalog.text("button.approve", count=len(calls)),
     )
 
 
-def _menu(view: RunView, state: s.AwaitingDecision, words: Words) -> Menu | None:
+def _menu(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> Menu | None:
     """The other agents' newest plans, for a person who prefers one."""
     options = tuple(
         Option(
             value=str(answer.agent),
-            label=words.say(
-                "choose.option", agent=f"agent{answer.agent}", calls=words.say("calls", count=len(answer.calls))
+            label=catalog.text(
+                "choose.option", agent=f"agent{answer.agent}", calls=catalog.text("calls", count=len(answer.calls))
             ),
             description=one_line(answer.text, 100),
         )
@@ -274,4 +278,6 @@ def _menu(view: RunView, state: s.AwaitingDecision, words: Words) -> Menu | None
     )
     if not options:
         return None
-    return Menu(verb=Verb.CHOOSE, label=words.say("choose.label"), target=target(view, state.plan), options=options)
+    return Menu(
+        action=Action.CHOOSE, label=catalog.text("choose.label"), target=target(view, state.plan), options=options
+    )

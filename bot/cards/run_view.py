@@ -151,13 +151,13 @@ class VotedFor:
 
 
 @dataclass(frozen=True)
-class Out:
+class DroppedOut:
     """Failed; takes no further part."""
 
     reason: str
 
 
-Doing: TypeAlias = Idle | Thinking | Using | Retrying | AnsweredNow | VotedFor | Out
+Doing: TypeAlias = Idle | Thinking | Using | Retrying | AnsweredNow | VotedFor | DroppedOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,16 +172,16 @@ class AgentView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent:
+class RunUsage:
     """What the models took. `cost` is in US dollars; None: of some model the price is not known."""
 
     tokens: int = 0
     cost: float | None = 0.0
 
-    def plus(self, used: e.ModelUsed) -> "Spent":
+    def plus(self, used: e.ModelUsed) -> "RunUsage":
         """With one more model call."""
         known = self.cost is not None and used.cost is not None
-        return Spent(
+        return RunUsage(
             tokens=self.tokens + used.input_tokens + used.output_tokens,
             cost=(self.cost or 0.0) + (used.cost or 0.0) if known else None,
         )
@@ -220,7 +220,7 @@ class RunView:
     reads: int = 0
     sources: tuple[Source, ...] = ()
     corrections: int = 0
-    spent: Spent = field(default_factory=Spent)
+    spent: RunUsage = field(default_factory=RunUsage)
     calls: tuple[CallTimes, ...] = ()
     chosen_by: Person | None = None
     because: e.Because = ""
@@ -335,7 +335,7 @@ def _doing(
         case e.ModelRetried(reason=reason, wait=wait):
             return Retrying(reason, wait)
         case e.AgentFailed(reason=reason):
-            return Out(reason)
+            return DroppedOut(reason)
         case _:
             assert_never(event)
 
@@ -370,7 +370,7 @@ def _restarted(view: RunView, event: e.DeliberationStarted) -> RunView:
     is_restart = event.revision == view.revision and isinstance(view.state, s.Deliberating)
     agents = tuple(
         agent
-        if isinstance(agent.doing, Out) and is_restart
+        if isinstance(agent.doing, DroppedOut) and is_restart
         else replace(agent, doing=Idle(), turn=agent.turn if is_restart else 0)
         for agent in view.agents
     )

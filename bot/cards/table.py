@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from bot.cards.text import one_line, visible
-from bot.i18n import ENGLISH, Words
-from bot.message import Mark
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Status
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
 
@@ -14,10 +14,10 @@ _REASON = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class TableEntry:
     """One thing that an agent did in a round."""
 
-    mark: Mark
+    status: Status
     text: str
 
 
@@ -26,7 +26,7 @@ class Row:
     """One round: a cell per agent, each with its entries in order."""
 
     round: int
-    cells: tuple[tuple[Entry, ...], ...]
+    cells: tuple[tuple[TableEntry, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class _Cells:
     """The table as it grows: entries by round and agent."""
 
     agents: int
-    rounds: dict[int, list[list[Entry]]] = field(default_factory=dict[int, list[list[Entry]]])
+    rounds: dict[int, list[list[TableEntry]]] = field(default_factory=dict[int, list[list[TableEntry]]])
     at: dict[int, int] = field(default_factory=dict[int, int])
     labels: dict[int, str] = field(default_factory=dict[int, str])
 
@@ -51,11 +51,11 @@ class _Cells:
         self.at[agent] = turn
         self._cell(agent)
 
-    def add(self, agent: int, mark: Mark, text: str) -> None:
+    def add(self, agent: int, status: Status, text: str) -> None:
         """An agent did something in its round."""
-        self._cell(agent).append(Entry(mark=mark, text=text))
+        self._cell(agent).append(TableEntry(status=status, text=text))
 
-    def _cell(self, agent: int) -> list[Entry]:
+    def _cell(self, agent: int) -> list[TableEntry]:
         row = self.rounds.setdefault(self.at.get(agent, 1), [[] for _ in range(self.agents)])
         return row[agent - 1]
 
@@ -67,7 +67,7 @@ class _Cells:
         )
 
 
-def coordination_table(log: Sequence[Recorded], words: Words = ENGLISH) -> tuple[Part, ...]:
+def coordination_table(log: Sequence[Recorded], catalog: Catalog = ENGLISH) -> tuple[Part, ...]:
     """The table of a run's log, a part for each time that the coordination was taken up."""
     parts: list[Part] = []
     agents, note, revision = 0, "", 0
@@ -80,51 +80,53 @@ def coordination_table(log: Sequence[Recorded], words: Words = ENGLISH) -> tuple
                 if cells.rounds:
                     parts.append(Part(note=note, rows=cells.rows()))
                 is_restart = event.revision == revision
-                note = _note(event.revision, words, is_restart=is_restart)
+                note = _note(event.revision, catalog, is_restart=is_restart)
                 cells = _Cells(agents, labels=cells.labels if is_restart else {})
                 revision = event.revision
             case event:
-                _count(cells, event, words)
+                _count(cells, event, catalog)
     return (*parts, Part(note=note, rows=cells.rows())) if cells.rounds else tuple(parts)
 
 
-def _note(revision: int, words: Words, *, is_restart: bool) -> str:
+def _note(revision: int, catalog: Catalog, *, is_restart: bool) -> str:
     if is_restart:
-        return words.say("table.restarted")
-    return words.say("table.revision", number=revision) if revision > 1 else ""
+        return catalog.text("table.restarted")
+    return catalog.text("table.revision", number=revision) if revision > 1 else ""
 
 
-def _count(cells: _Cells, event: e.RunEvent, words: Words) -> None:
+def _count(cells: _Cells, event: e.RunEvent, catalog: Catalog) -> None:
     match event:
         case e.TurnStarted(agent=agent, turn=turn):
             cells.begin(agent, turn)
         case e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected():
-            cells.add(event.agent, Mark.WORKING, _work(event, words))
+            cells.add(event.agent, Status.WORKING, _work(event, catalog))
         case e.AnswerAccepted(agent=agent, number=number, epoch=epoch):
             label = f"agent{agent}.{number}"
             cells.labels[epoch] = label
             key = "table.answered_with_plan" if event.calls else "table.answered"
-            cells.add(agent, Mark.DONE, words.say(key, label=label, calls=words.say("calls", count=len(event.calls))))
+            cells.add(
+                agent, Status.DONE, catalog.text(key, label=label, calls=catalog.text("calls", count=len(event.calls)))
+            )
         case e.VoteCast(agent=agent, choice=choice):
-            cells.add(agent, Mark.DONE, words.say("table.voted", choice=f"agent{choice}"))
+            cells.add(agent, Status.DONE, catalog.text("table.voted", choice=f"agent{choice}"))
         case e.VoteVoided(agent=agent, by_epoch=by_epoch):
             newer = cells.labels.get(by_epoch, str(by_epoch))
-            cells.add(agent, Mark.SKIPPED, words.say("table.vote_void", newer=newer))
+            cells.add(agent, Status.SKIPPED, catalog.text("table.vote_void", newer=newer))
         case e.AgentFailed(agent=agent, reason=reason):
-            cells.add(agent, Mark.FAILED, words.say("table.out", reason=one_line(reason, _REASON)))
+            cells.add(agent, Status.FAILED, catalog.text("table.out", reason=one_line(reason, _REASON)))
         case _:
             return
 
 
-def _work(event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected, words: Words) -> str:
+def _work(event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected, catalog: Catalog) -> str:
     match event:
         case e.ToolRead(tool=tool):
-            return words.say("table.read", tool=visible(tool))
+            return catalog.text("table.read", tool=visible(tool))
         case e.ActionRecorded(call=call):
-            return words.say("table.planned", tool=visible(call.tool))
+            return catalog.text("table.planned", tool=visible(call.tool))
         case e.AgentTold():
-            return words.say("table.told")
+            return catalog.text("table.told")
         case e.AgentCorrected(reason=reason):
-            return words.say("table.corrected", reason=one_line(reason, _REASON))
+            return catalog.text("table.corrected", reason=one_line(reason, _REASON))
         case _:
             assert_never(event)

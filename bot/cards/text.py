@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from bot.i18n import Words
+from bot.i18n import Catalog
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError
@@ -86,37 +86,37 @@ def _is_deceptive(character: str) -> bool:
     )
 
 
-def duration(seconds: float, words: Words) -> str:
+def duration(seconds: float, catalog: Catalog) -> str:
     """`0.4 s`, `48 s`, `3 min 05 s`, `23 h`, `2 days`: as exact as anybody cares."""
     if seconds < 10:
-        return words.say("amount.seconds", value=words.number(max(seconds, 0.0), 1))
+        return catalog.text("amount.seconds", value=catalog.number(max(seconds, 0.0), 1))
     if seconds < 60:
-        return words.say("amount.seconds", value=f"{seconds:.0f}")
+        return catalog.text("amount.seconds", value=f"{seconds:.0f}")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return words.say("amount.minutes", minutes=minutes, seconds=f"{rest:02d}")
+        return catalog.text("amount.minutes", minutes=minutes, seconds=f"{rest:02d}")
     hours = round(seconds / 3600)
     if hours < 48:
-        return words.say("amount.hours", value=hours)
-    return words.say("amount.days", value=round(seconds / 86_400))
+        return catalog.text("amount.hours", value=hours)
+    return catalog.text("amount.days", value=round(seconds / 86_400))
 
 
-def tokens(number: int, words: Words) -> str:
+def tokens(number: int, catalog: Catalog) -> str:
     """`840 tokens`, `21k tokens`, `1.2M tokens`."""
     if number < 1_000:
-        return words.say("amount.tokens", value=number)
+        return catalog.text("amount.tokens", value=number)
     if number < 10_000:
-        return words.say("amount.tokens", value=f"{words.number(number / 1_000, 1)}k")
+        return catalog.text("amount.tokens", value=f"{catalog.number(number / 1_000, 1)}k")
     if number < 999_500:
-        return words.say("amount.tokens", value=f"{number / 1_000:.0f}k")
-    return words.say("amount.tokens", value=f"{words.number(number / 1_000_000, 1)}M")
+        return catalog.text("amount.tokens", value=f"{number / 1_000:.0f}k")
+    return catalog.text("amount.tokens", value=f"{catalog.number(number / 1_000_000, 1)}M")
 
 
-def money(dollars: float, words: Words) -> str:
+def money(dollars: float, catalog: Catalog) -> str:
     """`$0.04`; below a cent only that."""
     if 0 < dollars < 0.01:
-        return words.say("amount.below_a_cent")
-    return words.say("amount.money", value=words.number(dollars, 2))
+        return catalog.text("amount.below_a_cent")
+    return catalog.text("amount.money", value=catalog.number(dollars, 2))
 
 
 _INDENT = "  "

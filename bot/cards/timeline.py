@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from bot.cards.parts import people, who
+from bot.cards.parts import mention, people
 from bot.cards.run_view import RunView
 from bot.cards.text import duration, one_line, visible
-from bot.i18n import ENGLISH, Words
-from bot.message import Line, Mark, Span, Who
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Mention, RichText, Status, StyledText
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot
 from coordination.domain.plan import short
@@ -57,15 +57,15 @@ _ANSWER = 110
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class TimelineEntry:
     """One line of the story: who it is about (an agent, a call, or nobody), and what happened."""
 
     about: str
-    mark: Mark
-    line: Line
+    status: Status
+    line: RichText
 
 
-def story_of(event: e.RunEvent, view: RunView, words: Words = ENGLISH) -> Told | None:
+def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH) -> TimelineEntry | None:
     """The line for an event; `view` is the run after it. None where the event is not worth a line."""
     match event:
         case e.TurnStarted() | e.ModelUsed() | e.AgentTold():
@@ -80,8 +80,8 @@ def story_of(event: e.RunEvent, view: RunView, words: Words = ENGLISH) -> Told |
             | e.VoteVoided()
             | e.AgentFailed()
         ):
-            line, mark = _agent_line(event, view, words)
-            return Told(about=f"agent{event.agent}", mark=mark, line=line)
+            line, status = _agent_line(event, view, catalog)
+            return TimelineEntry(about=f"agent{event.agent}", status=status, line=line)
         case (
             e.CallStarted()
             | e.CallSucceeded()
@@ -92,172 +92,173 @@ def story_of(event: e.RunEvent, view: RunView, words: Words = ENGLISH) -> Told |
             | e.WordsVoided()
             | e.CallResolved()
         ):
-            line, mark = _call_line(event, words)
-            about = words.say("story.call", number=event.index + 1, total=len(view.calls))
-            return Told(about=about, mark=mark, line=line)
+            line, status = _call_line(event, catalog)
+            about = catalog.text("timeline.call", number=event.index + 1, total=len(view.calls))
+            return TimelineEntry(about=about, status=status, line=line)
         case _:
-            line, mark = _run_line(event, view, words)
-            return Told(about="", mark=mark, line=line)
+            line, status = _run_line(event, view, catalog)
+            return TimelineEntry(about="", status=status, line=line)
 
 
-def _agent_line(event: _OfAgent, view: RunView, words: Words) -> tuple[Line, Mark]:
+def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichText, Status]:
     match event:
         case e.ToolRead():
-            key = "story.read_failed" if event.is_error else "story.read"
-            tool = Span(visible(f"{event.server}.{event.tool}"), "code")
-            return words.line(key, tool=tool), Mark.WORKING
+            key = "timeline.read_failed" if event.is_error else "timeline.read"
+            tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
+            return catalog.rich(key, tool=tool), Status.WORKING
         case e.ActionRecorded(call=call):
-            tool = Span(visible(f"{call.server}.{call.tool}"), "code")
-            return words.line("story.recorded", tool=tool), Mark.WORKING
+            tool = StyledText(visible(f"{call.server}.{call.tool}"), "code")
+            return catalog.rich("timeline.recorded", tool=tool), Status.WORKING
         case e.AgentCorrected(reason=reason):
-            return words.line("story.corrected", reason=one_line(reason, _REASON)), Mark.WORKING
+            return catalog.rich("timeline.corrected", reason=one_line(reason, _REASON)), Status.WORKING
         case e.ModelRetried(reason=reason, wait=wait):
-            pause = duration(wait, words)
-            return words.line("story.retried", reason=one_line(reason, _REASON), wait=pause), Mark.WAITING
+            pause = duration(wait, catalog)
+            return catalog.rich("timeline.retried", reason=one_line(reason, _REASON), wait=pause), Status.WAITING
         case e.AnswerAccepted():
-            return _answer_line(event, words), Mark.DONE
+            return _answer_line(event, catalog), Status.DONE
         case e.VoteCast():
-            choice = Span(f"agent{event.choice}", "bold")
-            return words.line("story.voted", choice=choice, reason=one_line(event.reason, _REASON)), Mark.DONE
+            choice = StyledText(f"agent{event.choice}", "bold")
+            return catalog.rich("timeline.voted", choice=choice, reason=one_line(event.reason, _REASON)), Status.DONE
         case e.VoteVoided():
-            newer = _label(view.ballot, event.by_epoch, words)
-            return words.line("story.vote_void", choice=f"agent{event.choice}", newer=newer), Mark.WAITING
+            newer = _label(view.ballot, event.by_epoch, catalog)
+            return catalog.rich("timeline.vote_void", choice=f"agent{event.choice}", newer=newer), Status.WAITING
         case e.AgentFailed(reason=reason):
-            return words.line("story.out", reason=one_line(reason, _REASON)), Mark.FAILED
+            return catalog.rich("timeline.out", reason=one_line(reason, _REASON)), Status.FAILED
         case _:
             assert_never(event)
 
 
-def _answer_line(event: e.AnswerAccepted, words: Words) -> Line:
-    label = Span(f"agent{event.agent}.{event.number}", "bold")
+def _answer_line(event: e.AnswerAccepted, catalog: Catalog) -> RichText:
+    label = StyledText(f"agent{event.agent}.{event.number}", "bold")
     text = one_line(event.text, _ANSWER)
     if not event.calls:
-        return words.line("story.answered", label=label, text=text)
-    calls = words.say("calls", count=len(event.calls))
-    return words.line("story.answered_with_plan", label=label, calls=calls, text=text)
+        return catalog.rich("timeline.answered", label=label, text=text)
+    calls = catalog.text("calls", count=len(event.calls))
+    return catalog.rich("timeline.answered_with_plan", label=label, calls=calls, text=text)
 
 
-def _label(ballot: Ballot, epoch: int, words: Words) -> str:
+def _label(ballot: Ballot, epoch: int, catalog: Catalog) -> str:
     """The label of the answer that opened an epoch."""
     return next(
-        (answer.label for answer in ballot.answers if answer.epoch == epoch), words.say("story.answer", number=epoch)
+        (answer.label for answer in ballot.answers if answer.epoch == epoch),
+        catalog.text("timeline.answer", number=epoch),
     )
 
 
-def _call_line(event: _OfCall, words: Words) -> tuple[Line, Mark]:
+def _call_line(event: _OfCall, catalog: Catalog) -> tuple[RichText, Status]:
     match event:
         case e.CallStarted():
-            tool = Span(visible(f"{event.server}.{event.tool}"), "code")
-            return words.line("story.call_started", tool=tool), Mark.WORKING
+            tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
+            return catalog.rich("timeline.call_started", tool=tool), Status.WORKING
         case e.CallSucceeded(result=result):
-            return words.line("story.call_succeeded", result=one_line(result, _RESULT)), Mark.DONE
+            return catalog.rich("timeline.call_succeeded", result=one_line(result, _RESULT)), Status.DONE
         case e.CallFailed(reason=reason):
-            return words.line("story.call_failed", reason=one_line(reason, _REASON)), Mark.FAILED
+            return catalog.rich("timeline.call_failed", reason=one_line(reason, _REASON)), Status.FAILED
         case e.CallOutcomeUnknown(reason=reason):
-            return words.line("story.call_unknown", reason=one_line(reason, _REASON)), Mark.UNKNOWN
+            return catalog.rich("timeline.call_unknown", reason=one_line(reason, _REASON)), Status.UNKNOWN
         case e.LateResult(succeeded=succeeded, result=result):
-            key = "story.late_success" if succeeded else "story.late_failure"
-            return words.line(key, result=one_line(result, _RESULT)), Mark.UNKNOWN
+            key = "timeline.late_success" if succeeded else "timeline.late_failure"
+            return catalog.rich(key, result=one_line(result, _RESULT)), Status.UNKNOWN
         case e.ResolutionApproved(by=by, verdict=verdict):
-            return words.line(f"story.word_{verdict}", who=who(by)), Mark.WAITING
+            return catalog.rich(f"timeline.word_{verdict}", who=mention(by)), Status.WAITING
         case e.WordsVoided(people=voided):
-            return words.line("story.words_voided", who=people(voided)), Mark.WAITING
+            return catalog.rich("timeline.words_voided", who=people(voided)), Status.WAITING
         case e.CallResolved(by=by, verdict=verdict):
-            return words.line(f"story.resolved_{verdict}", who=who(by)), Mark.DONE
+            return catalog.rich(f"timeline.resolved_{verdict}", who=mention(by)), Status.DONE
         case _:
             assert_never(event)
 
 
-def _run_line(event: _OfRun, view: RunView, words: Words) -> tuple[Line, Mark]:
+def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText, Status]:
     match event:
         case e.RunRequested(requester=requester, prompt=prompt):
             said = one_line(prompt, _ANSWER)
-            return words.line(
-                "story.asked", who=who(requester), prompt=said, run=Span(visible(view.run), "bold")
-            ), Mark.WAITING
+            return catalog.rich(
+                "timeline.asked", who=mention(requester), prompt=said, run=StyledText(visible(view.run), "bold")
+            ), Status.WAITING
         case e.DeliberationStarted():
-            return words.line(_beginning(view)), Mark.WORKING
+            return catalog.rich(_beginning(view)), Status.WORKING
         case e.PlanProposed() | e.RunAnswered():
-            return _conclusion(event, words), Mark.DONE
+            return _conclusion(event, catalog), Status.DONE
         case e.ApprovalGiven() | e.PlanRejected() | e.ChangesRequested() | e.RunCancelled() | e.ActionRefused():
-            return _decision(event, words), Mark.DONE
+            return _decision(event, catalog), Status.DONE
         case e.PlanExpired() | e.RulesChanged() | e.ExecutionFrozen() | e.ExecutionThawed():
-            return _circumstance(event, words)
+            return _circumstance(event, catalog)
         case e.CallsSkipped(indexes=indexes, reason=reason):
             numbers = ", ".join(str(index + 1) for index in indexes)
             said = one_line(reason, _REASON)
-            return words.line("story.skipped", count=len(indexes), numbers=numbers, reason=said), Mark.SKIPPED
+            return catalog.rich("timeline.skipped", count=len(indexes), numbers=numbers, reason=said), Status.SKIPPED
         case e.RunFinished(report=report):
-            return words.line("story.finished" if report else "story.finished_without_report"), Mark.DONE
+            return catalog.rich("timeline.finished" if report else "timeline.finished_without_report"), Status.DONE
         case e.RunFailed(reason=reason):
-            return words.line("story.failed", reason=one_line(reason, _REASON)), Mark.FAILED
+            return catalog.rich("timeline.failed", reason=one_line(reason, _REASON)), Status.FAILED
         case _:
             assert_never(event)
 
 
 def _circumstance(
-    event: e.PlanExpired | e.RulesChanged | e.ExecutionFrozen | e.ExecutionThawed, words: Words
-) -> tuple[Line, Mark]:
+    event: e.PlanExpired | e.RulesChanged | e.ExecutionFrozen | e.ExecutionThawed, catalog: Catalog
+) -> tuple[RichText, Status]:
     """What became different around a plan, and nobody said of it."""
     match event:
         case e.PlanExpired(digest=digest):
-            return words.line("story.expired", plan=short(digest)), Mark.SKIPPED
+            return catalog.rich("timeline.expired", plan=short(digest)), Status.SKIPPED
         case e.RulesChanged(now=now):
-            return words.line(f"story.rules_{now or 'as_before'}"), Mark.WAITING
+            return catalog.rich(f"timeline.rules_{now or 'as_before'}"), Status.WAITING
         case e.ExecutionFrozen(by=by):
-            return words.line("story.frozen", who=who(by)), Mark.WAITING
+            return catalog.rich("timeline.frozen", who=mention(by)), Status.WAITING
         case e.ExecutionThawed():
-            return words.line("story.thawed"), Mark.WORKING
+            return catalog.rich("timeline.thawed"), Status.WORKING
         case _:
             assert_never(event)
 
 
 def _beginning(view: RunView) -> str:
     if view.restarts:
-        return "story.picked_up"
-    return "story.begins" if view.revision == 1 else "story.begins_again"
+        return "timeline.picked_up"
+    return "timeline.begins" if view.revision == 1 else "timeline.begins_again"
 
 
-def _conclusion(event: e.PlanProposed | e.RunAnswered, words: Words) -> Line:
+def _conclusion(event: e.PlanProposed | e.RunAnswered, catalog: Catalog) -> RichText:
     match event:
         case e.PlanProposed(plan=plan, digest=digest):
-            calls = words.say("calls", count=len(plan.calls))
-            return words.line("story.proposed", author=plan.author, calls=calls, plan=short(digest))
+            calls = catalog.text("calls", count=len(plan.calls))
+            return catalog.rich("timeline.proposed", author=plan.author, calls=calls, plan=short(digest))
         case e.RunAnswered(author=author):
-            return words.line("story.concluded", author=author)
+            return catalog.rich("timeline.concluded", author=author)
         case _:
             assert_never(event)
 
 
 def _decision(
-    event: e.ApprovalGiven | e.PlanRejected | e.ChangesRequested | e.RunCancelled | e.ActionRefused, words: Words
-) -> Line:
-    person: Who = who(event.by)
+    event: e.ApprovalGiven | e.PlanRejected | e.ChangesRequested | e.RunCancelled | e.ActionRefused, catalog: Catalog
+) -> RichText:
+    person: Mention = mention(event.by)
     match event:
         case e.ApprovalGiven(digest=digest):
-            return words.line("story.approved", who=person, plan=short(digest))
+            return catalog.rich("timeline.approved", who=person, plan=short(digest))
         case e.PlanRejected(digest=digest):
-            reason = _because(event.reason, words)
-            return words.line("story.rejected", who=person, plan=short(digest), because=reason)
+            reason = _because(event.reason, catalog)
+            return catalog.rich("timeline.rejected", who=person, plan=short(digest), because=reason)
         case e.ChangesRequested(digest=digest, text=text):
-            return words.line("story.changes", who=person, plan=short(digest), text=one_line(text, _REASON))
+            return catalog.rich("timeline.changes", who=person, plan=short(digest), text=one_line(text, _REASON))
         case e.RunCancelled(reason=reason):
-            return words.line("story.cancelled", who=person, because=_because(reason, words))
+            return catalog.rich("timeline.cancelled", who=person, because=_because(reason, catalog))
         case e.ActionRefused(act=act, refusal=refusal):
-            return _refusal(person, act, refusal, words)
+            return _refusal(person, act, refusal, catalog)
         case _:
             assert_never(event)
 
 
-def _refusal(person: Who, act: str, refusal: str, words: Words) -> Line:
+def _refusal(person: Mention, act: str, refusal: str, catalog: Catalog) -> RichText:
     """What somebody wanted, and why not, as their names in the log say it."""
-    return words.line(
-        "story.refused",
+    return catalog.rich(
+        "timeline.refused",
         who=person,
-        act=words.say(f"act.{act}") if f"act.{act}" in words.texts else visible(act),
-        refusal=words.say(f"why_not.{refusal}") if f"why_not.{refusal}" in words.texts else visible(refusal),
+        act=catalog.text(f"act.{act}") if f"act.{act}" in catalog.texts else visible(act),
+        refusal=catalog.text(f"why_not.{refusal}") if f"why_not.{refusal}" in catalog.texts else visible(refusal),
     )
 
 
-def _because(reason: str, words: Words) -> str:
-    return words.say("because", reason=one_line(reason, _REASON)) if reason.strip() else ""
+def _because(reason: str, catalog: Catalog) -> str:
+    return catalog.text("because", reason=one_line(reason, _REASON)) if reason.strip() else ""

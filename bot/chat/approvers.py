@@ -14,7 +14,7 @@ from typing import cast
 from bot.chat.config_catalog import Chosen
 from bot.chat.name_pins import pins_in, with_pins
 from bot.chat.private_cards import refused
-from bot.chat.store import Setting
+from bot.chat.store import ChatSetting
 from coordination.config import parse, read_text
 from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
@@ -154,9 +154,9 @@ def by_id(approvers: Approvers | None, rule: Policy, by_name: Policy) -> Approve
     return replace(given, roles=rule.roles, users=rule.users, is_pinned=is_pinned)
 
 
-def approvers_here(channel: str, set_here: Mapping[tuple[str, str], Setting]) -> Approvers | None:
+def approvers_here(channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> Approvers | None:
     """What was set for a channel, else for the whole server; the two are not mixed."""
-    setting = set_here.get((channel, APPROVERS_KEY)) or set_here.get(("", APPROVERS_KEY))
+    setting = channel_settings.get((channel, APPROVERS_KEY)) or channel_settings.get(("", APPROVERS_KEY))
     return None if setting is None else approvers_from(setting.value)
 
 
@@ -180,13 +180,15 @@ def approvers_in(config_text: str) -> Approvers | None:
     return approvers_from(last.removeprefix(_MARK)) if last.startswith(_MARK) else None
 
 
-async def rule_here(chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]) -> Policy | None:
+async def rule_here(
+    chosen: Chosen, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
+) -> Policy | None:
     """The rule; None if the configuration can't be read, for which there are better places to say so."""
     try:
         policy = await asyncio.to_thread(_policy_of, chosen)
     except ConfigError:
         return None
-    approvers = approvers_here(channel, set_here)
+    approvers = approvers_here(channel, channel_settings)
     return policy if approvers is None else narrowed(policy, approvers)
 
 
@@ -196,13 +198,13 @@ def _policy_of(chosen: Chosen) -> Policy:
     return settings.profile(allow_requester_default=False).policy
 
 
-def text_here(text: str, origin: str, channel: str, set_here: Mapping[tuple[str, str], Setting]) -> str:
+def text_here(text: str, origin: str, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> str:
     """A configuration's text with what was set here, and with the ids that its names are pinned to; nothing is looked up.
 
     Raises:
         ConfigError: the text can't be used.
     """
-    approvers = approvers_here(channel, set_here)
+    approvers = approvers_here(channel, channel_settings)
     policy = parse(text, origin=origin, environ=None).profile(allow_requester_default=False).policy
     rule = policy if approvers is None else narrowed(policy, approvers)
-    return with_approvers(text, by_id(approvers, with_pins(rule, pins_in(set_here)), rule))
+    return with_approvers(text, by_id(approvers, with_pins(rule, pins_in(channel_settings)), rule))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bot.chat.private_cards import refused
-from bot.chat.store import Setting
+from bot.chat.store import ChatSetting
 from coordination.errors import ConfigError, RefusedError
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
@@ -22,7 +22,7 @@ _ANY_TENANT = "*"
 EVERY = "*"
 """In the place of a name: whatever the tenant may use."""
 
-Source: TypeAlias = Literal["asked", "channel", "server", "default"]
+ConfigOrigin: TypeAlias = Literal["asked", "channel", "server", "default"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,12 @@ class Chosen:
 
     name: str
     path: Path
-    source: Source
-    setting: Setting | None = None
+    source: ConfigOrigin
+    setting: ChatSetting | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfigShelf:
+class ConfigCatalog:
     """What the operator offers.
 
     Attributes:
@@ -50,7 +50,7 @@ class ConfigShelf:
     allowed: Mapping[str, frozenset[str]]
     members: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
-    def checked(self) -> "ConfigShelf":
+    def checked(self) -> "ConfigCatalog":
         """The same, if there is something on it that could hold.
 
         Raises:
@@ -82,7 +82,9 @@ class ConfigShelf:
             raise refused("no_config", name=name[:64])
         return found
 
-    def chosen(self, tenant: str, channel: str, set_here: Mapping[tuple[str, str], Setting], asked: str = "") -> Chosen:
+    def chosen(
+        self, tenant: str, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting], asked: str = ""
+    ) -> Chosen:
         """The configuration that holds in a channel: the one that was asked for, else channel, server, default.
 
         Raises:
@@ -90,9 +92,9 @@ class ConfigShelf:
         """
         if asked:
             return Chosen(name=asked, path=self.path(asked, tenant), source="asked")
-        setting = set_here.get((channel, CONFIG_KEY)) or set_here.get(("", CONFIG_KEY))
+        setting = channel_settings.get((channel, CONFIG_KEY)) or channel_settings.get(("", CONFIG_KEY))
         if setting is not None:
-            source: Source = "channel" if setting.channel else "server"
+            source: ConfigOrigin = "channel" if setting.channel else "server"
             path = self.path(setting.value, tenant)
             return Chosen(name=setting.value, path=path, source=source, setting=setting)
         name = self.default or self._only(tenant)
@@ -101,20 +103,20 @@ class ConfigShelf:
         return Chosen(name=name, path=self.path(name, tenant), source="default")
 
     def open_to_members(
-        self, tenant: str, channel: str, set_here: Mapping[tuple[str, str], Setting]
+        self, tenant: str, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
     ) -> tuple[str, ...]:
         """What somebody who administers nothing may ask for by name: the one that holds, and what was opened to them.
 
         Whoever asks does not pick the rules: a lenient configuration is no way around a strict one.
         """
-        setting = set_here.get((channel, MEMBERS_KEY)) or set_here.get(("", MEMBERS_KEY))
+        setting = channel_settings.get((channel, MEMBERS_KEY)) or channel_settings.get(("", MEMBERS_KEY))
         if setting is not None:
             opened = frozenset(setting.value.split())
         else:
             opened = self.members.get(tenant, self.members.get(_ANY_TENANT, frozenset()))
         held = ""
         with suppress(RefusedError):
-            held = self.chosen(tenant, channel, set_here).name
+            held = self.chosen(tenant, channel, channel_settings).name
         return tuple(name for name in self.names(tenant) if name == held or name in opened or EVERY in opened)
 
     def _only(self, tenant: str) -> str:
@@ -142,7 +144,7 @@ def told_without_folder(path: Path) -> Generator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError([without_folder(each, path) for each in error.complaints]) from None
+        raise ConfigError([without_folder(each, path) for each in error.diagnostics]) from None
 
 
 def without_folder(text: str, path: Path) -> str:

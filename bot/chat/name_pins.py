@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from bot.cards.text import one_line
-from bot.chat.platform import Directory, Kind, MessageGone, Place, PlaceForbidden, SlowDown
+from bot.chat.platform import ChannelRef, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
 from bot.chat.private_cards import refused
-from bot.chat.store import DeskStore, Setting
+from bot.chat.store import ChatSetting, ChatStore
 from coordination.domain.policy import POLICY_ACTOR, Policy
 from coordination.ports import Clock
 
@@ -21,18 +21,18 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
+class NamePins:
     """Pins names to ids, tenant by tenant. Where a chat has no directory, names stay as they are and match nobody."""
 
-    store: DeskStore
+    store: ChatStore
     clock: Clock
-    directories: Mapping[str, Directory]
+    directories: Mapping[str, NameDirectory]
 
     async def pinned(
         self,
         policy: Policy,
-        place: Place,
-        set_here: Mapping[tuple[str, str], Setting],
+        place: ChannelRef,
+        channel_settings: Mapping[tuple[str, str], ChatSetting],
         *,
         afresh: bool = False,
         is_strict: bool = False,
@@ -45,11 +45,11 @@ class Names:
         Raises:
             RefusedError: a name is nobody's or more than one's, or the chat does not tell.
         """
-        directory = self.directories.get(place.surface)
+        directory = self.directories.get(place.platform)
         named = [*(("role", each) for each in policy.roles), *(("user", each) for each in policy.users)]
         if directory is None or not named:
             return policy
-        before: Mapping[str, str] = {} if afresh else pins_in(set_here)
+        before: Mapping[str, str] = {} if afresh else pins_in(channel_settings)
         pins = dict(before)
         for kind, name in cast("list[tuple[Kind, str]]", named):
             if not directory.is_id(kind, name) and f"{kind}:{name}" not in pins:
@@ -58,13 +58,13 @@ class Names:
         if is_strict and lost:
             raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for name in lost))
         if pins != before and not is_strict:
-            await self._keep(place.tenant, {**pins_in(set_here), **pins})
+            await self._keep(place.tenant, {**pins_in(channel_settings), **pins})
         rule = with_pins(policy, pins)
         if not rule.roles and not rule.users:
             raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for _, name in named))
         return rule
 
-    async def _found(self, directory: Directory, tenant: str, kind: Kind, name: str) -> str:
+    async def _found(self, directory: NameDirectory, tenant: str, kind: Kind, name: str) -> str:
         """The one id that a name stands for; empty where nobody has it.
 
         Raises:
@@ -72,7 +72,7 @@ class Names:
         """
         try:
             found = list(dict.fromkeys(await directory.ids_of(tenant, kind, name)))
-        except (MessageGone, PlaceForbidden, SlowDown):
+        except (MessageNotFound, MissingPermission, RateLimited):
             raise refused("name_unknown", name=one_line(name, _SHOWN)) from None
         if len(found) > 1:
             raise refused("name_not_unique", name=one_line(name, _SHOWN), number=len(found))
@@ -82,7 +82,7 @@ class Names:
         """Remember what was found. What nobody has is looked up again next time: somebody may make that role."""
         value = json.dumps({name: number for name, number in pins.items() if number}, sort_keys=True)
         await self.store.set(
-            Setting(
+            ChatSetting(
                 tenant=tenant,
                 channel="",
                 key=PINS_KEY,
@@ -94,9 +94,9 @@ class Names:
         )
 
 
-def pins_in(set_here: Mapping[tuple[str, str], Setting]) -> Mapping[str, str]:
+def pins_in(channel_settings: Mapping[tuple[str, str], ChatSetting]) -> Mapping[str, str]:
     """What names of a tenant are pinned to, by kind and name."""
-    setting = set_here.get(("", PINS_KEY))
+    setting = channel_settings.get(("", PINS_KEY))
     stored: dict[str, str] = json.loads(setting.value) if setting is not None else {}
     return stored
 

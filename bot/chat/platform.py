@@ -1,6 +1,6 @@
 """What a chat product must be able to do, and what it is given in return: the whole width between core and vendor.
 
-A surface turns vendor events into verbs of `Desk`, and cards into vendor messages. It holds no rule.
+A platform turns vendor events into verbs of `ChatService`, and cards into vendor messages. It holds no rule.
 """
 
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from bot.message import Card, Verb
+from bot.message import Action, Card
 from coordination.domain.policy import Person
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ChannelRef:
     """Where a run was asked for, and where its card lives.
 
     Attributes:
-        surface: `discord` or `slack`.
+        platform: `discord` or `slack`.
         tenant: the same string as `Person.tenant`: `discord:<guild>` or `slack:<enterprise or ->:<team>`.
         channel: the product's id of the channel. A thread for invited people is a channel of its own, and its own thread:
             what was asked for there is seen and decided there.
@@ -25,7 +25,7 @@ class Place:
         within: the channel that such a thread is in, whose settings hold in it too; else empty.
     """
 
-    surface: str
+    platform: str
     tenant: str
     channel: str
     thread: str = ""
@@ -43,10 +43,10 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Posted:
+class MessageRef:
     """A message that stands somewhere. `message` is the product's id (Discord: snowflake; Slack: ts)."""
 
-    place: Place
+    place: ChannelRef
     message: str
 
 
@@ -58,15 +58,15 @@ class Checkup:
     text: str
 
 
-class MessageGone(Exception):
+class MessageNotFound(Exception):
     """The message, its thread or its channel is not there any more."""
 
 
-class PlaceForbidden(Exception):
+class MissingPermission(Exception):
     """The bot may not write there; the text says which permission is missing, and who gives it."""
 
 
-class SlowDown(Exception):
+class RateLimited(Exception):
     """The product asks for patience; `seconds` as it said."""
 
     def __init__(self, seconds: float) -> None:
@@ -78,7 +78,7 @@ class CardTooLarge(Exception):
     """The card's plan can be shown neither inline nor as a file: it must not be approvable."""
 
 
-class Surface(Protocol):
+class ChatPlatform(Protocol):
     """The vendor's side, for the keeper. Every method may raise the four errors above; nothing else is expected.
 
     Attributes:
@@ -88,27 +88,27 @@ class Surface(Protocol):
     name: Literal["discord", "slack"]
     posts_once: bool
 
-    async def post(self, place: Place, card: Card, ids: "ButtonIds", *, once: str = "") -> Posted:
+    async def post(self, place: ChannelRef, card: Card, ids: "ButtonIds", *, once: str = "") -> MessageRef:
         """Post a card as a new message. `ids` gives each button and menu its opaque id; `once` names the message."""
         ...
 
-    async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
+    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
         """The message that a post named `once` left, made at about this time; None if there is none, or none is seen."""
         ...
 
-    async def edit(self, posted: Posted, card: Card, ids: "ButtonIds") -> None:
+    async def edit(self, message_ref: MessageRef, card: Card, ids: "ButtonIds") -> None:
         """Make a message show this card, whatever it showed before."""
         ...
 
-    async def open_thread(self, posted: Posted, title: str) -> Place:
+    async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         """The place of the thread under a message; the same again if there is one."""
         ...
 
-    async def say(self, place: Place, card: Card) -> Posted:
+    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         """Post a card without buttons: the story in a thread, a reminder, a word to the requester."""
         ...
 
-    async def whisper(self, person: Person, place: Place, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """Tell one person, in private where the product can, otherwise not at all."""
         ...
 
@@ -117,8 +117,8 @@ Kind: TypeAlias = Literal["role", "user"]
 
 
 @runtime_checkable
-class Directory(Protocol):
-    """What a chat tells of names. Surfaces have it."""
+class NameDirectory(Protocol):
+    """What a chat tells of names. Platforms have it."""
 
     def is_id(self, kind: Kind, text: str) -> bool:
         """Whether a text is an id already."""
@@ -128,7 +128,7 @@ class Directory(Protocol):
         """The ids of all roles, or of all members, that have this name.
 
         Raises:
-            MessageGone, PlaceForbidden, SlowDown: the chat does not tell.
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
         """
         ...
 
@@ -136,94 +136,94 @@ class Directory(Protocol):
 class ButtonIds(Protocol):
     """Opaque ids for the buttons of one card: 22 characters of 128 random bits, kept in the database."""
 
-    def id_for(self, verb: Verb, value: str = "") -> str:
+    def id_for(self, action: Action, value: str = "") -> str:
         """The id of a verb on this card; for a menu without a value."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Press:
+class ButtonAction:
     """What an opaque id stands for, as the database remembers it: nothing of it travels through the product."""
 
     run: str
-    verb: Verb
+    action: Action
     digest: str
     index: int | None
-    place: Place
+    place: ChannelRef
     message: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
-    """The desk's answer to one person: a private card, or nothing where the public card says it all."""
+class ChatReply:
+    """The chat service's answer to one person: a private card, or nothing where the public card says it all."""
 
     private: Card | None = None
     run: str = ""
 
 
-class Desk(Protocol):
+class ChatService(Protocol):
     """The verbs of every surface. Refusals come back as private cards; nothing vendor-specific goes in or out.
 
-    Raises only StorageError (the surface says that it can't work now); every other failure is a private card with a
+    Raises only StorageError (the platform says that it can't work now); every other failure is a private card with a
     reference id, logged with its details.
     """
 
-    async def ask(
-        self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
-    ) -> Said:
+    async def start_run(
+        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
+    ) -> ChatReply:
         """Start a run whose card will be kept at the place. `thread_of` is the run that this one follows up.
 
         `once` is the product's id of the event (interaction id, event id): the same again does nothing.
         """
         ...
 
-    async def press(
-        self, by: Person, button: str, *, place: Place, message: str, text: str = "", once: str = ""
-    ) -> Said:
+    async def handle_button(
+        self, by: Person, button: str, *, place: ChannelRef, message: str, text: str = "", once: str = ""
+    ) -> ChatReply:
         """Act on a button, menu or modal. `text` is a modal's text or a menu's value.
 
         The id must have been issued for this message of this place and tenant; otherwise: no such thing.
         """
         ...
 
-    async def peek(self, button: str, *, place: Place, message: str) -> Press | None:
+    async def look_up_button(self, button: str, *, place: ChannelRef, message: str) -> ButtonAction | None:
         """What a button stands for, fast (one read), for deciding whether to open a modal or ask again. None: unknown."""
         ...
 
-    async def runs(self, by: Person, place: Place, *, mine: bool = False, waiting: bool = False) -> Said:
+    async def runs(self, by: Person, place: ChannelRef, *, mine: bool = False, waiting: bool = False) -> ChatReply:
         """The newest runs here."""
         ...
 
-    async def show(self, by: Person, place: Place, run: str) -> Said:
+    async def show(self, by: Person, place: ChannelRef, run: str) -> ChatReply:
         """One run with its coordination table."""
         ...
 
-    async def details(self, by: Person, place: Place, run: str) -> Sequence[Card]:
+    async def details(self, by: Person, place: ChannelRef, run: str) -> Sequence[Card]:
         """Everything about a run's plan, in pages."""
         ...
 
-    async def cancel(self, by: Person, place: Place, run: str) -> Said:
+    async def cancel(self, by: Person, place: ChannelRef, run: str) -> ChatReply:
         """Stop a run."""
         ...
 
-    async def retry(self, by: Person, place: Place, run: str, *, once: str = "") -> Said:
+    async def retry(self, by: Person, place: ChannelRef, run: str, *, once: str = "") -> ChatReply:
         """Ask the same again, as a new run."""
         ...
 
-    async def config_names(self, place: Place, beginning: str, *, by: Person | None = None) -> Sequence[str]:
+    async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         """The configurations that a person, or else any member, may name here, for completion; at most 25."""
         ...
 
     async def admin(
-        self, by: Person, place: Place, verb: str, *, name: str = "", scope: str = "", value: str = ""
-    ) -> Said:
+        self, by: Person, place: ChannelRef, action: str, *, name: str = "", scope: str = "", value: str = ""
+    ) -> ChatReply:
         """`config-list|config-show|config-use|config-reset|config-check|config-allow|approvers|limits|freeze|thaw|audit`; needs an administrator.
 
         `scope` is `channel` or `server`; a stricter rule has waiting plans asked again when somebody decides.
         """
         ...
 
-    async def help(self, by: Person, place: Place) -> Said:
+    async def help(self, by: Person, place: ChannelRef) -> ChatReply:
         """What this is in two sentences, one example, and who may approve here."""
         ...
 
@@ -231,6 +231,6 @@ class Desk(Protocol):
         """Runs waiting for this person, their runs, the config and where it comes from, usage this month."""
         ...
 
-    async def run_of_thread(self, place: Place) -> str | None:
+    async def run_of_thread(self, place: ChannelRef) -> str | None:
         """The run whose thread this is."""
         ...

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Sequence
 
 from bot.cards.error_messages import refusal_line
 from bot.cards.text import one_line, visible
-from bot.chat.platform import Said
-from bot.i18n import ENGLISH, Words
-from bot.message import Card, Line, Paragraph, Span, Tone
+from bot.chat.platform import ChatReply
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Card, Paragraph, RichText, Severity, StyledText
 from coordination.domain.policy import Person
 from coordination.errors import (
     ConfigError,
@@ -20,36 +20,38 @@ from coordination.errors import (
 )
 
 
-def noted(words: Words, line: Line, *more: Line) -> Card:
+def done_card(catalog: Catalog, line: RichText, *more: RichText) -> Card:
     """Something that was done, or is to be known."""
     return Card(
-        tone=Tone.DONE,
-        status=words.say("desk.noted"),
+        severity=Severity.DONE,
+        status=catalog.text("chat.noted"),
         title=(),
         reference=(),
         sections=(Paragraph(lines=(line, *more)),),
     )
 
 
-def not_done(words: Words, line: Line, reference: str = "") -> Card:
+def not_done_card(catalog: Catalog, line: RichText, reference: str = "") -> Card:
     """One sentence that says why, and who can do what about it."""
-    quiet = words.say("error.reference", reference=reference) if reference else ""
+    quiet = catalog.text("error.reference", reference=reference) if reference else ""
     return Card(
-        tone=Tone.ATTENTION,
-        status=words.say("desk.not_done"),
+        severity=Severity.ATTENTION,
+        status=catalog.text("chat.not_done"),
         title=(),
         reference=(),
         sections=(Paragraph(lines=(line,)),),
-        footer=(Span(quiet, "quiet"),) if quiet else (),
+        footer=(StyledText(quiet, "quiet"),) if quiet else (),
     )
 
 
-def listing(words: Words, heading: Line, lines: Sequence[Line], *, empty: str, footer: Line = ()) -> Card:
+def list_card(
+    catalog: Catalog, heading: RichText, lines: Sequence[RichText], *, empty: str, footer: RichText = ()
+) -> Card:
     """Lines below a heading; `empty` is what stands there instead of none."""
-    body = tuple(lines) or ((Span(empty),),)
+    body = tuple(lines) or ((StyledText(empty),),)
     return Card(
-        tone=Tone.STOPPED,
-        status=words.say("desk.list"),
+        severity=Severity.STOPPED,
+        status=catalog.text("chat.list"),
         title=heading,
         reference=(),
         sections=(Paragraph(lines=body),),
@@ -57,28 +59,28 @@ def listing(words: Words, heading: Line, lines: Sequence[Line], *, empty: str, f
     )
 
 
-class DeskRefusal(RefusedError):
-    """What the desk will not do. `values` go into the sentence."""
+class ChatRefusal(RefusedError):
+    """What the chat service will not do. `values` go into the sentence."""
 
     def __init__(self, name: str, values: dict[str, str | int]) -> None:
-        super().__init__(name, ENGLISH.say(f"refuse.{name}", **values))
+        super().__init__(name, ENGLISH.text(f"refuse.{name}", **values))
         self.values = values
 
-    def sentence(self, words: Words) -> str:
+    def sentence(self, catalog: Catalog) -> str:
         """The sentence in a language."""
-        return words.say(f"refuse.{self.refusal}", **self.values)
+        return catalog.text(f"refuse.{self.refusal}", **self.values)
 
 
-def refused(name: str, /, **values: str | int) -> DeskRefusal:
+def refused(name: str, /, **values: str | int) -> ChatRefusal:
     """A refusal to raise."""
-    return DeskRefusal(name, values)
+    return ChatRefusal(name, values)
 
 
 _log = logging.getLogger(__name__)
 _MOST_COMPLAINTS = 10
 
 
-async def answered(work: Awaitable[Said], by: Person, words: Words) -> Said:
+async def reply_or_error_card(work: Awaitable[ChatReply], by: Person, catalog: Catalog) -> ChatReply:
     """What came of something that a person asked for.
 
     Raises:
@@ -89,32 +91,32 @@ async def answered(work: Awaitable[Said], by: Person, words: Words) -> Said:
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whoever asked gets a sentence, whatever it was
-        return Said(private=error_card(error, by, words))
+        return ChatReply(private=error_card(error, by, catalog))
 
 
-def error_card(error: Exception, by: Person, words: Words) -> Card:
+def error_card(error: Exception, by: Person, catalog: Catalog) -> Card:
     """The sentence for an error, and a reference into the log where there is more to know."""
-    if isinstance(error, DeskRefusal):
-        return not_done(words, (Span(visible(error.sentence(words))),))
+    if isinstance(error, ChatRefusal):
+        return not_done_card(catalog, (StyledText(visible(error.sentence(catalog))),))
     if isinstance(error, RefusedError):
-        return not_done(words, refusal_line(error, words))
+        return not_done_card(catalog, refusal_line(error, catalog))
     if isinstance(error, ConflictError):
-        return not_done(words, words.line("desk.busy"))
+        return not_done_card(catalog, catalog.rich("chat.busy"))
     if isinstance(error, RunNotFoundError):
-        return not_done(words, words.line("desk.no_run", run=Span(one_line(error.run, 40), "bold")))
+        return not_done_card(catalog, catalog.rich("chat.no_run", run=StyledText(one_line(error.run, 40), "bold")))
     reference = secrets.token_hex(2)
     if isinstance(error, ConfigError):
         _log.warning("a configuration can't be used, ref %s: %s", reference, error)
-        return not_done(words, _config_line(error, by, words), reference)
+        return not_done_card(catalog, _config_line(error, by, catalog), reference)
     _log.error("a request failed, ref %s", reference, exc_info=error)
     if isinstance(error, CoordinationError):
-        return not_done(words, (Span(one_line(str(error), 600)),), reference)
-    return not_done(words, words.line("error.unexpected"), reference)
+        return not_done_card(catalog, (StyledText(one_line(str(error), 600)),), reference)
+    return not_done_card(catalog, catalog.rich("error.unexpected"), reference)
 
 
-def _config_line(error: ConfigError, by: Person, words: Words) -> tuple[Span, ...]:
+def _config_line(error: ConfigError, by: Person, catalog: Catalog) -> tuple[StyledText, ...]:
     """Whoever administers the place hears what is wrong; everybody else, whom to ask."""
     if not by.is_admin:
-        return (Span(words.say("desk.config_broken")),)
-    shown = error.complaints[:_MOST_COMPLAINTS]
-    return (Span(visible(" · ".join(shown))),)
+        return (StyledText(catalog.text("chat.config_broken")),)
+    shown = error.diagnostics[:_MOST_COMPLAINTS]
+    return (StyledText(visible(" · ".join(shown))),)

@@ -16,12 +16,12 @@ from bot.cards.table import coordination_table
 from bot.cards.text import money, one_line, tokens
 from bot.chat.approvers import rule_here
 from bot.chat.card_sync.context import place_of
-from bot.chat.config_catalog import ConfigShelf
-from bot.chat.platform import Place, Said
-from bot.chat.private_cards import DeskRefusal, listing, noted, refused
-from bot.chat.store import CardRecord, DeskStore, RunLine
-from bot.i18n import Words, joined
-from bot.message import CallItem, CallList, Card, Line, Moment, Paragraph, Section, Span, Who
+from bot.chat.config_catalog import ConfigCatalog
+from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.private_cards import ChatRefusal, done_card, list_card, refused
+from bot.chat.store import CardRecord, ChatStore, RunListItem
+from bot.i18n import Catalog, joined
+from bot.message import CallItem, CallList, Card, Mention, Paragraph, RichText, Section, StyledText, Timestamp
 from bot.run_lookup import seen_run
 from coordination.domain import states as s
 from coordination.domain.policy import Person, judge_own
@@ -36,27 +36,27 @@ _PAGE = 2_500
 _CALLS = 10
 
 
-def pages_of(view: RunView, now: datetime, words: Words) -> tuple[Card, ...]:
+def pages_of(view: RunView, now: datetime, catalog: Catalog) -> tuple[Card, ...]:
     """The pages. A run without a plan has one, which is its card."""
-    front = replace(card_for(view, now, words), buttons=(), menu=None)
+    front = replace(card_for(view, now, catalog), buttons=(), menu=None)
     state = view.state
     if not isinstance(
         state, s.AwaitingDecision | s.Executing | s.Reporting | s.NeedsHuman | s.Finished | s.Rejected | s.Expired
     ):
         return (front,)
     plan = state.plan
-    files = attachments(view, plan, words)
+    files = attachments(view, plan, catalog)
     first = replace(
         front,
         sections=(
-            plain(words.line("pages.author", author=plan.author, count=len(plan.calls))),
+            plain(catalog.rich("pages.author", author=plan.author, count=len(plan.calls))),
             quoted(plan.text),
-            Paragraph(lines=(approvers(plan.policy, words), words.line("decide.digest", digest=plan.digest))),
+            Paragraph(lines=(approvers(plan.policy, catalog), catalog.rich("decide.digest", digest=plan.digest))),
         ),
         footer=(),
         attachments=files,
     )
-    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan, words))]
+    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan, catalog))]
     return (first, *rest)
 
 
@@ -82,65 +82,69 @@ _PROMPT = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looking:
+class RunQueries:
     """Answers questions about runs. It changes nothing, except that a plan past its time expires."""
 
-    store: DeskStore
+    store: ChatStore
     log: RunLog
     coordinator: Coordinator
-    shelf: ConfigShelf
+    config_catalog: ConfigCatalog
     spending: Spending
     clock: Clock
-    words: Words
+    catalog: Catalog
 
-    async def runs(self, by: Person, place: Place, *, mine: bool, waiting: bool) -> Said:
+    async def runs(self, by: Person, place: ChannelRef, *, mine: bool, waiting: bool) -> ChatReply:
         """The newest runs of this channel, or of this person; where there is no channel, of this person."""
         mine = mine or not place.channel
         states = WAITING if waiting else ()
         channel, requester = ("", by.id) if mine else (place.channel, "")
-        found = await self.store.lines(by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED)
-        heading = self.words.line("runs.mine" if mine else "runs.here")
+        found = await self.store.list_runs(
+            by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED
+        )
+        heading = self.catalog.rich("runs.mine" if mine else "runs.here")
         lines = [self._line(each) for each in found]
-        return Said(private=listing(self.words, heading, lines, empty=self.words.say("runs.none")))
+        return ChatReply(private=list_card(self.catalog, heading, lines, empty=self.catalog.text("runs.none")))
 
-    async def show(self, card: CardRecord) -> Said:
+    async def show(self, card: CardRecord) -> ChatReply:
         """How a run stands, and who did what in which round."""
         view, records = await seen_run(self.log, self.coordinator, card.run)
-        shown = card_for(view, self.clock.now(), self.words)
+        shown = card_for(view, self.clock.now(), self.catalog)
         table: list[Section] = []
-        for part in coordination_table(records, self.words):
-            lines: list[Line] = [(Span(part.note, "bold"),)] if part.note else []
+        for part in coordination_table(records, self.catalog):
+            lines: list[RichText] = [(StyledText(part.note, "bold"),)] if part.note else []
             for row in part.rows:
-                lines.append(self.words.line("runs.round", number=row.round))
+                lines.append(self.catalog.rich("runs.round", number=row.round))
                 for agent, cell in enumerate(row.cells, 1):
                     if cell:
                         said = "; ".join(entry.text for entry in cell)
-                        lines.append((Span(f"agent{agent} ", "bold"), Span(one_line(said, 400))))
+                        lines.append((StyledText(f"agent{agent} ", "bold"), StyledText(one_line(said, 400))))
             table.append(Paragraph(lines=tuple(lines)))
-        return Said(private=replace(shown, buttons=(), menu=None, sections=(*shown.sections, *table)), run=card.run)
+        return ChatReply(
+            private=replace(shown, buttons=(), menu=None, sections=(*shown.sections, *table)), run=card.run
+        )
 
     async def details(self, card: CardRecord) -> Sequence[Card]:
         """Everything about a run's plan, in pages."""
         view, _ = await seen_run(self.log, self.coordinator, card.run)
-        return pages_of(view, self.clock.now(), self.words)
+        return pages_of(view, self.clock.now(), self.catalog)
 
     async def home(self, by: Person) -> Card:
         """Runs that wait for this person by name, their own runs, the configuration of the tenant, usage this month."""
         waiting = [self._line(each) for each in await self._waiting_for(by)]
-        own = await self.store.lines(by.tenant, requester=by.id, limit=_LISTED)
+        own = await self.store.list_runs(by.tenant, requester=by.id, limit=_LISTED)
         sections: list[Section] = [
             self._part("home.waiting", waiting, "home.nothing_waits"),
             self._part("home.own", [self._line(each) for each in own], "runs.none"),
             self._part("home.config", [await self._config_line(by.tenant)], "runs.none"),
             self._part("home.usage", [await self._usage_line(by.tenant)], "runs.none"),
         ]
-        listed = listing(self.words, self.words.line("home.title"), (), empty="")
+        listed = list_card(self.catalog, self.catalog.rich("home.title"), (), empty="")
         return replace(listed, sections=tuple(sections))
 
-    async def _waiting_for(self, by: Person) -> Sequence[RunLine]:
+    async def _waiting_for(self, by: Person) -> Sequence[RunListItem]:
         """Plans that name this person or one of their roles. What anyone may decide waits for nobody in particular."""
-        found = await self.store.lines(by.tenant, states=WAITING, limit=_LOOKED_THROUGH)
-        theirs: list[RunLine] = []
+        found = await self.store.list_runs(by.tenant, states=WAITING, limit=_LOOKED_THROUGH)
+        theirs: list[RunListItem] = []
         for each in found:
             state = await self.coordinator.state(each.run, by.tenant)
             if not isinstance(state, AwaitingDecision):
@@ -151,35 +155,35 @@ class Looking:
                 theirs.append(each)
         return theirs[:_LISTED]
 
-    async def _config_line(self, tenant: str) -> Line:
+    async def _config_line(self, tenant: str) -> RichText:
         try:
-            chosen = self.shelf.chosen(tenant, "", await self.store.settings(tenant, ""))
+            chosen = self.config_catalog.chosen(tenant, "", await self.store.settings(tenant, ""))
         except RefusedError:
-            return self.words.line("home.no_config")
-        return self.words.line(f"config.from_{chosen.source}", name=Span(chosen.name, "bold"))
+            return self.catalog.rich("home.no_config")
+        return self.catalog.rich(f"config.from_{chosen.source}", name=StyledText(chosen.name, "bold"))
 
-    async def _usage_line(self, tenant: str) -> Line:
+    async def _usage_line(self, tenant: str) -> RichText:
         month = _month_of(self.clock.now())
         spent = await self.spending.since(month, tenant=tenant)
         number = await self.store.begun(tenant, month)
-        parts: list[Line] = [
-            self.words.line("home.runs", count=number),
-            (Span(tokens(spent.tokens, self.words)),),
-            (Span(money(spent.money, self.words)),),
+        parts: list[RichText] = [
+            self.catalog.rich("home.runs", count=number),
+            (StyledText(tokens(spent.tokens, self.catalog)),),
+            (StyledText(money(spent.money, self.catalog)),),
         ]
         return joined(parts, " · ")
 
-    def _part(self, heading: str, lines: Sequence[Line], empty: str) -> Paragraph:
-        body = tuple(lines) or (self.words.line(empty),)
-        return Paragraph(lines=((Span(self.words.say(heading), "bold"),), *body))
+    def _part(self, heading: str, lines: Sequence[RichText], empty: str) -> Paragraph:
+        body = tuple(lines) or (self.catalog.rich(empty),)
+        return Paragraph(lines=((StyledText(self.catalog.text(heading), "bold"),), *body))
 
-    def _line(self, run: RunLine) -> Line:
-        parts: list[Line] = [
-            (Span(run.run, "bold"),),
-            self.words.line(f"state.{run.state}"),
-            self.words.line("card.title", prompt=one_line(run.prompt, _PROMPT)),
-            self.words.line("card.asked_by", who=Who(run.requester, one_line(run.requester_name, 60))),
-            (Moment(run.asked_at),),
+    def _line(self, run: RunListItem) -> RichText:
+        parts: list[RichText] = [
+            (StyledText(run.run, "bold"),),
+            self.catalog.rich(f"state.{run.state}"),
+            self.catalog.rich("card.title", prompt=one_line(run.prompt, _PROMPT)),
+            self.catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
+            (Timestamp(run.asked_at),),
         ]
         return joined(parts, " · ")
 
@@ -193,9 +197,9 @@ class Visibility:
     """Finds runs for people. What they may not see is not there."""
 
     log: RunLog
-    store: DeskStore
+    store: ChatStore
 
-    async def found(self, by: Person, place: Place, prefix: str) -> CardRecord:
+    async def found(self, by: Person, place: ChannelRef, prefix: str) -> CardRecord:
         """The card of the one run that is named so, or whose name begins so, among those that this person may see here.
 
         Raises:
@@ -216,7 +220,7 @@ class Visibility:
         return (whole or seen)[0]
 
 
-def may_see(by: Person, place: Place, card: CardRecord) -> bool:
+def may_see(by: Person, place: ChannelRef, card: CardRecord) -> bool:
     """Whether a run is a person's business in this place."""
     if by.tenant != card.tenant or place.tenant != card.tenant:
         return False
@@ -226,24 +230,24 @@ def may_see(by: Person, place: Place, card: CardRecord) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Helping:
+class HelpCards:
     """Says what this is."""
 
-    store: DeskStore
-    shelf: ConfigShelf
-    words: Words
+    store: ChatStore
+    config_catalog: ConfigCatalog
+    catalog: Catalog
 
-    async def help(self, place: Place) -> Said:
+    async def help(self, place: ChannelRef) -> ChatReply:
         """Two sentences, one example, which configuration holds here, and who may approve."""
-        set_here = await self.store.settings(place.tenant, place.settings_channel)
-        lines: list[Line] = [self.words.line("desk.help_example")]
+        channel_settings = await self.store.settings(place.tenant, place.settings_channel)
+        lines: list[RichText] = [self.catalog.rich("chat.help_example")]
         try:
-            chosen = self.shelf.chosen(place.tenant, place.settings_channel, set_here)
-        except DeskRefusal as error:
-            lines.append((Span(error.sentence(self.words)),))
+            chosen = self.config_catalog.chosen(place.tenant, place.settings_channel, channel_settings)
+        except ChatRefusal as error:
+            lines.append((StyledText(error.sentence(self.catalog)),))
         else:
-            lines.append(self.words.line(f"config.from_{chosen.source}", name=Span(chosen.name, "bold")))
-            policy = await rule_here(chosen, place.settings_channel, set_here)
+            lines.append(self.catalog.rich(f"config.from_{chosen.source}", name=StyledText(chosen.name, "bold")))
+            policy = await rule_here(chosen, place.settings_channel, channel_settings)
             if policy is not None:
-                lines.append(approvers_line(policy, self.words))
-        return Said(private=noted(self.words, self.words.line("desk.help"), *lines))
+                lines.append(approvers_line(policy, self.catalog))
+        return ChatReply(private=done_card(self.catalog, self.catalog.rich("chat.help"), *lines))

@@ -21,17 +21,17 @@ from bot.chat.sql_tables import (
     card_of,
     card_row,
     cards,
-    desk_metadata,
-    stale_of,
-    stirred_of,
+    changed_card_of,
+    chat_metadata,
+    superseded_messages_of,
 )
-from bot.chat.store import ButtonRecord, CardRecord, Stirred
+from bot.chat.store import ButtonRecord, CardRecord, ChangedCard
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.group_commit import GroupCommit
 from coordination.storage.schema import prepare, runs
 from coordination.storage.sql_run_log import time_text
-from coordination.storage.worker_leases import Ownership, Slots, leadership_for, require_hold
+from coordination.storage.worker_leases import Ownership, WorkerLeases, leadership_for, require_hold
 
 BEAT_SECONDS = 1.0
 LEASE = 15.0
@@ -42,28 +42,28 @@ keeping_as: ContextVar[Ownership | None] = ContextVar("keeping_as", default=None
 
 
 @dataclass(frozen=True)
-class SqlKeepership:
-    """Fits `bot.chat.store.Keepership`."""
+class SqlLeaderLock:
+    """Fits `bot.chat.store.LeaderLock`."""
 
     hold: Ownership
 
-    async def holds(self) -> bool:
+    async def is_leader(self) -> bool:
         """Whether nobody was found in our place at the last beat."""
         return not self.hold.is_lost
 
 
 @asynccontextmanager
-async def sole_keeper(
-    url: sa.URL, surface: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE
-) -> AsyncGenerator[SqlKeepership]:
-    """Wait for the right to keep a surface, and beat for it while the context is open. What is written is fenced."""
-    turn = _Turn(url, surface, beat=beat, lease=lease)
+async def leader_lock(
+    url: sa.URL, platform: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE
+) -> AsyncGenerator[SqlLeaderLock]:
+    """Wait for the right to keep a platform, and beat for it while the context is open. What is written is fenced."""
+    turn = _Turn(url, platform, beat=beat, lease=lease)
     before = keeping_as.get()
     try:
         while (hold := await asyncio.to_thread(turn.take)) is None:  # noqa: ASYNC110 - it is another process that we wait for
             await asyncio.sleep(min(_LOOK_SECONDS, beat))
         keeping_as.set(hold)
-        yield SqlKeepership(hold)
+        yield SqlLeaderLock(hold)
     finally:
         keeping_as.set(before)
         await asyncio.shield(asyncio.to_thread(turn.leave))
@@ -75,23 +75,23 @@ class _Turn:
     Whoever gives up waiting does not stop the thread that is about to take the right for them, and would leave it held.
     """
 
-    def __init__(self, url: sa.URL, surface: str, *, beat: float, lease: float) -> None:
+    def __init__(self, url: sa.URL, platform: str, *, beat: float, lease: float) -> None:
         self._database = open_engine(url, "engine", connections=1)
-        self._slots: Slots = leadership_for(self._database, surface, interval=beat, lease=lease)
+        self._leases: WorkerLeases = leadership_for(self._database, platform, interval=beat, lease=lease)
         self._beat = beat
         self._one_thread = threading.Lock()
         self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._beat_for_ever, name=f"keeper-{surface}", daemon=True)
+        self._thread = threading.Thread(target=self._beat_for_ever, name=f"keeper-{platform}", daemon=True)
 
     def take(self) -> Ownership | None:
         """The hold, if nobody alive has it; whoever is silent for the lease loses it."""
         with self._one_thread:
             if self._leaving.is_set():
                 return None
-            for name in self._slots.look():
-                with self._slots.seized(name, by_force=True):
+            for name in self._leases.look():
+                with self._leases.seized(name, by_force=True):
                     pass
-            hold = self._slots.take_if_free()
+            hold = self._leases.take_if_free()
         if hold is not None:
             self._thread.start()
         return hold
@@ -101,9 +101,9 @@ class _Turn:
         self._leaving.set()
         with self._one_thread:
             try:
-                self._slots.release()
+                self._leases.release()
             except StorageError:  # Then others find it quiet.
-                self._slots.abandon()
+                self._leases.abandon()
             finally:
                 self._database.dispose()
 
@@ -112,7 +112,7 @@ class _Turn:
         while not self._leaving.wait(self._beat):
             with self._one_thread:
                 try:
-                    if self._leaving.is_set() or not self._slots.keep():
+                    if self._leaving.is_set() or not self._leases.keep():
                         return
                 except StorageError:
                     continue
@@ -122,7 +122,7 @@ _READERS = 2
 _Result = TypeVar("_Result")
 
 
-class DeskDatabase:
+class ChatDatabase:
     """Belongs to the event loop that it is opened in."""
 
     def __init__(self, url: sa.URL) -> None:
@@ -136,7 +136,7 @@ class DeskDatabase:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> "AsyncGenerator[DeskDatabase]":
+    async def open(cls, url: str) -> "AsyncGenerator[ChatDatabase]":
         """The database of this address. A new SQLite file gets its tables.
 
         Raises:
@@ -144,7 +144,7 @@ class DeskDatabase:
         """
         database = cls(parse_url(url))
         try:
-            await asyncio.to_thread(prepare, database._writing, desk_metadata)
+            await asyncio.to_thread(prepare, database._writing, chat_metadata)
             yield database
         finally:
             await asyncio.to_thread(database._close)
@@ -187,7 +187,7 @@ _KEPT = ("asked", "live")
 class SqlCards:
     """Fits `bot.chat.store.CardStore`."""
 
-    def __init__(self, database: DeskDatabase) -> None:
+    def __init__(self, database: ChatDatabase) -> None:
         """The database is open, and closed by whoever opened it."""
         self._database = database
 
@@ -227,7 +227,11 @@ class SqlCards:
             row = connection.execute(sa.select(cards).where(_is(card)).with_for_update()).mappings().one_or_none()
             if row is None or row["attempt"] != card.attempt:
                 return card if row is None else card_of(row)
-            stale = (*stale_of(row["stale"]), row["message"]) if row["message"] else stale_of(row["stale"])
+            stale = (
+                (*superseded_messages_of(row["stale"]), row["message"])
+                if row["message"]
+                else superseded_messages_of(row["stale"])
+            )
             changes = {
                 "attempt": card.attempt + 1,
                 "message": "",
@@ -240,34 +244,34 @@ class SqlCards:
 
         return await self._database.write(work)
 
-    async def straightened(self, card: CardRecord, message: str) -> None:
+    async def superseded_marked(self, card: CardRecord, message: str) -> None:
         """A stale message says that it is superseded, or is gone."""
 
         def work(connection: sa.Connection) -> None:
-            change_stale(connection, card, lambda stale: tuple(each for each in stale if each != message))
+            change_superseded(connection, card, lambda stale: tuple(each for each in stale if each != message))
 
         await self._database.write(work)
 
-    async def live(self, surfaces: Sequence[str]) -> Sequence[CardRecord]:
+    async def live(self, platforms: Sequence[str]) -> Sequence[CardRecord]:
         """Every card that is asked for or live."""
-        query = sa.select(cards).where(cards.c.surface.in_(surfaces), cards.c.state.in_(_KEPT))
+        query = sa.select(cards).where(cards.c.surface.in_(platforms), cards.c.state.in_(_KEPT))
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [card_of(row) for row in rows]
 
-    async def stirred(self, surfaces: Sequence[str], *, after: datetime, now: datetime) -> Sequence[Stirred]:
+    async def changed_cards(self, platforms: Sequence[str], *, after: datetime, now: datetime) -> Sequence[ChangedCard]:
         """The live cards whose run has an event newer than `after`, and those whose time to look has come."""
-        # Thousands of cards wait. A surface in a function fits no index, so that the search begins with the few runs
+        # Thousands of cards wait. A platform in a function fits no index, so that the search begins with the few runs
         # that moved, and with the few cards whose time has come: SQLite, without statistics, would rather read them all.
-        surface = sa.func.coalesce(cards.c.surface, "")
+        platform = sa.func.coalesce(cards.c.surface, "")
         columns = (cards.c.run, cards.c.tenant, runs.c.seq, runs.c.updated_at)
         base = sa.select(*columns).join(runs, runs.c.run == cards.c.run)
-        ours = base.where(surface.in_(surfaces), cards.c.state.in_(_KEPT))
+        ours = base.where(platform.in_(platforms), cards.c.state.in_(_KEPT))
         moved = ours.where(runs.c.updated_at > time_text(after))
         awake = ours.where(cards.c.wake_at <= time_text(now))
 
-        def work(connection: sa.Connection) -> list[Stirred]:
+        def work(connection: sa.Connection) -> list[ChangedCard]:
             rows = [*connection.execute(moved).mappings(), *connection.execute(awake).mappings()]
-            return list({row["run"]: stirred_of(row) for row in rows}.values())
+            return list({row["run"]: changed_card_of(row) for row in rows}.values())
 
         return await self._database.read(work)
 
@@ -286,20 +290,20 @@ class SqlCards:
         return [button_of(row) for row in rows]
 
     @asynccontextmanager
-    async def sole_keeper(self, surface: str) -> AsyncGenerator[SqlKeepership]:
-        """Wait until no other process keeps this surface's cards, and be the one that does."""
-        async with sole_keeper(self._database.url, surface) as keepership:
-            yield keepership
+    async def leader_lock(self, platform: str) -> AsyncGenerator[SqlLeaderLock]:
+        """Wait until no other process keeps this platform's cards, and be the one that does."""
+        async with leader_lock(self._database.url, platform) as lock:
+            yield lock
 
 
-def change_stale(
+def change_superseded(
     connection: sa.Connection, card: CardRecord, change: Callable[[tuple[str, ...]], tuple[str, ...]]
 ) -> None:
     """Change a card's list of stale messages."""
     query = sa.select(cards.c.stale).where(_is(card)).with_for_update()
     text = connection.execute(query).scalar_one_or_none()
     if text is not None:
-        stale = json.dumps(change(stale_of(text)))
+        stale = json.dumps(change(superseded_messages_of(text)))
         connection.execute(sa.update(cards).where(_is(card)).values(stale=stale))
 
 

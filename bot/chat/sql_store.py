@@ -7,16 +7,16 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from bot.chat.sql_cards import DeskDatabase, SqlCards, change_stale
+from bot.chat.sql_cards import ChatDatabase, SqlCards, change_superseded
 from bot.chat.sql_tables import (
+    audit_entries,
+    audit_entry_of,
+    audit_row,
     button_of,
     buttons,
     card_of,
     card_row,
     cards,
-    deed_of,
-    deed_row,
-    deeds,
     line_of,
     scopes,
     seen,
@@ -26,14 +26,14 @@ from bot.chat.sql_tables import (
 from bot.chat.store import (
     Admission,
     Admitted,
+    AuditEntry,
     ButtonRecord,
     CardRecord,
-    Deed,
+    ChatSetting,
     Limits,
     OverLimit,
     Repeated,
-    RunLine,
-    Setting,
+    RunListItem,
 )
 from coordination.errors import ConflictError
 from coordination.storage.schema import runs
@@ -47,7 +47,7 @@ _SOON = timedelta(minutes=1)
 """A run that was admitted begins within this time, or not at all."""
 
 
-def lines_query(
+def run_list_query(
     tenant: str, *, channel: str, requester: str, states: Sequence[str], limit: int
 ) -> sa.Select[str, str, str, str, str, str, str, str, str | None]:
     """The newest runs of a tenant; of a channel or of a requester, where one is named."""
@@ -104,18 +104,18 @@ def over_limit(connection: sa.Connection, card: CardRecord, limits: Limits) -> O
 _LOCK_SPACE = 7703
 
 
-class SqlDesk(SqlCards):
-    """Fits `bot.chat.store.DeskStore`. Several processes may use one database at once."""
+class SqlChatStore(SqlCards):
+    """Fits `bot.chat.store.ChatStore`. Several processes may use one database at once."""
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> "AsyncGenerator[SqlDesk]":
+    async def open(cls, url: str) -> "AsyncGenerator[SqlChatStore]":
         """The memory in the database of this address. A new SQLite file gets its tables.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
-        async with DeskDatabase.open(url) as database:
+        async with ChatDatabase.open(url) as database:
             yield cls(database)
 
     async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
@@ -153,7 +153,7 @@ class SqlDesk(SqlCards):
 
         await self._database.write(work)
 
-    async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
+    async def find_button(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
         """What an id stands for, and the card that it was issued for."""
         of_id = sa.select(buttons).where(buttons.c.id == plain_text(button), buttons.c.tenant == tenant)
 
@@ -167,7 +167,7 @@ class SqlDesk(SqlCards):
 
         return await self._database.read(work)
 
-    async def mark_stray(self, card: CardRecord, message: str) -> None:
+    async def mark_unexpected(self, card: CardRecord, message: str) -> None:
         """Have a message say that it is superseded, unless another card is on it."""
         taken = sa.select(cards.c.run).where(
             cards.c.tenant == card.tenant, cards.c.channel == card.channel, cards.c.message == message
@@ -175,7 +175,7 @@ class SqlDesk(SqlCards):
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(taken).first() is None:
-                change_stale(connection, card, lambda stale: stale if message in stale else (*stale, message))
+                change_superseded(connection, card, lambda stale: stale if message in stale else (*stale, message))
 
         await self._database.write(work)
 
@@ -198,14 +198,14 @@ class SqlDesk(SqlCards):
         )
         return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
 
-    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
+    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], ChatSetting]:
         """What was set for a channel and for its tenant, by channel (or nothing) and key."""
         query = sa.select(scopes).where(scopes.c.tenant == tenant, scopes.c.channel.in_({"", channel}))
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         found = [setting_of(row) for row in rows]
         return {(each.channel, each.key): each for each in found}
 
-    async def set(self, setting: Setting) -> None:
+    async def set(self, setting: ChatSetting) -> None:
         """Set something, and keep that in the audit."""
         row = setting_row(setting)
         insert = self._database.insert(scopes)
@@ -214,11 +214,11 @@ class SqlDesk(SqlCards):
 
         def work(connection: sa.Connection) -> None:
             connection.execute(upsert, row)
-            connection.execute(sa.insert(deeds), deed_row(Deed.about(setting, "set")))
+            connection.execute(sa.insert(audit_entries), audit_row(AuditEntry.about(setting, "set")))
 
         await self._database.write(work)
 
-    async def reset(self, setting: Setting) -> bool:
+    async def reset(self, setting: ChatSetting) -> bool:
         """Forget what was set, and keep that in the audit."""
         forget = sa.delete(scopes).where(
             scopes.c.tenant == setting.tenant, scopes.c.channel == setting.channel, scopes.c.key == setting.key
@@ -227,23 +227,28 @@ class SqlDesk(SqlCards):
         def work(connection: sa.Connection) -> bool:
             if connection.execute(forget).rowcount == 0:
                 return False
-            connection.execute(sa.insert(deeds), deed_row(Deed.about(setting, "reset")))
+            connection.execute(sa.insert(audit_entries), audit_row(AuditEntry.about(setting, "reset")))
             return True
 
         return await self._database.write(work)
 
-    async def note(self, deed: Deed) -> None:
+    async def add_audit_entry(self, entry: AuditEntry) -> None:
         """Keep a line of audit."""
-        row = deed_row(deed)
-        await self._database.write(lambda connection: connection.execute(sa.insert(deeds), row).close())
+        row = audit_row(entry)
+        await self._database.write(lambda connection: connection.execute(sa.insert(audit_entries), row).close())
 
-    async def deeds(self, tenant: str, limit: int) -> Sequence[Deed]:
+    async def audit_entries(self, tenant: str, limit: int) -> Sequence[AuditEntry]:
         """The newest lines of audit, newest first."""
-        query = sa.select(deeds).where(deeds.c.tenant == tenant).order_by(deeds.c.number.desc()).limit(limit)
+        query = (
+            sa.select(audit_entries)
+            .where(audit_entries.c.tenant == tenant)
+            .order_by(audit_entries.c.number.desc())
+            .limit(limit)
+        )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [deed_of(row) for row in rows]
+        return [audit_entry_of(row) for row in rows]
 
-    async def lines(
+    async def list_runs(
         self,
         tenant: str,
         *,
@@ -251,9 +256,9 @@ class SqlDesk(SqlCards):
         requester: str = "",
         states: Sequence[str] = (),
         limit: int = 20,
-    ) -> Sequence[RunLine]:
+    ) -> Sequence[RunListItem]:
         """The newest runs, newest first; of a channel or of a requester, where one is named, either of them will do."""
-        query = lines_query(tenant, channel=channel, requester=requester, states=states, limit=limit)
+        query = run_list_query(tenant, channel=channel, requester=requester, states=states, limit=limit)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [line_of(row) for row in rows]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.chat.store import ButtonRecord, CardRecord, Deed, RunLine, Setting, Stirred
+from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChangedCard, ChatSetting, RunListItem
 from coordination.storage.sql_run_log import plain_text, time_text
 
 
@@ -13,7 +13,7 @@ def card_row(card: CardRecord) -> dict[str, object]:
     """A card as its table has it."""
     return {
         "run": card.run,
-        "surface": card.surface,
+        "surface": card.platform,
         "tenant": card.tenant,
         "channel": card.channel,
         "thread": card.thread,
@@ -39,7 +39,7 @@ def card_of(row: sa.RowMapping) -> CardRecord:
     """The card of a row."""
     return CardRecord(
         run=row["run"],
-        surface=row["surface"],
+        platform=row["surface"],
         tenant=row["tenant"],
         channel=row["channel"],
         thread=row["thread"],
@@ -49,19 +49,19 @@ def card_of(row: sa.RowMapping) -> CardRecord:
         state=row["state"],
         attempt=row["attempt"],
         message=row["message"],
-        posted_at=moment_of(row["posted_at"]),
+        posted_at=time_of(row["posted_at"]),
         shown=row["shown"],
         story=row["story"],
         told=row["told"],
         reminded=row["reminded"],
         is_outcome_told=row["is_outcome_told"],
         is_trouble_told=row["is_trouble_told"],
-        stale=stale_of(row["stale"]),
-        wake_at=moment_of(row["wake_at"]),
+        stale=superseded_messages_of(row["stale"]),
+        wake_at=time_of(row["wake_at"]),
     )
 
 
-def stale_of(text: str) -> tuple[str, ...]:
+def superseded_messages_of(text: str) -> tuple[str, ...]:
     """The messages in a card's list."""
     messages: list[str] = json.loads(text)
     return tuple(messages)
@@ -74,7 +74,7 @@ def button_row(button: ButtonRecord) -> dict[str, object]:
         "run": button.run,
         "tenant": button.tenant,
         "attempt": button.attempt,
-        "verb": button.verb,
+        "verb": button.action,
         "digest": button.digest,
         "call": button.index,
         "value": button.value,
@@ -89,7 +89,7 @@ def button_of(row: sa.RowMapping) -> ButtonRecord:
         run=row["run"],
         tenant=row["tenant"],
         attempt=row["attempt"],
-        verb=row["verb"],
+        action=row["verb"],
         digest=row["digest"],
         index=row["call"],
         value=row["value"],
@@ -97,7 +97,7 @@ def button_of(row: sa.RowMapping) -> ButtonRecord:
     )
 
 
-def setting_row(setting: Setting) -> dict[str, object]:
+def setting_row(setting: ChatSetting) -> dict[str, object]:
     """A setting as its table has it."""
     return {
         "tenant": setting.tenant,
@@ -110,9 +110,9 @@ def setting_row(setting: Setting) -> dict[str, object]:
     }
 
 
-def setting_of(row: sa.RowMapping) -> Setting:
+def setting_of(row: sa.RowMapping) -> ChatSetting:
     """The setting of a row."""
-    return Setting(
+    return ChatSetting(
         tenant=row["tenant"],
         channel=row["channel"],
         key=row["key"],
@@ -123,22 +123,22 @@ def setting_of(row: sa.RowMapping) -> Setting:
     )
 
 
-def deed_row(deed: Deed) -> dict[str, object]:
+def audit_row(entry: AuditEntry) -> dict[str, object]:
     """A line of audit as its table has it."""
     return {
-        "tenant": deed.tenant,
-        "channel": plain_text(deed.channel),
-        "by": plain_text(deed.by),
-        "by_name": plain_text(deed.by_name),
-        "at": time_text(deed.at),
-        "what": plain_text(deed.what),
-        "detail": plain_text(deed.detail),
+        "tenant": entry.tenant,
+        "channel": plain_text(entry.channel),
+        "by": plain_text(entry.by),
+        "by_name": plain_text(entry.by_name),
+        "at": time_text(entry.at),
+        "what": plain_text(entry.what),
+        "detail": plain_text(entry.detail),
     }
 
 
-def deed_of(row: sa.RowMapping) -> Deed:
+def audit_entry_of(row: sa.RowMapping) -> AuditEntry:
     """The line of audit of a row."""
-    return Deed(
+    return AuditEntry(
         tenant=row["tenant"],
         channel=row["channel"],
         by=row["by"],
@@ -149,9 +149,9 @@ def deed_of(row: sa.RowMapping) -> Deed:
     )
 
 
-def line_of(row: sa.RowMapping) -> RunLine:
+def line_of(row: sa.RowMapping) -> RunListItem:
     """The run of a row."""
-    return RunLine(
+    return RunListItem(
         run=row["run"],
         state=row["state"],
         prompt=row["prompt"],
@@ -160,18 +160,18 @@ def line_of(row: sa.RowMapping) -> RunLine:
         config=row["config"],
         channel=row["channel"],
         asked_at=datetime.fromisoformat(row["asked_at"]),
-        expires_at=moment_of(row["expires_at"]),
+        expires_at=time_of(row["expires_at"]),
     )
 
 
-def stirred_of(row: sa.RowMapping) -> Stirred:
+def changed_card_of(row: sa.RowMapping) -> ChangedCard:
     """The card of a row that is to be looked at."""
-    return Stirred(
+    return ChangedCard(
         run=row["run"], tenant=row["tenant"], seq=row["seq"], updated_at=datetime.fromisoformat(row["updated_at"])
     )
 
 
-def moment_of(text: str | None) -> datetime | None:
+def time_of(text: str | None) -> datetime | None:
     """A moment that may be missing."""
     return None if text is None else datetime.fromisoformat(text)
 
@@ -180,12 +180,12 @@ def _optional(at: datetime | None) -> str | None:
     return None if at is None else time_text(at)
 
 
-desk_metadata = sa.MetaData()
+chat_metadata = sa.MetaData()
 
 # Times are texts of one width, as in the log.
 cards = sa.Table(
     "cards",
-    desk_metadata,
+    chat_metadata,
     sa.Column("run", sa.Text, primary_key=True),
     sa.Column("surface", sa.Text, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),
@@ -216,7 +216,7 @@ cards = sa.Table(
 
 buttons = sa.Table(
     "buttons",
-    desk_metadata,
+    chat_metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),
@@ -231,7 +231,7 @@ buttons = sa.Table(
 
 scopes = sa.Table(
     "scopes",
-    desk_metadata,
+    chat_metadata,
     sa.Column("tenant", sa.Text, primary_key=True),
     sa.Column("channel", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
@@ -243,7 +243,7 @@ scopes = sa.Table(
 
 seen = sa.Table(
     "seen",
-    desk_metadata,
+    chat_metadata,
     sa.Column("tenant", sa.Text, primary_key=True),
     sa.Column("event", sa.Text, primary_key=True),
     sa.Column("run", sa.Text, nullable=False),
@@ -251,9 +251,9 @@ seen = sa.Table(
     sa.Index("seen_by_time", "at"),
 )
 
-deeds = sa.Table(
+audit_entries = sa.Table(
     "deeds",
-    desk_metadata,
+    chat_metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),

@@ -11,13 +11,13 @@ from pathlib import Path
 from bot.cards.text import one_line
 from bot.chat.approvers import Approvers, approvers_here, by_id, rule_here, with_approvers
 from bot.chat.card_sync.context import place_of
-from bot.chat.config_catalog import Chosen, ConfigShelf, told_without_folder
-from bot.chat.name_pins import Names
-from bot.chat.platform import Place, Said
-from bot.chat.private_cards import noted, refused
-from bot.chat.store import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated, Setting
-from bot.i18n import ENGLISH, Words, joined
-from bot.message import Card, Who
+from bot.chat.config_catalog import Chosen, ConfigCatalog, told_without_folder
+from bot.chat.name_pins import NamePins
+from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.private_cards import done_card, refused
+from bot.chat.store import Admitted, CardRecord, ChatSetting, ChatStore, Limits, OverLimit, Repeated
+from bot.i18n import ENGLISH, Catalog, joined
+from bot.message import Card, Mention
 from coordination.config import read_text
 from coordination.domain.events import Exchange
 from coordination.domain.policy import Authors, Person, leaves_nobody
@@ -26,7 +26,7 @@ from coordination.domain.transitions import authors_in, replay
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
 from coordination.prompts import outcome
-from coordination.service import Ask, Coordinator, authors_for
+from coordination.service import Coordinator, RunRequest, authors_for
 
 LIMITS_KEY = "limits"
 DEFAULT_LIMITS = Limits(at_once=10, waiting=100, hourly=30)
@@ -68,7 +68,7 @@ def limits_typed(text: str) -> dict[str, int]:
     return found
 
 
-def limits_in(setting: Setting | None, operator: Limits) -> Limits:
+def limits_in(setting: ChatSetting | None, operator: Limits) -> Limits:
     """The limits that hold: never above the operator's."""
     if setting is None:
         return operator
@@ -84,23 +84,23 @@ _MOST_NAMES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
-    """Starts runs. `nudge` tells the keeper that there is a card to post."""
+class RunStarter:
+    """Starts runs. `wake` tells card sync that there is a card to post."""
 
-    store: DeskStore
+    store: ChatStore
     log: RunLog
     coordinator: Coordinator
-    shelf: ConfigShelf
-    names: Names
+    config_catalog: ConfigCatalog
+    name_pins: NamePins
     limits: Limits
     clock: Clock
     new_id: NewId
-    nudge: Callable[[], None]
-    words: Words = ENGLISH
+    wake: Callable[[], None]
+    catalog: Catalog = ENGLISH
 
-    async def ask(
-        self, by: Person, place: Place, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
-    ) -> Said:
+    async def start(
+        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
+    ) -> ChatReply:
         """Start a run, and keep its card at the place. A follow-up keeps the configuration, unless another is asked for."""
         if not thread_of:
             return await self._begin(by, place, prompt, config=config, is_asked=True, once=once)
@@ -115,7 +115,7 @@ class Asking:
             by, place, prompt, config=named, is_asked=is_asked, history=history, authors=authors, once=once
         )
 
-    async def again(self, by: Person, place: Place, card: CardRecord, *, once: str = "") -> Said:
+    async def start_again(self, by: Person, place: ChannelRef, card: CardRecord, *, once: str = "") -> ChatReply:
         """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
         state, authors = await self._state(card.run, by.tenant)
         request = state.request
@@ -130,27 +130,33 @@ class Asking:
             by, here, request.prompt, config=request.config, history=history, authors=authors, once=once
         )
 
-    def _holds(self, name: str, place: Place, set_here: Mapping[tuple[str, str], Setting]) -> bool:
+    def _holds(self, name: str, place: ChannelRef, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> bool:
         with suppress(RefusedError):
-            return self.shelf.chosen(place.tenant, place.channel, set_here).name == name
+            return self.config_catalog.chosen(place.tenant, place.channel, channel_settings).name == name
         return False
 
     def _chosen(
-        self, by: Person, place: Place, config: str, set_here: Mapping[tuple[str, str], Setting], *, is_asked: bool
+        self,
+        by: Person,
+        place: ChannelRef,
+        config: str,
+        channel_settings: Mapping[tuple[str, str], ChatSetting],
+        *,
+        is_asked: bool,
     ) -> Chosen:
         """What a person asked for, if they may; what an earlier run had, if they still may; else what holds here."""
-        is_there = config in self.shelf.names(place.tenant)
-        opened = self.shelf.open_to_members(place.tenant, place.settings_channel, set_here)
+        is_there = config in self.config_catalog.names(place.tenant)
+        opened = self.config_catalog.open_to_members(place.tenant, place.settings_channel, channel_settings)
         may_have = is_there and (by.is_admin or config in opened)
         if is_asked and is_there and not may_have:
             raise refused("not_open", name=config, names=", ".join(opened) or "-")
         named = config if may_have or is_asked else ""
-        return self.shelf.chosen(place.tenant, place.settings_channel, set_here, named)
+        return self.config_catalog.chosen(place.tenant, place.settings_channel, channel_settings, named)
 
     async def _begin(
         self,
         by: Person,
-        place: Place,
+        place: ChannelRef,
         prompt: str,
         *,
         config: str,
@@ -158,16 +164,16 @@ class Asking:
         is_asked: bool = False,
         history: tuple[Exchange, ...] = (),
         authors: Authors | None = None,
-    ) -> Said:
+    ) -> ChatReply:
         if by.tenant != place.tenant:
             raise refused("elsewhere")
-        set_here = await self.store.settings(place.tenant, place.settings_channel)
-        chosen = self._chosen(by, place, config, set_here, is_asked=is_asked)
+        channel_settings = await self.store.settings(place.tenant, place.settings_channel)
+        chosen = self._chosen(by, place, config, channel_settings, is_asked=is_asked)
         with told_without_folder(chosen.path):
             written = await asyncio.to_thread(read_text, chosen.path)
-        approvers = await self._pinned(chosen, place, set_here)
+        approvers = await self._pinned(chosen, place, channel_settings)
         text = with_approvers(written, approvers)
-        ask = Ask(
+        request = RunRequest(
             prompt=prompt,
             requester=by,
             config_name=chosen.name,
@@ -176,34 +182,36 @@ class Asking:
             history=history,
             goes_on_from=authors,
             asked_in=place.channel,
-            config_is_named=chosen.source == "asked" and not self._holds(chosen.name, place, set_here),
+            config_is_named=chosen.source == "asked" and not self._holds(chosen.name, place, channel_settings),
         )
-        limits = limits_in(set_here.get(("", LIMITS_KEY)), self.limits)
-        said = await self._admit(ask, chosen.path, place, once=once, limits=limits)
-        return replace(said, private=await self._warning(ask, chosen, place.settings_channel, set_here))
+        limits = limits_in(channel_settings.get(("", LIMITS_KEY)), self.limits)
+        reply = await self._admit(request, chosen.path, place, once=once, limits=limits)
+        return replace(reply, private=await self._warning(request, chosen, place.settings_channel, channel_settings))
 
     async def _pinned(
-        self, chosen: Chosen, place: Place, set_here: Mapping[tuple[str, str], Setting]
+        self, chosen: Chosen, place: ChannelRef, channel_settings: Mapping[tuple[str, str], ChatSetting]
     ) -> Approvers | None:
         """What was set, with an id for each name of the rule, so that nobody gets to approve by taking a name."""
-        approvers = approvers_here(place.settings_channel, set_here)
-        policy = await rule_here(chosen, place.settings_channel, set_here)
+        approvers = approvers_here(place.settings_channel, channel_settings)
+        policy = await rule_here(chosen, place.settings_channel, channel_settings)
         if policy is None:
             return approvers
-        return by_id(approvers, await self.names.pinned(policy, place, set_here), policy)
+        return by_id(approvers, await self.name_pins.pinned(policy, place, channel_settings), policy)
 
     async def _warning(
-        self, ask: Ask, chosen: Chosen, channel: str, set_here: Mapping[tuple[str, str], Setting]
+        self, request: RunRequest, chosen: Chosen, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
     ) -> Card | None:
         """What whoever asks should know at once: that nobody could approve a plan which follows these words."""
-        policy = await rule_here(chosen, channel, set_here)
-        if policy is None or not leaves_nobody(policy, authors_for(ask)):
+        policy = await rule_here(chosen, channel, channel_settings)
+        if policy is None or not leaves_nobody(policy, authors_for(request)):
             return None
-        names = joined([(Who(user, one_line(user, 60)),) for user in policy.users], ", ")
-        return noted(self.words, self.words.line("desk.nobody_left", approvers=names))
+        names = joined([(Mention(user, one_line(user, 60)),) for user in policy.users], ", ")
+        return done_card(self.catalog, self.catalog.rich("chat.nobody_left", approvers=names))
 
-    async def _admit(self, ask: Ask, path: Path, place: Place, *, once: str, limits: Limits) -> Said:
-        by = ask.requester
+    async def _admit(
+        self, request: RunRequest, path: Path, place: ChannelRef, *, once: str, limits: Limits
+    ) -> ChatReply:
+        by = request.requester
         for _ in range(_MOST_NAMES):
             card = self._card(by, place)
             try:
@@ -212,28 +220,28 @@ class Asking:
                 continue  # The name is taken.
             match admission:
                 case Admitted():
-                    return await self._start(replace(ask, run=card.run), path)
+                    return await self._start(replace(request, run=card.run), path)
                 case Repeated(run=run):
-                    return Said(run=run)
+                    return ChatReply(run=run)
                 case OverLimit(limit=limit, most=most):
                     raise refused(f"too_many_{limit}", count=most)
         raise ConflictError("", 0)
 
-    async def _start(self, ask: Ask, path: Path) -> Said:
+    async def _start(self, request: RunRequest, path: Path) -> ChatReply:
         """Begin what was admitted; what does not begin leaves no card."""
         try:
             with told_without_folder(path):
-                await self.coordinator.start(ask)
+                await self.coordinator.start(request)
         except Exception:
-            await self.store.withdraw(ask.run, ask.requester.tenant)
+            await self.store.withdraw(request.run, request.requester.tenant)
             raise
-        self.nudge()
-        return Said(run=ask.run)
+        self.wake()
+        return ChatReply(run=request.run)
 
-    def _card(self, by: Person, place: Place) -> CardRecord:
+    def _card(self, by: Person, place: ChannelRef) -> CardRecord:
         return CardRecord(
             run=self.new_id(),
-            surface=place.surface,
+            platform=place.platform,
             tenant=by.tenant,
             channel=place.channel,
             thread=place.thread,

@@ -32,7 +32,7 @@ class CardRecord:
     """
 
     run: str
-    surface: str
+    platform: str
     tenant: str
     channel: str
     thread: str
@@ -61,7 +61,7 @@ class ButtonRecord:
     run: str
     tenant: str
     attempt: int
-    verb: str
+    action: str
     digest: str
     index: int | None
     value: str
@@ -111,7 +111,7 @@ Admission: TypeAlias = Admitted | Repeated | OverLimit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ChatSetting:
     """What an administrator set: for one channel, or for the whole tenant where `channel` is empty."""
 
     tenant: str
@@ -124,8 +124,8 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
-    """One line of the front office's own audit: a setting that was changed, or a click that was no good."""
+class AuditEntry:
+    """One line of the chat service's own audit: a setting that was changed, or a click that was no good."""
 
     tenant: str
     channel: str
@@ -136,7 +136,7 @@ class Deed:
     detail: str
 
     @classmethod
-    def about(cls, setting: Setting, what: Literal["set", "reset"]) -> "Deed":
+    def about(cls, setting: ChatSetting, what: Literal["set", "reset"]) -> "AuditEntry":
         """That a setting was set, or reset."""
         return cls(
             tenant=setting.tenant,
@@ -150,7 +150,7 @@ class Deed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunLine:
+class RunListItem:
     """A run in a list, with the place of its card."""
 
     run: str
@@ -165,7 +165,7 @@ class RunLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stirred:
+class ChangedCard:
     """A live card whose run has moved, or that is to be looked at."""
 
     run: str
@@ -193,15 +193,15 @@ class CardStore(Protocol):
         """Begin the next attempt; the message until now becomes stale."""
         ...
 
-    async def straightened(self, card: CardRecord, message: str) -> None:
+    async def superseded_marked(self, card: CardRecord, message: str) -> None:
         """A stale message says that it is superseded, or is gone."""
         ...
 
-    async def live(self, surfaces: Sequence[str]) -> Sequence[CardRecord]:
+    async def live(self, platforms: Sequence[str]) -> Sequence[CardRecord]:
         """Every card that is asked for or live."""
         ...
 
-    async def stirred(self, surfaces: Sequence[str], *, after: datetime, now: datetime) -> Sequence[Stirred]:
+    async def changed_cards(self, platforms: Sequence[str], *, after: datetime, now: datetime) -> Sequence[ChangedCard]:
         """The live cards whose run has an event newer than `after`, and those whose time to look has come."""
         ...
 
@@ -213,20 +213,20 @@ class CardStore(Protocol):
         """The ids of a card's present attempt."""
         ...
 
-    def sole_keeper(self, surface: str) -> AbstractAsyncContextManager["Keepership"]:
-        """Wait until no other process keeps this surface's cards, and be the one that does."""
+    def leader_lock(self, platform: str) -> AbstractAsyncContextManager["LeaderLock"]:
+        """Wait until no other process keeps this platform's cards, and be the one that does."""
         ...
 
 
-class Keepership(Protocol):
-    """The right to keep a surface's cards. It ends with the process, whatever way that ends."""
+class LeaderLock(Protocol):
+    """The right to keep a platform's cards. It ends with the process, whatever way that ends."""
 
-    async def holds(self) -> bool:
+    async def is_leader(self) -> bool:
         """Whether it is still ours."""
         ...
 
 
-class DeskStore(CardStore, Protocol):
+class ChatStore(CardStore, Protocol):
     """Everything that is remembered beside the log."""
 
     async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
@@ -241,11 +241,11 @@ class DeskStore(CardStore, Protocol):
         """Forget a card whose run did not begin."""
         ...
 
-    async def pressed(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
+    async def find_button(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
         """What an id stands for, and the card that it was issued for."""
         ...
 
-    async def mark_stray(self, card: CardRecord, message: str) -> None:
+    async def mark_unexpected(self, card: CardRecord, message: str) -> None:
         """A message turned up that shows this card and should not: have it say so, unless another card is on it."""
         ...
 
@@ -257,27 +257,27 @@ class DeskStore(CardStore, Protocol):
         """The newest run whose card or story is in a thread."""
         ...
 
-    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], Setting]:
+    async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], ChatSetting]:
         """What was set for a channel and for its tenant, by channel (or nothing) and key."""
         ...
 
-    async def set(self, setting: Setting) -> None:
+    async def set(self, setting: ChatSetting) -> None:
         """Set something, and keep that in the audit."""
         ...
 
-    async def reset(self, setting: Setting) -> bool:
+    async def reset(self, setting: ChatSetting) -> bool:
         """Forget what was set, and keep that in the audit. False: nothing was."""
         ...
 
-    async def note(self, deed: Deed) -> None:
+    async def add_audit_entry(self, entry: AuditEntry) -> None:
         """Keep a line of audit."""
         ...
 
-    async def deeds(self, tenant: str, limit: int) -> Sequence[Deed]:
+    async def audit_entries(self, tenant: str, limit: int) -> Sequence[AuditEntry]:
         """The newest lines of audit, newest first."""
         ...
 
-    async def lines(
+    async def list_runs(
         self,
         tenant: str,
         *,
@@ -285,7 +285,7 @@ class DeskStore(CardStore, Protocol):
         requester: str = "",
         states: Sequence[str] = (),
         limit: int = 20,
-    ) -> Sequence[RunLine]:
+    ) -> Sequence[RunListItem]:
         """The newest runs, newest first; of a channel or of a requester, where one is named, either of them will do."""
         ...
 
@@ -309,7 +309,7 @@ _ON = "on"
 class Freezing:
     """Fits `coordination.current_rules.Freezes`. `opened` gives the settings, and opens them when they are first needed."""
 
-    opened: Callable[[], Awaitable[DeskStore]]
+    opened: Callable[[], Awaitable[ChatStore]]
 
     async def frozen_by(self, tenant: str) -> Person | None:
         """Who froze everything, or this tenant; None: calls may start."""
@@ -317,12 +317,12 @@ class Freezing:
         return await frozen_by(store, EVERYWHERE) or await frozen_by(store, tenant)
 
 
-async def frozen_by(store: DeskStore, tenant: str) -> Person | None:
+async def frozen_by(store: ChatStore, tenant: str) -> Person | None:
     """Who froze exactly this: a tenant, or `EVERYWHERE`."""
     found = (await store.settings(tenant, "")).get(("", FREEZE_KEY))
     return None if found is None else Person(tenant=tenant, id=found.by, name=found.by_name)
 
 
-def freeze_setting(tenant: str, by: Person, at: datetime) -> Setting:
+def freeze_setting(tenant: str, by: Person, at: datetime) -> ChatSetting:
     """The setting that freezes a tenant, or `EVERYWHERE`; set and reset, each with who did it."""
-    return Setting(tenant=tenant, channel="", key=FREEZE_KEY, value=_ON, by=by.id, by_name=by.name, at=at)
+    return ChatSetting(tenant=tenant, channel="", key=FREEZE_KEY, value=_ON, by=by.id, by_name=by.name, at=at)

@@ -14,15 +14,15 @@ from aiohttp import web
 from discord import app_commands
 from typing_extensions import override
 
-from bot.chat.platform import Desk, Surface
-from bot.discord_app.commands import Languages, Requests, add_commands
-from bot.discord_app.components import MODAL_TEMPLATE, pressed
+from bot.chat.platform import ChatPlatform, ChatService
+from bot.discord_app.commands import CommandHandlers, Languages, add_commands
+from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
 from bot.discord_app.errors import NEEDED
 from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for
-from bot.discord_app.platform import DiscordSurface
-from bot.discord_app.replies import AnyInteraction, answered, sentence, tell
+from bot.discord_app.platform import DiscordPlatform
+from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
 from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
-from bot.i18n import ENGLISH, Words, words_for
+from bot.i18n import ENGLISH, Catalog, catalog_for
 from coordination.errors import ConfigError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ LONGEST_WAIT = 30.0
 class DiscordClient(discord.AutoShardedClient):
     """One bot on as many servers as it was added to."""
 
-    def __init__(self, words: Words = ENGLISH) -> None:
+    def __init__(self, catalog: Catalog = ENGLISH) -> None:
         """Cards are posted by `surface`, from the login on; people are answered once there is a desk."""
         super().__init__(
             intents=INTENTS,
@@ -48,19 +48,19 @@ class DiscordClient(discord.AutoShardedClient):
             max_ratelimit_timeout=LONGEST_WAIT,
             enable_debug_events=False,
         )
-        self.surface = DiscordSurface(self, words)
-        self.tree = Tree(self, words)
-        self.desk: Desk | None = None
-        self.words = words
-        self._clicks = Clicks(self._open_desk, words)
-        self._requests = Requests(self._open_desk, words)
-        self._mentions = Mentions(self, self._open_desk, self.surface, words)
-        add_commands(self.tree, self._requests, self._open_desk, words)
+        self.platform = DiscordPlatform(self, catalog)
+        self.tree = Tree(self, catalog)
+        self.chat_service: ChatService | None = None
+        self.catalog = catalog
+        self._clicks = Clicks(self._get_chat_service, catalog)
+        self._requests = CommandHandlers(self._get_chat_service, catalog)
+        self._mentions = Mentions(self, self._get_chat_service, self.platform, catalog)
+        add_commands(self.tree, self._requests, self._get_chat_service, catalog)
 
-    def _open_desk(self) -> Desk:
-        if self.desk is None:
-            raise StorageError(self.words.say("discord.not_open"))
-        return self.desk
+    def _get_chat_service(self) -> ChatService:
+        if self.chat_service is None:
+            raise StorageError(self.catalog.text("discord.not_open"))
+        return self.chat_service
 
     @override
     async def setup_hook(self) -> None:
@@ -75,7 +75,7 @@ class DiscordClient(discord.AutoShardedClient):
         if name == ASK:
             await self._requests.submitted(interaction)
         elif found := MODAL_TEMPLATE.fullmatch(name):
-            await self._clicks.submitted(interaction, pressed(found))
+            await self._clicks.submitted(interaction, parse_custom_id(found))
 
     async def on_message(self, message: discord.Message) -> None:
         """A mention in a run's thread, or an answer that notifies us, goes on with the conversation."""
@@ -90,22 +90,24 @@ class DiscordClient(discord.AutoShardedClient):
 class Tree(app_commands.CommandTree[discord.Client]):
     """The commands, whose errors are told to whoever typed them."""
 
-    def __init__(self, client: discord.Client, words: Words) -> None:
+    def __init__(self, client: discord.Client, catalog: Catalog) -> None:
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(guild=True),
             allowed_installs=app_commands.AppInstallationType(guild=True),
         )
-        self._words = words
+        self._catalog = catalog
 
     @override
     async def on_error(self, interaction: AnyInteraction, error: app_commands.AppCommandError, /) -> None:
         if interaction.type is discord.InteractionType.autocomplete:
             _log.warning("a completion failed", exc_info=error)
             return
-        async with answered(interaction, self._words):
+        async with report_errors(interaction, self._catalog):
             if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-                await tell(interaction, sentence(self._words.say("discord.out_of_step"), self._words), self._words)
+                await reply_privately(
+                    interaction, sentence(self._catalog.text("discord.out_of_step"), self._catalog), self._catalog
+                )
                 return
             raise getattr(error, "original", error)
 
@@ -119,19 +121,19 @@ async def log_in(client: DiscordClient, token: str) -> None:
     try:
         await client.login(token)
     except discord.LoginFailure:
-        raise ConfigError([client.words.say("discord.bad_token")]) from None
+        raise ConfigError([client.catalog.text("discord.bad_token")]) from None
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         _log.warning("the login failed", exc_info=error)
-        raise ConfigError([client.words.say("discord.unreachable")]) from None
+        raise ConfigError([client.catalog.text("discord.unreachable")]) from None
 
 
-async def serve(client: DiscordClient, desk: Desk, ending: asyncio.Event) -> None:
+async def serve(client: DiscordClient, chat_service: ChatService, ending: asyncio.Event) -> None:
     """Listen until `ending`. What is clicked after that is answered with a request for patience.
 
     Raises:
         ConfigError: Discord does not want this bot to listen.
     """
-    client.desk = desk
+    client.chat_service = chat_service
     try:
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(_listen(client))
@@ -140,7 +142,7 @@ async def serve(client: DiscordClient, desk: Desk, ending: asyncio.Event) -> Non
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
-        client.desk = None
+        client.chat_service = None
 
 
 async def _listen(client: DiscordClient) -> None:
@@ -150,12 +152,12 @@ async def _listen(client: DiscordClient) -> None:
     except discord.DiscordException as error:
         _log.exception("the gateway refused us")
         code = str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
-        raise ConfigError([client.words.say("discord.gateway_refused", code=code)]) from None
-    raise ConfigError([client.words.say("discord.unreachable")])
+        raise ConfigError([client.catalog.text("discord.gateway_refused", code=code)]) from None
+    raise ConfigError([client.catalog.text("discord.unreachable")])
 
 
 @asynccontextmanager
-async def health(port: int, is_ready: Callable[[], bool], words: Words) -> AsyncGenerator[int]:
+async def health(port: int, is_ready: Callable[[], bool], catalog: Catalog) -> AsyncGenerator[int]:
     """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one.
 
     Raises:
@@ -179,7 +181,7 @@ async def health(port: int, is_ready: Callable[[], bool], words: Words) -> Async
         try:
             await site.start()
         except OSError:
-            raise ConfigError([words.say("discord.port_taken", port=port)]) from None
+            raise ConfigError([catalog.text("discord.port_taken", port=port)]) from None
         # A free port is another one for each family of addresses.
         yield next(address[1] for address in runner.addresses if len(address) == 2)
     finally:
@@ -191,7 +193,7 @@ def hears(client: discord.AutoShardedClient) -> bool:
     return client.is_ready() and not client.is_closed() and all(math.isfinite(each) for _, each in client.latencies)
 
 
-OpenDesk: TypeAlias = Callable[[Surface], AbstractAsyncContextManager[Desk]]
+OpenChatService: TypeAlias = Callable[[ChatPlatform], AbstractAsyncContextManager[ChatService]]
 
 
 @asynccontextmanager
@@ -203,7 +205,7 @@ async def logged_in(environ: Mapping[str, str]) -> AsyncGenerator[DiscordClient]
     """
     settings = discord_settings(environ)
     aim(environ)
-    async with DiscordClient(words_for(environ)) as client:
+    async with DiscordClient(catalog_for(environ)) as client:
         await log_in(client, settings.token)
         if gateway := pinned_gateway(environ):
             pin(client, gateway)
@@ -211,9 +213,13 @@ async def logged_in(environ: Mapping[str, str]) -> AsyncGenerator[DiscordClient]
 
 
 async def run_bot(
-    environ: Mapping[str, str], open_desk: OpenDesk, *, ending: asyncio.Event, tell: Callable[[str, int], None]
+    environ: Mapping[str, str],
+    open_chat_service: OpenChatService,
+    *,
+    ending: asyncio.Event,
+    tell: Callable[[str, int], None],
 ) -> None:
-    """Serve until `ending`: first nobody is heard any more, then the desk closes, then the connection.
+    """Serve until `ending`: first nobody is heard any more, then the chat service closes, then the connection.
 
     `tell` gets the bot's name and the port of the health address (0: none) once it is logged in.
     """
@@ -222,11 +228,11 @@ async def run_bot(
         client = await stack.enter_async_context(logged_in(environ))
         listening = 0
         if port is not None:
-            watched = health(port, lambda: hears(client), words_for(environ))
+            watched = health(port, lambda: hears(client), catalog_for(environ))
             listening = await stack.enter_async_context(watched)
-        desk = await stack.enter_async_context(open_desk(client.surface))
+        chat_service = await stack.enter_async_context(open_chat_service(client.platform))
         tell(str(client.user), listening)
-        await serve(client, desk, ending)
+        await serve(client, chat_service, ending)
 
 
 def invitation(client: discord.Client) -> str:

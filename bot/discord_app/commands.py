@@ -9,15 +9,15 @@ from typing_extensions import override
 
 from bot.discord_app import markup as limits
 from bot.discord_app.errors import missing
-from bot.discord_app.identity import DeskLine, person_of, place_of
+from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.interactions import ask_modal, typed
-from bot.discord_app.replies import AnyInteraction, answered, reply, sentence, tell
-from bot.i18n import ENGLISH, LANGUAGES, Words
+from bot.discord_app.replies import AnyInteraction, reply, reply_privately, report_errors, sentence
+from bot.i18n import ENGLISH, LANGUAGES, Catalog
 
 
-def told(key: str) -> app_commands.locale_str:
+def localized(key: str) -> app_commands.locale_str:
     """A word of the commands; Discord gets it in every language, whichever one the operator chose."""
-    return app_commands.locale_str(ENGLISH.say(key), key=key)
+    return app_commands.locale_str(ENGLISH.text(key), key=key)
 
 
 class Languages(app_commands.Translator):
@@ -28,70 +28,70 @@ class Languages(app_commands.Translator):
         self, string: app_commands.locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
         del context
-        key, words = string.extras.get("key"), LANGUAGES.get(locale.value)
-        return words.say(key) if words is not None and isinstance(key, str) else None
+        key, catalog = string.extras.get("key"), LANGUAGES.get(locale.value)
+        return catalog.text(key) if catalog is not None and isinstance(key, str) else None
 
 
 Complete: TypeAlias = Callable[[AnyInteraction, str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
 Name: TypeAlias = app_commands.Range[str, 1, limits.CHOICE_TEXT]
 _SCOPES = [
-    app_commands.Choice(name=told("discord.cmd.channel"), value="channel"),
-    app_commands.Choice(name=told("discord.cmd.server"), value="server"),
+    app_commands.Choice(name=localized("discord.cmd.channel"), value="channel"),
+    app_commands.Choice(name=localized("discord.cmd.server"), value="server"),
 ]
 
 
 class AdminCommands(app_commands.Group):
     """What an administrator can set and see."""
 
-    def __init__(self, desk: DeskLine, complete: Complete, words: Words = ENGLISH) -> None:
+    def __init__(self, chat_service: GetChatService, complete: Complete, catalog: Catalog = ENGLISH) -> None:
         """`complete` finds configurations by the beginning of their names."""
         super().__init__(
             name="massgen-admin",
-            description=told("discord.cmd.admin"),
+            description=localized("discord.cmd.admin"),
             guild_only=True,
             default_permissions=discord.Permissions(manage_guild=True),
         )
-        self._desk = desk
-        self._words = words
+        self._chat_service = chat_service
+        self._catalog = catalog
         self.add_command(ConfigCommands(self, complete))
 
-    @app_commands.command(name="approvers", description=told("discord.cmd.approvers"))
-    @app_commands.describe(scope=told("discord.cmd.scope"), value=told("discord.cmd.value"))
+    @app_commands.command(name="approvers", description=localized("discord.cmd.approvers"))
+    @app_commands.describe(scope=localized("discord.cmd.scope"), value=localized("discord.cmd.value"))
     @app_commands.choices(scope=_SCOPES)
     async def approvers(self, interaction: AnyInteraction, scope: str = "", value: str = "") -> None:
         """Who may approve here."""
         await self.ask(interaction, "approvers", scope=scope, value=value)
 
-    @app_commands.command(name="limits", description=told("discord.cmd.limits"))
-    @app_commands.describe(value=told("discord.cmd.value"))
+    @app_commands.command(name="limits", description=localized("discord.cmd.limits"))
+    @app_commands.describe(value=localized("discord.cmd.value"))
     async def limits(self, interaction: AnyInteraction, value: str = "") -> None:
         """How much may be asked for, in the whole server."""
         await self.ask(interaction, "limits", value=value)
 
-    @app_commands.command(name="freeze", description=told("discord.cmd.freeze"))
+    @app_commands.command(name="freeze", description=localized("discord.cmd.freeze"))
     async def freeze(self, interaction: AnyInteraction) -> None:
         """Have no approved call start in this server."""
         await self.ask(interaction, "freeze")
 
-    @app_commands.command(name="thaw", description=told("discord.cmd.thaw"))
+    @app_commands.command(name="thaw", description=localized("discord.cmd.thaw"))
     async def thaw(self, interaction: AnyInteraction) -> None:
         """Let approved calls start again."""
         await self.ask(interaction, "thaw")
 
-    @app_commands.command(name="audit", description=told("discord.cmd.audit"))
-    @app_commands.describe(run=told("discord.cmd.run"))
+    @app_commands.command(name="audit", description=localized("discord.cmd.audit"))
+    @app_commands.describe(run=localized("discord.cmd.run"))
     async def audit(self, interaction: AnyInteraction, run: str = "") -> None:
         """What was decided, by whom."""
         await self.ask(interaction, "audit", name=run)
 
     async def ask(
-        self, interaction: AnyInteraction, verb: str, *, name: str = "", scope: str = "", value: str = ""
+        self, interaction: AnyInteraction, action: str, *, name: str = "", scope: str = "", value: str = ""
     ) -> None:
-        """Put an order to the desk, which knows who may: a server's own settings can show a command to anybody."""
+        """Send a command to the chat service, which knows who may: a server's own settings can show a command to anybody."""
         await reply(
             interaction,
-            lambda by, place: self._desk().admin(by, place, verb, name=name, scope=scope, value=value),
-            self._words,
+            lambda by, place: self._chat_service().admin(by, place, action, name=name, scope=scope, value=value),
+            self._catalog,
         )
 
 
@@ -100,78 +100,78 @@ class ConfigCommands(app_commands.Group):
 
     def __init__(self, admin: AdminCommands, complete: Complete) -> None:
         """The parent asks; `complete` helps with names."""
-        super().__init__(name="config", description=told("discord.cmd.config_group"))
+        super().__init__(name="config", description=localized("discord.cmd.config_group"))
         self._admin = admin
         for command in (self.use, self.check):
             command.autocomplete("name")(complete)
 
-    @app_commands.command(name="list", description=told("discord.cmd.config_list"))
+    @app_commands.command(name="list", description=localized("discord.cmd.config_list"))
     async def list_configs(self, interaction: AnyInteraction) -> None:
         """All of them."""
         await self._admin.ask(interaction, "config-list")
 
-    @app_commands.command(name="show", description=told("discord.cmd.config_show"))
+    @app_commands.command(name="show", description=localized("discord.cmd.config_show"))
     async def show(self, interaction: AnyInteraction) -> None:
         """The one that holds here."""
         await self._admin.ask(interaction, "config-show")
 
-    @app_commands.command(name="use", description=told("discord.cmd.config_use"))
-    @app_commands.describe(name=told("discord.cmd.name"), scope=told("discord.cmd.scope"))
+    @app_commands.command(name="use", description=localized("discord.cmd.config_use"))
+    @app_commands.describe(name=localized("discord.cmd.name"), scope=localized("discord.cmd.scope"))
     @app_commands.choices(scope=_SCOPES)
     async def use(self, interaction: AnyInteraction, name: Name, scope: str = "channel") -> None:
         """Set it."""
         await self._admin.ask(interaction, "config-use", name=name, scope=scope)
 
-    @app_commands.command(name="reset", description=told("discord.cmd.config_reset"))
-    @app_commands.describe(scope=told("discord.cmd.scope"))
+    @app_commands.command(name="reset", description=localized("discord.cmd.config_reset"))
+    @app_commands.describe(scope=localized("discord.cmd.scope"))
     @app_commands.choices(scope=_SCOPES)
     async def reset(self, interaction: AnyInteraction, scope: str = "channel") -> None:
         """Forget it."""
         await self._admin.ask(interaction, "config-reset", scope=scope)
 
-    @app_commands.command(name="allow", description=told("discord.cmd.config_allow"))
-    @app_commands.describe(names=told("discord.cmd.names"), scope=told("discord.cmd.scope"))
+    @app_commands.command(name="allow", description=localized("discord.cmd.config_allow"))
+    @app_commands.describe(names=localized("discord.cmd.names"), scope=localized("discord.cmd.scope"))
     @app_commands.choices(scope=_SCOPES)
     async def allow(self, interaction: AnyInteraction, names: str = "", scope: str = "channel") -> None:
         """Say which ones members may ask for by name."""
         await self._admin.ask(interaction, "config-allow", name=names, scope=scope)
 
-    @app_commands.command(name="check", description=told("discord.cmd.config_check"))
-    @app_commands.describe(name=told("discord.cmd.name"))
+    @app_commands.command(name="check", description=localized("discord.cmd.config_check"))
+    @app_commands.describe(name=localized("discord.cmd.name"))
     async def check(self, interaction: AnyInteraction, name: Name) -> None:
         """Check it."""
         await self._admin.ask(interaction, "config-check", name=name)
 
 
-Words6000 = app_commands.Range[str, 1, limits.COMMAND_TEXT]
+CommandText = app_commands.Range[str, 1, limits.COMMAND_TEXT]
 
 
-class Requests:
+class CommandHandlers:
     """Starts runs: from the command, and from the window of the message command."""
 
-    def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
-        """The desk decides."""
-        self._desk = desk
-        self._words = words
+    def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
+        """The chat service decides."""
+        self._chat_service = chat_service
+        self._catalog = catalog
 
     async def ask(self, interaction: AnyInteraction, prompt: str, config: str = "") -> None:
         """Begin a run here, unless its card could not be posted."""
-        async with answered(interaction, self._words):
+        async with report_errors(interaction, self._catalog):
             is_thread = isinstance(interaction.channel, discord.Thread)
-            lacking = missing(interaction.app_permissions, self._words, is_thread=is_thread)
+            lacking = missing(interaction.app_permissions, self._catalog, is_thread=is_thread)
             if prompt.strip() and lacking:
-                text = self._words.say("discord.forbidden", permissions=", ".join(lacking))
-                await tell(interaction, sentence(text, self._words), self._words)
+                text = self._catalog.text("discord.forbidden", permissions=", ".join(lacking))
+                await reply_privately(interaction, sentence(text, self._catalog), self._catalog)
                 return
         if prompt.strip():
             once = str(interaction.id)
             await reply(
                 interaction,
-                lambda by, place: self._desk().ask(by, place, prompt, config=config, once=once),
-                self._words,
+                lambda by, place: self._chat_service().start_run(by, place, prompt, config=config, once=once),
+                self._catalog,
             )
         else:
-            await reply(interaction, lambda by, place: self._desk().help(by, place), self._words)
+            await reply(interaction, lambda by, place: self._chat_service().help(by, place), self._catalog)
 
     async def submitted(self, interaction: AnyInteraction) -> None:
         """The window of `from_message` came back."""
@@ -179,74 +179,81 @@ class Requests:
 
     async def from_message(self, interaction: AnyInteraction, message: discord.Message) -> None:
         """Open a window with a message's words, for the person to say what is to be done."""
-        async with answered(interaction, self._words):
+        async with report_errors(interaction, self._catalog):
             if not message.content:
-                await tell(interaction, sentence(self._words.say("discord.no_text"), self._words), self._words)
+                await reply_privately(
+                    interaction, sentence(self._catalog.text("discord.no_text"), self._catalog), self._catalog
+                )
                 return
-            await interaction.response.send_modal(ask_modal(message.content, self._words))
+            await interaction.response.send_modal(ask_modal(message.content, self._catalog))
 
     async def complete(self, interaction: AnyInteraction, current: str) -> list[app_commands.Choice[str]]:
         """The configurations whose names begin so."""
         if interaction.guild_id is None:
             return []
         by, place = person_of(interaction, interaction.guild_id), place_of(interaction, interaction.guild_id)
-        names = await self._desk().config_names(place, current, by=by)
+        names = await self._chat_service().config_names(place, current, by=by)
         fitting = [name for name in names if limits.units(name) <= limits.CHOICE_TEXT]
         return [app_commands.Choice(name=name, value=name) for name in fitting[: limits.CHOICES]]
 
 
 def add_commands(
-    tree: app_commands.CommandTree[discord.Client], requests: Requests, desk: DeskLine, words: Words = ENGLISH
+    tree: app_commands.CommandTree[discord.Client],
+    requests: CommandHandlers,
+    chat_service: GetChatService,
+    catalog: Catalog = ENGLISH,
 ) -> None:
     """Give the tree every command that there is."""
 
-    @tree.command(name="massgen", description=told("discord.cmd.massgen"))
-    @app_commands.describe(prompt=told("discord.cmd.prompt"), config=told("discord.cmd.config"))
+    @tree.command(name="massgen", description=localized("discord.cmd.massgen"))
+    @app_commands.describe(prompt=localized("discord.cmd.prompt"), config=localized("discord.cmd.config"))
     @app_commands.autocomplete(config=requests.complete)
-    async def massgen(interaction: AnyInteraction, prompt: Words6000 = "", config: Name = "") -> None:
+    async def massgen(interaction: AnyInteraction, prompt: CommandText = "", config: Name = "") -> None:
         await requests.ask(interaction, prompt, config)
 
-    @tree.context_menu(name=told("discord.cmd.from_message"))
+    @tree.context_menu(name=localized("discord.cmd.from_message"))
     async def from_message(interaction: AnyInteraction, message: discord.Message) -> None:
         await requests.from_message(interaction, message)
 
     del massgen, from_message
-    tree.add_command(RunCommands(desk, words))
-    tree.add_command(AdminCommands(desk, requests.complete, words))
+    tree.add_command(RunCommands(chat_service, catalog))
+    tree.add_command(AdminCommands(chat_service, requests.complete, catalog))
 
 
 class RunCommands(app_commands.Group):
     """`/massgen-runs`: look at runs, stop them, start them again."""
 
-    def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
-        """The desk answers."""
-        super().__init__(name="massgen-runs", description=told("discord.cmd.runs"), guild_only=True)
-        self._desk = desk
-        self._words = words
+    def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
+        """The chat service answers."""
+        super().__init__(name="massgen-runs", description=localized("discord.cmd.runs"), guild_only=True)
+        self._chat_service = chat_service
+        self._catalog = catalog
 
-    @app_commands.command(name="list", description=told("discord.cmd.list"))
-    @app_commands.describe(mine=told("discord.cmd.mine"), waiting=told("discord.cmd.waiting"))
+    @app_commands.command(name="list", description=localized("discord.cmd.list"))
+    @app_commands.describe(mine=localized("discord.cmd.mine"), waiting=localized("discord.cmd.waiting"))
     async def list_runs(self, interaction: AnyInteraction, mine: bool = False, waiting: bool = False) -> None:
         """The newest runs here."""
         await reply(
-            interaction, lambda by, place: self._desk().runs(by, place, mine=mine, waiting=waiting), self._words
+            interaction,
+            lambda by, place: self._chat_service().runs(by, place, mine=mine, waiting=waiting),
+            self._catalog,
         )
 
-    @app_commands.command(name="show", description=told("discord.cmd.show"))
-    @app_commands.describe(run=told("discord.cmd.run"))
+    @app_commands.command(name="show", description=localized("discord.cmd.show"))
+    @app_commands.describe(run=localized("discord.cmd.run"))
     async def show(self, interaction: AnyInteraction, run: Name) -> None:
         """One run."""
-        await reply(interaction, lambda by, place: self._desk().show(by, place, run), self._words)
+        await reply(interaction, lambda by, place: self._chat_service().show(by, place, run), self._catalog)
 
-    @app_commands.command(name="cancel", description=told("discord.cmd.cancel"))
-    @app_commands.describe(run=told("discord.cmd.run"))
+    @app_commands.command(name="cancel", description=localized("discord.cmd.cancel"))
+    @app_commands.describe(run=localized("discord.cmd.run"))
     async def cancel(self, interaction: AnyInteraction, run: Name) -> None:
         """Stop a run."""
-        await reply(interaction, lambda by, place: self._desk().cancel(by, place, run), self._words)
+        await reply(interaction, lambda by, place: self._chat_service().cancel(by, place, run), self._catalog)
 
-    @app_commands.command(name="retry", description=told("discord.cmd.retry"))
-    @app_commands.describe(run=told("discord.cmd.run"))
+    @app_commands.command(name="retry", description=localized("discord.cmd.retry"))
+    @app_commands.describe(run=localized("discord.cmd.run"))
     async def retry(self, interaction: AnyInteraction, run: Name) -> None:
         """Ask the same again."""
         once = str(interaction.id)
-        await reply(interaction, lambda by, place: self._desk().retry(by, place, run, once=once), self._words)
+        await reply(interaction, lambda by, place: self._chat_service().retry(by, place, run, once=once), self._catalog)

@@ -12,14 +12,14 @@ import discord
 from bot.chat.platform import ButtonIds
 from bot.discord_app import markup
 from bot.discord_app.markup import head_of
-from bot.message import Button, Card, Menu, Verb
+from bot.message import Action, Button, Card, Menu
 
 
 class Control(StrEnum):
     """What a custom id is of, known before the database is asked."""
 
     PRESS = "b"
-    WORDS = "w"
+    TEXT = "w"
     CONFIRM = "q"
     MENU = "s"
     YES = "y"
@@ -36,11 +36,11 @@ _STYLES = {
     "danger": discord.ButtonStyle.danger,
     "plain": discord.ButtonStyle.secondary,
 }
-_WORDY = frozenset({Verb.REJECT, Verb.CHANGE})
+_WORDY = frozenset({Action.REJECT, Action.CHANGE})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pressed:
+class ComponentId:
     """A custom id, taken apart. `message` is empty where it is the message that was clicked."""
 
     control: Control
@@ -53,10 +53,10 @@ def custom_id(control: Control, id_: str, message: str = "") -> str:
     return f"mg:{control}:{id_}:{message}" if message else f"mg:{control}:{id_}"
 
 
-def pressed(match: "re.Match[str]") -> Pressed:
+def parse_custom_id(match: "re.Match[str]") -> ComponentId:
     """What a matching custom id says."""
     parts = match.groupdict()
-    return Pressed(control=Control(parts["control"]), id=parts["id"], message=parts.get("message") or "")
+    return ComponentId(control=Control(parts["control"]), id=parts["id"], message=parts.get("message") or "")
 
 
 def view_of(card: Card, ids: ButtonIds) -> discord.ui.View | None:
@@ -68,9 +68,9 @@ def view_of(card: Card, ids: ButtonIds) -> discord.ui.View | None:
         return None
     view = discord.ui.View(timeout=None)
     for button in card.buttons[: markup.BUTTONS_IN_ROW * (markup.ROWS - 1)]:
-        view.add_item(_button(button, ids.id_for(button.verb)))
+        view.add_item(_button(button, ids.id_for(button.action)))
     if card.menu is not None:
-        view.add_item(_menu(card.menu, ids.id_for(card.menu.verb)))
+        view.add_item(_menu(card.menu, ids.id_for(card.menu.action)))
     view.stop()
     return view
 
@@ -85,7 +85,7 @@ def yes_view(button_id: str, message: str, label: str) -> discord.ui.View:
 
 
 def _button(button: Button, id_: str) -> "discord.ui.Button[discord.ui.View]":
-    control = Control.WORDS if button.verb in _WORDY else Control.CONFIRM if button.confirmation else Control.PRESS
+    control = Control.TEXT if button.action in _WORDY else Control.CONFIRM if button.confirmation else Control.PRESS
     return discord.ui.Button(
         label=_label(button.label), style=_STYLES[button.weight], custom_id=custom_id(control, id_)
     )

@@ -8,8 +8,8 @@ from typing import Final
 import aiohttp
 import discord
 
-from bot.chat.platform import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
-from bot.i18n import Words
+from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
+from bot.i18n import Catalog
 
 _EVERYTHING = (
     "view_channel",
@@ -26,34 +26,34 @@ NEEDED: Final = discord.Permissions(**dict.fromkeys(_EVERYTHING, True))
 _FOR_A_CARD = ("view_channel", "send_messages", "embed_links", "attach_files")
 
 
-def missing(granted: discord.Permissions, words: Words, *, is_thread: bool = False) -> list[str]:
+def missing(granted: discord.Permissions, catalog: Catalog, *, is_thread: bool = False) -> list[str]:
     """What a card needs and the bot has not, as people find it in the settings."""
     wanted = [
         name if not (is_thread and name == "send_messages") else "send_messages_in_threads" for name in _FOR_A_CARD
     ]
-    return [_named(name, words) for name in wanted if not getattr(granted, name)]
+    return [_named(name, catalog) for name in wanted if not getattr(granted, name)]
 
 
-def for_a_card(words: Words) -> str:
+def for_a_card(catalog: Catalog) -> str:
     """All that a card needs."""
-    return ", ".join(_named(name, words) for name in _FOR_A_CARD)
+    return ", ".join(_named(name, catalog) for name in _FOR_A_CARD)
 
 
-def all_missing(granted: discord.Permissions, words: Words) -> list[str]:
+def all_missing(granted: discord.Permissions, catalog: Catalog) -> list[str]:
     """What of everything the bot has not."""
-    return sorted(_named(name, words) for name in _EVERYTHING if not getattr(granted, name))
+    return sorted(_named(name, catalog) for name in _EVERYTHING if not getattr(granted, name))
 
 
-def missing_in(client: discord.Client, place: Place, words: Words) -> str:
+def missing_in(client: discord.Client, place: ChannelRef, catalog: Catalog) -> str:
     """What the bot lacks in a place, as far as the gateway has told; empty if that is not known."""
     channel = client.get_channel(int(place.channel)) if place.channel.isdecimal() else None
     if not isinstance(channel, discord.abc.GuildChannel):
         return ""
-    return ", ".join(missing(channel.permissions_for(channel.guild.me), words, is_thread=bool(place.thread)))
+    return ", ".join(missing(channel.permissions_for(channel.guild.me), catalog, is_thread=bool(place.thread)))
 
 
-def _named(name: str, words: Words) -> str:
-    return words.say(f"discord.permission.{name}")
+def _named(name: str, catalog: Catalog) -> str:
+    return catalog.text(f"discord.permission.{name}")
 
 
 _log = logging.getLogger(__name__)
@@ -75,16 +75,16 @@ class ConnectionLost(Exception):
 
 
 @contextmanager
-def translated(words: Words, permissions: str = "") -> Generator[None]:
-    """Turn the vendor's errors into the surface's. `permissions` names what the bot seems to lack in that place."""
+def translated(catalog: Catalog, permissions: str = "") -> Generator[None]:
+    """Turn the vendor's errors into the platform's. `permissions` names what the bot seems to lack in that place."""
     try:
         yield
     except discord.NotFound as error:
-        raise MessageGone(str(error.code)) from error
+        raise MessageNotFound(str(error.code)) from error
     except discord.RateLimited as error:
-        raise SlowDown(error.retry_after) from error
+        raise RateLimited(error.retry_after) from error
     except discord.HTTPException as error:
-        _raise(error, words, permissions)
+        _raise(error, catalog, permissions)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ConnectionLost from error
 
@@ -99,18 +99,18 @@ def can_not_be_told(error: discord.HTTPException) -> bool:
     return error.code == _CAN_NOT_TELL or isinstance(error, discord.Forbidden | discord.NotFound)
 
 
-def _raise(error: discord.HTTPException, words: Words, permissions: str) -> None:
+def _raise(error: discord.HTTPException, catalog: Catalog, permissions: str) -> None:
     if error.code in _GONE or error.code in (_TOO_OLD_TO_EDIT, _ARCHIVED):
-        raise MessageGone(str(error.code)) from error
+        raise MessageNotFound(str(error.code)) from error
     if error.status == 401:
-        raise PlaceForbidden(words.say("discord.token_refused")) from error
+        raise MissingPermission(catalog.text("discord.token_refused")) from error
     if error.status == 403:
-        named = permissions or for_a_card(words)
-        raise PlaceForbidden(words.say("discord.forbidden", permissions=named)) from error
+        named = permissions or for_a_card(catalog)
+        raise MissingPermission(catalog.text("discord.forbidden", permissions=named)) from error
     if error.status == 429:
-        raise SlowDown(_patience(error)) from error
+        raise RateLimited(_patience(error)) from error
     if error.status >= 500:
-        raise SlowDown(LATER) from error
+        raise RateLimited(LATER) from error
     if error.status != 413 and error.code != _TOO_LARGE:
         _log.error("Discord refused a message of ours: %s %s", error.status, error.code, exc_info=error)
     raise CardTooLarge from error

@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 import discord
 
-from bot.chat.platform import Desk, Place
+from bot.chat.platform import ChannelRef, ChatService
 from coordination.domain.policy import UNKNOWN_TEAM, Person
 
 PLATFORM: Final = "discord"
@@ -47,12 +47,12 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
     )
 
 
-def place_of(interaction: discord.Interaction[discord.Client], guild: int) -> Place:
+def place_of(interaction: discord.Interaction[discord.Client], guild: int) -> ChannelRef:
     """The channel, or the thread and the channel that it is in. A private thread is a place of its own."""
     return _place(interaction.channel, interaction.channel_id or 0, guild)
 
 
-async def place_of_message(client: discord.Client, message: discord.Message, guild: int) -> Place:
+async def place_of_message(client: discord.Client, message: discord.Message, guild: int) -> ChannelRef:
     """Likewise for a message. The gateway may not have told of an old thread yet, so that Discord is asked."""
     channel: object = message.channel
     if isinstance(channel, discord.PartialMessageable):
@@ -65,16 +65,20 @@ def tenant_of(guild: int) -> str:
     return f"{PLATFORM}:{guild}"
 
 
-def _place(channel: object, number: int, guild: int) -> Place:
+def _place(channel: object, number: int, guild: int) -> ChannelRef:
     if isinstance(channel, discord.Thread) and channel.is_private():
         own = str(channel.id)
-        return Place(surface=PLATFORM, tenant=tenant_of(guild), channel=own, thread=own, within=str(channel.parent_id))
+        return ChannelRef(
+            platform=PLATFORM, tenant=tenant_of(guild), channel=own, thread=own, within=str(channel.parent_id)
+        )
     if isinstance(channel, discord.Thread):
-        return Place(surface=PLATFORM, tenant=tenant_of(guild), channel=str(channel.parent_id), thread=str(channel.id))
-    return Place(surface=PLATFORM, tenant=tenant_of(guild), channel=str(number))
+        return ChannelRef(
+            platform=PLATFORM, tenant=tenant_of(guild), channel=str(channel.parent_id), thread=str(channel.id)
+        )
+    return ChannelRef(platform=PLATFORM, tenant=tenant_of(guild), channel=str(number))
 
 
-DeskLine: TypeAlias = Callable[[], Desk]
+GetChatService: TypeAlias = Callable[[], ChatService]
 """Gives the desk.
 
 Raises:

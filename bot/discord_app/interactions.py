@@ -13,16 +13,32 @@ import discord
 from typing_extensions import override
 
 from bot.cards.error_messages import notice_for
-from bot.chat.platform import CardTooLarge, MessageGone, Place, PlaceForbidden, Said, SlowDown
+from bot.chat.platform import CardTooLarge, ChannelRef, ChatReply, MessageNotFound, MissingPermission, RateLimited
 from bot.discord_app import markup
-from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE, Control, Pressed, custom_id, pressed, yes_view
-from bot.discord_app.identity import DeskLine, author_of, person_of, place_of, place_of_message
+from bot.discord_app.components import (
+    BUTTON_TEMPLATE,
+    MENU_TEMPLATE,
+    ComponentId,
+    Control,
+    custom_id,
+    parse_custom_id,
+    yes_view,
+)
+from bot.discord_app.identity import GetChatService, author_of, person_of, place_of, place_of_message
 from bot.discord_app.markup import head_of
-from bot.discord_app.platform import DiscordSurface
-from bot.discord_app.replies import AnyInteraction, answered, fill_in, sentence, take_silently, tell, tell_pages
+from bot.discord_app.platform import DiscordPlatform
+from bot.discord_app.replies import (
+    AnyInteraction,
+    fill_in,
+    reply_privately,
+    reply_with_pages,
+    report_errors,
+    sentence,
+    take_silently,
+)
 from bot.discord_app.replies import wait_in_private as wait
-from bot.i18n import ENGLISH, Words
-from bot.message import CallItem, CallList, Card, Line, Paragraph, Tone, Verb
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Action, CallItem, CallList, Card, Paragraph, RichText, Severity
 from coordination.domain.policy import Person
 from coordination.errors import StorageError
 
@@ -32,12 +48,18 @@ _log = logging.getLogger(__name__)
 class Mentions:
     """Takes messages to the desk."""
 
-    def __init__(self, client: discord.Client, desk: DeskLine, surface: DiscordSurface, words: Words = ENGLISH) -> None:
-        """The surface tells the writer what the desk tells them alone."""
+    def __init__(
+        self,
+        client: discord.Client,
+        chat_service: GetChatService,
+        platform: DiscordPlatform,
+        catalog: Catalog = ENGLISH,
+    ) -> None:
+        """The platform tells the writer what the chat service tells them alone."""
         self._client = client
-        self._desk = desk
-        self._surface = surface
-        self._words = words
+        self._chat_service = chat_service
+        self._platform = platform
+        self._catalog = catalog
 
     async def mentioned(self, message: discord.Message, own: int) -> None:
         """A message by a person that mentions us. Outside of a run's thread it is nobody's business."""
@@ -46,43 +68,49 @@ class Mentions:
         try:
             place = await place_of_message(self._client, message, message.guild.id)
             by = author_of(message, message.guild.id)
-            said = await self._asked(message, by, place, own)
-            if said.private is not None:
-                await self._surface.whisper(by, place, said.private)
-        except (CardTooLarge, MessageGone, PlaceForbidden, SlowDown, discord.HTTPException) as error:
+            reply = await self._asked(message, by, place, own)
+            if reply.private is not None:
+                await self._platform.notify_user(by, place, reply.private)
+        except (CardTooLarge, MessageNotFound, MissingPermission, RateLimited, discord.HTTPException) as error:
             _log.warning("the writer of a follow-up can't be told", exc_info=error)
 
-    async def _asked(self, message: discord.Message, by: Person, place: Place, own: int) -> Said:
-        """What the desk says; where it can't work now, that."""
+    async def _asked(self, message: discord.Message, by: Person, place: ChannelRef, own: int) -> ChatReply:
+        """What the chat service says; where it can't work now, that."""
         try:
-            run = await self._desk().run_of_thread(place)
+            run = await self._chat_service().run_of_thread(place)
             if run is None:
-                return Said()
+                return ChatReply()
             prompt = re.sub(rf"<@!?{own}>", "", message.content).strip()
-            return await self._desk().ask(by, place, prompt, thread_of=run, once=str(message.id))
+            return await self._chat_service().start_run(by, place, prompt, thread_of=run, once=str(message.id))
         except StorageError as error:
             _log.warning("a follow-up could not be taken", exc_info=error)
             in_thread = bool(place.thread)  # Elsewhere a mention is nobody's business.
-            return Said(private=sentence(notice_for(error, words=self._words), self._words)) if in_thread else Said()
+            return (
+                ChatReply(private=sentence(notice_for(error, catalog=self._catalog), self._catalog))
+                if in_thread
+                else ChatReply()
+            )
 
 
 ASK = "mg:ask"
 """The custom id of the window that asks for a request."""
 
 
-def words_modal(button: str, message: str, *, is_change: bool, words: Words) -> discord.ui.Modal:
+def text_input_modal(button: str, message: str, *, is_change: bool, catalog: Catalog) -> discord.ui.Modal:
     """Asks why, or what should be different."""
     name = custom_id(Control.MODAL, button, message)
     if is_change:
-        title, label = words.say("discord.window_change_title"), words.say("discord.window_change_label")
+        title, label = catalog.text("discord.window_change_title"), catalog.text("discord.window_change_label")
     else:
-        title, label = words.say("discord.window_reject_title"), words.say("discord.window_reject_label")
+        title, label = catalog.text("discord.window_reject_title"), catalog.text("discord.window_reject_label")
     return _modal(name, title, label, is_required=is_change)
 
 
-def ask_modal(text: str, words: Words) -> discord.ui.Modal:
+def ask_modal(text: str, catalog: Catalog) -> discord.ui.Modal:
     """Asks what the agents should do, beginning with the words of a message."""
-    return _modal(ASK, words.say("discord.ask_title"), words.say("discord.ask_label"), is_required=True, default=text)
+    return _modal(
+        ASK, catalog.text("discord.ask_title"), catalog.text("discord.ask_label"), is_required=True, default=text
+    )
 
 
 def typed(data: object) -> str:
@@ -122,22 +150,24 @@ _PATIENCE = 2.0
 class Clicks:
     """Takes clicks and submitted windows to the desk. Every one of them is answered."""
 
-    def __init__(self, desk: DeskLine, words: Words = ENGLISH) -> None:
-        """The desk decides; this only carries."""
-        self._desk = desk
-        self._words = words
+    def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
+        """The chat service decides; this only carries."""
+        self._chat_service = chat_service
+        self._catalog = catalog
 
-    async def clicked(self, interaction: AnyInteraction, what: Pressed, value: str = "") -> None:
+    async def clicked(self, interaction: AnyInteraction, what: ComponentId, value: str = "") -> None:
         """A button or a menu."""
-        async with answered(interaction, self._words):
+        async with report_errors(interaction, self._catalog):
             guild = interaction.guild_id
             if guild is None:
-                await tell(interaction, sentence(self._words.say("discord.no_server"), self._words), self._words)
+                await reply_privately(
+                    interaction, sentence(self._catalog.text("discord.no_server"), self._catalog), self._catalog
+                )
                 return
             by, place = person_of(interaction, guild), place_of(interaction, guild)
             match what.control:
-                case Control.WORDS:
-                    await self._ask_for_words(interaction, what, by, place)
+                case Control.TEXT:
+                    await self._ask_for_text(interaction, what, by, place)
                 case Control.CONFIRM:
                     await self._ask_again(interaction, what, by, place)
                 case Control.YES:
@@ -147,97 +177,109 @@ class Clicks:
                 case _:
                     assert_never(what.control)
 
-    async def submitted(self, interaction: AnyInteraction, what: Pressed) -> None:
+    async def submitted(self, interaction: AnyInteraction, what: ComponentId) -> None:
         """A window with words; it is about the message that its button was on."""
-        async with answered(interaction, self._words):
+        async with report_errors(interaction, self._catalog):
             guild = interaction.guild_id
             if guild is None:
                 return
             by, place = person_of(interaction, guild), place_of(interaction, guild)
             await take_silently(interaction)
-            said = await self._desk().press(
+            reply = await self._chat_service().handle_button(
                 by, what.id, place=place, message=what.message, text=typed(interaction.data), once=str(interaction.id)
             )
-            await _tell_what(interaction, said, self._words)
+            await _reply_with(interaction, reply, self._catalog)
 
     async def _press(
-        self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place, *, text: str = ""
+        self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef, *, text: str = ""
     ) -> None:
         await take_silently(interaction)
         message = _message_of(interaction)
-        found = await self._desk().peek(what.id, place=place, message=message)
-        if found is not None and found.verb is Verb.DETAILS:
-            await tell_pages(interaction, await self._desk().details(by, place, found.run), self._words)
+        found = await self._chat_service().look_up_button(what.id, place=place, message=message)
+        if found is not None and found.action is Action.DETAILS:
+            await reply_with_pages(interaction, await self._chat_service().details(by, place, found.run), self._catalog)
             return
-        said = await self._desk().press(by, what.id, place=place, message=message, text=text, once=str(interaction.id))
-        await _tell_what(interaction, said, self._words)
+        reply = await self._chat_service().handle_button(
+            by, what.id, place=place, message=message, text=text, once=str(interaction.id)
+        )
+        await _reply_with(interaction, reply, self._catalog)
 
-    async def _ask_for_words(self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place) -> None:
+    async def _ask_for_text(
+        self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef
+    ) -> None:
         """A window can only be the first answer, so that what is not known is refused in its stead."""
         message = _message_of(interaction)
         try:
             async with asyncio.timeout(_PATIENCE):
-                found = await self._desk().peek(what.id, place=place, message=message)
+                found = await self._chat_service().look_up_button(what.id, place=place, message=message)
         except TimeoutError:
-            await tell(interaction, sentence(self._words.say("discord.too_slow"), self._words), self._words)
+            await reply_privately(
+                interaction, sentence(self._catalog.text("discord.too_slow"), self._catalog), self._catalog
+            )
             return
         if found is None:
             await self._press(interaction, what, by, place)
             return
-        is_change = found.verb is Verb.CHANGE
-        await interaction.response.send_modal(words_modal(what.id, message, is_change=is_change, words=self._words))
+        is_change = found.action is Action.CHANGE
+        await interaction.response.send_modal(
+            text_input_modal(what.id, message, is_change=is_change, catalog=self._catalog)
+        )
 
-    async def _ask_again(self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place) -> None:
+    async def _ask_again(self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef) -> None:
         """Name what is about to run, to the one who clicked, before the click counts."""
         await wait(interaction)
         message = _message_of(interaction)
-        found = await self._desk().peek(what.id, place=place, message=message)
+        found = await self._chat_service().look_up_button(what.id, place=place, message=message)
         if found is None:
-            said = await self._desk().press(by, what.id, place=place, message=message, once=str(interaction.id))
-            await _replace(interaction, said, self._words)
+            reply = await self._chat_service().handle_button(
+                by, what.id, place=place, message=message, once=str(interaction.id)
+            )
+            await _replace(interaction, reply, self._catalog)
             return
-        calls = _calls_in(await self._desk().details(by, place, found.run))
+        calls = _calls_in(await self._chat_service().details(by, place, found.run))
         await fill_in(
             interaction,
             self._question(calls),
-            self._words,
-            yes_view(what.id, message, self._words.say("discord.confirm_yes")),
+            self._catalog,
+            yes_view(what.id, message, self._catalog.text("discord.confirm_yes")),
         )
 
     def _question(self, calls: list[CallItem]) -> Card:
-        lines: list[Line] = [
-            self._words.line("confirm.call", number=call.number, server=call.server, tool=call.tool)
-            + ((*self._words.line("discord.confirm_note", notes=", ".join(call.notes)),) if call.notes else ())
+        lines: list[RichText] = [
+            self._catalog.rich("confirm.call", number=call.number, server=call.server, tool=call.tool)
+            + ((*self._catalog.rich("discord.confirm_note", notes=", ".join(call.notes)),) if call.notes else ())
             for call in calls
         ]
         risky = [call for call in calls if call.is_destructive]
         key = "confirm.destroys" if risky else "confirm.many"
         return Card(
-            tone=Tone.ATTENTION,
-            status=self._words.say("discord.confirm_status"),
-            title=self._words.line("discord.confirm_title"),
-            reference=self._words.line(key, count=len(risky) or len(calls)) if calls else (),
+            severity=Severity.ATTENTION,
+            status=self._catalog.text("discord.confirm_status"),
+            title=self._catalog.rich("discord.confirm_title"),
+            reference=self._catalog.rich(key, count=len(risky) or len(calls)) if calls else (),
             sections=(Paragraph(lines=tuple(lines)),) if lines else (),
         )
 
-    async def _confirmed(self, interaction: AnyInteraction, what: Pressed, by: Person, place: Place) -> None:
+    async def _confirmed(self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef) -> None:
         """The yes to the private question, which then goes."""
         await take_silently(interaction)
-        said = await self._desk().press(by, what.id, place=place, message=what.message, once=str(interaction.id))
-        await _replace(interaction, said, self._words)
+        reply = await self._chat_service().handle_button(
+            by, what.id, place=place, message=what.message, once=str(interaction.id)
+        )
+        await _replace(interaction, reply, self._catalog)
 
 
-async def _tell_what(interaction: AnyInteraction, said: Said, words: Words) -> None:
-    if said.private is not None:
-        await tell(interaction, said.private, words)
+async def _reply_with(interaction: AnyInteraction, reply: ChatReply, catalog: Catalog) -> None:
+    if reply.private is not None:
+        await reply_privately(interaction, reply.private, catalog)
 
 
-async def _replace(interaction: AnyInteraction, said: Said, words: Words) -> None:
+async def _replace(interaction: AnyInteraction, reply: ChatReply, catalog: Catalog) -> None:
     """What was said in the place of the private message; nothing where the public card says it all."""
-    if said.private is None:
+    if reply.private is None:
         await interaction.delete_original_response()
     else:
-        await fill_in(interaction, said.private, words)
+        await fill_in(interaction, reply.private, catalog)
 
 
 def _message_of(interaction: AnyInteraction) -> str:
@@ -245,7 +287,7 @@ def _message_of(interaction: AnyInteraction) -> str:
 
 
 def _calls_in(pages: Sequence[Card]) -> list[CallItem]:
-    """The calls with their arguments in what the desk has to say of a plan, each once."""
+    """The calls with their arguments in what the chat service has to say of a plan, each once."""
     found: dict[int, CallItem] = {}
     for card in pages:
         for section in card.sections:
@@ -267,7 +309,7 @@ def _kind_of_item(clicks: Clicks, of: re.Pattern[str]) -> type[_Item]:
     class AnyItem(discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]], template=of):
         """An item of any card that was ever posted."""
 
-        def __init__(self, item: discord.ui.Item[discord.ui.View], what: Pressed) -> None:
+        def __init__(self, item: discord.ui.Item[discord.ui.View], what: ComponentId) -> None:
             super().__init__(item)
             self._what = what
 
@@ -276,7 +318,7 @@ def _kind_of_item(clicks: Clicks, of: re.Pattern[str]) -> type[_Item]:
         async def from_custom_id(
             cls, interaction: AnyInteraction, item: discord.ui.Item[discord.ui.View], match: re.Match[str], /
         ) -> Self:
-            return cls(item, pressed(match))
+            return cls(item, parse_custom_id(match))
 
         @override
         async def callback(self, interaction: AnyInteraction) -> None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final, assert_never
 
-from bot.message import Line, Moment, Piece, Span, Who
+from bot.message import Inline, Mention, RichText, StyledText, Timestamp
 
 # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
 EMBED_TITLE: Final = 256
@@ -119,36 +119,36 @@ def fitted(text: str, room: int, dressed: Callable[[str], str] = escaped) -> tup
     return (dressed(head) if head else "") + (ELLIPSIS if room > 0 else ""), len(text) - len(head)
 
 
-def line_text(line: Line, room: int) -> tuple[str, int]:
+def line_text(line: RichText, room: int) -> tuple[str, int]:
     """A line within its room, and how many characters are missing."""
     text, missing = "", 0
-    for piece in line:
-        shown, hidden = _piece(piece, room - units(text) if not missing else 0)
+    for inline in line:
+        shown, hidden = _inline(inline, room - units(text) if not missing else 0)
         text += shown
         missing += hidden
     return as_line(text), missing
 
 
-def plain_text(line: Line) -> str:
+def plain_text(line: RichText) -> str:
     """A line for places without markdown: a title for a screen, a footer, a file."""
-    return "".join(_plain(piece) for piece in line)
+    return "".join(_plain(inline) for inline in line)
 
 
-def _piece(piece: Piece, room: int) -> tuple[str, int]:
-    match piece:
-        case Span(style="bold"):
-            return fitted(piece.text, room, _bold)
-        case Span(style="code"):
-            return fitted(piece.text, room, inline_code)
-        case Span():
-            return fitted(piece.text, room)
-        case Who():
-            link = _link(piece)
-            return _whole(link, room) if link else fitted(piece.name, room)
-        case Moment():
-            return _whole(_moment(piece), room)
+def _inline(inline: Inline, room: int) -> tuple[str, int]:
+    match inline:
+        case StyledText(style="bold"):
+            return fitted(inline.text, room, _bold)
+        case StyledText(style="code"):
+            return fitted(inline.text, room, inline_code)
+        case StyledText():
+            return fitted(inline.text, room)
+        case Mention():
+            link = _link(inline)
+            return _whole(link, room) if link else fitted(inline.name, room)
+        case Timestamp():
+            return _whole(_timestamp(inline), room)
         case _:
-            assert_never(piece)
+            assert_never(inline)
 
 
 def _bold(text: str) -> str:
@@ -164,26 +164,26 @@ def _whole(text: str, room: int) -> tuple[str, int]:
     return (text, 0) if len(text) <= room else ("", len(text))
 
 
-def _link(who: Who) -> str:
+def _link(mention: Mention) -> str:
     """Whom we know by number only: each reader's Discord knows the name, and in an embed nobody is notified."""
-    if who.name != who.id or not (who.id.isascii() and who.id.isdecimal()):
+    if mention.name != mention.id or not (mention.id.isascii() and mention.id.isdecimal()):
         return ""
-    return f"<@&{who.id}>" if who.sort == "role" else f"<@{who.id}>"
+    return f"<@&{mention.id}>" if mention.sort == "role" else f"<@{mention.id}>"
 
 
-def _moment(moment: Moment) -> str:
+def _timestamp(timestamp: Timestamp) -> str:
     """Each reader sees it in their own clock and language; a countdown goes on without an edit."""
-    second = int(moment.at.timestamp())
-    return f"<t:{second}:f> (<t:{second}:R>)" if moment.is_countdown else f"<t:{second}:f>"
+    second = int(timestamp.at.timestamp())
+    return f"<t:{second}:f> (<t:{second}:R>)" if timestamp.is_countdown else f"<t:{second}:f>"
 
 
-def _plain(piece: Piece) -> str:
-    match piece:
-        case Span(text=text):
+def _plain(inline: Inline) -> str:
+    match inline:
+        case StyledText(text=text):
             return text
-        case Who(name=name):
+        case Mention(name=name):
             return name
-        case Moment(at=at):
+        case Timestamp(at=at):
             return f"{at:%Y-%m-%d %H:%M %Z}"
         case _:
-            assert_never(piece)
+            assert_never(inline)

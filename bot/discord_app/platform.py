@@ -12,13 +12,13 @@ from typing import Final, Literal, TypeVar
 import discord
 from discord.http import Route
 
-from bot.chat.platform import ButtonIds, Kind, MessageGone, Place, Posted, SlowDown
+from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, MessageRef, RateLimited
 from bot.discord_app import markup
 from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
 from bot.discord_app.identity import PLATFORM, member_of
 from bot.discord_app.markup import head_of
 from bot.discord_app.render import Rendered, render
-from bot.i18n import ENGLISH, Words
+from bot.i18n import ENGLISH, Catalog
 from bot.message import Attachment, Card
 from coordination.domain.policy import Person
 
@@ -30,33 +30,33 @@ _ARCHIVE_MINUTES: Final = 1440
 _NOBODY = discord.AllowedMentions.none()
 
 
-class DiscordSurface:
-    """Fits `bot.chat.platform.Surface`."""
+class DiscordPlatform:
+    """Fits `bot.chat.platform.ChatPlatform`."""
 
     name: Literal["discord", "slack"] = PLATFORM
     posts_once = True
 
-    def __init__(self, client: discord.Client, words: Words = ENGLISH) -> None:
+    def __init__(self, client: discord.Client, catalog: Catalog = ENGLISH) -> None:
         """The client must be logged in before the first message; it need not be connected."""
         self._client = client
-        self._words = words
+        self._catalog = catalog
 
-    async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         """Post a card. The same request sent again, because no answer came, makes no second message."""
-        return await self._send(place, render(card, ids, self._words), _nonce(once))
+        return await self._send(place, render(card, ids, self._catalog), _nonce(once))
 
-    async def find(self, place: Place, *, once: str, at: datetime) -> None:
+    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> None:
         """Not here: Discord itself finds what was posted a moment ago, and later tells nobody what was posted as what."""
         del place, once, at
 
-    async def say(self, place: Place, card: Card) -> Posted:
+    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         """Post a card without buttons."""
-        return await self._send(place, render(card, None, self._words), _nonce())
+        return await self._send(place, render(card, None, self._catalog), _nonce())
 
-    async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+    async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Edit by ids alone: an interaction's token would be dead after a quarter of an hour."""
-        rendered = render(card, ids, self._words)
-        message = self._channel(posted.place).get_partial_message(int(posted.message))
+        rendered = render(card, ids, self._catalog)
+        message = self._channel(message_ref.place).get_partial_message(int(message_ref.message))
 
         async def edit() -> None:
             await message.edit(
@@ -67,14 +67,14 @@ class DiscordSurface:
                 allowed_mentions=_NOBODY,
             )
 
-        # No second edit at once: how often a card is edited is for the keeper to say.
-        await self._try(posted.place, edit, tries=1)
+        # No second edit at once: how often a card is edited is for card sync to say.
+        await self._try(message_ref.place, edit, tries=1)
 
-    async def open_thread(self, posted: Posted, title: str) -> Place:
+    async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         """A thread has the id of the message that it hangs under. In a thread there are no further ones."""
-        if posted.place.thread:
-            return posted.place
-        channel, message = int(posted.place.channel), int(posted.message)
+        if message_ref.place.thread:
+            return message_ref.place
+        channel, message = int(message_ref.place.channel), int(message_ref.message)
 
         async def start() -> None:
             try:
@@ -88,8 +88,8 @@ class DiscordSurface:
                 if not is_there_already(error):
                     raise
 
-        await self._try(posted.place, start)
-        return replace(posted.place, thread=posted.message)
+        await self._try(message_ref.place, start)
+        return replace(message_ref.place, thread=message_ref.message)
 
     def is_id(self, kind: Kind, text: str) -> bool:
         """Roles and accounts have numbers; who is called by a number can only be meant by their own."""
@@ -98,7 +98,7 @@ class DiscordSurface:
 
     async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
         """The roles, or the members, of that name. A nickname is none: it could be anybody's."""
-        guild, place = int(guild_of(tenant) or 0), Place(surface=PLATFORM, tenant=tenant, channel="")
+        guild, place = int(guild_of(tenant) or 0), ChannelRef(platform=PLATFORM, tenant=tenant, channel="")
         if kind == "role":
             roles = await self._try(place, lambda: self._client.http.get_roles(guild))
             return [str(role["id"]) for role in roles if role["name"] == name]
@@ -108,9 +108,9 @@ class DiscordSurface:
         members = await self._try(place, lambda: self._client.http.request(route, params=given))
         return [str(each["user"]["id"]) for each in members if each["user"]["username"] == wanted]
 
-    async def whisper(self, person: Person, place: Place, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """A direct message; people who take none are not told."""
-        rendered = render(card, None, self._words)
+        rendered = render(card, None, self._catalog)
         nonce = _nonce()
 
         async def tell() -> None:
@@ -135,7 +135,7 @@ class DiscordSurface:
             return None
         return member_of(member, number)
 
-    async def _send(self, place: Place, rendered: Rendered, nonce: str) -> Posted:
+    async def _send(self, place: ChannelRef, rendered: Rendered, nonce: str) -> MessageRef:
         channel = self._channel(place)
 
         async def send() -> discord.Message:
@@ -147,17 +147,17 @@ class DiscordSurface:
             )
 
         message = await self._try(place, send)
-        return Posted(place=place, message=str(message.id))
+        return MessageRef(place=place, message=str(message.id))
 
-    def _channel(self, place: Place) -> discord.PartialMessageable:
+    def _channel(self, place: ChannelRef) -> discord.PartialMessageable:
         guild = int(guild_of(place.tenant) or 0) or None
         try:
             number = int(place.thread or place.channel)
         except ValueError:
-            raise MessageGone(place.channel) from None
+            raise MessageNotFound(place.channel) from None
         return self._client.get_partial_messageable(number, guild_id=guild)
 
-    async def _try(self, place: Place, send: Callable[[], Awaitable[_Result]], tries: int = _TRIES) -> _Result:
+    async def _try(self, place: ChannelRef, send: Callable[[], Awaitable[_Result]], tries: int = _TRIES) -> _Result:
         """Send until there is an answer, a few times. What is sent must do no harm twice.
 
         What may stand there already is not given up for a moment of trouble: Discord knows a request only for minutes.
@@ -165,15 +165,15 @@ class DiscordSurface:
         may_stand = False
         for _ in range(tries):
             try:
-                with translated(self._words, missing_in(self._client, place, self._words)):
+                with translated(self._catalog, missing_in(self._client, place, self._catalog)):
                     return await send()
             except ConnectionLost:
                 may_stand = True
-            except SlowDown as error:
+            except RateLimited as error:
                 if not may_stand:
                     raise
                 await asyncio.sleep(min(error.seconds, LATER))
-        raise SlowDown(LATER)
+        raise RateLimited(LATER)
 
 
 def files_of(files: tuple[Attachment, ...]) -> list[discord.File]:
@@ -190,8 +190,8 @@ def files_of(files: tuple[Attachment, ...]) -> list[discord.File]:
 
 def guild_of(tenant: str) -> str:
     """The server's id in `discord:<id>`."""
-    surface, _, guild = tenant.partition(":")
-    return guild if surface == PLATFORM else ""
+    platform, _, guild = tenant.partition(":")
+    return guild if platform == PLATFORM else ""
 
 
 def _nonce(once: str = "") -> str:

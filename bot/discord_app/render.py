@@ -19,7 +19,7 @@ from bot.discord_app.markup import (
     tail_of,
     units,
 )
-from bot.i18n import ENGLISH, Words
+from bot.i18n import ENGLISH, Catalog
 from bot.message import (
     Alert,
     Argument,
@@ -27,21 +27,21 @@ from bot.message import (
     CallItem,
     CallList,
     Card,
-    Mark,
     Paragraph,
     Section,
+    Severity,
+    Status,
     StatusList,
     StatusRow,
-    Tone,
 )
 
-MARKS = {
-    Mark.WAITING: "▫️",
-    Mark.WORKING: "▶️",
-    Mark.DONE: "✅",
-    Mark.FAILED: "❌",
-    Mark.UNKNOWN: "❓",
-    Mark.SKIPPED: "⏭️",
+STATUS_ICONS = {
+    Status.WAITING: "▫️",
+    Status.WORKING: "▶️",
+    Status.DONE: "✅",
+    Status.FAILED: "❌",
+    Status.UNKNOWN: "❓",
+    Status.SKIPPED: "⏭️",
 }
 _LEVELS = (None, 1200, 600, 300, 120, 40, 0)
 _ONE_LINE = 120
@@ -51,11 +51,11 @@ _MORE_ROOM = 120
 
 
 @dataclass
-class Text:
+class CallsText:
     """Markdown that grows, and how much of what it should say is missing from it."""
 
     file: str
-    words: Words
+    catalog: Catalog
     parts: list[str] = field(default_factory=list[str])
     missing: int = 0
 
@@ -69,31 +69,31 @@ class Text:
         return "\n".join(self.parts)
 
 
-def calls_text(calls: CallList, room: int, *, file: str, words: Words) -> Text:
+def calls_text(calls: CallList, room: int, *, file: str, catalog: Catalog) -> CallsText:
     """Calls with as much of their arguments as there is room for; long values lose their middle first."""
     if calls.is_compact:
-        return _cut(calls.calls, room, file=file, words=words, limit=None, is_compact=True)
+        return _cut(calls.calls, room, file=file, catalog=catalog, limit=None, is_compact=True)
     size = sum(len(argument.text) for call in calls.calls for argument in call.arguments)
     for limit in _LEVELS:
         if limit is None and size > room:
             continue
-        text = Text(file, words)
+        text = CallsText(file, catalog)
         for call in calls.calls:
             if text.parts:
                 text.add("")
             _add_call(text, call, limit)
         if units(text.whole()) <= room:
             return text
-    return _cut(calls.calls, room, file=file, words=words, limit=0, is_compact=False)
+    return _cut(calls.calls, room, file=file, catalog=catalog, limit=0, is_compact=False)
 
 
 def _cut(
-    calls: tuple[CallItem, ...], room: int, *, file: str, words: Words, limit: int | None, is_compact: bool
-) -> Text:
+    calls: tuple[CallItem, ...], room: int, *, file: str, catalog: Catalog, limit: int | None, is_compact: bool
+) -> CallsText:
     """As many whole calls as there is room for, and the number of the others."""
-    text = Text(file, words)
+    text = CallsText(file, catalog)
     for position, call in enumerate(calls):
-        one = Text(file, words)
+        one = CallsText(file, catalog)
         if is_compact:
             one.add(*_receipt(call))
         else:
@@ -102,13 +102,13 @@ def _cut(
         if units(text.whole()) + units(one.whole()) + 1 + (0 if is_last else _MORE_ROOM) > room:
             rest = calls[position:]
             size = sum(len(each.name) + len(each.text) for left in rest for each in left.arguments)
-            text.add(words.say("discord.more_calls", count=len(rest), file=file), max(size, len(rest)))
+            text.add(catalog.text("discord.more_calls", count=len(rest), file=file), max(size, len(rest)))
             break
         text.add(one.whole(), one.missing)
     return text
 
 
-def _add_call(text: Text, call: CallItem, limit: int | None) -> None:
+def _add_call(text: CallsText, call: CallItem, limit: int | None) -> None:
     server, cut_server = fitted(call.server, _NAME)
     tool, cut_tool = fitted(call.tool, _NAME)
     notes = escaped(", ".join(call.notes))
@@ -116,15 +116,15 @@ def _add_call(text: Text, call: CallItem, limit: int | None) -> None:
     text.add(f"**{call.number}  {server} · {tool}**  {sign}{notes}", cut_server + cut_tool)
     if call.outcome:
         outcome, cut = line_text(call.outcome, _OUTCOME)
-        text.add(f"{MARKS[call.mark]} {outcome}", cut)
+        text.add(f"{STATUS_ICONS[call.status]} {outcome}", cut)
     for argument in call.arguments:
         _add_argument(text, argument, limit)
 
 
-def _add_argument(text: Text, argument: Argument, limit: int | None) -> None:
+def _add_argument(text: CallsText, argument: Argument, limit: int | None) -> None:
     """The name stands outside of the code that holds the value, so that no value can pass for another argument."""
     name, cut_name = fitted(argument.name, _NAME)
-    title = f"**{name or escaped(text.words.say('discord.empty'))}**"
+    title = f"**{name or escaped(text.catalog.text('discord.empty'))}**"
     value = argument.text
     if limit is None or len(value) <= limit:
         is_short = len(value) <= _ONE_LINE and "\n" not in value and "`" not in value
@@ -132,7 +132,7 @@ def _add_argument(text: Text, argument: Argument, limit: int | None) -> None:
         return
     head, tail = head_of(value, limit * 2 // 3), tail_of(value, limit // 3)
     hidden = len(value) - len(head) - len(tail)
-    told = escaped(text.words.say("discord.only_in", number=text.words.number(hidden), file=text.file))
+    told = escaped(text.catalog.text("discord.only_in", number=text.catalog.number(hidden), file=text.file))
     blocks = [code_block(head)] if head else []
     blocks += [told, code_block(tail)] if tail else [told]
     text.add("\n".join([title, *blocks]), hidden + cut_name)
@@ -142,20 +142,20 @@ def _receipt(call: CallItem) -> tuple[str, int]:
     server, cut_server = fitted(call.server, _NAME)
     tool, cut_tool = fitted(call.tool, _NAME)
     outcome, cut = line_text(call.outcome, _OUTCOME)
-    shown = f"{call.number} {MARKS[call.mark]} {server} · {tool}" + (f"  {outcome}" if outcome else "")
+    shown = f"{call.number} {STATUS_ICONS[call.status]} {server} · {tool}" + (f"  {outcome}" if outcome else "")
     return shown, cut + cut_server + cut_tool
 
 
 NAME = "message.txt"
 
 
-def whole_card(card: Card, words: Words) -> Attachment:
+def whole_card(card: Card, catalog: Catalog) -> Attachment:
     """Everything that the card says, in plain text."""
     parts = [f"{card.status}  {plain_text(card.title)}", plain_text(card.reference)]
     parts += [_document_section(section) for section in card.sections]
     parts.append(plain_text(card.footer))
     text = "\n\n".join(part for part in parts if part)
-    return Attachment(name=NAME, media_type="text/plain", text=f"{text}\n", description=words.say("discord.file"))
+    return Attachment(name=NAME, media_type="text/plain", text=f"{text}\n", description=catalog.text("discord.file"))
 
 
 def _document_section(section: Section) -> str:
@@ -165,7 +165,7 @@ def _document_section(section: Section) -> str:
         case Alert(line=line):
             return f"! {plain_text(line)}"
         case StatusList(rows=rows):
-            return "\n".join(f"{row.label}  {row.mark}  {plain_text(row.line)}" for row in rows)
+            return "\n".join(f"{row.label}  {row.status}  {plain_text(row.line)}" for row in rows)
         case CallList(calls=calls):
             return "\n\n".join(_call(call) for call in calls)
         case _:
@@ -176,20 +176,20 @@ def _call(call: CallItem) -> str:
     """Values are indented, so that none of their lines can pass for a name."""
     lines = [f"{call.number}  {call.server} · {call.tool}  ({', '.join(call.notes)})"]
     if call.outcome:
-        lines.append(f"   {call.mark}  {plain_text(call.outcome)}")
+        lines.append(f"   {call.status}  {plain_text(call.outcome)}")
     for argument in call.arguments:
         lines.append(f"   {argument.name}:")
         lines += [f"      {line}" for line in argument.text.split("\n")]
     return "\n".join(lines)
 
 
-SIGNS = {
-    Tone.WORKING: ("🟡", 0xF0B232),
-    Tone.DECIDE: ("🔵", 0x3E70DD),
-    Tone.DONE: ("🟢", 0x23A55A),
-    Tone.ATTENTION: ("🟠", 0xE8832A),
-    Tone.STOPPED: ("⚪", 0x80848E),
-    Tone.FAILED: ("🔴", 0xDA373C),
+SEVERITY_ICONS = {
+    Severity.WORKING: ("🟡", 0xF0B232),
+    Severity.DECIDE: ("🔵", 0x3E70DD),
+    Severity.DONE: ("🟢", 0x23A55A),
+    Severity.ATTENTION: ("🟠", 0xE8832A),
+    Severity.STOPPED: ("⚪", 0x80848E),
+    Severity.FAILED: ("🔴", 0xDA373C),
 }
 _REFERENCE = 420
 _FOOTER = 400
@@ -209,36 +209,36 @@ class Rendered:
     missing: int
 
 
-def render(card: Card, ids: ButtonIds | None = None, words: Words = ENGLISH) -> Rendered:
+def render(card: Card, ids: ButtonIds | None = None, catalog: Catalog = ENGLISH) -> Rendered:
     """A card within every limit.
 
     Raises:
         CardTooLarge: it has a button that needs the whole plan, and neither the embeds nor files can hold that.
     """
     file = card.attachments[0].name if card.attachments else NAME
-    embeds, missing = _embeds(card, file, words)
-    files = _files(card, words) if missing else ()
+    embeds, missing = _embeds(card, file, catalog)
+    files = _files(card, catalog) if missing else ()
     if missing and not files and any(button.needs_whole_plan for button in card.buttons):
         raise CardTooLarge
     return Rendered(embeds=embeds, view=view_of(card, ids) if ids else None, files=files, missing=missing)
 
 
-def _files(card: Card, words: Words) -> tuple[Attachment, ...]:
+def _files(card: Card, catalog: Catalog) -> tuple[Attachment, ...]:
     """The card's files, all or none of them: half of a plan is no plan."""
-    files = card.attachments or (whole_card(card, words),)
+    files = card.attachments or (whole_card(card, catalog),)
     size = sum(len(file.text.encode("utf-8", "backslashreplace")) for file in files)
     return files if size <= markup.FILE_BYTES and len(files) <= markup.FILES else ()
 
 
-def _embeds(card: Card, file: str, words: Words) -> tuple[list[discord.Embed], int]:
-    sign, colour = SIGNS[card.tone]
+def _embeds(card: Card, file: str, catalog: Catalog) -> tuple[list[discord.Embed], int]:
+    sign, colour = SEVERITY_ICONS[card.severity]
     start = f"{sign} {escaped(card.status)}" + (" · " if card.title else "")
     # The title is the request, shortened by the presenter already: nobody decides by it alone.
     title, _ = fitted(plain_text(card.title), markup.EMBED_TITLE - units(start))
     footer, cut_footer = fitted(plain_text(card.footer), _FOOTER, str)
     reference, cut_reference = line_text(card.reference, _REFERENCE)
     room = markup.EMBEDS_TOGETHER - units(start + title) - units(footer) - units(reference) - 2
-    texts, missing = _sections(card.sections, room, file=file, words=words)
+    texts, missing = _sections(card.sections, room, file=file, catalog=catalog)
     missing += cut_footer + cut_reference
     pages = _pages(reference, card.sections, texts)
     embeds = [discord.Embed(description=page or None, colour=colour) for page in pages]
@@ -248,7 +248,7 @@ def _embeds(card: Card, file: str, words: Words) -> tuple[list[discord.Embed], i
     return embeds, missing
 
 
-def _sections(sections: tuple[Section, ...], room: int, *, file: str, words: Words) -> tuple[list[str], int]:
+def _sections(sections: tuple[Section, ...], room: int, *, file: str, catalog: Catalog) -> tuple[list[str], int]:
     """The text of each section: ours first, then the calls, then what the agents said, as far as there is room."""
     texts = [""] * len(sections)
     missing = 0
@@ -258,7 +258,7 @@ def _sections(sections: tuple[Section, ...], room: int, *, file: str, words: Wor
         rank = _rank(section)
         reserve = quotes * _FIRST_WORDS if rank < 2 else 0
         most = min(_OURS if isinstance(section, Paragraph | Alert) and rank == 0 else _LONGEST, max(0, left - reserve))
-        texts[number], cut = _section(section, most - 1, file=file, words=words)
+        texts[number], cut = _section(section, most - 1, file=file, catalog=catalog)
         missing += cut
         left -= units(texts[number]) + 1
     return texts, missing
@@ -277,30 +277,30 @@ def _rank(section: Section) -> int:
             assert_never(section)
 
 
-def _section(section: Section, room: int, *, file: str, words: Words) -> tuple[str, int]:
+def _section(section: Section, room: int, *, file: str, catalog: Catalog) -> tuple[str, int]:
     match section:
         case Paragraph():
-            return _paragraph(section, room, file=file, words=words)
+            return _paragraph(section, room, file=file, catalog=catalog)
         case Alert(line=line):
             text, cut = line_text(line, room - 4)
             return f"⚠️ {text}", cut
         case StatusList(rows=rows):
             return _rows(rows, room)
         case CallList():
-            return _calls(section, room, file=file, words=words)
+            return _calls(section, room, file=file, catalog=catalog)
         case _:
             assert_never(section)
 
 
-def _calls(section: CallList, room: int, *, file: str, words: Words) -> tuple[str, int]:
-    text = calls_text(section, room - _TELLING, file=file, words=words)
+def _calls(section: CallList, room: int, *, file: str, catalog: Catalog) -> tuple[str, int]:
+    text = calls_text(section, room - _TELLING, file=file, catalog=catalog)
     if text.missing and not section.is_compact:
-        told = words.say("discord.whole_in", number=words.number(text.missing), file=file)
+        told = catalog.text("discord.whole_in", number=catalog.number(text.missing), file=file)
         text.parts.insert(0, f"⚠️ {escaped(told)}")
     return text.whole(), text.missing
 
 
-def _paragraph(section: Paragraph, room: int, *, file: str, words: Words) -> tuple[str, int]:
+def _paragraph(section: Paragraph, room: int, *, file: str, catalog: Catalog) -> tuple[str, int]:
     start = "> " if section.is_quoted else ""
     lines: list[str] = []
     used = missing = 0
@@ -312,7 +312,7 @@ def _paragraph(section: Paragraph, room: int, *, file: str, words: Words) -> tup
         lines.append(start + text)
         used += units(lines[-1]) + 1
     if missing:
-        lines.append(f"-# {escaped(words.say('discord.rest', number=words.number(missing), file=file))}")
+        lines.append(f"-# {escaped(catalog.text('discord.rest', number=catalog.number(missing), file=file))}")
     return "\n".join(lines), missing
 
 
@@ -323,7 +323,7 @@ def _rows(rows: tuple[StatusRow, ...], room: int) -> tuple[str, int]:
         each = max(0, room // len(rows) - 60)
         label, cut_label = fitted(row.label, 40)
         text, cut = line_text(row.line, each)
-        lines.append(f"{MARKS[row.mark]} **{label}**  {text}")
+        lines.append(f"{STATUS_ICONS[row.status]} **{label}**  {text}")
         missing += cut + cut_label
     return "\n".join(lines), missing
 

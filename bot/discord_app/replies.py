@@ -10,12 +10,12 @@ import aiohttp
 import discord
 
 from bot.cards.error_messages import notice_for
-from bot.chat.platform import CardTooLarge, Place, Said
+from bot.chat.platform import CardTooLarge, ChannelRef, ChatReply
 from bot.discord_app.identity import person_of, place_of
 from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
-from bot.i18n import ENGLISH, Words
-from bot.message import Card, Span, Tone
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Card, Severity, StyledText
 from coordination.domain.policy import Person
 from coordination.errors import CoordinationError
 
@@ -33,7 +33,7 @@ AnyInteraction = discord.Interaction[discord.Client]
 
 
 @asynccontextmanager
-async def answered(interaction: AnyInteraction, words: Words = ENGLISH) -> AsyncGenerator[None]:
+async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH) -> AsyncGenerator[None]:
     """The outermost handler of one interaction: an error becomes a private sentence, with a reference into the log."""
     try:
         yield
@@ -44,14 +44,16 @@ async def answered(interaction: AnyInteraction, words: Words = ENGLISH) -> Async
         reference = "" if isinstance(error, CoordinationError) else secrets.token_hex(2)
         _log.error("an interaction failed, ref %s", reference or "none", exc_info=error)
         try:
-            await tell(interaction, sentence(notice_for(error, reference, words), words), words)
+            await reply_privately(interaction, sentence(notice_for(error, reference, catalog), catalog), catalog)
         except discord.HTTPException as unsaid:
             _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 
 
-def sentence(text: str, words: Words = ENGLISH) -> Card:
+def sentence(text: str, catalog: Catalog = ENGLISH) -> Card:
     """A card of one sentence."""
-    return Card(tone=Tone.ATTENTION, status=words.say("discord.trouble"), title=(), reference=(Span(text),))
+    return Card(
+        severity=Severity.ATTENTION, status=catalog.text("discord.trouble"), title=(), reference=(StyledText(text),)
+    )
 
 
 async def wait_in_private(interaction: AnyInteraction) -> None:
@@ -85,9 +87,11 @@ async def _send(send: Callable[[], Awaitable[object]]) -> None:
         await send()
 
 
-async def fill_in(interaction: AnyInteraction, card: Card, words: Words, view: discord.ui.View | None = None) -> None:
+async def fill_in(
+    interaction: AnyInteraction, card: Card, catalog: Catalog, view: discord.ui.View | None = None
+) -> None:
     """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked."""
-    rendered = _rendered(card, words)
+    rendered = _rendered(card, catalog)
     await _send(
         lambda: interaction.edit_original_response(
             content=None,
@@ -99,9 +103,9 @@ async def fill_in(interaction: AnyInteraction, card: Card, words: Words, view: d
     )
 
 
-async def tell(interaction: AnyInteraction, card: Card, words: Words) -> None:
+async def reply_privately(interaction: AnyInteraction, card: Card, catalog: Catalog) -> None:
     """Tell one person something, whatever was answered before."""
-    rendered = _rendered(card, words)
+    rendered = _rendered(card, catalog)
     if interaction.response.is_done() or _ACKNOWLEDGED in interaction.extras:
         await _send(
             lambda: interaction.followup.send(
@@ -114,37 +118,39 @@ async def tell(interaction: AnyInteraction, card: Card, words: Words) -> None:
         )
 
 
-async def tell_pages(interaction: AnyInteraction, cards: Sequence[Card], words: Words) -> None:
+async def reply_with_pages(interaction: AnyInteraction, cards: Sequence[Card], catalog: Catalog) -> None:
     """Tell one person something long."""
     for card in cards[:_MOST_PAGES]:
-        await tell(interaction, card, words)
+        await reply_privately(interaction, card, catalog)
 
 
-def _rendered(card: Card, words: Words) -> Rendered:
+def _rendered(card: Card, catalog: Catalog) -> Rendered:
     """A private card has no buttons, so it is never too large to be shown as far as it goes."""
     try:
-        return render(card, None, words)
+        return render(card, None, catalog)
     except CardTooLarge:
-        return render(Card(tone=card.tone, status=card.status, title=card.title, reference=card.reference), None, words)
+        return render(
+            Card(severity=card.severity, status=card.status, title=card.title, reference=card.reference), None, catalog
+        )
 
 
-Question: TypeAlias = Callable[[Person, Place], Awaitable[Said]]
+Work: TypeAlias = Callable[[Person, ChannelRef], Awaitable[ChatReply]]
 
 
-async def reply(interaction: AnyInteraction, ask: Question, words: Words = ENGLISH) -> None:
-    """Acknowledge, ask the desk, and tell the person alone."""
-    async with answered(interaction, words):
+async def reply(interaction: AnyInteraction, ask: Work, catalog: Catalog = ENGLISH) -> None:
+    """Acknowledge, ask the chat service, and tell the person alone."""
+    async with report_errors(interaction, catalog):
         guild = interaction.guild_id
         if guild is None:
-            await tell(interaction, sentence(words.say("discord.no_server"), words), words)
+            await reply_privately(interaction, sentence(catalog.text("discord.no_server"), catalog), catalog)
             return
         await wait_in_private(interaction)
         said = await ask(person_of(interaction, guild), place_of(interaction, guild))
-        await fill_in(interaction, said.private or _begun(said, words), words)
+        await fill_in(interaction, said.private or _begun(said, catalog), catalog)
 
 
-def _begun(said: Said, words: Words) -> Card:
+def _begun(reply: ChatReply, catalog: Catalog) -> Card:
     """The private word for what everybody will see."""
-    key = "discord.asked" if said.run else "discord.asked_nameless"
-    line = words.line(key, run=Span(said.run, "bold")) if said.run else words.line(key)
-    return Card(tone=Tone.WORKING, status=words.say("discord.begun"), title=(), reference=line)
+    key = "discord.asked" if reply.run else "discord.asked_nameless"
+    line = catalog.rich(key, run=StyledText(reply.run, "bold")) if reply.run else catalog.rich(key)
+    return Card(severity=Severity.WORKING, status=catalog.text("discord.begun"), title=(), reference=line)

@@ -9,7 +9,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.i18n import words_for
+from bot.i18n import catalog_for
 from coordination.errors import ConfigError
 
 API_VARIABLE: Final = "DISCORD_API_URL"
@@ -67,7 +67,7 @@ def _address(environ: Mapping[str, str], variable: str, schemes: tuple[str, ...]
         is_good = False
     if not is_good:
         named = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise ConfigError([words_for(environ).say("discord.bad_address", variable=variable, schemes=named)])
+        raise ConfigError([catalog_for(environ).text("discord.bad_address", variable=variable, schemes=named)])
     return text
 
 
@@ -91,8 +91,8 @@ def discord_settings(environ: Mapping[str, str]) -> DiscordSettings:
     """
     token = environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
-        raise ConfigError([words_for(environ).say("discord.no_token")])
+        raise ConfigError([catalog_for(environ).text("discord.no_token")])
     port = environ.get(PORT_VARIABLE, "").strip()
     if port and not (port.isdecimal() and int(port) <= 65_535):
-        raise ConfigError([words_for(environ).say("discord.bad_port")])
+        raise ConfigError([catalog_for(environ).text("discord.bad_port")])
     return DiscordSettings(token=token, health_port=int(port) if port else None)

@@ -13,7 +13,7 @@ from bot.chat.platform import Checkup
 from bot.discord_app.client import DiscordClient, invitation, logged_in
 from bot.discord_app.commands import Languages
 from bot.discord_app.errors import all_missing
-from bot.i18n import words_for
+from bot.i18n import catalog_for
 from coordination.errors import ConfigError
 
 _COMPARED = (
@@ -32,13 +32,13 @@ async def sync_commands(client: DiscordClient, guild: int | None) -> int | None:
     try:
         return await _sync(client, guild)
     except (discord.Forbidden, discord.NotFound):
-        raise ConfigError([client.words.say("discord.not_there")]) from None
+        raise ConfigError([client.catalog.text("discord.not_there")]) from None
     except discord.DiscordServerError:
-        raise ConfigError([client.words.say("discord.unreachable")]) from None
+        raise ConfigError([client.catalog.text("discord.unreachable")]) from None
     except discord.HTTPException as error:
-        raise ConfigError([client.words.say("discord.refused", answer=visible(error.text or str(error)))]) from None
+        raise ConfigError([client.catalog.text("discord.refused", answer=visible(error.text or str(error)))]) from None
     except (aiohttp.ClientError, OSError, TimeoutError):
-        raise ConfigError([client.words.say("discord.unreachable")]) from None
+        raise ConfigError([client.catalog.text("discord.unreachable")]) from None
 
 
 async def _sync(client: DiscordClient, guild: int | None) -> int | None:
@@ -87,7 +87,7 @@ async def examine(environ: Mapping[str, str]) -> list[Checkup]:
     Raises:
         ConfigError: there is nothing to look at without a good token.
     """
-    say = words_for(environ).say
+    say = catalog_for(environ).text
     async with logged_in(environ) as client:
         found = [Checkup(is_well=True, text=say("doctor.token", name=str(client.user)))]
         in_step = await is_in_step(client)
@@ -107,9 +107,9 @@ async def _guild(client: DiscordClient, number: int) -> list[Checkup]:
     lacking: list[Checkup] = []
     for channel in await guild.fetch_channels():
         if isinstance(channel, discord.TextChannel) and (
-            missing := all_missing(channel.permissions_for(me), client.words)
+            missing := all_missing(channel.permissions_for(me), client.catalog)
         ):
-            text = client.words.say("doctor.channel", name=channel.name, permissions=", ".join(missing))
-            lacking.append(Checkup(is_well=False, text=client.words.say("doctor.guild", name=guild.name, text=text)))
-    whole = client.words.say("doctor.guild", name=guild.name, text=client.words.say("doctor.guild_whole"))
+            text = client.catalog.text("doctor.channel", name=channel.name, permissions=", ".join(missing))
+            lacking.append(Checkup(is_well=False, text=client.catalog.text("doctor.guild", name=guild.name, text=text)))
+    whole = client.catalog.text("doctor.guild", name=guild.name, text=client.catalog.text("doctor.guild_whole"))
     return lacking or [Checkup(is_well=True, text=whole)]

@@ -141,29 +141,29 @@ CARDS = {
     "file.digest": "Prüfsumme: `{digest}`",
 }
 
-STORY = {
-    "story.asked": "{who} hat gefragt: „{prompt}“ · Lauf {run}",
-    "story.begins": "die Agenten fangen an",
-    "story.begins_again": "die Agenten fangen noch einmal an, mit den gewünschten Änderungen",
-    "story.picked_up": "nach einer Unterbrechung wieder aufgenommen",
-    "story.read": "hat {tool} gelesen",
-    "story.read_failed": "konnte {tool} nicht lesen",
-    "story.recorded": "hat {tool} eingeplant",
-    "story.corrected": "wurde korrigiert: {reason}",
-    "story.retried": "wartet {wait} auf sein Modell: {reason}",
-    "story.answered": "hat geantwortet, {label}: „{text}“",
-    "story.answered_with_plan": "hat geantwortet, {label}, {calls}: „{text}“",
-    "story.voted": "stimmt für {choice}: „{reason}“",
-    "story.vote_void": "Stimme für {choice} gilt nicht mehr: {newer} kam danach",
-    "story.out": "ist ausgeschieden: {reason}",
-    "story.proposed": "{author}, {calls}, wartet auf eine Entscheidung · Plan {plan}",
-    "story.concluded": "{author} ist die Antwort",
-    "story.approved": "{who} hat Plan {plan} freigegeben",
-    "story.rejected": "{who} hat Plan {plan} abgelehnt{because}",
-    "story.changes": "{who} möchte Plan {plan} geändert haben: „{text}“",
-    "story.expired": "Plan {plan} ist abgelaufen, niemand hat entschieden",
-    "story.answer": "Antwort {number}",
-    "story.refused": "{who} wollte {act}: {refusal}",
+TIMELINE = {
+    "timeline.asked": "{who} hat gefragt: „{prompt}“ · Lauf {run}",
+    "timeline.begins": "die Agenten fangen an",
+    "timeline.begins_again": "die Agenten fangen noch einmal an, mit den gewünschten Änderungen",
+    "timeline.picked_up": "nach einer Unterbrechung wieder aufgenommen",
+    "timeline.read": "hat {tool} gelesen",
+    "timeline.read_failed": "konnte {tool} nicht lesen",
+    "timeline.recorded": "hat {tool} eingeplant",
+    "timeline.corrected": "wurde korrigiert: {reason}",
+    "timeline.retried": "wartet {wait} auf sein Modell: {reason}",
+    "timeline.answered": "hat geantwortet, {label}: „{text}“",
+    "timeline.answered_with_plan": "hat geantwortet, {label}, {calls}: „{text}“",
+    "timeline.voted": "stimmt für {choice}: „{reason}“",
+    "timeline.vote_void": "Stimme für {choice} gilt nicht mehr: {newer} kam danach",
+    "timeline.out": "ist ausgeschieden: {reason}",
+    "timeline.proposed": "{author}, {calls}, wartet auf eine Entscheidung · Plan {plan}",
+    "timeline.concluded": "{author} ist die Antwort",
+    "timeline.approved": "{who} hat Plan {plan} freigegeben",
+    "timeline.rejected": "{who} hat Plan {plan} abgelehnt{because}",
+    "timeline.changes": "{who} möchte Plan {plan} geändert haben: „{text}“",
+    "timeline.expired": "Plan {plan} ist abgelaufen, niemand hat entschieden",
+    "timeline.answer": "Antwort {number}",
+    "timeline.refused": "{who} wollte {act}: {refusal}",
     "act.approve": "freigeben",
     "act.reject": "ablehnen",
     "act.change": "etwas ändern lassen",
@@ -190,32 +190,32 @@ STORY = {
     "why_not.already_said": "hatte das schon gesagt",
     "why_not.not_yours": "es ist der Lauf von jemand anderem",
     "why_not.external": "ist kein Vollmitglied",
-    "story.rules_changed": "die Konfiguration oder die Einstellungen dieses Orts haben sich geändert; der Plan bleibt, wie er ist",
-    "story.rules_denied": "die jetzigen Regeln verbieten einen Aufruf dieses Plans",
-    "story.rules_unreadable": "die jetzigen Regeln sind nicht lesbar",
-    "story.rules_as_before": "es gelten wieder die Regeln, mit denen der Lauf begann",
-    "story.frozen": "{who} hat hier alles angehalten: Kein freigegebener Aufruf beginnt",
-    "story.thawed": "was angehalten war, geht weiter",
-    "story.cancelled": "{who} hat den Lauf abgebrochen{because}",
-    "story.call": "Aufruf {number}/{total}",
-    "story.call_started": "{tool} gestartet",
-    "story.call_succeeded": "fertig: {result}",
-    "story.call_failed": "fehlgeschlagen: {reason}",
-    "story.call_unknown": "Ausgang unbekannt: {reason}",
-    "story.late_success": "der Server hat danach gesagt, dass es geklappt hat: {result}",
-    "story.late_failure": "der Server hat danach gesagt, dass es nicht geklappt hat: {result}",
-    "story.word_happened": "{who} sagt, dass es passiert ist; das müssen noch mehr Leute sagen",
-    "story.word_run_it": "{who} sagt, dass es nicht passiert ist und ausgeführt werden soll; das müssen noch mehr Leute sagen",
-    "story.word_abandon": "{who} will hier aufhören; das müssen noch mehr Leute sagen",
-    "story.words_voided": "was {who} gesagt hat, zählt nicht mehr: Freigeben ist ihnen jetzt nicht erlaubt",
-    "story.resolved_happened": "{who} sagt, dass es passiert ist",
-    "story.resolved_run_it": "{who} sagt, dass es nicht passiert ist: Es wird ausgeführt",
-    "story.resolved_abandon": "{who} hat hier aufgehört",
-    "story.skipped.one": "Aufruf {numbers} wurde nicht gestartet: {reason}",
-    "story.skipped.other": "Aufrufe {numbers} wurden nicht gestartet: {reason}",
-    "story.finished": "jeder Aufruf hat sein Ergebnis, und der Bericht ist geschrieben",
-    "story.finished_without_report": "jeder Aufruf hat sein Ergebnis",
-    "story.failed": "fehlgeschlagen: {reason}",
+    "timeline.rules_changed": "die Konfiguration oder die Einstellungen dieses Orts haben sich geändert; der Plan bleibt, wie er ist",
+    "timeline.rules_denied": "die jetzigen Regeln verbieten einen Aufruf dieses Plans",
+    "timeline.rules_unreadable": "die jetzigen Regeln sind nicht lesbar",
+    "timeline.rules_as_before": "es gelten wieder die Regeln, mit denen der Lauf begann",
+    "timeline.frozen": "{who} hat hier alles angehalten: Kein freigegebener Aufruf beginnt",
+    "timeline.thawed": "was angehalten war, geht weiter",
+    "timeline.cancelled": "{who} hat den Lauf abgebrochen{because}",
+    "timeline.call": "Aufruf {number}/{total}",
+    "timeline.call_started": "{tool} gestartet",
+    "timeline.call_succeeded": "fertig: {result}",
+    "timeline.call_failed": "fehlgeschlagen: {reason}",
+    "timeline.call_unknown": "Ausgang unbekannt: {reason}",
+    "timeline.late_success": "der Server hat danach gesagt, dass es geklappt hat: {result}",
+    "timeline.late_failure": "der Server hat danach gesagt, dass es nicht geklappt hat: {result}",
+    "timeline.word_happened": "{who} sagt, dass es passiert ist; das müssen noch mehr Leute sagen",
+    "timeline.word_run_it": "{who} sagt, dass es nicht passiert ist und ausgeführt werden soll; das müssen noch mehr Leute sagen",
+    "timeline.word_abandon": "{who} will hier aufhören; das müssen noch mehr Leute sagen",
+    "timeline.words_voided": "was {who} gesagt hat, zählt nicht mehr: Freigeben ist ihnen jetzt nicht erlaubt",
+    "timeline.resolved_happened": "{who} sagt, dass es passiert ist",
+    "timeline.resolved_run_it": "{who} sagt, dass es nicht passiert ist: Es wird ausgeführt",
+    "timeline.resolved_abandon": "{who} hat hier aufgehört",
+    "timeline.skipped.one": "Aufruf {numbers} wurde nicht gestartet: {reason}",
+    "timeline.skipped.other": "Aufrufe {numbers} wurden nicht gestartet: {reason}",
+    "timeline.finished": "jeder Aufruf hat sein Ergebnis, und der Bericht ist geschrieben",
+    "timeline.finished_without_report": "jeder Aufruf hat sein Ergebnis",
+    "timeline.failed": "fehlgeschlagen: {reason}",
     "table.round": "Runde",
     "table.restarted": "nach einer Unterbrechung wieder aufgenommen",
     "table.revision": "Fassung {number}, mit den gewünschten Änderungen",
@@ -501,28 +501,28 @@ SLACK = {
 }
 
 
-DESK = {
-    "desk.noted": "Notiert",
-    "desk.not_done": "Nicht getan",
-    "desk.list": "Bitte sehr",
-    "desk.busy": (
+CHAT = {
+    "chat.noted": "Notiert",
+    "chat.not_done": "Nicht getan",
+    "chat.list": "Bitte sehr",
+    "chat.busy": (
         "Zu viele Leute haben gleichzeitig etwas mit diesem Lauf gemacht. Es wurde nichts getan; versuch es noch einmal."
     ),
-    "desk.config_broken": (
+    "chat.config_broken": (
         "Die Konfiguration ist so nicht zu gebrauchen: Bitte jemanden, der diesen Bot betreibt, sie anzusehen."
     ),
-    "desk.no_run": "Einen Lauf {run} gibt es hier nicht.",
-    "desk.nobody_left": (
+    "chat.no_run": "Einen Lauf {run} gibt es hier nicht.",
+    "chat.nobody_left": (
         "Die Agenten sind dran, aber niemand kann freigeben, was sie planen: Das dürfen nur {approvers}, und niemand gibt "
         "frei, was er selbst gewünscht oder geändert hat. Wer hier verwaltet, kann weitere Leute benennen, oder der "
         "Betreiber setzt approval.allow_author und approval.allow_requester."
     ),
-    "desk.stopped": "Lauf {run} ist angehalten.",
-    "desk.help": (
+    "chat.stopped": "Lauf {run} ist angehalten.",
+    "chat.help": (
         "Frag nach etwas, und mehrere KI-Agenten planen es zusammen: Sie dürfen sich umsehen, aber nichts anfassen. "
         "Menschen sehen den Plan mit jedem Aufruf und jedem Argument, und genau das, was sie freigeben, wird getan."
     ),
-    "desk.help_example": "Zum Beispiel: /massgen Schreib eine Zusammenfassung von Issue 276 in #allgemein",
+    "chat.help_example": "Zum Beispiel: /massgen Schreib eine Zusammenfassung von Issue 276 in #allgemein",
     "runs.here": "Die neuesten Läufe hier",
     "runs.mine": "Deine neuesten Läufe",
     "runs.none": "Es gibt keine.",
@@ -715,22 +715,22 @@ REFUSALS = {
     "refusal.long_prompt": "Der Auftrag ist länger als {most} Zeichen; mehr ist nicht erlaubt. Kürz ihn.",
 }
 
-KEEPER = {
-    "keeper.too_large": (
+CARD_SYNC = {
+    "card_sync.too_large": (
         "Diese Karte kann nicht den ganzen Plan zeigen, und eine Datei auch nicht: Niemand kann ihn hier freigeben."
     ),
-    "keeper.superseded": "Veraltet",
-    "keeper.superseded_line": "Für Lauf {run} gibt es eine neuere Karte. Diese hier bewirkt nichts mehr.",
-    "keeper.thread": "{prompt}",
-    "keeper.story": "Was passiert ist",
-    "keeper.follow_up": "Um hier weiterzumachen, erwähne mich in diesem Thread.",
-    "keeper.reminder": "Wartet noch",
-    "keeper.reminder_new": "Lauf {run} hat einen Plan, der bis {until} auf deine Entscheidung wartet.",
-    "keeper.reminder_half": "Der Plan des Laufs {run} wartet bis {until} auf eine Entscheidung.",
-    "keeper.reminder_last": "Der Plan des Laufs {run} läuft ab: {until}. Noch hat niemand entschieden.",
-    "keeper.doubt_line": "Sieh nach, ob es passiert ist, und sag es auf der Karte des Laufs {run}.",
-    "keeper.outcome": "Zu deinem Lauf {run}",
-    "keeper.forbidden": "Die Karte des Laufs {run} kann ich dort nicht zeigen. {reason}",
+    "card_sync.superseded": "Veraltet",
+    "card_sync.superseded_line": "Für Lauf {run} gibt es eine neuere Karte. Diese hier bewirkt nichts mehr.",
+    "card_sync.thread": "{prompt}",
+    "card_sync.story": "Was passiert ist",
+    "card_sync.follow_up": "Um hier weiterzumachen, erwähne mich in diesem Thread.",
+    "card_sync.reminder": "Wartet noch",
+    "card_sync.reminder_new": "Lauf {run} hat einen Plan, der bis {until} auf deine Entscheidung wartet.",
+    "card_sync.reminder_half": "Der Plan des Laufs {run} wartet bis {until} auf eine Entscheidung.",
+    "card_sync.reminder_last": "Der Plan des Laufs {run} läuft ab: {until}. Noch hat niemand entschieden.",
+    "card_sync.doubt_line": "Sieh nach, ob es passiert ist, und sag es auf der Karte des Laufs {run}.",
+    "card_sync.outcome": "Zu deinem Lauf {run}",
+    "card_sync.forbidden": "Die Karte des Laufs {run} kann ich dort nicht zeigen. {reason}",
 }
 
 
@@ -967,11 +967,11 @@ ERRORS = {
 }
 
 
-_CHATS = {**DESK, **ADMIN, **REFUSALS, **KEEPER}
+_CHATS = {**CHAT, **ADMIN, **REFUSALS, **CARD_SYNC}
 
 GERMAN_TEXTS: Mapping[str, str] = {
     **CARDS,
-    **STORY,
+    **TIMELINE,
     **CONSOLE,
     **NEXT,
     **COMMANDS,

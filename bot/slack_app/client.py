@@ -1,6 +1,6 @@
 """The app on bolt: all of its parts are named here, and a request that Slack sends twice is handled once.
 
-Slack's own retries are signed anew. Several processes behind one address each see their share; beyond that the desk
+Slack's own retries are signed anew. Several processes behind one address each see their share; beyond that the chat service
 knows each event by its id.
 """
 
@@ -21,8 +21,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 
-from bot.chat.platform import Desk
-from bot.i18n import ENGLISH, Words
+from bot.chat.platform import ChatService
+from bot.i18n import ENGLISH, Catalog
 from bot.slack_app.errors import BAD_TOKEN, code_of
 from bot.slack_app.identity import Admins, People
 from bot.slack_app.installations import (
@@ -35,8 +35,8 @@ from bot.slack_app.installations import (
     workspace_of_token,
 )
 from bot.slack_app.listeners import InFlight, Listeners
-from bot.slack_app.platform import SlackSurface
-from bot.slack_app.replies import Answers
+from bot.slack_app.platform import SlackPlatform
+from bot.slack_app.replies import Replies
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
 from coordination.errors import ConfigError
 
@@ -95,18 +95,18 @@ _BOLTS_OWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class SlackApp:
-    """One program's Slack. Its surface works at once; events come while it is served."""
+    """One program's Slack. Its platform works at once; events come while it is served."""
 
     settings: SlackSettings
     workspaces: Workspaces
     clients: Clients
-    surface: SlackSurface
+    platform: SlackPlatform
     people: People
-    words: Words = ENGLISH
+    catalog: Catalog = ENGLISH
     only_workspace: tuple[str, str] = ("", "")
 
     @asynccontextmanager
-    async def serving(self, desk: Desk) -> AsyncGenerator[str]:
+    async def serving(self, chat_service: ChatService) -> AsyncGenerator[str]:
         """Take events until the context ends, and finish those that were taken. Gives the address, if there is one.
 
         Raises:
@@ -114,17 +114,17 @@ class SlackApp:
         """
         in_flight = InFlight()
         listeners = Listeners(
-            desk=desk,
+            chat_service=chat_service,
             clients=self.clients,
             people=self.people,
-            answers=Answers(self.clients, self.words),
+            replies=Replies(self.clients, self.catalog),
             in_flight=in_flight,
         )
         mode = self.settings.mode
         if isinstance(mode, SocketMode):
-            serving = _by_socket(self._bolt(listeners, ""), mode, self.words)
+            serving = _by_socket(self._bolt(listeners, ""), mode, self.catalog)
         else:
-            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode, self.words)
+            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode, self.catalog)
         async with serving as address:
             yield address
         if not await in_flight.ended(GRACE_SECONDS):
@@ -140,7 +140,7 @@ class SlackApp:
                 signing_secret=signing_secret,
                 authorize=Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
                 oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,
-                user_facing_authorize_error_message=self.words.say("slack.refused.workspace"),
+                user_facing_authorize_error_message=self.catalog.text("slack.refused.workspace"),
                 raise_error_for_unhandled_request=False,
             )
         if has_install_pages:
@@ -151,7 +151,7 @@ class SlackApp:
 
 
 @asynccontextmanager
-async def opened_slack(settings: SlackSettings, database: str, words: Words = ENGLISH) -> AsyncGenerator[SlackApp]:
+async def opened_slack(settings: SlackSettings, database: str, catalog: Catalog = ENGLISH) -> AsyncGenerator[SlackApp]:
     """The app, for one workspace or for as many as install it; those are kept in the database.
 
     Raises:
@@ -160,15 +160,15 @@ async def opened_slack(settings: SlackSettings, database: str, words: Words = EN
     """
     mode = settings.mode
     if not isinstance(mode, OAuthMode):
-        yield await open_slack(settings, words)
+        yield await open_slack(settings, catalog)
         return
     async with installed_workspaces(
         database, client_id=mode.client_id, client_secret=mode.client_secret, public_address=mode.public_address
     ) as installed:
-        yield slack_app(settings, installed, Clients(settings.address), words)
+        yield slack_app(settings, installed, Clients(settings.address), catalog)
 
 
-async def open_slack(settings: SlackSettings, words: Words = ENGLISH) -> SlackApp:
+async def open_slack(settings: SlackSettings, catalog: Catalog = ENGLISH) -> SlackApp:
     """The app of the settings' one workspace.
 
     Raises:
@@ -176,31 +176,33 @@ async def open_slack(settings: SlackSettings, words: Words = ENGLISH) -> SlackAp
     """
     clients = Clients(settings.address)
     if isinstance(settings.mode, OAuthMode):
-        raise ConfigError([words.say("slack.no_bot_token")])
+        raise ConfigError([catalog.text("slack.no_bot_token")])
     try:
         workspace = await workspace_of_token(clients, settings.mode.bot_token)
     except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN", words)]) from None
+        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN", catalog)]) from None
     except (aiohttp.ClientError, TimeoutError, OSError):
-        raise ConfigError([words.say("slack.unreachable", address=settings.address)]) from None
+        raise ConfigError([catalog.text("slack.unreachable", address=settings.address)]) from None
     only = (workspace.enterprise, workspace.team)
-    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients, words), only_workspace=only)
+    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients, catalog), only_workspace=only)
 
 
-def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH) -> SlackApp:
+def slack_app(
+    settings: SlackSettings, workspaces: Workspaces, clients: Clients, catalog: Catalog = ENGLISH
+) -> SlackApp:
     """The app of these workspaces."""
     people = _people(workspaces, clients, settings.admins)
-    surface = SlackSurface(workspaces, clients, words, people)
+    platform = SlackPlatform(workspaces, clients, catalog, people)
     return SlackApp(
-        settings=settings, workspaces=workspaces, clients=clients, surface=surface, people=people, words=words
+        settings=settings, workspaces=workspaces, clients=clients, platform=platform, people=people, catalog=catalog
     )
 
 
-def _why_not(error: SlackApiError, name: str, words: Words) -> str:
+def _why_not(error: SlackApiError, name: str, catalog: Catalog) -> str:
     code = code_of(error)
     if code in BAD_TOKEN or code == "not_allowed_token_type":
-        return words.say("slack.bad_token", variable=name, code=code)
-    return words.say("slack.no_start", code=code or "-")
+        return catalog.text("slack.bad_token", variable=name, code=code)
+    return catalog.text("slack.no_start", code=code or "-")
 
 
 def _people(workspaces: Workspaces, clients: Clients, admins: Admins) -> People:
@@ -218,27 +220,27 @@ def _without_bolts_own_environment() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _by_socket(app: AsyncApp, mode: SocketMode, words: Words) -> AsyncGenerator[str]:
+async def _by_socket(app: AsyncApp, mode: SocketMode, catalog: Catalog) -> AsyncGenerator[str]:
     handler = AsyncSocketModeHandler(app, mode.app_token, ping_interval=PING_SECONDS)
     try:
-        await _connect(handler, words)
+        await _connect(handler, catalog)
         yield ""
     finally:
         closing: Callable[[], Awaitable[object]] = handler.close_async
         await closing()
 
 
-async def _connect(handler: AsyncSocketModeHandler, words: Words) -> None:
+async def _connect(handler: AsyncSocketModeHandler, catalog: Catalog) -> None:
     try:
         handler.client.wss_uri = await handler.client.issue_new_wss_url()
     except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN", words)]) from None
+        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN", catalog)]) from None
     connecting: Callable[[], Awaitable[object]] = handler.connect_async
     await connecting()
 
 
 @asynccontextmanager
-async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode, words: Words) -> AsyncGenerator[str]:
+async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode, catalog: Catalog) -> AsyncGenerator[str]:
     pages = app.web_app(path=EVENTS_PATH)
     pages.router.add_get("/livez", _alive)
     runner = web.AppRunner(pages, access_log=None, shutdown_timeout=GRACE_SECONDS)
@@ -248,7 +250,7 @@ async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode, words: Words) -> A
         try:
             await site.start()
         except OSError:
-            raise ConfigError([words.say("slack.port_taken", port=mode.port)]) from None
+            raise ConfigError([catalog.text("slack.port_taken", port=mode.port)]) from None
         host, port = runner.addresses[0][:2]
         yield f"http://{host}:{port}{EVENTS_PATH}"
     finally:

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from bot.chat.platform import Desk, MessageGone, PlaceForbidden, Said
+from bot.chat.platform import ChatReply, ChatService, MessageNotFound, MissingPermission
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
 from bot.slack_app.markup import escaped
-from bot.slack_app.payloads import Source, readable
+from bot.slack_app.payloads import EventSource, readable
 from bot.slack_app.render import Rendered
-from bot.slack_app.replies import Answers
+from bot.slack_app.replies import Replies
 from coordination.domain.policy import Person
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -21,7 +21,7 @@ CONFIG_OPTION = re.compile(r"--config[ =](\S+)\s+(\S.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class AskFor:
+class StartRunCommand:
     """Begin a run."""
 
     prompt: str
@@ -29,7 +29,7 @@ class AskFor:
 
 
 @dataclass(frozen=True)
-class HelpMe:
+class HelpCommand:
     """Say what this is."""
 
 
@@ -62,23 +62,23 @@ class RetryRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdminOrder:
+class AdminCommand:
     """One of the administrators' verbs."""
 
-    verb: str
+    action: str
     name: str = ""
     scope: str = ""
     value: str = ""
 
 
-Order: TypeAlias = AskFor | HelpMe | ListRuns | ShowRun | CancelRun | RetryRun
+ParsedCommand: TypeAlias = StartRunCommand | HelpCommand | ListRuns | ShowRun | CancelRun | RetryRun
 
 
-def order_in(text: str) -> Order:
+def parse_command(text: str) -> ParsedCommand:
     """The order in a text. A word with more behind it than one name is the beginning of a prompt."""
     words = text.split()
     if not words or words == ["help"]:
-        return HelpMe()
+        return HelpCommand()
     name = words[1] if len(words) == 2 and _RUN.fullmatch(words[1]) else ""
     match words[0].lower(), len(words):
         case "status", 1:
@@ -95,10 +95,10 @@ def order_in(text: str) -> Order:
             return RetryRun(name)
         case _:
             named = CONFIG_OPTION.fullmatch(text.strip())
-            return AskFor(named[2], config=named[1]) if named else AskFor(text.strip())
+            return StartRunCommand(named[2], config=named[1]) if named else StartRunCommand(text.strip())
 
 
-def admin_order_in(text: str) -> AdminOrder | None:
+def parse_admin_command(text: str) -> AdminCommand | None:
     """The administrators' order in a text; None if there is none."""
     words = text.split()
     scope = ""
@@ -106,13 +106,13 @@ def admin_order_in(text: str) -> AdminOrder | None:
         scope = _SCOPES[words.pop().lower()]
     match words:
         case ["config", "allow", *names]:
-            return AdminOrder(verb="config-allow", name=" ".join(names), scope=scope)
-        case ["config", verb] if verb in _CONFIG_VERBS:
-            return AdminOrder(verb=f"config-{verb}", scope=scope)
-        case ["config", verb, name] if verb in _CONFIG_VERBS:
-            return AdminOrder(verb=f"config-{verb}", name=name, scope=scope)
-        case [verb, *rest] if verb in _VALUE_VERBS:
-            return AdminOrder(verb=verb, scope=scope, value=" ".join(rest))
+            return AdminCommand(action="config-allow", name=" ".join(names), scope=scope)
+        case ["config", action] if action in _CONFIG_VERBS:
+            return AdminCommand(action=f"config-{action}", scope=scope)
+        case ["config", action, name] if action in _CONFIG_VERBS:
+            return AdminCommand(action=f"config-{action}", name=name, scope=scope)
+        case [action, *rest] if action in _VALUE_VERBS:
+            return AdminCommand(action=action, scope=scope, value=" ".join(rest))
         case _:
             return None
 
@@ -122,92 +122,94 @@ ADMIN_COMMAND = "/massgen-admin"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orders:
+class CommandHandlers:
     """Carries out what people say."""
 
-    desk: Desk
+    chat_service: ChatService
     people: People
-    answers: Answers
+    replies: Replies
 
-    async def command(self, source: Source, text: str) -> None:
+    async def command(self, source: EventSource, text: str) -> None:
         """`/massgen …`: the bot may not be in the channel, so it says there first that it heard."""
-        order = order_in(readable(text))
-        if isinstance(order, AskFor) and not await self._is_heard(source):
-            await self.answers.tell(source, self.answers.words.say("slack.ask.not_here"))
+        order = parse_command(readable(text))
+        if isinstance(order, StartRunCommand) and not await self._is_heard(source):
+            await self.replies.reply_text(source, self.replies.catalog.text("slack.ask.not_here"))
             return
         await self.carry_out(source, order)
 
-    async def mention(self, source: Source, text: str) -> None:
+    async def mention(self, source: EventSource, text: str) -> None:
         """A mention or a direct message."""
-        await self.carry_out(source, order_in(readable(text)))
+        await self.carry_out(source, parse_command(readable(text)))
 
-    async def shortcut(self, source: Source, text: str) -> None:
+    async def shortcut(self, source: EventSource, text: str) -> None:
         """A message that somebody wants a plan from: the card goes into its thread."""
         prompt = readable(text)
         if not prompt:
-            await self.answers.tell(source, self.answers.words.say("slack.ask.no_text"))
+            await self.replies.reply_text(source, self.replies.catalog.text("slack.ask.no_text"))
             return
         below = replace(source, thread=source.thread or source.message)
         if not await self._is_heard(below):
-            await self.answers.tell(source, self.answers.words.say("slack.ask.not_here"))
+            await self.replies.reply_text(source, self.replies.catalog.text("slack.ask.not_here"))
             return
-        await self.carry_out(below, AskFor(prompt))
+        await self.carry_out(below, StartRunCommand(prompt))
 
-    async def carry_out(self, source: Source, order: Order) -> None:
+    async def carry_out(self, source: EventSource, command: ParsedCommand) -> None:
         """One order."""
         by = await self.people.person(source.workspace, source.user, source.called)
-        said = await self._said(by, source, order)
+        said = await self._said(by, source, command)
         if isinstance(said, str):
-            await self.answers.tell(source, said)
+            await self.replies.reply_text(source, said)
         else:
-            await self.answers.show(source, said.private)
+            await self.replies.reply_card(source, said.private)
 
-    async def admin(self, source: Source, text: str) -> None:
-        """`/massgen-admin …`; the desk looks whether they may."""
-        order = admin_order_in(readable(text))
-        if order is None:
-            await self.answers.tell(source, self.answers.words.say("slack.admin.usage"))
+    async def admin(self, source: EventSource, text: str) -> None:
+        """`/massgen-admin …`; the chat service looks whether they may."""
+        command = parse_admin_command(readable(text))
+        if command is None:
+            await self.replies.reply_text(source, self.replies.catalog.text("slack.admin.usage"))
             return
         by = await self.people.person(source.workspace, source.user, source.called)
-        said = await self.desk.admin(
-            by, source.place, order.verb, name=order.name, scope=order.scope, value=order.value
+        reply = await self.chat_service.admin(
+            by, source.place, command.action, name=command.name, scope=command.scope, value=command.value
         )
-        await self.answers.show(source, said.private)
+        await self.replies.reply_card(source, reply.private)
 
-    async def stopped(self, source: Source) -> None:
+    async def stopped(self, source: EventSource) -> None:
         """Somebody pressed Slack's own Stop in the thread of a run."""
-        run = await self.desk.run_of_thread(source.place)
+        run = await self.chat_service.run_of_thread(source.place)
         if run is not None:
             await self.carry_out(source, CancelRun(run))
 
-    async def _said(self, by: Person, source: Source, order: Order) -> Said | str:
+    async def _said(self, by: Person, source: EventSource, command: ParsedCommand) -> ChatReply | str:
         place = source.place
-        match order:
-            case HelpMe():
-                return await self.desk.help(by, place)
+        match command:
+            case HelpCommand():
+                return await self.chat_service.help(by, place)
             case ListRuns(is_mine=is_mine):
-                return await self.desk.runs(by, place, mine=is_mine)
+                return await self.chat_service.runs(by, place, mine=is_mine)
             case ShowRun(run=run):
-                return await self.desk.show(by, place, run)
+                return await self.chat_service.show(by, place, run)
             case CancelRun(run=""):
-                return self.answers.words.say("slack.cancel.which", command=COMMAND)
+                return self.replies.catalog.text("slack.cancel.which", command=COMMAND)
             case CancelRun(run=run):
-                return await self.desk.cancel(by, place, run)
+                return await self.chat_service.cancel(by, place, run)
             case RetryRun(run=run):
-                return await self.desk.retry(by, place, run, once=source.once)
-            case AskFor(prompt=prompt, config=config):
-                follows = await self.desk.run_of_thread(place) if place.thread else None
-                return await self.desk.ask(by, place, prompt, config=config, thread_of=follows or "", once=source.once)
+                return await self.chat_service.retry(by, place, run, once=source.once)
+            case StartRunCommand(prompt=prompt, config=config):
+                follows = await self.chat_service.run_of_thread(place) if place.thread else None
+                return await self.chat_service.start_run(
+                    by, place, prompt, config=config, thread_of=follows or "", once=source.once
+                )
             case _:
-                assert_never(order)
+                assert_never(command)
 
-    async def _is_heard(self, source: Source) -> bool:
+    async def _is_heard(self, source: EventSource) -> bool:
         """Whether the bot can post where the card will go; the person sees that it begins."""
         try:
-            with translated(self.answers.words):
-                await self.answers.beside(
-                    source, Rendered(text=escaped(self.answers.words.say("slack.ask.started")), blocks=[])
+            with translated(self.replies.catalog):
+                await self.replies.beside(
+                    source, Rendered(text=escaped(self.replies.catalog.text("slack.ask.started")), blocks=[])
                 )
-        except (MessageGone, PlaceForbidden):
+        except (MessageNotFound, MissingPermission):
             return False
         return True

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.chat.platform import ButtonIds
-from bot.i18n import Words
+from bot.i18n import Catalog
 from bot.message import Button, Confirmation, Menu
 from bot.slack_app.markup import (
     ACTIONS,
@@ -16,52 +16,52 @@ from bot.slack_app.markup import (
     PLACEHOLDER,
     SELECT_OPTIONS,
     Block,
+    mrkdwn_of,
     plain,
     units,
-    words_of,
 )
 
 
-def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None, words: Words) -> list[Block]:
+def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None, catalog: Catalog) -> list[Block]:
     """The row of buttons, with the menu at its end; none where nobody issues ids."""
     if ids is None:
         return []
-    elements = [_button(button, ids, words) for button in buttons[: ACTIONS - 1]]
+    elements = [_button(button, ids, catalog) for button in buttons[: ACTIONS - 1]]
     if menu is not None and menu.options:
         elements.append(_menu(menu, ids))
     return [{"type": "actions", "elements": elements}] if elements else []
 
 
-def _button(button: Button, ids: ButtonIds, words: Words) -> Block:
+def _button(button: Button, ids: ButtonIds, catalog: Catalog) -> Block:
     made: Block = {
         "type": "button",
-        "action_id": button.verb.value,
+        "action_id": button.action.value,
         "text": plain(button.label, BUTTON_TEXT),
-        "value": ids.id_for(button.verb),
+        "value": ids.id_for(button.action),
     }
     if button.weight != "plain":
         made["style"] = "primary" if button.weight == "main" else "danger"
     if button.confirmation is not None:
-        made["confirm"] = _confirm(button.confirmation, words, is_danger=button.weight == "danger")
+        made["confirm"] = _confirm(button.confirmation, catalog, is_danger=button.weight == "danger")
     return made
 
 
-def _confirm(confirmation: Confirmation, words: Words, *, is_danger: bool) -> Block:
-    lines = [words_of(line) for line in confirmation.lines]
+def _confirm(confirmation: Confirmation, catalog: Catalog, *, is_danger: bool) -> Block:
+    lines = [mrkdwn_of(line) for line in confirmation.lines]
     shown = list(lines)
-    while shown and units(_listed(shown, len(lines), words)) > CONFIRM_TEXT:
+    while shown and units(_listed(shown, len(lines), catalog)) > CONFIRM_TEXT:
         shown.pop()
     return {
         "title": plain(confirmation.title, CONFIRM_TITLE),
-        "text": plain(_listed(shown, len(lines), words), CONFIRM_TEXT),
+        "text": plain(_listed(shown, len(lines), catalog), CONFIRM_TEXT),
         "confirm": plain(confirmation.yes, CONFIRM_BUTTON),
-        "deny": plain(words.say("slack.confirm.no"), CONFIRM_BUTTON),
+        "deny": plain(catalog.text("slack.confirm.no"), CONFIRM_BUTTON),
         "style": "danger" if is_danger else "primary",
     }
 
 
 def _menu(menu: Menu, ids: ButtonIds) -> Block:
-    button = ids.id_for(menu.verb)
+    button = ids.id_for(menu.action)
     options: list[Block] = []
     for option in menu.options[:SELECT_OPTIONS]:
         value = f"{button}:{option.value}"
@@ -73,12 +73,12 @@ def _menu(menu: Menu, ids: ButtonIds) -> Block:
         options.append(made)
     return {
         "type": "static_select",
-        "action_id": menu.verb.value,
+        "action_id": menu.action.value,
         "placeholder": plain(menu.label, PLACEHOLDER),
         "options": options,
     }
 
 
-def _listed(lines: Sequence[str], count: int, words: Words) -> str:
-    more = [] if len(lines) == count else [words.say("slack.cut.lines", count=count - len(lines))]
+def _listed(lines: Sequence[str], count: int, catalog: Catalog) -> str:
+    more = [] if len(lines) == count else [catalog.text("slack.cut.lines", count=count - len(lines))]
     return "\n".join([*lines, *more])

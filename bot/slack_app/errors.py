@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
-from bot.i18n import Words
+from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.i18n import Catalog
 
 _log = logging.getLogger(__name__)
 
@@ -26,52 +26,52 @@ LOST_SECONDS = 5.0
 
 
 @contextmanager
-def translated(words: Words) -> Generator[None]:
+def translated(catalog: Catalog) -> Generator[None]:
     """Turn what Slack's library raises into the errors of a surface.
 
     Raises:
-        MessageGone: the message or its channel is not there.
-        PlaceForbidden: the bot lacks something; the text says who gives it.
-        SlowDown: Slack asks for patience, or did not answer.
+        MessageNotFound: the message or its channel is not there.
+        MissingPermission: the bot lacks something; the text says who gives it.
+        RateLimited: Slack asks for patience, or did not answer.
         CardTooLarge: Slack takes no such message.
     """
     try:
         yield
     except SlackApiError as error:
-        raise surface_error(error, words) from None
+        raise platform_error(error, catalog) from None
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         _log.warning("Slack did not answer: %s", type(error).__name__)
-        raise SlowDown(LOST_SECONDS) from None
+        raise RateLimited(LOST_SECONDS) from None
 
 
-def surface_error(error: SlackApiError, words: Words) -> Exception:
-    """The error of a surface that stands for one of Slack's."""
+def platform_error(error: SlackApiError, catalog: Catalog) -> Exception:
+    """The error of a platform that stands for one of Slack's."""
     status, code = status_of(error), code_of(error)
     if status == 429 or code in {"ratelimited", "rate_limited"}:
-        return SlowDown(retry_after(error))
+        return RateLimited(retry_after(error))
     if status >= 500 or code in PASSING:
-        return SlowDown(LOST_SECONDS)
+        return RateLimited(LOST_SECONDS)
     if code in GONE:
-        return MessageGone(code)
+        return MessageNotFound(code)
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
-    return PlaceForbidden(_forbidden(error, code, words))
+    return MissingPermission(_forbidden(error, code, catalog))
 
 
-def _forbidden(error: SlackApiError, code: str, words: Words) -> str:
+def _forbidden(error: SlackApiError, code: str, catalog: Catalog) -> str:
     if code == "missing_scope":
-        return words.say("slack.refused.scope", scope=str(_data(error).get("needed", "")))
+        return catalog.text("slack.refused.scope", scope=str(_data(error).get("needed", "")))
     if code in NOT_HERE:
-        return words.say("slack.refused.channel")
+        return catalog.text("slack.refused.channel")
     if code in UNCHANGEABLE:
-        return words.say("slack.refused.update", code=code)
+        return catalog.text("slack.refused.update", code=code)
     if code in BAD_TOKEN:
-        return words.say("slack.refused.token", code=code)
+        return catalog.text("slack.refused.token", code=code)
     if code == "is_archived":
-        return words.say("slack.refused.archived")
+        return catalog.text("slack.refused.archived")
     _log.error("Slack refused: %s", code or error)
-    return words.say("slack.refused.unknown", code=code or "-")
+    return catalog.text("slack.refused.unknown", code=code or "-")
 
 
 def code_of(error: SlackApiError) -> str:

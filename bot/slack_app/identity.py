@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bot.chat.platform import MessageGone, PlaceForbidden, SlowDown
+from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from bot.i18n import ENGLISH
 from bot.slack_app.errors import translated
 from bot.slack_app.installations import Clients, Workspace, Workspaces
@@ -77,13 +77,13 @@ class People:
         """Somebody as Slack knows them now, whatever is remembered; None: their account is closed.
 
         Raises:
-            MessageGone, PlaceForbidden, SlowDown: Slack does not tell.
+            MessageNotFound, MissingPermission, RateLimited: Slack does not tell.
         """
         client = self.clients.steady(workspace.token)
         with translated(ENGLISH):
             found = (await client.users_info(user=user)).get("user")
         groups: dict[str, tuple[str, ...]] = {}
-        with suppress(PlaceForbidden), translated(ENGLISH):  # Without the scope for it, nobody is of any group.
+        with suppress(MissingPermission), translated(ENGLISH):  # Without the scope for it, nobody is of any group.
             groups = _members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
         if not isinstance(found, dict) or found.get("deleted"):
             return None
@@ -100,7 +100,7 @@ class People:
         try:
             with translated(ENGLISH):
                 answer = await self.clients.steady(workspace.token).users_info(user=user)
-        except (MessageGone, PlaceForbidden, SlowDown) as error:
+        except (MessageNotFound, MissingPermission, RateLimited) as error:
             _log.warning("Slack tells nothing about a person: %s", error)
             return None
         account = _account_in(answer.get("user"), workspace)
@@ -119,7 +119,7 @@ class People:
             with translated(ENGLISH):
                 answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
             groups = _members_in(answer.get("usergroups"))
-        except (MessageGone, PlaceForbidden, SlowDown) as error:
+        except (MessageNotFound, MissingPermission, RateLimited) as error:
             _log.info("Slack tells nothing about groups: %s", error)
         self._groups[workspace.tenant] = (self.now(), groups)
         return groups

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from typing_extensions import override
 
-from coordination.storage.database import complaint, parse_url
+from coordination.storage.database import describe_error, parse_url
 
 SLACK_API = "https://slack.com/api/"
 _TIMEOUT = 20
@@ -80,9 +80,9 @@ class KnownWorkspaces:
 
 async def in_tenant(workspaces: Workspaces, tenant: str) -> Workspace | None:
     """The installation of a tenant."""
-    surface, _, rest = tenant.partition(":")
+    platform, _, rest = tenant.partition(":")
     enterprise, _, team = rest.partition(":")
-    if surface != "slack" or not team:
+    if platform != "slack" or not team:
         return None
     return await workspaces.of("" if enterprise == "-" else enterprise, "" if team == "-" else team)
 
@@ -274,7 +274,7 @@ async def installed_workspaces(
                 await connection.run_sync(store.metadata.create_all)
                 await connection.run_sync(states.metadata.create_all)
         except SQLAlchemyError as error:
-            raise complaint(error, url) from None
+            raise describe_error(error, url) from None
         yield InstalledWorkspaces(
             store=store,
             states=states,

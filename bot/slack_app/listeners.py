@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bot.chat.platform import Desk
-from bot.message import Verb
-from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, Orders
+from bot.chat.platform import ChatService
+from bot.message import Action
+from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients, authorized_in
 from bot.slack_app.interactions import PAGE, SUBMITTED, Clicks, home_view
 from bot.slack_app.payloads import (
-    Source,
+    EventSource,
     click_in,
     command_source,
     event_source,
@@ -26,7 +26,7 @@ from bot.slack_app.payloads import (
     unpacked,
     without_mention,
 )
-from bot.slack_app.replies import Answers
+from bot.slack_app.replies import Replies
 
 
 class InFlight:
@@ -69,10 +69,10 @@ Body = dict[str, object]
 class Listeners:
     """Turns events of Slack into verbs of the desk."""
 
-    desk: Desk
+    chat_service: ChatService
     clients: Clients
     people: People
-    answers: Answers
+    replies: Replies
     in_flight: InFlight
 
     def register(self, app: AsyncApp) -> None:
@@ -84,46 +84,48 @@ class Listeners:
         app.event("message")(self.on_message)
         app.event("app_home_opened")(self.on_home)
         app.event("agent_session_stopped")(self.on_stopped)
-        app.action(re.compile(f"^(?:{'|'.join(verb.value for verb in Verb)})$"))(self.on_click)
+        app.action(re.compile(f"^(?:{'|'.join(action.value for action in Action)})$"))(self.on_click)
         app.action(re.compile(f"^{PAGE}_"))(self.on_page)
         app.action(re.compile(".*"))(self.on_unknown_click)
         app.view(SUBMITTED)(self.on_submitted)
 
     @property
-    def _orders(self) -> Orders:
-        return Orders(desk=self.desk, people=self.people, answers=self.answers)
+    def _commands(self) -> CommandHandlers:
+        return CommandHandlers(chat_service=self.chat_service, people=self.people, replies=self.replies)
 
     @property
     def _clicks(self) -> Clicks:
-        return Clicks(desk=self.desk, people=self.people, answers=self.answers, clients=self.clients)
+        return Clicks(chat_service=self.chat_service, people=self.people, replies=self.replies, clients=self.clients)
 
     async def on_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen …`."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "text")
-            await self._handled(command_source(body, workspace), lambda source: self._orders.command(source, text))
+            await self._handled(command_source(body, workspace), lambda source: self._commands.command(source, text))
 
     async def on_admin_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen-admin …`."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "text")
-            await self._handled(command_source(body, workspace), lambda source: self._orders.admin(source, text))
+            await self._handled(command_source(body, workspace), lambda source: self._commands.admin(source, text))
 
     async def on_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Plan from this message."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "message", "text")
-            await self._handled(interaction_source(body, workspace), lambda source: self._orders.shortcut(source, text))
+            await self._handled(
+                interaction_source(body, workspace), lambda source: self._commands.shortcut(source, text)
+            )
 
     async def on_mention(self, body: Body, context: AsyncBoltContext) -> None:
         """The bot's name in a channel or a thread. What a bot wrote is no order."""
         workspace = authorized_in(context)
         if workspace is not None and not text_in(body, "event", "bot_id") and text_in(body, "event", "user"):
             text = without_mention(text_in(body, "event", "text"), workspace.bot_user)
-            await self._handled(event_source(body, workspace), lambda source: self._orders.mention(source, text))
+            await self._handled(event_source(body, workspace), lambda source: self._commands.mention(source, text))
 
     async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
         """A direct message: the app's own tab. Changes and deletions of messages say nothing new."""
@@ -140,7 +142,7 @@ class Listeners:
     async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
         """Slack's own Stop button."""
         if (workspace := authorized_in(context)) is not None:
-            await self._handled(event_source(body, workspace), self._orders.stopped)
+            await self._handled(event_source(body, workspace), self._commands.stopped)
 
     async def on_click(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """A button or menu of a card."""
@@ -174,15 +176,15 @@ class Listeners:
                 lambda source: self._clicks.submit(source, opened, text),
             )
 
-    async def _publish(self, source: Source) -> None:
+    async def _publish(self, source: EventSource) -> None:
         by = await self.people.person(source.workspace, source.user)
-        view = home_view(await self.desk.home(by), self.answers.words)
-        with translated(self.answers.words):
+        view = home_view(await self.chat_service.home(by), self.replies.catalog)
+        with translated(self.replies.catalog):
             await self.clients.steady(source.workspace.token).views_publish(user_id=source.user, view=view)
 
-    async def _handled(self, source: Source, handle: Callable[[Source], Awaitable[None]]) -> None:
+    async def _handled(self, source: EventSource, handle: Callable[[EventSource], Awaitable[None]]) -> None:
         with self.in_flight.one():
-            async with self.answers.whatever_happens(source):
+            async with self.replies.report_errors(source):
                 await handle(source)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, assert_never
 
-from bot.message import Line, Moment, Piece, Span, Who
+from bot.message import Inline, Mention, RichText, StyledText, Timestamp
 
 BLOCKS_IN_MESSAGE = 50
 """https://docs.slack.dev/reference/block-kit/blocks"""
@@ -135,60 +135,60 @@ def plain(text: str, limit: int) -> Block:
     return {"type": "plain_text", "text": within(text, limit) or " ", "emoji": False}
 
 
-def moment_text(moment: Moment) -> str:
+def timestamp_text(timestamp: Timestamp) -> str:
     """A moment for readers whose product does not know dates."""
-    return f"{moment.at:%Y-%m-%d %H:%M %Z}".strip()
+    return f"{timestamp.at:%Y-%m-%d %H:%M %Z}".strip()
 
 
-def moment_markup(moment: Moment) -> str:
+def timestamp_markup(timestamp: Timestamp) -> str:
     """A moment that Slack shows in its reader's own clock."""
-    return f"<!date^{int(moment.at.timestamp())}^{DATE_FORMAT}|{escaped(moment_text(moment))}>"
+    return f"<!date^{int(timestamp.at.timestamp())}^{DATE_FORMAT}|{escaped(timestamp_text(timestamp))}>"
 
 
-def words_of(line: Line) -> str:
+def mrkdwn_of(line: RichText) -> str:
     """A line without any style."""
-    return "".join(_words(piece) for piece in line)
+    return "".join(_mrkdwn(inline) for inline in line)
 
 
-def _words(piece: Piece) -> str:
-    match piece:
-        case Span(text=text):
+def _mrkdwn(inline: Inline) -> str:
+    match inline:
+        case StyledText(text=text):
             return text
-        case Who(name=name):
+        case Mention(name=name):
             return name
-        case Moment():
-            return moment_text(piece)
+        case Timestamp():
+            return timestamp_text(inline)
         case _:
-            assert_never(piece)
+            assert_never(inline)
 
 
-def rich(line: Line) -> list[Block]:
+def rich(line: RichText) -> list[Block]:
     """A line as elements of rich text."""
-    return [element for piece in line if (element := _element(piece)) is not None]
+    return [element for inline in line if (element := _element(inline)) is not None]
 
 
-def _element(piece: Piece) -> Block | None:
-    match piece:
-        case Span(text="") | Who(name=""):
+def _element(inline: Inline) -> Block | None:
+    match inline:
+        case StyledText(text="") | Mention(name=""):
             return None
-        case Span(text=text, style="code" | "bold" as style):
+        case StyledText(text=text, style="code" | "bold" as style):
             return {"type": "text", "text": text, "style": {style: True}}
-        case Span(text=text):
+        case StyledText(text=text):
             return {"type": "text", "text": text}
-        case Who(name=name):
+        case Mention(name=name):
             return {"type": "text", "text": name, "style": {"bold": True}}
-        case Moment(at=at):
+        case Timestamp(at=at):
             return {
                 "type": "date",
                 "timestamp": int(at.timestamp()),
                 "format": DATE_FORMAT,
-                "fallback": moment_text(piece),
+                "fallback": timestamp_text(inline),
             }
         case _:
-            assert_never(piece)
+            assert_never(inline)
 
 
-def prose(lines: Sequence[Line], *, is_quoted: bool = False) -> Block | None:
+def prose(lines: Sequence[RichText], *, is_quoted: bool = False) -> Block | None:
     """Lines as rich text; None if nothing is in them."""
     elements: list[Block] = []
     for line in lines:
@@ -201,17 +201,17 @@ def prose(lines: Sequence[Line], *, is_quoted: bool = False) -> Block | None:
     return {"type": "rich_text", "elements": [{"type": kind, "elements": elements}]}
 
 
-def context(line: Line) -> Block | None:
+def context(line: RichText) -> Block | None:
     """A small grey line; None if nothing is in it."""
     elements: list[Block] = []
     text = ""
-    for piece in line:
-        if isinstance(piece, Moment) and len(elements) < CONTEXT_ELEMENTS - 3:
+    for inline in line:
+        if isinstance(inline, Timestamp) and len(elements) < CONTEXT_ELEMENTS - 3:
             elements += _context_text(text)
-            elements.append({"type": "mrkdwn", "text": moment_markup(piece)})
+            elements.append({"type": "mrkdwn", "text": timestamp_markup(inline)})
             text = ""
         else:
-            text += _words(piece)
+            text += _mrkdwn(inline)
     elements += _context_text(text)
     return {"type": "context", "elements": elements} if elements else None
 

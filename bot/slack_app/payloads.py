@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.chat.platform import Place
+from bot.chat.platform import ChannelRef
 from bot.slack_app.installations import Workspace
 
 _TOKENS = re.compile(r"<([^<>]*)>")
@@ -13,7 +13,7 @@ _BUTTON = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class EventSource:
     """Who did something, and where.
 
     Attributes:
@@ -34,16 +34,16 @@ class Source:
     reply_address: str = ""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ChannelRef:
         """Where an answer goes, and where the card lives that this was done on."""
-        return Place(surface="slack", tenant=self.workspace.tenant, channel=self.channel, thread=self.thread)
+        return ChannelRef(platform="slack", tenant=self.workspace.tenant, channel=self.channel, thread=self.thread)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Click:
     """A button or a menu: the opaque id, and what was chosen."""
 
-    source: Source
+    source: EventSource
     action: str
     button: str
     text: str = ""
@@ -60,7 +60,7 @@ class Opened:
     run: str = ""
     page: int = 0
 
-    def at(self, source: Source) -> Source:
+    def at(self, source: EventSource) -> EventSource:
         """A submission as if it had been done on the button's message."""
         return replace(source, channel=self.channel, thread=self.thread, message=self.message)
 
@@ -115,9 +115,9 @@ def _inner(data: object, *path: str) -> object:
     return data
 
 
-def command_source(body: object, workspace: Workspace) -> Source:
+def command_source(body: object, workspace: Workspace) -> EventSource:
     """Of a slash command."""
-    return Source(
+    return EventSource(
         workspace=workspace,
         user=text_in(body, "user_id"),
         called=text_in(body, "user_name"),
@@ -128,11 +128,11 @@ def command_source(body: object, workspace: Workspace) -> Source:
     )
 
 
-def event_source(body: object, workspace: Workspace) -> Source:
+def event_source(body: object, workspace: Workspace) -> EventSource:
     """Of an event: a mention, or a direct message."""
     event = _inner(body, "event")
     channel = _inner(event, "channel")
-    return Source(
+    return EventSource(
         workspace=workspace,
         user=text_in(event, "user"),
         channel=channel if isinstance(channel, str) else text_in(channel, "id"),
@@ -142,13 +142,13 @@ def event_source(body: object, workspace: Workspace) -> Source:
     )
 
 
-def interaction_source(body: object, workspace: Workspace) -> Source:
+def interaction_source(body: object, workspace: Workspace) -> EventSource:
     """Of a click, a shortcut, or a submitted view."""
     message = text_in(body, "container", "message_ts") or text_in(body, "message", "ts")
     thread = text_in(body, "container", "thread_ts") or text_in(body, "message", "thread_ts")
     view = text_in(body, "view", "id")
     trigger = text_in(body, "trigger_id")
-    return Source(
+    return EventSource(
         workspace=workspace,
         user=text_in(body, "user", "id"),
         called=text_in(body, "user", "name") or text_in(body, "user", "username"),

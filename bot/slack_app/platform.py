@@ -23,9 +23,18 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.chat.platform import ButtonIds, CardTooLarge, Kind, MessageGone, Place, PlaceForbidden, Posted, SlowDown
-from bot.i18n import ENGLISH, Words
-from bot.message import Card, Tone
+from bot.chat.platform import (
+    ButtonIds,
+    CardTooLarge,
+    ChannelRef,
+    Kind,
+    MessageNotFound,
+    MessageRef,
+    MissingPermission,
+    RateLimited,
+)
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Card, Severity
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
@@ -55,7 +64,7 @@ class Search:
 
     client: AsyncWebClient
     workspace: Workspace
-    place: Place
+    place: ChannelRef
     once: str
     at: datetime
 
@@ -111,95 +120,95 @@ _UPLOAD_TRIES = 3
 _LONGEST_PAUSE = 10.0
 
 
-class SlackSurface:
+class SlackPlatform:
     """Slack's side, for the keeper."""
 
     name: Literal["discord", "slack"] = "slack"
     posts_once = False
 
     def __init__(
-        self, workspaces: Workspaces, clients: Clients, words: Words = ENGLISH, people: People | None = None
+        self, workspaces: Workspaces, clients: Clients, catalog: Catalog = ENGLISH, people: People | None = None
     ) -> None:
         """`people` are asked about those who approved. Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
         self._workspaces = workspaces
         self._clients = clients
-        self._words = words
+        self._catalog = catalog
         self._people = people
         self._attached: OrderedDict[str, Attached] = OrderedDict()
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
-    async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
-        message = rendered(card, ids, words=self._words)
-        posted = await self._post(place, message, once)
+        message = rendered(card, ids, catalog=self._catalog)
+        message_ref = await self._post(place, message, once)
         if message.needs_files:
-            await self._complete(posted, card, ids)
+            await self._complete(message_ref, card, ids)
         else:
-            await self._show_session(posted, card)
-        return posted
+            await self._show_session(message_ref, card)
+        return message_ref
 
     async def person_now(self, person: Person) -> Person | None:
         """Somebody of a workspace with their groups of this moment; None: their account is closed.
 
         Raises:
-            MessageGone, PlaceForbidden, SlowDown: Slack does not tell.
+            MessageNotFound, MissingPermission, RateLimited: Slack does not tell.
         """
         workspace = await in_tenant(self._workspaces, person.tenant)
         if self._people is None or workspace is None:
-            raise PlaceForbidden(self._words.say("slack.refused.token", code="not_installed"))
+            raise MissingPermission(self._catalog.text("slack.refused.token", code="not_installed"))
         return await self._people.read_anew(workspace, person.id)
 
-    async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
+    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
         """Look for the mark where it would be, if the bot may read there."""
         workspace = await self._workspace(place)
         client = self._clients.steady(workspace.token)
-        with translated(self._words):
+        with translated(self._catalog):
             found = await Search(client=client, workspace=workspace, place=place, once=once, at=at).found()
-        return Posted(place=place, message=found) if found else None
+        return MessageRef(place=place, message=found) if found else None
 
-    async def _complete(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+    async def _complete(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Attach the files of a card that was just posted. If that takes long, it is as if nothing had been posted."""
         try:
-            await self.edit(posted, card, ids)
-        except PlaceForbidden as error:
+            await self.edit(message_ref, card, ids)
+        except MissingPermission as error:
             _log.warning("a card can't be completed: %s", error)
-        except SlowDown:
-            client = self._clients.steady(await self._token(posted.place))
-            with translated(self._words):
-                await client.chat_delete(channel=posted.place.channel, ts=posted.message)
+        except RateLimited:
+            client = self._clients.steady(await self._token(message_ref.place))
+            with translated(self._catalog):
+                await client.chat_delete(channel=message_ref.place.channel, ts=message_ref.message)
             raise
 
-    async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+    async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Make a message show this card."""
-        message = rendered(card, ids, self._files_below(posted, card), self._words)
+        message = rendered(card, ids, self._files_below(message_ref, card), self._catalog)
         if message.needs_files:
-            message = rendered(card, ids, await self._attach(posted, card), self._words)
-        client = self._clients.steady(await self._token(posted.place))
-        with translated(self._words):
+            message = rendered(card, ids, await self._attach(message_ref, card), self._catalog)
+        client = self._clients.steady(await self._token(message_ref.place))
+        with translated(self._catalog):
             await client.chat_update(
-                channel=posted.place.channel,
-                ts=posted.message,
+                channel=message_ref.place.channel,
+                ts=message_ref.message,
                 text=message.text,
                 blocks=message.blocks,
                 parse="none",
                 link_names=False,
             )
-        await self._show_session(posted, card)
+        await self._show_session(message_ref, card)
 
-    async def open_thread(self, posted: Posted, title: str) -> Place:
+    async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         """The thread under a message: in Slack every message has one, except one that is in a thread itself."""
         del title
-        place = posted.place
-        thread = place.thread or posted.message
-        return Place(surface="slack", tenant=place.tenant, channel=place.channel, thread=thread)
+        place = message_ref.place
+        thread = place.thread or message_ref.message
+        return ChannelRef(platform="slack", tenant=place.tenant, channel=place.channel, thread=thread)
 
-    async def say(self, place: Place, card: Card) -> Posted:
+    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         """Post a card without buttons."""
-        message = rendered(card, words=self._words)
-        posted = await self._post(place, message)
+        message = rendered(card, catalog=self._catalog)
+        message_ref = await self._post(place, message)
         if message.needs_files:
-            await self._attach(posted, card)
-        return posted
+            await self._attach(message_ref, card)
+        return message_ref
 
     def is_id(self, kind: Kind, text: str) -> bool:
         """Ids are long and have digits; a group that is called SRE is none."""
@@ -208,35 +217,35 @@ class SlackSurface:
 
     async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
         """The groups of that handle, or the members who are called so in any way: a display name may be several people's."""
-        workspace = await self._workspace(Place(surface="slack", tenant=tenant, channel=""))
+        workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         client, wanted = self._clients.steady(workspace.token), name.removeprefix("@")
-        with translated(self._words):
+        with translated(self._catalog):
             if kind == "role":
                 groups = (await client.usergroups_list()).get("usergroups") or []
                 return [str(each["id"]) for each in groups if wanted in (each.get("handle"), each["id"])]
             return await _called(client, wanted)
 
-    async def whisper(self, person: Person, place: Place, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.
 
         What Slack shows for one pair of eyes is gone when they come back: it is for people who just did something.
         """
-        message = rendered(card, words=self._words)
+        message = rendered(card, catalog=self._catalog)
         client = self._clients.once(await self._token(place))
         try:
-            with translated(self._words):
+            with translated(self._catalog):
                 await self._direct(client, person, place, message)
-        except (MessageGone, PlaceForbidden):
+        except (MessageNotFound, MissingPermission):
             await self._beside(client, person, place, message)
 
-    async def _direct(self, client: AsyncWebClient, person: Person, place: Place, message: Rendered) -> None:
+    async def _direct(self, client: AsyncWebClient, person: Person, place: ChannelRef, message: Rendered) -> None:
         opened = await client.conversations_open(users=[person.id])
         channel = str((opened.get("channel") or {}).get("id"))
         await _send(client, channel, place.thread if channel == place.channel else "", message)
 
-    async def _beside(self, client: AsyncWebClient, person: Person, place: Place, message: Rendered) -> None:
+    async def _beside(self, client: AsyncWebClient, person: Person, place: ChannelRef, message: Rendered) -> None:
         try:
-            with translated(self._words):
+            with translated(self._catalog):
                 await client.chat_postEphemeral(
                     channel=place.channel,
                     user=person.id,
@@ -246,36 +255,38 @@ class SlackSurface:
                     parse="none",
                     link_names=False,
                 )
-        except (MessageGone, PlaceForbidden):
+        except (MessageNotFound, MissingPermission):
             _log.info("a person can't be reached in private")
 
-    async def _post(self, place: Place, message: Rendered, once: str = "") -> Posted:
+    async def _post(self, place: ChannelRef, message: Rendered, once: str = "") -> MessageRef:
         client = self._clients.once(await self._token(place))
-        with translated(self._words):
+        with translated(self._catalog):
             sent = await _send(client, place.channel, place.thread, message, once)
-        return Posted(place=place, message=sent)
+        return MessageRef(place=place, message=sent)
 
-    async def _token(self, place: Place) -> str:
+    async def _token(self, place: ChannelRef) -> str:
         return (await self._workspace(place)).token
 
-    async def _workspace(self, place: Place) -> Workspace:
+    async def _workspace(self, place: ChannelRef) -> Workspace:
         workspace = await in_tenant(self._workspaces, place.tenant)
         if workspace is None:
-            raise PlaceForbidden(self._words.say("slack.refused.token", code="not_installed"))
+            raise MissingPermission(self._catalog.text("slack.refused.token", code="not_installed"))
         return workspace
 
-    async def _show_session(self, posted: Posted, card: Card) -> None:
+    async def _show_session(self, message_ref: MessageRef, card: Card) -> None:
         """Give Slack's own Stop button to a run that works, where the app is an agent; it is a bonus, so it may fail."""
-        workspace = await in_tenant(self._workspaces, posted.place.tenant)
+        workspace = await in_tenant(self._workspaces, message_ref.place.tenant)
         if workspace is None or AGENT_SCOPE not in workspace.scopes:
             return
-        key = f"{posted.place.tenant}\0{posted.place.channel}\0{posted.message}"
-        status = "processing" if card.tone is Tone.WORKING else "active"
+        key = f"{message_ref.place.tenant}\0{message_ref.place.channel}\0{message_ref.message}"
+        status = "processing" if card.severity is Severity.WORKING else "active"
         if self._sessions.get(key) == status:
             return
         try:
             await self._clients.steady(workspace.token).agents_sessions_setStatus(
-                channel_id=posted.place.channel, thread_ts=posted.place.thread or posted.message, status=status
+                channel_id=message_ref.place.channel,
+                thread_ts=message_ref.place.thread or message_ref.message,
+                status=status,
             )
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
             _log.info("Slack shows no Stop button: %s", type(error).__name__)
@@ -283,28 +294,28 @@ class SlackSurface:
         while len(self._sessions) > _REMEMBERED:
             self._sessions.popitem(last=False)
 
-    def _files_below(self, posted: Posted, card: Card) -> Attached | NotAttached:
-        return self._attached.get(_files_key(posted, card), NotAttached())
+    def _files_below(self, message_ref: MessageRef, card: Card) -> Attached | NotAttached:
+        return self._attached.get(_files_key(message_ref, card), NotAttached())
 
-    async def _attach(self, posted: Posted, card: Card) -> Attached | NotAttached:
-        """Put the plan's files into the thread. What only takes time raises SlowDown; the rest is a reason to show."""
-        client = self._clients.once(await self._token(posted.place))
+    async def _attach(self, message_ref: MessageRef, card: Card) -> Attached | NotAttached:
+        """Put the plan's files into the thread. What only takes time raises RateLimited; the rest is a reason to show."""
+        client = self._clients.once(await self._token(message_ref.place))
         pause = 0.0
         for _ in range(_UPLOAD_TRIES):
             await asyncio.sleep(pause)
             try:
-                with translated(self._words):
-                    links = await _upload(client, posted, card)
-            except SlowDown as error:
+                with translated(self._catalog):
+                    links = await _upload(client, message_ref, card)
+            except RateLimited as error:
                 pause = error.seconds
                 if pause > _LONGEST_PAUSE:
                     raise
                 continue
-            except (MessageGone, PlaceForbidden, CardTooLarge) as error:
+            except (MessageNotFound, MissingPermission, CardTooLarge) as error:
                 return NotAttached(str(error))
-            self._remember(_files_key(posted, card), Attached(links))
+            self._remember(_files_key(message_ref, card), Attached(links))
             return Attached(links)
-        raise SlowDown(pause)
+        raise RateLimited(pause)
 
     def _remember(self, key: str, files: Attached) -> None:
         self._attached[key] = files
@@ -316,7 +327,7 @@ async def _called(client: AsyncWebClient, name: str) -> list[str]:
     """The open accounts whose name, display name, full name or id this is.
 
     Raises:
-        SlowDown: there are more people than are looked through.
+        RateLimited: there are more people than are looked through.
     """
     found: list[str] = []
     cursor = ""
@@ -330,7 +341,7 @@ async def _called(client: AsyncWebClient, name: str) -> list[str]:
         cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
         if not cursor:
             return found
-    raise SlowDown(0)
+    raise RateLimited(0)
 
 
 async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered, once: str = "") -> str:
@@ -348,7 +359,7 @@ async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rend
     return str(sent["ts"])
 
 
-async def _upload(client: AsyncWebClient, posted: Posted, card: Card) -> tuple[FileLink, ...]:
+async def _upload(client: AsyncWebClient, message_ref: MessageRef, card: Card) -> tuple[FileLink, ...]:
     """All files, or none: they appear in the thread only when each is there whole."""
     done = await client.files_upload_v2(
         file_uploads=[
@@ -360,8 +371,8 @@ async def _upload(client: AsyncWebClient, posted: Posted, card: Card) -> tuple[F
             }
             for file in card.attachments
         ],
-        channel=posted.place.channel,
-        thread_ts=posted.place.thread or posted.message,
+        channel=message_ref.place.channel,
+        thread_ts=message_ref.place.thread or message_ref.message,
     )
     files: object = done.get("files")
     if not isinstance(files, list) or len(files) != len(card.attachments):
@@ -372,8 +383,8 @@ async def _upload(client: AsyncWebClient, posted: Posted, card: Card) -> tuple[F
     )
 
 
-def _files_key(posted: Posted, card: Card) -> str:
-    digest = hashlib.sha256(f"{posted.place.tenant}\0{posted.place.channel}\0{posted.message}".encode())
+def _files_key(message_ref: MessageRef, card: Card) -> str:
+    digest = hashlib.sha256(f"{message_ref.place.tenant}\0{message_ref.place.channel}\0{message_ref.message}".encode())
     for file in card.attachments:
         digest.update(file.text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from bot.chat.platform import ButtonIds, CardTooLarge
-from bot.i18n import ENGLISH, Words
+from bot.i18n import ENGLISH, Catalog
 from bot.message import (
+    Action,
     Alert,
     Argument,
     CallItem,
     CallList,
     Card,
-    Line,
-    Mark,
     Paragraph,
-    Span,
+    RichText,
+    Severity,
+    Status,
     StatusList,
     StatusRow,
-    Tone,
-    Verb,
+    StyledText,
 )
 from bot.slack_app.components import actions_of
 from bot.slack_app.markup import (
@@ -34,6 +34,7 @@ from bot.slack_app.markup import (
     context,
     escaped,
     fences,
+    mrkdwn_of,
     packed,
     plain,
     prose,
@@ -42,16 +43,15 @@ from bot.slack_app.markup import (
     units,
     weight,
     within,
-    words_of,
 )
 
-MARKS = {
-    Mark.WAITING: "○",
-    Mark.WORKING: "▸",
-    Mark.DONE: "✓",
-    Mark.FAILED: "✗",
-    Mark.UNKNOWN: "?",
-    Mark.SKIPPED: "-",
+STATUS_ICONS = {
+    Status.WAITING: "○",
+    Status.WORKING: "▸",
+    Status.DONE: "✓",
+    Status.FAILED: "✗",
+    Status.UNKNOWN: "?",
+    Status.SKIPPED: "-",
 }
 _CAPS = (4_000, 2_000, 1_000, 500, 200, 100)
 _RECEIPT_CAPS = (300, 120, 40, 0)
@@ -61,7 +61,7 @@ _MANY = 15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class BlockBudget:
     """What a message has left for its calls."""
 
     blocks: int
@@ -83,17 +83,17 @@ class Fitted:
 Pieces: TypeAlias = tuple[list[str], int]
 
 
-def fitted_calls(calls: CallList, room: Room, words: Words) -> Fitted:
+def fitted_calls(calls: CallList, budget: BlockBudget, catalog: Catalog) -> Fitted:
     """The calls as far as there is room."""
     if calls.is_compact:
-        return _receipts(calls.calls, room, words)
+        return _receipts(calls.calls, budget, catalog)
     total = sum(_length(call) for call in calls.calls)
-    for cap in (None, *_CAPS) if total < room.weight else _CAPS:
-        made = [_call(call, cap, words) for call in calls.calls]
+    for cap in (None, *_CAPS) if total < budget.weight else _CAPS:
+        made = [_call(call, cap, catalog) for call in calls.calls]
         fitted = Fitted(blocks=tuple(_blocks(parts for parts, _ in made)), hidden=sum(count for _, count in made))
-        if room.holds(fitted.blocks):
+        if budget.holds(fitted.blocks):
             return fitted
-    return _first_calls(calls.calls, room, words)
+    return _first_calls(calls.calls, budget, catalog)
 
 
 def _blocks(calls: Iterable[list[str]]) -> list[Block]:
@@ -104,13 +104,13 @@ def _blocks(calls: Iterable[list[str]]) -> list[Block]:
     return packed(part for parts in each for part in parts)
 
 
-def _first_calls(calls: Sequence[CallItem], room: Room, words: Words) -> Fitted:
+def _first_calls(calls: Sequence[CallItem], budget: BlockBudget, catalog: Catalog) -> Fitted:
     """As many calls as there is room for, each much shortened; the rest is only counted."""
-    made = [_call(call, _CAPS[-1], words) for call in calls]
+    made = [_call(call, _CAPS[-1], catalog) for call in calls]
     for shown in range(len(calls) - 1, -1, -1):
-        rest = words.say("slack.cut.calls", count=len(calls) - shown)
+        rest = catalog.text("slack.cut.calls", count=len(calls) - shown)
         blocks = [*packed(part for parts, _ in made[:shown] for part in parts), section_block(rest)]
-        if room.holds(blocks) or not shown:
+        if budget.holds(blocks) or not shown:
             hidden = sum(count for _, count in made[:shown]) + sum(_length(call) for call in calls[shown:])
             return Fitted(blocks=tuple(blocks), hidden=hidden)
     return Fitted(blocks=())
@@ -120,19 +120,19 @@ def _length(call: CallItem) -> int:
     return len(call.server) + len(call.tool) + sum(len(each.name) + len(each.text) for each in call.arguments)
 
 
-def _call(call: CallItem, cap: int | None, words: Words) -> Pieces:
+def _call(call: CallItem, cap: int | None, catalog: Catalog) -> Pieces:
     notes = escaped(", ".join(call.notes))
     server, tool = within(call.server, _NAME), within(call.tool, _NAME)
     hidden = len(call.server) - len(server) + len(call.tool) - len(tool)
     parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  _{notes}_" if notes else "")]
     for argument in call.arguments:
-        pieces, count = _argument(argument, cap, words)
+        pieces, count = _argument(argument, cap, catalog)
         parts += pieces
         hidden += count
     return parts, hidden
 
 
-def _argument(argument: Argument, cap: int | None, words: Words) -> Pieces:
+def _argument(argument: Argument, cap: int | None, catalog: Catalog) -> Pieces:
     name = within(argument.name, _NAME)
     lost = len(argument.name) - len(name)
     label = f"{code(name)}\n" if name else ""
@@ -143,7 +143,7 @@ def _argument(argument: Argument, cap: int | None, words: Words) -> Pieces:
     head, tail = _ends(text, cap)
     hidden = len(text) - len(head) - len(tail)
     first, *rest = fences(head)
-    middle = f"_{words.say('slack.cut.argument', number=words.number(hidden))}_"
+    middle = f"_{catalog.text('slack.cut.argument', number=catalog.number(hidden))}_"
     return [label + first, *rest, middle, *fences(tail)], lost + hidden
 
 
@@ -159,44 +159,44 @@ def _ends(text: str, cap: int) -> tuple[str, str]:
     return head, tail
 
 
-def _receipts(calls: Sequence[CallItem], room: Room, words: Words) -> Fitted:
+def _receipts(calls: Sequence[CallItem], budget: BlockBudget, catalog: Catalog) -> Fitted:
     """What became of each call, shortened as much as need be."""
     for cap in _RECEIPT_CAPS:
         block = prose([_receipt(call, cap) for call in calls])
-        if block is not None and room.holds([block]):
+        if block is not None and budget.holds([block]):
             return Fitted(blocks=(block,))
     for shown in range(len(calls) - 1, -1, -1):
-        rest = (Span(words.say("slack.cut.receipts", count=len(calls) - shown)),)
+        rest = (StyledText(catalog.text("slack.cut.receipts", count=len(calls) - shown)),)
         block = prose([*(_receipt(call, 0) for call in calls[:shown]), rest])
-        if block is not None and room.holds([block]):
+        if block is not None and budget.holds([block]):
             return Fitted(blocks=(block,))
     return Fitted(blocks=())
 
 
-def _receipt(call: CallItem, cap: int) -> Line:
-    name = f"{call.number} {MARKS[call.mark]} {within(call.server, 60)} · {within(call.tool, 60)}"
+def _receipt(call: CallItem, cap: int) -> RichText:
+    name = f"{call.number} {STATUS_ICONS[call.status]} {within(call.server, 60)} · {within(call.tool, 60)}"
     if not call.outcome or not cap:
-        return (Span(name),)
-    if len(words_of(call.outcome)) <= cap:
-        return (Span(f"{name}  "), *call.outcome)
-    return (Span(f"{name}  {within(words_of(call.outcome), cap)}"),)
+        return (StyledText(name),)
+    if len(mrkdwn_of(call.outcome)) <= cap:
+        return (StyledText(f"{name}  "), *call.outcome)
+    return (StyledText(f"{name}  {within(mrkdwn_of(call.outcome), cap)}"),)
 
 
-SIGNS = {
-    Tone.WORKING: "🟡",
-    Tone.DECIDE: "🔵",
-    Tone.DONE: "🟢",
-    Tone.ATTENTION: "🟠",
-    Tone.STOPPED: "⚪",
-    Tone.FAILED: "🔴",
+SEVERITY_ICONS = {
+    Severity.WORKING: "🟡",
+    Severity.DECIDE: "🔵",
+    Severity.DONE: "🟢",
+    Severity.ATTENTION: "🟠",
+    Severity.STOPPED: "⚪",
+    Severity.FAILED: "🔴",
 }
 _TASK_STATES = {
-    Mark.WAITING: "pending",
-    Mark.WORKING: "in_progress",
-    Mark.DONE: "complete",
-    Mark.SKIPPED: "complete",
-    Mark.FAILED: "error",
-    Mark.UNKNOWN: "error",
+    Status.WAITING: "pending",
+    Status.WORKING: "in_progress",
+    Status.DONE: "complete",
+    Status.SKIPPED: "complete",
+    Status.FAILED: "error",
+    Status.UNKNOWN: "error",
 }
 _MARGIN = 700
 """Kept free for the notice about files and for what counting differently may cost."""
@@ -242,42 +242,42 @@ def rendered(
     card: Card,
     ids: ButtonIds | None = None,
     files: Attached | NotAttached = NotAttached(),
-    words: Words = ENGLISH,
+    catalog: Catalog = ENGLISH,
 ) -> Rendered:
     """A card as a message; without ids it has no buttons.
 
     Raises:
         CardTooLarge: the plan does not fit, and there is nothing to attach.
     """
-    before, after = _sections(card, words)
+    before, after = _sections(card, catalog)
     head = _head(card)
     foot = [block for block in [context(card.footer)] if block is not None]
-    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring(), words)
-    fitted = _fitted(card, [*head, *before, *after, *measured, *foot], words)
+    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring(), catalog)
+    fitted = _fitted(card, [*head, *before, *after, *measured, *foot], catalog)
     notice: list[Block] = []
     buttons = card.buttons
     needs_files = fitted.hidden > 0 and isinstance(files, NotAttached)
     if fitted.hidden:
         if not card.attachments:
             raise CardTooLarge
-        notice = [_notice(fitted.hidden, files, words) if ids is not None else _elsewhere(fitted.hidden, words)]
+        notice = [_notice(fitted.hidden, files, catalog) if ids is not None else _elsewhere(fitted.hidden, catalog)]
     if needs_files:
         buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
-    actions = actions_of(buttons, card.menu, ids, words)
+    actions = actions_of(buttons, card.menu, ids, catalog)
     blocks = [*head, *before, *fitted.blocks, *notice, *after, *actions, *foot]
     return Rendered(text=message_text(card), blocks=blocks, needs_files=needs_files)
 
 
-def _fitted(card: Card, used: Sequence[Block], words: Words) -> Fitted:
+def _fitted(card: Card, used: Sequence[Block], catalog: Catalog) -> Fitted:
     """The card's calls in what the rest of the message leaves free."""
     fitted = Fitted(blocks=())
     lists = [section for section in card.sections if isinstance(section, CallList)]
     for number, section in enumerate(lists):
-        free = Room(
+        free = BlockBudget(
             blocks=(BLOCKS_IN_MESSAGE - 1 - len(used) - len(fitted.blocks)) // (len(lists) - number),
             weight=(ALL_BLOCKS - _MARGIN - weight(used) - weight(fitted.blocks)) // (len(lists) - number),
         )
-        more = fitted_calls(section, free, words)
+        more = fitted_calls(section, free, catalog)
         fitted = Fitted(blocks=(*fitted.blocks, *more.blocks), hidden=fitted.hidden + more.hidden)
     return fitted
 
@@ -285,27 +285,29 @@ def _fitted(card: Card, used: Sequence[Block], words: Words) -> Fitted:
 class _Measuring:
     """Stands in for the real ids while nothing is decided: an id that was issued is one that can be pressed."""
 
-    def id_for(self, verb: Verb, value: str = "") -> str:
+    def id_for(self, action: Action, value: str = "") -> str:
         """Something as long as an id."""
-        del verb, value
+        del action, value
         return "-" * 22
 
 
 def message_text(card: Card) -> str:
     """What notifications and screen readers say."""
-    return within(escaped(f"{SIGNS[card.tone]} {card.status}: {within(words_of(card.title), 500)}"), MESSAGE_TEXT)
+    return within(
+        escaped(f"{SEVERITY_ICONS[card.severity]} {card.status}: {within(mrkdwn_of(card.title), 500)}"), MESSAGE_TEXT
+    )
 
 
 def _head(card: Card) -> list[Block]:
-    sign = f"{SIGNS[card.tone]} {card.status}"
-    title = words_of(card.title)
+    sign = f"{SEVERITY_ICONS[card.severity]} {card.status}"
+    title = mrkdwn_of(card.title)
     blocks: list[Block] = [{"type": "header", "text": plain(f"{sign} · {title}" if title else sign, HEADER_TEXT)}]
     if (reference := context(card.reference)) is not None:
         blocks.append(reference)
     return blocks
 
 
-def _sections(card: Card, words: Words) -> tuple[list[Block], list[Block]]:
+def _sections(card: Card, catalog: Catalog) -> tuple[list[Block], list[Block]]:
     """What stands before the calls, and what after them."""
     has_calls = any(isinstance(each, CallList) and not each.is_compact for each in card.sections)
     left = _PROSE_BESIDE_CALLS if has_calls else _PROSE
@@ -317,75 +319,75 @@ def _sections(card: Card, words: Words) -> tuple[list[Block], list[Block]]:
             left = _PROSE_BELOW_CALLS if has_calls and not is_after else left
             is_after = True
             continue
-        block, taken = _section(section, left, words)
+        block, taken = _section(section, left, catalog)
         left = max(200, left - taken)
         if block is not None:
             (after if is_after else before).append(block)
     return before, after
 
 
-def _section(section: Paragraph | StatusList | Alert, room: int, words: Words) -> tuple[Block | None, int]:
+def _section(section: Paragraph | StatusList | Alert, room: int, catalog: Catalog) -> tuple[Block | None, int]:
     match section:
         case Paragraph(lines=lines, is_quoted=is_quoted):
-            kept = shortened(lines, room, words)
+            kept = shortened(lines, room, catalog)
             block = prose(kept, is_quoted=is_quoted)
-            return block, sum(len(words_of(line)) + 60 * len(line) for line in kept)
+            return block, sum(len(mrkdwn_of(line)) + 60 * len(line) for line in kept)
         case Alert(line=line):
-            return prose([(Span("⚠️ ", "bold"), *shortened([line], 1_000, words)[0])]), 0
+            return prose([(StyledText("⚠️ ", "bold"), *shortened([line], 1_000, catalog)[0])]), 0
         case StatusList(rows=rows):
-            return _tasks(rows, words), 0
+            return _tasks(rows, catalog), 0
         case _:
             assert_never(section)
 
 
-def shortened(lines: Sequence[Line], room: int, words: Words = ENGLISH) -> list[Line]:
+def shortened(lines: Sequence[RichText], room: int, catalog: Catalog = ENGLISH) -> list[RichText]:
     """Lines of at most about so many characters, markup included; a cut says how much it took."""
-    kept: list[Line] = []
+    kept: list[RichText] = []
     left = room
-    total = sum(len(words_of(line)) for line in lines)
+    total = sum(len(mrkdwn_of(line)) for line in lines)
     shown = 0
     for line in lines:
-        text = words_of(line)
+        text = mrkdwn_of(line)
         cost = units(text) + 60 * (len(line) + 1)
         if cost > left:
             begin = text[: max(0, left - 120) // 2]
-            number = words.number(total - shown - len(begin))
-            return [*kept, (Span(begin), Span(words.say("slack.cut.prose", number=number), "quiet"))]
+            number = catalog.number(total - shown - len(begin))
+            return [*kept, (StyledText(begin), StyledText(catalog.text("slack.cut.prose", number=number), "quiet"))]
         kept.append(line)
         left -= cost
         shown += len(text)
     return kept
 
 
-def _tasks(rows: Sequence[StatusRow], words: Words) -> Block | None:
+def _tasks(rows: Sequence[StatusRow], catalog: Catalog) -> Block | None:
     """Slack's own list of tasks: one per agent."""
     tasks: list[Block] = []
     for number, row in enumerate(rows[:PLAN_TASKS], 1):
-        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60, words)
+        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60, catalog)
         task: Block = {
             "type": "task_card",
             "task_id": f"agent{number}",
             "title": within(row.label, TASK_TITLE) or "-",
-            "status": _TASK_STATES[row.mark],
+            "status": _TASK_STATES[row.status],
         }
         if elements := rich(line):
             task["details"] = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
         tasks.append(task)
-    return {"type": "plan", "title": words.say("slack.agents"), "tasks": tasks} if tasks else None
+    return {"type": "plan", "title": catalog.text("slack.agents"), "tasks": tasks} if tasks else None
 
 
-def _elsewhere(hidden: int, words: Words) -> Block:
+def _elsewhere(hidden: int, catalog: Catalog) -> Block:
     """Where the rest stands, on a message that nobody decides on."""
-    text = words.say("slack.files.elsewhere", number=words.number(hidden))
+    text = catalog.text("slack.files.elsewhere", number=catalog.number(hidden))
     said: Block = {"type": "text", "text": text, "style": {"bold": True}}
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [said]}]}
 
 
-def _notice(hidden: int, files: Attached | NotAttached, words: Words) -> Block:
+def _notice(hidden: int, files: Attached | NotAttached, catalog: Catalog) -> Block:
     match files:
         case Attached(links=links):
             said: list[Block] = [
-                {"type": "text", "text": words.say("slack.files.attached", number=words.number(hidden))}
+                {"type": "text", "text": catalog.text("slack.files.attached", number=catalog.number(hidden))}
             ]
             for number, link in enumerate(links):
                 if number:
@@ -397,7 +399,7 @@ def _notice(hidden: int, files: Attached | NotAttached, words: Words) -> Block:
                 )
         case NotAttached(reason=reason):
             key = "slack.files.failed" if reason else "slack.files.pending"
-            said = [{"type": "text", "text": words.say(key, reason=reason), "style": {"bold": True}}]
+            said = [{"type": "text", "text": catalog.text(key, reason=reason), "style": {"bold": True}}]
         case _:
             assert_never(files)
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": said}]}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.i18n import Words, words_for
+from bot.i18n import Catalog, catalog_for
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import SLACK_API
 from coordination.errors import ConfigError
@@ -58,17 +58,17 @@ def slack_settings(environ: Mapping[str, str]) -> SlackSettings:
     Raises:
         ConfigError: something is missing, or is not what its name says.
     """
-    words = words_for(environ)
-    values, complaints = _secrets(environ, words)
-    port = _port(environ, complaints, words)
-    mode = _mode(environ, values, port, complaints, words) if not complaints else None
-    if mode is None or complaints:
-        raise ConfigError(complaints)
+    catalog = catalog_for(environ)
+    values, diagnostics = _secrets(environ, catalog)
+    port = _port(environ, diagnostics, catalog)
+    mode = _mode(environ, values, port, diagnostics, catalog) if not diagnostics else None
+    if mode is None or diagnostics:
+        raise ConfigError(diagnostics)
     return SlackSettings(mode=mode, address=api_address(environ), admins=named_admins(environ))
 
 
 def _mode(
-    environ: Mapping[str, str], values: Mapping[str, str], port: int, complaints: list[str], words: Words
+    environ: Mapping[str, str], values: Mapping[str, str], port: int, diagnostics: list[str], catalog: Catalog
 ) -> SocketMode | HttpMode | OAuthMode | None:
     """A bot token means one workspace, whatever else is there: many are served only by an app without one."""
     bot, app, secret = values["SLACK_BOT_TOKEN"], values["SLACK_APP_TOKEN"], values["SLACK_SIGNING_SECRET"]
@@ -76,7 +76,7 @@ def _mode(
     host = environ.get("HOST") or "0.0.0.0"  # noqa: S104  # Slack must reach it
     if not bot and client_id and client_secret:
         if not secret:
-            complaints.append(words.say("slack.needs_secret"))
+            diagnostics.append(catalog.text("slack.needs_secret"))
             return None
         return OAuthMode(
             client_id=client_id,
@@ -87,13 +87,13 @@ def _mode(
             port=port,
         )
     if not bot:
-        complaints.append(words.say("slack.needs_token"))
+        diagnostics.append(catalog.text("slack.needs_token"))
         return None
     if app:
         return SocketMode(bot_token=bot, app_token=app)
     if secret:
         return HttpMode(bot_token=bot, signing_secret=secret, host=host, port=port)
-    complaints.append(words.say("slack.needs_mode"))
+    diagnostics.append(catalog.text("slack.needs_mode"))
     return None
 
 
@@ -109,29 +109,29 @@ def named_admins(environ: Mapping[str, str]) -> Admins:
     return Admins(names=frozenset(name.removeprefix("slack:") for name in names))
 
 
-def _secrets(environ: Mapping[str, str], words: Words) -> tuple[dict[str, str], list[str]]:
+def _secrets(environ: Mapping[str, str], catalog: Catalog) -> tuple[dict[str, str], list[str]]:
     """The secrets, each from its variable or from the file that `NAME_FILE` names."""
     values: dict[str, str] = {}
-    complaints: list[str] = []
+    diagnostics: list[str] = []
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_SECRET"):
         value = environ.get(name, "")
         if not value and (path := environ.get(f"{name}_FILE", "")):
             try:
                 value = Path(path).read_text(encoding="utf-8")
             except OSError:
-                complaints.append(words.say("slack.unreadable_file", variable=f"{name}_FILE"))
+                diagnostics.append(catalog.text("slack.unreadable_file", variable=f"{name}_FILE"))
         value = value.strip()
         if value and not value.startswith(_NAMES.get(name, "")):
-            complaints.append(words.say("slack.other_token", variable=name, start=_NAMES[name]))
+            diagnostics.append(catalog.text("slack.other_token", variable=name, start=_NAMES[name]))
         values[name] = value
-    return values, complaints
+    return values, diagnostics
 
 
-def _port(environ: Mapping[str, str], complaints: list[str], words: Words) -> int:
+def _port(environ: Mapping[str, str], diagnostics: list[str], catalog: Catalog) -> int:
     value = environ.get("PORT", "")
     if not value:
         return DEFAULT_PORT
     if value.isdecimal() and int(value) < 65_536:
         return int(value)
-    complaints.append(words.say("slack.bad_port"))
+    diagnostics.append(catalog.text("slack.bad_port"))
     return DEFAULT_PORT

@@ -7,7 +7,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bot.chat.platform import Checkup
-from bot.i18n import ENGLISH, Words, words_for
+from bot.i18n import ENGLISH, Catalog, catalog_for
 from bot.slack_app.client import EVENTS_PATH, open_slack
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND
 from bot.slack_app.errors import code_of
@@ -21,7 +21,7 @@ AGENT_EVENTS = ("agent_session_stopped",)
 INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 
 
-def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False, words: Words = ENGLISH) -> str:
+def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False, catalog: Catalog = ENGLISH) -> str:
     """The manifest as JSON: for Socket Mode, or for HTTP at this address."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
     more = {*(CHAT_TOOL_SCOPES if has_chat_tools else ()), *((AGENT_SCOPE,) if is_agent else ())}
@@ -33,12 +33,12 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
         {
             "_metadata": {"major_version": 2, "minor_version": 0},
             "display_information": {
-                "name": words.say("slack.manifest.name"),
-                "description": words.say("slack.manifest.description"),
-                "long_description": words.say("slack.manifest.long_description"),
+                "name": catalog.text("slack.manifest.name"),
+                "description": catalog.text("slack.manifest.description"),
+                "long_description": catalog.text("slack.manifest.long_description"),
                 "background_color": "#1f3a5f",
             },
-            "features": _features(address, is_agent=is_agent, words=words),
+            "features": _features(address, is_agent=is_agent, catalog=catalog),
             "oauth_config": {**redirects, "scopes": {"bot": scopes}},
             "settings": {
                 "event_subscriptions": {**request, "bot_events": events},
@@ -53,8 +53,8 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
     )
 
 
-def _features(address: str, *, is_agent: bool, words: Words) -> dict[str, object]:
-    agent: dict[str, object] = {"agent_view": {"agent_description": words.say("slack.manifest.description")}}
+def _features(address: str, *, is_agent: bool, catalog: Catalog) -> dict[str, object]:
+    agent: dict[str, object] = {"agent_view": {"agent_description": catalog.text("slack.manifest.description")}}
     return {
         **(agent if is_agent else {}),
         "app_home": {
@@ -62,27 +62,27 @@ def _features(address: str, *, is_agent: bool, words: Words) -> dict[str, object
             "messages_tab_enabled": True,
             "messages_tab_read_only_enabled": False,
         },
-        "bot_user": {"display_name": words.say("slack.manifest.bot"), "always_online": True},
+        "bot_user": {"display_name": catalog.text("slack.manifest.bot"), "always_online": True},
         "shortcuts": [
             {
-                "name": words.say("slack.manifest.shortcut"),
+                "name": catalog.text("slack.manifest.shortcut"),
                 "type": "message",
                 "callback_id": SHORTCUT,
-                "description": words.say("slack.manifest.shortcut_description"),
+                "description": catalog.text("slack.manifest.shortcut_description"),
             }
         ],
         "slash_commands": [
-            _command(COMMAND, "command", address, words),
-            _command(ADMIN_COMMAND, "admin", address, words),
+            _command(COMMAND, "command", address, catalog),
+            _command(ADMIN_COMMAND, "admin", address, catalog),
         ],
     }
 
 
-def _command(command: str, name: str, address: str, words: Words) -> dict[str, object]:
+def _command(command: str, name: str, address: str, catalog: Catalog) -> dict[str, object]:
     made: dict[str, object] = {
         "command": command,
-        "description": words.say(f"slack.manifest.{name}"),
-        "usage_hint": words.say(f"slack.manifest.{name}_hint"),
+        "description": catalog.text(f"slack.manifest.{name}"),
+        "usage_hint": catalog.text(f"slack.manifest.{name}_hint"),
         "should_escape": True,
     }
     return {**made, "url": address} if address else made
@@ -93,58 +93,58 @@ _MOST_NAMED = 20
 
 async def examine(environ: Mapping[str, str]) -> list[Checkup]:
     """Everything up to the first thing that a person must do before the rest can be looked at."""
-    words = words_for(environ)
+    catalog = catalog_for(environ)
     try:
         settings = slack_settings(environ)
         if isinstance(settings.mode, OAuthMode):
-            return [Checkup(is_well=True, text=words.say("slack.doctor.oauth"))]
-        app = await open_slack(settings, words)
+            return [Checkup(is_well=True, text=catalog.text("slack.doctor.oauth"))]
+        app = await open_slack(settings, catalog)
     except ConfigError as error:
-        return [Checkup(is_well=False, text=each) for each in error.complaints]
+        return [Checkup(is_well=False, text=each) for each in error.diagnostics]
     workspace = await app.workspaces.of(*app.only_workspace)
     if workspace is None:
-        return [Checkup(is_well=False, text=words.say("slack.doctor.no_workspace"))]
-    name = words.say("slack.doctor.workspace", name=workspace.name, team=workspace.team)
-    found = [Checkup(is_well=True, text=name), _scopes(workspace, words)]
-    found.append(await _mode(settings, app.clients, words))
-    found.append(await _channels(workspace, app.clients, words))
+        return [Checkup(is_well=False, text=catalog.text("slack.doctor.no_workspace"))]
+    name = catalog.text("slack.doctor.workspace", name=workspace.name, team=workspace.team)
+    found = [Checkup(is_well=True, text=name), _scopes(workspace, catalog)]
+    found.append(await _mode(settings, app.clients, catalog))
+    found.append(await _channels(workspace, app.clients, catalog))
     return found
 
 
-def _scopes(workspace: Workspace, words: Words) -> Checkup:
+def _scopes(workspace: Workspace, catalog: Catalog) -> Checkup:
     missing = [scope for scope in SCOPES if scope not in workspace.scopes]
     if missing:
-        return Checkup(is_well=False, text=words.say("slack.doctor.scopes_missing", scopes=", ".join(missing)))
+        return Checkup(is_well=False, text=catalog.text("slack.doctor.scopes_missing", scopes=", ".join(missing)))
     more = [scope for scope in workspace.scopes if scope not in SCOPES]
     if more:
-        return Checkup(is_well=True, text=words.say("slack.doctor.scopes_more", scopes=", ".join(more)))
-    return Checkup(is_well=True, text=words.say("slack.doctor.scopes"))
+        return Checkup(is_well=True, text=catalog.text("slack.doctor.scopes_more", scopes=", ".join(more)))
+    return Checkup(is_well=True, text=catalog.text("slack.doctor.scopes"))
 
 
-async def _mode(settings: SlackSettings, clients: Clients, words: Words) -> Checkup:
+async def _mode(settings: SlackSettings, clients: Clients, catalog: Catalog) -> Checkup:
     if not isinstance(settings.mode, SocketMode):
-        return Checkup(is_well=True, text=words.say("slack.doctor.http", port=settings.mode.port))
+        return Checkup(is_well=True, text=catalog.text("slack.doctor.http", port=settings.mode.port))
     try:
         await clients.steady(None).apps_connections_open(app_token=settings.mode.app_token)
     except SlackApiError as error:
-        return Checkup(is_well=False, text=words.say("slack.doctor.app_token", code=code_of(error) or "-"))
+        return Checkup(is_well=False, text=catalog.text("slack.doctor.app_token", code=code_of(error) or "-"))
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return Checkup(is_well=False, text=words.say("slack.doctor.unreachable"))
-    return Checkup(is_well=True, text=words.say("slack.doctor.socket"))
+        return Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))
+    return Checkup(is_well=True, text=catalog.text("slack.doctor.socket"))
 
 
-async def _channels(workspace: Workspace, clients: Clients, words: Words) -> Checkup:
+async def _channels(workspace: Workspace, clients: Clients, catalog: Catalog) -> Checkup:
     """Where it was invited to; not seeing that is no fault."""
     try:
         answer = await clients.steady(workspace.token).users_conversations(
             types="public_channel", exclude_archived=True, limit=200
         )
     except SlackApiError as error:
-        return Checkup(is_well=True, text=words.say("slack.doctor.channels_unseen", code=code_of(error) or "-"))
+        return Checkup(is_well=True, text=catalog.text("slack.doctor.channels_unseen", code=code_of(error) or "-"))
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return Checkup(is_well=False, text=words.say("slack.doctor.unreachable"))
+        return Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))
     channels: object = answer.get("channels")
     names = [f"#{each['name']}" for each in channels if "name" in each] if isinstance(channels, list) else []
     if not names:
-        return Checkup(is_well=False, text=words.say("slack.doctor.no_channels"))
-    return Checkup(is_well=True, text=words.say("slack.doctor.channels", names=", ".join(names[:_MOST_NAMED])))
+        return Checkup(is_well=False, text=catalog.text("slack.doctor.no_channels"))
+    return Checkup(is_well=True, text=catalog.text("slack.doctor.channels", names=", ".join(names[:_MOST_NAMED])))

@@ -10,8 +10,8 @@ from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
 from bot.check import BackendRow, Checked, ToolRow, Trial, backend_rows, check_config, try_backends
 from bot.environment import config_file
-from bot.i18n import Words
-from bot.terminal.cli_context import Here
+from bot.i18n import Catalog
+from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.output import Renderer, indented, plain_table
 from bot.terminal.screen import console_on
@@ -20,77 +20,77 @@ from coordination.errors import MissingLibraryError
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 
 
-def check(here: Here, config: str, *, connects: bool) -> Exit:
+def check(context: CliContext, config: str, *, connects: bool) -> Exit:
     """Validate; with `connects`, also start every server and say what becomes of each tool."""
     path = config_file(config)
     try:
-        checked = check_config(here.environ, path, connects=connects)
+        checked = check_config(context.environ, path, connects=connects)
     except MissingLibraryError:
-        here.complain(here.words.say("check.lacks_library", file=visible(str(path))))
+        context.print_error(context.catalog.text("check.lacks_library", file=visible(str(path))))
         raise
-    console = console_on(here.stdout)
+    console = console_on(context.stdout)
     for warning in checked.warnings:
-        here.complain(here.words.say("check.warning", text=visible(warning)))
-    for complaint in checked.complaints:
-        here.complain(visible(complaint))
-    if checked.complaints:
-        here.complain(here.words.say("check.not_usable", file=visible(str(path))))
+        context.print_error(context.catalog.text("check.warning", text=visible(warning)))
+    for complaint in checked.diagnostics:
+        context.print_error(visible(complaint))
+    if checked.diagnostics:
+        context.print_error(context.catalog.text("check.not_usable", file=visible(str(path))))
     else:
-        here.tell(here.words.say("check.usable", file=visible(str(path))))
+        context.print_line(context.catalog.text("check.usable", file=visible(str(path))))
     for key, tools in (("check.added", checked.changes.added), ("check.removed", checked.changes.removed)):
         if tools:
-            here.tell(here.words.say(key, tools=visible(", ".join(tools))))
-    console.print(indented(_summary(console, checked, here.words)))
+            context.print_line(context.catalog.text(key, tools=visible(", ".join(tools))))
+    console.print(indented(_summary(console, checked, context.catalog)))
     for agents, rows in _grouped(checked.tools):
         console.print()
         if len(checked.agents) > 1:
             console.print(Text(f"  {agents}", "bold"))
-        console.print(indented(_tools(rows, here.words)))
-    return Exit.USAGE if checked.complaints else Exit.DONE
+        console.print(indented(_tools(rows, context.catalog)))
+    return Exit.USAGE if checked.diagnostics else Exit.DONE
 
 
-def _summary(console: Console, checked: Checked, words: Words) -> Table:
+def _summary(console: Console, checked: Checked, catalog: Catalog) -> Table:
     """Who takes part, with what, and who decides."""
     key = "check.answers" if checked.is_connected else "check.not_asked"
-    servers = [words.say(key, server=visible(server)) for server in checked.servers]
+    servers = [catalog.text(key, server=visible(server)) for server in checked.servers]
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
-        "servers": servers or [words.say("check.no_servers")],
-        "cost": _costs(checked, words),
-        "approval": [Renderer(console, checked.at, words).line(approvers(checked.policy, words)).plain],
+        "servers": servers or [catalog.text("check.no_servers")],
+        "cost": _costs(checked, catalog),
+        "approval": [Renderer(console, checked.at, catalog).line(approvers(checked.policy, catalog)).plain],
     }
     table = Table.grid(padding=(0, 2))
     for name, items in rows.items():
         if items:
             between = "\n" if name == "cost" else ", "
-            table.add_row(Text(words.say(f"check.{name}"), "bright_black"), Text(between.join(items)))
+            table.add_row(Text(catalog.text(f"check.{name}"), "bright_black"), Text(between.join(items)))
     return table
 
 
-def _costs(checked: Checked, words: Words) -> list[str]:
+def _costs(checked: Checked, catalog: Catalog) -> list[str]:
     """What agents and the run may cost at the very most; nothing where every agent plays a script."""
     shares = [
-        words.say(
+        catalog.text(
             "check.cost_of_agent",
             agent=visible(each.agent),
-            calls=words.number(each.calls),
-            dollars=_dollars(each.dollars, words),
+            calls=catalog.number(each.calls),
+            dollars=_dollars(each.dollars, catalog),
         )
         for each in checked.costs
     ]
-    return [*shares, words.say("check.cost_of_run", dollars=_dollars(checked.whole_cost, words))] if shares else []
+    return [*shares, catalog.text("check.cost_of_run", dollars=_dollars(checked.whole_cost, catalog))] if shares else []
 
 
-def _dollars(dollars: float | None, words: Words) -> str:
+def _dollars(dollars: float | None, catalog: Catalog) -> str:
     if dollars is None:
-        return words.say("check.unknown_cost")
-    return words.say("check.dollars", dollars=words.number(dollars, 2))
+        return catalog.text("check.unknown_cost")
+    return catalog.text("check.dollars", dollars=catalog.number(dollars, 2))
 
 
-def _tools(rows: Sequence[ToolRow], words: Words) -> Table:
-    table = plain_table(*(words.say(f"check.{column}") for column in ("tool", "effect", "reason")))
+def _tools(rows: Sequence[ToolRow], catalog: Catalog) -> Table:
+    table = plain_table(*(catalog.text(f"check.{column}") for column in ("tool", "effect", "reason")))
     for row in rows:
-        effect = Text(words.say(f"effect.{row.effect}"), _STYLES[row.effect])
+        effect = Text(catalog.text(f"effect.{row.effect}"), _STYLES[row.effect])
         table.add_row(Text(visible(f"{row.server}.{row.tool}")), effect, Text(visible(row.reason), "bright_black"))
     return table
 
@@ -106,49 +106,49 @@ def _grouped(tools: Sequence[ToolRow]) -> list[tuple[str, list[ToolRow]]]:
     return [(", ".join(visible(agent) for agent in agents), by_agent[agents[0]]) for agents in groups.values()]
 
 
-def models(here: Here, *, config: str, tries: bool) -> Exit:
+def models(context: CliContext, *, config: str, tries: bool) -> Exit:
     """List every backend type; with `tries`, ask the models of a configuration, or of every key, for one word."""
     if not tries:
-        console_on(here.stdout).print(indented(_table(backend_rows(here.environ), here.words)))
+        console_on(context.stdout).print(indented(_table(backend_rows(context.environ), context.catalog)))
         return Exit.DONE
-    trials = try_backends(here.environ, config_file(config) if config else None)
+    trials = try_backends(context.environ, config_file(config) if config else None)
     if not trials:
-        here.complain(here.words.say("models.nothing_to_try"))
+        context.print_error(context.catalog.text("models.nothing_to_try"))
         return Exit.USAGE
-    console_on(here.stdout).print(indented(_trials(trials, here.words)))
+    console_on(context.stdout).print(indented(_trials(trials, context.catalog)))
     return Exit.FAILED if any(trial.problem for trial in trials) else Exit.DONE
 
 
-def _table(rows: tuple[BackendRow, ...], words: Words) -> Table:
-    table = plain_table(*(words.say(f"models.{column}") for column in ("type", "here", "address")))
+def _table(rows: tuple[BackendRow, ...], catalog: Catalog) -> Table:
+    table = plain_table(*(catalog.text(f"models.{column}") for column in ("type", "here", "address")))
     table.columns[0].no_wrap = True
     for row in rows:
         style = "green" if not row.install and (row.key or not row.needs_key) else "bright_black"
-        table.add_row(Text(row.type), Text(_here(row, words), style), Text(visible(_address(row, words))))
+        table.add_row(Text(row.type), Text(_here(row, catalog), style), Text(visible(_address(row, catalog))))
     return table
 
 
-def _address(row: BackendRow, words: Words) -> str:
+def _address(row: BackendRow, catalog: Catalog) -> str:
     """Where it is, behind the model that is tried there."""
     if row.model and row.base_url:
-        return words.say("models.model_at", model=row.model, address=row.base_url)
+        return catalog.text("models.model_at", model=row.model, address=row.base_url)
     return row.model or row.base_url
 
 
-def _here(row: BackendRow, words: Words) -> str:
+def _here(row: BackendRow, catalog: Catalog) -> str:
     """What is here, or what is missing. A key is known by its variable; of itself nothing is ever shown."""
     if row.install:
-        return words.say("models.not_installed", command=row.install)
+        return catalog.text("models.not_installed", command=row.install)
     if row.key:
-        return words.say("models.has_key", variable=row.key)
+        return catalog.text("models.has_key", variable=row.key)
     if not row.needs_key:
-        return words.say("models.needs_no_key")
-    return words.say("models.needs_key", variables=", ".join(row.variables))
+        return catalog.text("models.needs_no_key")
+    return catalog.text("models.needs_key", variables=", ".join(row.variables))
 
 
-def _trials(trials: tuple[Trial, ...], words: Words) -> Table:
-    table = plain_table(*(words.say(f"models.{column}") for column in ("type", "model", "result")))
+def _trials(trials: tuple[Trial, ...], catalog: Catalog) -> Table:
+    table = plain_table(*(catalog.text(f"models.{column}") for column in ("type", "model", "result")))
     for trial in trials:
-        result = Text(visible(trial.problem), "red") if trial.problem else Text(words.say("models.works"), "green")
+        result = Text(visible(trial.problem), "red") if trial.problem else Text(catalog.text("models.works"), "green")
         table.add_row(Text(visible(trial.name)), Text(visible(trial.model)), result)
     return table

@@ -12,8 +12,8 @@ import typer
 
 from bot.cards.error_messages import notice_for
 from bot.environment import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
-from bot.i18n import Words, words_for
-from bot.terminal.cli_context import Here, Order, words_here
+from bot.i18n import Catalog, catalog_for
+from bot.terminal.cli_context import CliContext, PresetDecision, cli_catalog
 from bot.terminal.error_handler import Exit, keep_logs, reported
 from bot.terminal.serve_commands import register_discord, register_slack, register_up
 from coordination.errors import ConfigError, StorageError
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from bot.application import Overrides
 
 
-def order_of(words: Words, *, approve: bool, reject: bool, reason: str) -> Order | None:
+def preset_decision(catalog: Catalog, *, approve: bool, reject: bool, reason: str) -> PresetDecision | None:
     """What the flags mean together.
 
     Raises:
         BadParameter: they contradict each other.
     """
     if approve and reject:
-        raise typer.BadParameter(words.say("usage.both"))
+        raise typer.BadParameter(catalog.text("usage.both"))
     if reason and not reject:
-        raise typer.BadParameter(words.say("usage.reason"))
-    return Order(approves=approve, reason=reason) if approve or reject else None
+        raise typer.BadParameter(catalog.text("usage.reason"))
+    return PresetDecision(approves=approve, reason=reason) if approve or reject else None
 
 
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
 
-_help = words_here().say
+_help = cli_catalog().text
 
 app = typer.Typer(
     name="massgen-bot",
@@ -58,7 +58,7 @@ chat_tools = typer.Typer(help=_help("help.chat_tools"), no_args_is_help=True, ri
 app.add_typer(chat_tools, name="chat-tools")
 
 
-_here = Here(environ=dict(os.environ))
+_context = CliContext(environ=dict(os.environ))
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help=_help("help.run_name"))]
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help=_help("help.tenant"))]
@@ -76,7 +76,7 @@ def main(
     environ: Mapping[str, str] | None = None,
 ) -> None:
     """Run the command line, and end the process with its exit status. `environ` is that of the process, if not given."""
-    global _here  # noqa: PLW0603  # typer's commands are functions of the module, and so is what they find around them
+    global _context  # noqa: PLW0603  # typer's commands are functions of the module, and so is what they find around them
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
@@ -84,7 +84,7 @@ def main(
     with suppress(StorageError):  # the first command that needs the folder says so
         environ[STATE_VARIABLE] = str(state_folder(environ))
     environ.setdefault(PYTHON_VARIABLE, sys.executable)
-    _here = Here(environ=environ, overrides=overrides)
+    _context = CliContext(environ=environ, overrides=overrides)
     app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")
 
 
@@ -105,9 +105,9 @@ def _start(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help=_help("help.version"))
     ] = False,
 ) -> None:
-    keep_logs(_here.environ, is_verbose=is_verbose)
+    keep_logs(_context.environ, is_verbose=is_verbose)
     try:
-        words_for(_here.environ)
+        catalog_for(_context.environ)
     except ConfigError as error:
         typer.echo(notice_for(error), err=True)
         raise typer.Exit(Exit.USAGE) from None
@@ -126,8 +126,8 @@ def _demo(
 ) -> int:
     from bot.terminal import run_commands
 
-    order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
-    return run_commands.demo(_here, prompt, config=config, order=order, emits=events)
+    preset = preset_decision(_context.catalog, approve=approve, reject=reject, reason=reason)
+    return run_commands.demo(_context, prompt, config=config, preset=preset, emits=events)
 
 
 @app.command("run", help=_help("help.run"))
@@ -143,8 +143,8 @@ def _run(
 ) -> int:
     from bot.terminal import run_commands
 
-    order = order_of(_here.words, approve=approve, reject=reject, reason=reason)
-    return run_commands.run(_here, prompt, config=config, order=order, emits=events)
+    preset = preset_decision(_context.catalog, approve=approve, reject=reject, reason=reason)
+    return run_commands.run(_context, prompt, config=config, preset=preset, emits=events)
 
 
 @app.command("resume", help=_help("help.resume"))
@@ -152,7 +152,7 @@ def _run(
 def _resume(name: RunName, *, events: Emits = False) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.resume(_here, name, emits=events)
+    return run_commands.resume(_context, name, emits=events)
 
 
 @app.command("approve", help=_help("help.approve"))
@@ -160,7 +160,7 @@ def _resume(name: RunName, *, events: Emits = False) -> int:
 def _approve(name: RunName, *, digest: Digest = "", events: Emits = False) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.approve(_here, name, digest=digest, emits=events)
+    return run_commands.approve(_context, name, digest=digest, emits=events)
 
 
 @app.command("reject", help=_help("help.reject"))
@@ -168,7 +168,7 @@ def _approve(name: RunName, *, digest: Digest = "", events: Emits = False) -> in
 def _reject(name: RunName, *, reason: Reason = "", digest: Digest = "") -> int:
     from bot.terminal import run_commands
 
-    return run_commands.reject(_here, name, digest=digest, reason=reason)
+    return run_commands.reject(_context, name, digest=digest, reason=reason)
 
 
 @app.command("changes", help=_help("help.changes"))
@@ -182,7 +182,7 @@ def _changes(
 ) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.changes(_here, name, text, digest=digest, emits=events)
+    return run_commands.changes(_context, name, text, digest=digest, emits=events)
 
 
 @app.command("cancel", help=_help("help.cancel"))
@@ -190,7 +190,7 @@ def _changes(
 def _cancel(name: RunName, *, reason: Reason = "") -> int:
     from bot.terminal import run_commands
 
-    return run_commands.cancel(_here, name, reason=reason)
+    return run_commands.cancel(_context, name, reason=reason)
 
 
 @app.command("freeze", help=_help("help.freeze"))
@@ -198,7 +198,7 @@ def _cancel(name: RunName, *, reason: Reason = "") -> int:
 def _freeze(tenant: Tenant = "") -> int:
     from bot.terminal import operator_commands
 
-    return operator_commands.freeze(_here, tenant)
+    return operator_commands.freeze(_context, tenant)
 
 
 @app.command("thaw", help=_help("help.thaw"))
@@ -206,7 +206,7 @@ def _freeze(tenant: Tenant = "") -> int:
 def _thaw(tenant: Tenant = "") -> int:
     from bot.terminal import operator_commands
 
-    return operator_commands.thaw(_here, tenant)
+    return operator_commands.thaw(_context, tenant)
 
 
 @app.command("resolve", help=_help("help.resolve"))
@@ -220,7 +220,7 @@ def _resolve(
 ) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.resolve(_here, name, verdict, number=call, emits=events)
+    return run_commands.resolve(_context, name, verdict, number=call, emits=events)
 
 
 @app.command("status", help=_help("help.status"))
@@ -228,7 +228,7 @@ def _resolve(
 def _status(name: RunName) -> int:
     from bot.terminal import query_commands
 
-    return query_commands.status(_here, name)
+    return query_commands.status(_context, name)
 
 
 @app.command("show", help=_help("help.show"))
@@ -240,7 +240,7 @@ def _show(
 ) -> int:
     from bot.terminal import query_commands
 
-    return query_commands.show(_here, name, tells_story=story)
+    return query_commands.show(_context, name, with_timeline=story)
 
 
 @app.command("history", help=_help("help.history"))
@@ -250,7 +250,7 @@ def _history(
 ) -> int:
     from bot.terminal import query_commands
 
-    return query_commands.history(_here, limit=limit)
+    return query_commands.history(_context, limit=limit)
 
 
 @app.command("docs", help=_help("help.docs"))
@@ -258,7 +258,7 @@ def _history(
 def _docs(page: Annotated[str, typer.Argument(metavar="PAGE", help=_help("help.docs_page"))] = "") -> int:
     from bot.terminal import query_commands
 
-    return query_commands.docs(_here, page)
+    return query_commands.docs(_context, page)
 
 
 @app.command("check", help=_help("help.check"))
@@ -270,7 +270,7 @@ def _check(
 ) -> int:
     from bot.terminal import check_commands
 
-    return check_commands.check(_here, config, connects=not no_connect)
+    return check_commands.check(_context, config, connects=not no_connect)
 
 
 @app.command("models", help=_help("help.models"))
@@ -282,7 +282,7 @@ def _models(
 ) -> int:
     from bot.terminal import check_commands
 
-    return check_commands.models(_here, config=config, tries=tries or bool(config))
+    return check_commands.models(_context, config=config, tries=tries or bool(config))
 
 
 @app.command("worker", help=_help("help.worker"))
@@ -290,7 +290,7 @@ def _models(
 def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.work(_here, until_idle=until_idle)
+    return run_commands.work(_context, until_idle=until_idle)
 
 
 @app.command("migrate", help=_help("help.migrate"))
@@ -298,7 +298,7 @@ def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_he
 def _migrate() -> int:
     from bot.terminal import operator_commands
 
-    return operator_commands.migrate(_here)
+    return operator_commands.migrate(_context)
 
 
 @audit.command("verify", help=_help("help.audit_verify"))
@@ -309,7 +309,7 @@ def _verify(
 ) -> int:
     from bot.terminal import operator_commands
 
-    return operator_commands.verify(_here, name, anchor)
+    return operator_commands.verify(_context, name, anchor)
 
 
 @audit.command("anchor", help=_help("help.audit_anchor"))
@@ -317,7 +317,7 @@ def _verify(
 def _anchor(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help.audit_anchor_file"))] = "") -> int:
     from bot.terminal import operator_commands
 
-    return operator_commands.anchor(_here, file)
+    return operator_commands.anchor(_context, file)
 
 
 @audit.command("export", help=_help("help.audit_export"))
@@ -325,9 +325,9 @@ def _anchor(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help
 def _export(name: RunName) -> int:
     from bot.terminal import operator_commands
 
-    return operator_commands.export(_here, name)
+    return operator_commands.export(_context, name)
 
 
-register_discord(app, doctor, chat_tools, lambda: _here)
-register_slack(app, doctor, chat_tools, lambda: _here)
-register_up(app, lambda: _here)
+register_discord(app, doctor, chat_tools, lambda: _context)
+register_slack(app, doctor, chat_tools, lambda: _context)
+register_up(app, lambda: _context)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from bot.i18n import ENGLISH, Words, words_for
+from bot.i18n import ENGLISH, Catalog, catalog_for
 from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Here:
+class CliContext:
     """One process, as its commands see it. `overrides` is called when a command builds its application."""
 
     environ: dict[str, str]
@@ -24,13 +24,13 @@ class Here:
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
 
     @property
-    def words(self) -> Words:
+    def catalog(self) -> Catalog:
         """The words of the operator's language.
 
         Raises:
             ConfigError: there is no such language.
         """
-        return words_for(self.environ)
+        return catalog_for(self.environ)
 
     def parts(self) -> "Overrides":
         """What is put around the real parts: nothing, outside of tests."""
@@ -40,27 +40,27 @@ class Here:
 
         return Overrides()
 
-    def tell(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """One line on standard output."""
         self.stdout.write(f"{text}\n")
         self.stdout.flush()
 
-    def complain(self, text: str) -> None:
+    def print_error(self, text: str) -> None:
         """One line on standard error."""
         self.stderr.write(f"{text}\n")
         self.stderr.flush()
 
 
-def words_here() -> Words:
+def cli_catalog() -> Catalog:
     """The words of this process; English ones where its operator named a language that is not there."""
     try:
-        return words_for(os.environ)
+        return catalog_for(os.environ)
     except ConfigError:
         return ENGLISH
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class PresetDecision:
     """A yes or a no to whatever plan comes; it is said of the digest that was shown, once."""
 
     approves: bool

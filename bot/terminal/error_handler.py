@@ -20,8 +20,8 @@ from bot.cards.error_messages import notice_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.environment import made, state_folder
-from bot.i18n import ENGLISH, Words
-from bot.terminal.cli_context import words_here
+from bot.i18n import ENGLISH, Catalog
+from bot.terminal.cli_context import cli_catalog
 from coordination.domain import states as s
 from coordination.domain.plan import Failed, OutcomeUnknown, Succeeded, short
 from coordination.errors import (
@@ -162,17 +162,17 @@ def status_of(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
-        typer.echo(notice_for(error, words=words_here()), err=True)
+        typer.echo(notice_for(error, catalog=cli_catalog()), err=True)
         if isinstance(error, MissingLibraryError):
             for command in error.commands:
-                typer.echo(words_here().say("error.install", command=command), err=True)
+                typer.echo(cli_catalog().text("error.install", command=command), err=True)
             return Exit.LACKS_LIBRARY
         return Exit.USAGE if _is_usage(error) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)
-    words = words_here()
-    where = words.say("error.unexpected_in_log", file=LOG_FILE)
-    typer.echo(f"{where} {words.say('error.reference', reference=reference)}", err=True)
+    catalog = cli_catalog()
+    where = catalog.text("error.unexpected_in_log", file=LOG_FILE)
+    typer.echo(f"{where} {catalog.text('error.reference', reference=reference)}", err=True)
     return Exit.FAILED
 
 
@@ -192,16 +192,16 @@ def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     _log.warning("%s", unraisable.err_msg or "an error while cleaning up", exc_info=unraisable.exc_value)
 
 
-def how_to_go_on(view: RunView, words: Words = ENGLISH) -> str | None:
+def how_to_go_on(view: RunView, catalog: Catalog = ENGLISH) -> str | None:
     """The commands that go on with a run; None where there is nothing left to do."""
     run = visible(view.run)
     match view.state:
         case s.AwaitingDecision(plan=plan):
             until = f"{plan.expires_at.astimezone():%Y-%m-%d %H:%M}"
-            return words.say("next.decide", run=run, plan=short(plan.digest), until=until)
+            return catalog.text("next.decide", run=run, plan=short(plan.digest), until=until)
         case s.NeedsHuman(unknown=unknown):
-            return words.say("next.resolve", run=run, number=unknown.index + 1)
+            return catalog.text("next.resolve", run=run, number=unknown.index + 1)
         case s.Queued() | s.Deliberating() | s.ChangesWanted() | s.Executing() | s.Reporting():
-            return words.say("next.resume", run=run)
+            return catalog.text("next.resume", run=run)
         case _:
             return None

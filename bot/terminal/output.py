@@ -11,24 +11,24 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cards.plan_card import plan_json
-from bot.cards.table import Entry, Part
+from bot.cards.table import Part, TableEntry
 from bot.cards.text import duration
-from bot.i18n import ENGLISH, Words
+from bot.i18n import ENGLISH, Catalog
 from bot.message import (
     Alert,
     Argument,
     CallItem,
     CallList,
     Card,
-    Line,
-    Mark,
-    Moment,
+    Mention,
     Paragraph,
+    RichText,
     Section,
-    Span,
+    Severity,
+    Status,
     StatusList,
-    Tone,
-    Who,
+    StyledText,
+    Timestamp,
 )
 from coordination.domain.canonical_json import Json, parse
 from coordination.domain.plan import Plan, PlannedCall
@@ -85,37 +85,37 @@ def _fields(value: object) -> dict[str, Json]:
     return {name: _json(item) for name, item in names.items()}
 
 
-def moment_text(moment: Moment, now: datetime, words: Words) -> str:
+def timestamp_text(timestamp: Timestamp, now: datetime, catalog: Catalog) -> str:
     """`14:05`, `tomorrow 14:05`, `2026-12-01 14:05`; with the way to go if the moment is a countdown."""
-    at, today = moment.at.astimezone(), now.astimezone()
+    at, today = timestamp.at.astimezone(), now.astimezone()
     time = f"{at:%H:%M}"
     if at.date() == today.date():
         shown = time
     elif at.date() == today.date() + timedelta(days=1):
-        shown = words.say("time.tomorrow", time=time)
+        shown = catalog.text("time.tomorrow", time=time)
     else:
         shown = f"{at:%Y-%m-%d} {time}"
-    if moment.is_countdown and moment.at > now:
-        span = duration((moment.at - now).total_seconds(), words)
-        return words.say("time.countdown", at=shown, span=span)
+    if timestamp.is_countdown and timestamp.at > now:
+        span = duration((timestamp.at - now).total_seconds(), catalog)
+        return catalog.text("time.countdown", at=shown, span=span)
     return shown
 
 
-SIGNS = {
-    Tone.WORKING: ("◌", "yellow"),
-    Tone.DECIDE: ("◆", "blue"),
-    Tone.DONE: ("✔", "green"),
-    Tone.ATTENTION: ("▲", "bright_yellow"),
-    Tone.STOPPED: ("■", "bright_black"),
-    Tone.FAILED: ("✘", "red"),
+SEVERITY_ICONS = {
+    Severity.WORKING: ("◌", "yellow"),
+    Severity.DECIDE: ("◆", "blue"),
+    Severity.DONE: ("✔", "green"),
+    Severity.ATTENTION: ("▲", "bright_yellow"),
+    Severity.STOPPED: ("■", "bright_black"),
+    Severity.FAILED: ("✘", "red"),
 }
-MARKS = {
-    Mark.WAITING: ("·", "bright_black"),
-    Mark.WORKING: ("▸", "yellow"),
-    Mark.DONE: ("✓", "green"),
-    Mark.FAILED: ("✗", "red"),
-    Mark.UNKNOWN: ("?", "bright_yellow"),
-    Mark.SKIPPED: ("-", "bright_black"),
+STATUS_ICONS = {
+    Status.WAITING: ("·", "bright_black"),
+    Status.WORKING: ("▸", "yellow"),
+    Status.DONE: ("✓", "green"),
+    Status.FAILED: ("✗", "red"),
+    Status.UNKNOWN: ("?", "bright_yellow"),
+    Status.SKIPPED: ("-", "bright_black"),
 }
 _STYLES = {"text": "", "code": "cyan", "bold": "bold", "quiet": "bright_black"}
 _WIDEST_PROSE = 96
@@ -125,11 +125,11 @@ _WIDEST_NAME = 16
 class Renderer:
     """Turns cards into lines for one terminal at one moment."""
 
-    def __init__(self, console: Console, now: datetime, words: Words = ENGLISH) -> None:
+    def __init__(self, console: Console, now: datetime, catalog: Catalog = ENGLISH) -> None:
         """The console gives the width; `now` is what moments are compared with."""
         self._console = console
         self._now = now
-        self._words = words
+        self._catalog = catalog
         self._width = min(console.width, 110)
 
     def card(self, card: Card) -> Text:
@@ -152,23 +152,23 @@ class Renderer:
             shown.append_text(each)
         return shown
 
-    def line(self, line: Line, style: str = "") -> Text:
+    def line(self, line: RichText, style: str = "") -> Text:
         """A line of a card. Everything in it is text, never markup."""
         shown = Text(style=style)
-        for piece in line:
-            match piece:
-                case Span(text=text, style=of):
+        for inline in line:
+            match inline:
+                case StyledText(text=text, style=of):
                     shown.append(text, _STYLES[of] or None)
-                case Moment():
-                    shown.append(moment_text(piece, self._now, self._words))
-                case Who(name=name):
+                case Timestamp():
+                    shown.append(timestamp_text(inline, self._now, self._catalog))
+                case Mention(name=name):
                     shown.append(name, "bold")
                 case _:
-                    assert_never(piece)
+                    assert_never(inline)
         return shown
 
     def _head(self, card: Card) -> Text:
-        sign, colour = SIGNS[card.tone]
+        sign, colour = SEVERITY_ICONS[card.severity]
         start = Text.assemble((f"{sign} ", colour), (card.status, f"bold {colour}"), ("  ", ""))
         title = self.hang(Text("  "), Text.assemble(start, self.line(card.title, "bold")), width=self._width + 2)
         title = title[2:]
@@ -184,7 +184,9 @@ class Renderer:
             case Alert(line=line):
                 return self.hang(Text("  ! ", "bold bright_yellow"), self.line(line))
             case StatusList(rows=rows):
-                return _stacked(self.hang(self._labelled(row.mark, row.label, 9), self.line(row.line)) for row in rows)
+                return _stacked(
+                    self.hang(self._labelled(row.status, row.label, 9), self.line(row.line)) for row in rows
+                )
             case CallList(is_compact=True):
                 return _stacked(self._receipt(call) for call in section.calls)
             case CallList():
@@ -200,8 +202,8 @@ class Renderer:
             quoted += [Text.assemble(("  │ ", "bright_black"), each[4:]) for each in wrapped]
         return _stacked(quoted)
 
-    def _labelled(self, mark: Mark, label: str, width: int) -> Text:
-        sign, colour = MARKS[mark]
+    def _labelled(self, status: Status, label: str, width: int) -> Text:
+        sign, colour = STATUS_ICONS[status]
         return Text.assemble("  ", (sign, colour), " ", (label.ljust(width), "bold"))
 
     def _call(self, call: CallItem) -> Text:
@@ -231,7 +233,7 @@ class Renderer:
         return _stacked(lines)
 
     def _receipt(self, call: CallItem) -> Text:
-        start = Text.assemble((f"{call.number:>3} ", "bold"), MARKS[call.mark], " ")
+        start = Text.assemble((f"{call.number:>3} ", "bold"), STATUS_ICONS[call.status], " ")
         body = Text.assemble((f"{call.server} · ", ""), (call.tool, "cyan"))
         if call.outcome:
             body.append("  ")
@@ -265,10 +267,10 @@ def indented(table: Table) -> Table:
     return frame
 
 
-def coordination(part: Part, agents: Sequence[str], words: Words) -> Table:
+def coordination(part: Part, agents: Sequence[str], catalog: Catalog) -> Table:
     """Rounds down, agents across."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column(Text(words.say("table.round"), "bright_black"), justify="right", style="bright_black")
+    table.add_column(Text(catalog.text("table.round"), "bright_black"), justify="right", style="bright_black")
     for agent in agents:
         table.add_column(Text(agent), overflow="fold", ratio=1)
     for row in part.rows:
@@ -277,18 +279,18 @@ def coordination(part: Part, agents: Sequence[str], words: Words) -> Table:
     return table
 
 
-def _cell(entries: tuple[Entry, ...]) -> Text:
+def _cell(entries: tuple[TableEntry, ...]) -> Text:
     lines: list[Text] = []
     for entry, times in _counted(entries):
-        sign, colour = MARKS[entry.mark]
+        sign, colour = STATUS_ICONS[entry.status]
         repeated = f" x{times}" if times > 1 else ""
         lines.append(Text.assemble((sign, colour), f" {entry.text}{repeated}"))
     return Text("\n").join(lines)
 
 
-def _counted(entries: tuple[Entry, ...]) -> list[tuple[Entry, int]]:
+def _counted(entries: tuple[TableEntry, ...]) -> list[tuple[TableEntry, int]]:
     """Equal neighbours as one with a count."""
-    counted: list[tuple[Entry, int]] = []
+    counted: list[tuple[TableEntry, int]] = []
     for entry in entries:
         if counted and counted[-1][0] == entry:
             counted[-1] = (entry, counted[-1][1] + 1)

@@ -11,8 +11,8 @@ from bot.cards.parts import quoted
 from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
 from bot.cards.text import one_line, visible
-from bot.i18n import Words
-from bot.message import Button, Card, Verb
+from bot.i18n import Catalog
+from bot.message import Action, Button, Card
 from bot.terminal.output import Renderer, coordination, indented
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
@@ -119,69 +119,69 @@ class LineQuestion:
 Question: TypeAlias = KeyQuestion | LineQuestion
 
 
-def question_for(card: Card, words: Words) -> KeyQuestion | None:
+def question_for(card: Card, catalog: Catalog) -> KeyQuestion | None:
     """The question that a card asks at a terminal; None: it asks nothing."""
-    choices = [choice for button in card.buttons if (choice := _choice(button, words)) is not None]
+    choices = [choice for button in card.buttons if (choice := _choice(button, catalog)) is not None]
     if card.menu is not None:
-        choices.insert(-1, _other_plan(card, words))
+        choices.insert(-1, _other_plan(card, catalog))
     if not choices:
         return None
-    approve = next((button for button in card.buttons if button.verb is Verb.APPROVE), None)
-    text = words.say("ask.decide", approve=approve.label) if approve else words.say("ask.resolve")
+    approve = next((button for button in card.buttons if button.action is Action.APPROVE), None)
+    text = catalog.text("ask.decide", approve=approve.label) if approve else catalog.text("ask.resolve")
     return KeyQuestion(text=text, choices=tuple(choices))
 
 
-def stop_question(words: Words, *, may_leave: bool) -> KeyQuestion:
+def stop_question(catalog: Catalog, *, may_leave: bool) -> KeyQuestion:
     """What Ctrl-C asks. While calls run the run can't be left: the one under way would end in doubt."""
-    choices = [_keyed(words.say("key.stop_yes"), Stop(how="cancel"))]
+    choices = [_keyed(catalog.text("key.stop_yes"), Stop(how="cancel"))]
     if may_leave:
-        choices.append(_keyed(words.say("key.stop_leave"), Stop(how="leave")))
-    choices.append(_keyed(words.say("key.stop_no"), Stop(how="stay")))
-    return KeyQuestion(text=words.say("ask.stop"), choices=tuple(choices))
+        choices.append(_keyed(catalog.text("key.stop_leave"), Stop(how="leave")))
+    choices.append(_keyed(catalog.text("key.stop_no"), Stop(how="stay")))
+    return KeyQuestion(text=catalog.text("ask.stop"), choices=tuple(choices))
 
 
-def _choice(button: Button, words: Words) -> Choice | None:
-    answers: dict[Verb, Answer] = {
-        Verb.APPROVE: _approval(button, words),
-        Verb.REJECT: LineQuestion(text=words.say("ask.reason"), asks="reason"),
-        Verb.CHANGE: LineQuestion(text=words.say("ask.change"), asks="change"),
-        Verb.DETAILS: Details(),
-        Verb.HAPPENED: Resolve(verdict="happened"),
-        Verb.RUN_IT: Resolve(verdict="run_it"),
-        Verb.ABANDON: Resolve(verdict="abandon"),
+def _choice(button: Button, catalog: Catalog) -> Choice | None:
+    answers: dict[Action, Answer] = {
+        Action.APPROVE: _approval(button, catalog),
+        Action.REJECT: LineQuestion(text=catalog.text("ask.reason"), asks="reason"),
+        Action.CHANGE: LineQuestion(text=catalog.text("ask.change"), asks="change"),
+        Action.DETAILS: Details(),
+        Action.HAPPENED: Resolve(verdict="happened"),
+        Action.RUN_IT: Resolve(verdict="run_it"),
+        Action.ABANDON: Resolve(verdict="abandon"),
     }
-    if button.verb not in answers:
+    if button.action not in answers:
         return None
-    return _keyed(words.say(f"key.{button.verb}"), answers[button.verb])
+    return _keyed(catalog.text(f"key.{button.action}"), answers[button.action])
 
 
-def _approval(button: Button, words: Words) -> Answer:
+def _approval(button: Button, catalog: Catalog) -> Answer:
     """The yes itself, or first a second question that names the calls."""
     confirmation = button.confirmation
     if confirmation is None:
         return Approve()
-    lines = tuple("".join(getattr(piece, "text", "") for piece in line) for line in confirmation.lines)
+    lines = tuple("".join(getattr(inline, "text", "") for inline in line) for line in confirmation.lines)
     return KeyQuestion(
-        text=words.say("ask.confirm", title=confirmation.title, yes=confirmation.yes),
+        text=catalog.text("ask.confirm", title=confirmation.title, yes=confirmation.yes),
         choices=(
-            _keyed(words.say("key.yes"), Approve()),
-            _keyed(words.say("key.no"), Back()),
+            _keyed(catalog.text("key.yes"), Approve()),
+            _keyed(catalog.text("key.no"), Back()),
         ),
         lines=lines,
         is_detour=True,
     )
 
 
-def _other_plan(card: Card, words: Words) -> Choice:
+def _other_plan(card: Card, catalog: Catalog) -> Choice:
     options = card.menu.options if card.menu else ()
     numbered = tuple(Choice(key=each.value, word=each.value, answer=Choose(agent=int(each.value))) for each in options)
     question = KeyQuestion(
-        text=words.say("ask.other_plan"),
-        choices=(*numbered, _keyed(words.say("key.none"), Back())),
+        text=catalog.text("ask.other_plan"),
+        choices=(*numbered, _keyed(catalog.text("key.none"), Back())),
         lines=tuple(f"{each.value}  {each.label}: {each.description}" for each in options),
         is_detour=True,
     )
-    return _keyed(words.say("key.other_plan"), question)
+    return _keyed(catalog.text("key.other_plan"), question)
 
 
 def _keyed(word: str, answer: Answer) -> Choice:
@@ -189,18 +189,18 @@ def _keyed(word: str, answer: Answer) -> Choice:
     return Choice(key=word[0], word=word, answer=answer)
 
 
-def explanation(view: RunView, log: Sequence[Recorded], renderer: Renderer, words: Words) -> Group:
+def explanation(view: RunView, log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> Group:
     """The parts that a card leaves out."""
     parts: list[RenderableType] = [
-        _heading(words.say("explain.request")),
+        _heading(catalog.text("explain.request")),
         renderer.section(quoted(view.request.prompt)),
     ]
     agents = [f"agent{agent.number} {visible(agent.name)}" for agent in view.agents]
-    for part in coordination_table(log, words):
-        parts += [Text(), _heading(words.say("explain.coordination"), part.note)]
-        parts.append(indented(coordination(part, agents, words)))
-    parts += _answers(log, renderer, words)
-    parts += _votes(log, renderer, words)
+    for part in coordination_table(log, catalog):
+        parts += [Text(), _heading(catalog.text("explain.coordination"), part.note)]
+        parts.append(indented(coordination(part, agents, catalog)))
+    parts += _answers(log, renderer, catalog)
+    parts += _votes(log, renderer, catalog)
     return Group(*parts)
 
 
@@ -208,13 +208,13 @@ def _heading(text: str, note: str = "") -> Text:
     return Text.assemble("  ", (text, "bold"), ("  " + note if note else "", "bright_black"))
 
 
-def _answers(log: Sequence[Recorded], renderer: Renderer, words: Words) -> list[RenderableType]:
+def _answers(log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for recorded in log:
         event = recorded.event
         if isinstance(event, e.AnswerAccepted):
             tools = ", ".join(visible(f"{call.server}.{call.tool}") for call in event.calls)
-            note = words.say("explain.plans", tools=tools) if tools else ""
+            note = catalog.text("explain.plans", tools=tools) if tools else ""
             parts += [
                 _heading(f"agent{event.agent}.{event.number}", note),
                 renderer.section(quoted(event.text)),
@@ -223,13 +223,15 @@ def _answers(log: Sequence[Recorded], renderer: Renderer, words: Words) -> list[
     return [Text(), *parts] if parts else []
 
 
-def _votes(log: Sequence[Recorded], renderer: Renderer, words: Words) -> list[RenderableType]:
+def _votes(log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> list[RenderableType]:
     lines = [
         renderer.hang(
             f"  agent{event.agent}  ",
-            renderer.line(words.line("story.voted", choice=f"agent{event.choice}", reason=one_line(event.reason, 500))),
+            renderer.line(
+                catalog.rich("timeline.voted", choice=f"agent{event.choice}", reason=one_line(event.reason, 500))
+            ),
         )
         for event in (recorded.event for recorded in log)
         if isinstance(event, e.VoteCast)
     ]
-    return [_heading(words.say("explain.votes")), *lines] if lines else []
+    return [_heading(catalog.text("explain.votes")), *lines] if lines else []

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.environment import state_folder
-from bot.i18n import Words
+from bot.i18n import Catalog
 from coordination.errors import RefusedError, StorageError
 
 MARK_VARIABLE = "MASSGEN_BOT_TOOL_SERVER"
@@ -64,7 +64,7 @@ def _wipe(libc: ctypes.CDLL, names: set[str]) -> None:
         index += 1
 
 
-def require_person(environ: Mapping[str, str], words: Words) -> None:
+def require_person(environ: Mapping[str, str], catalog: Catalog) -> None:
     """Let only a person, or a script that a person gave their token, decide on a run from here.
 
     Raises:
@@ -73,12 +73,12 @@ def require_person(environ: Mapping[str, str], words: Words) -> None:
     if _has_token(environ):
         return
     if environ.get(MARK_VARIABLE):
-        raise RefusedError("by_tool_server", words.say("refusal.by_tool_server", variable=TOKEN_VARIABLE))
+        raise RefusedError("by_tool_server", catalog.text("refusal.by_tool_server", variable=TOKEN_VARIABLE))
     bears_mark = _may_gain_no_rights("self")
     if bears_mark and not _may_gain_no_rights("1"):
-        raise RefusedError("by_tool_server", words.say("refusal.by_tool_server", variable=TOKEN_VARIABLE))
+        raise RefusedError("by_tool_server", catalog.text("refusal.by_tool_server", variable=TOKEN_VARIABLE))
     if bears_mark is not False and not _has_terminal():
-        raise RefusedError("by_nobody", words.say("refusal.by_nobody", variable=TOKEN_VARIABLE))
+        raise RefusedError("by_nobody", catalog.text("refusal.by_nobody", variable=TOKEN_VARIABLE))
 
 
 def _may_gain_no_rights(process: str) -> bool | None:

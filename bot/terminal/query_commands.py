@@ -9,107 +9,107 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
 from bot.cards.text import one_line, visible
 from bot.environment import PAGES
-from bot.i18n import Words
+from bot.i18n import Catalog
 from bot.log_access import open_reading
-from bot.message import Moment
+from bot.message import Timestamp
 from bot.run_lookup import named_run, seen_run
-from bot.terminal.cli_context import Here
+from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, exit_of, how_to_go_on
-from bot.terminal.output import Renderer, moment_text, plain_table
+from bot.terminal.output import Renderer, plain_table, timestamp_text
 from bot.terminal.screen import LineScreen, console_on
 from coordination.ports import RunSummary
 
 
-def docs(here: Here, page: str) -> Exit:
+def docs(context: CliContext, page: str) -> Exit:
     """Print a page of the documentation as it is written, or the names of all."""
     pages = {path.stem: path for path in sorted(PAGES.glob("*.md"))}
     if not page:
-        here.tell("\n".join(pages))
+        context.print_line("\n".join(pages))
         return Exit.DONE
     path = pages.get(page.removeprefix("docs/").removesuffix(".md"))
     if path is None:
-        here.complain(here.words.say("docs.no_page", page=visible(page), pages=", ".join(pages)))
+        context.print_error(context.catalog.text("docs.no_page", page=visible(page), pages=", ".join(pages)))
         return Exit.USAGE
-    here.tell(path.read_text(encoding="utf-8").rstrip())
+    context.print_line(path.read_text(encoding="utf-8").rstrip())
     return Exit.DONE
 
 
-def status(here: Here, name: str) -> Exit:
+def status(context: CliContext, name: str) -> Exit:
     """How a run stands."""
 
     async def look() -> Exit:
-        async with open_reading(here.environ, here.parts()) as application:
-            run = await named_run(application.log, name, words=here.words)
+        async with open_reading(context.environ, context.parts()) as application:
+            run = await named_run(application.log, name, catalog=context.catalog)
             view, _ = await seen_run(application.log, application.coordinator, run)
-            print_card(here, view, application.clock.now())
-            _advise(here, view)
+            print_card(context, view, application.clock.now())
+            _advise(context, view)
             return exit_of(view.state)
 
     return asyncio.run(look())
 
 
-def show(here: Here, name: str, *, tells_story: bool) -> Exit:
+def show(context: CliContext, name: str, *, with_timeline: bool) -> Exit:
     """Everything there is to know of a run."""
 
     async def look() -> Exit:
-        async with open_reading(here.environ, here.parts()) as application:
-            run = await named_run(application.log, name, words=here.words)
+        async with open_reading(context.environ, context.parts()) as application:
+            run = await named_run(application.log, name, catalog=context.catalog)
             view, log = await seen_run(application.log, application.coordinator, run)
-            screen = LineScreen(console_on(here.stdout), application.clock.now, here.words)
+            screen = LineScreen(console_on(context.stdout), application.clock.now, context.catalog)
             screen.explain(view, log)
-            if tells_story:
-                here.tell("")
+            if with_timeline:
+                context.print_line("")
                 seen: RunView | None = None
                 for recorded in log:
                     seen = next_view(seen, recorded)
                     screen.tell(recorded, seen)
             screen.settle(view)
-            _advise(here, view)
+            _advise(context, view)
             return Exit.DONE
 
     return asyncio.run(look())
 
 
-def history(here: Here, *, limit: int) -> Exit:
+def history(context: CliContext, *, limit: int) -> Exit:
     """The newest runs."""
 
     async def look() -> Exit:
-        async with open_reading(here.environ, here.parts()) as application:
+        async with open_reading(context.environ, context.parts()) as application:
             summaries = await application.log.runs(limit=limit)
             now = application.clock.now()
         if not summaries:
-            here.tell(here.words.say("history.empty"))
+            context.print_line(context.catalog.text("history.empty"))
             return Exit.DONE
         table = plain_table(
-            *(here.words.say(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
+            *(context.catalog.text(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
         )
         table.expand = True
         table.columns[-1].ratio = 1  # the request has what room the others leave it
         table.columns[-1].overflow = "ellipsis"
         table.columns[-1].no_wrap = True
         for each in summaries:
-            table.add_row(*_row(each, now, here.words))
-        console_on(here.stdout).print(table)
+            table.add_row(*_row(each, now, context.catalog))
+        console_on(context.stdout).print(table)
         return Exit.DONE
 
     return asyncio.run(look())
 
 
-def print_card(here: Here, view: RunView, now: datetime) -> None:
+def print_card(context: CliContext, view: RunView, now: datetime) -> None:
     """A run's card on standard output."""
-    console = console_on(here.stdout)
-    card = Renderer(console, now, here.words).card(card_for(view, now, here.words))
+    console = console_on(context.stdout)
+    card = Renderer(console, now, context.catalog).card(card_for(view, now, context.catalog))
     console.print(Text("\n").join([Text(), card, Text()]), soft_wrap=True)
 
 
-def _advise(here: Here, view: RunView) -> None:
-    if (advice := how_to_go_on(view, here.words)) is not None:
-        here.tell(advice)
+def _advise(context: CliContext, view: RunView) -> None:
+    if (advice := how_to_go_on(view, context.catalog)) is not None:
+        context.print_line(advice)
 
 
-def _row(summary: RunSummary, now: datetime, words: Words) -> tuple[Text, ...]:
-    state = words.say(f"state.{summary.state}")
-    asked = moment_text(Moment(summary.started_at), now, words)
+def _row(summary: RunSummary, now: datetime, catalog: Catalog) -> tuple[Text, ...]:
+    state = catalog.text(f"state.{summary.state}")
+    asked = timestamp_text(Timestamp(summary.started_at), now, catalog)
     return (
         Text(visible(summary.run), "bold"),
         Text(state),

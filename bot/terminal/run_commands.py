@@ -17,20 +17,20 @@ from bot.environment import CONFIGS, config_file, console_person, made, state_fo
 from bot.log_access import open_reading
 from bot.run_lookup import named_run, seen_run, waiting_plan
 from bot.terminal import screen
-from bot.terminal.cli_context import Here, Order
+from bot.terminal.cli_context import CliContext, PresetDecision
 from bot.terminal.error_handler import Exit, exit_of, how_to_go_on
 from bot.terminal.output import event_line
 from bot.terminal.protection import require_person
 from bot.terminal.query_commands import print_card
 from bot.terminal.serve_commands import serve_with_database, told_to_end
-from bot.terminal.session import Attendance
+from bot.terminal.session import InteractiveSession
 from coordination.config import read_text
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.domain.policy import Refusal
 from coordination.domain.transitions import Recorded
 from coordination.errors import RefusedError
-from coordination.service import Ask
+from coordination.service import RunRequest
 
 Begin = Callable[[Application], Awaitable[str]]
 """Does what the command is for, and names the run to stay with."""
@@ -44,37 +44,44 @@ class EndNow(Exception):
         self.status = status
 
 
-def attend(here: Here, begin: Begin, *, emits: bool = False) -> Exit:
+def run_interactively(context: CliContext, begin: Begin, *, emits: bool = False) -> Exit:
     """Open the application, begin, and stay until the run has ended or must be left."""
     try:
-        return leave(here, asyncio.run(attended(here, begin, emits=emits)))
+        return leave(context, asyncio.run(run_session(context, begin, emits=emits)))
     except EndNow as end:
         return end.status
 
 
-def leave(here: Here, view: RunView) -> Exit:
+def leave(context: CliContext, view: RunView) -> Exit:
     """Say how to go on with a run that is left, and with which status to end."""
-    if (advice := how_to_go_on(view, here.words)) is not None:
-        here.complain(advice)
+    if (advice := how_to_go_on(view, context.catalog)) is not None:
+        context.print_error(advice)
     return exit_of(view.state)
 
 
-async def attended(
-    here: Here, begin: Begin, *, order: Order | None = None, emits: bool = False, is_new: bool = False
+async def run_session(
+    context: CliContext,
+    begin: Begin,
+    *,
+    preset: PresetDecision | None = None,
+    emits: bool = False,
+    is_new: bool = False,
 ) -> RunView:
     """The same, inside an event loop. Returns the run as it was left.
 
     Raises:
         EndNow: `begin` found nothing to stay for.
     """
-    shown_on = here.stderr if emits else here.stdout
+    shown_on = context.stderr if emits else context.stdout
     async with AsyncExitStack() as stack:
-        application = await stack.enter_async_context(open_application(here.environ, here.parts()))
+        application = await stack.enter_async_context(open_application(context.environ, context.parts()))
         run = await begin(application)
         window = stack.enter_context(
-            screen.opened(here.stdin, shown_on, now=application.clock.now, is_for_people=not emits, words=here.words)
+            screen.opened(
+                context.stdin, shown_on, now=application.clock.now, is_for_people=not emits, catalog=context.catalog
+            )
         )
-        attendance = Attendance(
+        session = InteractiveSession(
             application.coordinator,
             application.log,
             clock=application.clock,
@@ -82,20 +89,20 @@ async def attended(
             screen=window.screen,
             inbox=window.inbox,
             keyboard=window.keyboard,
-            order=order,
-            emit=_emitter(here) if emits else _ignore,
-            complain=window.screen.say if window.keyboard is not None else here.complain,
-            words=here.words,
+            preset=preset,
+            emit=_emitter(context) if emits else _ignore,
+            add_error=window.screen.say if window.keyboard is not None else context.print_error,
+            catalog=context.catalog,
         )
         view, _ = await seen_run(application.log, application.coordinator, run)
-        attendance.glimpse(view)
+        session.glimpse(view)
         await stack.enter_async_context(application.working(run))
-        return await attendance.attend(run, tells_past=is_new)
+        return await session.run(run, tells_past=is_new)
 
 
-def _emitter(here: Here) -> Callable[[Recorded], None]:
+def _emitter(context: CliContext) -> Callable[[Recorded], None]:
     def emit(recorded: Recorded) -> None:
-        here.tell(event_line(recorded))
+        context.print_line(event_line(recorded))
 
     return emit
 
@@ -104,136 +111,136 @@ def _ignore(recorded: Recorded) -> None:
     del recorded
 
 
-Act = Callable[[Application, str, RunView], Awaitable[object]]
+Decide = Callable[[Application, str, RunView], Awaitable[object]]
 VERDICTS: dict[str, Verdict] = {"happened": "happened", "run-it": "run_it", "stop": "abandon"}
 
 
-def resume(here: Here, name: str, *, emits: bool) -> Exit:
+def resume(context: CliContext, name: str, *, emits: bool) -> Exit:
     """Stay with a run, decide where asked, and carry out what a process that is gone has left."""
-    require_person(here.environ, here.words)
+    require_person(context.environ, context.catalog)
 
     async def begin(application: Application) -> str:
-        return await named_run(application.log, name, words=here.words)
+        return await named_run(application.log, name, catalog=context.catalog)
 
-    return attend(here, begin, emits=emits)
+    return run_interactively(context, begin, emits=emits)
 
 
-def approve(here: Here, name: str, *, digest: str, emits: bool) -> Exit:
+def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit:
     """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run."""
-    require_person(here.environ, here.words)
+    require_person(context.environ, context.catalog)
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name, words=here.words)
-        view = await _shown(here, application, run, is_for_people=not emits)
+        run = await named_run(application.log, name, catalog=context.catalog)
+        view = await _shown(context, application, run, is_for_people=not emits)
         try:
             await application.coordinator.approve(run, _digest(digest, view), console_person())
         except RefusedError as error:
-            state = await _told_why(here, application, run, error)
+            state = await _told_why(context, application, run, error)
             if error.refusal != Refusal.ALREADY_DECIDED or isinstance(state, s.Rejected):
                 raise EndNow(_exit_of_refusal(state)) from None
         return run
 
-    return attend(here, begin, emits=emits)
+    return run_interactively(context, begin, emits=emits)
 
 
-def changes(here: Here, name: str, text: str, *, digest: str, emits: bool) -> Exit:
+def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bool) -> Exit:
     """Send the agents back with a person's words, and stay for their next plan."""
-    require_person(here.environ, here.words)
+    require_person(context.environ, context.catalog)
     if not text.strip():
-        raise RefusedError("empty_change", here.words.say("refusal.empty_change"))
+        raise RefusedError("empty_change", context.catalog.text("refusal.empty_change"))
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name, words=here.words)
+        run = await named_run(application.log, name, catalog=context.catalog)
         view, _ = await seen_run(application.log, application.coordinator, run)
         return await _unless_refused(
-            here,
+            context,
             application,
             run,
             application.coordinator.request_changes(run, _digest(digest, view), console_person(), text),
         )
 
-    return attend(here, begin, emits=emits)
+    return run_interactively(context, begin, emits=emits)
 
 
-def resolve(here: Here, name: str, verdict: str, *, number: int, emits: bool) -> Exit:
+def resolve(context: CliContext, name: str, verdict: str, *, number: int, emits: bool) -> Exit:
     """Say what became of a call of unknown outcome, and stay until the rest has run."""
-    require_person(here.environ, here.words)
+    require_person(context.environ, context.catalog)
     if verdict and verdict not in VERDICTS:
-        raise RefusedError("unknown_verdict", here.words.say("usage.verdict", verdicts=", ".join(VERDICTS)))
+        raise RefusedError("unknown_verdict", context.catalog.text("usage.verdict", verdicts=", ".join(VERDICTS)))
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name, words=here.words)
+        run = await named_run(application.log, name, catalog=context.catalog)
         state = await application.coordinator.state(run)
         if not verdict:
             return run
         index = number - 1 if number else state.unknown.index if isinstance(state, s.NeedsHuman) else -1
         return await _unless_refused(
-            here, application, run, application.coordinator.resolve(run, index, console_person(), VERDICTS[verdict])
+            context, application, run, application.coordinator.resolve(run, index, console_person(), VERDICTS[verdict])
         )
 
-    return attend(here, begin, emits=emits)
+    return run_interactively(context, begin, emits=emits)
 
 
-def reject(here: Here, name: str, *, digest: str, reason: str) -> Exit:
+def reject(context: CliContext, name: str, *, digest: str, reason: str) -> Exit:
     """A no: nothing of the plan will ever run."""
 
     async def act(application: Application, run: str, view: RunView) -> object:
         return await application.coordinator.reject(run, _digest(digest, view), console_person(), reason)
 
-    return _decided(here, name, act)
+    return _decided(context, name, act)
 
 
-def cancel(here: Here, name: str, *, reason: str) -> Exit:
+def cancel(context: CliContext, name: str, *, reason: str) -> Exit:
     """Stop a run; where calls are running, stay until the one under way has ended."""
 
     async def act(application: Application, run: str, _: RunView) -> object:
         return await application.coordinator.cancel(run, console_person(), reason)
 
-    return _decided(here, name, act)
+    return _decided(context, name, act)
 
 
-def _decided(here: Here, name: str, act: Act) -> Exit:
+def _decided(context: CliContext, name: str, decide: Decide) -> Exit:
     """Decide without starting an engine; and stay where a call is still under way."""
     try:
-        status = asyncio.run(_decide(here, name, act))
+        status = asyncio.run(_decide(context, name, decide))
     except EndNow as end:
         return end.status
-    return resume(here, name, emits=False) if status is Exit.WAITING else status
+    return resume(context, name, emits=False) if status is Exit.WAITING else status
 
 
-async def _decide(here: Here, name: str, act: Act) -> Exit:
-    async with open_reading(here.environ, here.parts()) as application:
-        run = await named_run(application.log, name, words=here.words)
+async def _decide(context: CliContext, name: str, decide: Decide) -> Exit:
+    async with open_reading(context.environ, context.parts()) as application:
+        run = await named_run(application.log, name, catalog=context.catalog)
         view, _ = await seen_run(application.log, application.coordinator, run)
         try:
-            await act(application, run, view)
+            await decide(application, run, view)
         except RefusedError as error:
-            raise EndNow(_exit_of_refusal(await _told_why(here, application, run, error))) from None
+            raise EndNow(_exit_of_refusal(await _told_why(context, application, run, error))) from None
         view, _ = await seen_run(application.log, application.coordinator, run)
-        print_card(here, view, application.clock.now())
+        print_card(context, view, application.clock.now())
         return exit_of(view.state)
 
 
-async def _unless_refused(here: Here, application: Application, run: str, deed: Awaitable[object]) -> str:
+async def _unless_refused(context: CliContext, application: Application, run: str, decision: Awaitable[object]) -> str:
     try:
-        await deed
+        await decision
     except RefusedError as error:
-        raise EndNow(_exit_of_refusal(await _told_why(here, application, run, error))) from None
+        raise EndNow(_exit_of_refusal(await _told_why(context, application, run, error))) from None
     return run
 
 
-async def _told_why(here: Here, application: Application, run: str, error: RefusedError) -> s.RunState:
+async def _told_why(context: CliContext, application: Application, run: str, error: RefusedError) -> s.RunState:
     """The run's state, after the person was told why nothing changed."""
     state = await application.coordinator.state(run)
-    here.complain(refusal_text(error, here.words, state))
+    context.print_error(refusal_text(error, context.catalog, state))
     return state
 
 
-async def _shown(here: Here, application: Application, run: str, *, is_for_people: bool) -> RunView:
+async def _shown(context: CliContext, application: Application, run: str, *, is_for_people: bool) -> RunView:
     """The run, after its waiting plan was shown: a yes is said of what could be read."""
     view, _ = await seen_run(application.log, application.coordinator, run)
     if is_for_people and waiting_plan(view) is not None:
-        print_card(here, view, application.clock.now())
+        print_card(context, view, application.clock.now())
     return view
 
 
@@ -255,46 +262,46 @@ DEMO_WORLD = "notices.json"
 """The file in the state folder that is the demo's board."""
 
 
-def run(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
+def run(context: CliContext, prompt: str, *, config: str, preset: PresetDecision | None, emits: bool) -> Exit:
     """Ask for a run under a configuration, and stay with it."""
-    ask = _ask(here.stdin.read() if prompt == "-" else prompt, config_file(config))
-    return leave(here, _asked(here, ask, order=order, emits=emits))
+    request = _ask(context.stdin.read() if prompt == "-" else prompt, config_file(config))
+    return leave(context, _asked(context, request, preset=preset, emits=emits))
 
 
-def demo(here: Here, prompt: str, *, config: str, order: Order | None, emits: bool) -> Exit:
+def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecision | None, emits: bool) -> Exit:
     """The same in a toy world, which begins anew, and where a plan needs no person if none is there. No other world does."""
     path = config_file(config) if config else CONFIGS / "demo.yaml"
-    if order is None and not config and not screen.can_ask(here.stdin, here.stderr if emits else here.stdout):
-        here.complain(here.words.say("demo.approves_itself"))
-        order = Order(approves=True)
-    ask = _ask(prompt or here.words.say("demo.prompt"), path)
-    (made(state_folder(here.environ)) / DEMO_WORLD).unlink(missing_ok=True)
-    view = _asked(here, ask, order=order, emits=emits)
-    status = leave(here, view)
+    if preset is None and not config and not screen.can_ask(context.stdin, context.stderr if emits else context.stdout):
+        context.print_error(context.catalog.text("demo.approves_itself"))
+        preset = PresetDecision(approves=True)
+    request = _ask(prompt or context.catalog.text("demo.prompt"), path)
+    (made(state_folder(context.environ)) / DEMO_WORLD).unlink(missing_ok=True)
+    view = _asked(context, request, preset=preset, emits=emits)
+    status = leave(context, view)
     if not emits and view.ended_at is not None:
-        here.tell(here.words.say("demo.next", run=visible(view.run)))
-    if not emits and (folder := _out_of_reach(here)) is not None:
-        here.tell(here.words.say("demo.activate", folder=visible(str(folder))))
+        context.print_line(context.catalog.text("demo.next", run=visible(view.run)))
+    if not emits and (folder := _out_of_reach(context)) is not None:
+        context.print_line(context.catalog.text("demo.activate", folder=visible(str(folder))))
     return status
 
 
-def _out_of_reach(here: Here) -> Path | None:
+def _out_of_reach(context: CliContext) -> Path | None:
     """The folder of the program, as seen from here, if a shell would not find it by its name."""
     folder = Path(sys.executable).parent
-    if shutil.which("massgen-bot", path=here.environ.get("PATH")) or not (folder / "activate").exists():
+    if shutil.which("massgen-bot", path=context.environ.get("PATH")) or not (folder / "activate").exists():
         return None
     return min(folder, Path(os.path.relpath(folder)), key=lambda path: len(str(path)))
 
 
-def _asked(here: Here, ask: Ask, *, order: Order | None, emits: bool) -> RunView:
+def _asked(context: CliContext, request: RunRequest, *, preset: PresetDecision | None, emits: bool) -> RunView:
     async def begin(application: Application) -> str:
-        return await application.coordinator.start(ask)
+        return await application.coordinator.start(request)
 
-    return asyncio.run(attended(here, begin, order=order, emits=emits, is_new=True))
+    return asyncio.run(run_session(context, begin, preset=preset, emits=emits, is_new=True))
 
 
-def _ask(prompt: str, path: Path) -> Ask:
-    return Ask(
+def _ask(prompt: str, path: Path) -> RunRequest:
+    return RunRequest(
         prompt=prompt,
         requester=console_person(),
         config_name=path.stem,
@@ -308,20 +315,20 @@ _LOOK_SECONDS = 0.25
 _ALL = 1_000_000
 
 
-def work(here: Here, *, until_idle: bool) -> Exit:
+def work(context: CliContext, *, until_idle: bool) -> Exit:
     """Work until SIGTERM or Ctrl-C; or, `until_idle`, until no run can go on without a person."""
-    asyncio.run(_work(here, until_idle=until_idle))
+    asyncio.run(_work(context, until_idle=until_idle))
     return Exit.DONE
 
 
-async def _work(here: Here, *, until_idle: bool) -> None:
+async def _work(context: CliContext, *, until_idle: bool) -> None:
     ending = told_to_end()
-    await serve_with_database(here, ending, lambda: _serve(here, ending, until_idle=until_idle))
+    await serve_with_database(context, ending, lambda: _serve(context, ending, until_idle=until_idle))
 
 
-async def _serve(here: Here, ending: asyncio.Event, *, until_idle: bool) -> None:
-    async with open_application(here.environ, here.parts()) as application, application.working():
-        here.complain(here.words.say("worker.ready"))
+async def _serve(context: CliContext, ending: asyncio.Event, *, until_idle: bool) -> None:
+    async with open_application(context.environ, context.parts()) as application, application.working():
+        context.print_error(context.catalog.text("worker.ready"))
         while not ending.is_set() and not (until_idle and await _is_idle(application)):
             try:
                 async with asyncio.timeout(_LOOK_SECONDS if until_idle else None):

@@ -18,9 +18,9 @@ from rich.text import Text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
-from bot.cards.timeline import Told, story_of
-from bot.i18n import ENGLISH, Words
-from bot.terminal.output import MARKS, Renderer
+from bot.cards.timeline import TimelineEntry, timeline_entry
+from bot.i18n import ENGLISH, Catalog
+from bot.terminal.output import STATUS_ICONS, Renderer
 from bot.terminal.prompts import KeyQuestion, Question, explanation
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -89,31 +89,31 @@ class NoScreen:
 class LineScreen:
     """One line per event that is worth telling, and the cards."""
 
-    def __init__(self, console: Console, now: Now, words: Words = ENGLISH) -> None:
+    def __init__(self, console: Console, now: Now, catalog: Catalog = ENGLISH) -> None:
         """The console may be a terminal or a pipe."""
         self._console = console
         self._now = now
-        self._words = words
+        self._catalog = catalog
 
     def tell(self, recorded: Recorded, view: RunView) -> None:
         """The story, one line at a time."""
-        told = story_of(recorded.event, view, self._words)
-        if told is not None:
+        entry = timeline_entry(recorded.event, view, self._catalog)
+        if entry is not None:
             seconds = (recorded.at - view.asked_at).total_seconds()
-            self._print(story_line(self._renderer(), told, seconds))
+            self._print(timeline_line(self._renderer(), entry, seconds))
 
     def watch(self, view: RunView | None) -> None:
         """A pipe has no place that could change."""
 
     def settle(self, view: RunView) -> None:
         """The card, set apart."""
-        card = self._renderer().card(card_for(view, self._now(), self._words))
+        card = self._renderer().card(card_for(view, self._now(), self._catalog))
         self._print(Text("\n").join([Text(), card, Text()]))
 
     def explain(self, view: RunView, log: Sequence[Recorded]) -> None:
         """The request, the coordination, every answer."""
         self._console.print()
-        self._console.print(explanation(view, log, self._renderer(), self._words))
+        self._console.print(explanation(view, log, self._renderer(), self._catalog))
         self._console.print()
 
     def say(self, text: str) -> None:
@@ -137,7 +137,7 @@ class LineScreen:
             self._console.file.flush()
 
     def _renderer(self) -> Renderer:
-        return Renderer(self._console, self._now(), self._words)
+        return Renderer(self._console, self._now(), self._catalog)
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -146,12 +146,12 @@ class LineScreen:
 class LiveScreen:
     """The agents' lines change in place at the foot of the terminal; the story scrolls by above them."""
 
-    def __init__(self, console: Console, now: Now, words: Words = ENGLISH) -> None:
+    def __init__(self, console: Console, now: Now, catalog: Catalog = ENGLISH) -> None:
         """The console is a terminal that can move its cursor."""
-        self._lines = LineScreen(console, now, words)
+        self._lines = LineScreen(console, now, catalog)
         self._console = console
         self._now = now
-        self._words = words
+        self._catalog = catalog
         self._live: Live | None = None
 
     def tell(self, recorded: Recorded, view: RunView) -> None:
@@ -164,7 +164,7 @@ class LiveScreen:
         if view is None:
             self._stop()
             return
-        shown = _LiveCard(view, self._now(), self._words)
+        shown = _LiveCard(view, self._now(), self._catalog)
         if self._live is None:
             self._live = Live(shown, console=self._console, auto_refresh=False, transient=True)
             self._live.start(refresh=True)
@@ -202,24 +202,24 @@ class LiveScreen:
 class _LiveCard:
     """A card that is laid out anew for the width that the terminal has at that moment."""
 
-    def __init__(self, view: RunView, now: datetime, words: Words) -> None:
-        self._card = card_for(view, now, words)
+    def __init__(self, view: RunView, now: datetime, catalog: Catalog) -> None:
+        self._card = card_for(view, now, catalog)
         self._now = now
-        self._words = words
+        self._catalog = catalog
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """An empty line keeps the story and the card apart."""
         yield Text()
-        yield Renderer(console, self._now, self._words).card(self._card)
+        yield Renderer(console, self._now, self._catalog).card(self._card)
 
 
-def story_line(renderer: Renderer, told: Told, seconds: float) -> Text:
+def timeline_line(renderer: Renderer, entry: TimelineEntry, seconds: float) -> Text:
     """One line of the story: when, about whom, what."""
-    sign, colour = MARKS[told.mark]
+    sign, colour = STATUS_ICONS[entry.status]
     start = Text.assemble((f"{_clock(seconds):>7} ", "bright_black"), (sign, colour), " ")
-    if told.about:
-        start.append(f"{told.about:<8} ", "bold")
-    return renderer.hang(start, renderer.line(told.line))
+    if entry.about:
+        start.append(f"{entry.about:<8} ", "bold")
+    return renderer.hang(start, renderer.line(entry.line))
 
 
 def prompt_of(question: Question) -> Text:
@@ -285,8 +285,8 @@ class Ticked:
     """A moment has passed."""
 
 
-Message: TypeAlias = Happened | Typed | Interrupted | Ticked
-Inbox: TypeAlias = asyncio.Queue[Message]
+SessionEvent: TypeAlias = Happened | Typed | Interrupted | Ticked
+Inbox: TypeAlias = asyncio.Queue[SessionEvent]
 
 Mode = Literal["quiet", "key", "line"]
 
@@ -389,7 +389,7 @@ def can_ask(stdin: TextIO, shown_on: TextIO) -> bool:
 
 @contextmanager
 def opened(
-    stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool, words: Words = ENGLISH
+    stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool, catalog: Catalog = ENGLISH
 ) -> Generator[Terminal]:
     """Take the terminal over, and give it back as it was. Belongs to the event loop that it is opened in.
 
@@ -407,7 +407,7 @@ def opened(
         if is_for_people or keyboard is not None:
             console = console_on(shown_on)
             is_live = console.is_terminal and not console.is_dumb_terminal
-            screen = LiveScreen(console, now, words) if is_live else LineScreen(console, now, words)
+            screen = LiveScreen(console, now, catalog) if is_live else LineScreen(console, now, catalog)
         try:
             yield Terminal(screen=screen, inbox=inbox, keyboard=keyboard)
         finally:

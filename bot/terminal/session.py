@@ -7,9 +7,9 @@ from typing import assert_never
 from bot.cards.error_messages import notice_for, refusal_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
-from bot.i18n import ENGLISH, Words
+from bot.i18n import ENGLISH, Catalog
 from bot.terminal import prompts as q
-from bot.terminal.cli_context import Order
+from bot.terminal.cli_context import PresetDecision
 from bot.terminal.screen import Happened, Inbox, Interrupted, Listener, Screen, Ticked, Typed
 from coordination.domain import states as s
 from coordination.domain.policy import Person
@@ -21,7 +21,7 @@ from coordination.service import Coordinator
 _TICK = 0.25
 
 
-class Attendance:
+class InteractiveSession:
     """One run, one person, one terminal."""
 
     def __init__(
@@ -34,14 +34,14 @@ class Attendance:
         screen: Screen,
         inbox: Inbox,
         keyboard: Listener | None = None,
-        order: Order | None = None,
+        preset: PresetDecision | None = None,
         emit: Callable[[Recorded], None],
-        complain: Callable[[str], None],
-        words: Words = ENGLISH,
+        add_error: Callable[[str], None],
+        catalog: Catalog = ENGLISH,
     ) -> None:
         """Without a keyboard nothing is asked: a run that needs somebody is left waiting.
 
-        `emit` gets every event of the run once; `complain` gets the sentences of what was refused.
+        `emit` gets every event of the run once; `add_error` gets the sentences of what was refused.
         """
         self._coordinator = coordinator
         self._log = log
@@ -50,10 +50,10 @@ class Attendance:
         self._screen = screen
         self._inbox = inbox
         self._keyboard = keyboard
-        self._order = order
+        self._preset = preset
         self._emit = emit
-        self._complain = complain
-        self._words = words
+        self._print_error = add_error
+        self._catalog = catalog
         self._question: q.Question | None = None
         self._shown: object = None
         self._obeyed: str | None = None
@@ -66,7 +66,7 @@ class Attendance:
         if _concern(view) is None:
             self._screen.watch(view)
 
-    async def attend(self, run: str, *, tells_past: bool = False) -> RunView:
+    async def run(self, run: str, *, tells_past: bool = False) -> RunView:
         """Follow a run to its end, or until it must be left, and decide where asked to. Returns how it stands."""
         past = await self._log.read(run)
         view: RunView | None = None
@@ -137,25 +137,25 @@ class Attendance:
 
     async def _seek_decision(self, view: RunView) -> None:
         state = view.state
-        if isinstance(state, s.AwaitingDecision) and self._order is not None:
-            await self._obey(view, state, self._order)
+        if isinstance(state, s.AwaitingDecision) and self._preset is not None:
+            await self._obey(view, state, self._preset)
         elif self._keyboard is None:
             self._is_left = True
         else:
-            card = card_for(view, self._clock.now(), self._words)
-            self._open(q.question_for(card, self._words))
+            card = card_for(view, self._clock.now(), self._catalog)
+            self._open(q.question_for(card, self._catalog))
 
-    async def _obey(self, view: RunView, state: s.AwaitingDecision, order: Order) -> None:
+    async def _obey(self, view: RunView, state: s.AwaitingDecision, preset: PresetDecision) -> None:
         """Apply the order once to each plan; one that needs more people than this one is left to them."""
         digest = state.plan.digest
         if self._obeyed == digest:
             self._is_left = any(self._person.is_same_as(each) for each in state.approvals)
             return
         self._obeyed = digest
-        if order.approves:
+        if preset.approves:
             deed = self._coordinator.approve(view.run, digest, self._person)
         else:
-            deed = self._coordinator.reject(view.run, digest, self._person, order.reason)
+            deed = self._coordinator.reject(view.run, digest, self._person, preset.reason)
         self._is_left = not await self._try(view, deed)
 
     async def _react(self, view: RunView, message: Typed | Interrupted | Ticked) -> None:
@@ -183,7 +183,7 @@ class Attendance:
         if is_detour:
             await self._stand(view)
         else:
-            self._open(q.stop_question(self._words, may_leave=not isinstance(view.state, s.Executing)))
+            self._open(q.stop_question(self._catalog, may_leave=not isinstance(view.state, s.Executing)))
 
     async def _answer(self, view: RunView, typed: str) -> None:
         question = self._question
@@ -238,15 +238,15 @@ class Attendance:
             case _:
                 assert_never(answer)
 
-    async def _try(self, view: RunView, deed: Awaitable[object]) -> bool:
+    async def _try(self, view: RunView, decision: Awaitable[object]) -> bool:
         """Whether it was done; if it was refused, the person is told why."""
         try:
-            await deed
+            await decision
         except RefusedError as error:
-            self._complain(refusal_text(error, self._words, await self._coordinator.state(view.run)))
+            self._print_error(refusal_text(error, self._catalog, await self._coordinator.state(view.run)))
             return False
         except ConflictError as error:
-            self._complain(notice_for(error, words=self._words))
+            self._print_error(notice_for(error, catalog=self._catalog))
             return False
         self._acted_at = view.seq
         return True

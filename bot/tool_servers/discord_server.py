@@ -51,7 +51,7 @@ _PUBLIC_THREAD = 11
 
 
 @dataclass(frozen=True)
-class Tools:
+class DiscordTools:
     """The tools' work. Nobody is notified by a message unless its arguments name them."""
 
     api: DiscordApi
@@ -146,7 +146,7 @@ class Tools:
         return await self._sight.writable(self.callers.of(context, tool), channel, needed, in_thread)
 
 
-def server_of(tools: Tools) -> MCPServer:
+def server_of(tools: DiscordTools) -> MCPServer:
     """The server with every tool, and the truth about each."""
     server = MCPServer("discord")
     for read in (tools.list_channels, tools.read_messages):
@@ -168,15 +168,15 @@ async def serve(environ: Mapping[str, str], guild: str = "", scope: Scope = "own
     if not (place.isascii() and place.isdecimal()):
         return _refuse("Say which server: --guild ID, or MASSGEN_BOT_TENANT=discord:ID.")
     address = (environ.get("DISCORD_API_URL") or REAL_API).rstrip("/")
-    tools = Tools(DiscordApi(token, address, place), callers_of(environ, f"discord:{place}"), scope)
+    tools = DiscordTools(DiscordApi(token, address, place), callers_of(environ, f"discord:{place}"), scope)
     await server_of(tools).run_stdio_async()
     return 0
 
 
 def guild_of(tenant: str) -> str:
     """The server's id in `discord:<id>`; a run from elsewhere has none."""
-    surface, _, number = tenant.partition(":")
-    return number if surface == "discord" else ""
+    platform, _, number = tenant.partition(":")
+    return number if platform == "discord" else ""
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ _LONGEST_SNIPPET = 1_000_000
 
 
 @dataclass(frozen=True)
-class Tools:
+class SlackTools:
     """The tools' work. Texts are sent as they are read: no mention pings, no link unfurls."""
 
     api: SlackApi
@@ -134,7 +134,7 @@ class Tools:
         return f"Posted message {_text(sent, 'ts')} in {channel}."
 
 
-def server_of(tools: Tools) -> MCPServer:
+def server_of(tools: SlackTools) -> MCPServer:
     """The server with every tool, and the truth about each."""
     server = MCPServer("slack")
     for read in (tools.list_channels, tools.read_messages):
@@ -161,14 +161,14 @@ async def serve(environ: Mapping[str, str], scope: Scope = "own") -> int:
         if team != wanted:
             return _refuse(f"The token in SLACK_BOT_TOKEN is of workspace {team}, and {name} says {wanted}.")
     callers = callers_of(environ, f"slack:{enterprise or '-'}:{team}")
-    await server_of(Tools(api, callers, Sight(api, team, enterprise, scope))).run_stdio_async()
+    await server_of(SlackTools(api, callers, Sight(api, team, enterprise, scope))).run_stdio_async()
     return 0
 
 
 def _workspaces_named(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """The workspaces that the token must be of, and which variable says so."""
-    surface, _, rest = environ.get("MASSGEN_BOT_TENANT", "").partition(":")
-    team = rest.rpartition(":")[2] if surface == "slack" else ""
+    platform, _, rest = environ.get("MASSGEN_BOT_TENANT", "").partition(":")
+    team = rest.rpartition(":")[2] if platform == "slack" else ""
     named = [("SLACK_TEAM_ID", environ.get("SLACK_TEAM_ID", "")), ("MASSGEN_BOT_TENANT", team)]
     return [(name, team) for name, team in named if team]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from coordination.config.diagnostics import KeyPath, any_of, mismatch, nearest, quoted
+from coordination.config.diagnostics import KeyPath, any_of, expected_but_found, nearest, quoted
 from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
 from coordination.config.section_reader import Reader, is_absent, writes
 from coordination.config.sections import (
@@ -143,7 +143,7 @@ class BackendReader:
         if provider is None:
             expected = _NOT_HERE.get(keys.type) or any_of(PROVIDERS)
             found = f"the backend type {quoted(source_of(table, 'type'))}"
-            self._complain(table, "type", path, mismatch(found, expected, nearest(keys.type, PROVIDERS)))
+            self._add_error(table, "type", path, expected_but_found(found, expected, nearest(keys.type, PROVIDERS)))
         return provider
 
     def _inferred(self, keys: BackendKeys, table: Table, path: KeyPath) -> Provider | None:
@@ -158,21 +158,23 @@ class BackendReader:
             return None
         model = quoted(source_of(table, "model"), 60)
         found = f"no type, and the model {model} tells none" if keys.model else "neither type nor model"
-        self._complain(table, "type", path, mismatch(found, f"type: {any_of(PROVIDERS)}"))
+        self._add_error(table, "type", path, expected_but_found(found, f"type: {any_of(PROVIDERS)}"))
         return None
 
     def _check(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
         if provider.family == "scripted":
             if writes(table, "script") == writes(table, "script_file"):
                 found = "neither script nor script_file" if keys.script is None else "both script and script_file"
-                self._complain(table, "script", path, mismatch(found, "one of them"))
+                self._add_error(table, "script", path, expected_but_found(found, "one of them"))
         elif not writes(table, "model") and provider.family != "claude_code":
-            self._complain(table, "model", path, mismatch("nothing", f"the name of a model of {provider.title}"))
+            self._add_error(
+                table, "model", path, expected_but_found("nothing", f"the name of a model of {provider.title}")
+            )
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
             found = "max_tokens and max_completion_tokens, which differ"
-            self._complain(table, "max_tokens", path, mismatch(found, "one of them"))
+            self._add_error(table, "max_tokens", path, expected_but_found(found, "one of them"))
         for (key, *below), text in problems_of(keys, provider.family):
-            self._reader.report.complain(table.line_of(key), (*path, key, *below), text)
+            self._reader.report.add_error(table.line_of(key), (*path, key, *below), text)
 
     def _warn(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
         for key in ("enable_code_interpreter", "enable_code_execution"):
@@ -198,7 +200,7 @@ class BackendReader:
             base_url = (self._environ or {}).get("AZURE_OPENAI_ENDPOINT", "")
             if not base_url and self._environ is not None:
                 expected = "the address of the Azure resource, or the variable AZURE_OPENAI_ENDPOINT to be set"
-                self._complain(table, "base_url", path, mismatch("nothing", expected))
+                self._add_error(table, "base_url", path, expected_but_found("nothing", expected))
         return base_url
 
     def _key(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> tuple[SecretStr | None, str]:
@@ -215,14 +217,14 @@ class BackendReader:
                 return SecretStr(value), name
         if known is not None and known.needs_key and self._environ is not None:
             expected = f"the variable {any_of(known.key_variables)} to be set (or api_key)"
-            self._complain(table, "api_key", path, mismatch(f"no key for {known.title}", expected))
+            self._add_error(table, "api_key", path, expected_but_found(f"no key for {known.title}", expected))
         return None, owner.key_variables[0] if owner.key_variables else "api_key"
 
-    def _complain(self, table: Table, key: str, path: KeyPath, text: str) -> None:
-        self._reader.report.complain(table.line_of(key), (*path, key), text)
+    def _add_error(self, table: Table, key: str, path: KeyPath, text: str) -> None:
+        self._reader.report.add_error(table.line_of(key), (*path, key), text)
 
     def _warn_of(self, table: Table, key: str, path: KeyPath, text: str) -> None:
-        self._reader.report.warn(table.line_of(key), (*path, key), text, once_for=f"backend.{key}: {text}")
+        self._reader.report.add_warning(table.line_of(key), (*path, key), text, once_for=f"backend.{key}: {text}")
 
 
 def _variable_of(table: Table) -> str:
@@ -350,22 +352,28 @@ class AgentReader:
         one, many = root.entries.get("agent"), root.entries.get("agents")
         report = self._reader.report
         if one is not None and many is not None:
-            report.complain(root.line_of("agent"), ("agent",), mismatch("both agent and agents", "one of them"))
+            report.add_error(
+                root.line_of("agent"), ("agent",), expected_but_found("both agent and agents", "one of them")
+            )
         if many is None:
             if one is None:
-                report.complain(root.line, (), mismatch("no agents", "the key agents, with a list of them"))
+                report.add_error(root.line, (), expected_but_found("no agents", "the key agents, with a list of them"))
             return [] if one is None else [(one, ("agent",))]
         if not isinstance(many, Listing) or not many.items:
-            report.complain(root.line_of("agents"), ("agents",), mismatch(kind_of(many), "a list of agents"))
+            report.add_error(root.line_of("agents"), ("agents",), expected_but_found(kind_of(many), "a list of agents"))
             return []
         if len(many.items) > MAX_AGENTS:
-            report.complain(many.line, ("agents",), mismatch(f"{len(many.items)} agents", f"at most {MAX_AGENTS}"))
+            report.add_error(
+                many.line, ("agents",), expected_but_found(f"{len(many.items)} agents", f"at most {MAX_AGENTS}")
+            )
         return [(item, ("agents", index)) for index, item in enumerate(many.items[:MAX_AGENTS])]
 
     def _agent(self, node: Node, path: KeyPath, number: int) -> WrittenAgent | None:
         report = self._reader.report
         if not isinstance(node, Table):
-            report.complain(node.line, path, mismatch(kind_of(node), "a mapping with id, system_message and backend"))
+            report.add_error(
+                node.line, path, expected_but_found(kind_of(node), "a mapping with id, system_message and backend")
+            )
             return None
         keys = self._reader.section(AGENT, node, path)
         backend = self._reader.table(node, "backend", path)
@@ -374,7 +382,7 @@ class AgentReader:
         is_missing = written is None or is_absent(written)
         if is_missing or (backend is not None and not backend.entries):
             found = "nothing" if is_missing else "an empty mapping"
-            report.complain(node.line_of("backend"), place, mismatch(found, "a mapping with type and model"))
+            report.add_error(node.line_of("backend"), place, expected_but_found(found, "a mapping with type and model"))
         if backend is None:
             backend = Table(entries={}, key_lines={}, line=node.line_of("backend"))
         has_backend = bool(backend.entries)
@@ -396,7 +404,7 @@ class AgentReader:
             if other is not agent:
                 line = agent.table.line_of("id")
                 found = f"the id {quoted(source_of(agent.table, 'id'))} a second time (first in line {other.table.line_of('id')})"
-                self._reader.report.complain(line, (*agent.path, "id"), mismatch(found, "each id once"))
+                self._reader.report.add_error(line, (*agent.path, "id"), expected_but_found(found, "each id once"))
 
     def _backend(self, agent: WrittenAgent) -> BackendSettings | None:
         if agent.backend is None:
@@ -424,7 +432,7 @@ class AgentReader:
         own = [entry for entry in entries if entry.text.split("(")[0] in _CLAUDE_CODES_OWN]
         if own:
             text = "Claude Code's own tools have no effect here: agents get the tools of MCP servers, and no others"
-            self._reader.report.warn(
+            self._reader.report.add_warning(
                 own[0].line, (*agent.path, "backend", key), text, once_for=f"claude's own in {key}"
             )
         return tuple(entry for entry in entries if entry not in own)

@@ -19,7 +19,7 @@ _MOST_SUGGESTIONS = 100
 
 
 @dataclass(frozen=True, order=True)
-class Complaint:
+class Diagnostic:
     """One problem at one place. `text` holds no value that might be a secret."""
 
     line: int
@@ -34,36 +34,36 @@ class Complaint:
 
 @dataclass
 class _Repeated:
-    first: Complaint
+    first: Diagnostic
     lines: list[int] = field(default_factory=list[int])
 
 
-class Report:
+class Diagnostics:
     """Collects every complaint and warning of one configuration."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
-        self._complaints: list[Complaint] = []
+        self._diagnostics: list[Diagnostic] = []
         self._warnings: dict[str, _Repeated] = {}
 
-    def complain(self, line: int, path: KeyPath, text: str) -> None:
+    def add_error(self, line: int, path: KeyPath, text: str) -> None:
         """Note something that the operator must change."""
-        self._complaints.append(Complaint(line, key_name(path), text))
+        self._diagnostics.append(Diagnostic(line, key_name(path), text))
 
-    def warn(self, line: int, path: KeyPath, text: str, *, once_for: str = "") -> None:
+    def add_warning(self, line: int, path: KeyPath, text: str, *, once_for: str = "") -> None:
         """Note something that is accepted, but has no effect or another one than the operator may think.
 
         Warnings of the same `once_for` are told once, with the other lines beside.
         """
         known = self._warnings.get(once_for or f"{path}:{text}")
         if known is None:
-            self._warnings[once_for or f"{path}:{text}"] = _Repeated(Complaint(line, key_name(path), text))
+            self._warnings[once_for or f"{path}:{text}"] = _Repeated(Diagnostic(line, key_name(path), text))
         elif line != known.first.line and line not in known.lines:
             known.lines.append(line)
 
     def nearest(self, word: str, known: Iterable[str]) -> str | None:
         """The known word that was perhaps meant; none any more once there are many complaints, as it takes time."""
-        return nearest(word, known) if len(self._complaints) < _MOST_SUGGESTIONS else None
+        return nearest(word, known) if len(self._diagnostics) < _MOST_SUGGESTIONS else None
 
     def warnings(self) -> tuple[str, ...]:
         """Every warning, in the order of the file."""
@@ -72,9 +72,9 @@ class Report:
 
     def render(self) -> list[str]:
         """Every complaint, in the order of the file."""
-        complaints = sorted(set(self._complaints))
-        lines = [complaint.render(self._origin) for complaint in complaints[:_MOST_SHOWN]]
-        rest = len(complaints) - len(lines)
+        diagnostics = sorted(set(self._diagnostics))
+        lines = [complaint.render(self._origin) for complaint in diagnostics[:_MOST_SHOWN]]
+        rest = len(diagnostics) - len(lines)
         return [*lines, f"{printable(self._origin)}: and {rest:,} problems more"] if rest else lines
 
     def raise_if_any(self) -> None:
@@ -83,7 +83,7 @@ class Report:
         Raises:
             ConfigError: there was at least one complaint.
         """
-        if self._complaints:
+        if self._diagnostics:
             raise ConfigError(self.render())
 
 
@@ -117,7 +117,7 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else f"⟨U+{ord(each):04X}⟩" for each in text)
 
 
-def mismatch(found: str, expected: str, suggestion: str | None = None) -> str:
+def expected_but_found(found: str, expected: str, suggestion: str | None = None) -> str:
     """The sentence of every complaint."""
     tail = f"; did you mean {suggestion}?" if suggestion else ""
     return f"found {found}; expected {expected}{tail}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coordination.config.agents import AgentReader, AgentSettings, WrittenAgent
-from coordination.config.diagnostics import Complaint, KeyPath, Report, mismatch, printable
+from coordination.config.diagnostics import Diagnostic, Diagnostics, KeyPath, expected_but_found, printable
 from coordination.config.section_reader import Reader
 from coordination.config.sections import (
     APPROVAL,
@@ -36,12 +36,12 @@ from coordination.config.yaml_tree import MAX_BYTES, Table, put_in, read
 from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
 from coordination.ports import ServerSpec, ToolDefinition
-from coordination.run_options import DailyLimits, Knobs, RunProfile
+from coordination.run_options import DailyLimits, RunOptions, RunProfile
 
 UNLIMITED_ANSWERS = 100
 """What MassGen's `max_new_answers_per_agent: null` comes to."""
 
-_DEFAULTS = Knobs()
+_DEFAULTS = RunOptions()
 _TIMES = ("orchestrator_timeout_seconds", "initial_round_timeout_seconds", "subsequent_round_timeout_seconds")
 
 
@@ -52,7 +52,7 @@ class OnceReader:
         self._reader = reader
         self._root = root
 
-    def knobs(self, limits: LimitKeys) -> Knobs:
+    def options(self, limits: LimitKeys) -> RunOptions:
         """The values of deliberation."""
         orchestrator = self._section(ORCHESTRATOR, self._root, ()) or OrchestratorKeys()
         table = self._table(self._root, ("orchestrator",))
@@ -60,7 +60,7 @@ class OnceReader:
         self._warn_of_planning(coordination, table)
         times = self._times(table)
         answers = orchestrator.max_new_answers_per_agent
-        return Knobs(
+        return RunOptions(
             max_new_answers_per_agent=UNLIMITED_ANSWERS if answers is None else answers,
             max_new_answers_global=orchestrator.max_new_answers_global,
             voting_sensitivity=orchestrator.voting_sensitivity,
@@ -93,8 +93,8 @@ class OnceReader:
         if approvers.users and not approvers.roles and approval.required > users:
             found = f"{approval.required} approvals, and {users} who may give one"
             line = table.line_of("required")
-            self._reader.report.complain(
-                line, ("approval", "required"), mismatch(found, "no more than there are users")
+            self._reader.report.add_error(
+                line, ("approval", "required"), expected_but_found(found, "no more than there are users")
             )
         policy = Policy(
             roles=approvers.roles,
@@ -136,7 +136,9 @@ class OnceReader:
                     place = (*path, section.name.rpartition(".")[2])
                     line = self._table(parent, place).line_of(name)
                     found = f"another time than under {TIMEOUT_SETTINGS.name}"
-                    self._reader.report.complain(line, (*place, name), mismatch(found, "the same, or one of them"))
+                    self._reader.report.add_error(
+                        line, (*place, name), expected_but_found(found, "the same, or one of them")
+                    )
         return times
 
     def _presentation(
@@ -146,14 +148,16 @@ class OnceReader:
         if outer is not None and inner is not None and outer != inner:
             found = "another final_presentation than under orchestrator.coordination"
             path: KeyPath = ("orchestrator", "final_presentation")
-            self._reader.report.complain(table.line_of("final_presentation"), path, mismatch(found, "one of them"))
+            self._reader.report.add_error(
+                table.line_of("final_presentation"), path, expected_but_found(found, "one of them")
+            )
         return inner or outer or _DEFAULTS.final_presentation
 
     def _warn_of_planning(self, coordination: CoordinationKeys, orchestrator: Table) -> None:
         if not coordination.enable_planning_mode:
             line = self._table(orchestrator, ("coordination",)).line_of("enable_planning_mode")
             text = "has no effect: agents always plan here, and a plan whose calls are all listed as auto asks nobody"
-            self._reader.report.warn(line, ("orchestrator", "coordination", "enable_planning_mode"), text)
+            self._reader.report.add_warning(line, ("orchestrator", "coordination", "enable_planning_mode"), text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +168,8 @@ class Settings:
         origin: the file that it came from.
         text: the file's text, unexpanded.
         policy: the approval rule, `allow_requester` and `allow_author` aside.
-        allow_requester: whether who asks may approve; None: the surface decides.
-        allow_author: whether others who shaped a plan may approve it; None: no, unless the surface lets who asks.
+        allow_requester: whether who asks may approve; None: the platform decides.
+        allow_author: whether others who shaped a plan may approve it; None: no, unless the platform lets who asks.
         asks_external: whether guests, bots and people of other organizations may ask.
         limits: what a run, a person, a tenant and a key may use.
         warnings: what was accepted without effect, or means something else than it may seem, one line each.
@@ -175,7 +179,7 @@ class Settings:
     text: str = field(repr=False)
     agents: tuple[AgentSettings, ...]
     servers: tuple[ServerSpec, ...] = field(repr=False)
-    knobs: Knobs
+    options: RunOptions
     policy: Policy
     allow_requester: bool | None
     asks_external: bool
@@ -192,7 +196,7 @@ class Settings:
         return RunProfile(
             agents=tuple(agent.profile() for agent in self.agents),
             servers=self.servers,
-            knobs=self.knobs,
+            options=self.options,
             policy=policy,
             asks_external=self.asks_external,
             daily=self._daily(),
@@ -219,10 +223,10 @@ def unmatched_rules(
 ) -> list[str]:
     """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
 
-    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is said.
+    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `run_starter` instead, nothing is said.
     """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
-    complaints = unmatched(patterns, definitions)
+    diagnostics = unmatched(patterns, definitions)
     for agent in settings.agents:
         names = {server.name for server in agent.servers}
         own = [
@@ -230,18 +234,18 @@ def unmatched_rules(
             for each in definitions
             if each.server in names and not each.unusable and (each.server, each.tool) not in asking
         ]
-        complaints += doubtful_reads(agent.rules, settings.patterns, own)
-    return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]
+        diagnostics += doubtful_reads(agent.rules, settings.patterns, own)
+    return [complaint.render(settings.origin) for complaint in sorted(set(diagnostics))]
 
 
 def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
     """A warning for every tool that seems to write, and runs while agents plan since the operator is sure that it reads."""
-    complaints: list[Complaint] = []
+    diagnostics: list[Diagnostic] = []
     for agent in settings.agents:
         names = {server.name for server in agent.servers}
         own = [each for each in definitions if each.server in names and not each.unusable]
-        complaints += vouched_reads(agent.rules, settings.patterns, own)
-    return [complaint.render(settings.origin) for complaint in sorted(set(complaints))]
+        diagnostics += vouched_reads(agent.rules, settings.patterns, own)
+    return [complaint.render(settings.origin) for complaint in sorted(set(diagnostics))]
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -264,16 +268,20 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError([f"{name}: {mismatch('no such file', 'a configuration file')}"]) from None
+        raise ConfigError([f"{name}: {expected_but_found('no such file', 'a configuration file')}"]) from None
     except (OSError, ValueError):
-        raise ConfigError([f"{name}: {mismatch('something that can not be read', 'a configuration file')}"]) from None
+        raise ConfigError(
+            [f"{name}: {expected_but_found('something that can not be read', 'a configuration file')}"]
+        ) from None
     if len(content) > MAX_BYTES:
-        raise ConfigError([f"{name}:1: {mismatch(f'more than {MAX_BYTES // 1000} kB', 'a smaller file')}"])
+        raise ConfigError([f"{name}:1: {expected_but_found(f'more than {MAX_BYTES // 1000} kB', 'a smaller file')}"])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([f"{name}:{line}: {mismatch('bytes that are no UTF-8 text', 'a text file')}"]) from None
+        raise ConfigError(
+            [f"{name}:{line}: {expected_but_found('bytes that are no UTF-8 text', 'a text file')}"]
+        ) from None
 
 
 def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Settings:
@@ -285,7 +293,7 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
     Raises:
         ConfigError: with every problem of the text, one line each.
     """
-    report = Report(origin)
+    report = Diagnostics(origin)
     written = read(text, report)
     if written is None:
         raise ConfigError(report.render())
@@ -297,7 +305,7 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
 class _Assembly:
     """One reading of one tree."""
 
-    def __init__(self, root: Table, report: Report, origin: str, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, root: Table, report: Diagnostics, origin: str, environ: Mapping[str, str] | None) -> None:
         folder = Path(origin).absolute().parent
         self._root = root
         self._report = report
@@ -317,14 +325,14 @@ class _Assembly:
         rules = read_rules(self._reader, self._root, names | self._servers.broken)
         agents = self._settled(written, shared, rules, names)
         limits = self._once.limits()
-        knobs = self._once.knobs(limits)
+        options = self._once.options(limits)
         policy, allow_requester, allow_author = self._once.approval()
         return Settings(
             origin=self._origin,
             text=text,
             agents=agents,
             servers=_once_each([server.spec for server in shared], agents),
-            knobs=knobs,
+            options=options,
             policy=policy,
             allow_requester=allow_requester,
             allow_author=allow_author,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from coordination.config.diagnostics import any_of, mismatch, quoted
+from coordination.config.diagnostics import any_of, expected_but_found, quoted
 from coordination.config.sections import ModelOptions
 
 Family = Literal["responses", "chat", "anthropic", "gemini", "claude_code", "scripted"]
@@ -178,7 +178,7 @@ def problems_of(options: ModelOptions, family: Family) -> Iterator[tuple[tuple[s
     efforts = EFFORTS.get(family)
     if efforts is not None and options.effort is not None and options.effort not in efforts:
         place = ("reasoning_effort",) if options.reasoning_effort is not None else ("reasoning", "effort")
-        yield place, mismatch(quoted(options.effort), any_of(efforts))
+        yield place, expected_but_found(quoted(options.effort), any_of(efforts))
     if family == "anthropic":
         yield from _problems_of_budget(options)
 
@@ -188,13 +188,16 @@ def _problems_of_budget(options: ModelOptions) -> Iterator[tuple[tuple[str, ...]
     key = next((name for name in ("thinking", "reasoning") if getattr(options, name) is not None), "")
     place = (key, "budget_tokens") if key else ("max_thinking_tokens",)
     if kind == "enabled" and budget is None:
-        yield place, mismatch("nothing", "a number of tokens, or adaptive as the type")
+        yield place, expected_but_found("nothing", "a number of tokens, or adaptive as the type")
     if budget is None:
         return
     if kind in {"adaptive", "disabled"}:
-        yield place, mismatch(f"a number of tokens beside {kind}", "none, or enabled as the type")
+        yield place, expected_but_found(f"a number of tokens beside {kind}", "none, or enabled as the type")
     if budget < LEAST_BUDGET:
-        yield place, mismatch(str(budget), f"a number of at least {LEAST_BUDGET}")
+        yield place, expected_but_found(str(budget), f"a number of at least {LEAST_BUDGET}")
     most = options.output_tokens
     if most is not None and budget >= most:
-        yield place, mismatch(f"{budget} of {most} tokens", "fewer than a reply may have, which they are part of")
+        yield (
+            place,
+            expected_but_found(f"{budget} of {most} tokens", "fewer than a reply may have, which they are part of"),
+        )

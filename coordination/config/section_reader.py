@@ -7,7 +7,7 @@ from typing import get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coordination.config.diagnostics import KeyPath, Report, any_of, mismatch, quoted, shown_key
+from coordination.config.diagnostics import Diagnostics, KeyPath, any_of, expected_but_found, quoted, shown_key
 from coordination.config.sections import Keys, KeysT, Section, home_of
 from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
 
@@ -28,7 +28,7 @@ _WORDS = {
 class Reader:
     """Reads sections; every problem goes into one report."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Diagnostics) -> None:
         self.report = report
 
     def section(
@@ -55,7 +55,7 @@ class Reader:
         unjudged = [problem for problem in problems if _waits(table, problem)]
         for problem in problems:
             if problem not in unjudged:
-                self._complain(section, table, path, problem)
+                self._add_error(section, table, path, problem)
         if len(unjudged) == len(problems) or is_partial_welcome:
             return self._without(section, values, problems)
         return None
@@ -67,7 +67,7 @@ class Reader:
             return None
         if isinstance(node, Table):
             return node
-        self.report.complain(parent.line_of(key), (*path, key), mismatch(kind_of(node), "a mapping"))
+        self.report.add_error(parent.line_of(key), (*path, key), expected_but_found(kind_of(node), "a mapping"))
         return None
 
     def listing(self, parent: Table, key: str, path: KeyPath) -> tuple[Node, ...]:
@@ -77,7 +77,7 @@ class Reader:
             return ()
         if isinstance(node, Listing):
             return node.items
-        self.report.complain(parent.line_of(key), (*path, key), mismatch(kind_of(node), "a list"))
+        self.report.add_error(parent.line_of(key), (*path, key), expected_but_found(kind_of(node), "a list"))
         return ()
 
     def texts(self, parent: Table, key: str, path: KeyPath) -> tuple[tuple[int, Scalar], ...]:
@@ -87,7 +87,7 @@ class Reader:
             if isinstance(item, Scalar) and item.value is not None:
                 found.append((index, item))
             else:
-                self.report.complain(item.line, (*path, key, index), mismatch(kind_of(item), "a text"))
+                self.report.add_error(item.line, (*path, key, index), expected_but_found(kind_of(item), "a text"))
         return tuple(found)
 
     def _own_keys(self, section: Section[KeysT], table: Table, path: KeyPath) -> dict[str, Node]:
@@ -96,7 +96,7 @@ class Reader:
             if key in section.ignored:
                 self._warn_of(section, key, table, path)
             elif key not in section.known:
-                self.report.complain(table.line_of(key), (*path, key), self._unknown(section, key))
+                self.report.add_error(table.line_of(key), (*path, key), self._unknown(section, key))
             elif key not in section.children and not is_absent(node, or_null=not _takes_null(section.keys, key)):
                 own[key] = node
         return own
@@ -104,20 +104,20 @@ class Reader:
     def _unknown(self, section: Section[KeysT], key: str) -> str:
         home = home_of(key)
         if home is not None:
-            return mismatch("a key that has no place here", f"it under {home}")
+            return expected_but_found("a key that has no place here", f"it under {home}")
         known = sorted(section.honoured)
         place = section.name or "the top level"
         expected = (
             any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (`massgen-bot docs configuration` lists them)"
         )
         suggestion = self.report.nearest(key, section.known)
-        return mismatch(f"the unknown key {shown_key(key)}", expected, suggestion)
+        return expected_but_found(f"the unknown key {shown_key(key)}", expected, suggestion)
 
     def _warn_of(self, section: Section[KeysT], key: str, table: Table, path: KeyPath) -> None:
         if plain(table.entries[key]) in (None, False, 0, "", [], {}):
             return
         text = f"has no effect here: {section.ignored[key]}"
-        self.report.warn(table.line_of(key), (*path, key), text, once_for=f"{section.name}.{key}")
+        self.report.add_warning(table.line_of(key), (*path, key), text, once_for=f"{section.name}.{key}")
 
     def _without(
         self, section: Section[KeysT], values: dict[str, object], problems: list[ErrorDetails]
@@ -130,17 +130,19 @@ class Reader:
             # One of them is required, and so there is no section.
             return None
 
-    def _complain(self, section: Section[KeysT], table: Table, path: KeyPath, problem: ErrorDetails) -> None:
+    def _add_error(self, section: Section[KeysT], table: Table, path: KeyPath, problem: ErrorDetails) -> None:
         if problem["type"] == "missing":
             key = str(problem["loc"][-1])
-            self.report.complain(table.line, (*path, *problem["loc"]), mismatch("nothing", f"a value for {key}"))
+            self.report.add_error(
+                table.line, (*path, *problem["loc"]), expected_but_found("nothing", f"a value for {key}")
+            )
             return
         place = tuple(part for part in problem["loc"] if part != "[key]")
         node, line = _node_at(table, place)
         found, word = _found(node, problem, is_secret=_is_secret(section.keys, str(place[0])))
         choices = _choices(problem)
         suggestion = self.report.nearest(word, choices) if word and choices else None
-        self.report.complain(line, (*path, *place), mismatch(found, _expected(problem, choices), suggestion))
+        self.report.add_error(line, (*path, *place), expected_but_found(found, _expected(problem, choices), suggestion))
 
 
 def _value(node: Node, keys: type[Keys], key: str) -> object:

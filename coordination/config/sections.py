@@ -18,9 +18,9 @@ from pydantic import (
     StrictStr,
 )
 
-from coordination.run_options import Knobs, Strictness
+from coordination.run_options import RunOptions, Strictness
 
-_DEFAULTS = Knobs()
+_DEFAULTS = RunOptions()
 _WEEK = 7 * 86_400
 _MONTH = 31 * 86_400
 _DURATION = re.compile(r"^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from coordination.config.diagnostics import KeyPath, mismatch, quoted
+from coordination.config.diagnostics import KeyPath, expected_but_found, quoted
 from coordination.config.section_reader import Reader, is_absent, writes
 from coordination.config.sections import SERVER, SERVER_AUTH, ServerAuthKeys, ServerKeys, is_web_address
 from coordination.config.yaml_tree import Listing, Node, Plain, Scalar, Table, kind_of, source_of, variables_in
@@ -28,7 +28,7 @@ def credentials_of(reader: Reader, server: Table, path: KeyPath) -> ClientCreden
     keys = reader.section(SERVER_AUTH, table, path)
     problems = {**_misfits(server), **_spelt_out(table), **({} if keys is None else _auth_incoherence(keys))}
     for key, text in problems.items():
-        reader.report.complain(table.line_of(key), (*path, key), text)
+        reader.report.add_error(table.line_of(key), (*path, key), text)
     return None if keys is None or problems else _credentials(keys)
 
 
@@ -59,17 +59,17 @@ def values_of_auth(server: Table) -> str:
 def _misfits(server: Table) -> dict[str, str]:
     """What in the server itself leaves no room for auth."""
     if not writes(server, "url"):
-        return {"type": mismatch("a section for a server with a url", "env instead")}
+        return {"type": expected_but_found("a section for a server with a url", "env instead")}
     headers = server.entries.get("headers")
     if isinstance(headers, Table) and any(name.lower() == "authorization" for name in headers.entries):
-        return {"type": mismatch("both auth and an Authorization header", "one of them")}
+        return {"type": expected_but_found("both auth and an Authorization header", "one of them")}
     return {}
 
 
 def _spelt_out(table: Table) -> dict[str, str]:
     """Secrets that stand in the file itself."""
     return {
-        key: mismatch(kind_of(table.entries[key]), "a variable, such as ${" + key.upper() + "}")
+        key: expected_but_found(kind_of(table.entries[key]), "a variable, such as ${" + key.upper() + "}")
         for key in _SECRETS
         if writes(table, key) and "${" not in source_of(table, key)
     }
@@ -78,17 +78,19 @@ def _spelt_out(table: Table) -> dict[str, str]:
 def _auth_incoherence(keys: ServerAuthKeys) -> dict[str, str]:
     """What does not go together: the key, and the complaint."""
     if keys.issuer is not None and keys.token_url is not None:
-        return {"token_url": mismatch("both issuer and token_url", "one of them")}
+        return {"token_url": expected_but_found("both issuer and token_url", "one of them")}
     if keys.issuer is None and keys.token_url is None:
-        return {"issuer": mismatch("nothing", "the authorization server's issuer, or its token_url")}
+        return {"issuer": expected_but_found("nothing", "the authorization server's issuer, or its token_url")}
     if keys.client_secret is not None and keys.private_key is not None:
-        return {"private_key": mismatch("both client_secret and private_key", "one of them")}
+        return {"private_key": expected_but_found("both client_secret and private_key", "one of them")}
     if keys.client_secret is None and keys.private_key is None:
-        return {"client_secret": mismatch("nothing", "a client_secret or a private_key")}
+        return {"client_secret": expected_but_found("nothing", "a client_secret or a private_key")}
     if keys.private_key is not None and keys.token_endpoint_auth_method is not None:
-        return {"token_endpoint_auth_method": mismatch("a key for a client_secret", "none beside private_key")}
+        return {
+            "token_endpoint_auth_method": expected_but_found("a key for a client_secret", "none beside private_key")
+        }
     if keys.client_secret is not None and keys.signing_algorithm is not None:
-        return {"signing_algorithm": mismatch("a key for a private_key", "none beside client_secret")}
+        return {"signing_algorithm": expected_but_found("a key for a private_key", "none beside client_secret")}
     return {}
 
 
@@ -180,7 +182,7 @@ class ServerReader:
             case Scalar() if is_absent(node):
                 return ()
             case _:
-                self._complain(node.line, path, mismatch(kind_of(node), "a list or a mapping of servers"))
+                self._add_error(node.line, path, expected_but_found(kind_of(node), "a list or a mapping of servers"))
                 return ()
         servers = tuple(server for server in found if server is not None)
         self._check_names(servers)
@@ -199,11 +201,13 @@ class ServerReader:
 
     def _server(self, node: Node, path: KeyPath, name: str | None) -> WrittenServer | None:
         if not isinstance(node, Table):
-            self._complain(node.line, path, mismatch(kind_of(node), "a mapping that describes one server"))
+            self._add_error(node.line, path, expected_but_found(kind_of(node), "a mapping that describes one server"))
             return None
         if "${" in source_of(node, "name"):
             # Plans name servers, so a name must mean the same on every machine.
-            self._complain(node.line_of("name"), (*path, "name"), mismatch("a variable in a name", "the name itself"))
+            self._add_error(
+                node.line_of("name"), (*path, "name"), expected_but_found("a variable in a name", "the name itself")
+            )
             return None
         table, arguments = self._with_one_command(node, path)
         given = {} if name is None else {"name": name}
@@ -239,11 +243,15 @@ class ServerReader:
         try:
             texts, sources = shlex.split(command.text), shlex.split(command.source)
         except ValueError:
-            self._complain(command.line, (*path, "command"), mismatch("a quote without its end", "a command"))
+            self._add_error(
+                command.line, (*path, "command"), expected_but_found("a quote without its end", "a command")
+            )
             return ()
         if len(texts) != len(sources):
             found = "a command whose words can't be told apart once its variables are put in"
-            self._complain(command.line, (*path, "command"), mismatch(found, "one word, and the others under args"))
+            self._add_error(
+                command.line, (*path, "command"), expected_but_found(found, "one word, and the others under args")
+            )
             return ()
         return tuple(
             replace(command, text=text, value=text, source=source) for text, source in zip(texts, sources, strict=True)
@@ -253,10 +261,12 @@ class ServerReader:
         problem = _incoherence(keys)
         if problem is not None:
             key, text = problem
-            self._complain(table.line_of(key), (*path, key), text)
+            self._add_error(table.line_of(key), (*path, key), text)
         bad_names = [name for name in keys.env if not name or "=" in name]
         for name in bad_names:
-            self._complain(table.line_of("env"), (*path, "env"), mismatch(quoted(name), "the name of a variable"))
+            self._add_error(
+                table.line_of("env"), (*path, "env"), expected_but_found(quoted(name), "the name of a variable")
+            )
         return problem is None and not bad_names
 
     def _spec(self, keys: ServerKeys, table: Table, arguments: Sequence[Scalar]) -> ServerSpec:
@@ -290,7 +300,7 @@ class ServerReader:
         for name in keys.rotates:
             if name not in known:
                 wanted = "the name of a variable that alone makes up a value in env, headers or auth"
-                self._complain(table.line_of("rotates"), (*path, "rotates"), mismatch(quoted(name), wanted))
+                self._add_error(table.line_of("rotates"), (*path, "rotates"), expected_but_found(quoted(name), wanted))
         return tuple(sorted(AUTH_ENTRY if entry in secrets else entry for entry in found))
 
     def _command(self, command: SecretStr | None) -> str:
@@ -304,30 +314,30 @@ class ServerReader:
             first = seen.setdefault(server.name, server)
             if first is not server:
                 found = f"a second server of the name {server.name} (first in line {first.line})"
-                self._complain(server.line, server.path, mismatch(found, "each name once"))
+                self._add_error(server.line, server.path, expected_but_found(found, "each name once"))
 
-    def _complain(self, line: int, path: KeyPath, text: str) -> None:
-        self._reader.report.complain(line, path, text)
+    def _add_error(self, line: int, path: KeyPath, text: str) -> None:
+        self._reader.report.add_error(line, path, text)
 
 
 def _incoherence(keys: ServerKeys) -> tuple[str, str] | None:
     """What does not go together in one server: the key, and the complaint."""
     is_http = keys.type in ("streamable-http", "http") or (keys.type is None and keys.url is not None)
     if keys.command is not None and keys.url is not None:
-        return "url", mismatch("both command and url", "one of them")
+        return "url", expected_but_found("both command and url", "one of them")
     if is_http and keys.url is None:
-        return "type", mismatch("no url", "the url of the server")
+        return "type", expected_but_found("no url", "the url of the server")
     if not is_http and keys.command is None:
-        return "type", mismatch("neither command nor url", "a command (stdio) or a url (streamable-http)")
+        return "type", expected_but_found("neither command nor url", "a command (stdio) or a url (streamable-http)")
     if keys.url is not None and not is_web_address(keys.url.get_secret_value()):
-        return "url", mismatch("a text", "an address that begins with http:// or https://")
+        return "url", expected_but_found("a text", "an address that begins with http:// or https://")
     if is_http and (keys.args or keys.env or keys.wrap):
         key = "args" if keys.args else "env" if keys.env else "wrap"
-        return key, mismatch("a key for a server with a command", "none beside url")
+        return key, expected_but_found("a key for a server with a command", "none beside url")
     if not is_http and keys.headers:
-        return "headers", mismatch("a key for a server with a url", "env instead")
+        return "headers", expected_but_found("a key for a server with a url", "env instead")
     if any("\n" in value.get_secret_value() or "\r" in value.get_secret_value() for value in keys.headers.values()):
-        return "headers", mismatch("a line break in a header", "headers of one line")
+        return "headers", expected_but_found("a line break in a header", "headers of one line")
     return None
 
 
@@ -410,9 +420,9 @@ class ServerBook:
             f"other values in env, headers or auth than in line {first.line}: each such agent gets a server of its own, "
             f"which plans call {name} and so on, by the agent's number; rules for {server.name} hold for it too"
         )
-        self._report.warn(server.line, server.path, text, once_for=f"servers called {server.name}")
+        self._report.add_warning(server.line, server.path, text, once_for=f"servers called {server.name}")
         return variant
 
     def _refuse(self, server: WrittenServer, first: WrittenServer) -> None:
         found = f"another server {server.name} than in line {first.line}"
-        self._report.complain(server.line, server.path, mismatch(found, "the same server, or another name"))
+        self._report.add_error(server.line, server.path, expected_but_found(found, "the same server, or another name"))

@@ -6,7 +6,16 @@ from fnmatch import fnmatchcase
 
 from typing_extensions import override
 
-from coordination.config.diagnostics import Complaint, KeyPath, Report, key_name, mismatch, nearest, printable, quoted
+from coordination.config.diagnostics import (
+    Diagnostic,
+    Diagnostics,
+    KeyPath,
+    expected_but_found,
+    key_name,
+    nearest,
+    printable,
+    quoted,
+)
 from coordination.config.section_reader import Reader
 from coordination.config.sections import RULE, RuleKeys
 from coordination.config.servers import ToolEntry, WrittenServer
@@ -22,11 +31,15 @@ class _NoToolError(ValueError):
     """A text that names no tool; its words are a complaint."""
 
     def __init__(self, found: str, expected: str, suggestion: str | None = None) -> None:
-        super().__init__(mismatch(found, expected, suggestion))
+        super().__init__(expected_but_found(found, expected, suggestion))
 
     def said_of(self, text: str, written: str) -> str:
         """The complaint; one that does not repeat what a variable had."""
-        return str(self) if text == written else mismatch(quoted(written, _LONGEST), "server.tool of a known server")
+        return (
+            str(self)
+            if text == written
+            else expected_but_found(quoted(written, _LONGEST), "server.tool of a known server")
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +86,9 @@ def read_rules(reader: Reader, root: Table, servers: frozenset[str]) -> tuple[Wr
     for index, node in enumerate(reader.listing(root, "tools", ())):
         path: KeyPath = ("tools", index)
         if not isinstance(node, Table):
-            reader.report.complain(node.line, path, mismatch(kind_of(node), "a mapping with match and effect"))
+            reader.report.add_error(
+                node.line, path, expected_but_found(kind_of(node), "a mapping with match and effect")
+            )
             continue
         keys = reader.section(RULE, node, path)
         if keys is None:
@@ -82,7 +97,7 @@ def read_rules(reader: Reader, root: Table, servers: frozenset[str]) -> tuple[Wr
             match = _resolved(keys.match, servers)
         except _NoToolError as error:
             said = error.said_of(keys.match, source_of(node, "match"))
-            reader.report.complain(node.line_of("match"), (*path, "match"), said)
+            reader.report.add_error(node.line_of("match"), (*path, "match"), said)
             continue
         rules.append(_written_rule(keys, match, node, path))
     return tuple(rules)
@@ -118,7 +133,7 @@ class AgentTools:
     allowed: tuple[ToolEntry, ...] | None
     excluded: tuple[ToolEntry, ...]
 
-    def rules(self, shared: Sequence[WrittenRule], report: Report) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
+    def rules(self, shared: Sequence[WrittenRule], report: Diagnostics) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
         """The agent's rules, first match wins, and the patterns that the operator wrote for them."""
         patterns: list[Pattern] = []
         rules: list[Rule] = []
@@ -137,7 +152,7 @@ class AgentTools:
         key: str,
         server: WrittenServer | None,
         patterns: list[Pattern],
-        report: Report,
+        report: Diagnostics,
     ) -> list[Rule]:
         source = f"{key} of agent {self.agent}"
         found = self._patterns(entries, server, patterns, report)
@@ -148,7 +163,7 @@ class AgentTools:
         entries: tuple[ToolEntry, ...] | None,
         server: WrittenServer | None,
         patterns: list[Pattern],
-        report: Report,
+        report: Diagnostics,
     ) -> list[Rule]:
         if entries is None:
             return []
@@ -162,7 +177,7 @@ class AgentTools:
         entries: tuple[ToolEntry, ...],
         server: WrittenServer | None,
         patterns: list[Pattern],
-        report: Report,
+        report: Diagnostics,
     ) -> list[str]:
         found: list[str] = []
         own = {server.name: self.names[server.name]} if server else dict(self.names)
@@ -170,7 +185,7 @@ class AgentTools:
             try:
                 match = _resolved_entry(entry.text, own, only_server=server is not None)
             except _NoToolError as error:
-                report.complain(entry.line, entry.path, error.said_of(entry.text, entry.written))
+                report.add_error(entry.line, entry.path, error.said_of(entry.text, entry.written))
                 continue
             found.append(match)
             about = frozenset(own.values())
@@ -189,9 +204,9 @@ class AgentTools:
         return found
 
 
-def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]) -> list[Complaint]:
+def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]) -> list[Diagnostic]:
     """The patterns that match no tool of the servers as they are: each is a mistake in the file."""
-    complaints: list[Complaint] = []
+    diagnostics: list[Diagnostic] = []
     for pattern in patterns:
         about = [each for each in definitions if not pattern.servers or each.server in pattern.servers]
         names = [f"{each.server}.{each.tool}" for each in about]
@@ -200,27 +215,27 @@ def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
         found = f"{quoted(pattern.written, _LONGEST)}, which fits no tool"
         any_server, tool = pattern.match.startswith("*."), pattern.match.removeprefix("*.")
         meant = nearest(tool, [each.tool for each in about] if any_server else names)
-        text = mismatch(found, "a tool that the servers have", meant)
-        complaints.append(Complaint(pattern.line, key_name(pattern.path), text))
-    return complaints
+        text = expected_but_found(found, "a tool that the servers have", meant)
+        diagnostics.append(Diagnostic(pattern.line, key_name(pattern.path), text))
+    return diagnostics
 
 
 def doubtful_reads(
     rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
-) -> list[Complaint]:
+) -> list[Diagnostic]:
     """The tools that a rule lists as `read`, without being sure, although their name or their server says that they write."""
     return [
-        Complaint(line, source, mismatch(found, "effect ask, or sure: true beside it if it only reads"))
+        Diagnostic(line, source, expected_but_found(found, "effect ask, or sure: true beside it if it only reads"))
         for line, source, found in _reads_that_seem_to_write(rules, patterns, definitions, is_sure=False)
     ]
 
 
 def vouched_reads(
     rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
-) -> list[Complaint]:
+) -> list[Diagnostic]:
     """The same of rules that are sure: nobody but the operator vouches for these tools, which run without being asked about."""
     return [
-        Complaint(line, source, f"{found}, runs while agents plan, because the rule says sure: true")
+        Diagnostic(line, source, f"{found}, runs while agents plan, because the rule says sure: true")
         for line, source, found in _reads_that_seem_to_write(rules, patterns, definitions, is_sure=True)
     ]
 

@@ -9,7 +9,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from coordination.config.diagnostics import KeyPath, Report, mismatch, printable, quoted
+from coordination.config.diagnostics import Diagnostics, KeyPath, expected_but_found, printable, quoted
 
 YamlValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
@@ -183,7 +183,7 @@ class _Frame:
     items: list[Node] = field(default_factory=list[Node])
 
 
-def read(text: str, report: Report) -> Table | None:
+def read(text: str, report: Diagnostics) -> Table | None:
     """The tree of a configuration; None after complaints that leave nothing to read on."""
     try:
         _check_readable(text, report)
@@ -191,23 +191,23 @@ def read(text: str, report: Report) -> Table | None:
     except _Halt:
         return None
     except yaml.YAMLError as error:
-        _complain_of_syntax(error, text, report)
+        _add_syntax_error(error, text, report)
         return None
     except (ValueError, OverflowError):
         # Numbers in escapes, which PyYAML without libyaml hands to Python as they are.
-        report.complain(1, (), mismatch("a text that is no YAML", "a YAML file"))
+        report.add_error(1, (), expected_but_found("a text that is no YAML", "a YAML file"))
         return None
     if isinstance(root, Table):
         return root
     line = root.line if root is not None else 1
-    report.complain(line, (), mismatch(kind_of(root), "a mapping with the key agents"))
+    report.add_error(line, (), expected_but_found(kind_of(root), "a mapping with the key agents"))
     return None
 
 
 class _Builder:
     """Makes the tree from YAML's events, so that no nesting uses up the stack."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Diagnostics) -> None:
         self._report = report
         self._frames: list[_Frame] = []
         self._anchors: dict[str, Node | None] = {}
@@ -225,7 +225,7 @@ class _Builder:
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    self._halt(line, mismatch("a second YAML document", "one"))
+                    self._halt(line, expected_but_found("a second YAML document", "one"))
             case yaml.AliasEvent():
                 self._place(self._aliased(event.anchor, line))
             case yaml.ScalarEvent():
@@ -241,7 +241,7 @@ class _Builder:
         if event.tag is not None and event.tag not in {"!"} | _COLLECTION_TAGS:
             self._refuse_tag(event.tag, line)
         if len(self._frames) >= MAX_DEPTH:
-            self._halt(line, mismatch(f"more than {MAX_DEPTH} levels of nesting", "fewer"))
+            self._halt(line, expected_but_found(f"more than {MAX_DEPTH} levels of nesting", "fewer"))
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._frames.append(_Frame(line, event.anchor, isinstance(event, yaml.MappingStartEvent)))
@@ -250,9 +250,9 @@ class _Builder:
         frame = self._frames.pop()
         node = self._table(frame) if frame.is_table else _listing(frame)
         if node.size > MAX_VALUES:
-            self._halt(frame.line, mismatch(f"more than {MAX_VALUES:,} values, aliases followed", "fewer"))
+            self._halt(frame.line, expected_but_found(f"more than {MAX_VALUES:,} values, aliases followed", "fewer"))
         if node.depth > MAX_DEPTH:
-            self._halt(frame.line, mismatch(f"more than {MAX_DEPTH} levels of nesting", "fewer"))
+            self._halt(frame.line, expected_but_found(f"more than {MAX_DEPTH} levels of nesting", "fewer"))
         self._remember(frame.anchor, node)
 
     def _remember(self, anchor: str | None, node: Node) -> None:
@@ -268,10 +268,12 @@ class _Builder:
 
     def _aliased(self, anchor: str | None, line: int) -> Node:
         if anchor is None or anchor not in self._anchors:
-            self._halt(line, mismatch("an alias (*name)", "its anchor (&name) in a line before"))
+            self._halt(line, expected_but_found("an alias (*name)", "its anchor (&name) in a line before"))
         node = self._anchors[anchor]
         if node is None:
-            self._halt(line, mismatch("an alias inside of what it stands for", "an alias of something complete"))
+            self._halt(
+                line, expected_but_found("an alias inside of what it stands for", "an alias of something complete")
+            )
         return node
 
     def _table(self, frame: _Frame) -> Table:
@@ -280,12 +282,12 @@ class _Builder:
         merged: list[Node] = []
         for key, value in zip(frame.items[::2], frame.items[1::2], strict=True):
             if not isinstance(key, Scalar):
-                self._report.complain(key.line, (), mismatch(f"{kind_of(key)} as a key", "a text as a key"))
+                self._report.add_error(key.line, (), expected_but_found(f"{kind_of(key)} as a key", "a text as a key"))
             elif key.is_plain and key.text == "<<":
                 merged.append(value)
             elif key.text in entries:
                 found = f"the key {quoted(key.text)} twice in one mapping (first in line {lines[key.text]})"
-                self._report.complain(key.line, (), mismatch(found, "each key once"))
+                self._report.add_error(key.line, (), expected_but_found(found, "each key once"))
             else:
                 entries[key.text], lines[key.text] = value, key.line
         for value in merged:
@@ -296,7 +298,9 @@ class _Builder:
     def _merge(self, value: Node, entries: dict[str, Node], lines: dict[str, int]) -> None:
         for source in value.items if isinstance(value, Listing) else (value,):
             if not isinstance(source, Table):
-                self._report.complain(source.line, (), mismatch(f"{kind_of(source)} after <<", "an alias of a mapping"))
+                self._report.add_error(
+                    source.line, (), expected_but_found(f"{kind_of(source)} after <<", "an alias of a mapping")
+                )
                 continue
             for key in [key for key in source.entries if key not in entries]:
                 entries[key], lines[key] = source.entries[key], source.line_of(key)
@@ -304,7 +308,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
         text: str = event.value
         if _UNREADABLE.search(text):
-            self._halt(line, mismatch("a control character or half of a surrogate pair", "readable text"))
+            self._halt(line, expected_but_found("a control character or half of a surrogate pair", "readable text"))
         if event.tag is not None and event.tag != "!":
             value = self._explicit(event.tag, text, line)
             return Scalar(value=value, text=text, source=text, line=line, size=_weight(text))
@@ -319,15 +323,16 @@ class _Builder:
             return typed(tag, text)
         except ValueError:
             self._halt(
-                line, mismatch(f"a value that its tag !!{tag.removeprefix(CORE_TAG)} does not fit", "one it fits")
+                line,
+                expected_but_found(f"a value that its tag !!{tag.removeprefix(CORE_TAG)} does not fit", "one it fits"),
             )
 
     def _refuse_tag(self, tag: str, line: int) -> NoReturn:
         name = quoted(tag.replace(CORE_TAG, "!!"), longest=60)
-        self._halt(line, mismatch(f"the tag {name}", "plain YAML: text, numbers, lists and mappings"))
+        self._halt(line, expected_but_found(f"the tag {name}", "plain YAML: text, numbers, lists and mappings"))
 
     def _halt(self, line: int, text: str) -> NoReturn:
-        self._report.complain(line, (), text)
+        self._report.add_error(line, (), text)
         raise _Halt
 
 
@@ -348,28 +353,30 @@ def _depth(nodes: tuple[Node, ...]) -> int:
     return 1 + max((node.depth for node in nodes), default=0)
 
 
-def _check_readable(text: str, report: Report) -> None:
+def _check_readable(text: str, report: Diagnostics) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        report.complain(1, (), mismatch(f"more than {MAX_BYTES // 1000} kB", "a smaller file"))
+        report.add_error(1, (), expected_but_found(f"more than {MAX_BYTES // 1000} kB", "a smaller file"))
         raise _Halt
     unreadable = _UNREADABLE.search(text.removeprefix("\ufeff"))
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
-        report.complain(line, (), mismatch(f"the character {printable(unreadable.group())}", "readable text"))
+        report.add_error(
+            line, (), expected_but_found(f"the character {printable(unreadable.group())}", "readable text")
+        )
         raise _Halt
 
 
-def _complain_of_syntax(error: yaml.YAMLError, text: str, report: Report) -> None:
+def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> None:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        report.complain(1, (), mismatch("a text that is no YAML", "a YAML file"))
+        report.add_error(1, (), expected_but_found("a text that is no YAML", "a YAML file"))
         return
-    mark = error.problem_mark
+    status = error.problem_mark
     problem = _QUOTED.sub(_sign, printable(error.problem or "not understood"))
-    found = f"no valid YAML in column {mark.column + 1} ({problem})"
+    found = f"no valid YAML in column {status.column + 1} ({problem})"
     lines = text.splitlines()
-    needs_quotes = mark.line < len(lines) and "${" in lines[mark.line]
+    needs_quotes = status.line < len(lines) and "${" in lines[status.line]
     expected = 'YAML; within { } and [ ] a variable stands in quotes: "${NAME}"' if needs_quotes else "YAML"
-    report.complain(mark.line + 1, (), mismatch(found, expected))
+    report.add_error(status.line + 1, (), expected_but_found(found, expected))
 
 
 def _sign(match: re.Match[str]) -> str:
@@ -385,7 +392,7 @@ MAX_PUT_IN = 1_000_000
 """Characters that variables may bring in all: a short text that names a long variable often is no configuration."""
 
 
-def put_in(root: Table, environ: Mapping[str, str] | None, report: Report) -> Table:
+def put_in(root: Table, environ: Mapping[str, str] | None, report: Diagnostics) -> Table:
     """The tree with variables put in.
 
     Without an environment, a variable with a default has that, and one without stays open.
@@ -400,7 +407,7 @@ def variables_in(source: str) -> frozenset[str]:
 
 
 class _Walk:
-    def __init__(self, environ: Mapping[str, str] | None, report: Report) -> None:
+    def __init__(self, environ: Mapping[str, str] | None, report: Diagnostics) -> None:
         self._environ = environ
         self._report = report
         self._left = MAX_PUT_IN
@@ -448,7 +455,7 @@ class _Walk:
         self._left -= len(value)
         if self._left < 0:
             found = f"variables of more than {MAX_PUT_IN:,} characters in all"
-            self._report.complain(scalar.line, path, mismatch(found, "fewer or shorter ones"))
+            self._report.add_error(scalar.line, path, expected_but_found(found, "fewer or shorter ones"))
             return None
         return value
 
@@ -458,7 +465,7 @@ class _Walk:
         inside = _INSIDE.match(reference.group("inside") or "")
         if inside is None:
             wanted = "${NAME} or ${NAME:-default}, or $${ for these characters themselves"
-            self._report.complain(scalar.line, path, mismatch("${ without the name of a variable", wanted))
+            self._report.add_error(scalar.line, path, expected_but_found("${ without the name of a variable", wanted))
             return None
         name, default = inside.group("name"), inside.group("default")
         known = names.get(name) or (self._environ or {}).get(name)
@@ -467,16 +474,18 @@ class _Walk:
         if default is not None:
             return default.removeprefix(":-")
         if self._environ is not None:
-            self._report.complain(scalar.line, path, _unset(name, self._environ))
+            self._report.add_error(scalar.line, path, _unset(name, self._environ))
         return None
 
     def _readable(self, name: str, value: str, scalar: Scalar, path: KeyPath) -> str | None:
         if "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value):
             return value
-        self._report.complain(scalar.line, path, mismatch(f"bytes in the variable {name} that are no text", "UTF-8"))
+        self._report.add_error(
+            scalar.line, path, expected_but_found(f"bytes in the variable {name} that are no text", "UTF-8")
+        )
         return None
 
 
 def _unset(name: str, environ: Mapping[str, str]) -> str:
     state = "is empty" if name in environ else "is not set"
-    return mismatch(f"${{{name}}}, which {state}", f"the variable {name} to be set, or ${{{name}:-default}}")
+    return expected_but_found(f"${{{name}}}, which {state}", f"the variable {name} to be set, or ${{{name}:-default}}")

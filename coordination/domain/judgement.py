@@ -11,7 +11,7 @@ from typing import TypeAlias
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Act, Person, judge, judge_stop
+from coordination.domain.policy import Person, RunAction, judge, judge_stop
 from coordination.errors import IllegalTransition
 
 _DRIFT = timedelta(minutes=1)
@@ -23,7 +23,7 @@ _EVERY_WORD_COUNTS = 3
 _WithPlan: TypeAlias = s.AwaitingDecision | s.NeedsHuman
 
 
-def check_decision(state: _WithPlan, act: Act, by: Person, at: datetime) -> None:
+def check_decision(state: _WithPlan, action: RunAction, by: Person, at: datetime) -> None:
     """Make sure that a person may decide so at this moment.
 
     Raises:
@@ -31,7 +31,7 @@ def check_decision(state: _WithPlan, act: Act, by: Person, at: datetime) -> None
     """
     refusal = judge(
         state.plan.policy,
-        act,
+        action,
         by=by,
         authors=s.authors_of(state),
         approvals=state.approvals,
@@ -40,7 +40,7 @@ def check_decision(state: _WithPlan, act: Act, by: Person, at: datetime) -> None
         version=state.request.rules_version,
     )
     if refusal is not None:
-        raise IllegalTransition(f"{by.name} may not {act} this plan: {refusal}")
+        raise IllegalTransition(f"{by.name} may not {action} this plan: {refusal}")
 
 
 def check_stop(state: s.RunState, by: Person) -> None:
@@ -92,7 +92,7 @@ def check_choice(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, a
     Raises:
         IllegalTransition: they may not, or it is none.
     """
-    check_decision(state, Act.CHANGE, by, at)
+    check_decision(state, RunAction.CHANGE, by, at)
     plan, before = event.plan, state.plan
     answers = {answer.label: answer for answer in state.ballot.newest().values()}
     answer = answers.get(plan.author)
@@ -127,22 +127,22 @@ def check_validity(state: s.NeedsHuman, valid_until: datetime, at: datetime) -> 
     _check_end(state.plan, valid_until, at)
 
 
-def check_word(state: s.NeedsHuman, event: e.ResolutionApproved, at: datetime) -> None:
+def check_resolution(state: s.NeedsHuman, event: e.ResolutionApproved, at: datetime) -> None:
     """Make sure that a word is its person's first to this effect, and that more people must still say the same.
 
     Raises:
         IllegalTransition: it is not, or this one would do.
     """
     _check_attempt(state, event.verdict, at)
-    before = state.who_said(event.verdict)
+    before = state.resolvers(event.verdict)
     people = s.with_person(before, event.by)
     if people == before:
         raise IllegalTransition(f"{event.by.name} has said so already")
-    if len(people) >= state.words_needed(event.verdict, at):
+    if len(people) >= state.resolutions_needed(event.verdict, at):
         raise IllegalTransition("with this word the call is settled")
 
 
-def check_last_word(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> None:
+def check_final_resolution(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> None:
     """Make sure that as many people said it as it takes, and that fewer than approved the plan give it no more time.
 
     Raises:
@@ -151,8 +151,8 @@ def check_last_word(state: s.NeedsHuman, event: e.CallResolved, at: datetime) ->
     _check_attempt(state, event.verdict, at)
     if state.request.rules_version < _EVERY_WORD_COUNTS:
         return
-    people = s.with_person(state.who_said(event.verdict), event.by)
-    if len(people) < state.words_needed(event.verdict, at):
+    people = s.with_person(state.resolvers(event.verdict), event.by)
+    if len(people) < state.resolutions_needed(event.verdict, at):
         raise IllegalTransition("more people must say so before this call is settled")
     if len(people) < state.approvers_needed and event.valid_until > state.valid_until:
         raise IllegalTransition("fewer people than approved the plan give it more time")

@@ -18,14 +18,14 @@ UNKNOWN_TEAM = "?"
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A person as their surface vouches for them.
+    """A person as their platform vouches for them.
 
     Attributes:
         tenant: the server (Discord), workspace (Slack) or `console` they act in.
         id: stable within the tenant; never a display name.
         name: for people to read.
         roles: the ids or names of their roles at the moment they act.
-        is_admin: whether the surface says that they administer this tenant.
+        is_admin: whether the platform says that they administer this tenant.
         home_team: where the account belongs, if that is not this tenant; `UNKNOWN_TEAM` where the product does not say.
         is_guest: whether they see only what they were invited to, or have not passed the tenant's screening.
         is_bot: whether a program acts.
@@ -83,7 +83,7 @@ class Refusal(StrEnum):
     APPROVERS_UNREADABLE = "approvers_unreadable"
 
 
-class Act(StrEnum):
+class RunAction(StrEnum):
     """What a person asks of a plan."""
 
     APPROVE = "approve"
@@ -202,7 +202,7 @@ class Policy:
 
 def judge(
     policy: Policy,
-    act: Act,
+    action: RunAction,
     *,
     by: Person,
     authors: Authors,
@@ -217,16 +217,16 @@ def judge(
     """
     if by.tenant != authors.requester.tenant:
         return Refusal.OTHER_TENANT
-    if at >= expires_at and act is not Act.RESOLVE:
+    if at >= expires_at and action is not RunAction.RESOLVE:
         return Refusal.EXPIRED
-    if act in (Act.REJECT, Act.CHANGE) and by.is_same_as(authors.requester):
+    if action in (RunAction.REJECT, RunAction.CHANGE) and by.is_same_as(authors.requester):
         return None
     if policy.excludes(by):
         return Refusal.EXTERNAL
     if not policy.names(by) and not _was_named(policy, by, version):
         return Refusal.NOT_AN_APPROVER
-    if act in (Act.APPROVE, Act.RESOLVE):
-        return judge_own(policy, by, authors, version) or _judge_again(act, by, approvals)
+    if action in (RunAction.APPROVE, RunAction.RESOLVE):
+        return judge_own(policy, by, authors, version) or _judge_again(action, by, approvals)
     return None
 
 
@@ -267,8 +267,8 @@ def _was_named(policy: Policy, by: Person, version: int) -> bool:
     return version == 1 and by.name in policy.users
 
 
-def _judge_again(act: Act, by: Person, approvals: Sequence[Person]) -> Refusal | None:
-    is_again = act is Act.APPROVE and any(by.is_same_as(person) for person in approvals)
+def _judge_again(action: RunAction, by: Person, approvals: Sequence[Person]) -> Refusal | None:
+    is_again = action is RunAction.APPROVE and any(by.is_same_as(person) for person in approvals)
     return Refusal.ALREADY_APPROVED if is_again else None
 
 

@@ -163,11 +163,11 @@ class NeedsHuman:
         is_by_policy = any(person.is_same_as(policy_actor(self.plan.tenant)) for person in self.approvals)
         return 1 if is_by_policy else self.plan.policy.required
 
-    def who_said(self, verdict: Verdict) -> tuple[Person, ...]:
+    def resolvers(self, verdict: Verdict) -> tuple[Person, ...]:
         """Who has said this of the call so far."""
         return tuple(person for person, word in self.said if word == verdict)
 
-    def words_needed(self, verdict: Verdict, at: datetime) -> int:
+    def resolutions_needed(self, verdict: Verdict, at: datetime) -> int:
         """How many different people must say this of the call before the run moves.
 
         Whatever lets a call start that the approval no longer covers takes as many people as the plan did: to run this

@@ -25,15 +25,15 @@ from coordination.domain.judgement import (
     check_again,
     check_choice,
     check_decision,
-    check_last_word,
+    check_final_resolution,
     check_proposal,
     check_recorded,
+    check_resolution,
     check_stop,
     check_validity,
-    check_word,
 )
 from coordination.domain.plan import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
-from coordination.domain.policy import Act, Authors, Person, policy_actor
+from coordination.domain.policy import Authors, Person, RunAction, policy_actor
 from coordination.errors import IllegalTransition
 
 
@@ -79,16 +79,16 @@ def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent, at: datetime) -> 
                 state, late_result=event.result, answer_until=None, said=()
             )  # They said it without knowing this.
         case e.ResolutionApproved(index=unknown.index):
-            check_decision(state, Act.RESOLVE, event.by, at)
-            check_word(state, event, at)
+            check_decision(state, RunAction.RESOLVE, event.by, at)
+            check_resolution(state, event, at)
             others = tuple(each for each in state.said if not each[0].is_same_as(event.by))
             return replace(state, said=(*others, (event.by, event.verdict)))
         case e.WordsVoided(index=unknown.index):
             return _without_words(state, event)
         case e.CallResolved(index=unknown.index):
-            check_decision(state, Act.RESOLVE, event.by, at)
+            check_decision(state, RunAction.RESOLVE, event.by, at)
             check_validity(state, event.valid_until, at)
-            check_last_word(state, event, at)
+            check_final_resolution(state, event, at)
             return _resolve(state, event, at)
         case e.RunCancelled(by=by) if state.stopped_by is None:
             check_stop(state, by)
@@ -180,7 +180,7 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Exec
         shapers=state.shapers,
         approved_at=at,
         frozen_by=state.frozen_by,
-        resumed_by=s.with_person(state.who_said(event.verdict), event.by) if goes_beyond else (),
+        resumed_by=s.with_person(state.resolvers(event.verdict), event.by) if goes_beyond else (),
     )
     if event.verdict == "run_it":
         return base
@@ -421,10 +421,10 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
         case e.ApprovalGiven(digest=plan.digest):
             return _approve(state, event, at)
         case e.PlanRejected(by=by, digest=plan.digest, reason=reason):
-            check_decision(state, Act.REJECT, by, at)
+            check_decision(state, RunAction.REJECT, by, at)
             return s.Rejected(request=request, plan=plan, by=by, reason=reason)
         case e.ChangesRequested(digest=plan.digest):
-            check_decision(state, Act.CHANGE, event.by, at)
+            check_decision(state, RunAction.CHANGE, event.by, at)
             feedback = s.Feedback(by=event.by, text=event.text, plan=plan)
             return s.ChangesWanted(
                 request=request,
@@ -454,7 +454,7 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
     plan = state.plan
     is_by_policy = event.by.is_same_as(policy_actor(plan.tenant)) and plan.is_automatic
     if not is_by_policy:
-        check_decision(state, Act.APPROVE, event.by, at)
+        check_decision(state, RunAction.APPROVE, event.by, at)
     approvals = (*state.approvals, event.by)
     if len(approvals) < plan.policy.required and not is_by_policy:
         return replace(state, approvals=approvals)

@@ -17,11 +17,11 @@ from dbos import error as dbos_error
 from sqlalchemy import exc
 
 from coordination.engine import dbos_recovery
-from coordination.engine.dbos_recovery import THREADS, Failures, Lookout, Shift
+from coordination.engine.dbos_recovery import THREADS, Failures, RecoveryWatch, WorkerLoop
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
-from coordination.storage.database import complaint, is_away, open_engine, parse_url, place, plainly
-from coordination.storage.worker_leases import Slots, slots_for
+from coordination.storage.database import describe_error, is_away, open_engine, parse_url, place, plainly
+from coordination.storage.worker_leases import WorkerLeases, leases_for
 
 _APPLICATION = "massgen-bot"
 _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
@@ -70,9 +70,9 @@ class DbosEngine:
             lazy=True,
             retry_connection_errors=False,
         )
-        self._lookout: Lookout | None = None
+        self._recovery: RecoveryWatch | None = None
         self._failures = Failures()
-        self._complaints = dbos_recovery.Complaints(self._warned)
+        self._warning_listener = dbos_recovery.WarningListener(self._warned)
 
     @classmethod
     @asynccontextmanager
@@ -137,10 +137,10 @@ class DbosEngine:
             job.attempt,
         )
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """A job was just submitted here: look at once rather than at the next poll."""
-        if self._lookout is not None:
-            self._lookout.nudge()
+        if self._recovery is not None:
+            self._recovery.wake()
 
     @asynccontextmanager
     async def running(self, perform: Perform) -> AsyncGenerator[None]:
@@ -152,28 +152,28 @@ class DbosEngine:
             StorageError: the database can't be used.
         """
         dbos_recovery.require_none()
-        slots = await asyncio.to_thread(slots_for, self._database, interval=self._rounds_interval, lease=self._lease)
-        shift = Shift(
+        leases = await asyncio.to_thread(leases_for, self._database, interval=self._rounds_interval, lease=self._lease)
+        worker_loop = WorkerLoop(
             perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
         )
-        owner = shift.owner = await asyncio.to_thread(slots.take)
+        owner = worker_loop.owner = await asyncio.to_thread(leases.take)
         try:
             await asyncio.to_thread(self._give_back, owner.slot)
-            queues = await self._launch(owner.slot, shift)
-            self._lookout = Lookout(
+            queues = await self._launch(owner.slot, worker_loop)
+            self._recovery = RecoveryWatch(
                 self._client,
-                shift,
+                worker_loop,
                 queues=queues,
                 limits=self._limits,
-                slots=slots,
+                leases=leases,
                 url=self._url,
                 interval=self._rounds_interval,
                 failures=self._failures,
             )
-            _dbos_log.addHandler(self._complaints)
+            _dbos_log.addHandler(self._warning_listener)
             yield
         finally:
-            await self._end(slots, shift)
+            await self._end(leases, worker_loop)
 
     async def stuck(self, patience: float, run: str = "") -> NoReturn:
         """Wait until work has done nothing but fail for `patience` seconds: this worker's own, or a job of the run.
@@ -195,7 +195,7 @@ class DbosEngine:
         while (failing := self._failures.lasting(patience, concerns, passes=passes)) is None:  # noqa: ASYNC110 - time passing is enough
             await asyncio.sleep(_LOOK_SECONDS)
         if isinstance(failing.error, exc.SQLAlchemyError):
-            raise complaint(failing.error, self._url) from failing.error
+            raise describe_error(failing.error, self._url) from failing.error
         if isinstance(failing.error, CoordinationError):
             raise failing.error
         raise CoordinationError(
@@ -234,7 +234,7 @@ class DbosEngine:
         with plainly(self._url):
             dbos_recovery.give_back(self._client, slot)
 
-    async def _launch(self, slot: str, shift: Shift) -> dict[str, Queue]:
+    async def _launch(self, slot: str, worker_loop: WorkerLoop) -> dict[str, Queue]:
         config = DBOSConfig(
             name=_APPLICATION,
             system_database_url=self._url.render_as_string(hide_password=False),
@@ -250,7 +250,7 @@ class DbosEngine:
         with plainly(self._url):
             DBOS(config=config)
             dbos_recovery.calm()
-            _register_workflows(shift.work)
+            _register_workflows(worker_loop.work)
             try:
                 DBOS.launch()  # Here and not in a thread: DBOS adopts the event loop that it is launched in.
             except dbos_error.DBOSInitializationError as error:
@@ -266,28 +266,28 @@ class DbosEngine:
         }
 
     def _job_ended(self) -> None:
-        if self._lookout is not None:
-            self._lookout.job_ended()
+        if self._recovery is not None:
+            self._recovery.job_ended()
 
     def _warned(self) -> None:
-        if self._lookout is not None:
-            self._lookout.warned()
+        if self._recovery is not None:
+            self._recovery.warned()
 
-    async def _end(self, slots: Slots, shift: Shift) -> None:
-        _dbos_log.removeHandler(self._complaints)
-        lookout, self._lookout = self._lookout, None
-        if lookout is not None:
-            await asyncio.to_thread(lookout.stop)
-        is_idle = await shift.stop(patience=_PATIENCE)
+    async def _end(self, leases: WorkerLeases, worker_loop: WorkerLoop) -> None:
+        _dbos_log.removeHandler(self._warning_listener)
+        recovery, self._recovery = self._recovery, None
+        if recovery is not None:
+            await asyncio.to_thread(recovery.stop)
+        is_idle = await worker_loop.stop(patience=_PATIENCE)
         await dbos_recovery.end(patience=_PATIENCE / 4)
         try:
-            if is_idle and shift.owner is not None:
-                await asyncio.to_thread(self._give_back, shift.owner.slot)
-                await asyncio.to_thread(slots.release)
+            if is_idle and worker_loop.owner is not None:
+                await asyncio.to_thread(self._give_back, worker_loop.owner.slot)
+                await asyncio.to_thread(leases.release)
         except StorageError:  # Then whoever finds the slot quiet gives them back.
             _log.warning("the slot could not be given back; others will take it for dead")
         finally:
-            await asyncio.to_thread(slots.abandon)
+            await asyncio.to_thread(leases.abandon)
 
 
 def migrate(url: str) -> None:

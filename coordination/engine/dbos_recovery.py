@@ -23,7 +23,7 @@ from typing_extensions import override
 from coordination.errors import DatabaseAwayError, OwnershipLostError
 from coordination.ports import Job, Perform
 from coordination.storage.database import plainly, teach
-from coordination.storage.worker_leases import Ownership, Slots, working_as
+from coordination.storage.worker_leases import Ownership, WorkerLeases, working_as
 
 _AWAY_SECONDS = 2.0
 """Between two tries of a job while the database is away; it is tried for as long as that lasts."""
@@ -79,7 +79,7 @@ class Failures:
         return None
 
 
-class Shift:
+class WorkerLoop:
     """Performs the jobs that DBOS hands over, on the event loop that it is made in."""
 
     def __init__(
@@ -224,7 +224,7 @@ def make_tables(url: sa.URL) -> None:
         system.destroy()
 
 
-class Complaints(logging.Handler):
+class WarningListener(logging.Handler):
     """Calls `heard` whenever DBOS warns of something: its threads report their failures to nobody else."""
 
     def __init__(self, heard: Callable[[], None]) -> None:
@@ -315,33 +315,33 @@ _PATIENCE = 2.0
 _STRAY_ROUNDS = 5
 
 
-class Lookout:
-    """Starts waiting jobs when nudged, and every `interval` seconds gives back what dead workers left."""
+class RecoveryWatch:
+    """Starts waiting jobs when woken, and every `interval` seconds gives back what dead workers left."""
 
     def __init__(
         self,
         client: DBOSClient,
-        shift: Shift,
+        worker_loop: WorkerLoop,
         *,
         queues: Mapping[str, Queue],
         limits: Mapping[str, int],
-        slots: Slots,
+        leases: WorkerLeases,
         url: sa.URL,
         interval: float,
         failures: Failures,
     ) -> None:
         """Starts at once. Belongs to the event loop that it is made in."""
         self._client = client
-        self._shift = shift
+        self._worker_loop = worker_loop
         self._queues = queues
         self._limits = limits
-        self._slots = slots
+        self._leases = leases
         self._url = url
         self._interval = interval
         self._failures = failures
         self._loop = asyncio.get_running_loop()
-        self._bell = threading.Event()
-        self._bell.set()
+        self._wake_event = threading.Event()
+        self._wake_event.set()
         self._leaving = threading.Event()
         self._is_over = False
         self._has_backlog = False
@@ -354,14 +354,14 @@ class Lookout:
         for thread in self._threads:
             thread.start()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Look at the queues now."""
-        self._bell.set()
+        self._wake_event.set()
 
     def job_ended(self) -> None:
         """There is room for another job."""
         if self._has_backlog:
-            self._bell.set()
+            self._wake_event.set()
 
     def warned(self) -> None:
         """DBOS's own threads fail at something: try it here too, in the next round, where failures are counted."""
@@ -370,15 +370,15 @@ class Lookout:
     def stop(self) -> None:
         """End the threads. Blocks while they finish what they are at, for which the event loop must run."""
         self._is_over = True
-        self._bell.set()
+        self._wake_event.set()
         self._leaving.set()
         for thread in self._threads:
             thread.join(_PATIENCE)  # A database that does not answer must not keep the program from leaving.
 
     def _watch(self) -> None:
         while not self._is_over:
-            self._bell.wait()
-            self._bell.clear()
+            self._wake_event.wait()
+            self._wake_event.clear()
             self._tried("queues", self._start_waiting)
 
     def _make_rounds_for_ever(self) -> None:
@@ -387,7 +387,7 @@ class Lookout:
             given_back = self._tried("rounds", self._make_rounds)
             if given_back or self._is_warned or self._failures.is_failing("queues"):
                 self._is_warned = False
-                self._bell.set()
+                self._wake_event.set()
             self._leaving.wait(self._interval)
 
     def _tried(self, what: str, act: Callable[[], int]) -> int:
@@ -411,7 +411,7 @@ class Lookout:
         count = 0
         self._has_backlog = False
         for task, queue in self._queues.items():
-            running = self._shift.running(task)
+            running = self._worker_loop.running(task)
             if running >= self._limits[task] or self._is_over:
                 self._has_backlog = True
                 continue
@@ -424,30 +424,30 @@ class Lookout:
     def _make_rounds(self) -> int:
         """Returns how many jobs were given back."""
         count = 0
-        before = self._shift.owner
-        if not self._slots.keep():
-            owner = self._slots.take(avoid="" if before is None else before.slot)
+        before = self._worker_loop.owner
+        if not self._leases.keep():
+            owner = self._leases.take(avoid="" if before is None else before.slot)
             _log.warning("other workers took this one for dead; it begins anew", extra={"worker": owner.slot})
-            self._shift.owner = owner
+            self._worker_loop.owner = owner
             become(owner.slot)
-            self._loop.call_soon_threadsafe(self._shift.drop_lost)
+            self._loop.call_soon_threadsafe(self._worker_loop.drop_lost)
             count += give_back(self._client, owner.slot)
-        for name in {*self._slots.look(), *owners(self._client)}:
+        for name in {*self._leases.look(), *owners(self._client)}:
             count += self._give_back_if_dead(name)
         return count + self._give_back_strays()
 
     def _give_back_strays(self) -> int:
         """Jobs that are ours in the database and nowhere else: the answer to our claim was lost with a connection."""
-        owner = self._shift.owner
+        owner = self._worker_loop.owner
         if owner is None:
             return 0
-        strays = set(in_hand(self._client, owner.slot)) - self._shift.names
+        strays = set(in_hand(self._client, owner.slot)) - self._worker_loop.names
         self._strays = {job: 1 + self._strays.get(job, 0) for job in strays}
         lost = [job for job, rounds in self._strays.items() if rounds > _STRAY_ROUNDS]
         return give_back(self._client, owner.slot, lost) if lost else 0
 
     def _give_back_if_dead(self, name: str) -> int:
-        with self._slots.seized(name) as is_dead:
+        with self._leases.seized(name) as is_dead:
             count = give_back(self._client, name) if is_dead else 0
         if count:
             _log.warning("a dead worker's jobs go on here or elsewhere", extra={"worker": name, "jobs": count})

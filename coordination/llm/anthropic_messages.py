@@ -15,7 +15,7 @@ from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncS
 
 from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ConfigError, ModelError, ModelFault
-from coordination.llm.anthropic_stream import LENGTH_OPTION, Piece, PieceParts
+from coordination.llm.anthropic_stream import LENGTH_OPTION, PartialReply, PartialReplyParts
 from coordination.llm.http import (
     BROKEN_CONNECTION,
     check_address,
@@ -37,7 +37,17 @@ from coordination.llm.model_errors import (
     silent,
     whole_text,
 )
-from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+from coordination.ports import (
+    Clock,
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolResult,
+    ToolSpec,
+    TurnContext,
+    UserMessage,
+)
 
 
 class AnthropicClients:
@@ -133,7 +143,7 @@ class MessagesOptions:
         }
         return {name: value for name, value in options.items() if value is not None} | dict(self.extra_body)
 
-    def complaints(self, model: str) -> list[str]:
+    def diagnostics(self, model: str) -> list[str]:
         """What the API would refuse in every call."""
         found: list[str] = []
         budget = self.thinking_budget
@@ -174,36 +184,36 @@ class AnthropicModel:
         self._api_key = api_key
         self._options = options or MessagesOptions()
         self._is_strict = True
-        complaints = self._options.complaints(model)
-        if complaints:
-            raise ConfigError(complaints)
+        diagnostics = self._options.diagnostics(model)
+        if diagnostics:
+            raise ConfigError(diagnostics)
 
     @property
     def name(self) -> str:
         """The model's name at the server."""
         return self._provider.model
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del occasion
+        del turn_context
         return _MessagesConversation(self, system)
 
     async def complete(
         self, system: str, messages: Sequence[Message], tools: Sequence[ToolSpec], *, may_call: bool = True
-    ) -> Piece:
+    ) -> PartialReply:
         """Call the server until its reply is whole, which a pause can put off."""
         body = self._body(system, tools)
         if not may_call:
             body["tool_choice"] = {"type": "none"}
-        whole = Piece()
+        whole = PartialReply()
         for _ in range(1 + LONGEST_PAUSES):
             begun: list[Message] = [{"role": "assistant", "content": list(whole.blocks)}] if whole.blocks else []
-            whole = whole.followed_by(await self._piece({**body, "messages": [*messages, *begun]}))
+            whole = whole.followed_by(await self._partial_reply({**body, "messages": [*messages, *begun]}))
             if not whole.is_paused:
                 return whole
         raise _paused(self._provider)
 
-    async def _piece(self, body: dict[str, Raw]) -> Piece:
+    async def _partial_reply(self, body: dict[str, Raw]) -> PartialReply:
         try:
             async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
                 response = await self._open(body)
@@ -214,7 +224,7 @@ class AnthropicModel:
         except (APIConnectionError, *BROKEN_CONNECTION) as error:
             raise broken(error, self._provider) from None
         limit = self._options.max_reply_characters
-        parts = PieceParts(self._provider, limit=limit)
+        parts = PartialReplyParts(self._provider, limit=limit)
         await read_events(response, parts, self._provider, limit=limit)
         return parts.complete()
 
@@ -222,7 +232,7 @@ class AnthropicModel:
         try:
             return await self._post(body)
         except APIStatusError as error:
-            is_about_strict = error.status_code == 400 and re.search(r"\bstrict\b", _words(error)) is not None
+            is_about_strict = error.status_code == 400 and re.search(r"\bstrict\b", _error_text(error)) is not None
             if not is_about_strict or not _loosen(body):
                 raise
         # An older model: our own tools' schemas are checked here in any case.
@@ -266,24 +276,24 @@ class _MessagesConversation:
         self._history: list[Message] = []
         self._offered: Sequence[ToolSpec] = ()
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
-        messages = [*self._history, *_messages(said)]
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        messages = [*self._history, *_messages(inputs)]
         # A history with calls is refused without tools; those of before also keep its cached beginning.
         offered = tools or self._offered
-        piece = await self._model.complete(self._system, messages, offered, may_call=bool(tools) or not offered)
-        if piece.blocks:
-            messages.append({"role": "assistant", "content": list(piece.blocks)})
+        inline = await self._model.complete(self._system, messages, offered, may_call=bool(tools) or not offered)
+        if inline.blocks:
+            messages.append({"role": "assistant", "content": list(inline.blocks)})
         self._history, self._offered = messages, offered
-        return piece.reply()
+        return inline.reply()
 
     async def close(self) -> None:
         self._history = []
 
 
-def _messages(said: Sequence[Said]) -> list[Message]:
+def _messages(inputs: Sequence[InputMessage]) -> list[Message]:
     """One message: first every tool result, as none may come apart from the others; then all that was told."""
-    content: list[Raw] = [_result(each) for each in said if isinstance(each, ToolResult)]
-    told = "\n\n".join(each.text for each in said if isinstance(each, Told))
+    content: list[Raw] = [_result(each) for each in inputs if isinstance(each, ToolResult)]
+    told = "\n\n".join(each.text for each in inputs if isinstance(each, UserMessage))
     if told.strip():
         content.append({"type": "text", "text": whole_text(told)})
     return [{"role": "user", "content": content}] if content else []
@@ -325,12 +335,12 @@ def _paused(provider: Provider) -> ModelError:
     )
 
 
-def _words(error: APIStatusError) -> str:
+def _error_text(error: APIStatusError) -> str:
     return error.message if isinstance(error.body, dict) else str(error.body)
 
 
 def _problem(error: APIStatusError, options: MessagesOptions, body: Mapping[str, Raw]) -> Problem:
-    words = _words(error)
+    words = _error_text(error)
     option = mentioned(options.body(), words)
     if "web_search" in words and options.enable_web_search:
         option = "enable_web_search"

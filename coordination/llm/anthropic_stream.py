@@ -17,8 +17,8 @@ from coordination.llm.http import (
     distinct_id,
     is_failure,
     read_object,
+    reported_problem,
     text_of,
-    told_problem,
     whole,
 )
 from coordination.llm.model_errors import (
@@ -52,7 +52,7 @@ _GROWING = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class PartialReply:
     """What one stream brought: a whole reply, or the part up to a pause.
 
     Attributes:
@@ -65,9 +65,9 @@ class Piece:
     usage: Usage = field(default_factory=Usage)
     is_paused: bool = False
 
-    def followed_by(self, other: "Piece") -> "Piece":
+    def followed_by(self, other: "PartialReply") -> "PartialReply":
         """Both as one; each stream is paid for."""
-        return Piece(
+        return PartialReply(
             blocks=self.blocks + other.blocks,
             calls=self.calls + other.calls,
             usage=Usage(
@@ -122,7 +122,7 @@ class _Growing:
         return fit if isinstance(fit, dict) else block
 
 
-class PieceParts:
+class PartialReplyParts:
     """What has come of one stream so far."""
 
     def __init__(self, provider: Provider, *, limit: int) -> None:
@@ -159,13 +159,17 @@ class PieceParts:
             case "message_stop":
                 self.is_finished = True
             case "error":
-                raise refused(told_problem(event), self._provider)
+                raise refused(reported_problem(event), self._provider)
             case None:
-                raise refused(told_problem(event), self._provider) if is_failure(event) else unreadable(self._provider)
+                raise (
+                    refused(reported_problem(event), self._provider)
+                    if is_failure(event)
+                    else unreadable(self._provider)
+                )
             case _:
                 self._grow(1)
 
-    def complete(self) -> Piece:
+    def complete(self) -> PartialReply:
         """The reply, or its part up to a pause.
 
         Raises:
@@ -190,7 +194,7 @@ class PieceParts:
         except RecursionError:
             raise unreadable(self._provider) from None
         calls = self._calls(growing, blocks)
-        return Piece(
+        return PartialReply(
             # An empty text is given, and is refused in a history.
             blocks=tuple(block for block in blocks if block.get("type") != "text" or text_of(block["text"]).strip()),
             calls=calls,

@@ -32,15 +32,15 @@ from coordination.llm.model_errors import (
 from coordination.ports import (
     Clock,
     Conversation,
+    InputMessage,
     Model,
-    Occasion,
     Reply,
-    Said,
-    Told,
     ToolCall,
     ToolResult,
     ToolSpec,
+    TurnContext,
     Usage,
+    UserMessage,
 )
 
 _PART_WEIGHT = 64
@@ -244,9 +244,9 @@ class GeminiModel:
         """The model's name at the server."""
         return self._provider.model
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del occasion
+        del turn_context
         return _GeminiConversation(self, system)
 
     async def complete(self, system: str, contents: Sequence[types.Content], tools: Sequence[ToolSpec]) -> ReplyParts:
@@ -326,8 +326,8 @@ class _GeminiConversation:
         self._history: list[types.Content] = []
         self._open: Mapping[str, types.FunctionCall] = {}
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
-        contents = [*self._history, *_contents(said, self._open)]
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        contents = [*self._history, *_contents(inputs, self._open)]
         parts = await self._model.complete(self._system, contents, tools)
         reply = parts.complete()
         content = parts.content()
@@ -340,10 +340,10 @@ class _GeminiConversation:
         self._open = {}
 
 
-def _contents(said: Sequence[Said], calls: Mapping[str, types.FunctionCall]) -> list[types.Content]:
+def _contents(inputs: Sequence[InputMessage], calls: Mapping[str, types.FunctionCall]) -> list[types.Content]:
     """Tool results first, all in one content, as they must follow their calls; then all that was told."""
-    answers = [_answer(each, calls[each.call_id]) for each in said if isinstance(each, ToolResult)]
-    told = [each.text for each in said if isinstance(each, Told)]
+    answers = [_answer(each, calls[each.call_id]) for each in inputs if isinstance(each, ToolResult)]
+    told = [each.text for each in inputs if isinstance(each, UserMessage)]
     contents = [types.Content(role="user", parts=answers)] if answers else []
     if told:
         contents.append(types.Content(role="user", parts=[types.Part(text=whole_text("\n\n".join(told)))]))

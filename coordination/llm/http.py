@@ -342,7 +342,7 @@ def is_failure(event: Mapping[str, Raw]) -> bool:
     return "choices" not in event and ("detail" in event or ("message" in event and "code" in event))
 
 
-def told_problem(event: Mapping[str, Raw]) -> Problem:
+def reported_problem(event: Mapping[str, Raw]) -> Problem:
     """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
     error = event.get("error")
     told = error if isinstance(error, dict) else event

@@ -8,8 +8,18 @@ from datetime import datetime
 from typing import TypeAlias
 
 from coordination.errors import ModelError, ModelFault
-from coordination.llm.rate_limiter import Lane, RestingError, Throttle
-from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolSpec, Usage
+from coordination.llm.rate_limiter import BackingOffError, RateLimiter, Throttle
+from coordination.ports import (
+    Clock,
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolSpec,
+    TurnContext,
+    Usage,
+    UserMessage,
+)
 from coordination.retry import RetryBudget
 
 PriceOf: TypeAlias = Callable[[Usage], Awaitable[float | None]]
@@ -26,9 +36,9 @@ _CHARACTERS_PER_TOKEN = 4
 class MeteredModel:
     """Fits `coordination.ports.Model`, around another."""
 
-    def __init__(self, model: Model, *, lane: Lane, throttle: Throttle, price: PriceOf) -> None:
+    def __init__(self, model: Model, *, limiter: RateLimiter, throttle: Throttle, price: PriceOf) -> None:
         self._model = model
-        self._lane = lane
+        self._limiter = limiter
         self._throttle = throttle
         self._price = price
 
@@ -37,13 +47,13 @@ class MeteredModel:
         """The name of the model inside."""
         return self._model.name
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation."""
         return _MeteredConversation(
-            self._model.converse(system, occasion),
+            self._model.converse(system, turn_context),
             system,
             name=self.name,
-            lane=self._lane,
+            limiter=self._limiter,
             throttle=self._throttle,
             price=self._price,
         )
@@ -51,35 +61,42 @@ class MeteredModel:
 
 class _MeteredConversation:
     def __init__(
-        self, conversation: Conversation, system: str, *, name: str, lane: Lane, throttle: Throttle, price: PriceOf
+        self,
+        conversation: Conversation,
+        system: str,
+        *,
+        name: str,
+        limiter: RateLimiter,
+        throttle: Throttle,
+        price: PriceOf,
     ) -> None:
         self._conversation = conversation
         self._read = len(system)
         self._name = name
-        self._lane = lane
+        self._limiter = limiter
         self._throttle = throttle
         self._price = price
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         try:
-            async with self._lane.passage(self._throttle):
-                reply = await self._send(said, tools)
-        except RestingError as error:
-            raise _resting(self._name, error.seconds) from None
+            async with self._limiter.acquire(self._throttle):
+                reply = await self._send(inputs, tools)
+        except BackingOffError as error:
+            raise _backing_off(self._name, error.seconds) from None
         except ModelError as error:
             if error.fault in _CHARGED or (error.spent is not None and error.spent[1] > 1):
-                error.spent = await self._broken_off(said, tools, error.spent)
+                error.spent = await self._broken_off(inputs, tools, error.spent)
             raise
-        self._read += sum(len(each.text) for each in said)
+        self._read += sum(len(each.text) for each in inputs)
         usage = _completed(reply, self._read + _size(tools))
         self._read += _written(reply)
         return replace(reply, usage=replace(usage, cost=await self._price(usage)))
 
     async def _broken_off(
-        self, said: Sequence[Said], tools: Sequence[ToolSpec], reported: tuple[int, int, float | None] | None
+        self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec], reported: tuple[int, int, float | None] | None
     ) -> tuple[int, int, float | None]:
         """What a call that failed may have used; an estimate, but for what the provider said of it."""
-        read = self._read + sum(len(each.text) for each in said) + _size(tools)
+        read = self._read + sum(len(each.text) for each in inputs) + _size(tools)
         told_in, told_out, _ = reported or (0, 0, None)
         usage = Usage(input_tokens=told_in or _tokens(read), output_tokens=told_out)
         return usage.input_tokens, usage.output_tokens, await self._price(usage)
@@ -87,12 +104,12 @@ class _MeteredConversation:
     async def close(self) -> None:
         await self._conversation.close()
 
-    async def _send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def _send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         try:
-            return await self._conversation.send(said, tools)
+            return await self._conversation.send(inputs, tools)
         except ModelError as error:
             if error.fault in _BUSY and error.retry_after:
-                self._lane.rest(error.retry_after)
+                self._limiter.back_off(error.retry_after)
             raise
 
 
@@ -121,7 +138,7 @@ def _tokens(characters: int) -> int:
     return math.ceil(characters / _CHARACTERS_PER_TOKEN)
 
 
-def _resting(name: str, seconds: float) -> ModelError:
+def _backing_off(name: str, seconds: float) -> ModelError:
     return ModelError(
         ModelFault.RATE_LIMITED,
         f"The provider of {name} wants no requests for another {math.ceil(seconds / 60)} minutes; try again then, or the "
@@ -165,12 +182,12 @@ class FallbackModel:
         """The name of the first model; a reply of the second says so."""
         return self._first.name
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation, with the first model."""
         return _FallbackConversation(
-            self._first.converse(system, occasion),
+            self._first.converse(system, turn_context),
             second=self._second,
-            change=lambda: self._second.converse(system, occasion),
+            change=lambda: self._second.converse(system, turn_context),
             clock=self._clock,
             budget=self._budget,
         )
@@ -191,17 +208,17 @@ class _FallbackConversation:
         self._change = change
         self._clock = clock
         self._budget = budget
-        self._told: tuple[Said, ...] = ()
-        self._unheard: tuple[Said, ...] = ()
+        self._told: tuple[InputMessage, ...] = ()
+        self._unheard: tuple[InputMessage, ...] = ()
         self._has_called = False
         self._is_second = False
         self._failures = 0
         self._begun: datetime | None = None
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         self._begun = self._begun or self._clock.now()
         try:
-            reply = await self._conversation.send((*self._unheard, *said), tools)
+            reply = await self._conversation.send((*self._unheard, *inputs), tools)
         except ModelError as error:
             self._failures += 1
             if not self._is_lasting(error):
@@ -213,7 +230,7 @@ class _FallbackConversation:
             words = f"{str(error).removesuffix('.')}. Its fallback {self._second.name} is asked instead."
             raise ModelError(error.fault, words, is_retryable=True, begins_anew=True, spent=error.spent) from None
         self._begun, self._failures, self._unheard = None, 0, ()
-        self._told = (*self._told, *(each for each in said if isinstance(each, Told)))
+        self._told = (*self._told, *(each for each in inputs if isinstance(each, UserMessage)))
         self._has_called = self._has_called or bool(reply.calls)
         return replace(reply, model=reply.model or self._second.name) if self._is_second else reply
 

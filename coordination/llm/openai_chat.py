@@ -29,7 +29,17 @@ from coordination.llm.model_errors import (
 )
 from coordination.llm.openai_chat_stream import REASONING_KEYS, Message, ReplyParts
 from coordination.llm.openai_clients import CONNECT_SECONDS, AzureClients, OpenAIClients, post_raw
-from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+from coordination.ports import (
+    Clock,
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolResult,
+    ToolSpec,
+    TurnContext,
+    UserMessage,
+)
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
@@ -93,9 +103,9 @@ class ChatCompletionsModel:
         """The model's name at the server."""
         return self._provider.model
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del occasion
+        del turn_context
         return _ChatConversation(self, system)
 
     async def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> ReplyParts:
@@ -116,7 +126,7 @@ class ChatCompletionsModel:
         try:
             return await self._post(body)
         except APIStatusError as error:
-            if error.status_code not in {400, 422} or not self._asks_for_less(body, _words(error)):
+            if error.status_code not in {400, 422} or not self._asks_for_less(body, _error_text(error)):
                 raise
         return await self._post(body)
 
@@ -174,8 +184,8 @@ class _ChatConversation:
         self._model = model
         self._history: list[Message] = [{"role": "system", "content": whole_text(system)}]
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
-        messages = [*self._history, *_messages(said)]
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        messages = [*self._history, *_messages(inputs)]
         parts = await self._model.complete(messages, tools)
         reply = parts.complete()
         self._history = [*messages, parts.message(reply)]
@@ -197,14 +207,14 @@ async def _joined(stream: AsyncGenerator[bytes], limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _messages(said: Sequence[Said]) -> list[Message]:
+def _messages(inputs: Sequence[InputMessage]) -> list[Message]:
     """Tool results first, as they must follow their calls; then all that was told, as one message."""
     messages: list[Message] = [
         {"role": "tool", "tool_call_id": each.call_id, "content": whole_text(_result(each))}
-        for each in said
+        for each in inputs
         if isinstance(each, ToolResult)
     ]
-    told = [each.text for each in said if isinstance(each, Told)]
+    told = [each.text for each in inputs if isinstance(each, UserMessage)]
     if told:
         messages.append({"role": "user", "content": whole_text("\n\n".join(told))})
     return messages
@@ -228,12 +238,12 @@ def _tool(tool: ToolSpec) -> Raw:
     return {"type": "function", "function": function}
 
 
-def _words(error: APIStatusError) -> str:
+def _error_text(error: APIStatusError) -> str:
     return error.message if isinstance(error.body, dict) else str(error.body)
 
 
 def _problem(error: APIStatusError, body: Mapping[str, Raw]) -> Problem:
-    words = _words(error)
+    words = _error_text(error)
     named = (error.param or "").split(".")[0].split("[")[0]
     mentioned = next((option for option in body if option not in _GIVEN_BY_US and option in words), "")
     return Problem(

@@ -34,8 +34,8 @@ from coordination.llm.http import (
     offered_schema,
     read_events,
     read_object,
+    reported_problem,
     text_of,
-    told_problem,
     whole,
 )
 from coordination.llm.model_errors import (
@@ -58,15 +58,15 @@ from coordination.llm.openai_clients import CONNECT_SECONDS, OpenAIClients, post
 from coordination.ports import (
     Clock,
     Conversation,
+    InputMessage,
     Model,
-    Occasion,
     Reply,
-    Said,
-    Told,
     ToolCall,
     ToolResult,
     ToolSpec,
+    TurnContext,
     Usage,
+    UserMessage,
 )
 
 Item: TypeAlias = dict[str, Raw]
@@ -119,9 +119,9 @@ class ReplyParts:
             case "response.failed":
                 raise refused(_stream_problem(response), self._provider)
             case "error":
-                raise refused(told_problem(event), self._provider)
+                raise refused(reported_problem(event), self._provider)
             case None if is_failure(event):
-                raise refused(told_problem(event), self._provider)
+                raise refused(reported_problem(event), self._provider)
             case _:
                 self._grow(streamed=max(1, len(text_of(event.get("delta")))))
 
@@ -214,7 +214,7 @@ def _contents(message: Item) -> list[Item]:
 def _stream_problem(response: Raw) -> Problem:
     """Why a response failed; a failure that is not explained is the server's."""
     error = response.get("error") if isinstance(response, dict) else None
-    return told_problem({"error": error}) if isinstance(error, dict) else Problem(status=500)
+    return reported_problem({"error": error}) if isinstance(error, dict) else Problem(status=500)
 
 
 def _usage(usage: Raw) -> Usage:
@@ -307,9 +307,9 @@ class ResponsesModel:
         """The model's name at the server."""
         return self._provider.model
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del occasion
+        del turn_context
         return _ResponsesConversation(self, system)
 
     async def complete(self, system: str, items: Sequence[Item], tools: Sequence[ToolSpec]) -> ReplyParts:
@@ -368,8 +368,8 @@ class _ResponsesConversation:
         self._system = whole_text(system)
         self._history: list[Item] = []
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
-        items = [*self._history, *_items(said)]
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        items = [*self._history, *_items(inputs)]
         parts = await self._model.complete(self._system, items, tools)
         reply = parts.complete()
         self._history = [*items, *parts.items]
@@ -379,14 +379,14 @@ class _ResponsesConversation:
         self._history = []
 
 
-def _items(said: Sequence[Said]) -> list[Item]:
+def _items(inputs: Sequence[InputMessage]) -> list[Item]:
     """Tool results first, as they must follow their calls; then all that was told, as one message."""
     items: list[Item] = [
         {"type": "function_call_output", "call_id": each.call_id, "output": whole_text(_result(each))}
-        for each in said
+        for each in inputs
         if isinstance(each, ToolResult)
     ]
-    told = [each.text for each in said if isinstance(each, Told)]
+    told = [each.text for each in inputs if isinstance(each, UserMessage)]
     if told:
         items.append({"role": "user", "content": whole_text("\n\n".join(told))})
     return items
@@ -415,17 +415,17 @@ def _shortened(key: str) -> str:
     return key if len(key) <= LONGEST_CACHE_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _words(error: APIStatusError) -> str:
+def _error_text(error: APIStatusError) -> str:
     return error.message if isinstance(error.body, dict) else str(error.body)
 
 
 def _is_about_reasoning(error: APIStatusError) -> bool:
-    words = _words(error).lower()
+    words = _error_text(error).lower()
     return str(error.param or "").startswith("include") or "encrypted content is not supported" in words
 
 
 def _problem(error: APIStatusError, options: ResponsesOptions, body: Mapping[str, Raw]) -> Problem:
-    words, place = _words(error), str(error.param or "")
+    words, place = _error_text(error), str(error.param or "")
     option = mentioned(options.body(), place) or mentioned(options.body(), words)
     if "web_search" in words and options.enable_web_search:
         option = "enable_web_search"

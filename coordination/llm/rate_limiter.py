@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from coordination.ports import Clock
 from coordination.retry import RetryBudget
 
-LONGEST_REST = RetryBudget().seconds
+LONGEST_BACK_OFF = RetryBudget().seconds
 """Seconds that a request waits while the provider rests: those who ask would give up any longer one."""
 
 _MINUTE = timedelta(minutes=1)
 
 
-class RestingError(Exception):
+class BackingOffError(Exception):
     """The provider is to be left alone for so many more `seconds`."""
 
     def __init__(self, seconds: float) -> None:
@@ -41,7 +41,7 @@ class _Waiting:
     turn: "asyncio.Future[None]"
 
 
-class Lane:
+class RateLimiter:
     """Lets requests through in their order: so many at once, so many a minute, and none while the provider rests."""
 
     def __init__(self, clock: Clock) -> None:
@@ -51,17 +51,17 @@ class Lane:
         self._begun: deque[datetime] = deque()
         self._rests_until: datetime | None = None
 
-    def rest(self, seconds: float) -> None:
+    def back_off(self, seconds: float) -> None:
         """The provider asked to be left alone for a while: nobody asks it again before."""
         until = self._clock.now() + timedelta(seconds=seconds)
         self._rests_until = max(until, self._rests_until or until)
 
     @asynccontextmanager
-    async def passage(self, throttle: Throttle) -> AsyncGenerator[None]:
+    async def acquire(self, throttle: Throttle) -> AsyncGenerator[None]:
         """Wait until a request may begin; the context is the request.
 
         Raises:
-            RestingError: the provider rests for longer than anybody waits for one request.
+            BackingOffError: the provider rests for longer than anybody waits for one request.
         """
         await self._enter(throttle.at_once)
         try:
@@ -100,21 +100,21 @@ class Lane:
 
     async def _wait_for_time(self, per_minute: int | None) -> None:
         while (wait := self._wait(per_minute)) > 0:
-            rest = self._rest()
-            if rest > LONGEST_REST:
-                raise RestingError(rest)
+            rest = self._back_off_elapsed()
+            if rest > LONGEST_BACK_OFF:
+                raise BackingOffError(rest)
             await self._clock.sleep(wait)
         if per_minute is not None:
             self._begun.append(self._clock.now())
 
-    def _rest(self) -> float:
+    def _back_off_elapsed(self) -> float:
         """Seconds until the provider may be asked again; 0: now."""
         now = self._clock.now()
         return max(0.0, ((self._rests_until or now) - now).total_seconds())
 
     def _wait(self, per_minute: int | None) -> float:
         now = self._clock.now()
-        free_at = now + timedelta(seconds=self._rest())
+        free_at = now + timedelta(seconds=self._back_off_elapsed())
         while self._begun and self._begun[0] <= now - _MINUTE:
             self._begun.popleft()
         if per_minute is not None and len(self._begun) >= per_minute:
@@ -122,13 +122,13 @@ class Lane:
         return (free_at - now).total_seconds()
 
 
-class Lanes:
-    """Every lane of the process."""
+class RateLimiters:
+    """Every rate limiter of the process."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
-    def lane(self, *, base_url: str, key: str) -> Lane:
-        """The lane of this key at the server of this address, whichever of its paths is asked."""
-        return self._lanes.setdefault((urlsplit(base_url).netloc.lower(), key), Lane(self._clock))
+    def limiter_for(self, *, base_url: str, key: str) -> RateLimiter:
+        """The rate limiter of this key at the server of this address, whichever of its paths is asked."""
+        return self._limiters.setdefault((urlsplit(base_url).netloc.lower(), key), RateLimiter(self._clock))

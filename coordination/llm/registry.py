@@ -20,7 +20,7 @@ from coordination.config.sections import PriceKeys
 from coordination.errors import ConfigError, MissingLibraryError
 from coordination.llm.http import key_of
 from coordination.llm.metered_model import FallbackModel, MeteredModel, PriceOf
-from coordination.llm.rate_limiter import Lanes, Throttle
+from coordination.llm.rate_limiter import RateLimiters, Throttle
 from coordination.ports import Clock, Model, Usage
 from coordination.redaction import EVERYTHING
 
@@ -200,7 +200,7 @@ class Models:
         self._clock = clock
         self._builders: dict[Family, Builder] = {}
         self._loaded: set[Family] = set()
-        self._lanes = Lanes(clock)
+        self._limiters = RateLimiters(clock)
         self._pricing = Pricing()
 
     def check(self, agents: Sequence[AgentSettings], *, needs_prices: bool = False) -> None:
@@ -219,12 +219,12 @@ class Models:
         lacks: list[tuple[AgentSettings, Extra]] = [
             (agent, extra) for agent, backend in backends if (extra := _missing(backend.provider.family)) is not None
         ]
-        complaints = [f"agent {agent.id}: {missing(extra)}" for agent, extra in lacks]
+        diagnostics = [f"agent {agent.id}: {missing(extra)}" for agent, extra in lacks]
         if unpriced:
-            raise ConfigError([*complaints, *unpriced])
-        if complaints:
+            raise ConfigError([*diagnostics, *unpriced])
+        if diagnostics:
             commands = dict.fromkeys(install_command(extra) for _, extra in lacks)
-            raise MissingLibraryError(complaints, commands=list(commands))
+            raise MissingLibraryError(diagnostics, commands=list(commands))
 
     async def load(self, agents: Sequence[AgentSettings]) -> None:
         """Load the libraries of these agents' families, in a thread: meanwhile the event loop does other things."""
@@ -245,7 +245,7 @@ class Models:
         try:
             first, *others = [self._metered(agent.id, each, throttle) for each in _with_fallbacks(agent.backend)]
         except ConfigError as error:
-            raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.complaints]) from None
+            raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.diagnostics]) from None
         return FallbackModel(first, others[0], clock=self._clock) if others else first
 
     def shortest(self, agent: AgentSettings, tokens: int) -> Model:
@@ -260,8 +260,8 @@ class Models:
         if backend.provider.family == "scripted":
             return model
         EVERYTHING.learn(key_of(backend))  # a provider's failure may repeat it, and its library logs that
-        lane = self._lanes.lane(base_url=backend.base_url, key=key_of(backend))
-        return MeteredModel(model, lane=lane, throttle=throttle, price=self._pricing.price_of(backend))
+        limiter = self._limiters.limiter_for(base_url=backend.base_url, key=key_of(backend))
+        return MeteredModel(model, limiter=limiter, throttle=throttle, price=self._pricing.price_of(backend))
 
     def _builder(self, family: Family) -> Builder:
         if family not in self._builders:

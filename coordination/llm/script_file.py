@@ -122,7 +122,7 @@ Shape: TypeAlias = "Template | None | bool | int | float | Sequence[Shape] | Map
 
 _STEP_KEYS = frozenset({"after", "say", "calls", "answer", "vote", "reason", "expects", "fault", "retry_after"})
 _CALL_KEYS = frozenset({"tool", "arguments", "raw_arguments"})
-_ACT_KEYS = frozenset({"turns", "presentation", "report"})
+_REVISION_KEYS = frozenset({"turns", "presentation", "report"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act:
+class RevisionScript:
     """What an agent does in one revision. `presentation` and `report` are None where the script does not say."""
 
     turns: tuple[tuple[Step, ...], ...] = ()
@@ -158,17 +158,17 @@ class Act:
 class Script:
     """All that an agent will do. `later` serves the revisions that have no script of their own."""
 
-    first: Act
-    revisions: Mapping[int, Act] = field(default_factory=dict[int, Act])
-    later: Act | None = None
+    first: RevisionScript
+    revisions: Mapping[int, RevisionScript] = field(default_factory=dict[int, RevisionScript])
+    later: RevisionScript | None = None
 
-    def act(self, revision: int) -> Act | None:
+    def act(self, revision: int) -> RevisionScript | None:
         """The part of one revision; None: the script does not reach so far."""
         return self.first if revision == 1 else self.revisions.get(revision, self.later)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Complaint:
+class ScriptDiagnostic:
     """One thing wrong in a script, and where."""
 
     path: KeyPath
@@ -181,45 +181,45 @@ def parse_script(data: object, *, where: str) -> Script:
     Raises:
         ConfigError: with everything that is wrong.
     """
-    script, complaints = read_script(data)
-    if complaints:
-        raise ConfigError([f"{where}{_dotted(complaint.path)}: {complaint.text}" for complaint in complaints])
+    script, diagnostics = read_script(data)
+    if diagnostics:
+        raise ConfigError([f"{where}{_dotted(complaint.path)}: {complaint.text}" for complaint in diagnostics])
     return script
 
 
-def read_script(data: object) -> tuple[Script, Sequence[Complaint]]:
+def read_script(data: object) -> tuple[Script, Sequence[ScriptDiagnostic]]:
     """The script as far as it can be read, and everything that is wrong with it."""
     reader = _Reader()
-    return reader.script(data), reader.complaints
+    return reader.script(data), reader.diagnostics
 
 
 class _Reader:
     """Reads one script; collects complaints instead of stopping at the first."""
 
     def __init__(self) -> None:
-        self.complaints: list[Complaint] = []
+        self.diagnostics: list[ScriptDiagnostic] = []
 
     def script(self, data: object) -> Script:
-        members = self._members(data, (), _ACT_KEYS | {"revisions"})
-        revisions: dict[int, Act] = {}
-        later: Act | None = None
+        members = self._members(data, (), _REVISION_KEYS | {"revisions"})
+        revisions: dict[int, RevisionScript] = {}
+        later: RevisionScript | None = None
         found = members.get("revisions", {})
         if not isinstance(found, dict):
-            self._complain(("revisions",), f"expected a mapping of revision numbers, found {_kind(found)}")
+            self._add_error(("revisions",), f"expected a mapping of revision numbers, found {_kind(found)}")
             found = {}
         for key, value in cast("dict[object, object]", found).items():
             path: KeyPath = ("revisions", str(key))
             if key == "later":
-                later = self._act(self._members(value, path, _ACT_KEYS), path)
+                later = self._act(self._members(value, path, _REVISION_KEYS), path)
             elif isinstance(key, int) and not isinstance(key, bool) and key >= 2:
-                revisions[key] = self._act(self._members(value, path, _ACT_KEYS), path)
+                revisions[key] = self._act(self._members(value, path, _REVISION_KEYS), path)
             else:
-                self._complain(path, "expected a revision from 2 on, or `later`")
+                self._add_error(path, "expected a revision from 2 on, or `later`")
         return Script(first=self._act(members, ()), revisions=revisions, later=later)
 
-    def _act(self, members: Mapping[str, object], path: KeyPath) -> Act:
+    def _act(self, members: Mapping[str, object], path: KeyPath) -> RevisionScript:
         turns = self._items(members.get("turns", []), (*path, "turns"), "turns")
-        return Act(
+        return RevisionScript(
             turns=tuple(self._steps(turn, (*path, "turns", index)) for index, turn in enumerate(turns)),
             presentation=self._optional_steps(members, "presentation", path),
             report=self._optional_steps(members, "report", path),
@@ -255,21 +255,21 @@ class _Reader:
             reason = self._template(members.get("reason", "It does what was asked."), (*path, "reason"))
             calls.append(ScriptedCall(tool="vote", arguments={"agent_id": choice, "reason": reason}))
         elif "reason" in members:
-            self._complain((*path, "reason"), "a reason needs a `vote` beside it")
+            self._add_error((*path, "reason"), "a reason needs a `vote` beside it")
         return calls
 
     def _call(self, data: object, path: KeyPath) -> ScriptedCall:
         members = self._members(data, path, _CALL_KEYS)
         tool = self._text(members.get("tool", ""), (*path, "tool"))
         if not tool:
-            self._complain((*path, "tool"), "expected the name of a tool, as `server.tool`")
+            self._add_error((*path, "tool"), "expected the name of a tool, as `server.tool`")
         if "raw_arguments" in members:
             if "arguments" in members:
-                self._complain(path, "`arguments` and `raw_arguments` exclude each other")
+                self._add_error(path, "`arguments` and `raw_arguments` exclude each other")
             return ScriptedCall(tool=tool, arguments=self._template(members["raw_arguments"], (*path, "raw_arguments")))
         arguments = members.get("arguments", {})
         if not isinstance(arguments, dict):
-            self._complain((*path, "arguments"), f"expected a mapping, found {_kind(arguments)}")
+            self._add_error((*path, "arguments"), f"expected a mapping, found {_kind(arguments)}")
             arguments = {}
         return ScriptedCall(tool=tool, arguments=self._shape(cast("object", arguments), (*path, "arguments")))
 
@@ -286,7 +286,7 @@ class _Reader:
                 items = cast("list[object]", value)
                 return [self._shape(each, (*path, index)) for index, each in enumerate(items)]
             case _:
-                self._complain(path, f"{_kind(value)} has no JSON form; put it in quotes")
+                self._add_error(path, f"{_kind(value)} has no JSON form; put it in quotes")
                 return None
 
     def _fault(self, members: Mapping[str, object], path: KeyPath) -> ModelFault | None:
@@ -295,7 +295,7 @@ class _Reader:
         try:
             return ModelFault(str(members["fault"]))
         except ValueError:
-            self._complain((*path, "fault"), f"expected one of {', '.join(ModelFault)}")
+            self._add_error((*path, "fault"), f"expected one of {', '.join(ModelFault)}")
             return None
 
     def _seconds(self, members: Mapping[str, object], key: str, path: KeyPath) -> float | None:
@@ -303,7 +303,7 @@ class _Reader:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 3600:
-            self._complain((*path, key), "expected seconds, from 0 to 3600")
+            self._add_error((*path, key), "expected seconds, from 0 to 3600")
             return None
         return float(value)
 
@@ -311,35 +311,35 @@ class _Reader:
         try:
             return Template.read(self._text(value, path))
         except ValueError as error:
-            self._complain(path, str(error))
+            self._add_error(path, str(error))
             return Template.read("")
 
     def _text(self, value: object, path: KeyPath) -> str:
         if isinstance(value, str):
             return value
-        self._complain(path, f"expected a text, found {_kind(value)}")
+        self._add_error(path, f"expected a text, found {_kind(value)}")
         return ""
 
     def _items(self, value: object, path: KeyPath, what: str) -> list[object]:
         if isinstance(value, list):
             return cast("list[object]", value)
-        self._complain(path, f"expected a list of {what}, found {_kind(value)}")
+        self._add_error(path, f"expected a list of {what}, found {_kind(value)}")
         return []
 
     def _members(self, value: object, path: KeyPath, known: frozenset[str]) -> dict[str, object]:
         if not isinstance(value, dict):
-            self._complain(path, f"expected a mapping, found {_kind(value)}")
+            self._add_error(path, f"expected a mapping, found {_kind(value)}")
             return {}
         members = cast("dict[object, object]", value)
         for key in members:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(known))}"
-                self._complain((*path, str(key)), f"unknown key; {hint}")
+                self._add_error((*path, str(key)), f"unknown key; {hint}")
         return {str(key): each for key, each in members.items() if key in known}
 
-    def _complain(self, path: KeyPath, text: str) -> None:
-        self.complaints.append(Complaint(path=path, text=text))
+    def _add_error(self, path: KeyPath, text: str) -> None:
+        self.diagnostics.append(ScriptDiagnostic(path=path, text=text))
 
 
 def _dotted(path: KeyPath) -> str:

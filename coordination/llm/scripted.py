@@ -15,7 +15,18 @@ from coordination.config import BackendSettings
 from coordination.domain.canonical_json import Json
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.llm.script_file import Heard, Script, ScriptedCall, Shape, Step, Template, parse_script, request_in
-from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
+from coordination.ports import (
+    Clock,
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    TurnContext,
+    UserMessage,
+)
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _PASSING = frozenset({ModelFault.RATE_LIMITED, ModelFault.OVERLOADED, ModelFault.TIMED_OUT, ModelFault.CUT_OFF})
@@ -34,17 +45,17 @@ class ScriptedModel:
         """`scripted`, unless it plays under another name."""
         return self._name
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin the part of the script that is meant for this occasion."""
         del system
-        return _ScriptedConversation(self._steps(occasion), occasion=occasion, clock=self._clock)
+        return _ScriptedConversation(self._steps(turn_context), turn_context=turn_context, clock=self._clock)
 
-    def _steps(self, occasion: Occasion) -> Sequence[Step]:
-        act = self._script.act(occasion.revision)
-        match occasion.purpose:
+    def _steps(self, turn_context: TurnContext) -> Sequence[Step]:
+        act = self._script.act(turn_context.revision)
+        match turn_context.purpose:
             case "turn":
                 turns = act.turns if act else ()
-                return turns[occasion.turn - 1] if occasion.turn <= len(turns) else ()
+                return turns[turn_context.turn - 1] if turn_context.turn <= len(turns) else ()
             case "presentation":
                 return (act.presentation if act else None) or self._script.first.presentation or ()
             case "report":
@@ -52,9 +63,9 @@ class ScriptedModel:
 
 
 class _ScriptedConversation:
-    def __init__(self, steps: Sequence[Step], *, occasion: Occasion, clock: Clock) -> None:
+    def __init__(self, steps: Sequence[Step], *, turn_context: TurnContext, clock: Clock) -> None:
         self._steps = steps
-        self._occasion = occasion
+        self._turn_context = turn_context
         self._clock = clock
         self._played = 0
         self._has_failed = False
@@ -62,14 +73,14 @@ class _ScriptedConversation:
         self._results: dict[str, str] = {}
         self._tool_of_call: dict[str, str] = {}
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         self._has_failed = True
         if self._played == len(self._steps):
             raise self._misplayed(f"was called once more than its {len(self._steps)} steps")
         step = self._steps[self._played]
-        self._hear(said)
+        self._hear(inputs)
         await self._clock.sleep(step.after)
-        self._check(step, said)
+        self._check(step, inputs)
         if step.fault is not None:
             self._played += 1
             raise _failure(step.fault, step.retry_after)
@@ -84,16 +95,16 @@ class _ScriptedConversation:
         if left and not self._has_failed:
             raise self._misplayed(f"ended with {left} of {len(self._steps)} steps left over")
 
-    def _hear(self, said: Sequence[Said]) -> None:
-        for each in said:
+    def _hear(self, inputs: Sequence[InputMessage]) -> None:
+        for each in inputs:
             match each:
-                case Told(text=text):
+                case UserMessage(text=text):
                     self._prompt = request_in(text) if self._prompt is None else self._prompt
                 case ToolResult(call_id=call_id, text=text):
                     self._results[self._tool_of_call.get(call_id, call_id)] = text
 
-    def _check(self, step: Step, said: Sequence[Said]) -> None:
-        heard = "\n".join(each.text for each in said)
+    def _check(self, step: Step, inputs: Sequence[InputMessage]) -> None:
+        heard = "\n".join(each.text for each in inputs)
         for expected in step.expects:
             if expected not in heard:
                 raise self._misplayed(f"was not told {json.dumps(expected, ensure_ascii=False)}, which it expects")
@@ -118,11 +129,11 @@ class _ScriptedConversation:
         )
 
     def _misplayed(self, what: str) -> ModelError:
-        occasion = self._occasion
-        part = f"turn {occasion.turn}" if occasion.purpose == "turn" else occasion.purpose
+        turn_context = self._turn_context
+        part = f"turn {turn_context.turn}" if turn_context.purpose == "turn" else turn_context.purpose
         return ModelError(
             ModelFault.MISCONFIGURED,
-            f"The script of agent{occasion.agent} {what} (revision {occasion.revision}, {part}, "
+            f"The script of agent{turn_context.agent} {what} (revision {turn_context.revision}, {part}, "
             f"step {self._played + 1}); the operator must correct the script.",
         )
 

@@ -33,7 +33,7 @@ _MOST_ASKED = 1_000
 
 
 @dataclass
-class Passage:
+class CallTrace:
     """What the transport found out about one request; read when the request ends badly.
 
     Attributes:
@@ -63,7 +63,7 @@ class Passage:
     error: ErrorData | None = None
 
 
-passage: ContextVar[Passage | None] = ContextVar("passage", default=None)
+call_trace: ContextVar[CallTrace | None] = ContextVar("passage", default=None)
 """The request that the current task makes. The SDK carries the context of a sender along to its transports."""
 
 
@@ -75,11 +75,11 @@ class _Asked:
     """The requests of one session that have no answer yet, by id."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int | str, tuple[str, Passage]] = {}
+        self._waiting: dict[int | str, tuple[str, CallTrace]] = {}
 
-    def note(self, request: JSONRPCRequest, current: Passage) -> None:
+    def note(self, request: JSONRPCRequest, trace: CallTrace) -> None:
         """A request leaves."""
-        self._waiting[request.id] = (request.method, current)
+        self._waiting[request.id] = (request.method, trace)
         if len(self._waiting) > _MOST_ASKED:
             del self._waiting[next(iter(self._waiting))]
 
@@ -172,7 +172,7 @@ class GuardedWriteStream:
         await self._inner.send(item)
 
     def _note(self, request: JSONRPCRequest) -> None:
-        current = passage.get()
+        current = call_trace.get()
         if request.method == CALL:
             if current is None or current.was_sent:
                 raise SentTwiceError("a tool call may leave once, and only when it was asked for")

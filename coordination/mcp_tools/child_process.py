@@ -33,7 +33,7 @@ def command_line(words: Sequence[str], *, is_wrapped: bool) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", __file__, mode, str(os.getpid()), *words)
 
 
-class Guard:
+class ProcessGuard:
     """Ends the process groups of tool servers when this process is killed and can't do so itself.
 
     One small process for all servers of a hub; it is started with the first, and leaves when its input ends.

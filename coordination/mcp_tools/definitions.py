@@ -10,7 +10,7 @@ from mcp.types import METHOD_NOT_FOUND
 
 from coordination.domain.canonical_json import Json, JsonObject, canonical, digest
 from coordination.mcp_tools import server_errors as complaints
-from coordination.mcp_tools.call_guard import Passage
+from coordination.mcp_tools.call_guard import CallTrace
 from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import BARE, Raw
 from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
@@ -24,7 +24,7 @@ _LONGEST_TITLE = 100
 
 
 @dataclass(frozen=True)
-class Listing:
+class ToolListing:
     """All tools of a server, by name, in its own order.
 
     Attributes:
@@ -38,11 +38,11 @@ class Listing:
 
 
 async def list_tools(
-    spec: ServerSpec, client: Client, fingerprint: Fingerprint, redactor: Redactor, found: Passage
-) -> Listing:
+    spec: ServerSpec, client: Client, fingerprint: Fingerprint, redactor: Redactor, trace: CallTrace
+) -> ToolListing:
     """Every page, asked of the server itself and never of a cache; what models and people get of it has no secret of ours.
 
-    `found` is the passage of the requests. A cursor that was used before ends the list, and so does a page that only
+    `trace` is the passage of the requests. A cursor that was used before ends the list, and so does a page that only
     repeats: the tools that came are as good as ever.
 
     Raises:
@@ -52,7 +52,7 @@ async def list_tools(
     cursor: str | None = None
     used: set[str] = set()
     for _ in range(MAX_PAGES):
-        page, kept = await _page(client, cursor, found)
+        page, kept = await _page(client, cursor, trace)
         listed = tools_of(page)
         if listed is None:
             raise complaints.not_speaking(spec)
@@ -70,16 +70,16 @@ async def list_tools(
     return _listing(spec, client, entries, fingerprint, redactor)
 
 
-async def _page(client: Client, cursor: str | None, found: Passage) -> tuple[Mapping[str, Raw], frozenset[str]]:
+async def _page(client: Client, cursor: str | None, trace: CallTrace) -> tuple[Mapping[str, Raw], frozenset[str]]:
     """A page as it came, and the names of its tools that the protocol lets a client use."""
     try:
         kept = await client.list_tools(cursor=cursor, cache_mode="bypass")
     except MCPError as error:
         # A server without tools knows no such request; one that writes an empty cursor may not take it back.
-        if found.error is not None and (cursor == "" or (error.code == METHOD_NOT_FOUND and cursor is None)):
+        if trace.error is not None and (cursor == "" or (error.code == METHOD_NOT_FOUND and cursor is None)):
             return {}, frozenset()
         raise
-    return found.answer or {}, frozenset(tool.name for tool in kept.tools)
+    return trace.answer or {}, frozenset(tool.name for tool in kept.tools)
 
 
 def _as_kept(entry: RawTool, kept: frozenset[str]) -> RawTool:
@@ -97,7 +97,7 @@ def _add(entries: dict[str, RawTool], entry: RawTool) -> None:
 
 def _listing(
     spec: ServerSpec, client: Client, entries: Mapping[str, RawTool], fingerprint: Fingerprint, redactor: Redactor
-) -> Listing:
+) -> ToolListing:
     tools: dict[str, ToolDefinition] = {}
     outputs: dict[str, JsonObject] = {}
     for name, entry in entries.items():
@@ -109,7 +109,7 @@ def _listing(
     unusable = {
         redactor.text(name): redactor.text(entry.reason) for name, entry in entries.items() if entry.schema is None
     }
-    return Listing(tools, unusable, outputs)
+    return ToolListing(tools, unusable, outputs)
 
 
 def _definition(

@@ -18,7 +18,7 @@ from mcp.types import (
 )
 from typing_extensions import override
 
-from coordination.mcp_tools.call_guard import Passage, guarded, passage, stand_in
+from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded, stand_in
 from coordination.mcp_tools.json_rpc import EventsMended, proper, read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
@@ -50,20 +50,20 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 
 @asynccontextmanager
 async def http_transport(
-    spec: ServerSpec, tell_gone: Callable[[], None], redactor: Redactor
+    spec: ServerSpec, on_gone: Callable[[], None], redactor: Redactor
 ) -> AsyncGenerator[TransportStreams]:
-    """The streams of one session. `tell_gone` is called once it can't be used any more; `redactor` learns its tokens."""
+    """The streams of one session. `on_gone` is called once it can't be used any more; `redactor` learns its tokens."""
     async with (
         _carrier(spec, redactor) as carrier,
         httpx2.AsyncClient(
             headers=dict(spec.headers),
             # How long a call may take is the call's own matter: a server may be silent while it works.
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-            transport=_OneWay(carrier, tell_gone, has_tokens=spec.auth is not None),
+            transport=_OneWay(carrier, on_gone, has_tokens=spec.auth is not None),
         ) as client,
         streamable_http_client(spec.url, http_client=client, max_sse_event_size=MAX_ANSWER) as (read, write),
     ):
-        yield guarded(read, write, tell_gone)
+        yield guarded(read, write, on_gone)
 
 
 @asynccontextmanager
@@ -94,69 +94,69 @@ class _OneWay(httpx2.AsyncBaseTransport):
     """
 
     def __init__(
-        self, inner: httpx2.AsyncBaseTransport, tell_gone: Callable[[], None], *, has_tokens: bool = False
+        self, inner: httpx2.AsyncBaseTransport, on_gone: Callable[[], None], *, has_tokens: bool = False
     ) -> None:
         """With `has_tokens` the inner transport renews a credential that was refused, so that the session may live."""
         self._inner = inner
         self._has_tokens = has_tokens
-        self._tell_gone = tell_gone
+        self._on_gone = on_gone
 
     @override
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method != "POST":
             return await self._inner.handle_async_request(request)
-        current = passage.get() or Passage()
+        trace = call_trace.get() or CallTrace()
         try:
             response = await self._inner.handle_async_request(request)
-            return await self._judge(request, response, current)
+            return await self._judge(request, response, trace)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol):
-            current.refusal = "can't be reached"
-            self._tell_gone()
+            trace.refusal = "can't be reached"
+            self._on_gone()
         except httpx2.TransportError:
-            current.loss = "broke the connection before it answered"
+            trace.loss = "broke the connection before it answered"
         except httpx2.DecodingError:
-            current.loss = "answered what can't be decoded"
+            trace.loss = "answered what can't be decoded"
         return stand_in("no answer")
 
     @override
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    async def _judge(self, request: httpx2.Request, response: httpx2.Response, current: Passage) -> httpx2.Response:
+    async def _judge(self, request: httpx2.Request, response: httpx2.Response, trace: CallTrace) -> httpx2.Response:
         kind = response.headers.get("content-type", "").lower()
         if response.status_code < 300 and kind.startswith("text/event-stream"):
             stream = EventsMended(response, limit=MAX_ANSWER)
             return httpx2.Response(response.status_code, headers=_plain(response), stream=stream)
         body = await _body(response)
         if body is None:
-            current.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
+            trace.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
             return stand_in("too large")
         if _forgot_session(request, response.status_code, body):
-            current.status = response.status_code
+            trace.status = response.status_code
             # An error with the message's own id might be the tool's: it was refused, yet nobody sends it again.
-            current.is_session_lost = not _is_addressed(request, body)
-            current.refusal = "no longer knows our session"
-            self._tell_gone()
+            trace.is_session_lost = not _is_addressed(request, body)
+            trace.refusal = "no longer knows our session"
+            self._on_gone()
             return stand_in("no such session")
         if response.status_code < 300:
-            return _answered(request, response, body, current)
+            return _answered(request, response, body, trace)
         if response.status_code < 500 and _is_error(body):
             return httpx2.Response(response.status_code, headers=_plain(response), content=proper(body))
-        return self._refuse(request, response.status_code, current)
+        return self._refuse(request, response.status_code, trace)
 
-    def _refuse(self, request: httpx2.Request, status: int, current: Passage) -> httpx2.Response:
-        current.status = status
+    def _refuse(self, request: httpx2.Request, status: int, trace: CallTrace) -> httpx2.Response:
+        trace.status = status
         if status in _TURNED_AWAY:
-            current.refusal = f"answered HTTP {status}"
+            trace.refusal = f"answered HTTP {status}"
         else:
-            current.loss = f"answered HTTP {status}"
+            trace.loss = f"answered HTTP {status}"
         if status == 401 and not self._has_tokens and "mcp-session-id" in request.headers:
             # It may be the session that is refused; the handshake of a new one finds out.
-            self._tell_gone()
+            self._on_gone()
         return stand_in(f"HTTP {status}")
 
 
-def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, current: Passage) -> httpx2.Response:
+def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, trace: CallTrace) -> httpx2.Response:
     """A success with a whole body. If it answers a request without a message, that is found out here and not by the SDK.
 
     The SDK would put an error of its own in the place of the answer, which looks like one of the server's.
@@ -164,9 +164,9 @@ def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, c
     headers = _plain(response)
     if isinstance(jsonrpc_message_adapter.validate_json(request.content, by_name=False), JSONRPCRequest):
         if read_message(body) is None:
-            current.is_foreign = True
+            trace.is_foreign = True
             what = "nothing" if not body.strip() else "what is no message of MCP"
-            current.loss = f"answered with {what} (HTTP {response.status_code})"
+            trace.loss = f"answered with {what} (HTTP {response.status_code})"
             return stand_in("no message")
         # Some servers, and gateways before them, name another type, or accept and answer at once.
         headers = [*((name, value) for name, value in headers if name.lower() != "content-type"), _JSON]

@@ -11,11 +11,11 @@ from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.mcp_tools import server_errors as complaints
-from coordination.mcp_tools.child_process import Guard
-from coordination.mcp_tools.definitions import Listing
+from coordination.mcp_tools.child_process import ProcessGuard
+from coordination.mcp_tools.definitions import ToolListing
 from coordination.mcp_tools.fingerprints import Fingerprints
-from coordination.mcp_tools.session import Connection, Patience, Session, SessionLostError
-from coordination.mcp_tools.stdio_transport import hush
+from coordination.mcp_tools.session import Connection, McpSession, Patience, SessionLostError
+from coordination.mcp_tools.stdio_transport import silence_library_logs
 from coordination.ports import (
     CallNotSentError,
     CallOutcomeUnknownError,
@@ -35,12 +35,12 @@ class McpHub:
 
     def __init__(self, patience: Patience | None = None, *, key: bytes | None = None) -> None:
         """`key` is the installation's, for fingerprints that are compared later; without it one of its own."""
-        hush()
+        silence_library_logs()
         self._fingerprints = Fingerprints(key or secrets.token_bytes(32))
         self._patience = patience or Patience()
         self._connections: dict[ServerSpec, Connection] = {}
         self._owners: asyncio.TaskGroup | None = None
-        self._guard = Guard()
+        self._guard = ProcessGuard()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -74,12 +74,12 @@ class McpHub:
         specs = _by_name(servers)
         connections = [self.connection(spec) for spec in specs.values()]
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_listing_or_complaint(connection)) for connection in connections]
+            asked = [group.create_task(_listing_or_error(connection)) for connection in connections]
         outcomes = [each.result() for each in asked]
         failures = [str(each) for each in outcomes if isinstance(each, ToolServerError)]
         if failures:
             raise ToolServerError(" ".join(failures))
-        listings = [each for each in outcomes if isinstance(each, Listing)]
+        listings = [each for each in outcomes if isinstance(each, ToolListing)]
         unusable = [_unusable(spec, each) for spec, each in zip(specs.values(), listings, strict=True)]
         return [tool for each in listings for tool in each.tools.values()] + [
             tool for each in unusable for tool in each
@@ -187,7 +187,7 @@ class _Executor:
         return self._servers[server]
 
 
-def _unusable(spec: ServerSpec, listing: Listing) -> list[ToolDefinition]:
+def _unusable(spec: ServerSpec, listing: ToolListing) -> list[ToolDefinition]:
     return [
         ToolDefinition(server=spec.name, tool=name, description="", input_schema={}, digest="", unusable=reason)
         for name, reason in listing.unusable.items()
@@ -204,7 +204,7 @@ async def _read(connection: Connection, tool: str, arguments: str, caller: Calle
     return await (await connection.session()).call(tool, arguments, caller=caller)
 
 
-async def _listed(connection: Connection, *, fresh: bool) -> tuple[Session, Listing]:
+async def _listed(connection: Connection, *, fresh: bool) -> tuple[McpSession, ToolListing]:
     """A session, and the tools that it lists; asked twice if the server turns out to be dead."""
     session = await connection.session()
     try:
@@ -216,7 +216,7 @@ async def _listed(connection: Connection, *, fresh: bool) -> tuple[Session, List
     return session, await session.listing(fresh=fresh)
 
 
-async def _listing_or_complaint(connection: Connection) -> Listing | ToolServerError:
+async def _listing_or_error(connection: Connection) -> ToolListing | ToolServerError:
     try:
         _, listing = await _listed(connection, fresh=False)
     except ToolServerError as error:

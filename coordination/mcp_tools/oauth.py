@@ -18,7 +18,7 @@ from mcp.shared.auth_utils import check_resource_allowed, resource_url_from_serv
 from pydantic import BaseModel, ValidationError, field_validator
 from typing_extensions import override
 
-from coordination.mcp_tools.call_guard import CALL, Passage, passage, stand_in
+from coordination.mcp_tools.call_guard import CALL, CallTrace, call_trace, stand_in
 from coordination.mcp_tools.server_errors import address
 from coordination.ports import ClientCredentials, ProofMethod
 from coordination.redaction import EVERYTHING, Redactor
@@ -271,7 +271,7 @@ async def authorized(
 ) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
     """A transport that sends all requests with tokens, and asks for these by a client of its own."""
     async with httpx2.AsyncClient(timeout=_TIMES) as client:
-        yield _Authorized(inner, _Purse(client, server_url, credentials, redactor))
+        yield _Authorized(inner, _TokenCache(client, server_url, credentials, redactor))
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ class _Message(BaseModel):
     method: str = ""
 
 
-class _Purse:
+class _TokenCache:
     """Holds the one token that is in use, in memory only. All who find none share the wait for it."""
 
     def __init__(
@@ -327,29 +327,29 @@ class _Purse:
 class _Authorized(httpx2.AsyncBaseTransport):
     """A tool call leaves once, whatever is answered; other requests are sent again if a token turns out to be void."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, purse: _Purse) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, token_cache: _TokenCache) -> None:
         self._inner = inner
-        self._purse = purse
+        self._token_cache = token_cache
 
     @override
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
             return await self._send(request)
         except NoTokenError as error:
-            current = passage.get() or Passage()
-            current.refusal = current.obstacle = str(error)
+            trace = call_trace.get() or CallTrace()
+            trace.refusal = trace.obstacle = str(error)
             return stand_in("no token")
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
-        token = await self._purse.token()
+        token = await self._token_cache.token()
         response = await self._send_with(token, request)
         if response.status_code != _UNAUTHORIZED:
             return response
-        self._purse.drop(token)
+        self._token_cache.drop(token)
         if _is_call(request):
             return response
         await response.aclose()
-        return await self._send_with(await self._purse.token(instead_of=token), request)
+        return await self._send_with(await self._token_cache.token(instead_of=token), request)
 
     async def _send_with(self, token: _Token, request: httpx2.Request) -> httpx2.Response:
         request.headers["Authorization"] = f"Bearer {token.text}"

@@ -8,7 +8,7 @@ from mcp import MCPError
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from coordination.errors import ToolServerError
-from coordination.mcp_tools.call_guard import Passage
+from coordination.mcp_tools.call_guard import CallTrace
 from coordination.ports import ServerSpec
 
 _HTTP_ADVICE = {
@@ -20,18 +20,18 @@ _HTTP_ADVICE = {
 }
 
 
-def refuses_handshake(spec: ServerSpec, error: Exception, found: Passage) -> bool:
+def refuses_handshake(spec: ServerSpec, error: Exception, trace: CallTrace) -> bool:
     """Whether the server answered, in the protocol's terms, that it does not want this handshake."""
-    if found.refusal is not None or found.loss is not None:
+    if trace.refusal is not None or trace.loss is not None:
         return False
     # On stdio the SDK says so of a process that ended; over HTTP it would be in `found`.
     no_answer = {REQUEST_TIMEOUT} if spec.transport == "http" else {REQUEST_TIMEOUT, CONNECTION_CLOSED}
     return any(isinstance(each, MCPError) and each.code not in no_answer for each in leaves(error))
 
 
-def lacks_credentials(found: Passage) -> bool:
+def lacks_credentials(trace: CallTrace) -> bool:
     """Whether the server is there, and it is for the operator to get us in."""
-    return found.obstacle is not None or found.status in (401, 403)
+    return trace.obstacle is not None or trace.status in (401, 403)
 
 
 def leaves(error: Exception) -> Iterator[Exception]:
@@ -45,23 +45,23 @@ def leaves(error: Exception) -> Iterator[Exception]:
 
 def slow_start(spec: ServerSpec) -> ToolServerError:
     """The server is not ready within its deadline."""
-    return _complaint(
+    return _server_error(
         spec,
         f"was not ready within {spec.start_timeout:g} s: the operator must see what keeps it, "
         "or give it more time in the config",
     )
 
 
-def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServerError:
+def failed_start(spec: ServerSpec, error: Exception, trace: CallTrace) -> ToolServerError:
     """The server can't be started or reached, or does not answer as an MCP server does."""
     if isinstance(error, ToolServerError):
         return error
-    if spec.transport == "stdio" and found.loss is not None:
-        return died(spec, found)
-    if found.is_foreign:
+    if spec.transport == "stdio" and trace.loss is not None:
+        return died(spec, trace)
+    if trace.is_foreign:
         return not_speaking(spec)
-    if found.refusal is not None or found.loss is not None:
-        return _unreachable(spec, found)
+    if trace.refusal is not None or trace.loss is not None:
+        return _unreachable(spec, trace)
     for each in leaves(error):
         code = each.code if isinstance(each, MCPError) else None
         if isinstance(each, TimeoutError) or code == REQUEST_TIMEOUT:
@@ -69,7 +69,7 @@ def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServ
         if isinstance(each, OSError):
             return _unstartable(spec, each)
         if code == CONNECTION_CLOSED and spec.transport == "stdio":
-            return _complaint(
+            return _server_error(
                 spec,
                 "ended while it was starting: the operator must run its command by hand and see why "
                 "(its own words are in the log)",
@@ -80,18 +80,18 @@ def failed_start(spec: ServerSpec, error: Exception, found: Passage) -> ToolServ
 def not_speaking(spec: ServerSpec) -> ToolServerError:
     """What it answers is not the protocol."""
     what = "its url" if spec.transport == "http" else "its command"
-    return _complaint(spec, f"does not answer as an MCP server does: the operator must check {what} in the config")
+    return _server_error(spec, f"does not answer as an MCP server does: the operator must check {what} in the config")
 
 
-def died(spec: ServerSpec, found: Passage | None = None) -> ToolServerError:
+def died(spec: ServerSpec, trace: CallTrace | None = None) -> ToolServerError:
     """The connection ended in the middle of a request."""
-    loss = "went away before it answered" if found is None or found.loss is None else found.loss
-    return _complaint(spec, f"{loss}: the operator must see its log if this goes on")
+    loss = "went away before it answered" if trace is None or trace.loss is None else trace.loss
+    return _server_error(spec, f"{loss}: the operator must see its log if this goes on")
 
 
 def unanswered(spec: ServerSpec) -> ToolServerError:
     """No answer came in time."""
-    return _complaint(
+    return _server_error(
         spec,
         f"did not answer within {spec.call_timeout:g} s: the operator must see what keeps it, "
         "or give its calls more time in the config",
@@ -100,58 +100,58 @@ def unanswered(spec: ServerSpec) -> ToolServerError:
 
 def too_many_tools(spec: ServerSpec, most: int) -> ToolServerError:
     """The list of tools is too long to be of use."""
-    return _complaint(
+    return _server_error(
         spec, f"lists more than {most:,} tools: the operator must use a server, or a setting of it, that offers fewer"
     )
 
 
 def endless_list(spec: ServerSpec) -> ToolServerError:
     """The list of tools never ends."""
-    return _complaint(spec, "lists its tools without end: the operator must have this server repaired")
+    return _server_error(spec, "lists its tools without end: the operator must have this server repaired")
 
 
 def unsettled(spec: ServerSpec) -> ToolServerError:
     """Each time that it is started, it is another one."""
-    return _complaint(
+    return _server_error(
         spec, "changes while it starts: the operator must finish installing its program, or find out what writes to it"
     )
 
 
 def closing(spec: ServerSpec) -> ToolServerError:
     """We are stopping."""
-    return _complaint(spec, "is not started any more, because this program is stopping: try again when it runs")
+    return _server_error(spec, "is not started any more, because this program is stopping: try again when it runs")
 
 
-def _unreachable(spec: ServerSpec, found: Passage) -> ToolServerError:
-    if found.obstacle is not None:
-        return _complaint(spec, found.obstacle)
-    if found.status in _HTTP_ADVICE:
-        return _complaint(spec, _HTTP_ADVICE[found.status].format(credentials="auth" if spec.auth else "headers"))
-    if found.status is not None and found.status < 400:
-        return _complaint(
+def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
+    if trace.obstacle is not None:
+        return _server_error(spec, trace.obstacle)
+    if trace.status in _HTTP_ADVICE:
+        return _server_error(spec, _HTTP_ADVICE[trace.status].format(credentials="auth" if spec.auth else "headers"))
+    if trace.status is not None and trace.status < 400:
+        return _server_error(
             spec,
-            f"redirects to another address (HTTP {found.status}): the operator must put the final one in the config",
+            f"redirects to another address (HTTP {trace.status}): the operator must put the final one in the config",
         )
-    if found.status is not None:
-        return _complaint(spec, f"answered HTTP {found.status}: the operator must see its log")
+    if trace.status is not None:
+        return _server_error(spec, f"answered HTTP {trace.status}: the operator must see its log")
     where = address(spec.url)
-    return _complaint(
+    return _server_error(
         spec, f"can't be reached at {where}: the operator must start it, or correct its url in the config"
     )
 
 
 def _unstartable(spec: ServerSpec, error: OSError) -> ToolServerError:
     if spec.cwd is not None and error.filename == spec.cwd:
-        return _complaint(
+        return _server_error(
             spec, "can't start, because its folder does not exist: the operator must correct `cwd` in the config"
         )
     command = repr(spec.command) if spec.command in spec.identity else "its command"
     if isinstance(error, FileNotFoundError):
-        return _complaint(
+        return _server_error(
             spec,
             f"can't start, because there is no {command} here: the operator must install it, or correct the config",
         )
-    return _complaint(spec, f"can't start, because {command} may not be run: the operator must make it executable")
+    return _server_error(spec, f"can't start, because {command} may not be run: the operator must make it executable")
 
 
 def address(url: str) -> str:
@@ -160,5 +160,5 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
-def _complaint(spec: ServerSpec, text: str) -> ToolServerError:
+def _server_error(spec: ServerSpec, text: str) -> ToolServerError:
     return ToolServerError(f"The MCP server {spec.name} {text}.")

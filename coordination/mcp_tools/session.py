@@ -20,9 +20,9 @@ from coordination.domain.canonical_json import Json, JsonObject, parse
 from coordination.errors import ToolServerError
 from coordination.json_schema import conforms
 from coordination.mcp_tools import server_errors as complaints
-from coordination.mcp_tools.call_guard import Passage, passage
-from coordination.mcp_tools.child_process import Guard
-from coordination.mcp_tools.definitions import Listing, capped, list_tools, output
+from coordination.mcp_tools.call_guard import CallTrace, call_trace
+from coordination.mcp_tools.child_process import ProcessGuard
+from coordination.mcp_tools.definitions import ToolListing, capped, list_tools, output
 from coordination.mcp_tools.elicitation import its_own_defaults
 from coordination.mcp_tools.fingerprints import Fingerprint, Fingerprints
 from coordination.mcp_tools.http_transport import http_transport
@@ -51,7 +51,7 @@ class SessionLostError(CallNotSentError):
     """The server refused a call unread, because it no longer knows the session; a new session may send it once."""
 
 
-class Session:
+class McpSession:
     """A connected server. `is_over` once it is gone; then every request fails, and a new session is needed."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Session:
         self._client = client
         self._gone = gone
         self._redactor = redactor
-        self._listing: Listing | None = None
+        self._listing: ToolListing | None = None
         self._outputs: Mapping[str, JsonObject] = {}
         self._changes = 0
         self._busy = 0
@@ -100,7 +100,7 @@ class Session:
         self._changes += 1
         self._listing = None
 
-    async def listing(self, *, fresh: bool) -> Listing:
+    async def listing(self, *, fresh: bool) -> ToolListing:
         """The server's tools; `fresh` asks it again whatever is known.
 
         Raises:
@@ -117,21 +117,21 @@ class Session:
         self._listing = listing if tells_of_changes and changes == self._changes else None
         return listing
 
-    async def _ask_for_tools(self) -> Listing:
-        found = passage.get() or Passage()
+    async def _ask_for_tools(self) -> ToolListing:
+        trace = call_trace.get() or CallTrace()
         if self._gone.is_set():
             raise complaints.died(self._spec)
         try:
-            with _under_way(found):
+            with _under_way(trace):
                 async with asyncio.timeout(self._spec.call_timeout):
-                    return await list_tools(self._spec, self._client, self.fingerprint, self._redactor, found)
+                    return await list_tools(self._spec, self._client, self.fingerprint, self._redactor, trace)
         except TimeoutError:
             raise complaints.unanswered(self._spec) from None
         except (MCPError, ValidationError) as error:
-            if complaints.lacks_credentials(found):
-                raise complaints.failed_start(self._spec, error, found) from error
+            if complaints.lacks_credentials(trace):
+                raise complaints.failed_start(self._spec, error, trace) from error
             if self.is_over or getattr(error, "code", None) == CONNECTION_CLOSED:
-                raise complaints.died(self._spec, found) from error
+                raise complaints.died(self._spec, trace) from error
             raise complaints.not_speaking(self._spec) from error
 
     async def call(
@@ -145,13 +145,13 @@ class Session:
             CallNotSentError: it certainly did not run.
             CallOutcomeUnknownError: it may have run.
         """
-        found = Passage(arguments=arguments)
+        trace = CallTrace(arguments=arguments)
         given = parse(arguments)
         if self.is_over:
-            raise self._failure(found, _TOO_LATE)
+            raise self._failure(trace, _TOO_LATE)
         if not isinstance(given, Mapping):
             raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
-        with self._at_work(), _under_way(found):
+        with self._at_work(), _under_way(trace):
             try:
                 async with asyncio.timeout(self._spec.call_timeout + _GRACE):
                     await self._client.session.call_tool(
@@ -163,16 +163,16 @@ class Session:
                         allow_input_required=True,
                     )
             except TimeoutError:
-                raise self._failure(found, _TOO_LATE) from None
+                raise self._failure(trace, _TOO_LATE) from None
             except MCPError as error:
-                return self._refusal(error, found)
+                return self._refusal(error, trace)
             except (RuntimeError, ValidationError) as error:
-                raise self._failure(found, _MALFORMED) from error
-        if found.answer is None:
-            raise self._failure(found, _MALFORMED)
-        if found.answer.get("resultType") == "input_required":
-            raise self._failure(found, "asked for more input in place of an answer, and is never given any")
-        return output(found.answer, self._redactor, breaks=await self._broken_promise(tool, found.answer))
+                raise self._failure(trace, _MALFORMED) from error
+        if trace.answer is None:
+            raise self._failure(trace, _MALFORMED)
+        if trace.answer.get("resultType") == "input_required":
+            raise self._failure(trace, "asked for more input in place of an answer, and is never given any")
+        return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
 
     async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> str:
         """In what an answer is not what its tool declared, as a remark; empty if it is, or nobody can say."""
@@ -191,26 +191,26 @@ class Session:
             meta[CALLER] = signed(caller, self.caller_key, tool=tool)
         return cast("RequestParamsMeta", meta) if meta else None
 
-    def _refusal(self, error: MCPError, found: Passage) -> ToolOutput:
+    def _refusal(self, error: MCPError, trace: CallTrace) -> ToolOutput:
         """The server's own answer that it failed, unless the error stands for an answer that never came."""
-        if found.was_answered:
-            raise self._failure(found, _MALFORMED) from error
-        is_servers_own = found.error is not None and not found.error.message.startswith(_MADE_BY_SDK)
-        if found.refusal is not None or found.loss is not None or not is_servers_own:
-            raise self._failure(found, _NO_ANSWER.get(error.code, _MALFORMED)) from error
+        if trace.was_answered:
+            raise self._failure(trace, _MALFORMED) from error
+        is_servers_own = trace.error is not None and not trace.error.message.startswith(_MADE_BY_SDK)
+        if trace.refusal is not None or trace.loss is not None or not is_servers_own:
+            raise self._failure(trace, _NO_ANSWER.get(error.code, _MALFORMED)) from error
         words = error.message.strip() or f"error {error.code}, without words"
         if error.data is not None:
             words += f"\n{json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA]}"
         return ToolOutput(text=capped(words, self._redactor), is_error=True)
 
-    def _failure(self, found: Passage, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
-        if not found.was_sent:
+    def _failure(self, trace: CallTrace, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
+        if not trace.was_sent:
             return CallNotSentError(self._sentence("was gone before the call could be sent"))
-        if found.is_session_lost:
-            return SessionLostError(self._sentence(found.refusal or _TOO_LATE))
-        if found.refusal is not None:
-            return CallNotSentError(self._sentence(found.refusal))
-        return CallOutcomeUnknownError(self._sentence(found.loss or reason))
+        if trace.is_session_lost:
+            return SessionLostError(self._sentence(trace.refusal or _TOO_LATE))
+        if trace.refusal is not None:
+            return CallNotSentError(self._sentence(trace.refusal))
+        return CallOutcomeUnknownError(self._sentence(trace.loss or reason))
 
     def _sentence(self, reason: str) -> str:
         return f"The MCP server {self._spec.name} {reason}."
@@ -229,12 +229,12 @@ class Session:
 
 
 @contextmanager
-def _under_way(found: Passage) -> Generator[None]:
-    token = passage.set(found)
+def _under_way(trace: CallTrace) -> Generator[None]:
+    token = call_trace.set(trace)
     try:
         yield
     finally:
-        passage.reset(token)
+        call_trace.reset(token)
 
 
 log = logging.getLogger(__name__)
@@ -269,7 +269,7 @@ class _Failure:
     text: str
 
 
-_Starting: TypeAlias = "asyncio.Future[Session | _Failure]"
+_Starting: TypeAlias = "asyncio.Future[McpSession | _Failure]"
 
 
 class Connection:
@@ -280,7 +280,7 @@ class Connection:
         spec: ServerSpec,
         owners: asyncio.TaskGroup,
         patience: Patience,
-        guard: Guard,
+        guard: ProcessGuard,
         fingerprints: Fingerprints,
     ) -> None:
         self._spec = spec
@@ -291,7 +291,7 @@ class Connection:
         self._redactor = redactor_of(spec)
         self._starting: _Starting | None = None
         self._owner: asyncio.Task[None] | None = None
-        self._alive: dict[asyncio.Task[None], Session | None] = {}
+        self._alive: dict[asyncio.Task[None], McpSession | None] = {}
         self._failures = 0
         self._mode = "legacy"
         self._is_closed = False
@@ -302,7 +302,7 @@ class Connection:
             return self._fingerprints.of(self._spec)
         return await asyncio.to_thread(self._fingerprints.of, self._spec)
 
-    async def session(self) -> Session:
+    async def session(self) -> McpSession:
         """A living session of the server as its settings and files are now; starts it if there is none.
 
         Raises:
@@ -315,7 +315,7 @@ class Connection:
             session.retire()
         raise complaints.unsettled(self._spec)
 
-    async def _session(self) -> Session:
+    async def _session(self) -> McpSession:
         """A living session; all who wait for a start share it."""
         if self._is_closed:
             raise complaints.closing(self._spec)
@@ -357,7 +357,7 @@ class Connection:
         finally:
             _settle(starting, complaints.closing(self._spec))
 
-    async def _live(self, session: Session) -> None:
+    async def _live(self, session: McpSession) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         owner = asyncio.current_task()
@@ -370,7 +370,7 @@ class Connection:
             is_healthy = session.is_retired or loop.time() - began >= self._patience.healthy
             self._failures = 0 if is_healthy else self._failures + 1
 
-    async def _start(self, stack: AsyncExitStack, starting: _Starting) -> Session | None:
+    async def _start(self, stack: AsyncExitStack, starting: _Starting) -> McpSession | None:
         """The session, or None once those who wait were told why there is none."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._spec.start_timeout
@@ -389,7 +389,7 @@ class Connection:
         finally:
             alarm.cancel()
 
-    async def _shake_hands(self, stack: AsyncExitStack, stderr: StderrLog) -> Session:
+    async def _shake_hands(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
         """By the handshake that every server before 2026 knows; a server that refuses it is asked in the new way.
 
         The other order would cost ten seconds with each server that ignores what it does not know.
@@ -400,9 +400,9 @@ class Connection:
             self._mode = "auto"
             return await self._connect(stack, stderr)
 
-    async def _connect(self, stack: AsyncExitStack, stderr: StderrLog) -> Session:
-        found = Passage()
-        passage.set(found)
+    async def _connect(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
+        trace = CallTrace()
+        call_trace.set(trace)
         gone = asyncio.Event()
         # Before the start: what is put in the place of a file afterwards makes a difference, whichever of them started.
         fingerprint = await self.fingerprint()
@@ -421,22 +421,22 @@ class Connection:
             # Without one the SDK tells the server that it can't ask, and refuses if it does.
             elicitation_callback=its_own_defaults(self._spec.name) if self._spec.takes_its_defaults else None,
         )
-        session = Session(self._spec, client, gone, fingerprint, self._redactor)
+        session = McpSession(self._spec, client, gone, fingerprint, self._redactor)
         session.caller_key = caller_key
         try:
             await stack.enter_async_context(client)
             await session.listing(fresh=True)
         except Exception as error:
-            if self._mode == "legacy" and complaints.refuses_handshake(self._spec, error, found):
+            if self._mode == "legacy" and complaints.refuses_handshake(self._spec, error, trace):
                 raise _RefusedHandshakeError from error
-            raise complaints.failed_start(self._spec, error, found) from error
+            raise complaints.failed_start(self._spec, error, trace) from error
         return session
 
-    def _transport(self, tell_gone: Callable[[], None], stderr: StderrLog, caller_key: str) -> Transport:
+    def _transport(self, on_gone: Callable[[], None], stderr: StderrLog, caller_key: str) -> Transport:
         if self._spec.transport == "http":
-            return http_transport(self._spec, tell_gone, self._redactor)
+            return http_transport(self._spec, on_gone, self._redactor)
         spec = replace(self._spec, env=(*self._spec.env, (KEY_VARIABLE, caller_key)))
-        return stdio_transport(spec, tell_gone, stderr, self._guard)
+        return stdio_transport(spec, on_gone, stderr, self._guard)
 
 
 class _RefusedHandshakeError(Exception):

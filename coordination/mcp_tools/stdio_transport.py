@@ -27,8 +27,8 @@ from mcp.shared.message import SessionMessage
 from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCRequest, JSONRPCResponse
 from typing_extensions import override
 
-from coordination.mcp_tools.call_guard import Passage, guarded, passage
-from coordination.mcp_tools.child_process import Guard, command_line, end_group, kill_group, let_go
+from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded
+from coordination.mcp_tools.child_process import ProcessGuard, command_line, end_group, kill_group, let_go
 from coordination.mcp_tools.json_rpc import read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import redactor_of
@@ -59,11 +59,11 @@ _ID_LAST = re.compile(rb'[,}\]"]\s*,?\s*"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"
 
 @asynccontextmanager
 async def stdio_transport(
-    spec: ServerSpec, tell_gone: Callable[[], None], stderr: "StderrLog", guard: Guard | None = None
+    spec: ServerSpec, on_gone: Callable[[], None], stderr: "StderrLog", guard: ProcessGuard | None = None
 ) -> AsyncGenerator[TransportStreams]:
     """Start the command and end it, with all that it started, on leaving; `guard` ends it where we can't.
 
-    `tell_gone` is called once it has ended.
+    `on_gone` is called once it has ended.
 
     Raises:
         OSError: there is no such command or folder, or it may not be run.
@@ -78,7 +78,7 @@ async def stdio_transport(
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(wire.read())
             try:
-                yield guarded(receives, wire, tell_gone)
+                yield guarded(receives, wire, on_gone)
             finally:
                 receives.close()
                 await wire.aclose()
@@ -181,7 +181,7 @@ class _Wire:
         self._server = server
         self._process = process
         self._sends = sends
-        self._waiting: dict[int | str, Passage] = {}
+        self._waiting: dict[int | str, CallTrace] = {}
         self._lock = asyncio.Lock()
         # Each message costs the SDK a millisecond, so that a server which is read slowly seems to write slowly.
         self._allowance = Allowance(lines=5_000)
@@ -192,7 +192,7 @@ class _Wire:
         if stdin is None:
             return
         if isinstance(message, JSONRPCRequest):
-            self._waiting[message.id] = passage.get() or Passage()
+            self._waiting[message.id] = call_trace.get() or CallTrace()
             if len(self._waiting) > _MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
         data = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
@@ -359,7 +359,7 @@ def visible(text: str) -> str:
 _NOWHERE = logging.NullHandler()
 
 
-def hush() -> None:
+def silence_library_logs() -> None:
     """Make the SDK's loggers fit for a program that people look at; the same again changes nothing."""
     # Without any handler Python writes warnings to stderr, which is our terminal.
     for name in ("mcp", "client"):

@@ -6,15 +6,15 @@ Execution gets an Executor, and no model.
 
 from coordination.ports.models import (
     Conversation,
+    InputMessage,
     Model,
-    Occasion,
     Reply,
-    Said,
-    Told,
     ToolCall,
     ToolResult,
     ToolSpec,
+    TurnContext,
     Usage,
+    UserMessage,
 )
 from coordination.ports.run_log import Clock, Engine, Job, NewId, Perform, RunLog, RunSummary, Spending, Spent
 from coordination.ports.tools import (
@@ -44,11 +44,11 @@ __all__ = [
     "Conversation",
     "Engine",
     "Executor",
+    "InputMessage",
     "Job",
     "ListedTool",
     "Model",
     "NewId",
-    "Occasion",
     "Perform",
     "ProofMethod",
     "ReadList",
@@ -57,11 +57,9 @@ __all__ = [
     "Reply",
     "RunLog",
     "RunSummary",
-    "Said",
     "ServerSpec",
     "Spending",
     "Spent",
-    "Told",
     "ToolCall",
     "ToolCatalogue",
     "ToolDefinition",
@@ -69,5 +67,7 @@ __all__ = [
     "ToolOutput",
     "ToolResult",
     "ToolSpec",
+    "TurnContext",
     "Usage",
+    "UserMessage",
 ]

@@ -21,7 +21,7 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class UserMessage:
     """Something said to the model by us: the request, the others' answers, a correction."""
 
     text: str
@@ -36,7 +36,7 @@ class ToolResult:
     is_error: bool = False
 
 
-Said: TypeAlias = Told | ToolResult
+InputMessage: TypeAlias = UserMessage | ToolResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Occasion:
+class TurnContext:
     """What a conversation is for. It is the same after a crash, so that scripted models find their place.
 
     Attributes:
@@ -94,7 +94,7 @@ class Occasion:
 class Conversation(Protocol):
     """One growing exchange with a model. The provider's own form of the history stays in here."""
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         """Say something and wait for the whole reply. The tools on offer may differ from call to call.
 
         On an error the history is as before, so the same words can be sent again.
@@ -117,6 +117,6 @@ class Model(Protocol):
         """The provider's name of the model, for operators and prices."""
         ...
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation."""
         ...

@@ -114,7 +114,7 @@ class Engine(Protocol):
         """Take part in the work while the context is open; recovers what dead processes left."""
         ...
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """A job was just submitted here: look at once rather than at the next poll. Never needed for correctness."""
         ...
 

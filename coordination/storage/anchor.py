@@ -18,7 +18,7 @@ from coordination.storage.schema import events
 from coordination.storage.sql_run_log import FIRST_PREV, time_text
 
 _FORM = "massgen-bot/anchor/1"
-_DEED = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")
+_AUDIT_FIELDS = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")
 
 
 def anchor(url: str, at: datetime) -> Sequence[str]:
@@ -104,7 +104,7 @@ def _decisions(connection: sa.Connection) -> Iterator[tuple[int, str]]:
     if not has_decisions(connection):
         return
     for row in connection.execute(sa.select(audit_entries).order_by(audit_entries.c.number)).mappings():
-        text = json.dumps(["massgen-bot/decision", prev, *(row[name] for name in _DEED)], ensure_ascii=False)
+        text = json.dumps(["massgen-bot/decision", prev, *(row[name] for name in _AUDIT_FIELDS)], ensure_ascii=False)
         prev = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         yield row["number"], prev
 

@@ -96,7 +96,7 @@ def _verify_run(
 ) -> Sequence[Finding]:
     found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in [*_chain(rows), *_tail(rows, summary)]]
     if not found and summary is not None:
-        found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in _story(run, rows, summary, kept)]
+        found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in _replay(run, rows, summary, kept)]
     return found
 
 
@@ -151,7 +151,7 @@ def _tail(rows: Sequence[sa.RowMapping], summary: sa.RowMapping | None) -> Itera
         yield last, "the run's summary ends with another event than this one"
 
 
-def _story(
+def _replay(
     run: str, rows: Sequence[sa.RowMapping], summary: sa.RowMapping, kept: Mapping[str, str]
 ) -> Iterator[tuple[int, str]]:
     """Whether the events make sense, and the summary says the same as they do."""
@@ -194,9 +194,9 @@ def _settings(connection: sa.Connection) -> Iterator[Finding]:
     if not has_decisions(connection):
         return
     for row in connection.execute(sa.select(audit_entries).order_by(audit_entries.c.number)).mappings():
-        verb, _, key = str(row["what"]).partition(" ")
-        if verb in ("set", "reset"):
-            is_set = verb == "set"
+        action, _, key = str(row["what"]).partition(" ")
+        if action in ("set", "reset"):
+            is_set = action == "set"
             decided[row["tenant"], row["channel"], key] = (row["detail"], row["by"], row["at"]) if is_set else None
     for row in connection.execute(sa.select(_chat_settings)).mappings():
         place = (row["tenant"], row["channel"], row["key"])

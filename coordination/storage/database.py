@@ -162,10 +162,10 @@ def plainly(url: sa.URL) -> Generator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        raise complaint(error, url) from error
+        raise describe_error(error, url) from error
 
 
-def complaint(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
+def describe_error(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     """What an operator must do about a database error."""
     name, cause = place(url), getattr(error, "orig", None)
     words, kind = _ANYTHING, StorageError
@@ -205,7 +205,7 @@ def ping(url: str) -> None:
 def is_away(error: BaseException, url: sa.URL) -> bool:
     """Whether an error says no more than that the database does not answer now."""
     if isinstance(error, exc.SQLAlchemyError):
-        error = complaint(error, url)
+        error = describe_error(error, url)
     return isinstance(error, DatabaseAwayError)
 
 

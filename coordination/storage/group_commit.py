@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from coordination.errors import CoordinationError
-from coordination.storage.database import complaint
+from coordination.storage.database import describe_error
 
 _Result = TypeVar("_Result")
 
@@ -115,7 +115,7 @@ class GroupCommit:
     def _plain(self, error: Exception) -> Exception:
         if not isinstance(error, exc.SQLAlchemyError):
             return error
-        plain = complaint(error, self._engine.url)
+        plain = describe_error(error, self._engine.url)
         plain.__cause__ = error
         return plain
 

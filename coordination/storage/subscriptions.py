@@ -17,23 +17,23 @@ class Follower:
         """`after` is the number of the last event that it has."""
         self._seq = after
         self._fresh: list[Recorded] = []
-        self._bell = asyncio.Event()
+        self._wake_event = asyncio.Event()
 
     def tell(self, records: Sequence[Recorded]) -> None:
         """These were just written by this process."""
         self._fresh.extend(records)
-        self._bell.set()
+        self._wake_event.set()
 
     def hint(self, newest: int) -> None:
         """The run's newest event has this number."""
         if newest > self._seq:
-            self._bell.set()
+            self._wake_event.set()
 
     async def more(self, after: int) -> Sequence[Recorded]:
         """Wait until there may be events above `after`. Returns them; nothing means that the log must be read."""
         self._seq = after
-        await self._bell.wait()
-        self._bell.clear()
+        await self._wake_event.wait()
+        self._wake_event.clear()
         fresh, self._fresh = self._fresh, []
         new = [recorded for recorded in fresh if recorded.seq > after]
         is_whole = bool(new) and new[0].seq == after + 1 and new[-1].seq == after + len(new)

@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
-from coordination.storage.database import complaint, plainly
+from coordination.storage.database import describe_error, plainly
 from coordination.storage.schema import outages, worker_slots
 
 Rows: TypeAlias = Sequence[sa.Row[*tuple[Any, ...]]]
@@ -224,7 +224,7 @@ class AdvisoryLocks:
             return self._live().execute(statement).all()
         except exc.SQLAlchemyError as error:
             self._drop()
-            raise complaint(error, self._url) from error
+            raise describe_error(error, self._url) from error
 
     def close(self) -> None:
         """End the connection; the server frees what it held."""
@@ -256,7 +256,7 @@ _END_ONE = sa.text(f"{_END} = :pid")
 _END_ANY = sa.text(f"{_END} <> pg_backend_pid()")
 
 
-class Slots:
+class WorkerLeases:
     """One worker's place among the workers of a database. Used by one thread at a time."""
 
     def __init__(
@@ -461,21 +461,21 @@ class Watch:
         self._seen, self._at = {}, None
 
 
-def slots_for(database: sa.Engine, *, interval: float, lease: float) -> Slots:
+def leases_for(database: sa.Engine, *, interval: float, lease: float) -> WorkerLeases:
     """The slots that fit a database. A SQLite file gets the table if it lacks it."""
     is_sqlite = database.dialect.name == "sqlite"
     if is_sqlite:
         with plainly(database.url):
             worker_slots.create(database, checkfirst=True)
     locks = FileLocks(database) if is_sqlite else AdvisoryLocks(database.url)
-    return Slots(locks, is_sqlite=is_sqlite, interval=interval, lease=lease)
+    return WorkerLeases(locks, is_sqlite=is_sqlite, interval=interval, lease=lease)
 
 
-def leadership_for(database: sa.Engine, what: str, *, interval: float, lease: float) -> Slots:
+def leadership_for(database: sa.Engine, what: str, *, interval: float, lease: float) -> WorkerLeases:
     """One slot for whoever alone may do something in the database's name, which has the tables already."""
     is_sqlite = database.dialect.name == "sqlite"
     locks = FileLocks(database, "keepers") if is_sqlite else AdvisoryLocks(database.url, _LEADERS)
-    return Slots(
+    return WorkerLeases(
         locks,
         is_sqlite=is_sqlite,
         interval=interval,

@@ -64,10 +64,10 @@ class Place:
         self.started: dict[str, float] = {}
 
     async def begin(self, run: str) -> None:
-        """Log a request, and submit and nudge its job."""
+        """Log a request, and submit and wake its job."""
         job = Job(task="deliberate", run=run, tenant="here", revision=1)
         await self.log.append(run, 0, [a_request()], START, QUEUED, job)
-        self.engine.nudge()
+        self.engine.wake()
 
     async def until_started(self, run: str) -> None:
         """Wait for the hands without waking them."""

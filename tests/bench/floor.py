@@ -21,7 +21,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from coordination.llm.openai_chat import ChatCompletionsModel
 from coordination.llm.openai_clients import OpenAIClients
-from coordination.ports import Occasion, Told, ToolResult, ToolSpec
+from coordination.ports import ToolResult, ToolSpec, TurnContext, UserMessage
 from tests.bench.mock_model import mock_model
 
 Run: TypeAlias = Callable[[], Awaitable[None]]
@@ -132,8 +132,8 @@ async def our_adapter(base_url: str) -> AsyncGenerator[Run]:
     model = ChatCompletionsModel(clients=clients, model="mock", base_url=base_url, api_key="k")
 
     async def turn(tools: Sequence[ToolSpec]) -> None:
-        conversation = model.converse(SYSTEM, Occasion(purpose="turn", revision=1, turn=1, agent=1))
-        reply = await conversation.send([Told(text=OPENING)], tools)
+        conversation = model.converse(SYSTEM, TurnContext(purpose="turn", revision=1, turn=1, agent=1))
+        reply = await conversation.send([UserMessage(text=OPENING)], tools)
         while reply.calls[0].name == READ.name:
             reply = await conversation.send([ToolResult(call_id=reply.calls[0].id, text=NOTICE)], tools)
         await conversation.close()

@@ -20,7 +20,7 @@ from coordination.domain import states as s
 from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
 from coordination.ports import Executor, ReadTools, ServerSpec, ToolDefinition, ToolHub, ToolOutput
-from coordination.service import Ask
+from coordination.service import RunRequest
 from tests.bench.floor import Run
 
 AGENT = "  - {{id: agent-{number}, backend: {{type: chatcompletion, model: mock, base_url: '{base_url}', api_key: k}}}}"
@@ -50,11 +50,11 @@ async def opened(
             yield application, folder
 
 
-def ask(base_url: str, folder: Path, *, agents: int = 2, writes: str = "deny") -> Ask:
+def ask(base_url: str, folder: Path, *, agents: int = 2, writes: str = "deny") -> RunRequest:
     """A request whose agents speak to the mock model. Where writes are denied, the run ends in an answer."""
     rows = "\n".join(AGENT.format(number=number, base_url=base_url) for number in range(1, agents + 1))
     text = CONFIG.format(agents=rows, python=sys.executable, folder=folder, writes=writes)
-    return Ask(
+    return RunRequest(
         prompt="Read the notice and plan to post a better one.",
         requester=console_person(),
         config_name="bench",
@@ -63,7 +63,7 @@ def ask(base_url: str, folder: Path, *, agents: int = 2, writes: str = "deny") -
     )
 
 
-async def run_through(application: Application, request: Ask) -> tuple[str, s.RunState]:
+async def run_through(application: Application, request: RunRequest) -> tuple[str, s.RunState]:
     """One run until it has ended or waits for a person."""
     run = await application.coordinator.start(request)
     async for recorded in application.log.follow(run):

@@ -20,7 +20,7 @@ from bot.environment import PYTHON_VARIABLE, console_person
 from coordination.domain import states as s
 from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError
-from coordination.service import Ask
+from coordination.service import RunRequest
 from coordination.storage.database import open_engine, parse_url
 from tests.chaos.world import effects_in, gate
 from tests.databases import OwnPostgres, sqlite_url
@@ -81,7 +81,7 @@ class House:
         return house
 
     @property
-    def journal(self) -> Path:
+    def writer(self) -> Path:
         """Where the world writes down what really happened."""
         return self.folder / "world"
 
@@ -112,7 +112,7 @@ class House:
 
     def open_gate(self, call: str) -> None:
         """Let a call end that waits for that."""
-        gate(self.journal, call).touch()
+        gate(self.writer, call).touch()
 
     async def begin(self, front: Application, name: str, *seconds: float, is_gated: bool = False) -> str:
         """Ask for a run of a call for each of these numbers of seconds, which are what each takes at least."""
@@ -121,15 +121,15 @@ class House:
             f"{{tool: world.write, arguments: {{name: {call}, seconds: {takes}, gate: {str(is_gated).lower()}}}}}"
             for call, takes in zip(calls, seconds, strict=True)
         )
-        text = CONFIG.format(calls=plan, journal=self.journal, limit=self.limit)
-        ask = Ask(
+        text = CONFIG.format(calls=plan, journal=self.writer, limit=self.limit)
+        request = RunRequest(
             prompt=name,
             requester=console_person(),
             config_name="chaos",
             config_text=text,
             origin=str(self.folder / "chaos.yaml"),
         )
-        run = await front.coordinator.start(ask)
+        run = await front.coordinator.start(request)
         self.planned[run] = calls
         return run
 
@@ -141,7 +141,7 @@ class House:
 
     def effects(self) -> Counter[str]:
         """How often each call really happened."""
-        return Counter(effect["name"] for effect in effects_in(self.journal))
+        return Counter(effect["name"] for effect in effects_in(self.writer))
 
     def slots(self) -> int:
         """How many slots are held: somebody is their holder, and on PostgreSQL has their lock too."""

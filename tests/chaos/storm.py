@@ -175,7 +175,7 @@ async def _judge_run(house: House, front: Application, run: str) -> None:
     assert isinstance(state, s.Finished), f"{run}: {state}"
     words = [each.at.timestamp() for each in events if isinstance(each.event, e.CallResolved)]
     for receipt, call in zip(state.receipts, house.planned[run], strict=True):
-        happened = [effect for effect in effects_in(house.journal) if effect["name"] == call]
+        happened = [effect for effect in effects_in(house.writer) if effect["name"] == call]
         by_attempt = Counter(effect["key"] for effect in happened)
         where = f"{run} {call}: {receipt}, {happened}"
         assert max(by_attempt.values(), default=0) <= 1, f"one attempt happened twice: {where}"

@@ -24,15 +24,15 @@ class Effect(TypedDict):
     at: float
 
 
-def effects_in(journal: Path) -> list[Effect]:
+def effects_in(writer: Path) -> list[Effect]:
     """Every effect, in order."""
-    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+    lines = writer.read_text(encoding="utf-8").splitlines() if writer.exists() else []
     return [json.loads(line) for line in lines]
 
 
-def gate(journal: Path, name: str) -> Path:
+def gate(writer: Path, name: str) -> Path:
     """The file that must be there before a call ends."""
-    return journal.with_name(f"gate-{name}")
+    return writer.with_name(f"gate-{name}")
 
 
 def pause(seconds: float) -> None:
@@ -40,18 +40,18 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def perform(journal: Path, message: Message) -> None:
+def perform(writer: Path, message: Message) -> None:
     """One call, beside all others."""
     params = part(message["params"])
     arguments = part(params["arguments"])
     pause(float(str(arguments["seconds"])))
-    while arguments.get("gate") and not gate(journal, str(arguments["name"])).exists():
+    while arguments.get("gate") and not gate(writer, str(arguments["name"])).exists():
         pause(0.02)
-    note(journal, {"name": str(arguments["name"]), "key": str(part(params["_meta"])[KEY]), "at": time.time()})
+    note(writer, {"name": str(arguments["name"]), "key": str(part(params["_meta"])[KEY]), "at": time.time()})
     reply(message, a_text("done"))
 
 
-def main(journal: Path) -> None:
+def main(writer: Path) -> None:
     """Answer until the input ends; whoever had this server started is gone then, and so are the calls under way."""
     while (message := hear()) is not None:
         if "id" not in message:
@@ -62,7 +62,7 @@ def main(journal: Path) -> None:
             case "tools/list":
                 reply(message, TOOLS)
             case _:
-                threading.Thread(target=perform, args=(journal, message), daemon=True).start()
+                threading.Thread(target=perform, args=(writer, message), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ import pytest
 
 from coordination.errors import ModelError
 from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions
-from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+from coordination.ports import Conversation, InputMessage, Reply, ToolResult, ToolSpec, TurnContext, UserMessage
 from tests.servers.claude_code_backend import Backend, Scripted, claude_code_backend
 
 KEY = "sk-ant-canary-0123456789"
-GO = (Told(text="go"),)
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+GO = (UserMessage(text="go"),)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 
 LONGEST = 120.0
 """Seconds for whatever a test waits for: Claude Code may take half a minute to start on a busy machine."""
@@ -31,13 +31,13 @@ class Line:
     model: ClaudeCodeModel
     conversation: Conversation
 
-    async def send(self, said: Sequence[Said] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
         async with asyncio.timeout(LONGEST):
-            return await self.conversation.send(said, tools)
+            return await self.conversation.send(inputs, tools)
 
-    async def failure(self, said: Sequence[Said] = GO) -> ModelError:
+    async def failure(self, inputs: Sequence[InputMessage] = GO) -> ModelError:
         with pytest.raises(ModelError) as caught:
-            await self.send(said)
+            await self.send(inputs)
         assert KEY not in f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r}"
         return caught.value
 
@@ -68,13 +68,13 @@ async def claude_code_line(
                 key_name="ANTHROPIC_API_KEY",
                 options=options,
             )
-            conversation = claude.converse("be good", OCCASION)
+            conversation = claude.converse("be good", TURN_CONTEXT)
             try:
                 yield Line(backend=backend, model=claude, conversation=conversation)
             finally:
                 async with asyncio.timeout(LONGEST):
                     await conversation.close()
-            assert backend.complaints == []
+            assert backend.diagnostics == []
             assert backend.elsewhere == []
         assert left_in(folder) == []
 

@@ -1,4 +1,4 @@
-"""A memory of the front office of each kind, beside the log that it looks into, and a second way into the same one."""
+"""A chat store of each kind, beside the log that it looks into, and a second way into the same one."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bot.chat.sql_store import SqlDesk
-from bot.chat.sql_tables import desk_metadata
-from bot.chat.store import ButtonRecord, CardRecord, Deed, DeskStore, Limits, Setting
+from bot.chat.sql_store import SqlChatStore
+from bot.chat.sql_tables import chat_metadata
+from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatSetting, ChatStore, Limits
 from coordination.domain import events as e
 from coordination.domain.states import RunState
 from coordination.domain.transitions import evolve
@@ -19,34 +19,38 @@ from coordination.storage.schema import metadata
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import REQUESTER, START, a_request
 from tests.contract.logs import memory_bench
-from tests.fake_desk_store import MemoryDesk
+from tests.fake_desk_store import MemoryChatStore
 from tests.stories import POST, proposed
 
 MANY = Limits(at_once=1000, waiting=1000, hourly=1000, each=1000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeskBench:
+class ChatStoreBench:
     """A memory under test. `other` is what another process of the same installation sees."""
 
-    store: DeskStore
-    other: DeskStore
+    store: ChatStore
+    other: ChatStore
     log: RunLog
 
 
 @asynccontextmanager
-async def memory_desk() -> AsyncGenerator[DeskBench]:
+async def memory_chat_store() -> AsyncGenerator[ChatStoreBench]:
     """The memory that tests of other parts use."""
     async with memory_bench() as bench:
-        store = MemoryDesk(bench.log)
-        yield DeskBench(store=store, other=store, log=bench.log)
+        store = MemoryChatStore(bench.log)
+        yield ChatStoreBench(store=store, other=store, log=bench.log)
 
 
 @asynccontextmanager
-async def sql_desk(url: str) -> AsyncGenerator[DeskBench]:
+async def sql_desk(url: str) -> AsyncGenerator[ChatStoreBench]:
     """The memory in a database that has its tables, or is a new SQLite file; opened twice."""
-    async with SqlLog.open(url, submit=submit_nothing) as log, SqlDesk.open(url) as store, SqlDesk.open(url) as other:
-        yield DeskBench(store=store, other=other, log=log)
+    async with (
+        SqlLog.open(url, submit=submit_nothing) as log,
+        SqlChatStore.open(url) as store,
+        SqlChatStore.open(url) as other,
+    ):
+        yield ChatStoreBench(store=store, other=other, log=log)
 
 
 def submit_nothing(connection: sa.Connection, job: Job) -> None:
@@ -57,7 +61,7 @@ def emptied(url: str) -> str:
     """The same database without a row in its tables, which is faster made than a new one."""
     engine = open_engine(parse_url(url), "write", connections=1)
     with engine.begin() as connection:
-        for table in (*metadata.sorted_tables, *desk_metadata.sorted_tables):
+        for table in (*metadata.sorted_tables, *chat_metadata.sorted_tables):
             connection.execute(sa.delete(table))
     engine.dispose()
     return url
@@ -67,7 +71,7 @@ def a_card(run: str = "R1", *, at: datetime = START, **changes: str) -> CardReco
     """The card of a run that rita asks for in #general."""
     card = CardRecord(
         run=run,
-        surface="discord",
+        platform="discord",
         tenant="here",
         channel="general",
         thread="",
@@ -86,7 +90,7 @@ def a_button(id_: str = "b-1", *, card: CardRecord | None = None, at: datetime =
         run=of.run,
         tenant=of.tenant,
         attempt=of.attempt,
-        verb="approve",
+        action="approve",
         digest="d" * 64,
         index=None,
         value="",
@@ -94,17 +98,19 @@ def a_button(id_: str = "b-1", *, card: CardRecord | None = None, at: datetime =
     )
 
 
-def a_setting(key: str = "config", value: str = "ops", *, channel: str = "", tenant: str = "here") -> Setting:
+def a_setting(key: str = "config", value: str = "ops", *, channel: str = "", tenant: str = "here") -> ChatSetting:
     """Something that alice set."""
-    return Setting(tenant=tenant, channel=channel, key=key, value=value, by="u-alice", by_name="alice", at=START)
+    return ChatSetting(tenant=tenant, channel=channel, key=key, value=value, by="u-alice", by_name="alice", at=START)
 
 
-def a_deed(what: str, *, tenant: str = "here", detail: str = "") -> Deed:
+def a_deed(what: str, *, tenant: str = "here", detail: str = "") -> AuditEntry:
     """A line of audit about mallory."""
-    return Deed(tenant=tenant, channel="general", by="u-mallory", by_name="mallory", at=START, what=what, detail=detail)
+    return AuditEntry(
+        tenant=tenant, channel="general", by="u-mallory", by_name="mallory", at=START, what=what, detail=detail
+    )
 
 
-async def admitted(store: DeskStore, card: CardRecord) -> CardRecord:
+async def admitted(store: ChatStore, card: CardRecord) -> CardRecord:
     """A card that is kept."""
     await store.admit(card, event="", limits=MANY)
     kept = await store.card(card.run)

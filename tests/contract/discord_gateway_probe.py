@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from bot.discord_app.client import logged_in, serve
-from tests.contract.discord_office import NoteDesk
+from tests.contract.discord_office import RecordingChatService
 
 
 async def main() -> None:
@@ -18,7 +18,7 @@ async def main() -> None:
 
         client.event(on_shard_resumed)
         async with asyncio.timeout(20):
-            await serve(client, NoteDesk(), ending)
+            await serve(client, RecordingChatService(), ending)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tests.fake_log import FakeEngine
 
 @dataclass(frozen=True)
 class Bench:
-    """An engine under test. `submit` commits a job and nudges."""
+    """An engine under test. `submit` commits a job and wakes it."""
 
     engine: Engine
     submit: Callable[[Job], Awaitable[None]]
@@ -36,7 +36,7 @@ async def fake_bench(limit: int) -> AsyncGenerator[Bench]:
 
     async def submit(job: Job) -> None:
         engine.submit(job)
-        engine.nudge()
+        engine.wake()
 
     yield Bench(engine=engine, submit=submit)
 
@@ -57,7 +57,7 @@ async def dbos_bench(url: str, limit: int) -> AsyncGenerator[DbosBench]:
 
             async def submit(job: Job) -> None:
                 await asyncio.to_thread(commit, job)
-                engine.nudge()
+                engine.wake()
 
             yield DbosBench(engine=engine, submit=submit, url=url)
     finally:

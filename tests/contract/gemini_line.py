@@ -10,12 +10,12 @@ import pytest
 from coordination.errors import ModelError
 from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import LONGEST_LINE, GeminiClients
-from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolSpec
+from coordination.ports import Conversation, InputMessage, Reply, ToolSpec, TurnContext, UserMessage
 from tests.servers.gemini_server import GeminiServer, Scripted, gemini_server
 
 KEY = "AIza-canary-0123456789"
-GO = (Told(text="go"),)
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+GO = (UserMessage(text="go"),)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class Line:
     model: GeminiModel
     conversation: Conversation
 
-    async def send(self, said: Sequence[Said] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
         async with asyncio.timeout(20):
-            return await self.conversation.send(said, tools)
+            return await self.conversation.send(inputs, tools)
 
     async def failure(self, tools: Sequence[ToolSpec] = ()) -> ModelError:
         with pytest.raises(ModelError) as caught:
@@ -58,7 +58,7 @@ async def gemini_line(
             options=options,
         )
         try:
-            yield Line(server=server, model=model, conversation=model.converse(system, OCCASION))
+            yield Line(server=server, model=model, conversation=model.converse(system, TURN_CONTEXT))
         finally:
             await clients.aclose()
-        assert server.complaints == []
+        assert server.diagnostics == []

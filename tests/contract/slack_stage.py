@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bot.chat.platform import Desk, Place, Posted
+from bot.chat.platform import ChannelRef, ChatService, MessageRef
 from bot.message import Card
 from bot.slack_app.client import SlackApp, slack_app
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.settings import HttpMode, SlackSettings, SocketMode
-from tests.contract.slack_desk import IssuedIds, SmallDesk
+from tests.contract.slack_desk import IssuedIds, SmallChatService
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving
 
@@ -29,31 +29,33 @@ def a_team(name: str = "T1") -> Team:
 
 @dataclass
 class Stage:
-    """Slack, the app, the desk, and people."""
+    """Slack, the app, the chat service, and people."""
 
     server: SlackServer
     app: SlackApp
     line: Line
-    desk: SmallDesk = field(default_factory=SmallDesk)
+    chat_service: SmallChatService = field(default_factory=SmallChatService)
 
     def somebody(self, user: str = "UALICE", team: int = 0) -> Somebody:
         return Somebody(self.server, self.line, self.server.teams[team], user, user.lower())
 
-    def place(self, channel: str = "C1", thread: str = "", team: int = 0) -> Place:
+    def place(self, channel: str = "C1", thread: str = "", team: int = 0) -> ChannelRef:
         tenant = f"slack:-:{self.server.teams[team].id}"
-        return Place(surface="slack", tenant=tenant, channel=channel, thread=thread)
+        return ChannelRef(platform="slack", tenant=tenant, channel=channel, thread=thread)
 
-    async def card(self, card: Card, *, run: str = "7Q4K", place: Place | None = None) -> tuple[Message, Posted]:
-        """A card, posted as the keeper posts it."""
-        ids = IssuedIds(self.desk, run)
-        posted = await self.app.surface.post(place or self.place(), card, ids)
-        ids.bind(posted)
-        return self.server.messages[posted.place.channel, posted.message], posted
+    async def card(
+        self, card: Card, *, run: str = "7Q4K", place: ChannelRef | None = None
+    ) -> tuple[Message, MessageRef]:
+        """A card, posted as card sync posts it."""
+        ids = IssuedIds(self.chat_service, run)
+        message_ref = await self.app.platform.post(place or self.place(), card, ids)
+        ids.bind(message_ref)
+        return self.server.messages[message_ref.place.channel, message_ref.message], message_ref
 
-    async def whispered(self, before: int = 0) -> str:
+    async def private_message(self, before: int = 0) -> str:
         """The newest private answer, as Slack got it."""
-        await self.server.until(lambda: len(self.server.whispers) > before)
-        newest: Mapping[str, object] = self.server.whispers[-1]
+        await self.server.until(lambda: len(self.server.private_messages) > before)
+        newest: Mapping[str, object] = self.server.private_messages[-1]
         return f"{newest['text']} {newest.get('blocks')}"
 
 
@@ -76,9 +78,9 @@ def app_for(server: SlackServer, kind: str, admins: frozenset[str] = frozenset()
 
 
 @asynccontextmanager
-async def served(server: SlackServer, app: SlackApp, kind: str, desk: Desk) -> AsyncGenerator[Line]:
+async def served(server: SlackServer, app: SlackApp, kind: str, chat_service: ChatService) -> AsyncGenerator[Line]:
     """The app while it takes events."""
-    async with app.serving(desk) as address:
+    async with app.serving(chat_service) as address:
         if kind == "socket":
             await server.until(lambda: server.sockets)
         yield SocketLine(server) if kind == "socket" else HttpLine(address, SECRET)
@@ -92,7 +94,7 @@ async def a_stage(
     server = SlackServer([a_team(name) for name in teams])
     async with slack_serving(server):
         app = app_for(server, kind, admins)
-        desk = SmallDesk(changed=server.changed)
-        async with served(server, app, kind, desk) as line:
-            yield Stage(server, app, line, desk)
-    assert server.complaints == []
+        chat_service = SmallChatService(changed=server.changed)
+        async with served(server, app, kind, chat_service) as line:
+            yield Stage(server, app, line, chat_service)
+    assert server.diagnostics == []

@@ -1,4 +1,4 @@
-"""Several processes with one memory of the front office, killed and restarted; and a database that an older program made."""
+"""Several processes with one chat store, killed and restarted; and a database that an older program made."""
 
 import asyncio
 import multiprocessing
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from bot.chat.sql_cards import keeping_as, sole_keeper
-from bot.chat.sql_store import SqlDesk
+from bot.chat.sql_cards import keeping_as, leader_lock
+from bot.chat.sql_store import SqlChatStore
 from bot.chat.store import Admitted, Repeated
 from coordination.domain.canonical_json import digest
 from coordination.errors import OwnershipLostError, StorageError
@@ -69,7 +69,7 @@ def started(target: Callable[..., None], *arguments: object) -> Generator[BasePr
 
 async def take_all(url: str, name: str) -> None:
     """Try to be the first with every event, as a press and as a request."""
-    async with SqlDesk.open(url) as store:
+    async with SqlChatStore.open(url) as store:
         for number in range(EVENTS):
             if await store.is_new(f"press:{number}", "here", START):
                 await store.is_new(f"{name} pressed {number}", "tally", START)
@@ -87,7 +87,7 @@ async def test_two_processes_that_hear_of_the_same_events_act_on_each_once(url: 
         await take_all(url, "A")
         await asyncio.to_thread(other.join, 60)
         assert other.exitcode == 0
-    async with SqlDesk.open(url) as store:
+    async with SqlChatStore.open(url) as store:
         for number in range(EVENTS):
             pressed = [not await store.is_new(f"{name} pressed {number}", "tally", START) for name in "AB"]
             asked = [await store.card(f"{name}-{number}") is not None for name in "AB"]
@@ -96,60 +96,62 @@ async def test_two_processes_that_hear_of_the_same_events_act_on_each_once(url: 
 
 def keep_for_ever(url: str, told: str) -> None:
     async def keep() -> None:
-        async with SqlDesk.open(url) as store, store.sole_keeper("discord"):
+        async with SqlChatStore.open(url) as store, store.leader_lock("discord"):
             await asyncio.to_thread(Path(told).touch)
             await asyncio.Event().wait()
 
     asyncio.run(keep())
 
 
-async def test_another_process_takes_over_from_a_keeper_that_was_killed(url: str, tmp_path: Path) -> None:
+async def test_another_process_takes_over_from_a_card_sync_that_was_killed(url: str, tmp_path: Path) -> None:
     told = tmp_path / "keeps"
     with started(keep_for_ever, url, str(told)) as first:
-        async with asyncio.timeout(60), SqlDesk.open(url) as store:
+        async with asyncio.timeout(60), SqlChatStore.open(url) as store:
             while not told.exists():  # noqa: ASYNC110 - the other process has no other way to tell
                 await asyncio.sleep(0.02)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2), store.sole_keeper("discord"):
+                async with asyncio.timeout(0.2), store.leader_lock("discord"):
                     pytest.fail("two keepers")
             assert first.pid is not None
             os.kill(first.pid, signal.SIGKILL)
-            async with store.sole_keeper("discord") as keepership:
-                assert await keepership.holds()
+            async with store.leader_lock("discord") as lock:
+                assert await lock.is_leader()
 
 
-async def test_a_keeper_whose_connection_the_server_drops_locks_again_and_stays_the_keeper(server: Postgres) -> None:
+async def test_a_card_sync_whose_connection_the_server_drops_locks_again_and_stays_the_card_sync(
+    server: Postgres,
+) -> None:
     url = server.new_database()
     migrate(url)
-    async with asyncio.timeout(30), SqlDesk.open(url) as store, store.sole_keeper("slack") as keepership:
+    async with asyncio.timeout(30), SqlChatStore.open(url) as store, store.leader_lock("slack") as lock:
         with server.connect() as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(5), SqlDesk.open(url) as other, other.sole_keeper("slack"):
+            async with asyncio.timeout(5), SqlChatStore.open(url) as other, other.leader_lock("slack"):
                 pytest.fail("two keepers")
-        assert await keepership.holds()
+        assert await lock.is_leader()
         await store.is_new("event", "here", START)
 
 
-async def test_a_keeper_that_is_frozen_beyond_the_lease_loses_the_cards_and_learns_it_before_it_writes(
+async def test_a_card_sync_that_is_frozen_beyond_the_lease_loses_the_cards_and_learns_it_before_it_writes(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lock is still its own, and its beats have stopped."""
     address = parse_url(url)
-    async with asyncio.timeout(30), SqlDesk.open(url) as store:
+    async with asyncio.timeout(30), SqlChatStore.open(url) as store:
         with monkeypatch.context() as frozen:
             frozen.setattr("bot.chat.sql_cards._Turn._beat_for_ever", lambda turn: None)
-            held = sole_keeper(address, "slack", beat=0.1, lease=0.5)
+            held = leader_lock(address, "slack", beat=0.1, lease=0.5)
             await held.__aenter__()
         loser = keeping_as.get()
         assert loser is not None
-        async with sole_keeper(address, "slack", beat=0.1, lease=0.5) as heir:
+        async with leader_lock(address, "slack", beat=0.1, lease=0.5) as heir:
             await store.is_new("by the heir", "here", START)
             keeping_as.set(loser)
             with pytest.raises(OwnershipLostError):
                 await store.is_new("by the loser", "here", START)
             await asyncio.sleep(1)
-            assert await heir.holds()
+            assert await heir.is_leader()
         await held.__aexit__(None, None, None)
 
 
@@ -198,7 +200,7 @@ async def test_a_database_of_the_first_release_keeps_its_runs_and_gets_the_new_t
 ) -> None:
     await with_runs_of_version_one(empty, tmp_path)
     before = rows_of(empty)
-    for attempt in (SqlDesk.open(empty), SqlLog.open(empty, submit=submit_nothing)):
+    for attempt in (SqlChatStore.open(empty), SqlLog.open(empty, submit=submit_nothing)):
         with pytest.raises(StorageError, match="run `massgen-bot migrate`"):
             async with attempt:
                 pytest.fail("it was opened as it is")
@@ -208,11 +210,11 @@ async def test_a_database_of_the_first_release_keeps_its_runs_and_gets_the_new_t
     assert [each.problem for each in verify(empty) if "configuration" not in each.problem] == []
     async with sql_desk(empty) as bench:
         assert [each.run for each in await bench.log.runs()] == ["OLD1", "OLD2"]
-        assert await bench.store.lines("here") == []
+        assert await bench.store.list_runs("here") == []
         card = await admitted(bench.store, a_card("NEW"))
         await planned(bench.log, card.run)
-        assert [each.run for each in await bench.store.lines("here")] == ["NEW"]
-        assert [each.run for each in await bench.store.stirred(["discord"], after=START, now=START)] == []
+        assert [each.run for each in await bench.store.list_runs("here")] == ["NEW"]
+        assert [each.run for each in await bench.store.changed_cards(["discord"], after=START, now=START)] == []
 
 
 async def test_migrate_brings_the_database_of_the_first_release_up_to_date(tmp_path: Path) -> None:

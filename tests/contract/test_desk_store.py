@@ -1,4 +1,4 @@
-"""What every memory of the front office must do, the one of tests and the one of SQL alike."""
+"""What every chat store must do, the one of tests and the one of SQL alike."""
 
 import asyncio
 from collections import Counter
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.sql_store import SqlDesk
-from bot.chat.store import Admitted, CardRecord, DeskStore, Limits, OverLimit, Repeated
+from bot.chat.sql_store import SqlChatStore
+from bot.chat.store import Admitted, CardRecord, ChatStore, Limits, OverLimit, Repeated
 from coordination.errors import ConflictError
 from coordination.storage.schema import migrate
 from tests.builders import START
 from tests.contract.desks import (
     MANY,
-    DeskBench,
+    ChatStoreBench,
     a_button,
     a_card,
     a_deed,
@@ -26,7 +26,7 @@ from tests.contract.desks import (
     emptied,
     ended,
     later,
-    memory_desk,
+    memory_chat_store,
     planned,
     sql_desk,
 )
@@ -48,10 +48,10 @@ def postgres() -> Generator[str]:
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[DeskBench]:
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[ChatStoreBench]:
     match request.param:
         case "memory":
-            setting = memory_desk()
+            setting = memory_chat_store()
         case "sqlite":
             setting = sql_desk(sqlite_url(tmp_path))
         case _:
@@ -60,7 +60,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
         yield bench
 
 
-async def the_card(store: DeskStore, run: str = "R1") -> CardRecord:
+async def the_card(store: ChatStore, run: str = "R1") -> CardRecord:
     card = await store.card(run)
     assert card is not None
     return card
@@ -69,7 +69,7 @@ async def the_card(store: DeskStore, run: str = "R1") -> CardRecord:
 # --- asking -----------------------------------------------------------------------------------------------------------
 
 
-async def test_an_admitted_card_is_kept_as_it_is_and_found_in_its_own_tenant_only(bench: DeskBench) -> None:
+async def test_an_admitted_card_is_kept_as_it_is_and_found_in_its_own_tenant_only(bench: ChatStoreBench) -> None:
     card = a_card(thread="t-1", requester_name="rita\0 \ud800")
     assert await bench.store.admit(card, event="e-1", limits=MANY) == Admitted()
     kept = await the_card(bench.other)
@@ -80,7 +80,7 @@ async def test_an_admitted_card_is_kept_as_it_is_and_found_in_its_own_tenant_onl
     assert await bench.store.card("R2") is None
 
 
-async def test_an_event_that_comes_again_leads_to_the_run_that_it_led_to(bench: DeskBench) -> None:
+async def test_an_event_that_comes_again_leads_to_the_run_that_it_led_to(bench: ChatStoreBench) -> None:
     await bench.store.admit(a_card("R1"), event="e-1", limits=MANY)
     assert await bench.other.admit(a_card("R2"), event="e-1", limits=MANY) == Repeated("R1")
     assert await bench.store.card("R2") is None
@@ -89,7 +89,7 @@ async def test_an_event_that_comes_again_leads_to_the_run_that_it_led_to(bench: 
     assert await bench.store.admit(a_card("R5"), event="", limits=MANY) == Admitted()
 
 
-async def test_a_name_that_a_card_or_a_run_has_is_refused_and_the_event_stays_good(bench: DeskBench) -> None:
+async def test_a_name_that_a_card_or_a_run_has_is_refused_and_the_event_stays_good(bench: ChatStoreBench) -> None:
     await bench.store.admit(a_card("R1", tenant="elsewhere"), event="", limits=MANY)
     await begun(bench.log, "R2")
     for taken in ("R1", "R2"):
@@ -99,7 +99,7 @@ async def test_a_name_that_a_card_or_a_run_has_is_refused_and_the_event_stays_go
     assert (await the_card(bench.store)).tenant == "elsewhere"
 
 
-async def test_a_run_that_did_not_begin_leaves_no_card_and_its_event_leads_nowhere(bench: DeskBench) -> None:
+async def test_a_run_that_did_not_begin_leaves_no_card_and_its_event_leads_nowhere(bench: ChatStoreBench) -> None:
     await bench.store.admit(a_card("R1"), event="e-1", limits=MANY)
     await bench.store.withdraw("R1", "elsewhere")
     assert await bench.store.card("R1") is not None
@@ -108,7 +108,7 @@ async def test_a_run_that_did_not_begin_leaves_no_card_and_its_event_leads_nowhe
     assert await bench.store.admit(a_card("R2"), event="e-1", limits=MANY) == Repeated("")
 
 
-async def test_a_run_that_did_begin_keeps_its_card_whatever_its_asker_was_told(bench: DeskBench) -> None:
+async def test_a_run_that_did_begin_keeps_its_card_whatever_its_asker_was_told(bench: ChatStoreBench) -> None:
     """A commit may be on disk although its answer was lost."""
     await bench.store.admit(a_card("R1"), event="e-1", limits=MANY)
     await begun(bench.log, "R1")
@@ -117,7 +117,7 @@ async def test_a_run_that_did_begin_keeps_its_card_whatever_its_asker_was_told(b
     assert await bench.store.admit(a_card("R2"), event="e-1", limits=MANY) == Repeated("R1")
 
 
-async def test_one_person_may_ask_so_often_within_an_hour(bench: DeskBench) -> None:
+async def test_one_person_may_ask_so_often_within_an_hour(bench: ChatStoreBench) -> None:
     limits = replace(MANY, hourly=2)
     for number in (1, 2):
         card = a_card(f"R{number}", at=later(minutes=number))
@@ -132,7 +132,7 @@ async def test_one_person_may_ask_so_often_within_an_hour(bench: DeskBench) -> N
         assert await bench.store.admit(card, event="", limits=limits) == Admitted()
 
 
-async def test_only_so_many_runs_are_under_way_at_once(bench: DeskBench) -> None:
+async def test_only_so_many_runs_are_under_way_at_once(bench: ChatStoreBench) -> None:
     """Runs that wait for people or have ended take no place; one that never began takes one for a minute."""
     limits = replace(MANY, at_once=2)
     for name, make in (("WAITS", planned), ("ENDED", ended), ("WORKS", begun)):
@@ -151,7 +151,7 @@ async def test_only_so_many_runs_are_under_way_at_once(bench: DeskBench) -> None
     )
 
 
-async def test_only_so_many_plans_wait_for_a_decision(bench: DeskBench) -> None:
+async def test_only_so_many_plans_wait_for_a_decision(bench: ChatStoreBench) -> None:
     limits = replace(MANY, waiting=1)
     await admitted(bench.store, a_card("WORKS"))
     await begun(bench.log, "WORKS")
@@ -161,7 +161,7 @@ async def test_only_so_many_plans_wait_for_a_decision(bench: DeskBench) -> None:
     assert await bench.store.admit(a_card("R2"), event="", limits=replace(limits, waiting=2)) == Admitted()
 
 
-async def test_of_many_requests_at_once_no_more_are_admitted_than_the_limit(bench: DeskBench) -> None:
+async def test_of_many_requests_at_once_no_more_are_admitted_than_the_limit(bench: ChatStoreBench) -> None:
     limits = Limits(at_once=3, waiting=10, hourly=100, each=12)
 
     async def ask(number: int) -> object:
@@ -172,7 +172,7 @@ async def test_of_many_requests_at_once_no_more_are_admitted_than_the_limit(benc
     assert answers == {Admitted(): 3, OverLimit("at_once", 3): 9}
 
 
-async def test_one_event_that_comes_many_times_at_once_begins_one_run(bench: DeskBench) -> None:
+async def test_one_event_that_comes_many_times_at_once_begins_one_run(bench: ChatStoreBench) -> None:
     async def ask(number: int) -> object:
         store = bench.store if number % 2 else bench.other
         return await store.admit(a_card(f"R{number}"), event="e-1", limits=MANY)
@@ -182,7 +182,7 @@ async def test_one_event_that_comes_many_times_at_once_begins_one_run(bench: Des
     assert Counter(answers) == {Admitted(): 1, Repeated(f"R{winner}"): 11}
 
 
-async def test_an_event_is_new_once_in_each_tenant(bench: DeskBench) -> None:
+async def test_an_event_is_new_once_in_each_tenant(bench: ChatStoreBench) -> None:
     async def see(number: int) -> bool:
         store = bench.store if number % 2 else bench.other
         return await store.is_new("press:1 \0", "here", START)
@@ -195,7 +195,7 @@ async def test_an_event_is_new_once_in_each_tenant(bench: DeskBench) -> None:
 # --- the card and its messages ----------------------------------------------------------------------------------------
 
 
-async def test_an_attempt_stands_on_one_message(bench: DeskBench) -> None:
+async def test_an_attempt_stands_on_one_message(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     assert await bench.store.posted(card, "m-1", later(seconds=1))
     kept = await the_card(bench.other)
@@ -207,7 +207,7 @@ async def test_an_attempt_stands_on_one_message(bench: DeskBench) -> None:
     assert not await bench.store.posted(a_card("R9"), "m-1", START)
 
 
-async def test_the_next_attempt_begins_once_and_leaves_the_old_message_stale(bench: DeskBench) -> None:
+async def test_the_next_attempt_begins_once_and_leaves_the_old_message_stale(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     await bench.store.posted(card, "m-1", START)
     await bench.store.save(card, replace(card, shown="frame"))
@@ -221,32 +221,32 @@ async def test_the_next_attempt_begins_once_and_leaves_the_old_message_stale(ben
     third = await bench.store.superseded(second, later(hours=3))
     assert (third.attempt, third.stale) == (3, ("m-1",))
     assert await bench.store.posted(third, "m-3", later(hours=3))
-    await bench.store.straightened(third, "m-1")
-    await bench.store.straightened(third, "m-unknown")
+    await bench.store.superseded_marked(third, "m-1")
+    await bench.store.superseded_marked(third, "m-unknown")
     assert (await the_card(bench.store)).stale == ()
 
 
 async def test_a_message_that_should_not_show_the_card_is_made_to_say_so_unless_another_card_is_on_it(
-    bench: DeskBench,
+    bench: ChatStoreBench,
 ) -> None:
     card = await admitted(bench.store, a_card("R1"))
     other = await admitted(bench.store, a_card("R2"))
     await bench.store.posted(card, "m-1", START)
     await bench.store.posted(other, "m-2", START)
     for message in ("m-0", "m-0", "m-1", "m-2"):
-        await bench.store.mark_stray(card, message)
-    await bench.store.mark_stray(replace(card, tenant="elsewhere"), "m-9")
+        await bench.store.mark_unexpected(card, message)
+    await bench.store.mark_unexpected(replace(card, tenant="elsewhere"), "m-9")
     assert (await the_card(bench.store)).stale == ("m-0",)
 
 
-async def test_stale_messages_that_turn_up_at_once_are_all_kept(bench: DeskBench) -> None:
+async def test_stale_messages_that_turn_up_at_once_are_all_kept(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     stores = (bench.store, bench.other) * 6
-    await asyncio.gather(*(store.mark_stray(card, f"m-{number}") for number, store in enumerate(stores)))
+    await asyncio.gather(*(store.mark_unexpected(card, f"m-{number}") for number, store in enumerate(stores)))
     assert sorted((await the_card(bench.store)).stale) == sorted(f"m-{number}" for number in range(12))
 
 
-async def test_a_message_that_is_told_while_the_next_attempt_begins_stands_or_is_stale(bench: DeskBench) -> None:
+async def test_a_message_that_is_told_while_the_next_attempt_begins_stands_or_is_stale(bench: ChatStoreBench) -> None:
     for number in range(8):
         card = await admitted(bench.store, a_card(f"R{number}"))
         told, _ = await asyncio.gather(
@@ -256,7 +256,7 @@ async def test_a_message_that_is_told_while_the_next_attempt_begins_stands_or_is
         assert (kept.attempt, kept.message, kept.stale) == (2, "", ("m",) if told else ())
 
 
-async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(bench: DeskBench) -> None:
+async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     await bench.store.posted(card, "m-1", START)
     await bench.store.save(card, replace(card, told=7, wake_at=later(minutes=5)))
@@ -279,9 +279,9 @@ async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(be
     assert await the_card(bench.store) == expected
 
 
-async def test_cards_that_are_asked_for_or_live_are_kept_and_stir_when_their_run_moves(bench: DeskBench) -> None:
-    for run, surface in (("MOVED", "discord"), ("STILL", "discord"), ("WAKES", "discord"), ("SLACK", "slack")):
-        card = await admitted(bench.store, a_card(run, surface=surface))
+async def test_cards_that_are_asked_for_or_live_are_kept_and_stir_when_their_run_moves(bench: ChatStoreBench) -> None:
+    for run, platform in (("MOVED", "discord"), ("STILL", "discord"), ("WAKES", "discord"), ("SLACK", "slack")):
+        card = await admitted(bench.store, a_card(run, platform=platform))
         await begun(bench.log, run, at=later(minutes=1) if run in ("MOVED", "SLACK") else START)
         if run in ("WAKES", "MOVED"):
             await bench.store.save(card, replace(card, wake_at=later(minutes=2)))
@@ -291,36 +291,36 @@ async def test_cards_that_are_asked_for_or_live_are_kept_and_stir_when_their_run
         await bench.store.save(card, replace(card, state="done" if run == "DONE" else "gone"))
     await admitted(bench.store, a_card("ASKED"))
 
-    async def stirred(*, seconds: float) -> list[tuple[str, str, int]]:
-        found = await bench.store.stirred(["discord"], after=START, now=later(seconds=seconds))
+    async def changed(*, seconds: float) -> list[tuple[str, str, int]]:
+        found = await bench.store.changed_cards(["discord"], after=START, now=later(seconds=seconds))
         return sorted((each.run, each.tenant, each.seq) for each in found)
 
     assert sorted(each.run for each in await bench.store.live(["discord"])) == ["ASKED", "MOVED", "STILL", "WAKES"]
     assert [each.run for each in await bench.store.live(["slack", "console"])] == ["SLACK"]
-    assert await stirred(seconds=119) == [("MOVED", "here", 2)]
-    assert await stirred(seconds=120) == [("MOVED", "here", 2), ("WAKES", "here", 2)]
-    later_still = await bench.store.stirred(["discord"], after=later(minutes=1), now=START)
+    assert await changed(seconds=119) == [("MOVED", "here", 2)]
+    assert await changed(seconds=120) == [("MOVED", "here", 2), ("WAKES", "here", 2)]
+    later_still = await bench.store.changed_cards(["discord"], after=later(minutes=1), now=START)
     assert later_still == []
 
 
 # --- buttons ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_button_stands_for_the_same_in_its_own_tenant_and_for_nothing_elsewhere(bench: DeskBench) -> None:
+async def test_a_button_stands_for_the_same_in_its_own_tenant_and_for_nothing_elsewhere(bench: ChatStoreBench) -> None:
     here = await admitted(bench.store, a_card("R1"))
     await admitted(bench.store, a_card("R2", tenant="elsewhere"))
     button = replace(a_button("b-1", card=here), index=3, value="2")
     await bench.store.issue([button, a_button("b-2", card=here)])
     await bench.store.issue([])
-    assert await bench.other.pressed("b-1", "here") == (button, here)
-    assert await bench.store.pressed("b-1", "elsewhere") is None
+    assert await bench.other.find_button("b-1", "here") == (button, here)
+    assert await bench.store.find_button("b-1", "elsewhere") is None
     await bench.store.issue([replace(button, id="b-9", tenant="elsewhere")])
-    assert [await bench.store.pressed("b-9", tenant) for tenant in ("here", "elsewhere")] == [None, None]
+    assert [await bench.store.find_button("b-9", tenant) for tenant in ("here", "elsewhere")] == [None, None]
     for forged in ("", "b-3", "B-1", "b-1'", "b-%", "b-1\0", "\ud800", "' OR 1=1 --"):
-        assert await bench.store.pressed(forged, "here") is None
+        assert await bench.store.find_button(forged, "here") is None
 
 
-async def test_an_attempt_has_its_own_buttons_and_the_old_ones_are_still_known(bench: DeskBench) -> None:
+async def test_an_attempt_has_its_own_buttons_and_the_old_ones_are_still_known(bench: ChatStoreBench) -> None:
     first = await admitted(bench.store, a_card())
     await bench.store.issue([a_button("b-1", card=first)])
     second = await bench.store.superseded(first, START)
@@ -328,22 +328,22 @@ async def test_an_attempt_has_its_own_buttons_and_the_old_ones_are_still_known(b
     assert [each.id for each in await bench.store.issued(first)] == ["b-1"]
     assert [each.id for each in await bench.store.issued(second)] == ["b-2"]
     assert await bench.store.issued(replace(second, tenant="elsewhere")) == []
-    found = await bench.store.pressed("b-1", "here")
+    found = await bench.store.find_button("b-1", "here")
     assert found is not None
     assert (found[0].attempt, found[1].attempt) == (1, 2)
 
 
-async def test_a_button_whose_card_was_withdrawn_stands_for_nothing(bench: DeskBench) -> None:
+async def test_a_button_whose_card_was_withdrawn_stands_for_nothing(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     await bench.store.issue([a_button("b-1", card=card)])
     await bench.store.withdraw("R1", "here")
-    assert await bench.store.pressed("b-1", "here") is None
+    assert await bench.store.find_button("b-1", "here") is None
 
 
 # --- settings, audit, lists -------------------------------------------------------------------------------------------
 
 
-async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_audit(bench: DeskBench) -> None:
+async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_audit(bench: ChatStoreBench) -> None:
     for setting in (
         a_setting(value="old"),
         a_setting(value="ops"),
@@ -365,7 +365,7 @@ async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_aud
     assert not await bench.store.reset(a_setting("config", "", channel="general"))
     assert ("general", "config") not in await bench.store.settings("here", "general")
     assert ("random", "config") in await bench.store.settings("here", "random")
-    assert [(each.what, each.channel, each.detail) for each in await bench.store.deeds("here", 50)] == [
+    assert [(each.what, each.channel, each.detail) for each in await bench.store.audit_entries("here", 50)] == [
         ("reset config", "general", ""),
         ("set approvers", "general", "{}"),
         ("set config", "random", "for-random"),
@@ -373,21 +373,21 @@ async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_aud
         ("set config", "", "ops"),
         ("set config", "", "old"),
     ]
-    assert [each.detail for each in await bench.store.deeds("elsewhere", 50)] == ["theirs"]
+    assert [each.detail for each in await bench.store.audit_entries("elsewhere", 50)] == ["theirs"]
 
 
-async def test_the_newest_lines_of_audit_come_first_and_hold_any_text(bench: DeskBench) -> None:
+async def test_the_newest_lines_of_audit_come_first_and_hold_any_text(bench: ChatStoreBench) -> None:
     for number in range(5):
-        await bench.store.note(a_deed(f"refused {number}", detail="a\nb"))
-    await bench.store.note(a_deed("refused elsewhere", tenant="elsewhere"))
-    await bench.store.note(a_deed("refused \0", detail="half a pair \udfff, a NUL \0"))
-    newest = await bench.other.deeds("here", 2)
+        await bench.store.add_audit_entry(a_deed(f"refused {number}", detail="a\nb"))
+    await bench.store.add_audit_entry(a_deed("refused elsewhere", tenant="elsewhere"))
+    await bench.store.add_audit_entry(a_deed("refused \0", detail="half a pair \udfff, a NUL \0"))
+    newest = await bench.other.audit_entries("here", 2)
     assert newest[0].what.startswith("refused ")
     assert newest[0].detail.startswith("half a pair ")
     assert newest[1] == a_deed("refused 4", detail="a\nb")
 
 
-async def test_lists_show_the_runs_of_a_channel_or_a_person_newest_first(bench: DeskBench) -> None:
+async def test_lists_show_the_runs_of_a_channel_or_a_person_newest_first(bench: ChatStoreBench) -> None:
     cards = {
         "R1": a_card("R1", at=later(minutes=1)),
         "R2": a_card("R2", at=later(minutes=2), channel="random"),
@@ -403,7 +403,7 @@ async def test_lists_show_the_runs_of_a_channel_or_a_person_newest_first(bench: 
             await make(bench.log, run, at=card.asked_at, tenant=card.tenant)
 
     async def names(**wanted: object) -> list[str]:
-        return [each.run for each in await bench.store.lines("here", **wanted)]  # type: ignore[arg-type]  # as listed
+        return [each.run for each in await bench.store.list_runs("here", **wanted)]  # type: ignore[arg-type]  # as listed
 
     assert await names() == ["R4", "R3", "R2", "R1"]
     assert await names(limit=2) == ["R4", "R3"]
@@ -413,7 +413,7 @@ async def test_lists_show_the_runs_of_a_channel_or_a_person_newest_first(bench: 
     assert await names(states=("awaiting_decision",)) == ["R4", "R2"]
     assert await names(channel="random", states=("deliberating", "queued")) == ["R3"]
     assert await names(channel="nowhere") == []
-    line = (await bench.other.lines("here", channel="random", states=("awaiting_decision",)))[0]
+    line = (await bench.other.list_runs("here", channel="random", states=("awaiting_decision",)))[0]
     assert (line.run, line.state, line.prompt, line.config) == ("R2", "awaiting_decision", "Go.", "test")
     assert (line.requester, line.requester_name, line.channel) == ("u-requester", "rita", "random")
     assert (line.asked_at, line.expires_at) == (later(minutes=2), later(days=1))
@@ -421,7 +421,7 @@ async def test_lists_show_the_runs_of_a_channel_or_a_person_newest_first(bench: 
     assert await bench.store.begun("elsewhere", START) == 1
 
 
-async def test_a_thread_belongs_to_the_newest_run_whose_card_or_story_is_in_it(bench: DeskBench) -> None:
+async def test_a_thread_belongs_to_the_newest_run_whose_card_or_story_is_in_it(bench: ChatStoreBench) -> None:
     first = await admitted(bench.store, a_card("R1"))
     await bench.store.posted(first, "m-1", START)
     second = await admitted(bench.store, a_card("R2", at=later(minutes=1)))
@@ -437,7 +437,7 @@ async def test_a_thread_belongs_to_the_newest_run_whose_card_or_story_is_in_it(b
     assert await of("t-2") == "R3"
 
 
-async def test_old_events_and_the_buttons_of_ended_cards_are_forgotten(bench: DeskBench) -> None:
+async def test_old_events_and_the_buttons_of_ended_cards_are_forgotten(bench: ChatStoreBench) -> None:
     live = await admitted(bench.store, a_card("R1"))
     done = await admitted(bench.store, a_card("R2"))
     await bench.store.save(done, replace(done, state="done"))
@@ -448,33 +448,33 @@ async def test_old_events_and_the_buttons_of_ended_cards_are_forgotten(bench: De
     await bench.store.prune(later(days=1))
     assert await bench.store.is_new("e-old", "here", START)
     assert not await bench.store.is_new("e-new", "here", START)
-    known = [each for each in ("b-live", "b-old", "b-new") if await bench.store.pressed(each, "here")]
+    known = [each for each in ("b-live", "b-old", "b-new") if await bench.store.find_button(each, "here")]
     assert known == ["b-live", "b-new"]
 
 
-# --- one keeper -------------------------------------------------------------------------------------------------------
+# --- one leader of card sync ------------------------------------------------------------------------------------------
 
 
-async def test_one_keeper_at_a_time_keeps_a_surface_and_the_next_one_takes_over(bench: DeskBench) -> None:
+async def test_one_card_sync_at_a_time_keeps_a_platform_and_the_next_one_takes_over(bench: ChatStoreBench) -> None:
     told: list[str] = []
     first_may_go, second_wants = asyncio.Event(), asyncio.Event()
 
     async def first() -> None:
-        async with bench.store.sole_keeper("discord") as keepership:
-            assert await keepership.holds()
+        async with bench.store.leader_lock("discord") as lock:
+            assert await lock.is_leader()
             second_wants.set()
             await first_may_go.wait()
             told.append("first goes")
 
     async def second() -> None:
         await second_wants.wait()
-        async with bench.other.sole_keeper("discord") as keepership:
-            assert await keepership.holds()
+        async with bench.other.leader_lock("discord") as lock:
+            assert await lock.is_leader()
             told.append("second keeps")
 
     async def meanwhile() -> None:
         await second_wants.wait()
-        async with bench.other.sole_keeper("slack"):
+        async with bench.other.leader_lock("slack"):
             told.append("slack is kept")
         first_may_go.set()
 
@@ -484,12 +484,12 @@ async def test_one_keeper_at_a_time_keeps_a_surface_and_the_next_one_takes_over(
     assert told == ["slack is kept", "first goes", "second keeps"]
 
 
-async def test_a_keeper_that_stops_waiting_holds_nothing(bench: DeskBench) -> None:
-    async def keep(store: DeskStore) -> None:
-        async with store.sole_keeper("discord"):
+async def test_a_card_sync_that_stops_waiting_holds_nothing(bench: ChatStoreBench) -> None:
+    async def keep(store: ChatStore) -> None:
+        async with store.leader_lock("discord"):
             pass
 
-    async with asyncio.timeout(30), bench.store.sole_keeper("discord"):
+    async with asyncio.timeout(30), bench.store.leader_lock("discord"):
         waiting = asyncio.ensure_future(keep(bench.other))
         for _ in range(20):
             await asyncio.sleep(0)
@@ -513,8 +513,8 @@ async def test_what_was_kept_is_for_whoever_comes_after_a_restart(tmp_path: Path
         await before.store.issue([a_button("b-1", card=card)])
         await before.store.set(a_setting())
         await before.store.is_new("e-1", "here", START)
-    async with SqlDesk.open(url) as after:
-        found = await after.pressed("b-1", "here")
+    async with SqlChatStore.open(url) as after:
+        found = await after.find_button("b-1", "here")
         assert found is not None
         assert found[1].message == "m-1"
         assert ("", "config") in await after.settings("here", "")

@@ -1,4 +1,4 @@
-"""What people do on Discord reaches the desk as it was meant, and each of them is answered, in private."""
+"""What people do on Discord reaches the chat service as it was meant, and each of them is answered, in private."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,12 +8,12 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import Said
+from bot.chat.platform import ChatReply
 from bot.discord_app.client import DiscordClient
-from bot.message import Card, Verb
+from bot.message import Action, Card
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
-from tests.contract.discord_office import Ids, NoteDesk, a_bot, here, note
+from tests.contract.discord_office import Ids, RecordingChatService, a_bot, here, note
 from tests.servers.discord_people import Someone, acknowledged, told
 from tests.servers.discord_server import DiscordServer, Fault
 from tests.servers.discord_world import Message
@@ -25,17 +25,17 @@ async def server() -> AsyncGenerator[DiscordServer]:
     server = DiscordServer()
     async with server.serving():
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 @pytest.fixture
-def desk() -> NoteDesk:
-    return NoteDesk()
+def chat_service() -> RecordingChatService:
+    return RecordingChatService()
 
 
 @pytest.fixture
-async def bot(server: DiscordServer, desk: NoteDesk) -> AsyncGenerator[DiscordClient]:
-    async with a_bot(server, desk) as client:
+async def bot(server: DiscordServer, chat_service: RecordingChatService) -> AsyncGenerator[DiscordClient]:
+    async with a_bot(server, chat_service) as client:
         yield client
 
 
@@ -50,30 +50,34 @@ def plan_card(*calls: PlannedCall) -> Card:
     return card_for(view, view.updated_at)
 
 
-async def a_card(server: DiscordServer, bot: DiscordClient, desk: NoteDesk, card: Card | None = None) -> Message:
+async def a_card(
+    server: DiscordServer, bot: DiscordClient, chat_service: RecordingChatService, card: Card | None = None
+) -> Message:
     """A plan that waits, in the first channel."""
     ids = Ids()
-    posted = await bot.surface.post(here(server), card or plan_card(), ids)
-    desk.know(posted, ids)
-    return server.messages[posted.message]
+    message_ref = await bot.platform.post(here(server), card or plan_card(), ids)
+    chat_service.know(message_ref, ids)
+    return server.messages[message_ref.message]
 
 
-async def test_a_request_is_acknowledged_in_private_and_reaches_the_desk(
-    server: DiscordServer, rita: Someone, desk: NoteDesk
+async def test_a_request_is_acknowledged_in_private_and_reaches_the_chat_service(
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    desk.says = Said(run="7Q4K")
+    chat_service.says = ChatReply(run="7Q4K")
     used = await rita.types("massgen", prompt="Tell everyone", config="ops")
     assert await acknowledged(server, used) == 5
     assert "7Q4K" in await told(server, used)
     assert all(message.is_private for message in used.private)
-    assert desk.done == [("ask", "Tell everyone", {"config": "ops", "thread_of": "", "once": used.id})]
-    assert desk.places == [here(server)]
+    assert chat_service.done == [("ask", "Tell everyone", {"config": "ops", "thread_of": "", "once": used.id})]
+    assert chat_service.places == [here(server)]
 
 
-async def test_a_person_is_who_discord_says_they_are(server: DiscordServer, rita: Someone, desk: NoteDesk) -> None:
+async def test_a_person_is_who_discord_says_they_are(
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
+) -> None:
     """The nickname, which anybody may choose, is not their name."""
     await told(server, await rita.types("massgen", prompt="x"))
-    (person,) = desk.by
+    (person,) = chat_service.by
     ops = next(number for number, name in server.guild.roles.items() if name == "ops")
     assert (person.tenant, person.id, person.name, person.is_admin) == (
         f"discord:{server.guild.id}",
@@ -85,18 +89,20 @@ async def test_a_person_is_who_discord_says_they_are(server: DiscordServer, rita
     assert not {"ops", "leads"} & set(person.roles), "a name is whoever takes it"
 
 
-async def test_a_request_without_words_is_a_call_for_help(server: DiscordServer, rita: Someone, desk: NoteDesk) -> None:
+async def test_a_request_without_words_is_a_call_for_help(
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
+) -> None:
     await told(server, await rita.types("massgen"))
-    assert [verb for verb, *_ in desk.done] == ["help"]
+    assert [action for action, *_ in chat_service.done] == ["help"]
 
 
 async def test_a_request_where_no_card_can_be_posted_is_not_begun(
-    server: DiscordServer, rita: Someone, desk: NoteDesk
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     rita.app_permissions = 1 << 10
     used = await rita.types("massgen", prompt="x")
     assert "Send Messages, Embed Links, Attach Files" in await told(server, used)
-    assert desk.done == []
+    assert chat_service.done == []
 
 
 async def test_configurations_are_completed(rita: Someone) -> None:
@@ -114,13 +120,13 @@ async def test_configurations_are_completed(rita: Someone) -> None:
 async def test_commands_about_runs(
     server: DiscordServer,
     rita: Someone,
-    desk: NoteDesk,
+    chat_service: RecordingChatService,
     command: str,
     options: dict[str, Any],
     asked: tuple[str, str, dict[str, object]],
 ) -> None:
     assert "as you wish" in await told(server, await rita.types(command, **options))
-    assert desk.done == [asked]
+    assert chat_service.done == [asked]
 
 
 @pytest.mark.parametrize(
@@ -142,21 +148,23 @@ async def test_commands_about_runs(
 async def test_commands_of_administrators(
     server: DiscordServer,
     rita: Someone,
-    desk: NoteDesk,
+    chat_service: RecordingChatService,
     command: str,
     options: dict[str, Any],
     asked: tuple[str, str, dict[str, object]],
 ) -> None:
     rita.manages = True
     assert "as you wish" in await told(server, await rita.types(f"massgen-admin {command}", **options))
-    assert desk.done == [asked]
-    assert desk.by[0].is_admin
+    assert chat_service.done == [asked]
+    assert chat_service.by[0].is_admin
 
 
-async def test_a_run_is_asked_for_again(server: DiscordServer, rita: Someone, desk: NoteDesk) -> None:
+async def test_a_run_is_asked_for_again(
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
+) -> None:
     used = await rita.types("massgen-runs retry", run="7Q4K")
     await told(server, used)
-    assert desk.done == [("retry", "7Q4K", {"once": used.id})]
+    assert chat_service.done == [("retry", "7Q4K", {"once": used.id})]
 
 
 async def test_a_command_of_another_version_says_who_must_do_what(server: DiscordServer, rita: Someone) -> None:
@@ -170,29 +178,29 @@ async def test_a_message_without_text_is_no_request(server: DiscordServer, rita:
 
 
 async def test_a_bots_message_asks_for_nothing(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     """Two bots would never come to an end."""
-    place = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
-    desk.threads[place.thread] = "7Q4K"
+    place = await bot.platform.open_thread(await bot.platform.post_text(here(server), note("x")), "talk")
+    chat_service.threads[place.thread] = "7Q4K"
     robot = Someone(server, "robot", server.guild, is_bot=True)
     await robot.writes("go on", place.thread, mentions_bot=True)
     await rita.writes("go on", place.thread, mentions_bot=True)
-    await server.until(lambda: desk.done)
-    assert [each.name for each in desk.by] == ["rita"]
+    await server.until(lambda: chat_service.done)
+    assert [each.name for each in chat_service.by] == ["rita"]
 
 
 async def test_whoever_may_not_manage_the_server_is_no_administrator_whatever_discord_showed_them(
-    server: DiscordServer, rita: Someone, desk: NoteDesk
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    """The desk refuses, so that it can tell whom the operator named, and keep the attempt for the audit."""
+    """The chat service refuses, so that it can tell whom the operator named, and keep the attempt for the audit."""
     await told(server, await rita.types("massgen-admin config use", name="ops"))
     await told(server, await Someone(server, "ada", server.guild, manages=True).types("massgen-admin config list"))
-    assert [each.is_admin for each in desk.by] == [False, True]
+    assert [each.is_admin for each in chat_service.by] == [False, True]
 
 
 async def test_a_message_becomes_a_request_that_its_reader_can_change_first(
-    server: DiscordServer, rita: Someone, desk: NoteDesk
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     message = await rita.writes("The power is off on Friday")
     used = await rita.uses_on(message, "Plan from this message")
@@ -200,84 +208,93 @@ async def test_a_message_becomes_a_request_that_its_reader_can_change_first(
     assert "The power is off on Friday" in str(used.response)
     sent = await rita.submits(used, "Tell everyone: the power is off on Friday")
     await told(server, sent)
-    assert [(verb, what) for verb, what, _ in desk.done] == [("ask", "Tell everyone: the power is off on Friday")]
+    assert [(action, what) for action, what, _ in chat_service.done] == [
+        ("ask", "Tell everyone: the power is off on Friday")
+    ]
 
 
-async def test_a_click_is_taken_to_the_desk_with_its_message(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+async def test_a_click_is_taken_to_the_chat_service_with_its_message(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    message = await a_card(server, bot, desk)
-    desk.says = Said()
+    message = await a_card(server, bot, chat_service)
+    chat_service.says = ChatReply()
     used = await rita.clicks(message, "Approve")
-    await server.until(lambda: desk.done)
+    await server.until(lambda: chat_service.done)
     assert used.kind == 6
     assert used.private == []
-    ((verb, _, more),) = desk.done
-    assert (verb, more["message"], more["once"]) == ("press", message.id, used.id)
-    assert desk.places[-1] == here(server)
+    ((action, _, more),) = chat_service.done
+    assert (action, more["message"], more["once"]) == ("press", message.id, used.id)
+    assert chat_service.places[-1] == here(server)
 
 
 async def test_a_refusal_is_told_to_the_clicker_alone(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    message = await a_card(server, bot, desk)
-    desk.says = Said(private=note("Only @ops can approve here."))
+    message = await a_card(server, bot, chat_service)
+    chat_service.says = ChatReply(private=note("Only @ops can approve here."))
     used = await rita.clicks(message, "Approve")
     assert "Only @ops can approve here" in (await told(server, used)).replace("\\", "")
     assert all(each.is_private for each in used.private)
 
 
-async def test_clicks_are_understood_by_a_bot_that_never_posted_the_card(server: DiscordServer, desk: NoteDesk) -> None:
-    async with a_bot(server, desk) as first:
-        message = await a_card(server, first, desk)
-    async with a_bot(server, desk):
+async def test_clicks_are_understood_by_a_bot_that_never_posted_the_card(
+    server: DiscordServer, chat_service: RecordingChatService
+) -> None:
+    async with a_bot(server, chat_service) as first:
+        message = await a_card(server, first, chat_service)
+    async with a_bot(server, chat_service):
         rita = Someone(server, "rita", server.guild)
         await told(server, await rita.clicks(message, "Approve"))
         window = await rita.clicks(message, "Reject")
         assert await acknowledged(server, window) == 9
-    async with a_bot(server, desk):
+    async with a_bot(server, chat_service):
         await told(server, await rita.submits(window, "too early"))
-    assert [(verb, more.get("text")) for verb, _, more in desk.done] == [("press", ""), ("press", "too early")]
-    assert {more["message"] for *_, more in desk.done} == {message.id}
+    assert [(action, more.get("text")) for action, _, more in chat_service.done] == [
+        ("press", ""),
+        ("press", "too early"),
+    ]
+    assert {more["message"] for *_, more in chat_service.done} == {message.id}
 
 
 async def test_wanted_changes_are_asked_for_in_a_window(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    message = await a_card(server, bot, desk)
+    message = await a_card(server, bot, chat_service)
     window = await rita.clicks(message, "Request changes")
     assert await acknowledged(server, window) == 9
     assert "What should be different?" in str(window.response)
     await told(server, await rita.submits(window, "shorter"))
-    assert desk.done[-1][1] == desk_id(desk, Verb.CHANGE)
+    assert chat_service.done[-1][1] == desk_id(chat_service, Action.CHANGE)
 
 
 async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    message = await a_card(server, bot, desk, plan_card(POST, REMOVE))
+    message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
     question = await rita.clicks(message, "Approve")
     assert "board · remove_notice" in (await told(server, question)).replace("\\", "")
-    assert [verb for verb, *_ in desk.done] == ["details"]
-    desk.says = Said()
+    assert [action for action, *_ in chat_service.done] == ["details"]
+    chat_service.says = ChatReply()
     await rita.clicks(question.private[0], "Yes")
-    await server.until(lambda: len(desk.done) == 2 and not question.private[0].text)
-    verb, what, more = desk.done[-1]
-    assert (verb, what, more["message"]) == ("press", desk_id(desk, Verb.APPROVE), message.id)
+    await server.until(lambda: len(chat_service.done) == 2 and not question.private[0].text)
+    action, what, more = chat_service.done[-1]
+    assert (action, what, more["message"]) == ("press", desk_id(chat_service, Action.APPROVE), message.id)
 
 
-async def test_details_come_in_pages(server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk) -> None:
-    message = await a_card(server, bot, desk)
+async def test_details_come_in_pages(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
+) -> None:
+    message = await a_card(server, bot, chat_service)
     used = await rita.clicks(message, "Details")
     await server.until(lambda: len(used.private) == 2)
     assert "page two" in used.private[1].text
 
 
 @pytest.mark.parametrize("custom_id", ["mg:b:" + "A" * 22, "mg:q:" + "A" * 22, "mg:w:" + "A" * 22, "mg:s:" + "A" * 22])
-async def test_an_id_that_nobody_gave_out_is_left_to_the_desk_to_refuse(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, custom_id: str
+async def test_an_id_that_nobody_gave_out_is_left_to_the_chat_service_to_refuse(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService, custom_id: str
 ) -> None:
-    message = await a_card(server, bot, desk)
+    message = await a_card(server, bot, chat_service)
     if custom_id.startswith("mg:s"):
         menu = {"type": 3, "custom_id": custom_id, "options": [{"label": "x", "value": "1"}]}
         message.payload["components"] = [{"type": 1, "components": [menu]}]
@@ -285,13 +302,17 @@ async def test_an_id_that_nobody_gave_out_is_left_to_the_desk_to_refuse(
     else:
         used = await rita.clicks(message, "", custom_id=custom_id)
     assert "as you wish" in await told(server, used)
-    assert [(verb, what) for verb, what, _ in desk.done] == [("press", "A" * 22)]
+    assert [(action, what) for action, what, _ in chat_service.done] == [("press", "A" * 22)]
 
 
 async def test_an_error_is_a_private_sentence_with_a_reference(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, caplog: pytest.LogCaptureFixture
+    server: DiscordServer,
+    bot: DiscordClient,
+    rita: Someone,
+    chat_service: RecordingChatService,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    desk.error = RuntimeError("secret detail")
+    chat_service.error = RuntimeError("secret detail")
     text = await told(server, await rita.types("massgen", prompt="x"))
     assert "(ref " in text.replace("\\", "")
     assert "secret" not in text
@@ -299,34 +320,36 @@ async def test_an_error_is_a_private_sentence_with_a_reference(
 
 
 async def test_a_database_that_does_not_serve_is_said_as_it_is(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    message = await a_card(server, bot, desk)
-    desk.error = StorageError("The database is locked; ask the operator.")
+    message = await a_card(server, bot, chat_service)
+    chat_service.error = StorageError("The database is locked; ask the operator.")
     assert "The database is locked" in await told(server, await rita.clicks(message, "Approve"))
 
 
 async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    message = await a_card(server, bot, desk)
-    place = await bot.surface.open_thread(await bot.surface.post(here(server), plan_card(), Ids(50)), "Tell everyone")
-    desk.threads[place.thread] = "7Q4K"
+    message = await a_card(server, bot, chat_service)
+    place = await bot.platform.open_thread(await bot.platform.post(here(server), plan_card(), Ids(50)), "Tell everyone")
+    chat_service.threads[place.thread] = "7Q4K"
     await rita.writes("not for you", place.thread)
     await rita.writes("elsewhere", mentions_bot=True)
     said = await rita.writes("and take the old one down", place.thread, mentions_bot=True)
-    await server.until(lambda: desk.done)
-    assert desk.done == [("ask", "and take the old one down", {"config": "", "thread_of": "7Q4K", "once": said.id})]
-    assert desk.places == [here(server, thread=place.thread)]
+    await server.until(lambda: chat_service.done)
+    assert chat_service.done == [
+        ("ask", "and take the old one down", {"config": "", "thread_of": "7Q4K", "once": said.id})
+    ]
+    assert chat_service.places == [here(server, thread=place.thread)]
     assert message.id != place.thread
 
 
-async def test_whoever_goes_on_while_the_desk_does_not_serve_is_told_in_private(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+async def test_whoever_goes_on_while_the_chat_service_does_not_serve_is_told_in_private(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    place = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
-    desk.threads[place.thread] = "7Q4K"
-    desk.error = StorageError("The database is locked; ask the operator.")
+    place = await bot.platform.open_thread(await bot.platform.post_text(here(server), note("x")), "talk")
+    chat_service.threads[place.thread] = "7Q4K"
+    chat_service.error = StorageError("The database is locked; ask the operator.")
     await rita.writes("elsewhere", mentions_bot=True)
     await rita.writes("go on", place.thread, mentions_bot=True)
     await server.until(lambda: rita.id in server.private_channels)
@@ -336,38 +359,38 @@ async def test_whoever_goes_on_while_the_desk_does_not_serve_is_told_in_private(
 
 
 async def test_a_run_that_is_asked_for_in_a_thread_lives_there(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     """A click in the thread is made in the very place that the card was posted in."""
-    opened = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
+    opened = await bot.platform.open_thread(await bot.platform.post_text(here(server), note("x")), "talk")
     await told(server, await rita.types("massgen", where=opened.thread, prompt="x"))
     ids = Ids()
-    posted = await bot.surface.post(desk.places[0], plan_card(), ids)
-    desk.know(posted, ids)
-    message = server.messages[posted.message]
+    message_ref = await bot.platform.post(chat_service.places[0], plan_card(), ids)
+    chat_service.know(message_ref, ids)
+    message = server.messages[message_ref.message]
     await told(server, await rita.clicks(message, "Approve"))
     assert message.channel == opened.thread
-    assert desk.places == [opened, opened]
+    assert chat_service.places == [opened, opened]
 
 
 async def test_in_a_thread_the_permission_for_threads_counts(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    opened = await bot.surface.open_thread(await bot.surface.say(here(server), note("x")), "talk")
+    opened = await bot.platform.open_thread(await bot.platform.post_text(here(server), note("x")), "talk")
     rita.app_permissions = (1 << 10) | (1 << 11) | (1 << 14) | (1 << 15)
     used = await rita.types("massgen", where=opened.thread, prompt="x")
     assert "Send Messages in Threads" in await told(server, used)
-    assert desk.done == []
+    assert chat_service.done == []
 
 
-async def test_an_interaction_that_discord_has_given_up_on_asks_nothing_of_the_desk(
-    server: DiscordServer, rita: Someone, desk: NoteDesk, caplog: pytest.LogCaptureFixture
+async def test_an_interaction_that_discord_has_given_up_on_asks_nothing_of_the_chat_service(
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.faults.append(Fault("POST", "/callback$", 404, {"message": "Unknown interaction", "code": 10062}))
     lost = await rita.types("massgen", prompt="lost")
     await server.until(lambda: "10062" in caplog.text)
     await told(server, await rita.types("massgen", prompt="heard"))
-    assert [what for _, what, _ in desk.done] == ["heard"]
+    assert [what for _, what, _ in chat_service.done] == ["heard"]
     assert lost.private == []
 
 
@@ -381,39 +404,43 @@ async def test_an_answer_that_discord_refuses_is_replaced_by_a_sentence(
 
 
 async def test_an_answer_after_the_tokens_death_is_let_go(
-    server: DiscordServer, rita: Someone, desk: NoteDesk, caplog: pytest.LogCaptureFixture
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.says = Said(private=note("too late"))
-    desk.before = lambda: server.skip(16 * 60)
+    chat_service.says = ChatReply(private=note("too late"))
+    chat_service.before = lambda: server.skip(16 * 60)
     used = await rita.types("massgen", prompt="x")
     await server.until(lambda: "50027" in caplog.text)
     assert used.private == []
 
 
 async def test_the_same_account_on_another_server_is_another_person(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     elsewhere = server.add_guild("elsewhere")
     await server.dispatch("GUILD_CREATE", server.guild_json(elsewhere))
     twin = Someone(server, "rita", elsewhere, id=rita.id)
     await told(server, await rita.types("massgen", prompt="x"))
     await told(server, await twin.types("massgen", prompt="x"))
-    first, second = desk.by
+    first, second = chat_service.by
     assert not first.is_same_as(second)
     assert second.roles == (elsewhere.id,)
 
 
 async def test_a_window_that_can_not_open_in_time_says_so(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk, monkeypatch: pytest.MonkeyPatch
+    server: DiscordServer,
+    bot: DiscordClient,
+    rita: Someone,
+    chat_service: RecordingChatService,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bot.discord_app.interactions._PATIENCE", 0.01)
-    message = await a_card(server, bot, desk)
-    desk.slow = asyncio.Event()
+    message = await a_card(server, bot, chat_service)
+    chat_service.slow = asyncio.Event()
     assert "click again" in await told(server, await rita.clicks(message, "Reject"))
 
 
 async def test_a_dropped_gateway_is_resumed_and_nothing_is_lost(
-    server: DiscordServer, bot: DiscordClient, rita: Someone, desk: NoteDesk
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     await server.drop_gateway()
     used = await rita.types("massgen", prompt="while you were away")
@@ -427,5 +454,5 @@ async def test_nothing_privileged_is_asked_for(server: DiscordServer, bot: Disco
     assert hello["intents"] == (1 << 0) | (1 << 9)
 
 
-def desk_id(desk: NoteDesk, verb: Verb) -> str:
-    return next(id_ for id_, press in desk.known.items() if press.verb is verb)
+def desk_id(chat_service: RecordingChatService, action: Action) -> str:
+    return next(id_ for id_, button_action in chat_service.known.items() if button_action.action is action)

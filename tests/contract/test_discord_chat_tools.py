@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
 from bot.tool_servers.discord_api import DiscordApi
-from bot.tool_servers.discord_server import Tools, guild_of, serve, server_of
+from bot.tool_servers.discord_server import DiscordTools, guild_of, serve, server_of
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
@@ -30,12 +30,12 @@ async def server() -> AsyncGenerator[DiscordServer]:
     server = DiscordServer()
     async with server.serving():
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 @asynccontextmanager
 async def a_client(server: DiscordServer) -> AsyncGenerator[Client]:
-    async with Client(server_of(Tools(DiscordApi(TOKEN, server.api, server.guild.id)))) as client:
+    async with Client(server_of(DiscordTools(DiscordApi(TOKEN, server.api, server.guild.id)))) as client:
         yield client
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.chat.platform import Desk, Surface
+from bot.chat.platform import ChatPlatform, ChatService
 from bot.discord_app.client import DiscordClient, log_in, run_bot
 from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pinned_gateway
 from coordination.errors import ConfigError
-from tests.contract.discord_office import Ids, NoteDesk, here, note
+from tests.contract.discord_office import Ids, RecordingChatService, here, note
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
 
@@ -25,23 +25,23 @@ async def server() -> AsyncGenerator[DiscordServer]:
     server = DiscordServer()
     async with server.serving():
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 class Opening:
-    """Opens a desk, and remembers in which order things happened."""
+    """Opens a chat service, and remembers in which order things happened."""
 
     def __init__(self, server: DiscordServer) -> None:
-        self.desk = NoteDesk()
+        self.chat_service = RecordingChatService()
         self.server = server
         self.happened: list[str] = []
 
     @asynccontextmanager
-    async def __call__(self, surface: Surface) -> AsyncGenerator[Desk]:
+    async def __call__(self, platform: ChatPlatform) -> AsyncGenerator[ChatService]:
         self.happened.append("opened")
-        await surface.post(here(self.server), note("a card from before the restart goes on"), Ids())
-        yield self.desk
-        await surface.post(here(self.server), note("the last frame"), Ids())
+        await platform.post(here(self.server), note("a card from before the restart goes on"), Ids())
+        yield self.chat_service
+        await platform.post(here(self.server), note("the last frame"), Ids())
         self.happened.append("closed")
 
 
@@ -63,7 +63,7 @@ async def test_cards_can_be_kept_before_anybody_is_heard_and_after_nobody_is_any
         rita = Someone(server, "rita", server.guild)
         await told(server, await rita.types("massgen", prompt="x"))
         assert await status_of(port, "/live") == 200
-        await server.until(lambda: running.done() or opening.desk.done)
+        await server.until(lambda: running.done() or opening.chat_service.done)
         ending.set()
     assert name.startswith("massgen")
     assert opening.happened == ["opened", "closed"]

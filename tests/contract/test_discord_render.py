@@ -17,8 +17,20 @@ from bot.chat.platform import CardTooLarge
 from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE
 from bot.discord_app.markup import code_block, escaped, inline_code, units
 from bot.discord_app.render import Rendered, render, whole_card
-from bot.i18n import ENGLISH, LANGUAGES, Words
-from bot.message import Attachment, CallItem, CallList, Card, Mark, Moment, Paragraph, Span, Tone, Verb, Who
+from bot.i18n import ENGLISH, LANGUAGES, Catalog
+from bot.message import (
+    Action,
+    Attachment,
+    CallItem,
+    CallList,
+    Card,
+    Mention,
+    Paragraph,
+    Severity,
+    Status,
+    StyledText,
+    Timestamp,
+)
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from tests.builders import a_call
@@ -38,24 +50,24 @@ from tests.stories import (
     waiting,
 )
 
-MOMENT = Moment(LATER)
+MOMENT = Timestamp(LATER)
 
 
 class Ids:
     """Ids of the real length, one per verb and value."""
 
     def __init__(self) -> None:
-        self.given: dict[tuple[Verb, str], str] = {}
+        self.given: dict[tuple[Action, str], str] = {}
 
-    def id_for(self, verb: Verb, value: str = "") -> str:
-        return self.given.setdefault((verb, value), f"{len(self.given):022d}")
+    def id_for(self, action: Action, value: str = "") -> str:
+        return self.given.setdefault((action, value), f"{len(self.given):022d}")
 
 
-def card_of(*calls: PlannedCall, words: Words = ENGLISH) -> Card:
+def card_of(*calls: PlannedCall, catalog: Catalog = ENGLISH) -> Card:
     log = waiting(*calls)
     view = view_of(log)
     assert view is not None
-    return card_for(view, log[-1].at, words)
+    return card_for(view, log[-1].at, catalog)
 
 
 def payload(rendered: Rendered) -> dict[str, object]:
@@ -144,10 +156,12 @@ def calls(draw: st.DrawFn) -> tuple[PlannedCall, ...]:
 
 
 @given(calls(), st.sampled_from(list(LANGUAGES.values())))
-def test_any_plan_is_within_every_limit_quiet_and_wholly_readable(plan: tuple[PlannedCall, ...], words: Words) -> None:
-    card = card_of(*plan, words=words)
+def test_any_plan_is_within_every_limit_quiet_and_wholly_readable(
+    plan: tuple[PlannedCall, ...], catalog: Catalog
+) -> None:
+    card = card_of(*plan, catalog=catalog)
     try:
-        rendered = render(card, Ids(), words)
+        rendered = render(card, Ids(), catalog)
     except CardTooLarge:
         assert sum(len(file.text.encode()) for file in card.attachments) > 10 * 1024 * 1024
         return
@@ -229,11 +243,11 @@ def test_moments_are_in_the_readers_own_clock() -> None:
 def test_a_long_report_without_a_file_of_its_own_gets_one() -> None:
     words = "\n".join(f"line {number} of the report" for number in range(1000))
     card = Card(
-        tone=Tone.DONE,
+        severity=Severity.DONE,
         status="Done",
-        title=(Span("what"),),
-        reference=(Span("run 1"),),
-        sections=(Paragraph(lines=tuple((Span(line),) for line in words.split("\n")), is_quoted=True),),
+        title=(StyledText("what"),),
+        reference=(StyledText("run 1"),),
+        sections=(Paragraph(lines=tuple((StyledText(line),) for line in words.split("\n")), is_quoted=True),),
     )
     rendered = render(card)
     assert [file.name for file in rendered.files] == ["message.txt"]
@@ -256,30 +270,51 @@ def test_a_plan_without_files_of_its_own_is_whole_in_one_that_is_made_for_it() -
 
 
 def test_bold_words_are_bold_whatever_spaces_they_bring() -> None:
-    card = Card(tone=Tone.DONE, status="Done", title=(), reference=(Span("agent1 ", "bold"), Span("voted")))
+    card = Card(
+        severity=Severity.DONE, status="Done", title=(), reference=(StyledText("agent1 ", "bold"), StyledText("voted"))
+    )
     assert shown(render(card)) == "🟢 Done\n**agent1** voted"
 
 
 def test_people_are_named_and_linked_only_where_nothing_but_their_number_is_known() -> None:
-    who = Who("77", "r_i_t_a")
-    numbers = (Who("77", "77"), Span(" "), Who("88", "88", "role"), Span(" "), Who("ops", "ops", "role"))
-    assert "\n<@77> <@&88> ops" in shown(render(Card(tone=Tone.DONE, status="Done", title=(), reference=numbers)))
-    card = Card(tone=Tone.DONE, status="Done", title=(who,), reference=(Span("by "), who, Span(" at "), MOMENT))
+    who = Mention("77", "r_i_t_a")
+    numbers = (
+        Mention("77", "77"),
+        StyledText(" "),
+        Mention("88", "88", "role"),
+        StyledText(" "),
+        Mention("ops", "ops", "role"),
+    )
+    assert "\n<@77> <@&88> ops" in shown(
+        render(Card(severity=Severity.DONE, status="Done", title=(), reference=numbers))
+    )
+    card = Card(
+        severity=Severity.DONE,
+        status="Done",
+        title=(who,),
+        reference=(StyledText("by "), who, StyledText(" at "), MOMENT),
+    )
     assert shown(render(card)) == "🟢 Done · r\\_i\\_t\\_a\nby r\\_i\\_t\\_a at <t:1795435200:f>"
 
 
 def test_a_moment_where_there_is_no_markdown_is_in_words() -> None:
-    card = Card(tone=Tone.DONE, status="Done", title=(Span("x"),), reference=(), footer=(MOMENT,))
+    card = Card(severity=Severity.DONE, status="Done", title=(StyledText("x"),), reference=(), footer=(MOMENT,))
     assert render(card).embeds[-1].footer.text == "2026-11-23 12:00 UTC"
 
 
 def test_receipts_that_do_not_fit_are_counted() -> None:
     calls = tuple(
-        CallItem(number=n, server="s" * 40, tool="t" * 40, arguments=(), mark=Mark.DONE, outcome=(Span("r" * 300),))
+        CallItem(
+            number=n, server="s" * 40, tool="t" * 40, arguments=(), status=Status.DONE, outcome=(StyledText("r" * 300),)
+        )
         for n in range(1, 61)
     )
     card = Card(
-        tone=Tone.DONE, status="Done", title=(), reference=(), sections=(CallList(calls=calls, is_compact=True),)
+        severity=Severity.DONE,
+        status="Done",
+        title=(),
+        reference=(),
+        sections=(CallList(calls=calls, is_compact=True),),
     )
     rendered = render(card)
     assert re.search(r"… \d+ more calls are only in message\.txt", read_back(shown(rendered)))
@@ -287,7 +322,7 @@ def test_receipts_that_do_not_fit_are_counted() -> None:
     assert complaints_of(payload(rendered)) == []
 
 
-def every_state() -> Iterator[tuple[Card, Words]]:
+def every_state() -> Iterator[tuple[Card, Catalog]]:
     plan = plan_in(approved())
     running = then(approved(), started(plan, 0))
     for log in (
@@ -302,13 +337,13 @@ def every_state() -> Iterator[tuple[Card, Words]]:
     ):
         view = view_of(log)
         assert view is not None
-        for words in LANGUAGES.values():
-            yield card_for(view, log[-1].at + timedelta(seconds=1), words), words
+        for catalog in LANGUAGES.values():
+            yield card_for(view, log[-1].at + timedelta(seconds=1), catalog), catalog
 
 
-@pytest.mark.parametrize(("card", "words"), list(every_state()), ids=range(16))
-def test_every_state_of_a_run_fits_and_its_buttons_have_opaque_ids(card: Card, words: Words) -> None:
-    rendered = render(card, Ids(), words)
+@pytest.mark.parametrize(("card", "catalog"), list(every_state()), ids=range(16))
+def test_every_state_of_a_run_fits_and_its_buttons_have_opaque_ids(card: Card, catalog: Catalog) -> None:
+    rendered = render(card, Ids(), catalog)
     assert complaints_of(payload(rendered)) == []
     for item in rendered.view.children if rendered.view else ():
         name = getattr(item, "custom_id", "")
@@ -330,5 +365,5 @@ def test_a_file_is_described_for_who_can_not_see_it() -> None:
 
 def test_an_empty_call_is_a_call() -> None:
     item = CallItem(number=1, server="s", tool="t", arguments=())
-    card = Card(tone=Tone.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(item,)),))
+    card = Card(severity=Severity.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(item,)),))
     assert "**1  s · t**" in shown(render(card))

@@ -1,4 +1,4 @@
-"""What the keeper may rely on: cards stand where they were put, once, and every trouble has one of four names."""
+"""What card sync may rely on: cards stand where they were put, once, and every trouble has one of four names."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -7,11 +7,11 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, Posted, SlowDown, Surface
+from bot.chat.platform import CardTooLarge, ChatPlatform, MessageNotFound, MessageRef, MissingPermission, RateLimited
 from bot.discord_app.client import DiscordClient
-from bot.discord_app.platform import DiscordSurface
+from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.settings import aim
-from bot.message import Card, Mark, Span, StatusList, StatusRow, Tone
+from bot.message import Card, Severity, Status, StatusList, StatusRow, StyledText
 from coordination.domain.policy import Person
 from tests.builders import a_call
 from tests.contract.discord_office import Ids, here, note
@@ -27,16 +27,16 @@ async def server() -> AsyncGenerator[DiscordServer]:
     server = DiscordServer()
     async with server.serving():
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 @pytest.fixture
-async def surface(server: DiscordServer) -> AsyncGenerator[DiscordSurface]:
+async def platform(server: DiscordServer) -> AsyncGenerator[DiscordPlatform]:
     """Logged in, and not connected: posting needs no gateway."""
     aim({"DISCORD_API_URL": server.api})
     async with DiscordClient() as client:
         await client.login(TOKEN)
-        yield client.surface
+        yield client.platform
 
 
 def plan_card(*calls: object) -> Card:
@@ -46,132 +46,136 @@ def plan_card(*calls: object) -> Card:
 
 
 def working(text: str) -> Card:
-    row = StatusRow(label="agent1", mark=Mark.WORKING, line=(Span(text),))
+    row = StatusRow(label="agent1", status=Status.WORKING, line=(StyledText(text),))
     return Card(
-        tone=Tone.WORKING, status="Planning", title=(Span("x"),), reference=(), sections=(StatusList(rows=(row,)),)
+        severity=Severity.WORKING,
+        status="Planning",
+        title=(StyledText("x"),),
+        reference=(),
+        sections=(StatusList(rows=(row,)),),
     )
 
 
-async def test_a_card_is_posted_quietly_with_its_buttons(server: DiscordServer, surface: DiscordSurface) -> None:
-    fits: Surface = surface
-    posted = await fits.post(here(server), plan_card(), Ids())
-    message = server.messages[posted.message]
+async def test_a_card_is_posted_quietly_with_its_buttons(server: DiscordServer, platform: DiscordPlatform) -> None:
+    fits: ChatPlatform = platform
+    message_ref = await fits.post(here(server), plan_card(), Ids())
+    message = server.messages[message_ref.message]
     assert message.labels == ["Approve 1 call", "Reject", "Request changes", "Details"]
     assert message.payload["allowed_mentions"]["parse"] == []
     assert complaints_of(message.payload) == []
 
 
-async def test_an_edit_replaces_everything_the_card_had(server: DiscordServer, surface: DiscordSurface) -> None:
-    posted = await surface.post(here(server), plan_card(LONG), Ids())
-    message = server.messages[posted.message]
+async def test_an_edit_replaces_everything_the_card_had(server: DiscordServer, platform: DiscordPlatform) -> None:
+    message_ref = await platform.post(here(server), plan_card(LONG), Ids())
+    message = server.messages[message_ref.message]
     assert sorted(message.files) == ["plan.json", "plan.md"]
     assert "x" * 20_000 in message.files["plan.md"]
-    await surface.edit(posted, working("reading"), Ids())
+    await platform.edit(message_ref, working("reading"), Ids())
     assert (message.files, message.labels) == ({}, [])
     assert "reading" in message.text
     assert message.payload["allowed_mentions"]["parse"] == []
 
 
-async def test_an_edit_needs_nothing_but_the_ids(server: DiscordServer, surface: DiscordSurface) -> None:
-    posted = await surface.post(here(server), working("one"), Ids())
+async def test_an_edit_needs_nothing_but_the_ids(server: DiscordServer, platform: DiscordPlatform) -> None:
+    message_ref = await platform.post(here(server), working("one"), Ids())
     server.requests.clear()
-    await surface.edit(Posted(place=here(server), message=posted.message), working("two"), Ids())
-    assert server.requests == [("PATCH", f"/api/v10/channels/{server.channel}/messages/{posted.message}")]
+    await platform.edit(MessageRef(place=here(server), message=message_ref.message), working("two"), Ids())
+    assert server.requests == [("PATCH", f"/api/v10/channels/{server.channel}/messages/{message_ref.message}")]
 
 
-async def test_a_post_whose_answer_was_lost_stands_once(server: DiscordServer, surface: DiscordSurface) -> None:
+async def test_a_post_whose_answer_was_lost_stands_once(server: DiscordServer, platform: DiscordPlatform) -> None:
     server.faults.append(Fault("POST", "/messages$"))
-    posted = await surface.post(here(server), working("one"), Ids())
-    assert [each.id for each in server.in_channel()] == [posted.message]
+    message_ref = await platform.post(here(server), working("one"), Ids())
+    assert [each.id for each in server.in_channel()] == [message_ref.message]
     assert sum(method == "POST" for method, _ in server.requests) == 2
 
 
-async def test_a_server_error_is_waited_out(server: DiscordServer, surface: DiscordSurface) -> None:
+async def test_a_server_error_is_waited_out(server: DiscordServer, platform: DiscordPlatform) -> None:
     server.faults.append(Fault("POST", "/messages$", 502))
-    await surface.post(here(server), working("one"), Ids())
+    await platform.post(here(server), working("one"), Ids())
     assert len(server.in_channel()) == 1
 
 
-async def test_a_thread_is_opened_once_and_named(server: DiscordServer, surface: DiscordSurface) -> None:
-    posted = await surface.post(here(server), working("one"), Ids())
-    first = await surface.open_thread(posted, "a title " * 30)
-    again = await surface.open_thread(posted, "another")
-    assert first == again == here(server, thread=posted.message)
-    said = await surface.say(first, note("voted"))
-    assert server.messages[said.message].channel == posted.message
-    assert await surface.open_thread(said, "deeper") == first
+async def test_a_thread_is_opened_once_and_named(server: DiscordServer, platform: DiscordPlatform) -> None:
+    message_ref = await platform.post(here(server), working("one"), Ids())
+    first = await platform.open_thread(message_ref, "a title " * 30)
+    again = await platform.open_thread(message_ref, "another")
+    assert first == again == here(server, thread=message_ref.message)
+    said = await platform.post_text(first, note("voted"))
+    assert server.messages[said.message].channel == message_ref.message
+    assert await platform.open_thread(said, "deeper") == first
 
 
 async def test_a_person_is_told_in_private_and_whoever_takes_no_messages_is_not(
-    server: DiscordServer, surface: DiscordSurface
+    server: DiscordServer, platform: DiscordPlatform
 ) -> None:
     person = Person(tenant=here(server).tenant, id="77", name="rita")
-    await surface.whisper(person, here(server), note("Your plan was approved."))
+    await platform.notify_user(person, here(server), note("Your plan was approved."))
     assert [each.text for each in server.in_channel(server.private_channels["77"])]
     server.closed_doors.add("77")
-    await surface.whisper(person, here(server), note("again"))
+    await platform.notify_user(person, here(server), note("again"))
     assert len(server.in_channel(server.private_channels["77"])) == 1
 
 
-async def test_a_message_a_thread_or_a_channel_that_is_gone(server: DiscordServer, surface: DiscordSurface) -> None:
-    posted = await surface.post(here(server), working("one"), Ids())
-    del server.messages[posted.message]
-    with pytest.raises(MessageGone):
-        await surface.edit(posted, working("two"), Ids())
+async def test_a_message_a_thread_or_a_channel_that_is_gone(server: DiscordServer, platform: DiscordPlatform) -> None:
+    message_ref = await platform.post(here(server), working("one"), Ids())
+    del server.messages[message_ref.message]
+    with pytest.raises(MessageNotFound):
+        await platform.edit(message_ref, working("two"), Ids())
     for place in (here(server, "404"), here(server, "not a number"), replace(here(server), thread="405")):
-        with pytest.raises(MessageGone):
-            await surface.post(place, working("one"), Ids())
+        with pytest.raises(MessageNotFound):
+            await platform.post(place, working("one"), Ids())
 
 
 async def test_an_old_message_that_was_edited_too_often_counts_as_gone(
-    server: DiscordServer, surface: DiscordSurface
+    server: DiscordServer, platform: DiscordPlatform
 ) -> None:
-    posted = await surface.post(here(server), working("one"), Ids())
+    message_ref = await platform.post(here(server), working("one"), Ids())
     server.skip(4000)
     server.old_edits_left = 1
-    await surface.edit(posted, working("two"), Ids())
-    with pytest.raises(MessageGone):
-        await surface.edit(posted, working("three"), Ids())
+    await platform.edit(message_ref, working("two"), Ids())
+    with pytest.raises(MessageNotFound):
+        await platform.edit(message_ref, working("three"), Ids())
 
 
 @pytest.mark.parametrize("missing", [1 << 10, 1 << 11], ids=["view", "send"])
 async def test_a_place_where_the_bot_may_not_write_says_what_it_needs(
-    server: DiscordServer, surface: DiscordSurface, missing: int
+    server: DiscordServer, platform: DiscordPlatform, missing: int
 ) -> None:
     server.guild.denied[server.channel] = missing
-    with pytest.raises(PlaceForbidden, match="Send Messages"):
-        await surface.post(here(server), working("one"), Ids())
+    with pytest.raises(MissingPermission, match="Send Messages"):
+        await platform.post(here(server), working("one"), Ids())
 
 
-async def test_a_long_wait_is_the_keepers_to_plan(server: DiscordServer, surface: DiscordSurface) -> None:
-    posted = await surface.post(here(server), working("one"), Ids())
+async def test_a_long_wait_is_the_card_syncs_to_plan(server: DiscordServer, platform: DiscordPlatform) -> None:
+    message_ref = await platform.post(here(server), working("one"), Ids())
     body = {"message": "slow", "retry_after": 90.5, "global": False}
     server.faults.append(Fault("PATCH", "/messages/", 429, body, {"Via": "1.1 test", "Retry-After": "91"}))
-    with pytest.raises(SlowDown) as caught:
-        await surface.edit(posted, working("two"), Ids())
+    with pytest.raises(RateLimited) as caught:
+        await platform.edit(message_ref, working("two"), Ids())
     assert caught.value.seconds == 90.5
 
 
-async def test_a_ban_by_the_gatekeeper_is_a_wait_too(server: DiscordServer, surface: DiscordSurface) -> None:
+async def test_a_ban_by_the_gatekeeper_is_a_wait_too(server: DiscordServer, platform: DiscordPlatform) -> None:
     server.faults.append(Fault("POST", "/messages$", 429, {"message": "banned"}, {"Retry-After": "600"}))
-    with pytest.raises(SlowDown) as caught:
-        await surface.post(here(server), working("one"), Ids())
+    with pytest.raises(RateLimited) as caught:
+        await platform.post(here(server), working("one"), Ids())
     assert caught.value.seconds == 600
 
 
 async def test_an_upload_that_is_refused_leaves_nothing_to_approve(
-    server: DiscordServer, surface: DiscordSurface
+    server: DiscordServer, platform: DiscordPlatform
 ) -> None:
     server.faults.append(Fault("POST", "/messages$", 413, {"message": "too large", "code": 40005}))
     with pytest.raises(CardTooLarge):
-        await surface.post(here(server), plan_card(LONG), Ids())
+        await platform.post(here(server), plan_card(LONG), Ids())
     assert server.in_channel() == []
 
 
 async def test_a_discord_that_can_not_be_reached_is_tried_again_later(
-    server: DiscordServer, surface: DiscordSurface
+    server: DiscordServer, platform: DiscordPlatform
 ) -> None:
     server.faults.append(Fault("POST", "/messages$", times=9))
-    with pytest.raises(SlowDown):
-        await surface.post(here(server), working("one"), Ids())
+    with pytest.raises(RateLimited):
+        await platform.post(here(server), working("one"), Ids())
     assert len(server.in_channel()) == 1

@@ -145,5 +145,5 @@ async def test_nothing_is_left_behind_when_the_work_ends(bench: Bench, caplog: p
     assert await asyncio.to_thread(lambda: "the loop's own threads still serve") != ""
 
 
-async def test_a_nudge_while_nobody_works_does_no_harm(bench: Bench) -> None:
-    bench.engine.nudge()
+async def test_a_wake_up_while_nobody_works_does_no_harm(bench: Bench) -> None:
+    bench.engine.wake()

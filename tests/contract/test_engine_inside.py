@@ -18,7 +18,7 @@ from dbos import _core, _dbos, _sys_db, _workflow_commands
 from coordination.domain.transitions import evolve
 from coordination.engine import dbos_recovery
 from coordination.engine.dbos_engine import DbosEngine
-from coordination.engine.dbos_recovery import Failures, Shift
+from coordination.engine.dbos_recovery import Failures, WorkerLoop
 from coordination.errors import ConflictError, StorageError
 from coordination.ports import Job
 from coordination.storage.sql_run_log import SqlLog
@@ -77,7 +77,7 @@ async def test_a_job_starts_long_before_the_next_poll(tmp_path: Path) -> None:
     async with DbosEngine.open(url, poll_interval=600, rounds_interval=600) as engine, engine.running(hands.perform):
         async with dbos_bench(url, 3) as bench:
             await bench.submit(a_job())
-        engine.nudge()
+        engine.wake()
         await hands.until(lambda: hands.done == [a_job()])
 
 
@@ -130,7 +130,7 @@ async def test_finished_jobs_are_forgotten_and_others_are_not(tmp_path: Path) ->
     async with open_quick(sqlite_url(tmp_path)) as engine, dbos_bench(sqlite_url(tmp_path), 3) as bench:
         async with engine.running(hands.perform):
             await bench.submit(a_job("DONE"))
-            engine.nudge()
+            engine.wake()
             await hands.until(lambda: hands.done == [a_job("DONE")])
         await bench.submit(a_job("WAITS"))
         assert await engine.forget_finished(START - timedelta(days=3650)) == 0
@@ -164,10 +164,10 @@ async def test_a_server_without_the_engines_tables_asks_to_be_migrated() -> None
 async def test_one_job_is_never_in_hand_twice_at_once_in_one_process() -> None:
     hands = Hands()
     hands.gate.clear()
-    shift = Shift(hands.perform, limits={"deliberate": 5}, waits=(), ended=lambda: None, failures=Failures())
+    worker_loop = WorkerLoop(hands.perform, limits={"deliberate": 5}, waits=(), ended=lambda: None, failures=Failures())
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        group.create_task(shift.work(a_job()))
-        group.create_task(shift.work(a_job()))
+        group.create_task(worker_loop.work(a_job()))
+        group.create_task(worker_loop.work(a_job()))
         await hands.until(lambda: len(hands.begun) == 1)
         hands.gate.set()
         await hands.until(lambda: len(hands.done) == 1)
@@ -184,11 +184,11 @@ async def test_a_job_that_will_not_end_keeps_nobody_from_leaving() -> None:
             except asyncio.CancelledError:
                 continue
 
-    shift = Shift(deaf, limits={"deliberate": 5}, waits=(), ended=release.set, failures=Failures())
+    worker_loop = WorkerLoop(deaf, limits={"deliberate": 5}, waits=(), ended=release.set, failures=Failures())
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        group.create_task(shift.work(a_job()))
+        group.create_task(worker_loop.work(a_job()))
         await asyncio.sleep(0)
-        assert await shift.stop(patience=0.05) is False
+        assert await worker_loop.stop(patience=0.05) is False
         release.set()
 
 

@@ -58,7 +58,7 @@ def test_it_loads_unchanged_into_a_run_in_planning_mode(settings: Settings, path
     text = path.read_text(encoding="utf-8")
     profile = settings.profile()
     assert [agent.id for agent in profile.agents] == re.findall(r'^  - id: "?(\w+)', text, re.MULTILINE)
-    assert bool(profile.knobs.planning_instruction) == ("planning_mode_instruction" in text)
+    assert bool(profile.options.planning_instruction) == ("planning_mode_instruction" in text)
 
 
 def test_without_rules_of_ours_every_tool_waits_for_people(settings: Settings) -> None:
@@ -95,9 +95,9 @@ def test_every_variable_that_is_not_set_is_named_at_once(path: Path, environ: di
     keys = {name: value for name, value in environ.items() if name not in wanted}
     with pytest.raises(ConfigError) as caught:
         load(path, keys)
-    complaints = caught.value.complaints
-    assert {name for complaint in complaints for name in re.findall(r"found \$\{(\w+)\}", complaint)} == wanted
-    assert all(re.match(rf"{re.escape(str(path))}:\d+: agents\[\d\]\.backend\.", each) for each in complaints)
+    diagnostics = caught.value.diagnostics
+    assert {name for complaint in diagnostics for name in re.findall(r"found \$\{(\w+)\}", complaint)} == wanted
+    assert all(re.match(rf"{re.escape(str(path))}:\d+: agents\[\d\]\.backend\.", each) for each in diagnostics)
 
 
 def test_discords_excluded_tools_are_denied_in_massgens_own_spelling() -> None:

@@ -11,7 +11,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, ToolOutput
-from tests.servers.mcp_programs import approving, http, journal, listening
+from tests.servers.mcp_programs import approving, http, listening, writer
 
 LOOK = frozenset({("world", "look")})
 SHAPES = (
@@ -51,7 +51,7 @@ async def test_a_server_that_forgot_the_session_is_read_and_written_by_a_new_one
         wrote = await approving(hub, [spec]).call(WRITE, "key")
         await hub.aclose()
     assert [*read, wrote] == [ToolOutput(text="did it")] * 3
-    assert [each["name"] for each in journal(counted)] == ["look", "look", "write"]
+    assert [each["name"] for each in writer(counted)] == ["look", "look", "write"]
 
 
 @pytest.mark.parametrize("shape", [each for each in SHAPES if each != "echoes_the_id"])
@@ -64,7 +64,7 @@ async def test_a_write_that_a_lost_session_refused_is_sent_once_by_a_new_one(
         wrote = await approving(hub, [spec]).call(WRITE, "key")
         await hub.aclose()
     assert wrote == ToolOutput(text="did it")
-    assert [each["name"] for each in journal(counted)] == ["look", "write"]
+    assert [each["name"] for each in writer(counted)] == ["look", "write"]
 
 
 async def test_a_write_whose_refusal_might_be_the_tools_own_is_not_sent_again(hub: McpHub, counted: Path) -> None:
@@ -75,4 +75,4 @@ async def test_a_write_whose_refusal_might_be_the_tools_own_is_not_sent_again(hu
             await approving(hub, [spec]).call(WRITE, "key")
         await approving(hub, [spec]).call(WRITE, "key-2")
         await hub.aclose()
-    assert [each["name"] for each in journal(counted)] == ["look", "write"]
+    assert [each["name"] for each in writer(counted)] == ["look", "write"]

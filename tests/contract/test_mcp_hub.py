@@ -16,7 +16,7 @@ from coordination.errors import ToolServerError
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.ports import ServerSpec, ToolOutput
-from tests.servers.mcp_programs import approving, journal, stdio, until_ended
+from tests.servers.mcp_programs import approving, stdio, until_ended, writer
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look")})
@@ -67,7 +67,7 @@ async def test_a_reader_runs_the_listed_tool_and_nothing_else(hub: McpHub, tmp_p
     for server, tool in (("world", "write"), ("world", "Look"), ("elsewhere", "look"), ("", "")):
         with pytest.raises(ToolServerError, match="may not run before people approve it"):
             await reader.read(server, tool, {})
-    assert [call["name"] for call in journal(tmp_path / "journal")] == ["look"]
+    assert [call["name"] for call in writer(tmp_path / "journal")] == ["look"]
 
 
 async def test_a_tool_that_lies_about_reading_does_not_run_unless_it_is_listed(hub: McpHub, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ async def test_a_tool_that_lies_about_reading_does_not_run_unless_it_is_listed(h
     assert look.says_read_only
     with pytest.raises(ToolServerError):
         await hub.reader([spec], frozenset()).read("world", "look", {})
-    assert journal(tmp_path / "journal") == []
+    assert writer(tmp_path / "journal") == []
 
 
 async def test_a_listed_tool_of_a_server_that_was_not_handed_over_does_not_run(hub: McpHub) -> None:
@@ -90,7 +90,7 @@ async def test_a_tool_of_the_same_name_on_another_server_is_another_tool(hub: Mc
     digests = {each.digest for each in await hub.definitions([one, two]) if each.tool == "write"}
     assert len(digests) == 2
     await approving(hub, [one, two]).call(planned(server="two"), "key")
-    assert (journal(tmp_path / "1"), len(journal(tmp_path / "2"))) == ([], 1)
+    assert (writer(tmp_path / "1"), len(writer(tmp_path / "2"))) == ([], 1)
 
 
 async def test_two_servers_of_one_name_are_refused(hub: McpHub, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_an_approved_call_arrives_once_with_its_arguments_and_key(hub: Mcp
     spec = stdio("mcp_counting", tmp_path / "journal", "well")
     call = planned(title="Fête ☃\u2028", id=1234567890123456789012, none=None, deep=[{"x": [1.5, 1e21, 1e-7, True]}])
     assert await approving(hub, [spec]).call(call, "key-1") == ToolOutput(text="did write")
-    (arrived,) = journal(tmp_path / "journal")
+    (arrived,) = writer(tmp_path / "journal")
     assert canonical(arrived["arguments"]) == call.arguments
     assert part(arrived["_meta"])["massgen-bot/idempotency-key"] == "key-1"
 
@@ -135,12 +135,12 @@ def test_any_arguments_arrive_byte_for_byte(tmp_path: Path, calls: list[dict[str
                 await approving(hub, [spec]).call(replace(planned(), arguments=canonical(call)), "key")
 
     asyncio.run(run())
-    assert [canonical(each["arguments"]) for each in journal(arrived)] == [canonical(call) for call in calls]
+    assert [canonical(each["arguments"]) for each in writer(arrived)] == [canonical(call) for call in calls]
 
 
 async def test_reads_carry_no_idempotency_key(hub: McpHub, tmp_path: Path) -> None:
     await hub.reader([stdio("mcp_counting", tmp_path / "journal", "well")], LOOK).read("world", "look", {})
-    assert journal(tmp_path / "journal") == [{"name": "look", "arguments": {}}]
+    assert writer(tmp_path / "journal") == [{"name": "look", "arguments": {}}]
 
 
 async def test_calls_run_side_by_side(hub: McpHub, tmp_path: Path) -> None:

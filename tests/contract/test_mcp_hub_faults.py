@@ -16,7 +16,7 @@ from coordination.errors import ToolServerError
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
-from tests.servers.mcp_programs import approving, journal, stdio
+from tests.servers.mcp_programs import approving, stdio, writer
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
@@ -53,7 +53,7 @@ async def test_a_server_that_dies_after_performing_leaves_the_outcome_unknown(hu
     with pytest.raises(CallOutcomeUnknownError, match=r"The MCP server world went away before it answered\."):
         await write(hub, spec)
     await hub.definitions([spec])
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_a_server_that_dies_before_performing_leaves_the_outcome_unknown_too(hub: McpHub, counted: Path) -> None:
@@ -62,7 +62,7 @@ async def test_a_server_that_dies_before_performing_leaves_the_outcome_unknown_t
     with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
         await write(hub, spec)
     await hub.definitions([spec])
-    assert journal(counted) == []
+    assert writer(counted) == []
 
 
 async def test_every_call_in_flight_on_a_dying_server_is_unknown(hub: McpHub, counted: Path) -> None:
@@ -72,7 +72,7 @@ async def test_every_call_in_flight_on_a_dying_server_is_unknown(hub: McpHub, co
         *(session.call("write", canonical({"n": n}), key="key") for n in range(5)), return_exceptions=True
     )
     assert {type(each) for each in outcomes} == {CallOutcomeUnknownError}
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_again(
@@ -81,7 +81,7 @@ async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_a
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.5)
     with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
         await approving(hub, [spec]).call(planned(), "key")
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
@@ -94,7 +94,7 @@ async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
     for text in ("small", "x" * 1_000_000, "y" * 1_000_000, "small"):
         with pytest.raises(CallOutcomeUnknownError):
             await session.call("write", canonical({"text": text}), key="key")
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_junk_on_the_output_is_skipped_and_shown_nowhere(
@@ -102,7 +102,7 @@ async def test_junk_on_the_output_is_skipped_and_shown_nowhere(
 ) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])
     assert await write(hub, stdio("mcp_counting", counted, "prints_junk")) == ToolOutput(text="did write")
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
     assert capfd.readouterr() == ("", "")
 
 
@@ -120,13 +120,13 @@ async def test_an_answer_that_breaks_the_declared_schema_is_a_result_for_the_cal
 ) -> None:
     spec = stdio("mcp_counting", counted, "breaks_its_word")
     assert await write(hub, spec, "measure") == ToolOutput(text=BROKEN)
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_an_answer_in_another_form_is_a_result_for_the_call_has_come_back(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "answers_nonsense")
     assert await write(hub, spec) == ToolOutput(text="not a list\n[the answer is not in the form that MCP asks for]")
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_a_failure_that_the_server_reports_is_its_answer(hub: McpHub, counted: Path) -> None:
@@ -143,7 +143,7 @@ async def test_an_error_of_the_protocol_is_the_servers_answer(hub: McpHub, count
 async def test_questions_in_the_middle_of_a_call_are_declined(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "asks_back")
     assert await write(hub, spec) == ToolOutput(text="did write")
-    *asked, performed = journal(counted)
+    *asked, performed = writer(counted)
     assert asked == [
         {"asked": "elicitation/create", "was_refused": True},
         {"asked": "sampling/createMessage", "was_refused": True},
@@ -160,7 +160,7 @@ async def test_a_server_that_wants_the_call_again_does_not_get_it(hub: McpHub, c
             await write(hub, spec)
     else:
         assert (await write(hub, spec)).is_error
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_a_server_that_speaks_only_the_newest_protocol_is_served_as_well(hub: McpHub, counted: Path) -> None:
@@ -191,21 +191,21 @@ async def test_a_call_to_a_server_that_is_not_in_the_config_was_not_sent(hub: Mc
 async def test_a_read_is_asked_again_once_when_its_server_died_under_it(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "dies_once")
     assert await hub.reader([spec], LOOK).read("world", "look", {}) == ToolOutput(text="did look")
-    assert len(journal(counted)) == 2
+    assert len(writer(counted)) == 2
 
 
 async def test_a_read_is_not_asked_a_third_time(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "dies_after")
     with pytest.raises(ToolServerError, match="world went away before it answered"):
         await hub.reader([spec], LOOK).read("world", "look", {})
-    assert len(journal(counted)) == 2
+    assert len(writer(counted)) == 2
 
 
 async def test_a_read_that_is_not_answered_is_not_asked_again(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.5)
     with pytest.raises(ToolServerError, match="world did not answer in time"):
         await hub.reader([spec], LOOK).read("world", "look", {})
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_an_answer_to_a_read_that_breaks_its_schema_is_given_to_the_agent(hub: McpHub, counted: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
-from coordination.mcp_tools.call_guard import Passage
+from coordination.mcp_tools.call_guard import CallTrace
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.server_errors import failed_start
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
-from tests.servers.mcp_programs import approving, http, journal, listening
+from tests.servers.mcp_programs import approving, http, listening, writer
 
 LOOK = frozenset({("world", "look")})
 TOKEN = {"Authorization": "Bearer hunter2"}
@@ -57,7 +57,7 @@ async def test_the_sdks_own_server_is_read_and_written_with_a_token(hub: McpHub,
         await hub.aclose()
     assert [(each.tool, each.says_read_only) for each in found] == [("look", True), ("write", False)]
     assert (read.text, wrote.text) == ("nothing at home", "wrote Fête ☃")
-    assert [canonical(each) for each in journal(counted)] == [call.arguments]
+    assert [canonical(each) for each in writer(counted)] == [call.arguments]
 
 
 async def test_reads_run_side_by_side_on_one_connection(hub: McpHub, counted: Path) -> None:
@@ -116,7 +116,7 @@ async def test_a_server_that_stops_before_the_call_did_not_get_it(hub: McpHub, c
             await executor.call(planned(), "key")
         with pytest.raises(ToolServerError, match="can't be reached"):
             await executor.definition_digest("world", "write")
-    assert journal(counted) == []
+    assert writer(counted) == []
 
 
 @pytest.mark.parametrize("behaviour", ["redirects", "forbids"])
@@ -127,7 +127,7 @@ async def test_a_call_that_is_turned_away_was_not_sent_and_is_not_sent_elsewhere
         with pytest.raises(CallNotSentError, match=r"answered HTTP (307|403)"):
             await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
-    assert [each["path"] for each in journal(counted)] == ["/mcp"]
+    assert [each["path"] for each in writer(counted)] == ["/mcp"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection
         assert await executor.definition_digest("world", "write") is not None
         await hub.aclose()
     assert "hunter2" not in str(caught.value)
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
@@ -164,7 +164,7 @@ async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
         with pytest.raises(CallOutcomeUnknownError, match="answered with more than"):
             await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again(hub: McpHub, counted: Path) -> None:
@@ -172,7 +172,7 @@ async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again
         with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
             await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
-    first, *later = journal(counted)
+    first, *later = writer(counted)
     assert first["name"] == "write"
     assert later
     assert all(each == {"resumed": "1"} for each in later)
@@ -183,7 +183,7 @@ async def test_a_server_that_never_answers_is_waited_for_so_long(hub: McpHub, co
         with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
             await approving(hub, [http(port, call_timeout=0.5)]).call(planned(), "key")
         await hub.aclose()
-    assert len(journal(counted)) == 1
+    assert len(writer(counted)) == 1
 
 
 async def test_an_error_in_the_protocols_terms_is_the_servers_answer(hub: McpHub, counted: Path) -> None:
@@ -199,7 +199,7 @@ async def test_a_session_that_expired_is_opened_again_for_a_read(hub: McpHub, co
         answers = [await reader.read("world", "look", {"n": n}) for n in range(3)]
         await hub.aclose()
     assert [each.text for each in answers] == ["did it"] * 3
-    assert len(journal(counted)) == 3
+    assert len(writer(counted)) == 3
 
 
 async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for_it(hub: McpHub, counted: Path) -> None:
@@ -210,7 +210,7 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
             await session.call("write", canonical({"n": 2}), key="key-2")
         await approving(hub, [http(port)]).call(planned(n=3), "key-3")
         await hub.aclose()
-    assert [json.loads(canonical(each["arguments"])) for each in journal(counted)] == [{"n": 1}, {"n": 3}]
+    assert [json.loads(canonical(each["arguments"])) for each in writer(counted)] == [{"n": 1}, {"n": 3}]
 
 
 @pytest.mark.parametrize(
@@ -224,5 +224,5 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
     ],
 )
 def test_what_a_server_says_to_a_handshake_is_put_in_terms_of_what_to_do(status: int, sentence: str) -> None:
-    found = Passage(was_sent=True, status=status, loss=f"answered HTTP {status}")
-    assert str(failed_start(http(1), Exception("SDK text"), found)) == f"The MCP server world {sentence}."
+    trace = CallTrace(was_sent=True, status=status, loss=f"answered HTTP {status}")
+    assert str(failed_start(http(1), Exception("SDK text"), trace)) == f"The MCP server world {sentence}."

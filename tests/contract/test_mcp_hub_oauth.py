@@ -21,7 +21,7 @@ from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
-from tests.servers.mcp_programs import ROOT, approving, http, journal
+from tests.servers.mcp_programs import ROOT, approving, http, writer
 from tests.servers.mcp_raw import Message
 
 SECRET = "hunter2: + ümlaut"
@@ -63,7 +63,7 @@ class Place:
     @property
     def seen(self) -> Sequence[Message]:
         """All of it, in order."""
-        return journal(self.file)
+        return writer(self.file)
 
     @property
     def asked(self) -> Sequence[object]:

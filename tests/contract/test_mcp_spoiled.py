@@ -13,7 +13,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallOutcomeUnknownError, ServerSpec, ToolOutput
-from tests.servers.mcp_programs import approving, http, journal, listening, stdio
+from tests.servers.mcp_programs import approving, http, listening, stdio, writer
 from tests.servers.mcp_raw import a_tool
 
 WIRES = ("stdio", "json", "sse")
@@ -69,7 +69,7 @@ async def test_an_answer_that_came_is_a_result_succeeded_or_failed_by_its_own_fl
     assert read == wrote
     assert (wrote.text.splitlines()[0], wrote.is_error) == (text.splitlines()[0], is_error)
     assert wrote.text.startswith(text)
-    assert [each["name"] for each in journal(tmp_path / "journal")] == ["look", "write"]
+    assert [each["name"] for each in writer(tmp_path / "journal")] == ["look", "write"]
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -15,13 +15,13 @@ from coordination.errors import ModelError, ModelFault
 from coordination.llm.http import EventLines
 from coordination.llm.openai_chat import ChatCompletionsModel
 from coordination.llm.openai_clients import OpenAIClients
-from coordination.ports import Conversation, Occasion, Reply, Told, ToolResult
+from coordination.ports import Conversation, Reply, ToolResult, TurnContext, UserMessage
 from tests.contract.vendor_lines import messages_line, responses_line
 from tests.servers import messages_server, responses_server
 from tests.servers.chat_server import ChatServer, Fails, Says, Scripted, Sends, chat_server
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
-GO = (Told(text="go"),)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
+GO = (UserMessage(text="go"),)
 KEY = "sk-secret-0123456789"
 KEPT_ALIVE = (
     b": OPENROUTER PROCESSING\n\ndata:\n\ndata: \n\nevent: ping\ndata: still here\n\nid: 7\nretry: 10\n\ndata: ping\n\n"
@@ -67,7 +67,7 @@ async def talk(*queue: Scripted) -> AsyncGenerator[Talk]:
     async with chat_server(*queue) as server:
         model = ChatCompletionsModel(clients=clients, model="gpt-x", base_url=server.base_url, api_key=KEY)
         try:
-            yield Talk(server, model.converse("be good", OCCASION))
+            yield Talk(server, model.converse("be good", TURN_CONTEXT))
         finally:
             await clients.aclose()
 

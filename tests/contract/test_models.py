@@ -14,10 +14,10 @@ from coordination.llm.openai_chat import ChatCompletionsModel
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.script_file import parse_script
 from coordination.llm.scripted import ScriptedModel
-from coordination.ports import Model, Occasion, Reply, Told, ToolCall, ToolResult, ToolSpec
+from coordination.ports import Model, Reply, ToolCall, ToolResult, ToolSpec, TurnContext, UserMessage
 from tests.servers.chat_server import Call, Fails, Says, Sends, chat_server
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 TOOLS = (
     ToolSpec(name="mcp__notices__read", description="Reads.", input_schema={"type": "object"}),
     ToolSpec(name="mcp__notices__post", description="Posts.", input_schema={"type": "object"}),
@@ -54,13 +54,13 @@ class StallingClock:
 @asynccontextmanager
 async def scripted(*acts: Act) -> AsyncGenerator[Model]:
     turn: list[dict[str, Any]] = []
-    for act in acts:
+    for action in acts:
         calls = [
             {"tool": name.removeprefix("mcp__").replace("__", "."), "raw_arguments": _braced(arguments)}
-            for name, arguments in act.calls
+            for name, arguments in action.calls
         ]
-        step: dict[str, Any] = {"say": _braced(act.text), "calls": calls, "after": 60 if act.waits else 0}
-        turn.append(step | ({"fault": act.fails.value} if act.fails else {}))
+        step: dict[str, Any] = {"say": _braced(action.text), "calls": calls, "after": 60 if action.waits else 0}
+        turn.append(step | ({"fault": action.fails.value} if action.fails else {}))
     yield ScriptedModel(parse_script({"turns": [turn]}, where="script"), clock=StallingClock())
 
 
@@ -68,18 +68,18 @@ async def scripted(*acts: Act) -> AsyncGenerator[Model]:
 async def chat_completions(*acts: Act) -> AsyncGenerator[Model]:
     statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 503, ModelFault.AUTH: 401}
     async with chat_server() as server:
-        for act in acts:
+        for action in acts:
             calls = [
-                Call(name=name, arguments=text, id=f"call_{index}") for index, (name, text) in enumerate(act.calls)
+                Call(name=name, arguments=text, id=f"call_{index}") for index, (name, text) in enumerate(action.calls)
             ]
-            replies = Fails(status=statuses[act.fails]) if act.fails else Says(text=act.text, calls=calls)
-            server.queue.append(Sends(writes=[], ending="hang") if act.waits else replies)
+            replies = Fails(status=statuses[action.fails]) if action.fails else Says(text=action.text, calls=calls)
+            server.queue.append(Sends(writes=[], ending="hang") if action.waits else replies)
         clients = OpenAIClients()
         try:
             yield ChatCompletionsModel(clients=clients, model="m", base_url=server.base_url, api_key="k")
         finally:
             await clients.aclose()
-        assert server.complaints == []
+        assert server.diagnostics == []
 
 
 @pytest.fixture(params=[scripted, chat_completions])
@@ -99,7 +99,7 @@ def results(reply: Reply, *texts: str) -> list[ToolResult]:
 async def test_a_reply_has_all_its_text_and_all_its_calls_in_order(stage: Stage) -> None:
     calls = (("mcp__notices__read", '{"name": "wélcome ☃"}'), ("mcp__notices__post", '{"a": [1, 2.5]}'))
     async with stage(Act(text="Let me see … ☃", calls=calls)) as model:
-        reply = await model.converse("be good", OCCASION).send([Told(text="go")], TOOLS)
+        reply = await model.converse("be good", TURN_CONTEXT).send([UserMessage(text="go")], TOOLS)
     assert reply.text == "Let me see … ☃"
     assert [(call.name, call.arguments) for call in reply.calls] == list(calls)
     assert len({call.id for call in reply.calls}) == 2
@@ -108,17 +108,17 @@ async def test_a_reply_has_all_its_text_and_all_its_calls_in_order(stage: Stage)
 async def test_results_go_back_and_the_conversation_goes_on(stage: Stage) -> None:
     first = Act(calls=(("mcp__notices__read", "{}"), ("mcp__notices__post", "{}")))
     async with stage(first, Act(text="I see.")) as model:
-        conversation = model.converse("be good", OCCASION)
-        reply = await conversation.send([Told(text="go")], TOOLS)
-        reply = await conversation.send([*results(reply, "Welcome!", "recorded"), Told(text="news")], TOOLS)
+        conversation = model.converse("be good", TURN_CONTEXT)
+        reply = await conversation.send([UserMessage(text="go")], TOOLS)
+        reply = await conversation.send([*results(reply, "Welcome!", "recorded"), UserMessage(text="news")], TOOLS)
         await conversation.close()
     assert reply == Reply(text="I see.", usage=reply.usage)
 
 
 async def test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_answered(stage: Stage) -> None:
     async with stage(Act(calls=(("mcp__notices__post", '{"title": "half'),)), Act(text="Sorry.")) as model:
-        conversation = model.converse("be good", OCCASION)
-        reply = await conversation.send([Told(text="go")], TOOLS)
+        conversation = model.converse("be good", TURN_CONTEXT)
+        reply = await conversation.send([UserMessage(text="go")], TOOLS)
         assert reply.calls == (ToolCall(id=reply.calls[0].id, name="mcp__notices__post", arguments='{"title": "half'),)
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="not JSON", is_error=True)], TOOLS)
 
@@ -126,33 +126,33 @@ async def test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_a
 @pytest.mark.parametrize("fault", [ModelFault.RATE_LIMITED, ModelFault.OVERLOADED])
 async def test_after_a_passing_failure_the_same_words_can_be_sent_again(stage: Stage, fault: ModelFault) -> None:
     async with stage(Act(text="one"), Act(fails=fault), Act(text="two")) as model:
-        conversation = model.converse("be good", OCCASION)
-        await conversation.send([Told(text="go")], TOOLS)
+        conversation = model.converse("be good", TURN_CONTEXT)
+        await conversation.send([UserMessage(text="go")], TOOLS)
         with pytest.raises(ModelError) as caught:
-            await conversation.send([Told(text="on")], TOOLS)
+            await conversation.send([UserMessage(text="on")], TOOLS)
         assert (caught.value.fault, caught.value.is_retryable) == (fault, True)
-        assert (await conversation.send([Told(text="on")], TOOLS)).text == "two"
+        assert (await conversation.send([UserMessage(text="on")], TOOLS)).text == "two"
 
 
 async def test_a_lasting_failure_says_so(stage: Stage) -> None:
     async with stage(Act(fails=ModelFault.AUTH)) as model:
         with pytest.raises(ModelError) as caught:
-            await model.converse("be good", OCCASION).send([Told(text="go")], TOOLS)
+            await model.converse("be good", TURN_CONTEXT).send([UserMessage(text="go")], TOOLS)
     assert (caught.value.fault, caught.value.is_retryable) == (ModelFault.AUTH, False)
 
 
 async def test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind(stage: Stage) -> None:
     async with stage(Act(waits=True)) as model:
-        conversation = model.converse("be good", OCCASION)
+        conversation = model.converse("be good", TURN_CONTEXT)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await conversation.send([Told(text="go")], TOOLS)
+                await conversation.send([UserMessage(text="go")], TOOLS)
         async with asyncio.timeout(5):
             await conversation.close()
 
 
 async def test_the_tools_on_offer_may_differ_from_call_to_call(stage: Stage) -> None:
     async with stage(Act(calls=(("mcp__notices__read", "{}"),)), Act(text="done")) as model:
-        conversation = model.converse("be good", OCCASION)
-        reply = await conversation.send([Told(text="go")], TOOLS[:1])
+        conversation = model.converse("be good", TURN_CONTEXT)
+        reply = await conversation.send([UserMessage(text="go")], TOOLS[:1])
         assert (await conversation.send(results(reply, "fine"), ())).text == "done"

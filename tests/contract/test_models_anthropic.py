@@ -11,7 +11,7 @@ import pytest
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
 from coordination.llm.anthropic_messages import AnthropicClients, AnthropicModel, MessagesOptions
-from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
 from coordination.prompts import workflow_tools
 from tests.contract.test_models import (
     TOOLS,
@@ -25,7 +25,7 @@ from tests.contract.test_models import (
     test_results_go_back_and_the_conversation_goes_on,
     test_the_tools_on_offer_may_differ_from_call_to_call,
 )
-from tests.contract.vendor_lines import GO, OCCASION, PROMPT
+from tests.contract.vendor_lines import GO, PROMPT, TURN_CONTEXT
 from tests.contract.vendor_lines import messages_line as line
 from tests.servers.messages_server import Call, Fails, Says, Scripted, Sends
 from tests.servers.vendor_server import Json, event
@@ -56,11 +56,11 @@ def search(number: int) -> list[dict[str, Any]]:
 async def messages(*acts: Act) -> AsyncGenerator[Model]:
     statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 529, ModelFault.AUTH: 401}
     queue: list[Scripted] = []
-    for act in acts:
-        calls = [Call(name=name, arguments=text) for name, text in act.calls]
-        says = Says(thinking=["Hm …"], text=act.text, calls=calls)
-        replies = Fails(status=statuses[act.fails]) if act.fails else says
-        queue.append(Sends(writes=[], ending="hang") if act.waits else replies)
+    for action in acts:
+        calls = [Call(name=name, arguments=text) for name, text in action.calls]
+        says = Says(thinking=["Hm …"], text=action.text, calls=calls)
+        replies = Fails(status=statuses[action.fails]) if action.fails else says
+        queue.append(Sends(writes=[], ending="hang") if action.waits else replies)
     async with line(*queue) as open_line:
         yield open_line.model
 
@@ -131,8 +131,11 @@ async def test_thinking_goes_back_word_for_word_and_all_results_in_one_message_b
     async with line(says, Says(text="done")) as open_line:
         reply = await open_line.send(tools=TOOLS)
         first, second = (call.id for call in reply.calls)
-        told: list[Said] = [Told(text="news"), Told(text="more")]
-        results: list[Said] = [ToolResult(call_id=first, text="A"), ToolResult(call_id=second, text="", is_error=True)]
+        told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
+        results: list[InputMessage] = [
+            ToolResult(call_id=first, text="A"),
+            ToolResult(call_id=second, text="", is_error=True),
+        ]
         await open_line.send([*told, *results], TOOLS)
     assistant, user = open_line.server.requests[1]["messages"][1:]
     assert [block["type"] for block in assistant["content"]] == ["thinking", "thinking", "text", "tool_use", "tool_use"]
@@ -232,7 +235,7 @@ async def test_a_history_with_calls_is_never_sent_without_tools_even_if_none_are
 
 async def test_without_tools_none_are_sent_and_no_system_prompt_means_no_system() -> None:
     async with line(Says(text="hi")) as open_line:
-        await open_line.model.converse("", OCCASION).send(GO, ())
+        await open_line.model.converse("", TURN_CONTEXT).send(GO, ())
     assert open_line.server.requests[0].keys() & {"tools", "tool_choice", "system"} == set()
 
 
@@ -247,8 +250,8 @@ async def test_a_stream_may_be_torn_anywhere(split: int) -> None:
 async def test_surrogate_halves_in_separate_events_become_one_character_and_lone_ones_are_replaced() -> None:
     says = Says(text="\ud83c\udf89\ud800", blocks=[{"type": "web_search_tool_result", "content": ["\ud83c"]}], piece=1)
     async with line(says, Says(text="ok"), options=SEARCHING) as open_line:
-        conversation = open_line.model.converse("lone \udc00", OCCASION)
-        reply = await conversation.send([Told(text="also \ud800 here")], ())
+        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+        reply = await conversation.send([UserMessage(text="also \ud800 here")], ())
         await conversation.send(GO, ())
     assert reply.text == "🎉\ufffd"
     sent = open_line.server.requests[1]
@@ -310,8 +313,8 @@ async def test_calls_that_come_whole_at_once_are_understood() -> None:
 
 async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
     async with line(*[Says(text="hi")] * 6) as open_line:
-        talks = [open_line.model.converse(PROMPT, OCCASION) for _ in range(6)]
-        await asyncio.gather(*[talk.send([Told(text=f"I am {n}")], ()) for n, talk in enumerate(talks)])
+        talks = [open_line.model.converse(PROMPT, TURN_CONTEXT) for _ in range(6)]
+        await asyncio.gather(*[talk.send([UserMessage(text=f"I am {n}")], ()) for n, talk in enumerate(talks)])
     heard = [request["messages"] for request in open_line.server.requests]
     assert sorted(message[0]["content"][0]["text"] for message in heard) == [f"I am {n}" for n in range(6)]
     assert all(len(each) == 1 for each in heard)
@@ -435,7 +438,7 @@ async def test_a_failure_while_a_paused_reply_goes_on_leaves_the_history_as_it_w
 
 
 @pytest.mark.parametrize(
-    "stray",
+    "unexpected",
     [
         {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "x"}},
         {"type": "content_block_delta", "index": 0, "delta": "x"},
@@ -445,10 +448,10 @@ async def test_a_failure_while_a_paused_reply_goes_on_leaves_the_history_as_it_w
         {},
     ],
 )
-async def test_events_that_make_no_sense_are_no_readable_reply(stray: Json) -> None:
+async def test_events_that_make_no_sense_are_no_readable_reply(unexpected: Json) -> None:
     events: list[Json] = [
         {"type": "message_start", "message": {}},
-        stray,
+        unexpected,
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
         {"type": "message_stop"},
     ]

@@ -13,12 +13,12 @@ import pytest
 from coordination.errors import ConfigError, ModelError, ModelFault
 from coordination.llm.openai_chat import ChatCompletionsModel, ChatOptions
 from coordination.llm.openai_clients import OpenAIClients
-from coordination.ports import Conversation, Occasion, Reply, Told
+from coordination.ports import Conversation, Reply, TurnContext, UserMessage
 from tests.servers.chat_server import Call, ChatServer, Fails, Says, Scripted, Sends, chat_server, event
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 KEY = "sk-secret-0123456789"
-GO = (Told(text="go"),)
+GO = (UserMessage(text="go"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ async def line(*queue: Scripted, options: ChatOptions | None = None) -> AsyncGen
             key_name="OPENAI_API_KEY",
             options=options,
         )
-        yield Line(server=server, conversation=model.converse("be good", OCCASION))
+        yield Line(server=server, conversation=model.converse("be good", TURN_CONTEXT))
 
 
 @asynccontextmanager
@@ -239,7 +239,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
         async with clients() as pool:
             model = ChatCompletionsModel(clients=pool, model="m", base_url=f"http://127.0.0.1:{port}/v1")
             with pytest.raises(ModelError) as caught:
-                await model.converse("", OCCASION).send(GO, ())
+                await model.converse("", TURN_CONTEXT).send(GO, ())
     assert (caught.value.fault, caught.value.is_retryable) == (ModelFault.OVERLOADED, True)
     assert str(caught.value).startswith(f"Can't reach the provider of m (127.0.0.1:{port})")
 
@@ -254,7 +254,7 @@ async def test_a_server_that_speaks_no_http_is_an_error_like_any_other() -> None
         port = server.sockets[0].getsockname()[1]
         model = ChatCompletionsModel(clients=pool, model="m", base_url=f"http://127.0.0.1:{port}/v1")
         with pytest.raises(ModelError) as caught:
-            await model.converse("", OCCASION).send(GO, ())
+            await model.converse("", TURN_CONTEXT).send(GO, ())
     assert caught.value.fault is ModelFault.CUT_OFF
 
 

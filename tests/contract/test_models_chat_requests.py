@@ -11,12 +11,12 @@ import pytest
 from coordination.domain.ballot import Ballot
 from coordination.llm.openai_chat import ChatCompletionsModel, ChatOptions
 from coordination.llm.openai_clients import OpenAIClients
-from coordination.ports import Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.ports import InputMessage, Reply, ToolCall, ToolResult, ToolSpec, TurnContext, Usage, UserMessage
 from coordination.prompts import workflow_tools
 from tests.servers.chat_server import Call, ChatServer, Fails, Says, Scripted, Sends, chat_server, event
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
-GO = (Told(text="go"),)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
+GO = (UserMessage(text="go"),)
 READ = ToolSpec(name="mcp__notices__read", description="Reads a notice.", input_schema={"type": "object"})
 
 
@@ -25,9 +25,9 @@ class Line:
     server: ChatServer
     model: ChatCompletionsModel
 
-    async def send(self, said: Sequence[Said] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
         async with asyncio.timeout(20):
-            return await self.model.converse("be good", OCCASION).send(said, tools)
+            return await self.model.converse("be good", TURN_CONTEXT).send(inputs, tools)
 
 
 @asynccontextmanager
@@ -41,7 +41,7 @@ async def line(*queue: Scripted, options: ChatOptions | None = None, api_key: st
             yield Line(server=server, model=model)
         finally:
             await clients.aclose()
-        assert server.complaints == []
+        assert server.diagnostics == []
 
 
 async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools_and_asks_for_usage() -> None:
@@ -84,10 +84,13 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
 async def test_the_history_grows_by_what_was_said_and_what_was_replied() -> None:
     calls = [Call(name=READ.name, arguments='{"name": "a"}', id="c1"), Call(name=READ.name, arguments="{}", id="c2")]
     async with line(Says(text="Let me see.", calls=calls), Says(text="done")) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         await conversation.send(GO, (READ,))
-        told: list[Said] = [Told(text="news"), Told(text="more")]
-        results: list[Said] = [ToolResult(call_id="c1", text="A"), ToolResult(call_id="c2", text="no", is_error=True)]
+        told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
+        results: list[InputMessage] = [
+            ToolResult(call_id="c1", text="A"),
+            ToolResult(call_id="c2", text="no", is_error=True),
+        ]
         await conversation.send([*told, *results], (READ,))
     assert open_line.server.requests[1]["messages"][2:] == [
         {
@@ -106,7 +109,7 @@ async def test_the_history_grows_by_what_was_said_and_what_was_replied() -> None
 
 async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
     async with line(*[Says(text="hi")] * 6) as open_line:
-        await asyncio.gather(*[open_line.send((Told(text=f"I am {number}"),)) for number in range(6)])
+        await asyncio.gather(*[open_line.send((UserMessage(text=f"I am {number}"),)) for number in range(6)])
     heard = sorted(request["messages"][1]["content"] for request in open_line.server.requests)
     assert heard == [f"I am {number}" for number in range(6)]
     assert all(len(request["messages"]) == 2 for request in open_line.server.requests)
@@ -163,8 +166,8 @@ async def test_surrogate_halves_in_separate_chunks_become_one_character_and_lone
     ]
     finish = event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
     async with line(Sends(writes=[b"\n\n".join([*halves, b""]), finish]), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("lone \udc00", OCCASION)
-        reply = await conversation.send([Told(text="also \ud800 here")], ())
+        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+        reply = await conversation.send([UserMessage(text="also \ud800 here")], ())
         await conversation.send(GO, ())
     assert reply.text == "🎉\ufffd"
     assert open_line.server.requests[1]["messages"][0]["content"] == "lone \ufffd"
@@ -174,7 +177,7 @@ async def test_missing_usage_ids_and_end_mark_are_no_fault() -> None:
     calls = [Call(name="a", arguments="{}", id=None), Call(name="b", arguments="", id=None)]
     says = Says(calls=calls, without=frozenset({"usage", "done"}))
     async with line(says, Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], ())
     assert [(call.name, call.arguments) for call in reply.calls] == [("a", "{}"), ("b", "{}")]
@@ -201,7 +204,7 @@ async def test_calls_without_an_index_or_all_with_the_same_are_told_apart() -> N
 async def test_two_calls_of_one_id_get_ids_of_their_own() -> None:
     calls = [Call(name="a", arguments="{}", id="same"), Call(name="b", arguments="{}", id="same")]
     async with line(Says(calls=calls), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], ())
     assert reply.calls[0].id == "same"
@@ -236,7 +239,7 @@ async def test_an_older_server_that_refuses_stream_options_is_asked_without_from
 async def test_fields_of_the_servers_own_go_back_with_the_history() -> None:
     call = Call(name="a", arguments="{}", extra={"extra_content": {"signature": "s"}})
     async with line(Says(calls=[call], delta={"reasoning_content": "hmm"}), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="fine")], ())
     message = open_line.server.requests[1]["messages"][2]
@@ -247,7 +250,7 @@ async def test_fields_of_the_servers_own_go_back_with_the_history() -> None:
 async def test_what_a_server_would_refuse_in_a_history_is_made_acceptable() -> None:
     call = Call(name="functions.post notice", arguments='{"title": "ha')
     async with line(Says(calls=[call]), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="no such tool", is_error=True)], ())
     assert (reply.calls[0].name, reply.calls[0].arguments) == (call.name, call.arguments)

@@ -11,13 +11,23 @@ import pytest
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
 from coordination.llm.registry import is_installed, require_extra
-from coordination.ports import Conversation, Model, Occasion, Reply, Said, Told, ToolResult, ToolSpec, Usage
+from coordination.ports import (
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolResult,
+    ToolSpec,
+    TurnContext,
+    Usage,
+    UserMessage,
+)
 from coordination.prompts import workflow_tools
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
 from coordination.llm.claude_code.messages import declared
-from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions, Session
+from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions, ClaudeCodeSession
 from coordination.llm.claude_code.process import Launch
 from coordination.llm.model_errors import Provider
 from tests.contract.claude_code_line import GO, KEY, LONGEST, results
@@ -62,14 +72,14 @@ VOTE = f"{PREFIX}vote"
 async def claude_code(*acts: Act) -> AsyncGenerator[Model]:
     statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 529, ModelFault.AUTH: 401}
     queue: list[Scripted] = []
-    for act in acts:
-        calls = [Call(name=PREFIX + name.removeprefix("mcp__"), arguments=text) for name, text in act.calls]
-        replies = Fails(status=statuses[act.fails]) if act.fails else Says(text=act.text, calls=calls)
-        queue.append(Breaks(ending="hang", events=0) if act.waits else replies)
+    for action in acts:
+        calls = [Call(name=PREFIX + name.removeprefix("mcp__"), arguments=text) for name, text in action.calls]
+        replies = Fails(status=statuses[action.fails]) if action.fails else Says(text=action.text, calls=calls)
+        queue.append(Breaks(ending="hang", events=0) if action.waits else replies)
     async with line(*queue) as open_line:
-        keeper = _Keeper(open_line.model)
-        yield keeper
-        for conversation in keeper.conversations:
+        card_sync = _Keeper(open_line.model)
+        yield card_sync
+        for conversation in card_sync.conversations:
             await conversation.close()
 
 
@@ -81,8 +91,8 @@ class _Keeper:
         self.name = model.name
         self.conversations: list[Conversation] = []
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
-        self.conversations.append(self._model.converse(system, occasion))
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
+        self.conversations.append(self._model.converse(system, turn_context))
         return self.conversations[-1]
 
 
@@ -115,7 +125,7 @@ async def test_a_writer_called_in_every_way_reaches_us_and_nothing_else(tmp_path
             ("mcp__notices__post", '{"title": "a", "n": 2.0, "id": 12345678901234567890}'),
             ("vote", '{"agent_id": "agent1", "reason": "good"}'),
         ]
-        given: list[Said] = [*results(reply)]
+        given: list[InputMessage] = [*results(reply)]
         end = await open_line.send(given, TOOLS)
         answers = {block["tool_use_id"]: block for block in _all_results(open_line.backend.conversation())}
     assert (end.text, end.calls) == ("Then so:\n\ndone", ())
@@ -144,7 +154,7 @@ async def test_the_hook_denies_what_the_list_of_tools_would_have_let_through(tmp
             allowed=("mcp__massgen", "Write"),
             own_tools=("Write",),
         )
-        session = Session(launch, TOOLS, provider, limit=1_000_000, searches=False)
+        session = ClaudeCodeSession(launch, TOOLS, provider, limit=1_000_000, searches=False)
         try:
             await session.open(LONGEST)
             await session.say(GO, TOOLS)
@@ -188,7 +198,7 @@ async def test_a_request_has_our_tools_the_words_as_they_are_and_the_system_prom
     (tmp_path / "secret").write_text("canary-of-a-file")
     ballot = Ballot(size=2)
     async with line(Says(text="hi")) as open_line:
-        reply = await open_line.send([Told(text=words)], (*TOOLS, *workflow_tools(ballot, may_answer=True)))
+        reply = await open_line.send([UserMessage(text=words)], (*TOOLS, *workflow_tools(ballot, may_answer=True)))
         sent = open_line.backend.requests[0]
     assert reply == Reply(
         text="hi", usage=Usage(input_tokens=120, cached_tokens=100, stored_tokens=10, output_tokens=33)
@@ -220,13 +230,13 @@ async def test_results_and_news_reach_the_model_whole() -> None:
         reply = await open_line.send(tools=TOOLS)
         assert len(reply.calls) == 15
         texts = ["recorded", large, "no", *["recorded"] * 12]
-        given: list[Said] = [
+        given: list[InputMessage] = [
             ToolResult(call_id=call.id, text=text, is_error=text == "no")
             for call, text in zip(reply.calls, texts, strict=True)
         ]
-        await open_line.send([*given, Told(text="news")], TOOLS)
+        await open_line.send([*given, UserMessage(text="news")], TOOLS)
         answers = {block["tool_use_id"]: block for block in open_line.backend.last_results()}
-        assert (await open_line.send([Told(text="more")], TOOLS)).text == "ok"
+        assert (await open_line.send([UserMessage(text="more")], TOOLS)).text == "ok"
         assert open_line.backend.conversation()[-1]["content"][0]["text"] == "more"
     assert answers["toolu_1_1"]["content"][0]["text"] == large
     assert answers["toolu_1_2"]["is_error"] is True
@@ -254,7 +264,7 @@ async def test_a_two_megabyte_answer_arrives_whole() -> None:
 async def test_a_tool_that_comes_too_late_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async with line(Says(text="one"), Says(text="two")) as open_line:
         await open_line.send(tools=TOOLS[:1])
-        await open_line.send([Told(text="on")], TOOLS)
+        await open_line.send([UserMessage(text="on")], TOOLS)
     assert [record.__dict__["tool"] for record in caplog.records if "too late" in record.message] == [TOOLS[1].name]
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from coordination.config.providers import EFFORTS
 from coordination.errors import ConfigError, ModelError, ModelFault
-from coordination.ports import Told
+from coordination.ports import UserMessage
 
 pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not installed")
 
 from coordination.llm.claude_code import model
 from coordination.llm.claude_code import process as claude_code_process
 from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions
-from tests.contract.claude_code_line import GO, KEY, OCCASION, results
+from tests.contract.claude_code_line import GO, KEY, TURN_CONTEXT, results
 from tests.contract.claude_code_line import claude_code_line as line
 from tests.contract.test_models import TOOLS
 from tests.servers.claude_code_backend import PREFIX, Breaks, Call, Fails, Says, Scripted
@@ -63,7 +63,7 @@ async def test_a_failure_says_who_must_do_what_and_the_same_words_can_be_sent_ag
     queue: list[Scripted] = [reply for replies, *_ in FAILURES for reply in [*replies, Says(text="whole")]]
     async with line(*queue) as open_line:
         for number, (_, fault, is_retryable, words) in enumerate(FAILURES):
-            said = (Told(text=f"go {number}."),)
+            said = (UserMessage(text=f"go {number}."),)
             error = await open_line.failure(said)
             assert (error.fault, error.is_retryable) == (fault, is_retryable), str(error)
             assert words in str(error)
@@ -83,7 +83,7 @@ async def test_without_a_key_nobody_is_asked() -> None:
 async def test_results_that_were_given_in_vain_are_not_given_twice() -> None:
     async with line(Says(calls=[POST]), failing(529), Says(text="I see.")) as open_line:
         reply = await open_line.send(tools=TOOLS)
-        given = [*results(reply, "recorded as action 1"), Told(text="news")]
+        given = [*results(reply, "recorded as action 1"), UserMessage(text="news")]
         assert (await open_line.failure(given)).is_retryable
         assert (await open_line.send(given)).text == "I see."
         heard = json.dumps(open_line.backend.conversation())
@@ -214,7 +214,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         conversation = ClaudeCodeModel(model="m", base_url=f"http://127.0.0.1:{port}", api_key=KEY).converse(
-            "", OCCASION
+            "", TURN_CONTEXT
         )
         with pytest.raises(ModelError) as caught:
             await conversation.send(GO, ())

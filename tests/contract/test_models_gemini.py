@@ -11,8 +11,8 @@ from coordination.config.providers import EFFORTS
 from coordination.errors import ConfigError, ModelFault
 from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import GeminiClients
-from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
-from tests.contract.gemini_line import GO, OCCASION
+from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
+from tests.contract.gemini_line import GO, TURN_CONTEXT
 from tests.contract.gemini_line import gemini_line as line
 from tests.contract.test_models import (
     TOOLS,
@@ -50,10 +50,10 @@ READ, POST = TOOLS
 async def gemini(*acts: Act) -> AsyncGenerator[Model]:
     statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 503, ModelFault.AUTH: 401}
     queue: list[Scripted] = []
-    for act in acts:
-        calls = [Call(name=name, args=json.loads(text), signature=SIGNATURE) for name, text in act.calls]
-        replies = Fails(status=statuses[act.fails]) if act.fails else Says(text=act.text, calls=calls)
-        queue.append(Sends(writes=[], ending="hang") if act.waits else replies)
+    for action in acts:
+        calls = [Call(name=name, args=json.loads(text), signature=SIGNATURE) for name, text in action.calls]
+        replies = Fails(status=statuses[action.fails]) if action.fails else Says(text=action.text, calls=calls)
+        queue.append(Sends(writes=[], ending="hang") if action.waits else replies)
     async with line(*queue) as open_line:
         yield open_line.model
 
@@ -130,10 +130,13 @@ async def test_every_part_comes_back_as_it_was_with_its_signature() -> None:
     ]
     says = Says(text="Let me see.", thought="Hm, let me think.", parts=search, calls=calls)
     async with line(says, Says(text="done", parts=[{"text": "", "thoughtSignature": SIGNATURE}]), Says()) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, (READ,))
-        told: list[Said] = [Told(text="news"), Told(text="more")]
-        results: list[Said] = [ToolResult(call_id="c1", text="A"), ToolResult(call_id="c2", text="no", is_error=True)]
+        told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
+        results: list[InputMessage] = [
+            ToolResult(call_id="c1", text="A"),
+            ToolResult(call_id="c2", text="no", is_error=True),
+        ]
         await conversation.send([*told, *results], (READ,))
         await conversation.send(GO, (READ,))
     assert reply.text == "Let me see."
@@ -156,7 +159,7 @@ async def test_calls_without_ids_or_with_the_same_are_told_apart_and_answered_in
     nameless = Says(calls=[Call(name=READ.name), Call(name=POST.name), Call(name=READ.name)])
     twins = Says(calls=[Call(name=READ.name, id="same"), Call(name=POST.name, id="same")])
     async with line(nameless, twins, Says(text="done")) as open_line:
-        conversation = open_line.model.converse("be good", OCCASION)
+        conversation = open_line.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, TOOLS)
         assert len({call.id for call in reply.calls}) == 3
         reply = await conversation.send(results(reply), TOOLS)
@@ -170,7 +173,7 @@ def results(reply: Reply) -> list[ToolResult]:
 
 async def test_a_reply_without_any_part_leaves_nothing_in_the_history() -> None:
     async with line(Says(), Says(parts=[{"text": ""}]), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("", OCCASION)
+        conversation = open_line.model.converse("", TURN_CONTEXT)
         assert await conversation.send(GO, ()) == Reply(
             text="", usage=Usage(input_tokens=127, cached_tokens=100, output_tokens=42)
         )
@@ -182,8 +185,8 @@ async def test_a_reply_without_any_part_leaves_nothing_in_the_history() -> None:
 
 async def test_conversations_of_one_model_run_at_once_over_few_connections_and_know_nothing_of_each_other() -> None:
     async with line(*[Says(text="hi")] * 12) as open_line:
-        new = [open_line.model.converse("be good", OCCASION) for _ in range(12)]
-        await asyncio.gather(*[each.send((Told(text=f"I am {n}"),), ()) for n, each in enumerate(new[:6])])
+        new = [open_line.model.converse("be good", TURN_CONTEXT) for _ in range(12)]
+        await asyncio.gather(*[each.send((UserMessage(text=f"I am {n}"),), ()) for n, each in enumerate(new[:6])])
         for each in new[6:]:
             await each.send(GO, ())
     heard = sorted(request["contents"][0]["parts"][0]["text"] for request in open_line.server.requests[:6])
@@ -204,8 +207,8 @@ async def test_characters_torn_by_the_network_are_whole_again(split: int) -> Non
 async def test_lone_surrogate_halves_are_replaced_both_ways() -> None:
     half = rb'data: {"candidates": [{"content": {"parts": [{"text": "\ud83c"}, {"text": "\udf89\ud800"}]}, "finishReason": "STOP"}]}'
     async with line(Sends(writes=[half + b"\r\n\r\n"])) as open_line:
-        conversation = open_line.model.converse("lone \udc00", OCCASION)
-        assert (await conversation.send([Told(text="also \ud800 here")], ())).text == "🎉\ufffd"
+        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+        assert (await conversation.send([UserMessage(text="also \ud800 here")], ())).text == "🎉\ufffd"
     assert open_line.server.requests[0]["systemInstruction"]["parts"] == [{"text": "lone \ufffd"}]
     assert open_line.server.requests[0]["contents"][0]["parts"] == [{"text": "also \ufffd here"}]
 

@@ -13,7 +13,7 @@ pytest.importorskip("google.genai", reason="the extra `gemini` is not installed"
 
 from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import GeminiClients
-from tests.contract.gemini_line import GO, KEY, OCCASION
+from tests.contract.gemini_line import GO, KEY, TURN_CONTEXT
 from tests.contract.gemini_line import gemini_line as line
 from tests.servers.gemini_server import Call, Says, Scripted, event
 from tests.servers.vendor_server import Ending, Fails, Sends
@@ -183,7 +183,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
         clients = GeminiClients()
         model = GeminiModel(clients=clients, model="m", base_url=f"http://127.0.0.1:{port}")
         with pytest.raises(ModelError) as caught:
-            await model.converse("", OCCASION).send(GO, ())
+            await model.converse("", TURN_CONTEXT).send(GO, ())
         await clients.aclose()
     assert (caught.value.fault, caught.value.is_retryable) == (ModelFault.OVERLOADED, True)
     assert str(caught.value).startswith(f"Can't reach the provider of m (127.0.0.1:{port})")

@@ -12,7 +12,7 @@ import pytest
 from coordination.domain.ballot import Ballot
 from coordination.errors import ModelFault
 from coordination.llm.openai_responses import ResponsesOptions
-from coordination.ports import Model, Reply, Said, Told, ToolCall, ToolResult, ToolSpec, Usage
+from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
 from coordination.prompts import workflow_tools
 from tests.contract.test_models import (
     TOOLS,
@@ -26,7 +26,7 @@ from tests.contract.test_models import (
     test_results_go_back_and_the_conversation_goes_on,
     test_the_tools_on_offer_may_differ_from_call_to_call,
 )
-from tests.contract.vendor_lines import GO, KEY, OCCASION, PROMPT
+from tests.contract.vendor_lines import GO, KEY, PROMPT, TURN_CONTEXT
 from tests.contract.vendor_lines import responses_line as line
 from tests.servers.responses_server import Call, Fails, Says, Scripted, Sends
 from tests.servers.vendor_server import Json
@@ -54,11 +54,11 @@ SEARCH: dict[str, Any] = {
 async def responses(*acts: Act) -> AsyncGenerator[Model]:
     statuses = {ModelFault.RATE_LIMITED: 429, ModelFault.OVERLOADED: 503, ModelFault.AUTH: 401}
     queue: list[Scripted] = []
-    for act in acts:
-        calls = [Call(name=name, arguments=text, call_id=f"call_{n}") for n, (name, text) in enumerate(act.calls)]
-        says = Says(reasoning=["gAAAA"], texts=[act.text] if act.text else [], calls=calls)
-        replies = Fails(status=statuses[act.fails]) if act.fails else says
-        queue.append(Sends(writes=[], ending="hang") if act.waits else replies)
+    for action in acts:
+        calls = [Call(name=name, arguments=text, call_id=f"call_{n}") for n, (name, text) in enumerate(action.calls)]
+        says = Says(reasoning=["gAAAA"], texts=[action.text] if action.text else [], calls=calls)
+        replies = Fails(status=statuses[action.fails]) if action.fails else says
+        queue.append(Sends(writes=[], ending="hang") if action.waits else replies)
     async with line(*queue) as open_line:
         yield open_line.model
 
@@ -133,8 +133,11 @@ async def test_the_whole_reply_goes_back_word_for_word_reasoning_and_searches_to
     says = Says(reasoning=["gAAAA=", "gBBBB="], items=[SEARCH], texts=["Let me see."], calls=calls)
     async with line(says, Says(texts=["done"]), options=ResponsesOptions(enable_web_search=True)) as open_line:
         await open_line.send(tools=TOOLS)
-        told: list[Said] = [Told(text="news"), Told(text="more")]
-        results: list[Said] = [ToolResult(call_id="c1", text="A"), ToolResult(call_id="c2", text="no", is_error=True)]
+        told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
+        results: list[InputMessage] = [
+            ToolResult(call_id="c1", text="A"),
+            ToolResult(call_id="c2", text="no", is_error=True),
+        ]
         await open_line.send([*told, *results], TOOLS)
     sent = open_line.server.requests[1]["input"]
     assert [item.get("type", item.get("role")) for item in sent] == [
@@ -164,7 +167,7 @@ async def test_a_web_search_is_the_providers_and_no_call_of_ours() -> None:
 
 async def test_without_tools_none_are_sent_and_no_system_prompt_means_no_instructions() -> None:
     async with line(Says(texts=["hi"])) as open_line:
-        await open_line.model.converse("", OCCASION).send(GO, ())
+        await open_line.model.converse("", TURN_CONTEXT).send(GO, ())
     assert open_line.server.requests[0].keys() & {"tools", "parallel_tool_calls", "instructions"} == set()
 
 
@@ -198,8 +201,8 @@ async def test_a_stream_may_be_torn_anywhere(split: int) -> None:
 async def test_lone_surrogate_halves_are_replaced_wherever_they_stand() -> None:
     says = Says(items=[SEARCH | {"query": "\ud83c"}], texts=["half \ud800"])
     async with line(says, Says(texts=["ok"])) as open_line:
-        conversation = open_line.model.converse("lone \udc00", OCCASION)
-        reply = await conversation.send([Told(text="also \ud800 here")], ())
+        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+        reply = await conversation.send([UserMessage(text="also \ud800 here")], ())
         await conversation.send(GO, ())
     assert reply.text == "half \ufffd"
     sent = open_line.server.requests[1]
@@ -268,8 +271,8 @@ async def test_a_schema_that_unites_others_at_its_top_is_offered_without_that() 
 
 async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
     async with line(*[Says(texts=["hi"])] * 6) as open_line:
-        talks = [open_line.model.converse(PROMPT, OCCASION) for _ in range(6)]
-        await asyncio.gather(*[talk.send([Told(text=f"I am {n}")], ()) for n, talk in enumerate(talks)])
+        talks = [open_line.model.converse(PROMPT, TURN_CONTEXT) for _ in range(6)]
+        await asyncio.gather(*[talk.send([UserMessage(text=f"I am {n}")], ()) for n, talk in enumerate(talks)])
     assert sorted(request["input"][0]["content"] for request in open_line.server.requests) == [
         f"I am {n}" for n in range(6)
     ]

@@ -17,7 +17,7 @@ from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Model, ToolResult
 from tests.contract.test_models import TOOLS
-from tests.contract.vendor_lines import GO, KEY, OCCASION, PROMPT, Line, messages_line, responses_line
+from tests.contract.vendor_lines import GO, KEY, PROMPT, TURN_CONTEXT, Line, messages_line, responses_line
 from tests.servers import messages_server, responses_server
 from tests.servers.vendor_server import Fails, Json, Sends, event
 
@@ -242,7 +242,7 @@ async def test_a_connection_serves_again_even_if_the_end_of_its_stream_comes_a_l
     whole = b"".join(vendor.dialect().writes(vendor.says("whole"), {"input": [], "messages": []}))
     async with vendor.line(Sends(writes=[whole], ending="late"), vendor.says("again")) as open_line:
         assert (await open_line.send()).text == "whole"
-        assert (await open_line.model.converse(PROMPT, OCCASION).send(GO, ())).text == "again"
+        assert (await open_line.model.converse(PROMPT, TURN_CONTEXT).send(GO, ())).text == "again"
     assert len(open_line.server.connections) == 1
 
 
@@ -316,7 +316,7 @@ async def failure_at(vendor: Vendor, port: int) -> ModelError:
     try:
         model = vendor.model(clients=clients, model="m", base_url=f"http://127.0.0.1:{port}")
         with pytest.raises(ModelError) as caught:
-            await model.converse(PROMPT, OCCASION).send(GO, ())
+            await model.converse(PROMPT, TURN_CONTEXT).send(GO, ())
     finally:
         await clients.aclose()
     return caught.value

@@ -1,4 +1,4 @@
-"""Everything that people do in Slack becomes one verb of the desk, by socket and by signed request."""
+"""Everything that people do in Slack becomes one verb of the chat service, by socket and by signed request."""
 
 import asyncio
 import time
@@ -9,10 +9,10 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.message import Card, Verb
+from bot.message import Action, Card
 from bot.slack_app.installations import Workspace
 from coordination.domain.transitions import Recorded
-from tests.contract.slack_desk import SmallDesk, note
+from tests.contract.slack_desk import SmallChatService, note
 from tests.contract.slack_stage import SECRET, Stage, a_stage, a_team, app_for, served
 from tests.servers.slack_people import HttpLine, SocketLine
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
@@ -36,9 +36,9 @@ DECIDE = card_of(waiting())
 
 async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> None:
     await stage.somebody().command("post a summary &amp; tell <#C2|general>")
-    await stage.server.until(lambda: stage.desk.done)
-    assert stage.desk.done == [("ask", "UALICE", "post a summary & tell #general (C2)")]
-    (_, by, (place, *_)) = stage.desk.asked[0]
+    await stage.server.until(lambda: stage.chat_service.done)
+    assert stage.chat_service.done == [("ask", "UALICE", "post a summary & tell #general (C2)")]
+    (_, by, (place, *_)) = stage.chat_service.asked[0]
     assert (by.tenant, by.id, by.name, by.roles, by.is_admin) == (
         "slack:-:T1",
         "UALICE",
@@ -47,7 +47,7 @@ async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> N
         False,
     )
     assert place == stage.place()
-    assert "Got it" in stage.server.whispers[0]["text"]
+    assert "Got it" in stage.server.private_messages[0]["text"]
 
 
 @dataclass
@@ -67,21 +67,21 @@ async def test_a_command_that_was_let_in_is_answered_even_if_the_app_is_removed_
     async with slack_serving(SlackServer([a_team()])) as server:
         app = app_for(server, "socket")
         app = replace(app, workspaces=GoneAfterOneLook(await app.workspaces.of("", "T1")))
-        desk = SmallDesk(changed=server.changed)
-        async with served(server, app, "socket", desk) as line:
-            await Stage(server, app, line, desk).somebody().command("help")
-            await server.until(lambda: desk.asked)
+        chat_service = SmallChatService(changed=server.changed)
+        async with served(server, app, "socket", chat_service) as line:
+            await Stage(server, app, line, chat_service).somebody().command("help")
+            await server.until(lambda: chat_service.asked)
 
 
 async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what_to_do(stage: Stage) -> None:
     stage.server.teams[0].absent.add("C7")
     await stage.somebody().command("post a summary", channel="C7")
-    assert "/invite" in await stage.whispered()
-    assert stage.desk.asked == []
+    assert "/invite" in await stage.private_message()
+    assert stage.chat_service.asked == []
 
 
 @pytest.mark.parametrize(
-    ("text", "verb"),
+    ("text", "action"),
     [
         ("", "help"),
         ("help", "help"),
@@ -93,54 +93,57 @@ async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what
         ("--config ops post it", "ask"),
     ],
 )
-async def test_words_after_the_command_are_orders(stage: Stage, text: str, verb: str) -> None:
+async def test_words_after_the_command_are_orders(stage: Stage, text: str, action: str) -> None:
     await stage.somebody().command(text)
-    await stage.server.until(lambda: stage.desk.asked)
-    assert stage.desk.asked[0][0] == verb
-    await stage.whispered()
+    await stage.server.until(lambda: stage.chat_service.asked)
+    assert stage.chat_service.asked[0][0] == action
+    await stage.private_message()
 
 
 async def test_a_cancel_without_a_run_is_answered_with_how_to_say_it(stage: Stage) -> None:
     await stage.somebody().command("cancel")
-    assert "cancel RUN" in await stage.whispered()
+    assert "cancel RUN" in await stage.private_message()
 
 
 async def test_administrators_are_those_of_slack_and_nobody_if_slack_is_silent(stage: Stage) -> None:
     await stage.somebody("UROOT").command("config use ops channel", name="/massgen-admin")
-    await stage.whispered()
-    verb, by, given = stage.desk.asked[-1]
-    assert (verb, by.is_admin, given) == ("admin", True, ("config-use", "ops", "channel", ""))
+    await stage.private_message()
+    action, by, given = stage.chat_service.asked[-1]
+    assert (action, by.is_admin, given) == ("admin", True, ("config-use", "ops", "channel", ""))
     await stage.somebody("UALICE").command("audit", name="/massgen-admin")
-    await stage.whispered(1)
-    assert not stage.desk.asked[-1][1].is_admin
+    await stage.private_message(1)
+    assert not stage.chat_service.asked[-1][1].is_admin
     await stage.somebody("UNOBODY").command("audit", name="/massgen-admin")
-    await stage.whispered(2)
-    assert not stage.desk.asked[-1][1].is_admin
+    await stage.private_message(2)
+    assert not stage.chat_service.asked[-1][1].is_admin
 
 
 async def test_an_order_that_no_administrator_has_is_answered_with_the_list(stage: Stage) -> None:
     await stage.somebody("UROOT").command("config explode", name="/massgen-admin")
-    assert "config list" in await stage.whispered()
+    assert "config list" in await stage.private_message()
 
 
 async def test_a_mention_in_a_thread_follows_up_the_threads_run(stage: Stage) -> None:
-    stage.desk.threads["1690000000.000001"] = "7Q4K"
+    stage.chat_service.threads["1690000000.000001"] = "7Q4K"
     await stage.somebody().mention("and now in German", thread="1690000000.000001")
-    await stage.server.until(lambda: stage.desk.asked)
-    verb, _, given = stage.desk.asked[0]
-    assert (verb, given) == ("ask", (stage.place(thread="1690000000.000001"), "and now in German", "", "7Q4K"))
+    await stage.server.until(lambda: stage.chat_service.asked)
+    action, _, given = stage.chat_service.asked[0]
+    assert (action, given) == ("ask", (stage.place(thread="1690000000.000001"), "and now in German", "", "7Q4K"))
 
 
 async def test_a_message_shortcut_plans_in_the_messages_thread(stage: Stage) -> None:
     await stage.somebody().shortcut("The power is off on Friday.", ts="1700000000.000009")
-    await stage.server.until(lambda: stage.desk.asked)
-    assert stage.desk.asked[0][2][:2] == (stage.place(thread="1700000000.000009"), "The power is off on Friday.")
+    await stage.server.until(lambda: stage.chat_service.asked)
+    assert stage.chat_service.asked[0][2][:2] == (
+        stage.place(thread="1700000000.000009"),
+        "The power is off on Friday.",
+    )
 
 
 async def test_a_direct_message_is_an_order(stage: Stage) -> None:
     await stage.somebody().direct("post a summary")
-    await stage.server.until(lambda: stage.desk.done)
-    assert stage.desk.done == [("ask", "UALICE", "post a summary")]
+    await stage.server.until(lambda: stage.chat_service.done)
+    assert stage.chat_service.done == [("ask", "UALICE", "post a summary")]
 
 
 async def test_the_same_event_delivered_again_asks_once(stage: Stage) -> None:
@@ -149,8 +152,8 @@ async def test_the_same_event_delivered_again_asks_once(stage: Stage) -> None:
     for retry in (1, 2):
         await stage.line.send("event", event, retry=retry)
     await alice.mention("another")
-    await stage.server.until(lambda: len(stage.desk.done) >= 2)
-    assert [prompt for _, _, prompt in stage.desk.done] == ["post a summary", "another"]
+    await stage.server.until(lambda: len(stage.chat_service.done) >= 2)
+    assert [prompt for _, _, prompt in stage.chat_service.done] == ["post a summary", "another"]
 
 
 async def test_what_a_bot_wrote_is_no_order(stage: Stage) -> None:
@@ -159,8 +162,8 @@ async def test_what_a_bot_wrote_is_no_order(stage: Stage) -> None:
     event["event"]["bot_id"] = "B9"
     await stage.line.send("event", event)
     await alice.mention("another")
-    await stage.server.until(lambda: stage.desk.done)
-    assert [prompt for _, _, prompt in stage.desk.done] == ["another"]
+    await stage.server.until(lambda: stage.chat_service.done)
+    assert [prompt for _, _, prompt in stage.chat_service.done] == ["another"]
 
 
 async def test_the_app_home_is_published_for_its_owner(stage: Stage) -> None:
@@ -170,27 +173,27 @@ async def test_the_app_home_is_published_for_its_owner(stage: Stage) -> None:
 
 
 async def test_a_yes_is_one_press_on_the_cards_message(stage: Stage) -> None:
-    message, posted = await stage.card(DECIDE)
+    message, message_ref = await stage.card(DECIDE)
     await stage.somebody().click(message, "approve")
-    await stage.server.until(lambda: stage.desk.asked)
+    await stage.server.until(lambda: stage.chat_service.asked)
     await until_done(stage, [("approve", "UALICE", "")])
-    assert stage.desk.asked[0][2][1:] == (posted.place, posted.message, "")
+    assert stage.chat_service.asked[0][2][1:] == (message_ref.place, message_ref.message, "")
 
 
 async def until_done(stage: Stage, done: list[tuple[str, str, str]]) -> None:
-    await stage.server.until(lambda: len(stage.desk.done) >= len(done))
-    assert stage.desk.done == done
+    await stage.server.until(lambda: len(stage.chat_service.done) >= len(done))
+    assert stage.chat_service.done == done
 
 
 @pytest.mark.parametrize(("action", "text"), [("reject", "Too loud."), ("reject", ""), ("change", "Say it in German.")])
 async def test_a_no_and_wanted_changes_are_asked_for_in_a_modal(stage: Stage, action: str, text: str) -> None:
-    message, posted = await stage.card(DECIDE)
+    message, message_ref = await stage.card(DECIDE)
     alice = stage.somebody()
     await alice.click(message, action)
     view = await alice.opened()
     await alice.submit(view, text)
     await until_done(stage, [(action, "UALICE", text)])
-    assert stage.desk.asked[-1][2][1:3] == (posted.place, posted.message)
+    assert stage.chat_service.asked[-1][2][1:3] == (message_ref.place, message_ref.message)
 
 
 async def test_another_agents_plan_is_chosen_from_the_menu(stage: Stage) -> None:
@@ -200,7 +203,7 @@ async def test_another_agents_plan_is_chosen_from_the_menu(stage: Stage) -> None
 
 
 async def test_details_come_in_pages(stage: Stage) -> None:
-    stage.desk.pages = [note("first page"), note("second page")]
+    stage.chat_service.pages = [note("first page"), note("second page")]
     message, _ = await stage.card(DECIDE)
     alice = stage.somebody()
     await alice.click(message, "details")
@@ -208,7 +211,7 @@ async def test_details_come_in_pages(stage: Stage) -> None:
     (view,) = stage.server.views.values()
     await alice.press_in(view, "page_next")
     await stage.server.until(lambda: "second page" in str(stage.server.views[view["id"]]))
-    assert stage.desk.done == []
+    assert stage.chat_service.done == []
 
 
 async def test_a_forged_or_stale_button_is_refused_in_private(stage: Stage) -> None:
@@ -218,11 +221,11 @@ async def test_a_forged_or_stale_button_is_refused_in_private(stage: Stage) -> N
     for number, value in enumerate(["x" * 22, "approve:7Q4K:d", "", "\u202e" * 22]):
         payload = alice.click_on(message, {**element, "value": value})
         await stage.line.send("interaction", payload)
-        assert "no such button" in await stage.whispered(number)
+        assert "no such button" in await stage.private_message(number)
     elsewhere, _ = await stage.card(note("another message"))
     await stage.line.send("interaction", alice.click_on(elsewhere, element))
-    assert "no such button" in await stage.whispered(4)
-    assert stage.desk.done == []
+    assert "no such button" in await stage.private_message(4)
+    assert stage.chat_service.done == []
 
 
 async def test_the_same_click_delivered_again_counts_once(stage: Stage) -> None:
@@ -235,22 +238,22 @@ async def test_the_same_click_delivered_again_counts_once(stage: Stage) -> None:
             assert await stage.line.deliver(*stage.line.signed("interaction", payload, at=now - seconds)) == 200
         else:
             await stage.line.send("interaction", payload)
-    await stage.whispered(1)
-    assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+    await stage.private_message(1)
+    assert [action for action, _, _ in stage.chat_service.done] == ["approve"]
 
 
 async def test_a_card_in_a_thread_is_the_same_place_when_it_is_clicked(stage: Stage) -> None:
-    message, posted = await stage.card(DECIDE, place=stage.place(thread="1690000000.000001"))
+    message, message_ref = await stage.card(DECIDE, place=stage.place(thread="1690000000.000001"))
     await stage.somebody().click(message, "approve")
     await until_done(stage, [("approve", "UALICE", "")])
-    assert posted.place.thread == "1690000000.000001"
+    assert message_ref.place.thread == "1690000000.000001"
 
 
 async def test_a_database_that_is_gone_is_said_in_private_with_a_reference(stage: Stage) -> None:
     message, _ = await stage.card(DECIDE)
-    stage.desk.is_down = True
+    stage.chat_service.is_down = True
     await stage.somebody().click(message, "approve")
-    answer = await stage.whispered()
+    answer = await stage.private_message()
     assert "database" in answer
     assert "ref" in answer
 
@@ -266,19 +269,19 @@ async def test_a_workspace_that_never_installed_the_app_is_not_listened_to(stage
     else:
         await stage.server.send("interactive", payload)
     await stage.somebody().command("help")
-    await stage.server.until(lambda: stage.desk.asked)
-    await stage.server.until(lambda: len(stage.server.whispers) == 2)
-    assert sum("install the app" in each["text"] for each in stage.server.whispers) == 1
-    assert [verb for verb, _, _ in stage.desk.asked] == ["help"]
+    await stage.server.until(lambda: stage.chat_service.asked)
+    await stage.server.until(lambda: len(stage.server.private_messages) == 2)
+    assert sum("install the app" in each["text"] for each in stage.server.private_messages) == 1
+    assert [action for action, _, _ in stage.chat_service.asked] == ["help"]
 
 
 async def test_the_operators_admins_are_named_by_workspace() -> None:
     async with a_stage(teams=("T1", "T2"), admins=frozenset({"T1/UALICE", "UBOB"})) as stage:
         for user, team, is_admin in (("UALICE", 0, True), ("UALICE", 1, False), ("UBOB", 0, False)):
-            count = len(stage.server.whispers)
+            count = len(stage.server.private_messages)
             await stage.somebody(user, team).command("audit", name="/massgen-admin")
-            await stage.whispered(count)
-            assert stage.desk.asked[-1][1].is_admin is is_admin
+            await stage.private_message(count)
+            assert stage.chat_service.asked[-1][1].is_admin is is_admin
 
 
 async def test_bad_old_and_future_signatures_are_refused_and_a_replay_does_nothing() -> None:
@@ -295,14 +298,14 @@ async def test_bad_old_and_future_signatures_are_refused_and_a_replay_does_nothi
         assert await line.deliver(good[0] + b" ", good[1]) == 401
         assert await line.deliver(good[0], {**good[1], "X-Slack-Request-Timestamp": "soon"}) in {401, 500}
         assert await line.deliver(good[0], {"Content-Type": good[1]["Content-Type"]}) == 401
-        assert stage.desk.asked == []
+        assert stage.chat_service.asked == []
         assert await line.deliver(*good) == 200
         await until_done(stage, [("approve", "UALICE", "")])
-        count = len(stage.desk.asked)
+        count = len(stage.chat_service.asked)
         assert await line.deliver(*good) == 200
         await alice.command("help")
-        await stage.whispered()
-        assert len(stage.desk.asked) == count + 1
+        await stage.private_message()
+        assert len(stage.chat_service.asked) == count + 1
 
 
 async def test_an_envelope_sent_again_counts_once_and_a_new_connection_takes_over() -> None:
@@ -312,33 +315,33 @@ async def test_an_envelope_sent_again_counts_once_and_a_new_connection_takes_ove
         message, _ = await stage.card(DECIDE)
         await stage.somebody().click(message, "approve")
         await line.again()
-        await stage.whispered()
-        assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+        await stage.private_message()
+        assert [action for action, _, _ in stage.chat_service.done] == ["approve"]
         before = stage.server.called("apps.connections.open")
         await stage.server.disconnect()
         await stage.server.until(lambda: len(stage.server.called("apps.connections.open")) > len(before))
         await stage.server.until(lambda: stage.server.sockets)
         await stage.somebody().command("help")
-        await stage.server.until(lambda: stage.desk.asked[-1][0] == "help")
+        await stage.server.until(lambda: stage.chat_service.asked[-1][0] == "help")
 
 
 async def test_the_end_waits_for_what_was_begun() -> None:
     async with a_stage("socket") as stage:
-        stage.desk.pause = asyncio.Event()
-        async with asyncio.TaskGroup() as group, stage.app.serving(stage.desk):
+        stage.chat_service.pause = asyncio.Event()
+        async with asyncio.TaskGroup() as group, stage.app.serving(stage.chat_service):
             await stage.server.until(lambda: len(stage.server.sockets) == 2)
             message, _ = await stage.card(DECIDE)
             for _ in range(2):
                 await stage.somebody().click(message, "approve")
-            await stage.server.until(lambda: len(stage.desk.asked) == 2)
+            await stage.server.until(lambda: len(stage.chat_service.asked) == 2)
             group.create_task(_let_go(stage))
-        assert [verb for verb, _, _ in stage.desk.done] == ["approve"]
+        assert [action for action, _, _ in stage.chat_service.done] == ["approve"]
 
 
 async def _let_go(stage: Stage) -> None:
     await asyncio.sleep(0.05)
-    assert stage.desk.pause is not None
-    stage.desk.pause.set()
+    assert stage.chat_service.pause is not None
+    stage.chat_service.pause.set()
 
 
 async def test_bolt_reads_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +350,7 @@ async def test_bolt_reads_nothing_from_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("SLACK_SIGNING_SECRET", f"not {SECRET}")
     async with a_stage("http") as stage:
         await stage.somebody().command("help")
-        await stage.whispered()
+        await stage.private_message()
         line = stage.line
         assert isinstance(line, HttpLine)
         assert await line.deliver(b"", {}) == 401
@@ -357,18 +360,18 @@ async def test_a_run_that_works_can_be_cancelled_from_its_card(stage: Stage) -> 
     message, _ = await stage.card(card_of(recorded(argued(POST)[:14])))
     assert "task_card" in message.text
     await stage.somebody().click(message, "cancel")
-    await until_done(stage, [(Verb.CANCEL.value, "UALICE", "")])
+    await until_done(stage, [(Action.CANCEL.value, "UALICE", "")])
 
 
 async def test_slacks_own_stop_cancels_the_run_of_the_thread(stage: Stage) -> None:
-    stage.desk.threads["1690000000.000001"] = "7Q4K"
+    stage.chat_service.threads["1690000000.000001"] = "7Q4K"
     alice = stage.somebody()
     for thread in ("1690000000.000002", "1690000000.000001"):
         event = {"type": "agent_session_stopped", "user": "UALICE", "channel": "C1", "thread_ts": thread}
         await stage.line.send("event", alice.event(event))
-    await stage.server.until(lambda: stage.desk.asked)
-    assert [(verb, given[1]) for verb, _, given in stage.desk.asked] == [("cancel", "7Q4K")]
-    await stage.whispered()
+    await stage.server.until(lambda: stage.chat_service.asked)
+    assert [(action, given[1]) for action, _, given in stage.chat_service.asked] == [("cancel", "7Q4K")]
+    await stage.private_message()
 
 
 async def test_a_no_that_is_delivered_twice_opens_one_modal(stage: Stage) -> None:
@@ -383,23 +386,23 @@ async def test_a_no_that_is_delivered_twice_opens_one_modal(stage: Stage) -> Non
             await stage.line.send("interaction", payload)
     await stage.server.until(lambda: len(stage.server.called("views.open")) == 2)
     assert len(stage.server.views) == 1
-    assert stage.server.whispers == []
+    assert stage.server.private_messages == []
 
 
 async def test_an_error_of_ours_is_said_without_its_text(stage: Stage) -> None:
-    stage.desk.breaks_with = "xoxb-secret in a traceback"
+    stage.chat_service.breaks_with = "xoxb-secret in a traceback"
     await stage.somebody().command("help")
-    answer = await stage.whispered()
+    answer = await stage.private_message()
     assert "ref" in answer
     assert "secret" not in answer
 
 
 async def test_what_slack_refuses_to_show_is_said_to_whom_it_was_for(stage: Stage) -> None:
-    stage.desk.pages = [note("page")]
+    stage.chat_service.pages = [note("page")]
     message, _ = await stage.card(DECIDE)
     stage.server.faults.append(Fault(method="views.update", error="missing_scope", needed="views:write"))
     await stage.somebody().click(message, "details")
-    assert "views:write" in await stage.whispered()
+    assert "views:write" in await stage.private_message()
 
 
 async def test_an_answer_that_slack_does_not_take_is_let_go(stage: Stage) -> None:
@@ -407,4 +410,4 @@ async def test_an_answer_that_slack_does_not_take_is_let_go(stage: Stage) -> Non
     await stage.somebody().mention("help")
     await stage.server.until(lambda: stage.server.called("chat.postEphemeral"))
     await stage.somebody().command("help")
-    assert "what I do" in await stage.whispered()
+    assert "what I do" in await stage.private_message()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.platform import Place, PlaceForbidden
+from bot.chat.platform import ChannelRef, MissingPermission
 from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
 from coordination.errors import ConfigError
-from tests.contract.slack_desk import SmallDesk, note
+from tests.contract.slack_desk import SmallChatService, note
 from tests.contract.slack_stage import SECRET, Stage, a_team
 from tests.servers.slack_browser import Browser
 from tests.servers.slack_people import HttpLine
@@ -29,9 +29,12 @@ async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Stage,
         client_id="1.2", client_secret="c", signing_secret=SECRET, public_address="", host="127.0.0.1", port=0
     )
     settings = SlackSettings(mode=mode, address=f"{server.address}/api/", admins=Admins(names=frozenset({"UALICE"})))
-    desk = SmallDesk(changed=server.changed)
-    async with opened_slack(settings, f"sqlite:///{folder / 'bot.sqlite'}") as app, app.serving(desk) as address:
-        stage = Stage(server, app, HttpLine(address, SECRET), desk)
+    chat_service = SmallChatService(changed=server.changed)
+    async with (
+        opened_slack(settings, f"sqlite:///{folder / 'bot.sqlite'}") as app,
+        app.serving(chat_service) as address,
+    ):
+        stage = Stage(server, app, HttpLine(address, SECRET), chat_service)
         yield stage, Browser(address.removesuffix("/slack/events"))
 
 
@@ -39,7 +42,7 @@ async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Stage,
 async def server() -> AsyncGenerator[SlackServer]:
     async with slack_serving(SlackServer([a_team("T1"), a_team("T2")])) as server:
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 async def test_an_installed_workspace_is_served_and_stays_so_after_a_restart(
@@ -50,12 +53,14 @@ async def test_an_installed_workspace_is_served_and_stays_so_after_a_restart(
         await browser.install("code-T1")
     async with many(server, tmp_path) as (stage, _):
         await stage.somebody().command("help")
-        await stage.server.until(lambda: stage.desk.asked)
-        assert [verb for verb, _, _ in stage.desk.asked] == ["help"]
-        assert not stage.desk.asked[0][1].is_admin, "a bare id says nothing where there are several workspaces"
+        await stage.server.until(lambda: stage.chat_service.asked)
+        assert [action for action, _, _ in stage.chat_service.asked] == ["help"]
+        assert not stage.chat_service.asked[0][1].is_admin, "a bare id says nothing where there are several workspaces"
         await stage.card(note("hello"))
-        with pytest.raises(PlaceForbidden):
-            await stage.app.surface.say(Place(surface="slack", tenant="slack:-:T2", channel="C1"), note("hello"))
+        with pytest.raises(MissingPermission):
+            await stage.app.platform.post_text(
+                ChannelRef(platform="slack", tenant="slack:-:T2", channel="C1"), note("hello")
+            )
 
 
 async def test_a_state_is_good_once_and_only_in_its_browser(server: SlackServer, tmp_path: Path) -> None:
@@ -83,17 +88,17 @@ async def test_what_is_revoked_is_gone_at_once_and_only_there(
         alice, stranger = stage.somebody(), stage.somebody(team=1)
         await stage.line.send("event", alice.event(event))
         await stranger.command("help")
-        await stage.whispered()
+        await stage.private_message()
         async with asyncio.timeout(10):
             while await stage.app.workspaces.of("", "T1") is not None:
                 pass  # Slack is answered before the installation is gone.
-        with pytest.raises(PlaceForbidden, match="install"):
-            await stage.app.surface.say(stage.place(), note("hello"))
-        count = len(stage.desk.asked)
+        with pytest.raises(MissingPermission, match="install"):
+            await stage.app.platform.post_text(stage.place(), note("hello"))
+        count = len(stage.chat_service.asked)
         await alice.command("help")
         await stranger.command("help")
-        await stage.server.until(lambda: len(stage.desk.asked) > count)
-        assert {by.tenant for _, by, _ in stage.desk.asked} == {"slack:-:T2"}
+        await stage.server.until(lambda: len(stage.chat_service.asked) > count)
+        assert {by.tenant for _, by, _ in stage.chat_service.asked} == {"slack:-:T2"}
 
 
 def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:

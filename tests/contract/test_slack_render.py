@@ -14,14 +14,14 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
 from bot.chat.platform import CardTooLarge
-from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Words
-from bot.message import Card, Moment, Paragraph, Span, Tone, Verb, Who
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog
+from bot.message import Action, Card, Mention, Paragraph, Severity, StyledText, Timestamp
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.domain.transitions import Recorded
 from tests.builders import START, a_call
-from tests.servers.slack_blocks import complaints, parts
+from tests.servers.slack_blocks import diagnostics, parts
 from tests.stories import POST, REMOVE, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting
 
 THERE = Attached(
@@ -33,17 +33,17 @@ THERE = Attached(
 class Ids:
     """Issues an id for each button, and remembers for which."""
 
-    issued: list[Verb] = field(default_factory=list[Verb])
+    issued: list[Action] = field(default_factory=list[Action])
 
-    def id_for(self, verb: Verb, value: str = "") -> str:
-        self.issued.append(verb)
-        return f"{verb.value:-<22}"
+    def id_for(self, action: Action, value: str = "") -> str:
+        self.issued.append(action)
+        return f"{action.value:-<22}"
 
 
-def card_of(log: list[Recorded], words: Words = ENGLISH) -> Card:
+def card_of(log: list[Recorded], catalog: Catalog = ENGLISH) -> Card:
     view = view_of(log)
     assert view is not None
-    return card_for(view, log[-1].at, words)
+    return card_for(view, log[-1].at, catalog)
 
 
 def buttons_of(message: Rendered) -> list[str]:
@@ -91,25 +91,27 @@ CALLS = st.lists(
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(calls=CALLS, words=st.sampled_from(list(LANGUAGES.values())))
-@example(calls=[a_call("post_notice", body="y" * 100_000) for _ in range(60)], words=GERMAN)
+@given(calls=CALLS, catalog=st.sampled_from(list(LANGUAGES.values())))
+@example(calls=[a_call("post_notice", body="y" * 100_000) for _ in range(60)], catalog=GERMAN)
 @example(
     calls=[
         replace(a_call("post_notice"), arguments=canonical({f"argument{n}": "<!channel>" * 20 for n in range(20)}))
         for _ in range(3)
     ],
-    words=ENGLISH,
+    catalog=ENGLISH,
 )
-def test_any_plan_fits_pings_nobody_and_is_readable_or_not_approvable(calls: list[PlannedCall], words: Words) -> None:
-    card = card_of(waiting(*calls), words)
+def test_any_plan_fits_pings_nobody_and_is_readable_or_not_approvable(
+    calls: list[PlannedCall], catalog: Catalog
+) -> None:
+    card = card_of(waiting(*calls), catalog)
     ids = Ids()
-    message = rendered(card, ids, words=words)
-    assert complaints(json.loads(json.dumps(message.blocks))) == []
+    message = rendered(card, ids, catalog=catalog)
+    assert diagnostics(json.loads(json.dumps(message.blocks))) == []
     if message.needs_files:
         assert "approve" not in buttons_of(message)
-        assert Verb.APPROVE not in ids.issued
-        message = rendered(card, Ids(), THERE, words)
-        assert complaints(json.loads(json.dumps(message.blocks))) == []
+        assert Action.APPROVE not in ids.issued
+        message = rendered(card, Ids(), THERE, catalog)
+        assert diagnostics(json.loads(json.dumps(message.blocks))) == []
         assert "approve" in buttons_of(message)
         everything = "".join(file.text for file in card.attachments)
     else:
@@ -166,13 +168,13 @@ def test_every_state_of_a_run_is_a_message() -> None:
     done = then(running, succeeded(plan, 0, result="r" * 5_000))
     doubt = then(done, started(plan, 1), unknown(plan, 1))
     for story in (recorded(argued(POST)[:1]), recorded(argued(POST)[:14]), waiting(), log, running, done, doubt):
-        for words in LANGUAGES.values():
-            assert complaints(rendered(card_of(list(story), words), Ids(), words=words).blocks) == []
+        for catalog in LANGUAGES.values():
+            assert diagnostics(rendered(card_of(list(story), catalog), Ids(), catalog=catalog).blocks) == []
 
 
 def test_what_slack_adds_to_a_german_card_is_german() -> None:
     card = card_of(waiting(POST, REMOVE, a_call("post_notice", body="y" * 100_000)), GERMAN)
-    shown = json.dumps(rendered(card, Ids(), words=GERMAN).blocks, ensure_ascii=False)
+    shown = json.dumps(rendered(card, Ids(), catalog=GERMAN).blocks, ensure_ascii=False)
     for text in ("Zeichen davon stehen nur in plan.md", "sobald seine Dateien im Thread sind", "Änderungen anfordern"):
         assert text in shown
     assert "Noch nicht" in json.dumps(rendered(card, Ids(), THERE, GERMAN).blocks)
@@ -184,7 +186,7 @@ def test_sixty_long_receipts_are_shortened_to_fit() -> None:
     for index in range(60):
         log = then(log, started(plan, index), succeeded(plan, index, result="done " * 200))
     message = rendered(card_of(log), Ids())
-    assert complaints(message.blocks) == []
+    assert diagnostics(message.blocks) == []
     assert not message.needs_files
 
 
@@ -197,15 +199,17 @@ def test_a_dangerous_yes_is_asked_for_twice_by_slack() -> None:
 
 def test_a_moment_is_shown_in_the_readers_clock_and_a_person_by_name() -> None:
     card = Card(
-        tone=Tone.DONE,
+        severity=Severity.DONE,
         status="Done",
-        title=(Span("t"),),
+        title=(StyledText("t"),),
         reference=(),
-        sections=(Paragraph(lines=((Who("U1", "<!here>"), Span(" at "), Moment(START + timedelta(hours=1))),)),),
-        footer=(Span("until "), Moment(START)),
+        sections=(
+            Paragraph(lines=((Mention("U1", "<!here>"), StyledText(" at "), Timestamp(START + timedelta(hours=1))),)),
+        ),
+        footer=(StyledText("until "), Timestamp(START)),
     )
     message = rendered(card)
-    assert complaints(message.blocks) == []
+    assert diagnostics(message.blocks) == []
     (date,) = [part for part in parts(message.blocks) if part.get("type") == "date"]
     assert date["timestamp"] == int((START + timedelta(hours=1)).timestamp())
     assert f"<!date^{int(START.timestamp())}^" in json.dumps(message.blocks)
@@ -214,14 +218,14 @@ def test_a_moment_is_shown_in_the_readers_clock_and_a_person_by_name() -> None:
 @given(title=st.text(max_size=300), lines=st.lists(st.text(max_size=3_000), max_size=12))
 def test_any_prose_fits(title: str, lines: list[str]) -> None:
     card = Card(
-        tone=Tone.DONE,
+        severity=Severity.DONE,
         status="Done",
-        title=(Span(visible(title)),),
-        reference=(Span(visible(title)),),
-        sections=(Paragraph(lines=tuple((Span(visible(line)),) for line in lines), is_quoted=True),) * 3,
+        title=(StyledText(visible(title)),),
+        reference=(StyledText(visible(title)),),
+        sections=(Paragraph(lines=tuple((StyledText(visible(line)),) for line in lines), is_quoted=True),) * 3,
     )
     message = rendered(card)
-    assert complaints(message.blocks) == []
+    assert diagnostics(message.blocks) == []
     assert "<" not in message.text
 
 
@@ -233,6 +237,6 @@ def test_what_a_private_answer_can_not_hold_is_said_to_be_in_the_thread_of_the_c
 
 def test_what_stands_below_the_calls_has_its_own_room() -> None:
     card = card_of(waiting(a_call("post_notice", body="x" * 3_000)))
-    rounds = Paragraph(lines=tuple((Span(f"agent{number} voted agent1"),) for number in range(20)))
+    rounds = Paragraph(lines=tuple((StyledText(f"agent{number} voted agent1"),) for number in range(20)))
     message = rendered(replace(card, sections=(*card.sections, rounds)))
     assert "agent19 voted agent1" in json.dumps(message.blocks)

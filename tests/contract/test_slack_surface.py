@@ -1,4 +1,4 @@
-"""The keeper's side of Slack: posted once, changed in place, and every refusal told as what it is."""
+"""Card sync's side of Slack: posted once, changed in place, and every refusal told as what it is."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -7,19 +7,19 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import MessageGone, Place, PlaceForbidden, Posted, SlowDown
+from bot.chat.platform import ChannelRef, MessageNotFound, MessageRef, MissingPermission, RateLimited
 from bot.message import Card
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
-from bot.slack_app.platform import SlackSurface
+from bot.slack_app.platform import SlackPlatform
 from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded
 from tests.builders import a_call
-from tests.contract.slack_desk import IssuedIds, SmallDesk, note
+from tests.contract.slack_desk import IssuedIds, SmallChatService, note
 from tests.contract.slack_stage import a_team, app_for
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 from tests.stories import argued, recorded, waiting
 
-PLACE = Place(surface="slack", tenant="slack:-:T1", channel="C1")
+PLACE = ChannelRef(platform="slack", tenant="slack:-:T1", channel="C1")
 ALICE = Person(tenant="slack:-:T1", id="UALICE", name="Alice")
 
 
@@ -28,17 +28,17 @@ async def server() -> AsyncGenerator[SlackServer]:
     server = SlackServer([a_team()])
     async with slack_serving(server):
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 @pytest.fixture
-def surface(server: SlackServer) -> SlackSurface:
-    return app_for(server, "socket").surface
+def platform(server: SlackServer) -> SlackPlatform:
+    return app_for(server, "socket").platform
 
 
 @pytest.fixture
 def ids() -> IssuedIds:
-    return IssuedIds(SmallDesk(), "7Q4K")
+    return IssuedIds(SmallChatService(), "7Q4K")
 
 
 def card_of(log: list[Recorded]) -> Card:
@@ -51,25 +51,27 @@ LONG = card_of(waiting(a_call("post_notice", body="x" * 30_000)))
 PLANNING = card_of(recorded(argued(a_call("post_notice"))[:14]))
 
 
-async def test_a_card_is_changed_in_place(server: SlackServer, surface: SlackSurface, ids: IssuedIds) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
-    await surface.edit(posted, card_of(waiting()), ids)
+async def test_a_card_is_changed_in_place(server: SlackServer, platform: SlackPlatform, ids: IssuedIds) -> None:
+    message_ref = await platform.post(PLACE, PLANNING, ids)
+    await platform.edit(message_ref, card_of(waiting()), ids)
     (message,) = server.cards()
     assert len(message.versions) == 2
     assert message.has("approve")
     assert not message.has("cancel")
 
 
-async def test_the_thread_of_a_message_is_always_the_same(surface: SlackSurface) -> None:
-    posted = Posted(place=PLACE, message="1.1")
-    thread = await surface.open_thread(posted, "title")
-    assert thread == Place(surface="slack", tenant="slack:-:T1", channel="C1", thread="1.1")
-    assert await surface.open_thread(Posted(place=thread, message="1.2"), "title") == thread
+async def test_the_thread_of_a_message_is_always_the_same(platform: SlackPlatform) -> None:
+    message_ref = MessageRef(place=PLACE, message="1.1")
+    thread = await platform.open_thread(message_ref, "title")
+    assert thread == ChannelRef(platform="slack", tenant="slack:-:T1", channel="C1", thread="1.1")
+    assert await platform.open_thread(MessageRef(place=thread, message="1.2"), "title") == thread
 
 
-async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer, surface: SlackSurface) -> None:
-    posted = await surface.say(Place(surface="slack", tenant="slack:-:T1", channel="C1", thread="1.1"), PLANNING)
-    message = server.messages["C1", posted.message]
+async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer, platform: SlackPlatform) -> None:
+    message_ref = await platform.post_text(
+        ChannelRef(platform="slack", tenant="slack:-:T1", channel="C1", thread="1.1"), PLANNING
+    )
+    message = server.messages["C1", message_ref.message]
     assert message.thread == "1.1"
     assert not message.has("cancel")
 
@@ -77,72 +79,72 @@ async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
-        (Fault(method="chat.postMessage", retry_after=7), SlowDown, "7"),
-        (Fault(method="chat.postMessage", status=500), SlowDown, "wait 5 s"),
-        (Fault(method="chat.postMessage", status=503), SlowDown, "wait 5 s"),
-        (Fault(method="chat.postMessage", error="channel_not_found"), MessageGone, "channel_not_found"),
-        (Fault(method="chat.postMessage", error="not_in_channel"), PlaceForbidden, "/invite"),
-        (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), PlaceForbidden, "chat:write"),
-        (Fault(method="chat.postMessage", error="is_archived"), PlaceForbidden, "archived"),
-        (Fault(method="chat.postMessage", error="token_revoked"), PlaceForbidden, "install"),
-        (Fault(method="chat.postMessage", error="something_new"), PlaceForbidden, "something_new"),
+        (Fault(method="chat.postMessage", retry_after=7), RateLimited, "7"),
+        (Fault(method="chat.postMessage", status=500), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", status=503), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="channel_not_found"), MessageNotFound, "channel_not_found"),
+        (Fault(method="chat.postMessage", error="not_in_channel"), MissingPermission, "/invite"),
+        (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), MissingPermission, "chat:write"),
+        (Fault(method="chat.postMessage", error="is_archived"), MissingPermission, "archived"),
+        (Fault(method="chat.postMessage", error="token_revoked"), MissingPermission, "install"),
+        (Fault(method="chat.postMessage", error="something_new"), MissingPermission, "something_new"),
     ],
 )
 async def test_what_keeps_a_card_from_being_posted_is_told_and_never_tried_twice(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds, fault: Fault, error: type[Exception], words: str
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds, fault: Fault, error: type[Exception], words: str
 ) -> None:
     server.faults.append(fault)
     with pytest.raises(error, match=words):
-        await surface.post(PLACE, PLANNING, ids)
+        await platform.post(PLACE, PLANNING, ids)
     assert len(server.called("chat.postMessage")) == 1
 
 
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault(method="chat.update", error="message_not_found"), MessageGone),
-        (Fault(method="chat.update", error="cant_update_message"), PlaceForbidden),
-        (Fault(method="chat.update", retry_after=30), SlowDown),
-        (Fault(method="chat.update", status=500, times=9), SlowDown),
+        (Fault(method="chat.update", error="message_not_found"), MessageNotFound),
+        (Fault(method="chat.update", error="cant_update_message"), MissingPermission),
+        (Fault(method="chat.update", retry_after=30), RateLimited),
+        (Fault(method="chat.update", status=500, times=9), RateLimited),
     ],
 )
 async def test_what_keeps_a_card_from_being_changed_is_told(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds, fault: Fault, error: type[Exception]
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds, fault: Fault, error: type[Exception]
 ) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
+    message_ref = await platform.post(PLACE, PLANNING, ids)
     server.faults.append(fault)
     with pytest.raises(error):
-        await surface.edit(posted, PLANNING, ids)
+        await platform.edit(message_ref, PLANNING, ids)
 
 
 async def test_a_change_is_sent_again_when_slack_stumbles(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
+    message_ref = await platform.post(PLACE, PLANNING, ids)
     server.faults.append(Fault(method="chat.update", status=500, is_done_first=True))
-    await surface.edit(posted, card_of(waiting()), ids)
+    await platform.edit(message_ref, card_of(waiting()), ids)
     assert server.cards()[0].has("approve")
     assert len(server.called("chat.update")) == 2
 
 
 async def test_a_plans_files_are_attached_once_for_each_plan(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
-    await surface.edit(posted, LONG, ids)
-    await surface.edit(posted, LONG, ids)
+    message_ref = await platform.post(PLACE, PLANNING, ids)
+    await platform.edit(message_ref, LONG, ids)
+    await platform.edit(message_ref, LONG, ids)
     assert len(server.called("files.completeUploadExternal")) == 1
     (message,) = server.cards()
     assert message.has("approve")
-    assert [file["thread"] for file in server.files.values()] == [posted.message] * 2
+    assert [file["thread"] for file in server.files.values()] == [message_ref.message] * 2
 
 
 async def test_a_plan_whose_files_may_not_be_attached_says_so_and_has_no_yes(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
+    message_ref = await platform.post(PLACE, PLANNING, ids)
     server.faults.append(Fault(method="files.getUploadURLExternal", error="missing_scope", needed="files:write"))
-    await surface.edit(posted, LONG, ids)
+    await platform.edit(message_ref, LONG, ids)
     (message,) = server.cards()
     assert not message.has("approve")
     assert message.has("reject")
@@ -150,100 +152,100 @@ async def test_a_plan_whose_files_may_not_be_attached_says_so_and_has_no_yes(
 
 
 async def test_files_that_slack_could_not_take_now_are_tried_again(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
+    message_ref = await platform.post(PLACE, PLANNING, ids)
     server.faults.append(Fault(method="files.getUploadURLExternal", retry_after=0))
-    await surface.edit(posted, LONG, ids)
+    await platform.edit(message_ref, LONG, ids)
     assert server.cards()[0].has("approve")
 
 
 async def test_files_that_take_long_are_left_to_the_next_change(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
-    posted = await surface.post(PLACE, PLANNING, ids)
+    message_ref = await platform.post(PLACE, PLANNING, ids)
     server.faults.append(Fault(method="files.completeUploadExternal", retry_after=60))
-    with pytest.raises(SlowDown):
-        await surface.edit(posted, LONG, ids)
+    with pytest.raises(RateLimited):
+        await platform.edit(message_ref, LONG, ids)
     assert len(server.cards()[0].versions) == 1
-    await surface.edit(posted, LONG, ids)
+    await platform.edit(message_ref, LONG, ids)
     assert server.cards()[0].has("approve")
 
 
 async def test_a_card_whose_files_take_long_is_taken_back_until_it_can_be_whole(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
     server.faults.append(Fault(method="files.completeUploadExternal", retry_after=60))
-    with pytest.raises(SlowDown):
-        await surface.post(PLACE, LONG, ids)
+    with pytest.raises(RateLimited):
+        await platform.post(PLACE, LONG, ids)
     assert server.messages == {}
-    await surface.post(PLACE, LONG, ids)
+    await platform.post(PLACE, LONG, ids)
     (message,) = server.cards()
     assert message.has("approve")
 
 
 async def test_a_word_to_one_person_waits_for_them_in_their_direct_messages(
-    server: SlackServer, surface: SlackSurface
+    server: SlackServer, platform: SlackPlatform
 ) -> None:
-    await surface.whisper(ALICE, PLACE, note("Only for you."))
+    await platform.notify_user(ALICE, PLACE, note("Only for you."))
     assert [each.channel for each in server.messages.values()] == ["DUALICE"]
-    assert server.whispers == []
+    assert server.private_messages == []
 
 
 async def test_a_word_about_a_run_in_their_own_thread_with_the_bot_stays_there(
-    server: SlackServer, surface: SlackSurface
+    server: SlackServer, platform: SlackPlatform
 ) -> None:
-    await surface.whisper(ALICE, replace(PLACE, channel="DUALICE", thread="1.1"), note("Only for you."))
+    await platform.notify_user(ALICE, replace(PLACE, channel="DUALICE", thread="1.1"), note("Only for you."))
     assert [(each.channel, each.thread) for each in server.messages.values()] == [("DUALICE", "1.1")]
 
 
 async def test_a_word_to_a_person_who_takes_no_messages_is_shown_to_them_in_the_channel(
-    server: SlackServer, surface: SlackSurface
+    server: SlackServer, platform: SlackPlatform
 ) -> None:
     server.faults.append(Fault(method="conversations.open", error="missing_scope", needed="im:write"))
-    await surface.whisper(ALICE, PLACE, note("Only for you."))
-    assert [each["user"] for each in server.whispers] == ["UALICE"]
+    await platform.notify_user(ALICE, PLACE, note("Only for you."))
+    assert [each["user"] for each in server.private_messages] == ["UALICE"]
     assert server.messages == {}
 
 
-async def test_a_word_that_reaches_nobody_is_let_go(server: SlackServer, surface: SlackSurface) -> None:
+async def test_a_word_that_reaches_nobody_is_let_go(server: SlackServer, platform: SlackPlatform) -> None:
     server.teams[0].absent.add("C1")
     server.faults.append(Fault(method="conversations.open", error="cannot_dm_bot"))
-    await surface.whisper(ALICE, PLACE, note("Only for you."))
-    assert (server.messages, server.whispers) == ({}, [])
+    await platform.notify_user(ALICE, PLACE, note("Only for you."))
+    assert (server.messages, server.private_messages) == ({}, [])
 
 
 async def test_a_tenant_without_an_installation_is_written_to_by_nobody(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
     for tenant in ("slack:-:T2", "slack:E1:T1", "discord:1", "slack:-:"):
-        with pytest.raises(PlaceForbidden):
-            await surface.post(Place(surface="slack", tenant=tenant, channel="C1"), PLANNING, ids)
+        with pytest.raises(MissingPermission):
+            await platform.post(ChannelRef(platform="slack", tenant=tenant, channel="C1"), PLANNING, ids)
     assert server.calls == []
 
 
 async def test_a_server_that_is_not_there_is_patience(
-    surface: SlackSurface, ids: IssuedIds, server: SlackServer
+    platform: SlackPlatform, ids: IssuedIds, server: SlackServer
 ) -> None:
-    lonely = app_for(SlackServer([a_team()], address="http://127.0.0.1:1"), "socket").surface
-    with pytest.raises(SlowDown):
+    lonely = app_for(SlackServer([a_team()], address="http://127.0.0.1:1"), "socket").platform
+    with pytest.raises(RateLimited):
         await lonely.post(PLACE, PLANNING, ids)
 
 
 async def test_an_agent_has_slacks_stop_button_while_it_works(server: SlackServer, ids: IssuedIds) -> None:
     workspace = Workspace(enterprise="", team="T1", token="xoxb-T1", scopes=("chat:write", "assistant:write"))
-    surface = SlackSurface(KnownWorkspaces((workspace,)), Clients(f"{server.address}/api/"))
-    posted = await surface.post(PLACE, PLANNING, ids)
+    platform = SlackPlatform(KnownWorkspaces((workspace,)), Clients(f"{server.address}/api/"))
+    message_ref = await platform.post(PLACE, PLANNING, ids)
     server.faults.append(Fault(method="agents.sessions.setStatus", error="not_allowed"))
-    await surface.edit(posted, PLANNING, ids)
-    await surface.edit(posted, card_of(waiting()), ids)
-    await surface.edit(posted, card_of(waiting()), ids)
+    await platform.edit(message_ref, PLANNING, ids)
+    await platform.edit(message_ref, card_of(waiting()), ids)
+    await platform.edit(message_ref, card_of(waiting()), ids)
     said = [(each["thread_ts"], each["status"]) for each in server.called("agents.sessions.setStatus")]
-    assert said == [(posted.message, "processing"), (posted.message, "active")]
+    assert said == [(message_ref.message, "processing"), (message_ref.message, "active")]
 
 
 async def test_an_app_that_is_no_agent_asks_for_no_stop_button(
-    server: SlackServer, surface: SlackSurface, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:
-    await surface.post(PLACE, PLANNING, ids)
+    await platform.post(PLACE, PLANNING, ids)
     assert server.called("agents.sessions.setStatus") == []

@@ -11,7 +11,7 @@ from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
 
 from bot.tool_servers.slack_api import SlackApi
-from bot.tool_servers.slack_server import Tools, serve, server_of
+from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from tests.contract.slack_stage import a_team
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
@@ -23,12 +23,12 @@ async def server() -> AsyncGenerator[SlackServer]:
     server = SlackServer([a_team()])
     async with slack_serving(server):
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 @asynccontextmanager
 async def client_of(server: SlackServer) -> AsyncGenerator[Client]:
-    tools = Tools(SlackApi("xoxb-T1", f"{server.address}/api/"))
+    tools = SlackTools(SlackApi("xoxb-T1", f"{server.address}/api/"))
     async with Client(server_of(tools)) as client:
         yield client
 

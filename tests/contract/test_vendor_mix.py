@@ -21,7 +21,7 @@ from tests.builders import ALICE, START
 from tests.contract.test_models import Act
 from tests.contract.vendor_mix import HALF, MIXES, VENDORS, canary, variable
 from tests.contract.vendor_scene import KEYS, scene, skips
-from tests.servers.mcp_programs import journal
+from tests.servers.mcp_programs import writer
 
 LOOK, WRITE = "mcp__world__look", "mcp__world__write"
 FIRST = '{"text": "Grüße ☃", "channel": "a"}'
@@ -95,11 +95,11 @@ async def whole_run(careless: str, calm: str, folder: Path) -> tuple[Sequence[Re
         state = await at.people.state(run)
         assert isinstance(state, AwaitingDecision), state
         assert [(call.tool, call.arguments) for call in state.plan.calls] == [("write", each) for each in PLANNED]
-        assert journal(at.file) == []
+        assert writer(at.file) == []
         await at.people.approve(run, state.plan.digest, ALICE)
         await at.work()
         assert isinstance(await at.people.state(run), Finished)
-        assert [canonical(line["arguments"]) for line in journal(at.file)] == PLANNED
+        assert [canonical(line["arguments"]) for line in writer(at.file)] == PLANNED
         for vendor, backend in zip((careless, calm), at.backends, strict=True):
             assert all(canary(vendor) in str(caller) for caller in backend.callers)
         # A server is the same one only with the same words in the configuration, so the next run needs this path too.

@@ -12,14 +12,14 @@ from bot.composition import Configurations
 from coordination.clock import SystemClock
 from coordination.errors import ConfigError, ModelError
 from coordination.llm.registry import Models
-from coordination.ports import Model, Occasion, Reply, Told
+from coordination.ports import Model, Reply, TurnContext, UserMessage
 from coordination.retry import RetryBudget, send_with_retry
 from tests.servers.chat_server import Fails, Says, chat_server
 from tests.servers.messages_server import Says as MessagesSays
 from tests.servers.messages_server import messages_server
 
 KEY = "sk-canary-0123456789"
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 
 
 @dataclass
@@ -70,10 +70,10 @@ async def asked(model: Model) -> tuple[Reply, list[str]]:
     async def on_retry(error: ModelError, wait: float) -> None:
         words.append(str(error))
 
-    conversation = model.converse("be good", OCCASION)
+    conversation = model.converse("be good", TURN_CONTEXT)
     async with asyncio.timeout(20):
         reply = await send_with_retry(
-            conversation, [Told(text="go")], (), clock=SystemClock(), budget=RetryBudget(), on_retry=on_retry
+            conversation, [UserMessage(text="go")], (), clock=SystemClock(), budget=RetryBudget(), on_retry=on_retry
         )
     await conversation.close()
     return reply, words
@@ -149,7 +149,7 @@ limits: {money_per_run: 1}
 """
     with pytest.raises(ConfigError) as refused:
         configure(text, "x.yaml", "console")
-    assert [complaint[:35] for complaint in refused.value.complaints] == [
+    assert [complaint[:35] for complaint in refused.value.diagnostics] == [
         "agent one: the price of m is not kn",
         "agent two: the price of no-such-mod",
     ]

@@ -15,7 +15,7 @@ from coordination.ports import Job
 from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.sql_run_log import SqlLog
-from coordination.storage.worker_leases import Slots, slots_for, working_as
+from coordination.storage.worker_leases import WorkerLeases, leases_for, working_as
 from tests.builders import START, a_plan, a_request
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
 
@@ -41,21 +41,21 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def worker(url: str) -> Generator[Callable[[], Slots]]:
+def worker(url: str) -> Generator[Callable[[], WorkerLeases]]:
     """Makes workers; each has its own lock, as a process has."""
     with ExitStack() as stack:
         database = open_engine(parse_url(url), "engine", connections=4)
         stack.callback(database.dispose)
 
-        def make() -> Slots:
-            slots = slots_for(database, interval=INTERVAL, lease=LEASE)
-            stack.callback(slots.abandon)
-            return slots
+        def make() -> WorkerLeases:
+            leases = leases_for(database, interval=INTERVAL, lease=LEASE)
+            stack.callback(leases.abandon)
+            return leases
 
         yield make
 
 
-def looks(watcher: Slots, *beating: Slots, seconds: float = 3 * LEASE) -> None:
+def looks(watcher: WorkerLeases, *beating: WorkerLeases, seconds: float = 3 * LEASE) -> None:
     """Look again and again, as a worker does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -65,19 +65,19 @@ def looks(watcher: Slots, *beating: Slots, seconds: float = 3 * LEASE) -> None:
         time.sleep(INTERVAL / 2)  # noqa: TID251 - no event loop runs here
 
 
-def is_dead(watcher: Slots, name: str) -> bool:
+def is_dead(watcher: WorkerLeases, name: str) -> bool:
     with watcher.seized(name) as dead:
         return dead
 
 
-def test_each_worker_gets_a_slot_of_its_own_and_frees_it(worker: Callable[[], Slots]) -> None:
+def test_each_worker_gets_a_slot_of_its_own_and_frees_it(worker: Callable[[], WorkerLeases]) -> None:
     first, second, third = worker(), worker(), worker()
     assert [each.take().slot for each in (first, second)] == ["slot-0", "slot-1"]
     second.release()
     assert third.take().slot == "slot-1"
 
 
-def test_who_beats_keeps_the_slot_and_who_is_silent_for_the_lease_loses_it(worker: Callable[[], Slots]) -> None:
+def test_who_beats_keeps_the_slot_and_who_is_silent_for_the_lease_loses_it(worker: Callable[[], WorkerLeases]) -> None:
     silent, beating, watcher = worker(), worker(), worker()
     mine = silent.take()
     names = [mine.slot, beating.take().slot]
@@ -91,7 +91,7 @@ def test_who_beats_keeps_the_slot_and_who_is_silent_for_the_lease_loses_it(worke
     assert silent.take(avoid=mine.slot).slot not in names
 
 
-def test_silence_during_an_outage_counts_for_nothing(worker: Callable[[], Slots]) -> None:
+def test_silence_during_an_outage_counts_for_nothing(worker: Callable[[], WorkerLeases]) -> None:
     silent, watcher = worker(), worker()
     name = silent.take().slot
     watcher.take()
@@ -105,15 +105,15 @@ def test_silence_during_an_outage_counts_for_nothing(worker: Callable[[], Slots]
 
 
 @pytest.mark.parametrize("name", ["local", "slot-", "slot-x", "slot-../0", "slot--1", ""])
-def test_a_name_that_is_no_slot_can_not_be_seized(worker: Callable[[], Slots], name: str) -> None:
-    slots = worker()
-    slots.take()
-    assert not is_dead(slots, name)
+def test_a_name_that_is_no_slot_can_not_be_seized(worker: Callable[[], WorkerLeases], name: str) -> None:
+    leases = worker()
+    leases.take()
+    assert not is_dead(leases, name)
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_a_new_connection_holds_nothing_until_it_has_locked_again(
-    worker: Callable[[], Slots], url: str, postgres: Postgres
+    worker: Callable[[], WorkerLeases], url: str, postgres: Postgres
 ) -> None:
     owner, watcher = worker(), worker()
     name = owner.take().slot
@@ -138,7 +138,7 @@ def test_a_new_connection_holds_nothing_until_it_has_locked_again(
 
 
 async def test_what_a_worker_appends_is_refused_once_its_slot_is_lost_but_not_what_the_world_answered(
-    worker: Callable[[], Slots], url: str
+    worker: Callable[[], WorkerLeases], url: str
 ) -> None:
     """It learns it before it writes; the truth about a call is welcome from whoever knows it."""
     owner, watcher = worker(), worker()
@@ -177,7 +177,7 @@ async def test_what_a_worker_appends_is_refused_once_its_slot_is_lost_but_not_wh
 def test_a_database_that_is_away_for_good_is_told_from_one_that_refuses() -> None:
     """Whoever waits for a database of a wrong name waits for ever."""
     with pytest.raises(StorageError) as caught:
-        slots_for(
+        leases_for(
             open_engine(parse_url("postgresql://u@127.0.0.1:9/none"), "engine", connections=1), interval=1, lease=1
         ).take()
     assert isinstance(caught.value, DatabaseAwayError)

@@ -12,13 +12,13 @@ from coordination.errors import ModelError
 from coordination.llm.anthropic_messages import AnthropicClients, AnthropicModel, MessagesOptions
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
-from coordination.ports import Conversation, Model, Occasion, Reply, Said, Told, ToolSpec
+from coordination.ports import Conversation, InputMessage, Model, Reply, ToolSpec, TurnContext, UserMessage
 from tests.servers import messages_server, responses_server
 from tests.servers.vendor_server import VendorServer
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 KEY = "sk-secret-canary-0123456789"
-GO = (Told(text="go"),)
+GO = (UserMessage(text="go"),)
 PROMPT = "be good"
 
 SaysT = TypeVar("SaysT")
@@ -32,10 +32,10 @@ class Line(Generic[SaysT]):
     model: Model
     conversation: Conversation
 
-    async def send(self, said: Sequence[Said] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
         """Say it in the one conversation of the line."""
         async with asyncio.timeout(20):
-            return await self.conversation.send(said, tools)
+            return await self.conversation.send(inputs, tools)
 
     async def failure(self, tools: Sequence[ToolSpec] = ()) -> ModelError:
         """The error that a send comes to, which holds no key whatever the server wrote."""
@@ -65,10 +65,10 @@ async def responses_line(
             options=options,
         )
         try:
-            yield Line(server=server, model=model, conversation=model.converse(PROMPT, OCCASION))
+            yield Line(server=server, model=model, conversation=model.converse(PROMPT, TURN_CONTEXT))
         finally:
             await clients.aclose()
-        assert server.complaints == []
+        assert server.diagnostics == []
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def messages_line(
             options=options,
         )
         try:
-            yield Line(server=server, model=model, conversation=model.converse(PROMPT, OCCASION))
+            yield Line(server=server, model=model, conversation=model.converse(PROMPT, TURN_CONTEXT))
         finally:
             await clients.aclose()
-        assert server.complaints == []
+        assert server.diagnostics == []

@@ -62,19 +62,20 @@ async def chatcompletion(*acts: Act) -> AsyncGenerator[Backend]:
     error = {"message": told_off("chatcompletion"), "code": "invalid_api_key"}
     queue: list[chat_server.Scripted] = [
         chat_server.Fails(status=401, error=error)
-        if act.fails
+        if action.fails
         else chat_server.Says(
-            text=act.text,
+            text=action.text,
             calls=[
-                chat_server.Call(name=name, arguments=text, id=f"call_{n}") for n, (name, text) in enumerate(act.calls)
+                chat_server.Call(name=name, arguments=text, id=f"call_{n}")
+                for n, (name, text) in enumerate(action.calls)
             ],
         )
-        for act in acts
+        for action in acts
     ]
     async with chat_server.chat_server(*queue, counts=True) as server:
         yaml = backend("chatcompletion", "m", server.base_url)
         yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=chat_server.prefix)
-        assert (server.complaints, server.queue) == ([], [])
+        assert (server.diagnostics, server.queue) == ([], [])
 
 
 @asynccontextmanager
@@ -83,21 +84,21 @@ async def openai(*acts: Act) -> AsyncGenerator[Backend]:
     error = {"message": told_off("openai"), "type": "invalid_request_error", "code": "invalid_api_key"}
     queue: list[responses_server.Scripted] = [
         vendor_server.Fails(status=401, error=error)
-        if act.fails
+        if action.fails
         else responses_server.Says(
             reasoning=["gAAAA"],
-            texts=[act.text] if act.text else [],
+            texts=[action.text] if action.text else [],
             calls=[
                 responses_server.Call(name=name, arguments=text, call_id=f"call_{n}")
-                for n, (name, text) in enumerate(act.calls)
+                for n, (name, text) in enumerate(action.calls)
             ],
         )
-        for act in acts
+        for action in acts
     ]
     async with responses_server.responses_server(*queue) as server:
         yaml = backend("openai", "gpt-x", f"{server.address}/v1")
         yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=responses_server.prefix)
-        assert (server.complaints, server.queue) == ([], [])
+        assert (server.diagnostics, server.queue) == ([], [])
 
 
 @asynccontextmanager
@@ -106,18 +107,18 @@ async def claude(*acts: Act) -> AsyncGenerator[Backend]:
     error = {"message": told_off("claude"), "type": "authentication_error"}
     queue: list[messages_server.Scripted] = [
         vendor_server.Fails(status=401, error=error)
-        if act.fails
+        if action.fails
         else messages_server.Says(
             thinking=["Hm."],
-            text=act.text,
-            calls=[messages_server.Call(name=name, arguments=text) for name, text in act.calls],
+            text=action.text,
+            calls=[messages_server.Call(name=name, arguments=text) for name, text in action.calls],
         )
-        for act in acts
+        for action in acts
     ]
     async with messages_server.messages_server(*queue) as server:
         yaml = backend("claude", "claude-x", server.address)
         yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=messages_server.prefix)
-        assert (server.complaints, server.queue) == ([], [])
+        assert (server.diagnostics, server.queue) == ([], [])
 
 
 @asynccontextmanager
@@ -126,20 +127,20 @@ async def gemini(*acts: Act) -> AsyncGenerator[Backend]:
     error = {"message": told_off("gemini"), "status": "UNAUTHENTICATED"}
     queue: list[gemini_server.Scripted] = [
         gemini_server.Fails(status=401, error=error)
-        if act.fails
+        if action.fails
         else gemini_server.Says(
-            text=act.text,
+            text=action.text,
             calls=[
                 gemini_server.Call(name=name, args=json.loads(_whole(text)), signature="c2lnbg==")
-                for name, text in act.calls
+                for name, text in action.calls
             ],
         )
-        for act in acts
+        for action in acts
     ]
     async with gemini_server.gemini_server(*queue, counts=True) as server:
         yaml = backend("gemini", "gemini-x", server.base_url)
         yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=gemini_server.prefix)
-        assert (server.complaints, server.queue) == ([], [])
+        assert (server.diagnostics, server.queue) == ([], [])
 
 
 @asynccontextmanager
@@ -148,20 +149,20 @@ async def claude_code(*acts: Act) -> AsyncGenerator[Backend]:
     prefix = claude_code_backend.PREFIX
     queue: list[claude_code_backend.Scripted] = [
         claude_code_backend.Fails(status=401, kind="authentication_error", message=told_off("claude_code"))
-        if act.fails
+        if action.fails
         else claude_code_backend.Says(
-            text=act.text,
+            text=action.text,
             calls=[
                 claude_code_backend.Call(name=prefix + name.removeprefix("mcp__"), arguments=_whole(text))
-                for name, text in act.calls
+                for name, text in action.calls
             ],
         )
-        for act in acts
+        for action in acts
     ]
     async with claude_code_backend.claude_code_backend(*queue, counts=True) as server:
         yaml = backend("claude_code", "claude-sonnet-5-5", server.base_url)
         yield Backend(yaml=yaml, callers=server.keys, requests=server.requests, prefix=messages_server.prefix)
-        assert (server.complaints, server.queue, server.elsewhere) == ([], [], [])
+        assert (server.diagnostics, server.queue, server.elsewhere) == ([], [], [])
 
 
 def _whole(text: str) -> str:

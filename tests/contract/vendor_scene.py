@@ -13,7 +13,7 @@ from bot.composition import Configurations
 from coordination.clock import SystemClock
 from coordination.llm.registry import Models
 from coordination.mcp_tools.hub import McpHub
-from coordination.service import Ask, Coordinator
+from coordination.service import Coordinator, RunRequest
 from coordination.worker import Worker
 from tests.builders import REQUESTER
 from tests.contract.test_models import Act
@@ -59,10 +59,10 @@ class Scene:
 
     async def asked(self) -> str:
         """A run that somebody asked for, as far as it goes without a person."""
-        ask = Ask(
+        request = RunRequest(
             prompt="Write it down.", requester=REQUESTER, config_name="mix", config_text=self.text, origin="mix.yaml"
         )
-        run = await self.people.start(ask)
+        run = await self.people.start(request)
         await self.work()
         return run
 

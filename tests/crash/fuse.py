@@ -18,19 +18,19 @@ from coordination.domain.transitions import Recorded
 from coordination.ports import (
     Conversation,
     Executor,
+    InputMessage,
     Job,
     Model,
-    Occasion,
     ReadTools,
     Reply,
     RunLog,
     RunSummary,
-    Said,
     ServerSpec,
     ToolDefinition,
     ToolHub,
     ToolOutput,
     ToolSpec,
+    TurnContext,
 )
 
 
@@ -157,19 +157,19 @@ class FusedModel:
     def name(self) -> str:
         return self._model.name
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
-        return _FusedConversation(self._model.converse(system, occasion), self._fuse, occasion)
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
+        return _FusedConversation(self._model.converse(system, turn_context), self._fuse, turn_context)
 
 
 class _FusedConversation:
-    def __init__(self, conversation: Conversation, fuse: Fuse, occasion: Occasion) -> None:
+    def __init__(self, conversation: Conversation, fuse: Fuse, turn_context: TurnContext) -> None:
         self._conversation = conversation
         self._fuse = fuse
-        self._occasion = occasion
+        self._turn_context = turn_context
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
-        self._fuse.at(f"before a {self._occasion.purpose}'s reply")
-        return await self._conversation.send(said, tools)
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        self._fuse.at(f"before a {self._turn_context.purpose}'s reply")
+        return await self._conversation.send(inputs, tools)
 
     async def close(self) -> None:
         await self._conversation.close()

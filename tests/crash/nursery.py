@@ -21,7 +21,7 @@ from bot.application import Overrides
 from bot.composition import open_application
 from bot.environment import console_person
 from coordination.domain import states as s
-from coordination.service import Ask
+from coordination.service import RunRequest
 from tests.crash.fuse import Fuse, FusedHub, FusedLog, FusedModel
 
 PATIENCE = 60.0
@@ -55,7 +55,7 @@ def overrides(fuse: Fuse) -> Overrides:
     )
 
 
-async def live(ask: Ask, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, str]:
+async def live(request: RunRequest, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, str]:
     """Begin or go on, approve, and wait for the end. Returns the run and its last state."""
     async with (
         asyncio.timeout(PATIENCE),
@@ -63,7 +63,7 @@ async def live(ask: Ask, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, s
         application.working(),
     ):
         known = await application.log.runs(limit=1)
-        run = known[0].run if known else await application.coordinator.start(ask)
+        run = known[0].run if known else await application.coordinator.start(request)
         async for _ in application.log.follow(run):
             state = await application.coordinator.state(run)
             if isinstance(state, s.AwaitingDecision):
@@ -73,10 +73,10 @@ async def live(ask: Ask, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, s
     raise AssertionError("a log is followed for ever")
 
 
-def request(life: Life) -> Ask:
+def request(life: Life) -> RunRequest:
     """What every first life asks for."""
     path = Path(life["config"])
-    return Ask(
+    return RunRequest(
         prompt="Announce the street party",
         requester=console_person(),
         config_name=path.stem,

@@ -58,10 +58,10 @@ def url(folder: Path) -> str:
 
 def performed(folder: Path) -> list[str]:
     """The titles of the writes that the world really saw, in order."""
-    journal = folder / "notices.json.journal"
-    if not journal.exists():
+    writer = folder / "notices.json.journal"
+    if not writer.exists():
         return []
-    return [str(json.loads(line)["arguments"]["title"]) for line in journal.read_text(encoding="utf-8").splitlines()]
+    return [str(json.loads(line)["arguments"]["title"]) for line in writer.read_text(encoding="utf-8").splitlines()]
 
 
 def kinds(folder: Path, run: str) -> list[str]:

@@ -63,7 +63,7 @@ _ANYONE = "approval: {allow_requester: true, expires_after: 1h}\n"
 _LEDGER, _COUNTING = "tests.servers.mcp_ledger", "tests.servers.mcp_counting"
 
 
-def write_configs(folder: Path, journal: Path) -> None:
+def write_configs(folder: Path, writer: Path) -> None:
     """`ops`: two agents, a plan of two calls, decided by ops, not by who asked.
 
     `calm` is the same and takes its time, a plan of `patient` waits for a day, `slow` never comes to a plan, `doubt` has
@@ -73,7 +73,7 @@ def write_configs(folder: Path, journal: Path) -> None:
     folder.mkdir()
 
     def world(server: str = _LEDGER, more: str = "") -> str:
-        return _WORLD.format(server=server, journal=journal, more=more, root=ROOT)
+        return _WORLD.format(server=server, journal=writer, more=more, root=ROOT)
 
     def write(text: str) -> str:
         return f'{{tool: world.write, arguments: {{text: "{text}", channel: general}}}}'

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.application import Overrides
-from bot.chat.card_sync.context import Pace
+from bot.chat.card_sync.context import SyncIntervals
 from coordination.clock import SystemClock
 from coordination.ports import RunLog
 
@@ -51,15 +51,15 @@ def hurried(clock: MovedClock, pace: float, keep: Callable[[RunLog], None]) -> O
         keep(log)
         return log
 
-    def hurry(usual: Pace) -> Pace:
+    def hurry(usual: SyncIntervals) -> SyncIntervals:
         return replace(usual, edit=pace, story=pace, look=pace, patience=1.0)
 
-    return Overrides(clock=clock, log=kept, pace=hurry)
+    return Overrides(clock=clock, log=kept, intervals=hurry)
 
 
-def written(journal: Path) -> list[str]:
+def written(writer: Path) -> list[str]:
     """The texts that the tool server of a journal wrote, in order."""
-    if not journal.exists():
+    if not writer.exists():
         return []
-    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in writer.read_text(encoding="utf-8").splitlines()]
     return [str(line["arguments"].get("text", line["name"])) for line in lines]

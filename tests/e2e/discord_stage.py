@@ -1,4 +1,4 @@
-"""Everything behind Discord at work at once: the real bot, desk, keeper, engine, database and tool servers.
+"""Everything behind Discord at work at once: the real bot, chat service, card sync, engine, database and tool servers.
 
 A bot runs in this process, with a clock that can be moved on and at a quicker pace, or as a process of its own as it is.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from bot.chat.platform import Desk, Surface
-from bot.chat_app import open_desk
+from bot.chat.platform import ChatPlatform, ChatService
+from bot.chat_app import open_chat_service
 from bot.discord_app.client import run_bot
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
@@ -38,7 +38,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         """The configurations are written down."""
-        write_configs(self.folder / "configs", self.journal)
+        write_configs(self.folder / "configs", self.writer)
         guild = self.server.guild
         self.rita = Someone(self.server, "rita", guild, roles=("ops",))
         self.alice = Someone(self.server, "alice", guild, roles=("ops",))
@@ -47,7 +47,7 @@ class Stage:
         self.ada = Someone(self.server, "ada", guild, manages=True)
 
     @property
-    def journal(self) -> Path:
+    def writer(self) -> Path:
         """What the tool server really did."""
         return self.folder / "journal"
 
@@ -73,8 +73,8 @@ class Stage:
         given = self.environ(**environ)
         ending, before = asyncio.Event(), len(self.server.identified)
 
-        def open_this(surface: Surface) -> AbstractAsyncContextManager[Desk]:
-            return open_desk(given, hurried(self.clock, self.pace, self._keep), [surface])
+        def open_this(platform: ChatPlatform) -> AbstractAsyncContextManager[ChatService]:
+            return open_chat_service(given, hurried(self.clock, self.pace, self._keep), [platform])
 
         def tell(name: str, port: int) -> None:
             del name, port
@@ -169,14 +169,14 @@ class Stage:
         """Everything in the card's thread."""
         return "\n".join(each.text for each in self.server.in_channel(card.id))
 
-    def whispers(self, who: Someone) -> list[Message]:
+    def private_messages(self, who: Someone) -> list[Message]:
         """What a person was told by direct message."""
         channel = self.server.private_channels.get(who.id)
         return self.server.in_channel(channel) if channel else []
 
     def writes(self) -> list[str]:
         """The texts that the tool server wrote, in order."""
-        return written(self.journal)
+        return written(self.writer)
 
     async def events(self, card: Message) -> list[RunEvent]:
         """What the log says of the card's run."""
@@ -197,7 +197,7 @@ async def a_stage(folder: Path, pace: float = QUICK) -> AsyncGenerator[Stage]:
     server = DiscordServer()
     async with server.serving():
         yield Stage(folder, server, pace=pace)
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 def run_in(text: str) -> str:

@@ -115,18 +115,18 @@ class Program:
 
     def writes(self) -> list[tuple[str, object]]:
         """What the demo's board really did, in order: tool and arguments."""
-        journal = self.state / "notices.json.journal"
-        if not journal.exists():
+        writer = self.state / "notices.json.journal"
+        if not writer.exists():
             return []
-        lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in writer.read_text(encoding="utf-8").splitlines()]
         return [(line["tool"], line["arguments"]) for line in lines]
 
     def shaky_config(self, behaviour: str) -> tuple[Path, Path]:
         """A configuration whose server misbehaves in a way that `tests.servers.mcp_counting` knows, and its journal."""
-        journal = self.folder / "journal"
+        writer = self.folder / "journal"
         path = self.folder / "shaky.yaml"
-        path.write_text(SHAKY.format(journal=journal, behaviour=behaviour), encoding="utf-8")
-        return path, journal
+        path.write_text(SHAKY.format(journal=writer, behaviour=behaviour), encoding="utf-8")
+        return path, writer
 
     def config(self, *changes: tuple[str, str], name: str = "toy.yaml") -> Path:
         """The demo's configuration with some texts replaced."""

@@ -1,4 +1,4 @@
-"""Everything behind Slack at work at once: the real bot, desk, keeper, engine, database and tool servers.
+"""Everything behind Slack at work at once: the real bot, chat service, card sync, engine, database and tool servers.
 
 A bot runs in this process, with a clock that can be moved on and at a quicker pace, or as a process of its own as it is.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.application import database_url
-from bot.chat_app import open_desk
+from bot.chat_app import open_chat_service
 from bot.slack_app.client import opened_slack
 from bot.slack_app.settings import slack_settings
 from coordination.domain.events import RunEvent
@@ -61,7 +61,7 @@ class Stage:
     def __post_init__(self) -> None:
         """The configurations are written down."""
         if not (self.folder / "configs").exists():
-            write_configs(self.folder / "configs", self.journal)
+            write_configs(self.folder / "configs", self.writer)
 
     @property
     def root(self) -> str:
@@ -74,7 +74,7 @@ class Stage:
         return Somebody(self.server, self.line, self.server.teams[team], f"U{name.upper()}", name)
 
     @property
-    def journal(self) -> Path:
+    def writer(self) -> Path:
         """What the tool server really did."""
         return self.folder / "journal"
 
@@ -107,8 +107,8 @@ class Stage:
         given, before = self.environ(kind, **environ), len(self.server.sockets)
         async with (
             opened_slack(slack_settings(given), database_url(given)) as app,
-            open_desk(given, hurried(self.clock, self.pace, self._keep), [app.surface]) as desk,
-            app.serving(desk) as address,
+            open_chat_service(given, hurried(self.clock, self.pace, self._keep), [app.platform]) as chat_service,
+            app.serving(chat_service) as address,
         ):
             await self._reached(address, before)
             yield address
@@ -178,15 +178,15 @@ class Stage:
 
     async def refused(self, who: str, card: Message, element: dict[str, Any]) -> str:
         """What somebody is told in private when they click on this."""
-        before = len(self.server.whispers)
+        before = len(self.server.private_messages)
         await self.line.send("interaction", self.somebody(who).click_on(card, element))
-        return await self.whispered(before)
+        return await self.private_message(before)
 
     async def told(self, who: str, text: str, *, name: str = "/massgen", channel: str = "C1") -> str:
         """What somebody is told in private when they type a command."""
-        before = len(self.server.whispers)
+        before = len(self.server.private_messages)
         await self.somebody(who).command(text, name=name, channel=channel)
-        return await self.whispered(before)
+        return await self.private_message(before)
 
     async def admin(self, text: str, who: str = "ada", channel: str = "C1") -> str:
         """What an administrator is told."""
@@ -194,10 +194,10 @@ class Stage:
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 
-    async def whispered(self, before: int) -> str:
+    async def private_message(self, before: int) -> str:
         """The next private answer after so many."""
-        await self.server.until(lambda: len(self.server.whispers) > before)
-        answer = self.server.whispers[before]
+        await self.server.until(lambda: len(self.server.private_messages) > before)
+        answer = self.server.private_messages[before]
         return said_in(answer.get("blocks")) or str(answer["text"])
 
     def cards(self, channel: str = "C1") -> list[Message]:
@@ -235,12 +235,12 @@ class Stage:
 
     def writes(self) -> list[str]:
         """The texts that the tool server wrote, in order."""
-        return written(self.journal)
+        return written(self.writer)
 
     def demo_writes(self) -> list[str]:
         """The titles that the demo's board really got, in order."""
-        journal = self.folder / "notices.json.journal"
-        lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+        writer = self.folder / "notices.json.journal"
+        lines = writer.read_text(encoding="utf-8").splitlines() if writer.exists() else []
         return [str(json.loads(line)["arguments"]["title"]) for line in lines]
 
     async def events(self, card: Message) -> list[RunEvent]:
@@ -255,7 +255,7 @@ async def a_stage(folder: Path, *teams: str, pace: float = QUICK) -> AsyncGenera
     server = SlackServer([a_workspace(name) for name in teams or ("T1",)])
     async with slack_serving(server):
         yield Stage(folder, server, SocketLine(server), pace=pace)
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 def run_in(text: str) -> str:

@@ -244,29 +244,29 @@ def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:
 
 def shaky_run(program: Program, behaviour: str) -> tuple[str, Path]:
     """A run whose first approved call left and never came back."""
-    config, journal = program.shaky_config(behaviour)
+    config, writer = program.shaky_config(behaviour)
     ended = program.run("run", "write twice", "-c", str(config), "--approve", "--events")
     assert ended.status == 5, ended.err
     assert ended.events[-1]["kind"] == "call_outcome_unknown"
     assert f"massgen-bot resolve {ended.run} happened" in ended.err
-    return ended.run, journal
+    return ended.run, writer
 
 
-def written(journal: Path) -> int:
-    return len(journal.read_text(encoding="utf-8").splitlines())
+def written(writer: Path) -> int:
+    return len(writer.read_text(encoding="utf-8").splitlines())
 
 
 @pytest.mark.parametrize(("verdict", "status", "writes"), [("happened", 0, 2), ("run-it", 0, 3), ("stop", 1, 1)])
 def test_a_person_settles_what_nobody_can_know(program: Program, verdict: str, status: int, writes: int) -> None:
-    name, journal = shaky_run(program, "dies_once")
-    assert written(journal) == 1
+    name, writer = shaky_run(program, "dies_once")
+    assert written(writer) == 1
     doubtful = program.run("status", name)
     assert doubtful.status == 5
     assert "may or may not have happened" in doubtful.out
     assert program.run("resolve", name, "happened", "--call", "2").status == 5
     settled = program.run("resolve", name, verdict)
     assert settled.status == status, settled.err
-    assert written(journal) == writes
+    assert written(writer) == writes
 
 
 def test_the_log_of_a_run_is_in_the_state_folder_and_only_its_owner_may_read_it(program: Program) -> None:

@@ -198,7 +198,7 @@ def test_a_terminal_that_can_not_move_its_cursor_gets_lines(program: Program) ->
 
 
 def test_a_doubt_is_shown_with_the_whole_call_and_settled_with_one_key(program: Program) -> None:
-    config, journal = program.shaky_config("dies_once")
+    config, writer = program.shaky_config("dies_once")
     with on_terminal(program, "run", "write twice", "--config", str(config)) as terminal:
         terminal.until("Approve 2 calls?  [a]pprove")
         terminal.type("a")
@@ -209,7 +209,7 @@ def test_a_doubt_is_shown_with_the_whole_call_and_settled_with_one_key(program: 
         terminal.type("h")
         terminal.until("✔ Done")
         assert terminal.end() == 0
-    assert len(journal.read_text(encoding="utf-8").splitlines()) == 2
+    assert len(writer.read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_an_order_to_end_is_obeyed_at_once(program: Program) -> None:

@@ -1,4 +1,4 @@
-"""What administrators set on Discord, and what everybody else is told: over the real desk and database."""
+"""What administrators set on Discord, and what everybody else is told: over the real chat service and database."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -154,8 +154,8 @@ async def test_a_server_sees_only_what_the_operator_allows_it(stage: Stage) -> N
         assert "no configuration ops" in refused
         own = await stage.asks("x", "slow")
         run = run_in(own.text)
-        for verb in ("show", "cancel", "retry"):
-            assert "no run" in await told(stage.server, await ella.types(f"massgen-runs {verb}", run=run))
+        for action in ("show", "cancel", "retry"):
+            assert "no run" in await told(stage.server, await ella.types(f"massgen-runs {action}", run=run))
         assert "no run" in await told(stage.server, await ella.types("massgen-admin audit", run=run))
         await stage.shows(own, "Planning")
 
@@ -165,7 +165,7 @@ async def test_stories_are_told_only_where_the_operator_wants_them(stage: Stage)
         card = await stage.planned()
         await stage.alice.clicks(card, "Approve")
         await stage.ends(card, "Done")
-        await stage.server.until(lambda: stage.whispers(stage.rita))
+        await stage.server.until(lambda: stage.private_messages(stage.rita))
     assert stage.server.threads == {}
 
 

@@ -16,7 +16,7 @@ async def server() -> AsyncGenerator[DiscordServer]:
     server = DiscordServer()
     async with server.serving():
         yield server
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 async def run(

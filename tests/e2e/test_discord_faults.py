@@ -61,7 +61,7 @@ async def test_in_a_storm_the_card_comes_to_show_the_log_and_one_decision_counts
         await server.drop_gateway()
         await stage.bob.clicks(card, "", custom_id=card.button("Approve"))
         await stage.ends(card, "Done")
-        await server.until(lambda: stage.whispers(stage.rita), 20)
+        await server.until(lambda: stage.private_messages(stage.rita), 20)
         assert await is_in_step(stage, card)
         decisions = [each for each in await stage.events(card) if isinstance(each, e.ApprovalGiven)]
         assert len(decisions) == 1
@@ -131,14 +131,14 @@ async def test_where_the_bot_may_not_write_any_more_who_asked_is_told_and_it_goe
         card = await stage.planned()
         server.guild.denied[server.channel] = 1 << 10
         await stage.rejects(stage.alice, card, "shorter", "Request changes")
-        await server.until(lambda: stage.whispers(stage.rita))
-        assert "ask a server admin to give my role these permissions" in stage.whispers(stage.rita)[0].text
+        await server.until(lambda: stage.private_messages(stage.rita))
+        assert "ask a server admin to give my role these permissions" in stage.private_messages(stage.rita)[0].text
         assert "Two lines" in card.text
         server.guild.denied.clear()
         stage.clock.skip(5)
         await stage.shows(card, "Decide", "short")
         assert await is_in_step(stage, card)
-    assert len(stage.whispers(stage.rita)) == 1
+    assert len(stage.private_messages(stage.rita)) == 1
 
 
 async def test_an_old_card_is_posted_anew_and_the_old_one_says_so(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Whole runs on Discord: the real client library over real sockets, the real desk, keeper, engine, database and tools."""
+"""Whole runs on Discord: the real client library over real sockets, the real chat service, card sync, engine, database and tools."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -31,7 +31,7 @@ async def test_a_rejection_has_its_reason_although_the_bot_was_restarted_while_i
         await stage.ends(card, "Rejected")
         assert "not on a \\*Friday\\*" in card.text
         assert card.labels == ["Ask again"]
-        await stage.server.until(lambda: "alice rejected" in stage.story(card) and stage.whispers(stage.rita))
+        await stage.server.until(lambda: "alice rejected" in stage.story(card) and stage.private_messages(stage.rita))
         again = await stage.rita.clicks(card, "Ask again")
         await stage.server.until(lambda: len(stage.cards()) == 2)
         second = await stage.shows(stage.cards()[1], "Decide")
@@ -86,8 +86,8 @@ async def test_a_plan_expires_by_itself_after_reminders_of_once_each(stage: Stag
         assert "expired" in await refusal(stage.server, late)
         await stage.ends(await stage.card(run_in(card.text), after=[card]), "Expired")
         await stage.shows(card, "Out of date")
-        await stage.server.until(lambda: stage.whispers(stage.rita))
-        assert "Nobody decided" in stage.whispers(stage.rita)[0].text
+        await stage.server.until(lambda: stage.private_messages(stage.rita))
+        assert "Nobody decided" in stage.private_messages(stage.rita)[0].text
     assert len(_reminders(stage)) == 2
     assert stage.writes() == []
 
@@ -213,9 +213,9 @@ async def test_a_bot_that_speaks_german_does_so_on_cards_and_in_private(stage: S
         await told(stage.server, used)
         await stage.server.until(stage.cards)
         (card,) = stage.cards()
-        await stage.shows(card, GERMAN.say("status.decide"))
-        assert card.labels[:2] == [GERMAN.say("button.approve", count=2), GERMAN.say("button.reject")]
-        refused = await stage.rita.clicks(card, GERMAN.say("button.approve", count=2))
+        await stage.shows(card, GERMAN.text("status.decide"))
+        assert card.labels[:2] == [GERMAN.text("button.approve", count=2), GERMAN.text("button.reject")]
+        refused = await stage.rita.clicks(card, GERMAN.text("button.approve", count=2))
         assert "jemand anderes" in await refusal(stage.server, refused)
 
 
@@ -235,7 +235,7 @@ async def test_runs_at_once_on_two_servers_keep_to_their_own_cards(stage: Stage)
         for number, run in enumerate(runs):
             (card,) = stage.cards(run, askers[number].home)
             await stage.ends(card, "Done")
-            await server.until(partial(stage.whispers, askers[number]))
+            await server.until(partial(stage.private_messages, askers[number]))
     assert len(set(runs)) == 6
     wanted = [f"{prefix}for asker{number}" for number in range(6) for prefix in ("", "again: ")]
     assert sorted(stage.writes()) == sorted(wanted)

@@ -31,7 +31,7 @@ async def test_from_the_command_over_kill_nine_to_the_receipts(stage: Stage) -> 
     async with stage.process():
         await stage.alice.clicks(card, "", custom_id=approve)
         await stage.ends(card, "Done")
-        await server.until(lambda: stage.whispers(stage.rita) and "alice approved" in stage.story(card))
+        await server.until(lambda: stage.private_messages(stage.rita) and "alice approved" in stage.story(card))
     assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
     assert "Approved by alice" in card.text
     assert card.text.count("✅") == 2
@@ -39,7 +39,7 @@ async def test_from_the_command_over_kill_nine_to_the_receipts(stage: Stage) -> 
     assert stage.cards() == [card]
     story = stage.story(card)
     assert story.index("rita asked") < story.index("agent1.1") < story.index("voted") < story.index("alice approved")
-    assert [run_in(each.text) for each in stage.whispers(stage.rita)] == [run_in(card.text)]
+    assert [run_in(each.text) for each in stage.private_messages(stage.rita)] == [run_in(card.text)]
     assert len(stage.gaps()) >= 2
     assert min(stage.gaps()) > 1.9
 

@@ -60,7 +60,9 @@ def test_the_manifest_is_what_slack_takes(url: str, *, has_more: bool) -> None:
     if not path:
         pytest.skip("SLACK_MANIFEST_SCHEMA names no schema: it is Slack's, and not part of this project")
     schema = json.loads(Path(path).read_text(encoding="utf-8"))
-    made = json.loads(manifest(url, has_chat_tools=has_more, is_agent=has_more, words=GERMAN if has_more else ENGLISH))
+    made = json.loads(
+        manifest(url, has_chat_tools=has_more, is_agent=has_more, catalog=GERMAN if has_more else ENGLISH)
+    )
     assert [error.message for error in Draft7Validator(schema).iter_errors(made)] == []
 
 
@@ -81,7 +83,7 @@ async def test_the_manifest_is_printed(ran: Runs) -> None:
     status, out, _ = await ran("slack", "manifest", "--url", "https://bot.example.org")
     assert (status, json.loads(out)) == (0, json.loads(manifest("https://bot.example.org")))
     _, out, _ = await ran("slack", "manifest", MASSGEN_BOT_LANGUAGE="de")
-    assert json.loads(out) == json.loads(manifest(words=GERMAN)) != json.loads(manifest())
+    assert json.loads(out) == json.loads(manifest(catalog=GERMAN)) != json.loads(manifest())
 
 
 async def test_an_address_that_slack_would_not_call_is_refused(ran: Runs) -> None:

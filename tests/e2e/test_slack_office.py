@@ -1,4 +1,4 @@
-"""What people ask Slack about, and what administrators say: by the real desk over real sockets."""
+"""What people ask Slack about, and what administrators say: by the real chat service over real sockets."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -28,9 +28,9 @@ async def test_words_after_the_command_are_answered_to_the_one_who_said_them(sta
     assert shown.index("round 1") < shown.index("agent1 voted agent1")
     assert "no run NOPE here" in await stage.told("rita", "status NOPE")
     assert "cancel RUN" in await stage.told("rita", "cancel")
-    before = len(stage.server.whispers)
+    before = len(stage.server.private_messages)
     assert "Got it" in await stage.told("rita", "--config nope do it")
-    assert "no configuration nope" in await stage.whispered(before + 1)
+    assert "no configuration nope" in await stage.private_message(before + 1)
     assert stage.cards() == [card]
 
 
@@ -93,9 +93,9 @@ async def test_administrators_say_who_approves_and_how_much_and_all_of_it_is_kep
     assert "Only UBOB" in await stage.refused("alice", card, card.element("approve"))
     await stage.clicks("bob", card, "approve")
     await stage.ends(card, "Done")
-    before = len(stage.server.whispers)
+    before = len(stage.server.private_messages)
     assert "Got it" in await stage.told("rita", "another")
-    assert "1 run within an hour" in await stage.whispered(before + 1)
+    assert "1 run within an hour" in await stage.private_message(before + 1)
     assert "what their configuration says" in await stage.admin("approvers reset")
     assert "30 runs an hour" in await stage.admin("limits reset")
     kept = await stage.admin("audit")

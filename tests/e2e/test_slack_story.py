@@ -172,12 +172,12 @@ async def test_fifty_clicks_at_once_are_one_decision_and_forty_nine_private_answ
         before = len(stage.server.views)
         await stage.line.send("interaction", each.click_on(card, reject))
         views.append(await each.opened(before))
-    whispers = len(stage.server.whispers)
+    private_messages = len(stage.server.private_messages)
     async with asyncio.TaskGroup() as group:
         for each, view in zip(crowd, views, strict=True):
             group.create_task(stage.line.send("interaction", each.click_on(card, approve)))
             group.create_task(each.submit(view, "no"))
-    await stage.server.until(lambda: len(stage.server.whispers) == whispers + 49)
+    await stage.server.until(lambda: len(stage.server.private_messages) == private_messages + 49)
     await stage.server.until(lambda: "Done ·" in card.text or "Rejected ·" in card.text)
     decisions = [each for each in await stage.events(card) if isinstance(each, e.ApprovalGiven | e.PlanRejected)]
     assert len(decisions) == 1

@@ -25,7 +25,7 @@ async def test_the_demo_goes_from_the_command_over_kill_nine_to_the_receipts_by_
     server.watches_rate = True
     async with stage.process(**demo):
         card = await stage.asks(prompt)
-        assert "Got it" in server.whispers[0]["text"]
+        assert "Got it" in server.private_messages[0]["text"]
         await stage.shows(card, "Decide")
         approve = card.element("approve")
         assert run_in(card.text) not in approve["value"]
@@ -66,9 +66,9 @@ async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_ove
         assert lost.times == 0
         async with stage.process("oauth") as process:
             await stage.shows(card, "Decide", seconds=30)
-            stranger, before = stage.somebody("alice", team=1), len(server.whispers)
+            stranger, before = stage.somebody("alice", team=1), len(server.private_messages)
             await stage.line.send("interaction", stranger.click_on(card, card.element("approve")))
-            assert "no such button" in await stage.whispered(before)
+            assert "no such button" in await stage.private_message(before)
             await stage.clicks("alice", card, "approve")
             await stage.ends(card, "Done")
             await server.until(lambda: stage.direct("rita"))
@@ -77,9 +77,9 @@ async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_ove
             async with asyncio.timeout(10):
                 while "not installed in your workspace" not in await stage.told("rita", "help"):
                     pass  # Slack is answered before the installation is gone.
-            before = len(server.whispers)
+            before = len(server.private_messages)
             await stranger.command("history")
-            assert "There are none" in await stage.whispered(before)
+            assert "There are none" in await stage.private_message(before)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(10):
                 assert await process.wait() == 0
@@ -92,12 +92,12 @@ async def test_two_processes_on_one_database_decide_once_and_one_goes_on_when_th
     async with stage.process() as process, stage.bot():
         assert len(server.sockets) == 2
         card = await stage.planned()
-        whispers, approve = len(server.whispers), card.element("approve")
+        private_messages, approve = len(server.private_messages), card.element("approve")
         async with asyncio.TaskGroup() as group:
             for number in range(50):
                 click = stage.somebody(f"ops{number % 25}").click_on(card, approve)
                 group.create_task(stage.line.send("interaction", click))
-        await server.until(lambda: len(server.whispers) == whispers + 49)
+        await server.until(lambda: len(server.private_messages) == private_messages + 49)
         await stage.ends(card, "Done")
         assert len(stage.writes()) == 2
         slow = await stage.asks("Tell nobody", "calm")

@@ -17,7 +17,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.i18n import ENGLISH, words_for
+from bot.i18n import ENGLISH, catalog_for
 from bot.terminal.cli import app
 from bot.terminal.error_handler import Exit
 from coordination.llm.registry import is_installed
@@ -85,8 +85,8 @@ def test_the_demo_runs_to_its_end_in_an_empty_folder_without_the_checkout(instal
     ended = installed.run("massgen-bot", "demo", "--approve", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "What comes next:" in ended.stdout
-    journal = tmp_path / "home/.local/state/massgen-bot/notices.json.journal"
-    assert journal.read_text(encoding="utf-8").count("post_notice") == 2
+    writer = tmp_path / "home/.local/state/massgen-bot/notices.json.journal"
+    assert writer.read_text(encoding="utf-8").count("post_notice") == 2
 
 
 def test_the_wheel_takes_one_name_and_leaves_those_of_others_alone(installed: Installed, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ REAL = (
 
 def printed() -> dict[str, list[str]]:
     """All that the program may say, by where it stands: both catalogues, and every text in the code but docstrings."""
-    texts = {f"words {words.language}": list(words.texts.values()) for words in (ENGLISH, words_for(GERMAN))}
+    texts = {f"words {catalog.language}": list(catalog.texts.values()) for catalog in (ENGLISH, catalog_for(GERMAN))}
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "coordination").rglob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

@@ -16,7 +16,7 @@ _KNOWN = frozenset(
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
 
 
-def complaints(body: Mapping[str, Any]) -> list[str]:
+def diagnostics(body: Mapping[str, Any]) -> list[str]:
     """Everything that the server would refuse."""
     return [*_options(body), *_messages(body.get("messages", [])), *_tools(body)]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 
-from tests.servers.chat_schema import complaints
+from tests.servers.chat_schema import diagnostics
 from tests.servers.vendor_server import (
     Fails,
     Json,
@@ -86,8 +86,8 @@ class ChatDialect:
     path: str = "/v1/chat/completions"
     cache: PrefixCache | None = None
 
-    def complaints(self, body: Json, request: web.Request) -> list[str]:
-        return complaints(body)
+    def diagnostics(self, body: Json, request: web.Request) -> list[str]:
+        return diagnostics(body)
 
     def writes(self, reply: Says, body: Json) -> Sequence[bytes]:
         return split(reply.events(self._usage(body)), reply.split)

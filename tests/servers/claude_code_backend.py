@@ -65,7 +65,7 @@ class Backend:
     """Replays what is queued, in order, and remembers what it was sent.
 
     Attributes:
-        complaints: what the API would refuse in the requests so far; a test ends with none.
+        diagnostics: what the API would refuse in the requests so far; a test ends with none.
         open_replies: replies that are being sent now.
         cache: what counts the usage of each request; None: it is always the same.
     """
@@ -76,7 +76,7 @@ class Backend:
     queue: list[Scripted] = field(default_factory=list[Scripted])
     requests: list[Json] = field(default_factory=list[Json])
     keys: list[str] = field(default_factory=list[str])
-    complaints: list[str] = field(default_factory=list[str])
+    diagnostics: list[str] = field(default_factory=list[str])
     elsewhere: list[str] = field(default_factory=list[str])
     messages: int = 0
     open_replies: int = 0
@@ -99,8 +99,8 @@ class Backend:
         body = json.loads(await request.read())
         self.requests.append(body)
         self.keys.append(request.headers.get("x-api-key") or request.headers.get("authorization", ""))
-        found = [*_complaints(body), *(_foreign(body) if self.is_strict else ()), *self._unexpected(body)]
-        self.complaints += found
+        found = [*_diagnostics(body), *(_foreign(body) if self.is_strict else ()), *self._unexpected(body)]
+        self.diagnostics += found
         if found:
             return _failure(Fails(status=400, kind="invalid_request_error", message=found[0]))
         reply = self.queue.pop(0)
@@ -202,7 +202,7 @@ def _events(reply: Says, number: int, usage: Json) -> Iterator[Json]:
     yield {"type": "message_stop"}
 
 
-def _complaints(body: Json) -> Iterator[str]:
+def _diagnostics(body: Json) -> Iterator[str]:
     """What would be refused."""
     if not body.get("max_tokens") or not body.get("system"):
         yield "a limit and a system prompt must be given"

@@ -407,10 +407,10 @@ class DiscordServer(World):
         if denied & needed:
             raise Refused(403, 50013, "Missing Permissions")
 
-    def _check(self, complaints: list[str]) -> None:
-        if complaints:
-            self.complaints += complaints
-            raise Refused(400, 50035, "Invalid Form Body: " + "; ".join(complaints)[:400])
+    def _check(self, diagnostics: list[str]) -> None:
+        if diagnostics:
+            self.diagnostics += diagnostics
+            raise Refused(400, 50035, "Invalid Form Body: " + "; ".join(diagnostics)[:400])
 
     # --- interactions -------------------------------------------------------------------------------------------------
 

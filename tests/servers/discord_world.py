@@ -137,7 +137,7 @@ class World:
         self.edited: list[tuple[float, str]] = []
         self.reactions: list[tuple[str, str]] = []
         self.pinned: list[str] = []
-        self.complaints: list[str] = []
+        self.diagnostics: list[str] = []
         self.guild = self.add_guild("home")
         self.channel = next(iter(self.guild.channels))
 

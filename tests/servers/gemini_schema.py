@@ -14,7 +14,7 @@ _PLAIN = frozenset({"text", "thought", "thoughtSignature"})
 _DATA = frozenset({"text", "functionCall", "functionResponse", "toolCall", "toolResponse", "inlineData"})
 
 
-def complaints(body: Json, said: Sequence[Sequence[Json]]) -> list[str]:
+def diagnostics(body: Json, said: Sequence[Sequence[Json]]) -> list[str]:
     """Everything that the server would refuse. `said` has the parts of every reply that it gave."""
     return [
         *(f"Unknown name {key!r}: Cannot find field." for key in _camel(body).keys() - _TOP),

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
-from tests.servers.gemini_schema import complaints
+from tests.servers.gemini_schema import diagnostics
 from tests.servers.vendor_server import (
     Fails,
     Json,
@@ -100,9 +100,9 @@ class GeminiDialect:
     models: list[str] = field(default_factory=list[str])
     said: list[list[Json]] = field(default_factory=list[list[Json]])
 
-    def complaints(self, body: Json, request: web.Request) -> list[str]:
+    def diagnostics(self, body: Json, request: web.Request) -> list[str]:
         self.models.append(request.match_info["model"])
-        found = complaints(body, self.said)
+        found = diagnostics(body, self.said)
         if request.query.get("alt") != "sse" or not request.headers.get("x-goog-api-key"):
             found.append("a stream of events must be asked for, with a key")
         return found

@@ -49,8 +49,8 @@ def write(title: str) -> str:
 
 
 def note(what: dict[str, object]) -> None:
-    with (FOLDER / case.get()).open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps(what) + "\n")
+    with (FOLDER / case.get()).open("a", encoding="utf-8") as writer:
+        writer.write(json.dumps(what) + "\n")
 
 
 def behaves(how: str) -> bool:

@@ -26,8 +26,8 @@ def look(where: str) -> str:
 @server.tool()
 def write(title: str, number: int) -> str:
     """Write something down."""
-    with JOURNAL.open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps({"title": title, "number": number}) + "\n")
+    with JOURNAL.open("a", encoding="utf-8") as writer:
+        writer.write(json.dumps({"title": title, "number": number}) + "\n")
     return f"wrote {title}"
 
 

@@ -99,7 +99,7 @@ async def listening(program: str, *args: object) -> AsyncGenerator[tuple[int, as
         await process.wait()
 
 
-def journal(file: Path) -> Sequence[Message]:
+def writer(file: Path) -> Sequence[Message]:
     """The calls that were performed."""
     if not file.exists():
         return []

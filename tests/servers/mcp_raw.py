@@ -75,7 +75,7 @@ def refuse(message: Message, code: int, text: str) -> None:
     reply(message, {"error": {"code": code, "message": text}})
 
 
-def note(journal: Path, params: Message) -> None:
+def note(writer: Path, params: Message) -> None:
     """Count a call that was performed: one line, with what arrived."""
-    with journal.open("a", encoding="utf-8") as file:
+    with writer.open("a", encoding="utf-8") as file:
         file.write(json.dumps(params) + "\n")

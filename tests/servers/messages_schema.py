@@ -15,7 +15,7 @@ _KNOWN = frozenset(
 _EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
 
 
-def complaints(body: Mapping[str, Any], said: Sequence[Sequence[Json]]) -> list[str]:
+def diagnostics(body: Mapping[str, Any], said: Sequence[Sequence[Json]]) -> list[str]:
     """Everything that the server would refuse; `said` has the blocks of its own replies."""
     return [*_options(body), *_thinking(body), *_cache(body), *_turns(body), *_replayed(body, said), *_tools(body)]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 
-from tests.servers.messages_schema import complaints
+from tests.servers.messages_schema import diagnostics
 from tests.servers.vendor_server import (
     Fails,
     Json,
@@ -101,12 +101,12 @@ class MessagesDialect:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     is_paused: bool = False
 
-    def complaints(self, body: Json, request: web.Request) -> list[str]:
+    def diagnostics(self, body: Json, request: web.Request) -> list[str]:
         found = [] if request.headers.get("Authorization", "").startswith("Bearer ") else ["a key is required"]
         found += [] if request.headers.get("anthropic-version") else ["anthropic-version: header is required"]
         if body["messages"][-1]["role"] == "assistant" and not self.is_paused:
             found.append("This model does not support assistant message prefill.")
-        return found + complaints(body, self.said)
+        return found + diagnostics(body, self.said)
 
     def writes(self, reply: Says, body: Json) -> Sequence[bytes]:
         blocks = self._blocks(reply)

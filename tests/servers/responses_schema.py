@@ -16,7 +16,7 @@ _KNOWN = frozenset(
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
 
 
-def complaints(body: Mapping[str, Any], said: Sequence[Sequence[Json]]) -> list[str]:
+def diagnostics(body: Mapping[str, Any], said: Sequence[Sequence[Json]]) -> list[str]:
     """Everything that the server would refuse; `said` has the items of its own replies."""
     return [*_options(body), *_stateless(body), *_calls(body["input"]), *_replayed(body["input"], said), *_tools(body)]
 

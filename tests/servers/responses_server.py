@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 
-from tests.servers.responses_schema import complaints
+from tests.servers.responses_schema import diagnostics
 from tests.servers.vendor_server import (
     Fails,
     Json,
@@ -73,9 +73,9 @@ class ResponsesDialect:
     cache: PrefixCache = field(default_factory=lambda: PrefixCache(LEAST_CACHED, CACHED_STEP))
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def complaints(self, body: Json, request: web.Request) -> list[str]:
+    def diagnostics(self, body: Json, request: web.Request) -> list[str]:
         found = [] if request.headers.get("Authorization", "").startswith("Bearer ") else ["a key is required"]
-        return found + complaints(body, self.said)
+        return found + diagnostics(body, self.said)
 
     def writes(self, reply: Says, body: Json) -> Sequence[bytes]:
         items = self._items(reply)

@@ -27,7 +27,7 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def complaints(blocks: object, *, most: int = MOST_BLOCKS, counts_all: bool = True) -> list[str]:
+def diagnostics(blocks: object, *, most: int = MOST_BLOCKS, counts_all: bool = True) -> list[str]:
     """Everything that Slack would refuse, or that would ping or link somebody."""
     if not isinstance(blocks, list):
         return ["blocks are no list"]

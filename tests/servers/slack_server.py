@@ -1,6 +1,6 @@
 """Slack on real sockets: its Web API, its Socket Mode, and the sender of its signed requests. Strict, and deterministic.
 
-Whatever the documentation forbids is answered as Slack answers it, and remembered in `complaints`: a test ends with none
+Whatever the documentation forbids is answered as Slack answers it, and remembered in `diagnostics`: a test ends with none
 that it did not ask for. Tests act as people through `slack_people`.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import WSMsgType, web
 
-from tests.servers.slack_blocks import MOST_VIEW_BLOCKS, complaints
+from tests.servers.slack_blocks import MOST_VIEW_BLOCKS, diagnostics
 from tests.servers.slack_history import history, history_scope, metadata_error, replies
 
 UPDATE_SECONDS = 3.0
@@ -157,14 +157,14 @@ class SlackServer:
     now: Callable[[], float] = time.monotonic
     watches_rate: bool = False
     messages: dict[tuple[str, str], Message] = field(default_factory=dict[tuple[str, str], Message])
-    whispers: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    private_messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     views: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     homes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     files: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     reactions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     pins: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
-    complaints: list[str] = field(default_factory=list[str])
+    diagnostics: list[str] = field(default_factory=list[str])
     faults: list[Fault] = field(default_factory=list[Fault])
     triggers: dict[str, float] = field(default_factory=dict[str, float])
     answers_left: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: 5))
@@ -251,7 +251,7 @@ class SlackServer:
             return _no("invalid_auth")
         handler = getattr(self, f"_{method.replace('.', '_')}", None)
         if handler is None:
-            self.complaints.append(f"no such method: {method}")
+            self.diagnostics.append(f"no such method: {method}")
             return _no("unknown_method")
         answer = handler(team, given)
         return dict(answer)
@@ -306,15 +306,15 @@ class SlackServer:
         if given.get("channel") in team.absent:
             return _no("not_in_channel")
         if not given.get("text"):
-            self.complaints.append("a message without a text")
+            self.diagnostics.append("a message without a text")
         if len(given.get("text", "")) > longest:
             return _no("msg_too_long")
         if "<!" in given.get("text", "") or "<@" in given.get("text", ""):
-            self.complaints.append(f"a text that pings: {given['text']}")
+            self.diagnostics.append(f"a text that pings: {given['text']}")
         if str(given.get("link_names", "")).lower() not in {"0", "false", "none", ""}:
-            self.complaints.append("link_names")
-        found = complaints(given["blocks"]) if given.get("blocks") else []
-        self.complaints += found
+            self.diagnostics.append("link_names")
+        found = diagnostics(given["blocks"]) if given.get("blocks") else []
+        self.diagnostics += found
         if any("too_long" in each for each in found):
             return _no("msg_blocks_too_long")
         return _no("invalid_blocks") if found else None
@@ -324,10 +324,10 @@ class SlackServer:
             return wrong
         for name in ("unfurl_links", "unfurl_media"):
             if str(given.get(name)).lower() not in {"0", "false"}:
-                self.complaints.append(f"{name} is on")
+                self.diagnostics.append(f"{name} is on")
         metadata = given.get("metadata", {})
         if metadata and (error := metadata_error(metadata)):
-            self.complaints.append(f"{error}: {metadata}")
+            self.diagnostics.append(f"{error}: {metadata}")
             return _no(error)
         ts, thread = self.new_ts(), given.get("thread_ts") or ""
         message = Message(team.id, given["channel"], ts, thread, [given], team.bot, team.bot_id, metadata)
@@ -342,7 +342,7 @@ class SlackServer:
             return wrong
         last = self.last_update.get(message.ts)
         if self.watches_rate and last is not None and self.now() - last < UPDATE_SECONDS:
-            self.complaints.append(f"{message.ts} was updated after {self.now() - last:.2f} s")
+            self.diagnostics.append(f"{message.ts} was updated after {self.now() - last:.2f} s")
         self.last_update[message.ts] = self.now()
         if "metadata" in given:  # Otherwise it stays.
             message.metadata = given["metadata"]
@@ -357,7 +357,7 @@ class SlackServer:
     def _chat_postEphemeral(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
         if (wrong := self._checked(team, given)) is not None:
             return wrong
-        self.whispers.append({**given, "team": team.id})
+        self.private_messages.append({**given, "team": team.id})
         return {"ok": True, "message_ts": f"1700000001.{self.number():06d}"}
 
     def _conversations_open(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
@@ -395,12 +395,12 @@ class SlackServer:
         return {"ok": True}
 
     def _view_complaints(self, view: dict[str, Any]) -> dict[str, Any] | None:
-        found = complaints(view["blocks"], most=MOST_VIEW_BLOCKS, counts_all=False)
+        found = diagnostics(view["blocks"], most=MOST_VIEW_BLOCKS, counts_all=False)
         if view["type"] == "modal" and (
             len(view["title"]["text"]) > 24 or len(view.get("private_metadata", "")) > 3_000
         ):
             found.append("a modal's title or metadata")
-        self.complaints += found
+        self.diagnostics += found
         return _no("invalid_arguments") if found else None
 
     def _files_getUploadURLExternal(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
@@ -484,14 +484,14 @@ class SlackServer:
         key = request.match_info["key"]
         self.answers_left[key] -= 1
         if self.answers_left[key] < 0:
-            self.complaints.append("a response_url was used six times")
+            self.diagnostics.append("a response_url was used six times")
             return web.Response(status=404, text="used_url")
         given = await request.json()
         if given.get("blocks"):
-            self.complaints += complaints(given["blocks"])
+            self.diagnostics += diagnostics(given["blocks"])
         if given.get("response_type") == "in_channel":
-            self.complaints.append("a private answer to everybody")
-        self.whispers.append({**given, "address": key})
+            self.diagnostics.append("a private answer to everybody")
+        self.private_messages.append({**given, "address": key})
         await self.tell_change()
         return web.Response(text="ok")
 

@@ -62,7 +62,7 @@ class Dialect(Protocol[SaysT_contra]):
     @property
     def path(self) -> str: ...
 
-    def complaints(self, body: Json, request: web.Request) -> list[str]:
+    def diagnostics(self, body: Json, request: web.Request) -> list[str]:
         """Everything that the API would refuse."""
         ...
 
@@ -80,7 +80,7 @@ class VendorServer(Generic[SaysT]):
     """Replays what is queued, in order, and remembers what it was sent.
 
     Attributes:
-        complaints: what the vendor forbids in the requests so far; a test ends with none.
+        diagnostics: what the vendor forbids in the requests so far; a test ends with none.
         open_replies: replies that are being sent now.
     """
 
@@ -89,7 +89,7 @@ class VendorServer(Generic[SaysT]):
     address: str = ""
     requests: list[Json] = field(default_factory=list[Json])
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
-    complaints: list[str] = field(default_factory=list[str])
+    diagnostics: list[str] = field(default_factory=list[str])
     connections: set[Any] = field(default_factory=set[Any])
     open_replies: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -104,10 +104,10 @@ class VendorServer(Generic[SaysT]):
         self.requests.append(body)
         self.headers.append(dict(request.headers))
         self.connections.add(request.transport)
-        found = self.dialect.complaints(body, request)
+        found = self.dialect.diagnostics(body, request)
         found += [] if self.queue else ["the test expected no further request"]
         if found:
-            self.complaints += found
+            self.diagnostics += found
             return self._failure(Fails(status=400, error={"message": found[0], "type": "invalid_request_error"}))
         reply = self.queue.pop(0)
         if isinstance(reply, Fails):

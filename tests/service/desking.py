@@ -1,4 +1,4 @@
-"""The desk behind the chats for tests: real rules and configurations over a memory log; agents who follow a script."""
+"""The chat service behind the chats for tests: real rules and configurations over a memory log; agents who follow a script."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,19 +8,19 @@ from pathlib import Path
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.admin import Administering, Findings
-from bot.chat.buttons import Pressing
+from bot.chat.admin import AdminService, Findings
+from bot.chat.buttons import ButtonHandler
 from bot.chat.card_sync.snapshot import issue_ids
-from bot.chat.config_catalog import ConfigShelf
-from bot.chat.name_pins import Names
-from bot.chat.platform import Directory, Place, Said
-from bot.chat.run_queries import Helping, Looking, Visibility
-from bot.chat.service import FrontDesk
-from bot.chat.start_run import Asking
+from bot.chat.config_catalog import ConfigCatalog
+from bot.chat.name_pins import NamePins
+from bot.chat.platform import ChannelRef, ChatReply, NameDirectory
+from bot.chat.run_queries import HelpCards, RunQueries, Visibility
+from bot.chat.service import DefaultChatService
+from bot.chat.start_run import RunStarter
 from bot.chat.store import CardRecord, Freezing, Limits
 from bot.composition import Configurations
-from bot.i18n import ENGLISH, Words
-from bot.message import Alert, CallList, Card, Line, Moment, Paragraph, StatusList, Verb, Who
+from bot.i18n import ENGLISH, Catalog
+from bot.message import Action, Alert, CallList, Card, Mention, Paragraph, RichText, StatusList, Timestamp
 from coordination.config import load
 from coordination.domain.policy import Person, Policy
 from coordination.domain.states import AwaitingDecision
@@ -29,12 +29,12 @@ from coordination.ports import Model, Spent
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER
-from tests.fake_desk_store import MemoryDesk
+from tests.fake_desk_store import MemoryChatStore
 from tests.fakes import FakeClock, FakeHub, IdleEngine, MemoryLog, World
 
-GENERAL = Place(surface="discord", tenant="here", channel="general")
-RANDOM = Place(surface="discord", tenant="here", channel="random")
-ELSEWHERE = Place(surface="discord", tenant="elsewhere", channel="general")
+GENERAL = ChannelRef(platform="discord", tenant="here", channel="general")
+RANDOM = ChannelRef(platform="discord", tenant="here", channel="random")
+ELSEWHERE = ChannelRef(platform="discord", tenant="elsewhere", channel="general")
 EVERYTHING = {"*": frozenset({"*"})}
 """Every member may ask for every configuration."""
 
@@ -71,8 +71,8 @@ class MonthOfWork:
         return Spent(tokens=21_000, money=0.5)
 
 
-class FrontOffice:
-    """A desk with its surroundings. Configurations are files in a folder; the test says when a worker comes by."""
+class ChatServiceStage:
+    """A chat service with its surroundings. Configurations are files in a folder; the test says when a worker comes by."""
 
     def __init__(
         self,
@@ -82,20 +82,20 @@ class FrontOffice:
         allowed: Mapping[str, frozenset[str]] | None = None,
         members: Mapping[str, frozenset[str]] | None = None,
         limits: Limits = Limits(at_once=10, waiting=100, hourly=30, each=10),  # noqa: B008 - it is frozen
-        words: Words = ENGLISH,
-        directories: Mapping[str, Directory] | None = None,
+        catalog: Catalog = ENGLISH,
+        directories: Mapping[str, NameDirectory] | None = None,
     ) -> None:
         self.folder = folder
-        self.words = words
+        self.catalog = catalog
         self.write("team", TEAM)
         self.clock = FakeClock()
         self.log = MemoryLog()
-        self.store = MemoryDesk(self.log)
+        self.store = MemoryChatStore(self.log)
         self.world = World()
         self.engine = IdleEngine()
         self.spending = MonthOfWork()
         self.checked: list[tuple[Path, str]] = []
-        self.nudges = 0
+        self.wakes = 0
         names = (f"RUN{number}" for number in itertools.count(1))
         configure = Configurations(environ={}, build=Models({}, self.clock), adapt=_as_they_are)
         freezes = Freezing(opened=self._opened)
@@ -116,67 +116,67 @@ class FrontOffice:
             configure=configure,
             freezes=freezes,
         )
-        self.shelf = ConfigShelf(
+        self.config_catalog = ConfigCatalog(
             folder=folder, default=default, allowed=allowed or {}, members=EVERYTHING if members is None else members
         )
         visibility = Visibility(log=self.log, store=self.store)
-        names_ = Names(store=self.store, clock=self.clock, directories=directories or {})
-        asking = Asking(
+        names_ = NamePins(store=self.store, clock=self.clock, directories=directories or {})
+        run_starter = RunStarter(
             store=self.store,
             log=self.log,
             coordinator=self.people,
-            shelf=self.shelf,
-            names=names_,
+            config_catalog=self.config_catalog,
+            name_pins=names_,
             limits=limits,
             clock=self.clock,
             new_id=lambda: next(names),
-            nudge=self._nudge,
-            words=words,
+            wake=self._wake,
+            catalog=catalog,
         )
-        looking = Looking(
+        run_queries = RunQueries(
             store=self.store,
             log=self.log,
             coordinator=self.people,
-            shelf=self.shelf,
+            config_catalog=self.config_catalog,
             spending=self.spending,
             clock=self.clock,
-            words=words,
+            catalog=catalog,
         )
-        self.desk = FrontDesk(
-            asking=asking,
-            pressing=Pressing(
+        self.chat_service = DefaultChatService(
+            run_starter=run_starter,
+            button_handler=ButtonHandler(
                 store=self.store,
                 coordinator=self.people,
-                asking=asking,
-                looking=looking,
+                run_starter=run_starter,
+                run_queries=run_queries,
                 clock=self.clock,
-                nudge=self._nudge,
-                words=words,
+                wake=self._wake,
+                catalog=catalog,
             ),
-            looking=looking,
-            administering=Administering(
+            run_queries=run_queries,
+            admin_service=AdminService(
                 store=self.store,
-                shelf=self.shelf,
-                names=names_,
+                config_catalog=self.config_catalog,
+                name_pins=names_,
                 limits=limits,
                 check=self.check,
                 visibility=visibility,
                 coordinator=self.people,
                 clock=self.clock,
-                words=words,
+                catalog=catalog,
                 admins=frozenset({(NAMED_ADMIN.tenant, NAMED_ADMIN.id)}),
             ),
-            helping=Helping(store=self.store, shelf=self.shelf, words=words),
+            help_cards=HelpCards(store=self.store, config_catalog=self.config_catalog, catalog=catalog),
             visibility=visibility,
             coordinator=self.people,
-            words=words,
+            catalog=catalog,
         )
 
-    async def _opened(self) -> MemoryDesk:
+    async def _opened(self) -> MemoryChatStore:
         return self.store
 
-    def _nudge(self) -> None:
-        self.nudges += 1
+    def _wake(self) -> None:
+        self.wakes += 1
 
     def write(self, name: str, text: str = TEAM) -> Path:
         """Put a configuration into the folder."""
@@ -196,19 +196,19 @@ class FrontOffice:
         while self.log.jobs:
             await self.worker.perform(self.log.jobs.pop(0))
 
-    async def ask(self, prompt: str = "Post hello.", *, by: Person = REQUESTER, place: Place = GENERAL) -> str:
+    async def ask(self, prompt: str = "Post hello.", *, by: Person = REQUESTER, place: ChannelRef = GENERAL) -> str:
         """Somebody asks, and the agents come to a plan."""
-        said = await self.desk.ask(by, place, prompt)
-        assert said.private is None, texts(said)
+        reply = await self.chat_service.start_run(by, place, prompt)
+        assert reply.private is None, texts(reply)
         await self.work()
-        return said.run
+        return reply.run
 
-    async def shown(self, run: str, *, message: str = "m-1") -> dict[Verb, str]:
-        """A keeper shows the run's card as it is now. Returns the ids of its buttons."""
+    async def shown(self, run: str, *, message: str = "m-1") -> dict[Action, str]:
+        """Card sync shows the run's card as it is now. Returns the ids of its buttons."""
         kept = await self.card(run)
         view = view_of(await self.log.read(run))
         assert view is not None
-        card = card_for(view, self.clock.now(), self.words)
+        card = card_for(view, self.clock.now(), self.catalog)
         ids = await issue_ids(self.store, kept, card, view.state, self.clock.now())
         assert await self.store.posted(kept, message, self.clock.now())
         return dict(ids.ids)
@@ -224,26 +224,26 @@ class FrontOffice:
         by: Person,
         button: str,
         *,
-        place: Place = GENERAL,
+        place: ChannelRef = GENERAL,
         message: str = "m-1",
         text: str = "",
         once: str = "",
-    ) -> Said:
+    ) -> ChatReply:
         """Somebody clicks."""
-        return await self.desk.press(by, button, place=place, message=message, text=text, once=once)
+        return await self.chat_service.handle_button(by, button, place=place, message=message, text=text, once=once)
 
     async def admin(
         self,
-        verb: str,
+        action: str,
         *,
         by: Person = ADMIN,
-        place: Place = GENERAL,
+        place: ChannelRef = GENERAL,
         name: str = "",
         scope: str = "channel",
         value: str = "",
-    ) -> Said:
+    ) -> ChatReply:
         """An administrator's order."""
-        return await self.desk.admin(by, place, verb, name=name, scope=scope, value=value)
+        return await self.chat_service.admin(by, place, action, name=name, scope=scope, value=value)
 
     async def policy(self, run: str) -> Policy:
         """The rule of the plan that waits."""
@@ -265,7 +265,7 @@ class FrontOffice:
 
     @property
     def audit(self) -> list[tuple[str, str]]:
-        """The desk's own audit: who, and what."""
+        """The chat service's own audit: who, and what."""
         return [(each.by, each.what) for each in self.store.audit]
 
     def refusals(self, run: str) -> list[str]:
@@ -277,12 +277,12 @@ def _as_they_are(models: Sequence[Model]) -> Sequence[Model]:
     return models
 
 
-def texts(said: Said | Card) -> str:
+def texts(said: ChatReply | Card) -> str:
     """Everything that a private card says, or nothing."""
-    card = said.private if isinstance(said, Said) else said
+    card = said.private if isinstance(said, ChatReply) else said
     if card is None:
         return ""
-    lines: list[Line] = [card.title]
+    lines: list[RichText] = [card.title]
     for section in card.sections:
         match section:
             case Paragraph(lines=more):
@@ -302,9 +302,9 @@ def _piece(piece: object) -> str:
     match piece:
         case str():
             return piece
-        case Who(name=name):
+        case Mention(name=name):
             return name
-        case Moment(at=at):
+        case Timestamp(at=at):
             return at.isoformat()
         case _:
             return str(getattr(piece, "text", ""))

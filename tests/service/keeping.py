@@ -1,4 +1,4 @@
-"""A keeper at work on a product that only remembers, for tests: what stands where, who was told what, and every fault."""
+"""Card sync at work on a product that only remembers, for tests: what stands where, who was told what, and every fault."""
 
 import asyncio
 import time
@@ -8,21 +8,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bot.chat.card_sync.context import Pace, Tools
-from bot.chat.card_sync.leader import Keeper
-from bot.chat.platform import ButtonIds, MessageGone, Place, Posted, SlowDown
+from bot.chat.card_sync.context import SyncContext, SyncIntervals
+from bot.chat.card_sync.leader import CardSync
+from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited
 from bot.chat.store import CardRecord
 from bot.i18n import ENGLISH
-from bot.message import Alert, Card, Verb
+from bot.message import Action, Alert, Card
 from coordination.domain.events import RunEvent
 from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded, replay
 from tests.builders import REQUESTER, START
-from tests.fake_desk_store import MemoryDesk
+from tests.fake_desk_store import MemoryChatStore
 from tests.fake_log import MemoryLog
 from tests.stories import RUN
 
-QUICK = Pace(edit=0.05, story=0.05, beat=30.0, look=0.01, patience=60.0, renew=timedelta(hours=1))
+QUICK = SyncIntervals(edit=0.05, timeline=0.05, refresh=30.0, look=0.01, patience=60.0, renew=timedelta(hours=1))
 _SECONDS = 10.0
 
 
@@ -44,24 +44,24 @@ class MovedClock:
 class Message:
     """What stands in the product."""
 
-    place: Place
+    place: ChannelRef
     card: Card
-    ids: dict[Verb, str]
+    ids: dict[Action, str]
     edits: tuple[float, ...] = ()
 
 
 Fault = Exception | Literal["lost"]
-"""What a request comes to; `lost`: it is carried out, and its answer never comes, which a surface calls slow."""
+"""What a request comes to; `lost`: it is carried out, and its answer never comes, which a platform calls slow."""
 
 
 @dataclass
-class FakeSurface:
-    """Fits `bot.chat.platform.Surface`. `faults` are used up, one a request of that kind; `always` is what each comes to."""
+class FakePlatform:
+    """Fits `bot.chat.platform.ChatPlatform`. `faults` are used up, one a request of that kind; `always` is what each comes to."""
 
     name: Literal["discord", "slack"] = "discord"
     messages: dict[str, Message] = field(default_factory=dict[str, Message])
-    said: list[tuple[Place, Card]] = field(default_factory=list[tuple[Place, Card]])
-    whispers: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])
+    said: list[tuple[ChannelRef, Card]] = field(default_factory=list[tuple[ChannelRef, Card]])
+    private_messages: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])
     threads: list[str] = field(default_factory=list[str])
     calls: list[str] = field(default_factory=list[str])
     faults: dict[str, list[Fault | None]] = field(default_factory=dict[str, list[Fault | None]])
@@ -74,49 +74,49 @@ class FakeSurface:
     by_name: dict[str, str] = field(default_factory=dict[str, str])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def post(self, place: Place, card: Card, ids: ButtonIds, *, once: str = "") -> Posted:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         fault = await self._begin("post", card)
         if self.posts_once and once in self.by_name:
-            return Posted(place=place, message=self.by_name[once])
+            return MessageRef(place=place, message=self.by_name[once])
         self.posts += 1
         name = self.by_name[once] = f"m{self.posts}"
         self.messages[name] = Message(place=place, card=card, ids=_issued(card, ids))
         await self._end(fault)
-        return Posted(place=place, message=name)
+        return MessageRef(place=place, message=name)
 
-    async def find(self, place: Place, *, once: str, at: datetime) -> Posted | None:
+    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
         await self._end(await self._begin("find", None))
         self.sought.append(at)
         name = self.by_name.get(once, "") if self.finds else ""
         is_there = name in self.messages and self.messages[name].place == place
-        return Posted(place=place, message=name) if is_there else None
+        return MessageRef(place=place, message=name) if is_there else None
 
-    async def edit(self, posted: Posted, card: Card, ids: ButtonIds) -> None:
+    async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         fault = await self._begin("edit", card)
-        if posted.message not in self.messages:
-            raise MessageGone(posted.message)
-        before = self.messages[posted.message]
+        if message_ref.message not in self.messages:
+            raise MessageNotFound(message_ref.message)
+        before = self.messages[message_ref.message]
         edits = (*before.edits, asyncio.get_running_loop().time())
-        self.messages[posted.message] = replace(before, card=card, ids=_issued(card, ids), edits=edits)
+        self.messages[message_ref.message] = replace(before, card=card, ids=_issued(card, ids), edits=edits)
         await self._end(fault)
 
-    async def open_thread(self, posted: Posted, title: str) -> Place:
+    async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         fault = await self._begin("thread", None)
-        if posted.message not in self.messages:
-            raise MessageGone(posted.message)
+        if message_ref.message not in self.messages:
+            raise MessageNotFound(message_ref.message)
         self.threads.append(title)
         await self._end(fault)
-        return replace(posted.place, thread=posted.place.thread or posted.message)
+        return replace(message_ref.place, thread=message_ref.place.thread or message_ref.message)
 
-    async def say(self, place: Place, card: Card) -> Posted:
+    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         fault = await self._begin("say", card)
         self.said.append((place, card))
         await self._end(fault)
-        return Posted(place=place, message=f"s{len(self.said)}")
+        return MessageRef(place=place, message=f"s{len(self.said)}")
 
-    async def whisper(self, person: Person, place: Place, card: Card) -> None:
-        fault = await self._begin("whisper", card)
-        self.whispers.append((person, card))
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
+        fault = await self._begin("notify_user", card)
+        self.private_messages.append((person, card))
         await self._end(fault)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
@@ -143,52 +143,52 @@ class FakeSurface:
     async def _end(self, fault: Fault | None) -> None:
         await self._tell()
         if fault == "lost":
-            raise SlowDown(0.01)
+            raise RateLimited(0.01)
 
     async def _tell(self) -> None:
         async with self.changed:
             self.changed.notify_all()
 
 
-def _issued(card: Card, ids: ButtonIds) -> dict[Verb, str]:
-    verbs = [button.verb for button in card.buttons] + ([card.menu.verb] if card.menu else [])
-    return {verb: ids.id_for(verb) for verb in verbs}
+def _issued(card: Card, ids: ButtonIds) -> dict[Action, str]:
+    verbs = [button.action for button in card.buttons] + ([card.menu.action] if card.menu else [])
+    return {action: ids.id_for(action) for action in verbs}
 
 
 @dataclass
 class Stage:
-    """A log, what is remembered, and a product; a keeper on top of them, as often as a test wants."""
+    """A log, what is remembered, and a product; card sync on top of them, as often as a test wants."""
 
-    surface: FakeSurface = field(default_factory=FakeSurface)
+    platform: FakePlatform = field(default_factory=FakePlatform)
     log: MemoryLog = field(default_factory=lambda: MemoryLog(lambda job: None))
     clock: MovedClock = field(default_factory=MovedClock)
-    pace: Pace = QUICK
-    has_stories: bool = True
+    intervals: SyncIntervals = QUICK
+    has_timelines: bool = True
 
     def __post_init__(self) -> None:
-        self.store = MemoryDesk(self.log)
+        self.store = MemoryChatStore(self.log)
 
     @asynccontextmanager
-    async def keeping(self) -> AsyncGenerator[Keeper]:
+    async def keeping(self) -> AsyncGenerator[CardSync]:
         """A process that keeps the cards."""
-        tools = Tools(
-            surface=self.surface,
+        context = SyncContext(
+            platform=self.platform,
             store=self.store,
             log=self.log,
             clock=self.clock,
-            words=ENGLISH,
-            pace=self.pace,
-            has_stories=self.has_stories,
+            catalog=ENGLISH,
+            intervals=self.intervals,
+            has_timelines=self.has_timelines,
         )
-        keeper = Keeper(tools)
-        async with keeper.keeping():
-            yield keeper
+        card_sync = CardSync(context)
+        async with card_sync.running():
+            yield card_sync
 
     async def ask(self, log: Sequence[Recorded], *, run: str = RUN, thread: str = "") -> CardRecord:
         """A card for a run, and the run so far."""
         self.store.cards[run] = CardRecord(
             run=run,
-            surface=self.surface.name,
+            platform=self.platform.name,
             tenant="here",
             channel="c1",
             thread=thread,
@@ -223,7 +223,7 @@ class Stage:
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
-    """Look until it is so. What the keeper remembers rings no bell."""
+    """Look until it is so. What card sync remembers wakes nobody."""
     async with asyncio.timeout(_SECONDS):
         while not is_so():  # noqa: ASYNC110  # there is no event to wait for
             await asyncio.sleep(0.005)

@@ -10,8 +10,8 @@ from coordination.domain.policy import Policy, Rule
 from coordination.domain.states import AwaitingDecision, RunState
 from coordination.ports import Job, ToolDefinition
 from coordination.preparation import Prepared
-from coordination.run_options import Knobs
-from coordination.service import Ask, Coordinator
+from coordination.run_options import RunOptions
+from coordination.service import Coordinator, RunRequest
 from coordination.worker import Worker
 from tests.builders import REQUESTER, a_profile
 from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, World
@@ -52,7 +52,7 @@ class Office:
     def __init__(
         self,
         *models: PlayedModel,
-        knobs: Knobs | None = None,
+        options: RunOptions | None = None,
         policy: Policy | None = None,
         rules: tuple[Rule, ...] = (LOOKS_READ,),
         definitions: Sequence[ToolDefinition] = (),
@@ -62,7 +62,7 @@ class Office:
         self.world = World()
         self.engine = IdleEngine()
         self.hub = FakeHub(self.world, definitions)
-        profile = a_profile(len(models), knobs=knobs, policy=policy)
+        profile = a_profile(len(models), options=options, policy=policy)
         agents = tuple(replace(agent, rules=rules) for agent in profile.agents)
         self.prepared = FakePrepared(replace(profile, agents=agents), models)
         self._names = iter(f"N{number}" for number in range(1000))
@@ -80,8 +80,10 @@ class Office:
 
     async def ask(self, prompt: str = "Post hello.") -> str:
         """Rita asks."""
-        ask = Ask(prompt=prompt, requester=REQUESTER, config_name="test", config_text="text", origin="test.yaml")
-        return await self.people.start(ask)
+        request = RunRequest(
+            prompt=prompt, requester=REQUESTER, config_name="test", config_text="text", origin="test.yaml"
+        )
+        return await self.people.start(request)
 
     async def work(self) -> None:
         """Perform every job that was submitted, oldest first."""

@@ -24,8 +24,8 @@ from coordination.errors import IllegalTransition, RefusedError, RunNotFoundErro
 from coordination.execution import execute
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from coordination.run_options import RunProfile
-from coordination.run_writer import Journal
-from coordination.service import Ask, Coordinator
+from coordination.run_writer import RunWriter
+from coordination.service import Coordinator, RunRequest
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, a_plan, a_profile, an_election_of
 from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, World
 
@@ -136,10 +136,10 @@ class RunMachine(RuleBasedStateMachine):
             freezes=self,
         )
         self.profile = profile
-        ask = Ask(
+        request = RunRequest(
             prompt="Post.", requester=REQUESTER, config_name="t", config_text="t", origin="t", goes_on_from=before
         )
-        self.run = self.do(self.people.start(ask))
+        self.run = self.do(self.people.start(request))
         self.the_agents_propose(3)
 
     # --- the present, as the service and its workers read it -----------------------------------------------------
@@ -236,30 +236,30 @@ class RunMachine(RuleBasedStateMachine):
 
     def the_agents_propose(self, count: int) -> None:
         async def propose() -> Plan:
-            journal = await Journal.open(self.log, self.clock, self.run)
-            if not isinstance(journal.state, s.Deliberating):
-                revision = journal.state.revision if isinstance(journal.state, s.ChangesWanted) else 1
-                await journal.commit(e.DeliberationStarted(revision=revision))
-            assert isinstance(journal.state, s.Deliberating)
+            writer = await RunWriter.open(self.log, self.clock, self.run)
+            if not isinstance(writer.state, s.Deliberating):
+                revision = writer.state.revision if isinstance(writer.state, s.ChangesWanted) else 1
+                await writer.commit(e.DeliberationStarted(revision=revision))
+            assert isinstance(writer.state, s.Deliberating)
             plan = a_plan(
-                *(a_call(title=f"{journal.state.revision}/{number}") for number in range(count)),
+                *(a_call(title=f"{writer.state.revision}/{number}") for number in range(count)),
                 run=self.run,
-                revision=journal.state.revision,
+                revision=writer.state.revision,
                 policy=self.policy,
                 expires_at=self.clock.now() + timedelta(seconds=self.policy.expires_after),
             )
             recorded = [e.ActionRecorded(agent=1, call=call) for call in plan.calls]
-            answer = journal.state.ballot.next_answer(1, plan.text, plan.calls)
+            answer = writer.state.ballot.next_answer(1, plan.text, plan.calls)
             accepted = e.AnswerAccepted(
                 agent=1, number=answer.number, epoch=answer.epoch, text=answer.text, calls=answer.calls
             )
-            other = a_call(title=f"{journal.state.revision}/other")
+            other = a_call(title=f"{writer.state.revision}/other")
             rival = (
                 e.ActionRecorded(agent=2, call=other),
                 e.AnswerAccepted(agent=2, number=answer.number, epoch=answer.epoch + 1, text="Else.", calls=(other,)),
             )
             proposed = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan))
-            await journal.commit(*recorded, accepted, *rival, proposed)
+            await writer.commit(*recorded, accepted, *rival, proposed)
             return plan
 
         self.plans.append(self.do(propose()))
@@ -433,9 +433,9 @@ class RunMachine(RuleBasedStateMachine):
         self.looks = 5
 
         async def work() -> None:
-            journal = await Journal.open(self.log, self.clock, self.run)
+            writer = await RunWriter.open(self.log, self.clock, self.run)
             guard = Guards(self.rules_now, self, self.clock, self).of(self.run)
-            await execute(journal, self.world, self.clock, str(hand), guard=guard)
+            await execute(writer, self.world, self.clock, str(hand), guard=guard)
 
         started = isinstance(state := self.state(), s.Executing) and state.in_flight is not None
         count = len(self.world.done)

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from coordination.deliberation import Deliberation, Question, Seat
+from coordination.deliberation import Deliberation, DeliberationInput, Participant
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RunEvent
 from coordination.domain.policy import Effect, Rule
 from coordination.ports import ToolDefinition
-from coordination.run_options import Knobs
+from coordination.run_options import RunOptions
 from coordination.toolbox import offer, runs_at_once
 from tests.builders import a_profile
 from tests.fakes import FakeClock, FakeHub, PlayedModel, World
@@ -22,7 +22,7 @@ class Table:
     """Agents around one question. `look` reads, `post` is deferred."""
 
     models: Sequence[PlayedModel]
-    knobs: Knobs = field(default_factory=Knobs)
+    options: RunOptions = field(default_factory=RunOptions)
     rules: tuple[Rule, ...] = (LOOKS_READ,)
     ballot: Ballot | None = None
     world: World = field(default_factory=World)
@@ -33,7 +33,7 @@ class Table:
     def __post_init__(self) -> None:
         self._recorded = asyncio.Event()
         hub = FakeHub(self.world, self.definitions)
-        seats: list[Seat] = []
+        participants: list[Participant] = []
         for profile, model in zip(a_profile(len(self.models)).agents, self.models, strict=True):
             agent = type(profile)(
                 number=profile.number, id=profile.id, system_message="", servers=profile.servers, rules=self.rules
@@ -42,12 +42,14 @@ class Table:
             allowed = frozenset(
                 (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
             )
-            seats.append(Seat(profile=agent, model=model, tools=tools, reader=hub.reader(agent.servers, allowed)))
+            participants.append(
+                Participant(profile=agent, model=model, tools=tools, reader=hub.reader(agent.servers, allowed))
+            )
         self.deliberation = Deliberation(
-            Question(prompt="Post hello."),
-            seats,
+            DeliberationInput(prompt="Post hello."),
+            participants,
             ballot=self.ballot or Ballot(size=len(self.models)),
-            knobs=self.knobs,
+            options=self.options,
             clock=self.clock,
             record=self.record,
         )

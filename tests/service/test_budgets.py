@@ -8,7 +8,7 @@ import pytest
 from coordination.domain.states import AwaitingDecision, Finished, RunBroken
 from coordination.errors import RefusedError
 from coordination.ports import Reply, Spent, Usage
-from coordination.run_options import DailyLimits, Knobs
+from coordination.run_options import DailyLimits, RunOptions
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, REQUESTER
@@ -40,9 +40,9 @@ def costing(step: Step, dollars: float) -> Step:
 
 
 def office(
-    *models: PlayedModel, limits: DailyLimits | None = None, knobs: Knobs | None = None
+    *models: PlayedModel, limits: DailyLimits | None = None, options: RunOptions | None = None
 ) -> tuple[Office, Accounts]:
-    made, accounts = Office(*models, knobs=knobs), Accounts()
+    made, accounts = Office(*models, options=options), Accounts()
     made.prepared.profile = replace(made.prepared.profile, daily=limits or DailyLimits())
     made.people = Coordinator(
         made.log,
@@ -126,7 +126,7 @@ async def test_the_answers_that_there_are_count_when_the_budget_is_used_up() -> 
     models = [
         PlayedModel(costing(answers(f"{n}", POST), 1.0), votes(1), votes(1), costing(votes(1), 1.0)) for n in (1, 2)
     ]
-    made, _ = office(*models, knobs=Knobs(budget_money=2.0))
+    made, _ = office(*models, options=RunOptions(budget_money=2.0))
     run = await made.ask()
     await made.work()
     state = await made.state(run)
@@ -135,7 +135,7 @@ async def test_the_answers_that_there_are_count_when_the_budget_is_used_up() -> 
 
 
 async def test_a_run_without_an_answer_says_which_limit_it_came_to() -> None:
-    made, _ = office(PlayedModel(costing(calls(LOOK), 1.0), answers("never")), knobs=Knobs(budget_money=0.5))
+    made, _ = office(PlayedModel(costing(calls(LOOK), 1.0), answers("never")), options=RunOptions(budget_money=0.5))
     run = await made.ask()
     await made.work()
     state = await made.state(run)
@@ -146,7 +146,7 @@ async def test_a_run_without_an_answer_says_which_limit_it_came_to() -> None:
 
 async def test_a_revision_goes_on_with_what_the_first_has_left() -> None:
     model = PlayedModel(answers("one", POST), answers("never"))
-    made, _ = office(model, knobs=Knobs(budget_tokens=11))
+    made, _ = office(model, options=RunOptions(budget_tokens=11))
     run, state = await made.planned()
     await made.people.request_changes(run, state.plan.digest, REQUESTER, "Make it shorter.")
     await made.work()
@@ -158,7 +158,7 @@ async def test_a_revision_goes_on_with_what_the_first_has_left() -> None:
 
 async def test_a_report_is_not_written_on_a_used_up_budget_and_the_calls_run_all_the_same() -> None:
     model = PlayedModel(answers("one", POST), answers("never"))
-    made, _ = office(model, knobs=Knobs(budget_tokens=11))
+    made, _ = office(model, options=RunOptions(budget_tokens=11))
     run, state = await made.planned()
     await made.people.approve(run, state.plan.digest, ALICE)
     await made.work()

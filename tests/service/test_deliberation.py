@@ -12,7 +12,7 @@ from coordination.domain.policy import Effect, Rule
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.metered_model import FallbackModel
 from coordination.ports import Reply, ToolResult
-from coordination.run_options import Knobs
+from coordination.run_options import RunOptions
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
 from tests.service.table import LOOKS_READ, Table
 
@@ -161,8 +161,8 @@ async def test_after_the_initial_round_the_vote_opens_for_those_who_answered() -
     never = asyncio.Event()
     first = PlayedModel(answers("one"), votes(1))
     second = PlayedModel(answers("two"), gates={0: never})
-    knobs = Knobs(initial_round_timeout_seconds=0.05, orchestrator_timeout_seconds=0.3)
-    table = Table([first, second], knobs=knobs)
+    options = RunOptions(initial_round_timeout_seconds=0.05, orchestrator_timeout_seconds=0.3)
+    table = Table([first, second], options=options)
     election = await table.run()
     assert (election.winner.label, election.votes, election.voters) == ("agent1.1", 1, 2)
     assert election.ending is Ending.DEADLINE
@@ -173,14 +173,14 @@ async def test_at_the_deadline_the_newest_answer_wins_where_nobody_voted() -> No
     """And the outcome says that there was no consensus."""
     never = asyncio.Event()
     models = [PlayedModel(answers(f"{n}"), votes(1), gates={1: never}) for n in (1, 2)]
-    election = await Table(models, knobs=Knobs(orchestrator_timeout_seconds=0.1)).run()
+    election = await Table(models, options=RunOptions(orchestrator_timeout_seconds=0.1)).run()
     assert (election.winner.label, election.votes, election.ending) == ("agent2.1", 0, Ending.DEADLINE)
 
 
 async def test_without_any_answer_at_the_deadline_the_run_fails_and_says_so() -> None:
     """There is nothing to elect."""
     never = asyncio.Event()
-    table = Table([PlayedModel(gates={0: never})], knobs=Knobs(orchestrator_timeout_seconds=0.05))
+    table = Table([PlayedModel(gates={0: never})], options=RunOptions(orchestrator_timeout_seconds=0.05))
     with pytest.raises(DeliberationFailed, match=r"nobody else answered within 0\.05 s"):
         await table.run()
 
@@ -251,7 +251,7 @@ async def test_a_turn_begins_again_with_the_fallback_and_without_what_the_first_
     assert [call.arguments for call in election.winner.calls] == ['{"title":"anew"}']
     (retried,) = [event for event in table.events if isinstance(event, e.ModelRetried)]
     assert retried.reason == "The key was refused. Its fallback second begins the turn again."
-    assert [said.text[:9] for said in second.conversations[0].said] == ["<request>", "Recorded "]
+    assert [reply.text[:9] for reply in second.conversations[0].said] == ["<request>", "Recorded "]
 
 
 @pytest.mark.parametrize("bad", BAD_ENDS.values(), ids=BAD_ENDS.keys())
@@ -262,7 +262,7 @@ async def test_a_turn_that_ends_badly_is_corrected_and_may_end_well(bad: list[tu
     election = await table.run()
     assert election.winner.agent == 1
     assert len(table.of("agent_corrected")) == 1
-    assert sum(isinstance(said, ToolResult) for said in first.conversations[1].said) == len(bad)
+    assert sum(isinstance(reply, ToolResult) for reply in first.conversations[1].said) == len(bad)
     assert table.is_played_out()
 
 
@@ -288,9 +288,9 @@ async def test_a_vote_before_any_answer_is_refused_and_not_offered() -> None:
 
 async def test_an_endless_loop_of_tool_calls_is_bounded() -> None:
     """The agent is out after its rounds; the others finish."""
-    knobs = Knobs(max_tool_rounds=5)
+    options = RunOptions(max_tool_rounds=5)
     looping = PlayedModel(*[calls(LOOK)] * 8)
-    table = Table([looping, PlayedModel(answers("two"), votes(2))], knobs=knobs)
+    table = Table([looping, PlayedModel(answers("two"), votes(2))], options=options)
     assert (await table.run()).winner.agent == 2
     assert "within 5 rounds" in str(table.of("agent_failed"))
 
@@ -298,7 +298,7 @@ async def test_an_endless_loop_of_tool_calls_is_bounded() -> None:
 async def test_an_agent_that_used_up_its_answers_is_offered_only_the_vote() -> None:
     """And an answer past the cap is refused in words."""
     first = PlayedModel(answers("one"), answers("again"), votes(1))
-    table = Table([first, PlayedModel(answers("two"), votes(1))], knobs=Knobs(max_new_answers_per_agent=1))
+    table = Table([first, PlayedModel(answers("two"), votes(1))], options=RunOptions(max_new_answers_per_agent=1))
     await table.run()
     assert first.conversations[-1].offered[-1] == "vote"
     assert "new_answer" not in first.conversations[-1].offered
@@ -311,7 +311,7 @@ async def test_the_global_cap_counts_everybodys_answers() -> None:
     third = PlayedModel(answers("three"), votes(1), gates={0: never})
     table = Table(
         [PlayedModel(answers("one"), votes(1)), PlayedModel(answers("two"), votes(1)), third],
-        knobs=Knobs(max_new_answers_global=2),
+        options=RunOptions(max_new_answers_global=2),
     )
 
     async def release() -> None:
@@ -329,7 +329,9 @@ async def test_a_later_turn_that_takes_too_long_is_out() -> None:
     """The others finish."""
     never = asyncio.Event()
     first = PlayedModel(answers("one"), votes(1), gates={1: never})
-    table = Table([first, PlayedModel(answers("two"), votes(2))], knobs=Knobs(subsequent_round_timeout_seconds=0.05))
+    table = Table(
+        [first, PlayedModel(answers("two"), votes(2))], options=RunOptions(subsequent_round_timeout_seconds=0.05)
+    )
     election = await table.run()
     assert (election.winner.agent, election.voters) == (2, 1)
     assert first.conversations[1].is_closed
@@ -340,14 +342,14 @@ async def test_a_majority_stops_the_others_where_the_config_says_so() -> None:
     never = asyncio.Event()
     third = PlayedModel(answers("three"), votes(3), gates={1: never})
     models = [PlayedModel(answers("one"), votes(1)), PlayedModel(answers("two"), votes(1)), third]
-    election = await Table(models, knobs=Knobs(consensus="majority")).run()
+    election = await Table(models, options=RunOptions(consensus="majority")).run()
     assert (election.votes, election.ending) == (2, Ending.MAJORITY)
 
 
 async def test_a_budget_of_tokens_ends_the_coordination() -> None:
     """With what there is by then, and without consensus."""
     models = [PlayedModel(answers(f"{n}"), votes(1), votes(1)) for n in (1, 2)]
-    election = await Table(models, knobs=Knobs(budget_tokens=22)).run()
+    election = await Table(models, options=RunOptions(budget_tokens=22)).run()
     assert election.ending is Ending.CAPS
 
 
@@ -426,7 +428,7 @@ async def test_an_answer_beside_a_call_that_failed_is_not_accepted() -> None:
 async def test_a_plan_holds_so_many_calls_and_no_more() -> None:
     """The call past the cap is refused in words."""
     model = PlayedModel(calls(POST, POST, POST), answers("one"))
-    table = Table([model], knobs=Knobs(max_calls=2))
+    table = Table([model], options=RunOptions(max_calls=2))
     assert len((await table.run()).winner.calls) == 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.approvers import approvers_in
-from bot.message import Verb
+from bot.message import Action
 from coordination.domain import states as s
 from coordination.domain.canonical_json import digest
 from coordination.domain.policy import Person, Policy
@@ -17,7 +17,7 @@ from coordination.storage.sql_run_log import SqlLog
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.contract.desks import submit_nothing
 from tests.databases import sqlite_url
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, FrontOffice, texts
+from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, ChatServiceStage, texts
 
 ORDERS = [
     ("config-list", "", ""),
@@ -37,46 +37,46 @@ ORDERS = [
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> FrontOffice:
-    return FrontOffice(tmp_path)
+def office(tmp_path: Path) -> ChatServiceStage:
+    return ChatServiceStage(tmp_path)
 
 
 # --- whose orders count -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("verb", "name", "value"), ORDERS)
+@pytest.mark.parametrize(("action", "name", "value"), ORDERS)
 async def test_an_order_of_somebody_else_changes_nothing_and_is_on_record(
-    office: FrontOffice, verb: str, name: str, value: str
+    office: ChatServiceStage, action: str, name: str, value: str
 ) -> None:
     """Whatever the product's own rights let through; an administrator of another tenant is somebody else too."""
     await office.admin("config-use", name="team")
-    before, deeds = office.snapshot(), len(office.store.audit)
+    before, entries = office.snapshot(), len(office.store.audit)
     elsewhere = replace(ADMIN, tenant="elsewhere")
     named_elsewhere = replace(NAMED_ADMIN, tenant="elsewhere")
     for by, place in ((MALLORY, GENERAL), (elsewhere, GENERAL), (ADMIN, ELSEWHERE), (named_elsewhere, ELSEWHERE)):
-        said = texts(await office.admin(verb, by=by, place=place, name=name, value=value, scope="server"))
+        said = texts(await office.admin(action, by=by, place=place, name=name, value=value, scope="server"))
         assert said.strip() == "Only administrators of this place, and people whom the operator named, can do that."
     assert office.snapshot() == before
-    assert [(each.tenant, each.by, each.what) for each in office.store.audit[deeds:]] == [
-        ("here", MALLORY.id, f"refused {verb}"),
-        ("elsewhere", ADMIN.id, f"refused {verb}"),
-        ("here", ADMIN.id, f"refused {verb}"),
-        ("elsewhere", NAMED_ADMIN.id, f"refused {verb}"),
+    assert [(each.tenant, each.by, each.what) for each in office.store.audit[entries:]] == [
+        ("here", MALLORY.id, f"refused {action}"),
+        ("elsewhere", ADMIN.id, f"refused {action}"),
+        ("here", ADMIN.id, f"refused {action}"),
+        ("elsewhere", NAMED_ADMIN.id, f"refused {action}"),
     ]
     assert office.checked == []
 
 
-async def test_whom_the_operator_named_administers_their_own_tenant(office: FrontOffice) -> None:
+async def test_whom_the_operator_named_administers_their_own_tenant(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="team", by=NAMED_ADMIN)
     assert office.audit == [("u-named", "set config")]
     assert office.store.scopes["here", "general", "config"].by_name == "nan"
 
 
-async def test_an_order_that_does_not_exist_says_so(office: FrontOffice) -> None:
+async def test_an_order_that_does_not_exist_says_so(office: ChatServiceStage) -> None:
     assert "There is no command config-destroy." in texts(await office.admin("config-destroy"))
 
 
-async def test_a_check_says_what_was_found_and_who_approves(office: FrontOffice) -> None:
+async def test_a_check_says_what_was_found_and_who_approves(office: ChatServiceStage) -> None:
     said = texts(await office.admin("config-check", name="team"))
     assert "team is a good configuration" in said
     assert "ops" in said
@@ -87,7 +87,7 @@ async def test_a_check_says_what_was_found_and_who_approves(office: FrontOffice)
 
 
 async def test_whom_an_administrator_names_decides_instead_of_whom_the_configuration_names(
-    office: FrontOffice,
+    office: ChatServiceStage,
 ) -> None:
     said = texts(await office.admin("approvers", value='<@&77> <@42> "night shift" required=2'))
     assert "approval by 77, night shift, 42" in said
@@ -97,15 +97,17 @@ async def test_whom_an_administrator_names_decides_instead_of_whom_the_configura
         roles=("77", "night shift"), users=("42",), required=2, binds_automatic=True
     )
     ids = await office.shown(run)
-    assert "Only 77, night shift, 42 can decide" in texts(await office.press(ALICE, ids[Verb.APPROVE]))
+    assert "Only 77, night shift, 42 can decide" in texts(await office.press(ALICE, ids[Action.APPROVE]))
     night = Person(tenant="here", id="u-n", name="n", roles=("night shift",))
-    await office.press(night, ids[Verb.APPROVE])
+    await office.press(night, ids[Action.APPROVE])
     assert isinstance(await office.people.state(run), s.AwaitingDecision)
-    await office.press(replace(night, id="42", roles=()), ids[Verb.APPROVE])
+    await office.press(replace(night, id="42", roles=()), ids[Action.APPROVE])
     assert isinstance(await office.people.state(run), s.Executing)
 
 
-async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channels_alone(office: FrontOffice) -> None:
+async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channels_alone(
+    office: ChatServiceStage,
+) -> None:
     await office.admin("approvers", value="@leads", scope="server")
     await office.admin("approvers", value="required=3")
     assert await office.policy(await office.ask()) == Policy(roles=("ops",), required=3, binds_automatic=True)
@@ -113,7 +115,7 @@ async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channel
     assert "leads" in texts(await office.admin("approvers", place=RANDOM))
     assert "3 of" in texts(await office.admin("approvers"))
     assert "3 of" in texts(await office.admin("config-show"))
-    assert "3 of" in texts(await office.desk.help(MALLORY, GENERAL))
+    assert "3 of" in texts(await office.chat_service.help(MALLORY, GENERAL))
     await office.admin("approvers", value="reset")
     assert await office.policy(await office.ask()) == Policy(roles=("leads",), binds_automatic=True)
     await office.admin("approvers", value="reset", scope="server")
@@ -121,7 +123,7 @@ async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channel
     assert "nothing to forget" in texts(await office.admin("approvers", value="reset"))
 
 
-async def test_what_the_configuration_demands_is_never_loosened(office: FrontOffice) -> None:
+async def test_what_the_configuration_demands_is_never_loosened(office: ChatServiceStage) -> None:
     office.write(
         "team",
         TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 2, expires_after: 2h, allow_requester: false}"),
@@ -131,20 +133,20 @@ async def test_what_the_configuration_demands_is_never_loosened(office: FrontOff
     assert await office.policy(run) == Policy(roles=("leads",), required=2, expires_after=7200, binds_automatic=True)
     before = office.snapshot()
     ids = await office.shown(run)
-    said = await office.press(replace(REQUESTER, roles=("leads",)), ids[Verb.APPROVE])
-    assert "You asked for this run" in texts(said)
+    reply = await office.press(replace(REQUESTER, roles=("leads",)), ids[Action.APPROVE])
+    assert "You asked for this run" in texts(reply)
     assert office.snapshot() == before
 
 
-async def test_an_administrator_may_take_the_requesters_own_approval_away(office: FrontOffice) -> None:
+async def test_an_administrator_may_take_the_requesters_own_approval_away(office: ChatServiceStage) -> None:
     office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, allow_requester: true}"))
     assert (await office.policy(await office.ask(by=ALICE))).allow_requester
     await office.admin("approvers", value="requester=no")
     run = await office.ask(by=ALICE)
-    assert "You asked for this run" in texts(await office.press(ALICE, (await office.shown(run))[Verb.APPROVE]))
+    assert "You asked for this run" in texts(await office.press(ALICE, (await office.shown(run))[Action.APPROVE]))
 
 
-async def test_a_rule_that_nobody_could_fulfil_is_refused(office: FrontOffice) -> None:
+async def test_a_rule_that_nobody_could_fulfil_is_refused(office: ChatServiceStage) -> None:
     """When it is set, and when a configuration makes it so later."""
     before = office.snapshot()
     said = texts(await office.admin("approvers", value="<@1> <@2> <@1> required=3"))
@@ -152,26 +154,26 @@ async def test_a_rule_that_nobody_could_fulfil_is_refused(office: FrontOffice) -
     assert office.snapshot() == before
     await office.admin("approvers", value="<@1> <@2>")
     office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 3}"))
-    said = texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
+    said = texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
     assert "3 approvals are wanted, and only 2 people are named" in said
     assert office.store.cards == {}
 
 
-async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(office: FrontOffice) -> None:
+async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(office: ChatServiceStage) -> None:
     run = await office.ask()
     await office.admin("approvers", value="@leads")
     assert await office.policy(run) == Policy(roles=("ops",))
     ids = await office.shown(run)
-    await office.press(ALICE, ids[Verb.CHANGE], text="Shorter.")
+    await office.press(ALICE, ids[Action.CHANGE], text="Shorter.")
     await office.work()
     assert await office.policy(run) == Policy(roles=("ops",))
-    again = (await office.desk.retry(REQUESTER, GENERAL, run)).run
+    again = (await office.chat_service.retry(REQUESTER, GENERAL, run)).run
     await office.work()
     assert await office.policy(again) == Policy(roles=("leads",), binds_automatic=True)
 
 
 async def test_the_rule_is_in_the_runs_own_copy_of_its_configuration_and_the_audit_proves_it(
-    office: FrontOffice, tmp_path: Path
+    office: ChatServiceStage, tmp_path: Path
 ) -> None:
     """Whoever takes the run up anywhere reads the same rule; a changed copy is found."""
     await office.admin("approvers", value="@leads required=2")
@@ -203,7 +205,7 @@ async def copied(log: SqlLog, story: Sequence[Recorded]) -> None:
 # --- the audit --------------------------------------------------------------------------------------------------------
 
 
-async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(office: FrontOffice) -> None:
+async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="team", scope="server")
     await office.admin("limits", value="hourly=3")
     await office.press(MALLORY, "forged")
@@ -220,11 +222,11 @@ async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(off
     )
 
 
-async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(office: FrontOffice) -> None:
+async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(office: ChatServiceStage) -> None:
     run = await office.ask()
     ids = await office.shown(run)
-    await office.press(MALLORY, ids[Verb.APPROVE])
-    await office.press(BOB, ids[Verb.REJECT], text="Not today.")
+    await office.press(MALLORY, ids[Action.APPROVE])
+    await office.press(BOB, ids[Action.REJECT], text="Not today.")
     said = texts(await office.admin("audit", name=run[:4], place=RANDOM))
     assert f"Who decided what about run {run}" in said
     for word in ("rita", "mallory", "bob", "Not today."):

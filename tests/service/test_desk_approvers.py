@@ -16,11 +16,11 @@ from bot.chat.approvers import (
     satisfiable,
     with_approvers,
 )
-from bot.chat.private_cards import DeskRefusal
+from bot.chat.private_cards import ChatRefusal
 from bot.chat.start_run import limits_in, limits_typed, operator_limits
 from bot.chat.store import Limits
 from bot.environment import allowed_configs, named_admins
-from coordination.domain.policy import Act, Authors, Person, Policy, judge
+from coordination.domain.policy import Authors, Person, Policy, RunAction, judge
 from coordination.errors import ConfigError
 from tests.builders import START
 from tests.contract.desks import a_setting
@@ -64,10 +64,10 @@ def test_what_the_configuration_refuses_no_administrator_allows(
     assert (effective.roles, effective.users) == (
         (rule.roles, rule.users) if is_named else (policy.roles, policy.users)
     )
-    for act in Act:
+    for action in RunAction:
         given = {"by": by, "authors": Authors(requester=requester), "approvals": approvals, "at": START}
-        before = judge(as_named, act, **given, expires_at=START + timedelta(hours=1))  # type: ignore[arg-type]  # as above
-        after = judge(effective, act, **given, expires_at=START + timedelta(hours=1))  # type: ignore[arg-type]  # as above
+        before = judge(as_named, action, **given, expires_at=START + timedelta(hours=1))  # type: ignore[arg-type]  # as above
+        after = judge(effective, action, **given, expires_at=START + timedelta(hours=1))  # type: ignore[arg-type]  # as above
         assert before is None or after is not None
         assert after is None or before is not None or after == "own_request"
     assert effective.required >= policy.required
@@ -80,7 +80,7 @@ def test_a_rule_that_can_be_fulfilled_has_enough_people_named(policy: Policy) ->
     if policy.roles or not policy.users or len(policy.users) >= policy.required:
         assert satisfiable(policy) == policy
         return
-    with pytest.raises(DeskRefusal) as caught:
+    with pytest.raises(ChatRefusal) as caught:
         satisfiable(policy)
     assert caught.value.refusal == "few_approvers"
 
@@ -136,7 +136,7 @@ def test_what_is_typed_in_any_spelling_is_what_is_set_and_stored(
 def test_any_text_is_understood_or_refused(text: str) -> None:
     try:
         approvers = approvers_typed(text)
-    except DeskRefusal:
+    except ChatRefusal:
         return
     assert approvers != Approvers()
     assert all((*approvers.roles, *approvers.users))
@@ -166,7 +166,7 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(DeskRefusal):
+    with pytest.raises(ChatRefusal):
         approvers_typed(text)
 
 

@@ -1,4 +1,4 @@
-"""Asking through the desk: which configuration holds, who may use which, what a run remembers, and what is too much."""
+"""Asking through the chat service: which configuration holds, who may use which, what a run remembers, and what is too much."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,29 +7,29 @@ import pytest
 
 from bot.cards.run_view import view_of
 from bot.chat.store import Limits
-from bot.message import Verb
+from bot.message import Action
 from coordination.domain.canonical_json import digest
 from coordination.domain.events import RunRequested
 from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, RANDOM, TEAM, FrontOffice, texts
+from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, RANDOM, TEAM, ChatServiceStage, texts
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> FrontOffice:
-    office = FrontOffice(tmp_path)
+def office(tmp_path: Path) -> ChatServiceStage:
+    office = ChatServiceStage(tmp_path)
     for name in ("ops", "demo"):
         office.write(name)
     return office
 
 
-async def config_of(office: FrontOffice, run: str) -> str:
+async def config_of(office: ChatServiceStage, run: str) -> str:
     return (await office.people.state(run)).request.config
 
 
 async def test_a_channels_configuration_goes_before_the_servers_and_that_before_the_default(
-    office: FrontOffice,
+    office: ChatServiceStage,
 ) -> None:
     """And `config show` says which it is, who said so, and when."""
     assert await config_of(office, await office.ask()) == "team"
@@ -43,11 +43,11 @@ async def test_a_channels_configuration_goes_before_the_servers_and_that_before_
     assert await config_of(office, await office.ask()) == "demo"
     assert await config_of(office, await office.ask(place=RANDOM)) == "ops"
     assert "demo holds here: it was set for this channel." in texts(await office.admin("config-show"))
-    asked = await office.desk.ask(REQUESTER, GENERAL, "Go.", config="team")
+    asked = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config="team")
     assert await config_of(office, asked.run) == "team"
 
 
-async def test_forgetting_a_channels_configuration_brings_the_servers_back(office: FrontOffice) -> None:
+async def test_forgetting_a_channels_configuration_brings_the_servers_back(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="ops", scope="server")
     await office.admin("config-use", name="demo")
     said = texts(await office.admin("config-reset"))
@@ -57,27 +57,27 @@ async def test_forgetting_a_channels_configuration_brings_the_servers_back(offic
 
 
 async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path, allowed={"here": frozenset({"ops", "team"}), "*": frozenset({"demo"})})
+    office = ChatServiceStage(tmp_path, allowed={"here": frozenset({"ops", "team"}), "*": frozenset({"demo"})})
     for name in ("ops", "demo"):
         office.write(name)
     stranger = replace(REQUESTER, tenant="elsewhere")
-    assert await office.desk.config_names(GENERAL, " O") == ["ops"]
-    assert await office.desk.config_names(GENERAL, "") == ["ops", "team"]
-    assert await office.desk.config_names(ELSEWHERE, "") == ["demo"]
-    refused = await office.desk.ask(REQUESTER, GENERAL, "Go.", config="demo")
+    assert await office.chat_service.config_names(GENERAL, " O") == ["ops"]
+    assert await office.chat_service.config_names(GENERAL, "") == ["ops", "team"]
+    assert await office.chat_service.config_names(ELSEWHERE, "") == ["demo"]
+    refused = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config="demo")
     assert texts(refused).strip() == "There is no configuration demo that may be used here."
     assert "no configuration demo" in texts(await office.admin("config-use", name="demo"))
     assert "no configuration demo" in texts(await office.admin("config-check", name="demo"))
-    assert "No configuration is set here" in texts(await office.desk.ask(stranger, ELSEWHERE, "Go."))
-    assert (await office.desk.ask(stranger, ELSEWHERE, "Go.", config="demo")).run
+    assert "No configuration is set here" in texts(await office.chat_service.start_run(stranger, ELSEWHERE, "Go."))
+    assert (await office.chat_service.start_run(stranger, ELSEWHERE, "Go.", config="demo")).run
     assert "ops\nteam" in texts(await office.admin("config-list"))
     assert office.checked == []
 
 
-async def test_a_configuration_that_was_set_and_is_gone_is_named_to_people(office: FrontOffice) -> None:
+async def test_a_configuration_that_was_set_and_is_gone_is_named_to_people(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="ops")
     (office.folder / "ops.yaml").unlink()
-    assert "no configuration ops" in texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
+    assert "no configuration ops" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
 
 
 @pytest.mark.parametrize(
@@ -114,64 +114,64 @@ async def test_no_trick_with_a_name_reaches_a_file(tmp_path: Path, name: str) ->
     (home / "loop.yaml").symlink_to(home / "loop.yaml")
     (home / "folder.yaml").mkdir()
     (home / "linked-in.yaml").symlink_to(home / "sub/team.yaml")
-    office = FrontOffice(home)
+    office = ChatServiceStage(home)
     before = office.snapshot()
-    said = await office.desk.ask(REQUESTER, GENERAL, "Go.", config=name)
-    assert texts(said).startswith("\nThere is no configuration ")
-    assert str(tmp_path) not in texts(said)
-    assert said.run == ""
+    reply = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config=name)
+    assert texts(reply).startswith("\nThere is no configuration ")
+    assert str(tmp_path) not in texts(reply)
+    assert reply.run == ""
     assert office.snapshot() == before
-    assert await office.desk.config_names(GENERAL, "") == ["linked-in", "team"]
+    assert await office.chat_service.config_names(GENERAL, "") == ["linked-in", "team"]
 
 
 async def test_a_folder_that_is_not_there_holds_no_configurations(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path)
+    office = ChatServiceStage(tmp_path)
     (office.folder / "team.yaml").unlink()
     office.folder.rmdir()
     assert "There are none" in texts(await office.admin("config-list"))
-    assert "No configuration is set here" in texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
+    assert "No configuration is set here" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
 
 
 async def test_the_only_configuration_there_is_needs_no_default(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path, default="")
+    office = ChatServiceStage(tmp_path, default="")
     assert await config_of(office, await office.ask()) == "team"
     office.write("ops")
-    assert "/massgen-admin config use NAME" in texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
+    assert "/massgen-admin config use NAME" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
 
 
-async def test_the_same_event_again_begins_nothing_and_names_the_run(office: FrontOffice) -> None:
-    first = await office.desk.ask(REQUESTER, GENERAL, "Go.", once="i-1")
-    again = await office.desk.ask(REQUESTER, GENERAL, "Go.", once="i-1")
+async def test_the_same_event_again_begins_nothing_and_names_the_run(office: ChatServiceStage) -> None:
+    first = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
+    again = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
     assert (again.run, again.private) == (first.run, None)
     assert list(office.log.events) == [first.run]
-    assert office.nudges == 1
+    assert office.wakes == 1
 
 
-async def test_what_does_not_begin_leaves_no_card(office: FrontOffice) -> None:
+async def test_what_does_not_begin_leaves_no_card(office: ChatServiceStage) -> None:
     office.write("broken", TEAM.replace("type: scripted", "type: unheard-of"))
     for prompt, config, sentence in (
         ("  ", "team", "the request is empty"),
         ("x" * 20_001, "team", "Shorten it"),
         ("Go.", "broken", "ask whoever runs this bot"),
     ):
-        said = await office.desk.ask(REQUESTER, GENERAL, prompt, config=config)
-        assert sentence in texts(said)
-    assert (office.store.cards, office.log.events, office.nudges) == ({}, {}, 0)
+        reply = await office.chat_service.start_run(REQUESTER, GENERAL, prompt, config=config)
+        assert sentence in texts(reply)
+    assert (office.store.cards, office.log.events, office.wakes) == ({}, {}, 0)
 
 
-async def test_a_broken_configuration_is_told_in_detail_to_administrators_alone(office: FrontOffice) -> None:
+async def test_a_broken_configuration_is_told_in_detail_to_administrators_alone(office: ChatServiceStage) -> None:
     """Also to those whom the operator named; and where the operator keeps the file is told to nobody."""
     office.write("broken", TEAM.replace("type: scripted", "type: unheard-of"))
     (office.folder / "binary.yaml").write_bytes(b"\xff\xfe\0")
     named = replace(ADMIN, id="u-named", is_admin=False)
     for config, detail in (("broken", "unheard-of"), ("binary", "binary.yaml")):
-        said = await office.desk.ask(REQUESTER, GENERAL, "Go.", config=config)
-        assert detail not in texts(said)
-        assert "ask whoever runs this bot" in texts(said)
-        assert "ref " in texts(said)
+        reply = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config=config)
+        assert detail not in texts(reply)
+        assert "ask whoever runs this bot" in texts(reply)
+        assert "ref " in texts(reply)
         for admin in (ADMIN, named):
             for told in (
-                await office.desk.ask(admin, GENERAL, "Go.", config=config),
+                await office.chat_service.start_run(admin, GENERAL, "Go.", config=config),
                 await office.admin("config-check", name=config, by=admin),
             ):
                 assert detail in texts(told)
@@ -179,78 +179,82 @@ async def test_a_broken_configuration_is_told_in_detail_to_administrators_alone(
                 assert str(office.folder) not in texts(told)
 
 
-async def test_nobody_asks_in_a_place_of_another_tenant(office: FrontOffice) -> None:
-    said = await office.desk.ask(replace(REQUESTER, tenant="elsewhere"), GENERAL, "Go.")
-    assert "that you belong to" in texts(said)
-    assert (said.run, office.store.cards, office.log.events) == ("", {}, {})
+async def test_nobody_asks_in_a_place_of_another_tenant(office: ChatServiceStage) -> None:
+    reply = await office.chat_service.start_run(replace(REQUESTER, tenant="elsewhere"), GENERAL, "Go.")
+    assert "that you belong to" in texts(reply)
+    assert (reply.run, office.store.cards, office.log.events) == ("", {}, {})
 
 
 # --- conversations ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_follow_up_knows_what_was_asked_and_what_came_of_it(office: FrontOffice) -> None:
+async def test_a_follow_up_knows_what_was_asked_and_what_came_of_it(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="ops")
     first = await office.ask("Post hello.")
     ids = await office.shown(first)
-    await office.press(ALICE, ids[Verb.REJECT], text="Too short.")
+    await office.press(ALICE, ids[Action.REJECT], text="Too short.")
     await office.admin("config-use", name="demo")
-    said = await office.desk.ask(BOB, GENERAL, "Longer, then.", thread_of=first)
-    request = (await office.people.state(said.run)).request
+    reply = await office.chat_service.start_run(BOB, GENERAL, "Longer, then.", thread_of=first)
+    request = (await office.people.state(reply.run)).request
     assert [each.prompt for each in request.history] == ["Post hello."]
     assert "Too short." in request.history[0].outcome
     assert (request.config, request.requester.id) == ("ops", "u-bob")
-    other = await office.desk.ask(BOB, GENERAL, "Go.", thread_of=first, config="team")
+    other = await office.chat_service.start_run(BOB, GENERAL, "Go.", thread_of=first, config="team")
     assert await config_of(office, other.run) == "team"
 
 
-async def test_a_conversation_remembers_its_last_six_exchanges(office: FrontOffice) -> None:
+async def test_a_conversation_remembers_its_last_six_exchanges(office: ChatServiceStage) -> None:
     run = await office.ask("Request 0")
     for number in range(1, 9):
-        run = (await office.desk.ask(REQUESTER, GENERAL, f"Request {number}", thread_of=run)).run
+        run = (await office.chat_service.start_run(REQUESTER, GENERAL, f"Request {number}", thread_of=run)).run
     history = (await office.people.state(run)).request.history
     assert [each.prompt for each in history] == [f"Request {number}" for number in range(2, 8)]
 
 
-async def test_a_run_is_followed_up_in_its_own_channel_and_tenant_only(office: FrontOffice) -> None:
+async def test_a_run_is_followed_up_in_its_own_channel_and_tenant_only(office: ChatServiceStage) -> None:
     run = await office.ask()
     for by, place in ((REQUESTER, RANDOM), (replace(ALICE, tenant="elsewhere"), ELSEWHERE)):
-        said = await office.desk.ask(by, place, "And now?", thread_of=run)
-        assert f"There is no run {run} here." in texts(said)
-    assert "There is no run RUN99 here." in texts(await office.desk.ask(REQUESTER, GENERAL, "?", thread_of="RUN99"))
+        reply = await office.chat_service.start_run(by, place, "And now?", thread_of=run)
+        assert f"There is no run {run} here." in texts(reply)
+    assert "There is no run RUN99 here." in texts(
+        await office.chat_service.start_run(REQUESTER, GENERAL, "?", thread_of="RUN99")
+    )
     assert list(office.log.events) == [run]
 
 
-async def test_a_follow_up_of_a_run_whose_configuration_is_gone_takes_the_one_that_holds(office: FrontOffice) -> None:
+async def test_a_follow_up_of_a_run_whose_configuration_is_gone_takes_the_one_that_holds(
+    office: ChatServiceStage,
+) -> None:
     await office.admin("config-use", name="ops")
     run = await office.ask()
     await office.admin("config-use", name="demo")
     (office.folder / "ops.yaml").unlink()
-    said = await office.desk.ask(REQUESTER, GENERAL, "And now?", thread_of=run)
-    assert await config_of(office, said.run) == "demo"
+    reply = await office.chat_service.start_run(REQUESTER, GENERAL, "And now?", thread_of=run)
+    assert await config_of(office, reply.run) == "demo"
 
 
-async def test_a_retry_asks_the_same_in_the_same_conversation_as_a_new_run(office: FrontOffice) -> None:
+async def test_a_retry_asks_the_same_in_the_same_conversation_as_a_new_run(office: ChatServiceStage) -> None:
     first = await office.ask("Post hello.")
-    followed = (await office.desk.ask(REQUESTER, GENERAL, "Longer.", thread_of=first)).run
-    said = await office.desk.retry(BOB, GENERAL, followed.lower(), once="i-9")
-    old, new = [(await office.people.state(run)).request for run in (followed, said.run)]
+    followed = (await office.chat_service.start_run(REQUESTER, GENERAL, "Longer.", thread_of=first)).run
+    reply = await office.chat_service.retry(BOB, GENERAL, followed.lower(), once="i-9")
+    old, new = [(await office.people.state(run)).request for run in (followed, reply.run)]
     assert (new.prompt, new.history, new.config) == (old.prompt, old.history, old.config)
     assert new.requester == BOB
-    assert (await office.desk.retry(BOB, GENERAL, followed, once="i-9")).run == said.run
-    view = view_of(await office.log.read(said.run))
+    assert (await office.chat_service.retry(BOB, GENERAL, followed, once="i-9")).run == reply.run
+    view = view_of(await office.log.read(reply.run))
     assert view is not None
     assert view.state.kind == "queued"
 
 
-async def test_a_run_is_taken_to_another_channel_by_its_own_requester_alone(office: FrontOffice) -> None:
+async def test_a_run_is_taken_to_another_channel_by_its_own_requester_alone(office: ChatServiceStage) -> None:
     """An administrator may ask it again from anywhere, but it stays where those sit who may see it."""
     run = await office.ask()
-    mine = await office.desk.retry(REQUESTER, RANDOM, run)
+    mine = await office.chat_service.retry(REQUESTER, RANDOM, run)
     assert (await office.card(mine.run)).channel == "random"
-    theirs = await office.desk.retry(ADMIN, RANDOM, run)
+    theirs = await office.chat_service.retry(ADMIN, RANDOM, run)
     assert (await office.card(theirs.run)).channel == "general"
     before = office.snapshot()
-    assert "There is no run" in texts(await office.desk.retry(MALLORY, RANDOM, run))
+    assert "There is no run" in texts(await office.chat_service.retry(MALLORY, RANDOM, run))
     assert office.snapshot() == before
 
 
@@ -258,7 +262,7 @@ async def test_a_run_is_taken_to_another_channel_by_its_own_requester_alone(offi
 
 
 async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path, limits=Limits(at_once=2, waiting=3, hourly=5))
+    office = ChatServiceStage(tmp_path, limits=Limits(at_once=2, waiting=3, hourly=5))
     raised = texts(await office.admin("limits", value="at_once=50, waiting=1 hourly = 999999"))
     assert [line for line in raised.splitlines() if line] == [
         "What may be asked for here",
@@ -268,17 +272,17 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
         "1 run at once by one person (each)",
     ]
     run = await office.ask()
-    said = texts(await office.desk.ask(REQUESTER, RANDOM, "Go."))
+    said = texts(await office.chat_service.start_run(REQUESTER, RANDOM, "Go."))
     assert said.strip() == "1 plan waits for a decision here, which is the limit. Decide on it first."
     await office.admin("limits", value="at_once=1 waiting=3 hourly=3")
-    await office.desk.cancel(REQUESTER, GENERAL, run)
-    assert (await office.desk.ask(REQUESTER, GENERAL, "Go.")).run
-    assert "the limit. Ask again when it has ended" in texts(await office.desk.ask(BOB, GENERAL, "Go."))
+    await office.chat_service.cancel(REQUESTER, GENERAL, run)
+    assert (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).run
+    assert "the limit. Ask again when it has ended" in texts(await office.chat_service.start_run(BOB, GENERAL, "Go."))
     await office.work()
-    assert (await office.desk.ask(REQUESTER, GENERAL, "Go.")).run
+    assert (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).run
     await office.work()
-    assert "3 runs within an hour" in texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
-    assert (await office.desk.ask(BOB, GENERAL, "Go.")).run
+    assert "3 runs within an hour" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
+    assert (await office.chat_service.start_run(BOB, GENERAL, "Go.")).run
     await office.admin("limits", value="reset")
     assert "5 runs an hour" in texts(await office.admin("limits"))
     assert "nothing to forget" in texts(await office.admin("limits", value="reset"))
@@ -287,7 +291,7 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
 @pytest.mark.parametrize(
     "value", ["at_once=0", "at_once=-1", "many", "at_once=3 please", "at_once=1000000000", "=", "3"]
 )
-async def test_limits_that_make_no_sense_change_nothing(office: FrontOffice, value: str) -> None:
+async def test_limits_that_make_no_sense_change_nothing(office: ChatServiceStage, value: str) -> None:
     before = office.snapshot()
     assert "can't be understood" in texts(await office.admin("limits", value=value))
     assert office.snapshot() == before
@@ -296,36 +300,36 @@ async def test_limits_that_make_no_sense_change_nothing(office: FrontOffice, val
 # --- when something is wrong ------------------------------------------------------------------------------------------
 
 
-async def test_a_database_that_fails_is_for_the_surface_to_tell(office: FrontOffice) -> None:
+async def test_a_database_that_fails_is_for_the_platform_to_tell(office: ChatServiceStage) -> None:
     async def broken(*_: object, **__: object) -> object:
         raise StorageError("The database file /srv/secret is locked.")
 
     office.store.settings = broken  # type: ignore[method-assign, assignment]  # a database that fails
     with pytest.raises(StorageError):
-        await office.desk.ask(REQUESTER, GENERAL, "Go.")
+        await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")
 
 
 async def test_whatever_goes_wrong_is_one_sentence_with_a_reference_into_the_log(
-    office: FrontOffice, caplog: pytest.LogCaptureFixture
+    office: ChatServiceStage, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object, **__: object) -> object:
         raise RuntimeError("sk-secret in /srv/place")
 
     office.store.settings = broken  # type: ignore[method-assign, assignment]  # a bug
-    office.store.lines = broken  # type: ignore[method-assign, assignment]  # a bug
+    office.store.list_runs = broken  # type: ignore[method-assign, assignment]  # a bug
     office.store.card = broken  # type: ignore[method-assign, assignment]  # a bug
     run = "RUN1"
     await office.log.append(run, 0, [a_run()], office.clock.now(), evolve(None, a_run(), office.clock.now()))
     cards = [
-        (await office.desk.ask(REQUESTER, GENERAL, "Go.")).private,
-        (await office.desk.show(REQUESTER, GENERAL, run)).private,
-        (await office.desk.details(REQUESTER, GENERAL, run))[0],
-        (await office.desk.cancel(REQUESTER, GENERAL, run)).private,
-        (await office.desk.retry(REQUESTER, GENERAL, run)).private,
-        (await office.desk.runs(REQUESTER, GENERAL)).private,
+        (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).private,
+        (await office.chat_service.show(REQUESTER, GENERAL, run)).private,
+        (await office.chat_service.details(REQUESTER, GENERAL, run))[0],
+        (await office.chat_service.cancel(REQUESTER, GENERAL, run)).private,
+        (await office.chat_service.retry(REQUESTER, GENERAL, run)).private,
+        (await office.chat_service.runs(REQUESTER, GENERAL)).private,
         (await office.admin("config-show")).private,
-        (await office.desk.help(REQUESTER, GENERAL)).private,
-        await office.desk.home(REQUESTER),
+        (await office.chat_service.help(REQUESTER, GENERAL)).private,
+        await office.chat_service.home(REQUESTER),
     ]
     for card in cards:
         assert card is not None

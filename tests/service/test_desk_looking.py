@@ -5,33 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.platform import Place, Said
+from bot.chat.platform import ChannelRef, ChatReply
 from bot.message import CallList
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, FrontOffice, texts
+from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, ChatServiceStage, texts
 
 LONG = "ä" * 3_000
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> FrontOffice:
-    return FrontOffice(tmp_path)
+def office(tmp_path: Path) -> ChatServiceStage:
+    return ChatServiceStage(tmp_path)
 
 
-async def everything_about(office: FrontOffice, by: Person, run: str, *, place: Place = GENERAL) -> list[str]:
+async def everything_about(office: ChatServiceStage, by: Person, run: str, *, place: ChannelRef = GENERAL) -> list[str]:
     """What each way of looking at a run, or acting on it, answers."""
-    pages = await office.desk.details(by, place, run)
-    answers: list[Said] = [
-        await office.desk.show(by, place, run),
-        await office.desk.retry(by, place, run),
-        await office.desk.cancel(by, place, run),
+    pages = await office.chat_service.details(by, place, run)
+    answers: list[ChatReply] = [
+        await office.chat_service.show(by, place, run),
+        await office.chat_service.retry(by, place, run),
+        await office.chat_service.cancel(by, place, run),
     ]
     return [*(texts(page) for page in pages), *(texts(answer) for answer in answers)]
 
 
 @pytest.mark.parametrize("run", ["RUN1", "run", "R"])
-async def test_a_run_of_another_channel_is_not_there_for_strangers(office: FrontOffice, run: str) -> None:
+async def test_a_run_of_another_channel_is_not_there_for_strangers(office: ChatServiceStage, run: str) -> None:
     """Neither to look at, nor to stop, nor to ask again; not even as one of several with names that begin so."""
     await office.ask("The secret plan")
     await office.ask("Another secret plan")
@@ -48,43 +48,43 @@ async def test_a_run_of_another_channel_is_not_there_for_strangers(office: Front
     assert office.snapshot() == before
 
 
-async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrators(office: FrontOffice) -> None:
+async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrators(office: ChatServiceStage) -> None:
     run = await office.ask()
     for by, place in ((MALLORY, GENERAL), (REQUESTER, RANDOM), (ADMIN, RANDOM), (NAMED_ADMIN, RANDOM)):
-        said = await office.desk.show(by, place, run)
-        assert said.run == run
-        assert "Post hello." in texts(said)
-        assert said.private is not None
-        assert (said.private.buttons, said.private.menu) == ((), None)
+        reply = await office.chat_service.show(by, place, run)
+        assert reply.run == run
+        assert "Post hello." in texts(reply)
+        assert reply.private is not None
+        assert (reply.private.buttons, reply.private.menu) == ((), None)
 
 
-async def test_several_runs_that_begin_so_are_named_as_far_as_one_may_see_them(office: FrontOffice) -> None:
+async def test_several_runs_that_begin_so_are_named_as_far_as_one_may_see_them(office: ChatServiceStage) -> None:
     here = await office.ask()
     there = await office.ask(place=RANDOM, by=BOB)
-    assert (await office.desk.show(MALLORY, GENERAL, "RUN")).run == here
-    assert (await office.desk.show(BOB, RANDOM, "RUN")).run == there
-    said = texts(await office.desk.show(ADMIN, GENERAL, "run"))
+    assert (await office.chat_service.show(MALLORY, GENERAL, "RUN")).run == here
+    assert (await office.chat_service.show(BOB, RANDOM, "RUN")).run == there
+    said = texts(await office.chat_service.show(ADMIN, GENERAL, "run"))
     assert f"{here}, {there}" in said
-    assert (await office.desk.show(ADMIN, GENERAL, here.lower())).run == here
+    assert (await office.chat_service.show(ADMIN, GENERAL, here.lower())).run == here
 
 
 @pytest.mark.parametrize("run", ["", "   ", "%", "_", "RUN1' --", "\0", "x" * 500, "\u202e1NUR"])
-async def test_a_name_that_no_run_has_finds_none(office: FrontOffice, run: str) -> None:
+async def test_a_name_that_no_run_has_finds_none(office: ChatServiceStage, run: str) -> None:
     await office.ask()
-    said = texts(await office.desk.show(ADMIN, GENERAL, run))
+    said = texts(await office.chat_service.show(ADMIN, GENERAL, run))
     assert said.startswith("\nThere is no run ")
     assert len(said) < 100
     assert "\u202e" not in said
 
 
-async def test_the_table_shows_who_did_what_in_which_round(office: FrontOffice) -> None:
+async def test_the_table_shows_who_did_what_in_which_round(office: ChatServiceStage) -> None:
     run = await office.ask()
-    said = texts(await office.desk.show(MALLORY, GENERAL, run))
+    said = texts(await office.chat_service.show(MALLORY, GENERAL, run))
     assert "round 1" in said
     assert "agent1 " in said
 
 
-async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(office: FrontOffice) -> None:
+async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(office: ChatServiceStage) -> None:
     await office.ask("First here")
     office.clock.tick(minutes=1)
     await office.ask("Elsewhere", place=RANDOM)
@@ -92,21 +92,21 @@ async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(office: Fr
     run = await office.ask("Second here", by=BOB)
 
     async def prompts(by: Person, **wanted: bool) -> list[str]:
-        said = texts(await office.desk.runs(by, GENERAL, **wanted))
+        said = texts(await office.chat_service.runs(by, GENERAL, **wanted))
         return [line.split("“")[1].split("”")[0] for line in said.splitlines() if "“" in line]
 
     assert await prompts(MALLORY) == ["Second here", "First here"]
     assert await prompts(REQUESTER, mine=True) == ["Elsewhere", "First here"]
     assert await prompts(MALLORY, mine=True) == []
-    await office.desk.cancel(BOB, GENERAL, run)
+    await office.chat_service.cancel(BOB, GENERAL, run)
     assert await prompts(MALLORY, waiting=True) == ["First here"]
-    assert "There are none." in texts(await office.desk.runs(MALLORY, replace(GENERAL, channel="empty")))
+    assert "There are none." in texts(await office.chat_service.runs(MALLORY, replace(GENERAL, channel="empty")))
     stranger = replace(REQUESTER, tenant="elsewhere")
-    assert "There are none." in texts(await office.desk.runs(stranger, ELSEWHERE))
-    assert "There are none." in texts(await office.desk.runs(MALLORY, replace(GENERAL, channel="")))
+    assert "There are none." in texts(await office.chat_service.runs(stranger, ELSEWHERE))
+    assert "There are none." in texts(await office.chat_service.runs(MALLORY, replace(GENERAL, channel="")))
 
 
-async def test_the_pages_of_a_plan_hold_every_argument_whole(office: FrontOffice) -> None:
+async def test_the_pages_of_a_plan_hold_every_argument_whole(office: ChatServiceStage) -> None:
     calls = "".join(
         f"              {{tool: board.post, arguments: {{title: 'n{number}', body: '{LONG} end {number}'}}}},\n"
         for number in range(12)
@@ -118,7 +118,7 @@ async def test_the_pages_of_a_plan_hold_every_argument_whole(office: FrontOffice
     )
     office.write("team", text)
     run = await office.ask()
-    pages = await office.desk.details(MALLORY, GENERAL, run)
+    pages = await office.chat_service.details(MALLORY, GENERAL, run)
     assert "Post it." in texts(pages[0])
     assert {each.name for each in pages[0].attachments} == {"plan.md", "plan.json"}
     items = [
@@ -133,70 +133,70 @@ async def test_the_pages_of_a_plan_hold_every_argument_whole(office: FrontOffice
     assert all(not page.buttons and page.menu is None for page in pages)
 
 
-async def test_a_run_without_a_plan_has_one_page(office: FrontOffice) -> None:
-    said = await office.desk.ask(REQUESTER, GENERAL, "Go.")
-    assert len(await office.desk.details(MALLORY, GENERAL, said.run)) == 1
+async def test_a_run_without_a_plan_has_one_page(office: ChatServiceStage) -> None:
+    reply = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")
+    assert len(await office.chat_service.details(MALLORY, GENERAL, reply.run)) == 1
 
 
 # --- one's own page ---------------------------------------------------------------------------------------------------
 
 
-async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_months_use(office: FrontOffice) -> None:
+async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_months_use(office: ChatServiceStage) -> None:
     await office.ask("For ops")
     office.write("team", TEAM.replace("approval: {approvers: {roles: [ops]}}", ""))
     await office.ask("For anyone", by=BOB)
-    home = texts(await office.desk.home(ALICE))
+    home = texts(await office.chat_service.home(ALICE))
     waiting, _, rest = home.partition("Asked by you")
     assert "For ops" in waiting
     assert "For anyone" not in home
     assert "team holds here: nothing else was set." in rest
     assert "2 runs · 21k tokens · $0.50" in rest
     assert office.spending.asked == [(office.clock.now().replace(day=1, hour=0, minute=0), "here")]
-    own = texts(await office.desk.home(BOB)).partition("Asked by you")[2]
+    own = texts(await office.chat_service.home(BOB)).partition("Asked by you")[2]
     assert "For anyone" in own
-    assert "Nothing waits for you." in texts(await office.desk.home(MALLORY))
-    stranger = texts(await office.desk.home(replace(ALICE, tenant="elsewhere")))
+    assert "Nothing waits for you." in texts(await office.chat_service.home(MALLORY))
+    stranger = texts(await office.chat_service.home(replace(ALICE, tenant="elsewhere")))
     assert "For" not in stranger.replace("Waiting for you", "")
     assert "0 runs" in stranger
 
 
-async def test_a_plan_that_expired_waits_for_nobody(office: FrontOffice) -> None:
+async def test_a_plan_that_expired_waits_for_nobody(office: ChatServiceStage) -> None:
     await office.ask("For ops")
     office.clock.tick(days=2)
-    assert "Nothing waits for you." in texts(await office.desk.home(ALICE))
+    assert "Nothing waits for you." in texts(await office.chat_service.home(ALICE))
 
 
-async def test_home_shows_the_servers_configuration_or_that_there_is_none(office: FrontOffice) -> None:
+async def test_home_shows_the_servers_configuration_or_that_there_is_none(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="team", scope="server")
-    assert "team holds here: it was set for all channels." in texts(await office.desk.home(MALLORY))
+    assert "team holds here: it was set for all channels." in texts(await office.chat_service.home(MALLORY))
     (office.folder / "team.yaml").unlink()
-    assert "No configuration is set here yet." in texts(await office.desk.home(MALLORY))
+    assert "No configuration is set here yet." in texts(await office.chat_service.home(MALLORY))
 
 
 # --- help -------------------------------------------------------------------------------------------------------------
 
 
-async def test_help_says_what_this_is_with_an_example_and_who_approves_here(office: FrontOffice) -> None:
-    said = texts(await office.desk.help(MALLORY, GENERAL))
+async def test_help_says_what_this_is_with_an_example_and_who_approves_here(office: ChatServiceStage) -> None:
+    said = texts(await office.chat_service.help(MALLORY, GENERAL))
     assert "exactly what they approve is done" in said
     assert "/massgen Post a summary" in said
     assert "team holds here" in said
     assert "ops" in said.splitlines()[-1]
     await office.admin("approvers", value="@leads")
-    assert "leads" in texts(await office.desk.help(MALLORY, GENERAL))
+    assert "leads" in texts(await office.chat_service.help(MALLORY, GENERAL))
 
 
-async def test_help_without_a_configuration_says_who_chooses_one(office: FrontOffice) -> None:
+async def test_help_without_a_configuration_says_who_chooses_one(office: ChatServiceStage) -> None:
     (office.folder / "team.yaml").unlink()
-    said = texts(await office.desk.help(MALLORY, GENERAL))
+    said = texts(await office.chat_service.help(MALLORY, GENERAL))
     assert "An administrator chooses one" in said
     office.write("team", "agents: [}")
-    assert str(office.folder) not in texts(await office.desk.help(MALLORY, GENERAL))
+    assert str(office.folder) not in texts(await office.chat_service.help(MALLORY, GENERAL))
 
 
-async def test_a_thread_names_the_run_that_it_belongs_to(office: FrontOffice) -> None:
+async def test_a_thread_names_the_run_that_it_belongs_to(office: ChatServiceStage) -> None:
     run = await office.ask()
     await office.shown(run)
-    assert await office.desk.run_of_thread(replace(GENERAL, thread="m-1")) == run
-    assert await office.desk.run_of_thread(replace(ELSEWHERE, thread="m-1")) is None
-    assert await office.desk.run_of_thread(GENERAL) is None
+    assert await office.chat_service.run_of_thread(replace(GENERAL, thread="m-1")) == run
+    assert await office.chat_service.run_of_thread(replace(ELSEWHERE, thread="m-1")) is None
+    assert await office.chat_service.run_of_thread(GENERAL) is None

@@ -16,8 +16,8 @@ from coordination.domain.policy import Authors, Effect, Rule
 from coordination.errors import ConfigError, RefusedError, ToolServerError
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
 from coordination.preparation import Prepared
-from coordination.run_options import Knobs
-from coordination.service import Ask
+from coordination.run_options import RunOptions
+from coordination.service import RunRequest
 from coordination.toolbox import MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile
 from tests.fakes import Crash, PlayedModel, World, answers, says, votes
@@ -130,7 +130,7 @@ async def test_a_run_that_goes_on_from_another_takes_its_authors_along() -> None
     """So that neither its requester nor its shapers approve what a bystander asked for anew."""
     office = an_office()
     before = Authors(requester=BOB, earlier=(REQUESTER,), shapers=(ALICE,))
-    ask = Ask(
+    request = RunRequest(
         prompt="Again.",
         requester=REQUESTER,
         config_name="test",
@@ -138,7 +138,7 @@ async def test_a_run_that_goes_on_from_another_takes_its_authors_along() -> None
         origin="test.yaml",
         goes_on_from=before,
     )
-    run = await office.people.start(ask)
+    run = await office.people.start(request)
     await office.work()
     state = await office.state(run)
     assert isinstance(state, s.AwaitingDecision)
@@ -222,7 +222,7 @@ async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:
     (agent,) = a_profile(1).agents
     told: list[RunEvent] = []
     gentle, harsh = a_definition("post", title="string"), replace(a_definition("wipe"), says_destructive=True)
-    box = Toolbox(1, offer(agent, [gentle, harsh]), Wordy(""), Knobs(), told.append)
+    box = Toolbox(1, offer(agent, [gentle, harsh]), Wordy(""), RunOptions(), told.append)
     made = [
         ToolCall(id="1", name="mcp__board__post", arguments='{"title":"x"}'),
         ToolCall(id="2", name="mcp__board__wipe", arguments="{}"),
@@ -238,7 +238,7 @@ async def test_a_result_for_a_model_is_bounded_and_says_what_it_leaves_out(extra
     (agent,) = a_profile(1).agents
     read = replace(agent, rules=(Rule(match="board.look", effect=Effect.READ, source="tools[0]"),))
     tools = offer(read, [a_definition("look", title="string")])
-    box = Toolbox(1, tools, Wordy("x" * (MAX_RESULT + extra)), Knobs(), list[RunEvent]().append)
+    box = Toolbox(1, tools, Wordy("x" * (MAX_RESULT + extra)), RunOptions(), list[RunEvent]().append)
     (result,) = await box.use([ToolCall(id="1", name="mcp__board__look", arguments='{"title":"x"}')])
     said, _, rest = result.text.partition("\n")
     assert said == "x" * MAX_RESULT

@@ -16,20 +16,20 @@ from typing_extensions import override
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
-from coordination.domain.policy import Act, Refusal
+from coordination.domain.policy import Refusal, RunAction
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import DatabaseAwayError, RefusedError
 from coordination.execution import _advance  # one step, for what comes between two of them
 from coordination.ports import Job, ToolOutput
-from coordination.run_writer import Journal, RunMoved
+from coordination.run_writer import RunMoved, RunWriter
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
 from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
 from tests.service.office import Office
 
 RUN = "RUN1"
 MOVES = ("tell", "answer", "commit", "refresh", "step", "step", "step", "stop", "refused", "cancelled")
-REFUSED = e.ActionRefused(by=MALLORY, act=Act.CANCEL, refusal=Refusal.NOT_YOURS)
+REFUSED = e.ActionRefused(by=MALLORY, act=RunAction.CANCEL, refusal=Refusal.NOT_YOURS)
 CANCELLED = e.RunCancelled(by=REQUESTER, reason="")
 
 
@@ -101,11 +101,11 @@ class Writer:
 
     def __init__(self) -> None:
         self.log = SteppedLog()
-        self.journal = Journal(self.log, FakeClock(), RUN, self.log.events[RUN])
+        self.writer = RunWriter(self.log, FakeClock(), RUN, self.log.events[RUN])
         self.ballot = Ballot(size=2)
         self.told: list[e.RunEvent] = []
         self.is_cancelled = False
-        self.keeping = asyncio.ensure_future(self.journal.keep_up())
+        self.keeping = asyncio.ensure_future(self.writer.keep_up())
         self.others: list[asyncio.Future[RunState]] = []
 
     async def make(self, move: str) -> None:
@@ -115,9 +115,9 @@ class Writer:
             case "answer":
                 self.answer()
             case "commit":
-                self.others.append(asyncio.ensure_future(self.journal.commit(e.AgentTold(agent=2, epoch=0))))
+                self.others.append(asyncio.ensure_future(self.writer.commit(e.AgentTold(agent=2, epoch=0))))
             case "refresh":
-                self.others.append(asyncio.ensure_future(self.journal.refresh()))
+                self.others.append(asyncio.ensure_future(self.writer.refresh()))
             case "step":
                 await self.log.step()
             case "stop":
@@ -138,7 +138,7 @@ class Writer:
 
     def record(self, event: e.RunEvent) -> None:
         try:
-            self.journal.record(event)
+            self.writer.record(event)
         except RunMoved:
             assert self.is_cancelled, "nobody moved the run, and yet it is said to have moved"
         else:
@@ -150,7 +150,7 @@ class Writer:
         for task in (self.keeping, *self.others):
             task.cancel()
         await self.until_done()
-        self.keeping = asyncio.ensure_future(self.journal.keep_up())
+        self.keeping = asyncio.ensure_future(self.writer.keep_up())
 
     async def until_done(self) -> None:
         """Everybody who was stopped must end after the few waits that the write under way has left."""
@@ -165,7 +165,7 @@ class Writer:
     async def end(self) -> None:
         """Stop, bring the rest to disk, and compare what was told with what is there."""
         await self.stop()
-        last = asyncio.ensure_future(self.journal.commit())
+        last = asyncio.ensure_future(self.writer.commit())
         for _ in range(12):
             await self.log.step()
         self.keeping.cancel()
@@ -177,7 +177,7 @@ class Writer:
         assert mine == self.told[: len(mine)], "something is missing, doubled or out of order"
         assert self.is_cancelled or len(mine) == len(self.told), "something told was lost"
         if not self.is_cancelled:
-            assert self.journal.state == replay(self.log.events[RUN])
+            assert self.writer.state == replay(self.log.events[RUN])
         replay(self.log.events[RUN])
 
 
@@ -226,14 +226,14 @@ async def test_what_others_made_impossible_is_told_to_everybody_who_writes() -> 
     for seq, event in enumerate((a_request(), e.DeliberationStarted(revision=1))):
         state = evolve(state, event, START)
         await log.append(RUN, seq, [event], START, state)
-    journal = await Journal.open(log, FakeClock(), RUN)
+    writer = await RunWriter.open(log, FakeClock(), RUN)
     await log.append(RUN, 2, [CANCELLED], START, evolve(state, CANCELLED, START))
-    assert isinstance(await journal.refresh(), s.Cancelled)
+    assert isinstance(await writer.refresh(), s.Cancelled)
     for _ in range(2):
         with pytest.raises(RunMoved):
-            journal.record(e.AgentTold(agent=1, epoch=0))
+            writer.record(e.AgentTold(agent=1, epoch=0))
         with pytest.raises(RunMoved):
-            await journal.commit(e.AgentTold(agent=1, epoch=0))
+            await writer.commit(e.AgentTold(agent=1, epoch=0))
 
 
 class AwayLog(MemoryLog):
@@ -270,11 +270,11 @@ async def test_what_is_told_while_the_database_is_away_is_written_once_when_it_i
     for seq, event in enumerate((a_request(), e.DeliberationStarted(revision=1))):
         state = evolve(state, event, START)
         await log.append(RUN, seq, [event], START, state)
-    journal = await Journal.open(log, FakeClock(), RUN)
+    writer = await RunWriter.open(log, FakeClock(), RUN)
     log.outages = list(outages)
-    journal.record(e.AgentTold(agent=1, epoch=0))
-    await journal.commit(e.AgentTold(agent=2, epoch=0))
-    await journal.commit(e.AgentTold(agent=3, epoch=0))
+    writer.record(e.AgentTold(agent=1, epoch=0))
+    await writer.commit(e.AgentTold(agent=2, epoch=0))
+    await writer.commit(e.AgentTold(agent=3, epoch=0))
     assert log.outages == []
     agents = [each.event.agent for each in log.events[RUN] if isinstance(each.event, e.AgentTold)]
     assert agents == [1, 2, 3]
@@ -327,12 +327,12 @@ async def test_a_result_that_comes_late_is_no_receipt_of_the_call_that_people_le
         return ToolOutput(text="first")
 
     office.world.behaviours = [first_is_slow]
-    journal = await Journal.open(office.log, office.clock, run)
-    await _advance(journal, _executing(journal), office.world, office.clock, "FIRST")
+    writer = await RunWriter.open(office.log, office.clock, run)
+    await _advance(writer, _executing(writer), office.world, office.clock, "FIRST")
     assert office.log.kinds(run)[-1] == "late_result"
-    assert _executing(journal).in_flight == "SECOND"
+    assert _executing(writer).in_flight == "SECOND"
 
 
-def _executing(journal: Journal) -> s.Executing:
-    assert isinstance(journal.state, s.Executing)
-    return journal.state
+def _executing(writer: RunWriter) -> s.Executing:
+    assert isinstance(writer.state, s.Executing)
+    return writer.state

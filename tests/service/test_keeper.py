@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
-from bot.message import Verb
+from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.message import Action
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
 from tests.builders import ALICE, REQUESTER
-from tests.service.keeping import FakeSurface, Stage, alerts, eventually, texts
+from tests.service.keeping import FakePlatform, Stage, alerts, eventually, texts
 from tests.stories import POST, REMOVE, RUN, approved, argued, plan_in, proposed, recorded, started, succeeded, waiting
 
 
@@ -32,14 +32,14 @@ async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
     await stage.ask(recorded(argued(POST)[:3]))
     async with stage.keeping():
         await stage.until_told(RUN)
-        assert stage.surface.newest.card.status == "Planning"
+        assert stage.platform.newest.card.status == "Planning"
         await stage.add(RUN, *argued(POST, REMOVE)[3:], proposed(POST, REMOVE))
         await stage.until_told(RUN)
-        assert stage.surface.newest.card.status == "Decide"
+        assert stage.platform.newest.card.status == "Decide"
         await stage.add(RUN, *_ending())
         await stage.until_state(RUN, "done")
-    assert stage.surface.newest.card.status == "Done"
-    assert stage.surface.calls.count("post") == 1
+    assert stage.platform.newest.card.status == "Done"
+    assert stage.platform.calls.count("post") == 1
 
 
 async def test_ids_of_buttons_are_kept_before_they_are_shown_and_say_nothing() -> None:
@@ -47,13 +47,13 @@ async def test_ids_of_buttons_are_kept_before_they_are_shown_and_say_nothing() -
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-    ids = stage.surface.newest.ids
-    assert Verb.APPROVE in ids
-    for verb, id_ in ids.items():
+    ids = stage.platform.newest.ids
+    assert Action.APPROVE in ids
+    for action, id_ in ids.items():
         assert len(id_) == 22
         assert RUN not in id_
-        assert stage.store.buttons[id_].verb == verb
-    assert stage.store.buttons[ids[Verb.APPROVE]].digest == plan_in(waiting()).digest
+        assert stage.store.buttons[id_].action == action
+    assert stage.store.buttons[ids[Action.APPROVE]].digest == plan_in(waiting()).digest
 
 
 async def test_edits_come_no_faster_than_the_pace_and_the_newest_frame_wins() -> None:
@@ -65,105 +65,107 @@ async def test_edits_come_no_faster_than_the_pace_and_the_newest_frame_wins() ->
             await stage.add(RUN, e.TurnStarted(agent=1, turn=turn, epoch=0))
             await asyncio.sleep(0.005)
         await stage.until_told(RUN)
-    edits = stage.surface.newest.edits
+    edits = stage.platform.newest.edits
     assert 2 <= len(edits) < 20
     assert all(after - before >= 0.045 for before, after in pairwise(edits))
-    assert "59" in texts(stage.surface.newest.card)
+    assert "59" in texts(stage.platform.newest.card)
 
 
-async def test_a_restarted_keeper_edits_the_same_message_and_leaves_those_that_are_in_step_alone() -> None:
+async def test_a_restarted_card_sync_edits_the_same_message_and_leaves_those_that_are_in_step_alone() -> None:
     stage = Stage()
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-    calls = list(stage.surface.calls)
-    async with stage.keeping() as keeper:
-        keeper.nudge()
+    calls = list(stage.platform.calls)
+    async with stage.keeping() as card_sync:
+        card_sync.wake()
         await asyncio.sleep(0.05)
-    assert stage.surface.calls == calls
+    assert stage.platform.calls == calls
     await stage.add(RUN, *_ending())
     async with stage.keeping():
         await stage.until_state(RUN, "done")
-    assert stage.surface.newest.card.status == "Done"
-    assert stage.surface.calls.count("post") == 1
+    assert stage.platform.newest.card.status == "Done"
+    assert stage.platform.calls.count("post") == 1
 
 
 async def test_a_post_whose_answer_was_lost_leaves_a_message_whose_buttons_are_out_of_date() -> None:
-    stage = Stage(surface=FakeSurface(faults={"post": ["lost"]}))
+    stage = Stage(platform=FakePlatform(faults={"post": ["lost"]}))
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-    ghost, card = stage.surface.messages.values()
+    ghost, card = stage.platform.messages.values()
     kept = stage.store.cards[RUN]
     assert kept.message == "m2"
-    assert stage.store.buttons[ghost.ids[Verb.APPROVE]].attempt < kept.attempt
-    assert stage.store.buttons[card.ids[Verb.APPROVE]].attempt == kept.attempt
+    assert stage.store.buttons[ghost.ids[Action.APPROVE]].attempt < kept.attempt
+    assert stage.store.buttons[card.ids[Action.APPROVE]].attempt == kept.attempt
     assert not set(ghost.ids.values()) & set(card.ids.values())
 
 
 async def test_where_the_product_knows_a_post_again_a_lost_answer_makes_no_second_message() -> None:
-    stage = Stage(surface=FakeSurface(posts_once=True, faults={"post": ["lost"]}))
+    stage = Stage(platform=FakePlatform(posts_once=True, faults={"post": ["lost"]}))
     await stage.ask(recorded(argued(POST)[:2]))
     async with stage.keeping():
-        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+        await stage.platform.until(lambda: stage.platform.calls == ["post"])
         await stage.add(RUN, *argued(POST, REMOVE)[2:], proposed(POST, REMOVE))
         await stage.until_told(RUN)
-    assert list(stage.surface.messages) == ["m1"]
-    shown = stage.surface.newest
+    assert list(stage.platform.messages) == ["m1"]
+    shown = stage.platform.newest
     assert shown.card.status == "Decide"
-    assert stage.store.buttons[shown.ids[Verb.APPROVE]].attempt == stage.store.cards[RUN].attempt
+    assert stage.store.buttons[shown.ids[Action.APPROVE]].attempt == stage.store.cards[RUN].attempt
 
 
 async def test_where_the_product_finds_a_post_a_lost_answer_makes_no_second_message() -> None:
-    stage = Stage(surface=FakeSurface(finds=True, faults={"post": ["lost"]}))
+    stage = Stage(platform=FakePlatform(finds=True, faults={"post": ["lost"]}))
     await stage.ask(recorded(argued(POST)[:2]))
     async with stage.keeping():
-        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+        await stage.platform.until(lambda: stage.platform.calls == ["post"])
         await stage.add(RUN, *argued(POST, REMOVE)[2:], proposed(POST, REMOVE))
         await stage.until_told(RUN)
-    assert list(stage.surface.messages) == ["m1"]
-    assert stage.surface.calls[:3] == ["post", "find", "edit"]
-    shown = stage.surface.newest
+    assert list(stage.platform.messages) == ["m1"]
+    assert stage.platform.calls[:3] == ["post", "find", "edit"]
+    shown = stage.platform.newest
     assert shown.card.status == "Decide"
-    assert stage.store.buttons[shown.ids[Verb.APPROVE]].attempt == stage.store.cards[RUN].attempt == 1
+    assert stage.store.buttons[shown.ids[Action.APPROVE]].attempt == stage.store.cards[RUN].attempt == 1
 
 
 async def test_what_a_process_posted_and_died_before_it_knew_where_is_found_however_late() -> None:
-    stage = Stage(surface=FakeSurface(finds=True, faults={"post": ["lost"]}))
+    stage = Stage(platform=FakePlatform(finds=True, faults={"post": ["lost"]}))
     await stage.ask(waiting())
     async with stage.keeping():
-        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+        await stage.platform.until(lambda: stage.platform.calls == ["post"])
     assert stage.store.cards[RUN].message == ""
     issued = {each.issued_at for each in stage.store.buttons.values()}
     stage.clock.ahead += timedelta(hours=5)
     async with stage.keeping():
         await stage.until_told(RUN)
     assert stage.store.cards[RUN].message == "m1"
-    assert stage.surface.calls.count("post") == 1
-    assert set(stage.surface.sought) == issued
+    assert stage.platform.calls.count("post") == 1
+    assert set(stage.platform.sought) == issued
 
 
-@pytest.mark.parametrize("refusal", [SlowDown(60), PlaceForbidden("Permission to read is missing."), MessageGone()])
+@pytest.mark.parametrize(
+    "refusal", [RateLimited(60), MissingPermission("Permission to read is missing."), MessageNotFound()]
+)
 async def test_where_a_post_may_not_be_looked_for_it_is_made_anew_at_once(refusal: Exception) -> None:
-    stage = Stage(surface=FakeSurface(finds=True, faults={"post": ["lost"], "find": [refusal]}))
+    stage = Stage(platform=FakePlatform(finds=True, faults={"post": ["lost"], "find": [refusal]}))
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
     assert stage.store.cards[RUN].message == "m2"
-    ghost, card = stage.surface.messages.values()
+    ghost, card = stage.platform.messages.values()
     assert not set(ghost.ids.values()) & set(card.ids.values())
-    assert stage.surface.whispers == []
+    assert stage.platform.private_messages == []
 
 
 async def test_nothing_is_looked_for_where_no_post_may_stand() -> None:
-    stage = Stage(surface=FakeSurface(finds=True))
+    stage = Stage(platform=FakePlatform(finds=True))
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-        del stage.surface.messages["m1"]
+        del stage.platform.messages["m1"]
         await stage.add(RUN, *_ending())
         await stage.until_state(RUN, "done")
-    assert stage.surface.sought == []
+    assert stage.platform.sought == []
 
 
 async def test_a_deleted_message_is_posted_again() -> None:
@@ -171,10 +173,10 @@ async def test_a_deleted_message_is_posted_again() -> None:
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-        del stage.surface.messages["m1"]
+        del stage.platform.messages["m1"]
         await stage.add(RUN, *_ending())
         await stage.until_state(RUN, "done")
-    assert stage.surface.newest.card.status == "Done"
+    assert stage.platform.newest.card.status == "Done"
     assert stage.store.cards[RUN].attempt == 2
 
 
@@ -186,7 +188,7 @@ async def test_an_old_message_is_replaced_and_says_so() -> None:
         stage.clock.ahead += timedelta(minutes=61)
         await stage.add(RUN, *_ending())
         await stage.until_state(RUN, "done")
-    old, new = stage.surface.messages.values()
+    old, new = stage.platform.messages.values()
     assert old.card.status == "Out of date"
     assert not old.ids
     assert new.card.status == "Done"
@@ -196,51 +198,53 @@ async def test_nobody_can_approve_a_plan_that_can_not_be_shown_whole() -> None:
     def too_large(kind: str, card: object) -> Exception | None:
         return CardTooLarge() if getattr(card, "attachments", ()) else None
 
-    stage = Stage(surface=FakeSurface(always=too_large))
+    stage = Stage(platform=FakePlatform(always=too_large))
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-        shown = stage.surface.newest
-        assert Verb.APPROVE not in shown.ids
-        assert Verb.REJECT in shown.ids
+        shown = stage.platform.newest
+        assert Action.APPROVE not in shown.ids
+        assert Action.REJECT in shown.ids
         assert "nobody can approve it here" in alerts(shown.card)[0]
         await stage.add(RUN, e.PlanRejected(by=ALICE, digest=plan_in(waiting()).digest, reason="unreadable"))
         await stage.until_state(RUN, "done")
-    assert stage.surface.newest.card.status == "Rejected"
+    assert stage.platform.newest.card.status == "Rejected"
 
 
 async def test_where_the_bot_may_not_write_the_one_who_asked_hears_it_once_and_the_card_comes_later() -> None:
-    stage = Stage(surface=FakeSurface(faults={"post": [PlaceForbidden("Send Messages is missing.")] * 2}))
+    stage = Stage(platform=FakePlatform(faults={"post": [MissingPermission("Send Messages is missing.")] * 2}))
     await stage.ask(waiting())
     async with stage.keeping():
-        await stage.surface.until(lambda: len(stage.surface.whispers) == 1)
-        person, notice = stage.surface.whispers[0]
+        await stage.platform.until(lambda: len(stage.platform.private_messages) == 1)
+        person, notice = stage.platform.private_messages[0]
         assert person.is_same_as(REQUESTER)
         assert "Send Messages is missing." in texts(notice)
         for _ in range(2):
             stage.clock.ahead += timedelta(seconds=61)
             await asyncio.sleep(0.05)
         await stage.until_told(RUN)
-    assert len(stage.surface.whispers) == 1
-    assert stage.surface.newest.card.status == "Decide"
+    assert len(stage.platform.private_messages) == 1
+    assert stage.platform.newest.card.status == "Decide"
 
 
 async def test_when_the_channel_is_gone_the_one_who_asked_still_hears_how_it_ended() -> None:
-    stage = Stage(surface=FakeSurface(always=lambda kind, card: MessageGone() if kind in ("post", "edit") else None))
+    stage = Stage(
+        platform=FakePlatform(always=lambda kind, card: MessageNotFound() if kind in ("post", "edit") else None)
+    )
     await stage.ask(waiting())
     async with stage.keeping():
-        await stage.surface.until(lambda: "post" in stage.surface.calls)
+        await stage.platform.until(lambda: "post" in stage.platform.calls)
         await stage.add(RUN, *_ending())
         await stage.until_state(RUN, "gone")
-    assert [card.status for _, card in stage.surface.whispers] == ["Done"]
+    assert [card.status for _, card in stage.platform.private_messages] == ["Done"]
 
 
 async def test_a_card_whose_thread_is_gone_moves_to_the_channel() -> None:
-    stage = Stage(surface=FakeSurface(faults={"post": [MessageGone()]}))
+    stage = Stage(platform=FakePlatform(faults={"post": [MessageNotFound()]}))
     await stage.ask(waiting(), thread="t1")
     async with stage.keeping():
         await stage.until_told(RUN)
-    assert stage.surface.newest.place.thread == ""
+    assert stage.platform.newest.place.thread == ""
 
 
 async def test_a_message_that_can_be_posted_but_not_edited_is_posted_again_but_not_in_a_hurry() -> None:
@@ -248,23 +252,23 @@ async def test_a_message_that_can_be_posted_but_not_edited_is_posted_again_but_n
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-        stage.surface.always = lambda kind, card: PlaceForbidden("cant_update_message") if kind == "edit" else None
+        stage.platform.always = lambda kind, card: MissingPermission("cant_update_message") if kind == "edit" else None
         await stage.add(RUN, *_ending())
         stage.clock.ahead += timedelta(minutes=5)
         await stage.until_state(RUN, "done")
-    assert stage.surface.newest.card.status == "Done"
-    assert len(stage.surface.messages) == 2
+    assert stage.platform.newest.card.status == "Done"
+    assert len(stage.platform.messages) == 2
 
 
 async def test_what_the_product_asks_for_in_patience_is_given() -> None:
-    stage = Stage(surface=FakeSurface(faults={"post": [SlowDown(0.3)]}))
+    stage = Stage(platform=FakePlatform(faults={"post": [RateLimited(0.3)]}))
     await stage.ask(waiting())
     loop = asyncio.get_running_loop()
-    async with stage.keeping() as keeper:
-        await stage.surface.until(lambda: stage.surface.calls == ["post"])
+    async with stage.keeping() as card_sync:
+        await stage.platform.until(lambda: stage.platform.calls == ["post"])
         refused_at = loop.time()
-        keeper.nudge()
-        await stage.surface.until(lambda: len(stage.surface.messages) == 1)
+        card_sync.wake()
+        await stage.platform.until(lambda: len(stage.platform.messages) == 1)
         assert loop.time() - refused_at >= 0.29
 
 
@@ -272,23 +276,23 @@ async def test_a_card_that_can_not_be_kept_takes_no_other_with_it() -> None:
     def broken(kind: str, card: object) -> Exception | None:
         return ValueError("a fault of ours") if RUN in repr(card) else None
 
-    stage = Stage(surface=FakeSurface(always=broken))
+    stage = Stage(platform=FakePlatform(always=broken))
     await stage.ask(waiting())
     other = recorded([*argued(POST), proposed(POST, run="OTHER")], run="OTHER")
     await stage.ask(other, run="OTHER")
     async with stage.keeping():
         await stage.until_told("OTHER")
-    assert [message.card.status for message in stage.surface.messages.values()] == ["Decide"]
+    assert [message.card.status for message in stage.platform.messages.values()] == ["Decide"]
 
 
-async def test_a_keeper_that_closes_lets_a_post_arrive() -> None:
-    stage = Stage(surface=FakeSurface(hold=asyncio.Event()))
+async def test_a_card_sync_that_closes_lets_a_post_arrive() -> None:
+    stage = Stage(platform=FakePlatform(hold=asyncio.Event()))
     await stage.ask(waiting())
     async with asyncio.timeout(10):
         async with stage.keeping():
             await eventually(lambda: bool(stage.store.buttons))
-            assert stage.surface.hold is not None
-            asyncio.get_running_loop().call_later(0.1, stage.surface.hold.set)
+            assert stage.platform.hold is not None
+            asyncio.get_running_loop().call_later(0.1, stage.platform.hold.set)
     assert stage.store.cards[RUN].message == "m1"
 
 
@@ -298,7 +302,7 @@ async def test_a_run_that_never_began_leaves_no_card_for_ever() -> None:
     stage.clock.ahead += timedelta(minutes=6)
     async with stage.keeping():
         await stage.until_state(RUN, "gone")
-    assert stage.surface.calls == []
+    assert stage.platform.calls == []
 
 
 async def test_of_two_processes_one_keeps() -> None:
@@ -308,8 +312,8 @@ async def test_of_two_processes_one_keeps() -> None:
         await stage.until_told(RUN)
         await stage.add(RUN, *_ending())
         await stage.until_state(RUN, "done")
-    assert stage.surface.calls.count("post") == 1
-    assert [card.status for _, card in stage.surface.whispers] == ["Done"]
+    assert stage.platform.calls.count("post") == 1
+    assert [card.status for _, card in stage.platform.private_messages] == ["Done"]
 
 
 async def test_what_was_approved_while_nobody_kept_is_shown_at_the_start() -> None:
@@ -317,4 +321,4 @@ async def test_what_was_approved_while_nobody_kept_is_shown_at_the_start() -> No
     await stage.ask(approved())
     async with stage.keeping():
         await stage.until_told(RUN)
-    assert "alice" in texts(stage.surface.newest.card)
+    assert "alice" in texts(stage.platform.newest.card)

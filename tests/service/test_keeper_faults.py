@@ -6,45 +6,45 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.chat.platform import CardTooLarge, MessageGone, PlaceForbidden, SlowDown
-from bot.message import Verb
+from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.message import Action
 from coordination.domain import events as e
 from tests.builders import ALICE
-from tests.service.keeping import FakeSurface, Fault, Stage
+from tests.service.keeping import FakePlatform, Fault, Stage
 from tests.stories import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
 
 _FAULTS: list[Fault | None] = [
     None,
     None,
     "lost",
-    SlowDown(0.01),
-    MessageGone("gone"),
+    RateLimited(0.01),
+    MessageNotFound("gone"),
     CardTooLarge("too large"),
-    PlaceForbidden("forbidden"),
+    MissingPermission("forbidden"),
 ]
 _SOME = st.lists(st.sampled_from(_FAULTS), max_size=4)
 
 
 @settings(max_examples=15)
 @given(
-    faults=st.fixed_dictionaries(dict.fromkeys(("post", "find", "edit", "say", "whisper"), _SOME)),
+    faults=st.fixed_dictionaries(dict.fromkeys(("post", "find", "edit", "say", "notify_user"), _SOME)),
     restarts=st.lists(st.integers(0, 22), max_size=2, unique=True),
     knows=st.sampled_from(["", "posts_once", "finds"]),
 )
 def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
     faults: dict[str, list[Fault | None]], restarts: list[int], knows: str
 ) -> None:
-    surface = FakeSurface(
+    platform = FakePlatform(
         # They are used up, so each example needs its own.
         faults={kind: list(each) for kind, each in faults.items()},
         posts_once=knows == "posts_once",
         finds=knows == "finds",
     )
-    asyncio.run(_lived(surface, restarts))
+    asyncio.run(_lived(platform, restarts))
 
 
-async def _lived(surface: FakeSurface, restarts: list[int]) -> None:
-    stage = Stage(surface=surface)
+async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
+    stage = Stage(platform=platform)
     plan = plan_in(waiting())
     events: list[e.RunEvent] = [
         *argued(POST, REMOVE),
@@ -68,10 +68,10 @@ async def _lived(surface: FakeSurface, restarts: list[int]) -> None:
     kept = stage.store.cards[RUN]
     if kept.state == "gone":
         return  # Its channel was gone when it was posted anew; the one who asked was told as far as that was possible.
-    shown = surface.messages[kept.message]
+    shown = platform.messages[kept.message]
     assert shown.card.status == "Done" or "can't hold the whole plan" in repr(shown.card)
-    live = [name for name, each in surface.messages.items() if each.card.status != "Out of date" and each.ids]
-    assert all(_is_dead(stage, surface.messages[name].ids) for name in live if name != kept.message)
+    live = [name for name, each in platform.messages.items() if each.card.status != "Out of date" and each.ids]
+    assert all(_is_dead(stage, platform.messages[name].ids) for name in live if name != kept.message)
 
 
 async def _ended(stage: Stage) -> None:
@@ -82,7 +82,7 @@ async def _ended(stage: Stage) -> None:
             await asyncio.sleep(0.02)
 
 
-def _is_dead(stage: Stage, ids: dict[Verb, str]) -> bool:
+def _is_dead(stage: Stage, ids: dict[Action, str]) -> bool:
     """Whether no button of a message that is left over counts."""
     attempt = stage.store.cards[RUN].attempt
     return all(stage.store.buttons[id_].attempt < attempt for id_ in ids.values())

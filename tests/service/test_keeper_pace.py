@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
-from bot.chat.card_sync.context import Turns
+from bot.chat.card_sync.context import EditThrottle
 from coordination.domain import events as e
 from tests.builders import ALICE, START
 from tests.service.keeping import QUICK, Stage, eventually
@@ -15,7 +15,7 @@ SECONDS = 0.3
 
 
 async def test_a_click_right_after_the_plan_came_waits_for_its_turn() -> None:
-    stage = Stage(pace=replace(QUICK, edit=SECONDS))
+    stage = Stage(intervals=replace(QUICK, edit=SECONDS))
     await stage.ask(recorded(argued(POST)[:3]))
     async with stage.keeping():
         await stage.until_told(RUN)
@@ -24,13 +24,13 @@ async def test_a_click_right_after_the_plan_came_waits_for_its_turn() -> None:
         plan = plan_in(waiting(POST))
         await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
         await stage.until_told(RUN)
-    edits = stage.surface.newest.edits
+    edits = stage.platform.newest.edits
     assert len(edits) == 2
     assert all(later - earlier >= SECONDS for earlier, later in pairwise(edits))
 
 
 async def test_a_new_process_lets_the_last_edit_of_the_one_before_it_settle() -> None:
-    stage = Stage(pace=replace(QUICK, edit=SECONDS))
+    stage = Stage(intervals=replace(QUICK, edit=SECONDS))
     await stage.ask(recorded(argued(POST)[:3]))
     async with stage.keeping():
         await stage.until_told(RUN)
@@ -40,29 +40,29 @@ async def test_a_new_process_lets_the_last_edit_of_the_one_before_it_settle() ->
     await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
     async with stage.keeping():
         await stage.until_told(RUN)
-    (earlier, later) = stage.surface.newest.edits
+    (earlier, later) = stage.platform.newest.edits
     assert later - earlier >= SECONDS
 
 
 async def test_the_pause_begins_when_the_product_has_the_edit() -> None:
-    stage = Stage(pace=replace(QUICK, edit=SECONDS))
+    stage = Stage(intervals=replace(QUICK, edit=SECONDS))
     await stage.ask(recorded(argued(POST)[:3]))
     async with stage.keeping():
         await stage.until_told(RUN)
-        stage.surface.hold = asyncio.Event()
+        stage.platform.hold = asyncio.Event()
         await stage.add(RUN, e.TurnStarted(agent=1, turn=7, epoch=0))
         await asyncio.sleep(3 * SECONDS)
-        stage.surface.hold.set()
-        await eventually(lambda: len(stage.surface.newest.edits) == 1)
+        stage.platform.hold.set()
+        await eventually(lambda: len(stage.platform.newest.edits) == 1)
         await stage.add(RUN, e.TurnStarted(agent=1, turn=8, epoch=0))
         await stage.until_told(RUN)
-    (earlier, later) = stage.surface.newest.edits
+    (earlier, later) = stage.platform.newest.edits
     assert later - earlier >= SECONDS
 
 
 def test_each_card_has_its_own_turns() -> None:
-    turns, later = Turns(replace(QUICK, edit=2.0), START), START + timedelta(seconds=3)
+    turns, later = EditThrottle(replace(QUICK, edit=2.0), START), START + timedelta(seconds=3)
     assert turns.seconds("a", START) == turns.seconds("b", START) == 2.0
-    turns.took("a", later)
+    turns.edited("a", later)
     assert turns.seconds("a", later) == 2.0
     assert turns.seconds("b", later) == 0.0

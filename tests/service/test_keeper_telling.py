@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.card_sync.notify import LAST, marked, schedule
-from bot.chat.platform import MessageGone, PlaceForbidden, SlowDown
+from bot.chat.card_sync.notify import LAST, reminder_keys, schedule
+from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from coordination.domain import events as e
 from coordination.domain.policy import Policy
 from tests.builders import ALICE, REQUESTER, START, a_plan
-from tests.service.keeping import FakeSurface, Stage, texts
+from tests.service.keeping import FakePlatform, Stage, texts
 from tests.stories import POST, REMOVE, RUN, argued, proposed, recorded, started, unknown, waiting
 
 
 def _told(stage: Stage) -> str:
-    return " ".join(texts(card) for _, card in stage.surface.said)
+    return " ".join(texts(card) for _, card in stage.platform.said)
 
 
 async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_votes_with_reasons() -> None:
@@ -33,8 +33,8 @@ async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_vot
     async with stage.keeping():
         await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=proposed(POST).digest))
         await stage.until_told(RUN)
-    assert len(stage.surface.threads) == 1
-    assert {place.thread for place, _ in stage.surface.said} == {"m1"}
+    assert len(stage.platform.threads) == 1
+    assert {place.thread for place, _ in stage.platform.said} == {"m1"}
     for once in ("That is all.", "it has the times", "it takes the old one down", "approved"):
         assert _told(stage).count(once) == 1, once
 
@@ -58,33 +58,33 @@ async def test_the_story_of_a_run_that_is_done_ends_with_how_to_go_on(
 
 
 async def test_without_stories_there_is_no_thread() -> None:
-    stage = Stage(has_stories=False)
+    stage = Stage(has_timelines=False)
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-    assert stage.surface.threads == []
-    assert stage.surface.said == []
+    assert stage.platform.threads == []
+    assert stage.platform.said == []
 
 
 async def test_where_no_thread_may_be_opened_the_card_goes_on_without_one() -> None:
-    stage = Stage(surface=FakeSurface(faults={"thread": [PlaceForbidden("Create Threads is missing.")]}))
+    stage = Stage(platform=FakePlatform(faults={"thread": [MissingPermission("Create Threads is missing.")]}))
     await stage.ask(recorded(argued(POST)))
     async with stage.keeping():
         await stage.until_told(RUN)
         await stage.add(RUN, proposed(POST))
         await stage.until_told(RUN)
-    assert stage.surface.newest.card.status == "Decide"
+    assert stage.platform.newest.card.status == "Decide"
     assert "agent2.final" in _told(stage)
 
 
 async def test_a_deleted_thread_is_opened_again_for_what_comes_next() -> None:
-    stage = Stage(surface=FakeSurface(faults={"say": [MessageGone()]}))
+    stage = Stage(platform=FakePlatform(faults={"say": [MessageNotFound()]}))
     await stage.ask(recorded(argued(POST)))
     async with stage.keeping():
         await stage.until_told(RUN)
         await stage.add(RUN, proposed(POST))
         await stage.until_told(RUN)
-    assert len(stage.surface.threads) == 2
+    assert len(stage.platform.threads) == 2
     assert "agent2.final" in _told(stage)
 
 
@@ -95,21 +95,21 @@ async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each(
     plan = replace(event.plan, policy=policy, expires_at=stage.clock.now() + timedelta(hours=1))
     await stage.ask(recorded([*argued(POST), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)]))
     async with stage.keeping():
-        await stage.surface.until(lambda: len(stage.surface.whispers) == 1)
+        await stage.platform.until(lambda: len(stage.platform.private_messages) == 1)
         stage.clock.ahead += timedelta(minutes=31)
-        await stage.surface.until(lambda: len(stage.surface.whispers) == 2)
+        await stage.platform.until(lambda: len(stage.platform.private_messages) == 2)
     async with stage.keeping():
         stage.clock.ahead += timedelta(minutes=20)
-        await stage.surface.until(lambda: len(stage.surface.whispers) == 3)
+        await stage.platform.until(lambda: len(stage.platform.private_messages) == 3)
         stage.clock.ahead += timedelta(minutes=5)
-    assert [person.id for person, _ in stage.surface.whispers] == ["123456789"] * 3
-    assert "waits for your decision" in texts(stage.surface.whispers[0][1])
-    reminders = [card for _, card in stage.surface.said if card.status == "Still waiting"]
+    assert [person.id for person, _ in stage.platform.private_messages] == ["123456789"] * 3
+    assert "waits for your decision" in texts(stage.platform.private_messages[0][1])
+    reminders = [card for _, card in stage.platform.said if card.status == "Still waiting"]
     assert ["nobody has decided yet" in texts(card) for card in reminders] == [False, True]
 
 
 async def test_a_call_in_doubt_is_told_once_to_those_who_can_settle_it() -> None:
-    stage = Stage(has_stories=False)
+    stage = Stage(has_timelines=False)
     policy = Policy(users=("123456789",))
     plan = proposed(POST, REMOVE, policy=policy)
     doubt = [e.ApprovalGiven(by=replace(ALICE, id="123456789"), digest=plan.digest), started(plan.plan, 0)]
@@ -118,17 +118,17 @@ async def test_a_call_in_doubt_is_told_once_to_those_who_can_settle_it() -> None
     for _ in range(2):
         async with stage.keeping():
             await stage.until_told(RUN)
-    assert [person.id for person, _ in stage.surface.whispers] == ["123456789", REQUESTER.id]
-    assert len(stage.surface.said) == 1
-    assert "may or may not have happened" in texts(stage.surface.said[0][1])
+    assert [person.id for person, _ in stage.platform.private_messages] == ["123456789", REQUESTER.id]
+    assert len(stage.platform.said) == 1
+    assert "may or may not have happened" in texts(stage.platform.said[0][1])
 
 
 async def test_a_reminder_that_had_to_wait_is_sent_later() -> None:
-    stage = Stage(has_stories=False, surface=FakeSurface(faults={"say": [SlowDown(0.01)]}))
+    stage = Stage(has_timelines=False, platform=FakePlatform(faults={"say": [RateLimited(0.01)]}))
     await stage.ask(waiting())
     stage.clock.ahead += timedelta(hours=13)
     async with stage.keeping():
-        await stage.surface.until(lambda: len(stage.surface.said) == 1)
+        await stage.platform.until(lambda: len(stage.platform.said) == 1)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_the_one_who_asked_hears_how_it_ended_unless_they_ended_it(ending:
         await stage.until_state(RUN, "done")
     async with stage.keeping():
         pass
-    assert [card.status for _, card in stage.surface.whispers] == told
+    assert [card.status for _, card in stage.platform.private_messages] == told
 
 
 async def test_a_process_that_died_before_its_last_word_leaves_it_to_the_next() -> None:
@@ -164,20 +164,20 @@ async def test_a_process_that_died_before_its_last_word_leaves_it_to_the_next() 
         await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
         await stage.until_state(RUN, "done")
     stage.store.cards[RUN] = replace(stage.store.cards[RUN], state="live", is_outcome_told=False)
-    stage.surface.whispers.clear()
+    stage.platform.private_messages.clear()
     async with stage.keeping():
         await stage.until_state(RUN, "done")
-    assert [card.status for _, card in stage.surface.whispers] == ["Expired"]
+    assert [card.status for _, card in stage.platform.private_messages] == ["Expired"]
 
 
 async def test_someone_who_takes_no_private_words_stops_nothing() -> None:
-    stage = Stage(surface=FakeSurface(faults={"whisper": [SlowDown(0.01), PlaceForbidden("closed")]}))
+    stage = Stage(platform=FakePlatform(faults={"notify_user": [RateLimited(0.01), MissingPermission("closed")]}))
     await stage.ask(waiting(POST))
     async with stage.keeping():
         stage.clock.ahead += timedelta(hours=25)
         await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
         await stage.until_state(RUN, "done")
-    assert stage.surface.calls.count("whisper") == 2
+    assert stage.platform.calls.count("notify_user") == 2
 
 
 @given(
@@ -195,11 +195,11 @@ def test_reminders_come_in_order_once_each_and_never_after_the_end(lifetime: int
             assert now < plan.expires_at
             assert found.due != "last" or plan.expires_at - now <= LAST
             sent.append(found.due)
-            reminded = marked(plan, found.due)
+            reminded = reminder_keys(plan, found.due)
     assert sent == [which for which in ("new", "half", "last") if which in sent]
 
 
 def test_a_reminder_of_an_earlier_plan_says_nothing_of_the_next() -> None:
     first, second = a_plan(revision=1), a_plan(revision=2)
     late = first.expires_at - timedelta(hours=1)
-    assert schedule(second, late, marked(first, "half")).due == "half"
+    assert schedule(second, late, reminder_keys(first, "half")).due == "half"

@@ -41,7 +41,7 @@ MUTANTS = [
         "execution.py",
         "            if state.in_flight is None:\n",
         "            state = __import__('dataclasses').replace(state, in_flight=None)\n"
-        "            journal._on_disk = journal._state = state\n            if True:\n",
+        "            writer._on_disk = writer._state = state\n            if True:\n",
         (MACHINE, STORY),
     ),
     Mutant(
@@ -55,7 +55,7 @@ MUTANTS = [
     Mutant(
         "people may decide after expiry",
         "domain/policy.py",
-        "    if at >= expires_at and act is not Act.RESOLVE:\n        return Refusal.EXPIRED\n",
+        "    if at >= expires_at and action is not RunAction.RESOLVE:\n        return Refusal.EXPIRED\n",
         "",
         (MACHINE,),
     ),
@@ -97,9 +97,9 @@ MUTANTS = [
     Mutant(
         "another tenant's namesake may decide",
         "service.py",
-        "        if act is not Act.REJECT:  #",
+        "        if action is not RunAction.REJECT:  #",
         "        by = __import__('dataclasses').replace(by, tenant=(await self._read(run, None))[0].request.tenant)\n"
-        "        if act is not Act.REJECT:  #",
+        "        if action is not RunAction.REJECT:  #",
         (MACHINE,),
     ),
     Mutant(
@@ -168,8 +168,8 @@ MUTANTS = [
     Mutant(
         "a vote counts though its voter had not seen the newest answer",
         "agent_turn.py",
-        "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)",
-        "return Voted(choice=vote.choice, reason=vote.reason, epoch=self._table.ballot.epoch)",
+        "return VoteGiven(choice=vote.choice, reason=vote.reason, epoch=self._known.epoch)",
+        "return VoteGiven(choice=vote.choice, reason=vote.reason, epoch=self._ballot_view.ballot.epoch)",
         (PROTOCOL,),
     ),
     Mutant(
@@ -196,7 +196,7 @@ MUTANTS = [
     Mutant(
         "a plan is chosen after expiry, or by anybody",
         "domain/judgement.py",
-        "    check_decision(state, Act.CHANGE, by, at)\n    plan, before",
+        "    check_decision(state, RunAction.CHANGE, by, at)\n    plan, before",
         "    plan, before",
         (JUDGED,),
     ),

@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.ports import Conversation, Occasion
-from coordination.run_options import Knobs
+from coordination.ports import Conversation, TurnContext
+from coordination.run_options import RunOptions
 from coordination.worker import Worker
 from tests.builders import BOB
 from tests.fakes import PlayedModel, Step, answers, calls, says
@@ -86,10 +86,10 @@ class Patient(PlayedModel):
         self.sent = 0
 
     @override
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
-        report = occasion.purpose == "report"
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
+        report = turn_context.purpose == "report"
         self.steps = [self._counted(each) for each in ([says("Posted.")] if report else self._script)]
-        return super().converse(system, occasion)
+        return super().converse(system, turn_context)
 
     def _counted(self, step: Step) -> Step:
         def counted(conversation: object) -> object:
@@ -104,13 +104,13 @@ def forgiving(office: Office) -> None:
     office.worker.__class__ = Worker
 
 
-def an_office(fuse: Fuse, **knobs: object) -> tuple[Office, Patient]:
+def an_office(fuse: Fuse, **options: object) -> tuple[Office, Patient]:
     """One agent that reads, records a call and answers; the fuse before models, servers, the configuration and the log.
 
     A log that fails for good takes no last word, so that it does not.
     """
     model = Patient(calls(LOOK), answers("one", POST))
-    office = Office(model, knobs=Knobs(**knobs))  # type: ignore[arg-type]  # a stand-in by shape
+    office = Office(model, options=RunOptions(**options))  # type: ignore[arg-type]  # a stand-in by shape
     forgiving(office)
     office.prepared.given = [Fused(model, fuse)]  # type: ignore[list-item]  # a stand-in by shape
     office.worker._hub = Fused(office.hub, fuse)  # type: ignore[assignment]  # a stand-in by shape

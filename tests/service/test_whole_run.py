@@ -10,7 +10,7 @@ from coordination.domain.plan import PlannedCall, Skipped
 from coordination.domain.policy import Effect, Policy, Rule
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolDefinition, ToolOutput
-from coordination.run_options import Knobs
+from coordination.run_options import RunOptions
 from coordination.service import MAX_PROMPT
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
 from tests.fakes import Crash, PlayedModel, answers, calls, raises, says, votes
@@ -483,7 +483,9 @@ async def test_a_server_that_can_not_start_fails_the_run_with_that_sentence() ->
 async def test_rules_for_tools_that_do_not_exist_fail_the_run() -> None:
     """A rule that matches nothing protects nothing."""
     office = Office(PlayedModel())
-    office.prepared.complaints = lambda definitions, asking=frozenset(): ["tools[0]: nothing matches"]  # as settings do
+    office.prepared.diagnostics = lambda definitions, asking=frozenset(): [
+        "tools[0]: nothing matches"
+    ]  # as settings do
     run = await office.ask()
     await office.work()
     state = await office.state(run)
@@ -560,7 +562,7 @@ async def test_one_call_that_is_not_automatic_makes_the_whole_plan_wait() -> Non
 async def test_the_winner_may_write_its_plan_anew_after_the_vote() -> None:
     """The card will say so; the digest is of what was written."""
     first = PlayedModel(answers("one", post("a")), votes(1), answers("final", post("z")))
-    office = Office(first, PlayedModel(answers("two"), votes(1)), knobs=Knobs(final_presentation="present"))
+    office = Office(first, PlayedModel(answers("two"), votes(1)), options=RunOptions(final_presentation="present"))
     run, state = await office.planned()
     assert state.written_after_vote
     assert state.plan.calls[0].arguments == '{"title":"z"}'

@@ -8,7 +8,7 @@ import pytest
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.store import EVERYWHERE, freeze_setting
-from bot.message import Card, Verb
+from bot.message import Action, Card
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import PlannedCall
@@ -20,7 +20,7 @@ from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedModel, answers, says, votes, well
-from tests.service.desking import ADMIN, FrontOffice, texts
+from tests.service.desking import ADMIN, ChatServiceStage, texts
 from tests.service.office import Office
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import Present
@@ -230,13 +230,13 @@ async def test_a_plan_is_asked_again_under_stricter_rules_before_anybody_presses
 
 
 async def test_an_administrator_freezes_and_thaws_their_own_tenant_on_record(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path)
+    office = ChatServiceStage(tmp_path)
     run = await office.ask()
     ids = await office.shown(run)
     said = texts(await office.admin("freeze"))
     assert "Frozen: no approved call starts here until an administrator says thaw" in said
     assert "ada froze everything here" in texts(card_of(office, run))
-    await office.press(ALICE, ids[Verb.APPROVE])
+    await office.press(ALICE, ids[Action.APPROVE])
     assert isinstance(await office.people.state(run), s.Executing)
     assert "Approved calls start here again" in texts(await office.admin("thaw"))
     await office.work()
@@ -246,7 +246,7 @@ async def test_an_administrator_freezes_and_thaws_their_own_tenant_on_record(tmp
 
 
 async def test_nobody_thaws_what_the_operator_froze_everywhere_but_the_operator(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path)
+    office = ChatServiceStage(tmp_path)
     run = await office.ask()
     await office.store.set(
         freeze_setting(EVERYWHERE, Person(tenant="console", id="uid:0", name="root"), FakeClock().now())
@@ -255,7 +255,7 @@ async def test_nobody_thaws_what_the_operator_froze_everywhere_but_the_operator(
     assert "root froze everything here" in texts(card_of(office, run))
 
 
-def card_of(office: FrontOffice, run: str) -> Card:
+def card_of(office: ChatServiceStage, run: str) -> Card:
     view = view_of(office.log.events[run])
     assert view is not None
     return card_for(view, office.clock.now())

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.chat.sql_store import SqlDesk
-from bot.chat.store import Setting
-from bot.terminal.cli_context import Here
+from bot.chat.sql_store import SqlChatStore
+from bot.chat.store import ChatSetting
+from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.operator_commands import anchor as anchor_command
 from bot.terminal.operator_commands import verify as verify_command
@@ -49,7 +49,7 @@ def url(tmp_path: Path) -> str:
 
 
 async def write(url: str) -> None:
-    async with SqlLog.open(url, submit=submit_nothing) as log, SqlDesk.open(url) as desk:
+    async with SqlLog.open(url, submit=submit_nothing) as log, SqlChatStore.open(url) as chat_service:
         await log.save_config(config_digest(*CONFIG), *CONFIG)
         for run in ("AAAA", "BBBB"):
             state = None
@@ -67,13 +67,13 @@ async def write(url: str) -> None:
                     await log.append(run, seq, [event], at, moved)
                     seq += 1
         for value in ("first", "second"):
-            await desk.set(a_setting("config", value))
-        await desk.set(a_setting("approvers", "nobody"))
-        await desk.reset(a_setting("approvers", ""))
+            await chat_service.set(a_setting("config", value))
+        await chat_service.set(a_setting("approvers", "nobody"))
+        await chat_service.reset(a_setting("approvers", ""))
 
 
-def a_setting(key: str, value: str) -> Setting:
-    return Setting(tenant="here", channel="c", key=key, value=value, by="u-admin", by_name="ada", at=START)
+def a_setting(key: str, value: str) -> ChatSetting:
+    return ChatSetting(tenant="here", channel="c", key=key, value=value, by="u-admin", by_name="ada", at=START)
 
 
 def behind_its_back(url: str, *statements: str) -> None:
@@ -124,8 +124,8 @@ def test_what_has_only_grown_is_as_it_was_anchored(url: str) -> None:
     assert verify(url) == []
 
     async def more() -> None:
-        async with SqlDesk.open(url) as desk:
-            await desk.set(a_setting("limits", "{}"))
+        async with SqlChatStore.open(url) as chat_service:
+            await chat_service.set(a_setting("limits", "{}"))
 
     asyncio.run(more())
     assert compare(url, before) == []
@@ -217,17 +217,17 @@ def test_an_anchor_that_was_changed_or_is_none_is_no_witness(url: str) -> None:
 def test_the_command_writes_an_anchor_to_a_new_file_and_compares_with_it(url: str, tmp_path: Path) -> None:
     """It overwrites none, and says what was cut off."""
     out, err = StringIO(), StringIO()
-    here = Here(environ={"DATABASE_URL": url}, stdout=out, stderr=err)
+    context = CliContext(environ={"DATABASE_URL": url}, stdout=out, stderr=err)
     file = tmp_path / "anchor.jsonl"
-    assert anchor_command(here, str(file)) is Exit.DONE
+    assert anchor_command(context, str(file)) is Exit.DONE
     head = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
     assert head["digest"] in out.getvalue()
-    assert anchor_command(here, str(file)) is Exit.USAGE
-    assert anchor_command(here, "") is Exit.DONE
-    assert verify_command(here, "", str(file)) is Exit.DONE
+    assert anchor_command(context, str(file)) is Exit.USAGE
+    assert anchor_command(context, "") is Exit.DONE
+    assert verify_command(context, "", str(file)) is Exit.DONE
     proposed = next(each.seq for each in approved() if each.event.kind == "plan_proposed")
     rewritten(url, "AAAA", keep=proposed)
-    assert verify_command(here, "", "") is Exit.DONE
-    assert verify_command(here, "", str(file)) is Exit.FAILED
+    assert verify_command(context, "", "") is Exit.DONE
+    assert verify_command(context, "", str(file)) is Exit.FAILED
     assert f"AAAA {proposed + 1}: the log was cut off" in out.getvalue()
-    assert verify_command(here, "AAAA", str(file)) is Exit.USAGE
+    assert verify_command(context, "AAAA", str(file)) is Exit.USAGE

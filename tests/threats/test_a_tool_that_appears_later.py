@@ -58,8 +58,8 @@ class Scene:
         return (self.program.state / "massgen-bot.log").read_text(encoding="utf-8")
 
     def done(self) -> int:
-        journal = self.program.folder / "journal"
-        return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
+        writer = self.program.folder / "journal"
+        return len(writer.read_text(encoding="utf-8").splitlines()) if writer.exists() else 0
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ async def town() -> AsyncGenerator[Town]:
     server = DiscordServer()
     async with server.serving():
         yield Town(server)
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 async def test_a_run_reads_only_the_channel_that_it_was_asked_for_in(town: Town) -> None:
@@ -336,7 +336,7 @@ async def office() -> AsyncGenerator[Office]:
     server = SlackServer([a_workspace()])
     async with slack_serving(server):
         yield Office(server)
-    assert server.complaints == []
+    assert server.diagnostics == []
 
 
 async def test_a_partner_in_a_shared_channel_has_no_private_channel_read_out(office: Office) -> None:
@@ -462,15 +462,15 @@ async def test_a_plan_of_a_private_thread_is_seen_and_decided_there_only(tmp_pat
             run, message = await planned_in(stage, thread)
             for who in (stage.mallory, stage.alice, stage.ada):
                 assert run not in await told(server, await who.types("massgen-runs list"))
-                for verb in ("show", "cancel", "retry"):
-                    answer = await told(server, await who.types(f"massgen-runs {verb}", run=run))
-                    assert "no run" in answer, (who.name, verb, answer)
+                for action in ("show", "cancel", "retry"):
+                    answer = await told(server, await who.types(f"massgen-runs {action}", run=run))
+                    assert "no run" in answer, (who.name, action, answer)
             card = server.messages[message]
             shown_elsewhere = replace(card, channel=server.channel)
             refused = await told(server, await stage.alice.clicks(shown_elsewhere, "Approve"))
             assert "no such button" in refused
             assert stage.writes() == []
-            assert stage.whispers(stage.alice) == []
+            assert stage.private_messages(stage.alice) == []
             await stage.bob.clicks(card, "Approve")
             await server.until(lambda: "Done ·" in card.text, 20)
         assert all(run not in each.text for each in server.in_channel(server.channel))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.terminal.cli_context import Here
+from bot.terminal.cli_context import CliContext
 from bot.terminal.serve_commands import serve_with_database
 from coordination.errors import DatabaseAwayError, StorageError
 from tests.databases import own_server, postgres_programs, sqlite_url
@@ -56,7 +56,7 @@ async def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_
 
 
 async def test_a_database_that_goes_away_again_while_a_command_begins_is_waited_for_again(tmp_path: Path) -> None:
-    here, begun = Here(environ={"DATABASE_URL": sqlite_url(tmp_path)}), 0
+    context, begun = CliContext(environ={"DATABASE_URL": sqlite_url(tmp_path)}), 0
 
     async def serve() -> None:
         nonlocal begun
@@ -66,15 +66,15 @@ async def test_a_database_that_goes_away_again_while_a_command_begins_is_waited_
         if begun == 2:
             raise ExceptionGroup("work", [DatabaseAwayError("away")])
 
-    await serve_with_database(here, asyncio.Event(), serve)
+    await serve_with_database(context, asyncio.Event(), serve)
     assert begun == 3
 
 
 async def test_what_is_wrong_beside_that_ends_the_command_at_once(tmp_path: Path) -> None:
-    here = Here(environ={"DATABASE_URL": sqlite_url(tmp_path)})
+    context = CliContext(environ={"DATABASE_URL": sqlite_url(tmp_path)})
 
     async def serve() -> None:
         raise ExceptionGroup("work", [DatabaseAwayError("away"), StorageError("wrong")])
 
     with pytest.raises(ExceptionGroup):
-        await serve_with_database(here, asyncio.Event(), serve)
+        await serve_with_database(context, asyncio.Event(), serve)

@@ -55,7 +55,7 @@ async def test_a_name_of_two_people_is_refused_until_somebody_says_who(slack: Sl
     slack.server.teams[0].users["UMALLORY"]["profile"] = {"display_name": "alice"}
     async with slack.bot():
         await slack.somebody("rita").command("Tell everyone")
-        await slack.server.until(lambda: any("are called alice" in str(each) for each in slack.server.whispers))
+        await slack.server.until(lambda: any("are called alice" in str(each) for each in slack.server.private_messages))
         assert "nobody here is called so" in await slack.admin("approvers @alice")
         assert "UBOB" in await slack.admin("approvers <@UBOB|bob>")
         card = await slack.planned()

@@ -9,8 +9,8 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.cards.timeline import story_of
-from bot.message import Verb
+from bot.cards.timeline import timeline_entry
+from bot.message import Action
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import PlannedCall, Succeeded
@@ -20,7 +20,7 @@ from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.fakes import PlayedModel, answers, says
-from tests.service.desking import TEAM, FrontOffice, texts
+from tests.service.desking import TEAM, ChatServiceStage, texts
 from tests.service.office import Office
 
 CAROL = Person(tenant="here", id="u-carol", name="carol", roles=("ops",))
@@ -49,16 +49,16 @@ def doubt(state: s.RunState) -> s.NeedsHuman:
     return state
 
 
-def card_text(office: FrontOffice, run: str) -> str:
+def card_text(office: ChatServiceStage, run: str) -> str:
     view = view_of(office.log.events[run])
     assert view is not None
     return texts(card_for(view, office.clock.now()))
 
 
-def story_text(office: FrontOffice, run: str) -> str:
+def story_text(office: ChatServiceStage, run: str) -> str:
     view = view_of(office.log.events[run])
     assert view is not None
-    told = story_of(office.log.events[run][-1].event, view)
+    told = timeline_entry(office.log.events[run][-1].event, view)
     assert told is not None
     return "".join(getattr(piece, "text", "") or getattr(piece, "name", "") for piece in told.line)
 
@@ -87,7 +87,7 @@ async def test_only_those_who_might_approve_are_counted() -> None:
     for by in (MALLORY, REQUESTER, replace(REQUESTER, roles=("ops",))):
         with pytest.raises(RefusedError):
             await office.people.resolve(run, 0, by, "run_it")
-    assert doubt(await office.state(run)).who_said("run_it") == (ALICE,)
+    assert doubt(await office.state(run)).resolvers("run_it") == (ALICE,)
 
 
 async def test_words_of_different_meaning_are_not_added_up() -> None:
@@ -97,7 +97,7 @@ async def test_words_of_different_meaning_are_not_added_up() -> None:
     assert office.clock.now() > state.valid_until
     await office.people.resolve(run, 0, ALICE, "run_it")
     now = doubt(await office.people.resolve(run, 0, BOB, "happened"))
-    assert (now.who_said("run_it"), now.who_said("happened")) == ((ALICE,), (BOB,))
+    assert (now.resolvers("run_it"), now.resolvers("happened")) == ((ALICE,), (BOB,))
     assert isinstance(await office.people.resolve(run, 0, ALICE, "happened"), s.Executing)
 
 
@@ -200,25 +200,25 @@ async def test_a_log_that_lets_one_word_do_is_not_lawful() -> None:
 
 async def test_the_card_says_who_said_what_and_how_many_are_needed(tmp_path: Path) -> None:
     """In a chat: the first click is counted, a second one of the same person is not, and another person's runs it."""
-    office = FrontOffice(tmp_path)
+    office = ChatServiceStage(tmp_path)
     office.write("team", TEAM.replace("approval: {", "approval: {required: 2, "))
     office.world.behaviours = [lost]
     run = await office.ask()
     ids = await office.shown(run)
     for by in (ALICE, BOB):
-        await office.press(by, ids[Verb.APPROVE])
+        await office.press(by, ids[Action.APPROVE])
     await office.work()
     ids = await office.shown(run)
-    await office.press(ALICE, ids[Verb.RUN_IT])
+    await office.press(ALICE, ids[Action.RUN_IT])
     state = doubt(await office.people.state(run))
-    assert state.who_said("run_it") == (ALICE,)
+    assert state.resolvers("run_it") == (ALICE,)
     assert "1 of 2 said to run it: alice" in card_text(office, run)
     assert "To run it, 2 different people must say so" in card_text(office, run)
     assert "alice says that it did not happen, run it; more people must say so" in story_text(office, run)
-    assert "You have said so already" in texts(await office.press(ALICE, ids[Verb.RUN_IT]))
+    assert "You have said so already" in texts(await office.press(ALICE, ids[Action.RUN_IT]))
     await office.work()
     assert office.world.done == []
-    await office.press(BOB, ids[Verb.RUN_IT])
+    await office.press(BOB, ids[Action.RUN_IT])
     await office.work()
     assert len(office.world.done) == 1
     assert isinstance(await office.people.state(run), s.Finished)

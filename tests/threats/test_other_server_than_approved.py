@@ -156,10 +156,10 @@ def test_a_plan_that_was_refused_can_be_made_again_with_the_settings_that_hold_n
 
 
 @contextmanager
-def remote(journal: Path) -> Generator[str]:
+def remote(writer: Path) -> Generator[str]:
     """The address of a server over HTTP, a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.mcp_http_raw", str(journal), "well"],
+        [sys.executable, "-m", "tests.servers.mcp_http_raw", str(writer), "well"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from coordination.errors import ToolServerError
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, Executor, ServerSpec
-from tests.servers.mcp_programs import http, journal, listening, stdio, until_ended
+from tests.servers.mcp_programs import http, listening, stdio, until_ended, writer
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_a_process_that_starts_again_with_another_definition_runs_nothing(
     assert await until_listed(executor) != call.definition
     with pytest.raises(CallNotSentError, match=r"the definition of world\.write has changed"):
         await executor.call(call, "key")
-    assert journal(tmp_path / "journal") == []
+    assert writer(tmp_path / "journal") == []
 
 
 @pytest.mark.parametrize("sessions", [("", ""), ("one", "two")], ids=["without sessions", "with sessions"])
@@ -78,7 +78,7 @@ async def test_a_remote_server_that_starts_again_with_another_definition_runs_no
         assert await until_listed(executor) != call.definition
         with pytest.raises(CallNotSentError, match=r"the definition of world\.write has changed"):
             await executor.call(call, "key")
-    assert journal(tmp_path / "journal") == []
+    assert writer(tmp_path / "journal") == []
 
 
 async def test_a_call_of_other_settings_is_not_sent_whoever_compared_them_before(hub: McpHub, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_a_call_of_other_settings_is_not_sent_whoever_compared_them_before
     for other in ("", "0" * 64):
         with pytest.raises(CallNotSentError, match="settings of the MCP server world have changed"):
             await hub.executor([spec]).call(replace(call, settings=other), "key")
-    assert journal(tmp_path / "journal") == []
+    assert writer(tmp_path / "journal") == []
 
 
 async def test_a_call_under_way_ends_well_when_the_program_is_replaced(hub: McpHub, tmp_path: Path) -> None:

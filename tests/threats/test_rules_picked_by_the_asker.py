@@ -1,6 +1,6 @@
 """Threat: somebody without a role asks under a lenient configuration, whose `auto` calls need nobody.
 
-Over both chats' real adapters, with the real desk, database and tool servers behind them.
+Over both chats' real adapters, with the real chat service, database and tool servers behind them.
 """
 
 from collections.abc import AsyncGenerator
@@ -11,7 +11,7 @@ import pytest
 from tests.builders import MALLORY
 from tests.e2e import discord_stage, slack_stage
 from tests.servers.discord_people import told
-from tests.service.desking import ADMIN, GENERAL, TEAM, FrontOffice, texts
+from tests.service.desking import ADMIN, GENERAL, TEAM, ChatServiceStage, texts
 
 CLOSED = {"MASSGEN_BOT_MEMBER_CONFIGS": ""}
 
@@ -63,9 +63,9 @@ async def test_on_slack_a_member_can_not_name_a_lenient_configuration_until_it_i
     slack: slack_stage.Stage,
 ) -> None:
     async with slack.bot(**CLOSED):
-        before = len(slack.server.whispers)
+        before = len(slack.server.private_messages)
         await slack.somebody("mallory").command("--config lenient Write.")
-        said = await slack.whispered(before + 1)
+        said = await slack.private_message(before + 1)
         assert "can't choose lenient here, only: ops" in said
         assert "administrators" in await slack.admin("config allow lenient", who="mallory")
         assert "lenient" in await slack.admin("config allow lenient, two workspace")
@@ -84,25 +84,25 @@ async def test_on_slack_approvers_that_an_administrator_set_are_asked_about_auto
 
 async def test_a_follow_up_and_ask_again_are_no_way_back_to_a_configuration_that_is_closed(tmp_path: Path) -> None:
     """What an administrator asked for under another configuration is not there for whoever presses *Ask again*."""
-    office = FrontOffice(tmp_path, members={})
+    office = ChatServiceStage(tmp_path, members={})
     office.write("lenient", TEAM)
-    asked = await office.desk.ask(ADMIN, GENERAL, "Post.", config="lenient")
+    asked = await office.chat_service.start_run(ADMIN, GENERAL, "Post.", config="lenient")
     await office.work()
-    for said in (
-        await office.desk.retry(MALLORY, GENERAL, asked.run),
-        await office.desk.ask(MALLORY, GENERAL, "And now?", thread_of=asked.run),
+    for reply in (
+        await office.chat_service.retry(MALLORY, GENERAL, asked.run),
+        await office.chat_service.start_run(MALLORY, GENERAL, "And now?", thread_of=asked.run),
     ):
-        assert (await office.people.state(said.run)).request.config == "team"
-    refused = await office.desk.ask(MALLORY, GENERAL, "Post.", config="lenient", thread_of=asked.run)
+        assert (await office.people.state(reply.run)).request.config == "team"
+    refused = await office.chat_service.start_run(MALLORY, GENERAL, "Post.", config="lenient", thread_of=asked.run)
     assert "can't choose lenient" in texts(refused)
 
 
 async def test_an_administrator_says_what_members_may_name_and_takes_it_back(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path, members={})
+    office = ChatServiceStage(tmp_path, members={})
     office.write("lenient")
     assert "team\nlenient" not in texts(await office.admin("config-allow"))
     assert "lenient" in texts(await office.admin("config-allow", name="lenient"))
-    assert list(await office.desk.config_names(GENERAL, "")) == ["lenient", "team"]
+    assert list(await office.chat_service.config_names(GENERAL, "")) == ["lenient", "team"]
     assert "no configuration nope" in texts(await office.admin("config-allow", name="nope"))
     assert "lenient" in texts(await office.admin("config-allow", name="*"))
     assert "lenient" not in texts(await office.admin("config-allow", name="none"))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.cards.run_view import view_of
-from bot.chat.card_sync.snapshot import frame_of
-from bot.i18n import ENGLISH, GERMAN, Words
-from bot.message import Card, Verb
+from bot.chat.card_sync.snapshot import snapshot_of
+from bot.i18n import ENGLISH, GERMAN, Catalog
+from bot.message import Action, Card
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Outage
@@ -53,11 +53,11 @@ async def in_doubt() -> tuple[Office, str]:
 def card_of(office: Office, run: str) -> Card:
     view = view_of(office.log.events[run])
     assert view is not None
-    return frame_of(view, office.clock.now(), ENGLISH, beat=5).card
+    return snapshot_of(view, office.clock.now(), ENGLISH, refresh=5).card
 
 
 def offers_to_run_it(card: Card) -> bool:
-    return any(button.verb is Verb.RUN_IT for button in card.buttons)
+    return any(button.action is Action.RUN_IT for button in card.buttons)
 
 
 async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_certain() -> None:
@@ -108,15 +108,15 @@ async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("catalog", "sentence"),
     [(ENGLISH, "After it had started, the database was away from "), (GERMAN, "war die Datenbank von ")],
 )
-async def test_the_card_says_when_the_database_was_away_meanwhile(words: Words, sentence: str) -> None:
+async def test_the_card_says_when_the_database_was_away_meanwhile(catalog: Catalog, sentence: str) -> None:
     office, run = await in_doubt()
     events = [replace(each, event=with_outage(each.event)) for each in office.log.events[run]]
     view = view_of(events)
     assert view is not None
-    card = str(frame_of(view, office.clock.now(), words, beat=5).card)
+    card = str(snapshot_of(view, office.clock.now(), catalog, refresh=5).card)
     assert all(each in card for each in (sentence, "2026-11-22 11:59:00", "2026-11-22 11:59:10", " (UTC)"))
 
 

@@ -60,9 +60,9 @@ async def discord(tmp_path: Path) -> AsyncGenerator[DiscordStage]:
         yield stage
 
 
-async def whispered(stage: SlackStage, text: str) -> None:
+async def private_message(stage: SlackStage, text: str) -> None:
     """Somebody is told so in private."""
-    await stage.server.until(lambda: any(text in str(each) for each in stage.server.whispers))
+    await stage.server.until(lambda: any(text in str(each) for each in stage.server.private_messages))
 
 
 def moved_in(stage: SlackStage, fields: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ async def test_no_stranger_of_slack_asks_or_approves(slack: SlackStage, kind: st
     moved_in(slack, STRANGERS[kind])
     async with slack.bot():
         await slack.somebody("mallory").command("--config lax Tell everyone")
-        await whispered(slack, "Only full members can ask")
+        await private_message(slack, "Only full members can ask")
         card = await slack.planned(config="lax")
         assert "Only full members can decide" in await slack.refused("mallory", card, card.element("approve"))
         assert slack.writes() == []
@@ -88,14 +88,14 @@ async def test_a_stranger_whom_the_operator_calls_nothing_special_stops_nobodys_
     async with slack.bot():
         card = await slack.planned(config="lax")
         await slack.somebody("mallory").command(f"cancel {run_in(card.text)}")
-        await whispered(slack, "can cancel this run")
+        await private_message(slack, "can cancel this run")
 
 
 async def test_somebody_of_whom_slack_tells_nothing_is_a_stranger(slack: SlackStage) -> None:
     del slack.server.teams[0].users["UMALLORY"]
     async with slack.bot():
         await slack.somebody("mallory").command("--config lax Tell everyone")
-        await whispered(slack, "Only full members can ask")
+        await private_message(slack, "Only full members can ask")
 
 
 async def test_a_configuration_may_let_strangers_ask_and_decide(slack: SlackStage) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.cards.run_view import view_of
-from bot.cards.timeline import story_of
+from bot.cards.timeline import timeline_entry
 from coordination.current_rules import FRESH
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -34,7 +34,7 @@ async def in_doubt(required: int = 1) -> tuple[Office, Present, str]:
     office.prepared.profile = type(before)(
         agents=before.agents,
         servers=before.servers,
-        knobs=before.knobs,
+        options=before.options,
         policy=Policy(roles=("ops",), required=required),
     )
     office.world.behaviours = [lost]
@@ -92,10 +92,10 @@ async def test_the_word_of_one_who_lost_the_role_is_not_added_up() -> None:
     present.gone.add(ALICE.id)
     state = await office.people.resolve(run, 0, CAROL, "run_it")
     assert isinstance(state, s.NeedsHuman)
-    assert state.who_said("run_it") == (CAROL,)
+    assert state.resolvers("run_it") == (CAROL,)
     view = view_of(office.log.events[run][:-1])
     assert view is not None
-    told = story_of(office.log.events[run][-2].event, view)
+    told = timeline_entry(office.log.events[run][-2].event, view)
     assert told is not None
     said = "".join(getattr(piece, "text", "") or getattr(piece, "name", "") for piece in told.line)
     assert said == "what alice said does not count any more: they may not approve now"

@@ -41,8 +41,8 @@ def planned(program: Program) -> tuple[Path, str]:
 
 
 def done(program: Program) -> int:
-    journal = program.folder / "journal"
-    return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
+    writer = program.folder / "journal"
+    return len(writer.read_text(encoding="utf-8").splitlines()) if writer.exists() else 0
 
 
 def test_a_plan_under_unchanged_rules_runs(program: Program) -> None:

@@ -12,16 +12,16 @@ from coordination.domain.events import ModelUsed
 from coordination.domain.states import RunBroken
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.metered_model import MeteredModel
-from coordination.llm.rate_limiter import Lane, Throttle
-from coordination.ports import Occasion, Reply, Told, ToolOutput, ToolResult, Usage
-from coordination.run_options import Knobs
+from coordination.llm.rate_limiter import RateLimiter, Throttle
+from coordination.ports import Reply, ToolOutput, ToolResult, TurnContext, Usage, UserMessage
+from coordination.run_options import RunOptions
 from coordination.toolbox import AT_ONCE, MAX_CALLS
 from tests.builders import BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, Step, answers, calls, raises, reply
-from tests.service.desking import GENERAL, FrontOffice, texts
+from tests.service.desking import GENERAL, ChatServiceStage, texts
 from tests.service.office import Office
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 LOOK = ("mcp__board__look", {"title": "x"})
 
 
@@ -35,9 +35,9 @@ async def a_cent_a_token(usage: Usage) -> float | None:
 
 
 def metered(*steps: Step) -> PlayedModel:
-    """A played model as a vendor's is wired: behind its lane, with its price."""
+    """A played model as a vendor's is wired: behind its rate limiter, with its price."""
     played = PlayedModel(*steps)
-    around = MeteredModel(played, lane=Lane(FakeClock()), throttle=Throttle(), price=a_cent_a_token)
+    around = MeteredModel(played, limiter=RateLimiter(FakeClock()), throttle=Throttle(), price=a_cent_a_token)
     around.steps = played.steps  # type: ignore[attr-defined]  # what the test looks at afterwards
     return around  # type: ignore[return-value]  # it is one to all who use it
 
@@ -48,7 +48,7 @@ async def used(office: Office, run: str) -> list[ModelUsed]:
 
 async def test_a_provider_that_says_nothing_of_tokens_does_not_make_the_limit_meaningless() -> None:
     steps = [silent(calls(LOOK)) for _ in range(20)]
-    office = Office(metered(*steps), knobs=Knobs(budget_tokens=10))
+    office = Office(metered(*steps), options=RunOptions(budget_tokens=10))
     run = await office.ask()
     await office.work()
     state = await office.state(run)
@@ -71,12 +71,12 @@ async def test_what_a_provider_says_is_taken_as_it_is() -> None:
 async def test_an_estimate_grows_with_the_whole_conversation() -> None:
     model = MeteredModel(
         PlayedModel(silent(calls(LOOK)), silent(answers("done"))),
-        lane=Lane(FakeClock()),
+        limiter=RateLimiter(FakeClock()),
         throttle=Throttle(),
         price=a_cent_a_token,
     )
-    conversation = model.converse("s" * 400, OCCASION)
-    first = await conversation.send([Told(text="t" * 400)], ())
+    conversation = model.converse("s" * 400, TURN_CONTEXT)
+    first = await conversation.send([UserMessage(text="t" * 400)], ())
     second = await conversation.send([ToolResult(call_id="call-0", text="r" * 4_000)], ())
     assert first.usage.input_tokens == 200
     assert 1_200 <= second.usage.input_tokens <= 1_220
@@ -85,7 +85,7 @@ async def test_an_estimate_grows_with_the_whole_conversation() -> None:
 @pytest.mark.parametrize("fault", [ModelFault.CUT_OFF, ModelFault.TIMED_OUT])
 async def test_attempts_that_broke_off_are_counted_and_not_repeated_past_the_limit(fault: ModelFault) -> None:
     broke_off = raises(ModelError(fault, "It broke off.", is_retryable=True))
-    office = Office(metered(broke_off, broke_off, broke_off, answers("never")), knobs=Knobs(budget_tokens=10))
+    office = Office(metered(broke_off, broke_off, broke_off, answers("never")), options=RunOptions(budget_tokens=10))
     run = await office.ask()
     await office.work()
     state = await office.state(run)
@@ -141,14 +141,14 @@ async def test_of_two_thousand_calls_in_one_reply_fifty_run_and_eight_at_a_time(
 
 
 async def test_one_member_does_not_use_up_what_all_may_have_under_way(tmp_path: Path) -> None:
-    office = FrontOffice(tmp_path, limits=Limits(at_once=4, waiting=100, hourly=100))
+    office = ChatServiceStage(tmp_path, limits=Limits(at_once=4, waiting=100, hourly=100))
     for _ in range(2):
-        assert (await office.desk.ask(REQUESTER, GENERAL, "Go.")).run
-    refused = texts(await office.desk.ask(REQUESTER, GENERAL, "Go."))
+        assert (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).run
+    refused = texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
     assert refused.strip() == (
         "You have 2 runs under way, which is the limit for one person. Ask again when one has ended."
     )
-    assert (await office.desk.ask(BOB, GENERAL, "Go.")).run
+    assert (await office.chat_service.start_run(BOB, GENERAL, "Go.")).run
 
 
 def test_the_share_of_one_person_is_half_and_never_nothing() -> None:

@@ -42,8 +42,8 @@ def written(program: Program, tool: str, more: str) -> str:
 
 
 def done(program: Program) -> int:
-    journal = program.folder / "journal"
-    return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
+    writer = program.folder / "journal"
+    return len(writer.read_text(encoding="utf-8").splitlines()) if writer.exists() else 0
 
 
 def test_with_planning_switched_off_an_automatic_call_still_has_its_plan_and_its_receipt(program: Program) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from coordination.domain.policy import Act, Authors, Person, Policy, Refusal, judge, judge_stop
+from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, judge_stop
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, STRANGER
 
 OPS = Policy(roles=("ops",), required=2)
@@ -13,12 +13,12 @@ EXPIRY = START + timedelta(hours=1)
 
 
 def verdict(
-    policy: Policy, act: Act, by: Person, *, approvals: tuple[Person, ...] = (), minutes: int = 0
+    policy: Policy, action: RunAction, by: Person, *, approvals: tuple[Person, ...] = (), minutes: int = 0
 ) -> Refusal | None:
     """What the rules say of one act, some minutes after the proposal."""
     return judge(
         policy,
-        act,
+        action,
         by=by,
         authors=Authors(requester=REQUESTER),
         approvals=approvals,
@@ -32,64 +32,64 @@ def stop(by: Person, *, approvals: tuple[Person, ...] = ()) -> Refusal | None:
     return judge_stop(OPS, by=by, requester=REQUESTER, approvals=approvals)
 
 
-@pytest.mark.parametrize("act", [Act.APPROVE, Act.REJECT, Act.CHANGE, Act.RESOLVE])
-def test_only_approvers_decide(act: Act) -> None:
+@pytest.mark.parametrize("action", [RunAction.APPROVE, RunAction.REJECT, RunAction.CHANGE, RunAction.RESOLVE])
+def test_only_approvers_decide(action: RunAction) -> None:
     """A role makes an approver; a name alone does not."""
-    assert verdict(OPS, act, ALICE) is None
-    assert verdict(OPS, act, MALLORY) is Refusal.NOT_AN_APPROVER
+    assert verdict(OPS, action, ALICE) is None
+    assert verdict(OPS, action, MALLORY) is Refusal.NOT_AN_APPROVER
 
 
 def test_a_name_is_no_role() -> None:
     """Whoever calls themselves `ops` is not of ops."""
     impostor = Person(tenant="here", id="u-impostor", name="ops")
-    assert verdict(OPS, Act.APPROVE, impostor) is Refusal.NOT_AN_APPROVER
+    assert verdict(OPS, RunAction.APPROVE, impostor) is Refusal.NOT_AN_APPROVER
 
 
 def test_an_approver_is_named_by_the_id_of_their_account() -> None:
     """Their name makes nobody an approver."""
-    assert verdict(Policy(users=("u-mallory",)), Act.APPROVE, MALLORY) is None
-    assert verdict(Policy(users=("mallory",)), Act.APPROVE, MALLORY) is Refusal.NOT_AN_APPROVER
-    assert verdict(Policy(users=("u-mallory",)), Act.APPROVE, ALICE) is Refusal.NOT_AN_APPROVER
+    assert verdict(Policy(users=("u-mallory",)), RunAction.APPROVE, MALLORY) is None
+    assert verdict(Policy(users=("mallory",)), RunAction.APPROVE, MALLORY) is Refusal.NOT_AN_APPROVER
+    assert verdict(Policy(users=("u-mallory",)), RunAction.APPROVE, ALICE) is Refusal.NOT_AN_APPROVER
 
 
 def test_where_nobody_is_named_anyone_of_the_tenant_decides_but_the_requester() -> None:
     """Open, yet not to oneself."""
-    assert verdict(OPEN, Act.APPROVE, MALLORY) is None
-    assert verdict(OPEN, Act.APPROVE, REQUESTER) is Refusal.OWN_REQUEST
-    assert verdict(Policy(allow_requester=True), Act.APPROVE, REQUESTER) is None
+    assert verdict(OPEN, RunAction.APPROVE, MALLORY) is None
+    assert verdict(OPEN, RunAction.APPROVE, REQUESTER) is Refusal.OWN_REQUEST
+    assert verdict(Policy(allow_requester=True), RunAction.APPROVE, REQUESTER) is None
 
 
 def test_a_requester_who_is_an_approver_still_needs_somebody_else() -> None:
     """The role does not lift the rule."""
     rita = Person(tenant="here", id=REQUESTER.id, name="another name now", roles=("ops",))
-    assert verdict(OPS, Act.APPROVE, rita) is Refusal.OWN_REQUEST
-    assert verdict(OPS, Act.RESOLVE, rita) is Refusal.OWN_REQUEST
+    assert verdict(OPS, RunAction.APPROVE, rita) is Refusal.OWN_REQUEST
+    assert verdict(OPS, RunAction.RESOLVE, rita) is Refusal.OWN_REQUEST
 
 
 def test_the_requester_may_always_turn_their_own_plan_down() -> None:
     """Nobody has to let run what they asked for."""
-    assert verdict(OPS, Act.REJECT, REQUESTER) is None
-    assert verdict(OPS, Act.CHANGE, REQUESTER) is None
+    assert verdict(OPS, RunAction.REJECT, REQUESTER) is None
+    assert verdict(OPS, RunAction.CHANGE, REQUESTER) is None
 
 
 def test_another_tenants_twin_is_a_stranger() -> None:
     """The same user id and role in another server or workspace count for nothing."""
-    for act in Act:
-        assert verdict(OPS, act, STRANGER) is Refusal.OTHER_TENANT
+    for action in RunAction:
+        assert verdict(OPS, action, STRANGER) is Refusal.OTHER_TENANT
     assert stop(STRANGER) is Refusal.OTHER_TENANT
 
 
 def test_one_person_counts_once() -> None:
     """Two approvals need two people."""
-    assert verdict(OPS, Act.APPROVE, ALICE, approvals=(ALICE,)) is Refusal.ALREADY_APPROVED
-    assert verdict(OPS, Act.APPROVE, BOB, approvals=(ALICE,)) is None
+    assert verdict(OPS, RunAction.APPROVE, ALICE, approvals=(ALICE,)) is Refusal.ALREADY_APPROVED
+    assert verdict(OPS, RunAction.APPROVE, BOB, approvals=(ALICE,)) is None
 
 
-@pytest.mark.parametrize("act", [Act.APPROVE, Act.REJECT, Act.CHANGE])
-def test_at_the_moment_of_expiry_it_is_too_late(act: Act) -> None:
+@pytest.mark.parametrize("action", [RunAction.APPROVE, RunAction.REJECT, RunAction.CHANGE])
+def test_at_the_moment_of_expiry_it_is_too_late(action: RunAction) -> None:
     """A minute before, it is not."""
-    assert verdict(OPS, act, ALICE, minutes=59) is None
-    assert verdict(OPS, act, ALICE, minutes=60) is Refusal.EXPIRED
+    assert verdict(OPS, action, ALICE, minutes=59) is None
+    assert verdict(OPS, action, ALICE, minutes=60) is Refusal.EXPIRED
 
 
 def test_cancelling_is_for_the_requester_approvers_and_administrators() -> None:

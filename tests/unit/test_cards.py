@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.cards.error_messages import notice_for
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.message import Alert, CallList, Card, Mark, Paragraph, Span, StatusList, Tone, Verb, Who
+from bot.message import Action, Alert, CallList, Card, Mention, Paragraph, Severity, Status, StatusList, StyledText
 from coordination.domain import events as e
 from coordination.domain.ballot import Ending
 from coordination.domain.canonical_json import canonical
@@ -61,8 +61,8 @@ def said(card: Card) -> str:
     return "\n".join(texts(card))
 
 
-def verbs(card: Card) -> list[Verb]:
-    return [button.verb for button in card.buttons]
+def verbs(card: Card) -> list[Action]:
+    return [button.action for button in card.buttons]
 
 
 def calls_of(card: Card) -> CallList:
@@ -71,7 +71,7 @@ def calls_of(card: Card) -> CallList:
 
 def test_a_run_that_waits_for_a_worker_can_be_cancelled() -> None:
     card = card_of(recorded([asked()]))
-    assert (card.tone, card.status, verbs(card)) == (Tone.WORKING, "Waiting to start", [Verb.CANCEL])
+    assert (card.severity, card.status, verbs(card)) == (Severity.WORKING, "Waiting to start", [Action.CANCEL])
 
 
 def test_a_running_coordination_has_one_line_per_agent() -> None:
@@ -79,15 +79,15 @@ def test_a_running_coordination_has_one_line_per_agent() -> None:
     assert card.status == "Planning"
     (section,) = card.sections
     assert isinstance(section, StatusList)
-    lines = ["".join(piece.text for piece in row.line if isinstance(piece, Span)) for row in section.rows]
+    lines = ["".join(piece.text for piece in row.line if isinstance(piece, StyledText)) for row in section.rows]
     assert lines == ["answered agent1.1 · vote for agent1 is void, a newer answer came", "answered agent2.2"]
-    footer = "".join(piece.text for piece in card.footer if isinstance(piece, Span))
+    footer = "".join(piece.text for piece in card.footer if isinstance(piece, StyledText))
     assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02"
 
 
 def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
     card = card_of(waiting())
-    assert (card.tone, card.status) == (Tone.DECIDE, "Decide")
+    assert (card.severity, card.status) == (Severity.DECIDE, "Decide")
     assert [(call.number, call.server, call.tool) for call in calls_of(card).calls] == [
         (1, "board", "post_notice"),
         (2, "board", "remove_notice"),
@@ -97,13 +97,13 @@ def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
         ("title", "Power off on Friday"),
     ]
     assert plan_in(waiting()).digest in said(card)
-    assert verbs(card) == [Verb.APPROVE, Verb.REJECT, Verb.CHANGE, Verb.DETAILS]
+    assert verbs(card) == [Action.APPROVE, Action.REJECT, Action.CHANGE, Action.DETAILS]
     assert card.buttons[0].label == "Approve 2 calls"
 
 
 def test_a_yes_is_only_offered_where_the_whole_plan_can_be_read() -> None:
     card = card_of(waiting())
-    assert [button.verb for button in card.buttons if button.needs_whole_plan] == [Verb.APPROVE]
+    assert [button.action for button in card.buttons if button.needs_whole_plan] == [Action.APPROVE]
     assert [file.name for file in card.attachments] == ["plan.md", "plan.json"]
 
 
@@ -150,7 +150,7 @@ def test_a_plan_that_a_person_chose_says_so_and_leaves_out_its_author() -> None:
     plan = replace(plan_in(log), revision=2, author="agent1.1", text="Post it with the times.", calls=(POST,))
     chosen = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election(), chosen_by=BOB)
     card = card_of(then(log, chosen))
-    assert "bob" in [piece.name for piece in card.sections[0].lines[0] if isinstance(piece, Who)]  # type: ignore[union-attr]  # the first section is prose
+    assert "bob" in [piece.name for piece in card.sections[0].lines[0] if isinstance(piece, Mention)]  # type: ignore[union-attr]  # the first section is prose
     assert card.menu is not None
     assert [option.value for option in card.menu.options] == ["2"]
 
@@ -161,7 +161,10 @@ def test_an_approval_that_is_not_enough_is_counted() -> None:
     log = recorded([*argued(POST), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)])
     needs = card_of(log).sections[-1]
     assert isinstance(needs, Paragraph)
-    assert needs.lines[1] == (*[Span(text) for text in ("1", " of ", "2", " given: ")], Who("u-alice", "alice"))
+    assert needs.lines[1] == (
+        *[StyledText(text) for text in ("1", " of ", "2", " given: ")],
+        Mention("u-alice", "alice"),
+    )
 
 
 @pytest.mark.parametrize("ending", list(Ending))
@@ -182,8 +185,8 @@ def test_running_calls_are_marked_one_by_one() -> None:
     log = approved()
     plan = plan_in(log)
     card = card_of(then(log, started(plan, 0), succeeded(plan, 0), started(plan, 1)))
-    assert (card.status, verbs(card)) == ("Running", [Verb.CANCEL])
-    assert [call.mark for call in calls_of(card).calls] == [Mark.DONE, Mark.WORKING]
+    assert (card.status, verbs(card)) == ("Running", [Action.CANCEL])
+    assert [call.status for call in calls_of(card).calls] == [Status.DONE, Status.WORKING]
     stopped = then(log, started(plan, 0), e.RunCancelled(by=BOB))
     assert verbs(card_of(stopped)) == []
 
@@ -192,7 +195,7 @@ def test_a_doubt_shows_the_whole_call_and_three_ways_out() -> None:
     log = approved()
     plan = plan_in(log)
     card = card_of(then(log, started(plan, 0), unknown(plan, 0)))
-    assert (card.tone, verbs(card)) == (Tone.ATTENTION, [Verb.HAPPENED, Verb.RUN_IT, Verb.ABANDON])
+    assert (card.severity, verbs(card)) == (Severity.ATTENTION, [Action.HAPPENED, Action.RUN_IT, Action.ABANDON])
     assert {button.target.index for button in card.buttons} == {0}
     assert "Save your work." in said(card)
     late = then(log, started(plan, 0), unknown(plan, 0), e.LateResult(index=0, succeeded=True, result="it did work"))
@@ -204,7 +207,7 @@ def test_a_finished_run_has_a_receipt_per_call_and_the_report() -> None:
     plan = plan_in(log)
     done = then(log, started(plan, 0), succeeded(plan, 0), e.RunFinished(report="All is well."))
     card = card_of(done)
-    assert (card.tone, card.status, card.buttons) == (Tone.DONE, "Done", ())
+    assert (card.severity, card.status, card.buttons) == (Severity.DONE, "Done", ())
     assert "All is well." in said(card)
 
 
@@ -215,14 +218,14 @@ def test_a_run_with_a_failed_call_does_not_look_done() -> None:
     failed = e.CallFailed(index=0, server="board", tool="post_notice", arguments=call.arguments, reason="hangs already")
     skipped = e.CallsSkipped(indexes=(1,), reason="an earlier call failed")
     card = card_of(then(log, started(plan, 0), failed, skipped, e.RunFinished(report=None)))
-    assert (card.tone, card.status) == (Tone.FAILED, "Not all done")
-    assert [call.mark for call in calls_of(card).calls] == [Mark.FAILED, Mark.SKIPPED]
+    assert (card.severity, card.status) == (Severity.FAILED, "Not all done")
+    assert [call.status for call in calls_of(card).calls] == [Status.FAILED, Status.SKIPPED]
 
 
 def test_an_answer_without_a_plan_is_the_outcome() -> None:
     answered = e.RunAnswered(text="It is noon.\nStill.", author="agent2.final", election=an_election())
     card = card_of(recorded([*argued(), answered]))
-    assert (card.tone, card.status) == (Tone.DONE, "Answered")
+    assert (card.severity, card.status) == (Severity.DONE, "Answered")
     assert [section.is_quoted for section in card.sections if isinstance(section, Paragraph)] == [False, True]
 
 
@@ -240,7 +243,7 @@ def test_every_end_without_a_deed_says_that_nothing_was_done() -> None:
         card = card_of(log_of_end)
         assert card.status == status
         assert "Nothing was done." in said(card)
-        assert verbs(card) == [Verb.ASK_AGAIN]
+        assert verbs(card) == [Action.ASK_AGAIN]
 
 
 HIDING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

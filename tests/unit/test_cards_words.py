@@ -7,8 +7,8 @@ from string import Formatter
 
 import pytest
 
-from bot.i18n import ENGLISH, Words, joined
-from bot.message import Moment, Span, Verb, Who
+from bot.i18n import ENGLISH, Catalog, joined
+from bot.message import Action, Mention, StyledText, Timestamp
 from coordination.domain.ballot import Ending
 from coordination.domain.policy import Effect
 from coordination.domain.states import RunState
@@ -25,7 +25,7 @@ def asked_keys() -> Iterator[str]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in {"say", "line", "_help", "told"}:
+            if name in {"text", "rich", "_help", "localized"}:
                 yield from keys_in(node.args[0])
     yield from key_variables()
 
@@ -86,10 +86,10 @@ def test_no_word_is_kept_that_nobody_asks_for() -> None:
         [f"state.{kind}" for kind in STATES],
         [f"won.{ending}" for ending in Ending],
         [f"effect.{effect}" for effect in Effect],
-        [f"key.{verb}" for verb in (Verb.APPROVE, Verb.REJECT, Verb.CHANGE, Verb.DETAILS)],
-        [f"key.{verb}" for verb in (Verb.HAPPENED, Verb.RUN_IT, Verb.ABANDON)],
+        [f"key.{action}" for action in (Action.APPROVE, Action.REJECT, Action.CHANGE, Action.DETAILS)],
+        [f"key.{action}" for action in (Action.HAPPENED, Action.RUN_IT, Action.ABANDON)],
         [f"status.{kind}" for kind in ("rejected", "expired", "cancelled", "failed")],
-        [f"story.resolved_{verdict}" for verdict in ("happened", "run_it", "abandon")],
+        [f"timeline.resolved_{verdict}" for verdict in ("happened", "run_it", "abandon")],
         ["agent.thinking_told", "agent.thinking_corrected", "won.plan", "won.answer"],
     ],
 )
@@ -109,29 +109,35 @@ def blanks(template: str) -> set[str]:
 
 
 def test_a_count_chooses_the_form() -> None:
-    assert ENGLISH.say("calls", count=1) == "1 call"
-    assert ENGLISH.say("calls", count=0) == "0 calls"
+    assert ENGLISH.text("calls", count=1) == "1 call"
+    assert ENGLISH.text("calls", count=0) == "0 calls"
 
 
 def test_a_value_is_never_taken_for_a_template() -> None:
-    words = Words("xx", {"hello": "hello {who}"})
-    assert words.say("hello", who="{0.__class__}") == "hello {0.__class__}"
-    assert words.line("hello", who="{who}") == (Span("hello "), Span("{who}"))
+    catalog = Catalog("xx", {"hello": "hello {who}"})
+    assert catalog.text("hello", who="{0.__class__}") == "hello {0.__class__}"
+    assert catalog.rich("hello", who="{who}") == (StyledText("hello "), StyledText("{who}"))
 
 
 def test_a_line_keeps_people_moments_and_styles() -> None:
-    words = Words("xx", {"by": "{who} at {at}: {what}"})
-    line = words.line("by", who=Who("1", "ada"), at=Moment(START), what=(Span("a", "bold"), Span("b", "code")))
+    catalog = Catalog("xx", {"by": "{who} at {at}: {what}"})
+    line = catalog.rich(
+        "by", who=Mention("1", "ada"), at=Timestamp(START), what=(StyledText("a", "bold"), StyledText("b", "code"))
+    )
     assert line == (
-        Who("1", "ada"),
-        Span(" at "),
-        Moment(START),
-        Span(": "),
-        Span("a", "bold"),
-        Span("b", "code"),
+        Mention("1", "ada"),
+        StyledText(" at "),
+        Timestamp(START),
+        StyledText(": "),
+        StyledText("a", "bold"),
+        StyledText("b", "code"),
     )
 
 
 def test_empty_parts_leave_no_separator() -> None:
-    assert joined([(), (Span("a"),), (), (Span("b"),)], " · ") == (Span("a"), Span(" · ", "quiet"), Span("b"))
+    assert joined([(), (StyledText("a"),), (), (StyledText("b"),)], " · ") == (
+        StyledText("a"),
+        StyledText(" · ", "quiet"),
+        StyledText("b"),
+    )
     assert joined([], " · ") == ()

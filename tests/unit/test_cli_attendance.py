@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing_extensions import override
 
 from bot.cards.run_view import RunView
-from bot.terminal.cli_context import Order
+from bot.terminal.cli_context import PresetDecision
 from bot.terminal.prompts import Question
-from bot.terminal.screen import Happened, Inbox, Interrupted, Message, Mode, Ticked, Typed
-from bot.terminal.session import Attendance
+from bot.terminal.screen import Happened, Inbox, Interrupted, Mode, SessionEvent, Ticked, Typed
+from bot.terminal.session import InteractiveSession
 from coordination.domain import states as s
 from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
@@ -71,11 +71,11 @@ class Keys:
         self.mode = mode
 
 
-class Crowded(asyncio.Queue[Message]):
+class Crowded(asyncio.Queue[SessionEvent]):
     """An inbox in which the clock ticks right behind every event."""
 
     @override
-    def put_nowait(self, item: Message) -> None:
+    def put_nowait(self, item: SessionEvent) -> None:
         super().put_nowait(item)
         if isinstance(item, Happened):
             super().put_nowait(Ticked())
@@ -89,7 +89,7 @@ class Visit:
         office: Office,
         by: Person,
         *,
-        order: Order | None = None,
+        preset: PresetDecision | None = None,
         is_person: bool = True,
         inbox: Inbox | None = None,
     ) -> None:
@@ -98,8 +98,8 @@ class Visit:
         self.keys = Keys()
         self.inbox: Inbox = asyncio.Queue() if inbox is None else inbox
         self.events: list[Recorded] = []
-        self.complaints: list[str] = []
-        self.attendance = Attendance(
+        self.diagnostics: list[str] = []
+        self.session = InteractiveSession(
             office.people,
             office.log,
             clock=office.clock,
@@ -107,12 +107,12 @@ class Visit:
             screen=self.glass,
             inbox=self.inbox,
             keyboard=self.keys if is_person else None,
-            order=order,
+            preset=preset,
             emit=self.events.append,
-            complain=self.complaints.append,
+            add_error=self.diagnostics.append,
         )
 
-    def send(self, message: Message | str) -> None:
+    def send(self, message: SessionEvent | str) -> None:
         self.inbox.put_nowait(Typed(message) if isinstance(message, str) else message)
 
 
@@ -120,7 +120,7 @@ class Visit:
 async def visiting(visit: Visit, run: str) -> AsyncGenerator["asyncio.Task[RunView]"]:
     """The visit goes on in the background, and must have ended when the test's own part has."""
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        yield group.create_task(visit.attendance.attend(run))
+        yield group.create_task(visit.session.run(run))
 
 
 def office(policy: Policy | None = None) -> Office:
@@ -178,7 +178,7 @@ async def test_a_refusal_is_told_and_the_question_asked_again() -> None:
         visit.send("a")
         await visit.glass.until("asked Approve 1 call?", times=2)
         visit.send(Interrupted(is_final=True))
-    assert visit.complaints == ["Only ops can decide on this plan."]
+    assert visit.diagnostics == ["Only ops can decide on this plan."]
     assert place.world.done == []
 
 
@@ -293,7 +293,7 @@ async def test_without_a_keyboard_a_plan_is_left_waiting() -> None:
 async def test_an_order_is_carried_out_on_the_plan_that_comes() -> None:
     place = office()
     run = await place.ask()
-    visit = Visit(place, ALICE, order=Order(approves=True), is_person=False)
+    visit = Visit(place, ALICE, preset=PresetDecision(approves=True), is_person=False)
     async with visiting(visit, run) as visited:
         await place.work()
         await visit.glass.until("told approval_given")
@@ -304,7 +304,7 @@ async def test_an_order_is_carried_out_on_the_plan_that_comes() -> None:
 
 async def test_an_order_to_reject_has_its_reason() -> None:
     place, run = await waiting()
-    visit = Visit(place, ALICE, order=Order(approves=False, reason="no"), is_person=False)
+    visit = Visit(place, ALICE, preset=PresetDecision(approves=False, reason="no"), is_person=False)
     async with visiting(visit, run) as visited:
         pass
     state = visited.result().state
@@ -314,16 +314,16 @@ async def test_an_order_to_reject_has_its_reason() -> None:
 
 async def test_an_order_that_is_refused_leaves_the_run_and_says_why() -> None:
     place, run = await waiting()
-    visit = Visit(place, REQUESTER, order=Order(approves=True), is_person=False)
+    visit = Visit(place, REQUESTER, preset=PresetDecision(approves=True), is_person=False)
     async with visiting(visit, run) as visited:
         pass
     assert visited.result().state.kind == "awaiting_decision"
-    assert len(visit.complaints) == 1
+    assert len(visit.diagnostics) == 1
 
 
 async def test_an_order_of_one_person_is_not_enough_for_two() -> None:
     place, run = await waiting(Policy(roles=("ops",), required=2))
-    visit = Visit(place, ALICE, order=Order(approves=True), is_person=False)
+    visit = Visit(place, ALICE, preset=PresetDecision(approves=True), is_person=False)
     async with visiting(visit, run) as visited:
         pass
     state = visited.result().state

@@ -9,7 +9,7 @@ import pytest
 
 from bot.check import LEAST_TOKENS, ceilings, run_ceiling, try_backends
 from bot.terminal import check_commands
-from bot.terminal.cli_context import Here
+from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError
@@ -21,11 +21,11 @@ from tests.servers.vendor_server import Fails
 CANARY = "sk-canary-0123456789"
 
 
-def here(**environ: str) -> Here:
-    return Here(environ={"COLUMNS": "200", **environ}, stdout=io.StringIO(), stderr=io.StringIO())
+def here(**environ: str) -> CliContext:
+    return CliContext(environ={"COLUMNS": "200", **environ}, stdout=io.StringIO(), stderr=io.StringIO())
 
 
-def written(around: Here) -> str:
+def written(around: CliContext) -> str:
     assert isinstance(around.stdout, io.StringIO)
     assert isinstance(around.stderr, io.StringIO)
     return around.stdout.getvalue() + around.stderr.getvalue()
@@ -133,7 +133,7 @@ def test_a_check_refuses_what_a_run_would_refuse_for_every_agent_at_once(tmp_pat
     file.write_text(f"agents:\n{agents}limits: {{money_per_run: 1}}\n", encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
         check_commands.check(here(), str(file), connects=False)
-    assert [complaint[:28] for complaint in refused.value.complaints] == [
+    assert [complaint[:28] for complaint in refused.value.diagnostics] == [
         "agent one: the price of m is",
         "agent two: the price of m is",
     ]

@@ -5,7 +5,7 @@ import pytest
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.i18n import ENGLISH
-from bot.message import Card, Tone
+from bot.message import Card, Severity
 from bot.terminal import prompts as q
 from bot.terminal.error_handler import Exit, exit_of
 from coordination.domain import events as e
@@ -82,7 +82,7 @@ def test_ctrl_c_asks_and_does_not_offer_to_leave_while_calls_run() -> None:
 
 
 def test_a_card_without_decisions_asks_nothing() -> None:
-    assert q.question_for(Card(tone=Tone.DONE, status="Done", title=(), reference=()), ENGLISH) is None
+    assert q.question_for(Card(severity=Severity.DONE, status="Done", title=(), reference=()), ENGLISH) is None
     view = view_of(recorded(argued(POST)))
     assert view is not None
     assert q.question_for(card_for(view, LATER), ENGLISH) is None

@@ -13,8 +13,8 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import next_view, view_of
 from bot.cards.text import arguments_of, shown
 from bot.i18n import ENGLISH
-from bot.message import Argument, CallItem, CallList, Card, Moment, Paragraph, Span, Tone
-from bot.terminal.output import Renderer, moment_text
+from bot.message import Argument, CallItem, CallList, Card, Paragraph, Severity, StyledText, Timestamp
+from bot.terminal.output import Renderer, timestamp_text
 from bot.terminal.prompts import question_for
 from bot.terminal.screen import LineScreen, prompt_of
 from coordination.domain.canonical_json import canonical
@@ -38,7 +38,7 @@ def plan_card() -> Card:
 
 def one_call(arguments: tuple[Argument, ...]) -> Card:
     call = CallItem(number=1, server="board", tool="post", arguments=arguments, notes=("writes",))
-    return Card(tone=Tone.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(call,)),))
+    return Card(severity=Severity.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(call,)),))
 
 
 def test_a_plan_reads_from_top_to_bottom() -> None:
@@ -106,17 +106,17 @@ def test_a_long_name_of_an_argument_gets_a_line_of_its_own() -> None:
 
 
 def test_somebodys_words_are_set_apart() -> None:
-    quote = Paragraph(lines=((Span("one"),), (Span(""),), (Span("two"),)), is_quoted=True)
-    card = Card(tone=Tone.DONE, status="Done", title=(), reference=(), sections=(quote,))
+    quote = Paragraph(lines=((StyledText("one"),), (StyledText(""),), (StyledText("two"),)), is_quoted=True)
+    card = Card(severity=Severity.DONE, status="Done", title=(), reference=(), sections=(quote,))
     assert rendered(card).endswith("  │ one\n  │ \n  │ two")
 
 
 def test_moments_are_in_the_readers_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     now = START.astimezone()
-    assert moment_text(Moment(START), START, ENGLISH) == f"{now:%H:%M}"
-    assert moment_text(Moment(START.replace(day=23)), START, ENGLISH) == f"tomorrow {now:%H:%M}"
-    assert moment_text(Moment(START.replace(day=25)), START, ENGLISH) == f"2026-11-25 {now:%H:%M}"
-    tomorrow = moment_text(Moment(START.replace(day=23), is_countdown=True), START, ENGLISH)
+    assert timestamp_text(Timestamp(START), START, ENGLISH) == f"{now:%H:%M}"
+    assert timestamp_text(Timestamp(START.replace(day=23)), START, ENGLISH) == f"tomorrow {now:%H:%M}"
+    assert timestamp_text(Timestamp(START.replace(day=25)), START, ENGLISH) == f"2026-11-25 {now:%H:%M}"
+    tomorrow = timestamp_text(Timestamp(START.replace(day=23), is_countdown=True), START, ENGLISH)
     assert tomorrow == f"tomorrow {now:%H:%M} (in 24 h)"
 
 

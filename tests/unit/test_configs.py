@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.terminal import check_commands
-from bot.terminal.cli_context import Here
+from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from coordination.config import PROVIDERS, parse
 from coordination.llm.registry import Extra, is_installed
@@ -39,7 +39,7 @@ def test_every_configuration_passes_its_check_with_the_variables_that_it_names(p
     for type_, extra in EXTRAS.items():
         if re.search(rf"type: {type_}\b", text) and not is_installed(extra):
             pytest.skip(f"the extra `{extra}` is not installed")
-    around = Here(environ=environ_of(text), stdout=io.StringIO(), stderr=io.StringIO())
+    around = CliContext(environ=environ_of(text), stdout=io.StringIO(), stderr=io.StringIO())
     assert check_commands.check(around, str(path), connects=False) is Exit.DONE
     assert isinstance(around.stderr, io.StringIO)
     assert isinstance(around.stdout, io.StringIO)

@@ -15,7 +15,7 @@ from mcp.types import CallToolResult, TextContent
 from bot.demo_world import FIRST_NOTICES, Board, serve
 
 
-def journal(board: Path) -> list[object]:
+def writer(board: Path) -> list[object]:
     """The writes that were performed."""
     file = board.with_name(f"{board.name}.journal")
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -60,7 +60,7 @@ def test_a_posted_notice_can_be_read_and_is_journalled_with_its_arguments_and_ke
     arguments = {"title": "Fête ☃", "body": "On Friday.\n\nAll day."}
     assert text_of(ask(board, call("post_notice", arguments, "key-1"))) == ("Posted 'Fête ☃'.", False)
     assert text_of(ask(board, call("read_notice", {"title": "Fête ☃"}))) == ("On Friday.\n\nAll day.", False)
-    assert journal(board) == [{"tool": "post_notice", "arguments": arguments, "key": "key-1"}]
+    assert writer(board) == [{"tool": "post_notice", "arguments": arguments, "key": "key-1"}]
     assert list(json.loads(board.read_text())) == [*FIRST_NOTICES, "Fête ☃"]
 
 
@@ -68,7 +68,7 @@ def test_a_removed_notice_is_gone_and_journalled(tmp_path: Path) -> None:
     board = tmp_path / "board.json"
     assert text_of(ask(board, call("remove_notice", {"title": "Welcome"}))) == ("Removed 'Welcome'.", False)
     assert text_of(ask(board, call("read_notice", {"title": "Welcome"})))[1]
-    assert journal(board) == [{"tool": "remove_notice", "arguments": {"title": "Welcome"}, "key": None}]
+    assert writer(board) == [{"tool": "remove_notice", "arguments": {"title": "Welcome"}, "key": None}]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_the_board_refuses_changes_nothing(tmp_path: Path, tool: str, argum
     assert is_error
     assert text
     assert json.loads(board.read_text()) == FIRST_NOTICES
-    assert journal(board) == []
+    assert writer(board) == []
 
 
 def test_lines_that_are_no_requests_do_not_stop_the_server(tmp_path: Path) -> None:

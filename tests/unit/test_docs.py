@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.i18n import ENGLISH, words_for
+from bot.i18n import ENGLISH, catalog_for
 from bot.terminal.cli import app
 from coordination.config import load
 
@@ -120,8 +120,8 @@ def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     for text in helps_of(command):
-        for words in (ENGLISH, words_for({"MASSGEN_BOT_LANGUAGE": "de"})):
-            first = words.texts[key_of[text]].split(". ")[0].rstrip(".")
+        for catalog in (ENGLISH, catalog_for({"MASSGEN_BOT_LANGUAGE": "de"})):
+            first = catalog.texts[key_of[text]].split(". ")[0].rstrip(".")
             assert len(f"{first}.") <= LINE, first
 
 

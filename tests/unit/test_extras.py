@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.terminal import check_commands
-from bot.terminal.cli_context import Here
+from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, status_of
 from coordination.errors import ConfigError, MissingLibraryError
 from coordination.llm.registry import HOME, LOCKED, install_command, is_installed, require_extra
@@ -89,9 +89,9 @@ def test_a_right_file_on_a_machine_that_lacks_a_library_is_told_from_a_wrong_fil
     file = tmp_path / "ops.yaml"
     file.write_text(text, encoding="utf-8")
     errors = io.StringIO()
-    here = Here(environ={"ANTHROPIC_API_KEY": "x"}, stdout=io.StringIO(), stderr=errors)
+    context = CliContext(environ={"ANTHROPIC_API_KEY": "x"}, stdout=io.StringIO(), stderr=errors)
     with pytest.raises(ConfigError) as caught:
-        check_commands.check(here, str(file), connects=False)
+        check_commands.check(context, str(file), connects=False)
     assert status_of(caught.value) == status
     said = errors.getvalue() + capsys.readouterr().err
     assert told in said

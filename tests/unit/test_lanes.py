@@ -1,11 +1,11 @@
-"""Requests of one key keep to one lane: their order, their number, their rate, and the provider's rest."""
+"""Requests of one key share one rate limiter: their order, their number, their rate, and the provider's rest."""
 
 import asyncio
 from datetime import datetime, timedelta
 
 import pytest
 
-from coordination.llm.rate_limiter import Lane, Lanes, RestingError, Throttle
+from coordination.llm.rate_limiter import BackingOffError, RateLimiter, RateLimiters, Throttle
 from tests.builders import START
 
 
@@ -28,14 +28,14 @@ class RunningClock:
 class Traffic:
     """Requests that stay under way until the test ends them."""
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, limiter: RateLimiter) -> None:
+        self.limiter = limiter
         self.begun: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
 
     async def request(self, name: str, throttle: Throttle) -> None:
         self.ends[name] = asyncio.Event()
-        async with self.lane.passage(throttle):
+        async with self.limiter.acquire(throttle):
             self.begun.append(name)
             await self.ends[name].wait()
 
@@ -49,7 +49,7 @@ TWO = Throttle(at_once=2)
 
 
 async def test_no_more_than_allowed_are_under_way_and_the_others_come_in_their_order() -> None:
-    traffic = Traffic(Lane(RunningClock()))
+    traffic = Traffic(RateLimiter(RunningClock()))
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         for name in "abcd":
             group.create_task(traffic.request(name, TWO))
@@ -64,7 +64,7 @@ async def test_no_more_than_allowed_are_under_way_and_the_others_come_in_their_o
 
 
 async def test_a_cancelled_request_leaves_its_place_to_others_wherever_it_was() -> None:
-    traffic = Traffic(Lane(RunningClock()))
+    traffic = Traffic(RateLimiter(RunningClock()))
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(traffic.request(name, Throttle(at_once=1))) for name in "abcd"}
         await settle()
@@ -76,12 +76,12 @@ async def test_a_cancelled_request_leaves_its_place_to_others_wherever_it_was() 
         await settle()
         assert traffic.begun == ["a", "c", "d"]
         traffic.ends["d"].set()
-    assert traffic.lane._under_way == 0
+    assert traffic.limiter._under_way == 0
 
 
 async def test_one_that_is_cancelled_at_the_moment_when_it_may_begin_takes_no_place() -> None:
-    lane = Lane(RunningClock())
-    traffic = Traffic(lane)
+    limiter = RateLimiter(RunningClock())
+    traffic = Traffic(limiter)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         first = group.create_task(traffic.request("a", Throttle(at_once=1)))
         second = group.create_task(traffic.request("b", Throttle(at_once=1)))
@@ -94,67 +94,73 @@ async def test_one_that_is_cancelled_at_the_moment_when_it_may_begin_takes_no_pl
         await settle()
         assert traffic.begun[-1] == "c"
         third.cancel()
-    assert lane._under_way == 0
+    assert limiter._under_way == 0
 
 
 async def test_when_the_provider_asks_for_rest_everybody_waits_for_the_longest_time_that_it_asked_for() -> None:
     clock = RunningClock()
-    lane = Lane(clock)
-    lane.rest(30)
-    lane.rest(5)
-    async with lane.passage(Throttle()):
+    limiter = RateLimiter(clock)
+    limiter.back_off(30)
+    limiter.back_off(5)
+    async with limiter.acquire(Throttle()):
         assert clock.slept == [30]
-    async with lane.passage(Throttle()):
+    async with limiter.acquire(Throttle()):
         assert clock.slept == [30]
 
 
 async def test_no_more_requests_begin_in_a_minute_than_allowed() -> None:
     clock = RunningClock()
-    lane = Lane(clock)
+    limiter = RateLimiter(clock)
     for expected in ([], [], [60]):
-        async with lane.passage(Throttle(per_minute=2)):
+        async with limiter.acquire(Throttle(per_minute=2)):
             assert clock.slept == expected
 
 
 async def test_a_lane_belongs_to_a_key_at_an_address() -> None:
-    lanes = Lanes(RunningClock())
-    assert lanes.lane(base_url="http://a/v1", key="k") is lanes.lane(base_url="http://a/v1", key="k")
-    assert lanes.lane(base_url="http://a/v1", key="k") is not lanes.lane(base_url="http://a/v1", key="l")
-    assert lanes.lane(base_url="http://a/v1", key="k") is not lanes.lane(base_url="http://b/v1", key="k")
+    limiters = RateLimiters(RunningClock())
+    assert limiters.limiter_for(base_url="http://a/v1", key="k") is limiters.limiter_for(
+        base_url="http://a/v1", key="k"
+    )
+    assert limiters.limiter_for(base_url="http://a/v1", key="k") is not limiters.limiter_for(
+        base_url="http://a/v1", key="l"
+    )
+    assert limiters.limiter_for(base_url="http://a/v1", key="k") is not limiters.limiter_for(
+        base_url="http://b/v1", key="k"
+    )
 
 
 async def test_an_address_is_its_server_however_it_is_written() -> None:
-    lanes = Lanes(RunningClock())
-    lane = lanes.lane(base_url="https://api.openai.com/v1", key="k")
-    assert lanes.lane(base_url="https://API.openai.com/v1/", key="k") is lane
-    assert lanes.lane(base_url="https://api.openai.com", key="k") is lane
-    assert lanes.lane(base_url="https://api.openai.com:8443/v1", key="k") is not lane
+    limiters = RateLimiters(RunningClock())
+    limiter = limiters.limiter_for(base_url="https://api.openai.com/v1", key="k")
+    assert limiters.limiter_for(base_url="https://API.openai.com/v1/", key="k") is limiter
+    assert limiters.limiter_for(base_url="https://api.openai.com", key="k") is limiter
+    assert limiters.limiter_for(base_url="https://api.openai.com:8443/v1", key="k") is not limiter
 
 
 async def test_one_whose_turn_comes_when_the_provider_rests_for_long_is_told_so() -> None:
-    lane = Lane(RunningClock())
-    traffic = Traffic(lane)
+    limiter = RateLimiter(RunningClock())
+    traffic = Traffic(limiter)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         group.create_task(traffic.request("a", Throttle(at_once=1)))
         await settle()
-        waiting = group.create_task(told_to_rest(lane))
+        waiting = group.create_task(told_to_rest(limiter))
         await settle()
-        lane.rest(500)
+        limiter.back_off(500)
         traffic.ends["a"].set()
         assert await waiting == 500
-    assert lane._under_way == 0
+    assert limiter._under_way == 0
 
 
-async def told_to_rest(lane: Lane) -> float:
-    with pytest.raises(RestingError) as caught:
-        async with lane.passage(Throttle(at_once=1)):
+async def told_to_rest(limiter: RateLimiter) -> float:
+    with pytest.raises(BackingOffError) as caught:
+        async with limiter.acquire(Throttle(at_once=1)):
             pass
     return caught.value.seconds
 
 
 async def test_a_failure_inside_gives_the_place_back() -> None:
-    lane = Lane(RunningClock())
+    limiter = RateLimiter(RunningClock())
     with pytest.raises(ValueError, match="no"):
-        async with lane.passage(TWO):
+        async with limiter.acquire(TWO):
             raise ValueError("no")
-    assert lane._under_way == 0
+    assert limiter._under_way == 0

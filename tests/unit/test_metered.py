@@ -1,4 +1,4 @@
-"""What is put around a vendor's model: the lane of its key, the price of its replies, and a second model behind it."""
+"""What is put around a vendor's model: the rate limiter of its key, the price of its replies, and a second model behind it."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,14 +10,14 @@ import pytest
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.metered_model import FallbackModel, MeteredModel
 from coordination.llm.prices import context_window, listed_price
-from coordination.llm.rate_limiter import Lane, Throttle
-from coordination.ports import Conversation, Model, Occasion, Reply, Told, ToolResult, Usage
+from coordination.llm.rate_limiter import RateLimiter, Throttle
+from coordination.ports import Conversation, Model, Reply, ToolResult, TurnContext, Usage, UserMessage
 from coordination.retry import RetryBudget, send_with_retry
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, calls, raises, says
 from tests.unit.test_lanes import RunningClock
 
-OCCASION = Occasion(purpose="turn", revision=1, turn=1, agent=1)
-GO = (Told(text="go"),)
+TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
+GO = (UserMessage(text="go"),)
 
 
 def failed(fault: ModelFault, *, is_retryable: bool = True, retry_after: float | None = None) -> ModelError:
@@ -28,14 +28,14 @@ async def a_dollar(usage: Usage) -> float:
     return float(usage.input_tokens)
 
 
-def metered(model: PlayedModel, lane: Lane) -> MeteredModel:
-    return MeteredModel(model, lane=lane, throttle=Throttle(), price=a_dollar)
+def metered(model: PlayedModel, limiter: RateLimiter) -> MeteredModel:
+    return MeteredModel(model, limiter=limiter, throttle=Throttle(), price=a_dollar)
 
 
 async def test_a_reply_knows_its_price_and_the_conversation_inside_is_closed() -> None:
     played = PlayedModel(calls(("look", {})))
-    model = metered(played, Lane(FakeClock()))
-    conversation = model.converse("be good", OCCASION)
+    model = metered(played, RateLimiter(FakeClock()))
+    conversation = model.converse("be good", TURN_CONTEXT)
     reply = await conversation.send(GO, ())
     await conversation.close()
     assert (model.name, reply.usage.cost, reply.usage.input_tokens) == ("played", 10.0, 10)
@@ -47,9 +47,9 @@ async def test_a_reply_knows_its_price_and_the_conversation_inside_is_closed() -
 )
 async def test_when_a_provider_asks_one_to_wait_all_of_its_key_wait(fault: ModelFault, waits: list[float]) -> None:
     clock = RunningClock()
-    lane = Lane(clock)
-    asked = metered(PlayedModel(raises(failed(fault, retry_after=7.0))), lane).converse("", OCCASION)
-    other = metered(PlayedModel(says("hi")), lane).converse("", OCCASION)
+    limiter = RateLimiter(clock)
+    asked = metered(PlayedModel(raises(failed(fault, retry_after=7.0))), limiter).converse("", TURN_CONTEXT)
+    other = metered(PlayedModel(says("hi")), limiter).converse("", TURN_CONTEXT)
     with pytest.raises(ModelError, match=fault.value):
         await asked.send(GO, ())
     assert (await other.send(GO, ())).text == "hi"
@@ -59,12 +59,12 @@ async def test_when_a_provider_asks_one_to_wait_all_of_its_key_wait(fault: Model
 async def test_a_rest_that_is_too_long_to_wait_for_is_said_at_once_with_its_length() -> None:
     """Nobody would wait for an hour, silently, for a request that its caller gave up long before."""
     clock = RunningClock()
-    lane = Lane(clock)
-    asked = metered(PlayedModel(raises(failed(ModelFault.RATE_LIMITED, retry_after=3600.0))), lane)
+    limiter = RateLimiter(clock)
+    asked = metered(PlayedModel(raises(failed(ModelFault.RATE_LIMITED, retry_after=3600.0))), limiter)
     played = PlayedModel(says("hi"))
-    other = metered(played, lane).converse("", OCCASION)
+    other = metered(played, limiter).converse("", TURN_CONTEXT)
     with pytest.raises(ModelError, match=r"^It is rate_limited\.$"):
-        await asked.converse("", OCCASION).send(GO, ())
+        await asked.converse("", TURN_CONTEXT).send(GO, ())
     clock.time += timedelta(seconds=600)
     with pytest.raises(
         ModelError, match=r"^The provider of played wants no requests for another 50 minutes; "
@@ -144,7 +144,7 @@ async def asked(conversation: Conversation, clock: FakeClock | RunningClock) -> 
 async def test_the_second_model_goes_on_when_the_first_fails_for_good(failures: list[ModelError], tries: int) -> None:
     clock = RunningClock()
     first, second = PlayedModel(*map(raises, failures)), Second(says("here"))
-    conversation = FallbackModel(first, second, clock=clock).converse("be good", OCCASION)
+    conversation = FallbackModel(first, second, clock=clock).converse("be good", TURN_CONTEXT)
     reply, words = await asked(conversation, clock)
     assert (reply.text, reply.model) == ("here", "second")
     assert len(words) == tries
@@ -158,7 +158,7 @@ async def test_the_second_model_has_a_whole_budget_of_its_own() -> None:
     clock = RunningClock()
     overloaded = raises(failed(ModelFault.OVERLOADED))
     model = FallbackModel(PlayedModel(*[overloaded] * 4), Second(*[overloaded] * 3, says("late")), clock=clock)
-    reply, words = await asked(model.converse("", OCCASION), clock)
+    reply, words = await asked(model.converse("", TURN_CONTEXT), clock)
     assert (reply.text, len(words)) == ("late", 7)
 
 
@@ -167,14 +167,14 @@ async def test_the_second_model_fails_as_any_model_does() -> None:
     refused = failed(ModelFault.AUTH, is_retryable=False)
     model = FallbackModel(PlayedModel(raises(refused)), Second(raises(refused)), clock=clock)
     with pytest.raises(ModelError, match=r"^It is auth\.$"):
-        await asked(model.converse("", OCCASION), clock)
+        await asked(model.converse("", TURN_CONTEXT), clock)
 
 
 async def test_the_second_model_hears_all_that_was_told_before() -> None:
     clock = RunningClock()
     first, second = PlayedModel(says("hm"), raises(failed(ModelFault.AUTH, is_retryable=False))), Second(says("here"))
-    conversation = FallbackModel(first, second, clock=clock).converse("", OCCASION)
-    await conversation.send([Told(text="before")], ())
+    conversation = FallbackModel(first, second, clock=clock).converse("", TURN_CONTEXT)
+    await conversation.send([UserMessage(text="before")], ())
     assert (await asked(conversation, clock))[0].text == "here"
     assert second.conversations[0].told == "before\ngo"
 
@@ -184,7 +184,7 @@ async def test_once_a_tool_was_called_the_second_model_stands_ready_for_a_new_be
     clock = RunningClock()
     first = PlayedModel(calls(("look", {})), raises(failed(ModelFault.AUTH, is_retryable=False)))
     second = Second(says("here"))
-    conversation = FallbackModel(first, second, clock=clock).converse("", OCCASION)
+    conversation = FallbackModel(first, second, clock=clock).converse("", TURN_CONTEXT)
     reply = await conversation.send(GO, ())
     with pytest.raises(ModelError, match=r"^It is auth\.$") as caught:
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="fine")], ())
@@ -199,7 +199,7 @@ async def test_replies_that_break_off_again_and_again_are_a_providers_fault_and_
 ) -> None:
     clock = RunningClock()
     first = PlayedModel(*[raises(failed(ModelFault.CUT_OFF, is_retryable=is_retryable))] * (tries or 1))
-    conversation = FallbackModel(first, Second(says("here")), clock=clock).converse("", OCCASION)
+    conversation = FallbackModel(first, Second(says("here")), clock=clock).converse("", TURN_CONTEXT)
     if not tries:
         with pytest.raises(ModelError, match=r"^It is cut_off\.$"):
             await asked(conversation, clock)
@@ -213,12 +213,12 @@ async def test_what_is_wrong_with_the_request_is_no_business_of_the_second_model
     clock = RunningClock()
     model = FallbackModel(PlayedModel(raises(failed(fault, is_retryable=False))), Second(), clock=clock)
     with pytest.raises(ModelError, match=fault.value):
-        await asked(model.converse("", OCCASION), clock)
+        await asked(model.converse("", TURN_CONTEXT), clock)
 
 
 async def test_a_failure_in_passing_is_left_to_the_first_model() -> None:
     clock = RunningClock()
     first = PlayedModel(raises(failed(ModelFault.OVERLOADED)), says("here"))
     model = cast("Model", FallbackModel(first, Second(), clock=clock))
-    reply, words = await asked(model.converse("", OCCASION), clock)
+    reply, words = await asked(model.converse("", TURN_CONTEXT), clock)
     assert (reply.text, reply.model, len(words), model.name) == ("here", "", 1, "played")

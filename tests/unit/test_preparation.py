@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from coordination.ports import ServerSpec, ToolDefinition
-from coordination.preparation import furnish
+from coordination.preparation import prepare
 from tests.builders import a_profile
 from tests.fakes import FakeHub, FakePrepared, PlayedModel, World
 
@@ -27,5 +27,5 @@ async def test_servers_start_while_vendors_libraries_are_loaded() -> None:
             await super().load()
 
     async with asyncio.timeout(10):
-        room = await furnish(Prepared(a_profile(1), [PlayedModel()]), Hub(World()))
-    assert len(room.seats) == 1
+        room = await prepare(Prepared(a_profile(1), [PlayedModel()]), Hub(World()))
+    assert len(room.participants) == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import Echo, Source, echo_of, view_of
-from bot.message import Alert, Span
+from bot.message import Alert, StyledText
 from coordination.domain import events as e
 from coordination.domain.canonical_json import Json, canonical
 from tests.builders import a_call
@@ -61,5 +61,5 @@ def test_the_card_says_it_where_it_can_not_be_overlooked() -> None:
     view = view_of(recorded([asked(), e.DeliberationStarted(revision=1), used, read, read, answered, proposed(call)]))
     assert view is not None
     lines = [part.line for part in card_for(view, view.updated_at).sections if isinstance(part, Alert)]
-    said = ["".join(piece.text for piece in line if isinstance(piece, Span)) for line in lines]
+    said = ["".join(piece.text for piece in line if isinstance(piece, StyledText)) for line in lines]
     assert said == ["Call 1: body repeats text that was read with web.fetch."]

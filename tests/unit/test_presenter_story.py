@@ -6,21 +6,21 @@ import pytest
 
 from bot.cards.run_view import RunView, next_view
 from bot.cards.table import coordination_table
-from bot.cards.timeline import story_of
-from bot.message import Line, Mark, Moment, Span, Who
+from bot.cards.timeline import timeline_entry
+from bot.message import Mention, RichText, Status, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, BOB
 from tests.stories import POST, approved, argued, asked, plan_in, recorded, started, succeeded, then, unknown, waiting
 
 
-def text_of(line: Line) -> str:
+def text_of(line: RichText) -> str:
     parts: list[str] = []
     for piece in line:
         match piece:
-            case Span(text=text) | Who(name=text):
+            case StyledText(text=text) | Mention(name=text):
                 parts.append(text)
-            case Moment(at=at):
+            case Timestamp(at=at):
                 parts.append(at.isoformat())
     return "".join(parts)
 
@@ -30,7 +30,7 @@ def told(log: list[Recorded]) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for each in log:
         view = next_view(view, each)
-        line = story_of(each.event, view)
+        line = timeline_entry(each.event, view)
         if line is not None:
             lines.append((line.about, text_of(line.line)))
     return lines
@@ -92,7 +92,7 @@ def test_every_verdict_has_its_words(verdict: e.Verdict) -> None:
 def test_what_a_model_writes_can_not_break_out_of_its_line() -> None:
     log = recorded([asked(), e.DeliberationStarted(revision=1), e.AgentFailed(agent=1, reason="a\n\x1b[2J\u202eb")])
     assert last(log) == "is out: a ⟨U+001B⟩[2J⟨U+202E⟩b"
-    assert story_of(log[-1].event, next_view(next_view(next_view(None, log[0]), log[1]), log[2])) is not None
+    assert timeline_entry(log[-1].event, next_view(next_view(next_view(None, log[0]), log[1]), log[2])) is not None
 
 
 def test_housekeeping_is_not_told() -> None:
@@ -104,18 +104,18 @@ def test_housekeeping_is_not_told() -> None:
 def test_the_table_has_rounds_down_and_agents_across() -> None:
     (part,) = coordination_table(recorded(argued(POST)))
     assert part.note == ""
-    shown = [[[(entry.mark, entry.text) for entry in cell] for cell in row.cells] for row in part.rows]
+    shown = [[[(entry.status, entry.text) for entry in cell] for cell in row.cells] for row in part.rows]
     assert [row.round for row in part.rows] == [1, 2, 3]
     assert shown[0][0] == [
-        (Mark.WORKING, "read list_notices"),
-        (Mark.WORKING, "planned post_notice"),
-        (Mark.DONE, "agent1.1, 1 call"),
+        (Status.WORKING, "read list_notices"),
+        (Status.WORKING, "planned post_notice"),
+        (Status.DONE, "agent1.1, 1 call"),
     ]
     assert shown[1] == [
-        [(Mark.DONE, "voted agent1"), (Mark.SKIPPED, "vote void by agent2.2")],
-        [(Mark.DONE, "agent2.2, 1 call")],
+        [(Status.DONE, "voted agent1"), (Status.SKIPPED, "vote void by agent2.2")],
+        [(Status.DONE, "agent2.2, 1 call")],
     ]
-    assert shown[2] == [[(Mark.DONE, "voted agent2")], [(Mark.DONE, "voted agent2")]]
+    assert shown[2] == [[(Status.DONE, "voted agent2")], [(Status.DONE, "voted agent2")]]
 
 
 def test_a_restart_begins_a_new_part_of_the_table_and_remembers_the_labels() -> None:

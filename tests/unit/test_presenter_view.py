@@ -2,7 +2,18 @@
 
 import pytest
 
-from bot.cards.run_view import AnsweredNow, Idle, Out, Retrying, RunView, Thinking, Using, VotedFor, next_view, view_of
+from bot.cards.run_view import (
+    AnsweredNow,
+    DroppedOut,
+    Idle,
+    Retrying,
+    RunView,
+    Thinking,
+    Using,
+    VotedFor,
+    next_view,
+    view_of,
+)
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
 from coordination.domain.transitions import replay
@@ -51,7 +62,7 @@ def test_the_state_is_the_domains_own() -> None:
         (e.AgentCorrected(agent=1, reason="two votes"), Thinking("corrected")),
         (e.ModelRetried(agent=1, reason="overloaded", wait=3), Retrying("overloaded", 3)),
         (e.AnswerAccepted(agent=1, number=1, epoch=1, text="x"), AnsweredNow()),
-        (e.AgentFailed(agent=1, reason="bad key"), Out("bad key")),
+        (e.AgentFailed(agent=1, reason="bad key"), DroppedOut("bad key")),
     ],
 )
 def test_an_agent_is_known_by_the_newest_that_it_did(event: RunEvent, doing: object) -> None:
@@ -85,7 +96,7 @@ def test_a_coordination_taken_up_again_counts_as_a_restart_and_keeps_who_is_out(
         e.DeliberationStarted(revision=1),
     )
     assert view.restarts == 1
-    assert [agent.doing for agent in view.agents] == [Idle(), Out("bad key")]
+    assert [agent.doing for agent in view.agents] == [Idle(), DroppedOut("bad key")]
 
 
 def test_wanted_changes_begin_a_fresh_round_for_everybody() -> None:

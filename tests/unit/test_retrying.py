@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from coordination.errors import ModelError, ModelFault
-from coordination.ports import Reply, Said, Told, ToolSpec
+from coordination.ports import InputMessage, Reply, ToolSpec, UserMessage
 from coordination.retry import RetryBudget, send_with_retry
 
-SAID = (Told(text="go"),)
+SAID = (UserMessage(text="go"),)
 
 
 @dataclass
@@ -33,10 +33,10 @@ class FailingConversation:
     errors: list[ModelError]
     clock: HandClock
     seconds_each: float = 0.0
-    heard: list[Sequence[Said]] = field(default_factory=list[Sequence[Said]])
+    heard: list[Sequence[InputMessage]] = field(default_factory=list[Sequence[InputMessage]])
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
-        self.heard.append(said)
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        self.heard.append(inputs)
         self.clock.time += timedelta(seconds=self.seconds_each)
         if self.errors:
             raise self.errors.pop(0)

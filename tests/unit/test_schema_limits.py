@@ -14,7 +14,7 @@ from coordination.domain.canonical_json import Json, JsonObject
 from coordination.domain.events import RunEvent
 from coordination.json_schema import Checker, Verdict, conforms, verdict
 from coordination.ports import ToolCall, ToolOutput
-from coordination.run_options import Knobs
+from coordination.run_options import RunOptions
 from coordination.toolbox import Toolbox, offer
 from tests.builders import a_definition, a_profile
 
@@ -32,7 +32,7 @@ def a_toolbox(schema: Mapping[str, Json]) -> Toolbox:
     """With one tool, `mcp__board__post`."""
     (agent,) = a_profile(1).agents
     tools = offer(agent, [replace(a_definition("post"), input_schema=schema)])
-    return Toolbox(1, tools, Silent(), Knobs(), list[RunEvent]().append)
+    return Toolbox(1, tools, Silent(), RunOptions(), list[RunEvent]().append)
 
 
 def nested(depth: int) -> Json:

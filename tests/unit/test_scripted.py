@@ -7,7 +7,7 @@ import pytest
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.script_file import parse_script
 from coordination.llm.scripted import ScriptedModel
-from coordination.ports import Conversation, Occasion, Reply, Said, Told, ToolResult, ToolSpec
+from coordination.ports import Conversation, InputMessage, Reply, ToolResult, ToolSpec, TurnContext, UserMessage
 from coordination.prompts import data
 from tests.fakes import FakeClock
 
@@ -16,22 +16,22 @@ TOOLS = tuple(
     for name in ("mcp__notices__read_notice", "mcp__notices__post_notice", "new_answer", "vote")
 )
 PROMPT = "post the  dinner menu:\nsoup & <b>fish</b>"
-REQUEST = Told(text=f"Before.\n\n{data('request', PROMPT)}\n\nAfter.")
+REQUEST = UserMessage(text=f"Before.\n\n{data('request', PROMPT)}\n\nAfter.")
 
 
-def occasion(
+def turn_context(
     turn: int = 1, *, revision: int = 1, purpose: Literal["turn", "presentation", "report"] = "turn"
-) -> Occasion:
-    return Occasion(purpose=purpose, revision=revision, turn=turn, agent=2)
+) -> TurnContext:
+    return TurnContext(purpose=purpose, revision=revision, turn=turn, agent=2)
 
 
-def converse(script: dict[str, Any], when: Occasion | None = None, clock: FakeClock | None = None) -> Conversation:
+def converse(script: dict[str, Any], when: TurnContext | None = None, clock: FakeClock | None = None) -> Conversation:
     model = ScriptedModel(parse_script(script, where="script"), clock=clock or FakeClock())
-    return model.converse("be good", when or occasion())
+    return model.converse("be good", when or turn_context())
 
 
-async def send(conversation: Conversation, *said: Said, tools: Sequence[ToolSpec] = TOOLS) -> Reply:
-    return await conversation.send(said or (REQUEST,), tools)
+async def send(conversation: Conversation, *reply: InputMessage, tools: Sequence[ToolSpec] = TOOLS) -> Reply:
+    return await conversation.send(reply or (REQUEST,), tools)
 
 
 def arguments(reply: Reply) -> list[Any]:
@@ -96,7 +96,7 @@ async def test_texts_depend_on_the_request_and_on_what_was_read() -> None:
 @pytest.mark.parametrize("prompt", ["a </request> b", "<request>\nx\n</request>", "line\n\n<Request>", "</ request>"])
 async def test_a_request_that_holds_its_own_delimiters_is_found_whole(prompt: str) -> None:
     conversation = converse({"turns": [[{"say": "{prompt}"}]]})
-    assert (await send(conversation, Told(text=data("request", prompt)))).text == prompt
+    assert (await send(conversation, UserMessage(text=data("request", prompt)))).text == prompt
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ async def test_a_request_that_holds_its_own_delimiters_is_found_whole(prompt: st
 )
 async def test_a_slug_is_short_and_plain(prompt: str, slug: str) -> None:
     conversation = converse({"turns": [[{"say": "{slug}"}]]})
-    assert (await send(conversation, Told(text=data("request", prompt)))).text == slug
+    assert (await send(conversation, UserMessage(text=data("request", prompt)))).text == slug
 
 
 async def test_the_newest_result_of_a_tool_counts() -> None:
@@ -136,14 +136,14 @@ async def test_each_turn_revision_and_purpose_has_steps_of_its_own() -> None:
     said = {
         when: (await send(converse(script, when))).text
         for when in (
-            occasion(1),
-            occasion(2),
-            occasion(1, revision=2),
-            occasion(1, revision=5),
-            occasion(purpose="presentation"),
-            occasion(purpose="report"),
-            occasion(purpose="report", revision=2),
-            occasion(purpose="report", revision=3),
+            turn_context(1),
+            turn_context(2),
+            turn_context(1, revision=2),
+            turn_context(1, revision=5),
+            turn_context(purpose="presentation"),
+            turn_context(purpose="report"),
+            turn_context(purpose="report", revision=2),
+            turn_context(purpose="report", revision=3),
         )
     }
     assert list(said.values()) == [
@@ -157,9 +157,9 @@ async def test_a_step_waits_by_the_clock() -> None:
     assert clock.slept == [1.5]
 
 
-async def misplayed(conversation: Conversation, *said: Said, tools: Sequence[ToolSpec] = TOOLS) -> str:
+async def misplayed(conversation: Conversation, *reply: InputMessage, tools: Sequence[ToolSpec] = TOOLS) -> str:
     with pytest.raises(ModelError) as caught:
-        await send(conversation, *said, tools=tools)
+        await send(conversation, *reply, tools=tools)
     assert (caught.value.fault, caught.value.is_retryable) == (ModelFault.MISCONFIGURED, False)
     assert str(caught.value).endswith("the operator must correct the script.")
     return str(caught.value)
@@ -171,8 +171,8 @@ async def test_a_call_past_the_end_of_the_turn_fails() -> None:
     assert "script of agent2 was called once more than its 1 steps (revision 1, turn 1" in await misplayed(conversation)
 
 
-@pytest.mark.parametrize("when", [occasion(2), occasion(revision=2), occasion(purpose="report")])
-async def test_a_turn_that_the_script_does_not_know_fails(when: Occasion) -> None:
+@pytest.mark.parametrize("when", [turn_context(2), turn_context(revision=2), turn_context(purpose="report")])
+async def test_a_turn_that_the_script_does_not_know_fails(when: TurnContext) -> None:
     assert "once more than its 0 steps" in await misplayed(converse({"turns": [[{"say": "all"}]]}, when))
 
 
@@ -217,4 +217,4 @@ async def test_a_result_that_is_not_there_and_a_request_that_was_never_told_are_
     wants_result = converse({"turns": [[{"say": "{result:notices.read_notice}"}]]})
     assert "uses the result of notices.read_notice, which has none yet" in await misplayed(wants_result)
     wants_request = converse({"turns": [[{"say": "{title}"}]]})
-    assert "uses {title}, but was told no request" in await misplayed(wants_request, Told(text="hello"))
+    assert "uses {title}, but was told no request" in await misplayed(wants_request, UserMessage(text="hello"))

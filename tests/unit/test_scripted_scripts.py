@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from coordination.errors import ConfigError
-from coordination.llm.script_file import Complaint, parse_script, read_script
+from coordination.llm.script_file import ScriptDiagnostic, parse_script, read_script
 
 
 def turn(*steps: Any) -> dict[str, Any]:  # noqa: ANN401 (whatever somebody may have written)
@@ -49,20 +49,20 @@ COMPLAINTS: list[tuple[Any, str]] = [
 def test_what_is_wrong_is_named_with_its_place(data: object, complaint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_script(data, where="script")
-    assert len(caught.value.complaints) == 1, caught.value.complaints
-    assert complaint in caught.value.complaints[0]
+    assert len(caught.value.diagnostics) == 1, caught.value.diagnostics
+    assert complaint in caught.value.diagnostics[0]
 
 
 def test_everything_wrong_is_named_at_once() -> None:
     data: dict[str, Any] = {"turns": [[{"say": 1}, {"vote": []}]], "reprot": []}
-    _, complaints = read_script(data)
-    assert complaints == [
-        Complaint(path=("reprot",), text="unknown key; did you mean `report`?"),
-        Complaint(path=("turns", 0, 0, "say"), text="expected a text, found a int"),
-        Complaint(path=("turns", 0, 1, "vote"), text="expected a text, found a list"),
+    _, diagnostics = read_script(data)
+    assert diagnostics == [
+        ScriptDiagnostic(path=("reprot",), text="unknown key; did you mean `report`?"),
+        ScriptDiagnostic(path=("turns", 0, 0, "say"), text="expected a text, found a int"),
+        ScriptDiagnostic(path=("turns", 0, 1, "vote"), text="expected a text, found a list"),
     ]
 
 
 def test_an_empty_script_is_no_mistake() -> None:
-    script, complaints = read_script({})
-    assert (script.first.turns, complaints) == ((), [])
+    script, diagnostics = read_script({})
+    assert (script.first.turns, diagnostics) == ((), [])

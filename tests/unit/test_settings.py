@@ -7,7 +7,7 @@ import pytest
 from coordination.config import Settings, load, parse
 from coordination.domain.policy import Effect, rule
 from coordination.errors import ConfigError
-from coordination.run_options import DailyLimits, Knobs
+from coordination.run_options import DailyLimits, RunOptions
 
 SMALL = """
 agents:
@@ -27,7 +27,7 @@ def with_server(server: str, *, more: str = "") -> str:
 
 def test_the_smallest_configuration_has_every_default() -> None:
     profile = settings_of(SMALL).profile()
-    assert profile.knobs == Knobs()
+    assert profile.options == RunOptions()
     assert profile.policy.required == 1
     assert profile.policy.expires_after == 86_400
     (agent,) = profile.agents
@@ -55,7 +55,7 @@ timeout_settings: {subsequent_round_timeout_seconds: 3, orchestrator_timeout_sec
 limits: {tokens_per_run: 1000, max_calls: 5, max_answer_characters: 200}
 """
     )
-    assert settings_of(text).profile().knobs == Knobs(
+    assert settings_of(text).profile().options == RunOptions(
         max_new_answers_per_agent=4,
         max_new_answers_global=9,
         voting_sensitivity="strict",
@@ -77,7 +77,7 @@ limits: {tokens_per_run: 1000, max_calls: 5, max_answer_characters: 200}
 
 def test_an_unlimited_number_of_answers_is_still_bounded() -> None:
     text = SMALL + "orchestrator: {max_new_answers_per_agent: null}\n"
-    assert settings_of(text).knobs.max_new_answers_per_agent == 100
+    assert settings_of(text).options.max_new_answers_per_agent == 100
 
 
 def test_planning_mode_off_is_accepted_with_a_warning_and_changes_nothing() -> None:
@@ -95,7 +95,7 @@ def test_a_time_may_be_written_in_several_ways(written: str, seconds: int) -> No
     assert settings_of(SMALL + f"approval: {{expires_after: {written}}}\n").policy.expires_after == seconds
 
 
-def test_the_surface_decides_about_the_requester_where_the_file_says_nothing() -> None:
+def test_the_platform_decides_about_the_requester_where_the_file_says_nothing() -> None:
     silent = settings_of(SMALL)
     assert silent.allow_requester is None
     assert silent.profile(allow_requester_default=True).policy.allow_requester is True
@@ -103,7 +103,7 @@ def test_the_surface_decides_about_the_requester_where_the_file_says_nothing() -
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_what_the_file_says_about_the_requester_holds_on_every_surface(*, allowed: bool) -> None:
+def test_what_the_file_says_about_the_requester_holds_on_every_platform(*, allowed: bool) -> None:
     spoken = settings_of(SMALL + f"approval: {{allow_requester: {str(allowed).lower()}}}\n")
     assert spoken.profile(allow_requester_default=not allowed).policy.allow_requester is allowed
 
@@ -222,7 +222,7 @@ def test_another_server_under_a_known_name_is_an_error() -> None:
     text = f"agents:\n  - {{{backend % 'npx'}}}\n  - {{{backend % 'uvx'}}}\n"
     with pytest.raises(ConfigError) as caught:
         settings_of(text)
-    assert caught.value.complaints == [
+    assert caught.value.diagnostics == [
         "ops.yaml:3: agents[1].backend.mcp_servers.board: "
         "found another server board than in line 2; expected the same server, or another name"
     ]
@@ -253,7 +253,7 @@ def test_limits_of_runs_and_of_days_reach_the_run() -> None:
     limits = "{money_per_run: 0.5, tokens_per_user_per_day: 10, money_per_tenant_per_day: 2.5, requests_at_once: 4}"
     settings = settings_of(SMALL + f"limits: {limits}\n")
     profile = settings.profile()
-    assert profile.knobs.budget_money == 0.5
+    assert profile.options.budget_money == 0.5
     assert profile.daily == DailyLimits(user_tokens=10, tenant_money=2.5)
     assert settings.limits.requests_at_once == 4
     assert settings.limits_money
@@ -302,7 +302,7 @@ def test_a_wrong_fallback_is_complained_of_like_any_backend(fallback: str, compl
     text = f"agents:\n  - backend: {{type: ollama, model: m, fallback: {fallback}}}\n"
     with pytest.raises(ConfigError) as refused:
         parse(text, origin="ops.yaml", environ={"OPENAI_API_KEY": "k"})
-    assert any(complaint in each for each in refused.value.complaints)
+    assert any(complaint in each for each in refused.value.diagnostics)
 
 
 def test_empty_sections_are_as_good_as_none() -> None:

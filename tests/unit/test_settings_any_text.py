@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordination.config import Settings, parse, yaml_tree
-from coordination.config.diagnostics import Report
+from coordination.config.diagnostics import Diagnostics
 from coordination.config.sections import ALL
 from coordination.config.yaml_tree import Listing
 from coordination.domain.canonical_json import parse as parse_json
@@ -102,8 +102,8 @@ def read(text: str, environ: Mapping[str, str] | None = ENVIRON) -> Settings | l
     try:
         settings = parse(text, origin="ops.yaml", environ=environ)
     except ConfigError as error:
-        return error.complaints
-    written = yaml_tree.read(text, Report("ops.yaml"))
+        return error.diagnostics
+    written = yaml_tree.read(text, Diagnostics("ops.yaml"))
     assert written is not None
     many = written.entries.get("agents")
     assert len(settings.agents) == (len(many.items) if isinstance(many, Listing) else 1)

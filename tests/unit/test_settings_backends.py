@@ -26,7 +26,7 @@ def backend_of(backend: str, environ: Mapping[str, str] = KEYS) -> BackendSettin
 def complaint_of(backend: str, environ: Mapping[str, str] = KEYS) -> str:
     with pytest.raises(ConfigError) as caught:
         settings_of(backend, environ)
-    (complaint,) = caught.value.complaints
+    (complaint,) = caught.value.diagnostics
     return complaint.removeprefix("ops.yaml:1: agent.backend.")
 
 

@@ -15,7 +15,7 @@ SERVER = "mcp_servers: {board: {command: npx}}\n"
 def complaints_of(text: str, **environ: str) -> Sequence[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, origin="ops.yaml", environ=environ)
-    return caught.value.complaints
+    return caught.value.diagnostics
 
 
 def complaint_of(text: str, **environ: str) -> str:
@@ -227,15 +227,15 @@ def test_variables_can_not_blow_a_configuration_up() -> None:
 
 
 def test_many_problems_end_in_a_count() -> None:
-    complaints = complaints_of(AGENT + "".join(f"key{number}: 1\n" for number in range(5000)))
-    assert len(complaints) == 201
-    assert complaints[-1] == "ops.yaml: and 4,800 problems more"
+    diagnostics = complaints_of(AGENT + "".join(f"key{number}: 1\n" for number in range(5000)))
+    assert len(diagnostics) == 201
+    assert diagnostics[-1] == "ops.yaml: and 4,800 problems more"
 
 
 def test_a_files_name_stays_on_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
         parse("", origin="a\nb.yaml", environ={})
-    assert caught.value.complaints[0].startswith("a⟨U+000A⟩b.yaml:1: ")
+    assert caught.value.diagnostics[0].startswith("a⟨U+000A⟩b.yaml:1: ")
 
 
 def test_a_file_that_is_not_there_or_no_text_is_said_so(tmp_path: Path) -> None:

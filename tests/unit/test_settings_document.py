@@ -12,7 +12,7 @@ from coordination.errors import ConfigError
 def complaint_of(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         parse(text, origin="ops.yaml", environ={})
-    (complaint,) = caught.value.complaints
+    (complaint,) = caught.value.diagnostics
     return complaint.removeprefix("ops.yaml:")
 
 

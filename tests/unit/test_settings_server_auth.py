@@ -24,7 +24,7 @@ def complaints_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, origin="ops.yaml", environ={"SECRET": "hunter2"})
     assert "hunter2" not in str(caught.value)
-    return list(caught.value.complaints)
+    return list(caught.value.diagnostics)
 
 
 def test_a_shared_secret_is_read_from_its_variable() -> None:

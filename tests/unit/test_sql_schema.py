@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from bot.chat.sql_tables import desk_metadata
+from bot.chat.sql_tables import chat_metadata
 from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.ports import Job
-from coordination.storage.database import complaint, open_engine, parse_url
+from coordination.storage.database import describe_error, open_engine, parse_url
 from coordination.storage.schema import VERSION_TABLE, VERSIONS, migrate, prepare
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
@@ -66,7 +66,7 @@ async def use(url: str) -> int:
 
 def test_tables_made_at_once_are_those_that_the_migrations_make(tmp_path: Path) -> None:
     at_once, step_by_step = sqlite_url(tmp_path, "at_once"), sqlite_url(tmp_path, "step_by_step")
-    make_at_once(at_once, desk_metadata)
+    make_at_once(at_once, chat_metadata)
     migrate(step_by_step)
     assert shape(at_once) == shape(step_by_step)
 
@@ -74,8 +74,8 @@ def test_tables_made_at_once_are_those_that_the_migrations_make(tmp_path: Path) 
 def test_a_file_that_lacks_the_tables_of_the_chats_gets_them_when_they_are_needed(tmp_path: Path) -> None:
     grown, at_once = sqlite_url(tmp_path, "grown"), sqlite_url(tmp_path, "at_once")
     make_at_once(grown)
-    make_at_once(grown, desk_metadata)
-    make_at_once(at_once, desk_metadata)
+    make_at_once(grown, chat_metadata)
+    make_at_once(at_once, chat_metadata)
     assert shape(grown) == shape(at_once)
 
 
@@ -198,7 +198,7 @@ def test_a_file_that_another_program_locks_is_told(tmp_path: Path, monkeypatch: 
 def test_what_sqlite_refuses_is_told_by_what_to_do(code: int, words: str) -> None:
     cause = sqlite3.OperationalError("the driver's own words")
     cause.sqlite_errorcode = code
-    text = str(complaint(exc.OperationalError("INSERT", {}, cause), parse_url("sqlite:////srv/log.sqlite")))
+    text = str(describe_error(exc.OperationalError("INSERT", {}, cause), parse_url("sqlite:////srv/log.sqlite")))
     assert words in text
     assert "/srv/log.sqlite" in text
     assert "own words" not in text

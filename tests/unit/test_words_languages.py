@@ -7,7 +7,7 @@ import pytest
 
 from bot.cards.text import duration, money, tokens
 from bot.discord_app import markup as discord
-from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Words, words_for
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, catalog_for
 from bot.slack_app import markup as slack
 from bot.terminal.prompts import stop_question
 from coordination.errors import ConfigError
@@ -29,7 +29,7 @@ SAME_IN_GERMAN = {
 }
 """Keys whose German is their English, each with the reason."""
 
-BOTH = pytest.mark.parametrize("words", [ENGLISH, GERMAN], ids=["en", "de"])
+BOTH = pytest.mark.parametrize("catalog", [ENGLISH, GERMAN], ids=["en", "de"])
 
 
 def blanks(template: str) -> list[str]:
@@ -65,7 +65,7 @@ def test_what_people_type_is_the_same_in_both_languages() -> None:
 
 
 @BOTH
-def test_labels_fit_where_each_product_puts_them(words: Words) -> None:
+def test_labels_fit_where_each_product_puts_them(catalog: Catalog) -> None:
     longest = {
         "button.": min(discord.BUTTON_LABEL, slack.BUTTON_TEXT),
         "discord.confirm_yes": discord.BUTTON_LABEL,
@@ -78,7 +78,7 @@ def test_labels_fit_where_each_product_puts_them(words: Words) -> None:
         "slack.manifest.shortcut": 150,
     }
     titles = ("discord.window_", "discord.ask_")
-    for key, text in words.texts.items():
+    for key, text in catalog.texts.items():
         for start, limit in longest.items():
             if key.startswith(start):
                 assert len(text.format_map(dict.fromkeys(blanks(text), "9999"))) <= limit, key
@@ -88,20 +88,20 @@ def test_labels_fit_where_each_product_puts_them(words: Words) -> None:
             assert len(text) <= slack.MODAL_TITLE, key
         if key.startswith("discord.cmd."):
             assert 1 <= len(text) <= discord.CHOICE_TEXT, key
-    assert len(words.say("discord.cmd.from_message")) <= 32
-    assert len(words.say("slack.manifest.shortcut")) <= 24
-    assert len(words.say("slack.manifest.description")) <= 140
+    assert len(catalog.text("discord.cmd.from_message")) <= 32
+    assert len(catalog.text("slack.manifest.shortcut")) <= 24
+    assert len(catalog.text("slack.manifest.description")) <= 140
 
 
 @BOTH
-def test_the_keys_of_one_question_differ_and_can_be_typed(words: Words) -> None:
+def test_the_keys_of_one_question_differ_and_can_be_typed(catalog: Catalog) -> None:
     for names in (
         ("approve", "reject", "change", "other_plan", "details"),
         ("happened", "run_it", "abandon"),
         ("yes", "no"),
         ("stop_yes", "stop_leave", "stop_no"),
     ):
-        keys = [words.say(f"key.{name}")[0] for name in names]
+        keys = [catalog.text(f"key.{name}")[0] for name in names]
         assert len(set(keys)) == len(names)
         assert all(key.isascii() and key.islower() for key in keys)
 
@@ -121,17 +121,17 @@ def test_numbers_are_written_as_the_language_does() -> None:
 
 @pytest.mark.parametrize(("named", "language"), [("", "en"), ("en", "en"), ("de", "de"), (" DE ", "de")])
 def test_the_operator_chooses_the_language(named: str, language: str) -> None:
-    assert words_for({"MASSGEN_BOT_LANGUAGE": named}).language == language
+    assert catalog_for({"MASSGEN_BOT_LANGUAGE": named}).language == language
 
 
 def test_without_a_choice_it_is_english() -> None:
-    assert words_for({}) is ENGLISH
+    assert catalog_for({}) is ENGLISH
     assert LANGUAGES == {"en": ENGLISH, "de": GERMAN}
 
 
 def test_an_unknown_language_is_one_sentence_that_names_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
-        words_for({"MASSGEN_BOT_LANGUAGE": "tlh"})
-    assert caught.value.complaints == [
+        catalog_for({"MASSGEN_BOT_LANGUAGE": "tlh"})
+    assert caught.value.diagnostics == [
         "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en."
     ]

@@ -5,30 +5,30 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.cards.run_view import RunView
-from bot.chat.card_sync.snapshot import Frame, IssuedIds, issue_ids
-from bot.chat.platform import Place, Posted, Surface
-from bot.chat.store import CardRecord, DeskStore
-from bot.i18n import Words
+from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
+from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef
+from bot.chat.store import CardRecord, ChatStore
+from bot.i18n import Catalog
 from coordination.domain.policy import Person
 from coordination.ports import Clock, RunLog
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class SyncIntervals:
     """Seconds, unless they say otherwise.
 
     Attributes:
         edit: between two edits of one card; what happens in between is in the next.
-        story: between two messages of one story while the run is at work.
-        beat: after which the clock on a card of a run at work moves, although nothing happens.
+        timeline: between two messages of one story while the run is at work.
+        refresh: after which the clock on a card of a run at work moves, although nothing happens.
         look: between two looks at what other processes did.
         patience: until a place where the bot may not write is tried again.
         renew: the age at which a card is posted anew rather than edited; None: never.
     """
 
     edit: float
-    story: float
-    beat: float = 15.0
+    timeline: float
+    refresh: float = 15.0
     look: float = 0.5
     patience: float = 300.0
     renew: timedelta | None = None
@@ -36,16 +36,16 @@ class Pace:
 
 # Discord edits messages that are older than an hour far more slowly (five a channel in some minutes), and Slack has
 # one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
-DISCORD_PACE = Pace(edit=2.0, story=4.0, renew=timedelta(hours=1))
-SLACK_PACE = Pace(edit=3.0, story=4.0)
+DISCORD_INTERVALS = SyncIntervals(edit=2.0, timeline=4.0, renew=timedelta(hours=1))
+SLACK_INTERVALS = SyncIntervals(edit=3.0, timeline=4.0)
 
 
-class Turns:
+class EditThrottle:
     """When each card may be edited next. Whoever kept it before us may have done so just now."""
 
-    def __init__(self, pace: Pace, now: datetime) -> None:
+    def __init__(self, intervals: SyncIntervals, now: datetime) -> None:
         """Nothing was edited by us yet."""
-        self._pause = timedelta(seconds=pace.edit)
+        self._pause = timedelta(seconds=intervals.edit)
         self._first = now + self._pause
         self._next: dict[str, datetime] = {}
 
@@ -53,36 +53,36 @@ class Turns:
         """Until the next edit of a run's card is fine."""
         return max(0.0, (self._next.get(run, self._first) - now).total_seconds())
 
-    def took(self, run: str, now: datetime) -> None:
+    def edited(self, run: str, now: datetime) -> None:
         """Its card was posted or edited. Turns that have come are forgotten."""
         self._next = {each: at for each, at in self._next.items() if at > now}
         self._next[run] = now + self._pause
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tools:
+class SyncContext:
     """Shared by all cards of a product.
 
     Attributes:
-        has_stories: whether each run's story is told in a thread.
+        has_timelines: whether each run's story is told in a thread.
     """
 
-    surface: Surface
-    store: DeskStore
+    platform: ChatPlatform
+    store: ChatStore
     log: RunLog
     clock: Clock
-    words: Words
-    pace: Pace
-    has_stories: bool = True
+    catalog: Catalog
+    intervals: SyncIntervals
+    has_timelines: bool = True
 
     @cached_property
-    def turns(self) -> Turns:
+    def throttle(self) -> EditThrottle:
         """When each card may be edited: kept here, because nobody looks after a card whose run waits for people."""
-        return Turns(self.pace, self.clock.now())
+        return EditThrottle(self.intervals, self.clock.now())
 
-    async def ids(self, card: CardRecord, frame: Frame, view: RunView) -> IssuedIds:
+    async def ids(self, card: CardRecord, snapshot: Snapshot, view: RunView) -> IssuedIds:
         """The ids of a frame's buttons, on disk before anybody sees them."""
-        return await issue_ids(self.store, card, frame.card, view.state, self.clock.now())
+        return await issue_ids(self.store, card, snapshot.card, view.state, self.clock.now())
 
     async def saved(self, before: CardRecord, after: CardRecord) -> CardRecord:
         """The card with its changes, on disk; none cost nothing."""
@@ -90,14 +90,14 @@ class Tools:
         return after
 
 
-def place_of(card: CardRecord) -> Place:
+def place_of(card: CardRecord) -> ChannelRef:
     """Where the card of a run is posted."""
-    return Place(surface=card.surface, tenant=card.tenant, channel=card.channel, thread=card.thread)
+    return ChannelRef(platform=card.platform, tenant=card.tenant, channel=card.channel, thread=card.thread)
 
 
-def posted(card: CardRecord, message: str = "") -> Posted:
+def posted(card: CardRecord, message: str = "") -> MessageRef:
     """A message of this card: the one that it stands on, or another."""
-    return Posted(place=place_of(card), message=message or card.message)
+    return MessageRef(place=place_of(card), message=message or card.message)
 
 
 def requester_of(card: CardRecord) -> Person:

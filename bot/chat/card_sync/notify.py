@@ -11,13 +11,13 @@ from bot.cards.parts import approvers, quoted
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
-from bot.cards.timeline import story_of
-from bot.chat.card_sync.context import Tools, place_of, posted, requester_of
+from bot.cards.timeline import timeline_entry
+from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
 from bot.chat.card_sync.snapshot import ENDED, WORKING
-from bot.chat.platform import CardTooLarge, MessageGone, Place, PlaceForbidden, SlowDown
+from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.store import CardRecord
-from bot.i18n import Words, joined
-from bot.message import Alert, Card, Line, Moment, Paragraph, Section, Span, Tone
+from bot.i18n import Catalog, joined
+from bot.message import Alert, Card, Paragraph, RichText, Section, Severity, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, short
@@ -50,7 +50,9 @@ def schedule(plan: Plan, now: datetime, reminded: str) -> Schedule:
     times: list[tuple[Reminder, datetime]] = [("new", plan.expires_at - lifetime), ("half", half)]
     if (last := plan.expires_at - LAST) > half:
         times.append(("last", last))
-    open_: list[tuple[Reminder, datetime]] = [(which, at) for which, at in times if mark(plan, which) not in sent]
+    open_: list[tuple[Reminder, datetime]] = [
+        (which, at) for which, at in times if reminder_key(plan, which) not in sent
+    ]
     due: Reminder | None = None
     for which, at in open_:
         if at <= now < plan.expires_at:
@@ -58,17 +60,17 @@ def schedule(plan: Plan, now: datetime, reminded: str) -> Schedule:
     return Schedule(due=due, next=min((at for _, at in open_ if at > now), default=None))
 
 
-def marked(plan: Plan, sent: Reminder) -> str:
+def reminder_keys(plan: Plan, sent: Reminder) -> str:
     """What to remember after a reminder: it, and the ones before it, which would come too late now."""
-    return " ".join(mark(plan, which) for which in _ORDER[: _ORDER.index(sent) + 1])
+    return " ".join(reminder_key(plan, which) for which in _ORDER[: _ORDER.index(sent) + 1])
 
 
-def mark(plan: Plan, which: Reminder) -> str:
+def reminder_key(plan: Plan, which: Reminder) -> str:
     """One reminder of one plan."""
     return f"{short(plan.digest)}:{which}"
 
 
-def doubt_mark(plan: Plan, attempt: int) -> str:
+def unknown_outcome_mark(plan: Plan, attempt: int) -> str:
     """The word about one doubt about a call."""
     return f"{short(plan.digest)}:doubt{attempt}"
 
@@ -78,7 +80,7 @@ _CHARACTERS = 2_500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class TimelineItem:
     """One thing that the story tells. `seq` is the number of its event; without sections there is nothing to say."""
 
     seq: int
@@ -90,78 +92,84 @@ class Item:
         return sum(len(repr(section)) for section in self.sections)
 
 
-def item_of(recorded: Recorded, view: RunView, words: Words) -> Item:
+def item_of(recorded: Recorded, view: RunView, catalog: Catalog) -> TimelineItem:
     """What one event adds to the story; `view` is the run after it. An answer is told in full, a vote with its reason."""
     event = recorded.event
-    told = story_of(event, view, words)
-    if told is None:
-        return Item(seq=recorded.seq)
-    about: Line = (Span(told.about, "bold"),) if told.about else ()
+    entry = timeline_entry(event, view, catalog)
+    if entry is None:
+        return TimelineItem(seq=recorded.seq)
+    about: RichText = (StyledText(entry.about, "bold"),) if entry.about else ()
     if not isinstance(event, e.AnswerAccepted) or not event.text.strip():
-        lines = [joined([about, told.line], " ")]
+        lines = [joined([about, entry.line], " ")]
         if isinstance(event, e.RunFinished | e.RunAnswered):
-            lines.append(words.line("keeper.follow_up"))
-        return Item(seq=recorded.seq, sections=(Paragraph(lines=tuple(lines)),))
-    heading = Paragraph(lines=(joined([about, _answered(event, words)], " "),))
-    return Item(seq=recorded.seq, sections=(heading, quoted(event.text)))
+            lines.append(catalog.rich("card_sync.follow_up"))
+        return TimelineItem(seq=recorded.seq, sections=(Paragraph(lines=tuple(lines)),))
+    heading = Paragraph(lines=(joined([about, _answered(event, catalog)], " "),))
+    return TimelineItem(seq=recorded.seq, sections=(heading, quoted(event.text)))
 
 
-def _answered(event: e.AnswerAccepted, words: Words) -> Line:
+def _answered(event: e.AnswerAccepted, catalog: Catalog) -> RichText:
     """That there is an answer, without the beginning of its text, which follows whole."""
-    label: Line = (Span(f"agent{event.agent}.{event.number}", "bold"),)
+    label: RichText = (StyledText(f"agent{event.agent}.{event.number}", "bold"),)
     if event.calls:
-        label = words.line("table.answered_with_plan", label=label, calls=words.say("calls", count=len(event.calls)))
-    return words.line("agent.answered", label=label)
+        label = catalog.rich(
+            "table.answered_with_plan", label=label, calls=catalog.text("calls", count=len(event.calls))
+        )
+    return catalog.rich("agent.answered", label=label)
 
 
-def chapters(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+def batches(items: Sequence[TimelineItem]) -> Iterator[tuple[TimelineItem, ...]]:
     """The items by the message that tells them."""
-    chapter: list[Item] = []
+    batch: list[TimelineItem] = []
     for item in items:
-        is_full = len(chapter) >= _LINES or sum(each.size for each in chapter) + item.size > _CHARACTERS
-        if chapter and is_full:
-            yield tuple(chapter)
-            chapter = []
-        chapter.append(item)
-    if chapter:
-        yield tuple(chapter)
+        is_full = len(batch) >= _LINES or sum(each.size for each in batch) + item.size > _CHARACTERS
+        if batch and is_full:
+            yield tuple(batch)
+            batch = []
+        batch.append(item)
+    if batch:
+        yield tuple(batch)
 
 
-def chapter_card(chapter: Sequence[Item], words: Words) -> Card | None:
+def batch_card(batch: Sequence[TimelineItem], catalog: Catalog) -> Card | None:
     """The message for some items; None if there is nothing to tell."""
-    sections = tuple(section for item in chapter for section in item.sections)
+    sections = tuple(section for item in batch for section in item.sections)
     if not sections:
         return None
-    return Card(tone=Tone.STOPPED, status=words.say("keeper.story"), title=(), reference=(), sections=sections)
-
-
-def thread_title(view: RunView, words: Words) -> str:
-    """What a run's thread is called."""
-    return words.say("keeper.thread", prompt=visible(" ".join(view.request.prompt.split())))
-
-
-def reminder_card(view: RunView, plan: Plan, which: Reminder, words: Words) -> Card:
-    """A word to those who may decide."""
-    line = words.line(
-        f"keeper.reminder_{which}", run=Span(view.run, "bold"), until=Moment(plan.expires_at, is_countdown=True)
-    )
-    shown = card_for(view, view.updated_at, words)
     return Card(
-        tone=Tone.DECIDE,
-        status=words.say("keeper.reminder"),
+        severity=Severity.STOPPED, status=catalog.text("card_sync.story"), title=(), reference=(), sections=sections
+    )
+
+
+def thread_title(view: RunView, catalog: Catalog) -> str:
+    """What a run's thread is called."""
+    return catalog.text("card_sync.thread", prompt=visible(" ".join(view.request.prompt.split())))
+
+
+def reminder_card(view: RunView, plan: Plan, which: Reminder, catalog: Catalog) -> Card:
+    """A word to those who may decide."""
+    line = catalog.rich(
+        f"card_sync.reminder_{which}",
+        run=StyledText(view.run, "bold"),
+        until=Timestamp(plan.expires_at, is_countdown=True),
+    )
+    shown = card_for(view, view.updated_at, catalog)
+    return Card(
+        severity=Severity.DECIDE,
+        status=catalog.text("card_sync.reminder"),
         title=shown.title,
         reference=shown.reference,
-        sections=(Paragraph(lines=(line, approvers(plan.policy, words))),),
+        sections=(Paragraph(lines=(line, approvers(plan.policy, catalog))),),
     )
 
 
-def doubt_card(view: RunView, words: Words) -> Card:
+def unknown_outcome_card(view: RunView, catalog: Catalog) -> Card:
     """A word to those who may settle it that a call is in doubt: what is known, and where to look."""
-    shown = card_for(view, view.updated_at, words)
+    shown = card_for(view, view.updated_at, catalog)
     alerts = tuple(section for section in shown.sections if isinstance(section, Alert))
-    line = words.line("keeper.doubt_line", run=Span(view.run, "bold"))
+    line = catalog.rich("card_sync.doubt_line", run=StyledText(view.run, "bold"))
     return Card(
-        tone=shown.tone,
+        severity=shown.severity,
         status=shown.status,
         title=shown.title,
         reference=shown.reference,
@@ -169,12 +177,12 @@ def doubt_card(view: RunView, words: Words) -> Card:
     )
 
 
-def outcome_card(view: RunView, words: Words) -> Card:
+def outcome_card(view: RunView, catalog: Catalog) -> Card:
     """What the one who asked is told at the end: how it ended, in the card's own words."""
-    shown = card_for(view, view.updated_at, words)
-    heading = Paragraph(lines=(words.line("keeper.outcome", run=Span(view.run, "bold")),))
+    shown = card_for(view, view.updated_at, catalog)
+    heading = Paragraph(lines=(catalog.rich("card_sync.outcome", run=StyledText(view.run, "bold")),))
     return Card(
-        tone=shown.tone,
+        severity=shown.severity,
         status=shown.status,
         title=shown.title,
         reference=shown.reference,
@@ -183,11 +191,15 @@ def outcome_card(view: RunView, words: Words) -> Card:
     )
 
 
-def trouble_card(run: str, reason: str, words: Words) -> Card:
+def trouble_card(run: str, reason: str, catalog: Catalog) -> Card:
     """What the one who asked is told where the card can't be shown."""
-    line = words.line("keeper.forbidden", run=Span(run, "bold"), reason=visible(reason))
+    line = catalog.rich("card_sync.forbidden", run=StyledText(run, "bold"), reason=visible(reason))
     return Card(
-        tone=Tone.ATTENTION, status=words.say("desk.not_done"), title=(), reference=(), sections=(Alert(line=line),)
+        severity=Severity.ATTENTION,
+        status=catalog.text("chat.not_done"),
+        title=(),
+        reference=(),
+        sections=(Alert(line=line),),
     )
 
 
@@ -198,131 +210,133 @@ _MOST_REMINDED = 20
 
 
 @dataclass
-class Telling:
-    """One run's story and notices. `story_at` is when the next part of the story may be told."""
+class Notifier:
+    """One run's story and notices. `timeline_at` is when the next part of the story may be told."""
 
-    tools: Tools
-    story_at: datetime | None = None
-    _items: list[Item] = field(default_factory=list[Item])
+    context: SyncContext
+    timeline_at: datetime | None = None
+    _items: list[TimelineItem] = field(default_factory=list[TimelineItem])
 
-    def heard(self, recorded: Recorded, view: RunView) -> None:
+    def add_event(self, recorded: Recorded, view: RunView) -> None:
         """One more event, and the run after it."""
-        if self.tools.has_stories:
-            self._items.append(item_of(recorded, view, self.tools.words))
+        if self.context.has_timelines:
+            self._items.append(item_of(recorded, view, self.context.catalog))
 
     def patience(self, view: RunView) -> float:
         """Seconds until the story can go on. What people wait for is told at once."""
-        if self.story_at is None or not isinstance(view.state, WORKING):
+        if self.timeline_at is None or not isinstance(view.state, WORKING):
             return 0.0
-        return max(0.0, (self.story_at - self.tools.clock.now()).total_seconds())
+        return max(0.0, (self.timeline_at - self.context.clock.now()).total_seconds())
 
-    async def tell(self, card: CardRecord, view: RunView) -> CardRecord:
+    async def post_timeline(self, card: CardRecord, view: RunView) -> CardRecord:
         """Go on with the story, as far as the run has come.
 
         A message that stands although its answer was lost is told again: rather twice than never.
 
         Raises:
-            SlowDown: the product asks for patience.
+            RateLimited: the product asks for patience.
         """
         if card.told >= view.seq or self.patience(view) > 0:
             return card
         items = [item for item in self._items if item.seq > card.told]
-        for chapter in chapters(items):
-            card = await self._tell(card, view, chapter)
-            self.story_at = self.tools.clock.now() + timedelta(seconds=self.tools.pace.story)
+        for batch in batches(items):
+            card = await self._post_batch(card, view, batch)
+            self.timeline_at = self.context.clock.now() + timedelta(seconds=self.context.intervals.timeline)
         self._items = []
-        return await self.tools.saved(card, replace(card, told=view.seq))
+        return await self.context.saved(card, replace(card, told=view.seq))
 
-    async def _tell(self, card: CardRecord, view: RunView, chapter: tuple[Item, ...]) -> CardRecord:
-        told = chapter_card(chapter, self.tools.words)
+    async def _post_batch(self, card: CardRecord, view: RunView, batch: tuple[TimelineItem, ...]) -> CardRecord:
+        told = batch_card(batch, self.context.catalog)
         if told is None:
             return card
         try:
             card = await self._opened(card, view)
-            await self.tools.surface.say(self._thread(card), told)
-        except MessageGone:
+            await self.context.platform.post_text(self._thread(card), told)
+        except MessageNotFound:
             # The thread is gone. There will be another with what comes next.
-            return await self.tools.saved(card, replace(card, story="", told=chapter[-1].seq))
-        except (PlaceForbidden, CardTooLarge) as error:
+            return await self.context.saved(card, replace(card, story="", told=batch[-1].seq))
+        except (MissingPermission, CardTooLarge) as error:
             _log.warning("run %s: a part of the story can't be told: %s", card.run, error)
-        return await self.tools.saved(card, replace(card, told=chapter[-1].seq))
+        return await self.context.saved(card, replace(card, told=batch[-1].seq))
 
     async def _opened(self, card: CardRecord, view: RunView) -> CardRecord:
         if card.story:
             return card
-        thread = await self.tools.surface.open_thread(posted(card), thread_title(view, self.tools.words))
-        return await self.tools.saved(card, replace(card, story=thread.thread))
+        thread = await self.context.platform.open_thread(posted(card), thread_title(view, self.context.catalog))
+        return await self.context.saved(card, replace(card, story=thread.thread))
 
-    def _thread(self, card: CardRecord) -> Place:
-        return Place(surface=card.surface, tenant=card.tenant, channel=card.channel, thread=card.story)
+    def _thread(self, card: CardRecord) -> ChannelRef:
+        return ChannelRef(platform=card.platform, tenant=card.tenant, channel=card.channel, thread=card.story)
 
     async def remind(self, card: CardRecord, view: RunView) -> CardRecord:
         """Tell people what waits for them, when it is time, and remember when to look again.
 
         Raises:
-            SlowDown: the product asks for patience.
+            RateLimited: the product asks for patience.
         """
-        words = self.tools.words
+        catalog = self.context.catalog
         match view.state:
             case s.AwaitingDecision(plan=plan):
-                found = schedule(plan, self.tools.clock.now(), card.reminded)
+                found = schedule(plan, self.context.clock.now(), card.reminded)
                 if found.due is not None:
-                    notice = reminder_card(view, plan, found.due, words)
+                    notice = reminder_card(view, plan, found.due, catalog)
                     audience = _Audience(is_public=found.due != "new", people=_named(card, plan, view))
-                    card = await self._remind(card, notice, audience, marked(plan, found.due))
-                return await self.tools.saved(card, replace(card, wake_at=found.next))
-            case s.NeedsHuman(plan=plan, attempt=attempt) if card.reminded != doubt_mark(plan, attempt):
+                    card = await self._remind(card, notice, audience, reminder_keys(plan, found.due))
+                return await self.context.saved(card, replace(card, wake_at=found.next))
+            case s.NeedsHuman(plan=plan, attempt=attempt) if card.reminded != unknown_outcome_mark(plan, attempt):
                 audience = _Audience(is_public=True, people=[*_named(card, plan, view), requester_of(card)])
-                card = await self._remind(card, doubt_card(view, words), audience, doubt_mark(plan, attempt))
-                return await self.tools.saved(card, replace(card, wake_at=None))
+                card = await self._remind(
+                    card, unknown_outcome_card(view, catalog), audience, unknown_outcome_mark(plan, attempt)
+                )
+                return await self.context.saved(card, replace(card, wake_at=None))
             case _:
-                return await self.tools.saved(card, replace(card, wake_at=None))
+                return await self.context.saved(card, replace(card, wake_at=None))
 
     async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", mark: str) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
         before = card.reminded
-        card = await self.tools.saved(card, replace(card, reminded=mark))
+        card = await self.context.saved(card, replace(card, reminded=mark))
         try:
             if audience.is_public:
-                await self.tools.surface.say(place_of(card), notice)
+                await self.context.platform.post_text(place_of(card), notice)
             for person in audience.people:
-                await self.tools.surface.whisper(person, place_of(card), notice)
-        except SlowDown:
-            await self.tools.saved(card, replace(card, reminded=before))
+                await self.context.platform.notify_user(person, place_of(card), notice)
+        except RateLimited:
+            await self.context.saved(card, replace(card, reminded=before))
             raise
-        except (MessageGone, PlaceForbidden, CardTooLarge) as error:
+        except (MessageNotFound, MissingPermission, CardTooLarge) as error:
             _log.warning("run %s: not everybody could be told what waits: %s", card.run, error)
         return card
 
-    async def conclude(self, card: CardRecord, view: RunView) -> CardRecord:
+    async def post_outcome(self, card: CardRecord, view: RunView) -> CardRecord:
         """Tell the one who asked how it ended, unless they ended it themselves.
 
         Raises:
-            SlowDown: the product asks for patience.
+            RateLimited: the product asks for patience.
         """
         if not isinstance(view.state, ENDED) or card.is_outcome_told:
             return card
         if not _ended_it(view, card.requester):
-            await self._whisper(card, outcome_card(view, self.tools.words))
-        return await self.tools.saved(card, replace(card, is_outcome_told=True))
+            await self._notify_user(card, outcome_card(view, self.context.catalog))
+        return await self.context.saved(card, replace(card, is_outcome_told=True))
 
-    async def trouble(self, card: CardRecord, reason: str) -> CardRecord:
+    async def post_trouble(self, card: CardRecord, reason: str) -> CardRecord:
         """Tell the one who asked, once, that their card can't be shown.
 
         Raises:
-            SlowDown: the product asks for patience.
+            RateLimited: the product asks for patience.
         """
         _log.warning("run %s: its card can't be shown: %s", card.run, reason)
         if card.is_trouble_told:
             return card
-        await self._whisper(card, trouble_card(card.run, reason, self.tools.words))
-        return await self.tools.saved(card, replace(card, is_trouble_told=True))
+        await self._notify_user(card, trouble_card(card.run, reason, self.context.catalog))
+        return await self.context.saved(card, replace(card, is_trouble_told=True))
 
-    async def _whisper(self, card: CardRecord, notice: Card) -> None:
+    async def _notify_user(self, card: CardRecord, notice: Card) -> None:
         """Tell the one who asked, where that can be done at all."""
         try:
-            await self.tools.surface.whisper(requester_of(card), place_of(card), notice)
-        except (MessageGone, PlaceForbidden, CardTooLarge) as error:
+            await self.context.platform.notify_user(requester_of(card), place_of(card), notice)
+        except (MessageNotFound, MissingPermission, CardTooLarge) as error:
             _log.info("run %s: the one who asked can't be told: %s", card.run, error)
 
 

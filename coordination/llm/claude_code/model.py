@@ -17,7 +17,18 @@ from coordination.llm.claude_code.messages import PREFIX, SERVER, WEB_SEARCH, Co
 from coordination.llm.claude_code.process import ClaudeCodeProcess, Launch, died, missing, slow_to_start, stillborn
 from coordination.llm.http import check_address, key_of
 from coordination.llm.model_errors import Provider, Raw, silent, whole_text
-from coordination.ports import Clock, Conversation, Model, Occasion, Reply, Said, Told, ToolCall, ToolResult, ToolSpec
+from coordination.ports import (
+    Clock,
+    Conversation,
+    InputMessage,
+    Model,
+    Reply,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    TurnContext,
+    UserMessage,
+)
 
 GO_ON = "The connection broke off, and nothing that you wrote since came through. Please go on."
 """Said in place of words that were said already when the reply to them failed."""
@@ -26,7 +37,7 @@ INTERRUPT_SECONDS = 5.0
 """How long Claude Code may take to stop when it is told to; then it is killed."""
 
 
-class Session:
+class ClaudeCodeSession:
     """A running Claude Code, from its start to its end."""
 
     def __init__(
@@ -75,11 +86,11 @@ class Session:
         except Exception:  # noqa: BLE001 (the SDK raises plain exceptions, with the program's own words in them)
             raise stillborn(self._provider) from None
 
-    async def say(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> None:
+    async def say(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> None:
         """Give the waiting calls their results, with what is told behind the last; or say it, if no call waits."""
         self._counter.notice(tools)
-        results = {each.call_id: each for each in said if isinstance(each, ToolResult)}
-        told = "\n\n".join(each.text for each in said if isinstance(each, Told))
+        results = {each.call_id: each for each in inputs if isinstance(each, ToolResult)}
+        told = "\n\n".join(each.text for each in inputs if isinstance(each, UserMessage))
         waiting = {identity: future for identity, future in self._waiting.items() if not future.done()}
         if not waiting:
             await self.tell(told or GO_ON)
@@ -226,12 +237,12 @@ class ClaudeCodeModel:
         """The name of the model that Claude Code uses."""
         return self._provider.model
 
-    def converse(self, system: str, occasion: Occasion) -> Conversation:
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del occasion
+        del turn_context
         return _ClaudeCodeConversation(self, system)
 
-    async def open(self, system: str, tools: Sequence[ToolSpec]) -> Session:
+    async def open(self, system: str, tools: Sequence[ToolSpec]) -> ClaudeCodeSession:
         """Start Claude Code.
 
         Raises:
@@ -252,7 +263,7 @@ class ClaudeCodeModel:
             max_thinking_tokens=options.max_thinking_tokens,
             program=options.program,
         )
-        session = Session(
+        session = ClaudeCodeSession(
             launch, tools, self._provider, limit=options.max_reply_characters, searches=options.enable_web_search
         )
         try:
@@ -278,17 +289,17 @@ class _ClaudeCodeConversation:
     def __init__(self, model: ClaudeCodeModel, system: str) -> None:
         self._model = model
         self._system = system
-        self._session: Session | None = None
-        self._in_vain: tuple[Said, ...] | None = None
+        self._session: ClaudeCodeSession | None = None
+        self._in_vain: tuple[InputMessage, ...] | None = None
         self._has_history = False
 
-    async def send(self, said: Sequence[Said], tools: Sequence[ToolSpec]) -> Reply:
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         session = await self._living(tools)
-        if self._in_vain == tuple(said):
+        if self._in_vain == tuple(inputs):
             await session.tell(GO_ON)
         else:
-            self._in_vain = tuple(said)
-            await session.say(said, tools)
+            self._in_vain = tuple(inputs)
+            await session.say(inputs, tools)
         reply = await session.reply(self._model.patience)
         self._in_vain = None
         self._has_history = True
@@ -299,7 +310,7 @@ class _ClaudeCodeConversation:
         if session is not None:
             await session.close()
 
-    async def _living(self, tools: Sequence[ToolSpec]) -> Session:
+    async def _living(self, tools: Sequence[ToolSpec]) -> ClaudeCodeSession:
         """The session; begun anew if it died before anything was replied."""
         if self._session is not None and self._session.is_dead:
             if self._has_history:
