@@ -52,7 +52,7 @@ def hurried(clock: MovedClock, pace: float, keep: Callable[[RunLog], None]) -> O
         return log
 
     def hurry(usual: SyncIntervals) -> SyncIntervals:
-        return replace(usual, edit=pace, story=pace, look=pace, patience=1.0)
+        return replace(usual, edit=pace, timeline=pace, look=pace, patience=1.0)
 
     return Overrides(clock=clock, log=kept, intervals=hurry)
 

@@ -9,6 +9,7 @@ import sys
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 MODULE_LINES = 600
+LEAST_LINES = 60
 FUNCTION_LINES = 40
 
 # A switched-off check names its code, and says in words why.
@@ -38,23 +40,73 @@ REASONED = re.compile(
     re.VERBOSE,
 )
 
-# Which of our modules may use a vendor's library: adapters, by the beginning of the module's name, and tool servers.
-VENDORS = {
-    "alembic": ("sql_",),
-    "anthropic": ("anthropic_",),
-    "dbos": ("dbos_",),
-    "genai_prices": ("prices",),
-    "mcp": ("claude_code_tools", "mcp_"),
-    "openai": ("azure_", "openai_"),
-    "sqlalchemy": ("dbos_", "sql_", "worker_slots"),
-}
+VENDORS = ("alembic", "anthropic", "dbos", "genai_prices", "mcp", "openai", "sqlalchemy")
 SLOW_TO_LOAD = ("anthropic", "dbos", "discord", "mcp", "openai", "rich", "slack_bolt", "sqlalchemy")
+
+# Shorter than a module should be, and why.
+SHORT = {
+    "bot/run_lookup.py": "the terminal and every chat find a run by it, and neither may import the other",
+    "coordination/clock.py": "the one implementation of a port, which tests replace",
+    "coordination/llm/prices.py": "loaded only where a price is asked for, because its table is large",
+    "coordination/mcp_tools/elicitation.py": "a chapter of the protocol by its own name",
+}
+
+RETIRED = frozenset(
+    {
+        "accost",
+        "answering",
+        "attendance",
+        "attending",
+        "bell",
+        "chapter",
+        "chapters",
+        "deeds",
+        "desk",
+        "doubted",
+        "errand",
+        "furnish",
+        "helping",
+        "hush",
+        "journal",
+        "judging",
+        "keeper",
+        "keepership",
+        "knob",
+        "knobs",
+        "lane",
+        "lanes",
+        "looking",
+        "lookout",
+        "nudge",
+        "nudged",
+        "occasion",
+        "passage",
+        "peek",
+        "pressing",
+        "purse",
+        "reign",
+        "shelf",
+        "shelves",
+        "shop",
+        "showing",
+        "stirred",
+        "straighten",
+        "straightened",
+        "surface",
+        "surfaces",
+        "tended",
+        "tending",
+        "whisper",
+        "whispered",
+    }
+)
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
 
@@ -74,8 +126,32 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
+def identifiers_of(path: Path) -> set[str]:
+    """The names that a module gives: to classes, functions, parameters, variables and what it imports under another name."""
+    names: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+        elif isinstance(node, ast.alias) and node.asname:
+            names.add(node.asname)
+    return names
+
+
+def words_in(name: str) -> set[str]:
+    """The words of an identifier, however they are joined."""
+    return set(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_"))
+
+
 def test_no_module_is_longer_than_a_person_reads_in_one_go() -> None:
-    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT}
+    lengths = {
+        name_of(path): len(path.read_text(encoding="utf-8").splitlines())
+        for path in PRODUCT
+        if path.parent.name != "locales"  # a catalogue is looked up, not read
+    }
     assert lengths, "no module was looked at"
     assert {name: lines for name, lines in lengths.items() if lines > MODULE_LINES} == {}
 
@@ -152,19 +228,6 @@ def test_what_counts_as_a_reason(comment: str, *, is_reasoned: bool) -> None:
     assert bool(REASONED.search(comment)) is is_reasoned
 
 
-def test_each_vendors_library_stays_in_its_own_adapter() -> None:
-    strays = [
-        f"{name_of(path)}:{line} {name}"
-        for path in PRODUCT
-        for line, name in imports_of(path)
-        if (homes := VENDORS.get(name.partition(".")[0]))
-        and not (path.is_relative_to(ROOT / "coordination/adapters") and path.name.startswith(homes))
-        and not (path.is_relative_to(ROOT / "bot/tool_servers") and name.startswith("mcp"))
-        and not (path == ROOT / "bot/slack_app/installations.py" and name.startswith("sqlalchemy"))
-    ]
-    assert strays == []
-
-
 def test_no_module_takes_the_name_of_a_library() -> None:
     """Running a file puts its folder on the path, where such a module would stand before the library."""
     libraries = {*VENDORS, *SLOW_TO_LOAD, "aiohttp", "jsonschema", "pydantic", "slack_sdk", "typer", "yaml"}
@@ -179,6 +242,88 @@ def test_every_module_has_its_place_in_the_layers(package: str) -> None:
     placed = set(re.findall(rf"\b{package}\.(\w+)", " ".join(contracts[f"{package}-layers"]["layers"])))
     parts = (path.relative_to(ROOT / package).parts for path in PRODUCT if path.is_relative_to(ROOT / package))
     assert {first.removesuffix(".py") for first, *_ in parts} - placed == {"__init__"}
+
+
+def test_no_module_is_a_fragment() -> None:
+    """Below this, two modules of one subject read better as one."""
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT}
+    short = {
+        name
+        for name, lines in lengths.items()
+        if lines < LEAST_LINES and not name.endswith(("__init__.py", "__main__.py")) and "/ports/" not in name
+    }
+    assert short - SHORT.keys() == set()
+    assert SHORT.keys() - short == set(), "these have grown, and need no exception"
+
+
+@pytest.mark.parametrize("package", ["bot", "coordination"])
+def test_no_two_modules_of_a_package_have_one_name(package: str) -> None:
+    """Discord's and Slack's modules have the same names on purpose: who knows one folder knows the other."""
+    homes: dict[str, list[str]] = {}
+    for path in (path for path in PRODUCT if path.is_relative_to(ROOT / package) and path.stem != "__init__"):
+        homes.setdefault(path.stem, []).append(path.parent.relative_to(ROOT).as_posix())
+    pair = {"bot/discord_app", "bot/slack_app"}
+    twice = {stem: found for stem, found in homes.items() if len(found) > 1 and set(found) != pair}
+    twice.pop("platform", None)  # the protocol, and what fits it in each chat
+    assert twice == {}
+
+
+def test_discord_and_slack_have_the_same_modules() -> None:
+    discord, slack = ({path.stem for path in (ROOT / f"bot/{chat}_app").glob("*.py")} for chat in ("discord", "slack"))
+    assert discord - slack == set()
+    # Slack alone sends events by name, nests what it sends, and may be installed by many workspaces.
+    assert slack - discord == {"listeners", "payloads", "installations"}
+
+
+def test_a_module_is_named_after_a_thing_not_after_an_activity() -> None:
+    assert [name_of(path) for path in PRODUCT if path.stem.endswith("ing")] == []
+
+
+def test_no_retired_word_comes_back() -> None:
+    """Each has a standard name now: docs/glossary.md."""
+    found = {
+        f"{name_of(path)}: {name}"
+        for path in PRODUCT
+        for name in (path.stem, *identifiers_of(path))
+        if words_in(name) & RETIRED
+    }
+    assert found == set()
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    """Not even one that waits until a function is called."""
+    modules = {name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in PRODUCT}
+    left = {
+        name: {
+            known
+            for _, imported in imports_of(path)
+            for known in (imported, imported.rpartition(".")[0])
+            if known in modules and known != name
+        }
+        for name, path in modules.items()
+    }
+    while ready := {name for name, needs in left.items() if not needs & left.keys()}:
+        left = {name: needs for name, needs in left.items() if name not in ready}
+    assert sorted(left) == []
+
+
+QUESTIONS = re.findall(
+    r"^\| ([^|]+\?) \| `([^`|]+)`(?:, `([^`|]+)`)? \|$",
+    (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+
+
+def test_a_stranger_has_ten_questions() -> None:
+    assert len(QUESTIONS) == 10
+
+
+@pytest.mark.parametrize(("question", "place", "name"), QUESTIONS)
+def test_the_map_answers_a_strangers_question(question: str, place: str, name: str) -> None:
+    """What a question is answered by is there, under the name that the map says."""
+    assert (ROOT / place).exists(), question
+    if name:
+        assert name in (ROOT / place).read_text(encoding="utf-8"), question
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
