@@ -92,7 +92,7 @@ MUTANTS = [
         "domain/policy.py",
         "    return Refusal.ALREADY_APPROVED if is_again else None\n",
         "    return None\n",
-        (MACHINE,),
+        (APPROVAL, STORY),
     ),
     Mutant(
         "another tenant's namesake may decide",
