@@ -111,7 +111,12 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
 
 
-def comments_of(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def comments_of(path: Path) -> tuple[tuple[int, str], ...]:
+    return tuple(_comments_of(path))
+
+
+def _comments_of(path: Path) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
