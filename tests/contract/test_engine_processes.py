@@ -46,7 +46,8 @@ class Plant:
         self.processes.append(process)
         assert process.stdout is not None
         async with asyncio.timeout(30):
-            assert await asyncio.to_thread(process.stdout.readline) == "ready\n"
+            said = await asyncio.to_thread(process.stdout.readline)
+            assert said == "ready\n", said or (process.stderr and process.stderr.read())
         return process
 
     async def submit(self, *jobs: Job) -> None:
