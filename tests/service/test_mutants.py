@@ -21,6 +21,7 @@ JUDGED = "tests/unit/test_judged_again.py"
 PLANNING = "tests/threats/test_stricter_rules_while_agents_plan.py"
 IN_DOUBT = "tests/threats/test_stricter_rules_while_a_call_is_in_doubt.py"
 FREEZE = "tests/threats/test_a_freeze_that_does_not_hold.py"
+APPROVED = "tests/threats/test_stricter_rules_after_the_approval.py"
 EDGES = "tests/service/test_edges_of_execution.py"
 
 
@@ -310,7 +311,7 @@ MUTANTS = [
         "domain/policy.py",
         " and authors.shaped(by) and not policy.allow_author else None",
         " and authors.shaped(by) and by.is_same_as(authors.requester) else None",
-        (MACHINE, JUDGED, EDGES),
+        (JUDGED, EDGES),
     ),
     Mutant(
         "asking again launders the first request",
@@ -345,14 +346,14 @@ MUTANTS = [
         "current_rules.py",
         "                instead = await self._by_rules(run, state) or await self._by_people(state)\n",
         "                instead = await self._by_people(state)\n",
-        (MACHINE,),
+        (APPROVED,),
     ),
     Mutant(
         "approvers are not read again at the claim",
         "current_rules.py",
         "                instead = await self._by_rules(run, state) or await self._by_people(state)\n",
         "                instead = await self._by_rules(run, state)\n",
-        (MACHINE,),
+        (APPROVED,),
     ),
     Mutant(
         "who had a call run again is not read again",
