@@ -94,7 +94,7 @@ class _Joiner:
     wake: Callable[[], None]
 
     def chat_service(self) -> DefaultChatService:
-        """The desk.
+        """The chat service.
 
         Raises:
             ConfigError: what the operator set is wrong.

@@ -79,7 +79,7 @@ class CardTooLarge(Exception):
 
 
 class ChatPlatform(Protocol):
-    """The vendor's side, for the keeper. Every method may raise the four errors above; nothing else is expected.
+    """The vendor's side, for card sync. Every method may raise the four errors above; nothing else is expected.
 
     Attributes:
         posts_once: whether posting with the same `once` again, within a minute, leads to the message that stands.

@@ -81,7 +81,7 @@ class _Turn:
         self._beat = beat
         self._one_thread = threading.Lock()
         self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._beat_for_ever, name=f"keeper-{platform}", daemon=True)
+        self._thread = threading.Thread(target=self._beat_for_ever, name=f"leader-lock-{platform}", daemon=True)
 
     def take(self) -> Ownership | None:
         """The hold, if nobody alive has it; whoever is silent for the lease loses it."""
@@ -132,7 +132,7 @@ class ChatDatabase:
         self._writing = open_engine(url, "write", connections=1)
         self._reading = open_engine(url, "read", connections=_READERS)
         self._writer = GroupCommit(self._writing)
-        self._readers = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="desk-reader")
+        self._readers = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="chat-reader")
 
     @classmethod
     @asynccontextmanager

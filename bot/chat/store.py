@@ -175,7 +175,7 @@ class ChangedCard:
 
 
 class CardStore(Protocol):
-    """The cards, for their keeper. A method that finds no such card does nothing."""
+    """The cards, for card sync. A method that finds no such card does nothing."""
 
     async def card(self, run: str, tenant: str | None = None) -> CardRecord | None:
         """The card of a run."""

@@ -38,7 +38,7 @@ class DiscordClient(discord.AutoShardedClient):
     """One bot on as many servers as it was added to."""
 
     def __init__(self, catalog: Catalog = ENGLISH) -> None:
-        """Cards are posted by `surface`, from the login on; people are answered once there is a desk."""
+        """Cards are posted by `platform`, from the login on; people are answered once there is a chat service."""
         super().__init__(
             intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),

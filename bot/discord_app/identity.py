@@ -79,7 +79,7 @@ def _place(channel: object, number: int, guild: int) -> ChannelRef:
 
 
 GetChatService: TypeAlias = Callable[[], ChatService]
-"""Gives the desk.
+"""Gives the chat service.
 
 Raises:
     StorageError: it is not open; the text asks for patience.

@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 class Mentions:
-    """Takes messages to the desk."""
+    """Takes messages to the chat service."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ _PATIENCE = 2.0
 
 
 class Clicks:
-    """Takes clicks and submitted windows to the desk. Every one of them is answered."""
+    """Takes clicks and submitted modals to the chat service. Every one of them is answered."""
 
     def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
         """The chat service decides; this only carries."""

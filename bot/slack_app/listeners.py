@@ -67,7 +67,7 @@ Body = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Listeners:
-    """Turns events of Slack into verbs of the desk."""
+    """Turns events of Slack into requests to the chat service."""
 
     chat_service: ChatService
     clients: Clients

@@ -121,7 +121,7 @@ _LONGEST_PAUSE = 10.0
 
 
 class SlackPlatform:
-    """Slack's side, for the keeper."""
+    """Slack's side, for card sync."""
 
     name: Literal["discord", "slack"] = "slack"
     posts_once = False

@@ -348,7 +348,7 @@ class RecoveryWatch:
         self._is_warned = False
         self._strays: Mapping[str, int] = {}
         self._threads = [
-            threading.Thread(target=self._watch, name="worker-lookout", daemon=True),
+            threading.Thread(target=self._watch, name="recovery-watch", daemon=True),
             threading.Thread(target=self._make_rounds_for_ever, name="worker-rounds", daemon=True),
         ]
         for thread in self._threads:

@@ -55,7 +55,7 @@ class CardSync:
     async def running(self) -> AsyncGenerator[None]:
         """Keep the cards while the context is open. What is being sent when it closes gets a moment to arrive."""
         async with asyncio.TaskGroup() as group:
-            work = group.create_task(self._run(), name=f"keeper-{self._context.platform.name}")
+            work = group.create_task(self._run(), name=f"card-sync-{self._context.platform.name}")
             try:
                 yield
             finally:
