@@ -465,8 +465,9 @@ def leases_for(database: sa.Engine, *, interval: float, lease: float) -> WorkerL
     """The slots that fit a database. A SQLite file gets the table if it lacks it."""
     is_sqlite = database.dialect.name == "sqlite"
     if is_sqlite:
-        with plainly(database.url):
-            worker_slots.create(database, checkfirst=True)
+        # One statement: between a look for the table and its making, another process may make it.
+        with plainly(database.url), database.begin() as connection:
+            connection.execute(sa.schema.CreateTable(worker_slots, if_not_exists=True))
     locks = FileLocks(database) if is_sqlite else AdvisoryLocks(database.url)
     return WorkerLeases(locks, is_sqlite=is_sqlite, interval=interval, lease=lease)
 

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -172,6 +174,25 @@ async def test_what_a_worker_appends_is_refused_once_its_slot_is_lost_but_not_wh
             working_as.reset(token)
         await log.append("A", 3, [start], START, state)
         assert [each.event.kind for each in await log.read("A")][2:] == ["call_succeeded", "call_started"]
+
+
+def test_many_workers_may_be_the_first_in_a_file_at_once(tmp_path: Path) -> None:
+    """Each looks whether the table is there; between that look and the making, another makes it."""
+    for attempt in range(15):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        url = parse_url(sqlite_url(folder))
+        engines = [open_engine(url, "engine", connections=1) for _ in range(6)]
+        at_once = Barrier(len(engines))
+
+        def first(engine: sa.Engine, at_once: Barrier = at_once) -> None:
+            at_once.wait(10)
+            leases_for(engine, interval=1, lease=15)
+
+        with ThreadPoolExecutor(len(engines)) as pool:
+            list(pool.map(first, engines))
+        for engine in engines:
+            engine.dispose()
 
 
 def test_a_database_that_is_away_for_good_is_told_from_one_that_refuses() -> None:
