@@ -19,7 +19,9 @@ ifdef PROMPT
 override export PROMPT := $(value PROMPT)
 endif
 
+# A checkout that was updated brings its own file up to date; a database that somebody named is theirs to migrate.
 demo: $(VENV)/.runtime ## See a run from prompt to report: make demo PROMPT="Tell the team about the outage"
+	@test -n "$$DATABASE_URL" || $(BIN)/massgen-bot migrate >/dev/null 2>&1 || true
 	@$(BIN)/massgen-bot demo $${PROMPT:+"$$PROMPT"} $(ARGS) || case $$? in 3 | 4) ;; *) exit $$? ;; esac
 
 test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ballot"

@@ -3,7 +3,10 @@
 import asyncio
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -26,7 +29,7 @@ from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
 from tests.contract.desks import MANY, a_card, admitted, planned, sql_desk, submit_nothing
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
-from tests.e2e.program import Program
+from tests.e2e.program import ROOT, Program
 
 EVENTS = 25
 
@@ -228,3 +231,26 @@ async def test_migrate_brings_the_database_of_the_first_release_up_to_date(tmp_p
     after = await asyncio.to_thread(program.run, "history")
     assert after.status == 0, after.err
     assert "OLD1" in after.out
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+async def test_make_demo_runs_over_the_file_of_an_earlier_release(tmp_path: Path) -> None:
+    """Who updates a checkout types what the README says, and nothing before it."""
+    state = tmp_path / "massgen-bot"
+    state.mkdir()
+    await with_runs_of_version_one(sqlite_url(state, "massgen-bot.sqlite"), tmp_path)
+    installed = tmp_path / "venv"
+    (installed / "bin").mkdir(parents=True)
+    program = installed / "bin/massgen-bot"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m bot "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    for made in ("bin/python", ".runtime"):
+        (installed / made).touch()
+    environ = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environ |= {"XDG_STATE_HOME": str(tmp_path), "MASSGEN_BOT_DEMO_PACE": "0"}
+    typed = ["make", "--silent", "demo", f"VENV={installed}", "ARGS=--reject"]
+    done = await asyncio.to_thread(
+        subprocess.run, typed, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "OLD1" in Program(tmp_path).run("history").out
