@@ -15,8 +15,9 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetr
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import MetaData
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typing_extensions import override
 
 from coordination.storage.database import describe_error, parse_url
@@ -195,6 +196,8 @@ _log = logging.getLogger(__name__)
 
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
+_MAKES = 0x51AC
+"""The number of PostgreSQL's lock for making these tables."""
 STATE_SECONDS = 600
 
 
@@ -251,6 +254,15 @@ class InstalledWorkspaces:
         )
 
 
+async def _make_tables(engine: AsyncEngine, *tables: MetaData) -> None:
+    """Make the tables that are not there, one process at a time: another could make them after a look for them."""
+    one_at_a_time = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else f"SELECT pg_advisory_xact_lock({_MAKES})"
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(one_at_a_time)
+        for each in tables:
+            await connection.run_sync(each.create_all)
+
+
 @asynccontextmanager
 async def installed_workspaces(
     database: str, *, client_id: str, client_secret: str, public_address: str = ""
@@ -270,9 +282,7 @@ async def installed_workspaces(
     states = AsyncSQLAlchemyOAuthStateStore(STATE_SECONDS, engine, logger=_log)
     try:
         try:
-            async with engine.begin() as connection:
-                await connection.run_sync(store.metadata.create_all)
-                await connection.run_sync(states.metadata.create_all)
+            await _make_tables(engine, store.metadata, states.metadata)
         except SQLAlchemyError as error:
             raise describe_error(error, url) from None
         yield InstalledWorkspaces(

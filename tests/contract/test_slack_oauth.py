@@ -10,10 +10,12 @@ import pytest
 from bot.chat.platform import ChannelRef, MissingPermission
 from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
+from bot.slack_app.installations import installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
 from coordination.errors import ConfigError
 from tests.contract.slack_desk import SmallChatService, note
 from tests.contract.slack_stage import SECRET, Stage, a_team
+from tests.databases import sqlite_url
 from tests.servers.slack_browser import Browser
 from tests.servers.slack_people import HttpLine
 from tests.servers.slack_server import SlackServer, slack_serving
@@ -132,3 +134,16 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "bot").write_text("xoxb-1\n", encoding="utf-8")
     settings = slack_settings({"SLACK_BOT_TOKEN_FILE": str(tmp_path / "bot"), "SLACK_APP_TOKEN": "xapp-1"})
     assert type(settings.mode).__name__ == "SocketMode"
+
+
+async def test_many_processes_may_be_the_first_to_keep_installations_in_a_file(tmp_path: Path) -> None:
+    """Each looks whether the tables are there; between that look and the making, another makes them."""
+    for attempt in range(10):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+
+        async def first(url: str = sqlite_url(folder)) -> None:
+            async with installed_workspaces(url, client_id="1.2", client_secret="x"):
+                pass
+
+        await asyncio.gather(*(first() for _ in range(6)))
