@@ -9,7 +9,7 @@ PEERS := .venv-peers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit pythons claude-code check-install chaos conformance lint types mypy pyright format bench bench-peers lock clean
+.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos conformance lint types mypy pyright format bench bench-peers lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,22 +24,38 @@ demo: $(VENV)/.runtime ## See a run from prompt to report: make demo PROMPT="Tel
 	@test -n "$$DATABASE_URL" || $(BIN)/massgen-bot migrate >/dev/null 2>&1 || true
 	@$(BIN)/massgen-bot demo $${PROMPT:+"$$PROMPT"} $(ARGS) || case $$? in 3 | 4) ;; *) exit $$? ;; esac
 
-test: $(VENV)/.dev ## Run the tests, with coverage: make test JOBS=2 ARGS="-k ballot"
+# Tests also wait, for deadlines that pass and for processes that start: one job more than there are cores.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST = pytest --numprocesses $(JOBS) --dist worksteal
+
+# Minutes each, so they have targets of their own; ALL=1 is what CI runs, and the total is measured there.
+APART := tests/chaos tests/crash tests/installation tests/mutants
+
+test: $(VENV)/.dev ## Run the tests, with coverage: make test ARGS="-k ballot"; ALL=1 adds crash, mutants and wheel
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(if $(JOBS),--numprocesses $(JOBS) --dist worksteal) $(ARGS)
+	@$(BIN)/coverage run -m $(PYTEST) $(if $(ALL),,$(APART:%=--ignore=%)) $(ARGS)
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report $(if $(ARGS),--fail-under=0)
+	@$(BIN)/coverage report $(if $(ALL),,--fail-under=0)
 	@$(if $(ARGS),,$(BIN)/coverage report --include='coordination/domain/*' --fail-under=100)
 
 unit: $(VENV)/.dev ## The quick tests, for while you write: make unit ARGS="-k ballot"
-	@$(BIN)/python -m pytest --quiet --numprocesses $(or $(JOBS),2) --dist worksteal $(ARGS) tests/unit
+	@$(BIN)/python -m $(PYTEST) --quiet $(ARGS) tests/unit
+
+crash: $(VENV)/.dev ## Kill processes at every point, freeze them, and stop their database
+	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/crash tests/chaos
+
+mutants: $(VENV)/.dev ## Seed mistakes into the code, one at a time: the tests must notice each
+	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/mutants
+
+wheel: $(VENV)/.dev ## Build the wheel and use it away from the checkout
+	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/installation
 
 pythons: ## The quick tests on each Python from 3.11 to 3.14 that is on this machine, with the SQLite that it has
 	@scripts/pythons $(ARGS)
 
 claude-code: $(VENV)/.claude-code ## Install Claude Code's library too (170 MB to fetch), so that make test tries that adapter
 
-chaos: $(VENV)/.dev ## Kill, freeze and cut off real workers, and stop their database, for 10 minutes: make chaos ARGS="--seed 7 --seconds 30"
+chaos: $(VENV)/.dev ## The same for 10 minutes, in an order that a seed gives: make chaos ARGS="--seed 7 --seconds 30"
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time

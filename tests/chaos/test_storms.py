@@ -10,7 +10,7 @@ from tests.databases import own_server, postgres_programs
 
 SECONDS = 6.0
 QUICK = ("kill", "terminate", "freeze")
-"""No freeze beyond the lease of 15 s: `tests/contract/test_engine_processes.py` has one, of a shorter lease."""
+"""No freeze beyond the lease of 15 s: `tests/crash/test_engine_processes.py` has one, of a shorter lease."""
 
 
 async def test_on_sqlite_workers_that_die_freeze_and_leave_double_nothing_and_lose_nothing(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Plant:
     async def worker(self, manner: str, *, lease: float = 15.0) -> Forked:
         """Start one and wait until it takes part."""
         arguments = (self.url, str(self.diary), manner, str(lease))
-        process = start("tests.contract.engine_process", *arguments, environ=os.environ, is_strict=True)
+        process = start("tests.crash.engine_process", *arguments, environ=os.environ, is_strict=True)
         self.processes.append(process)
         assert process.stdout is not None
         async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""A worker as a process: `python -m tests.contract.engine_process URL DIARY hang|work [LEASE]`.
+"""A worker as a process: `python -m tests.crash.engine_process URL DIARY hang|work [LEASE]`.
 
 It notes each job in the diary when it begins it and when it is done; told to hang, it never gets done. It says `ready`
 when it takes part, and leaves in good order at SIGTERM.
