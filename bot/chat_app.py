@@ -14,12 +14,13 @@ from bot.chat.card_sync.context import DISCORD_INTERVALS, SLACK_INTERVALS, SyncC
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigCatalog
 from bot.chat.name_pins import NamePins
+from bot.chat.name_report import NameReport
 from bot.chat.platform import ChatPlatform, ChatService, NameDirectory
 from bot.chat.run_queries import HelpCards, RunQueries, Visibility
 from bot.chat.service import DefaultChatService
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.start_run import RunStarter, operator_limits
-from bot.chat.store import ChatStore
+from bot.chat.store import ChatSetting, ChatStore
 from bot.check import checked_config
 from bot.composition import open_application
 from bot.environment import TENANT_VARIABLE, allowed_configs, configs_folder, named_admins, posts_timelines
@@ -75,6 +76,29 @@ async def open_chat_service(
         yield chat_service
 
 
+def _config_catalog(environ: Mapping[str, str]) -> ConfigCatalog:
+    return ConfigCatalog(
+        folder=configs_folder(environ.get(FOLDER_VARIABLE, "")),
+        default=environ.get(DEFAULT_VARIABLE, ""),
+        allowed=allowed_configs(environ),
+        members=allowed_configs(environ, MEMBERS_VARIABLE),
+    )
+
+
+def name_report(environ: Mapping[str, str]) -> NameReport:
+    """What looks up whom the rules of approval name, in the operator's configurations and in what administrators set.
+
+    Raises:
+        ConfigError: what the operator set is wrong.
+    """
+
+    async def settings_of(tenant: str) -> Sequence[ChatSetting]:
+        async with SqlChatStore.open(database_url(environ)) as store:
+            return await store.all_settings(tenant)
+
+    return NameReport(config_catalog=_config_catalog(environ), settings_of=settings_of, catalog=catalog_for(environ))
+
+
 def _wake(card_syncs: Sequence[CardSync]) -> None:
     for card_sync in card_syncs:
         card_sync.wake()
@@ -100,12 +124,7 @@ class _Joiner:
             ConfigError: what the operator set is wrong.
         """
         app = self.application
-        config_catalog = ConfigCatalog(
-            folder=configs_folder(self.environ.get(FOLDER_VARIABLE, "")),
-            default=self.environ.get(DEFAULT_VARIABLE, ""),
-            allowed=allowed_configs(self.environ),
-            members=allowed_configs(self.environ, MEMBERS_VARIABLE),
-        ).checked()
+        config_catalog = _config_catalog(self.environ).checked()
         run_starter, run_queries = self._asking(config_catalog), self._run_queries(config_catalog)
         return DefaultChatService(
             run_starter=run_starter,

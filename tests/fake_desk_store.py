@@ -165,6 +165,10 @@ class MemoryChatStore:
             if each.tenant == tenant and each.channel in ("", channel)
         }
 
+    async def all_settings(self, tenant: str) -> Sequence[ChatSetting]:
+        found = [each for each in self.scopes.values() if each.tenant == tenant]
+        return sorted(found, key=lambda each: (each.channel, each.key))
+
     async def set(self, setting: ChatSetting) -> None:
         self.scopes[setting.tenant, setting.channel, setting.key] = setting
         self.audit.append(AuditEntry.about(setting, "set"))

@@ -132,6 +132,14 @@ class NameDirectory(Protocol):
         """
         ...
 
+    async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
+        """What the role, or the member, of this id is called; None: there is no such one.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
+        """
+        ...
+
 
 class ButtonIds(Protocol):
     """Opaque ids for the buttons of one card: 22 characters of 128 random bits, kept in the database."""

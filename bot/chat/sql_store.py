@@ -205,6 +205,12 @@ class SqlChatStore(SqlCards):
         found = [setting_of(row) for row in rows]
         return {(each.channel, each.key): each for each in found}
 
+    async def all_settings(self, tenant: str) -> Sequence[ChatSetting]:
+        """What was set for a tenant and for every channel of it."""
+        query = sa.select(scopes).where(scopes.c.tenant == tenant).order_by(scopes.c.channel, scopes.c.key)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [setting_of(row) for row in rows]
+
     async def set(self, setting: ChatSetting) -> None:
         """Set something, and keep that in the audit."""
         row = setting_row(setting)

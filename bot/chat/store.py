@@ -261,6 +261,10 @@ class ChatStore(CardStore, Protocol):
         """What was set for a channel and for its tenant, by channel (or nothing) and key."""
         ...
 
+    async def all_settings(self, tenant: str) -> Sequence[ChatSetting]:
+        """What was set for a tenant and for every channel of it."""
+        ...
+
     async def set(self, setting: ChatSetting) -> None:
         """Set something, and keep that in the audit."""
         ...

@@ -108,6 +108,18 @@ class DiscordPlatform:
         members = await self._try(place, lambda: self._client.http.request(route, params=given))
         return [str(each["user"]["id"]) for each in members if each["user"]["username"] == wanted]
 
+    async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
+        """The name of a role, or of a member's account; None: it is no id of this server."""
+        guild, place = int(guild_of(tenant) or 0), ChannelRef(platform=PLATFORM, tenant=tenant, channel="")
+        if kind == "role":
+            roles = await self._try(place, lambda: self._client.http.get_roles(guild))
+            return next((role["name"] for role in roles if str(role["id"]) == number), None)
+        try:
+            member = await self._try(place, lambda: self._client.http.get_member(guild, number))
+        except MessageNotFound:
+            return None
+        return member["user"]["username"]
+
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """A direct message; people who take none are not told."""
         rendered = render(card, None, self._catalog)

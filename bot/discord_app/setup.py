@@ -9,10 +9,12 @@ import discord
 from discord.http import Route
 
 from bot.cards.text import visible
+from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
 from bot.discord_app.client import DiscordClient, invitation, logged_in
 from bot.discord_app.commands import Languages
 from bot.discord_app.errors import all_missing
+from bot.discord_app.identity import tenant_of
 from bot.i18n import catalog_for
 from coordination.errors import ConfigError
 
@@ -81,8 +83,8 @@ def _compared(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape, compared a
 _MOST_GUILDS = 20
 
 
-async def examine(environ: Mapping[str, str]) -> list[Checkup]:
-    """Look at the token, the commands, and the permissions per server and channel.
+async def examine(environ: Mapping[str, str], names: NameReport) -> list[Checkup]:
+    """Look at the token, the commands, and, per server, the permissions in channels and whom rules of approval name.
 
     Raises:
         ConfigError: there is nothing to look at without a good token.
@@ -97,6 +99,9 @@ async def examine(environ: Mapping[str, str]) -> list[Checkup]:
             found.append(Checkup(is_well=False, text=f"{say('doctor.no_guilds')} {invitation(client)}"))
         for guild in guilds:
             found += await _guild(client, guild.id)
+            for line in await names.of(client.platform, tenant_of(guild.id)):
+                text = client.catalog.text("doctor.guild", name=guild.name, text=line.text)
+                found.append(Checkup(is_well=line.is_well, text=text))
         return found
 
 

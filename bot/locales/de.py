@@ -354,6 +354,24 @@ DISCORD = {
     ),
     "doctor.guild": "{name}: {text}",
     "doctor.guild_whole": "jeder Textkanal ist benutzbar",
+    "names.config": "Konfiguration {name}",
+    "names.set_server": "Freigabe, für alle Kanäle festgelegt",
+    "names.set_channel": "Freigabe, für den Kanal {channel} festgelegt",
+    "names.role": "die Rolle oder Gruppe {name}",
+    "names.user": "das Konto {name}",
+    "names.found": "{where}: {what} ist {found}.",
+    "names.nobody": "{where}: {what} gibt es hier nicht. {remedy}",
+    "names.several": "{where}: {what} gibt es {number}-mal ({found}) und wird deshalb abgelehnt. {remedy}",
+    "names.pinned": "{where}: {what} zählt als {found}, so wie beim ersten Nachschlagen, und ist inzwischen {now}. {remedy}",
+    "names.unknown": "{where}: Wer {what} ist, sagt der Chat gerade nicht. Versuch es noch einmal oder schreib die ID hin.",
+    "names.remedy_config": (
+        "Der Betreiber muss dort eine ID eintragen oder den Namen berichtigen; danach lässt ihn jemand, der hier "
+        "verwaltet, mit `config check` neu nachschlagen."
+    ),
+    "names.remedy_set": "Jemand, der hier verwaltet, muss mit `approvers` neu festlegen, wer freigibt.",
+    "names.no_settings": (
+        "Was im Chat festgelegt wurde, lässt sich nicht lesen; wer dort freigeben soll, wurde nicht nachgeschlagen: {reason}"
+    ),
     "doctor.channel": "#{name} braucht {permissions}",
 }
 

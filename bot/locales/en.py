@@ -332,6 +332,22 @@ DISCORD = {
     "doctor.guild": "{name}: {text}",
     "doctor.guild_whole": "every text channel can be used",
     "doctor.channel": "#{name} needs {permissions}",
+    "names.config": "configuration {name}",
+    "names.set_server": "approvers that were set for all channels",
+    "names.set_channel": "approvers that were set for the channel {channel}",
+    "names.role": "the role or group {name}",
+    "names.user": "the user {name}",
+    "names.found": "{where}: {what} is {found}.",
+    "names.nobody": "{where}: {what} is nobody here. {remedy}",
+    "names.several": "{where}: {what} is {number} different ones ({found}), so it is refused. {remedy}",
+    "names.pinned": "{where}: {what} counts as {found}, as it was when it was first looked up, and is {now} now. {remedy}",
+    "names.unknown": "{where}: the chat does not tell who {what} is just now. Try again, or write its id.",
+    "names.remedy_config": (
+        "The operator must write an id there, or correct the name; then an administrator has it looked up anew with "
+        "`config check`."
+    ),
+    "names.remedy_set": "An administrator must say anew who approves, with `approvers`.",
+    "names.no_settings": "What administrators set can't be read, so approvers that they named were not looked up: {reason}",
 }
 
 

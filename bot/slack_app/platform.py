@@ -19,7 +19,7 @@ from functools import partial
 from typing import Literal
 
 import aiohttp
-from slack_sdk.errors import SlackClientError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -35,7 +35,7 @@ from bot.chat.platform import (
 )
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card, Severity
-from bot.slack_app.errors import translated
+from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
@@ -116,6 +116,7 @@ _PAGE = 200
 _MOST_PAGES = 50
 _GROUP_ID = re.compile(r"S(?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
 _USER_ID = re.compile(r"[UW](?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
+_NOBODY_THERE = frozenset({"user_not_found", "user_not_visible"})
 _UPLOAD_TRIES = 3
 _LONGEST_PAUSE = 10.0
 
@@ -224,6 +225,24 @@ class SlackPlatform:
                 groups = (await client.usergroups_list()).get("usergroups") or []
                 return [str(each["id"]) for each in groups if wanted in (each.get("handle"), each["id"])]
             return await _called(client, wanted)
+
+    async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
+        """The handle of a group, or what an open account is called; None: there is no such one here."""
+        workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
+        client = self._clients.steady(workspace.token)
+        with translated(self._catalog):
+            if kind == "role":
+                groups = (await client.usergroups_list()).get("usergroups") or []
+                return next((str(each.get("handle") or number) for each in groups if each["id"] == number), None)
+            try:
+                user = (await client.users_info(user=number)).get("user") or {}
+            except SlackApiError as error:
+                if code_of(error) in _NOBODY_THERE:
+                    return None
+                raise
+        names = user.get("profile") or {}
+        name = names.get("display_name") or names.get("real_name") or user.get("name") or number
+        return None if user.get("deleted") else str(name)
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.

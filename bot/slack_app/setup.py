@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
+from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
 from bot.i18n import ENGLISH, Catalog, catalog_for
 from bot.slack_app.client import EVENTS_PATH, open_slack
@@ -91,7 +92,7 @@ def _command(command: str, name: str, address: str, catalog: Catalog) -> dict[st
 _MOST_NAMED = 20
 
 
-async def examine(environ: Mapping[str, str]) -> list[Checkup]:
+async def examine(environ: Mapping[str, str], names: NameReport) -> list[Checkup]:
     """Everything up to the first thing that a person must do before the rest can be looked at."""
     catalog = catalog_for(environ)
     try:
@@ -108,7 +109,7 @@ async def examine(environ: Mapping[str, str]) -> list[Checkup]:
     found = [Checkup(is_well=True, text=name), _scopes(workspace, catalog)]
     found.append(await _mode(settings, app.clients, catalog))
     found.append(await _channels(workspace, app.clients, catalog))
-    return found
+    return found + await names.of(app.platform, workspace.tenant)
 
 
 def _scopes(workspace: Workspace, catalog: Catalog) -> Checkup:

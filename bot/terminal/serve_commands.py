@@ -219,9 +219,10 @@ def invite(context: CliContext) -> Exit:
 
 def examine_discord(context: CliContext) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
+    from bot.chat_app import name_report
     from bot.discord_app.setup import examine as examined
 
-    return report(context, asyncio.run(examined(context.environ)))
+    return report(context, asyncio.run(examined(context.environ, name_report(context.environ))))
 
 
 def lend_discord_tools(context: CliContext, guild: str, scope: str) -> Exit:
@@ -291,9 +292,10 @@ def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_ag
 
 def examine_slack(context: CliContext) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
+    from bot.chat_app import name_report
     from bot.slack_app.setup import examine as examined
 
-    return report(context, asyncio.run(examined(context.environ)))
+    return report(context, asyncio.run(examined(context.environ, name_report(context.environ))))
 
 
 def lend_slack_tools(context: CliContext, scope: str) -> Exit:

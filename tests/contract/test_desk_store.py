@@ -361,6 +361,12 @@ async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_aud
     }
     assert found["", "config"] == a_setting(value="ops")
     assert list(await bench.store.settings("here", "")) == [("", "config")]
+    assert [(each.channel, each.key) for each in await bench.other.all_settings("here")] == [
+        ("", "config"),
+        ("general", "approvers"),
+        ("general", "config"),
+        ("random", "config"),
+    ]
     assert await bench.store.reset(a_setting("config", "", channel="general"))
     assert not await bench.store.reset(a_setting("config", "", channel="general"))
     assert ("general", "config") not in await bench.store.settings("here", "general")

@@ -2,12 +2,17 @@
 
 import asyncio
 import functools
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
+from bot.chat.approvers import Approvers
+from bot.chat.sql_store import SqlChatStore
+from tests.contract.desks import a_setting
 from tests.e2e.program import Program
+from tests.servers.discord_people import Someone
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault, Payload
 
 
@@ -92,6 +97,36 @@ async def test_the_doctor_says_what_is_missing_and_where(server: DiscordServer, 
     await run(server, tmp_path, "discord", "sync")
     status, out, _ = await run(server, tmp_path, "doctor", "discord")
     assert (status, "!!" in out) == (0, False)
+
+
+async def test_the_doctor_says_whom_each_rule_of_approval_names(server: DiscordServer, tmp_path: Path) -> None:
+    guild, twin = server.guild, server.number()
+    guild.roles[twin] = "twins"
+    guild.roles[server.number()] = "twins"
+    ops, alice = guild.role("ops"), Someone(server, "alice", guild).id
+    config = "agents: [{id: a, backend: {type: scripted, script: {}}}]\napproval: {approvers: {roles: %s, users: %s}}\n"
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "ops.yaml").write_text(config % ("[ops, twins, captains]", "[alice]"), encoding="utf-8")
+    state = {"MASSGEN_BOT_STATE": str(tmp_path), "MASSGEN_BOT_CONFIGS": str(tmp_path / "configs")}
+    tenant = f"discord:{guild.id}"
+    async with SqlChatStore.open(f"sqlite:///{tmp_path / 'massgen-bot.sqlite'}") as store:
+        for channel, role in ((server.channel, ops), ("", "4711")):
+            await store.set(a_setting("approvers", Approvers(roles=(role,)).as_text(), tenant=tenant, channel=channel))
+        await store.set(a_setting("names", json.dumps({"user:alice": alice, "role:ops": "42"}), tenant=tenant))
+    status, out, _ = await run(server, tmp_path, "doctor", "discord", **state)
+    assert status == 2
+    assert f"ok  home: configuration ops: the user alice is {alice}." in out
+    assert (
+        f"!!  home: configuration ops: the role or group ops counts as 42, as it was when it was first looked up, and is {ops} now."
+        in out
+    )
+    assert f"!!  home: configuration ops: the role or group twins is 2 different ones ({twin}, " in out
+    assert "!!  home: configuration ops: the role or group captains is nobody here. The operator must" in out
+    assert f"ok  home: approvers that were set for the channel {server.channel}: the role or group {ops} is ops." in out
+    assert (
+        "!!  home: approvers that were set for all channels: the role or group 4711 is nobody here. An administrator"
+        in out
+    )
 
 
 async def test_a_discord_that_does_not_answer_is_one_sentence(server: DiscordServer, tmp_path: Path) -> None:

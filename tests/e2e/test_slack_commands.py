@@ -130,6 +130,26 @@ async def test_the_doctor_names_missing_permissions(ran: Runs, server: SlackServ
     assert "files:write" in out
 
 
+async def test_the_doctor_says_whom_each_rule_of_approval_names(ran: Runs, server: SlackServer, tmp_path: Path) -> None:
+    config = "agents: [{id: a, backend: {type: scripted, script: {}}}]\napproval: {approvers: {roles: %s, users: %s}}\n"
+    (tmp_path / "ops.yaml").write_text(
+        config % ("[ops, captains]", "[UALICE0001, UNOBODY001, alice]"), encoding="utf-8"
+    )
+    team = server.teams[0]
+    team.users["UALICE0001"] = {"id": "UALICE0001", "name": "alice", "profile": {"display_name": "alice"}}
+    environ = {"SLACK_API_URL": f"{server.address}/api", "MASSGEN_BOT_CONFIGS": str(tmp_path), **SOCKET}
+    status, out, _ = await ran("doctor", "slack", **environ)
+    assert status == 2
+    assert "ok  configuration ops: the role or group ops is S1." in out
+    assert "!!  configuration ops: the role or group captains is nobody here. The operator must" in out
+    assert "ok  configuration ops: the user UALICE0001 is alice." in out
+    assert "!!  configuration ops: the user UNOBODY001 is nobody here." in out
+    assert "!!  configuration ops: the user alice is 2 different ones (" in out
+    server.faults.append(Fault(method="usergroups.list", error="missing_scope", times=9))
+    _, out, _ = await ran("doctor", "slack", **environ)
+    assert "!!  configuration ops: the chat does not tell who the role or group ops is just now." in out
+
+
 async def test_not_seeing_its_channels_is_no_fault(ran: Runs, server: SlackServer) -> None:
     server.faults.append(Fault(method="users.conversations", error="missing_scope"))
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)

@@ -1,0 +1,101 @@
+"""What the names and ids in rules of approval stand for in a chat at this moment, line by line, as its doctor tells it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from bot.cards.text import one_line
+from bot.chat.approvers import APPROVERS_KEY, approvers_from, rule_here
+from bot.chat.config_catalog import Chosen, ConfigCatalog
+from bot.chat.name_pins import PINS_KEY, pins_in
+from bot.chat.platform import Checkup, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
+from bot.chat.store import ChatSetting
+from bot.i18n import Catalog
+from coordination.errors import StorageError
+
+_SHOWN = 60
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Use:
+    """One name or id, where a rule has it, and the catalogue's key for who must act if it is nobody."""
+
+    kind: Kind
+    text: str
+    where: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameReport:
+    """Looks up whom rules of approval name. `settings_of` gives all settings of a tenant."""
+
+    config_catalog: ConfigCatalog
+    settings_of: Callable[[str], Awaitable[Sequence[ChatSetting]]]
+    catalog: Catalog
+
+    async def of(self, directory: NameDirectory, tenant: str) -> list[Checkup]:
+        """A line for each name or id in the tenant's configurations and in what its administrators set."""
+        try:
+            settings, found = await self.settings_of(tenant), list[Checkup]()
+        except StorageError as error:
+            reason = one_line(str(error), 300)
+            settings, found = (), [Checkup(is_well=False, text=self.catalog.text("names.no_settings", reason=reason))]
+        pins = pins_in({("", each.key): each for each in settings if each.key == PINS_KEY})
+        uses = [*await self._in_configs(tenant), *self._set(settings)]
+        return found + [await self._looked_up(directory, tenant, use, pins) for use in dict.fromkeys(uses)]
+
+    async def _in_configs(self, tenant: str) -> list[_Use]:
+        uses: list[_Use] = []
+        for name in self.config_catalog.names(tenant):
+            path = self.config_catalog.path(name, tenant)
+            policy = await rule_here(Chosen(name=name, path=path, source="asked"), "", {})
+            if policy is not None:
+                where = self.catalog.text("names.config", name=name)
+                uses += _uses(policy.roles, policy.users, where, "names.remedy_config")
+        return uses
+
+    def _set(self, settings: Sequence[ChatSetting]) -> list[_Use]:
+        uses: list[_Use] = []
+        for each in settings:
+            if each.key == APPROVERS_KEY:
+                approvers = approvers_from(each.value)
+                key = "names.set_channel" if each.channel else "names.set_server"
+                where = self.catalog.text(key, channel=each.channel)
+                uses += _uses(approvers.roles, approvers.users, where, "names.remedy_set")
+        return uses
+
+    async def _looked_up(self, directory: NameDirectory, tenant: str, use: _Use, pins: Mapping[str, str]) -> Checkup:
+        try:
+            if directory.is_id(use.kind, use.text):
+                name = await directory.name_of(tenant, use.kind, use.text)
+                return self._said(use, [] if name is None else [name])
+            found = list(dict.fromkeys(await directory.ids_of(tenant, use.kind, use.text)))
+        except (MessageNotFound, MissingPermission, RateLimited):
+            return self._line(use, "names.unknown", is_well=False)
+        pinned = pins.get(f"{use.kind}:{use.text}", "")
+        if pinned and pinned not in found[:1]:
+            now = ", ".join(found[:_MOST_SHOWN]) or "-"
+            return self._line(use, "names.pinned", is_well=False, found=pinned, now=now)
+        return self._said(use, found)
+
+    def _said(self, use: _Use, found: Sequence[str]) -> Checkup:
+        if len(found) == 1:
+            return self._line(use, "names.found", is_well=True, found=one_line(found[0], _SHOWN))
+        if found:
+            shown = ", ".join(found[:_MOST_SHOWN])
+            return self._line(use, "names.several", is_well=False, number=len(found), found=shown)
+        return self._line(use, "names.nobody", is_well=False)
+
+    def _line(self, use: _Use, key: str, *, is_well: bool, **values: str | int) -> Checkup:
+        what = self.catalog.text(f"names.{use.kind}", name=one_line(use.text, _SHOWN))
+        remedy = "" if is_well else self.catalog.text(use.remedy)
+        return Checkup(
+            is_well=is_well, text=self.catalog.text(key, where=use.where, what=what, remedy=remedy, **values)
+        )
+
+
+def _uses(roles: Sequence[str], users: Sequence[str], where: str, remedy: str) -> list[_Use]:
+    named = cast("list[tuple[Kind, str]]", [*(("role", each) for each in roles), *(("user", each) for each in users)])
+    return [_Use(kind=kind, text=text, where=where, remedy=remedy) for kind, text in named]
