@@ -50,7 +50,7 @@ class Timestamp:
 
 @dataclass(frozen=True)
 class Mention:
-    """A person or a role. A renderer may link it; it never notifies anybody."""
+    """A person or a role. A renderer links it where nothing but its id is known, so that readers see a name."""
 
     id: str
     name: str

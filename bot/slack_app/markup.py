@@ -84,6 +84,9 @@ def within(text: str, limit: int) -> str:
     return f"{kept}…"
 
 
+GROUP_ID = re.compile(r"S(?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
+USER_ID = re.compile(r"[UW](?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
+
 Block: TypeAlias = dict[str, object]
 
 DATE_FORMAT = "{date_short_pretty} {time}"
@@ -176,7 +179,7 @@ def _element(inline: Inline) -> Block | None:
         case StyledText(text=text):
             return {"type": "text", "text": text}
         case Mention(name=name):
-            return {"type": "text", "text": name, "style": {"bold": True}}
+            return _link(inline) or {"type": "text", "text": name, "style": {"bold": True}}
         case Timestamp(at=at):
             return {
                 "type": "date",
@@ -186,6 +189,15 @@ def _element(inline: Inline) -> Block | None:
             }
         case _:
             assert_never(inline)
+
+
+def _link(mention: Mention) -> Block | None:
+    """Whom we know by their id only: Slack knows the name. A new message notifies them, an edited or private one does not."""
+    if mention.name != mention.id:
+        return None
+    if mention.sort == "role":
+        return {"type": "usergroup", "usergroup_id": mention.id} if GROUP_ID.fullmatch(mention.id) else None
+    return {"type": "user", "user_id": mention.id} if USER_ID.fullmatch(mention.id) else None
 
 
 def prose(lines: Sequence[RichText], *, is_quoted: bool = False) -> Block | None:

@@ -10,7 +10,6 @@ Anybody may see a mark, and any app may post one; so it counts on the bot's own 
 import asyncio
 import hashlib
 import logging
-import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from bot.message import Card, Severity
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
+from bot.slack_app.markup import GROUP_ID, USER_ID
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
 
@@ -114,8 +114,6 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = 2_000
 _PAGE = 200
 _MOST_PAGES = 50
-_GROUP_ID = re.compile(r"S(?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
-_USER_ID = re.compile(r"[UW](?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
 _NOBODY_THERE = frozenset({"user_not_found", "user_not_visible"})
 _UPLOAD_TRIES = 3
 _LONGEST_PAUSE = 10.0
@@ -213,7 +211,7 @@ class SlackPlatform:
 
     def is_id(self, kind: Kind, text: str) -> bool:
         """Ids are long and have digits; a group that is called SRE is none."""
-        form = _GROUP_ID if kind == "role" else _USER_ID
+        form = GROUP_ID if kind == "role" else USER_ID
         return form.fullmatch(text) is not None
 
     async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:

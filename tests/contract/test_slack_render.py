@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from bot.cards.parts import approvers
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
@@ -19,6 +20,7 @@ from bot.message import Action, Card, Mention, Paragraph, Severity, StyledText, 
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
+from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded
 from tests.builders import START, a_call
 from tests.servers.slack_blocks import diagnostics, parts
@@ -213,6 +215,18 @@ def test_a_moment_is_shown_in_the_readers_clock_and_a_person_by_name() -> None:
     (date,) = [part for part in parts(message.blocks) if part.get("type") == "date"]
     assert date["timestamp"] == int((START + timedelta(hours=1)).timestamp())
     assert f"<!date^{int(START.timestamp())}^" in json.dumps(message.blocks)
+
+
+def test_whoever_is_known_by_id_alone_is_linked_so_that_readers_see_a_name() -> None:
+    policy = Policy(roles=("S0123OPS9", "ops"), users=("U0123ALICE", "U0123BOB9"))
+    line = (*approvers(policy, ENGLISH), Mention("U0123RITA", "rita (U0123RITA)"))
+    card = Card(severity=Severity.DONE, status="Done", title=(), reference=(), sections=(Paragraph(lines=(line,)),))
+    message = rendered(card)
+    assert diagnostics(message.blocks) == []
+    found = list(parts(message.blocks))
+    assert [part["usergroup_id"] for part in found if part.get("type") == "usergroup"] == ["S0123OPS9"]
+    assert [part["user_id"] for part in found if part.get("type") == "user"] == ["U0123ALICE", "U0123BOB9"]
+    assert [part["text"] for part in found if part.get("style") == {"bold": True}] == ["ops", "rita (U0123RITA)"]
 
 
 @given(title=st.text(max_size=300), lines=st.lists(st.text(max_size=3_000), max_size=12))
