@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from bot.application import Application, Overrides, database_url
 from bot.chat.approvers import approvers_in, narrowed, satisfiable, text_here, without_approvers
 from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigCatalog
+from bot.chat.platform import CountsRoles
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
 from bot.environment import CONSOLE, TENANT_VARIABLE, account_named, allowed_configs, console_account
@@ -153,6 +154,8 @@ class PeopleHere:
     def __init__(self, platforms: Sequence[object] = ()) -> None:
         """Of these, the ones that can be asked are."""
         self._readers = {each.name: each for each in platforms if isinstance(each, ReadsPeople)}
+        self._counters = {each.name: each for each in platforms if isinstance(each, CountsRoles)}
+        self._counts: dict[tuple[str, ...], tuple[float, int | None]] = {}
 
     async def current(self, person: Person) -> Person | None:
         """The person as they are now.
@@ -171,6 +174,35 @@ class PeopleHere:
         except Exception as error:
             raise PersonUnreadableError(f"{reader.name} does not tell about people now: {error}") from error
 
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """How many people have one of these roles at most, besides these accounts; None: nobody can tell in a moment."""
+        counter = self._counters.get(tenant.partition(":")[0])
+        key, now = (tenant, *roles, "", *besides), asyncio.get_running_loop().time()
+        if counter is None:
+            return None
+        if key not in self._counts or now - self._counts[key][0] > COUNTED_SECONDS:
+            if len(self._counts) >= _MOST_COUNTS:
+                self._counts.clear()
+            self._counts[key] = (now, await _counted(counter, tenant, roles, besides))
+        return self._counts[key][1]
+
+
+async def _counted(counter: CountsRoles, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+    try:
+        async with asyncio.timeout(COUNT_SECONDS):
+            return await counter.others_in(tenant, roles, besides)
+    except Exception as error:  # noqa: BLE001 - it only spares people a plan that nobody can approve
+        _log.info("%s does not tell who has a role: %s", counter.name, error)
+        return None
+
+
+COUNTED_SECONDS = 20.0
+"""How long a count of the people of a role is remembered."""
+
+COUNT_SECONDS = 3.0
+"""How long somebody who asks waits for such a count."""
+
+_MOST_COUNTS = 500
 
 SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""

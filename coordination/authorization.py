@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.policy import Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
+from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
 from coordination.domain.states import RunState
 
 _SHORTEST_DIGEST = 8
@@ -33,11 +33,15 @@ def judge_cancel(state: RunState, by: Person) -> Refusal | None:
     return judge_stop(s.newest_policy(state), by=by, requester=state.request.requester, approvals=approvals)
 
 
+def authors_with(state: s.AwaitingDecision, by: Person) -> Authors:
+    """Whose words the next plan would be made of, if a person shaped it."""
+    authors = s.authors_of(state)
+    return replace(authors, shapers=s.with_person(authors.shapers, by))
+
+
 def judge_shaping(state: s.AwaitingDecision, by: Person) -> Refusal | None:
     """Why a person's words must not shape this run's next plan, though they may say them: nobody could approve it."""
-    authors = s.authors_of(state)
-    after = replace(authors, shapers=s.with_person(authors.shapers, by))
-    return Refusal.NOBODY_LEFT if leaves_nobody(state.plan.policy, after) else None
+    return Refusal.NOBODY_LEFT if leaves_nobody(state.plan.policy, authors_with(state, by)) else None
 
 
 def judge_resolution(state: RunState, index: int, attempt: int | None, by: Person, now: datetime) -> Refusal | None:

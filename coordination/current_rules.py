@@ -66,6 +66,10 @@ class PersonDirectory(Protocol):
         """
         ...
 
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """How many people have one of these roles at most, besides these accounts; None: it can't be told."""
+        ...
+
 
 class Freezes(Protocol):
     """Knows who had everything stop."""
@@ -99,6 +103,11 @@ class Unchanging:
     async def current(self, person: Person) -> Person | None:
         """The person as they were."""
         return person
+
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """Nobody knows."""
+        del tenant, roles, besides
+        return None
 
 
 def compared(plan: Plan, agents: Sequence[str], now: RunProfile | None) -> RulesNow:

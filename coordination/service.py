@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from coordination.authorization import judge_cancel, judge_plan, judge_resolution, judge_shaping, message, resolution_on
+from coordination.authorization import (
+    authors_with,
+    judge_cancel,
+    judge_plan,
+    judge_resolution,
+    judge_shaping,
+    message,
+    resolution_on,
+)
 from coordination.budget import NothingSpent, daily
 from coordination.current_rules import (
     CurrentRules,
@@ -30,7 +38,16 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import Exchange, RunEvent, Verdict
-from coordination.domain.policy import RULES_VERSION, Authors, Person, Refusal, RunAction
+from coordination.domain.policy import (
+    RULES_VERSION,
+    Authors,
+    Person,
+    Policy,
+    Refusal,
+    RunAction,
+    apart_from,
+    leaves_nobody,
+)
 from coordination.domain.states import RunState
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import (
@@ -400,18 +417,32 @@ class Coordinator:
             return run
         raise ConflictError(run, 0)
 
+    async def leaves_nobody(self, policy: Policy, authors: Authors) -> bool:
+        """Whether no plan of these authors could be approved, as far as the rule and the chat tell."""
+        others = None
+        if policy.roles:
+            besides = apart_from(policy, authors)
+            others = await self._directory.others_in(authors.requester.tenant, policy.roles, besides)
+        return leaves_nobody(policy, authors, others=others)
+
     async def _heed_the_present(self, run: str, digest: str, by: Person, action: RunAction) -> None:
-        """Hold a plan that somebody may decide on against what holds now, and refuse what must not be approved now.
+        """Hold a plan that somebody may decide on against what holds now, and refuse what must not be approved or said now.
 
         Raises:
-            RefusedError: nobody may approve it now.
+            RefusedError: nobody may approve it now, or the plan that would follow.
         """
         state, seq = await self._read(run, by.tenant)
         if judge_plan(state, digest, by, action, self._clock.now()) is not None:
             return
         await self.review(run, by.tenant)
         state, seq = await self._read(run, by.tenant)
-        objection = await self._objection(run, state) if action is RunAction.APPROVE else None
+        objection = None
+        if action is RunAction.APPROVE:
+            objection = await self._objection(run, state)
+        elif isinstance(state, s.AwaitingDecision) and await self.leaves_nobody(
+            state.plan.policy, authors_with(state, by)
+        ):
+            objection = Refusal.NOBODY_LEFT
         if objection is not None:
             await self._refuse(run, state, seq, by, action, objection)
 

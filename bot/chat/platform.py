@@ -141,6 +141,21 @@ class NameDirectory(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsRoles(Protocol):
+    """A chat that tells how many people have a role."""
+
+    name: str
+
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """How many people have one of these roles at most, besides these accounts; None: the chat has no such number.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
+        """
+        ...
+
+
 class ButtonIds(Protocol):
     """Opaque ids for the buttons of one card: 22 characters of 128 random bits, kept in the database."""
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.cards.text import one_line
-from bot.chat.approvers import Approvers, approvers_here, by_id, rule_here, with_approvers
+from bot.chat.approvers import Approvers, approvers_here, approvers_in, by_id, narrowed, rule_here, with_approvers
 from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import Chosen, ConfigCatalog, told_without_folder
 from bot.chat.name_pins import NamePins
@@ -20,7 +20,7 @@ from bot.i18n import ENGLISH, Catalog, joined
 from bot.message import Card, Mention
 from coordination.config import read_text
 from coordination.domain.events import Exchange
-from coordination.domain.policy import Authors, Person, leaves_nobody
+from coordination.domain.policy import Authors, Person
 from coordination.domain.states import RunState
 from coordination.domain.transitions import authors_in, replay
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
@@ -203,9 +203,14 @@ class RunStarter:
     ) -> Card | None:
         """What whoever asks should know at once: that nobody could approve a plan which follows these words."""
         policy = await rule_here(chosen, channel, channel_settings)
-        if policy is None or not leaves_nobody(policy, authors_for(request)):
+        pinned = approvers_in(request.config_text)
+        if policy is not None and pinned is not None:
+            policy = narrowed(policy, pinned)
+        if policy is None or not await self.coordinator.leaves_nobody(policy, authors_for(request)):
             return None
-        names = joined([(Mention(user, one_line(user, 60)),) for user in policy.users], ", ")
+        named = [(Mention(role, one_line(role, 60), "role"),) for role in policy.roles]
+        named += [(Mention(user, one_line(user, 60)),) for user in policy.users]
+        names = joined(named, ", ")
         return done_card(self.catalog, self.catalog.rich("chat.nobody_left", approvers=names))
 
     async def _admit(

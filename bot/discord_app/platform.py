@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeVar
 
 import discord
 from discord.http import Route
+from discord.types.member import MemberWithUser
 
 from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, MessageRef, RateLimited
 from bot.discord_app import markup
@@ -26,6 +27,7 @@ _Result = TypeVar("_Result")
 
 _TRIES = 4
 _MOST_FOUND = 1000
+_MOST_ASKED_ABOUT = 10
 _ARCHIVE_MINUTES: Final = 1440
 _NOBODY = discord.AllowedMentions.none()
 
@@ -114,11 +116,26 @@ class DiscordPlatform:
         if kind == "role":
             roles = await self._try(place, lambda: self._client.http.get_roles(guild))
             return next((role["name"] for role in roles if str(role["id"]) == number), None)
-        try:
-            member = await self._try(place, lambda: self._client.http.get_member(guild, number))
-        except MessageNotFound:
+        member = await self._member(place, guild, number)
+        return None if member is None else member["user"]["username"]
+
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """The members of all these roles, one who has two of them counted twice; Discord lists none to this bot.
+
+        https://discord.com/developers/docs/resources/guild#get-guild-role-member-counts
+        """
+        guild, place = int(guild_of(tenant) or 0), ChannelRef(platform=PLATFORM, tenant=tenant, channel="")
+        if len(besides) > _MOST_ASKED_ABOUT:
             return None
-        return member["user"]["username"]
+        route = Route("GET", "/guilds/{guild_id}/roles/member-counts", guild_id=guild)
+        counts = await self._try(place, lambda: self._client.http.request(route), tries=1)
+        if any(role not in counts for role in roles):  # Everybody's role is not counted.
+            return None
+        most = sum(int(counts[role]) for role in roles)
+        for number in besides:
+            member = await self._member(place, guild, number)
+            most -= member is not None and not set(roles).isdisjoint(str(role) for role in member["roles"])
+        return most
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """A direct message; people who take none are not told."""
@@ -146,6 +163,15 @@ class DiscordPlatform:
         except discord.NotFound:
             return None
         return member_of(member, number)
+
+    async def _member(self, place: ChannelRef, guild: int, number: str) -> MemberWithUser | None:
+        """A member as Discord lists them now; None: there is none of this number."""
+        if not self.is_id("user", number):
+            return None
+        try:
+            return await self._try(place, lambda: self._client.http.get_member(guild, number), tries=1)
+        except MessageNotFound:
+            return None
 
     async def _send(self, place: ChannelRef, rendered: Rendered, nonce: str) -> MessageRef:
         channel = self._channel(place)

@@ -84,7 +84,7 @@ class People:
             found = (await client.users_info(user=user)).get("user")
         groups: dict[str, tuple[str, ...]] = {}
         with suppress(MissingPermission), translated(ENGLISH):  # Without the scope for it, nobody is of any group.
-            groups = _members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
+            groups = members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
         if not isinstance(found, dict) or found.get("deleted"):
             return None
         account = _account_in(found, workspace)
@@ -118,7 +118,7 @@ class People:
         try:
             with translated(ENGLISH):
                 answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
-            groups = _members_in(answer.get("usergroups"))
+            groups = members_in(answer.get("usergroups"))
         except (MessageNotFound, MissingPermission, RateLimited) as error:
             _log.info("Slack tells nothing about groups: %s", error)
         self._groups[workspace.tenant] = (self.now(), groups)
@@ -171,7 +171,8 @@ def _home_of(user: Mapping[str, object], workspace: Workspace) -> str:
     return UNKNOWN_TEAM if user.get("is_stranger") else ""
 
 
-def _members_in(groups: object) -> dict[str, tuple[str, ...]]:
+def members_in(groups: object) -> dict[str, tuple[str, ...]]:
+    """The groups of each account, as `usergroups.list` tells them."""
     members: dict[str, tuple[str, ...]] = {}
     for group in groups if isinstance(groups, list) else []:
         roles = (str(group["id"]),) if group.get("id") else ()

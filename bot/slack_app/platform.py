@@ -35,7 +35,7 @@ from bot.chat.platform import (
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card, Severity
 from bot.slack_app.errors import code_of, translated
-from bot.slack_app.identity import People
+from bot.slack_app.identity import People, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.markup import GROUP_ID, USER_ID
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
@@ -241,6 +241,17 @@ class SlackPlatform:
         names = user.get("profile") or {}
         name = names.get("display_name") or names.get("real_name") or user.get("name") or number
         return None if user.get("deleted") else str(name)
+
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """The members of these groups."""
+        workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
+        with translated(self._catalog):
+            answer = await self._clients.steady(workspace.token).usergroups_list(include_users=True)
+        listed = answer.get("usergroups") or []
+        if not set(roles) <= {str(each.get("id")) for each in listed}:
+            return None
+        of = members_in(listed)
+        return sum(not set(roles).isdisjoint(groups) for user, groups in of.items() if user not in besides)
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.

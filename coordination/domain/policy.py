@@ -243,12 +243,23 @@ def judge_stop(policy: Policy | None, *, by: Person, requester: Person, approval
     return None if by.is_same_as(requester) or by.is_admin or has_approved or is_named else Refusal.NOT_YOURS
 
 
-def leaves_nobody(policy: Policy, authors: Authors, *, version: int = RULES_VERSION) -> bool:
-    """Whether no plan of these authors could ever be approved, as far as the rule itself tells: it names people alone."""
-    if policy.roles or not policy.users:
+def leaves_nobody(policy: Policy, authors: Authors, *, others: int | None = None) -> bool:
+    """Whether no plan of these authors could be approved, as far as can be told.
+
+    `others` is how many people, at most, have a role of the rule, those `apart_from` it aside; None: nobody knows.
+    """
+    if (policy.roles and others is None) or not (policy.roles or policy.users):
         return False
     people = [Person(tenant=authors.requester.tenant, id=user, name="") for user in dict.fromkeys(policy.users)]
-    return sum(judge_own(policy, person, authors, version) is None for person in people) < policy.required
+    named = sum(judge_own(policy, person, authors) is None for person in people)
+    return named + (others or 0) < policy.required
+
+
+def apart_from(policy: Policy, authors: Authors) -> tuple[str, ...]:
+    """The accounts that do not count among those who have a role: they are named themselves, or their words are in the plan."""
+    people = (authors.requester, *authors.earlier, *authors.shapers)
+    barred = (person.id for person in people if judge_own(policy, person, authors) is not None)
+    return tuple(dict.fromkeys((*policy.users, *barred)))
 
 
 def judge_own(policy: Policy, by: Person, authors: Authors, version: int = RULES_VERSION) -> Refusal | None:

@@ -221,6 +221,7 @@ class DiscordServer(World):
             route("GET", "/guilds/{guild}/channels", self._channels),
             route("GET", "/guilds/{guild}", self._guild),
             route("GET", "/guilds/{guild}/roles", self._roles),
+            route("GET", "/guilds/{guild}/roles/member-counts", self._member_counts),
             route("GET", "/guilds/{guild}/members/search", self._search_members),
             route("GET", "/guilds/{guild}/members/{user}", self._member),
             route("GET", "/channels/{channel}", self._channel),
@@ -269,6 +270,11 @@ class DiscordServer(World):
 
     async def _roles(self, request: web.Request) -> web.Response:
         return _json(self.guild_json(self._guild_in(request))["roles"])
+
+    async def _member_counts(self, request: web.Request) -> web.Response:
+        guild = self._guild_in(request)
+        members = [each["roles"] for each in guild.members.values()]
+        return _json({role: sum(role in roles for roles in members) for role in guild.roles if role != guild.id})
 
     async def _member(self, request: web.Request) -> web.Response:
         guild, user = self._guild_in(request), request.match_info["user"]

@@ -5,7 +5,7 @@ against that account. It is imported by the test that runs it, and by the tests 
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -157,6 +157,10 @@ class RunMachine(RuleBasedStateMachine):
     async def current(self, person: Person) -> Person | None:
         """Somebody as the chat knows them now."""
         return self.as_now(person)
+
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        """Nobody knows."""
+        return None
 
     async def frozen_by(self, tenant: str) -> Person | None:
         """Who had everything stop; a worker that has looked often enough is killed, so that the search goes on."""

@@ -1,5 +1,6 @@
 """Threat: rules get stricter, or an approver loses the role, between the approval and a call, and the call runs anyway."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -45,6 +46,9 @@ class Present:
         if self.is_silent or self.is_elsewhere:
             raise PersonUnreadableError("nobody can tell", is_elsewhere=self.is_elsewhere)
         return replace(person, roles=()) if person.id in self.gone else person
+
+    async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
+        return None
 
     def denies_posts(self) -> None:
         """The operator adds a rule."""
