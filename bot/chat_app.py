@@ -43,10 +43,9 @@ async def open_chat_service(
         ConfigError: what the operator set is wrong.
         StorageError: the database can't be used.
     """
-    catalog, has_timelines = catalog_for(environ), posts_timelines(environ)
+    catalog, url = catalog_for(environ), database_url(environ)
     async with AsyncExitStack() as stack:
         application = await stack.enter_async_context(open_application(environ, overrides, platforms))
-        url = database_url(environ)
         store = await stack.enter_async_context(SqlChatStore.open(url))
         context = partial(
             SyncContext,
@@ -54,7 +53,8 @@ async def open_chat_service(
             log=application.log,
             clock=application.clock,
             catalog=catalog,
-            has_timelines=has_timelines,
+            has_timelines=posts_timelines(environ),
+            read_approvers=application.coordinator.read_approvers,
         )
         card_syncs = [
             CardSync(context(platform=each, intervals=overrides.intervals(_INTERVALS[each.name]))) for each in platforms

@@ -168,7 +168,7 @@ class PeopleHere:
             return console_account(int(number)) if number.isdecimal() else None
         reader = self._readers.get(person.tenant.partition(":")[0])
         if reader is None:
-            raise PersonUnreadableError("this process does not serve that chat", is_elsewhere=True)
+            raise PersonUnreadableError("this process does not serve that chat")
         try:
             return await reader.person_now(person)
         except Exception as error:

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from coordination.domain.ballot import Election
 from coordination.domain.events import (
+    ApproversAsked,
+    ApproversRead,
     Because,
     CallsSkipped,
     ExecutionFrozen,
@@ -20,17 +22,17 @@ from coordination.domain.events import (
     RunRequested,
 )
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Effect, Person, Policy, policy_actor, rule
+from coordination.domain.policy import Effect, Person, Policy, rule
 from coordination.domain.states import Executing
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock
 from coordination.run_options import RunProfile
 
-FRESH = timedelta(minutes=1)
-"""How long an approval counts without asking about its approvers again, in a process that can't ask."""
+FRESH = timedelta(seconds=15)
+"""How long it counts what a process that serves the chat found out about approvers for one that does not."""
 
-RETRIES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between questions about people that got no answer; after the last, the plan is asked again."""
+PATIENCE = timedelta(minutes=1)
+"""How long a claim waits for what a chat tells about approvers, looking once a second; then the plan is asked again."""
 
 _BY_STRICTNESS = (Effect.READ, Effect.AUTO, Effect.ASK, Effect.DENY)
 
@@ -208,6 +210,15 @@ def asked_again(plan: Plan, election: Election, policy: Policy, because: Because
     return PlanProposed(plan=again, digest=again.digest, election=election, because=because)
 
 
+@dataclass
+class _Claim:
+    """When this worker had others ask about approvers, how often it looked for their answer, and when it saw it."""
+
+    asked_at: datetime | None = None
+    seen_at: datetime | None = None
+    looks: int = 0
+
+
 @dataclass(frozen=True)
 class Guards:
     """Holds approved plans against what holds now, at the claim and before each call."""
@@ -218,12 +229,16 @@ class Guards:
     freezes: Freezes = field(default_factory=NeverFrozen)
 
     def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | None]]:
-        """The guard of one run: gives what happens in place of the next call, None: the call may begin."""
+        """The guard of one run, for one worker: gives what happens in place of the next call, None: the call may begin.
+
+        While the state waits for approvers no call may begin, whatever the guard gives.
+        """
+        claim = _Claim()
 
         async def guard(state: Executing) -> RunEvent | None:
             instead = None
             if state.frozen_by is None:  # Else nothing starts now, and all of it is looked at when something may.
-                instead = await self._by_rules(run, state) or await self._by_people(state)
+                instead = await self._by_rules(run, state) or await self._by_people(state, claim)
             frozen_by = await self.freezes.frozen_by(state.request.tenant)
             return instead or freeze_event(state.frozen_by, frozen_by)
 
@@ -242,30 +257,38 @@ class Guards:
         policy = tightened(state.plan, state.request.agents, now)
         return None if policy == state.plan.policy else self._instead(state, policy, "rules")
 
-    async def _by_people(self, state: Executing) -> RunEvent | None:
+    async def _by_people(self, state: Executing, claim: "_Claim") -> RunEvent | None:
         """At the claim alone: what has begun goes on under the approval, or the words, that it began with.
 
-        Where this process can't ask, the process that took the last approval has asked about every approver in the same
-        step; that counts for a moment.
+        Where this process can't ask, it has those ask who can, and says so in the log; nothing is taken on trust.
         """
-        given = state.approvals if state.is_untouched else state.resumed_by
-        people = [person for person in given if not person.is_same_as(policy_actor(state.plan.tenant))]
-        if not people:
+        if not state.vouching:
             return None
-        for delay in (*RETRIES, None):
-            try:
-                may = await all_still_may(state.plan.policy, people, self.directory)
-            except PersonUnreadableError as error:
-                if error.is_elsewhere and self._is_fresh(state):
-                    return None
-                if delay is not None:
-                    await self.clock.sleep(delay)
-            else:
-                return None if may else self._instead(state, state.plan.policy, "approvers")
-        return self._instead(state, state.plan.policy, "unreadable")
+        try:
+            lost = await who_may_not(state.plan.policy, state.vouching, self.directory)
+        except PersonUnreadableError:
+            return self._by_others(state, claim)
+        if lost or (state.check is not None and state.check.lost):
+            return self._instead(state, state.plan.policy, "approvers")
+        return ApproversRead() if state.waits_for_approvers else None
 
-    def _is_fresh(self, state: Executing) -> bool:
-        return state.approved_at is not None and self.clock.now() - state.approved_at <= FRESH
+    def _by_others(self, state: Executing, claim: "_Claim") -> RunEvent | None:
+        """By this worker's own clock: that of the process which answers may be another one."""
+        now, check = self.clock.now(), state.check
+        if check is None or claim.asked_at is None:
+            claim.asked_at, claim.seen_at, claim.looks = now, None, 0
+            return ApproversAsked()
+        if not check.is_read:
+            claim.looks += 1
+            is_over = now - claim.asked_at > PATIENCE or claim.looks > PATIENCE.total_seconds()
+            return self._instead(state, state.plan.policy, "unreadable") if is_over else None
+        if check.lost:
+            return self._instead(state, state.plan.policy, "approvers")
+        claim.seen_at = claim.seen_at or now
+        if now - claim.seen_at <= FRESH:
+            return None
+        claim.asked_at, claim.seen_at, claim.looks = now, None, 0
+        return ApproversAsked()
 
     def _instead(self, state: Executing, policy: Policy, because: Because) -> RunEvent:
         if state.is_untouched and state.decided is not None:

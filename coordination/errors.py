@@ -43,14 +43,7 @@ class MissingLibraryError(ConfigError):
 
 
 class PersonUnreadableError(CoordinationError):
-    """Nobody can tell at this moment what a person may do now: their approval neither counts nor is void.
-
-    `is_elsewhere`: this process has no connection that could tell.
-    """
-
-    def __init__(self, text: str, *, is_elsewhere: bool = False) -> None:
-        super().__init__(text)
-        self.is_elsewhere = is_elsewhere
+    """Nobody in this process can tell at this moment what a person may do now: their approval neither counts nor is void."""
 
 
 class StoredConfigError(ConfigError):

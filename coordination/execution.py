@@ -32,6 +32,9 @@ GRACE = 8.0
 FROZEN_LOOK = 2.0
 """Seconds between looks whether what is frozen may go on."""
 
+APPROVERS_LOOK = 1.0
+"""Seconds between looks whether somebody has asked the chat about those who approved."""
+
 UNBOUND = (
     "the plan is of an earlier version of this program, which did not record its servers' settings: "
     "ask again for a new plan"
@@ -124,8 +127,8 @@ async def _advance(
     if instead is not None:
         await writer.commit(instead)
         return
-    if state.frozen_by is not None:
-        await clock.sleep(FROZEN_LOOK)
+    if state.frozen_by is not None or state.waits_for_approvers:
+        await clock.sleep(FROZEN_LOOK if state.frozen_by is not None else APPROVERS_LOOK)
         await writer.refresh()
         return
     call = state.plan.calls[state.next_index]

@@ -285,6 +285,21 @@ class Coordinator:
                     break
         return count
 
+    async def read_approvers(self, run: str) -> None:
+        """Ask the chat about those who had a run go on, where a worker that can't waits for that."""
+        for _ in range(_MAX_RACES):
+            state, seq = await self._read(run, None)
+            if not isinstance(state, s.Executing) or not state.waits_for_approvers:
+                return
+            try:
+                lost = await who_may_not(state.plan.policy, state.vouching, self._directory)
+            except PersonUnreadableError:
+                return  # The worker waits for a while, and somebody may try again.
+            event, now = e.ApproversRead(lost=lost), self._clock.now()
+            with contextlib.suppress(ConflictError, IllegalTransition):
+                await self._log.append(run, seq, [event], now, evolve(state, event, now))
+                return
+
     async def _frozen_or_not(self, state: RunState) -> RunEvent | None:
         if not isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman):
             return None

@@ -132,7 +132,7 @@ def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetim
         status=catalog.text("status.executing" if isinstance(state, s.Executing) else "status.reporting"),
         title=title(view, catalog),
         reference=reference(view, catalog, state.plan),
-        sections=(*_frozen(state, catalog), _decided(view, state.approvals, catalog), _calls(view, state, catalog)),
+        sections=(*_waiting(state, catalog), _decided(view, state.approvals, catalog), _calls(view, state, catalog)),
         buttons=buttons if is_stopping else (),
         footer=joined([_count(state, catalog), (StyledText(duration(view.elapsed(now), catalog)),)], " · "),
     )
@@ -158,7 +158,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime, catalog:
         reference=reference(view, catalog, state.plan),
         sections=(
             Alert(line=doubt),
-            *_frozen(state, catalog),
+            *_waiting(state, catalog),
             plain(
                 late,
                 _away(state, catalog),
@@ -241,9 +241,12 @@ def _because(reason: str, catalog: Catalog) -> str:
     return catalog.text("because", reason=one_line(reason, _REASON)) if reason.strip() else ""
 
 
-def _frozen(state: s.Executing | s.Reporting | s.NeedsHuman, catalog: Catalog) -> tuple[Section, ...]:
+def _waiting(state: s.Executing | s.Reporting | s.NeedsHuman, catalog: Catalog) -> tuple[Section, ...]:
     by = None if isinstance(state, s.Reporting) else state.frozen_by
-    return tuple(Alert(line=line) for line in frozen(by, catalog))
+    lines = frozen(by, catalog)
+    if isinstance(state, s.Executing) and state.waits_for_approvers:
+        lines.append(catalog.rich("now.approvers_asked", who=people(state.vouching)))
+    return tuple(Alert(line=line) for line in lines)
 
 
 def _decided(view: RunView, approvals: tuple[Person, ...], catalog: Catalog) -> Section:

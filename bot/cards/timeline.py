@@ -45,10 +45,16 @@ _OfRun: TypeAlias = (
     | e.RulesChanged
     | e.ExecutionFrozen
     | e.ExecutionThawed
+    | e.ApproversAsked
+    | e.ApproversRead
     | e.RunCancelled
     | e.CallsSkipped
     | e.RunFinished
     | e.RunFailed
+)
+
+_Circumstance: TypeAlias = (
+    e.PlanExpired | e.RulesChanged | e.ExecutionFrozen | e.ExecutionThawed | e.ApproversAsked | e.ApproversRead
 )
 
 _REASON = 300
@@ -182,7 +188,14 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
             return _conclusion(event, catalog), Status.DONE
         case e.ApprovalGiven() | e.PlanRejected() | e.ChangesRequested() | e.RunCancelled() | e.ActionRefused():
             return _decision(event, catalog), Status.DONE
-        case e.PlanExpired() | e.RulesChanged() | e.ExecutionFrozen() | e.ExecutionThawed():
+        case (
+            e.PlanExpired()
+            | e.RulesChanged()
+            | e.ExecutionFrozen()
+            | e.ExecutionThawed()
+            | e.ApproversAsked()
+            | e.ApproversRead()
+        ):
             return _circumstance(event, catalog)
         case e.CallsSkipped(indexes=indexes, reason=reason):
             numbers = ", ".join(str(index + 1) for index in indexes)
@@ -196,9 +209,7 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
             assert_never(event)
 
 
-def _circumstance(
-    event: e.PlanExpired | e.RulesChanged | e.ExecutionFrozen | e.ExecutionThawed, catalog: Catalog
-) -> tuple[RichText, Status]:
+def _circumstance(event: _Circumstance, catalog: Catalog) -> tuple[RichText, Status]:
     """What became different around a plan, and nobody said of it."""
     match event:
         case e.PlanExpired(digest=digest):
@@ -209,6 +220,11 @@ def _circumstance(
             return catalog.rich("timeline.frozen", who=mention(by)), Status.WAITING
         case e.ExecutionThawed():
             return catalog.rich("timeline.thawed"), Status.WORKING
+        case e.ApproversAsked():
+            return catalog.rich("timeline.approvers_asked"), Status.WAITING
+        case e.ApproversRead(lost=lost):
+            key = "timeline.approvers_lost" if lost else "timeline.approvers_read"
+            return catalog.rich(key, who=people(lost)), Status.WAITING
         case _:
             assert_never(event)
 

@@ -67,6 +67,10 @@ CARDS = {
         "{what} von {winner} hatte {votes} von {voters} Stimmen, als die Agenten alle Antworten verbraucht hatten; "
         "einig waren sie sich nicht."
     ),
+    "now.approvers_asked": (
+        "Noch läuft nichts: Der Prozess, der das ausführt, kann den Chat nicht fragen, ob {who} noch freigeben darf, und "
+        "wartet auf einen, der es kann. Nach einer Minute wird neu um Freigabe gebeten."
+    ),
     "now.frozen": "{who} hat hier alles angehalten: Kein freigegebener Aufruf beginnt, bis das zurückgenommen ist. Entscheidungen zählen.",
     "now.changed": "Die Konfiguration, oder was für diesen Ort festgelegt ist, hat sich geändert, seit nach diesem Lauf gefragt wurde. Der Plan bleibt, wie er hier steht, und nichts an ihm wurde strenger.",
     "now.denied": "Die Regeln, die hier jetzt gelten, verbieten einen Aufruf dieses Plans; er kann nicht freigegeben werden.",
@@ -194,6 +198,9 @@ TIMELINE = {
     "timeline.rules_denied": "die jetzigen Regeln verbieten einen Aufruf dieses Plans",
     "timeline.rules_unreadable": "die jetzigen Regeln sind nicht lesbar",
     "timeline.rules_as_before": "es gelten wieder die Regeln, mit denen der Lauf begann",
+    "timeline.approvers_asked": "bevor etwas läuft, wird der Chat gefragt, ob die Freigaben noch gelten",
+    "timeline.approvers_read": "die Freigaben gelten noch",
+    "timeline.approvers_lost": "{who} darf nicht mehr freigeben",
     "timeline.frozen": "{who} hat hier alles angehalten: Kein freigegebener Aufruf beginnt",
     "timeline.thawed": "was angehalten war, geht weiter",
     "timeline.cancelled": "{who} hat den Lauf abgebrochen{because}",

@@ -60,6 +60,10 @@ CARDS = {
     "won.alone": "{winner} was alone in the end, so its {what} was not put to a vote.",
     "won.deadline": "Time ran out before the agents agreed: {winner}'s {what} had {votes} of {voters} votes.",
     "won.caps": "The agents used up their answers without agreeing: {winner}'s {what} had {votes} of {voters} votes.",
+    "now.approvers_asked": (
+        "Nothing runs yet: the process that runs this can't ask the chat whether {who} may still approve, and waits for one "
+        "that can. After a minute the plan is asked again."
+    ),
     "now.frozen": "{who} froze everything here: no approved call starts until that is taken back. Decisions count.",
     "now.changed": "The configuration, or what is set for this place, has changed since this run was asked for. The plan stays as it is shown, and nothing about it got stricter.",
     "now.denied": "The rules that hold here now forbid a call of this plan, so it can't be approved.",
@@ -185,6 +189,9 @@ TIMELINE = {
     "timeline.rules_denied": "the rules of now forbid a call of this plan",
     "timeline.rules_unreadable": "the rules of now can't be read",
     "timeline.rules_as_before": "the rules are again those that the run began with",
+    "timeline.approvers_asked": "before anything runs, the chat is asked whether those who approved still may",
+    "timeline.approvers_read": "those who approved still may",
+    "timeline.approvers_lost": "{who} may not approve any more",
     "timeline.frozen": "{who} froze everything here: no approved call starts",
     "timeline.thawed": "what was frozen may go on",
     "timeline.cancelled": "{who} cancelled the run{because}",

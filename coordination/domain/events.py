@@ -403,6 +403,21 @@ class ExecutionThawed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApproversAsked:
+    """A worker can't ask the chat whether those who had the run go on still may: no call starts before somebody has."""
+
+    kind: Literal["approvers_asked"] = "approvers_asked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApproversRead:
+    """Whoever serves the chat has asked it about them, after `approvers_asked`; those who are `lost` may not any more."""
+
+    lost: tuple[Person, ...] = ()
+    kind: Literal["approvers_read"] = "approvers_read"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunCancelled:
     """A person stopped the run. During execution the call under way ends, and the rest is skipped."""
 
@@ -444,6 +459,8 @@ RunEvent: TypeAlias = (
     | RulesChanged
     | ExecutionFrozen
     | ExecutionThawed
+    | ApproversAsked
+    | ApproversRead
     | RunCancelled
     | CallStarted
     | CallSucceeded
@@ -466,6 +483,8 @@ __all__ = [
     "AgentTold",
     "AnswerAccepted",
     "ApprovalGiven",
+    "ApproversAsked",
+    "ApproversRead",
     "Because",
     "CallFailed",
     "CallOutcomeUnknown",

@@ -79,6 +79,14 @@ class ChangesWanted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApproverCheck:
+    """That a worker has others ask the chat about approvers, and what came of it: who of them is `lost`."""
+
+    is_read: bool = False
+    lost: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Executing:
     """Approved: the calls run one after the other.
 
@@ -94,6 +102,7 @@ class Executing:
         approved_at: when the last approval was given, or the last word that had the run go on.
         resumed_by: who had the next call run beyond what was approved: again, or after the approval's end.
         attempt: counts the executions of this plan: 1, and one more for each outcome that a person settled.
+        check: whether those who had the next call run were read anew, where a worker can't read them itself.
     """
 
     request: RunRequested
@@ -111,6 +120,7 @@ class Executing:
     approved_at: datetime | None = None
     resumed_by: tuple[Person, ...] = ()
     frozen_by: Person | None = None
+    check: ApproverCheck | None = None
     kind: Literal["executing"] = "executing"
 
     @property
@@ -118,6 +128,17 @@ class Executing:
         """Whether no call of the plan has begun, and nobody has stopped it."""
         is_first = not self.receipts and self.in_flight is None and self.attempt == 1
         return is_first and self.stopped_by is None
+
+    @property
+    def vouching(self) -> tuple[Person, ...]:
+        """The people whose word lets the next call start; what has begun goes on under the word that it began with."""
+        given = self.approvals if self.is_untouched else self.resumed_by
+        return tuple(person for person in given if not person.is_same_as(policy_actor(self.plan.tenant)))
+
+    @property
+    def waits_for_approvers(self) -> bool:
+        """Whether no call starts before somebody has asked the chat about those who approved."""
+        return self.check is not None and not self.check.is_read and bool(self.vouching)
 
     @property
     def next_index(self) -> int:

@@ -66,8 +66,20 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
         case e.RunCancelled(by=by) if state.stopped_by is None:
             check_stop(state, by)
             return replace(state, stopped_by=by)
+        case e.ApproversAsked() | e.ApproversRead():
+            return _check_approvers(state, event)
         case _:
             raise impossible(state, event)
+
+
+def _check_approvers(state: s.Executing, event: e.ApproversAsked | e.ApproversRead) -> s.Executing:
+    if state.in_flight is not None or not state.vouching:
+        raise impossible(state, event)
+    if isinstance(event, e.ApproversAsked):
+        return replace(state, check=s.ApproverCheck())
+    if not state.waits_for_approvers:
+        raise IllegalTransition("nobody had asked about the approvers")
+    return replace(state, check=s.ApproverCheck(is_read=True, lost=event.lost))
 
 
 def evolve_needs_human(state: s.NeedsHuman, event: e.RunEvent, at: datetime) -> s.RunState:
@@ -120,6 +132,8 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
         raise impossible(state, event)
     if state.frozen_by is not None:
         raise IllegalTransition("a call starts while everything is frozen")
+    if state.check is not None and (state.check.lost or not state.check.is_read):
+        raise IllegalTransition("a call starts though those who approved may not any more, or nobody knows")
     if state.next_index >= len(state.plan.calls) or event.index != state.next_index:
         raise IllegalTransition(f"call {event.index} is not the next one")
     call = state.plan.calls[event.index]
@@ -133,7 +147,7 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
         raise IllegalTransition("a call after one that did not succeed")
     answer_until = at + timedelta(seconds=event.limit) if event.limit else None
-    return replace(state, in_flight=event.hand, started_at=at, answer_until=answer_until, resumed_by=())
+    return replace(state, in_flight=event.hand, started_at=at, answer_until=answer_until, resumed_by=(), check=None)
 
 
 def _receive(state: s.Executing, receipt: Receipt) -> s.Executing | s.Reporting:

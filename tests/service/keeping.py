@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -164,6 +164,7 @@ class Stage:
     clock: MovedClock = field(default_factory=MovedClock)
     intervals: SyncIntervals = QUICK
     has_timelines: bool = True
+    read_approvers: Callable[[str], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         self.store = MemoryChatStore(self.log)
@@ -179,6 +180,7 @@ class Stage:
             catalog=ENGLISH,
             intervals=self.intervals,
             has_timelines=self.has_timelines,
+            read_approvers=self.read_approvers,
         )
         card_sync = CardSync(context)
         async with card_sync.running():

@@ -42,6 +42,36 @@ async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
     assert stage.platform.calls.count("post") == 1
 
 
+async def test_whoever_keeps_the_cards_asks_the_chat_about_approvers_for_a_worker_that_can_not() -> None:
+    stage = Stage()
+
+    async def read_approvers(run: str) -> None:
+        await stage.add(run, e.ApproversRead())
+
+    stage.read_approvers = read_approvers
+    await stage.ask(approved())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        await stage.add(RUN, e.ApproversAsked())
+        await eventually(lambda: stage.store.cards[RUN].told == len(approved()) + 2)
+    assert alerts(stage.platform.newest.card) == []
+    assert [each.event.kind for each in await stage.log.read(RUN)][-2:] == ["approvers_asked", "approvers_read"]
+
+
+async def test_a_card_says_that_nothing_runs_before_the_chat_was_asked_about_approvers() -> None:
+    stage = Stage()
+    await stage.ask(approved())
+    async with stage.keeping():
+        await stage.add(RUN, e.ApproversAsked())
+        await stage.until_told(RUN)
+        (alert,) = alerts(stage.platform.newest.card)
+        assert "Nothing runs yet" in alert
+        assert "name='alice'" in alert
+        await stage.add(RUN, e.RunCancelled(by=ALICE))
+        await stage.until_told(RUN)
+    assert alerts(stage.platform.newest.card) == []
+
+
 async def test_ids_of_buttons_are_kept_before_they_are_shown_and_say_nothing() -> None:
     stage = Stage()
     await stage.ask(waiting())

@@ -1,16 +1,17 @@
 """Threat: rules get stricter, or an approver loses the role, between the approval and a call, and the call runs anyway."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from coordination.current_rules import FRESH
 from coordination.domain import states as s
-from coordination.domain.events import RunRequested
+from coordination.domain.events import ApproversAsked, ApproversRead, CallStarted, RunRequested
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Effect, Person, Policy, Rule
-from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
+from coordination.domain.transitions import evolve
+from coordination.errors import ConfigError, IllegalTransition, PersonUnreadableError, RefusedError
 from coordination.ports import ToolOutput
 from coordination.run_options import RunProfile
 from coordination.service import Coordinator
@@ -33,8 +34,8 @@ class Present:
     office: Office
     profile: RunProfile | None = None
     is_unreadable: bool = False
-    is_elsewhere: bool = False
     is_silent: bool = False
+    is_frozen: bool = False
     gone: set[str] = field(default_factory=set[str])
 
     async def rules(self, run: str, request: RunRequested) -> RunProfile | None:
@@ -43,12 +44,15 @@ class Present:
         return self.profile
 
     async def current(self, person: Person) -> Person | None:
-        if self.is_silent or self.is_elsewhere:
-            raise PersonUnreadableError("nobody can tell", is_elsewhere=self.is_elsewhere)
+        if self.is_silent:
+            raise PersonUnreadableError("nobody can tell")
         return replace(person, roles=()) if person.id in self.gone else person
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         return None
+
+    async def frozen_by(self, tenant: str) -> Person | None:
+        return BOB if self.is_frozen else None
 
     def denies_posts(self) -> None:
         """The operator adds a rule."""
@@ -80,11 +84,11 @@ def an_office(
 
     office.people = Coordinator(
         office.log, office.engine, clock=office.clock, new_id=name, configure=office.configure,
-        current=present.rules, directory=present,
+        current=present.rules, directory=present, freezes=present,
     )  # fmt: skip
     office.worker = Worker(
         office.log, office.hub, clock=office.clock, new_id=name, configure=office.configure,
-        current=present.rules, directory=present,
+        current=present.rules, directory=present, freezes=present,
     )  # fmt: skip
     return office, present
 
@@ -183,17 +187,92 @@ async def test_an_approver_who_lost_the_role_before_the_claim_does_not_count() -
     assert office.world.done == []
 
 
-async def test_a_worker_without_the_chat_trusts_an_approval_only_while_it_is_fresh() -> None:
+def at_each_look(office: Office, look: Callable[[], Awaitable[None]]) -> None:
+    """Have something done in another process whenever the worker sleeps."""
+    sleep = office.clock.sleep
+
+    async def slept(seconds: float) -> None:
+        await sleep(seconds)
+        await look()
+
+    office.clock.sleep = slept  # type: ignore[method-assign]  # the worker and the office share this one clock
+
+
+async def test_a_worker_without_the_chat_waits_until_a_process_with_it_has_read_the_approvers() -> None:
     office, present, run = await approved()
-    present.is_elsewhere = True
+    present.is_silent = True
+
+    async def elsewhere() -> None:
+        state = await office.state(run)
+        assert isinstance(state, s.Executing)
+        assert state.waits_for_approvers
+        assert office.world.done == []
+        present.is_silent = False
+        await office.people.read_approvers(run)
+        present.is_silent = True
+
+    at_each_look(office, elsewhere)
     await office.work()
     assert await reasons(office, run) == ["succeeded", "succeeded"]
+    kinds = [each.event.kind for each in await office.log.read(run)]
+    assert kinds.count("approvers_asked") == kinds.count("approvers_read") == 1
+
+
+async def test_who_lost_the_role_a_moment_after_the_approval_lets_nothing_run_in_a_worker_without_the_chat() -> None:
     office, present, run = await approved()
-    present.is_elsewhere = True
-    office.clock.tick(seconds=FRESH.total_seconds() + 1)
+    present.is_silent, present.gone = True, {ALICE.id}
+
+    async def elsewhere() -> None:
+        present.is_silent = False
+        await office.people.read_approvers(run)
+        present.is_silent = True
+
+    at_each_look(office, elsewhere)
     await office.work()
-    assert isinstance(await office.state(run), s.AwaitingDecision)
     assert office.world.done == []
+    again = await office.state(run)
+    assert isinstance(again, s.AwaitingDecision)
+    assert again.approvals == ()
+
+
+async def test_what_was_read_counts_for_a_moment_alone() -> None:
+    """A freeze may come in between; after it, they are read anew."""
+    office, present, run = await approved()
+    present.is_silent = True
+    reads: list[int] = []
+
+    async def elsewhere() -> None:
+        present.is_silent = False
+        await office.people.read_approvers(run)
+        present.is_silent = True
+        reads.append(len(reads))
+        if len(reads) == 1:
+            present.is_frozen = True
+        elif len(reads) == 2:
+            present.is_frozen, present.gone = False, {ALICE.id}
+            office.clock.tick(seconds=FRESH.total_seconds() + 1)
+
+    at_each_look(office, elsewhere)
+    await office.work()
+    assert office.world.done == []
+    assert isinstance(await office.state(run), s.AwaitingDecision)
+
+
+async def test_no_log_has_a_call_start_before_the_approvers_were_read_or_after_one_was_lost() -> None:
+    office, _, run = await approved()
+    state, now = await office.state(run), office.clock.now()
+    assert isinstance(state, s.Executing)
+    call = state.plan.calls[0]
+    start = CallStarted(
+        index=0, server=call.server, tool=call.tool, arguments=call.arguments, digest=state.plan.digest, hand="h"
+    )
+    with pytest.raises(IllegalTransition, match="nobody had asked"):
+        evolve(state, ApproversRead(), now)
+    asked = evolve(state, ApproversAsked(), now)
+    for waits in (asked, evolve(asked, ApproversRead(lost=(ALICE,)), now)):
+        with pytest.raises(IllegalTransition, match="may not any more, or nobody knows"):
+            evolve(waits, start, now)
+    assert isinstance(evolve(evolve(asked, ApproversRead(), now), start, now), s.Executing)
 
 
 async def test_a_chat_that_does_not_answer_about_people_has_the_plan_asked_again() -> None:

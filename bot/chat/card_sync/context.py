@@ -1,5 +1,6 @@
 """What card sync of one product works with, and how often it may speak to that product."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -65,6 +66,7 @@ class SyncContext:
 
     Attributes:
         has_timelines: whether each run's story is told in a thread.
+        read_approvers: asks the chat about those who approved a run, for a worker that can't.
     """
 
     platform: ChatPlatform
@@ -74,6 +76,7 @@ class SyncContext:
     catalog: Catalog
     intervals: SyncIntervals
     has_timelines: bool = True
+    read_approvers: Callable[[str], Awaitable[None]] | None = None
 
     @cached_property
     def throttle(self) -> EditThrottle:

@@ -20,7 +20,7 @@ from bot.chat.card_sync.snapshot import (
 )
 from bot.chat.platform import CardTooLarge, MessageNotFound, MessageRef, MissingPermission, RateLimited
 from bot.chat.store import CardRecord
-from coordination.domain.states import NeedsHuman
+from coordination.domain.states import Executing, NeedsHuman
 from coordination.errors import OwnershipLostError, StorageError
 
 _SAME = timedelta(seconds=60)
@@ -254,7 +254,7 @@ class Reconciler:
         card = await self.context.store.card(self.run)
         if card is None or card.state == "gone" or (card.state == "done" and not card.stale):
             return None
-        view = await self._read(card)
+        view = await self._read_for_others(card)
         if view is None:
             return await self._without_run(card)
         try:
@@ -279,6 +279,15 @@ class Reconciler:
             if recorded.seq > card.told:
                 self._notifier.add_event(recorded, self._view)
         return self._view
+
+    async def _read_for_others(self, card: CardRecord) -> RunView | None:
+        """The run, after a worker that can't ask this chat about approvers has got its answer."""
+        view = await self._read(card)
+        if view is None or not isinstance(view.state, Executing) or not view.state.waits_for_approvers:
+            return view
+        if self.context.read_approvers is not None:
+            await self.context.read_approvers(self.run)
+        return await self._read(card)
 
     async def _rest(self, card: CardRecord, view: RunView) -> float | None:
         """When to go on. What the story has told of, the card shows already: so that tells which cards are in step."""
