@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from coordination.config.diagnostics import KeyPath, expected_but_found, quoted
+from coordination.config.diagnostics import KeyPath, expected_but_found, printable, quoted
+from coordination.config.packages import unpinned_package
 from coordination.config.section_reader import Reader, is_absent, writes
 from coordination.config.sections import SERVER, SERVER_AUTH, ServerAuthKeys, ServerKeys, is_web_address
 from coordination.config.yaml_tree import Listing, Node, Plain, Scalar, Table, kind_of, source_of, variables_in
@@ -217,6 +218,7 @@ class ServerReader:
         if keys is None or not self._is_coherent(keys, table, path) or is_auth_broken:
             self.broken.add(name or source_of(table, "name"))
             return None
+        self._warn_of_versions(keys, table, arguments, path)
         return WrittenServer(
             spec=replace(self._spec(keys, table, arguments), auth=auth, rotates=self._rotating(keys, table, path)),
             values=canonical([_sources(table, "env"), _sources(table, "headers"), values_of_auth(table)]),
@@ -286,6 +288,18 @@ class ServerReader:
             call_timeout=keys.call_timeout or keys.timeout or _DEFAULT_CALL_TIMEOUT,
             takes_its_defaults=keys.elicitation == "defaults",
         )
+
+    def _warn_of_versions(self, keys: ServerKeys, table: Table, arguments: Sequence[Scalar], path: KeyPath) -> None:
+        """Once for each server that is fetched in whatever version there is. Values of variables are not repeated."""
+        words = [word.source for word in (*arguments, *_scalars(table, "args"))]
+        found = unpinned_package(source_of(table, "command"), words)
+        if found is not None:
+            package, pinned = (printable(each) for each in found)
+            text = (
+                f"{package} is fetched in whatever version there is when the server starts, so what runs may be another "
+                f"program than the one that people approved: write an exact version, like {pinned}"
+            )
+            self._reader.report.add_warning(table.line_of("args"), path, text, once_for=f"packages of {keys.name}")
 
     def _rotating(self, keys: ServerKeys, table: Table, path: KeyPath) -> tuple[str, ...]:
         """The entries of env, headers and auth whose values may be others when a plan runs.
