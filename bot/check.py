@@ -24,7 +24,8 @@ from coordination.config import (
 )
 from coordination.domain.policy import Effect, Policy
 from coordination.errors import ConfigError, ModelError, ModelFault
-from coordination.llm.registry import Models, cost_of, extra_of, install_command, is_installed, longest_request
+from coordination.llm.extras import extra_of, install_command, is_installed
+from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ToolDefinition, TurnContext, Usage, UserMessage
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now

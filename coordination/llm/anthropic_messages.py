@@ -1,92 +1,64 @@
-"""Models that speak Anthropic's Messages API: Anthropic's own, and every compatible server by its base_url.
+"""Models that speak Anthropic's Messages API: Anthropic's own, and every compatible server by its base_url."""
 
-The SDK sends the request. Its streamed answer is read raw, because the objects that the SDK builds for every event
-cost several times more than all the rest of a call.
-"""
-
-import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, cast
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Literal, cast
 
-import httpx2
-from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncStream, DefaultAioHttpClient
+from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, DefaultAioHttpClient
+from typing_extensions import override
 
 from coordination.config import BackendSettings, ModelOptions
-from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.errors import ModelError, ModelFault
 from coordination.llm.anthropic_stream import LENGTH_OPTION, PartialReply, PartialReplyParts
-from coordination.llm.http import (
-    BROKEN_CONNECTION,
-    check_address,
-    extra_body,
-    key_of,
-    mentioned,
-    named_tool,
-    offered_schema,
-    read_events,
+from coordination.llm.http import extra_body, mentioned, named_tool, offered_schema
+from coordination.llm.http_model import (
+    CONNECTION_LIMITS,
+    SEARCHES_PER_REPLY,
+    ConnectionFailedError,
+    HttpClients,
+    HttpConversation,
+    HttpModel,
+    HttpOptions,
+    Item,
+    Refusal,
+    SdkClient,
 )
-from coordination.llm.model_errors import (
-    Problem,
-    Provider,
-    Raw,
-    broken,
-    refused,
-    retry_after,
-    said_in,
-    silent,
-    whole_text,
-)
-from coordination.ports import (
-    Clock,
-    Conversation,
-    InputMessage,
-    Model,
-    Reply,
-    ToolResult,
-    ToolSpec,
-    TurnContext,
-    UserMessage,
-)
+from coordination.llm.model_errors import Provider, Raw, whole_text
+from coordination.llm.provider import Shared, results_in, server_of, told_in
+from coordination.ports import Conversation, InputMessage, Model, Reply, ToolResult, ToolSpec, TurnContext
 
 
-class AnthropicClients:
-    """One SDK client, and so one pool of connections, per server and key.
+class AnthropicClients(HttpClients):
+    """One SDK client per server and key."""
 
-    It runs over aiohttp, which costs about half of the SDK's own transport for a streamed reply.
-    """
+    @override
+    def new_client(self, base_url: str, api_key: str) -> SdkClient:
+        client = AsyncAnthropic(
+            base_url=base_url,
+            api_key=api_key,
+            max_retries=0,
+            open_telemetry=False,
+            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS),
+        )
+        return cast("SdkClient", client)
 
-    def __init__(self) -> None:
-        self._clients: dict[tuple[str, str], AsyncAnthropic] = {}
-
-    def client(self, *, base_url: str, api_key: str) -> AsyncAnthropic:
-        """The client of this server and key; made on first use."""
-        client = self._clients.get((base_url, api_key))
-        if client is None:
-            client = AsyncAnthropic(
-                base_url=base_url,
-                # Without a key the SDK would look for one in the environment and in profiles on the disk.
-                api_key=api_key or "none",
-                max_retries=0,
-                open_telemetry=False,
-                http_client=DefaultAioHttpClient(
-                    limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
-                ),
-            )
-            self._clients[base_url, api_key] = client
-        return client
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.close()
+    @override
+    @contextmanager
+    def translated(self) -> Generator[None]:
+        try:
+            yield
+        except APIStatusError as error:
+            raise Refusal(
+                error.response, body=error.body, message=error.message, codes=(error.error_code, error.type)
+            ) from None
+        except APIConnectionError as error:
+            raise ConnectionFailedError from error
 
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
 
-CONNECT_SECONDS = 10.0
 DEFAULT_MAX_TOKENS = 32_000
 """What one reply may have unless the configuration says otherwise: no current model allows less."""
 
@@ -94,12 +66,6 @@ ROOM_AFTER_THINKING = 4_096
 LEAST_THINKING = 1_024
 LONGEST_PAUSES = 8
 """How often one reply may be paused and sent on; each time all of it is paid for again."""
-
-SEARCHES_PER_REPLY = 10
-"""Web searches that one request may make; each costs money beside its tokens."""
-
-Message: TypeAlias = dict[str, Raw]
-"""One message of the history, as the provider wants it."""
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _EPHEMERAL: dict[str, Raw] = {"type": "ephemeral"}
@@ -109,7 +75,7 @@ _CONFIG_NAMES = {"output_config": "reasoning_effort"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class MessagesOptions:
+class MessagesOptions(HttpOptions):
     """What is asked of the server in each call, beside the conversation.
 
     Attributes:
@@ -117,34 +83,25 @@ class MessagesOptions:
         thinking: None leaves it to the model; `enabled` needs a budget.
         thinking_budget: tokens; the older models' way.
         enable_web_search: lets the model read the web, at Anthropic's.
-        extra_body: sent as it is; wins over everything else that is sent.
-        read_timeout: seconds without a byte after which a call is given up.
-        max_reply_characters: a longer reply is stopped.
     """
 
-    temperature: float | None = None
     max_tokens: int | None = None
     thinking: Literal["adaptive", "enabled", "disabled"] | None = None
     thinking_budget: int | None = None
     effort: str | None = None
     enable_web_search: bool = False
-    extra_body: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
-    read_timeout: float = 120.0
-    max_reply_characters: int = 12_000_000
 
-    def body(self) -> dict[str, Raw]:
-        """The options that are set, as the request has them."""
+    @override
+    def own(self) -> dict[str, Raw]:
         default = max(DEFAULT_MAX_TOKENS, (self.thinking_budget or 0) + ROOM_AFTER_THINKING)
-        options: dict[str, Raw] = {
+        return {
             "max_tokens": self.max_tokens or default,
-            "temperature": self.temperature,
             "thinking": self._thinking(),
             "output_config": {"effort": self.effort} if self.effort is not None else None,
         }
-        return {name: value for name, value in options.items() if value is not None} | dict(self.extra_body)
 
+    @override
     def diagnostics(self, model: str) -> list[str]:
-        """What the API would refuse in every call."""
         found: list[str] = []
         budget = self.thinking_budget
         if self.effort is not None and self.effort not in EFFORTS:
@@ -165,97 +122,63 @@ class MessagesOptions:
         return {"type": self.thinking} if self.thinking is not None else None
 
 
-class AnthropicModel:
-    """A model behind a Messages server. `key_name` is what people know the key by, such as ANTHROPIC_API_KEY."""
+class AnthropicModel(HttpModel[MessagesOptions]):
+    """A model behind a Messages server."""
 
-    def __init__(
-        self,
-        *,
-        clients: AnthropicClients,
-        model: str,
-        base_url: str = ANTHROPIC_BASE_URL,
-        api_key: str = "",
-        key_name: str = "",
-        options: MessagesOptions | None = None,
-    ) -> None:
-        check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
-        self._clients = clients
-        self._api_key = api_key
-        self._options = options or MessagesOptions()
-        self._is_strict = True
-        diagnostics = self._options.diagnostics(model)
-        if diagnostics:
-            raise ConfigError(diagnostics)
+    path: ClassVar[str] = "/v1/messages"
+    default_base_url: ClassVar[str] = ANTHROPIC_BASE_URL
+    default_options = MessagesOptions()
+    _is_strict = True
 
-    @property
-    def name(self) -> str:
-        """The model's name at the server."""
-        return self._provider.model
-
+    @override
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
-        """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del turn_context
         return _MessagesConversation(self, system)
 
-    async def complete(
-        self, system: str, messages: Sequence[Message], tools: Sequence[ToolSpec], *, may_call: bool = True
-    ) -> PartialReply:
-        """Call the server until its reply is whole, which a pause can put off."""
+    @override
+    async def reply(
+        self, system: str, history: Sequence[Item], tools: Sequence[ToolSpec], *, may_call: bool = True
+    ) -> tuple[Reply, Sequence[Item]]:
+        """The reply, whole, which a pause can put off."""
         body = self._body(system, tools)
         if not may_call:
             body["tool_choice"] = {"type": "none"}
         whole = PartialReply()
         for _ in range(1 + LONGEST_PAUSES):
-            begun: list[Message] = [{"role": "assistant", "content": list(whole.blocks)}] if whole.blocks else []
-            whole = whole.followed_by(await self._partial_reply({**body, "messages": [*messages, *begun]}))
+            parts = PartialReplyParts(self._provider, limit=self._limit)
+            await self.call({**body, "messages": [*history, *whole.items]}, parts)
+            whole = whole.followed_by(parts.complete())
             if not whole.is_paused:
-                return whole
+                return whole.reply(), whole.items
         raise _paused(self._provider)
 
-    async def _partial_reply(self, body: dict[str, Raw]) -> PartialReply:
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
-                response = await self._open(body)
-        except TimeoutError:
-            raise silent(self._provider) from None
-        except APIStatusError as error:
-            raise refused(_problem(error, self._options, body), self._provider) from None
-        except (APIConnectionError, *BROKEN_CONNECTION) as error:
-            raise broken(error, self._provider) from None
-        limit = self._options.max_reply_characters
-        parts = PartialReplyParts(self._provider, limit=limit)
-        await read_events(response, parts, self._provider, limit=limit)
-        return parts.complete()
+    @override
+    def items_of(self, inputs: Sequence[InputMessage]) -> list[Item]:
+        """One message, as no result may come apart from the others."""
+        content: list[Raw] = [_result(each) for each in results_in(inputs)]
+        told = told_in(inputs) or ""
+        if told.strip():
+            content.append({"type": "text", "text": whole_text(told)})
+        return [{"role": "user", "content": content}] if content else []
 
-    async def _open(self, body: dict[str, Raw]) -> httpx2.Response:
-        try:
-            return await self._post(body)
-        except APIStatusError as error:
-            is_about_strict = error.status_code == 400 and re.search(r"\bstrict\b", _error_text(error)) is not None
-            if not is_about_strict or not _loosen(body):
-                raise
+    @override
+    def asks_for_less(self, refusal: Refusal, body: Item) -> bool:
+        is_about_strict = refusal.status == 400 and re.search(r"\bstrict\b", refusal.words) is not None
+        if not is_about_strict or not _loosen(body):
+            return False
         # An older model: our own tools' schemas are checked here in any case.
         self._is_strict = False
-        return await self._post(body)
+        return True
 
-    async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
-        client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
-        timeout = httpx2.Timeout(self._options.read_timeout, connect=CONNECT_SECONDS, pool=None)
-        response: object = await client.post(
-            "/v1/messages",
-            cast_to=httpx2.Response,
-            body=body,
-            options={"timeout": timeout, "follow_redirects": False},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        # The SDK's overloads promise a stream; at run time `cast_to` wins, as its guide to raw responses says.
-        return cast("httpx2.Response", response)
+    @override
+    def option_in(self, refusal: Refusal, body: Item) -> str:
+        option = mentioned(self._options.body(), refusal.words)
+        if "web_search" in refusal.words and self._options.enable_web_search:
+            option = "enable_web_search"
+        return named_tool(refusal.words, body.get("tools")) or _CONFIG_NAMES.get(option, option)
 
-    def _body(self, system: str, tools: Sequence[ToolSpec]) -> dict[str, Raw]:
+    def _body(self, system: str, tools: Sequence[ToolSpec]) -> Item:
         """All but the messages. The beginning that stays the same is marked for the cache, piece by piece."""
-        body: dict[str, Raw] = {"model": self._provider.model, "stream": True, "cache_control": _EPHEMERAL}
+        body: Item = {"model": self.name, "stream": True, "cache_control": _EPHEMERAL}
         if system:
             body["system"] = [{"type": "text", "text": system, "cache_control": _EPHEMERAL}]
         # What changes from call to call comes last, so that the beginning stays the same for the cache.
@@ -267,36 +190,21 @@ class AnthropicModel:
         return body | self._options.body()
 
 
-class _MessagesConversation:
-    """The history as the server wants it; it grows only when a call succeeds."""
+class _MessagesConversation(HttpConversation[MessagesOptions]):
+    """A history with calls is refused without tools: those of before, offered again, also keep its cached beginning."""
 
     def __init__(self, model: AnthropicModel, system: str) -> None:
-        self._model = model
-        self._system = whole_text(system)
-        self._history: list[Message] = []
+        super().__init__(model, system)
+        self._anthropic = model
         self._offered: Sequence[ToolSpec] = ()
 
-    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
-        messages = [*self._history, *_messages(inputs)]
-        # A history with calls is refused without tools; those of before also keep its cached beginning.
+    @override
+    async def _reply(self, history: Sequence[Item], tools: Sequence[ToolSpec]) -> tuple[Reply, Sequence[Item]]:
         offered = tools or self._offered
-        inline = await self._model.complete(self._system, messages, offered, may_call=bool(tools) or not offered)
-        if inline.blocks:
-            messages.append({"role": "assistant", "content": list(inline.blocks)})
-        self._history, self._offered = messages, offered
-        return inline.reply()
-
-    async def close(self) -> None:
-        self._history = []
-
-
-def _messages(inputs: Sequence[InputMessage]) -> list[Message]:
-    """One message: first every tool result, as none may come apart from the others; then all that was told."""
-    content: list[Raw] = [_result(each) for each in inputs if isinstance(each, ToolResult)]
-    told = "\n\n".join(each.text for each in inputs if isinstance(each, UserMessage))
-    if told.strip():
-        content.append({"type": "text", "text": whole_text(told)})
-    return [{"role": "user", "content": content}] if content else []
+        may_call = bool(tools) or not offered
+        reply = await self._anthropic.reply(self._system, history, offered, may_call=may_call)
+        self._offered = offered
+        return reply
 
 
 def _result(result: ToolResult) -> Raw:
@@ -335,52 +243,12 @@ def _paused(provider: Provider) -> ModelError:
     )
 
 
-def _error_text(error: APIStatusError) -> str:
-    return error.message if isinstance(error.body, dict) else str(error.body)
-
-
-def _problem(error: APIStatusError, options: MessagesOptions, body: Mapping[str, Raw]) -> Problem:
-    words = _error_text(error)
-    option = mentioned(options.body(), words)
-    if "web_search" in words and options.enable_web_search:
-        option = "enable_web_search"
-    return Problem(
-        status=error.status_code,
-        codes=tuple(str(code).lower() for code in (error.error_code, error.type) if code),
-        words=words,
-        said=said_in(error.body),
-        option=named_tool(words, body.get("tools")) or _CONFIG_NAMES.get(option, option),
-        retry_after=retry_after(error.response.headers),
+def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
+    """The model of one agent."""
+    del agent
+    return AnthropicModel(
+        clients=shared.pool(AnthropicClients), **server_of(backend), options=_options(backend.options)
     )
-
-
-class MessagesBuilder:
-    """Builds models that share one pool of connections per server and key."""
-
-    def __init__(self) -> None:
-        self._clients = AnthropicClients()
-
-    def build(self, agent: str, backend: BackendSettings) -> Model:
-        """The model of one agent."""
-        del agent
-        return AnthropicModel(
-            clients=self._clients,
-            model=backend.model,
-            base_url=backend.base_url or ANTHROPIC_BASE_URL,
-            api_key=key_of(backend),
-            key_name=backend.key_name,
-            options=_options(backend.options),
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._clients.aclose()
-
-
-def open_builder(environ: Mapping[str, str], clock: Clock) -> MessagesBuilder:
-    """One builder for the process."""
-    del environ, clock
-    return MessagesBuilder()
 
 
 def _options(options: ModelOptions) -> MessagesOptions:

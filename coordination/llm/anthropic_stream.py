@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeAlias
+
+from typing_extensions import override
 
 from coordination.llm.http import (
     arguments_of,
@@ -21,6 +22,7 @@ from coordination.llm.http import (
     text_of,
     whole,
 )
+from coordination.llm.http_model import Item, ReplyParts
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -28,14 +30,10 @@ from coordination.llm.model_errors import (
     cut_off,
     declined,
     refused,
-    too_large,
     too_short,
     unreadable,
 )
 from coordination.ports import Reply, ToolCall, Usage
-
-Block: TypeAlias = dict[str, Raw]
-"""One content block of the history, as the provider gave it and wants it back."""
 
 LENGTH_OPTION = "max_tokens"
 
@@ -60,7 +58,7 @@ class PartialReply:
         is_paused: the provider waits to be sent this back, and then goes on.
     """
 
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[Item, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
     is_paused: bool = False
@@ -79,6 +77,11 @@ class PartialReply:
             is_paused=other.is_paused,
         )
 
+    @property
+    def items(self) -> list[Item]:
+        """What a history gains by it."""
+        return [{"role": "assistant", "content": list(self.blocks)}] if self.blocks else []
+
     def reply(self) -> Reply:
         """The text and the calls. Blocks of text that follow each other are one text, as citations split it anywhere."""
         runs = groupby(self.blocks, key=lambda block: block.get("type") == "text")
@@ -90,7 +93,7 @@ class PartialReply:
 class _Growing:
     """A block while it comes in: how it began, and what was added since."""
 
-    start: Block
+    start: Item
     added: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     citations: list[Raw] = field(default_factory=list[Raw])
 
@@ -103,7 +106,7 @@ class _Growing:
         written = "".join(self.added.get("partial_json", ()))
         return arguments_of(written) if written.strip() else json.dumps(self.start.get("input") or {})
 
-    def whole(self) -> Block:
+    def whole(self) -> Item:
         """The block as it is after its last delta."""
         block = dict(self.start)
         match block.get("type"):
@@ -122,26 +125,18 @@ class _Growing:
         return fit if isinstance(fit, dict) else block
 
 
-class PartialReplyParts:
+class PartialReplyParts(ReplyParts):
     """What has come of one stream so far."""
 
     def __init__(self, provider: Provider, *, limit: int) -> None:
         """`limit` bounds the characters of the stream."""
-        self._provider = provider
-        self._limit = limit
-        self._size = 0
-        self._has_begun = False
+        super().__init__(provider, limit=limit)
         self._blocks: dict[int, _Growing] = {}
         self._stop_reason = ""
         self._usage: dict[str, int] = {}
-        self.is_finished = False
 
+    @override
     def take(self, payload: bytes) -> None:
-        """Add one event.
-
-        Raises:
-            ModelError: it is not readable, reports a failure, or the reply is too large.
-        """
         if self.is_finished:
             return
         event = read_object(payload, self._provider)
@@ -202,7 +197,7 @@ class PartialReplyParts:
             is_paused=self._stop_reason == "pause_turn" and not calls,
         )
 
-    def _calls(self, growing: Sequence[_Growing], blocks: Sequence[Block]) -> tuple[ToolCall, ...]:
+    def _calls(self, growing: Sequence[_Growing], blocks: Sequence[Item]) -> tuple[ToolCall, ...]:
         """The calls; each is made replayable in its block, and told as the model wrote it."""
         seen: set[str] = set()
         calls: list[ToolCall] = []
@@ -217,14 +212,14 @@ class PartialReplyParts:
             block |= {"id": identity, "name": as_name(name)}
         return tuple(calls)
 
-    def _start(self, event: Block, size: int) -> None:
+    def _start(self, event: Item, size: int) -> None:
         block, index = event.get("content_block"), event.get("index")
         if not isinstance(block, dict) or not isinstance(index, int):
             raise unreadable(self._provider)
         self._grow(size + _BLOCK_WEIGHT)
         self._blocks[index] = _Growing(start=block)
 
-    def _extend(self, event: Block, size: int) -> None:
+    def _extend(self, event: Item, size: int) -> None:
         delta, index = event.get("delta"), event.get("index")
         growing = self._blocks.get(index) if isinstance(index, int) else None
         if growing is None or not isinstance(delta, dict):
@@ -239,7 +234,7 @@ class PartialReplyParts:
         if delta.get("type") == "citations_delta":
             growing.citations.append(delta.get("citation"))
 
-    def _stop(self, event: Block) -> None:
+    def _stop(self, event: Item) -> None:
         delta = event.get("delta")
         if isinstance(delta, dict):
             self._stop_reason = text_of(delta.get("stop_reason")) or self._stop_reason
@@ -259,8 +254,3 @@ class PartialReplyParts:
             stored_tokens=stored,
             output_tokens=self._usage.get("output_tokens", 0),
         )
-
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._limit:
-            raise too_large(self._provider, self._limit)

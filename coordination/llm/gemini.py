@@ -7,17 +7,19 @@ Gemini refuses a history that lacks one.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 import httpx2
 from google.genai import errors, types
+from typing_extensions import Unpack, override
 
 from coordination.config import BackendSettings, ModelOptions
-from coordination.errors import ConfigError, ModelError
+from coordination.errors import ModelError
 from coordination.llm.gemini_client import Asked, GeminiClients, freeing_connections, garbled, refusal, unfinished
-from coordination.llm.http import check_address, extra_body, key_of
+from coordination.llm.http import extra_body
+from coordination.llm.http_model import HttpOptions, ServedModel, those_set
 from coordination.llm.model_errors import (
     Provider,
     Raw,
@@ -29,8 +31,8 @@ from coordination.llm.model_errors import (
     unreadable,
     whole_text,
 )
+from coordination.llm.provider import Server, Shared, results_in, server_of, told_in
 from coordination.ports import (
-    Clock,
     Conversation,
     InputMessage,
     Model,
@@ -40,7 +42,6 @@ from coordination.ports import (
     ToolSpec,
     TurnContext,
     Usage,
-    UserMessage,
 )
 
 _PART_WEIGHT = 64
@@ -49,7 +50,7 @@ _PART_WEIGHT = 64
 _PLAIN = frozenset({"text", "thought"})
 
 
-class ReplyParts:
+class GeminiReplyParts:
     """What has come of one reply so far."""
 
     def __init__(self, provider: Provider, *, limit: int) -> None:
@@ -186,74 +187,58 @@ class _Models(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeminiOptions:
+class GeminiOptions(HttpOptions):
     """What is asked of the server in each call, beside the conversation.
 
     Attributes:
         thinking_level: one of Gemini's levels, such as `low`; `thinking_budget` is the older models' way, in tokens.
         enable_web_search: lets the model read the web at Google's. Models before Gemini 3 refuse it beside tools.
-        extra_body: sent as it is; wins over everything else that is sent.
-        read_timeout: seconds without an event after which a call is given up.
-        max_reply_characters: a longer reply is stopped.
     """
 
-    temperature: float | None = None
     max_output_tokens: int | None = None
     thinking_level: str | None = None
     thinking_budget: int | None = None
     enable_web_search: bool = False
-    extra_body: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
-    read_timeout: float = 120.0
-    max_reply_characters: int = 12_000_000
 
-    def names(self) -> list[str]:
-        """The options that are set, by name."""
-        options = {
-            "temperature": self.temperature,
+    @override
+    def own(self) -> dict[str, Raw]:
+        return {
             "max_output_tokens": self.max_output_tokens,
             "thinking_level": self.thinking_level,
             "thinking_budget": self.thinking_budget,
         }
-        return [name for name, value in options.items() if value is not None] + list(self.extra_body)
+
+    @override
+    def diagnostics(self, model: str) -> list[str]:
+        level = self.thinking_level
+        if level is None or level.lower() in _LEVELS:
+            return []
+        return [f"The thinking_level of {model} must be one of {', '.join(_LEVELS)}."]
 
 
-class GeminiModel:
-    """A model behind Gemini's API. `key_name` is what people know the key by, such as GEMINI_API_KEY."""
+class GeminiModel(ServedModel[GeminiOptions]):
+    """A model behind Gemini's API."""
+
+    default_base_url: ClassVar[str] = GEMINI_BASE_URL
+    default_options = GeminiOptions()
 
     def __init__(
-        self,
-        *,
-        clients: GeminiClients,
-        model: str,
-        base_url: str = GEMINI_BASE_URL,
-        api_key: str = "",
-        key_name: str = "",
-        options: GeminiOptions | None = None,
+        self, *, clients: GeminiClients, options: GeminiOptions | None = None, **server: Unpack[Server]
     ) -> None:
-        check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
+        super().__init__(options=options, **server)
         self._clients = clients
-        self._api_key = api_key
-        self._options = options or GeminiOptions()
-        level = self._options.thinking_level
-        if level is not None and level.lower() not in _LEVELS:
-            raise ConfigError([f"The thinking_level of {model} must be one of {', '.join(_LEVELS)}."])
 
-    @property
-    def name(self) -> str:
-        """The model's name at the server."""
-        return self._provider.model
-
+    @override
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
-        """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del turn_context
         return _GeminiConversation(self, system)
 
-    async def complete(self, system: str, contents: Sequence[types.Content], tools: Sequence[ToolSpec]) -> ReplyParts:
+    async def complete(
+        self, system: str, contents: Sequence[types.Content], tools: Sequence[ToolSpec]
+    ) -> GeminiReplyParts:
         """One call of the server, to the end of its reply."""
-        parts = ReplyParts(self._provider, limit=self._options.max_reply_characters)
+        parts = GeminiReplyParts(self._provider, limit=self._options.max_reply_characters)
         asked = Asked(
-            options=self._options.names(),
+            options=list(self._options.body()),
             tools=[tool.name for tool in tools],
             searches=self._options.enable_web_search,
         )
@@ -273,14 +258,14 @@ class GeminiModel:
     async def _stream(
         self, system: str, contents: Sequence[types.Content], tools: Sequence[ToolSpec]
     ) -> AsyncIterator[types.GenerateContentResponse]:
-        client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
+        client = self._clients.client(base_url=self._provider.base_url, api_key=self._provider.key)
         models = cast("_Models", client.aio.models)
         return await models.generate_content_stream(
             model=self._provider.model, contents=list(contents), config=self._config(system, tools)
         )
 
     async def _next(
-        self, stream: AsyncIterator[types.GenerateContentResponse], parts: ReplyParts, asked: Asked
+        self, stream: AsyncIterator[types.GenerateContentResponse], parts: GeminiReplyParts, asked: Asked
     ) -> types.GenerateContentResponse | None:
         """The next chunk; None at the end, however a stream ends whose reply is whole."""
         try:
@@ -342,11 +327,11 @@ class _GeminiConversation:
 
 def _contents(inputs: Sequence[InputMessage], calls: Mapping[str, types.FunctionCall]) -> list[types.Content]:
     """Tool results first, all in one content, as they must follow their calls; then all that was told."""
-    answers = [_answer(each, calls[each.call_id]) for each in inputs if isinstance(each, ToolResult)]
-    told = [each.text for each in inputs if isinstance(each, UserMessage)]
+    answers = [_answer(each, calls[each.call_id]) for each in results_in(inputs)]
+    told = told_in(inputs)
     contents = [types.Content(role="user", parts=answers)] if answers else []
-    if told:
-        contents.append(types.Content(role="user", parts=[types.Part(text=whole_text("\n\n".join(told)))]))
+    if told is not None:
+        contents.append(types.Content(role="user", parts=[types.Part(text=whole_text(told))]))
     return contents
 
 
@@ -373,33 +358,10 @@ def _thinking(options: GeminiOptions) -> types.ThinkingConfig | None:
     return types.ThinkingConfig(thinking_level=level, thinking_budget=options.thinking_budget)
 
 
-class GeminiBuilder:
-    """Builds models that share one pool of connections per server and key."""
-
-    def __init__(self) -> None:
-        self._clients = GeminiClients()
-
-    def build(self, agent: str, backend: BackendSettings) -> Model:
-        """The model of one agent."""
-        del agent
-        return GeminiModel(
-            clients=self._clients,
-            model=backend.model,
-            base_url=backend.base_url or GEMINI_BASE_URL,
-            api_key=key_of(backend),
-            key_name=backend.key_name,
-            options=_options(backend.options),
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._clients.aclose()
-
-
-def open_builder(environ: Mapping[str, str], clock: Clock) -> GeminiBuilder:
-    """One builder for the process."""
-    del environ, clock
-    return GeminiBuilder()
+def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
+    """The model of one agent."""
+    del agent
+    return GeminiModel(clients=shared.pool(GeminiClients), **server_of(backend), options=_options(backend.options))
 
 
 def _options(options: ModelOptions) -> GeminiOptions:
@@ -418,7 +380,7 @@ def _extra(options: ModelOptions) -> Mapping[str, Raw]:
     """Gemini has these in its `generationConfig`, where what is written there by name wins."""
     extra = dict(extra_body(options))
     sampling: dict[str, Raw] = {"topP": options.top_p, "topK": options.top_k, "seed": options.seed}
-    own = {name: value for name, value in sampling.items() if value is not None}
+    own = those_set(sampling)
     written = extra.get("generationConfig")
     kept: dict[str, Raw] = written if isinstance(written, dict) else {}
     if own:

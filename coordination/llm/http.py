@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol, cast
 import aiohttp
 import httpx2
 
-from coordination.config import BackendSettings, ModelOptions
+from coordination.config import ModelOptions
 from coordination.errors import ConfigError, ModelError
 from coordination.llm.model_errors import Problem, Provider, Raw, broken, said_in, too_large, unreadable, whole_text
 from coordination.ports import ToolSpec
@@ -299,6 +299,12 @@ def as_object(arguments: str) -> dict[str, Raw]:
     return value if isinstance(value, dict) else {"not_json": whole_text(arguments[:2_000])}
 
 
+def replayable(arguments: str) -> str:
+    """A call's arguments as a history may have them, in the words of the model where they are an object."""
+    acceptable = as_object(arguments)
+    return json.dumps(acceptable) if "not_json" in acceptable else arguments
+
+
 def as_name(name: str) -> str:
     """A called tool's name as a history may have it: models also call names that no provider accepts back."""
     return _FOREIGN.sub("_", name)[:NAME_LIMIT]
@@ -361,11 +367,6 @@ def reported_problem(event: Mapping[str, Raw]) -> Problem:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-def key_of(backend: BackendSettings) -> str:
-    """The key itself; empty where none is known."""
-    return backend.api_key.get_secret_value() if backend.api_key is not None else ""
 
 
 def extra_body(options: ModelOptions, *as_they_are: str) -> Mapping[str, Raw]:

@@ -7,10 +7,22 @@ taken here; what breaks off is an error, never half a reply.
 
 import json
 from dataclasses import dataclass, field
-from typing import TypeAlias
+
+from typing_extensions import override
 
 from coordination.errors import ModelError
-from coordination.llm.http import arguments_of, as_name, as_object, count, is_failure, read_object, text_of, whole
+from coordination.llm.http import (
+    arguments_of,
+    as_name,
+    as_object,
+    count,
+    is_failure,
+    read_object,
+    replayable,
+    text_of,
+    whole,
+)
+from coordination.llm.http_model import Item, ReplyParts
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -19,16 +31,12 @@ from coordination.llm.model_errors import (
     declined,
     refused,
     said_in,
-    too_large,
     too_short,
     unfinished,
     unreadable,
     whole_text,
 )
 from coordination.ports import Reply, ToolCall, Usage
-
-Message: TypeAlias = dict[str, Raw]
-"""One message of the history, as the provider wants it."""
 
 _CALL_WEIGHT = 64
 """Characters that a tool call counts for beside its arguments, so that endless empty calls are bounded too."""
@@ -57,17 +65,13 @@ class _Call:
         return arguments_of("".join(self.arguments)) == "{}" or self.is_complete_object
 
 
-class ReplyParts:
+class ChatReplyParts(ReplyParts):
     """What has come of one reply so far."""
 
     def __init__(self, provider: Provider, *, limit: int, length_option: str) -> None:
         """`limit` bounds the characters of the reply; `length_option` is what the operator raises if it is cut."""
-        self.is_finished = False
-        self._provider = provider
-        self._limit = limit
+        super().__init__(provider, limit=limit)
         self._length_option = length_option
-        self._size = 0
-        self._has_begun = False
         self._text: list[str] = []
         self._reasoning: dict[str, list[str]] = {}
         self._details: list[dict[str, Raw]] = []
@@ -77,12 +81,8 @@ class ReplyParts:
         self._finish: str | None = None
         self._usage = Usage()
 
+    @override
     def take(self, payload: bytes) -> None:
-        """Add one chunk.
-
-        Raises:
-            ModelError: it is not readable, reports a failure, or the reply is too large.
-        """
         if payload == b"[DONE]":
             self.is_finished = True
         if self.is_finished:
@@ -140,9 +140,9 @@ class ReplyParts:
         has_something = bool(self._calls or "".join(self._text).strip())
         return has_something and all(call.name and call.is_whole for call in self._calls)
 
-    def message(self, reply: Reply) -> Message:
+    def message(self, reply: Reply) -> Item:
         """The reply as the history needs it."""
-        message: Message = {"role": "assistant", "content": reply.text or None}
+        message: Item = {"role": "assistant", "content": reply.text or None}
         if reply.calls:
             message["tool_calls"] = [
                 {
@@ -151,7 +151,7 @@ class ReplyParts:
                     "type": "function",
                     "function": {
                         "name": as_name(call.name),
-                        "arguments": _replayable(call.arguments),
+                        "arguments": replayable(call.arguments),
                     },
                 }
                 for call, part in zip(reply.calls, self._calls, strict=True)
@@ -261,11 +261,6 @@ class ReplyParts:
         self._grow(len(text))
         parts.append(text)
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._limit:
-            raise too_large(self._provider, self._limit)
-
 
 def _plain(content: Raw) -> str:
     """The text of a content; some servers send a list of typed parts."""
@@ -297,9 +292,3 @@ def _stream_problem(chunk: dict[str, Raw]) -> Problem:
         words=words if isinstance(words, str) else "",
         said=said_in(error) or said_in(chunk),
     )
-
-
-def _replayable(arguments: str) -> str:
-    """Arguments as servers accept them back: many refuse a history whose arguments are not a JSON object."""
-    acceptable = as_object(arguments)
-    return json.dumps(acceptable) if "not_json" in acceptable else arguments

@@ -1,81 +1,63 @@
 """Models that speak OpenAI's Responses API, without anything being stored there.
 
-The SDK sends the request. Its streamed answer is read raw, because the objects that the SDK builds for every event
-cost several times more than all the rest of a call.
-
 An item counts only as its `done` event brings it: what comes before may be incomplete, the encrypted reasoning too.
 """
 
-import asyncio
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-import httpx2
-from openai import APIConnectionError, APIStatusError
+from typing_extensions import Unpack, override
 
 from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ModelError
 from coordination.llm.http import (
-    BROKEN_CONNECTION,
     arguments_of,
     as_name,
-    as_object,
-    check_address,
     count,
     distinct_id,
     extra_body,
     is_failure,
-    key_of,
     mentioned,
     named_tool,
     offered_schema,
-    read_events,
     read_object,
+    replayable,
     reported_problem,
     text_of,
     whole,
+)
+from coordination.llm.http_model import (
+    SEARCHES_PER_REPLY,
+    HttpModel,
+    HttpOptions,
+    Item,
+    Refusal,
+    ReplyParts,
+    result_text,
+    those_set,
 )
 from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
-    broken,
     cut_off,
     declined,
     refused,
-    retry_after,
-    said_in,
-    silent,
     too_large,
     too_short,
     unreadable,
     whole_text,
 )
-from coordination.llm.openai_clients import CONNECT_SECONDS, OpenAIClients, post_raw
-from coordination.ports import (
-    Clock,
-    Conversation,
-    InputMessage,
-    Model,
-    Reply,
-    ToolCall,
-    ToolResult,
-    ToolSpec,
-    TurnContext,
-    Usage,
-    UserMessage,
-)
-
-Item: TypeAlias = dict[str, Raw]
-"""One item of the history, as the provider gave it and wants it back."""
+from coordination.llm.openai_clients import OPENAI_BASE_URL, OpenAIClients
+from coordination.llm.provider import Server, Shared, results_in, server_of, told_in
+from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolSpec, Usage
 
 LENGTH_OPTION = "max_tokens"
 
 
-class ReplyParts:
+class ResponsesReplyParts(ReplyParts):
     """What has come of one reply so far.
 
     Attributes:
@@ -83,27 +65,14 @@ class ReplyParts:
     """
 
     def __init__(self, provider: Provider, *, limit: int) -> None:
-        """`limit` bounds the characters of the reply."""
+        super().__init__(provider, limit=limit)
         self.items: list[Item] = []
-        self._provider = provider
-        self._limit = limit
-        self._streamed = 0
         self._kept = 0
-        self._has_begun = False
         self._done: dict[int, Item] = {}
         self._response: Item | None = None
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether the provider has said that the reply is whole."""
-        return self._response is not None
-
+    @override
     def take(self, payload: bytes) -> None:
-        """Add one event.
-
-        Raises:
-            ModelError: it is not readable, reports a failure, or the reply is too large.
-        """
         if self.is_finished or payload == b"[DONE]":
             return
         event = read_object(payload, self._provider)
@@ -114,6 +83,7 @@ class ReplyParts:
                 self._keep(event, len(payload))
             case "response.completed":
                 self._response = response if isinstance(response, dict) else {}
+                self.is_finished = True
             case "response.incomplete":
                 raise self._incomplete(response)
             case "response.failed":
@@ -123,7 +93,7 @@ class ReplyParts:
             case None if is_failure(event):
                 raise refused(reported_problem(event), self._provider)
             case _:
-                self._grow(streamed=max(1, len(text_of(event.get("delta")))))
+                self._grow(max(1, len(text_of(event.get("delta")))))
 
     def complete(self) -> Reply:
         """The whole reply.
@@ -170,22 +140,18 @@ class ReplyParts:
                 raise unreadable(self._provider)
             identity = distinct_id(item.get("call_id"), seen)
             calls.append(ToolCall(id=identity, name=name, arguments=arguments_of(arguments)))
-            item |= {"call_id": identity, "name": as_name(name), "arguments": _replayable(calls[-1].arguments)}
+            item |= {"call_id": identity, "name": as_name(name), "arguments": replayable(calls[-1].arguments)}
         return tuple(calls)
 
     def _keep(self, event: Item, size: int) -> None:
         item, place = event.get("item"), event.get("output_index")
         if not isinstance(item, dict):
             raise unreadable(self._provider)
-        self._grow(kept=size)
-        self._done[place if isinstance(place, int) else len(self._done)] = item
-
-    def _grow(self, *, streamed: int = 0, kept: int = 0) -> None:
-        """An item comes twice: in small pieces, counted in characters, then whole, counted in bytes."""
-        self._streamed += streamed
-        self._kept += kept
-        if self._streamed > self._limit or self._kept > 4 * self._limit:
+        # An item comes twice: in small pieces, counted in characters, then whole, counted in bytes.
+        self._kept += size
+        if self._kept > 4 * self._limit:
             raise too_large(self._provider, self._limit)
+        self._done[place if isinstance(place, int) else len(self._done)] = item
 
     def _incomplete(self, response: Raw) -> ModelError:
         details = response.get("incomplete_details") if isinstance(response, dict) else None
@@ -228,124 +194,100 @@ def _usage(usage: Raw) -> Usage:
     )
 
 
-def _replayable(arguments: str) -> str:
-    acceptable = as_object(arguments)
-    return json.dumps(acceptable) if "not_json" in acceptable else arguments
-
-
-OPENAI_BASE_URL = "https://api.openai.com/v1"
-
 LONGEST_CACHE_KEY = 64
-SEARCHES_PER_REPLY = 10
-"""Web searches that one reply may make; each costs money beside its tokens."""
 
 _REASONING_CONTENT = "reasoning.encrypted_content"
 _CONFIG_NAMES = {"max_output_tokens": LENGTH_OPTION, "max_tool_calls": "enable_web_search"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResponsesOptions:
+class ResponsesOptions(HttpOptions):
     """What is asked of the server in each call, beside the conversation.
 
     Attributes:
         enable_web_search: lets the model read the web, at OpenAI's.
-        extra_body: sent as it is; wins over everything else that is sent.
-        read_timeout: seconds without a byte after which a call is given up; models may think as long without a word.
-        max_reply_characters: a longer reply is stopped.
+        read_timeout: as for all servers; models may think as long without a word.
     """
 
-    temperature: float | None = None
     max_output_tokens: int | None = None
     reasoning_effort: str | None = None
     reasoning_summary: str | None = None
     verbosity: str | None = None
     enable_web_search: bool = False
-    extra_body: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
     read_timeout: float = 300.0
-    max_reply_characters: int = 12_000_000
 
-    def body(self) -> dict[str, Raw]:
-        """The options that are set, as the request has them."""
-        options: dict[str, Raw] = {
-            "temperature": self.temperature,
+    @override
+    def own(self) -> dict[str, Raw]:
+        return {
             "max_output_tokens": self.max_output_tokens,
-            "reasoning": _set({"effort": self.reasoning_effort, "summary": self.reasoning_summary}) or None,
-            "text": _set({"verbosity": self.verbosity}) or None,
+            "reasoning": those_set({"effort": self.reasoning_effort, "summary": self.reasoning_summary}) or None,
+            "text": those_set({"verbosity": self.verbosity}) or None,
             "max_tool_calls": SEARCHES_PER_REPLY if self.enable_web_search else None,
         }
-        return _set(options) | dict(self.extra_body)
 
 
-class ResponsesModel:
-    """A model behind a Responses server.
+class ResponsesModel(HttpModel[ResponsesOptions]):
+    """A model behind a Responses server."""
 
-    `key_name` is what people know the key by, such as OPENAI_API_KEY. Calls of one `prompt_cache_key` find each other's
-    cached beginnings, so it should name the agent.
-    """
+    path: ClassVar[str] = "/responses"
+    default_base_url: ClassVar[str] = OPENAI_BASE_URL
+    default_options = ResponsesOptions()
+    _has_reasoning = True
 
     def __init__(
         self,
         *,
         clients: OpenAIClients,
-        model: str,
-        base_url: str = OPENAI_BASE_URL,
-        api_key: str = "",
-        key_name: str = "",
         prompt_cache_key: str = "",
         options: ResponsesOptions | None = None,
+        **server: Unpack[Server],
     ) -> None:
-        check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
-        self._clients = clients
-        self._api_key = api_key
+        """Calls of one `prompt_cache_key` find each other's cached beginnings, so it should name the agent."""
+        super().__init__(clients=clients, options=options, **server)
         self._cache_key = _shortened(prompt_cache_key)
-        self._options = options or ResponsesOptions()
-        self._has_reasoning = True
 
-    @property
-    def name(self) -> str:
-        """The model's name at the server."""
-        return self._provider.model
+    @override
+    async def reply(
+        self, system: str, history: Sequence[Item], tools: Sequence[ToolSpec]
+    ) -> tuple[Reply, Sequence[Item]]:
+        parts = ResponsesReplyParts(self._provider, limit=self._limit)
+        await self.call(self._body(system, history, tools), parts)
+        reply = parts.complete()
+        return reply, parts.items
 
-    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
-        """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del turn_context
-        return _ResponsesConversation(self, system)
+    @override
+    def items_of(self, inputs: Sequence[InputMessage]) -> list[Item]:
+        items: list[Item] = [
+            {"type": "function_call_output", "call_id": each.call_id, "output": result_text(each)}
+            for each in results_in(inputs)
+        ]
+        told = told_in(inputs)
+        if told is not None:
+            items.append({"role": "user", "content": whole_text(told)})
+        return items
 
-    async def complete(self, system: str, items: Sequence[Item], tools: Sequence[ToolSpec]) -> ReplyParts:
-        """One call of the server, to the end of its reply."""
-        body = self._body(system, items, tools)
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS + self._options.read_timeout):
-                response = await self._open(body)
-        except TimeoutError:
-            raise silent(self._provider) from None
-        except APIStatusError as error:
-            raise refused(_problem(error, self._options, body), self._provider) from None
-        except (APIConnectionError, *BROKEN_CONNECTION) as error:
-            raise broken(error, self._provider) from None
-        limit = self._options.max_reply_characters
-        parts = ReplyParts(self._provider, limit=limit)
-        await read_events(response, parts, self._provider, limit=limit)
-        return parts
-
-    async def _open(self, body: dict[str, Raw]) -> httpx2.Response:
-        try:
-            return await self._post(body)
-        except APIStatusError as error:
-            if error.status_code != 400 or not _is_about_reasoning(error) or "include" not in body:
-                raise
+    @override
+    def asks_for_less(self, refusal: Refusal, body: Item) -> bool:
+        is_about_reasoning = (
+            refusal.place.startswith("include") or "encrypted content is not supported" in refusal.words.lower()
+        )
+        if refusal.status != 400 or not is_about_reasoning or "include" not in body:
+            return False
         # A model that does not reason has no reasoning to give back, and refuses to be asked for it.
         self._has_reasoning = False
         del body["include"]
-        return await self._post(body)
+        return True
 
-    async def _post(self, body: dict[str, Raw]) -> httpx2.Response:
-        client = self._clients.client(base_url=self._provider.base_url, api_key=self._api_key)
-        return await post_raw(client, "/responses", body, read_timeout=self._options.read_timeout)
+    @override
+    def option_in(self, refusal: Refusal, body: Item) -> str:
+        options = self._options.body()
+        option = mentioned(options, refusal.place) or mentioned(options, refusal.words)
+        if "web_search" in refusal.words and self._options.enable_web_search:
+            option = "enable_web_search"
+        return named_tool(refusal.place, body.get("tools")) or _CONFIG_NAMES.get(option, option)
 
-    def _body(self, system: str, items: Sequence[Item], tools: Sequence[ToolSpec]) -> dict[str, Raw]:
-        body: dict[str, Raw] = {"model": self._provider.model, "input": list(items), "stream": True, "store": False}
+    def _body(self, system: str, items: Sequence[Item], tools: Sequence[ToolSpec]) -> Item:
+        body: Item = {"model": self.name, "input": list(items), "stream": True, "store": False}
         if system:
             body["instructions"] = system
         if self._has_reasoning:
@@ -360,42 +302,6 @@ class ResponsesModel:
         return body | self._options.body()
 
 
-class _ResponsesConversation:
-    """The history as the server wants it; it grows only when a call succeeds."""
-
-    def __init__(self, model: ResponsesModel, system: str) -> None:
-        self._model = model
-        self._system = whole_text(system)
-        self._history: list[Item] = []
-
-    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
-        items = [*self._history, *_items(inputs)]
-        parts = await self._model.complete(self._system, items, tools)
-        reply = parts.complete()
-        self._history = [*items, *parts.items]
-        return reply
-
-    async def close(self) -> None:
-        self._history = []
-
-
-def _items(inputs: Sequence[InputMessage]) -> list[Item]:
-    """Tool results first, as they must follow their calls; then all that was told, as one message."""
-    items: list[Item] = [
-        {"type": "function_call_output", "call_id": each.call_id, "output": whole_text(_result(each))}
-        for each in inputs
-        if isinstance(each, ToolResult)
-    ]
-    told = [each.text for each in inputs if isinstance(each, UserMessage)]
-    if told:
-        items.append({"role": "user", "content": whole_text("\n\n".join(told))})
-    return items
-
-
-def _result(result: ToolResult) -> str:
-    return f"Error: {result.text}" if result.is_error else result.text
-
-
 def _tool(tool: ToolSpec) -> Raw:
     return {
         "type": "function",
@@ -407,65 +313,18 @@ def _tool(tool: ToolSpec) -> Raw:
     }
 
 
-def _set(options: Mapping[str, Raw]) -> dict[str, Raw]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def _shortened(key: str) -> str:
     return key if len(key) <= LONGEST_CACHE_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _error_text(error: APIStatusError) -> str:
-    return error.message if isinstance(error.body, dict) else str(error.body)
-
-
-def _is_about_reasoning(error: APIStatusError) -> bool:
-    words = _error_text(error).lower()
-    return str(error.param or "").startswith("include") or "encrypted content is not supported" in words
-
-
-def _problem(error: APIStatusError, options: ResponsesOptions, body: Mapping[str, Raw]) -> Problem:
-    words, place = _error_text(error), str(error.param or "")
-    option = mentioned(options.body(), place) or mentioned(options.body(), words)
-    if "web_search" in words and options.enable_web_search:
-        option = "enable_web_search"
-    return Problem(
-        status=error.status_code,
-        codes=tuple(str(code).lower() for code in (error.code, error.type) if code),
-        words=words,
-        said=said_in(error.body),
-        option=named_tool(place, body.get("tools")) or _CONFIG_NAMES.get(option, option),
-        retry_after=retry_after(error.response.headers),
+def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
+    """The model of one agent."""
+    return ResponsesModel(
+        clients=shared.pool(OpenAIClients),
+        **server_of(backend),
+        prompt_cache_key=agent,
+        options=_options(backend.options),
     )
-
-
-class ResponsesBuilder:
-    """Builds models that share one pool of connections per server and key."""
-
-    def __init__(self) -> None:
-        self._clients = OpenAIClients()
-
-    def build(self, agent: str, backend: BackendSettings) -> Model:
-        """The model of one agent."""
-        return ResponsesModel(
-            clients=self._clients,
-            model=backend.model,
-            base_url=backend.base_url or OPENAI_BASE_URL,
-            api_key=key_of(backend),
-            key_name=backend.key_name,
-            prompt_cache_key=agent,
-            options=_options(backend.options),
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._clients.aclose()
-
-
-def open_builder(environ: Mapping[str, str], clock: Clock) -> ResponsesBuilder:
-    """One builder for the process."""
-    del environ, clock
-    return ResponsesBuilder()
 
 
 def _options(options: ModelOptions) -> ResponsesOptions:

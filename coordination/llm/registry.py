@@ -1,89 +1,21 @@
-"""Which module builds a model of each family, which library it needs, and what it costs. Libraries load late.
-
-The project's own name is not used for that: as long as nobody has published it, `pip install 'massgen-bot[…]'` installs what
-a stranger puts there.
-"""
+"""Which module builds the models of each family, and what their requests cost. Libraries load late."""
 
 import asyncio
-import importlib.util
-import shlex
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
-from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import Protocol, assert_never
 
 from coordination.config import AgentSettings, BackendSettings, Family
 from coordination.config.providers import provider_at
 from coordination.config.sections import PriceKeys
 from coordination.errors import ConfigError, MissingLibraryError
-from coordination.llm.http import key_of
+from coordination.llm.extras import Extra, extra_of, install_command, is_installed, missing
 from coordination.llm.metered_model import FallbackModel, MeteredModel, PriceOf
+from coordination.llm.provider import Build, Shared, key_of
 from coordination.llm.rate_limiter import RateLimiters, Throttle
 from coordination.ports import Clock, Model, Usage
 from coordination.redaction import EVERYTHING
 
-Extra: TypeAlias = Literal["claude-code"]
-Find: TypeAlias = Callable[[str], object | None]
-
-_MODULES: dict[Extra, str] = {"claude-code": "claude_agent_sdk"}
-LOCKED: dict[Extra, str] = {"claude-code": "claude-agent-sdk==0.2.187"}
-"""What the lock has: a test compares."""
-
-HOME = Path(__file__).resolve().parents[2]
-"""The checkout, or the package that a wheel was unpacked to."""
-
-
-def is_installed(extra: Extra, *, find: Find = importlib.util.find_spec) -> bool:
-    """Whether the library of this extra can be imported; it is not imported by asking."""
-    try:
-        return find(_MODULES[extra]) is not None
-    except ModuleNotFoundError:
-        # The package around it is missing too.
-        return False
-
-
-def require_extra(extra: Extra, *, find: Find = importlib.util.find_spec) -> None:
-    """Go on only if the library is installed: to be called before an adapter that needs it is imported.
-
-    Raises:
-        MissingLibraryError: it is not installed; the text says who must act, `commands` what to type.
-    """
-    if not is_installed(extra, find=find):
-        raise MissingLibraryError([missing(extra)], commands=[install_command(extra)])
-
-
-def missing(extra: Extra) -> str:
-    """The sentence for a library that is not here. It names no path, for it is also shown in chats."""
-    return (
-        f"the library for {extra} is not installed here; the operator must install it (`massgen-bot models` says how)."
-    )
-
-
-def install_command(
-    extra: Extra,
-    *,
-    home: Path = HOME,
-    here: Path | None = None,
-    prefix: str = sys.prefix,
-    find: Find = importlib.util.find_spec,
-) -> str:
-    """What installs the library into the environment that this program runs in, typed in the folder `here`."""
-    if (home / "Makefile").is_file() and Path(prefix) == home / ".venv":
-        return f"make {extra}" if (here or Path.cwd()) == home else shlex.join(["make", "-C", str(home), extra])
-    return shlex.join([*_installer(Path(prefix), find), LOCKED[extra]])
-
-
-def _installer(prefix: Path, find: Find) -> list[str]:
-    """pip, where the environment has one; tools that uv installed have none."""
-    python = str(prefix / "bin/python")
-    if find("pip") is not None:
-        return [python, "-m", "pip", "install"]
-    return ["uv", "pip", "install", "--python", python]
-
-
-_TABLE = "coordination.llm.prices"
 _MILLION = 1_000_000
 
 
@@ -115,7 +47,7 @@ class Pricing:
             if payee is None:
                 return None
             if self._table is None:
-                self._table = cast("PriceTable", await asyncio.to_thread(import_module, _TABLE))
+                self._table = await asyncio.to_thread(price_table)
             return self._table.listed_price(payee, backend.model, usage)
 
         return price
@@ -137,7 +69,9 @@ def longest_request(backend: BackendSettings) -> int | None:
 
 def price_table() -> PriceTable:
     """The table, loaded now."""
-    return cast("PriceTable", import_module(_TABLE))
+    from coordination.llm import prices  # noqa: PLC0415 (the table is large: loaded only where a price is asked for)
+
+    return prices
 
 
 def payee_of(backend: BackendSettings) -> str | None:
@@ -157,35 +91,24 @@ def _by(price: PriceKeys, usage: Usage) -> float | None:
     return (fresh * price.input + cached * cached_rate + usage.output_tokens * price.output) / _MILLION
 
 
-_BUILDERS: Mapping[Family, str] = {
-    "scripted": "coordination.llm.scripted:open_builder",
-    "chat": "coordination.llm.openai_chat:open_builder",
-    "responses": "coordination.llm.openai_responses:open_builder",
-    "anthropic": "coordination.llm.anthropic_messages:open_builder",
-    "gemini": "coordination.llm.gemini:open_builder",
-    "claude_code": "coordination.llm.claude_code.model:open_builder",
-}
-
-_EXTRAS: Mapping[Family, Extra] = {"claude_code": "claude-code"}
-
-
-class Builder(Protocol):
-    """Builds the models of one family; what they share lives as long as it."""
-
-    def build(self, agent: str, backend: BackendSettings) -> Model:
-        """The model of one agent.
-
-        Raises:
-            ConfigError: it can't be built; the text names the agent and says what is missing.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Free what the models shared."""
-        ...
-
-
-OpenBuilder = Callable[[Mapping[str, str], Clock], Builder]
+def load_build(family: Family) -> Build:
+    """What builds this family's models. Its module is loaded here, and with it the vendor's library, which takes its time."""
+    match family:
+        case "scripted":
+            from coordination.llm.scripted import build  # noqa: PLC0415 (as the docstring says)
+        case "chat":
+            from coordination.llm.openai_chat import build  # noqa: PLC0415 (likewise)
+        case "responses":
+            from coordination.llm.openai_responses import build  # noqa: PLC0415 (likewise)
+        case "anthropic":
+            from coordination.llm.anthropic_messages import build  # noqa: PLC0415 (likewise)
+        case "gemini":
+            from coordination.llm.gemini import build  # noqa: PLC0415 (likewise)
+        case "claude_code":
+            from coordination.llm.claude_code.model import build  # noqa: PLC0415 (likewise)
+        case _:
+            assert_never(family)
+    return build
 
 
 _FREE = Throttle()
@@ -195,11 +118,14 @@ _ANY = Usage(input_tokens=1, output_tokens=1)
 class Models:
     """Every model of the process."""
 
-    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
-        self._environ = environ
+    def __init__(
+        self, environ: Mapping[str, str], clock: Clock, *, load: Callable[[Family], Build] = load_build
+    ) -> None:
+        """`load` gives what builds a family's models; another one adds or replaces providers."""
         self._clock = clock
-        self._builders: dict[Family, Builder] = {}
-        self._loaded: set[Family] = set()
+        self._load = load
+        self._builds: dict[Family, Build] = {}
+        self._shared = Shared(environ, clock)
         self._limiters = RateLimiters(clock)
         self._pricing = Pricing()
 
@@ -231,9 +157,9 @@ class Models:
         families: set[Family] = {
             backend.provider.family for agent in agents for backend in _with_fallbacks(agent.backend)
         }
-        if missing := families - self._loaded:
-            await asyncio.to_thread(lambda: [_opener(each) for each in sorted(missing)])
-            self._loaded |= missing
+        if missing := sorted(families - self._builds.keys()):
+            loaded = await asyncio.to_thread(lambda: [self._load(each) for each in missing])
+            self._builds |= zip(missing, loaded, strict=True)
 
     def model(self, agent: AgentSettings, throttle: Throttle = _FREE) -> Model:
         """The model of one agent, whose requests keep to the limits of their key.
@@ -256,35 +182,18 @@ class Models:
         return self.model(replace(agent, backend=replace(agent.backend, options=options, fallback=None)))
 
     def _metered(self, agent: str, backend: BackendSettings, throttle: Throttle) -> Model:
-        model = self._builder(backend.provider.family).build(agent, backend)
-        if backend.provider.family == "scripted":
+        family = backend.provider.family
+        build = self._builds.get(family) or self._load(family)
+        model = build(agent, backend, self._shared)
+        if family == "scripted":
             return model
         EVERYTHING.learn(key_of(backend))  # a provider's failure may repeat it, and its library logs that
         limiter = self._limiters.limiter_for(base_url=backend.base_url, key=key_of(backend))
         return MeteredModel(model, limiter=limiter, throttle=throttle, price=self._pricing.price_of(backend))
 
-    def _builder(self, family: Family) -> Builder:
-        if family not in self._builders:
-            self._builders[family] = _opener(family)(self._environ, self._clock)
-        return self._builders[family]
-
     async def aclose(self) -> None:
         """Free what the models shared."""
-        closing: list[Awaitable[None]] = [builder.aclose() for builder in self._builders.values()]
-        self._builders.clear()
-        for each in closing:
-            await each
-
-
-def extra_of(family: Family) -> Extra | None:
-    """The extra that has the library of a family; None: it is always here."""
-    return _EXTRAS.get(family)
-
-
-def _opener(family: Family) -> OpenBuilder:
-    """What builds this family's models; its vendor's library is loaded here."""
-    module, _, name = _BUILDERS[family].partition(":")
-    return cast("OpenBuilder", getattr(import_module(module), name))
+        await self._shared.aclose()
 
 
 def _missing(family: Family) -> Extra | None:

@@ -14,6 +14,7 @@ from coordination.clock import PacedClock
 from coordination.config import BackendSettings
 from coordination.domain.canonical_json import Json
 from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.llm.provider import Shared
 from coordination.llm.script_file import Heard, Script, ScriptedCall, Shape, Step, Template, parse_script, request_in
 from coordination.ports import (
     Clock,
@@ -173,34 +174,25 @@ PACE_VARIABLE = "MASSGEN_BOT_DEMO_PACE"
 """Scales the pauses of scripted models: 1 as written, 0 none at all."""
 
 
-class ScriptedBuilder:
-    """Builds scripted models. They share a clock, which may run at another pace."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def build(self, agent: str, backend: BackendSettings) -> Model:
-        """The model that plays an agent's script."""
-        return ScriptedModel(_script(agent, backend), clock=self._clock)
-
-    async def aclose(self) -> None:
-        """Nothing is held."""
+def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
+    """The model that plays an agent's script, at the pace of the process."""
+    clock = PacedClock(shared.clock, pace_in(shared.environ))
+    return ScriptedModel(_script(agent, backend), clock=clock)
 
 
-def open_builder(environ: Mapping[str, str], clock: Clock) -> ScriptedBuilder:
-    """Read the pace.
+def pace_in(environ: Mapping[str, str]) -> float:
+    """How long the pauses of a script are, as a multiple of what is written.
 
     Raises:
-        ConfigError: it is no number.
+        ConfigError: what is set is no such number.
     """
-    written = environ.get(PACE_VARIABLE, "1")
     try:
-        pace = float(written)
+        pace = float(environ.get(PACE_VARIABLE, "1"))
     except ValueError:
         pace = -1.0
     if not 0 <= pace <= 100:
         raise ConfigError([f"{PACE_VARIABLE} must be a number from 0 to 100"])
-    return ScriptedBuilder(PacedClock(clock, pace))
+    return pace
 
 
 def _script(agent: str, backend: BackendSettings) -> Script:

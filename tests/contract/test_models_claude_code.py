@@ -10,7 +10,7 @@ import pytest
 
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
-from coordination.llm.registry import is_installed, require_extra
+from coordination.llm.extras import is_installed, require_extra
 from coordination.ports import (
     Conversation,
     InputMessage,

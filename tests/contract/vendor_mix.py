@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from coordination.llm.registry import Extra, is_installed
+from coordination.llm.extras import Extra, is_installed
 from tests.contract.test_models import Act
 from tests.servers import (
     chat_server,

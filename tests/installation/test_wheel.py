@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from bot.i18n import ENGLISH, catalog_for
 from bot.terminal.cli import app
 from bot.terminal.error_handler import Exit
-from coordination.llm.registry import is_installed
+from coordination.llm.extras import is_installed
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

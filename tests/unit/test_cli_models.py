@@ -13,7 +13,7 @@ from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError
-from coordination.llm.registry import install_command
+from coordination.llm.extras import install_command
 from tests.servers.chat_server import chat_server
 from tests.servers.messages_server import Says, messages_server
 from tests.servers.vendor_server import Fails

@@ -1,5 +1,6 @@
 """What is joined, and what is said when it can't be."""
 
+import importlib
 import logging
 import pwd
 import sys
@@ -18,9 +19,12 @@ from bot.terminal.error_handler import keep_logs, reported
 from coordination.clock import PacedClock, SystemClock, new_id
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
-from coordination.llm.openai_chat import open_builder as open_chat
-from coordination.llm.registry import Extra, Models, is_installed
-from coordination.llm.scripted import open_builder as open_scripted
+from coordination.llm.extras import Extra, is_installed
+from coordination.llm.openai_chat import build as build_chat
+from coordination.llm.provider import Build, Shared
+from coordination.llm.registry import Models
+from coordination.llm.scripted import build as build_scripted
+from coordination.llm.scripted import pace_in
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
 from tests.service.office import Office
 
@@ -61,12 +65,18 @@ async def test_a_vendors_library_is_loaded_once_and_beside_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "slow_vendor.py").write_text(
-        "import threading\nTHREAD = threading.current_thread()\nfrom coordination.llm.scripted import open_builder\n"
+        "import threading\nTHREAD = threading.current_thread()\nfrom coordination.llm.scripted import build\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("coordination.llm.registry._BUILDERS", {"chat": "slow_vendor:open_builder"})
+
+    def load(family: str) -> Build:
+        assert family == "chat"
+        build: Build = importlib.import_module("slow_vendor").build
+        return build
+
     text = AGENT.format(backend="{type: chatcompletion, model: m, api_key: k}")
-    prepared = configured(text)(text, "x.yaml", "console")
+    configure = Configurations(environ={}, build=Models({}, SystemClock(), load=load), adapt=lambda given: given)
+    prepared = configure(text, "x.yaml", "console")
     assert "slow_vendor" not in sys.modules, "a configuration is read without it"
     await prepared.load()
     thread: threading.Thread = sys.modules["slow_vendor"].THREAD
@@ -103,8 +113,8 @@ async def test_the_options_of_a_configuration_reach_the_server() -> None:
         "max_tokens: 100, seed: 7, reasoning: {effort: low}, text: {verbosity: low}, extra_body: {special: true}}"
     )
     settings = parse(AGENT.format(backend=backend), origin="x.yaml", environ={})
-    builder = open_chat({}, SystemClock())
-    model = builder.build("one", settings.agents[0].backend)
+    shared = Shared({}, SystemClock())
+    model = build_chat("one", settings.agents[0].backend, shared)
     assert model.name == "m"
     assert model._options.body() == {  # type: ignore[attr-defined]  # what is sent is the point here
         "temperature": 0.5,
@@ -115,7 +125,7 @@ async def test_the_options_of_a_configuration_reach_the_server() -> None:
         "verbosity": "low",
         "special": True,
     }
-    await builder.aclose()
+    await shared.aclose()
 
 
 def test_an_address_that_is_none_is_told_with_the_agents_name() -> None:
@@ -127,7 +137,7 @@ def test_an_address_that_is_none_is_told_with_the_agents_name() -> None:
 @pytest.mark.parametrize("pace", ["fast", "-1", "nan", "1e9"])
 def test_a_pace_that_is_no_number_is_refused(pace: str) -> None:
     with pytest.raises(ConfigError, match="MASSGEN_BOT_DEMO_PACE"):
-        open_scripted({"MASSGEN_BOT_DEMO_PACE": pace}, SystemClock())
+        pace_in({"MASSGEN_BOT_DEMO_PACE": pace})
 
 
 async def test_a_pace_scales_every_wait_and_leaves_the_time_alone() -> None:
@@ -142,13 +152,13 @@ def test_a_script_in_a_file_is_read_and_its_faults_are_told(tmp_path: Path) -> N
     text = AGENT.format(backend="{type: scripted, script_file: script.yaml}")
     backend = parse(text, origin=str(tmp_path / "x.yaml"), environ={}).agents[0].backend
     with pytest.raises(ConfigError, match="can't be read"):
-        open_scripted({}, SystemClock()).build("one", backend)
+        build_scripted("one", backend, Shared({}, SystemClock()))
     file.write_text("a: [", encoding="utf-8")
     with pytest.raises(ConfigError, match="no YAML"):
-        open_scripted({}, SystemClock()).build("one", backend)
+        build_scripted("one", backend, Shared({}, SystemClock()))
     file.write_text("turns: 5", encoding="utf-8")
     with pytest.raises(ConfigError, match="script of agent one"):
-        open_scripted({}, SystemClock()).build("one", backend)
+        build_scripted("one", backend, Shared({}, SystemClock()))
 
 
 def test_the_database_is_the_named_one_or_a_file_in_the_state_folder(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bot.terminal import check_commands
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from coordination.config import PROVIDERS, parse
-from coordination.llm.registry import Extra, is_installed
+from coordination.llm.extras import Extra, is_installed
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

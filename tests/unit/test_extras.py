@@ -11,7 +11,7 @@ from bot.terminal import check_commands
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, status_of
 from coordination.errors import ConfigError, MissingLibraryError
-from coordination.llm.registry import HOME, LOCKED, install_command, is_installed, require_extra
+from coordination.llm.extras import HOME, LOCKED, install_command, is_installed, require_extra
 
 ROOT = Path(__file__).parents[2]
 WITH_CLAUDE_CODE = "agents: [{id: one, backend: {type: claude_code, model: m}}]"

@@ -8,17 +8,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, CLIConnectionError, HookMatcher
+from typing_extensions import override
 
 from coordination.config import BackendSettings, ModelOptions
-from coordination.errors import ConfigError, ModelError
+from coordination.errors import ModelError
 from coordination.llm.claude_code.messages import PREFIX, SERVER, WEB_SEARCH, Counter, Exchange
 from coordination.llm.claude_code.process import ClaudeCodeProcess, Launch, died, missing, slow_to_start, stillborn
-from coordination.llm.http import check_address, key_of
+from coordination.llm.http_model import ServedModel, ServedOptions
 from coordination.llm.model_errors import Provider, Raw, silent, whole_text
+from coordination.llm.provider import Shared, results_in, server_of, told_in
 from coordination.ports import (
-    Clock,
     Conversation,
     InputMessage,
     Model,
@@ -27,7 +29,6 @@ from coordination.ports import (
     ToolResult,
     ToolSpec,
     TurnContext,
-    UserMessage,
 )
 
 GO_ON = "The connection broke off, and nothing that you wrote since came through. Please go on."
@@ -89,8 +90,8 @@ class ClaudeCodeSession:
     async def say(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> None:
         """Give the waiting calls their results, with what is told behind the last; or say it, if no call waits."""
         self._counter.notice(tools)
-        results = {each.call_id: each for each in inputs if isinstance(each, ToolResult)}
-        told = "\n\n".join(each.text for each in inputs if isinstance(each, UserMessage))
+        results = {each.call_id: each for each in results_in(inputs)}
+        told = told_in(inputs)
         waiting = {identity: future for identity, future in self._waiting.items() if not future.done()}
         if not waiting:
             await self.tell(told or GO_ON)
@@ -188,7 +189,7 @@ Here the name of every tool begins with `{PREFIX}`: what is called `vote` above 
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClaudeCodeOptions:
+class ClaudeCodeOptions(ServedOptions):
     """What is asked of Claude Code, beside the conversation.
 
     Attributes:
@@ -196,8 +197,6 @@ class ClaudeCodeOptions:
         enable_web_search: lets it read the web at Anthropic's; the tokens of the search itself are not counted.
         program: where Claude Code is, if it is not to be the one that came with its library.
         start_timeout: seconds that it may take to be ready.
-        read_timeout: seconds without any sign of it after which a call is given up.
-        max_reply_characters: a longer reply is stopped.
     """
 
     effort: str | None = None
@@ -206,40 +205,25 @@ class ClaudeCodeOptions:
     enable_web_search: bool = False
     program: str | None = None
     start_timeout: float = 90.0
-    read_timeout: float = 120.0
-    max_reply_characters: int = 12_000_000
+
+    @override
+    def diagnostics(self, model: str) -> list[str]:
+        if self.effort is None or self.effort in EFFORTS:
+            return []
+        return [f"The effort of {model} in Claude Code must be one of {', '.join(EFFORTS)}."]
 
 
-class ClaudeCodeModel:
-    """Claude Code with one model. `key_name` is what people know the key by, such as ANTHROPIC_API_KEY.
+class ClaudeCodeModel(ServedModel[ClaudeCodeOptions]):
+    """Claude Code with one model.
 
     The key may also be a token that `claude setup-token` made; the login of the command line itself is not used.
     """
 
-    def __init__(
-        self,
-        *,
-        model: str,
-        base_url: str = ANTHROPIC_BASE_URL,
-        api_key: str = "",
-        key_name: str = "",
-        options: ClaudeCodeOptions | None = None,
-    ) -> None:
-        check_address(base_url, model)
-        self._provider = Provider(model=model, base_url=base_url, key_name=key_name, key=api_key)
-        self._api_key = api_key
-        self._options = options or ClaudeCodeOptions()
-        if self._options.effort is not None and self._options.effort not in EFFORTS:
-            raise ConfigError([f"The effort of {model} in Claude Code must be one of {', '.join(EFFORTS)}."])
+    default_base_url: ClassVar[str] = ANTHROPIC_BASE_URL
+    default_options = ClaudeCodeOptions()
 
-    @property
-    def name(self) -> str:
-        """The name of the model that Claude Code uses."""
-        return self._provider.model
-
+    @override
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
-        """Begin a fresh conversation; the occasion makes no difference to a real model."""
-        del turn_context
         return _ClaudeCodeConversation(self, system)
 
     async def open(self, system: str, tools: Sequence[ToolSpec]) -> ClaudeCodeSession:
@@ -254,7 +238,7 @@ class ClaudeCodeModel:
             model=self._provider.model,
             system=whole_text(system + _NAMES),
             base_url=self._provider.base_url,
-            api_key=self._api_key,
+            api_key=self._provider.key,
             server=SERVER,
             allowed=(f"mcp__{SERVER}", *own_tools),
             own_tools=own_tools,
@@ -326,28 +310,12 @@ DEFAULT_MODEL = "sonnet"
 """What Claude Code calls the newest Sonnet; a configuration need not name a model for it."""
 
 
-class ClaudeCodeBuilder:
-    """Builds models that each start a program of their own for every conversation."""
-
-    def build(self, agent: str, backend: BackendSettings) -> Model:
-        """The model of one agent."""
-        del agent
-        return ClaudeCodeModel(
-            model=backend.model or DEFAULT_MODEL,
-            base_url=backend.base_url or ANTHROPIC_BASE_URL,
-            api_key=key_of(backend),
-            key_name=backend.key_name,
-            options=_options(backend.options),
-        )
-
-    async def aclose(self) -> None:
-        """Nothing is shared."""
-
-
-def open_builder(environ: Mapping[str, str], clock: Clock) -> ClaudeCodeBuilder:
-    """One builder for the process."""
-    del environ, clock
-    return ClaudeCodeBuilder()
+def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
+    """The model of one agent: it starts a program of its own for every conversation."""
+    del agent, shared
+    server = server_of(backend)
+    server["model"] = backend.model or DEFAULT_MODEL
+    return ClaudeCodeModel(**server, options=_options(backend.options))
 
 
 def _options(options: ModelOptions) -> ClaudeCodeOptions:

@@ -21,6 +21,7 @@ from claude_agent_sdk import CLIConnectionError, Transport
 from typing_extensions import override
 
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.extras import LOCKED
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -32,7 +33,6 @@ from coordination.llm.model_errors import (
     too_short,
     unreadable,
 )
-from coordination.llm.registry import LOCKED
 
 LONGEST_LINE = 128_000_000
 """Bytes of one message of Claude Code's; it repeats a whole reply in one."""
