@@ -26,7 +26,7 @@ from coordination.config.sections import (
 )
 from coordination.config.servers import ServerBook, ServerReader, ToolEntry, WrittenServer
 from coordination.config.tool_policy import AgentTools, Pattern, WrittenRule
-from coordination.config.yaml_tree import Listing, Node, Table, is_open, kind_of, source_of
+from coordination.config.yaml_tree import Listing, Node, Table, Variables, is_open, kind_of, source_of
 from coordination.domain.policy import Rule
 from coordination.ports import ServerSpec
 from coordination.run_options import AgentProfile
@@ -88,10 +88,10 @@ class BackendSettings:
 class BackendReader:
     """Reads one agent's `backend`. Without an environment no key is looked up, and none is missed."""
 
-    def __init__(self, reader: Reader, folder: Path, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, reader: Reader, folder: Path, variables: Variables) -> None:
         self._reader = reader
         self._folder = folder
-        self._environ = environ
+        self._variables = variables
 
     def keys(self, table: Table, path: KeyPath, section: Section[BackendKeys] = BACKEND) -> BackendKeys | None:
         """What is written, checked key by key."""
@@ -197,8 +197,8 @@ class BackendReader:
     def _base_url(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> str:
         base_url = keys.base_url or provider.base_url
         if not base_url and provider.type == "azure_openai":
-            base_url = (self._environ or {}).get("AZURE_OPENAI_ENDPOINT", "")
-            if not base_url and self._environ is not None:
+            base_url = self._variables.value("AZURE_OPENAI_ENDPOINT")
+            if not base_url and self._variables.are_known:
                 expected = "the address of the Azure resource, or the variable AZURE_OPENAI_ENDPOINT to be set"
                 self._add_error(table, "base_url", path, expected_but_found("nothing", expected))
         return base_url
@@ -212,10 +212,10 @@ class BackendReader:
         if owner is None:
             return None, "api_key"
         for name in owner.key_variables:
-            value = (self._environ or {}).get(name, "").strip()
+            value = self._variables.value(name).strip()
             if value:
                 return SecretStr(value), name
-        if known is not None and known.needs_key and self._environ is not None:
+        if known is not None and known.needs_key and self._variables.are_known:
             expected = f"the variable {any_of(known.key_variables)} to be set (or api_key)"
             self._add_error(table, "api_key", path, expected_but_found(f"no key for {known.title}", expected))
         return None, owner.key_variables[0] if owner.key_variables else "api_key"
@@ -303,9 +303,9 @@ class WrittenAgent:
 class AgentReader:
     """Reads every agent of the file."""
 
-    def __init__(self, reader: Reader, servers: ServerReader, folder: Path, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, reader: Reader, servers: ServerReader, folder: Path, variables: Variables) -> None:
         self._reader = reader
-        self._backends = BackendReader(reader, folder, environ)
+        self._backends = BackendReader(reader, folder, variables)
         self._servers = servers
 
     def written(self, root: Table) -> tuple[WrittenAgent, ...]:

@@ -1,8 +1,10 @@
 """From a file, or its text, to a checked configuration, or to every diagnostic of it at once."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 
 from coordination.config.agents import AgentReader, AgentSettings, WrittenAgent
 from coordination.config.diagnostics import Diagnostic, Diagnostics, KeyPath, expected_but_found, printable
@@ -32,7 +34,7 @@ from coordination.config.sections import (
 )
 from coordination.config.servers import ServerBook, ServerReader, WrittenServer
 from coordination.config.tool_policy import Pattern, WrittenRule, doubtful_reads, read_rules, unmatched, vouched_reads
-from coordination.config.yaml_tree import MAX_BYTES, Table, put_in, read
+from coordination.config.yaml_tree import MAX_BYTES, Table, Variables, put_in, read
 from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
 from coordination.ports import ServerSpec, ToolDefinition
@@ -288,31 +290,75 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
     """The settings of a text. Relative paths in it begin where `origin`, the file's path, is.
 
     Without an environment, variables stay as they are written (one with a default has that) and no key is missed:
-    enough to check a configuration, not to run it.
+    enough to check a configuration, not to run it. A text that was read before, under the same name and with the same
+    values of the variables that count for it, is not read again.
 
     Raises:
         ConfigError: with every problem of the text, one line each.
     """
-    report = Diagnostics(origin)
+    named = (text, origin, Path(origin).absolute().parent, environ is None)
+    known = _KEPT.found(named, environ or {})
+    if known is not None:
+        return known
+    report, variables = Diagnostics(origin), Variables(environ)
     written = read(text, report)
     if written is None:
         raise ConfigError(report.render())
-    settings = _Assembly(put_in(written, environ, report), report, origin, environ).settings(text)
+    settings = _Assembly(put_in(written, variables, report), report, origin, variables).settings(text)
     report.raise_if_any()
+    _KEPT.keep(_Reading(named=named, values=variables.asked_for, settings=settings))
     return settings
+
+
+_MOST_KEPT = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Reading:
+    """What a text came to, and all that it depends on: what it is called, and the variables that it was read with."""
+
+    named: tuple[object, ...]
+    values: Mapping[str, str | None] = field(repr=False)
+    settings: Settings = field(repr=False)
+
+
+class _Kept:
+    """The readings of late: a run asks for its text when it starts, plans, executes and reports."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._readings: deque[_Reading] = deque(maxlen=_MOST_KEPT)
+
+    def found(self, named: tuple[object, ...], environ: Mapping[str, str]) -> Settings | None:
+        """The settings of the same text where every variable has the same value."""
+        with self._lock:
+            for each in self._readings:
+                if each.named == named and all(environ.get(name) == value for name, value in each.values.items()):
+                    self._readings.remove(each)
+                    self._readings.append(each)
+                    return each.settings
+        return None
+
+    def keep(self, reading: _Reading) -> None:
+        """Keep one, in the place of the one that was not asked for the longest."""
+        with self._lock:
+            self._readings.append(reading)
+
+
+_KEPT = _Kept()
 
 
 class _Assembly:
     """One reading of one tree."""
 
-    def __init__(self, root: Table, report: Diagnostics, origin: str, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, root: Table, report: Diagnostics, origin: str, variables: Variables) -> None:
         folder = Path(origin).absolute().parent
         self._root = root
         self._report = report
         self._origin = origin
         self._reader = Reader(report)
         self._servers = ServerReader(self._reader, folder)
-        self._agents = AgentReader(self._reader, self._servers, folder, environ)
+        self._agents = AgentReader(self._reader, self._servers, folder, variables)
         self._once = OnceReader(self._reader, root)
 
     def settings(self, text: str) -> Settings:

@@ -392,12 +392,35 @@ MAX_PUT_IN = 1_000_000
 """Characters that variables may bring in all: a short text that names a long variable often is no configuration."""
 
 
-def put_in(root: Table, environ: Mapping[str, str] | None, report: Diagnostics) -> Table:
+class Variables:
+    """The variables of an environment, or of none; notes which ones were asked for.
+
+    Attributes:
+        are_known: there is an environment, so that what it lacks is missed.
+        asked_for: what they had; None: they were not set. So whatever was read is known by all that it was made of.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None) -> None:
+        self._environ: Mapping[str, str] = environ or {}
+        self.are_known = environ is not None
+        self.asked_for: dict[str, str | None] = {}
+
+    def value(self, name: str) -> str:
+        """The value of a variable; an empty text where it has none."""
+        value = self.asked_for[name] = self._environ.get(name)
+        return value or ""
+
+    def is_set(self, name: str) -> bool:
+        """Whether there is such a variable, and be it empty."""
+        return name in self._environ
+
+
+def put_in(root: Table, variables: Variables, report: Diagnostics) -> Table:
     """The tree with variables put in.
 
     Without an environment, a variable with a default has that, and one without stays open.
     """
-    return _Walk(environ, report).table(root, (), _NO_NAMES)
+    return _Walk(variables, report).table(root, (), _NO_NAMES)
 
 
 def variables_in(source: str) -> frozenset[str]:
@@ -407,8 +430,8 @@ def variables_in(source: str) -> frozenset[str]:
 
 
 class _Walk:
-    def __init__(self, environ: Mapping[str, str] | None, report: Diagnostics) -> None:
-        self._environ = environ
+    def __init__(self, variables: Variables, report: Diagnostics) -> None:
+        self._variables = variables
         self._report = report
         self._left = MAX_PUT_IN
 
@@ -468,13 +491,13 @@ class _Walk:
             self._report.add_error(scalar.line, path, expected_but_found("${ without the name of a variable", wanted))
             return None
         name, default = inside.group("name"), inside.group("default")
-        known = names.get(name) or (self._environ or {}).get(name)
+        known = names.get(name) or self._variables.value(name)
         if known:
             return self._readable(name, known, scalar, path)
         if default is not None:
             return default.removeprefix(":-")
-        if self._environ is not None:
-            self._report.add_error(scalar.line, path, _unset(name, self._environ))
+        if self._variables.are_known:
+            self._report.add_error(scalar.line, path, _unset(name, is_empty=self._variables.is_set(name)))
         return None
 
     def _readable(self, name: str, value: str, scalar: Scalar, path: KeyPath) -> str | None:
@@ -486,6 +509,6 @@ class _Walk:
         return None
 
 
-def _unset(name: str, environ: Mapping[str, str]) -> str:
-    state = "is empty" if name in environ else "is not set"
+def _unset(name: str, *, is_empty: bool) -> str:
+    state = "is empty" if is_empty else "is not set"
     return expected_but_found(f"${{{name}}}, which {state}", f"the variable {name} to be set, or ${{{name}:-default}}")
