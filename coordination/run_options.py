@@ -43,8 +43,8 @@ class AgentProfile:
 
     number: int
     id: str
-    system_message: str
-    servers: tuple[ServerSpec, ...]
+    system_message: str = field(repr=False)
+    servers: tuple[ServerSpec, ...] = field(repr=False)
     rules: tuple[Rule, ...]
 
 

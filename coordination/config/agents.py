@@ -1,4 +1,4 @@
-"""Agents as they are written, and the model that speaks for each: provider, address, key, options."""
+"""Agents as a run needs them, and the model that speaks for each: provider, address, key, options."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,28 +7,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from coordination.config.diagnostics import KeyPath, any_of, expected_but_found, nearest, quoted
+from coordination.config.diagnostics import Diagnostics, Place, any_of, nearest, quoted
 from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
-from coordination.config.section_reader import Reader, is_absent, writes
-from coordination.config.sections import (
-    AGENT,
-    BACKEND,
-    FALLBACK,
-    PRICE,
-    REASONING,
-    TEXT,
-    THINKING,
-    AgentKeys,
-    BackendKeys,
-    ModelOptions,
-    PriceKeys,
-    Section,
-)
-from coordination.config.servers import ServerBook, ServerReader, ToolEntry, WrittenServer
-from coordination.config.tool_policy import AgentTools, Pattern, WrittenRule
-from coordination.config.yaml_tree import Listing, Node, Table, Variables, is_open, kind_of, source_of
+from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, ModelOptions, PriceKeys
+from coordination.config.server_sections import ServerKeys
+from coordination.config.servers import ServerBook
+from coordination.config.tool_policy import AgentTools, Pattern
+from coordination.config.yaml_tree import Scalar, Variables, is_open
 from coordination.domain.policy import Rule
-from coordination.ports import ServerSpec
 from coordination.run_options import AgentProfile
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
@@ -85,35 +71,24 @@ class BackendSettings:
         return self.provider.type
 
 
-class BackendReader:
-    """Reads one agent's `backend`. Without an environment no key is looked up, and none is missed."""
+class Backends:
+    """Finds the model that is meant by each `backend`. Without an environment no key is looked up, and none is missed."""
 
-    def __init__(self, reader: Reader, folder: Path, variables: Variables) -> None:
-        self._reader = reader
+    def __init__(self, report: Diagnostics, folder: Path, variables: Variables) -> None:
+        self._report = report
         self._folder = folder
         self._variables = variables
 
-    def keys(self, table: Table, path: KeyPath, section: Section[BackendKeys] = BACKEND) -> BackendKeys | None:
-        """What is written, checked key by key."""
-        given: dict[str, object] = {}
-        rest = dict(table.entries)
-        for key, inner in (("price", PRICE), ("reasoning", REASONING), ("thinking", THINKING), ("text", TEXT)):
-            nested = self._reader.table(table, key, path)
-            rest.pop(key, None)
-            if nested is not None:
-                given[key] = self._reader.section(inner, nested, (*path, key))
-        own = Table(entries=rest, key_lines=table.key_lines, line=table.line)
-        return self._reader.section(section, own, path, given, is_partial_welcome=True)
-
-    def settings(self, keys: BackendKeys, table: Table, path: KeyPath) -> BackendSettings | None:
+    def settings(self, keys: ModelKeys) -> BackendSettings | None:
         """The model that is meant; None after complaints."""
-        provider = self._provider(keys, table, path)
+        provider = self._provider(keys)
         if provider is None:
             return None
-        self._check(keys, provider, table, path)
-        self._warn(keys, provider, table, path)
-        base_url = self._base_url(keys, provider, table, path)
-        api_key, key_name = self._key(keys, provider, table, path)
+        self._check(keys, provider)
+        self._warn(keys, provider)
+        base_url = self._base_url(keys, provider)
+        api_key, key_name = self._key(keys, provider)
+        fallback = keys.fallback if isinstance(keys, BackendKeys) else None
         return BackendSettings(
             provider=provider,
             model=keys.model or "",
@@ -123,30 +98,23 @@ class BackendReader:
             api_version=keys.api_version,
             options=ModelOptions.model_construct(**{name: getattr(keys, name) for name in ModelOptions.model_fields}),
             price=keys.price,
-            fallback=self._fallback(table, path),
+            fallback=None if fallback is None else self.settings(fallback),
             script=keys.script,
             script_file=self._folder / keys.script_file if keys.script_file else None,
         )
 
-    def _fallback(self, table: Table, path: KeyPath) -> BackendSettings | None:
-        nested = self._reader.table(table, "fallback", path)
-        if nested is None:
-            return None
-        place = (*path, "fallback")
-        keys = self.keys(nested, place, FALLBACK)
-        return None if keys is None else self.settings(keys, nested, place)
-
-    def _provider(self, keys: BackendKeys, table: Table, path: KeyPath) -> Provider | None:
+    def _provider(self, keys: ModelKeys) -> Provider | None:
         if keys.type is None:
-            return self._inferred(keys, table, path)
+            return self._inferred(keys)
         provider = PROVIDERS.get(keys.type.casefold())
         if provider is None:
-            expected = _NOT_HERE.get(keys.type) or any_of(PROVIDERS)
-            found = f"the backend type {quoted(source_of(table, 'type'))}"
-            self._add_error(table, "type", path, expected_but_found(found, expected, nearest(keys.type, PROVIDERS)))
+            found = f"the backend type {quoted(keys.table.source('type'))}"
+            self._expect(
+                keys, "type", found, _NOT_HERE.get(keys.type) or any_of(PROVIDERS), nearest(keys.type, PROVIDERS)
+            )
         return provider
 
-    def _inferred(self, keys: BackendKeys, table: Table, path: KeyPath) -> Provider | None:
+    def _inferred(self, keys: ModelKeys) -> Provider | None:
         if keys.script is not None or keys.script_file is not None:
             return PROVIDERS["scripted"]
         if keys.base_url is not None:
@@ -154,58 +122,57 @@ class BackendReader:
         type_ = type_of_model(keys.model or "")
         if type_ is not None:
             return PROVIDERS[type_]
-        if writes(table, "type") or (writes(table, "model") and keys.model is None):
+        table = keys.table
+        if table.writes("type") or (table.writes("model") and keys.model is None):
             return None
-        model = quoted(source_of(table, "model"), 60)
+        model = quoted(table.source("model"), 60)
         found = f"no type, and the model {model} tells none" if keys.model else "neither type nor model"
-        self._add_error(table, "type", path, expected_but_found(found, f"type: {any_of(PROVIDERS)}"))
+        self._expect(keys, "type", found, f"type: {any_of(PROVIDERS)}")
         return None
 
-    def _check(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
+    def _check(self, keys: ModelKeys, provider: Provider) -> None:
+        table = keys.table
         if provider.family == "scripted":
-            if writes(table, "script") == writes(table, "script_file"):
+            if table.writes("script") == table.writes("script_file"):
                 found = "neither script nor script_file" if keys.script is None else "both script and script_file"
-                self._add_error(table, "script", path, expected_but_found(found, "one of them"))
-        elif not writes(table, "model") and provider.family != "claude_code":
-            self._add_error(
-                table, "model", path, expected_but_found("nothing", f"the name of a model of {provider.title}")
-            )
+                self._expect(keys, "script", found, "one of them")
+        elif not table.writes("model") and provider.family != "claude_code":
+            self._expect(keys, "model", "nothing", f"the name of a model of {provider.title}")
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
-            found = "max_tokens and max_completion_tokens, which differ"
-            self._add_error(table, "max_tokens", path, expected_but_found(found, "one of them"))
+            self._expect(keys, "max_tokens", "max_tokens and max_completion_tokens, which differ", "one of them")
         for (key, *below), text in problems_of(keys, provider.family):
-            self._reader.report.add_error(table.line_of(key), (*path, key, *below), text)
+            line, path = table.place_of(key)
+            self._report.add_error(Place(line, (*path, *below)), text)
 
-    def _warn(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> None:
+    def _warn(self, keys: ModelKeys, provider: Provider) -> None:
+        here, with_type = "has no effect here", f"has no effect with {provider.type}"
         for key in ("enable_code_interpreter", "enable_code_execution"):
             if getattr(keys, key):
-                self._warn_of(table, key, path, "has no effect here: code execution is not offered in planning mode")
+                self._warn_of(keys, key, f"{here}: code execution is not offered in planning mode")
         if keys.cwd:
             why = "agents have no files of their own; give them an MCP server for files"
-            self._warn_of(table, "cwd", path, f"has no effect with {provider.type}: {why}")
+            self._warn_of(keys, "cwd", f"{with_type}: {why}")
         if keys.enable_web_search and not provider.searches_web:
-            why = (
-                f"{provider.title} offers no search that this program uses; give the agent an MCP server that searches"
-            )
-            self._warn_of(table, "enable_web_search", path, f"has no effect with {provider.type}: {why}")
+            why = "offers no search that this program uses; give the agent an MCP server that searches"
+            self._warn_of(keys, "enable_web_search", f"{with_type}: {provider.title} {why}")
         idle = ModelOptions.model_fields.keys() - OPTIONS[provider.family] - {"enable_web_search"}
         for key in sorted(idle & keys.model_fields_set):
             if getattr(keys, key) is not None:
-                why = f"the API of {provider.title} has no such option"
-                self._warn_of(table, key, path, f"has no effect with {provider.type}: {why}")
+                self._warn_of(keys, key, f"{with_type}: the API of {provider.title} has no such option")
 
-    def _base_url(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> str:
+    def _base_url(self, keys: ModelKeys, provider: Provider) -> str:
         base_url = keys.base_url or provider.base_url
         if not base_url and provider.type == "azure_openai":
             base_url = self._variables.value("AZURE_OPENAI_ENDPOINT")
             if not base_url and self._variables.are_known:
                 expected = "the address of the Azure resource, or the variable AZURE_OPENAI_ENDPOINT to be set"
-                self._add_error(table, "base_url", path, expected_but_found("nothing", expected))
+                self._expect(keys, "base_url", "nothing", expected)
         return base_url
 
-    def _key(self, keys: BackendKeys, provider: Provider, table: Table, path: KeyPath) -> tuple[SecretStr | None, str]:
-        if writes(table, "api_key"):
-            return None if is_open(table.entries["api_key"]) else keys.api_key, _variable_of(table) or "api_key"
+    def _key(self, keys: ModelKeys, provider: Provider) -> tuple[SecretStr | None, str]:
+        if keys.table.writes("api_key"):
+            name = _variable_in(keys.table.source("api_key")) or "api_key"
+            return None if is_open(keys.table.entries["api_key"]) else keys.api_key, name
         known = provider_at(keys.base_url) if keys.base_url else provider
         # A key goes to its own provider only: never to whatever server a bare chatcompletion's base_url names.
         owner = known or (None if provider.type == "chatcompletion" else provider)
@@ -217,27 +184,24 @@ class BackendReader:
                 return SecretStr(value), name
         if known is not None and known.needs_key and self._variables.are_known:
             expected = f"the variable {any_of(known.key_variables)} to be set (or api_key)"
-            self._add_error(table, "api_key", path, expected_but_found(f"no key for {known.title}", expected))
+            self._expect(keys, "api_key", f"no key for {known.title}", expected)
         return None, owner.key_variables[0] if owner.key_variables else "api_key"
 
-    def _add_error(self, table: Table, key: str, path: KeyPath, text: str) -> None:
-        self._reader.report.add_error(table.line_of(key), (*path, key), text)
+    def _expect(self, keys: ModelKeys, key: str, found: str, expected: str, suggestion: str | None = None) -> None:
+        self._report.expect(keys.table.place_of(key), found, expected, suggestion)
 
-    def _warn_of(self, table: Table, key: str, path: KeyPath, text: str) -> None:
-        self._reader.report.add_warning(table.line_of(key), (*path, key), text, once_for=f"backend.{key}: {text}")
+    def _warn_of(self, keys: ModelKeys, key: str, text: str) -> None:
+        self._report.add_warning(keys.table.place_of(key), text, once_for=f"backend.{key}: {text}")
 
 
-def _variable_of(table: Table) -> str:
-    """The variable that `api_key` is read from, if it is no more than that."""
-    source = source_of(table, "api_key")
+def _variable_in(source: str) -> str:
+    """The variable that a value is read from, if it is no more than that."""
     name = source.removeprefix("${").removesuffix("}").split(":-")[0]
     return name if source.startswith("${") and name.isidentifier() else ""
 
 
-MAX_AGENTS = 50
-
 _CLAUDE_CODES_OWN = frozenset(
-    {
+    [
         "Agent",
         "Bash",
         "BashOutput",
@@ -259,186 +223,84 @@ _CLAUDE_CODES_OWN = frozenset(
         "WebFetch",
         "WebSearch",
         "Write",
-    }
+    ]
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings:
-    """One agent: `number` counts from 1 in the order of the file."""
+class AgentSettings(AgentProfile):
+    """One agent with its model. `patterns` are those that the operator wrote for it alone."""
 
-    number: int
-    id: str
-    system_message: str = field(repr=False)
     backend: BackendSettings
-    servers: tuple[ServerSpec, ...] = field(repr=False)
-    rules: tuple[Rule, ...]
     patterns: tuple[Pattern, ...] = field(repr=False)
 
-    def profile(self) -> AgentProfile:
-        """The agent as a run needs it."""
-        return AgentProfile(
-            number=self.number,
-            id=self.id,
-            system_message=self.system_message,
-            servers=self.servers,
-            rules=self.rules,
-        )
 
+class Agents:
+    """Puts together what the file says of each agent, in its own part and for all."""
 
-@dataclass(frozen=True, kw_only=True)
-class WrittenAgent:
-    """One agent as its place in the file has it."""
-
-    number: int
-    id: str
-    path: KeyPath
-    table: Table
-    backend_table: Table
-    keys: AgentKeys | None
-    backend: BackendKeys | None
-    servers: tuple[WrittenServer, ...]
-
-
-class AgentReader:
-    """Reads every agent of the file."""
-
-    def __init__(self, reader: Reader, servers: ServerReader, folder: Path, variables: Variables) -> None:
-        self._reader = reader
-        self._backends = BackendReader(reader, folder, variables)
-        self._servers = servers
-
-    def written(self, root: Table) -> tuple[WrittenAgent, ...]:
-        """The agents under `agents`, or the one under `agent`."""
-        found = [self._agent(node, path, number) for number, (node, path) in enumerate(self._places(root), start=1)]
-        agents = tuple(agent for agent in found if agent is not None)
-        self._check_ids(agents)
-        return agents
+    def __init__(self, report: Diagnostics, backends: Backends, book: ServerBook) -> None:
+        self._report = report
+        self._backends = backends
+        self._book = book
 
     def settings(
-        self, agent: WrittenAgent, *, shared: Sequence[WrittenServer], book: ServerBook, rules: Sequence[WrittenRule]
+        self, agents: Sequence[AgentKeys], shared: Sequence[ServerKeys], rules: Sequence[Rule], broken: frozenset[str]
+    ) -> tuple[AgentSettings, ...]:
+        """The agents with their models, servers and rules, without those that were complained of.
+
+        `shared` are the servers of all; nothing is held against those who name one of the `broken` servers.
+        """
+        self._check_ids(agents)
+        found = [self._settings(agent, shared, rules, broken) for agent in agents]
+        return tuple(agent for agent in found if agent is not None)
+
+    def _settings(
+        self, agent: AgentKeys, shared: Sequence[ServerKeys], rules: Sequence[Rule], broken: frozenset[str]
     ) -> AgentSettings | None:
-        """The agent with its model, its servers and its rules; None after complaints."""
-        own = [book.entered(server, agent.number) for server in agent.servers]
-        written = [*shared, *(server for server in agent.servers if server.name not in {each.name for each in shared})]
-        servers = {server.name: server for server in shared} | {
-            server.name: entered for server, entered in zip(agent.servers, own, strict=True)
-        }
+        written = agent.backend or BackendKeys()
+        servers = {**self._book.shared, **self._book.entered(written.mcp_servers, agent.number)}
         tools = AgentTools(
-            agent=agent.id,
-            names={
-                **{name: name for name in self._servers.broken},
-                **{name: server.spec.name for name, server in servers.items()},
-            },
-            servers=[*shared, *agent.servers],
-            allowed=self._limits(agent),
-            excluded=self._exclusions(agent),
+            agent=agent.name,
+            names={**{name: name for name in broken}, **{name: spec.name for name, spec in servers.items()}},
+            servers=[*shared, *written.mcp_servers],
+            allowed=self._limits(written),
+            excluded=[*written.exclude_tools, *self._for_mcp(written, "disallowed_tools", written.disallowed_tools)],
         )
-        own_rules, patterns = tools.rules(rules, self._reader.report)
-        backend = self._backend(agent)
-        if agent.keys is None or backend is None:
+        own_rules, patterns = tools.rules(rules, self._report)
+        backend = None if agent.backend is None else self._backends.settings(agent.backend)
+        if backend is None:
             return None
+        # MassGen lets it be said in three places; the agent is told all of it.
+        said = (written.system_prompt, agent.system_message, written.append_system_prompt)
         return AgentSettings(
             number=agent.number,
-            id=agent.id,
-            system_message=_system_message(agent.keys, agent.backend),
+            id=agent.name,
+            system_message="\n\n".join(text.strip() for text in said if text.strip()),
             backend=backend,
-            servers=tuple(servers[server.name].spec for server in written),
+            servers=tuple(servers.values()),
             rules=own_rules,
             patterns=patterns,
         )
 
-    def _places(self, root: Table) -> list[tuple[Node, KeyPath]]:
-        one, many = root.entries.get("agent"), root.entries.get("agents")
-        report = self._reader.report
-        if one is not None and many is not None:
-            report.add_error(
-                root.line_of("agent"), ("agent",), expected_but_found("both agent and agents", "one of them")
-            )
-        if many is None:
-            if one is None:
-                report.add_error(root.line, (), expected_but_found("no agents", "the key agents, with a list of them"))
-            return [] if one is None else [(one, ("agent",))]
-        if not isinstance(many, Listing) or not many.items:
-            report.add_error(root.line_of("agents"), ("agents",), expected_but_found(kind_of(many), "a list of agents"))
-            return []
-        if len(many.items) > MAX_AGENTS:
-            report.add_error(
-                many.line, ("agents",), expected_but_found(f"{len(many.items)} agents", f"at most {MAX_AGENTS}")
-            )
-        return [(item, ("agents", index)) for index, item in enumerate(many.items[:MAX_AGENTS])]
-
-    def _agent(self, node: Node, path: KeyPath, number: int) -> WrittenAgent | None:
-        report = self._reader.report
-        if not isinstance(node, Table):
-            report.add_error(
-                node.line, path, expected_but_found(kind_of(node), "a mapping with id, system_message and backend")
-            )
-            return None
-        keys = self._reader.section(AGENT, node, path)
-        backend = self._reader.table(node, "backend", path)
-        place = (*path, "backend")
-        written = node.entries.get("backend")
-        is_missing = written is None or is_absent(written)
-        if is_missing or (backend is not None and not backend.entries):
-            found = "nothing" if is_missing else "an empty mapping"
-            report.add_error(node.line_of("backend"), place, expected_but_found(found, "a mapping with type and model"))
-        if backend is None:
-            backend = Table(entries={}, key_lines={}, line=node.line_of("backend"))
-        has_backend = bool(backend.entries)
-        return WrittenAgent(
-            number=number,
-            id=(keys.id if keys else None) or f"agent{number}",
-            path=path,
-            table=node,
-            backend_table=backend,
-            keys=keys,
-            backend=self._backends.keys(backend, place) if has_backend else None,
-            servers=self._servers.servers(backend, place),
-        )
-
-    def _check_ids(self, agents: Sequence[WrittenAgent]) -> None:
-        first: dict[str, WrittenAgent] = {}
+    def _check_ids(self, agents: Sequence[AgentKeys]) -> None:
+        first: dict[str, AgentKeys] = {}
         for agent in agents:
-            other = first.setdefault(agent.id, agent)
+            other = first.setdefault(agent.name, agent)
             if other is not agent:
-                line = agent.table.line_of("id")
-                found = f"the id {quoted(source_of(agent.table, 'id'))} a second time (first in line {other.table.line_of('id')})"
-                self._reader.report.add_error(line, (*agent.path, "id"), expected_but_found(found, "each id once"))
+                line = other.table.line_of("id")
+                found = f"the id {quoted(agent.table.source('id'))} a second time (first in line {line})"
+                self._report.expect(agent.table.place_of("id"), found, "each id once")
 
-    def _backend(self, agent: WrittenAgent) -> BackendSettings | None:
-        if agent.backend is None:
-            return None
-        return self._backends.settings(agent.backend, agent.backend_table, (*agent.path, "backend"))
-
-    def _limits(self, agent: WrittenAgent) -> tuple[ToolEntry, ...] | None:
+    def _limits(self, keys: BackendKeys) -> Sequence[Scalar] | None:
         """The agent's `allowed_tools`; one that only names Claude Code's own tools says nothing of MCP's."""
-        entries = self._entries(agent, "allowed_tools")
-        if not entries:
-            return entries
-        return self._without_claude_codes_own(agent, "allowed_tools", entries) or None
+        if not keys.allowed_tools:
+            return keys.allowed_tools
+        return self._for_mcp(keys, "allowed_tools", keys.allowed_tools) or None
 
-    def _exclusions(self, agent: WrittenAgent) -> tuple[ToolEntry, ...]:
-        disallowed = self._entries(agent, "disallowed_tools") or ()
-        kept = self._without_claude_codes_own(agent, "disallowed_tools", disallowed)
-        return (*(self._entries(agent, "exclude_tools") or ()), *kept)
-
-    def _entries(self, agent: WrittenAgent, key: str) -> tuple[ToolEntry, ...] | None:
-        return self._servers.tool_entries(agent.backend_table, key, (*agent.path, "backend"))
-
-    def _without_claude_codes_own(
-        self, agent: WrittenAgent, key: str, entries: tuple[ToolEntry, ...]
-    ) -> tuple[ToolEntry, ...]:
+    def _for_mcp(self, keys: BackendKeys, key: str, entries: Sequence[Scalar]) -> Sequence[Scalar]:
         own = [entry for entry in entries if entry.text.split("(")[0] in _CLAUDE_CODES_OWN]
         if own:
             text = "Claude Code's own tools have no effect here: agents get the tools of MCP servers, and no others"
-            self._reader.report.add_warning(
-                own[0].line, (*agent.path, "backend", key), text, once_for=f"claude's own in {key}"
-            )
-        return tuple(entry for entry in entries if entry not in own)
-
-
-def _system_message(keys: AgentKeys, backend: BackendKeys | None) -> str:
-    """MassGen lets it be said in three places; the agent is told all of it."""
-    said = (backend.system_prompt, keys.system_message, backend.append_system_prompt) if backend else ()
-    return "\n\n".join(text.strip() for text in said if text.strip())
+            place = Place(own[0].line, keys.table.place_of(key).path)
+            self._report.add_warning(place, text, once_for=f"claude's own in {key}")
+        return [entry for entry in entries if entry not in own]

@@ -4,11 +4,21 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from coordination.errors import ConfigError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """Where something stands in a file."""
+
+    line: int
+    path: KeyPath = ()
+
+
+NOWHERE = Place(0)
 
 _PLAIN_KEY = re.compile(r"^[\w$<-]{1,60}$")
 _LONGEST_SHOWN = 32
@@ -46,20 +56,23 @@ class Diagnostics:
         self._diagnostics: list[Diagnostic] = []
         self._warnings: dict[str, _Repeated] = {}
 
-    def add_error(self, line: int, path: KeyPath, text: str) -> None:
+    def add_error(self, place: Place, text: str) -> None:
         """Note something that the operator must change."""
-        self._diagnostics.append(Diagnostic(line, key_name(path), text))
+        self._diagnostics.append(Diagnostic(place.line, key_name(place.path), text))
 
-    def add_warning(self, line: int, path: KeyPath, text: str, *, once_for: str = "") -> None:
+    def expect(self, place: Place, found: str, expected: str, suggestion: str | None = None) -> None:
+        """Note what was found in the place of what."""
+        self.add_error(place, expected_but_found(found, expected, suggestion))
+
+    def add_warning(self, place: Place, text: str, *, once_for: str = "") -> None:
         """Note something that is accepted, but has no effect or another one than the operator may think.
 
         Warnings of the same `once_for` are told once, with the other lines beside.
         """
-        known = self._warnings.get(once_for or f"{path}:{text}")
-        if known is None:
-            self._warnings[once_for or f"{path}:{text}"] = _Repeated(Diagnostic(line, key_name(path), text))
-        elif line != known.first.line and line not in known.lines:
-            known.lines.append(line)
+        first = Diagnostic(place.line, key_name(place.path), text)
+        known = self._warnings.setdefault(once_for or f"{place.path}:{text}", _Repeated(first))
+        if place.line != known.first.line and place.line not in known.lines:
+            known.lines.append(place.line)
 
     def nearest(self, word: str, known: Iterable[str]) -> str | None:
         """The known word that was perhaps meant; none any more once there are many complaints, as it takes time."""

@@ -2,38 +2,28 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-from coordination.config.agents import AgentReader, AgentSettings, WrittenAgent
-from coordination.config.diagnostics import Diagnostic, Diagnostics, KeyPath, expected_but_found, printable
-from coordination.config.section_reader import Reader
+from coordination.config.agents import Agents, AgentSettings, Backends
+from coordination.config.diagnostics import Diagnostic, Diagnostics, expected_but_found, printable
+from coordination.config.key_types import Presentation, seconds
+from coordination.config.section_reader import Reading
 from coordination.config.sections import (
-    APPROVAL,
-    APPROVERS,
-    ASK,
-    COORDINATION,
-    LIMITS,
-    ORCHESTRATOR,
-    TIMEOUT,
-    TIMEOUT_SETTINGS,
-    TOP,
-    UI,
     ApprovalKeys,
     ApproverKeys,
-    AskKeys,
+    BackendKeys,
+    Configuration,
     CoordinationKeys,
-    KeysT,
     LimitKeys,
     OrchestratorKeys,
-    Presentation,
-    Section,
     TimeoutKeys,
-    seconds,
+    TimeoutSettingsKeys,
 )
-from coordination.config.servers import ServerBook, ServerReader, WrittenServer
-from coordination.config.tool_policy import Pattern, WrittenRule, doubtful_reads, read_rules, unmatched, vouched_reads
+from coordination.config.servers import ServerBook, broken_names
+from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched, vouched_reads
 from coordination.config.yaml_tree import MAX_BYTES, Table, Variables, put_in, read
 from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
@@ -44,122 +34,43 @@ UNLIMITED_ANSWERS = 100
 """What MassGen's `max_new_answers_per_agent: null` comes to."""
 
 _DEFAULTS = RunOptions()
-_TIMES = ("orchestrator_timeout_seconds", "initial_round_timeout_seconds", "subsequent_round_timeout_seconds")
 
 
-class OnceReader:
-    """Reads the sections at the top of the file, except agents, servers and tools."""
+def _options(file: Configuration, limits: LimitKeys, report: Diagnostics) -> RunOptions:
+    """The values of deliberation. A key that is called as its option needs no line here."""
+    orchestrator = file.orchestrator or OrchestratorKeys()
+    coordination = orchestrator.coordination or CoordinationKeys()
+    if not coordination.enable_planning_mode:
+        text = "has no effect: agents always plan here, and a plan whose calls are all listed as auto asks nobody"
+        report.add_warning(coordination.table.place_of("enable_planning_mode"), text)
+    given = {**dict(orchestrator), **dict(limits), **_times(file, orchestrator, report)}
+    values: dict[str, Any] = {each.name: given[each.name] for each in fields(RunOptions) if each.name in given}
+    if values["max_new_answers_per_agent"] is None:
+        values["max_new_answers_per_agent"] = UNLIMITED_ANSWERS
+    values["defer_voting"] = orchestrator.defer_voting_until_all_answered
+    values["final_presentation"] = _presentation(orchestrator, coordination, report)
+    values["planning_instruction"] = coordination.planning_mode_instruction.strip()
+    values["budget_tokens"], values["budget_money"] = limits.tokens_per_run, limits.money_per_run
+    return RunOptions(**values)
 
-    def __init__(self, reader: Reader, root: Table) -> None:
-        self._reader = reader
-        self._root = root
 
-    def options(self, limits: LimitKeys) -> RunOptions:
-        """The values of deliberation."""
-        orchestrator = self._section(ORCHESTRATOR, self._root, ()) or OrchestratorKeys()
-        table = self._table(self._root, ("orchestrator",))
-        coordination = self._section(COORDINATION, table, ("orchestrator",)) or CoordinationKeys()
-        self._warn_of_planning(coordination, table)
-        times = self._times(table)
-        answers = orchestrator.max_new_answers_per_agent
-        return RunOptions(
-            max_new_answers_per_agent=UNLIMITED_ANSWERS if answers is None else answers,
-            max_new_answers_global=orchestrator.max_new_answers_global,
-            voting_sensitivity=orchestrator.voting_sensitivity,
-            answer_novelty_requirement=orchestrator.answer_novelty_requirement,
-            orchestrator_timeout_seconds=times.get(_TIMES[0], _DEFAULTS.orchestrator_timeout_seconds),
-            initial_round_timeout_seconds=times.get(_TIMES[1], _DEFAULTS.initial_round_timeout_seconds),
-            subsequent_round_timeout_seconds=times.get(_TIMES[2], _DEFAULTS.subsequent_round_timeout_seconds),
-            max_tool_rounds=orchestrator.max_tool_rounds,
-            max_midstream_updates=orchestrator.max_midstream_updates,
-            max_calls=limits.max_calls,
-            max_answer_characters=limits.max_answer_characters,
-            defer_voting=orchestrator.defer_voting_until_all_answered,
-            consensus=orchestrator.consensus,
-            final_presentation=self._presentation(orchestrator, coordination, table),
-            planning_instruction=coordination.planning_mode_instruction.strip(),
-            budget_tokens=limits.tokens_per_run,
-            budget_money=limits.money_per_run,
-        )
+def _times(file: Configuration, orchestrator: OrchestratorKeys, report: Diagnostics) -> Mapping[str, float]:
+    """The timeouts, which MassGen documents in one place and writes in another."""
+    times: dict[str, float] = {}
+    for section in (file.timeout_settings or TimeoutKeys(), orchestrator.timeout or TimeoutKeys()):
+        for name, value in section:
+            if value is not None and times.setdefault(name, value) != value:
+                found = f"another time than under {TimeoutSettingsKeys.title}"
+                report.expect(section.table.place_of(name), found, "the same, or one of them")
+    return times
 
-    def limits(self) -> LimitKeys:
-        """What may be used."""
-        return self._section(LIMITS, self._root, ()) or LimitKeys()
 
-    def approval(self) -> tuple[Policy, bool | None, bool | None]:
-        """The approval rule, and what it says of the requester and of other authors, if anything."""
-        approval = self._section(APPROVAL, self._root, ()) or ApprovalKeys()
-        table = self._table(self._root, ("approval",))
-        approvers = self._section(APPROVERS, table, ("approval",)) or ApproverKeys()
-        users = len(set(approvers.users))
-        if approvers.users and not approvers.roles and approval.required > users:
-            found = f"{approval.required} approvals, and {users} who may give one"
-            line = table.line_of("required")
-            self._reader.report.add_error(
-                line, ("approval", "required"), expected_but_found(found, "no more than there are users")
-            )
-        policy = Policy(
-            roles=approvers.roles,
-            users=approvers.users,
-            required=approval.required,
-            expires_after=seconds(approval.expires_after),
-            allow_external=approval.external,
-        )
-        return policy, approval.allow_requester, approval.allow_author
-
-    def ask(self) -> AskKeys:
-        """Who may ask."""
-        return self._section(ASK, self._root, ()) or AskKeys()
-
-    def ui(self) -> None:
-        """MassGen's `ui`, all of which has no meaning here."""
-        self._section(UI, self._root, ())
-
-    def _section(self, section: Section[KeysT], parent: Table, path: KeyPath) -> KeysT | None:
-        key = section.name.rpartition(".")[2]
-        table = self._reader.table(parent, key, path)
-        if table is None:
-            return None
-        return self._reader.section(section, table, (*path, key), is_partial_welcome=True)
-
-    def _table(self, parent: Table, path: KeyPath) -> Table:
-        """The table of a section that was read and found fit before; an empty one where there is none."""
-        node = parent.entries.get(str(path[-1]))
-        return node if isinstance(node, Table) else Table(entries={}, key_lines={}, line=parent.line)
-
-    def _times(self, orchestrator: Table) -> dict[str, float]:
-        """The timeouts, which MassGen documents in one place and writes in another."""
-        times: dict[str, float] = {}
-        for section, parent, path in ((TIMEOUT_SETTINGS, self._root, ()), (TIMEOUT, orchestrator, ("orchestrator",))):
-            keys = self._section(section, parent, path) or TimeoutKeys()
-            for name in _TIMES:
-                value: float | None = getattr(keys, name)
-                if value is not None and times.setdefault(name, value) != value:
-                    place = (*path, section.name.rpartition(".")[2])
-                    line = self._table(parent, place).line_of(name)
-                    found = f"another time than under {TIMEOUT_SETTINGS.name}"
-                    self._reader.report.add_error(
-                        line, (*place, name), expected_but_found(found, "the same, or one of them")
-                    )
-        return times
-
-    def _presentation(
-        self, orchestrator: OrchestratorKeys, coordination: CoordinationKeys, table: Table
-    ) -> Presentation:
-        outer, inner = orchestrator.final_presentation, coordination.final_presentation
-        if outer is not None and inner is not None and outer != inner:
-            found = "another final_presentation than under orchestrator.coordination"
-            path: KeyPath = ("orchestrator", "final_presentation")
-            self._reader.report.add_error(
-                table.line_of("final_presentation"), path, expected_but_found(found, "one of them")
-            )
-        return inner or outer or _DEFAULTS.final_presentation
-
-    def _warn_of_planning(self, coordination: CoordinationKeys, orchestrator: Table) -> None:
-        if not coordination.enable_planning_mode:
-            line = self._table(orchestrator, ("coordination",)).line_of("enable_planning_mode")
-            text = "has no effect: agents always plan here, and a plan whose calls are all listed as auto asks nobody"
-            self._reader.report.add_warning(line, ("orchestrator", "coordination", "enable_planning_mode"), text)
+def _presentation(orchestrator: OrchestratorKeys, coordination: CoordinationKeys, report: Diagnostics) -> Presentation:
+    outer, inner = orchestrator.final_presentation, coordination.final_presentation
+    if outer is not None and inner is not None and outer != inner:
+        found = f"another final_presentation than under {CoordinationKeys.title}"
+        report.expect(orchestrator.table.place_of("final_presentation"), found, "one of them")
+    return inner or outer or _DEFAULTS.final_presentation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +107,7 @@ class Settings:
         by_authors = allow_requester_default if self.allow_author is None else self.allow_author
         policy = replace(self.policy, allow_requester=allowed, allow_author=by_authors)
         return RunProfile(
-            agents=tuple(agent.profile() for agent in self.agents),
+            agents=self.agents,
             servers=self.servers,
             options=self.options,
             policy=policy,
@@ -301,10 +212,10 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
     if known is not None:
         return known
     report, variables = Diagnostics(origin), Variables(environ)
-    written = read(text, report)
-    if written is None:
+    tree = read(text, report)
+    if tree is None:
         raise ConfigError(report.render())
-    settings = _Assembly(put_in(written, variables, report), report, origin, variables).settings(text)
+    settings = _settings(put_in(tree, variables, report), report, text, origin, variables)
     report.raise_if_any()
     _KEPT.keep(_Reading(named=named, values=variables.asked_for, settings=settings))
     return settings
@@ -348,58 +259,38 @@ class _Kept:
 _KEPT = _Kept()
 
 
-class _Assembly:
-    """One reading of one tree."""
-
-    def __init__(self, root: Table, report: Diagnostics, origin: str, variables: Variables) -> None:
-        folder = Path(origin).absolute().parent
-        self._root = root
-        self._report = report
-        self._origin = origin
-        self._reader = Reader(report)
-        self._servers = ServerReader(self._reader, folder)
-        self._agents = AgentReader(self._reader, self._servers, folder, variables)
-        self._once = OnceReader(self._reader, root)
-
-    def settings(self, text: str) -> Settings:
-        """The settings; worth nothing if there are complaints."""
-        self._reader.section(TOP, self._root, ())
-        self._once.ui()
-        shared = self._servers.servers(self._root, ())
-        written = self._agents.written(self._root)
-        names = frozenset(server.name for server in (*shared, *(each for agent in written for each in agent.servers)))
-        rules = read_rules(self._reader, self._root, names | self._servers.broken)
-        agents = self._settled(written, shared, rules, names)
-        limits = self._once.limits()
-        options = self._once.options(limits)
-        policy, allow_requester, allow_author = self._once.approval()
-        return Settings(
-            origin=self._origin,
-            text=text,
-            agents=agents,
-            servers=_once_each([server.spec for server in shared], agents),
-            options=options,
-            policy=policy,
-            allow_requester=allow_requester,
-            allow_author=allow_author,
-            asks_external=self._once.ask().external,
-            limits=limits,
-            patterns=tuple(rule.pattern for rule in rules),
-            warnings=self._report.warnings(),
-        )
-
-    def _settled(
-        self,
-        written: Sequence[WrittenAgent],
-        shared: Sequence[WrittenServer],
-        rules: Sequence[WrittenRule],
-        names: frozenset[str],
-    ) -> tuple[AgentSettings, ...]:
-        book = ServerBook(self._reader, shared, names)
-        found = [self._agents.settings(agent, shared=shared, book=book, rules=rules) for agent in written]
-        return tuple(agent for agent in found if agent is not None)
-
-
-def _once_each(shared: Sequence[ServerSpec], agents: Sequence[AgentSettings]) -> tuple[ServerSpec, ...]:
-    by_name = {spec.name: spec for agent in agents for spec in agent.servers}
-    return tuple(({spec.name: spec for spec in shared} | by_name).values())
+def _settings(root: Table, report: Diagnostics, text: str, origin: str, variables: Variables) -> Settings:
+    """The settings; worth nothing if there are complaints."""
+    folder = Path(origin).absolute().parent
+    file = Configuration.model_validate(root, context=Reading(report))
+    places: list[Configuration | BackendKeys] = [file, *(agent.backend for agent in file.agents if agent.backend)]
+    names = frozenset(keys.name for place in places for keys in place.mcp_servers)
+    broken = frozenset(name for place in places for name in broken_names(place.table, place.mcp_servers))
+    rules, patterns = read_rules(file.tools, names | broken, report)
+    book = ServerBook(report, folder, file.mcp_servers, names)
+    agents = Agents(report, Backends(report, folder, variables), book).settings(
+        file.agents, file.mcp_servers, rules, broken
+    )
+    limits, approval = file.limits or LimitKeys(), file.approval or ApprovalKeys()
+    approvers = approval.approvers or ApproverKeys()
+    own = {spec.name: spec for agent in agents for spec in agent.servers}
+    return Settings(
+        origin=origin,
+        text=text,
+        agents=agents,
+        servers=tuple({**{spec.name: spec for spec in book.shared.values()}, **own}.values()),
+        options=_options(file, limits, report),
+        policy=Policy(
+            roles=approvers.roles,
+            users=approvers.users,
+            required=approval.required,
+            expires_after=seconds(approval.expires_after),
+            allow_external=approval.external,
+        ),
+        allow_requester=approval.allow_requester,
+        allow_author=approval.allow_author,
+        asks_external=file.ask is not None and file.ask.external,
+        limits=limits,
+        patterns=patterns,
+        warnings=report.warnings(),
+    )

@@ -1,15 +1,24 @@
-"""Turns one section of the tree into its model, complaining of every key and every value that does not fit."""
+"""A section: a pydantic model made from a mapping of the file. It tells every key and value that does not fit."""
 
 from collections.abc import Mapping
-from functools import cache
-from typing import get_args
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, cast
 
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
+from typing_extensions import override
 
-from coordination.config.diagnostics import Diagnostics, KeyPath, any_of, expected_but_found, quoted, shown_key
-from coordination.config.sections import Keys, KeysT, Section, home_of
-from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_open, kind_of, plain, typed_plain
+from coordination.config.diagnostics import Diagnostics, KeyPath, Place, any_of, expected_but_found, quoted, shown_key
+from coordination.config.massgen_keys import WITHOUT_EFFECT
+from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_absent, is_open, kind_of, plain
 
 _WORDS = {
     "string_type": "a text",
@@ -23,140 +32,179 @@ _WORDS = {
     "dict_type": "a mapping",
     "string_too_short": "a longer text",
 }
+_COLLECTIONS = ("tuple_type", "dict_type")
 
 
-class Reader:
-    """Reads sections; every problem goes into one report."""
+@dataclass
+class Reading:
+    """What the sections of one file have in common: where they complain, and which of them were read."""
 
-    def __init__(self, report: Diagnostics) -> None:
-        self.report = report
+    report: Diagnostics
+    sections: "dict[KeyPath, Section | None]" = field(default_factory=dict[KeyPath, "Section | None"])
 
-    def section(
-        self,
-        section: Section[KeysT],
-        table: Table,
-        path: KeyPath,
-        given: Mapping[str, object] | None = None,
-        *,
-        is_partial_welcome: bool = False,
-    ) -> KeysT | None:
-        """The keys of a section; None after complaints, or what is left without the bad ones where that is welcome.
 
-        `given` has values that were made elsewhere.
-        """
-        written = self._own_keys(section, table, path)
-        values: dict[str, object] = {key: _value(node, section.keys, key) for key, node in written.items()}
-        values.update(given or {})
+SECTIONS: "list[type[Section]]" = []
+"""Every kind of section that has a place in the file, in the order of their definition."""
+
+
+def report_of(info: ValidationInfo) -> Diagnostics:
+    """Where what is made of a file complains."""
+    return cast("Reading", info.context).report
+
+
+class Section(BaseModel):
+    """One section. What a person typed is never repeated in an error of these models.
+
+    Attributes:
+        title: the section's place, for people: `agents[].backend`.
+        kind: what is expected where something else than a mapping stands.
+        holds_in_part: of use without the keys that have problems.
+        is_a_home: a key of it that stands elsewhere is told where it belongs.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
+    )
+    title: ClassVar[str] = ""
+    kind: ClassVar[str] = "a mapping"
+    holds_in_part: ClassVar[bool] = True
+    is_a_home: ClassVar[bool] = True
+    _table: Table = PrivateAttr(default_factory=lambda: Table(line=0))
+
+    @classmethod
+    @override
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        if "title" in cls.__dict__:
+            SECTIONS.append(cls)
+
+    @property
+    def table(self) -> Table:
+        """The mapping as it is written; an empty one for a section that is not in the file."""
+        return self._table
+
+    @classmethod
+    def honoured(cls) -> frozenset[str]:
+        """Every key that has a meaning here."""
+        return frozenset(cls.model_fields) - cls.without_effect().keys()
+
+    @classmethod
+    def without_effect(cls) -> Mapping[str, str]:
+        """MassGen's keys that have no meaning here, and why."""
+        return WITHOUT_EFFECT.get(cls.title, {})
+
+    @classmethod
+    def prepared(cls, table: Table, report: Diagnostics) -> Table | None:
+        """The mapping as its keys are read; None after complaints that leave nothing to read."""
+        del report
+        return table
+
+    def is_coherent(self, report: Diagnostics) -> bool:
+        """Whether its values go together, after complaints if not."""
+        del report
+        return True
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, value: object, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if not isinstance(value, Scalar | Listing | Table):
+            return handler(value)
+        reading = cast("Reading", info.context)
+        path = value.place.path
+        if path not in reading.sections:
+            reading.sections[path] = cls._made(value, handler, reading.report)
+        # None where it is of no use: what holds sections allows for that, or leaves them out.
+        return cast("Self", reading.sections[path])
+
+    @classmethod
+    def _made(cls, node: Node, handler: ModelWrapValidatorHandler[Self], report: Diagnostics) -> Self | None:
+        if not isinstance(node, Table):
+            report.expect(node.place, kind_of(node), cls.kind)
+            return None
+        table = cls.prepared(node, report)
+        if table is None:
+            return None
+        section = cls._validated(table, handler, report)
+        if section is None:
+            return None
+        section._table = table  # noqa: SLF001 - of the class itself, and made here
+        return section if section.is_coherent(report) else None
+
+    @classmethod
+    def _validated(cls, table: Table, handler: ModelWrapValidatorHandler[Self], report: Diagnostics) -> Self | None:
+        """The section; what is left of it without the keys that have problems; or None."""
+        values = cls._own_keys(table, report)
         try:
-            return section.keys.model_validate(values)
+            return handler(values)
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
         # A value that waits for a variable can't be judged, so it is no problem.
-        unjudged = [problem for problem in problems if _waits(table, problem)]
-        for problem in problems:
-            if problem not in unjudged:
-                self._add_error(section, table, path, problem)
-        if len(unjudged) == len(problems) or is_partial_welcome:
-            return self._without(section, values, problems)
-        return None
-
-    def table(self, parent: Table, key: str, path: KeyPath) -> Table | None:
-        """The mapping under a key; None where there is none, after a complaint if something else is there."""
-        node = parent.entries.get(key)
-        if node is None or is_absent(node):
+        judged = [problem for problem in problems if not _waits(table, problem)]
+        for problem in judged:
+            cls._complain(table, problem, report)
+        if judged and not cls.holds_in_part:
             return None
-        if isinstance(node, Table):
-            return node
-        self.report.add_error(parent.line_of(key), (*path, key), expected_but_found(kind_of(node), "a mapping"))
-        return None
-
-    def listing(self, parent: Table, key: str, path: KeyPath) -> tuple[Node, ...]:
-        """The items under a key; none where there is no such key, after a complaint if something else is there."""
-        node = parent.entries.get(key)
-        if node is None or is_absent(node):
-            return ()
-        if isinstance(node, Listing):
-            return node.items
-        self.report.add_error(parent.line_of(key), (*path, key), expected_but_found(kind_of(node), "a list"))
-        return ()
-
-    def texts(self, parent: Table, key: str, path: KeyPath) -> tuple[tuple[int, Scalar], ...]:
-        """The texts of a list under a key, each with its position."""
-        found: list[tuple[int, Scalar]] = []
-        for index, item in enumerate(self.listing(parent, key, path)):
-            if isinstance(item, Scalar) and item.value is not None:
-                found.append((index, item))
-            else:
-                self.report.add_error(item.line, (*path, key, index), expected_but_found(kind_of(item), "a text"))
-        return tuple(found)
-
-    def _own_keys(self, section: Section[KeysT], table: Table, path: KeyPath) -> dict[str, Node]:
-        own: dict[str, Node] = {}
-        for key, node in table.entries.items():
-            if key in section.ignored:
-                self._warn_of(section, key, table, path)
-            elif key not in section.known:
-                self.report.add_error(table.line_of(key), (*path, key), self._unknown(section, key))
-            elif key not in section.children and not is_absent(node, or_null=not _takes_null(section.keys, key)):
-                own[key] = node
-        return own
-
-    def _unknown(self, section: Section[KeysT], key: str) -> str:
-        home = home_of(key)
-        if home is not None:
-            return expected_but_found("a key that has no place here", f"it under {home}")
-        known = sorted(section.honoured)
-        place = section.name or "the top level"
-        expected = (
-            any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (`massgen-bot docs configuration` lists them)"
-        )
-        suggestion = self.report.nearest(key, section.known)
-        return expected_but_found(f"the unknown key {shown_key(key)}", expected, suggestion)
-
-    def _warn_of(self, section: Section[KeysT], key: str, table: Table, path: KeyPath) -> None:
-        if plain(table.entries[key]) in (None, False, 0, "", [], {}):
-            return
-        text = f"has no effect here: {section.ignored[key]}"
-        self.report.add_warning(table.line_of(key), (*path, key), text, once_for=f"{section.name}.{key}")
-
-    def _without(
-        self, section: Section[KeysT], values: dict[str, object], problems: list[ErrorDetails]
-    ) -> KeysT | None:
-        """The section without the keys that have problems."""
         bad = {str(problem["loc"][0]) for problem in problems}
         try:
-            return section.keys.model_validate({key: value for key, value in values.items() if key not in bad})
+            return handler({key: value for key, value in values.items() if key not in bad})
         except ValidationError:
             # One of them is required, and so there is no section.
             return None
 
-    def _add_error(self, section: Section[KeysT], table: Table, path: KeyPath, problem: ErrorDetails) -> None:
+    @classmethod
+    def _own_keys(cls, table: Table, report: Diagnostics) -> dict[str, object]:
+        own: dict[str, object] = {}
+        idle = cls.without_effect()
+        for key, node in table.entries.items():
+            if key in idle:
+                if plain(node) not in (None, False, 0, "", [], {}):
+                    text = f"has no effect here: {idle[key]}"
+                    report.add_warning(table.place_of(key), text, once_for=f"{cls.title}.{key}")
+            elif key not in cls.model_fields:
+                report.add_error(table.place_of(key), cls._unknown(key, report))
+            elif not is_absent(node):
+                own[key] = node
+            elif not is_absent(node, or_null=False) and cls._means_null(key):
+                own[key] = None
+        return own
+
+    @classmethod
+    def _means_null(cls, key: str) -> bool:
+        """Whether null is a value of its own under a key, and not the same as no value."""
+        field_info = cls.model_fields[key]
+        return "NoneType" in str(field_info) and field_info.default is not None
+
+    @classmethod
+    def _unknown(cls, key: str, report: Diagnostics) -> str:
+        home = _home_of(key)
+        if home is not None:
+            return expected_but_found("a key that has no place here", f"it under {home}")
+        known = sorted(cls.honoured())
+        place = cls.title or "the top level"
+        expected = (
+            any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (`massgen-bot docs configuration` lists them)"
+        )
+        suggestion = report.nearest(key, known + list(cls.without_effect()))
+        return expected_but_found(f"the unknown key {shown_key(key)}", expected, suggestion)
+
+    @classmethod
+    def _complain(cls, table: Table, problem: ErrorDetails, report: Diagnostics) -> None:
+        key = str(problem["loc"][-1])
         if problem["type"] == "missing":
-            key = str(problem["loc"][-1])
-            self.report.add_error(
-                table.line, (*path, *problem["loc"]), expected_but_found("nothing", f"a value for {key}")
-            )
+            report.expect(Place(table.line, (*table.place.path, key)), "nothing", f"a value for {key}")
             return
-        place = tuple(part for part in problem["loc"] if part != "[key]")
-        node, line = _node_at(table, place)
-        found, word = _found(node, problem, is_secret=_is_secret(section.keys, str(place[0])))
+        loc = tuple(part for part in problem["loc"] if part != "[key]")
+        node, place = _found_at(table, loc)
+        is_secret = "SecretStr" in str(cls.model_fields[str(loc[0])])
+        found, word = _found(node, problem, is_secret=is_secret)
         choices = _choices(problem)
-        suggestion = self.report.nearest(word, choices) if word and choices else None
-        self.report.add_error(line, (*path, *place), expected_but_found(found, _expected(problem, choices), suggestion))
+        suggestion = report.nearest(word, choices) if word and choices else None
+        report.expect(place, found, _expected(problem, choices), suggestion)
 
 
-def _value(node: Node, keys: type[Keys], key: str) -> object:
-    if isinstance(node, Scalar) and "${" in node.source and not _takes_text(keys, key):
-        # A variable often has to stand in quotes, which then do not say that a text is meant.
-        return typed_plain(node.text)
-    return plain(node, as_written=_takes_text(keys, key))
-
-
-def is_absent(node: Node, *, or_null: bool = True) -> bool:
-    """Whether a value counts as not written: nothing at all, or a variable that is empty."""
-    if not isinstance(node, Scalar):
-        return False
-    return (or_null and node.value is None) or (node.text == "" and "${" in node.source)
+def _home_of(key: str) -> str | None:
+    """The section that a key belongs to, for one that stands in the wrong place; None: it belongs to none, or many."""
+    homes = [section.title for section in SECTIONS if section.is_a_home and key in section.honoured()]
+    return (homes[0] or "the top level") if len(homes) == 1 else None
 
 
 def _waits(table: Table, problem: ErrorDetails) -> bool:
@@ -164,30 +212,24 @@ def _waits(table: Table, problem: ErrorDetails) -> bool:
     return node is not None and is_open(node)
 
 
-def writes(table: Table, key: str) -> bool:
-    """Whether there is anything under a key, fit or not."""
-    return key in table.entries and not is_absent(table.entries[key])
-
-
-def _node_at(table: Table, place: tuple[str | int, ...]) -> tuple[Node | None, int]:
-    """The value at a place, and the line of its key; of the last part of the place that there is."""
-    node: Node | None = table
-    line = table.line
-    for part in place:
+def _found_at(table: Table, loc: tuple[str | int, ...]) -> tuple[Node | None, Place]:
+    """The value at a place below a section, and where it stands; the line is that of the last part that there is."""
+    node: Node = table
+    place = Place(table.line, (*table.place.path, *loc))
+    for part in loc:
         if isinstance(node, Table) and isinstance(part, str) and part in node.entries:
-            line, node = node.line_of(part), node.entries[part]
+            node = node.entries[part]
         elif isinstance(node, Listing) and isinstance(part, int) and part < len(node.items):
             node = node.items[part]
-            line = node.line
         else:
-            return None, line
-    return node, line
+            return None, Place(place.line, (*table.place.path, *loc))
+        place = node.place
+    return node, place
 
 
 def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tuple[str, str]:
     """What was found, in words, and the word itself where it may be repeated."""
-    is_collection_wanted = problem["type"] in ("tuple_type", "dict_type")
-    if not isinstance(node, Scalar) or node.value is None or is_secret or is_collection_wanted:
+    if not isinstance(node, Scalar) or node.value is None or is_secret or problem["type"] in _COLLECTIONS:
         return kind_of(node), ""
     return quoted(node.source) if isinstance(node.value, str) else node.source, node.source
 
@@ -214,28 +256,3 @@ def _choices(problem: ErrorDetails) -> tuple[str, ...]:
         return ()
     words = problem.get("ctx", {}).get("expected", "")
     return tuple(word.strip(" '") for word in words.replace(" or ", ",").split(","))
-
-
-@cache
-def _mentions(keys: type[Keys], key: str) -> frozenset[str]:
-    """The names of all types in a key's annotation."""
-    found: set[str] = set()
-    waiting: list[object] = [keys.model_fields[key].annotation]
-    while waiting:
-        each = waiting.pop()
-        found.add(getattr(each, "__name__", str(each)))
-        waiting.extend(part for part in get_args(each) if isinstance(part, type) or get_args(part))
-    return frozenset(found)
-
-
-def _takes_text(keys: type[Keys], key: str) -> bool:
-    """Whether a number written there is meant as a text: ids, names, what an environment variable is set to."""
-    return _mentions(keys, key).isdisjoint({"int", "float", "bool", "Any"})
-
-
-def _takes_null(keys: type[Keys], key: str) -> bool:
-    return "NoneType" in _mentions(keys, key)
-
-
-def _is_secret(keys: type[Keys], key: str) -> bool:
-    return "SecretStr" in _mentions(keys, key)

@@ -9,17 +9,16 @@ from typing_extensions import override
 from coordination.config.diagnostics import (
     Diagnostic,
     Diagnostics,
-    KeyPath,
+    Place,
     expected_but_found,
     key_name,
     nearest,
     printable,
     quoted,
 )
-from coordination.config.section_reader import Reader
-from coordination.config.sections import RULE, RuleKeys
-from coordination.config.servers import ToolEntry, WrittenServer
-from coordination.config.yaml_tree import Table, kind_of, source_of
+from coordination.config.sections import RuleKeys
+from coordination.config.server_sections import ServerKeys
+from coordination.config.yaml_tree import Scalar
 from coordination.domain.policy import Effect, Rule, first_match, sounds_like_writing
 from coordination.ports import ToolDefinition
 
@@ -67,56 +66,29 @@ class Pattern:
     match: str
     written: str
     servers: frozenset[str]
-    line: int
-    path: KeyPath
+    place: Place
     may_be_idle: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrittenRule:
-    """One entry of `tools`."""
-
-    rule: Rule
-    pattern: Pattern
-
-
-def read_rules(reader: Reader, root: Table, servers: frozenset[str]) -> tuple[WrittenRule, ...]:
-    """The entries of `tools`, in the order of the file. `servers` are the names that are written anywhere."""
-    rules: list[WrittenRule] = []
-    for index, node in enumerate(reader.listing(root, "tools", ())):
-        path: KeyPath = ("tools", index)
-        if not isinstance(node, Table):
-            reader.report.add_error(
-                node.line, path, expected_but_found(kind_of(node), "a mapping with match and effect")
-            )
-            continue
-        keys = reader.section(RULE, node, path)
-        if keys is None:
-            continue
+def read_rules(
+    rules: Sequence[RuleKeys], servers: frozenset[str], report: Diagnostics
+) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
+    """The entries of `tools` in the order of the file, and their patterns. `servers` are the names written anywhere."""
+    found: list[tuple[Rule, Pattern]] = []
+    for keys in rules:
+        place, written = keys.table.place_of("match"), keys.table.source("match")
         try:
             match = _resolved(keys.match, servers)
         except _NoToolError as error:
-            said = error.said_of(keys.match, source_of(node, "match"))
-            reader.report.add_error(node.line_of("match"), (*path, "match"), said)
+            report.add_error(place, error.said_of(keys.match, written))
             continue
-        rules.append(_written_rule(keys, match, node, path))
-    return tuple(rules)
-
-
-def _written_rule(keys: RuleKeys, match: str, table: Table, path: KeyPath) -> WrittenRule:
-    effect = Effect(keys.effect)
-    is_net = effect is Effect.DENY and match.startswith("*")
-    return WrittenRule(
-        rule=Rule(match=match, effect=effect, source=key_name(path), is_sure=keys.sure),
-        pattern=Pattern(
-            match=match,
-            written=source_of(table, "match"),
-            servers=frozenset(),
-            line=table.line_of("match"),
-            path=(*path, "match"),
-            may_be_idle=is_net,
-        ),
-    )
+        effect = Effect(keys.effect)
+        is_net = effect is Effect.DENY and match.startswith("*")
+        rule = Rule(match=match, effect=effect, source=key_name(keys.table.place.path), is_sure=keys.sure)
+        found.append(
+            (rule, Pattern(match=match, written=written, servers=frozenset(), place=place, may_be_idle=is_net))
+        )
+    return tuple(rule for rule, _ in found), tuple(pattern for _, pattern in found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,28 +101,28 @@ class AgentTools:
 
     agent: str
     names: Mapping[str, str]
-    servers: Sequence[WrittenServer]
-    allowed: tuple[ToolEntry, ...] | None
-    excluded: tuple[ToolEntry, ...]
+    servers: Sequence[ServerKeys]
+    allowed: Sequence[Scalar] | None
+    excluded: Sequence[Scalar]
 
-    def rules(self, shared: Sequence[WrittenRule], report: Diagnostics) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
+    def rules(self, shared: Sequence[Rule], report: Diagnostics) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
         """The agent's rules, first match wins, and the patterns that the operator wrote for them."""
         patterns: list[Pattern] = []
         rules: list[Rule] = []
         for server in self.servers:
-            rules += self._denied(server.excluded, "exclude_tools", server, patterns, report)
+            rules += self._denied(server.exclude_tools, "exclude_tools", server, patterns, report)
         rules += self._denied(self.excluded, "exclude_tools", None, patterns, report)
         for server in self.servers:
-            rules += self._limited(server.allowed, server, patterns, report)
+            rules += self._limited(server.allowed_tools, server, patterns, report)
         rules += self._limited(self.allowed, None, patterns, report)
-        rules += [each for written in shared for each in self._for_own_names(written.rule)]
+        rules += [each for rule in shared for each in self._for_own_names(rule)]
         return tuple(rules), tuple(patterns)
 
     def _denied(
         self,
-        entries: tuple[ToolEntry, ...],
+        entries: Sequence[Scalar],
         key: str,
-        server: WrittenServer | None,
+        server: ServerKeys | None,
         patterns: list[Pattern],
         report: Diagnostics,
     ) -> list[Rule]:
@@ -160,8 +132,8 @@ class AgentTools:
 
     def _limited(
         self,
-        entries: tuple[ToolEntry, ...] | None,
-        server: WrittenServer | None,
+        entries: Sequence[Scalar] | None,
+        server: ServerKeys | None,
         patterns: list[Pattern],
         report: Diagnostics,
     ) -> list[Rule]:
@@ -174,8 +146,8 @@ class AgentTools:
 
     def _patterns(
         self,
-        entries: tuple[ToolEntry, ...],
-        server: WrittenServer | None,
+        entries: Sequence[Scalar],
+        server: ServerKeys | None,
         patterns: list[Pattern],
         report: Diagnostics,
     ) -> list[str]:
@@ -185,13 +157,11 @@ class AgentTools:
             try:
                 match = _resolved_entry(entry.text, own, only_server=server is not None)
             except _NoToolError as error:
-                report.add_error(entry.line, entry.path, error.said_of(entry.text, entry.written))
+                report.add_error(entry.place, error.said_of(entry.text, entry.source))
                 continue
             found.append(match)
             about = frozenset(own.values())
-            patterns.append(
-                Pattern(match=match, written=entry.written, servers=about, line=entry.line, path=entry.path)
-            )
+            patterns.append(Pattern(match=match, written=entry.source, servers=about, place=entry.place))
         return found
 
     def _for_own_names(self, rule: Rule) -> list[Rule]:
@@ -216,7 +186,7 @@ def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
         any_server, tool = pattern.match.startswith("*."), pattern.match.removeprefix("*.")
         meant = nearest(tool, [each.tool for each in about] if any_server else names)
         text = expected_but_found(found, "a tool that the servers have", meant)
-        diagnostics.append(Diagnostic(pattern.line, key_name(pattern.path), text))
+        diagnostics.append(Diagnostic(pattern.place.line, key_name(pattern.place.path), text))
     return diagnostics
 
 
@@ -244,7 +214,7 @@ def _reads_that_seem_to_write(
     rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition], *, is_sure: bool
 ) -> Iterator[tuple[int, str, str]]:
     """Line and key of each such rule, and what was found."""
-    places = {key_name(pattern.path[:-1]): pattern for pattern in patterns}
+    lines = {key_name(pattern.place.path[:-1]): pattern.place.line for pattern in patterns}
     for each in definitions:
         rule = first_match(rules, each.server, each.tool)
         if rule is None or rule.effect is not Effect.READ or rule.is_sure is not is_sure:
@@ -252,7 +222,7 @@ def _reads_that_seem_to_write(
         if each.says_destructive or sounds_like_writing(each.tool):
             doubt = "says that it destroys" if each.says_destructive else "is called like a tool that writes"
             found = f"effect read for {printable(each.server)}.{printable(each.tool)}, which {doubt}"
-            yield places[rule.source].line, rule.source, found
+            yield lines[rule.source], rule.source, found
 
 
 def _resolved_entry(text: str, names: Mapping[str, str], *, only_server: bool) -> str:

@@ -9,7 +9,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from coordination.config.diagnostics import Diagnostics, KeyPath, expected_but_found, printable, quoted
+from coordination.config.diagnostics import NOWHERE, Diagnostics, Place, printable, quoted
 
 YamlValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
@@ -23,7 +23,22 @@ _CONSTRUCTOR = SafeConstructor()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scalar:
+class _Placed:
+    """A value of the file. `size` and `depth` count what is in it, aliases followed.
+
+    Attributes:
+        line: where it begins.
+        place: where its key stands, and the path to it; known once variables are put in.
+    """
+
+    line: int
+    place: Place = NOWHERE
+    size: int = 1
+    depth: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar(_Placed):
     """One value. Its text may be a secret once variables are put in, so only `source` ever gets into a message.
 
     Attributes:
@@ -37,36 +52,57 @@ class Scalar:
     value: YamlValue = field(repr=False)
     text: str = field(repr=False)
     source: str
-    line: int
     is_plain: bool = False
     is_open: bool = False
-    size: int = 1
     depth: int = 0
 
+    @property
+    def has_variables(self) -> bool:
+        """Whether there is a variable in it as it is written."""
+        return "${" in self.source
+
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
-    """A list. `size` and `depth` count what is in it, aliases followed."""
+class Listing(_Placed):
+    """A list."""
 
     items: tuple["Node", ...]
-    line: int
-    size: int = 1
-    depth: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """A mapping. `key_lines` has the line of every key; `size` and `depth` count as in a list."""
+class Table(_Placed):
+    """A mapping. `key_lines` has the line of every key."""
 
-    entries: Mapping[str, "Node"]
-    key_lines: Mapping[str, int]
-    line: int
-    size: int = 1
-    depth: int = 1
+    entries: Mapping[str, "Node"] = field(default_factory=dict[str, "Node"])
+    key_lines: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def line_of(self, key: str) -> int:
         """The line of a key; of the mapping itself where it has no such key."""
         return self.key_lines.get(key, self.line)
+
+    def place_of(self, key: str) -> Place:
+        """The place of a key, whether it is there or not."""
+        return Place(self.line_of(key), (*self.place.path, key))
+
+    def source(self, key: str) -> str:
+        """What the operator wrote under a key; nothing where that is no single value."""
+        node = self.entries.get(key)
+        return node.source if isinstance(node, Scalar) else ""
+
+    def sources(self, key: str) -> Mapping[str, str]:
+        """What the operator wrote in the mapping under a key, in the order of its own keys."""
+        node = self.entries.get(key)
+        entries = sorted(node.entries.items()) if isinstance(node, Table) else ()
+        return {name: value.source for name, value in entries if isinstance(value, Scalar)}
+
+    def items(self, key: str) -> tuple["Node", ...]:
+        """What is in the list under a key."""
+        node = self.entries.get(key)
+        return node.items if isinstance(node, Listing) else ()
+
+    def writes(self, key: str) -> bool:
+        """Whether there is anything under a key, fit or not."""
+        return key in self.entries and not is_absent(self.entries[key])
 
 
 Node: TypeAlias = Scalar | Listing | Table
@@ -133,10 +169,11 @@ def plain(node: Node, *, as_written: bool = False) -> Plain:
             return node.text if as_written else node.value
 
 
-def source_of(table: Table, key: str) -> str:
-    """What the operator wrote under a key; nothing where that is no single value."""
-    node = table.entries.get(key)
-    return node.source if isinstance(node, Scalar) else ""
+def is_absent(node: Node, *, or_null: bool = True) -> bool:
+    """Whether a value counts as not written: nothing at all, or a variable that is empty."""
+    if not isinstance(node, Scalar):
+        return False
+    return (or_null and node.value is None) or (node.text == "" and node.has_variables)
 
 
 def is_open(node: Node) -> bool:
@@ -195,12 +232,12 @@ def read(text: str, report: Diagnostics) -> Table | None:
         return None
     except (ValueError, OverflowError):
         # Numbers in escapes, which PyYAML without libyaml hands to Python as they are.
-        report.add_error(1, (), expected_but_found("a text that is no YAML", "a YAML file"))
+        report.expect(Place(1), "a text that is no YAML", "a YAML file")
         return None
     if isinstance(root, Table):
         return root
     line = root.line if root is not None else 1
-    report.add_error(line, (), expected_but_found(kind_of(root), "a mapping with the key agents"))
+    report.expect(Place(line), kind_of(root), "a mapping with the key agents")
     return None
 
 
@@ -225,7 +262,7 @@ class _Builder:
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    self._halt(line, expected_but_found("a second YAML document", "one"))
+                    self._halt(line, "a second YAML document", "one")
             case yaml.AliasEvent():
                 self._place(self._aliased(event.anchor, line))
             case yaml.ScalarEvent():
@@ -241,7 +278,7 @@ class _Builder:
         if event.tag is not None and event.tag not in {"!"} | _COLLECTION_TAGS:
             self._refuse_tag(event.tag, line)
         if len(self._frames) >= MAX_DEPTH:
-            self._halt(line, expected_but_found(f"more than {MAX_DEPTH} levels of nesting", "fewer"))
+            self._halt(line, f"more than {MAX_DEPTH} levels of nesting", "fewer")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._frames.append(_Frame(line, event.anchor, isinstance(event, yaml.MappingStartEvent)))
@@ -250,9 +287,9 @@ class _Builder:
         frame = self._frames.pop()
         node = self._table(frame) if frame.is_table else _listing(frame)
         if node.size > MAX_VALUES:
-            self._halt(frame.line, expected_but_found(f"more than {MAX_VALUES:,} values, aliases followed", "fewer"))
+            self._halt(frame.line, f"more than {MAX_VALUES:,} values, aliases followed", "fewer")
         if node.depth > MAX_DEPTH:
-            self._halt(frame.line, expected_but_found(f"more than {MAX_DEPTH} levels of nesting", "fewer"))
+            self._halt(frame.line, f"more than {MAX_DEPTH} levels of nesting", "fewer")
         self._remember(frame.anchor, node)
 
     def _remember(self, anchor: str | None, node: Node) -> None:
@@ -268,12 +305,10 @@ class _Builder:
 
     def _aliased(self, anchor: str | None, line: int) -> Node:
         if anchor is None or anchor not in self._anchors:
-            self._halt(line, expected_but_found("an alias (*name)", "its anchor (&name) in a line before"))
+            self._halt(line, "an alias (*name)", "its anchor (&name) in a line before")
         node = self._anchors[anchor]
         if node is None:
-            self._halt(
-                line, expected_but_found("an alias inside of what it stands for", "an alias of something complete")
-            )
+            self._halt(line, "an alias inside of what it stands for", "an alias of something complete")
         return node
 
     def _table(self, frame: _Frame) -> Table:
@@ -282,12 +317,12 @@ class _Builder:
         merged: list[Node] = []
         for key, value in zip(frame.items[::2], frame.items[1::2], strict=True):
             if not isinstance(key, Scalar):
-                self._report.add_error(key.line, (), expected_but_found(f"{kind_of(key)} as a key", "a text as a key"))
+                self._report.expect(Place(key.line), f"{kind_of(key)} as a key", "a text as a key")
             elif key.is_plain and key.text == "<<":
                 merged.append(value)
             elif key.text in entries:
                 found = f"the key {quoted(key.text)} twice in one mapping (first in line {lines[key.text]})"
-                self._report.add_error(key.line, (), expected_but_found(found, "each key once"))
+                self._report.expect(Place(key.line), found, "each key once")
             else:
                 entries[key.text], lines[key.text] = value, key.line
         for value in merged:
@@ -298,9 +333,7 @@ class _Builder:
     def _merge(self, value: Node, entries: dict[str, Node], lines: dict[str, int]) -> None:
         for source in value.items if isinstance(value, Listing) else (value,):
             if not isinstance(source, Table):
-                self._report.add_error(
-                    source.line, (), expected_but_found(f"{kind_of(source)} after <<", "an alias of a mapping")
-                )
+                self._report.expect(Place(source.line), f"{kind_of(source)} after <<", "an alias of a mapping")
                 continue
             for key in [key for key in source.entries if key not in entries]:
                 entries[key], lines[key] = source.entries[key], source.line_of(key)
@@ -308,7 +341,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
         text: str = event.value
         if _UNREADABLE.search(text):
-            self._halt(line, expected_but_found("a control character or half of a surrogate pair", "readable text"))
+            self._halt(line, "a control character or half of a surrogate pair", "readable text")
         if event.tag is not None and event.tag != "!":
             value = self._explicit(event.tag, text, line)
             return Scalar(value=value, text=text, source=text, line=line, size=_weight(text))
@@ -322,17 +355,14 @@ class _Builder:
         try:
             return typed(tag, text)
         except ValueError:
-            self._halt(
-                line,
-                expected_but_found(f"a value that its tag !!{tag.removeprefix(CORE_TAG)} does not fit", "one it fits"),
-            )
+            self._halt(line, f"a value that its tag !!{tag.removeprefix(CORE_TAG)} does not fit", "one it fits")
 
     def _refuse_tag(self, tag: str, line: int) -> NoReturn:
         name = quoted(tag.replace(CORE_TAG, "!!"), longest=60)
-        self._halt(line, expected_but_found(f"the tag {name}", "plain YAML: text, numbers, lists and mappings"))
+        self._halt(line, f"the tag {name}", "plain YAML: text, numbers, lists and mappings")
 
-    def _halt(self, line: int, text: str) -> NoReturn:
-        self._report.add_error(line, (), text)
+    def _halt(self, line: int, found: str, expected: str) -> NoReturn:
+        self._report.expect(Place(line), found, expected)
         raise _Halt
 
 
@@ -355,20 +385,18 @@ def _depth(nodes: tuple[Node, ...]) -> int:
 
 def _check_readable(text: str, report: Diagnostics) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        report.add_error(1, (), expected_but_found(f"more than {MAX_BYTES // 1000} kB", "a smaller file"))
+        report.expect(Place(1), f"more than {MAX_BYTES // 1000} kB", "a smaller file")
         raise _Halt
     unreadable = _UNREADABLE.search(text.removeprefix("\ufeff"))
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
-        report.add_error(
-            line, (), expected_but_found(f"the character {printable(unreadable.group())}", "readable text")
-        )
+        report.expect(Place(line), f"the character {printable(unreadable.group())}", "readable text")
         raise _Halt
 
 
 def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> None:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        report.add_error(1, (), expected_but_found("a text that is no YAML", "a YAML file"))
+        report.expect(Place(1), "a text that is no YAML", "a YAML file")
         return
     status = error.problem_mark
     problem = _QUOTED.sub(_sign, printable(error.problem or "not understood"))
@@ -376,7 +404,7 @@ def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> 
     lines = text.splitlines()
     needs_quotes = status.line < len(lines) and "${" in lines[status.line]
     expected = 'YAML; within { } and [ ] a variable stands in quotes: "${NAME}"' if needs_quotes else "YAML"
-    report.add_error(status.line + 1, (), expected_but_found(found, expected))
+    report.expect(Place(status.line + 1), found, expected)
 
 
 def _sign(match: re.Match[str]) -> str:
@@ -420,7 +448,7 @@ def put_in(root: Table, variables: Variables, report: Diagnostics) -> Table:
 
     Without an environment, a variable with a default has that, and one without stays open.
     """
-    return _Walk(variables, report).table(root, (), _NO_NAMES)
+    return _Walk(variables, report).table(root, Place(root.line), _NO_NAMES)
 
 
 def variables_in(source: str) -> frozenset[str]:
@@ -435,34 +463,42 @@ class _Walk:
         self._report = report
         self._left = MAX_PUT_IN
 
-    def table(self, table: Table, path: KeyPath, names: Mapping[str, str]) -> Table:
-        names = self._names_in(table, path, names)
-        entries = {key: self._node(value, (*path, key), names) for key, value in table.entries.items()}
-        return replace(table, entries=entries)
+    def table(self, table: Table, place: Place, names: Mapping[str, str]) -> Table:
+        names = self._names_in(table, place, names)
+        placed = replace(table, place=place)
+        entries = {key: self._node(value, placed.place_of(key), names) for key, value in table.entries.items()}
+        return replace(placed, entries=entries)
 
-    def _node(self, node: Node, path: KeyPath, names: Mapping[str, str]) -> Node:
+    def _node(self, node: Node, place: Place, names: Mapping[str, str]) -> Node:
         match node:
             case Table():
-                return self.table(node, path, names)
+                return self.table(node, place, names)
             case Listing():
-                items = tuple(self._node(item, (*path, index), names) for index, item in enumerate(node.items))
-                return replace(node, items=items)
+                items = (
+                    self._node(item, Place(item.line, (*place.path, index)), names)
+                    for index, item in enumerate(node.items)
+                )
+                return replace(node, items=tuple(items), place=place)
             case Scalar():
-                return self._scalar(node, path, names) if "${" in node.source else node
+                return (
+                    self._scalar(replace(node, place=place), names)
+                    if node.has_variables
+                    else replace(node, place=place)
+                )
 
-    def _names_in(self, table: Table, path: KeyPath, names: Mapping[str, str]) -> Mapping[str, str]:
+    def _names_in(self, table: Table, place: Place, names: Mapping[str, str]) -> Mapping[str, str]:
         """MassGen's `${cwd}`, which in a backend stands for the backend's own `cwd`."""
         folder = table.entries.get("cwd")
-        if path[-1:] != ("backend",) or not isinstance(folder, Scalar) or "${" in folder.source:
+        if place.path[-1:] != ("backend",) or not isinstance(folder, Scalar) or folder.has_variables:
             return names
         return {**names, "cwd": folder.text}
 
-    def _scalar(self, scalar: Scalar, path: KeyPath, names: Mapping[str, str]) -> Scalar:
+    def _scalar(self, scalar: Scalar, names: Mapping[str, str]) -> Scalar:
         is_open = False
 
         def value_of(reference: re.Match[str]) -> str:
             nonlocal is_open
-            value = self._affordable(self._value(reference, scalar, path, names), scalar, path)
+            value = self._affordable(self._value(reference, scalar, names), scalar)
             is_open = is_open or value is None
             return reference.group() if value is None else value
 
@@ -472,43 +508,41 @@ class _Walk:
         value = text if value is None else value
         return replace(scalar, text=text, value=value, is_open=is_open)
 
-    def _affordable(self, value: str | None, scalar: Scalar, path: KeyPath) -> str | None:
+    def _affordable(self, value: str | None, scalar: Scalar) -> str | None:
         if value is None or self._left < 0:
             return None
         self._left -= len(value)
         if self._left < 0:
-            found = f"variables of more than {MAX_PUT_IN:,} characters in all"
-            self._report.add_error(scalar.line, path, expected_but_found(found, "fewer or shorter ones"))
+            self._expect(scalar, f"variables of more than {MAX_PUT_IN:,} characters in all", "fewer or shorter ones")
             return None
         return value
 
-    def _value(self, reference: re.Match[str], scalar: Scalar, path: KeyPath, names: Mapping[str, str]) -> str | None:
+    def _value(self, reference: re.Match[str], scalar: Scalar, names: Mapping[str, str]) -> str | None:
         if reference.group() == "$${":
             return "${"
         inside = _INSIDE.match(reference.group("inside") or "")
         if inside is None:
             wanted = "${NAME} or ${NAME:-default}, or $${ for these characters themselves"
-            self._report.add_error(scalar.line, path, expected_but_found("${ without the name of a variable", wanted))
+            self._expect(scalar, "${ without the name of a variable", wanted)
             return None
         name, default = inside.group("name"), inside.group("default")
         known = names.get(name) or self._variables.value(name)
         if known:
-            return self._readable(name, known, scalar, path)
+            return self._readable(name, known, scalar)
         if default is not None:
             return default.removeprefix(":-")
         if self._variables.are_known:
-            self._report.add_error(scalar.line, path, _unset(name, is_empty=self._variables.is_set(name)))
+            state = "is empty" if self._variables.is_set(name) else "is not set"
+            wanted = f"the variable {name} to be set, or ${{{name}:-default}}"
+            self._expect(scalar, f"${{{name}}}, which {state}", wanted)
         return None
 
-    def _readable(self, name: str, value: str, scalar: Scalar, path: KeyPath) -> str | None:
+    def _readable(self, name: str, value: str, scalar: Scalar) -> str | None:
         if "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value):
             return value
-        self._report.add_error(
-            scalar.line, path, expected_but_found(f"bytes in the variable {name} that are no text", "UTF-8")
-        )
+        self._expect(scalar, f"bytes in the variable {name} that are no text", "UTF-8")
         return None
 
-
-def _unset(name: str, *, is_empty: bool) -> str:
-    state = "is empty" if is_empty else "is not set"
-    return expected_but_found(f"${{{name}}}, which {state}", f"the variable {name} to be set, or ${{{name}:-default}}")
+    def _expect(self, scalar: Scalar, found: str, expected: str) -> None:
+        """Variables have the line of the value that they are in, which may be another one than its key's."""
+        self._report.expect(Place(scalar.line, scalar.place.path), found, expected)

@@ -75,7 +75,12 @@ SIGNS = [
     "\t",
 ]
 
-keys = st.sampled_from(sorted({key for section in ALL for key in section.known} | {"nonsense", "name", "scout"}))
+keys = st.sampled_from(
+    sorted(
+        {key for section in ALL for key in (*section.honoured(), *section.without_effect())}
+        | {"nonsense", "name", "scout"}
+    )
+)
 values = st.recursive(
     st.none()
     | st.booleans()
