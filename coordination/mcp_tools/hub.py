@@ -106,8 +106,21 @@ class McpHub:
         if self._is_closed:
             raise complaints.closing(spec)
         if spec not in self._connections:
-            self._connections[spec] = Connection(spec, self._owners, self._patience, self._guard, self._fingerprints)
+            # Months of changed configurations and renewed tokens would pile up.
+            for old in [each for each, connection in self._connections.items() if connection.is_of_no_use]:
+                del self._connections[old]
+            self._connections[spec] = Connection(
+                spec, self._owners, self._patience, self._guard, self._fingerprints, self._make_room
+            )
         return self._connections[spec]
+
+    def _make_room(self) -> None:
+        """End the servers that were unused for longest, where there are too many; those at work are left to it."""
+        unused = {each: each.unused_for for each in self._connections.values()}
+        living = sorted((each for each in unused if unused[each] is not None), key=lambda each: unused[each] or 0.0)
+        for connection in living[max(0, self._patience.most - 1) :]:
+            if unused[connection]:
+                connection.rest()
 
 
 class _Reader:

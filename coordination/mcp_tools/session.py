@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Collection, Generator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass, replace
 from typing import TypeAlias, cast
@@ -35,6 +35,11 @@ IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
 _GRACE = 5.0
 """Seconds beyond a call's time after which it is given up even if the SDK still waits: for its pipe to take the call."""
+
+_MOST_SILENT = 2
+"""Requests in a row without an answer after which a server must show that it lives before it is asked anything more."""
+
+_PONG_SECONDS = 5.0
 
 _TOO_LATE = "did not answer in time"
 _MALFORMED = "took the call, but what it answered can't be read"
@@ -69,7 +74,9 @@ class McpSession:
         self._listing: ToolListing | None = None
         self._outputs: Mapping[str, JsonObject] = {}
         self._changes = 0
+        self._silent = 0
         self._busy = 0
+        self._used_at = asyncio.get_running_loop().time()
         self._is_ended = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -91,8 +98,40 @@ class McpSession:
         self._idle.set()
 
     def retire(self) -> None:
-        """Begin nothing here any more: the server's settings are others by now. What is under way goes on."""
+        """Begin nothing here any more: its settings are others by now, or nobody uses it. What is under way goes on."""
         self.is_retired = True
+        self._gone.set()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the last requests had no answer: it may hang, and every further one would wait in vain."""
+        return self._silent >= _MOST_SILENT
+
+    async def shows_life(self) -> bool:
+        """Ask the server for a sign; whatever it answers is one, and puts an end to its silence."""
+        trace = CallTrace()
+        with self._at_work(), _under_way(trace), suppress(TimeoutError, MCPError, RuntimeError, ValidationError):
+            async with asyncio.timeout(min(_PONG_SECONDS, self._spec.call_timeout)):
+                await self._client.session.send_ping()
+            self._silent = 0
+        if trace.error is not None:
+            self._silent = 0
+        return not self.is_silent
+
+    @property
+    def unused_for(self) -> float:
+        """Seconds since anything was asked here; 0 while an answer is waited for."""
+        return 0.0 if self._busy else asyncio.get_running_loop().time() - self._used_at
+
+    async def outlived(self, seconds: float) -> None:
+        """Wait until the session is over, or nobody has used it for so long."""
+        while not self.is_over and (left := seconds - self.unused_for) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._gone.wait()
+
+    def abandon(self) -> None:
+        """Begin nothing here any more: nobody can tell whether the server still works. What is under way may end."""
         self._gone.set()
 
     def forget_listing(self) -> None:
@@ -126,6 +165,7 @@ class McpSession:
                 async with asyncio.timeout(self._spec.call_timeout):
                     return await list_tools(self._spec, self._client, self.fingerprint, self._redactor, trace)
         except TimeoutError:
+            self._heard(trace)
             raise complaints.unanswered(self._spec) from None
         except (MCPError, ValidationError) as error:
             if complaints.lacks_credentials(trace):
@@ -153,26 +193,36 @@ class McpSession:
             raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
         with self._at_work(), _under_way(trace):
             try:
-                async with asyncio.timeout(self._spec.call_timeout + _GRACE):
-                    await self._client.session.call_tool(
-                        tool,
-                        dict(given),
-                        read_timeout_seconds=self._spec.call_timeout,
-                        meta=self._meta(tool, key, caller),
-                        # Answering would send the call again. The SDK's own loop does that; this one call does not.
-                        allow_input_required=True,
-                    )
+                await self._send(tool, dict(given), self._meta(tool, key, caller))
             except TimeoutError:
                 raise self._failure(trace, _TOO_LATE) from None
             except MCPError as error:
                 return self._refusal(error, trace)
             except (RuntimeError, ValidationError) as error:
                 raise self._failure(trace, _MALFORMED) from error
+            finally:
+                self._heard(trace)
         if trace.answer is None:
             raise self._failure(trace, _MALFORMED)
         if trace.answer.get("resultType") == "input_required":
             raise self._failure(trace, "asked for more input in place of an answer, and is never given any")
         return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
+
+    async def _send(self, tool: str, arguments: dict[str, Json], meta: "RequestParamsMeta | None") -> None:
+        async with asyncio.timeout(self._spec.call_timeout + _GRACE):
+            await self._client.session.call_tool(
+                tool,
+                arguments,
+                read_timeout_seconds=self._spec.call_timeout,
+                meta=meta,
+                # Answering would send the call again. The SDK's own loop does that; this one call does not.
+                allow_input_required=True,
+            )
+
+    def _heard(self, trace: CallTrace) -> None:
+        """Count a request that has ended by whether anything came back."""
+        came = (trace.answer, trace.error, trace.refusal, trace.loss)
+        self._silent = 0 if trace.was_answered or any(each is not None for each in came) else self._silent + 1
 
     async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> str:
         """In what an answer is not what its tool declared, as a remark; empty if it is, or nobody can say."""
@@ -224,6 +274,7 @@ class McpSession:
             yield
         finally:
             self._busy -= 1
+            self._used_at = asyncio.get_running_loop().time()
             if self._busy == 0:
                 self._idle.set()
 
@@ -245,17 +296,21 @@ _MAX_STARTS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a server that failed is left alone before it is started again, in seconds.
+    """How long servers are left alone or kept, in seconds.
 
     Attributes:
-        first: after one failure; doubles with each that follows.
+        first: a server that failed is left alone for so long; twice as long after each failure that follows.
         longest: the limit of that.
         healthy: a server that lived as long as this has had no failure.
+        unused: a server that nobody asked anything for so long is ended; its next use starts it again.
+        most: servers beyond so many make room for others, if they are not at work.
     """
 
     first: float = 0.5
     longest: float = 10.0
     healthy: float = 30.0
+    unused: float = 900.0
+    most: int = 50
 
     def pause(self, failures: int) -> float:
         """The wait after so many failures in a row."""
@@ -282,7 +337,10 @@ class Connection:
         patience: Patience,
         guard: ProcessGuard,
         fingerprints: Fingerprints,
+        make_room: Callable[[], None],
     ) -> None:
+        """`make_room` is called before a server is started."""
+        self._make_room = make_room
         self._spec = spec
         self._fingerprints = fingerprints
         self._owners = owners
@@ -295,6 +353,7 @@ class Connection:
         self._failures = 0
         self._mode = "legacy"
         self._is_closed = False
+        self._used_at = asyncio.get_running_loop().time()
 
     async def fingerprint(self) -> Fingerprint:
         """What the server's settings come to at this moment; starts nothing."""
@@ -310,9 +369,12 @@ class Connection:
         """
         for _ in range(_MAX_STARTS):
             session = await self._session()
-            if session.fingerprint == await self.fingerprint():
+            if session.is_silent and not await session.shows_life():
+                session.abandon()
+            elif session.fingerprint == await self.fingerprint():
                 return session
-            session.retire()
+            else:
+                session.retire()
         raise complaints.unsettled(self._spec)
 
     async def _session(self) -> McpSession:
@@ -320,6 +382,7 @@ class Connection:
         if self._is_closed:
             raise complaints.closing(self._spec)
         if self._starting is None or _is_over(self._starting):
+            self._make_room()
             self._starting = asyncio.get_running_loop().create_future()
             # A context of its own: the server outlives the run that happens to need it first.
             self._owner = self._owners.create_task(self._own(self._starting, self._owner), context=Context())
@@ -329,6 +392,25 @@ class Connection:
         if isinstance(outcome, _Failure):
             raise ToolServerError(outcome.text)
         return outcome
+
+    @property
+    def unused_for(self) -> float | None:
+        """Seconds since its server was asked anything, 0 while it is at work or starts; None: there is no server."""
+        if not self._alive:
+            return None
+        return min(0.0 if session is None else session.unused_for for session in self._alive.values())
+
+    @property
+    def is_of_no_use(self) -> bool:
+        """Whether there has been no server for so long that its next use may as well begin from nothing."""
+        gone_for = asyncio.get_running_loop().time() - self._used_at
+        return not self._alive and gone_for > self._patience.unused
+
+    def rest(self) -> None:
+        """End a server that nobody waits for; its next use starts it again."""
+        for session in self._alive.values():
+            if session is not None:
+                session.retire()
 
     def end(self) -> Collection[asyncio.Task[None]]:
         """End the server, whatever it is doing, and start it no more; it is gone when the tasks are done."""
@@ -355,6 +437,7 @@ class Connection:
         except Exception:  # whatever the SDK makes of closing a dead server concerns nobody any more
             log.debug("closing the MCP server %s was not smooth", self._spec.name, exc_info=True)
         finally:
+            self._used_at = asyncio.get_running_loop().time()
             _settle(starting, complaints.closing(self._spec))
 
     async def _live(self, session: McpSession) -> None:
@@ -364,6 +447,9 @@ class Connection:
         if owner is not None:
             self._alive[owner] = session
         try:
+            await session.outlived(self._patience.unused)
+            if not session.is_over:
+                session.retire()
             await session.finished()
         finally:
             session.end()

@@ -16,7 +16,7 @@ from coordination.errors import ToolServerError
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
-from tests.servers.mcp_programs import approving, stdio, writer
+from tests.servers.mcp_programs import approving, stdio, until_ended, writer
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
@@ -242,6 +242,62 @@ async def killed(hub: McpHub, spec: ServerSpec, output: ToolOutput) -> None:
     session = await hub.connection(spec).session()
     os.kill(pid(output), signal.SIGKILL)
     await session.finished()
+
+
+async def unanswered(hub: McpHub, spec: ServerSpec) -> None:
+    with pytest.raises(ToolServerError, match="world did not answer in time"):
+        await hub.reader([spec], LOOK).read("world", "look", {})
+
+
+async def test_a_server_that_hangs_is_put_down_after_two_requests_and_begun_anew(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "hangs_once", call_timeout=0.5)
+    await unanswered(hub, spec)
+    await unanswered(hub, spec)
+    assert await hub.reader([spec], LOOK).read("world", "look", {}) == ToolOutput(text="did look")
+
+
+async def test_a_server_that_answers_a_ping_lives_however_many_calls_it_leaves_unanswered(
+    hub: McpHub, counted: Path
+) -> None:
+    spec = stdio("mcp_counting", counted, "ignores_calls", call_timeout=0.3)
+    session = await hub.connection(spec).session()
+    for _ in range(4):
+        await unanswered(hub, spec)
+    assert await hub.connection(spec).session() is session
+
+
+async def test_a_server_that_is_put_down_ends_the_call_that_it_has(hub: McpHub, counted: Path) -> None:
+    session = await hub.connection(stdio("mcp_counting", counted, "is_slow")).session()
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(session.call("write", "{}", key="key"))
+        await asyncio.sleep(0.2)
+        session.abandon()
+    assert call.result() == ToolOutput(text="did write")
+    await session.finished()
+
+
+async def test_a_server_that_nobody_uses_is_ended_and_started_again_at_its_next_use(counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "tells_of_itself")
+    async with asyncio.timeout(30), McpHub(Patience(unused=0.3)) as hub:
+        before = await approving(hub, [spec]).call(planned("look"), "key")
+        await until_ended(pid(before))
+        assert pid(await approving(hub, [spec]).call(planned("look"), "key")) != pid(before)
+
+
+async def test_a_server_at_work_is_not_unused(counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "is_silent", call_timeout=1.0)
+    async with asyncio.timeout(30), McpHub(Patience(unused=0.2)) as hub:
+        session = await hub.connection(spec).session()
+        with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
+            await session.call("write", "{}", key="key")
+
+
+async def test_the_server_that_was_unused_for_longest_makes_room_for_another(counted: Path) -> None:
+    specs = [stdio("mcp_counting", counted, "tells_of_itself", name=name) for name in ("a", "b", "c", "d")]
+    async with asyncio.timeout(30), McpHub(Patience(most=3)) as hub:
+        sessions = [await hub.connection(spec).session() for spec in specs]
+        assert [session.is_over for session in sessions] == [True, False, False, False]
+        await sessions[0].finished()
 
 
 async def test_a_server_that_keeps_dying_is_left_alone_longer_each_time() -> None:

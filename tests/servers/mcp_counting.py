@@ -51,6 +51,23 @@ def is_silent(params: Message) -> Message:
     raise AssertionError
 
 
+def hangs_once(params: Message) -> Message:
+    """The first call of all keeps the whole process; the journal tells the second life that it is one."""
+    return well(params) if JOURNAL.exists() else is_silent(params)
+
+
+def ignores_calls(params: Message) -> Message:
+    """Answers everything else, a ping too."""
+    note(JOURNAL, params)
+    serve(lambda _: {"tools": TOOLS}, ignores_calls)
+    os._exit(0)
+
+
+def is_slow(params: Message) -> Message:
+    threading.Event().wait(0.5)
+    return well(params)
+
+
 def waits_for_another(params: Message) -> Message:
     """Answers a `look` only when another one has come too: they are told apart by their number."""
     note(JOURNAL, params)
@@ -141,6 +158,9 @@ BEHAVIOURS: dict[str, Call] = {
         dies_after,
         dies_once,
         is_silent,
+        hangs_once,
+        ignores_calls,
+        is_slow,
         waits_for_another,
         prints_junk,
         breaks_its_word,
