@@ -19,7 +19,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Effect, Rule, Ruling, rule
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
-from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolResult, ToolSpec
+from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolOutput, ToolResult, ToolSpec
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
 from coordination.run_options import AgentProfile, RunOptions, RunProfile
@@ -75,10 +75,11 @@ _EXCERPT = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class OfferedTool:
-    """A tool under the name that the model sees, and what a call of it does."""
+    """A tool under the name that the model sees, what a call of it does, and which rule says so."""
 
     definition: ToolDefinition
     effect: Effect
+    reason: str = ""
 
 
 def runs_at_once(effect: Effect) -> bool:
@@ -127,7 +128,7 @@ def offer(
         ToolServerError: more tools than providers accept.
     """
     found = [
-        OfferedTool(definition=each, effect=effect)
+        OfferedTool(definition=each, effect=effect, reason=ruling.reason)
         for each, ruling in ruled(agent, definitions, accepted)
         if not each.unusable and (effect := _then_and_now(agent, each, ruling.effect, now)) is not Effect.DENY
     ]
@@ -187,7 +188,7 @@ class Toolbox:
             ]
         return [each if isinstance(each, ToolResult) else each.result() for each in running]
 
-    async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, ToolDefinition, JsonObject]":
+    async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, OfferedTool, JsonObject]":
         tool = self._tools.get(call.name)
         if tool is None:
             return _refuse(call, f"There is no tool {call.name[:100]!r}. Use only the tools on offer.")
@@ -201,7 +202,7 @@ class Toolbox:
         if found.fault is not None:
             return _refuse(call, f"The arguments do not fit the tool: {found.fault}. Nothing was done.")
         if runs_at_once(tool.effect):
-            return call, tool.definition, arguments
+            return call, tool, arguments
         return self._record_action(call, tool, arguments, found)
 
     def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict) -> ToolResult:
@@ -224,17 +225,18 @@ class Toolbox:
         return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")
 
     async def _read_in_turn(
-        self, slots: asyncio.Semaphore, call: ToolCall, definition: ToolDefinition, arguments: JsonObject
+        self, slots: asyncio.Semaphore, call: ToolCall, tool: OfferedTool, arguments: JsonObject
     ) -> ToolResult:
         async with slots:
-            return await self._read(call, definition, arguments)
+            return await self._read(call, tool, arguments)
 
-    async def _read(self, call: ToolCall, definition: ToolDefinition, arguments: JsonObject) -> ToolResult:
+    async def _read(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject) -> ToolResult:
+        definition = tool.definition
         try:
             output = await self._reader.read(definition.server, definition.tool, arguments)
-            text, is_error = output.text, output.is_error
         except ToolServerError as error:
-            text, is_error = str(error), True
+            output = ToolOutput(text=str(error), is_error=True)
+        text, is_error = output.text, output.is_error
         self._record(
             ToolRead(
                 agent=self._agent,
@@ -243,6 +245,7 @@ class Toolbox:
                 arguments=canonical(arguments),
                 excerpt=text[:_EXCERPT],
                 is_error=is_error,
+                doubtful_rule=tool.reason if output.says_writing else "",
             )
         )
         return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)

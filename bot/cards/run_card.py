@@ -1,5 +1,6 @@
 """The card of a run, whatever its state: while agents plan, as calls run, and after every ending."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -120,6 +121,7 @@ def _doing(agent: AgentView, catalog: Catalog) -> tuple[RichText, Status]:
 _RESULT = 300
 _REASON = 600
 _WORTH_TELLING = 0.1
+_MOST_DOUBTFUL = 3
 _GOING_ON: tuple[Verdict, ...] = ("run_it", "happened")
 
 
@@ -348,6 +350,19 @@ def _totals(view: RunView, catalog: Catalog) -> list[RichText]:
 
 def card_for(view: RunView, now: datetime, catalog: Catalog = ENGLISH) -> Card:
     """What everybody sees of a run now. Two calls with the same arguments give the same card."""
+    card = _card_for(view, now, catalog)
+    doubtful = [
+        Alert(
+            line=catalog.rich(
+                "warn.doubtful_read", tool=StyledText(visible(tool), "code"), rule=one_line(rule, _REASON)
+            )
+        )
+        for tool, rule in view.doubtful_reads[:_MOST_DOUBTFUL]
+    ]
+    return replace(card, sections=(*doubtful, *card.sections)) if doubtful else card
+
+
+def _card_for(view: RunView, now: datetime, catalog: Catalog) -> Card:
     match view.state:
         case s.Queued() | s.Deliberating() | s.ChangesWanted():
             return planning_card(view, now, catalog)

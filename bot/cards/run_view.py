@@ -201,6 +201,7 @@ class RunView:
 
     Attributes:
         sources: what tools gave to read, each beginning once.
+        doubtful_reads: the tools that ran as reads though their server says that they write, and the rules that let them.
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.
         chosen_by: who preferred this plan to the one that won the vote.
         because: why this plan is asked again, if it is.
@@ -219,6 +220,7 @@ class RunView:
     restarts: int = 0
     reads: int = 0
     sources: tuple[Source, ...] = ()
+    doubtful_reads: tuple[tuple[str, str], ...] = ()
     corrections: int = 0
     spent: RunUsage = field(default_factory=RunUsage)
     calls: tuple[CallTimes, ...] = ()
@@ -314,10 +316,18 @@ def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
         ):
             seen = _agent(view, event.agent, doing=_doing(event))
             if isinstance(event, e.ToolRead):
-                return replace(seen, reads=view.reads + 1, sources=with_source(view.sources, event))
+                doubtful = _with_doubtful(view.doubtful_reads, event)
+                return replace(
+                    seen, reads=view.reads + 1, sources=with_source(view.sources, event), doubtful_reads=doubtful
+                )
             return replace(seen, corrections=view.corrections + isinstance(event, e.AgentCorrected))
         case _:
             return view
+
+
+def _with_doubtful(before: tuple[tuple[str, str], ...], event: e.ToolRead) -> tuple[tuple[str, str], ...]:
+    found = (f"{event.server}.{event.tool}", event.doubtful_rule)
+    return before if not event.doubtful_rule or found in before else (*before, found)
 
 
 def _doing(

@@ -109,9 +109,7 @@ def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH)
 def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichText, Status]:
     match event:
         case e.ToolRead():
-            key = "timeline.read_failed" if event.is_error else "timeline.read"
-            tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
-            return catalog.rich(key, tool=tool), Status.WORKING
+            return _read_line(event, catalog), Status.UNKNOWN if event.doubtful_rule else Status.WORKING
         case e.ActionRecorded(call=call):
             tool = StyledText(visible(f"{call.server}.{call.tool}"), "code")
             return catalog.rich("timeline.recorded", tool=tool), Status.WORKING
@@ -132,6 +130,13 @@ def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichT
             return catalog.rich("timeline.out", reason=one_line(reason, _REASON)), Status.FAILED
         case _:
             assert_never(event)
+
+
+def _read_line(event: e.ToolRead, catalog: Catalog) -> RichText:
+    tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
+    if event.doubtful_rule:
+        return catalog.rich("timeline.read_doubtful", tool=tool, rule=one_line(event.doubtful_rule, _REASON))
+    return catalog.rich("timeline.read_failed" if event.is_error else "timeline.read", tool=tool)
 
 
 def _answer_line(event: e.AnswerAccepted, catalog: Catalog) -> RichText:

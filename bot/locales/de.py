@@ -85,6 +85,10 @@ CARDS = {
     "warn.no_consensus": "Die Agenten waren sich über diesen Plan nicht einig.",
     "warn.echo": "Aufruf {number}: {names} wiederholt Text, der mit {tools} gelesen wurde.",
     "warn.large_number": "Aufruf {number}: {names} enthält eine ganze Zahl über 9.007.199.254.740.992. Gesendet wird sie, wie sie hier steht; ein in JavaScript geschriebener Server rundet sie.",
+    "warn.doubtful_read": (
+        "{tool} lief beim Planen, ohne dass jemand gefragt wurde: Laut Server verändert es etwas. Erlaubt hat es die Regel "
+        "{rule}; darum muss sich der Betreiber kümmern."
+    ),
     "warn.destroys": "Der Server sagt, dass ein Aufruf dieses Plans etwas zerstören kann.",
     "needs.named": "Braucht {number} von {names}",
     "needs.anyone.one": "Braucht {count} Freigabe, alle hier dürfen sie geben",
@@ -151,6 +155,7 @@ TIMELINE = {
     "timeline.begins_again": "die Agenten fangen noch einmal an, mit den gewünschten Änderungen",
     "timeline.picked_up": "nach einer Unterbrechung wieder aufgenommen",
     "timeline.read": "hat {tool} gelesen",
+    "timeline.read_doubtful": "hat beim Planen {tool} benutzt, obwohl das laut Server etwas verändert (erlaubt durch {rule})",
     "timeline.read_failed": "konnte {tool} nicht lesen",
     "timeline.recorded": "hat {tool} eingeplant",
     "timeline.corrected": "wurde korrigiert: {reason}",

@@ -76,6 +76,10 @@ CARDS = {
     "warn.no_consensus": "The agents did not agree on this plan.",
     "warn.echo": "Call {number}: {names} repeats text that was read with {tools}.",
     "warn.large_number": "Call {number}: {names} has a whole number above 9,007,199,254,740,992. It is sent as it stands here; a server written in JavaScript rounds it.",
+    "warn.doubtful_read": (
+        "{tool} ran while the agents planned, and nobody was asked: its server says that it changes something. What let it run "
+        "is the rule {rule}; the operator must see to that."
+    ),
     "warn.destroys": "The server says that a call of this plan may destroy something.",
     "needs.named": "Needs {number} of {names}",
     "needs.anyone.one": "Needs {count} approval by anyone here",
@@ -142,6 +146,7 @@ TIMELINE = {
     "timeline.begins_again": "the agents begin again, with the wanted changes",
     "timeline.picked_up": "picked up again after an interruption",
     "timeline.read": "read {tool}",
+    "timeline.read_doubtful": "used {tool} while planning, though its server says that it changes something (allowed by {rule})",
     "timeline.read_failed": "could not read {tool}",
     "timeline.recorded": "planned {tool}",
     "timeline.corrected": "was corrected: {reason}",

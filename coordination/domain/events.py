@@ -24,7 +24,10 @@ class TurnStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class ToolRead:
-    """An agent used a tool that runs at once; `excerpt` is the beginning of what came back."""
+    """An agent used a tool that runs at once; `excerpt` is the beginning of what came back.
+
+    `doubtful_rule` is the rule that says it reads, where its server said at that moment that it changes something.
+    """
 
     agent: int
     server: str
@@ -32,6 +35,7 @@ class ToolRead:
     arguments: str
     excerpt: str
     is_error: bool = False
+    doubtful_rule: str = ""
     kind: Literal["tool_read"] = "tool_read"
 
 

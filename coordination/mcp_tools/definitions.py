@@ -130,6 +130,7 @@ def _definition(
         digest=digest("tool", canonical(_pinned(spec, client, entry))),
         says_read_only=hints.get("readOnlyHint") is True,
         says_destructive=hints.get("destructiveHint") is True,
+        says_writing=hints.get("destructiveHint") is True or hints.get("readOnlyHint") is False,
         settings=fingerprint.digest,
         target=redactor.text(_target(fingerprint, client)),
     )

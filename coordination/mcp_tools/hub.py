@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -210,11 +211,13 @@ def _unusable(spec: ServerSpec, listing: ToolListing) -> list[ToolDefinition]:
 async def _read(connection: Connection, tool: str, arguments: str, caller: Caller | None) -> ToolOutput:
     session = await connection.session()
     try:
-        return await session.call(tool, arguments, caller=caller)
+        output = await session.call(tool, arguments, caller=caller)
     except (CallNotSentError, CallOutcomeUnknownError):
         if not session.is_over:
             raise
-    return await (await connection.session()).call(tool, arguments, caller=caller)
+        session = await connection.session()
+        output = await session.call(tool, arguments, caller=caller)
+    return replace(output, says_writing=await session.says_writing(tool))
 
 
 async def _listed(connection: Connection, *, fresh: bool) -> tuple[McpSession, ToolListing]:

@@ -1,6 +1,7 @@
 """One MCP server for the whole process: started when first used, again after it died, and ended with the hub."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -73,6 +74,8 @@ class McpSession:
         self._redactor = redactor
         self._listing: ToolListing | None = None
         self._outputs: Mapping[str, JsonObject] = {}
+        self._writing: frozenset[str] = frozenset()
+        self._writing_as_of = 0
         self._changes = 0
         self._silent = 0
         self._busy = 0
@@ -151,10 +154,19 @@ class McpSession:
         with self._at_work():
             listing = await self._ask_for_tools()
         self._outputs = listing.outputs
+        self._writing = frozenset(name for name, tool in listing.tools.items() if tool.says_writing)
+        self._writing_as_of = changes
         # Servers of the stateless protocol tell of changes only on a stream of its own: they are asked each time.
         tells_of_changes = self._client.session.initialize_result is not None
         self._listing = listing if tells_of_changes and changes == self._changes else None
         return listing
+
+    async def says_writing(self, tool: str) -> bool:
+        """Whether the server says that a tool does not only read: in its newest list, asked for anew if that changed."""
+        if self._writing_as_of != self._changes:
+            with contextlib.suppress(ToolServerError):
+                await self.listing(fresh=True)
+        return tool in self._writing
 
     async def _ask_for_tools(self) -> ToolListing:
         trace = call_trace.get() or CallTrace()

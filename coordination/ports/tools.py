@@ -76,6 +76,7 @@ class ToolDefinition:
         settings: fingerprint of the server's resolved settings, and of the program behind it.
         target: where calls go, for people to see; holds no secret.
         unusable: why nobody can use it, in words that go on from its name; it is listed for people and offered to nobody.
+        says_writing: whether the server says in so many words that it does not only read.
     """
 
     server: str
@@ -86,16 +87,23 @@ class ToolDefinition:
     unusable: str = ""
     says_read_only: bool = False
     says_destructive: bool = False
+    says_writing: bool = False
     settings: str = ""
     target: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolOutput:
-    """What a tool answered, as text. `is_error`: the server says that the call failed."""
+    """What a tool answered, as text.
+
+    Attributes:
+        is_error: the server says that the call failed.
+        says_writing: of a tool that was read: its server says by now that it does not only read.
+    """
 
     text: str
     is_error: bool = False
+    says_writing: bool = False
 
 
 class CallNotSentError(Exception):

@@ -52,6 +52,8 @@ UPCASTS: Mapping[str, tuple[Upcast, ...]] = {
     "answer_accepted": (_with_defaults,),
     "plan_proposed": (_with_defaults,),
     "run_answered": (_with_defaults,),
+    # Reads got `doubtful_rule`.
+    "tool_read": (_with_defaults,),
 }
 """By kind, one step from each older version to the next; a kind without any is at version 1."""
 

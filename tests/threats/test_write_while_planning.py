@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from coordination.domain.policy import sounds_like_writing
+from coordination.mcp_tools.hub import McpHub
 from tests.e2e.program import Program
+from tests.servers.mcp_programs import stdio
 
 CONFIG = """
 agents:
@@ -98,3 +100,37 @@ def test_a_tool_that_seems_to_write_is_no_read_unless_the_operator_is_sure(progr
 )
 def test_names_are_judged_by_their_first_word_for_reading_or_writing(tool: str, *, doubtful: bool) -> None:
     assert sounds_like_writing(tool) is doubtful
+
+
+def test_a_read_whose_server_says_that_it_writes_is_on_the_card_and_in_the_log(program: Program) -> None:
+    """The operator listed it, so it runs; those who look at the run hear of it, with the rule that let it."""
+    more = program.folder / "more.json"
+    config = written(program, "read_one", 'tools: [{match: "world.read_one", effect: read}]')
+    path = Path(config)
+    growing = path.read_text(encoding="utf-8").replace("tests.servers.mcp_counting", "tests.servers.mcp_growing")
+    path.write_text(growing.replace(", lies]", f", {more}]"), encoding="utf-8")
+    plain = program.run("run", "Look.", "-c", config)
+    assert plain.status == 0, plain.err
+    assert "its server says" not in plain.out
+    more.write_text('{"read_one": {"readOnlyHint": false}}', encoding="utf-8")
+    shown = program.run("run", "Look.", "-c", config)
+    assert shown.status == 0, shown.err
+    assert "world.read_one ran while the agents planned, and nobody was asked" in " ".join(shown.out.split())
+    assert "the rule tools[0]: world.read_one" in " ".join(shown.out.split())
+    (read,) = (e for e in program.run("run", "Look.", "-c", config, "--events").events if e["kind"] == "tool_read")
+    assert read["doubtful_rule"] == "tools[0]: world.read_one"
+
+
+async def test_what_the_server_says_by_now_counts_and_not_what_it_said_when_the_run_began(tmp_path: Path) -> None:
+    more = tmp_path / "more.json"
+    spec = stdio("mcp_growing", tmp_path / "journal", str(more))
+    async with McpHub() as hub:
+        reader = hub.reader([spec], frozenset({("world", "read_one")}))
+        assert not (await reader.read("world", "read_one", {})).says_writing
+        for hints in ('{"readOnlyHint": false}', '{"destructiveHint": true}'):
+            more.write_text(f'{{"read_one": {hints}}}', encoding="utf-8")
+            (await hub.connection(spec).session()).forget_listing()  # as when the server says that its tools changed
+            assert (await reader.read("world", "read_one", {})).says_writing
+        more.write_text('{"read_one": {"readOnlyHint": true}}', encoding="utf-8")
+        (await hub.connection(spec).session()).forget_listing()
+        assert not (await reader.read("world", "read_one", {})).says_writing
