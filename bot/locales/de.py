@@ -961,6 +961,7 @@ HELP = {
     "help.limit": "Wie viele.",
     "help.check": "Eine Konfiguration prüfen: was wird aus jedem Werkzeug?",
     "help.check_config": "Die Konfigurationsdatei.",
+    "help.schema": "Das JSON-Schema einer Konfiguration ausgeben, für Editoren.",
     "help.no_connect": "Die Werkzeug-Server nicht starten.",
     "help.models": "Sagen, welche Anbieter hier bereit sind. Was installiert ist und wofür ein Schlüssel da ist.",
     "help.try": "Jedes um ein Wort bitten; das kann den Bruchteil eines Cents kosten.",

@@ -872,6 +872,7 @@ HELP = {
     "help.limit": "How many.",
     "help.check": "Check a configuration, and say what becomes of each tool.",
     "help.check_config": "The configuration file.",
+    "help.schema": "Print the JSON Schema of a configuration, for editors.",
     "help.no_connect": "Do not start the tool servers.",
     "help.models": "Say which providers are ready here. What is installed, and for which there is a key.",
     "help.try": "Ask each for one word; this may cost a fraction of a cent.",

@@ -1,5 +1,6 @@
-"""The commands that try what is configured: `check`, and the models of this machine."""
+"""The commands about configurations: `check`, the schema for editors, and the models of this machine."""
 
+import json
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,12 +10,13 @@ from rich.text import Text
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
 from bot.check import BackendRow, Checked, ToolRow, Trial, backend_rows, check_config, try_backends
-from bot.environment import config_file
+from bot.environment import PAGES, config_file
 from bot.i18n import Catalog
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.output import Renderer, indented, plain_table
 from bot.terminal.screen import console_on
+from coordination.config.editor_schema import editor_schema, meanings_in
 from coordination.errors import MissingLibraryError
 
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
@@ -47,6 +49,13 @@ def check(context: CliContext, config: str, *, connects: bool) -> Exit:
             console.print(Text(f"  {agents}", "bold"))
         console.print(indented(_tools(rows, context.catalog)))
     return Exit.USAGE if checked.diagnostics else Exit.DONE
+
+
+def schema(context: CliContext) -> Exit:
+    """Print the JSON Schema of a configuration. What each key means is taken from the page that documents it."""
+    page = (PAGES / "configuration.md").read_text(encoding="utf-8")
+    context.print_line(json.dumps(editor_schema(meanings_in(page)), ensure_ascii=False, indent=2))
+    return Exit.DONE
 
 
 def _summary(console: Console, checked: Checked, catalog: Catalog) -> Table:

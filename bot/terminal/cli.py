@@ -273,6 +273,14 @@ def _check(
     return check_commands.check(_context, config, connects=not no_connect)
 
 
+@app.command("schema", help=_help("help.schema"))
+@reported
+def _schema() -> int:
+    from bot.terminal import check_commands
+
+    return check_commands.schema(_context)
+
+
 @app.command("models", help=_help("help.models"))
 @reported
 def _models(

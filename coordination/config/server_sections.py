@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictFloat, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictFloat, ValidationInfo, WithJsonSchema
 from typing_extensions import override
 
 from coordination.config.diagnostics import Diagnostics, quoted
@@ -132,7 +132,12 @@ class ServerKeys(Section):
     is_a_home = False
     name: Annotated[Text, AfterValidator(_server_name)]
     type: Annotated[Literal["stdio", "streamable-http", "http"], AsWritten] | None = None
-    command: Secret | None = None
+    command: (
+        Annotated[
+            Secret, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+        ]
+        | None
+    ) = None
     args: Secrets = ()
     env: SecretValues = Field(default_factory=dict)
     cwd: OneLine | None = None
