@@ -131,7 +131,7 @@ class ServerKeys(Section):
     holds_in_part = False
     is_a_home = False
     name: Annotated[Text, AfterValidator(_server_name)]
-    type: Annotated[Literal["stdio", "streamable-http", "http"], AsWritten] | None = None
+    type: Annotated[Literal["stdio", "streamable-http", "http", "sse"], AsWritten] | None = None
     command: (
         Annotated[
             Secret, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
@@ -225,7 +225,7 @@ def _incoherence(keys: ServerKeys) -> Iterator[tuple[str, str, str]]:
     for name in keys.env:
         if not name or "=" in name:
             yield "env", quoted(name), "the name of a variable"
-    is_http = keys.type in ("streamable-http", "http") or (keys.type is None and keys.url is not None)
+    is_http = keys.type in ("streamable-http", "http", "sse") or (keys.type is None and keys.url is not None)
     if keys.command is not None and keys.url is not None:
         yield "url", "both command and url", "one of them"
     elif is_http and keys.url is None:

@@ -28,7 +28,7 @@ MAX_ANSWER = 32_000_000
 
 CONNECT_SECONDS = 10.0
 
-_TURNED_AWAY = frozenset({307, 308, 401, 403, 404, 405, 406, 413, 415, 429})
+TURNED_AWAY = frozenset({307, 308, 401, 403, 404, 405, 406, 413, 415, 429})
 """Statuses by which a server, or a gateway before it, says that it did not do what was asked."""
 
 _OWN_MATTER = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
@@ -54,7 +54,7 @@ async def http_transport(
 ) -> AsyncGenerator[TransportStreams]:
     """The streams of one session. `on_gone` is called once it can't be used any more; `redactor` learns its tokens."""
     async with (
-        _carrier(spec, redactor) as carrier,
+        authorized_transport(spec, redactor) as carrier,
         httpx2.AsyncClient(
             headers=dict(spec.headers),
             # How long a call may take is the call's own matter: a server may be silent while it works.
@@ -67,7 +67,7 @@ async def http_transport(
 
 
 @asynccontextmanager
-async def _carrier(spec: ServerSpec, redactor: Redactor) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
+async def authorized_transport(spec: ServerSpec, redactor: Redactor) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
     """What takes a request to the server, with a token if the server wants one."""
     plain = httpx2.AsyncHTTPTransport(proxy=proxy_of(spec.url))
     if spec.auth is None:
@@ -146,7 +146,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
 
     def _refuse(self, request: httpx2.Request, status: int, trace: CallTrace) -> httpx2.Response:
         trace.status = status
-        if status in _TURNED_AWAY:
+        if status in TURNED_AWAY:
             trace.refusal = f"answered HTTP {status}"
         else:
             trace.loss = f"answered HTTP {status}"

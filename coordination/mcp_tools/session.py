@@ -28,6 +28,7 @@ from coordination.mcp_tools.elicitation import its_own_defaults
 from coordination.mcp_tools.fingerprints import Fingerprint, Fingerprints
 from coordination.mcp_tools.http_transport import http_transport
 from coordination.mcp_tools.json_rpc import Raw
+from coordination.mcp_tools.sse_transport import SERVED_SO, NoEventStreamError, sse_transport
 from coordination.mcp_tools.stdio_transport import StderrLog, stdio_transport
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from coordination.redaction import Redactor, redactor_of
@@ -364,6 +365,7 @@ class Connection:
         self._alive: dict[asyncio.Task[None], McpSession | None] = {}
         self._failures = 0
         self._mode = "legacy"
+        self._has_events_apart = False
         self._is_closed = False
         self._used_at = asyncio.get_running_loop().time()
 
@@ -490,13 +492,21 @@ class Connection:
     async def _shake_hands(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
         """By the handshake that every server before 2026 knows; a server that refuses it is asked in the new way.
 
-        The other order would cost ten seconds with each server that ignores what it does not know.
+        The other order would cost ten seconds with each server that ignores what it does not know. An address that
+        takes no message may be one of the transport before streamable HTTP.
         """
         try:
             return await self._connect(stack, stderr)
         except _RefusedHandshakeError:
             self._mode = "auto"
             return await self._connect(stack, stderr)
+        except _RefusedTransportError as refused:
+            self._has_events_apart = True
+            try:
+                return await self._connect(stack, stderr)
+            except NoEventStreamError:
+                self._has_events_apart = False
+                raise refused.complaint from None
 
     async def _connect(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
         trace = CallTrace()
@@ -527,18 +537,33 @@ class Connection:
         except Exception as error:
             if self._mode == "legacy" and complaints.refuses_handshake(self._spec, error, trace):
                 raise _RefusedHandshakeError from error
-            raise complaints.failed_start(self._spec, error, trace) from error
+            if any(isinstance(each, NoEventStreamError) for each in complaints.leaves(error)):
+                raise NoEventStreamError from error
+            complaint = complaints.failed_start(self._spec, error, trace)
+            if self._spec.transport == "http" and trace.status in SERVED_SO and not self._has_events_apart:
+                raise _RefusedTransportError(complaint) from error
+            raise complaint from error
         return session
 
     def _transport(self, on_gone: Callable[[], None], stderr: StderrLog, caller_key: str) -> Transport:
         if self._spec.transport == "http":
-            return http_transport(self._spec, on_gone, self._redactor)
+            connect = sse_transport if self._has_events_apart else http_transport
+            return connect(self._spec, on_gone, self._redactor)
         spec = replace(self._spec, env=(*self._spec.env, (KEY_VARIABLE, caller_key)))
         return stdio_transport(spec, on_gone, stderr, self._guard)
 
 
 class _RefusedHandshakeError(Exception):
     """The server answers, and not to this handshake."""
+
+
+class _RefusedTransportError(Exception):
+    """Nothing takes messages at this address."""
+
+    def __init__(self, complaint: ToolServerError) -> None:
+        """The complaint is what is said if the older transport is not there either."""
+        super().__init__(str(complaint))
+        self.complaint = complaint
 
 
 def _is_over(starting: _Starting) -> bool:

@@ -376,6 +376,12 @@ tools: [{match: board.x, effect: "${EFFECT}"}, {match: board.y, effect: read}]
     assert settings.agents[0].backend.options.temperature is None
 
 
+@pytest.mark.parametrize("written", ["streamable-http", "http", "sse"])
+def test_an_address_may_say_its_transport_and_need_not(written: str) -> None:
+    server = settings_of(with_server(f'type: {written}, url: "https://mcp.example/sse"')).servers[0]
+    assert (server.transport, server.url) == ("http", "https://mcp.example/sse")
+
+
 def test_a_variable_takes_the_type_of_its_place() -> None:
     text = SMALL.replace("model: qwen3", 'model: qwen3, max_tokens: "${MOST:-500}", api_key: "${KEY:-}"')
     assert settings_of(text).agents[0].backend.options.max_tokens == 500

@@ -126,8 +126,8 @@ limit: 3
         (AGENT + "mcp_servers: {b: {command: x, url: http://y}}\n", "2: mcp_servers.b.url: found both command and url"),
         (AGENT + "mcp_servers: {b: {type: http, command: x}}\n", "2: mcp_servers.b.type: found no url; expected the"),
         (
-            AGENT + "mcp_servers: {b: {type: sse, url: http://y}}\n",
-            "2: mcp_servers.b.type: found 'sse'; expected stdio",
+            AGENT + "mcp_servers: {b: {type: websocket, url: http://y}}\n",
+            "2: mcp_servers.b.type: found 'websocket'; expected stdio",
         ),
         (AGENT + "mcp_servers: {b: {url: ftp://y}}\n", "2: mcp_servers.b.url: found a text; expected an address"),
         (AGENT + "mcp_servers: {b: {url: http://y, env: {A: b}}}\n", "2: mcp_servers.b.env: found a key for a server"),
