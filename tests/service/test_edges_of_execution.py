@@ -7,21 +7,24 @@ from datetime import timedelta
 import pytest
 from typing_extensions import override
 
+from coordination.current_rules import denied
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import RunEvent
-from coordination.domain.plan import PlannedCall
+from coordination.domain.plan import PlannedCall, Succeeded
 from coordination.domain.policy import Authors, Effect, Rule
 from coordination.errors import ConfigError, RefusedError, ToolServerError
+from coordination.execution import MAX_RESULT as MAX_RECEIPT
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
 from coordination.preparation import Prepared
 from coordination.run_options import RunOptions
 from coordination.service import RunRequest
-from coordination.toolbox import MAX_RESULT, Toolbox, offer
+from coordination.toolbox import MAX_OFFERED, MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile
 from tests.fakes import Crash, PlayedModel, World, answers, says, votes
 from tests.service.office import Office
+from tests.stories import plan_in, waiting
 
 TWO = [("mcp__board__post", {"title": title}) for title in ("a", "b")]
 
@@ -217,6 +220,30 @@ def test_a_tool_that_calls_itself_harmless_is_still_asked_about() -> None:
     assert tool.effect == "ask"
 
 
+@pytest.mark.parametrize("count", [MAX_OFFERED, MAX_OFFERED + 1])
+def test_as_many_tools_are_offered_as_models_accept_and_not_one_more(count: int) -> None:
+    (agent,) = a_profile(1).agents
+    tools = [a_definition(f"post{number}", title="string") for number in range(count)]
+    if count <= MAX_OFFERED:
+        assert len(offer(agent, tools)) == count
+        return
+    with pytest.raises(ToolServerError, match=f"would be offered {count} tools, and models accept {MAX_OFFERED}"):
+        offer(agent, tools)
+
+
+@pytest.mark.parametrize("author", [1, 2])
+def test_a_call_is_denied_by_the_rules_of_the_agent_who_planned_it(author: int) -> None:
+    """And not by another's, whoever of them comes last."""
+    profile = a_profile(2)
+    rules = (Rule(match="board.post", effect=Effect.DENY, source="agents[]"),)
+    agents = tuple(replace(agent, rules=rules) if agent.number == author else agent for agent in profile.agents)
+    post = PlannedCall(server="board", tool="post", arguments="{}", definition="")
+    plan = replace(plan_in(waiting(post)), author=f"agent{author}.1")
+    ids = [agent.id for agent in profile.agents]
+    assert denied(plan, ids, replace(profile, agents=agents)) == plan.calls[0]
+    assert denied(replace(plan, author=f"agent{3 - author}.1"), ids, replace(profile, agents=agents)) is None
+
+
 async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:
     """The card warns of it, and the digest covers it."""
     (agent,) = a_profile(1).agents
@@ -230,6 +257,20 @@ async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:
     await box.use(made)
     assert [call.is_destructive for call in box.actions] == [False, True]
     assert told == [e.ActionRecorded(agent=1, call=call) for call in box.actions]
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1, MAX_RECEIPT + 1])
+async def test_a_receipt_is_bounded_and_says_what_it_leaves_out(extra: int) -> None:
+    office = an_office(lambda call: ToolOutput(text="x" * (MAX_RECEIPT + extra)))
+    run = await approved(office)
+    await office.work()
+    state = await office.state(run)
+    assert isinstance(state, s.Finished)
+    receipt = state.receipts[0]
+    assert isinstance(receipt, Succeeded)
+    said, _, rest = receipt.result.partition(" ")
+    assert said == "x" * min(MAX_RECEIPT, MAX_RECEIPT + extra)
+    assert rest == (f"[{extra} more characters were left out]" if extra > 0 else "")
 
 
 @pytest.mark.parametrize("extra", [0, 1, MAX_RESULT])

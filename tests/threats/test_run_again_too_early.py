@@ -73,7 +73,8 @@ async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_ce
     assert len(office.world.done) == 1
 
 
-async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent() -> None:
+@pytest.mark.parametrize("stood_still", [LIMIT, LIMIT + 60])
+async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent(stood_still: int) -> None:
     """Between the record of its start and its first byte the worker stood still, so others may have made it since."""
     office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
     board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT)
@@ -85,7 +86,7 @@ async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent() -> 
     async def slow(*entry: Any) -> Sequence[Recorded]:  # noqa: ANN401 - whatever `append` takes
         records = await append(*entry)
         if any(each.event.kind == "call_started" for each in records):
-            office.clock.tick(seconds=LIMIT)
+            office.clock.tick(seconds=stood_still)
         return records
 
     office.log.append = slow  # type: ignore[method-assign]  # a database that is slow once
