@@ -4,6 +4,7 @@ Every text in a card is ready to show: hidden characters are visible already. A 
 cuts what its product can't hold, and says what it cut. No colours, no emoji and no limits live here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -151,11 +152,27 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """A second question, asked of the clicker alone before the click counts."""
+    """A second question, asked of the clicker alone before the click counts. `notes` has a remark for each of the lines."""
 
     title: str
     lines: tuple[RichText, ...]
+    notes: tuple[str, ...]
     yes: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextForm:
+    """What the clicker writes before the click counts; every product has sentences of its own for either."""
+
+    asks: Literal["reason", "change"]
+    is_required: bool
+
+
+FORMS: Mapping[Action, TextForm] = {
+    Action.REJECT: TextForm(asks="reason", is_required=False),
+    Action.CHANGE: TextForm(asks="change", is_required=True),
+}
+"""The actions that nobody takes without being asked for words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +185,11 @@ class Button:
     weight: Literal["main", "danger", "plain"] = "plain"
     confirmation: Confirmation | None = None
     needs_whole_plan: bool = False
+
+    @property
+    def form(self) -> TextForm | None:
+        """What the clicker is asked to write, if anything."""
+        return FORMS.get(self.action)
 
 
 @dataclass(frozen=True, kw_only=True)

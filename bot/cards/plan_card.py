@@ -259,6 +259,7 @@ def _confirmation(calls: tuple[CallItem, ...], catalog: Catalog) -> Confirmation
     return Confirmation(
         title=catalog.text(key, count=len(risky) or len(calls)),
         lines=lines,
+        notes=tuple(", ".join(call.notes) for call in calls),
         yes=catalog.text("button.approve", count=len(calls)),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from bot.message import Action, Card
+from bot.message import FORMS, Action, Card, TextForm
 from coordination.domain.policy import Person
 
 
@@ -174,6 +174,11 @@ class ButtonAction:
     index: int | None
     place: ChannelRef
     message: str
+
+    @property
+    def form(self) -> TextForm | None:
+        """What the clicker is asked to write, if anything."""
+        return FORMS.get(self.action)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import discord
 from bot.chat.platform import ButtonIds
 from bot.discord_app import markup
 from bot.discord_app.markup import head_of
-from bot.message import Action, Button, Card, Menu
+from bot.message import Button, Card, Menu
 
 
 class Control(StrEnum):
@@ -36,7 +36,6 @@ _STYLES = {
     "danger": discord.ButtonStyle.danger,
     "plain": discord.ButtonStyle.secondary,
 }
-_WORDY = frozenset({Action.REJECT, Action.CHANGE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ def yes_view(button_id: str, message: str, label: str) -> discord.ui.View:
 
 
 def _button(button: Button, id_: str) -> "discord.ui.Button[discord.ui.View]":
-    control = Control.TEXT if button.action in _WORDY else Control.CONFIRM if button.confirmation else Control.PRESS
+    control = Control.TEXT if button.form else Control.CONFIRM if button.confirmation else Control.PRESS
     return discord.ui.Button(
         label=_label(button.label), style=_STYLES[button.weight], custom_id=custom_id(control, id_)
     )

@@ -38,7 +38,7 @@ from bot.discord_app.replies import (
 )
 from bot.discord_app.replies import wait_in_private as wait
 from bot.i18n import ENGLISH, Catalog
-from bot.message import Action, CallItem, CallList, Card, Paragraph, RichText, Severity
+from bot.message import Action, CallItem, CallList, Card, Paragraph, RichText, Severity, TextForm
 from coordination.domain.policy import Person
 from coordination.errors import StorageError
 
@@ -96,14 +96,10 @@ ASK = "mg:ask"
 """The custom id of the window that asks for a request."""
 
 
-def text_input_modal(button: str, message: str, *, is_change: bool, catalog: Catalog) -> discord.ui.Modal:
+def text_input_modal(button: str, message: str, form: TextForm, catalog: Catalog) -> discord.ui.Modal:
     """Asks why, or what should be different."""
-    name = custom_id(Control.MODAL, button, message)
-    if is_change:
-        title, label = catalog.text("discord.window_change_title"), catalog.text("discord.window_change_label")
-    else:
-        title, label = catalog.text("discord.window_reject_title"), catalog.text("discord.window_reject_label")
-    return _modal(name, title, label, is_required=is_change)
+    title, label = (catalog.text(f"discord.window_{form.asks}_{part}") for part in ("title", "label"))
+    return _modal(custom_id(Control.MODAL, button, message), title, label, is_required=form.is_required)
 
 
 def ask_modal(text: str, catalog: Catalog) -> discord.ui.Modal:
@@ -217,13 +213,10 @@ class Clicks:
                 interaction, sentence(self._catalog.text("discord.too_slow"), self._catalog), self._catalog
             )
             return
-        if found is None:
+        if found is None or found.form is None:
             await self._press(interaction, what, by, place)
             return
-        is_change = found.action is Action.CHANGE
-        await interaction.response.send_modal(
-            text_input_modal(what.id, message, is_change=is_change, catalog=self._catalog)
-        )
+        await interaction.response.send_modal(text_input_modal(what.id, message, found.form, self._catalog))
 
     async def _ask_again(self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef) -> None:
         """Name what is about to run, to the one who clicked, before the click counts."""

@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.chat.platform import ButtonAction, ChatService
 from bot.i18n import Catalog
-from bot.message import Action, Card
+from bot.message import Action, Card, TextForm
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients
@@ -23,9 +23,9 @@ DETAILS = "details"
 PAGE = "page"
 
 
-def text_modal(action: Action, opened: Opened, catalog: Catalog) -> Block:
+def text_modal(form: TextForm, opened: Opened, catalog: Catalog) -> Block:
     """Asks for the reason of a no, or for the wanted changes."""
-    name = "change" if action is Action.CHANGE else "reason"
+    name = form.asks
     return {
         "type": "modal",
         "callback_id": SUBMITTED,
@@ -37,7 +37,7 @@ def text_modal(action: Action, opened: Opened, catalog: Catalog) -> Block:
             {
                 "type": "input",
                 "block_id": "text",
-                "optional": action is not Action.CHANGE,
+                "optional": not form.is_required,
                 "label": plain(catalog.text(f"slack.modal.{name}.label"), 2_000),
                 "element": {
                     "type": "plain_text_input",
@@ -129,8 +129,8 @@ class Clicks:
         action = button_action.action if button_action is not None else None
         if button_action is not None and action is Action.DETAILS:
             await self._details(click, button_action.run)
-        elif action in {Action.REJECT, Action.CHANGE}:
-            await self._open(click.source, text_modal(Action(action), opened_by(click), self.replies.catalog))
+        elif button_action is not None and button_action.form is not None:
+            await self._open(click.source, text_modal(button_action.form, opened_by(click), self.replies.catalog))
         else:
             await self._handle(click.source, click.button, click.text)
 

@@ -12,7 +12,7 @@ from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
 from bot.cards.text import one_line, visible
 from bot.i18n import Catalog
-from bot.message import Action, Button, Card
+from bot.message import Action, Button, Card, TextForm
 from bot.terminal.output import Renderer, coordination, indented
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
@@ -106,14 +106,14 @@ class LineQuestion:
     """A question that a line answers."""
 
     text: str
-    asks: Literal["reason", "change"]
+    form: TextForm
     is_detour: bool = True
 
     def answer(self, typed: str) -> Answer:
-        """What the line means; an empty one is a rejection without a reason, but no change."""
-        if self.asks == "reason":
-            return Reject(reason=typed)
-        return Change(text=typed) if typed.strip() else Back()
+        """What the line means; an empty one nothing, where words are required."""
+        if self.form.is_required and not typed.strip():
+            return Back()
+        return Reject(reason=typed) if self.form.asks == "reason" else Change(text=typed)
 
 
 Question: TypeAlias = KeyQuestion | LineQuestion
@@ -141,10 +141,11 @@ def stop_question(catalog: Catalog, *, may_leave: bool) -> KeyQuestion:
 
 
 def _choice(button: Button, catalog: Catalog) -> Choice | None:
+    if button.form is not None:
+        question = LineQuestion(text=catalog.text(f"ask.{button.form.asks}"), form=button.form)
+        return _keyed(catalog.text(f"key.{button.action}"), question)
     answers: dict[Action, Answer] = {
         Action.APPROVE: _approval(button, catalog),
-        Action.REJECT: LineQuestion(text=catalog.text("ask.reason"), asks="reason"),
-        Action.CHANGE: LineQuestion(text=catalog.text("ask.change"), asks="change"),
         Action.DETAILS: Details(),
         Action.HAPPENED: Resolve(verdict="happened"),
         Action.RUN_IT: Resolve(verdict="run_it"),

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from bot.cards.error_messages import notice_for
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.message import Action, Alert, CallList, Card, Mention, Paragraph, Severity, Status, StatusList, StyledText
+from bot.message import (
+    Action,
+    Alert,
+    CallList,
+    Card,
+    Mention,
+    Paragraph,
+    Severity,
+    Status,
+    StatusList,
+    StyledText,
+    TextForm,
+)
 from coordination.domain import events as e
 from coordination.domain.ballot import Ending
 from coordination.domain.canonical_json import canonical
@@ -278,3 +290,17 @@ def test_a_notice_is_for_people() -> None:
     )
     assert notice_for(ConfigError(["one", "two"])) == "one\ntwo"
     assert "secret" not in notice_for(ValueError("secret"), "8c1f")
+
+
+def test_a_button_says_what_its_clicker_must_write_and_what_is_asked_once_more() -> None:
+    """So that no chat needs to know what an action is."""
+    buttons = {button.action: button for button in card_of(waiting(POST, REMOVE)).buttons}
+    forms = {action: button.form for action, button in buttons.items() if button.form is not None}
+    assert forms == {
+        Action.REJECT: TextForm(asks="reason", is_required=False),
+        Action.CHANGE: TextForm(asks="change", is_required=True),
+    }
+    confirmation = buttons[Action.APPROVE].confirmation
+    assert confirmation is not None
+    assert confirmation.notes == ("writes", "writes, may destroy")
+    assert len(confirmation.lines) == len(confirmation.notes)
