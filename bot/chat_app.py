@@ -15,9 +15,10 @@ from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigCatalog
 from bot.chat.name_pins import NamePins
 from bot.chat.name_report import NameReport
-from bot.chat.platform import ChatPlatform, ChatService, NameDirectory
-from bot.chat.run_queries import HelpCards, RunQueries, Visibility
-from bot.chat.service import DefaultChatService
+from bot.chat.platform import ChatPlatform, NameDirectory
+from bot.chat.run_queries import HelpCards, RunQueries
+from bot.chat.service import RequestRouter
+from bot.chat.service_port import ChatService
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
@@ -117,7 +118,7 @@ class _Joiner:
     catalog: Catalog
     wake: Callable[[], None]
 
-    def chat_service(self) -> DefaultChatService:
+    def chat_service(self) -> RequestRouter:
         """The chat service.
 
         Raises:
@@ -126,7 +127,7 @@ class _Joiner:
         app = self.application
         config_catalog = _config_catalog(self.environ).checked()
         run_starter, run_queries = self._asking(config_catalog), self._run_queries(config_catalog)
-        return DefaultChatService(
+        return RequestRouter(
             run_starter=run_starter,
             button_handler=ButtonHandler(
                 store=self.store,
@@ -140,14 +141,7 @@ class _Joiner:
             run_queries=run_queries,
             admin_service=self._admin_service(config_catalog),
             help_cards=HelpCards(store=self.store, config_catalog=config_catalog, catalog=self.catalog),
-            visibility=self._visibility,
-            coordinator=app.coordinator,
-            catalog=self.catalog,
         )
-
-    @property
-    def _visibility(self) -> Visibility:
-        return Visibility(log=self.application.log, store=self.store)
 
     @property
     def _names(self) -> NamePins:
@@ -187,7 +181,7 @@ class _Joiner:
             name_pins=self._names,
             limits=operator_limits(self.environ),
             check=_Checker(self.environ),
-            visibility=self._visibility,
+            log=self.application.log,
             coordinator=self.application.coordinator,
             clock=self.application.clock,
             catalog=self.catalog,

@@ -1,5 +1,6 @@
 """Why something did not go as a person wished, in one line that says who may act."""
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from bot.cards.parts import mention
@@ -10,11 +11,19 @@ from bot.message import Mention, RichText, StyledText
 from coordination.domain import states as s
 from coordination.domain.policy import Policy, Refusal
 from coordination.domain.states import RunState
-from coordination.errors import ConfigError, ConflictError, CoordinationError, RefusedError, RunNotFoundError
+from coordination.errors import (
+    ConfigError,
+    ConflictError,
+    CoordinationError,
+    RefusedError,
+    RunNotFoundError,
+    StorageError,
+)
 from coordination.service import MAX_PROMPT
 
 _NAME = 60
 _LONGEST = 600
+_LONGEST_RUN = 40
 _OF_A_STATE = frozenset(str(each) for each in Refusal)
 _OF_A_PLAN = frozenset(
     {
@@ -51,9 +60,12 @@ def refusal_line(error: RefusedError, catalog: Catalog = ENGLISH, state: RunStat
 
 def refusal_text(error: RefusedError, catalog: Catalog = ENGLISH, state: RunState | None = None) -> str:
     """The same for a place that only knows text."""
-    return "".join(
-        getattr(inline, "text", "") or getattr(inline, "name", "") for inline in refusal_line(error, catalog, state)
-    )
+    return plain_text(refusal_line(error, catalog, state))
+
+
+def plain_text(line: RichText) -> str:
+    """A line without its styles."""
+    return "".join(getattr(inline, "text", "") or getattr(inline, "name", "") for inline in line)
 
 
 def _name(refusal: str, state: RunState | None) -> str:
@@ -72,18 +84,35 @@ def _named(policy: Policy, catalog: Catalog) -> RichText:
     return joined(pieces, ", ") if pieces else catalog.rich("refusal.anyone")
 
 
+def error_line(
+    error: Exception, catalog: Catalog = ENGLISH, where: Sequence[str] = (), state: RunState | None = None
+) -> RichText:
+    """The line for an error. Of one that was not written for people, only that it happened is told.
+
+    `where` names the families of sentences to look in, before those that are true everywhere.
+    """
+
+    def key(name: str) -> str:
+        return next((key for family in where if (key := f"{family}.{name}") in catalog.texts), f"error.{name}")
+
+    match error:
+        case RunNotFoundError(run=run):
+            return catalog.rich(key("no_run"), run=StyledText(one_line(run, _LONGEST_RUN), "bold"))
+        case ConflictError():
+            return catalog.rich(key("conflict"))
+        case RefusedError():
+            return refusal_line(error, catalog, state)
+        case StorageError() if key("storage") in catalog.texts:
+            return catalog.rich(key("storage"))
+        case ConfigError():
+            return (StyledText("\n".join(visible(complaint) for complaint in error.diagnostics)),)
+        case CoordinationError():
+            return (StyledText("\n".join(visible(line) for line in str(error).split("\n"))),)
+        case _:
+            return catalog.rich(key("unexpected"))
+
+
 def notice_for(error: Exception, reference: str = "", catalog: Catalog = ENGLISH) -> str:
-    """The sentence for an error. Of one that was not written for people, only that it happened is told."""
-    if isinstance(error, ConfigError):
-        text = "\n".join(visible(complaint) for complaint in error.diagnostics)
-    elif isinstance(error, RunNotFoundError):
-        text = catalog.text("error.no_run", run=visible(error.run))
-    elif isinstance(error, ConflictError):
-        text = catalog.text("error.conflict")
-    elif isinstance(error, RefusedError):
-        text = refusal_text(error, catalog)
-    elif isinstance(error, CoordinationError):
-        text = "\n".join(visible(line) for line in str(error).split("\n"))
-    else:
-        text = catalog.text("error.unexpected")
+    """The same for a place that only knows text."""
+    text = plain_text(error_line(error, catalog))
     return f"{text} {catalog.text('error.reference', reference=reference)}" if reference else text

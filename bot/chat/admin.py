@@ -20,16 +20,17 @@ from bot.chat.config_catalog import (
     without_folder,
 )
 from bot.chat.name_pins import NamePins
-from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import done_card, list_card, refused
-from bot.chat.run_queries import Visibility
+from bot.chat.run_queries import find_card
+from bot.chat.service_port import AdminCommand, Private, Reply
 from bot.chat.start_run import LIMITS_KEY, limits_in, limits_typed
 from bot.chat.store import EVERYWHERE, AuditEntry, ChatSetting, ChatStore, Limits, freeze_setting, frozen_by
 from bot.i18n import Catalog, joined
 from bot.message import Card, Mention, RichText, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain.policy import Person, Policy
-from coordination.ports import Clock
+from coordination.ports import Clock, RunLog
 from coordination.service import Coordinator
 
 CheckConfig = Callable[[Path, str], Awaitable["Findings"]]
@@ -80,7 +81,7 @@ class AdminService:
     name_pins: NamePins
     limits: Limits
     check: CheckConfig
-    visibility: Visibility
+    log: RunLog
     coordinator: Coordinator
     clock: Clock
     catalog: Catalog
@@ -90,16 +91,16 @@ class AdminService:
         """Whether the platform says so at this moment, or the operator named them."""
         return by.is_admin or (by.tenant, by.id) in self.admins
 
-    async def admin(
-        self, by: Person, place: ChannelRef, action: str, *, name: str, scope: str, value: str
-    ) -> ChatReply:
-        """One order.
+    async def run(self, command: AdminCommand, by: Person, place: ChannelRef) -> Reply:
+        """One command.
 
         Raises:
             RefusedError: they may not, or it makes no sense.
         """
+        action = command.action
         if by.tenant != place.tenant or not self.is_admin(by):
-            await self._note(by, place, f"refused {action[:40]}", " ".join((name, scope, value))[:200])
+            detail = " ".join((command.name, command.scope, command.value))
+            await self._note(by, place, f"refused {action[:40]}", detail[:200])
             raise refused("not_admin")
         verbs: Mapping[str, Callable[[_AdminRequest], Awaitable[Card]]] = {
             "config-list": self._list,
@@ -116,9 +117,11 @@ class AdminService:
         }
         if action not in verbs:
             raise refused("no_such_verb", verb=action[:40])
-        channel = "" if scope == "server" else place.settings_channel
-        request = _AdminRequest(by=by, place=place, name=name.strip(), scope=channel, value=value.strip())
-        return ChatReply(private=await verbs[action](request))
+        channel = "" if command.scope == "server" else place.settings_channel
+        request = _AdminRequest(
+            by=by, place=place, name=command.name.strip(), scope=channel, value=command.value.strip()
+        )
+        return Private(await verbs[action](request))
 
     async def _list(self, request: _AdminRequest) -> Card:
         names = self.config_catalog.names(request.by.tenant)
@@ -176,7 +179,7 @@ class AdminService:
     async def _check(self, request: _AdminRequest) -> Card:
         path = self.config_catalog.path(request.name, request.by.tenant)
         await self._pin(request, path)
-        with told_without_folder(path):
+        with told_without_folder(path, request.by):
             findings = await self.check(path, request.by.tenant)
         found = (without_folder(each, path) for each in (*findings.problems, *findings.warnings))
         lines: list[RichText] = [(StyledText(one_line(each, 300)),) for each in found]
@@ -279,9 +282,9 @@ class AdminService:
 
     async def _audit_of(self, request: _AdminRequest, run: str) -> Card:
         """Who decided what about one run, and who was refused."""
-        card = await self.visibility.found(replace(request.by, is_admin=True), request.place, run)
+        card = await find_card(self.log, self.store, replace(request.by, is_admin=True), request.place, run)
         view, lines = None, list[RichText]()
-        for recorded in await self.visibility.log.read(card.run):
+        for recorded in await self.log.read(card.run):
             view = next_view(view, recorded)
             if isinstance(recorded.event, _AUDITED_EVENTS):
                 entry = timeline_entry(recorded.event, view, self.catalog)

@@ -1,18 +1,29 @@
-"""Clicks: what an opaque id stands for, whether it still counts, and what it does."""
+"""Clicks: what an opaque id stands for, whether it still counts, what it needs first, and what it does."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bot.cards.error_messages import refusal_line
 from bot.chat.card_sync.snapshot import unknown_outcome_of
-from bot.chat.platform import ButtonAction, ChannelRef, ChatReply
-from bot.chat.private_cards import ChatRefusal, not_done_card, refused
-from bot.chat.run_queries import RunQueries
-from bot.chat.start_run import RunStarter
+from bot.chat.platform import ChannelRef
+from bot.chat.private_cards import ChatRefusal, done_card, error_card, refused
+from bot.chat.run_queries import RunQueries, find_card
+from bot.chat.service_port import (
+    AskForText,
+    AskToConfirm,
+    CancelRun,
+    CancelThread,
+    Nothing,
+    Pages,
+    PressButton,
+    Private,
+    Reply,
+    SubmitText,
+)
+from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, CardState, ChatStore
 from bot.i18n import Catalog
-from bot.message import Action, Card, StyledText
+from bot.message import FORMS, Action
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.domain.policy import Person
@@ -27,7 +38,7 @@ _ID_SHOWN = 40
 
 @dataclass(frozen=True, kw_only=True)
 class ButtonHandler:
-    """Takes clicks to the coordinator."""
+    """Takes clicks, and words to stop a run, to the coordinator."""
 
     store: ChatStore
     coordinator: Coordinator
@@ -37,39 +48,77 @@ class ButtonHandler:
     wake: Callable[[], None]
     catalog: Catalog
 
-    async def look_up(self, button: str, *, place: ChannelRef, message: str) -> ButtonAction | None:
-        """What a button stands for, as long as its card is the one that counts. It changes nothing."""
-        found = await self.store.find_button(button, place.tenant)
-        if found is None:
-            return None
-        known, card = found
-        if not _is_here(card, place) or known.attempt != card.attempt or card.message not in ("", message):
-            return None
-        at = replace(place, platform=card.platform, thread=card.thread)
-        return ButtonAction(
-            run=card.run, action=Action(known.action), digest=known.digest, index=known.index, place=at, message=message
-        )
-
-    async def handle(
-        self, by: Person, button: str, *, place: ChannelRef, message: str, text: str = "", once: str = ""
-    ) -> ChatReply:
-        """Act on a button, unless the same event was seen before."""
-        if once and not await self.store.is_new(f"press:{once}", by.tenant, self.clock.now()):
-            return ChatReply()
+    async def press(self, request: PressButton | SubmitText, by: Person, place: ChannelRef) -> Reply:
+        """Ask for what a button needs, or act on it, unless the same event was seen before."""
         try:
-            known, card = await self._known(by, button, place, message)
+            known, card = await self._known(by, request, place)
         except ChatRefusal as error:
-            await self._keep_for_audit(by, place, error.refusal, f"{button[:_ID_SHOWN]} on {message[:_ID_SHOWN]}")
+            if await self._is_repeated(request, by):
+                return Nothing()
+            what = f"{request.button[:_ID_SHOWN]} on {request.message[:_ID_SHOWN]}"
+            await self._keep_for_audit(by, place, error.refusal, what)
             raise
-        return await self._apply(by, known, card, place=place, text=text, once=once)
+        action = Action(known.action)
+        if isinstance(request, PressButton) and (reply := await self._needed(request, action, known, card)):
+            return reply
+        if await self._is_repeated(request, by):
+            return Nothing()
+        if action is Action.ASK_AGAIN:
+            return await self.run_starter.start(AskAgain(card=card, once=request.once), by, place)
+        try:
+            await self._decide(by, known, action, request.text if isinstance(request, SubmitText) else request.choice)
+        except RefusedError as error:
+            if isinstance(error, ChatRefusal):
+                await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
+            return await self._refusal(error, card.run, by)
+        finally:
+            self.wake()
+        return Nothing()
 
-    async def _known(self, by: Person, button: str, place: ChannelRef, message: str) -> tuple[ButtonRecord, CardRecord]:
+    async def cancel(self, request: CancelRun | CancelThread, by: Person, place: ChannelRef) -> Reply:
+        """Stop a run that is named, or whose thread this is."""
+        if isinstance(request, CancelRun):
+            named = request.run
+        elif found := await self.store.run_of_thread(place.tenant, place.channel, place.thread):
+            named = found
+        else:
+            return Nothing()
+        card = await find_card(self.run_queries.log, self.store, by, place, named)
+        try:
+            await self.coordinator.cancel(card.run, by)
+        except RefusedError as error:
+            return await self._refusal(error, card.run, by)
+        finally:
+            self.wake()
+        return Private(done_card(self.catalog, self.catalog.rich("chat.stopped", run=card.run)))
+
+    async def _needed(
+        self, request: PressButton, action: Action, known: ButtonRecord, card: CardRecord
+    ) -> AskForText | AskToConfirm | Pages | None:
+        """What comes before the click counts, or in its stead. It changes nothing."""
+        if (form := FORMS.get(action)) is not None:
+            return AskForText(form)
+        if action is Action.DETAILS:
+            return Pages(card.run, await self.run_queries.pages(card))
+        if action is not Action.APPROVE or request.is_confirmed:
+            return None
+        question = await self.run_queries.question(card, known.digest)
+        return None if question is None else AskToConfirm(question)
+
+    async def _is_repeated(self, request: PressButton | SubmitText, by: Person) -> bool:
+        once = request.once
+        return bool(once) and not await self.store.is_new(f"press:{once}", by.tenant, self.clock.now())
+
+    async def _known(
+        self, by: Person, request: PressButton | SubmitText, place: ChannelRef
+    ) -> tuple[ButtonRecord, CardRecord]:
         """The button and its card, if the click came from the message that the card stands on.
 
         Raises:
             RefusedError: it did not.
         """
-        found = await self.store.find_button(button, by.tenant)
+        message = request.message
+        found = await self.store.find_button(request.button, by.tenant)
         if found is None or not message or by.tenant != place.tenant or not _is_here(found[1], place):
             raise refused("no_button")
         known, card = found
@@ -89,30 +138,10 @@ class ButtonHandler:
         await self.store.save(card, replace(card, state=state, wake_at=self.clock.now()))
         self.wake()
 
-    async def _apply(
-        self, by: Person, known: ButtonRecord, card: CardRecord, *, place: ChannelRef, text: str, once: str
-    ) -> ChatReply:
-        action = Action(known.action)
-        if action is Action.DETAILS:
-            pages = await self.run_queries.details(card)
-            return ChatReply(private=pages[0], run=card.run)
-        if action is Action.ASK_AGAIN:
-            return await self.run_starter.start_again(by, place, card, once=once)
-        try:
-            await self._decide(by, known, action, text)
-        except RefusedError as error:
-            if isinstance(error, ChatRefusal):
-                await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
-            state = await self.coordinator.state(card.run, by.tenant)
-            self.wake()
-            return ChatReply(private=self._refusal(error, state))
-        self.wake()
-        return ChatReply(run=card.run)
-
-    def _refusal(self, error: RefusedError, state: RunState) -> Card:
-        if isinstance(error, ChatRefusal):
-            return not_done_card(self.catalog, (StyledText(error.sentence(self.catalog)),))
-        return not_done_card(self.catalog, refusal_line(error, self.catalog, state))
+    async def _refusal(self, error: RefusedError, run: str, by: Person) -> Reply:
+        """Why the run, as it stands now, does not let this person do that."""
+        state = await self.coordinator.state(run, by.tenant)
+        return Private(error_card(error, self.catalog, state=state))
 
     def _decide(self, by: Person, known: ButtonRecord, action: Action, text: str) -> Awaitable[RunState]:
         people, run, digest = self.coordinator, known.run, known.digest

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bot.chat.private_cards import refused
+from bot.chat.private_cards import ShownConfigError, refused
 from bot.chat.store import ChatSetting
+from coordination.domain.policy import Person
 from coordination.errors import ConfigError, RefusedError
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
@@ -139,12 +140,13 @@ class ConfigCatalog:
 
 
 @contextmanager
-def told_without_folder(path: Path) -> Generator[None]:
-    """Have complaints about a file name it without its folder."""
+def told_without_folder(path: Path, by: Person) -> Generator[None]:
+    """Have complaints about a file name it without its folder, and be shown to administrators alone."""
     try:
         yield
     except ConfigError as error:
-        raise ConfigError([without_folder(each, path) for each in error.diagnostics]) from None
+        kind = ShownConfigError if by.is_admin else ConfigError
+        raise kind([without_folder(each, path) for each in error.diagnostics]) from None
 
 
 def without_folder(text: str, path: Path) -> str:

@@ -1,6 +1,6 @@
 """What a chat product must be able to do, and what it is given in return: the whole width between core and vendor.
 
-A platform turns vendor events into verbs of `ChatService`, and cards into vendor messages. It holds no rule.
+A front end turns vendor events into requests (`bot.chat.service_port`), and cards into vendor messages. It holds no rule.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from bot.message import FORMS, Action, Card, TextForm
+from bot.message import Action, Card
 from coordination.domain.policy import Person
 
 
@@ -161,104 +161,4 @@ class ButtonIds(Protocol):
 
     def id_for(self, action: Action, value: str = "") -> str:
         """The id of a verb on this card; for a menu without a value."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class ButtonAction:
-    """What an opaque id stands for, as the database remembers it: nothing of it travels through the product."""
-
-    run: str
-    action: Action
-    digest: str
-    index: int | None
-    place: ChannelRef
-    message: str
-
-    @property
-    def form(self) -> TextForm | None:
-        """What the clicker is asked to write, if anything."""
-        return FORMS.get(self.action)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChatReply:
-    """The chat service's answer to one person: a private card, or nothing where the public card says it all."""
-
-    private: Card | None = None
-    run: str = ""
-
-
-class ChatService(Protocol):
-    """The verbs of every surface. Refusals come back as private cards; nothing vendor-specific goes in or out.
-
-    Raises only StorageError (the platform says that it can't work now); every other failure is a private card with a
-    reference id, logged with its details.
-    """
-
-    async def start_run(
-        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
-    ) -> ChatReply:
-        """Start a run whose card will be kept at the place. `thread_of` is the run that this one follows up.
-
-        `once` is the product's id of the event (interaction id, event id): the same again does nothing.
-        """
-        ...
-
-    async def handle_button(
-        self, by: Person, button: str, *, place: ChannelRef, message: str, text: str = "", once: str = ""
-    ) -> ChatReply:
-        """Act on a button, menu or modal. `text` is a modal's text or a menu's value.
-
-        The id must have been issued for this message of this place and tenant; otherwise: no such thing.
-        """
-        ...
-
-    async def look_up_button(self, button: str, *, place: ChannelRef, message: str) -> ButtonAction | None:
-        """What a button stands for, fast (one read), for deciding whether to open a modal or ask again. None: unknown."""
-        ...
-
-    async def runs(self, by: Person, place: ChannelRef, *, mine: bool = False, waiting: bool = False) -> ChatReply:
-        """The newest runs here."""
-        ...
-
-    async def show(self, by: Person, place: ChannelRef, run: str) -> ChatReply:
-        """One run with its coordination table."""
-        ...
-
-    async def details(self, by: Person, place: ChannelRef, run: str) -> Sequence[Card]:
-        """Everything about a run's plan, in pages."""
-        ...
-
-    async def cancel(self, by: Person, place: ChannelRef, run: str) -> ChatReply:
-        """Stop a run."""
-        ...
-
-    async def retry(self, by: Person, place: ChannelRef, run: str, *, once: str = "") -> ChatReply:
-        """Ask the same again, as a new run."""
-        ...
-
-    async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
-        """The configurations that a person, or else any member, may name here, for completion; at most 25."""
-        ...
-
-    async def admin(
-        self, by: Person, place: ChannelRef, action: str, *, name: str = "", scope: str = "", value: str = ""
-    ) -> ChatReply:
-        """`config-list|config-show|config-use|config-reset|config-check|config-allow|approvers|limits|freeze|thaw|audit`; needs an administrator.
-
-        `scope` is `channel` or `server`; a stricter rule has waiting plans asked again when somebody decides.
-        """
-        ...
-
-    async def help(self, by: Person, place: ChannelRef) -> ChatReply:
-        """What this is in two sentences, one example, and who may approve here."""
-        ...
-
-    async def home(self, by: Person) -> Card:
-        """Runs waiting for this person, their runs, the config and where it comes from, usage this month."""
-        ...
-
-    async def run_of_thread(self, place: ChannelRef) -> str | None:
-        """The run whose thread this is."""
         ...

@@ -1,23 +1,16 @@
-"""Cards for one person: a sentence, a list, a refusal; and whatever goes wrong, as one of these."""
+"""Cards for one person: a sentence, a list, a refusal; and whatever goes wrong, as one of these: nowhere else are its words."""
 
 import logging
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
-from bot.cards.error_messages import refusal_line
+from bot.cards.error_messages import error_line, plain_text
 from bot.cards.text import one_line, visible
-from bot.chat.platform import ChatReply
+from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card, Paragraph, RichText, Severity, StyledText
-from coordination.domain.policy import Person
-from coordination.errors import (
-    ConfigError,
-    ConflictError,
-    CoordinationError,
-    RefusedError,
-    RunNotFoundError,
-    StorageError,
-)
+from coordination.domain.states import RunState
+from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
 
 
 def done_card(catalog: Catalog, line: RichText, *more: RichText) -> Card:
@@ -76,47 +69,39 @@ def refused(name: str, /, **values: str | int) -> ChatRefusal:
     return ChatRefusal(name, values)
 
 
+class ShownConfigError(ConfigError):
+    """What is wrong with a configuration, where an administrator asked; everybody else hears only whom to ask."""
+
+
 _log = logging.getLogger(__name__)
 _MOST_COMPLAINTS = 10
+_LONGEST = 600
 
 
-async def reply_or_error_card(work: Awaitable[ChatReply], by: Person, catalog: Catalog) -> ChatReply:
-    """What came of something that a person asked for.
+def error_card(
+    error: Exception, catalog: Catalog, where: Sequence[str] = ("chat",), state: RunState | None = None
+) -> Card:
+    """The card for whatever a request ended in, and a reference into the log where there is more to know.
 
-    Raises:
-        StorageError: nothing can be done now.
+    `where` names the families of sentences of the product, then `chat`; `state` is the run's that was refused something.
     """
-    try:
-        return await work
-    except StorageError:
-        raise
-    except Exception as error:  # noqa: BLE001  # whoever asked gets a sentence, whatever it was
-        return ChatReply(private=error_card(error, by, catalog))
-
-
-def error_card(error: Exception, by: Person, catalog: Catalog) -> Card:
-    """The sentence for an error, and a reference into the log where there is more to know."""
+    if isinstance(error, MessageNotFound | MissingPermission | RateLimited):
+        _log.warning("the product refused: %s", error)
+        return not_done_card(catalog, (StyledText(str(error)),))
     if isinstance(error, ChatRefusal):
         return not_done_card(catalog, (StyledText(visible(error.sentence(catalog))),))
-    if isinstance(error, RefusedError):
-        return not_done_card(catalog, refusal_line(error, catalog))
-    if isinstance(error, ConflictError):
-        return not_done_card(catalog, catalog.rich("chat.busy"))
-    if isinstance(error, RunNotFoundError):
-        return not_done_card(catalog, catalog.rich("chat.no_run", run=StyledText(one_line(error.run, 40), "bold")))
+    if isinstance(error, RefusedError | ConflictError | RunNotFoundError):
+        return not_done_card(catalog, error_line(error, catalog, where, state))
     reference = secrets.token_hex(2)
     if isinstance(error, ConfigError):
         _log.warning("a configuration can't be used, ref %s: %s", reference, error)
-        return not_done_card(catalog, _config_line(error, by, catalog), reference)
+        return not_done_card(catalog, _config_line(error, catalog), reference)
     _log.error("a request failed, ref %s", reference, exc_info=error)
-    if isinstance(error, CoordinationError):
-        return not_done_card(catalog, (StyledText(one_line(str(error), 600)),), reference)
-    return not_done_card(catalog, catalog.rich("error.unexpected"), reference)
+    line = error_line(error, catalog, where)
+    return not_done_card(catalog, (StyledText(one_line(plain_text(line), _LONGEST)),), reference)
 
 
-def _config_line(error: ConfigError, by: Person, catalog: Catalog) -> tuple[StyledText, ...]:
-    """Whoever administers the place hears what is wrong; everybody else, whom to ask."""
-    if not by.is_admin:
-        return (StyledText(catalog.text("chat.config_broken")),)
-    shown = error.diagnostics[:_MOST_COMPLAINTS]
-    return (StyledText(visible(" · ".join(shown))),)
+def _config_line(error: ConfigError, catalog: Catalog) -> RichText:
+    if not isinstance(error, ShownConfigError):
+        return catalog.rich("chat.config_broken")
+    return (StyledText(visible(" · ".join(error.diagnostics[:_MOST_COMPLAINTS]))),)

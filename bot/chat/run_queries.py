@@ -6,6 +6,7 @@ But what was asked for in a private thread is seen there only: administrators ne
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import assert_never
 
 from bot.cards.parts import approvers, call_items, plain, quoted
 from bot.cards.parts import approvers as approvers_line
@@ -17,11 +18,24 @@ from bot.cards.text import money, one_line, tokens
 from bot.chat.approvers import rule_here
 from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import ConfigCatalog
-from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import ChatRefusal, done_card, list_card, refused
+from bot.chat.service_port import ListRuns, Pages, Private, Reply, ShowHome, ShowPlan, ShowRun
 from bot.chat.store import CardRecord, ChatStore, RunListItem
 from bot.i18n import Catalog, joined
-from bot.message import CallItem, CallList, Card, Mention, Paragraph, RichText, Section, StyledText, Timestamp
+from bot.message import (
+    Action,
+    CallItem,
+    CallList,
+    Card,
+    Confirmation,
+    Mention,
+    Paragraph,
+    RichText,
+    Section,
+    StyledText,
+    Timestamp,
+)
 from bot.run_lookup import seen_run
 from coordination.domain import states as s
 from coordination.domain.policy import Person, judge_own
@@ -93,19 +107,38 @@ class RunQueries:
     clock: Clock
     catalog: Catalog
 
-    async def runs(self, by: Person, place: ChannelRef, *, mine: bool, waiting: bool) -> ChatReply:
+    async def answer(self, request: ListRuns | ShowRun | ShowPlan | ShowHome, by: Person, place: ChannelRef) -> Reply:
+        """A list, a run, its plan, or a person's own page.
+
+        Raises:
+            RunNotFoundError, RefusedError: no run, or more than one, is named so among those that this person may see.
+        """
+        match request:
+            case ListRuns():
+                return await self._runs(request, by, place)
+            case ShowRun(run=run):
+                return await self._show(await find_card(self.log, self.store, by, place, run))
+            case ShowPlan(run=run):
+                card = await find_card(self.log, self.store, by, place, run)
+                return Pages(card.run, await self.pages(card))
+            case ShowHome():
+                return await self._home(by)
+            case _:
+                assert_never(request)
+
+    async def _runs(self, request: ListRuns, by: Person, place: ChannelRef) -> Reply:
         """The newest runs of this channel, or of this person; where there is no channel, of this person."""
-        mine = mine or not place.channel
-        states = WAITING if waiting else ()
+        mine = request.is_mine or not place.channel
+        states = WAITING if request.is_waiting else ()
         channel, requester = ("", by.id) if mine else (place.channel, "")
         found = await self.store.list_runs(
             by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED
         )
         heading = self.catalog.rich("runs.mine" if mine else "runs.here")
         lines = [self._line(each) for each in found]
-        return ChatReply(private=list_card(self.catalog, heading, lines, empty=self.catalog.text("runs.none")))
+        return Private(list_card(self.catalog, heading, lines, empty=self.catalog.text("runs.none")))
 
-    async def show(self, card: CardRecord) -> ChatReply:
+    async def _show(self, card: CardRecord) -> Reply:
         """How a run stands, and who did what in which round."""
         view, records = await seen_run(self.log, self.coordinator, card.run)
         shown = card_for(view, self.clock.now(), self.catalog)
@@ -119,16 +152,21 @@ class RunQueries:
                         said = "; ".join(entry.text for entry in cell)
                         lines.append((StyledText(f"agent{agent} ", "bold"), StyledText(one_line(said, 400))))
             table.append(Paragraph(lines=tuple(lines)))
-        return ChatReply(
-            private=replace(shown, buttons=(), menu=None, sections=(*shown.sections, *table)), run=card.run
-        )
+        return Private(replace(shown, buttons=(), menu=None, sections=(*shown.sections, *table)))
 
-    async def details(self, card: CardRecord) -> Sequence[Card]:
-        """Everything about a run's plan, in pages."""
+    async def pages(self, card: CardRecord) -> Sequence[Card]:
+        """Everything about the plan of a card's run, in pages."""
         view, _ = await seen_run(self.log, self.coordinator, card.run)
         return pages_of(view, self.clock.now(), self.catalog)
 
-    async def home(self, by: Person) -> Card:
+    async def question(self, card: CardRecord, digest: str) -> Confirmation | None:
+        """What is asked once more before a yes to this plan counts; None: nothing is, or it is not the one that waits."""
+        view, _ = await seen_run(self.log, self.coordinator, card.run)
+        is_waiting = isinstance(view.state, AwaitingDecision) and view.state.plan.digest == digest
+        approve = (each for each in card_for(view, self.clock.now(), self.catalog).buttons if is_waiting)
+        return next((each.confirmation for each in approve if each.action is Action.APPROVE), None)
+
+    async def _home(self, by: Person) -> Reply:
         """Runs that wait for this person by name, their own runs, the configuration of the tenant, usage this month."""
         waiting = [self._line(each) for each in await self._waiting_for(by)]
         own = await self.store.list_runs(by.tenant, requester=by.id, limit=_LISTED)
@@ -139,7 +177,7 @@ class RunQueries:
             self._part("home.usage", [await self._usage_line(by.tenant)], "runs.none"),
         ]
         listed = list_card(self.catalog, self.catalog.rich("home.title"), (), empty="")
-        return replace(listed, sections=tuple(sections))
+        return Private(replace(listed, sections=tuple(sections)))
 
     async def _waiting_for(self, by: Person) -> Sequence[RunListItem]:
         """Plans that name this person or one of their roles. What anyone may decide waits for nobody in particular."""
@@ -192,32 +230,25 @@ def _month_of(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Visibility:
-    """Finds runs for people. What they may not see is not there."""
+async def find_card(log: RunLog, store: ChatStore, by: Person, place: ChannelRef, prefix: str) -> CardRecord:
+    """The card of the one run that is named so, or whose name begins so, among those that this person may see here.
 
-    log: RunLog
-    store: ChatStore
-
-    async def found(self, by: Person, place: ChannelRef, prefix: str) -> CardRecord:
-        """The card of the one run that is named so, or whose name begins so, among those that this person may see here.
-
-        Raises:
-            RunNotFoundError: there is none.
-            RefusedError: there are several.
-        """
-        typed = prefix.strip()
-        is_name = typed.isascii() and typed.isprintable() and typed
-        runs = await self.log.find(typed, by.tenant) if is_name else ()
-        cards = [await self.store.card(run, by.tenant) for run in runs]
-        seen = [card for card in cards if card is not None and may_see(by, place, card)]
-        whole = [card for card in seen if card.run.lower() == typed.lower()]
-        if not seen:
-            raise RunNotFoundError(prefix)
-        if len(seen) > 1 and not whole:
-            names = ", ".join(card.run for card in seen)
-            raise refused("ambiguous_run", prefix=one_line(typed, 40), names=names)
-        return (whole or seen)[0]
+    Raises:
+        RunNotFoundError: there is none.
+        RefusedError: there are several.
+    """
+    typed = prefix.strip()
+    is_name = typed.isascii() and typed.isprintable() and typed
+    runs = await log.find(typed, by.tenant) if is_name else ()
+    cards = [await store.card(run, by.tenant) for run in runs]
+    seen = [card for card in cards if card is not None and may_see(by, place, card)]
+    whole = [card for card in seen if card.run.lower() == typed.lower()]
+    if not seen:
+        raise RunNotFoundError(prefix)
+    if len(seen) > 1 and not whole:
+        names = ", ".join(card.run for card in seen)
+        raise refused("ambiguous_run", prefix=one_line(typed, 40), names=names)
+    return (whole or seen)[0]
 
 
 def may_see(by: Person, place: ChannelRef, card: CardRecord) -> bool:
@@ -237,7 +268,7 @@ class HelpCards:
     config_catalog: ConfigCatalog
     catalog: Catalog
 
-    async def help(self, place: ChannelRef) -> ChatReply:
+    async def help(self, place: ChannelRef) -> Reply:
         """Two sentences, one example, which configuration holds here, and who may approve."""
         channel_settings = await self.store.settings(place.tenant, place.settings_channel)
         lines: list[RichText] = [self.catalog.rich("chat.help_example")]
@@ -250,4 +281,4 @@ class HelpCards:
             policy = await rule_here(chosen, place.settings_channel, channel_settings)
             if policy is not None:
                 lines.append(approvers_line(policy, self.catalog))
-        return ChatReply(private=done_card(self.catalog, self.catalog.rich("chat.help"), *lines))
+        return Private(done_card(self.catalog, self.catalog.rich("chat.help"), *lines))

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import assert_never
 
 from bot.cards.text import one_line
 from bot.chat.approvers import Approvers, approvers_here, approvers_in, by_id, narrowed, rule_here, with_approvers
 from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import Chosen, ConfigCatalog, told_without_folder
 from bot.chat.name_pins import NamePins
-from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import done_card, refused
+from bot.chat.run_queries import find_card
+from bot.chat.service_port import FollowUp, Nothing, Reply, RetryRun, Started, StartRun
 from bot.chat.store import Admitted, CardRecord, ChatSetting, ChatStore, Limits, OverLimit, Repeated
 from bot.i18n import ENGLISH, Catalog, joined
 from bot.message import Card, Mention
@@ -84,6 +87,37 @@ _MOST_NAMES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskAgain:
+    """Ask the same as the run of a card, as a new run."""
+
+    card: CardRecord
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What somebody asks for. `is_asked`: the configuration by name, and not as an earlier run had it."""
+
+    place: ChannelRef
+    prompt: str
+    config: str
+    is_asked: bool = False
+    history: tuple[Exchange, ...] = ()
+    authors: Authors | None = None
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """What can begin as soon as there is room. `note`: what whoever asks should know at once."""
+
+    request: RunRequest
+    path: Path
+    limits: Limits
+    note: Card | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStarter:
     """Starts runs. `wake` tells card sync that there is a card to post."""
 
@@ -98,36 +132,82 @@ class RunStarter:
     wake: Callable[[], None]
     catalog: Catalog = ENGLISH
 
-    async def start(
-        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
-    ) -> ChatReply:
-        """Start a run, and keep its card at the place. A follow-up keeps the configuration, unless another is asked for."""
-        if not thread_of:
-            return await self._begin(by, place, prompt, config=config, is_asked=True, once=once)
-        card = await self.store.card(thread_of, by.tenant)
-        if card is None or card.channel != place.channel:
-            raise RunNotFoundError(thread_of)
-        state, authors = await self._state(thread_of, by.tenant)
+    async def start(self, request: StartRun | FollowUp | RetryRun | AskAgain, by: Person, place: ChannelRef) -> Reply:
+        """Start a run, and keep its card at the place."""
+        wanted = await self._wanted(request, by, place)
+        if wanted is None:
+            return Nothing()
+        ready = await self._ready(wanted, by)
+        admitted = await self._admitted(ready, wanted)
+        if isinstance(admitted, Repeated):
+            return Started(admitted.run) if admitted.run else Nothing()
+        run = admitted.run
+        try:
+            with told_without_folder(ready.path, by):
+                await self.coordinator.start(replace(ready.request, run=run))
+        except Exception:
+            await self.store.withdraw(run, by.tenant)  # What does not begin leaves no card.
+            raise
+        self.wake()
+        return Started(run, ready.note)
+
+    async def _wanted(
+        self, request: StartRun | FollowUp | RetryRun | AskAgain, by: Person, place: ChannelRef
+    ) -> "_Wanted | None":
+        """What is to be run; None: it was said outside of a run's thread."""
+        match request:
+            case StartRun(prompt=prompt, config=config, once=once):
+                card = await self._card_of_thread(by, place) if request.follows_thread else None
+                if card is not None:
+                    return await self._follow_up(card, place, prompt, config, once=once)
+                return _Wanted(place=place, prompt=prompt, config=config, is_asked=True, once=once)
+            case FollowUp(prompt=prompt, once=once):
+                card = await self._card_of_thread(by, place)
+                return None if card is None else await self._follow_up(card, place, prompt, "", once=once)
+            case RetryRun(run=run):
+                card = await find_card(self.log, self.store, by, place, run)
+                return await self._same_again(card, by, place, once=request.once)
+            case AskAgain(card=card):
+                return await self._same_again(card, by, place, once=request.once)
+            case _:
+                assert_never(request)
+
+    async def _card_of_thread(self, by: Person, place: ChannelRef) -> CardRecord | None:
+        run = await self.store.run_of_thread(place.tenant, place.channel, place.thread)
+        return None if run is None else await self.store.card(run, by.tenant)
+
+    async def _follow_up(
+        self, card: CardRecord, place: ChannelRef, prompt: str, config: str, *, once: str
+    ) -> "_Wanted":
+        """A follow-up keeps the configuration, unless another is asked for."""
+        state, authors = await self._state(card)
         earlier = Exchange(prompt=state.request.prompt, outcome=outcome(state))
-        history = (*state.request.history, earlier)[-MOST_EARLIER:]
-        named, is_asked = config or state.request.config, bool(config)
-        return await self._begin(
-            by, place, prompt, config=named, is_asked=is_asked, history=history, authors=authors, once=once
+        return _Wanted(
+            place=place,
+            prompt=prompt,
+            config=config or state.request.config,
+            is_asked=bool(config),
+            history=(*state.request.history, earlier)[-MOST_EARLIER:],
+            authors=authors,
+            once=once,
         )
 
-    async def start_again(self, by: Person, place: ChannelRef, card: CardRecord, *, once: str = "") -> ChatReply:
+    async def _same_again(self, card: CardRecord, by: Person, place: ChannelRef, *, once: str) -> "_Wanted":
         """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
-        state, authors = await self._state(card.run, by.tenant)
+        state, authors = await self._state(card)
         request = state.request
         moves = place.channel != card.channel
         if moves and place_of(card).is_private_thread:
             raise RunNotFoundError(card.run)
         is_elsewhere = moves and by.id != card.requester
-        here = replace(place, channel=card.channel, thread=card.thread, within="") if is_elsewhere else place
-        # What was found out in one place is not told in another one.
-        history = () if moves and not is_elsewhere else request.history
-        return await self._begin(
-            by, here, request.prompt, config=request.config, history=history, authors=authors, once=once
+        return _Wanted(
+            place=replace(place, channel=card.channel, thread=card.thread, within="") if is_elsewhere else place,
+            prompt=request.prompt,
+            config=request.config,
+            # What was found out in one place is not told in another one.
+            history=() if moves and not is_elsewhere else request.history,
+            authors=authors,
+            once=once,
         )
 
     def _holds(self, name: str, place: ChannelRef, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> bool:
@@ -153,40 +233,33 @@ class RunStarter:
         named = config if may_have or is_asked else ""
         return self.config_catalog.chosen(place.tenant, place.settings_channel, channel_settings, named)
 
-    async def _begin(
-        self,
-        by: Person,
-        place: ChannelRef,
-        prompt: str,
-        *,
-        config: str,
-        once: str,
-        is_asked: bool = False,
-        history: tuple[Exchange, ...] = (),
-        authors: Authors | None = None,
-    ) -> ChatReply:
+    async def _ready(self, wanted: "_Wanted", by: Person) -> "_Ready":
+        """The request with the configuration and the approvers that hold."""
+        place = wanted.place
         if by.tenant != place.tenant:
             raise refused("elsewhere")
         channel_settings = await self.store.settings(place.tenant, place.settings_channel)
-        chosen = self._chosen(by, place, config, channel_settings, is_asked=is_asked)
-        with told_without_folder(chosen.path):
+        chosen = self._chosen(by, place, wanted.config, channel_settings, is_asked=wanted.is_asked)
+        with told_without_folder(chosen.path, by):
             written = await asyncio.to_thread(read_text, chosen.path)
         approvers = await self._pinned(chosen, place, channel_settings)
-        text = with_approvers(written, approvers)
         request = RunRequest(
-            prompt=prompt,
+            prompt=wanted.prompt,
             requester=by,
             config_name=chosen.name,
-            config_text=text,
+            config_text=with_approvers(written, approvers),
             origin=str(chosen.path),
-            history=history,
-            goes_on_from=authors,
+            history=wanted.history,
+            goes_on_from=wanted.authors,
             asked_in=place.channel,
             config_is_named=chosen.source == "asked" and not self._holds(chosen.name, place, channel_settings),
         )
-        limits = limits_in(channel_settings.get(("", LIMITS_KEY)), self.limits)
-        reply = await self._admit(request, chosen.path, place, once=once, limits=limits)
-        return replace(reply, private=await self._warning(request, chosen, place.settings_channel, channel_settings))
+        return _Ready(
+            request=request,
+            path=chosen.path,
+            limits=limits_in(channel_settings.get(("", LIMITS_KEY)), self.limits),
+            note=await self._warning(request, chosen, place.settings_channel, channel_settings),
+        )
 
     async def _pinned(
         self, chosen: Chosen, place: ChannelRef, channel_settings: Mapping[tuple[str, str], ChatSetting]
@@ -213,35 +286,22 @@ class RunStarter:
         names = joined(named, ", ")
         return done_card(self.catalog, self.catalog.rich("chat.nobody_left", approvers=names))
 
-    async def _admit(
-        self, request: RunRequest, path: Path, place: ChannelRef, *, once: str, limits: Limits
-    ) -> ChatReply:
-        by = request.requester
+    async def _admitted(self, ready: "_Ready", wanted: "_Wanted") -> CardRecord | Repeated:
+        """The card of the run that may begin now."""
         for _ in range(_MOST_NAMES):
-            card = self._card(by, place)
+            card = self._card(ready.request.requester, wanted.place)
             try:
-                admission = await self.store.admit(card, event=once, limits=limits)
+                admission = await self.store.admit(card, event=wanted.once, limits=ready.limits)
             except ConflictError:
                 continue  # The name is taken.
             match admission:
                 case Admitted():
-                    return await self._start(replace(request, run=card.run), path)
-                case Repeated(run=run):
-                    return ChatReply(run=run)
+                    return card
+                case Repeated():
+                    return admission
                 case OverLimit(limit=limit, most=most):
                     raise refused(f"too_many_{limit}", count=most)
         raise ConflictError("", 0)
-
-    async def _start(self, request: RunRequest, path: Path) -> ChatReply:
-        """Begin what was admitted; what does not begin leaves no card."""
-        try:
-            with told_without_folder(path):
-                await self.coordinator.start(request)
-        except Exception:
-            await self.store.withdraw(request.run, request.requester.tenant)
-            raise
-        self.wake()
-        return ChatReply(run=request.run)
 
     def _card(self, by: Person, place: ChannelRef) -> CardRecord:
         return CardRecord(
@@ -255,9 +315,9 @@ class RunStarter:
             asked_at=self.clock.now(),
         )
 
-    async def _state(self, run: str, tenant: str) -> tuple[RunState, Authors]:
+    async def _state(self, card: CardRecord) -> tuple[RunState, Authors]:
         """How another run stands, and whose words it was made of."""
-        records = await self.log.read(run)
-        if not records or (state := replay(records)).request.tenant != tenant:
-            raise RunNotFoundError(run)
+        records = await self.log.read(card.run)
+        if not records or (state := replay(records)).request.tenant != card.tenant:
+            raise RunNotFoundError(card.run)
         return state, authors_in(records)

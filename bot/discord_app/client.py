@@ -14,11 +14,12 @@ from aiohttp import web
 from discord import app_commands
 from typing_extensions import override
 
-from bot.chat.platform import ChatPlatform, ChatService
+from bot.chat.platform import ChatPlatform
+from bot.chat.service_port import ChatService
 from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
 from bot.discord_app.errors import NEEDED
-from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for
+from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for, typed
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
 from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
@@ -73,9 +74,9 @@ class DiscordClient(discord.AutoShardedClient):
             return
         name = custom_id_of(interaction.data)
         if name == ASK:
-            await self._requests.submitted(interaction)
+            await self._requests.ask(interaction, typed(interaction.data))
         elif found := MODAL_TEMPLATE.fullmatch(name):
-            await self._clicks.submitted(interaction, parse_custom_id(found))
+            await self._clicks.clicked(interaction, parse_custom_id(found), typed(interaction.data))
 
     async def on_message(self, message: discord.Message) -> None:
         """A mention in a run's thread, or an answer that notifies us, goes on with the conversation."""

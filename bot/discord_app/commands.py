@@ -7,11 +7,11 @@ import discord
 from discord import app_commands
 from typing_extensions import override
 
+from bot.chat.service_port import AdminCommand, CancelRun, ListRuns, Request, RetryRun, ShowHelp, ShowRun, StartRun
 from bot.discord_app import markup as limits
-from bot.discord_app.errors import missing
 from bot.discord_app.identity import GetChatService, person_of, place_of
-from bot.discord_app.interactions import ask_modal, typed
-from bot.discord_app.replies import AnyInteraction, reply, reply_privately, report_errors, sentence
+from bot.discord_app.interactions import ask_modal
+from bot.discord_app.replies import AnyInteraction, answer, reply_privately, report_errors, sentence
 from bot.i18n import ENGLISH, LANGUAGES, Catalog
 
 
@@ -88,11 +88,8 @@ class AdminCommands(app_commands.Group):
         self, interaction: AnyInteraction, action: str, *, name: str = "", scope: str = "", value: str = ""
     ) -> None:
         """Send a command to the chat service, which knows who may: a server's own settings can show a command to anybody."""
-        await reply(
-            interaction,
-            lambda by, place: self._chat_service().admin(by, place, action, name=name, scope=scope, value=value),
-            self._catalog,
-        )
+        command = AdminCommand(action=action, name=name, scope=scope, value=value)
+        await answer(interaction, command, self._chat_service, self._catalog)
 
 
 class ConfigCommands(app_commands.Group):
@@ -154,28 +151,10 @@ class CommandHandlers:
         self._chat_service = chat_service
         self._catalog = catalog
 
-    async def ask(self, interaction: AnyInteraction, prompt: str, config: str = "") -> None:
-        """Begin a run here, unless its card could not be posted."""
-        async with report_errors(interaction, self._catalog):
-            is_thread = isinstance(interaction.channel, discord.Thread)
-            lacking = missing(interaction.app_permissions, self._catalog, is_thread=is_thread)
-            if prompt.strip() and lacking:
-                text = self._catalog.text("discord.forbidden", permissions=", ".join(lacking))
-                await reply_privately(interaction, sentence(text, self._catalog), self._catalog)
-                return
-        if prompt.strip():
-            once = str(interaction.id)
-            await reply(
-                interaction,
-                lambda by, place: self._chat_service().start_run(by, place, prompt, config=config, once=once),
-                self._catalog,
-            )
-        else:
-            await reply(interaction, lambda by, place: self._chat_service().help(by, place), self._catalog)
-
-    async def submitted(self, interaction: AnyInteraction) -> None:
-        """The window of `from_message` came back."""
-        await self.ask(interaction, typed(interaction.data))
+    def ask(self, interaction: AnyInteraction, prompt: str, config: str = "") -> Coroutine[Any, Any, None]:
+        """Begin a run here, or say what this is."""
+        start = StartRun(prompt=prompt, config=config, once=str(interaction.id))
+        return answer(interaction, start if prompt.strip() else ShowHelp(), self._chat_service, self._catalog)
 
     async def from_message(self, interaction: AnyInteraction, message: discord.Message) -> None:
         """Open a window with a message's words, for the person to say what is to be done."""
@@ -233,27 +212,25 @@ class RunCommands(app_commands.Group):
     @app_commands.describe(mine=localized("discord.cmd.mine"), waiting=localized("discord.cmd.waiting"))
     async def list_runs(self, interaction: AnyInteraction, mine: bool = False, waiting: bool = False) -> None:
         """The newest runs here."""
-        await reply(
-            interaction,
-            lambda by, place: self._chat_service().runs(by, place, mine=mine, waiting=waiting),
-            self._catalog,
-        )
+        await self._answer(interaction, ListRuns(is_mine=mine, is_waiting=waiting))
 
     @app_commands.command(name="show", description=localized("discord.cmd.show"))
     @app_commands.describe(run=localized("discord.cmd.run"))
     async def show(self, interaction: AnyInteraction, run: Name) -> None:
         """One run."""
-        await reply(interaction, lambda by, place: self._chat_service().show(by, place, run), self._catalog)
+        await self._answer(interaction, ShowRun(run=run))
 
     @app_commands.command(name="cancel", description=localized("discord.cmd.cancel"))
     @app_commands.describe(run=localized("discord.cmd.run"))
     async def cancel(self, interaction: AnyInteraction, run: Name) -> None:
         """Stop a run."""
-        await reply(interaction, lambda by, place: self._chat_service().cancel(by, place, run), self._catalog)
+        await self._answer(interaction, CancelRun(run=run))
 
     @app_commands.command(name="retry", description=localized("discord.cmd.retry"))
     @app_commands.describe(run=localized("discord.cmd.run"))
     async def retry(self, interaction: AnyInteraction, run: Name) -> None:
         """Ask the same again."""
-        once = str(interaction.id)
-        await reply(interaction, lambda by, place: self._chat_service().retry(by, place, run, once=once), self._catalog)
+        await self._answer(interaction, RetryRun(run=run, once=str(interaction.id)))
+
+    def _answer(self, interaction: AnyInteraction, request: Request) -> Coroutine[Any, Any, None]:
+        return answer(interaction, request, self._chat_service, self._catalog)

@@ -5,7 +5,8 @@ from typing import Final, TypeAlias
 
 import discord
 
-from bot.chat.platform import ChannelRef, ChatService
+from bot.chat.platform import ChannelRef
+from bot.chat.service_port import ChatService
 from coordination.domain.policy import UNKNOWN_TEAM, Person
 
 PLATFORM: Final = "discord"

@@ -7,13 +7,14 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Self, TypeAlias, assert_never
+from typing import Self, TypeAlias
 
 import discord
 from typing_extensions import override
 
-from bot.cards.error_messages import notice_for
-from bot.chat.platform import CardTooLarge, ChannelRef, ChatReply, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.private_cards import error_card
+from bot.chat.service_port import AskForText, AskToConfirm, FollowUp, PressButton, Reply, SubmitText
 from bot.discord_app import markup
 from bot.discord_app.components import (
     BUTTON_TEMPLATE,
@@ -28,19 +29,20 @@ from bot.discord_app.identity import GetChatService, author_of, person_of, place
 from bot.discord_app.markup import head_of
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import (
+    WHERE,
     AnyInteraction,
+    cards_of,
     fill_in,
     reply_privately,
     reply_with_pages,
     report_errors,
     sentence,
     take_silently,
+    wait_in_private,
 )
-from bot.discord_app.replies import wait_in_private as wait
 from bot.i18n import ENGLISH, Catalog
-from bot.message import Action, CallItem, CallList, Card, Paragraph, RichText, Severity, TextForm
+from bot.message import Card, Confirmation, Paragraph, Severity, StyledText, TextForm
 from coordination.domain.policy import Person
-from coordination.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -68,28 +70,21 @@ class Mentions:
         try:
             place = await place_of_message(self._client, message, message.guild.id)
             by = author_of(message, message.guild.id)
-            reply = await self._asked(message, by, place, own)
-            if reply.private is not None:
-                await self._platform.notify_user(by, place, reply.private)
+            for card in await self._told(message, by, place, own):
+                await self._platform.notify_user(by, place, card)
         except (CardTooLarge, MessageNotFound, MissingPermission, RateLimited, discord.HTTPException) as error:
             _log.warning("the writer of a follow-up can't be told", exc_info=error)
 
-    async def _asked(self, message: discord.Message, by: Person, place: ChannelRef, own: int) -> ChatReply:
-        """What the chat service says; where it can't work now, that."""
+    async def _told(self, message: discord.Message, by: Person, place: ChannelRef, own: int) -> Sequence[Card]:
+        """What the chat service says to the writer alone."""
+        if not place.thread:
+            return ()
+        prompt = re.sub(rf"<@!?{own}>", "", message.content).strip()
         try:
-            run = await self._chat_service().run_of_thread(place)
-            if run is None:
-                return ChatReply()
-            prompt = re.sub(rf"<@!?{own}>", "", message.content).strip()
-            return await self._chat_service().start_run(by, place, prompt, thread_of=run, once=str(message.id))
-        except StorageError as error:
-            _log.warning("a follow-up could not be taken", exc_info=error)
-            in_thread = bool(place.thread)  # Elsewhere a mention is nobody's business.
-            return (
-                ChatReply(private=sentence(notice_for(error, catalog=self._catalog), self._catalog))
-                if in_thread
-                else ChatReply()
-            )
+            request = FollowUp(prompt=prompt, once=str(message.id))
+            return cards_of(await self._chat_service().handle(request, by, place))
+        except Exception as error:  # noqa: BLE001 - the outermost handler: whoever wrote gets a sentence, whatever it was
+            return (error_card(error, self._catalog, WHERE),)
 
 
 ASK = "mg:ask"
@@ -151,143 +146,77 @@ class Clicks:
         self._chat_service = chat_service
         self._catalog = catalog
 
-    async def clicked(self, interaction: AnyInteraction, what: ComponentId, value: str = "") -> None:
-        """A button or a menu."""
+    async def clicked(self, interaction: AnyInteraction, what: ComponentId, text: str = "") -> None:
+        """A button, a menu or a modal; `text` is what was chosen or written."""
         async with report_errors(interaction, self._catalog):
             guild = interaction.guild_id
             if guild is None:
-                await reply_privately(
-                    interaction, sentence(self._catalog.text("discord.no_server"), self._catalog), self._catalog
-                )
+                await self._tell(interaction, "discord.no_server")
                 return
+            request = _request(interaction, what, text)
+            if what.control is Control.CONFIRM:
+                await wait_in_private(interaction)
+            elif what.control is not Control.TEXT:  # A window can only be the first answer.
+                await take_silently(interaction)
             by, place = person_of(interaction, guild), place_of(interaction, guild)
-            match what.control:
-                case Control.TEXT:
-                    await self._ask_for_text(interaction, what, by, place)
-                case Control.CONFIRM:
-                    await self._ask_again(interaction, what, by, place)
-                case Control.YES:
-                    await self._confirmed(interaction, what, by, place)
-                case Control.PRESS | Control.MENU | Control.MODAL:
-                    await self._press(interaction, what, by, place, text=value)
-                case _:
-                    assert_never(what.control)
+            limit = asyncio.timeout(_PATIENCE if what.control is Control.TEXT else None)
+            try:
+                async with limit:
+                    reply = await self._chat_service().handle(request, by, place)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                await self._tell(interaction, "chat.too_slow")
+                return
+            await self._show(interaction, what, request.message, reply)
 
-    async def submitted(self, interaction: AnyInteraction, what: ComponentId) -> None:
-        """A window with words; it is about the message that its button was on."""
-        async with report_errors(interaction, self._catalog):
-            guild = interaction.guild_id
-            if guild is None:
-                return
-            by, place = person_of(interaction, guild), place_of(interaction, guild)
+    async def _show(self, interaction: AnyInteraction, what: ComponentId, message: str, reply: Reply) -> None:
+        if isinstance(reply, AskForText):
+            await interaction.response.send_modal(text_input_modal(what.id, message, reply.form, self._catalog))
+            return
+        if isinstance(reply, AskToConfirm):
+            yes = yes_view(what.id, message, self._catalog.text("discord.confirm_yes"))
+            await fill_in(interaction, _question(reply.question, self._catalog), self._catalog, yes)
+            return
+        cards = cards_of(reply)
+        if what.control in {Control.CONFIRM, Control.YES}:
+            # The answer stands in the place of the question; where the public card says it all, nothing does.
+            if cards:
+                await fill_in(interaction, cards[0], self._catalog)
+            else:
+                await interaction.delete_original_response()
+            return
+        if not cards and not interaction.response.is_done():
             await take_silently(interaction)
-            reply = await self._chat_service().handle_button(
-                by, what.id, place=place, message=what.message, text=typed(interaction.data), once=str(interaction.id)
-            )
-            await _reply_with(interaction, reply, self._catalog)
+        await reply_with_pages(interaction, cards, self._catalog)
 
-    async def _press(
-        self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef, *, text: str = ""
-    ) -> None:
-        await take_silently(interaction)
-        message = _message_of(interaction)
-        found = await self._chat_service().look_up_button(what.id, place=place, message=message)
-        if found is not None and found.action is Action.DETAILS:
-            await reply_with_pages(interaction, await self._chat_service().details(by, place, found.run), self._catalog)
-            return
-        reply = await self._chat_service().handle_button(
-            by, what.id, place=place, message=message, text=text, once=str(interaction.id)
-        )
-        await _reply_with(interaction, reply, self._catalog)
-
-    async def _ask_for_text(
-        self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef
-    ) -> None:
-        """A window can only be the first answer, so that what is not known is refused in its stead."""
-        message = _message_of(interaction)
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                found = await self._chat_service().look_up_button(what.id, place=place, message=message)
-        except TimeoutError:
-            await reply_privately(
-                interaction, sentence(self._catalog.text("discord.too_slow"), self._catalog), self._catalog
-            )
-            return
-        if found is None or found.form is None:
-            await self._press(interaction, what, by, place)
-            return
-        await interaction.response.send_modal(text_input_modal(what.id, message, found.form, self._catalog))
-
-    async def _ask_again(self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef) -> None:
-        """Name what is about to run, to the one who clicked, before the click counts."""
-        await wait(interaction)
-        message = _message_of(interaction)
-        found = await self._chat_service().look_up_button(what.id, place=place, message=message)
-        if found is None:
-            reply = await self._chat_service().handle_button(
-                by, what.id, place=place, message=message, once=str(interaction.id)
-            )
-            await _replace(interaction, reply, self._catalog)
-            return
-        calls = _calls_in(await self._chat_service().details(by, place, found.run))
-        await fill_in(
-            interaction,
-            self._question(calls),
-            self._catalog,
-            yes_view(what.id, message, self._catalog.text("discord.confirm_yes")),
-        )
-
-    def _question(self, calls: list[CallItem]) -> Card:
-        lines: list[RichText] = [
-            self._catalog.rich("confirm.call", number=call.number, server=call.server, tool=call.tool)
-            + ((*self._catalog.rich("discord.confirm_note", notes=", ".join(call.notes)),) if call.notes else ())
-            for call in calls
-        ]
-        risky = [call for call in calls if call.is_destructive]
-        key = "confirm.destroys" if risky else "confirm.many"
-        return Card(
-            severity=Severity.ATTENTION,
-            status=self._catalog.text("discord.confirm_status"),
-            title=self._catalog.rich("discord.confirm_title"),
-            reference=self._catalog.rich(key, count=len(risky) or len(calls)) if calls else (),
-            sections=(Paragraph(lines=tuple(lines)),) if lines else (),
-        )
-
-    async def _confirmed(self, interaction: AnyInteraction, what: ComponentId, by: Person, place: ChannelRef) -> None:
-        """The yes to the private question, which then goes."""
-        await take_silently(interaction)
-        reply = await self._chat_service().handle_button(
-            by, what.id, place=place, message=what.message, once=str(interaction.id)
-        )
-        await _replace(interaction, reply, self._catalog)
+    async def _tell(self, interaction: AnyInteraction, key: str) -> None:
+        await reply_privately(interaction, sentence(self._catalog.text(key), self._catalog), self._catalog)
 
 
-async def _reply_with(interaction: AnyInteraction, reply: ChatReply, catalog: Catalog) -> None:
-    if reply.private is not None:
-        await reply_privately(interaction, reply.private, catalog)
+def _request(interaction: AnyInteraction, what: ComponentId, text: str) -> PressButton | SubmitText:
+    """What a click means. A modal, and the yes to a question, are about the message that the button was on."""
+    message = what.message or (str(interaction.message.id) if interaction.message is not None else "")
+    once = str(interaction.id)
+    if what.control is Control.MODAL:
+        return SubmitText(button=what.id, message=message, text=text, once=once)
+    is_confirmed = what.control is not Control.CONFIRM
+    return PressButton(button=what.id, message=message, choice=text, is_confirmed=is_confirmed, once=once)
 
 
-async def _replace(interaction: AnyInteraction, reply: ChatReply, catalog: Catalog) -> None:
-    """What was said in the place of the private message; nothing where the public card says it all."""
-    if reply.private is None:
-        await interaction.delete_original_response()
-    else:
-        await fill_in(interaction, reply.private, catalog)
-
-
-def _message_of(interaction: AnyInteraction) -> str:
-    return str(interaction.message.id) if interaction.message is not None else ""
-
-
-def _calls_in(pages: Sequence[Card]) -> list[CallItem]:
-    """The calls with their arguments in what the chat service has to say of a plan, each once."""
-    found: dict[int, CallItem] = {}
-    for card in pages:
-        for section in card.sections:
-            if isinstance(section, CallList):
-                for call in section.calls:
-                    found.setdefault(call.number, call)
-    return [found[number] for number in sorted(found)]
+def _question(question: Confirmation, catalog: Catalog) -> Card:
+    """Names what is about to run, to the one who clicked."""
+    lines = tuple(
+        line + (catalog.rich("discord.confirm_note", notes=note) if note else ())
+        for line, note in zip(question.lines, question.notes, strict=True)
+    )
+    return Card(
+        severity=Severity.ATTENTION,
+        status=catalog.text("discord.confirm_status"),
+        title=catalog.rich("discord.confirm_title"),
+        reference=(StyledText(question.title),),
+        sections=(Paragraph(lines=lines),),
+    )
 
 
 _Item: TypeAlias = discord.ui.DynamicItem[discord.ui.Item[discord.ui.View]]

@@ -1,23 +1,22 @@
 """Replies to one person, in private: whatever happens, they get one."""
 
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Final
 
 import aiohttp
 import discord
 
-from bot.cards.error_messages import notice_for
-from bot.chat.platform import CardTooLarge, ChannelRef, ChatReply
-from bot.discord_app.identity import person_of, place_of
+from bot.chat.platform import CardTooLarge
+from bot.chat.private_cards import error_card
+from bot.chat.service_port import Pages, Private, Reply, Request, Started, StartRun
+from bot.discord_app.errors import missing
+from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card, Severity, StyledText
-from coordination.domain.policy import Person
-from coordination.errors import CoordinationError
 
 _log = logging.getLogger(__name__)
 _NOBODY = discord.AllowedMentions.none()
@@ -31,6 +30,9 @@ _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 
 AnyInteraction = discord.Interaction[discord.Client]
 
+WHERE: Final = ("discord", "chat")
+"""Where to look for the words of an error first."""
+
 
 @asynccontextmanager
 async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH) -> AsyncGenerator[None]:
@@ -41,10 +43,8 @@ async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH)
         if isinstance(error, discord.HTTPException) and error.code in _DEAD:
             _log.warning("an interaction came to its end unanswered: %s %s", error.status, error.code)
             return
-        reference = "" if isinstance(error, CoordinationError) else secrets.token_hex(2)
-        _log.error("an interaction failed, ref %s", reference or "none", exc_info=error)
         try:
-            await reply_privately(interaction, sentence(notice_for(error, reference, catalog), catalog), catalog)
+            await reply_privately(interaction, error_card(error, catalog, WHERE), catalog)
         except discord.HTTPException as unsaid:
             _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 
@@ -120,7 +120,7 @@ async def reply_privately(interaction: AnyInteraction, card: Card, catalog: Cata
 
 async def reply_with_pages(interaction: AnyInteraction, cards: Sequence[Card], catalog: Catalog) -> None:
     """Tell one person something long."""
-    for card in cards[:_MOST_PAGES]:
+    for card in cards:
         await reply_privately(interaction, card, catalog)
 
 
@@ -134,23 +134,46 @@ def _rendered(card: Card, catalog: Catalog) -> Rendered:
         )
 
 
-Work: TypeAlias = Callable[[Person, ChannelRef], Awaitable[ChatReply]]
-
-
-async def reply(interaction: AnyInteraction, ask: Work, catalog: Catalog = ENGLISH) -> None:
-    """Acknowledge, ask the chat service, and tell the person alone."""
+async def answer(
+    interaction: AnyInteraction, request: Request, chat_service: GetChatService, catalog: Catalog = ENGLISH
+) -> None:
+    """Acknowledge a command, ask the chat service, and tell the person alone."""
     async with report_errors(interaction, catalog):
         guild = interaction.guild_id
-        if guild is None:
-            await reply_privately(interaction, sentence(catalog.text("discord.no_server"), catalog), catalog)
+        lacking = _lacking(interaction, catalog) if isinstance(request, StartRun) else ""
+        if guild is None or lacking:
+            text = lacking or catalog.text("discord.no_server")
+            await reply_privately(interaction, sentence(text, catalog), catalog)
             return
         await wait_in_private(interaction)
-        said = await ask(person_of(interaction, guild), place_of(interaction, guild))
-        await fill_in(interaction, said.private or _begun(said, catalog), catalog)
+        reply = await chat_service().handle(request, person_of(interaction, guild), place_of(interaction, guild))
+        first, *more = cards_of(reply) or (_begun(reply, catalog),)
+        await fill_in(interaction, first, catalog)
+        await reply_with_pages(interaction, more, catalog)
 
 
-def _begun(reply: ChatReply, catalog: Catalog) -> Card:
+def cards_of(reply: Reply) -> Sequence[Card]:
+    """What a reply says to the person alone."""
+    match reply:
+        case Private(card=card) | Started(note=Card() as card):
+            return (card,)
+        case Pages(cards=cards):
+            return cards[:_MOST_PAGES]
+        case _:
+            return ()
+
+
+def _lacking(interaction: AnyInteraction, catalog: Catalog) -> str:
+    """That the card of a run could not be posted here; empty if it could."""
+    is_thread = isinstance(interaction.channel, discord.Thread)
+    lacking = missing(interaction.app_permissions, catalog, is_thread=is_thread)
+    return catalog.text("discord.forbidden", permissions=", ".join(lacking)) if lacking else ""
+
+
+def _begun(reply: Reply, catalog: Catalog) -> Card:
     """The private word for what everybody will see."""
-    key = "discord.asked" if reply.run else "discord.asked_nameless"
-    line = catalog.rich(key, run=StyledText(reply.run, "bold")) if reply.run else catalog.rich(key)
+    if isinstance(reply, Started):
+        line = catalog.rich("discord.asked", run=StyledText(reply.run, "bold"))
+    else:
+        line = catalog.rich("discord.asked_nameless")
     return Card(severity=Severity.WORKING, status=catalog.text("discord.begun"), title=(), reference=line)

@@ -271,7 +271,6 @@ DISCORD = {
     "discord.asked_nameless": "Erledigt.",
     "discord.begun": "Angefangen",
     "discord.no_server": "Das geht nur auf einem Server.",
-    "discord.too_slow": "Das hat zu lange gedauert. Es wurde nichts getan; klick bitte noch einmal.",
     "discord.trouble": "Jetzt nicht",
     "discord.confirm_status": "Sicher?",
     "discord.confirm_title": "Das gibst du gleich frei",
@@ -418,7 +417,6 @@ SLACK = {
     "slack.modal.change.submit": "Abschicken",
     "slack.modal.close": "Schließen",
     "slack.modal.details.title": "Details",
-    "slack.modal.details.loading": "Einen Moment …",
     "slack.modal.details.page": "Seite {number} von {pages}",
     "slack.page.next": "Nächste Seite",
     "slack.page.back": "Vorige Seite",
@@ -428,11 +426,9 @@ SLACK = {
         "Namen tippen; frag danach noch einmal."
     ),
     "slack.ask.no_text": "In dieser Nachricht steht kein Text, aus dem ein Plan werden könnte.",
-    "slack.storage.down": (
-        "Ich erreiche meine Datenbank gerade nicht, also wurde nichts geändert. Versuch es in einer Minute noch einmal. "
-        "(Ref {reference})"
+    "slack.storage": (
+        "Ich erreiche meine Datenbank gerade nicht, also wurde nichts geändert. Versuch es in einer Minute noch einmal."
     ),
-    "slack.unexpected": "Bei mir ist etwas schiefgegangen; mehr ist hier nicht bekannt. (Ref {reference})",
     "slack.admin.usage": (
         "Sag eines davon: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
         "config allow NAMEN [channel|server] · config check NAME · approvers [WERT] · limits [WERT] · freeze · thaw · audit"
@@ -535,9 +531,10 @@ CHAT = {
     "chat.noted": "Notiert",
     "chat.not_done": "Nicht getan",
     "chat.list": "Bitte sehr",
-    "chat.busy": (
+    "chat.conflict": (
         "Zu viele Leute haben gleichzeitig etwas mit diesem Lauf gemacht. Es wurde nichts getan; versuch es noch einmal."
     ),
+    "chat.too_slow": "Das hat zu lange gedauert. Es wurde nichts getan; klick bitte noch einmal.",
     "chat.config_broken": (
         "Die Konfiguration ist so nicht zu gebrauchen: Bitte jemanden, der diesen Bot betreibt, sie anzusehen."
     ),

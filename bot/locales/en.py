@@ -259,7 +259,6 @@ DISCORD = {
     "discord.asked_nameless": "Done.",
     "discord.begun": "Begun",
     "discord.no_server": "This works in a server only.",
-    "discord.too_slow": "That took too long. Nothing was done; please click again.",
     "discord.trouble": "Not now",
     "discord.confirm_status": "Sure?",
     "discord.confirm_title": "You are about to approve this",
@@ -392,7 +391,6 @@ SLACK = {
     "slack.modal.change.submit": "Send",
     "slack.modal.close": "Close",
     "slack.modal.details.title": "Details",
-    "slack.modal.details.loading": "One moment …",
     "slack.modal.details.page": "Page {number} of {pages}",
     "slack.page.next": "Next page",
     "slack.page.back": "Previous page",
@@ -401,8 +399,7 @@ SLACK = {
         "I'm not in this channel, so I can't post here. Somebody who is: type /invite and my name, then ask again."
     ),
     "slack.ask.no_text": "There is no text in this message to plan from.",
-    "slack.storage.down": "I can't reach my database now, so nothing was changed. Try again in a minute. (ref {reference})",
-    "slack.unexpected": "Something went wrong on my side; nothing more is known here. (ref {reference})",
+    "slack.storage": "I can't reach my database now, so nothing was changed. Try again in a minute.",
     "slack.admin.usage": (
         "Say one of: config list · config show · config use NAME [channel|server] · config reset [channel|server] · "
         "config allow NAMES [channel|server] · config check NAME · approvers [VALUE] · limits [VALUE] · freeze · thaw · audit"
@@ -492,7 +489,8 @@ CHAT = {
     "chat.noted": "Noted",
     "chat.not_done": "Not done",
     "chat.list": "Here it is",
-    "chat.busy": "Too many people did something with this run at once. Nothing was done; try again.",
+    "chat.conflict": "Too many people did something with this run at once. Nothing was done; try again.",
+    "chat.too_slow": "That took too long. Nothing was done; please click again.",
     "chat.config_broken": "The configuration can't be used as it is: ask whoever runs this bot to look at it.",
     "chat.no_run": "There is no run {run} here.",
     "chat.nobody_left": (

@@ -21,7 +21,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 
-from bot.chat.platform import ChatService
+from bot.chat.service_port import ChatService
 from bot.i18n import ENGLISH, Catalog
 from bot.slack_app.errors import BAD_TOKEN, code_of
 from bot.slack_app.identity import Admins, People

@@ -1,15 +1,14 @@
 """Clicks and modals: which button it was is asked of the chat service, never believed of the payload."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slack_sdk.errors import SlackApiError
 
-from bot.chat.platform import ButtonAction, ChatService
+from bot.chat.service_port import AskForText, ChatService, Pages, PressButton, ShowPlan, SubmitText
 from bot.i18n import Catalog
-from bot.message import Action, Card, TextForm
+from bot.message import Card, TextForm
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients
@@ -48,12 +47,6 @@ def text_modal(form: TextForm, opened: Opened, catalog: Catalog) -> Block:
             }
         ],
     }
-
-
-def waiting_modal(catalog: Catalog) -> Block:
-    """Stands there while the details are read: Slack lets a view be opened for three seconds only."""
-    line: Block = {"type": "section", "text": plain(catalog.text("slack.modal.details.loading"), 200)}
-    return _details([line], "", catalog)
 
 
 def details_modal(pages: Sequence[Card], opened: Opened, catalog: Catalog) -> Block:
@@ -108,15 +101,13 @@ def home_view(card: Card, catalog: Catalog) -> Block:
 
 _log = logging.getLogger(__name__)
 
-LOOK_UP_SECONDS = 1.5
-"""Half of what Slack gives from a click to its view: https://docs.slack.dev/interactivity/handling-user-interaction"""
-
-_TOO_LATE = frozenset({"expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "trigger_exchanged"})
+_EXPIRED = frozenset({"expired_trigger_id", "trigger_expired"})
+_USED = frozenset({"exchanged_trigger_id", "trigger_exchanged"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clicks:
-    """Carries out what people press."""
+    """Shows what comes of a click. A view can be opened within three seconds of it, and once."""
 
     chat_service: ChatService
     people: People
@@ -124,64 +115,47 @@ class Clicks:
     clients: Clients
 
     async def press(self, click: Click) -> None:
-        """A button or the menu of a card."""
-        button_action = await self._look_up(click)
-        action = button_action.action if button_action is not None else None
-        if button_action is not None and action is Action.DETAILS:
-            await self._details(click, button_action.run)
-        elif button_action is not None and button_action.form is not None:
-            await self._open(click.source, text_modal(button_action.form, opened_by(click), self.replies.catalog))
-        else:
-            await self._handle(click.source, click.button, click.text)
+        """A button or the menu of a card. What it asks for once more Slack has asked already."""
+        source = click.source
+        by = await self.people.person(source.workspace, source.user, source.called)
+        request = PressButton(
+            button=click.button, message=source.message, choice=click.text, is_confirmed=True, once=source.once
+        )
+        reply = await self.chat_service.handle(request, by, source.place)
+        match reply:
+            case AskForText(form=form):
+                if not await self._is_opened(source, text_modal(form, opened_by(click), self.replies.catalog)):
+                    await self.replies.reply_text(source, self.replies.catalog.text("chat.too_slow"))
+            case Pages(run=run, cards=pages):
+                if not await self._is_opened(source, details_modal(pages, opened_by(click, run), self.replies.catalog)):
+                    await self.replies.reply(source, reply)
+            case _:
+                await self.replies.reply(source, reply)
 
     async def submit(self, source: EventSource, opened: Opened, text: str) -> None:
         """A submitted modal acts on the message whose button opened it."""
-        await self._handle(opened.at(source), opened.button, text)
+        by = await self.people.person(source.workspace, source.user, source.called)
+        request = SubmitText(button=opened.button, message=source.message, text=text, once=source.once)
+        await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
 
     async def turn(self, source: EventSource, opened: Opened, view: str, to: int) -> None:
         """Another page of the details."""
-        await self._show_page(opened.at(source), replace(opened, page=to), view)
-
-    async def _look_up(self, click: Click) -> ButtonAction | None:
-        """What the button stands for; unknown, too, if the database is slower than Slack waits."""
-        try:
-            async with asyncio.timeout(LOOK_UP_SECONDS):
-                return await self.chat_service.look_up_button(
-                    click.button, place=click.source.place, message=click.source.message
-                )
-        except TimeoutError:
-            _log.warning("a button was not looked up in time")
-            return None
-
-    async def _handle(self, source: EventSource, button: str, text: str) -> None:
         by = await self.people.person(source.workspace, source.user, source.called)
-        reply = await self.chat_service.handle_button(
-            by, button, place=source.place, message=source.message, text=text, once=source.once
-        )
-        await self.replies.reply_card(source, reply.private)
+        reply = await self.chat_service.handle(ShowPlan(run=opened.run), by, source.place)
+        if isinstance(reply, Pages):
+            shown = details_modal(reply.cards, replace(opened, page=to), self.replies.catalog)
+            with translated(self.replies.catalog):
+                await self.clients.steady(source.workspace.token).views_update(view_id=view, view=shown)
 
-    async def _details(self, click: Click, run: str) -> None:
-        view = await self._open(click.source, waiting_modal(self.replies.catalog))
-        if view:
-            await self._show_page(click.source, opened_by(click, run), view)
-
-    async def _show_page(self, source: EventSource, opened: Opened, view: str) -> None:
-        by = await self.people.person(source.workspace, source.user, source.called)
-        pages = await self.chat_service.details(by, source.place, opened.run)
-        with translated(self.replies.catalog):
-            client = self.clients.steady(source.workspace.token)
-            await client.views_update(view_id=view, view=details_modal(pages, opened, self.replies.catalog))
-
-    async def _open(self, source: EventSource, view: Block) -> str:
-        """Open a view, and return its id; a click that was sent again opens none."""
+    async def _is_opened(self, source: EventSource, view: Block) -> bool:
+        """Open a view. A click that was sent again opens none; False: it came too late."""
         client = self.clients.once(source.workspace.token)
         try:
-            opened = await client.views_open(trigger_id=source.trigger, view=view)
+            await client.views_open(trigger_id=source.trigger, view=view)
         except SlackApiError as error:
-            if code_of(error) in _TOO_LATE:
+            if code_of(error) in _USED | _EXPIRED:
                 _log.info("a view came too late, or twice")
-                return ""
+                return code_of(error) in _USED
             with translated(self.replies.catalog):
                 raise
-        made: object = opened.get("view")
-        return str(made.get("id", "")) if isinstance(made, dict) else ""
+        return True

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bot.chat.platform import ChatService
-from bot.message import Action
+from bot.chat.service_port import ChatService, Private, ShowHome
+from bot.message import Action, Card
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
@@ -102,30 +102,36 @@ class Listeners:
         await ack()
         if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "text")
-            await self._handled(command_source(body, workspace), lambda source: self._commands.command(source, text))
+            source = command_source(body, workspace)
+            async with self._reported(source):
+                await self._commands.command(source, text, is_by_name=True)
 
     async def on_admin_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen-admin …`."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "text")
-            await self._handled(command_source(body, workspace), lambda source: self._commands.admin(source, text))
+            source = command_source(body, workspace)
+            async with self._reported(source):
+                await self._commands.admin(source, text)
 
     async def on_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Plan from this message."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             text = text_in(body, "message", "text")
-            await self._handled(
-                interaction_source(body, workspace), lambda source: self._commands.shortcut(source, text)
-            )
+            source = interaction_source(body, workspace)
+            async with self._reported(source):
+                await self._commands.shortcut(source, text)
 
     async def on_mention(self, body: Body, context: AsyncBoltContext) -> None:
         """The bot's name in a channel or a thread. What a bot wrote is no order."""
         workspace = authorized_in(context)
         if workspace is not None and not text_in(body, "event", "bot_id") and text_in(body, "event", "user"):
             text = without_mention(text_in(body, "event", "text"), workspace.bot_user)
-            await self._handled(event_source(body, workspace), lambda source: self._commands.mention(source, text))
+            source = event_source(body, workspace)
+            async with self._reported(source):
+                await self._commands.command(source, text, is_by_name=False)
 
     async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
         """A direct message: the app's own tab. Changes and deletions of messages say nothing new."""
@@ -137,29 +143,37 @@ class Listeners:
         """The App Home is made new each time that somebody opens it."""
         workspace = authorized_in(context)
         if workspace is not None and text_in(body, "event", "tab") == "home":
-            await self._handled(event_source(body, workspace), self._publish)
+            source = event_source(body, workspace)
+            with self.in_flight.one():
+                async with self.replies.report_errors(source, self._publish):
+                    by = await self.people.person(source.workspace, source.user)
+                    reply = await self.chat_service.handle(ShowHome(), by, source.place)
+                    if isinstance(reply, Private):
+                        await self._publish(source, reply.card)
 
     async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
         """Slack's own Stop button."""
         if (workspace := authorized_in(context)) is not None:
-            await self._handled(event_source(body, workspace), self._commands.stopped)
+            source = event_source(body, workspace)
+            async with self._reported(source):
+                await self._commands.stopped(source)
 
     async def on_click(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """A button or menu of a card."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             click = click_in(body, workspace)
-            await self._handled(click.source, lambda _: self._clicks.press(click))
+            async with self._reported(click.source):
+                await self._clicks.press(click)
 
     async def on_page(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Next or previous page of the details."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
             opened = unpacked(text_in(body, "view", "private_metadata"))
-            view, to = text_in(body, "view", "id"), _page(body)
-            await self._handled(
-                interaction_source(body, workspace), lambda source: self._clicks.turn(source, opened, view, to)
-            )
+            source = opened.at(interaction_source(body, workspace))
+            async with self._reported(source):
+                await self._clicks.turn(source, opened, text_in(body, "view", "id"), _page(body))
 
     async def on_unknown_click(self, ack: AsyncAck) -> None:
         """Something that no card of today has."""
@@ -170,22 +184,21 @@ class Listeners:
         await ack()
         if (workspace := authorized_in(context)) is not None:
             opened = unpacked(text_in(body, "view", "private_metadata"))
-            text = input_in(body)
-            await self._handled(
-                opened.at(interaction_source(body, workspace)),
-                lambda source: self._clicks.submit(source, opened, text),
-            )
+            source = opened.at(interaction_source(body, workspace))
+            async with self._reported(source):
+                await self._clicks.submit(source, opened, input_in(body))
 
-    async def _publish(self, source: EventSource) -> None:
-        by = await self.people.person(source.workspace, source.user)
-        view = home_view(await self.chat_service.home(by), self.replies.catalog)
+    async def _publish(self, source: EventSource, card: Card) -> None:
         with translated(self.replies.catalog):
-            await self.clients.steady(source.workspace.token).views_publish(user_id=source.user, view=view)
+            client = self.clients.steady(source.workspace.token)
+            await client.views_publish(user_id=source.user, view=home_view(card, self.replies.catalog))
 
-    async def _handled(self, source: EventSource, handle: Callable[[EventSource], Awaitable[None]]) -> None:
+    @asynccontextmanager
+    async def _reported(self, source: EventSource) -> AsyncGenerator[None]:
+        """Something that a person did, which is waited for at the end, and whose errors they are told."""
         with self.in_flight.one():
             async with self.replies.report_errors(source):
-                await handle(source)
+                yield
 
 
 def _page(body: Body) -> int:

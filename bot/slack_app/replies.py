@@ -1,14 +1,15 @@
 """Private replies: through the address that came with the click, or beside the card. Whatever fails gets a sentence."""
 
 import logging
-import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.private_cards import error_card
+from bot.chat.service_port import Pages, Private, Reply, Started
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card
 from bot.slack_app.errors import translated
@@ -16,7 +17,6 @@ from bot.slack_app.installations import Clients
 from bot.slack_app.markup import MESSAGE_TEXT, escaped, within
 from bot.slack_app.payloads import EventSource
 from bot.slack_app.render import Rendered, rendered
-from coordination.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -28,10 +28,16 @@ class Replies:
     clients: Clients
     catalog: Catalog = ENGLISH
 
-    async def reply_card(self, source: EventSource, card: Card | None) -> None:
-        """A card; nothing where there is none."""
-        if card is None:
-            return
+    async def reply(self, source: EventSource, reply: Reply) -> None:
+        """What the person alone is told; nothing where the public card says it all."""
+        match reply:
+            case Private(card=card) | Pages(cards=[card, *_]) | Started(note=Card() as card):
+                await self.reply_card(source, card)
+            case _:
+                return
+
+    async def reply_card(self, source: EventSource, card: Card) -> None:
+        """A card."""
         try:
             await self._send(source, rendered(card, catalog=self.catalog))
         except CardTooLarge:
@@ -80,17 +86,11 @@ class Replies:
             _log.warning("an answer was refused with status %s", answer.status_code)
 
     @asynccontextmanager
-    async def report_errors(self, source: EventSource) -> AsyncGenerator[None]:
-        """Whatever fails inside becomes a sentence with a reference into the log."""
-        reference = secrets.token_hex(2)
+    async def report_errors(
+        self, source: EventSource, tell: Callable[[EventSource, Card], Awaitable[None]] | None = None
+    ) -> AsyncGenerator[None]:
+        """Whatever fails inside becomes a sentence, with a reference into the log where there is more to know."""
         try:
             yield
-        except StorageError:
-            _log.exception("the database failed, ref %s", reference)
-            await self.reply_text(source, self.catalog.text("slack.storage.down", reference=reference))
-        except (MessageNotFound, MissingPermission, RateLimited) as error:
-            _log.warning("Slack refused, ref %s: %s", reference, error)
-            await self.reply_text(source, str(error))
-        except Exception:  # noqa: BLE001  # the outermost handler of what people do: everything becomes a sentence
-            _log.exception("unexpected error, ref %s", reference)
-            await self.reply_text(source, self.catalog.text("slack.unexpected", reference=reference))
+        except Exception as error:  # noqa: BLE001  # the outermost handler of what people do: everything becomes a sentence
+            await (tell or self.reply_card)(source, error_card(error, self.catalog, ("slack", "chat")))

@@ -17,7 +17,8 @@ from coordination.errors import ConfigError, DatabaseAwayError
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from bot.chat.platform import ChatPlatform, ChatService, Checkup
+    from bot.chat.platform import ChatPlatform, Checkup
+    from bot.chat.service_port import ChatService
     from bot.discord_app.client import OpenChatService
 
 

@@ -5,10 +5,22 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bot.chat.platform import ButtonAction, ChannelRef, ChatReply, ChatService, MessageRef
+from bot.chat.platform import ChannelRef, MessageRef
+from bot.chat.service_port import (
+    AskForText,
+    AskToConfirm,
+    ChatService,
+    FollowUp,
+    Nothing,
+    Pages,
+    PressButton,
+    Private,
+    Reply,
+    Request,
+)
 from bot.discord_app.client import DiscordClient, log_in, serve
 from bot.discord_app.settings import aim
-from bot.message import Action, CallItem, CallList, Card, RichText, Severity, StyledText
+from bot.message import FORMS, Action, Card, Confirmation, RichText, Severity, StyledText
 from coordination.domain.policy import Person
 from tests.servers.discord_server import TOKEN, DiscordServer
 
@@ -18,99 +30,70 @@ def note(text: str) -> Card:
     return Card(severity=Severity.DONE, status="Noted", title=(), reference=(StyledText(text),))
 
 
+@dataclass(frozen=True)
+class Issued:
+    """A button of a card that was posted."""
+
+    action: Action
+    message_ref: MessageRef
+
+
 @dataclass
 class RecordingChatService:
-    """Writes down what it was asked, and says what it was told to say. Knows the ids of the messages it was given."""
+    """Writes down what it was asked to do, and says what it was told to say. Knows the ids of the messages it was given.
 
-    done: list[tuple[str, str, dict[str, object]]] = field(default_factory=list[tuple[str, str, dict[str, object]]])
+    What a button needs first it asks for, as its card says.
+    """
+
+    done: list[Request] = field(default_factory=list[Request])
     by: list[Person] = field(default_factory=list[Person])
     places: list[ChannelRef] = field(default_factory=list[ChannelRef])
-    known: dict[str, ButtonAction] = field(default_factory=dict[str, ButtonAction])
-    says: ChatReply = field(default_factory=lambda: ChatReply(private=note("as you wish")))
+    known: dict[str, Issued] = field(default_factory=dict[str, Issued])
+    question: Confirmation | None = None
+    says: Reply = field(default_factory=lambda: Private(note("as you wish")))
     error: Exception | None = None
     threads: dict[str, str] = field(default_factory=dict[str, str])
     slow: asyncio.Event | None = None
     before: Callable[[], None] = lambda: None
 
-    def know(self, message_ref: MessageRef, ids: "Ids", digest: str = "d" * 64) -> None:
-        """Remember what the ids of a card stand for."""
+    def know(self, message_ref: MessageRef, ids: "Ids", card: Card | None = None) -> None:
+        """Remember what the ids of a card stand for, and what it asks once more."""
         for action, id_ in ids.given.items():
-            self.known[id_] = ButtonAction(
-                run="7Q4K",
-                action=action,
-                digest=digest,
-                index=None,
-                place=message_ref.place,
-                message=message_ref.message,
-            )
+            self.known[id_] = Issued(action, message_ref)
+        for button in card.buttons if card is not None else ():
+            self.question = button.confirmation or self.question
 
-    async def _note(
-        self, by: Person | None, place: ChannelRef | None, action: str, what: str = "", **more: object
-    ) -> ChatReply:
+    async def handle(self, request: Request, actor: Person, place: ChannelRef) -> Reply:
+        if isinstance(request, FollowUp) and place.thread not in self.threads:
+            return Nothing()
+        if isinstance(request, PressButton) and (needed := await self._needed(request, place)):
+            return needed
         self.before()
         if self.error is not None:
             raise self.error
-        if by is not None:
-            self.by.append(by)
-        if place is not None:
-            self.places.append(place)
-        self.done.append((action, what, more))
+        self.by.append(actor)
+        self.places.append(place)
+        self.done.append(request)
         return self.says
 
-    async def start_run(
-        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
-    ) -> ChatReply:
-        return await self._note(by, place, "ask", prompt, config=config, thread_of=thread_of, once=once)
-
-    async def handle_button(
-        self, by: Person, button: str, *, place: ChannelRef, message: str, text: str = "", once: str = ""
-    ) -> ChatReply:
-        return await self._note(by, place, "press", button, message=message, text=text, once=once)
-
-    async def look_up_button(self, button: str, *, place: ChannelRef, message: str) -> ButtonAction | None:
+    async def _needed(self, request: PressButton, place: ChannelRef) -> Reply | None:
         if self.slow is not None:
             await self.slow.wait()
-        found = self.known.get(button)
-        return found if found is not None and (found.message, found.place) == (message, place) else None
-
-    async def runs(self, by: Person, place: ChannelRef, *, mine: bool = False, waiting: bool = False) -> ChatReply:
-        return await self._note(by, place, "runs", mine=mine, waiting=waiting)
-
-    async def show(self, by: Person, place: ChannelRef, run: str) -> ChatReply:
-        return await self._note(by, place, "show", run)
-
-    async def details(self, by: Person, place: ChannelRef, run: str) -> Sequence[Card]:
-        await self._note(by, place, "details", run)
-        call = CallItem(number=1, server="board", tool="remove_notice", arguments=(), is_destructive=True)
-        line: RichText = (StyledText("page two"),)
-        return (
-            Card(severity=Severity.DECIDE, status="One", title=(), reference=(), sections=(CallList(calls=(call,)),)),
-            Card(severity=Severity.DECIDE, status="Two", title=(), reference=line),
-        )
-
-    async def cancel(self, by: Person, place: ChannelRef, run: str) -> ChatReply:
-        return await self._note(by, place, "cancel", run)
-
-    async def retry(self, by: Person, place: ChannelRef, run: str, *, once: str = "") -> ChatReply:
-        return await self._note(by, place, "retry", run, once=once)
+        found = self.known.get(request.button)
+        if found is None or (found.message_ref.message, found.message_ref.place) != (request.message, place):
+            return None
+        if form := FORMS.get(found.action):
+            return AskForText(form)
+        if found.action is Action.DETAILS:
+            line: RichText = (StyledText("page two"),)
+            return Pages(
+                "7Q4K", (note("page one"), Card(severity=Severity.DECIDE, status="Two", title=(), reference=line))
+            )
+        is_asked = found.action is Action.APPROVE and self.question is not None and not request.is_confirmed
+        return AskToConfirm(self.question) if is_asked and self.question is not None else None
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return [name for name in ("ops", "ops-default", "demo") if name.startswith(beginning)]
-
-    async def admin(
-        self, by: Person, place: ChannelRef, action: str, *, name: str = "", scope: str = "", value: str = ""
-    ) -> ChatReply:
-        return await self._note(by, place, action, name, scope=scope, value=value)
-
-    async def help(self, by: Person, place: ChannelRef) -> ChatReply:
-        return await self._note(by, place, "help")
-
-    async def home(self, by: Person) -> Card:
-        await self._note(by, None, "home")
-        return note("home")
-
-    async def run_of_thread(self, place: ChannelRef) -> str | None:
-        return self.threads.get(place.thread)
 
 
 class Ids:

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bot.chat.platform import ChannelRef, ChatService, MessageRef
+from bot.chat.platform import ChannelRef, MessageRef
+from bot.chat.service_port import ChatService
 from bot.message import Card
 from bot.slack_app.client import SlackApp, slack_app
 from bot.slack_app.identity import Admins

@@ -8,7 +8,22 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import ChatReply
+from bot.chat.service_port import (
+    AdminCommand,
+    CancelRun,
+    FollowUp,
+    ListRuns,
+    Nothing,
+    PressButton,
+    Private,
+    Request,
+    RetryRun,
+    ShowHelp,
+    ShowRun,
+    Started,
+    StartRun,
+    SubmitText,
+)
 from bot.discord_app.client import DiscordClient
 from bot.message import Action, Card
 from coordination.domain.plan import PlannedCall
@@ -55,20 +70,21 @@ async def a_card(
 ) -> Message:
     """A plan that waits, in the first channel."""
     ids = Ids()
-    message_ref = await bot.platform.post(here(server), card or plan_card(), ids)
-    chat_service.know(message_ref, ids)
+    card = card or plan_card()
+    message_ref = await bot.platform.post(here(server), card, ids)
+    chat_service.know(message_ref, ids, card)
     return server.messages[message_ref.message]
 
 
 async def test_a_request_is_acknowledged_in_private_and_reaches_the_chat_service(
     server: DiscordServer, rita: Someone, chat_service: RecordingChatService
 ) -> None:
-    chat_service.says = ChatReply(run="7Q4K")
+    chat_service.says = Started("7Q4K")
     used = await rita.types("massgen", prompt="Tell everyone", config="ops")
     assert await acknowledged(server, used) == 5
     assert "7Q4K" in await told(server, used)
     assert all(message.is_private for message in used.private)
-    assert chat_service.done == [("ask", "Tell everyone", {"config": "ops", "thread_of": "", "once": used.id})]
+    assert chat_service.done == [StartRun(prompt="Tell everyone", config="ops", once=used.id)]
     assert chat_service.places == [here(server)]
 
 
@@ -93,7 +109,7 @@ async def test_a_request_without_words_is_a_call_for_help(
     server: DiscordServer, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     await told(server, await rita.types("massgen"))
-    assert [action for action, *_ in chat_service.done] == ["help"]
+    assert chat_service.done == [ShowHelp()]
 
 
 async def test_a_request_where_no_card_can_be_posted_is_not_begun(
@@ -112,9 +128,9 @@ async def test_configurations_are_completed(rita: Someone) -> None:
 @pytest.mark.parametrize(
     ("command", "options", "asked"),
     [
-        ("massgen-runs list", {"mine": True}, ("runs", "", {"mine": True, "waiting": False})),
-        ("massgen-runs show", {"run": "7Q4K"}, ("show", "7Q4K", {})),
-        ("massgen-runs cancel", {"run": "7Q4K"}, ("cancel", "7Q4K", {})),
+        ("massgen-runs list", {"mine": True}, ListRuns(is_mine=True)),
+        ("massgen-runs show", {"run": "7Q4K"}, ShowRun(run="7Q4K")),
+        ("massgen-runs cancel", {"run": "7Q4K"}, CancelRun(run="7Q4K")),
     ],
 )
 async def test_commands_about_runs(
@@ -123,7 +139,7 @@ async def test_commands_about_runs(
     chat_service: RecordingChatService,
     command: str,
     options: dict[str, Any],
-    asked: tuple[str, str, dict[str, object]],
+    asked: Request,
 ) -> None:
     assert "as you wish" in await told(server, await rita.types(command, **options))
     assert chat_service.done == [asked]
@@ -132,17 +148,17 @@ async def test_commands_about_runs(
 @pytest.mark.parametrize(
     ("command", "options", "asked"),
     [
-        ("config list", {}, ("config-list", "", {"scope": "", "value": ""})),
-        ("config show", {}, ("config-show", "", {"scope": "", "value": ""})),
-        ("config use", {"name": "ops"}, ("config-use", "ops", {"scope": "channel", "value": ""})),
-        ("config reset", {"scope": "server"}, ("config-reset", "", {"scope": "server", "value": ""})),
-        ("config allow", {"names": "ops demo"}, ("config-allow", "ops demo", {"scope": "channel", "value": ""})),
-        ("config check", {"name": "ops"}, ("config-check", "ops", {"scope": "", "value": ""})),
-        ("approvers", {"value": "@ops"}, ("approvers", "", {"scope": "", "value": "@ops"})),
-        ("limits", {}, ("limits", "", {"scope": "", "value": ""})),
-        ("freeze", {}, ("freeze", "", {"scope": "", "value": ""})),
-        ("thaw", {}, ("thaw", "", {"scope": "", "value": ""})),
-        ("audit", {"run": "7Q4K"}, ("audit", "7Q4K", {"scope": "", "value": ""})),
+        ("config list", {}, AdminCommand(action="config-list")),
+        ("config show", {}, AdminCommand(action="config-show")),
+        ("config use", {"name": "ops"}, AdminCommand(action="config-use", name="ops", scope="channel")),
+        ("config reset", {"scope": "server"}, AdminCommand(action="config-reset", scope="server")),
+        ("config allow", {"names": "ops demo"}, AdminCommand(action="config-allow", name="ops demo", scope="channel")),
+        ("config check", {"name": "ops"}, AdminCommand(action="config-check", name="ops")),
+        ("approvers", {"value": "@ops"}, AdminCommand(action="approvers", value="@ops")),
+        ("limits", {}, AdminCommand(action="limits")),
+        ("freeze", {}, AdminCommand(action="freeze")),
+        ("thaw", {}, AdminCommand(action="thaw")),
+        ("audit", {"run": "7Q4K"}, AdminCommand(action="audit", name="7Q4K")),
     ],
 )
 async def test_commands_of_administrators(
@@ -151,7 +167,7 @@ async def test_commands_of_administrators(
     chat_service: RecordingChatService,
     command: str,
     options: dict[str, Any],
-    asked: tuple[str, str, dict[str, object]],
+    asked: Request,
 ) -> None:
     rita.manages = True
     assert "as you wish" in await told(server, await rita.types(f"massgen-admin {command}", **options))
@@ -164,7 +180,7 @@ async def test_a_run_is_asked_for_again(
 ) -> None:
     used = await rita.types("massgen-runs retry", run="7Q4K")
     await told(server, used)
-    assert chat_service.done == [("retry", "7Q4K", {"once": used.id})]
+    assert chat_service.done == [RetryRun(run="7Q4K", once=used.id)]
 
 
 async def test_a_command_of_another_version_says_who_must_do_what(server: DiscordServer, rita: Someone) -> None:
@@ -208,22 +224,23 @@ async def test_a_message_becomes_a_request_that_its_reader_can_change_first(
     assert "The power is off on Friday" in str(used.response)
     sent = await rita.submits(used, "Tell everyone: the power is off on Friday")
     await told(server, sent)
-    assert [(action, what) for action, what, _ in chat_service.done] == [
-        ("ask", "Tell everyone: the power is off on Friday")
-    ]
+    (request,) = chat_service.done
+    assert isinstance(request, StartRun)
+    assert request.prompt == "Tell everyone: the power is off on Friday"
 
 
 async def test_a_click_is_taken_to_the_chat_service_with_its_message(
     server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     message = await a_card(server, bot, chat_service)
-    chat_service.says = ChatReply()
+    chat_service.says = Nothing()
     used = await rita.clicks(message, "Approve")
     await server.until(lambda: chat_service.done)
     assert used.kind == 6
     assert used.private == []
-    ((action, _, more),) = chat_service.done
-    assert (action, more["message"], more["once"]) == ("press", message.id, used.id)
+    approve = desk_id(chat_service, Action.APPROVE)
+    press = PressButton(button=approve, message=message.id, is_confirmed=True, once=used.id)
+    assert chat_service.done == [press]
     assert chat_service.places[-1] == here(server)
 
 
@@ -231,7 +248,7 @@ async def test_a_refusal_is_told_to_the_clicker_alone(
     server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     message = await a_card(server, bot, chat_service)
-    chat_service.says = ChatReply(private=note("Only @ops can approve here."))
+    chat_service.says = Private(note("Only @ops can approve here."))
     used = await rita.clicks(message, "Approve")
     assert "Only @ops can approve here" in (await told(server, used)).replace("\\", "")
     assert all(each.is_private for each in used.private)
@@ -249,11 +266,11 @@ async def test_clicks_are_understood_by_a_bot_that_never_posted_the_card(
         assert await acknowledged(server, window) == 9
     async with a_bot(server, chat_service):
         await told(server, await rita.submits(window, "too early"))
-    assert [(action, more.get("text")) for action, _, more in chat_service.done] == [
-        ("press", ""),
-        ("press", "too early"),
-    ]
-    assert {more["message"] for *_, more in chat_service.done} == {message.id}
+    pressed, submitted = chat_service.done
+    assert isinstance(pressed, PressButton)
+    assert isinstance(submitted, SubmitText)
+    assert submitted.text == "too early"
+    assert {pressed.message, submitted.message} == {message.id}
 
 
 async def test_wanted_changes_are_asked_for_in_a_window(
@@ -264,7 +281,9 @@ async def test_wanted_changes_are_asked_for_in_a_window(
     assert await acknowledged(server, window) == 9
     assert "What should be different?" in str(window.response)
     await told(server, await rita.submits(window, "shorter"))
-    assert chat_service.done[-1][1] == desk_id(chat_service, Action.CHANGE)
+    (submitted,) = chat_service.done
+    assert isinstance(submitted, SubmitText)
+    assert (submitted.button, submitted.text) == (desk_id(chat_service, Action.CHANGE), "shorter")
 
 
 async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
@@ -273,12 +292,16 @@ async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
     message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
     question = await rita.clicks(message, "Approve")
     assert "board · remove_notice" in (await told(server, question)).replace("\\", "")
-    assert [action for action, *_ in chat_service.done] == ["details"]
-    chat_service.says = ChatReply()
+    assert "Sure?" in question.private[0].text
+    assert "writes, may destroy" in question.private[0].text
+    assert chat_service.done == []
+    chat_service.says = Nothing()
     await rita.clicks(question.private[0], "Yes")
-    await server.until(lambda: len(chat_service.done) == 2 and not question.private[0].text)
-    action, what, more = chat_service.done[-1]
-    assert (action, what, more["message"]) == ("press", desk_id(chat_service, Action.APPROVE), message.id)
+    await server.until(lambda: chat_service.done and not question.private[0].text)
+    (pressed,) = chat_service.done
+    assert isinstance(pressed, PressButton)
+    assert (pressed.button, pressed.message) == (desk_id(chat_service, Action.APPROVE), message.id)
+    assert pressed.is_confirmed
 
 
 async def test_details_come_in_pages(
@@ -302,7 +325,9 @@ async def test_an_id_that_nobody_gave_out_is_left_to_the_chat_service_to_refuse(
     else:
         used = await rita.clicks(message, "", custom_id=custom_id)
     assert "as you wish" in await told(server, used)
-    assert [(action, what) for action, what, _ in chat_service.done] == [("press", "A" * 22)]
+    (pressed,) = chat_service.done
+    assert isinstance(pressed, PressButton)
+    assert pressed.button == "A" * 22
 
 
 async def test_an_error_is_a_private_sentence_with_a_reference(
@@ -337,9 +362,7 @@ async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
     await rita.writes("elsewhere", mentions_bot=True)
     said = await rita.writes("and take the old one down", place.thread, mentions_bot=True)
     await server.until(lambda: chat_service.done)
-    assert chat_service.done == [
-        ("ask", "and take the old one down", {"config": "", "thread_of": "7Q4K", "once": said.id})
-    ]
+    assert chat_service.done == [FollowUp(prompt="and take the old one down", once=said.id)]
     assert chat_service.places == [here(server, thread=place.thread)]
     assert message.id != place.thread
 
@@ -390,7 +413,9 @@ async def test_an_interaction_that_discord_has_given_up_on_asks_nothing_of_the_c
     lost = await rita.types("massgen", prompt="lost")
     await server.until(lambda: "10062" in caplog.text)
     await told(server, await rita.types("massgen", prompt="heard"))
-    assert [what for _, what, _ in chat_service.done] == ["heard"]
+    (request,) = chat_service.done
+    assert isinstance(request, StartRun)
+    assert request.prompt == "heard"
     assert lost.private == []
 
 
@@ -406,7 +431,7 @@ async def test_an_answer_that_discord_refuses_is_replaced_by_a_sentence(
 async def test_an_answer_after_the_tokens_death_is_let_go(
     server: DiscordServer, rita: Someone, chat_service: RecordingChatService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chat_service.says = ChatReply(private=note("too late"))
+    chat_service.says = Private(note("too late"))
     chat_service.before = lambda: server.skip(16 * 60)
     used = await rita.types("massgen", prompt="x")
     await server.until(lambda: "50027" in caplog.text)
@@ -455,4 +480,4 @@ async def test_nothing_privileged_is_asked_for(server: DiscordServer, bot: Disco
 
 
 def desk_id(chat_service: RecordingChatService, action: Action) -> str:
-    return next(id_ for id_, button_action in chat_service.known.items() if button_action.action is action)
+    return next(id_ for id_, issued in chat_service.known.items() if issued.action is action)

@@ -11,7 +11,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.chat.platform import ChatPlatform, ChatService
+from bot.chat.platform import ChatPlatform
+from bot.chat.service_port import ChatService
 from bot.discord_app.client import DiscordClient, log_in, run_bot
 from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pinned_gateway
 from coordination.errors import ConfigError

@@ -9,6 +9,17 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
+from bot.chat.service_port import (
+    AdminCommand,
+    CancelRun,
+    CancelThread,
+    ListRuns,
+    PressButton,
+    ShowHelp,
+    ShowRun,
+    StartRun,
+    SubmitText,
+)
 from bot.message import Action, Card
 from bot.slack_app.installations import Workspace
 from coordination.domain.transitions import Recorded
@@ -37,8 +48,10 @@ DECIDE = card_of(waiting())
 async def test_a_command_asks_once_and_says_that_it_was_heard(stage: Stage) -> None:
     await stage.somebody().command("post a summary &amp; tell <#C2|general>")
     await stage.server.until(lambda: stage.chat_service.done)
-    assert stage.chat_service.done == [("ask", "UALICE", "post a summary & tell #general (C2)")]
-    (_, by, (place, *_)) = stage.chat_service.asked[0]
+    request, by, place = stage.chat_service.asked[0]
+    assert stage.chat_service.done == [request]
+    assert isinstance(request, StartRun)
+    assert request.prompt == "post a summary & tell #general (C2)"
     assert (by.tenant, by.id, by.name, by.roles, by.is_admin) == (
         "slack:-:T1",
         "UALICE",
@@ -81,22 +94,22 @@ async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what
 
 
 @pytest.mark.parametrize(
-    ("text", "action"),
+    ("text", "kind"),
     [
-        ("", "help"),
-        ("help", "help"),
-        ("status", "runs"),
-        ("status 7Q4K", "show"),
-        ("history", "runs"),
-        ("cancel 7Q4K", "cancel"),
-        ("history of the town in a notice", "ask"),
-        ("--config ops post it", "ask"),
+        ("", ShowHelp),
+        ("help", ShowHelp),
+        ("status", ListRuns),
+        ("status 7Q4K", ShowRun),
+        ("history", ListRuns),
+        ("cancel 7Q4K", CancelRun),
+        ("history of the town in a notice", StartRun),
+        ("--config ops post it", StartRun),
     ],
 )
-async def test_words_after_the_command_are_orders(stage: Stage, text: str, action: str) -> None:
+async def test_words_after_the_command_are_orders(stage: Stage, text: str, kind: type) -> None:
     await stage.somebody().command(text)
     await stage.server.until(lambda: stage.chat_service.asked)
-    assert stage.chat_service.asked[0][0] == action
+    assert isinstance(stage.chat_service.asked[0][0], kind)
     await stage.private_message()
 
 
@@ -108,8 +121,9 @@ async def test_a_cancel_without_a_run_is_answered_with_how_to_say_it(stage: Stag
 async def test_administrators_are_those_of_slack_and_nobody_if_slack_is_silent(stage: Stage) -> None:
     await stage.somebody("UROOT").command("config use ops channel", name="/massgen-admin")
     await stage.private_message()
-    action, by, given = stage.chat_service.asked[-1]
-    assert (action, by.is_admin, given) == ("admin", True, ("config-use", "ops", "channel", ""))
+    command, by, _ = stage.chat_service.asked[-1]
+    assert command == AdminCommand(action="config-use", name="ops", scope="channel")
+    assert by.is_admin
     await stage.somebody("UALICE").command("audit", name="/massgen-admin")
     await stage.private_message(1)
     assert not stage.chat_service.asked[-1][1].is_admin
@@ -127,23 +141,25 @@ async def test_a_mention_in_a_thread_follows_up_the_threads_run(stage: Stage) ->
     stage.chat_service.threads["1690000000.000001"] = "7Q4K"
     await stage.somebody().mention("and now in German", thread="1690000000.000001")
     await stage.server.until(lambda: stage.chat_service.asked)
-    action, _, given = stage.chat_service.asked[0]
-    assert (action, given) == ("ask", (stage.place(thread="1690000000.000001"), "and now in German", "", "7Q4K"))
+    request, _, place = stage.chat_service.asked[0]
+    assert isinstance(request, StartRun)
+    assert (request.prompt, request.follows_thread) == ("and now in German", True)
+    assert place == stage.place(thread="1690000000.000001")
 
 
 async def test_a_message_shortcut_plans_in_the_messages_thread(stage: Stage) -> None:
     await stage.somebody().shortcut("The power is off on Friday.", ts="1700000000.000009")
     await stage.server.until(lambda: stage.chat_service.asked)
-    assert stage.chat_service.asked[0][2][:2] == (
-        stage.place(thread="1700000000.000009"),
-        "The power is off on Friday.",
-    )
+    request, _, place = stage.chat_service.asked[0]
+    assert isinstance(request, StartRun)
+    assert request.prompt == "The power is off on Friday."
+    assert place == stage.place(thread="1700000000.000009")
 
 
 async def test_a_direct_message_is_an_order(stage: Stage) -> None:
     await stage.somebody().direct("post a summary")
     await stage.server.until(lambda: stage.chat_service.done)
-    assert stage.chat_service.done == [("ask", "UALICE", "post a summary")]
+    assert prompts(stage) == ["post a summary"]
 
 
 async def test_the_same_event_delivered_again_asks_once(stage: Stage) -> None:
@@ -153,7 +169,7 @@ async def test_the_same_event_delivered_again_asks_once(stage: Stage) -> None:
         await stage.line.send("event", event, retry=retry)
     await alice.mention("another")
     await stage.server.until(lambda: len(stage.chat_service.done) >= 2)
-    assert [prompt for _, _, prompt in stage.chat_service.done] == ["post a summary", "another"]
+    assert prompts(stage) == ["post a summary", "another"]
 
 
 async def test_what_a_bot_wrote_is_no_order(stage: Stage) -> None:
@@ -163,7 +179,7 @@ async def test_what_a_bot_wrote_is_no_order(stage: Stage) -> None:
     await stage.line.send("event", event)
     await alice.mention("another")
     await stage.server.until(lambda: stage.chat_service.done)
-    assert [prompt for _, _, prompt in stage.chat_service.done] == ["another"]
+    assert prompts(stage) == ["another"]
 
 
 async def test_the_app_home_is_published_for_its_owner(stage: Stage) -> None:
@@ -176,13 +192,20 @@ async def test_a_yes_is_one_press_on_the_cards_message(stage: Stage) -> None:
     message, message_ref = await stage.card(DECIDE)
     await stage.somebody().click(message, "approve")
     await stage.server.until(lambda: stage.chat_service.asked)
-    await until_done(stage, [("approve", "UALICE", "")])
-    assert stage.chat_service.asked[0][2][1:] == (message_ref.place, message_ref.message, "")
+    await until_done(stage, [("approve", "")])
+    press, _, place = stage.chat_service.asked[0]
+    assert isinstance(press, PressButton)
+    assert (place, press.message, press.choice) == (message_ref.place, message_ref.message, "")
 
 
-async def until_done(stage: Stage, done: list[tuple[str, str, str]]) -> None:
+async def until_done(stage: Stage, done: list[tuple[str, str]]) -> None:
     await stage.server.until(lambda: len(stage.chat_service.done) >= len(done))
-    assert stage.chat_service.done == done
+    assert stage.chat_service.decided() == done
+    assert {by.id for _, by, _ in stage.chat_service.asked} == {"UALICE"}
+
+
+def prompts(stage: Stage) -> list[str]:
+    return [each.prompt for each in stage.chat_service.done if isinstance(each, StartRun)]
 
 
 @pytest.mark.parametrize(("action", "text"), [("reject", "Too loud."), ("reject", ""), ("change", "Say it in German.")])
@@ -192,14 +215,16 @@ async def test_a_no_and_wanted_changes_are_asked_for_in_a_modal(stage: Stage, ac
     await alice.click(message, action)
     view = await alice.opened()
     await alice.submit(view, text)
-    await until_done(stage, [(action, "UALICE", text)])
-    assert stage.chat_service.asked[-1][2][1:3] == (message_ref.place, message_ref.message)
+    await until_done(stage, [(action, text)])
+    submitted, _, place = stage.chat_service.asked[-1]
+    assert isinstance(submitted, SubmitText)
+    assert (place, submitted.message) == (message_ref.place, message_ref.message)
 
 
 async def test_another_agents_plan_is_chosen_from_the_menu(stage: Stage) -> None:
     message, _ = await stage.card(DECIDE)
     await stage.somebody().click(message, "choose", option="1")
-    await until_done(stage, [("choose", "UALICE", "1")])
+    await until_done(stage, [("choose", "1")])
 
 
 async def test_details_come_in_pages(stage: Stage) -> None:
@@ -239,13 +264,13 @@ async def test_the_same_click_delivered_again_counts_once(stage: Stage) -> None:
         else:
             await stage.line.send("interaction", payload)
     await stage.private_message(1)
-    assert [action for action, _, _ in stage.chat_service.done] == ["approve"]
+    assert stage.chat_service.decided() == [("approve", "")]
 
 
 async def test_a_card_in_a_thread_is_the_same_place_when_it_is_clicked(stage: Stage) -> None:
     message, message_ref = await stage.card(DECIDE, place=stage.place(thread="1690000000.000001"))
     await stage.somebody().click(message, "approve")
-    await until_done(stage, [("approve", "UALICE", "")])
+    await until_done(stage, [("approve", "")])
     assert message_ref.place.thread == "1690000000.000001"
 
 
@@ -272,7 +297,7 @@ async def test_a_workspace_that_never_installed_the_app_is_not_listened_to(stage
     await stage.server.until(lambda: stage.chat_service.asked)
     await stage.server.until(lambda: len(stage.server.private_messages) == 2)
     assert sum("install the app" in each["text"] for each in stage.server.private_messages) == 1
-    assert [action for action, _, _ in stage.chat_service.asked] == ["help"]
+    assert [request for request, _, _ in stage.chat_service.asked] == [ShowHelp()]
 
 
 async def test_the_operators_admins_are_named_by_workspace() -> None:
@@ -300,7 +325,7 @@ async def test_bad_old_and_future_signatures_are_refused_and_a_replay_does_nothi
         assert await line.deliver(good[0], {"Content-Type": good[1]["Content-Type"]}) == 401
         assert stage.chat_service.asked == []
         assert await line.deliver(*good) == 200
-        await until_done(stage, [("approve", "UALICE", "")])
+        await until_done(stage, [("approve", "")])
         count = len(stage.chat_service.asked)
         assert await line.deliver(*good) == 200
         await alice.command("help")
@@ -316,13 +341,13 @@ async def test_an_envelope_sent_again_counts_once_and_a_new_connection_takes_ove
         await stage.somebody().click(message, "approve")
         await line.again()
         await stage.private_message()
-        assert [action for action, _, _ in stage.chat_service.done] == ["approve"]
+        assert stage.chat_service.decided() == [("approve", "")]
         before = stage.server.called("apps.connections.open")
         await stage.server.disconnect()
         await stage.server.until(lambda: len(stage.server.called("apps.connections.open")) > len(before))
         await stage.server.until(lambda: stage.server.sockets)
         await stage.somebody().command("help")
-        await stage.server.until(lambda: stage.chat_service.asked[-1][0] == "help")
+        await stage.server.until(lambda: stage.chat_service.asked[-1][0] == ShowHelp())
 
 
 async def test_the_end_waits_for_what_was_begun() -> None:
@@ -335,7 +360,7 @@ async def test_the_end_waits_for_what_was_begun() -> None:
                 await stage.somebody().click(message, "approve")
             await stage.server.until(lambda: len(stage.chat_service.asked) == 2)
             group.create_task(_let_go(stage))
-        assert [action for action, _, _ in stage.chat_service.done] == ["approve"]
+        assert stage.chat_service.decided() == [("approve", "")]
 
 
 async def _let_go(stage: Stage) -> None:
@@ -360,7 +385,7 @@ async def test_a_run_that_works_can_be_cancelled_from_its_card(stage: Stage) -> 
     message, _ = await stage.card(card_of(recorded(argued(POST)[:14])))
     assert "task_card" in message.text
     await stage.somebody().click(message, "cancel")
-    await until_done(stage, [(Action.CANCEL.value, "UALICE", "")])
+    await until_done(stage, [(Action.CANCEL.value, "")])
 
 
 async def test_slacks_own_stop_cancels_the_run_of_the_thread(stage: Stage) -> None:
@@ -370,7 +395,9 @@ async def test_slacks_own_stop_cancels_the_run_of_the_thread(stage: Stage) -> No
         event = {"type": "agent_session_stopped", "user": "UALICE", "channel": "C1", "thread_ts": thread}
         await stage.line.send("event", alice.event(event))
     await stage.server.until(lambda: stage.chat_service.asked)
-    assert [(action, given[1]) for action, _, given in stage.chat_service.asked] == [("cancel", "7Q4K")]
+    ((request, _, place),) = stage.chat_service.asked
+    assert request == CancelThread()
+    assert place.thread == "1690000000.000001"
     await stage.private_message()
 
 
@@ -400,7 +427,7 @@ async def test_an_error_of_ours_is_said_without_its_text(stage: Stage) -> None:
 async def test_what_slack_refuses_to_show_is_said_to_whom_it_was_for(stage: Stage) -> None:
     stage.chat_service.pages = [note("page")]
     message, _ = await stage.card(DECIDE)
-    stage.server.faults.append(Fault(method="views.update", error="missing_scope", needed="views:write"))
+    stage.server.faults.append(Fault(method="views.open", error="missing_scope", needed="views:write"))
     await stage.somebody().click(message, "details")
     assert "views:write" in await stage.private_message()
 

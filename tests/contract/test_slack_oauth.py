@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.platform import ChannelRef, MissingPermission
+from bot.chat.service_port import ShowHelp
 from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import installed_workspaces
@@ -56,7 +57,7 @@ async def test_an_installed_workspace_is_served_and_stays_so_after_a_restart(
     async with many(server, tmp_path) as (stage, _):
         await stage.somebody().command("help")
         await stage.server.until(lambda: stage.chat_service.asked)
-        assert [action for action, _, _ in stage.chat_service.asked] == ["help"]
+        assert [request for request, _, _ in stage.chat_service.asked] == [ShowHelp()]
         assert not stage.chat_service.asked[0][1].is_admin, "a bare id says nothing where there are several workspaces"
         await stage.card(note("hello"))
         with pytest.raises(MissingPermission):

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from bot.chat.platform import ChatPlatform, ChatService
+from bot.chat.platform import ChatPlatform
+from bot.chat.service_port import ChatService
 from bot.chat_app import open_chat_service
 from bot.discord_app.client import run_bot
 from coordination.domain.events import RunEvent

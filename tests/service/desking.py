@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,9 +13,29 @@ from bot.chat.buttons import ButtonHandler
 from bot.chat.card_sync.snapshot import issue_ids
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
-from bot.chat.platform import ChannelRef, ChatReply, NameDirectory
-from bot.chat.run_queries import HelpCards, RunQueries, Visibility
-from bot.chat.service import DefaultChatService
+from bot.chat.platform import ChannelRef, NameDirectory
+from bot.chat.private_cards import error_card
+from bot.chat.run_queries import HelpCards, RunQueries
+from bot.chat.service import RequestRouter
+from bot.chat.service_port import (
+    AdminCommand,
+    AskForText,
+    CancelRun,
+    ListRuns,
+    Pages,
+    PressButton,
+    Private,
+    Reply,
+    Request,
+    RetryRun,
+    ShowHelp,
+    ShowHome,
+    ShowPlan,
+    ShowRun,
+    Started,
+    StartRun,
+    SubmitText,
+)
 from bot.chat.start_run import RunStarter
 from bot.chat.store import CardRecord, Freezing, Limits
 from bot.composition import Configurations
@@ -24,6 +44,7 @@ from bot.message import Action, Alert, CallList, Card, Mention, Paragraph, RichT
 from coordination.config import load
 from coordination.domain.policy import Person, Policy
 from coordination.domain.states import AwaitingDecision
+from coordination.errors import StorageError
 from coordination.llm.registry import Models
 from coordination.ports import Model, Spent
 from coordination.service import Coordinator
@@ -58,6 +79,27 @@ mcp_servers:
   board: {type: stdio, command: board}
 approval: {approvers: {roles: [ops]}}
 """
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What somebody got, as their chat would show it."""
+
+    reply: Reply
+
+    @property
+    def private(self) -> Card | None:
+        """The card for them alone, or its first page."""
+        match self.reply:
+            case Private(card=card) | Started(note=Card() as card) | Pages(cards=[card, *_]):
+                return card
+            case _:
+                return None
+
+    @property
+    def run(self) -> str:
+        """The run that began, or that the pages are of."""
+        return self.reply.run if isinstance(self.reply, Started | Pages) else ""
 
 
 class MonthOfWork:
@@ -119,7 +161,6 @@ class ChatServiceStage:
         self.config_catalog = ConfigCatalog(
             folder=folder, default=default, allowed=allowed or {}, members=EVERYTHING if members is None else members
         )
-        visibility = Visibility(log=self.log, store=self.store)
         names_ = NamePins(store=self.store, clock=self.clock, directories=directories or {})
         run_starter = RunStarter(
             store=self.store,
@@ -142,7 +183,7 @@ class ChatServiceStage:
             clock=self.clock,
             catalog=catalog,
         )
-        self.chat_service = DefaultChatService(
+        self.chat_service = RequestRouter(
             run_starter=run_starter,
             button_handler=ButtonHandler(
                 store=self.store,
@@ -160,16 +201,13 @@ class ChatServiceStage:
                 name_pins=names_,
                 limits=limits,
                 check=self.check,
-                visibility=visibility,
+                log=self.log,
                 coordinator=self.people,
                 clock=self.clock,
                 catalog=catalog,
                 admins=frozenset({(NAMED_ADMIN.tenant, NAMED_ADMIN.id)}),
             ),
             help_cards=HelpCards(store=self.store, config_catalog=self.config_catalog, catalog=catalog),
-            visibility=visibility,
-            coordinator=self.people,
-            catalog=catalog,
         )
 
     async def _opened(self) -> MemoryChatStore:
@@ -198,7 +236,7 @@ class ChatServiceStage:
 
     async def ask(self, prompt: str = "Post hello.", *, by: Person = REQUESTER, place: ChannelRef = GENERAL) -> str:
         """Somebody asks, and the agents come to a plan."""
-        reply = await self.chat_service.start_run(by, place, prompt)
+        reply = await self.start_run(by, place, prompt)
         assert reply.private is None, texts(reply)
         await self.work()
         return reply.run
@@ -228,9 +266,59 @@ class ChatServiceStage:
         message: str = "m-1",
         text: str = "",
         once: str = "",
-    ) -> ChatReply:
-        """Somebody clicks."""
-        return await self.chat_service.handle_button(by, button, place=place, message=message, text=text, once=once)
+    ) -> Answer:
+        """Somebody clicks, says yes to what is asked once more, and writes what they are asked to."""
+        press = PressButton(button=button, message=message, choice=text, is_confirmed=True, once=once)
+        answer = await self.say(press, by, place)
+        if isinstance(answer.reply, AskForText):
+            return await self.say(SubmitText(button=button, message=message, text=text, once=once), by, place)
+        return answer
+
+    async def say(self, request: Request, by: Person = REQUESTER, place: ChannelRef = GENERAL) -> Answer:
+        """Ask the chat service as a front end does, to which every error becomes a card."""
+        try:
+            return Answer(await self.chat_service.handle(request, by, place))
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in every front end: whoever asked gets a sentence
+            return Answer(Private(error_card(error, self.catalog)))
+
+    async def start_run(
+        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
+    ) -> Answer:
+        """Somebody asks; in the thread that tells the story of another run, if one is named."""
+        if thread_of:
+            story = f"t-{thread_of}"
+            self.store.cards[thread_of] = replace(await self.card(thread_of), story=story)
+            place = replace(place, thread=story)
+        start = StartRun(prompt=prompt, config=config, follows_thread=bool(thread_of), once=once)
+        return await self.say(start, by, place)
+
+    async def cancel(self, by: Person, place: ChannelRef, run: str) -> Answer:
+        return await self.say(CancelRun(run=run), by, place)
+
+    async def retry(self, by: Person, place: ChannelRef, run: str, *, once: str = "") -> Answer:
+        return await self.say(RetryRun(run=run, once=once), by, place)
+
+    async def show(self, by: Person, place: ChannelRef, run: str) -> Answer:
+        return await self.say(ShowRun(run=run), by, place)
+
+    async def runs(self, by: Person, place: ChannelRef, *, mine: bool = False, waiting: bool = False) -> Answer:
+        return await self.say(ListRuns(is_mine=mine, is_waiting=waiting), by, place)
+
+    async def help(self, by: Person, place: ChannelRef) -> Answer:
+        return await self.say(ShowHelp(), by, place)
+
+    async def home(self, by: Person) -> Answer:
+        return await self.say(ShowHome(), by, replace(GENERAL, tenant=by.tenant, channel=""))
+
+    async def details(self, by: Person, place: ChannelRef, run: str) -> Sequence[Card]:
+        """The pages, or why there are none."""
+        answer = await self.say(ShowPlan(run=run), by, place)
+        if isinstance(answer.reply, Pages):
+            return answer.reply.cards
+        assert answer.private is not None
+        return (answer.private,)
 
     async def admin(
         self,
@@ -241,9 +329,9 @@ class ChatServiceStage:
         name: str = "",
         scope: str = "channel",
         value: str = "",
-    ) -> ChatReply:
+    ) -> Answer:
         """An administrator's order."""
-        return await self.chat_service.admin(by, place, action, name=name, scope=scope, value=value)
+        return await self.say(AdminCommand(action=action, name=name, scope=scope, value=value), by, place)
 
     async def policy(self, run: str) -> Policy:
         """The rule of the plan that waits."""
@@ -277,9 +365,9 @@ def _as_they_are(models: Sequence[Model]) -> Sequence[Model]:
     return models
 
 
-def texts(said: ChatReply | Card) -> str:
+def texts(said: Answer | Card) -> str:
     """Everything that a private card says, or nothing."""
-    card = said.private if isinstance(said, ChatReply) else said
+    card = said.private if isinstance(said, Answer) else said
     if card is None:
         return ""
     lines: list[RichText] = [card.title]

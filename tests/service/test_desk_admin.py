@@ -115,7 +115,7 @@ async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channel
     assert "leads" in texts(await office.admin("approvers", place=RANDOM))
     assert "3 of" in texts(await office.admin("approvers"))
     assert "3 of" in texts(await office.admin("config-show"))
-    assert "3 of" in texts(await office.chat_service.help(MALLORY, GENERAL))
+    assert "3 of" in texts(await office.help(MALLORY, GENERAL))
     await office.admin("approvers", value="reset")
     assert await office.policy(await office.ask()) == Policy(roles=("leads",), binds_automatic=True)
     await office.admin("approvers", value="reset", scope="server")
@@ -154,7 +154,7 @@ async def test_a_rule_that_nobody_could_fulfil_is_refused(office: ChatServiceSta
     assert office.snapshot() == before
     await office.admin("approvers", value="<@1> <@2>")
     office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 3}"))
-    said = texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
+    said = texts(await office.start_run(REQUESTER, GENERAL, "Go."))
     assert "3 approvals are wanted, and only 2 people are named" in said
     assert office.store.cards == {}
 
@@ -167,7 +167,7 @@ async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(office:
     await office.press(ALICE, ids[Action.CHANGE], text="Shorter.")
     await office.work()
     assert await office.policy(run) == Policy(roles=("ops",))
-    again = (await office.chat_service.retry(REQUESTER, GENERAL, run)).run
+    again = (await office.retry(REQUESTER, GENERAL, run)).run
     await office.work()
     assert await office.policy(again) == Policy(roles=("leads",), binds_automatic=True)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.cards.run_view import view_of
+from bot.chat.service_port import FollowUp, Nothing, StartRun
 from bot.chat.store import Limits
 from bot.message import Action
 from coordination.domain.canonical_json import digest
@@ -43,7 +44,7 @@ async def test_a_channels_configuration_goes_before_the_servers_and_that_before_
     assert await config_of(office, await office.ask()) == "demo"
     assert await config_of(office, await office.ask(place=RANDOM)) == "ops"
     assert "demo holds here: it was set for this channel." in texts(await office.admin("config-show"))
-    asked = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config="team")
+    asked = await office.start_run(REQUESTER, GENERAL, "Go.", config="team")
     assert await config_of(office, asked.run) == "team"
 
 
@@ -64,12 +65,12 @@ async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path:
     assert await office.chat_service.config_names(GENERAL, " O") == ["ops"]
     assert await office.chat_service.config_names(GENERAL, "") == ["ops", "team"]
     assert await office.chat_service.config_names(ELSEWHERE, "") == ["demo"]
-    refused = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config="demo")
+    refused = await office.start_run(REQUESTER, GENERAL, "Go.", config="demo")
     assert texts(refused).strip() == "There is no configuration demo that may be used here."
     assert "no configuration demo" in texts(await office.admin("config-use", name="demo"))
     assert "no configuration demo" in texts(await office.admin("config-check", name="demo"))
-    assert "No configuration is set here" in texts(await office.chat_service.start_run(stranger, ELSEWHERE, "Go."))
-    assert (await office.chat_service.start_run(stranger, ELSEWHERE, "Go.", config="demo")).run
+    assert "No configuration is set here" in texts(await office.start_run(stranger, ELSEWHERE, "Go."))
+    assert (await office.start_run(stranger, ELSEWHERE, "Go.", config="demo")).run
     assert "ops\nteam" in texts(await office.admin("config-list"))
     assert office.checked == []
 
@@ -77,7 +78,7 @@ async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path:
 async def test_a_configuration_that_was_set_and_is_gone_is_named_to_people(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="ops")
     (office.folder / "ops.yaml").unlink()
-    assert "no configuration ops" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
+    assert "no configuration ops" in texts(await office.start_run(REQUESTER, GENERAL, "Go."))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ async def test_no_trick_with_a_name_reaches_a_file(tmp_path: Path, name: str) ->
     (home / "linked-in.yaml").symlink_to(home / "sub/team.yaml")
     office = ChatServiceStage(home)
     before = office.snapshot()
-    reply = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config=name)
+    reply = await office.start_run(REQUESTER, GENERAL, "Go.", config=name)
     assert texts(reply).startswith("\nThere is no configuration ")
     assert str(tmp_path) not in texts(reply)
     assert reply.run == ""
@@ -129,19 +130,19 @@ async def test_a_folder_that_is_not_there_holds_no_configurations(tmp_path: Path
     (office.folder / "team.yaml").unlink()
     office.folder.rmdir()
     assert "There are none" in texts(await office.admin("config-list"))
-    assert "No configuration is set here" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
+    assert "No configuration is set here" in texts(await office.start_run(REQUESTER, GENERAL, "Go."))
 
 
 async def test_the_only_configuration_there_is_needs_no_default(tmp_path: Path) -> None:
     office = ChatServiceStage(tmp_path, default="")
     assert await config_of(office, await office.ask()) == "team"
     office.write("ops")
-    assert "/massgen-admin config use NAME" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
+    assert "/massgen-admin config use NAME" in texts(await office.start_run(REQUESTER, GENERAL, "Go."))
 
 
 async def test_the_same_event_again_begins_nothing_and_names_the_run(office: ChatServiceStage) -> None:
-    first = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
-    again = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
+    first = await office.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
+    again = await office.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
     assert (again.run, again.private) == (first.run, None)
     assert list(office.log.events) == [first.run]
     assert office.wakes == 1
@@ -154,7 +155,7 @@ async def test_what_does_not_begin_leaves_no_card(office: ChatServiceStage) -> N
         ("x" * 20_001, "team", "Shorten it"),
         ("Go.", "broken", "ask whoever runs this bot"),
     ):
-        reply = await office.chat_service.start_run(REQUESTER, GENERAL, prompt, config=config)
+        reply = await office.start_run(REQUESTER, GENERAL, prompt, config=config)
         assert sentence in texts(reply)
     assert (office.store.cards, office.log.events, office.wakes) == ({}, {}, 0)
 
@@ -165,13 +166,13 @@ async def test_a_broken_configuration_is_told_in_detail_to_administrators_alone(
     (office.folder / "binary.yaml").write_bytes(b"\xff\xfe\0")
     named = replace(ADMIN, id="u-named", is_admin=False)
     for config, detail in (("broken", "unheard-of"), ("binary", "binary.yaml")):
-        reply = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.", config=config)
+        reply = await office.start_run(REQUESTER, GENERAL, "Go.", config=config)
         assert detail not in texts(reply)
         assert "ask whoever runs this bot" in texts(reply)
         assert "ref " in texts(reply)
         for admin in (ADMIN, named):
             for told in (
-                await office.chat_service.start_run(admin, GENERAL, "Go.", config=config),
+                await office.start_run(admin, GENERAL, "Go.", config=config),
                 await office.admin("config-check", name=config, by=admin),
             ):
                 assert detail in texts(told)
@@ -180,7 +181,7 @@ async def test_a_broken_configuration_is_told_in_detail_to_administrators_alone(
 
 
 async def test_nobody_asks_in_a_place_of_another_tenant(office: ChatServiceStage) -> None:
-    reply = await office.chat_service.start_run(replace(REQUESTER, tenant="elsewhere"), GENERAL, "Go.")
+    reply = await office.start_run(replace(REQUESTER, tenant="elsewhere"), GENERAL, "Go.")
     assert "that you belong to" in texts(reply)
     assert (reply.run, office.store.cards, office.log.events) == ("", {}, {})
 
@@ -194,32 +195,37 @@ async def test_a_follow_up_knows_what_was_asked_and_what_came_of_it(office: Chat
     ids = await office.shown(first)
     await office.press(ALICE, ids[Action.REJECT], text="Too short.")
     await office.admin("config-use", name="demo")
-    reply = await office.chat_service.start_run(BOB, GENERAL, "Longer, then.", thread_of=first)
+    reply = await office.start_run(BOB, GENERAL, "Longer, then.", thread_of=first)
     request = (await office.people.state(reply.run)).request
     assert [each.prompt for each in request.history] == ["Post hello."]
     assert "Too short." in request.history[0].outcome
     assert (request.config, request.requester.id) == ("ops", "u-bob")
-    other = await office.chat_service.start_run(BOB, GENERAL, "Go.", thread_of=first, config="team")
+    other = await office.start_run(BOB, GENERAL, "Go.", thread_of=first, config="team")
     assert await config_of(office, other.run) == "team"
 
 
 async def test_a_conversation_remembers_its_last_six_exchanges(office: ChatServiceStage) -> None:
     run = await office.ask("Request 0")
     for number in range(1, 9):
-        run = (await office.chat_service.start_run(REQUESTER, GENERAL, f"Request {number}", thread_of=run)).run
+        run = (await office.start_run(REQUESTER, GENERAL, f"Request {number}", thread_of=run)).run
     history = (await office.people.state(run)).request.history
     assert [each.prompt for each in history] == [f"Request {number}" for number in range(2, 8)]
 
 
 async def test_a_run_is_followed_up_in_its_own_channel_and_tenant_only(office: ChatServiceStage) -> None:
     run = await office.ask()
-    for by, place in ((REQUESTER, RANDOM), (replace(ALICE, tenant="elsewhere"), ELSEWHERE)):
-        reply = await office.chat_service.start_run(by, place, "And now?", thread_of=run)
-        assert f"There is no run {run} here." in texts(reply)
-    assert "There is no run RUN99 here." in texts(
-        await office.chat_service.start_run(REQUESTER, GENERAL, "?", thread_of="RUN99")
-    )
+    await office.shown(run, message="m-1")
+    for by, place in ((REQUESTER, RANDOM), (replace(ALICE, tenant="elsewhere"), ELSEWHERE), (REQUESTER, GENERAL)):
+        thread = "m-1" if place is not GENERAL else "m-99"
+        answer = await office.say(FollowUp(prompt="And now?"), by, replace(place, thread=thread))
+        assert answer.reply == Nothing()
     assert list(office.log.events) == [run]
+
+
+async def test_a_request_in_a_thread_without_a_run_begins_a_conversation(office: ChatServiceStage) -> None:
+    start = StartRun(prompt="Go.", follows_thread=True)
+    run = (await office.say(start, REQUESTER, replace(GENERAL, thread="m-99"))).run
+    assert (await office.people.state(run)).request.history == ()
 
 
 async def test_a_follow_up_of_a_run_whose_configuration_is_gone_takes_the_one_that_holds(
@@ -229,18 +235,18 @@ async def test_a_follow_up_of_a_run_whose_configuration_is_gone_takes_the_one_th
     run = await office.ask()
     await office.admin("config-use", name="demo")
     (office.folder / "ops.yaml").unlink()
-    reply = await office.chat_service.start_run(REQUESTER, GENERAL, "And now?", thread_of=run)
+    reply = await office.start_run(REQUESTER, GENERAL, "And now?", thread_of=run)
     assert await config_of(office, reply.run) == "demo"
 
 
 async def test_a_retry_asks_the_same_in_the_same_conversation_as_a_new_run(office: ChatServiceStage) -> None:
     first = await office.ask("Post hello.")
-    followed = (await office.chat_service.start_run(REQUESTER, GENERAL, "Longer.", thread_of=first)).run
-    reply = await office.chat_service.retry(BOB, GENERAL, followed.lower(), once="i-9")
+    followed = (await office.start_run(REQUESTER, GENERAL, "Longer.", thread_of=first)).run
+    reply = await office.retry(BOB, GENERAL, followed.lower(), once="i-9")
     old, new = [(await office.people.state(run)).request for run in (followed, reply.run)]
     assert (new.prompt, new.history, new.config) == (old.prompt, old.history, old.config)
     assert new.requester == BOB
-    assert (await office.chat_service.retry(BOB, GENERAL, followed, once="i-9")).run == reply.run
+    assert (await office.retry(BOB, GENERAL, followed, once="i-9")).run == reply.run
     view = view_of(await office.log.read(reply.run))
     assert view is not None
     assert view.state.kind == "queued"
@@ -249,12 +255,12 @@ async def test_a_retry_asks_the_same_in_the_same_conversation_as_a_new_run(offic
 async def test_a_run_is_taken_to_another_channel_by_its_own_requester_alone(office: ChatServiceStage) -> None:
     """An administrator may ask it again from anywhere, but it stays where those sit who may see it."""
     run = await office.ask()
-    mine = await office.chat_service.retry(REQUESTER, RANDOM, run)
+    mine = await office.retry(REQUESTER, RANDOM, run)
     assert (await office.card(mine.run)).channel == "random"
-    theirs = await office.chat_service.retry(ADMIN, RANDOM, run)
+    theirs = await office.retry(ADMIN, RANDOM, run)
     assert (await office.card(theirs.run)).channel == "general"
     before = office.snapshot()
-    assert "There is no run" in texts(await office.chat_service.retry(MALLORY, RANDOM, run))
+    assert "There is no run" in texts(await office.retry(MALLORY, RANDOM, run))
     assert office.snapshot() == before
 
 
@@ -272,17 +278,17 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
         "1 run at once by one person (each)",
     ]
     run = await office.ask()
-    said = texts(await office.chat_service.start_run(REQUESTER, RANDOM, "Go."))
+    said = texts(await office.start_run(REQUESTER, RANDOM, "Go."))
     assert said.strip() == "1 plan waits for a decision here, which is the limit. Decide on it first."
     await office.admin("limits", value="at_once=1 waiting=3 hourly=3")
-    await office.chat_service.cancel(REQUESTER, GENERAL, run)
-    assert (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).run
-    assert "the limit. Ask again when it has ended" in texts(await office.chat_service.start_run(BOB, GENERAL, "Go."))
+    await office.cancel(REQUESTER, GENERAL, run)
+    assert (await office.start_run(REQUESTER, GENERAL, "Go.")).run
+    assert "the limit. Ask again when it has ended" in texts(await office.start_run(BOB, GENERAL, "Go."))
     await office.work()
-    assert (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).run
+    assert (await office.start_run(REQUESTER, GENERAL, "Go.")).run
     await office.work()
-    assert "3 runs within an hour" in texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
-    assert (await office.chat_service.start_run(BOB, GENERAL, "Go.")).run
+    assert "3 runs within an hour" in texts(await office.start_run(REQUESTER, GENERAL, "Go."))
+    assert (await office.start_run(BOB, GENERAL, "Go.")).run
     await office.admin("limits", value="reset")
     assert "5 runs an hour" in texts(await office.admin("limits"))
     assert "nothing to forget" in texts(await office.admin("limits", value="reset"))
@@ -306,7 +312,7 @@ async def test_a_database_that_fails_is_for_the_platform_to_tell(office: ChatSer
 
     office.store.settings = broken  # type: ignore[method-assign, assignment]  # a database that fails
     with pytest.raises(StorageError):
-        await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")
+        await office.start_run(REQUESTER, GENERAL, "Go.")
 
 
 async def test_whatever_goes_wrong_is_one_sentence_with_a_reference_into_the_log(
@@ -321,15 +327,15 @@ async def test_whatever_goes_wrong_is_one_sentence_with_a_reference_into_the_log
     run = "RUN1"
     await office.log.append(run, 0, [a_run()], office.clock.now(), evolve(None, a_run(), office.clock.now()))
     cards = [
-        (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).private,
-        (await office.chat_service.show(REQUESTER, GENERAL, run)).private,
-        (await office.chat_service.details(REQUESTER, GENERAL, run))[0],
-        (await office.chat_service.cancel(REQUESTER, GENERAL, run)).private,
-        (await office.chat_service.retry(REQUESTER, GENERAL, run)).private,
-        (await office.chat_service.runs(REQUESTER, GENERAL)).private,
+        (await office.start_run(REQUESTER, GENERAL, "Go.")).private,
+        (await office.show(REQUESTER, GENERAL, run)).private,
+        (await office.details(REQUESTER, GENERAL, run))[0],
+        (await office.cancel(REQUESTER, GENERAL, run)).private,
+        (await office.retry(REQUESTER, GENERAL, run)).private,
+        (await office.runs(REQUESTER, GENERAL)).private,
         (await office.admin("config-show")).private,
-        (await office.chat_service.help(REQUESTER, GENERAL)).private,
-        await office.chat_service.home(REQUESTER),
+        (await office.help(REQUESTER, GENERAL)).private,
+        await office.home(REQUESTER),
     ]
     for card in cards:
         assert card is not None

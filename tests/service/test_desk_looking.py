@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.platform import ChannelRef
+from bot.chat.service_port import CancelThread, FollowUp, Nothing
 from bot.message import CallList
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, ChatServiceStage, texts
+from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, Answer, ChatServiceStage, texts
 
 LONG = "ä" * 3_000
 
@@ -21,13 +22,19 @@ def office(tmp_path: Path) -> ChatServiceStage:
 
 async def everything_about(office: ChatServiceStage, by: Person, run: str, *, place: ChannelRef = GENERAL) -> list[str]:
     """What each way of looking at a run, or acting on it, answers."""
-    pages = await office.chat_service.details(by, place, run)
-    answers: list[ChatReply] = [
-        await office.chat_service.show(by, place, run),
-        await office.chat_service.retry(by, place, run),
-        await office.chat_service.cancel(by, place, run),
+    pages = await office.details(by, place, run)
+    answers: list[Answer] = [
+        await office.show(by, place, run),
+        await office.retry(by, place, run),
+        await office.cancel(by, place, run),
     ]
     return [*(texts(page) for page in pages), *(texts(answer) for answer in answers)]
+
+
+def run_shown(answer: Answer) -> str:
+    """The run that a card names."""
+    assert answer.private is not None
+    return next(piece.text for piece in answer.private.reference if getattr(piece, "text", "").startswith("RUN"))  # type: ignore[union-attr]  # a text
 
 
 @pytest.mark.parametrize("run", ["RUN1", "run", "R"])
@@ -51,8 +58,8 @@ async def test_a_run_of_another_channel_is_not_there_for_strangers(office: ChatS
 async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrators(office: ChatServiceStage) -> None:
     run = await office.ask()
     for by, place in ((MALLORY, GENERAL), (REQUESTER, RANDOM), (ADMIN, RANDOM), (NAMED_ADMIN, RANDOM)):
-        reply = await office.chat_service.show(by, place, run)
-        assert reply.run == run
+        reply = await office.show(by, place, run)
+        assert run_shown(reply) == run
         assert "Post hello." in texts(reply)
         assert reply.private is not None
         assert (reply.private.buttons, reply.private.menu) == ((), None)
@@ -61,17 +68,17 @@ async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrato
 async def test_several_runs_that_begin_so_are_named_as_far_as_one_may_see_them(office: ChatServiceStage) -> None:
     here = await office.ask()
     there = await office.ask(place=RANDOM, by=BOB)
-    assert (await office.chat_service.show(MALLORY, GENERAL, "RUN")).run == here
-    assert (await office.chat_service.show(BOB, RANDOM, "RUN")).run == there
-    said = texts(await office.chat_service.show(ADMIN, GENERAL, "run"))
+    assert run_shown(await office.show(MALLORY, GENERAL, "RUN")) == here
+    assert run_shown(await office.show(BOB, RANDOM, "RUN")) == there
+    said = texts(await office.show(ADMIN, GENERAL, "run"))
     assert f"{here}, {there}" in said
-    assert (await office.chat_service.show(ADMIN, GENERAL, here.lower())).run == here
+    assert run_shown(await office.show(ADMIN, GENERAL, here.lower())) == here
 
 
 @pytest.mark.parametrize("run", ["", "   ", "%", "_", "RUN1' --", "\0", "x" * 500, "\u202e1NUR"])
 async def test_a_name_that_no_run_has_finds_none(office: ChatServiceStage, run: str) -> None:
     await office.ask()
-    said = texts(await office.chat_service.show(ADMIN, GENERAL, run))
+    said = texts(await office.show(ADMIN, GENERAL, run))
     assert said.startswith("\nThere is no run ")
     assert len(said) < 100
     assert "\u202e" not in said
@@ -79,7 +86,7 @@ async def test_a_name_that_no_run_has_finds_none(office: ChatServiceStage, run: 
 
 async def test_the_table_shows_who_did_what_in_which_round(office: ChatServiceStage) -> None:
     run = await office.ask()
-    said = texts(await office.chat_service.show(MALLORY, GENERAL, run))
+    said = texts(await office.show(MALLORY, GENERAL, run))
     assert "round 1" in said
     assert "agent1 " in said
 
@@ -92,18 +99,18 @@ async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(office: Ch
     run = await office.ask("Second here", by=BOB)
 
     async def prompts(by: Person, **wanted: bool) -> list[str]:
-        said = texts(await office.chat_service.runs(by, GENERAL, **wanted))
+        said = texts(await office.runs(by, GENERAL, **wanted))
         return [line.split("“")[1].split("”")[0] for line in said.splitlines() if "“" in line]
 
     assert await prompts(MALLORY) == ["Second here", "First here"]
     assert await prompts(REQUESTER, mine=True) == ["Elsewhere", "First here"]
     assert await prompts(MALLORY, mine=True) == []
-    await office.chat_service.cancel(BOB, GENERAL, run)
+    await office.cancel(BOB, GENERAL, run)
     assert await prompts(MALLORY, waiting=True) == ["First here"]
-    assert "There are none." in texts(await office.chat_service.runs(MALLORY, replace(GENERAL, channel="empty")))
+    assert "There are none." in texts(await office.runs(MALLORY, replace(GENERAL, channel="empty")))
     stranger = replace(REQUESTER, tenant="elsewhere")
-    assert "There are none." in texts(await office.chat_service.runs(stranger, ELSEWHERE))
-    assert "There are none." in texts(await office.chat_service.runs(MALLORY, replace(GENERAL, channel="")))
+    assert "There are none." in texts(await office.runs(stranger, ELSEWHERE))
+    assert "There are none." in texts(await office.runs(MALLORY, replace(GENERAL, channel="")))
 
 
 async def test_the_pages_of_a_plan_hold_every_argument_whole(office: ChatServiceStage) -> None:
@@ -118,7 +125,7 @@ async def test_the_pages_of_a_plan_hold_every_argument_whole(office: ChatService
     )
     office.write("team", text)
     run = await office.ask()
-    pages = await office.chat_service.details(MALLORY, GENERAL, run)
+    pages = await office.details(MALLORY, GENERAL, run)
     assert "Post it." in texts(pages[0])
     assert {each.name for each in pages[0].attachments} == {"plan.md", "plan.json"}
     items = [
@@ -134,8 +141,8 @@ async def test_the_pages_of_a_plan_hold_every_argument_whole(office: ChatService
 
 
 async def test_a_run_without_a_plan_has_one_page(office: ChatServiceStage) -> None:
-    reply = await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")
-    assert len(await office.chat_service.details(MALLORY, GENERAL, reply.run)) == 1
+    reply = await office.start_run(REQUESTER, GENERAL, "Go.")
+    assert len(await office.details(MALLORY, GENERAL, reply.run)) == 1
 
 
 # --- one's own page ---------------------------------------------------------------------------------------------------
@@ -145,17 +152,17 @@ async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_month
     await office.ask("For ops")
     office.write("team", TEAM.replace("approval: {approvers: {roles: [ops]}}", ""))
     await office.ask("For anyone", by=BOB)
-    home = texts(await office.chat_service.home(ALICE))
+    home = texts(await office.home(ALICE))
     waiting, _, rest = home.partition("Asked by you")
     assert "For ops" in waiting
     assert "For anyone" not in home
     assert "team holds here: nothing else was set." in rest
     assert "2 runs · 21k tokens · $0.50" in rest
     assert office.spending.asked == [(office.clock.now().replace(day=1, hour=0, minute=0), "here")]
-    own = texts(await office.chat_service.home(BOB)).partition("Asked by you")[2]
+    own = texts(await office.home(BOB)).partition("Asked by you")[2]
     assert "For anyone" in own
-    assert "Nothing waits for you." in texts(await office.chat_service.home(MALLORY))
-    stranger = texts(await office.chat_service.home(replace(ALICE, tenant="elsewhere")))
+    assert "Nothing waits for you." in texts(await office.home(MALLORY))
+    stranger = texts(await office.home(replace(ALICE, tenant="elsewhere")))
     assert "For" not in stranger.replace("Waiting for you", "")
     assert "0 runs" in stranger
 
@@ -163,40 +170,45 @@ async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_month
 async def test_a_plan_that_expired_waits_for_nobody(office: ChatServiceStage) -> None:
     await office.ask("For ops")
     office.clock.tick(days=2)
-    assert "Nothing waits for you." in texts(await office.chat_service.home(ALICE))
+    assert "Nothing waits for you." in texts(await office.home(ALICE))
 
 
 async def test_home_shows_the_servers_configuration_or_that_there_is_none(office: ChatServiceStage) -> None:
     await office.admin("config-use", name="team", scope="server")
-    assert "team holds here: it was set for all channels." in texts(await office.chat_service.home(MALLORY))
+    assert "team holds here: it was set for all channels." in texts(await office.home(MALLORY))
     (office.folder / "team.yaml").unlink()
-    assert "No configuration is set here yet." in texts(await office.chat_service.home(MALLORY))
+    assert "No configuration is set here yet." in texts(await office.home(MALLORY))
 
 
 # --- help -------------------------------------------------------------------------------------------------------------
 
 
 async def test_help_says_what_this_is_with_an_example_and_who_approves_here(office: ChatServiceStage) -> None:
-    said = texts(await office.chat_service.help(MALLORY, GENERAL))
+    said = texts(await office.help(MALLORY, GENERAL))
     assert "exactly what they approve is done" in said
     assert "/massgen Post a summary" in said
     assert "team holds here" in said
     assert "ops" in said.splitlines()[-1]
     await office.admin("approvers", value="@leads")
-    assert "leads" in texts(await office.chat_service.help(MALLORY, GENERAL))
+    assert "leads" in texts(await office.help(MALLORY, GENERAL))
 
 
 async def test_help_without_a_configuration_says_who_chooses_one(office: ChatServiceStage) -> None:
     (office.folder / "team.yaml").unlink()
-    said = texts(await office.chat_service.help(MALLORY, GENERAL))
+    said = texts(await office.help(MALLORY, GENERAL))
     assert "An administrator chooses one" in said
     office.write("team", "agents: [}")
-    assert str(office.folder) not in texts(await office.chat_service.help(MALLORY, GENERAL))
+    assert str(office.folder) not in texts(await office.help(MALLORY, GENERAL))
 
 
-async def test_a_thread_names_the_run_that_it_belongs_to(office: ChatServiceStage) -> None:
+async def test_a_thread_stands_for_the_run_that_it_belongs_to(office: ChatServiceStage) -> None:
     run = await office.ask()
     await office.shown(run)
-    assert await office.chat_service.run_of_thread(replace(GENERAL, thread="m-1")) == run
-    assert await office.chat_service.run_of_thread(replace(ELSEWHERE, thread="m-1")) is None
-    assert await office.chat_service.run_of_thread(GENERAL) is None
+    stranger, there = replace(REQUESTER, tenant="elsewhere"), replace(ELSEWHERE, thread="m-1")
+    for by, place in ((stranger, there), (REQUESTER, there), (REQUESTER, GENERAL)):
+        for request in (FollowUp(prompt="And now?"), CancelThread()):
+            assert (await office.say(request, by, place)).reply == Nothing()
+    here = replace(GENERAL, thread="m-1")
+    assert run in texts(await office.say(CancelThread(), REQUESTER, here))
+    follow_up = (await office.say(FollowUp(prompt="And now?"), REQUESTER, here)).run
+    assert [each.prompt for each in (await office.people.state(follow_up)).request.history] == ["Post hello."]

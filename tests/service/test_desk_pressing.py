@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.cards.error_messages import refusal_line
-from bot.chat.platform import ChannelRef, ChatReply
+from bot.chat.platform import ChannelRef
+from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private
 from bot.i18n import GERMAN
 from bot.message import Action
 from coordination.domain import states as s
@@ -16,7 +17,7 @@ from coordination.domain.policy import Person
 from coordination.errors import RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, ChatServiceStage, texts
+from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, Answer, ChatServiceStage, texts
 from tests.stories import approved, plan_in
 
 ANYONE = TEAM.replace("approval: {approvers: {roles: [ops]}}", "approval: {required: 2}")
@@ -49,7 +50,7 @@ async def waiting(office: ChatServiceStage) -> tuple[str, dict[Action, str]]:
     return run, await office.shown(run)
 
 
-async def is_refused(office: ChatServiceStage, reply: ChatReply, before: object, sentence: str) -> None:
+async def is_refused(office: ChatServiceStage, reply: Answer, before: object, sentence: str) -> None:
     """One private sentence, and nothing changed."""
     lines = [line for line in texts(reply).splitlines() if line]
     assert len(lines) == 1, lines
@@ -59,8 +60,8 @@ async def is_refused(office: ChatServiceStage, reply: ChatReply, before: object,
 
 async def test_what_an_approver_clicks_is_done_once(office: ChatServiceStage) -> None:
     run, ids = await waiting(office)
-    assert (await office.press(ALICE, ids[Action.APPROVE], once="i-1")) == ChatReply(run=run)
-    assert (await office.press(ALICE, ids[Action.APPROVE], once="i-1")) == ChatReply()
+    assert (await office.press(ALICE, ids[Action.APPROVE], once="i-1")) == Answer(Nothing())
+    assert (await office.press(ALICE, ids[Action.APPROVE], once="i-1")) == Answer(Nothing())
     await office.work()
     assert [call.arguments for call in office.world.done] == ['{"title":"Post hello."}']
     state = await office.people.state(run)
@@ -74,7 +75,7 @@ async def test_a_replayed_click_is_no_second_approval(office: ChatServiceStage) 
     run, ids = await waiting(office)
     await office.press(ALICE, ids[Action.APPROVE], once="i-1")
     before = office.snapshot()
-    assert await office.press(BOB, ids[Action.APPROVE], once="i-1") == ChatReply()
+    assert await office.press(BOB, ids[Action.APPROVE], once="i-1") == Answer(Nothing())
     assert office.snapshot() == before
     reply = await office.press(ALICE, ids[Action.APPROVE], once="i-2")
     await is_refused(office, reply, before, "You have approved already; 2 different people must.")
@@ -101,9 +102,7 @@ async def test_an_administrator_is_no_approver_but_may_cancel(office: ChatServic
     before = office.snapshot()
     await is_refused(office, await office.press(by, ids[Action.APPROVE]), before, "Only ops can decide")
     reply = (
-        await office.press(by, ids[Action.CANCEL])
-        if Action.CANCEL in ids
-        else await office.chat_service.cancel(by, GENERAL, run)
+        await office.press(by, ids[Action.CANCEL]) if Action.CANCEL in ids else await office.cancel(by, GENERAL, run)
     )
     if by is MALLORY:
         await is_refused(office, reply, before, "Only rita, an approver or an administrator can cancel this run.")
@@ -186,24 +185,53 @@ async def test_a_click_tells_where_a_card_stands_whose_post_was_never_acknowledg
     assert isinstance(await office.people.state(run), s.Executing)
 
 
-async def test_looking_at_what_a_button_stands_for_changes_nothing(office: ChatServiceStage) -> None:
+async def test_a_click_that_needs_words_or_a_second_yes_is_asked_for_them_and_changes_nothing(
+    office: ChatServiceStage,
+) -> None:
+    office.hub.tools[1] = replace(office.hub.tools[1], says_destructive=True)
     run, ids = await waiting(office)
     before = office.snapshot()
-    button_action = await office.chat_service.look_up_button(ids[Action.REJECT], place=GENERAL, message="m-1")
-    assert button_action is not None
-    assert (button_action.run, button_action.action, button_action.message) == (run, Action.REJECT, "m-1")
-    for place, message in ((RANDOM, "m-1"), (ELSEWHERE, "m-1"), (GENERAL, "m-2")):
-        assert await office.chat_service.look_up_button(ids[Action.REJECT], place=place, message=message) is None
-    assert await office.chat_service.look_up_button("forged", place=GENERAL, message="m-1") is None
-    assert office.snapshot() == before
-    assert office.audit == []
+    for action, required in ((Action.REJECT, False), (Action.CHANGE, True)):
+        reply = (await office.say(PressButton(button=ids[action], message="m-1", once="i-1"), ALICE)).reply
+        assert isinstance(reply, AskForText)
+        assert reply.form.is_required is required
+    press = PressButton(button=ids[Action.APPROVE], message="m-1", once="i-1")
+    reply = (await office.say(press, ALICE)).reply
+    assert isinstance(reply, AskToConfirm)
+    assert reply.question.title == "1 call may destroy something"
+    assert (office.snapshot(), office.audit) == (before, [])
+    assert (await office.say(replace(press, is_confirmed=True), ALICE)).reply == Nothing()
+    assert isinstance(await office.people.state(run), s.Executing)
+
+
+async def test_what_is_neither_destructive_nor_much_is_not_asked_for_once_more(office: ChatServiceStage) -> None:
+    run, ids = await waiting(office)
+    assert (await office.say(PressButton(button=ids[Action.APPROVE], message="m-1"), ALICE)).reply == Nothing()
+    assert isinstance(await office.people.state(run), s.Executing)
+    assert "decided already" in texts(await office.say(PressButton(button=ids[Action.APPROVE], message="m-1"), BOB))
+
+
+async def test_a_button_of_another_message_is_refused_before_anything_is_asked(office: ChatServiceStage) -> None:
+    _, ids = await waiting(office)
+    for action in (Action.REJECT, Action.APPROVE, Action.DETAILS):
+        for place, message in ((RANDOM, "m-1"), (GENERAL, "m-2")):
+            answer = await office.say(PressButton(button=ids[action], message=message), ALICE, place)
+            assert isinstance(answer.reply, Private)
+            assert ("no such button here" if place is RANDOM else "out of date") in texts(answer)
+
+
+async def test_a_refused_click_that_is_delivered_again_is_on_record_once(office: ChatServiceStage) -> None:
+    _, ids = await waiting(office)
+    for _ in range(2):
+        await office.press(ALICE, ids[Action.APPROVE], place=RANDOM, once="i-1")
+    assert office.audit == [("u-alice", "refused no_button")]
 
 
 async def test_of_fifty_clicks_at_once_one_decides(office: ChatServiceStage) -> None:
     run, ids = await waiting(office)
     people = [Person(tenant="here", id=f"u-{number}", name=f"n{number}", roles=("ops",)) for number in range(50)]
 
-    async def click(number: int) -> ChatReply:
+    async def click(number: int) -> Answer:
         action = Action.APPROVE if number % 2 else Action.REJECT
         return await office.press(people[number], ids[action], text="no", once=f"i-{number}")
 
@@ -223,14 +251,10 @@ async def test_a_wanted_change_makes_another_plan_and_the_old_buttons_say_so(off
     run, old = await waiting(office)
     before = office.snapshot()
     await is_refused(office, await office.press(ALICE, old[Action.CHANGE], text=" "), before, "Say what should be")
-    old_plan = await office.chat_service.look_up_button(old[Action.APPROVE], place=GENERAL, message="m-1")
     await office.press(ALICE, old[Action.CHANGE], text="Shorter.")
     await office.work()
     new = await office.shown(run)
-    new_plan = await office.chat_service.look_up_button(new[Action.APPROVE], place=GENERAL, message="m-1")
-    assert old_plan is not None
-    assert new_plan is not None
-    assert new_plan.digest != old_plan.digest
+    assert office.store.buttons[new[Action.APPROVE]].digest != office.store.buttons[old[Action.APPROVE]].digest
     before = office.snapshot()
     reply = await office.press(ALICE, old[Action.APPROVE])
     await is_refused(office, reply, before, "This is not the plan that waits now.")
@@ -323,15 +347,13 @@ async def test_a_refused_cancel_names_people_as_the_card_does_in_every_language(
     office = ChatServiceStage(tmp_path, catalog=GERMAN)
     run = await office.ask()
     before, wakes = office.snapshot(), office.wakes
-    reply = await office.chat_service.cancel(MALLORY, GENERAL, run)
+    reply = await office.cancel(MALLORY, GENERAL, run)
     await is_refused(office, reply, before, "Diesen Lauf abbrechen dürfen nur rita, jemand,")
     assert office.refusals(run) == ["not_yours"]
     assert office.wakes == wakes + 1
-    assert run in texts(await office.chat_service.cancel(REQUESTER, RANDOM, run[:4]))
+    assert run in texts(await office.cancel(REQUESTER, RANDOM, run[:4]))
     assert isinstance(await office.people.state(run), s.Cancelled)
-    assert "Es gibt nichts abzubrechen: abgebrochen." in texts(
-        await office.chat_service.cancel(REQUESTER, GENERAL, run)
-    )
+    assert "Es gibt nichts abzubrechen: abgebrochen." in texts(await office.cancel(REQUESTER, GENERAL, run))
 
 
 async def test_a_refusal_names_the_approvers_though_the_run_has_moved_on_since() -> None:

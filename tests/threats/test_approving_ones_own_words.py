@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.platform import ChatReply
 from bot.message import Action
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY
-from tests.service.desking import GENERAL, TEAM, ChatServiceStage, texts
+from tests.service.desking import GENERAL, TEAM, Answer, ChatServiceStage, texts
 
 RITA = Person(tenant="here", id="u-rita", name="rita", roles=("ops",))
 CAROL = Person(tenant="here", id="u-carol", name="carol", roles=("ops",))
@@ -30,7 +29,7 @@ def office(tmp_path: Path) -> ChatServiceStage:
     return ChatServiceStage(tmp_path)
 
 
-async def planned(office: ChatServiceStage, reply: ChatReply) -> str:
+async def planned(office: ChatServiceStage, reply: Answer) -> str:
     """The agents come to a plan for what was asked."""
     assert reply.run, texts(reply)
     await office.work()
@@ -55,7 +54,7 @@ async def test_a_follow_up_by_a_bystander_does_not_launder_the_first_request(off
     """However many follow-ups lie in between."""
     run = await office.ask("Wire the money.", by=RITA)
     for by, prompt in ((MALLORY, "And?"), (CAROL, "Go on."), (MALLORY, "Now.")):
-        run = await planned(office, await office.chat_service.start_run(by, GENERAL, prompt, thread_of=run))
+        run = await planned(office, await office.start_run(by, GENERAL, prompt, thread_of=run))
     ids = await office.shown(run)
     for by in (RITA, CAROL):
         assert "asked for this run" in texts(await office.press(by, ids[Action.APPROVE]))
@@ -87,7 +86,7 @@ async def test_who_chose_another_agents_plan_does_not_approve_it(office: ChatSer
     ids = await office.shown(run)
     assert "follows what you said" in texts(await office.press(ALICE, ids[Action.APPROVE]))
     await office.press(BOB, ids[Action.REJECT])
-    later = await planned(office, await office.chat_service.start_run(MALLORY, GENERAL, "Again.", thread_of=run))
+    later = await planned(office, await office.start_run(MALLORY, GENERAL, "Again.", thread_of=run))
     ids = await office.shown(later)
     assert "follows what you said" in texts(await office.press(ALICE, ids[Action.APPROVE]))
     await office.press(BOB, ids[Action.APPROVE])
@@ -100,7 +99,7 @@ async def test_the_card_says_whose_yes_does_not_count(office: ChatServiceStage) 
     ids = await office.shown(run)
     await office.press(ALICE, ids[Action.CHANGE], text="Shorter.")
     await office.work()
-    reply = await office.chat_service.show(BOB, GENERAL, run)
+    reply = await office.show(BOB, GENERAL, run)
     assert "Not by alice: this plan follows what they said" in texts(reply)
 
 
@@ -138,10 +137,10 @@ async def test_who_goes_on_from_the_only_approvers_request_is_told_that_nobody_c
     """In private, and at once; a question may still be asked."""
     office.write("team", TEAM.replace("{roles: [ops]}", "{users: [u-rita]}"))
     run = await office.ask(by=MALLORY)
-    assert (await office.chat_service.start_run(MALLORY, GENERAL, "Post this.")).private is None
-    first = (await office.chat_service.start_run(RITA, GENERAL, "Post that.")).run
+    assert (await office.start_run(MALLORY, GENERAL, "Post this.")).private is None
+    first = (await office.start_run(RITA, GENERAL, "Post that.")).run
     assert run != first
-    reply = await office.chat_service.start_run(MALLORY, GENERAL, "And now?", thread_of=first)
+    reply = await office.start_run(MALLORY, GENERAL, "And now?", thread_of=first)
     assert reply.run
     assert "nobody can approve what they plan" in texts(reply)
     assert "approval.allow_author" in texts(reply)

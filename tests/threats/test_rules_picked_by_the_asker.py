@@ -86,14 +86,14 @@ async def test_a_follow_up_and_ask_again_are_no_way_back_to_a_configuration_that
     """What an administrator asked for under another configuration is not there for whoever presses *Ask again*."""
     office = ChatServiceStage(tmp_path, members={})
     office.write("lenient", TEAM)
-    asked = await office.chat_service.start_run(ADMIN, GENERAL, "Post.", config="lenient")
+    asked = await office.start_run(ADMIN, GENERAL, "Post.", config="lenient")
     await office.work()
     for reply in (
-        await office.chat_service.retry(MALLORY, GENERAL, asked.run),
-        await office.chat_service.start_run(MALLORY, GENERAL, "And now?", thread_of=asked.run),
+        await office.retry(MALLORY, GENERAL, asked.run),
+        await office.start_run(MALLORY, GENERAL, "And now?", thread_of=asked.run),
     ):
         assert (await office.people.state(reply.run)).request.config == "team"
-    refused = await office.chat_service.start_run(MALLORY, GENERAL, "Post.", config="lenient", thread_of=asked.run)
+    refused = await office.start_run(MALLORY, GENERAL, "Post.", config="lenient", thread_of=asked.run)
     assert "can't choose lenient" in texts(refused)
 
 

@@ -143,12 +143,12 @@ async def test_of_two_thousand_calls_in_one_reply_fifty_run_and_eight_at_a_time(
 async def test_one_member_does_not_use_up_what_all_may_have_under_way(tmp_path: Path) -> None:
     office = ChatServiceStage(tmp_path, limits=Limits(at_once=4, waiting=100, hourly=100))
     for _ in range(2):
-        assert (await office.chat_service.start_run(REQUESTER, GENERAL, "Go.")).run
-    refused = texts(await office.chat_service.start_run(REQUESTER, GENERAL, "Go."))
+        assert (await office.start_run(REQUESTER, GENERAL, "Go.")).run
+    refused = texts(await office.start_run(REQUESTER, GENERAL, "Go."))
     assert refused.strip() == (
         "You have 2 runs under way, which is the limit for one person. Ask again when one has ended."
     )
-    assert (await office.chat_service.start_run(BOB, GENERAL, "Go.")).run
+    assert (await office.start_run(BOB, GENERAL, "Go.")).run
 
 
 def test_the_share_of_one_person_is_half_and_never_nothing() -> None:

@@ -1,0 +1,209 @@
+"""What people ask of us in a chat, and what they get: one request, one reply, with no product in mind.
+
+A front end turns each event of its product into a request, and shows the reply; it holds no rule. Whatever fails is raised,
+and becomes words by `bot.chat.private_cards.error_card` in the front end's outermost handler.
+"""
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from bot.chat.platform import ChannelRef
+from bot.message import Card, Confirmation, TextForm
+from coordination.domain.policy import Person
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRun:
+    """Start a run whose card will be kept at the place.
+
+    Attributes:
+        config: the name of a configuration; empty for the one that holds there.
+        follows_thread: whether it goes on with the run of the thread that it is said in, if there is one.
+        once: the product's id of the event, the same if it is delivered again; the same again does nothing.
+    """
+
+    prompt: str
+    config: str = ""
+    follows_thread: bool = False
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """Go on with the run of a thread. Outside of a run's thread it is nobody's business."""
+
+    prompt: str
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryRun:
+    """Ask the same again, as a new run."""
+
+    run: str
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelRun:
+    """Stop a run."""
+
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelThread:
+    """Stop the run whose thread this is, if it is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PressButton:
+    """A click on a button or a menu, whose id must have been issued for this message of this place and tenant.
+
+    Attributes:
+        choice: what was chosen, of a menu.
+        is_confirmed: whether the button's `Confirmation`, if it has one, was answered with yes.
+    """
+
+    button: str
+    message: str
+    choice: str = ""
+    is_confirmed: bool = False
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitText:
+    """The words that a button's `TextForm` asked for, and the message that the button is on."""
+
+    button: str
+    message: str
+    text: str
+    once: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRuns:
+    """The newest runs here, or this person's."""
+
+    is_mine: bool = False
+    is_waiting: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowRun:
+    """One run with its coordination table."""
+
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowPlan:
+    """Everything about a run's plan, in pages."""
+
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowHelp:
+    """What this is in two sentences, one example, and who may approve here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowHome:
+    """Runs waiting for this person, their runs, the configuration and where it comes from, usage this month."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminCommand:
+    """An administrator's command.
+
+    Attributes:
+        action: `config-list|config-show|config-use|config-reset|config-check|config-allow`, or
+            `approvers|limits|freeze|thaw|audit`.
+        scope: `channel` or `server`.
+    """
+
+    action: str
+    name: str = ""
+    scope: str = ""
+    value: str = ""
+
+
+Request: TypeAlias = (
+    StartRun
+    | FollowUp
+    | RetryRun
+    | CancelRun
+    | CancelThread
+    | PressButton
+    | SubmitText
+    | ListRuns
+    | ShowRun
+    | ShowPlan
+    | ShowHelp
+    | ShowHome
+    | AdminCommand
+)
+
+
+@dataclass(frozen=True)
+class Private:
+    """A card for this person alone."""
+
+    card: Card
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Something long for this person alone; `ShowPlan` brings it again."""
+
+    run: str
+    cards: Sequence[Card]
+
+
+@dataclass(frozen=True)
+class AskForText:
+    """Ask this person to write something, then send it as `SubmitText`."""
+
+    form: TextForm
+
+
+@dataclass(frozen=True)
+class AskToConfirm:
+    """Ask this person once more; after a yes press again, with `is_confirmed`."""
+
+    question: Confirmation
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run began, whose card everybody will see; `note` is for the one who asked alone."""
+
+    run: str
+    note: Card | None = None
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The public card says it all."""
+
+
+Reply: TypeAlias = Private | Pages | AskForText | AskToConfirm | Started | Nothing
+
+
+class ChatService(Protocol):
+    """Answers the people of every chat. Nothing vendor-specific goes in or out."""
+
+    def handle(self, request: Request, actor: Person, place: ChannelRef) -> Coroutine[Any, Any, Reply]:
+        """Do what somebody asks for in a place.
+
+        Raises:
+            Exception: it was not done; `error_card` has the words for whatever it is.
+        """
+        ...
+
+    async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
+        """The configurations that a person, or else any member, may name here, for completion; at most 25."""
+        ...

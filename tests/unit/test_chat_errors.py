@@ -1,0 +1,60 @@
+"""Whatever a request ends in becomes one card in one place, in every chat."""
+
+import logging
+
+import pytest
+
+from bot.chat.platform import MissingPermission
+from bot.chat.private_cards import ShownConfigError, error_card, refused
+from bot.i18n import ENGLISH, GERMAN
+from bot.message import Card, Paragraph, Severity
+from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError, StorageError
+
+DISCORD, SLACK = ("discord", "chat"), ("slack", "chat")
+
+
+def said(card: Card) -> str:
+    (section,) = card.sections
+    assert isinstance(section, Paragraph)
+    return "".join(getattr(piece, "text", "") for line in section.lines for piece in line)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (refused("no_button"), "There is no such button here. Nothing was done."),
+        (RefusedError("unheard-of", "Somebody else must decide."), "Somebody else must decide."),
+        (ConflictError("7Q4K", 3), "Too many people did something with this run at once. Nothing was done; try again."),
+        (RunNotFoundError("7Q4K"), "There is no run 7Q4K here."),
+        (MissingPermission("I may not post there."), "I may not post there."),
+    ],
+)
+@pytest.mark.parametrize("where", [DISCORD, SLACK])
+def test_what_was_refused_is_one_sentence(error: Exception, sentence: str, where: tuple[str, ...]) -> None:
+    card = error_card(error, ENGLISH, where)
+    assert (card.severity, said(card), card.footer) == (Severity.ATTENTION, sentence, ())
+
+
+@pytest.mark.parametrize("where", [DISCORD, SLACK])
+def test_what_was_not_meant_for_people_is_in_the_log_alone(
+    where: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    card = error_card(RuntimeError("sk-secret"), ENGLISH, where)
+    assert said(card) == "Something went wrong that should not have."
+    reference = "".join(getattr(piece, "text", "") for piece in card.footer)
+    assert reference.strip("()").removeprefix("ref ") in caplog.text
+    assert "sk-secret" in caplog.text
+
+
+def test_a_configuration_is_complained_about_to_administrators_alone(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    assert said(error_card(ShownConfigError(["one", "two"]), ENGLISH, DISCORD)) == "one · two"
+    assert "ask whoever runs this bot" in said(error_card(ConfigError(["one", "two"]), ENGLISH, DISCORD))
+    assert caplog.text.count("one\ntwo") == 2
+
+
+def test_a_chat_may_have_words_of_its_own_for_an_error() -> None:
+    error = StorageError("The database file is locked.")
+    assert said(error_card(error, ENGLISH, DISCORD)) == "The database file is locked."
+    assert said(error_card(error, ENGLISH, SLACK)).startswith("I can't reach my database now")
+    assert said(error_card(error, GERMAN, SLACK)).startswith("Ich erreiche meine Datenbank gerade nicht")
