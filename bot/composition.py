@@ -117,10 +117,10 @@ class RulesHere:
 
     async def _in_chat(self, run: str, request: RunRequested, stored: str, origin: str) -> tuple[str, str]:
         store = await self._opened()
-        card = await store.card(run, request.tenant)
-        if card is None:
+        found = await store.card_and_settings(run, request.tenant)
+        if found is None:
             return stored, origin
-        channel_settings = await store.settings(card.tenant, card.channel)
+        card, channel_settings = found
         if not self._config_catalog.folder.is_dir():
             return text_here(without_approvers(stored), origin, card.channel, channel_settings), origin
         named = request.config if request.config_is_named else ""

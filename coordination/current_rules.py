@@ -99,6 +99,32 @@ async def as_it_was(run: str, request: RunRequested) -> None:
     del run, request
 
 
+class ReadOnce:
+    """Rules that are read when they are first asked for, and held for one decision. Fits `CurrentRules`."""
+
+    def __init__(self, current: CurrentRules) -> None:
+        """For one run."""
+        self._current = current
+        self._found: RunProfile | ConfigError | None = None
+        self._is_read = False
+
+    async def __call__(self, run: str, request: RunRequested) -> RunProfile | None:
+        """What was read.
+
+        Raises:
+            ConfigError: what holds now is not there, or can't be used.
+        """
+        if not self._is_read:
+            try:
+                self._found = await self._current(run, request)
+            except ConfigError as error:
+                self._found = error
+            self._is_read = True
+        if isinstance(self._found, ConfigError):
+            raise self._found
+        return self._found
+
+
 class Unchanging:
     """A directory for a program whose people never change."""
 

@@ -210,7 +210,17 @@ async def append_surely(
     is_receipt = any(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in pending.events)
     while True:
         try:
-            return await _append(log, pending, is_doubtful=is_doubtful)
+            # An append of before, whose answer was lost, may have written it, or may write it just now.
+            if is_doubtful and (mine := await _written(log, pending)):
+                return mine
+            try:
+                return await log.append(
+                    pending.run, pending.expected, pending.events, pending.at, pending.state, pending.job
+                )
+            except ConflictError:
+                if is_doubtful and (mine := await _written(log, pending)):
+                    return mine
+                raise
         except StorageError as error:
             # What the world answered is nowhere else than here: it is held, whatever the database complains of.
             is_hopeless = not is_receipt and not isinstance(error, DatabaseAwayError)
@@ -219,18 +229,6 @@ async def append_surely(
         is_doubtful = True
         await clock.sleep(pause)
         waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE)
-
-
-async def _append(log: RunLog, pending: PendingAppend, *, is_doubtful: bool) -> Sequence[Recorded]:
-    """Append, unless an append of before, whose answer was lost, has written it, or writes it just now."""
-    if is_doubtful and (mine := await _written(log, pending)):
-        return mine
-    try:
-        return await log.append(pending.run, pending.expected, pending.events, pending.at, pending.state, pending.job)
-    except ConflictError:
-        if is_doubtful and (mine := await _written(log, pending)):
-            return mine
-        raise
 
 
 async def _written(log: RunLog, pending: PendingAppend) -> Sequence[Recorded]:

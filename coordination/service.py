@@ -4,10 +4,10 @@ What workers do with a run is in `coordination.worker`.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from coordination.authorization import (
     authors_with,
@@ -24,6 +24,7 @@ from coordination.current_rules import (
     Freezes,
     NeverFrozen,
     PersonDirectory,
+    ReadOnce,
     Unchanging,
     all_still_may,
     as_it_was,
@@ -76,7 +77,7 @@ EXTERNAL_ASK = (
 )
 
 _PATIENCE = 8.0
-"""Seconds for which a person's word is tried again while the database is away."""
+"""Seconds for which a person's word is tried again while the database is away: it may well be written."""
 
 _OPEN = ("awaiting_decision", "executing", "needs_human")
 """The kinds of state in which a call may still start."""
@@ -152,14 +153,36 @@ class Coordinator:
             raise RefusedError(
                 "long_prompt", f"The request has {len(prompt)} characters; {MAX_PROMPT} are allowed. Shorten it."
             )
+        event = await self._requested(prompt, request)
+        run = request.run or self._new_id()
+        for _ in range(_MAX_RACES):
+            now = self._clock.now()
+            job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
+            state = evolve(None, event, now)
+            pending = PendingAppend(run=run, expected=0, events=[event], at=now, state=state, job=job)
+            try:
+                await append_surely(self._log, self._clock, pending, patience=_PATIENCE)
+            except ConflictError:
+                if request.run:
+                    raise
+                run = self._new_id()  # The name is taken.
+                continue
+            self._engine.wake()
+            return run
+        raise ConflictError(run, 0)
+
+    async def _requested(self, prompt: str, request: RunRequest) -> e.RunRequested:
+        """The event of a request that may be made, whose configuration is stored."""
         profile = self._configure(request.config_text, request.origin, request.requester.tenant).profile
         if request.requester.is_deleted or (request.requester.is_external and not profile.asks_external):
             raise RefusedError("external_ask", EXTERNAL_ASK)
-        await self._refuse_beyond_limits(profile, request.requester)
+        refusal = await daily(profile.daily, self._spending, clock=self._clock, requester=request.requester)()
+        if refusal is not None:
+            raise RefusedError("used_up", refusal)
         stored_under = config_digest(request.config_text, request.origin)
         await self._log.save_config(stored_under, request.config_text, request.origin)
         authors = authors_for(request)
-        event = e.RunRequested(
+        return e.RunRequested(
             tenant=request.requester.tenant,
             prompt=prompt,
             requester=request.requester,
@@ -173,7 +196,6 @@ class Coordinator:
             asked_in=request.asked_in,
             config_is_named=request.config_is_named,
         )
-        return await self._begin(event, request.run)
 
     async def state(self, run: str, tenant: str | None = None) -> RunState:
         """The state now; a plan that is past its time is logged as expired first, whoever looks."""
@@ -182,37 +204,36 @@ class Coordinator:
             return await self._expire(run, state, seq)
         return state
 
-    async def approve(self, run: str, digest: str, by: Person) -> RunState:
+    def approve(self, run: str, digest: str, by: Person) -> Coroutine[Any, Any, RunState]:
         """One person's yes to the plan of this digest (a prefix of 8 or more digits will do).
 
         Raises:
             RefusedError: they may not, or there is no such plan to approve now; or it is asked again under rules that
                 got stricter.
         """
-        return await self._decide(run, digest, by, RunAction.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
+        return self._decide(run, digest, by, RunAction.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
 
-    async def reject(self, run: str, digest: str, by: Person, reason: str = "") -> RunState:
+    def reject(self, run: str, digest: str, by: Person, reason: str = "") -> Coroutine[Any, Any, RunState]:
         """A no to the plan of this digest."""
         words = reason.strip()[:MAX_TEXT_CHARACTERS]
-        return await self._decide(
-            run, digest, by, RunAction.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words)
-        )
+        return self._decide(run, digest, by, RunAction.REJECT, lambda d: e.PlanRejected(by=by, digest=d, reason=words))
 
-    async def request_changes(self, run: str, digest: str, by: Person, text: str) -> RunState:
+    def request_changes(self, run: str, digest: str, by: Person, text: str) -> Coroutine[Any, Any, RunState]:
         """Send the agents back with a person's words."""
         words = text.strip()[:MAX_TEXT_CHARACTERS]
         if not words:
             raise RefusedError("empty_change", "Say what should be different: the wanted change is empty.")
-        return await self._decide(
+        return self._decide(
             run, digest, by, RunAction.CHANGE, lambda d: e.ChangesRequested(by=by, digest=d, text=words)
         )
 
     async def choose(self, run: str, digest: str, by: Person, agent: int) -> RunState:
         """Propose another agent's newest plan instead, as the next revision; it still needs its approvals."""
-        await self._heed_the_present(run, digest, by, RunAction.CHANGE)
+        current = ReadOnce(self._current)
+        await self._heed_the_present(run, digest, by, RunAction.CHANGE, current)
         now: RunProfile | None = None
         with contextlib.suppress(ConfigError):  # Whoever approves is told of that.
-            now = await self._current(run, (await self._read(run, by.tenant))[0].request)
+            now = await current(run, (await self._read(run, by.tenant))[0].request)
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_plan(state, digest, by, RunAction.CHANGE, self._clock.now())
@@ -225,14 +246,14 @@ class Coordinator:
 
         return await self._act(run, by, RunAction.CHANGE, propose)
 
-    async def cancel(self, run: str, by: Person, reason: str = "") -> RunState:
+    def cancel(self, run: str, by: Person, reason: str = "") -> Coroutine[Any, Any, RunState]:
         """Stop the run; during execution the call under way ends and the rest is skipped."""
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_cancel(state, by)
             return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_TEXT_CHARACTERS])
 
-        return await self._act(run, by, RunAction.CANCEL, propose)
+        return self._act(run, by, RunAction.CANCEL, propose)
 
     async def resolve(
         self, run: str, index: int, by: Person, verdict: Verdict, *, attempt: int | None = None
@@ -305,14 +326,24 @@ class Coordinator:
             return None
         return freeze_event(state.frozen_by, await self._freezes.frozen_by(state.request.tenant))
 
-    async def review(self, run: str, tenant: str | None = None, *, asks_about_people: bool = True) -> RunState:
+    async def review(
+        self,
+        run: str,
+        tenant: str | None = None,
+        *,
+        asks_about_people: bool = True,
+        current: CurrentRules | None = None,
+    ) -> RunState:
         """Hold a plan against what holds now, and put on record what is new.
 
         One that waits, and whose rules or people got stricter, is asked again; of other changes its card tells.
+        `current` are the rules of now, if they are known already.
         """
+        current = current or ReadOnce(self._current)
         for _ in range(_MAX_RACES):
             state, seq = await self._read(run, tenant)
-            event = await self._again(run, state, asks_about_people=asks_about_people) or await self._news(run, state)
+            event = await self._again(run, state, current, asks_about_people=asks_about_people)
+            event = event or await self._news(run, state, current)
             if event is None:
                 return state
             now = self._clock.now()
@@ -323,23 +354,25 @@ class Coordinator:
             return after
         raise ConflictError(run, 0)
 
-    async def _news(self, run: str, state: RunState) -> RunEvent | None:
+    async def _news(self, run: str, state: RunState, current: CurrentRules) -> RunEvent | None:
         """What people are to be told of a plan, and its log does not say yet."""
         event = await self._frozen_or_not(state)
         if event is not None or not isinstance(state, s.AwaitingDecision):
             return event
         try:
-            now = compared(state.plan, state.request.agents, await self._current(run, state.request))
+            now = compared(state.plan, state.request.agents, await current(run, state.request))
         except ConfigError:
             now = "unreadable"
         return None if now == state.rules_now else e.RulesChanged(now=now)
 
-    async def _again(self, run: str, state: RunState, *, asks_about_people: bool) -> e.PlanProposed | None:
+    async def _again(
+        self, run: str, state: RunState, current: CurrentRules, *, asks_about_people: bool
+    ) -> RunEvent | None:
         if not isinstance(state, s.AwaitingDecision) or self._clock.now() >= state.plan.expires_at:
             return None
         plan = state.plan
         with contextlib.suppress(ConfigError):  # Whoever decides is told of that.
-            now = await self._current(run, state.request)
+            now = await current(run, state.request)
             policy = plan.policy if now is None else tightened(plan, state.request.agents, now)
             if policy != plan.policy:
                 return asked_again(plan, state.election, policy, "rules", self._clock.now())
@@ -350,12 +383,12 @@ class Coordinator:
                 return asked_again(plan, state.election, plan.policy, "approvers", self._clock.now())
         return None
 
-    async def _objection(self, run: str, state: RunState) -> Refusal | None:
+    async def _objection(self, run: str, state: RunState, current: CurrentRules) -> Refusal | None:
         """Why nobody may approve this plan now, whoever they are; None: nothing is in the way."""
         if not isinstance(state, s.AwaitingDecision) or self._clock.now() >= state.plan.expires_at:
             return None
         try:
-            now = await self._current(run, state.request)
+            now = await current(run, state.request)
             await all_still_may(state.plan.policy, state.approvals, self._directory)
         except StoredConfigError:
             return Refusal.STORED_CONFIG_CHANGED
@@ -411,27 +444,6 @@ class Coordinator:
         due = await self._log.due(self._clock.now())
         return [run for run in due if isinstance(await self.state(run), s.Expired)]
 
-    async def _refuse_beyond_limits(self, profile: RunProfile, requester: Person) -> None:
-        refusal = await daily(profile.daily, self._spending, clock=self._clock, requester=requester)()
-        if refusal is not None:
-            raise RefusedError("used_up", refusal)
-
-    async def _begin(self, event: e.RunRequested, name: str) -> str:
-        run = name or self._new_id()
-        for _ in range(_MAX_RACES):
-            now = self._clock.now()
-            job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
-            try:
-                await self._append(run, 0, event, now, evolve(None, event, now), job)
-            except ConflictError:
-                if name:
-                    raise
-                run = self._new_id()  # The name is taken.
-                continue
-            self._engine.wake()
-            return run
-        raise ConflictError(run, 0)
-
     async def leaves_nobody(self, policy: Policy, authors: Authors) -> bool:
         """Whether no plan of these authors could be approved, as far as the rule and the chat tell."""
         others = None
@@ -440,7 +452,9 @@ class Coordinator:
             others = await self._directory.others_in(authors.requester.tenant, policy.roles, besides)
         return leaves_nobody(policy, authors, others=others)
 
-    async def _heed_the_present(self, run: str, digest: str, by: Person, action: RunAction) -> None:
+    async def _heed_the_present(
+        self, run: str, digest: str, by: Person, action: RunAction, current: CurrentRules
+    ) -> None:
         """Hold a plan that somebody may decide on against what holds now, and refuse what must not be approved or said now.
 
         Raises:
@@ -449,11 +463,11 @@ class Coordinator:
         state, seq = await self._read(run, by.tenant)
         if judge_plan(state, digest, by, action, self._clock.now()) is not None:
             return
-        await self.review(run, by.tenant)
+        await self.review(run, by.tenant, current=current)
         state, seq = await self._read(run, by.tenant)
         objection = None
         if action is RunAction.APPROVE:
-            objection = await self._objection(run, state)
+            objection = await self._objection(run, state, current)
         elif isinstance(state, s.AwaitingDecision) and await self.leaves_nobody(
             state.plan.policy, authors_with(state, by)
         ):
@@ -465,7 +479,7 @@ class Coordinator:
         self, run: str, digest: str, by: Person, action: RunAction, make: Callable[[str], RunEvent]
     ) -> RunState:
         if action is not RunAction.REJECT:  # A no needs no rule that holds now: it only ever stops.
-            await self._heed_the_present(run, digest, by, action)
+            await self._heed_the_present(run, digest, by, action, ReadOnce(self._current))
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_plan(state, digest, by, action, self._clock.now())
@@ -488,19 +502,14 @@ class Coordinator:
             now = self._clock.now()
             try:
                 after = evolve(before, event, now)
-                await self._append(run, seq, event, now, after, job_for(run, before, after))
+                job = job_for(run, before, after)
+                pending = PendingAppend(run=run, expected=seq, events=[event], at=now, state=after, job=job)
+                await append_surely(self._log, self._clock, pending, patience=_PATIENCE)
             except (ConflictError, IllegalTransition):
                 continue  # Somebody was first, or the plan expired between the two looks at the clock.
             self._engine.wake()
             return after
         raise ConflictError(run, 0)
-
-    async def _append(
-        self, run: str, seq: int, event: RunEvent, now: datetime, state: RunState, job: Job | None
-    ) -> None:
-        """Append one event. While the database is away, its answer is waited for: it may well be written."""
-        entry = PendingAppend(run=run, expected=seq, events=[event], at=now, state=state, job=job)
-        await append_surely(self._log, self._clock, entry, patience=_PATIENCE)
 
     async def _refuse(
         self, run: str, state: RunState, seq: int, by: Person, action: RunAction, refusal: Refusal

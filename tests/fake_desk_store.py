@@ -169,6 +169,15 @@ class MemoryChatStore:
         found = [each for each in self.scopes.values() if each.tenant == tenant]
         return sorted(found, key=lambda each: (each.channel, each.key))
 
+    async def card_and_settings(
+        self, run: str, tenant: str
+    ) -> tuple[CardRecord, Mapping[tuple[str, str], ChatSetting]] | None:
+        card = await self.card(run, tenant)
+        return None if card is None else (card, await self.settings(tenant, card.channel))
+
+    async def set_for_tenants(self, key: str, tenants: Sequence[str]) -> Sequence[ChatSetting]:
+        return [self.scopes[tenant, "", key] for tenant in tenants if (tenant, "", key) in self.scopes]
+
     async def set(self, setting: ChatSetting) -> None:
         self.scopes[setting.tenant, setting.channel, setting.key] = setting
         self.audit.append(AuditEntry.about(setting, "set"))

@@ -200,10 +200,25 @@ class SqlChatStore(SqlCards):
 
     async def settings(self, tenant: str, channel: str) -> Mapping[tuple[str, str], ChatSetting]:
         """What was set for a channel and for its tenant, by channel (or nothing) and key."""
-        query = sa.select(scopes).where(scopes.c.tenant == tenant, scopes.c.channel.in_({"", channel}))
+        return await self._database.read(lambda connection: _settings(connection, tenant, channel))
+
+    async def card_and_settings(
+        self, run: str, tenant: str
+    ) -> tuple[CardRecord, Mapping[tuple[str, str], ChatSetting]] | None:
+        """The card of a run, and what is set for its channel."""
+        query = sa.select(cards).where(cards.c.run == run, cards.c.tenant == tenant)
+
+        def work(connection: sa.Connection) -> tuple[CardRecord, Mapping[tuple[str, str], ChatSetting]] | None:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else (card_of(row), _settings(connection, tenant, row["channel"]))
+
+        return await self._database.read(work)
+
+    async def set_for_tenants(self, key: str, tenants: Sequence[str]) -> Sequence[ChatSetting]:
+        """What was set under a key for each of these tenants as a whole, in their order."""
+        query = sa.select(scopes).where(scopes.c.tenant.in_(tenants), scopes.c.channel == "", scopes.c.key == key)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        found = [setting_of(row) for row in rows]
-        return {(each.channel, each.key): each for each in found}
+        return sorted((setting_of(row) for row in rows), key=lambda each: tenants.index(each.tenant))
 
     async def all_settings(self, tenant: str) -> Sequence[ChatSetting]:
         """What was set for a tenant and for every channel of it."""
@@ -295,6 +310,12 @@ class SqlChatStore(SqlCards):
         if self._database.url.get_backend_name() == "postgresql":
             key = crc32(tenant.encode()) & 0x7FFFFFFF
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_SPACE, key)))
+
+
+def _settings(connection: sa.Connection, tenant: str, channel: str) -> Mapping[tuple[str, str], ChatSetting]:
+    query = sa.select(scopes).where(scopes.c.tenant == tenant, scopes.c.channel.in_({"", channel}))
+    found = [setting_of(row) for row in connection.execute(query).mappings()]
+    return {(each.channel, each.key): each for each in found}
 
 
 def _is_taken(connection: sa.Connection, run: str) -> bool:

@@ -265,6 +265,16 @@ class ChatStore(CardStore, Protocol):
         """What was set for a tenant and for every channel of it."""
         ...
 
+    async def card_and_settings(
+        self, run: str, tenant: str
+    ) -> tuple[CardRecord, Mapping[tuple[str, str], ChatSetting]] | None:
+        """The card of a run, and what is set for its channel, as `settings` has it; at one moment."""
+        ...
+
+    async def set_for_tenants(self, key: str, tenants: Sequence[str]) -> Sequence[ChatSetting]:
+        """What was set under a key for each of these tenants as a whole, in their order."""
+        ...
+
     async def set(self, setting: ChatSetting) -> None:
         """Set something, and keep that in the audit."""
         ...
@@ -317,14 +327,14 @@ class Freezing:
 
     async def frozen_by(self, tenant: str) -> Person | None:
         """Who froze everything, or this tenant; None: calls may start."""
-        store = await self.opened()
-        return await frozen_by(store, EVERYWHERE) or await frozen_by(store, tenant)
+        return await frozen_by(await self.opened(), EVERYWHERE, tenant)
 
 
-async def frozen_by(store: ChatStore, tenant: str) -> Person | None:
-    """Who froze exactly this: a tenant, or `EVERYWHERE`."""
-    found = (await store.settings(tenant, "")).get(("", FREEZE_KEY))
-    return None if found is None else Person(tenant=tenant, id=found.by, name=found.by_name)
+async def frozen_by(store: ChatStore, *tenants: str) -> Person | None:
+    """Who froze the first of these that is frozen: a tenant, or `EVERYWHERE`."""
+    for found in await store.set_for_tenants(FREEZE_KEY, tenants):
+        return Person(tenant=found.tenant, id=found.by, name=found.by_name)
+    return None
 
 
 def freeze_setting(tenant: str, by: Person, at: datetime) -> ChatSetting:

@@ -343,6 +343,18 @@ async def test_a_button_whose_card_was_withdrawn_stands_for_nothing(bench: ChatS
 # --- settings, audit, lists -------------------------------------------------------------------------------------------
 
 
+async def test_a_card_comes_with_what_is_set_for_its_channel(bench: ChatStoreBench) -> None:
+    card = await admitted(bench.store, a_card())
+    await bench.store.set(a_setting(value="for-general", channel="general"))
+    await bench.store.set(a_setting(value="for-random", channel="random"))
+    found = await bench.other.card_and_settings("R1", "here")
+    assert found is not None
+    assert found[0] == card
+    assert found[1] == await bench.store.settings("here", "general")
+    assert await bench.store.card_and_settings("R1", "elsewhere") is None
+    assert await bench.store.card_and_settings("R2", "here") is None
+
+
 async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_audit(bench: ChatStoreBench) -> None:
     for setting in (
         a_setting(value="old"),
@@ -367,6 +379,13 @@ async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_aud
         ("general", "config"),
         ("random", "config"),
     ]
+    for tenants, values in (
+        (("here", "elsewhere"), ["ops", "theirs"]),
+        (("elsewhere", "nowhere", "here"), ["theirs", "ops"]),
+        (("nowhere",), []),
+    ):
+        assert [each.value for each in await bench.other.set_for_tenants("config", tenants)] == values
+    assert await bench.store.set_for_tenants("approvers", ("here",)) == []
     assert await bench.store.reset(a_setting("config", "", channel="general"))
     assert not await bench.store.reset(a_setting("config", "", channel="general"))
     assert ("general", "config") not in await bench.store.settings("here", "general")

@@ -393,7 +393,7 @@ MUTANTS = [
     Mutant(
         "a plan is approved under rules that got stricter",
         "service.py",
-        "        await self.review(run, by.tenant)\n",
+        "        await self.review(run, by.tenant, current=current)\n",
         "",
         (MACHINE,),
     ),
