@@ -195,7 +195,7 @@ def at_each_look(office: Office, look: Callable[[], Awaitable[None]]) -> None:
         await sleep(seconds)
         await look()
 
-    office.clock.sleep = slept  # type: ignore[method-assign]  # the worker and the office share this one clock
+    office.clock.sleep = slept
 
 
 async def test_a_worker_without_the_chat_waits_until_a_process_with_it_has_read_the_approvers() -> None:
