@@ -1,5 +1,6 @@
 """Agents as a run needs them, and the model that speaks for each: provider, address, key, options."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,10 +109,8 @@ class Backends:
             return self._inferred(keys)
         provider = PROVIDERS.get(keys.type.casefold())
         if provider is None:
-            found = f"the backend type {quoted(keys.table.source('type'))}"
-            self._expect(
-                keys, "type", found, _NOT_HERE.get(keys.type) or any_of(PROVIDERS), nearest(keys.type, PROVIDERS)
-            )
+            found, known = f"the backend type {quoted(keys.table.source('type'))}", any_of(PROVIDERS)
+            self._expect(keys, "type", found, _NOT_HERE.get(keys.type, known), nearest(keys.type, PROVIDERS))
         return provider
 
     def _inferred(self, keys: ModelKeys) -> Provider | None:
@@ -200,30 +199,9 @@ def _variable_in(source: str) -> str:
     return name if source.startswith("${") and name.isidentifier() else ""
 
 
-_CLAUDE_CODES_OWN = frozenset(
-    [
-        "Agent",
-        "Bash",
-        "BashOutput",
-        "Edit",
-        "ExitPlanMode",
-        "Glob",
-        "Grep",
-        "KillBash",
-        "KillShell",
-        "LS",
-        "MultiEdit",
-        "NotebookEdit",
-        "NotebookRead",
-        "Read",
-        "SlashCommand",
-        "Task",
-        "TodoRead",
-        "TodoWrite",
-        "WebFetch",
-        "WebSearch",
-        "Write",
-    ]
+_CLAUDE_CODES_OWN = re.compile(
+    "Agent|Bash|BashOutput|Edit|ExitPlanMode|Glob|Grep|KillBash|KillShell|LS|MultiEdit|NotebookEdit|"
+    "NotebookRead|Read|SlashCommand|Task|TodoRead|TodoWrite|WebFetch|WebSearch|Write"
 )
 
 
@@ -259,14 +237,10 @@ class Agents:
     ) -> AgentSettings | None:
         written = agent.backend or BackendKeys()
         servers = {**self._book.shared, **self._book.entered(written.mcp_servers, agent.number)}
-        tools = AgentTools(
-            agent=agent.name,
-            names={**{name: name for name in broken}, **{name: spec.name for name, spec in servers.items()}},
-            servers=[*shared, *written.mcp_servers],
-            allowed=self._limits(written),
-            excluded=[*written.exclude_tools, *self._for_mcp(written, "disallowed_tools", written.disallowed_tools)],
-        )
-        own_rules, patterns = tools.rules(rules, self._report)
+        names = {**{name: name for name in broken}, **{name: spec.name for name, spec in servers.items()}}
+        tools = AgentTools(agent.name, names, self._report)
+        excluded = [*written.exclude_tools, *self._for_mcp(written, "disallowed_tools", written.disallowed_tools)]
+        own_rules = tools.rules([*shared, *written.mcp_servers], self._limits(written), excluded, rules)
         backend = None if agent.backend is None else self._backends.settings(agent.backend)
         if backend is None:
             return None
@@ -279,7 +253,7 @@ class Agents:
             backend=backend,
             servers=tuple(servers.values()),
             rules=own_rules,
-            patterns=patterns,
+            patterns=tuple(tools.patterns),
         )
 
     def _check_ids(self, agents: Sequence[AgentKeys]) -> None:
@@ -298,7 +272,7 @@ class Agents:
         return self._for_mcp(keys, "allowed_tools", keys.allowed_tools) or None
 
     def _for_mcp(self, keys: BackendKeys, key: str, entries: Sequence[Scalar]) -> Sequence[Scalar]:
-        own = [entry for entry in entries if entry.text.split("(")[0] in _CLAUDE_CODES_OWN]
+        own = [entry for entry in entries if _CLAUDE_CODES_OWN.fullmatch(entry.text.split("(")[0])]
         if own:
             text = "Claude Code's own tools have no effect here: agents get the tools of MCP servers, and no others"
             place = Place(own[0].line, keys.table.place_of(key).path)

@@ -1,7 +1,7 @@
 """Who serves models, with address, key variable, and how much each API may be told to think."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -33,97 +33,48 @@ class Provider:
     searches_web: bool = False
 
 
-def _chat(type_: str, title: str, base_url: str, *key_variables: str, hosts: tuple[str, ...] = ()) -> Provider:
-    return Provider(type=type_, title=title, family="chat", base_url=base_url, key_variables=key_variables, hosts=hosts)
+def _searching(type_: str, title: str, family: Family, base_url: str, keys: str, hosts: str = "") -> Provider:
+    return replace(_chat(type_, title, base_url, keys, hosts), family=family, searches_web=True)
 
 
-def _local(type_: str, title: str, base_url: str, *key_variables: str) -> Provider:
+def _chat(type_: str, title: str, base_url: str, keys: str = "", hosts: str = "") -> Provider:
+    known = tuple(keys.split())
     return Provider(
-        type=type_, title=title, family="chat", base_url=base_url, key_variables=key_variables, needs_key=False
+        type=type_, title=title, family="chat", base_url=base_url, key_variables=known, hosts=tuple(hosts.split())
     )
 
 
+def _local(type_: str, title: str, base_url: str, keys: str = "") -> Provider:
+    return replace(_chat(type_, title, base_url, keys), needs_key=False)
+
+
+_QWEN = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+_GEMINI = "https://generativelanguage.googleapis.com"
+_ANTHROPIC = "https://api.anthropic.com"
 _ALL = (
-    Provider(
-        type="openai",
-        title="OpenAI",
-        family="responses",
-        base_url="https://api.openai.com/v1",
-        key_variables=("OPENAI_API_KEY",),
-        hosts=("openai.com",),
-        searches_web=True,
-    ),
-    Provider(
-        type="claude",
-        title="Anthropic",
-        family="anthropic",
-        base_url="https://api.anthropic.com",
-        key_variables=("ANTHROPIC_API_KEY",),
-        hosts=("anthropic.com",),
-        searches_web=True,
-    ),
-    Provider(
-        type="gemini",
-        title="Google Gemini",
-        family="gemini",
-        base_url="https://generativelanguage.googleapis.com",
-        key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
-        hosts=("googleapis.com",),
-        searches_web=True,
-    ),
-    Provider(
-        type="claude_code",
-        title="Claude Code",
-        family="claude_code",
-        base_url="https://api.anthropic.com",
-        key_variables=("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
-        searches_web=True,
-    ),
+    _searching("openai", "OpenAI", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "openai.com"),
+    _searching("claude", "Anthropic", "anthropic", _ANTHROPIC, "ANTHROPIC_API_KEY", "anthropic.com"),
+    _searching("gemini", "Google Gemini", "gemini", _GEMINI, "GOOGLE_API_KEY GEMINI_API_KEY", "googleapis.com"),
+    _searching("claude_code", "Claude Code", "claude_code", _ANTHROPIC, "ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN"),
     _chat("chatcompletion", "Chat Completions", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    _chat("grok", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", hosts=("x.ai",)),
-    _chat("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", hosts=("groq.com",)),
-    _chat(
-        "together",
-        "Together AI",
-        "https://api.together.xyz/v1",
-        "TOGETHER_API_KEY",
-        hosts=("together.xyz", "together.ai"),
-    ),
-    _chat(
-        "fireworks",
-        "Fireworks AI",
-        "https://api.fireworks.ai/inference/v1",
-        "FIREWORKS_API_KEY",
-        hosts=("fireworks.ai",),
-    ),
-    _chat("cerebras", "Cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", hosts=("cerebras.ai",)),
-    _chat("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", hosts=("openrouter.ai",)),
+    _chat("grok", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", "x.ai"),
+    _chat("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "groq.com"),
+    _chat("together", "Together AI", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "together.xyz together.ai"),
+    _chat("fireworks", "Fireworks AI", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", "fireworks.ai"),
+    _chat("cerebras", "Cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", "cerebras.ai"),
+    _chat("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter.ai"),
     _chat(
         "moonshot",
         "Moonshot AI",
         "https://api.moonshot.ai/v1",
-        "MOONSHOT_API_KEY",
-        "KIMI_API_KEY",
-        hosts=("moonshot.ai", "moonshot.cn"),
+        "MOONSHOT_API_KEY KIMI_API_KEY",
+        "moonshot.ai moonshot.cn",
     ),
-    _chat(
-        "qwen",
-        "Alibaba Model Studio",
-        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-        "QWEN_API_KEY",
-        "DASHSCOPE_API_KEY",
-        hosts=("aliyuncs.com",),
-    ),
-    _chat(
-        "nebius",
-        "Nebius",
-        "https://api.tokenfactory.nebius.com/v1",
-        "NEBIUS_API_KEY",
-        hosts=("nebius.com", "nebius.ai"),
-    ),
-    _chat("zai", "Z.AI", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", hosts=("z.ai", "bigmodel.cn")),
-    _chat("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY", hosts=("poe.com",)),
-    _chat("azure_openai", "Azure OpenAI", "", "AZURE_OPENAI_API_KEY", hosts=("openai.azure.com",)),
+    _chat("qwen", "Alibaba Model Studio", _QWEN, "QWEN_API_KEY DASHSCOPE_API_KEY", "aliyuncs.com"),
+    _chat("nebius", "Nebius", "https://api.tokenfactory.nebius.com/v1", "NEBIUS_API_KEY", "nebius.com nebius.ai"),
+    _chat("zai", "Z.AI", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", "z.ai bigmodel.cn"),
+    _chat("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY", "poe.com"),
+    _chat("azure_openai", "Azure OpenAI", "", "AZURE_OPENAI_API_KEY", "openai.azure.com"),
     _local("lmstudio", "LM Studio", "http://localhost:1234/v1"),
     _local("vllm", "vLLM", "http://localhost:8000/v1", "VLLM_API_KEY"),
     _local("sglang", "SGLang", "http://localhost:30000/v1", "SGLANG_API_KEY"),

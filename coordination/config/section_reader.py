@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -170,8 +170,8 @@ class Section(BaseModel):
     @classmethod
     def _means_null(cls, key: str) -> bool:
         """Whether null is a value of its own under a key, and not the same as no value."""
-        field_info = cls.model_fields[key]
-        return "NoneType" in str(field_info) and field_info.default is not None
+        key_field = cls.model_fields[key]
+        return type(None) in get_args(key_field.annotation) and key_field.default is not None
 
     @classmethod
     def _unknown(cls, key: str, report: Diagnostics) -> str:

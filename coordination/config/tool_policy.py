@@ -91,84 +91,64 @@ def read_rules(
     return tuple(rule for rule, _ in found), tuple(pattern for _, pattern in found)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AgentTools:
-    """What the lists of tools in one agent's part of the file say.
+    """What the lists of tools in one agent's part of the file say, as rules; and the patterns that they were made of."""
 
-    Attributes:
-        names: the agent's servers: the name in the file -> the name in the run.
-    """
+    def __init__(self, agent: str, names: Mapping[str, str], report: Diagnostics) -> None:
+        """`names` are those of the agent's servers: the name in the file -> the name in the run."""
+        self._agent = agent
+        self._names = names
+        self._report = report
+        self.patterns: list[Pattern] = []
 
-    agent: str
-    names: Mapping[str, str]
-    servers: Sequence[ServerKeys]
-    allowed: Sequence[Scalar] | None
-    excluded: Sequence[Scalar]
-
-    def rules(self, shared: Sequence[Rule], report: Diagnostics) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
-        """The agent's rules, first match wins, and the patterns that the operator wrote for them."""
-        patterns: list[Pattern] = []
+    def rules(
+        self,
+        servers: Sequence[ServerKeys],
+        allowed: Sequence[Scalar] | None,
+        excluded: Sequence[Scalar],
+        shared: Sequence[Rule],
+    ) -> tuple[Rule, ...]:
+        """The agent's rules, first match wins: what is excluded, what is left out, and the rules that are `shared` by all."""
         rules: list[Rule] = []
-        for server in self.servers:
-            rules += self._denied(server.exclude_tools, "exclude_tools", server, patterns, report)
-        rules += self._denied(self.excluded, "exclude_tools", None, patterns, report)
-        for server in self.servers:
-            rules += self._limited(server.allowed_tools, server, patterns, report)
-        rules += self._limited(self.allowed, None, patterns, report)
-        rules += [each for rule in shared for each in self._for_own_names(rule)]
-        return tuple(rules), tuple(patterns)
+        for server in servers:
+            rules += self._denied(server.exclude_tools, server.name)
+        rules += self._denied(excluded)
+        for server in servers:
+            rules += self._limited(server.allowed_tools, server.name)
+        rules += self._limited(allowed)
+        return (*rules, *(each for rule in shared for each in self._for_own_names(rule)))
 
-    def _denied(
-        self,
-        entries: Sequence[Scalar],
-        key: str,
-        server: ServerKeys | None,
-        patterns: list[Pattern],
-        report: Diagnostics,
-    ) -> list[Rule]:
-        source = f"{key} of agent {self.agent}"
-        found = self._patterns(entries, server, patterns, report)
-        return [Rule(match=match, effect=Effect.DENY, source=source) for match in found]
+    def _denied(self, entries: Sequence[Scalar], server: str = "") -> list[Rule]:
+        source = f"exclude_tools of agent {self._agent}"
+        return [Rule(match=match, effect=Effect.DENY, source=source) for match in self._matches(entries, server)]
 
-    def _limited(
-        self,
-        entries: Sequence[Scalar] | None,
-        server: ServerKeys | None,
-        patterns: list[Pattern],
-        report: Diagnostics,
-    ) -> list[Rule]:
+    def _limited(self, entries: Sequence[Scalar] | None, server: str = "") -> list[Rule]:
         if entries is None:
             return []
-        listed = self._patterns(entries, server, patterns, report)
-        match = f"{self.names[server.name]}.*" if server else "*"
-        source = f"not among allowed_tools of agent {self.agent}"
-        return [AllExcept(match=match, effect=Effect.DENY, source=source, listed=tuple(listed))]
+        match = f"{self._names[server]}.*" if server else "*"
+        source = f"not among allowed_tools of agent {self._agent}"
+        listed = tuple(self._matches(entries, server))
+        return [AllExcept(match=match, effect=Effect.DENY, source=source, listed=listed)]
 
-    def _patterns(
-        self,
-        entries: Sequence[Scalar],
-        server: ServerKeys | None,
-        patterns: list[Pattern],
-        report: Diagnostics,
-    ) -> list[str]:
-        found: list[str] = []
-        own = {server.name: self.names[server.name]} if server else dict(self.names)
+    def _matches(self, entries: Sequence[Scalar], server: str) -> list[str]:
+        own = {server: self._names[server]} if server else self._names
+        found: list[Pattern] = []
         for entry in entries:
             try:
-                match = _resolved_entry(entry.text, own, only_server=server is not None)
+                match = _resolved_entry(entry.text, own, only_server=bool(server))
             except _NoToolError as error:
-                report.add_error(entry.place, error.said_of(entry.text, entry.source))
+                self._report.add_error(entry.place, error.said_of(entry.text, entry.source))
                 continue
-            found.append(match)
             about = frozenset(own.values())
-            patterns.append(Pattern(match=match, written=entry.source, servers=about, place=entry.place))
-        return found
+            found.append(Pattern(match=match, written=entry.source, servers=about, place=entry.place))
+        self.patterns += found
+        return [pattern.match for pattern in found]
 
     def _for_own_names(self, rule: Rule) -> list[Rule]:
         """The rule, and the same for each server of this agent that runs under another name than is written."""
         head, dot, tail = rule.match.partition(".")
         found = [rule]
-        for written, name in self.names.items():
+        for written, name in self._names.items():
             if dot and written != name and fnmatchcase(written, head) and not fnmatchcase(name, head):
                 found.append(replace(rule, match=f"{name}.{tail}"))
         return found

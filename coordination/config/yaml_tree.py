@@ -20,6 +20,8 @@ SCALAR_TAGS = frozenset(CORE_TAG + name for name in ("str", "int", "float", "boo
 _Resolve: TypeAlias = Callable[[type[yaml.Node], str, tuple[bool, bool]], str]
 _resolve = cast("_Resolve", Resolver().resolve)  # pyright: ignore[reportUnknownMemberType] - PyYAML leaves it untyped
 _CONSTRUCTOR = SafeConstructor()
+_Construct: TypeAlias = Callable[[SafeConstructor, yaml.ScalarNode], YamlValue]
+_CONSTRUCTORS = cast("Mapping[str, _Construct]", SafeConstructor.yaml_constructors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,20 +142,10 @@ def typed(tag: str, text: str) -> YamlValue:
     Raises:
         ValueError: the text is no such value.
     """
-    node = yaml.ScalarNode(tag, text)
-    match tag.removeprefix(CORE_TAG):
-        case "null":
-            return None
-        case "bool" if text.lower() in SafeConstructor.bool_values:
-            return bool(SafeConstructor.bool_values[text.lower()])
-        case "int":
-            return _number(_CONSTRUCTOR.construct_yaml_int, node)
-        case "float":
-            return _number(_CONSTRUCTOR.construct_yaml_float, node)
-        case "str":
-            return text
-        case _:
-            raise ValueError(tag)
+    try:
+        return _CONSTRUCTORS[tag](_CONSTRUCTOR, yaml.ScalarNode(tag, text))
+    except (KeyError, IndexError, OverflowError) as error:
+        raise ValueError(text) from error
 
 
 def plain(node: Node, *, as_written: bool = False) -> Plain:
@@ -185,13 +177,6 @@ def is_open(node: Node) -> bool:
             return any(is_open(item) for item in node.items)
         case Table():
             return any(is_open(value) for value in node.entries.values())
-
-
-def _number(construct: Callable[[yaml.ScalarNode], int | float], node: yaml.ScalarNode) -> int | float:
-    try:
-        return construct(node)
-    except (IndexError, OverflowError) as error:
-        raise ValueError(node.value) from error
 
 
 MAX_BYTES = 256_000
@@ -342,12 +327,13 @@ class _Builder:
         text: str = event.value
         if _UNREADABLE.search(text):
             self._halt(line, "a control character or half of a surrogate pair", "readable text")
+        is_plain = event.tag is None and bool(event.implicit[0])
         if event.tag is not None and event.tag != "!":
             value = self._explicit(event.tag, text, line)
-            return Scalar(value=value, text=text, source=text, line=line, size=_weight(text))
-        is_plain = event.tag is None and bool(event.implicit[0])
-        value = typed_plain(text) if is_plain else text
-        return Scalar(value=value, text=text, source=text, line=line, is_plain=is_plain, size=_weight(text))
+        else:
+            value = typed_plain(text) if is_plain else text
+        size = 1 + len(text) // 100
+        return Scalar(value=value, text=text, source=text, line=line, is_plain=is_plain, size=size)
 
     def _explicit(self, tag: str, text: str, line: int) -> YamlValue:
         if tag not in SCALAR_TAGS:
@@ -369,10 +355,6 @@ class _Builder:
 def _listing(frame: _Frame) -> Listing:
     items = tuple(frame.items)
     return Listing(items=items, line=frame.line, size=_size(items), depth=_depth(items))
-
-
-def _weight(text: str) -> int:
-    return 1 + len(text) // 100
 
 
 def _size(nodes: tuple[Node, ...]) -> int:
@@ -465,9 +447,11 @@ class _Walk:
 
     def table(self, table: Table, place: Place, names: Mapping[str, str]) -> Table:
         names = self._names_in(table, place, names)
-        placed = replace(table, place=place)
-        entries = {key: self._node(value, placed.place_of(key), names) for key, value in table.entries.items()}
-        return replace(placed, entries=entries)
+        entries = {
+            key: self._node(value, Place(table.line_of(key), (*place.path, key)), names)
+            for key, value in table.entries.items()
+        }
+        return replace(table, place=place, entries=entries)
 
     def _node(self, node: Node, place: Place, names: Mapping[str, str]) -> Node:
         match node:
@@ -480,11 +464,8 @@ class _Walk:
                 )
                 return replace(node, items=tuple(items), place=place)
             case Scalar():
-                return (
-                    self._scalar(replace(node, place=place), names)
-                    if node.has_variables
-                    else replace(node, place=place)
-                )
+                placed = replace(node, place=place)
+                return self._scalar(placed, names) if node.has_variables else placed
 
     def _names_in(self, table: Table, place: Place, names: Mapping[str, str]) -> Mapping[str, str]:
         """MassGen's `${cwd}`, which in a backend stands for the backend's own `cwd`."""

@@ -305,6 +305,13 @@ def test_a_wrong_fallback_is_complained_of_like_any_backend(fallback: str, compl
     assert any(complaint in each for each in refused.value.diagnostics)
 
 
+@pytest.mark.parametrize(
+    "key", ["rotates", "args", "wrap", "env", "headers", "exclude_tools", "timeout", "elicitation"]
+)
+def test_an_empty_key_is_as_good_as_none(key: str) -> None:
+    assert settings_of(with_server(f"command: x, {key}: ")).servers == settings_of(with_server("command: x")).servers
+
+
 def test_empty_sections_are_as_good_as_none() -> None:
     keys = ("mcp_servers", "orchestrator", "tools", "approval", "limits", "timeout_settings", "ui")
     settings = settings_of(SMALL + "".join(f"{key}:\n" for key in keys))
