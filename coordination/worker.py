@@ -266,7 +266,7 @@ class Worker:
         approvers = state.approvals if isinstance(state, s.Executing) else ()
         executor = self._hub.executor(servers, _caller(state.request, approvers))
         guard = self._guards.of(writer.run)
-        limits = {each.name: each.call_timeout for each in servers}
+        limits = {each.name: each.longest_call for each in servers}
         await execute(
             writer,
             executor,

@@ -35,9 +35,6 @@ from coordination.redaction import Redactor, redactor_of
 
 IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
-_GRACE = 5.0
-"""Seconds beyond a call's time after which it is given up even if the SDK still waits: for its pipe to take the call."""
-
 _MOST_SILENT = 2
 """Requests in a row without an answer after which a server must show that it lives before it is asked anything more."""
 
@@ -222,11 +219,23 @@ class McpSession:
         return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
 
     async def _send(self, tool: str, arguments: dict[str, Json], meta: "RequestParamsMeta | None") -> None:
-        async with asyncio.timeout(self._spec.call_timeout + _GRACE):
+        """Send a call and wait: for its time, counted anew whenever the server tells of progress, and for a longest time.
+
+        Raises:
+            TimeoutError: that time is over.
+        """
+        loop = asyncio.get_running_loop()
+        last = loop.time() + self._spec.longest_call
+        async with asyncio.timeout(self._spec.call_timeout) as patience:
+
+            async def progressed(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001  # as the SDK calls it
+                with suppress(RuntimeError):  # It may come too late.
+                    patience.reschedule(min(loop.time() + self._spec.call_timeout, last))
+
             await self._client.session.call_tool(
                 tool,
                 arguments,
-                read_timeout_seconds=self._spec.call_timeout,
+                progress_callback=progressed,
                 meta=meta,
                 # Answering would send the call again. The SDK's own loop does that; this one call does not.
                 allow_input_required=True,

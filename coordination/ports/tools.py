@@ -11,6 +11,9 @@ from coordination.domain.plan import PlannedCall
 AUTH_ENTRY = "auth:"
 """What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""
 
+_LONGEST_BY_PROGRESS = 3
+"""How many times its usual time a call may take while its server tells of progress."""
+
 ProofMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt"]
 """How a client proves to an authorization server who it is, by OAuth's names."""
 
@@ -44,7 +47,7 @@ class ServerSpec:
     Attributes:
         identity: what the operator wrote, unexpanded: enters the digest of every definition, holds no secret.
         start_timeout: seconds for start and handshake together.
-        call_timeout: seconds for one call.
+        call_timeout: seconds for one call, or from one sign of its progress to the next.
         wrap: the words of a command that is put before the server's own, such as bubblewrap or sudo.
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
         rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
@@ -65,6 +68,11 @@ class ServerSpec:
     takes_its_defaults: bool = False
     rotates: tuple[str, ...] = ()
     wrap: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call is given up, whatever its server tells of its progress."""
+        return self.call_timeout * _LONGEST_BY_PROGRESS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,10 +84,17 @@ async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_a
     assert len(writer(counted)) == 1
 
 
+async def test_a_call_whose_server_tells_of_progress_has_more_time_but_not_any(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "tells_of_progress", call_timeout=0.6)
+    assert (await write(hub, spec, times=5)).text == "done at last"
+    with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
+        await write(hub, spec, times=50)
+    assert len(writer(counted)) == 2
+
+
 async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
     hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordination.mcp_tools.session._GRACE", 0.2)
     monkeypatch.setattr("mcp.shared.jsonrpc_dispatcher._ABANDON_WRITE_TIMEOUT", 0.1)
     spec = stdio("mcp_counting", counted, "is_silent", call_timeout=0.3)
     session = await hub.connection(spec).session()

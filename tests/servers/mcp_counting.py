@@ -68,6 +68,17 @@ def is_slow(params: Message) -> Message:
     return well(params)
 
 
+def tells_of_progress(params: Message) -> Message:
+    """Each 0.2 s, as often as the call says."""
+    token = part(params.get("_meta")).get("progressToken")
+    note(JOURNAL, params)
+    for number in range(int(str(part(params.get("arguments"))["times"]))):
+        threading.Event().wait(0.2)
+        told: Message = {"progressToken": token, "progress": number + 1, "message": "at work"}
+        say({"jsonrpc": "2.0", "method": "notifications/progress", "params": told})
+    return a_text("done at last")
+
+
 def waits_for_another(params: Message) -> Message:
     """Answers a `look` only when another one has come too: they are told apart by their number."""
     note(JOURNAL, params)
@@ -161,6 +172,7 @@ BEHAVIOURS: dict[str, Call] = {
         hangs_once,
         ignores_calls,
         is_slow,
+        tells_of_progress,
         waits_for_another,
         prints_junk,
         breaks_its_word,

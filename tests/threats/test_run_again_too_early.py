@@ -23,6 +23,7 @@ from tests.fakes import PlayedModel, answers, says, votes
 from tests.service.office import Office
 
 LIMIT = 60.0
+"""Seconds for which a call of `board` may be under way, if its server tells of progress all the time."""
 
 
 class Frozen(BaseException):
@@ -32,7 +33,7 @@ class Frozen(BaseException):
 async def in_doubt() -> tuple[Office, str]:
     """A run whose call was given up by another worker than the one that had started it."""
     office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
-    board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT)
+    board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT / 3)
     office.prepared.profile = replace(office.prepared.profile, servers=(board,))
     run, state = await office.planned()
 
@@ -77,7 +78,7 @@ async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_ce
 async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent(stood_still: int) -> None:
     """Between the record of its start and its first byte the worker stood still, so others may have made it since."""
     office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
-    board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT)
+    board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT / 3)
     office.prepared.profile = replace(office.prepared.profile, servers=(board,))
     run, state = await office.planned()
     await office.people.approve(run, state.plan.digest, ALICE)
