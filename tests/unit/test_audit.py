@@ -96,6 +96,12 @@ def test_a_deleted_event_is_found_where_it_was(url: str, seq: int) -> None:
     assert places(url) == [("AAAA", seq)]
 
 
+@pytest.mark.parametrize(("last", "said"), [(3, "this event is missing"), (5, "events 3 to 5 are missing")])
+def test_what_was_deleted_in_the_middle_is_told_by_its_numbers(url: str, last: int, said: str) -> None:
+    tamper(url, "DELETE FROM events WHERE run = 'AAAA' AND seq BETWEEN 3 AND :seq", seq=last)
+    assert [(finding.seq, finding.problem) for finding in verify(url)] == [(3, said)]
+
+
 def test_a_cut_off_end_is_found_where_the_log_should_go_on(url: str) -> None:
     tamper(url, "DELETE FROM events WHERE run = 'AAAA' AND seq > :seq", seq=LAST - 2)
     assert places(url) == [("AAAA", LAST - 1)]
