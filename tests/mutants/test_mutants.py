@@ -445,7 +445,7 @@ def _copy(to: Path) -> None:
     shutil.copytree(ROOT / "coordination", to / "coordination", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("service", "threats", "unit"):
         shutil.copytree(ROOT / "tests" / folder, to / "tests" / folder)
-    for name in ("builders.py", "fake_desk_store.py", "fake_log.py", "fakes.py", "conftest.py"):
+    for name in ("builders.py", "fake_desk_store.py", "fake_log.py", "fakes.py", "stories.py", "conftest.py"):
         shutil.copy(ROOT / "tests" / name, to / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", to)
 

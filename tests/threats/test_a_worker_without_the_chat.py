@@ -1,0 +1,149 @@
+"""Threat: a worker that can't ask the chat runs what somebody approved who has lost the role since.
+
+One process serves Discord and works on nothing; another one works, and has no connection to any chat.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.application import Application, database_url
+from bot.chat.approvers import Approvers, with_approvers
+from bot.chat.card_sync.context import DISCORD_INTERVALS, SyncContext
+from bot.chat.card_sync.leader import CardSync
+from bot.chat.name_pins import PINS_KEY
+from bot.chat.sql_store import SqlChatStore
+from bot.chat.start_run import DEFAULT_LIMITS
+from bot.chat.store import CardRecord
+from bot.composition import open_application
+from bot.discord_app.client import logged_in
+from bot.discord_app.platform import DiscordPlatform
+from bot.i18n import ENGLISH
+from coordination.domain import states as s
+from coordination.domain.policy import Person
+from coordination.service import RunRequest
+from tests.contract.desks import a_setting
+from tests.e2e.chat_stage import hurried
+from tests.e2e.discord_stage import Stage, a_stage
+from tests.servers.discord_people import Someone
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
+    async with a_stage(tmp_path) as stage:
+        yield stage
+
+
+@dataclass
+class Served:
+    """The process that serves Discord, and keeps the cards of its runs."""
+
+    stage: Stage
+    application: Application
+    platform: DiscordPlatform
+    store: SqlChatStore
+
+    async def person(self, who: Someone) -> Person:
+        """Somebody as Discord tells of them now."""
+        tenant = f"discord:{who.guild.id}"
+        found = await self.platform.person_now(Person(tenant=tenant, id=who.id, name=who.name))
+        assert found is not None
+        return found
+
+    async def approved(self) -> str:
+        """Rita asks, the agents plan, and alice approves; nobody works on it after that."""
+        rita, guild = await self.person(self.stage.rita), self.stage.server.guild
+        path = self.stage.folder / "configs" / "ops.yaml"
+        role = guild.role("ops")
+        await self.store.set(a_setting(PINS_KEY, json.dumps({"role:ops": role}), tenant=rita.tenant))
+        rule = Approvers(roles=(role,), is_pinned=True)
+        card = CardRecord(
+            run="RUN1",
+            platform="discord",
+            tenant=rita.tenant,
+            channel=self.stage.server.channel,
+            thread="",
+            requester=rita.id,
+            requester_name=rita.name,
+            asked_at=self.application.clock.now(),
+        )
+        await self.store.admit(card, event="", limits=DEFAULT_LIMITS)
+        request = RunRequest(
+            prompt="Tell everyone",
+            requester=rita,
+            config_name="ops",
+            config_text=with_approvers(path.read_text(encoding="utf-8"), rule),
+            origin=str(path),
+            run=card.run,
+            asked_in=card.channel,
+        )
+        await self.application.coordinator.start(request)
+        async with worked(self.stage):
+            message = await self.stage.card(card.run)
+            await self.stage.shows(message, "Decide")
+        state = await self.state(card.run)
+        assert isinstance(state, s.AwaitingDecision)
+        await self.application.coordinator.approve(card.run, state.plan.digest, await self.person(self.stage.alice))
+        return card.run
+
+    async def state(self, run: str) -> s.RunState:
+        return await self.application.coordinator.state(run)
+
+    async def kinds(self, run: str) -> list[str]:
+        return [each.event.kind for each in await self.application.log.read(run)]
+
+
+@asynccontextmanager
+async def served(stage: Stage) -> AsyncGenerator[Served]:
+    """Discord is served, and its cards are kept, by a process that takes up no job."""
+    environ, overrides = stage.environ(), hurried(stage.clock, stage.pace, lambda log: None)
+    async with (
+        logged_in(environ) as client,
+        open_application(environ, overrides, [client.platform]) as application,
+        SqlChatStore.open(database_url(environ)) as store,
+    ):
+        context = SyncContext(
+            platform=client.platform,
+            store=store,
+            log=application.log,
+            clock=application.clock,
+            catalog=ENGLISH,
+            intervals=overrides.intervals(DISCORD_INTERVALS),
+            read_approvers=application.coordinator.read_approvers,
+        )
+        async with CardSync(context).running():
+            yield Served(stage, application, client.platform, store)
+
+
+@asynccontextmanager
+async def worked(stage: Stage) -> AsyncGenerator[None]:
+    """A process that works, and knows no chat."""
+    overrides = hurried(stage.clock, stage.pace, lambda log: None)
+    async with open_application(stage.environ(), overrides) as application, application.working():
+        yield
+
+
+async def test_it_has_the_process_that_serves_the_chat_ask_before_anything_runs(stage: Stage) -> None:
+    async with served(stage) as here:
+        run = await here.approved()
+        async with worked(stage):
+            await stage.ends(await stage.card(run), "Done")
+        kinds = await here.kinds(run)
+        assert kinds.index("approvers_asked") < kinds.index("approvers_read") < kinds.index("call_started")
+    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+
+
+async def test_who_has_lost_the_role_a_moment_after_the_approval_has_nothing_run(stage: Stage) -> None:
+    async with served(stage) as here:
+        run = await here.approved()
+        stage.alice.loses("ops")
+        async with worked(stage):
+            await stage.shows(await stage.card(run), "may not approve any more")
+        again = await here.state(run)
+        assert isinstance(again, s.AwaitingDecision)
+        assert again.approvals == ()
+    assert stage.writes() == []
