@@ -29,9 +29,15 @@ def broken_names(place: Table, good: Sequence[ServerKeys]) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """A server that has a name in the run. `values` is what it is told, unexpanded, in env, headers and auth."""
+    """A server that has a name in the run.
+
+    Attributes:
+        kind: what is written of it, save `values`.
+        values: what it is told, unexpanded, in args, env, headers and auth.
+    """
 
     spec: ServerSpec = field(repr=False)
+    kind: str
     values: str = field(repr=False)
     line: int
 
@@ -41,15 +47,15 @@ class _Known:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """All that is written of it, save values in env, headers and auth."""
+        """All that is written of it, save what it is told."""
         spec = self.spec
-        return (spec.identity, spec.start_timeout, spec.call_timeout, spec.rotates)
+        return (self.kind, spec.start_timeout, spec.call_timeout, spec.rotates)
 
 
 class ServerBook:
     """Gives every server of the file one name in the run: the same server written twice is one.
 
-    Two agents may write one kind of server with other values, such as a token of their own. Each such server keeps
+    Two agents may write one kind of server with other values, such as a token or a folder of their own. Each such server keeps
     apart from the others under a name of its own, because a plan must say which of them is to act.
 
     Attributes:
@@ -94,7 +100,7 @@ class ServerBook:
         known = self._known[keys.name]
         variant = replace(server, spec=replace(server.spec, name=name))
         text = (
-            f"other values in env, headers or auth than in line {known[0].line}: each such agent gets a server of its "
+            f"other values in args, env, headers or auth than in line {known[0].line}: each such agent gets a server of its "
             f"own, which plans call {name} and so on, by the agent's number; rules for {keys.name} hold for it too"
         )
         known.append(variant)
@@ -106,9 +112,15 @@ class ServerBook:
         auth = _table_in(table, "auth")
         who_we_are = {key: auth.source(key) for key in ("client_id", *AUTH_SECRETS)} if keys.auth else {}
         _warn_of_versions(keys, self._report)
-        told: list[Plain] = [dict(table.sources("env")), dict(table.sources("headers")), dict(who_we_are)]
+        told: list[Plain] = [
+            _arguments(table),
+            dict(table.sources("env")),
+            dict(table.sources("headers")),
+            dict(who_we_are),
+        ]
         spec = replace(_spec(keys, self._folder), rotates=_rotating(keys, self._report))
-        return _Known(spec=spec, values=canonical(told), line=table.line)
+        kind = canonical({key: value for key, value in _written(table).items() if key != "args"})
+        return _Known(spec=spec, kind=kind, values=canonical(told), line=table.line)
 
     def _check_names(self, servers: Sequence[ServerKeys]) -> None:
         seen: dict[str, ServerKeys] = {}
@@ -159,17 +171,26 @@ def _command(text: str, folder: Path) -> str:
     return str(folder / text) if "/" in text else text
 
 
+def _arguments(table: Table) -> list[Plain]:
+    return list[Plain](_listed(table, "args"))
+
+
 def _identity(table: Table) -> str:
     """What the operator wrote, with the names in env and headers, and without their values."""
+    return canonical(_written(table))
+
+
+def _written(table: Table) -> dict[str, Plain]:
     auth = _table_in(table, "auth")
     trusts = ("type", "issuer", "token_url", "signing_algorithm", "token_endpoint_auth_method")
     written: dict[str, Plain] = {
         **{key: table.source(key) for key in ("command", "cwd", "url", "elicitation")},
-        **{key: list[Plain](_listed(table, key)) for key in ("args", "wrap")},
+        "args": _arguments(table),
+        "wrap": list[Plain](_listed(table, "wrap")),
         **{key: list(table.sources(key)) for key in ("env", "headers")},
         "auth": _filled({**{key: auth.source(key) for key in trusts}, "scopes": list[Plain](_listed(auth, "scopes"))}),
     }
-    return canonical(_filled(written))
+    return _filled(written)
 
 
 def _warn_of_versions(keys: ServerKeys, report: Diagnostics) -> None:

@@ -217,6 +217,14 @@ def test_two_agents_with_tokens_of_their_own_have_servers_of_their_own_under_the
         assert rulings == {"read_all": Effect.READ, "burn": Effect.DENY, "post": Effect.ASK}
 
 
+def test_two_agents_with_folders_of_their_own_have_servers_of_their_own_that_plans_tell_apart() -> None:
+    backend = "backend: {type: ollama, model: m, mcp_servers: {files: {command: npx, args: [fs@1.0.0, %s]}}}"
+    settings = settings_of(f"agents: [{{{backend % '/one'}}}, {{{backend % '/two'}}}]\n")
+    assert [(server.name, server.args[1]) for server in settings.servers] == [("files", "/one"), ("files_2", "/two")]
+    assert settings.servers[0].identity != settings.servers[1].identity
+    assert "files_2" in "".join(settings.warnings)
+
+
 def test_another_server_under_a_known_name_is_an_error() -> None:
     backend = "backend: {type: ollama, model: m, mcp_servers: {board: {command: %s}}}"
     text = f"agents:\n  - {{{backend % 'npx'}}}\n  - {{{backend % 'uvx'}}}\n"
