@@ -9,7 +9,7 @@ PEERS := .venv-peers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos conformance lint types mypy pyright format bench bench-peers lock clean
+.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos conformance lint types mypy pyright format bench bench-peers lock pages clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench-peers: $(PEERS)/.installed ## Install other frameworks beside ours, for ma
 
 lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-package openai"
 	@scripts/lock "$(PYTHON)" $(ARGS)
+
+pages: $(VENV)/.dev ## Write the tables of variables in docs/ from bot/variables.py
+	$(VENV)/bin/python scripts/variables
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(PEERS) .venv-pythons .conformance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,17 +1,14 @@
 """The parts that a command works with, joined."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from bot.chat.card_sync.context import SyncIntervals
-from bot.environment import made, state_folder
 from coordination.clock import SystemClock, new_id
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub
 from coordination.service import Coordinator
-
-DATABASE_FILE = "massgen-bot.sqlite"
 
 _Part = TypeVar("_Part")
 
@@ -54,12 +51,3 @@ class Application:
     coordinator: Coordinator
     clock: Clock
     working: Working
-
-
-def database_url(environ: Mapping[str, str]) -> str:
-    """The database that the environment names, or a file in the state folder.
-
-    Raises:
-        StorageError: the folder can't be made.
-    """
-    return environ.get("DATABASE_URL") or f"sqlite:///{made(state_folder(environ)) / DATABASE_FILE}"

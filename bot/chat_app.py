@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bot.application import Application, Overrides, database_url
+from bot.application import Application, Overrides
 from bot.chat.admin import AdminService, Findings
 from bot.chat.buttons import ButtonHandler
 from bot.chat.card_sync.context import DISCORD_INTERVALS, SLACK_INTERVALS, SyncContext
 from bot.chat.card_sync.leader import CardSync
-from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, MEMBERS_VARIABLE, ConfigCatalog
+from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
 from bot.chat.name_report import NameReport
 from bot.chat.platform import ChatPlatform, NameDirectory
@@ -24,8 +24,8 @@ from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
 from bot.check import checked_config
 from bot.composition import open_application
-from bot.environment import TENANT_VARIABLE, allowed_configs, configs_folder, named_admins, posts_timelines
 from bot.i18n import Catalog, catalog_for
+from bot.variables import Environment
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
 from coordination.storage.usage import SqlUsage
@@ -36,7 +36,7 @@ _CHECK_SECONDS = 60.0
 
 @asynccontextmanager
 async def open_chat_service(
-    environ: Mapping[str, str], overrides: Overrides, platforms: Sequence[ChatPlatform]
+    environment: Environment, overrides: Overrides, platforms: Sequence[ChatPlatform]
 ) -> AsyncGenerator[ChatService]:
     """The chat service that these platforms turn to, with the application behind it at work.
 
@@ -44,9 +44,9 @@ async def open_chat_service(
         ConfigError: what the operator set is wrong.
         StorageError: the database can't be used.
     """
-    catalog, url = catalog_for(environ), database_url(environ)
+    catalog, url = catalog_for(environment.language), environment.database_url()
     async with AsyncExitStack() as stack:
-        application = await stack.enter_async_context(open_application(environ, overrides, platforms))
+        application = await stack.enter_async_context(open_application(environment, overrides, platforms))
         store = await stack.enter_async_context(SqlChatStore.open(url))
         context = partial(
             SyncContext,
@@ -54,14 +54,14 @@ async def open_chat_service(
             log=application.log,
             clock=application.clock,
             catalog=catalog,
-            has_timelines=posts_timelines(environ),
+            has_timelines=environment.posts_timelines(),
             read_approvers=application.coordinator.read_approvers,
         )
         card_syncs = [
             CardSync(context(platform=each, intervals=overrides.intervals(_INTERVALS[each.name]))) for each in platforms
         ]
         joiner = _Joiner(
-            environ=environ,
+            environment=environment,
             application=application,
             store=store,
             directories={each.name: each for each in platforms if isinstance(each, NameDirectory)},
@@ -77,16 +77,16 @@ async def open_chat_service(
         yield chat_service
 
 
-def _config_catalog(environ: Mapping[str, str]) -> ConfigCatalog:
+def _config_catalog(environment: Environment) -> ConfigCatalog:
     return ConfigCatalog(
-        folder=configs_folder(environ.get(FOLDER_VARIABLE, "")),
-        default=environ.get(DEFAULT_VARIABLE, ""),
-        allowed=allowed_configs(environ),
-        members=allowed_configs(environ, MEMBERS_VARIABLE),
+        folder=environment.configs_folder(),
+        default=environment.config,
+        allowed=environment.allowed_configs(),
+        members=environment.member_configs(),
     )
 
 
-def name_report(environ: Mapping[str, str]) -> NameReport:
+def name_report(environment: Environment) -> NameReport:
     """What looks up whom the rules of approval name, in the operator's configurations and in what administrators set.
 
     Raises:
@@ -94,10 +94,12 @@ def name_report(environ: Mapping[str, str]) -> NameReport:
     """
 
     async def settings_of(tenant: str) -> Sequence[ChatSetting]:
-        async with SqlChatStore.open(database_url(environ)) as store:
+        async with SqlChatStore.open(environment.database_url()) as store:
             return await store.all_settings(tenant)
 
-    return NameReport(config_catalog=_config_catalog(environ), settings_of=settings_of, catalog=catalog_for(environ))
+    return NameReport(
+        config_catalog=_config_catalog(environment), settings_of=settings_of, catalog=catalog_for(environment.language)
+    )
 
 
 def _wake(card_syncs: Sequence[CardSync]) -> None:
@@ -109,7 +111,7 @@ def _wake(card_syncs: Sequence[CardSync]) -> None:
 class _Joiner:
     """Everything that the chat service is made of."""
 
-    environ: Mapping[str, str]
+    environment: Environment
     application: Application
     store: ChatStore
     directories: Mapping[str, NameDirectory]
@@ -125,7 +127,7 @@ class _Joiner:
             ConfigError: what the operator set is wrong.
         """
         app = self.application
-        config_catalog = _config_catalog(self.environ).checked()
+        config_catalog = _config_catalog(self.environment).checked()
         run_starter, run_queries = self._asking(config_catalog), self._run_queries(config_catalog)
         return RequestRouter(
             run_starter=run_starter,
@@ -155,7 +157,7 @@ class _Joiner:
             coordinator=app.coordinator,
             config_catalog=config_catalog,
             name_pins=self._names,
-            limits=operator_limits(self.environ),
+            limits=operator_limits(self.environment),
             clock=app.clock,
             new_id=self.new_id,
             wake=self.wake,
@@ -179,21 +181,21 @@ class _Joiner:
             store=self.store,
             config_catalog=config_catalog,
             name_pins=self._names,
-            limits=operator_limits(self.environ),
-            check=_Checker(self.environ),
+            limits=operator_limits(self.environment),
+            check=_Checker(self.environment),
             log=self.application.log,
             coordinator=self.application.coordinator,
             clock=self.application.clock,
             catalog=self.catalog,
-            admins=named_admins(self.environ),
+            admins=self.environment.named_admins(),
         )
 
 
 class _Checker:
     """Puts a configuration to the test as a tenant's run would use it."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
 
     async def __call__(self, path: Path, tenant: str) -> Findings:
         """What was found.
@@ -201,10 +203,9 @@ class _Checker:
         Raises:
             ConfigError: the configuration can't be used.
         """
-        environ = {**self._environ, TENANT_VARIABLE: tenant}
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                checked = await checked_config(environ, path, connects=True, accepts=False)
+                checked = await checked_config(self._environment, path, connects=True, accepts=False, tenant=tenant)
         except ToolServerError as error:
             raise ConfigError([str(error)]) from None
         except TimeoutError:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from bot.application import database_url
 from bot.chat.sql_tables import chat_metadata
+from bot.variables import Environment
 from coordination.clock import SystemClock
 from coordination.config import (
     PROVIDERS,
@@ -142,7 +142,7 @@ class Checked:
     changes: Changes = NO_CHANGES
 
 
-def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> Checked:
+def check_config(environment: Environment, path: Path, *, connects: bool) -> Checked:
     """Read a configuration and, if it `connects`, ask its servers for their tools, and accept what its wildcards match.
 
     Raises:
@@ -150,14 +150,16 @@ def check_config(environ: Mapping[str, str], path: Path, *, connects: bool) -> C
         StorageError: the database can't keep what was accepted.
         ToolServerError: a server can't be used.
     """
-    return asyncio.run(checked_config(environ, path, connects=connects))
+    return asyncio.run(checked_config(environment, path, connects=connects))
 
 
-async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bool, accepts: bool = True) -> Checked:
-    """The same, for a program that goes on; only if it `accepts` does it keep what wildcards match."""
-    settings = await asyncio.to_thread(_settings, environ, path)
+async def checked_config(
+    environment: Environment, path: Path, *, connects: bool, accepts: bool = True, tenant: str = ""
+) -> Checked:
+    """The same, for a program that goes on, as a `tenant`'s run would read it; only if it `accepts` are wildcards' tools kept."""
+    settings = await asyncio.to_thread(_settings, environment, path, tenant)
     clock = SystemClock()
-    models = Models(environ, clock)
+    models = Models(clock, pace=environment.pace())
     models.check(settings.agents, needs_prices=settings.limits_money)
     try:
         agents = tuple(
@@ -181,7 +183,7 @@ async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bo
     async with McpHub() as hub:
         definitions = await hub.definitions(settings.servers)
     diagnostics = tuple(unmatched_rules(settings, definitions))
-    accepted, changed = await _accepted(environ, settings, definitions, accepts=accepts and not diagnostics)
+    accepted, changed = await _accepted(environment, settings, definitions, accepts=accepts and not diagnostics)
     return replace(
         checked,
         tools=_rows(settings, definitions, accepted),
@@ -193,21 +195,21 @@ async def checked_config(environ: Mapping[str, str], path: Path, *, connects: bo
 
 
 async def _accepted(
-    environ: Mapping[str, str], settings: Settings, definitions: Sequence[ToolDefinition], *, accepts: bool
+    environment: Environment, settings: Settings, definitions: Sequence[ToolDefinition], *, accepts: bool
 ) -> tuple[Accepted, Changes]:
     """The lists that hold now, made anew if the check `accepts`, and how they differ from those before."""
     now = lists_now(settings.profile().agents, [each for each in definitions if not each.unusable])
     accepted, changed = Accepted(config=settings.origin, lists=now), NO_CHANGES
     if not now:
         return accepted, changed
-    async with SqlReadLists.open(database_url(environ), makes=[chat_metadata]) as lists:
+    async with SqlReadLists.open(environment.database_url(), makes=[chat_metadata]) as lists:
         if not accepts:
             return Accepted(config=settings.origin, lists=await lists.load(settings.origin)), changed
         return accepted, changes(await lists.replace(settings.origin, now), now)
 
 
-def _settings(environ: Mapping[str, str], path: Path) -> Settings:
-    return load(path.absolute(), environ)
+def _settings(environment: Environment, path: Path, tenant: str) -> Settings:
+    return load(path.absolute(), environment.for_configs(tenant))
 
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: Accepted) -> tuple[ToolRow, ...]:
@@ -267,36 +269,36 @@ class Trial:
     problem: str
 
 
-def backend_rows(environ: Mapping[str, str]) -> tuple[BackendRow, ...]:
+def backend_rows(environment: Environment) -> tuple[BackendRow, ...]:
     """Every type that speaks to a server."""
-    return tuple(_row(provider, environ) for provider in PROVIDERS.values() if provider.family != "scripted")
+    return tuple(_row(provider, environment) for provider in PROVIDERS.values() if provider.family != "scripted")
 
 
-def try_backends(environ: Mapping[str, str], path: Path | None) -> tuple[Trial, ...]:
+def try_backends(environment: Environment, path: Path | None) -> tuple[Trial, ...]:
     """Ask the models of a configuration, or one of each provider that has a key here, for a word.
 
     Raises:
         ConfigError: the configuration can't be used.
     """
     if path is not None:
-        settings = parse(read_text(path), origin=str(path.absolute()), environ=environ)
-        return asyncio.run(_try(environ, settings.agents))
-    ready = [row for row in backend_rows(environ) if row.key and row.model and not row.install]
+        settings = parse(read_text(path), origin=str(path.absolute()), environ=environment.for_configs())
+        return asyncio.run(_try(environment, settings.agents))
+    ready = [row for row in backend_rows(environment) if row.key and row.model and not row.install]
     agents = [{"id": row.type, "backend": {"type": row.type, "model": row.model}} for row in ready]
     if not agents:
         return ()
-    settings = parse(json.dumps({"agents": agents}), origin="massgen-bot models", environ=environ)
-    return asyncio.run(_try(environ, settings.agents))
+    settings = parse(json.dumps({"agents": agents}), origin="massgen-bot models", environ=environment.for_configs())
+    return asyncio.run(_try(environment, settings.agents))
 
 
-def _row(provider: Provider, environ: Mapping[str, str]) -> BackendRow:
+def _row(provider: Provider, environment: Environment) -> BackendRow:
     extra = extra_of(provider.family)
-    address = environ.get("AZURE_OPENAI_ENDPOINT", "") if provider.type == "azure_openai" else ""
+    address = environment.azure_openai_endpoint if provider.type == "azure_openai" else ""
     return BackendRow(
         type=provider.type,
         title=provider.title,
         install=install_command(extra) if extra is not None and not is_installed(extra) else "",
-        key=next((name for name in provider.key_variables if environ.get(name, "").strip()), ""),
+        key=environment.first_set(provider.key_variables),
         variables=provider.key_variables,
         needs_key=provider.needs_key,
         model=TRIED_WITH.get(provider.type, ""),
@@ -304,8 +306,8 @@ def _row(provider: Provider, environ: Mapping[str, str]) -> BackendRow:
     )
 
 
-async def _try(environ: Mapping[str, str], agents: tuple[AgentSettings, ...]) -> tuple[Trial, ...]:
-    models = Models(environ, SystemClock())
+async def _try(environment: Environment, agents: tuple[AgentSettings, ...]) -> tuple[Trial, ...]:
+    models = Models(SystemClock(), pace=environment.pace())
     seconds = [
         replace(agent, id=f"the fallback of {agent.id}", backend=agent.backend.fallback)
         for agent in agents

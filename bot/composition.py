@@ -10,14 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from bot.application import Application, Overrides, database_url
+from bot.application import Application, Overrides
 from bot.chat.approvers import approvers_in, narrowed, satisfiable, text_here, without_approvers
-from bot.chat.config_catalog import DEFAULT_VARIABLE, FOLDER_VARIABLE, ConfigCatalog
+from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.platform import CountsRoles
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
-from bot.environment import CONSOLE, TENANT_VARIABLE, account_named, allowed_configs, console_account
+from bot.environment import CONSOLE, TENANT_VARIABLE, account_named, console_account
 from bot.log_access import SettingsStore
+from bot.variables import Environment
 from coordination.config import Settings, parse, read_text, unmatched_rules
 from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
 from coordination.domain.events import RunRequested
@@ -90,16 +91,16 @@ class RulesHere:
     """Fits `coordination.current_rules.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
 
     def __init__(
-        self, environ: Mapping[str, str], opened: Callable[[], Awaitable[ChatStore]], log: RunLog, configure: Configure
+        self, environment: Environment, opened: Callable[[], Awaitable[ChatStore]], log: RunLog, configure: Configure
     ) -> None:
         """`opened` gives what administrators set, when the first run of a chat is looked at."""
         self._opened = opened
         self._log = log
         self._configure = configure
         self._config_catalog = ConfigCatalog(
-            folder=Path(environ.get(FOLDER_VARIABLE) or "configs"),
-            default=environ.get(DEFAULT_VARIABLE, ""),
-            allowed=allowed_configs(environ),
+            folder=Path(environment.configs or "configs"),
+            default=environment.config,
+            allowed=environment.allowed_configs(),
         )
 
     async def __call__(self, run: str, request: RunRequested) -> RunProfile | None:
@@ -226,7 +227,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_application(
-    environ: Mapping[str, str], overrides: Overrides, platforms: Sequence[object] = ()
+    environment: Environment, overrides: Overrides, platforms: Sequence[object] = ()
 ) -> AsyncGenerator[Application]:
     """The application on the database of the environment. Servers and models start when a run first needs them.
 
@@ -235,7 +236,7 @@ async def open_application(
     Raises:
         StorageError: the database can't be used.
     """
-    url = database_url(environ)
+    url = environment.database_url()
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(DbosEngine.open(url))
         stored = await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[chat_metadata]))
@@ -243,11 +244,11 @@ async def open_application(
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
         hub = overrides.hub(await stack.enter_async_context(McpHub(key=await stored.install_key())))
-        models = Models(environ, overrides.clock)
+        models = Models(overrides.clock, pace=environment.pace())
         stack.push_async_callback(models.aclose)
-        configure = Configurations(environ=environ, build=models, adapt=overrides.models)
+        configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models)
         opened = SettingsStore(url, stack)
-        present = RulesHere(environ, opened, log, configure), PeopleHere(platforms), Freezing(opened=opened)
+        present = RulesHere(environment, opened, log, configure), PeopleHere(platforms), Freezing(opened=opened)
         coordinator, worker = _joined(
             log,
             engine,

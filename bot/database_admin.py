@@ -1,9 +1,9 @@
 """The database as a whole: bring it up to date, prove it, hand its events out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from bot.application import database_url
+from bot.variables import Environment
 from coordination.clock import SystemClock
 from coordination.engine import dbos_engine
 from coordination.errors import ConfigError
@@ -13,38 +13,38 @@ from coordination.storage.audit import Finding
 from coordination.storage.database import parse_url, place
 
 
-def migrate_all(environ: Mapping[str, str]) -> str:
+def migrate_all(environment: Environment) -> str:
     """Make or update the tables of the log and of the engine. Returns how people know the database.
 
     Raises:
         StorageError: the database can't be used.
     """
-    url = database_url(environ)
+    url = environment.database_url()
     schema.migrate(url)
     dbos_engine.migrate(url)
     return place(parse_url(url))
 
 
-def verify_log(environ: Mapping[str, str], run: str | None) -> Sequence[Finding]:
+def verify_log(environment: Environment, run: str | None) -> Sequence[Finding]:
     """What is wrong with one run's log, or with all of the database.
 
     Raises:
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    return audit.verify(database_url(environ), run)
+    return audit.verify(environment.database_url(), run)
 
 
-def anchor_of(environ: Mapping[str, str]) -> Sequence[str]:
+def anchor_of(environment: Environment) -> Sequence[str]:
     """What stands for every log and every administrator's decision at this moment, as JSON lines.
 
     Raises:
         StorageError: the database can't be read.
     """
-    return sql_anchor.anchor(database_url(environ), SystemClock().now())
+    return sql_anchor.anchor(environment.database_url(), SystemClock().now())
 
 
-def compare_with(environ: Mapping[str, str], anchor: Path) -> Sequence[Finding]:
+def compare_with(environment: Environment, anchor: Path) -> Sequence[Finding]:
     """What differs from an anchor in a file.
 
     Raises:
@@ -55,14 +55,14 @@ def compare_with(environ: Mapping[str, str], anchor: Path) -> Sequence[Finding]:
         text = anchor.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ConfigError([f"{anchor} can't be read: {error.strerror}"]) from error
-    return sql_anchor.compare(database_url(environ), text)
+    return sql_anchor.compare(environment.database_url(), text)
 
 
-def export_run(environ: Mapping[str, str], run: str) -> Sequence[str]:
+def export_run(environment: Environment, run: str) -> Sequence[str]:
     """A run's events with their hashes, as JSON lines.
 
     Raises:
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    return audit.export(database_url(environ), run)
+    return audit.export(environment.database_url(), run)

@@ -1,13 +1,12 @@
-"""What this program finds around it: its folders, the account at this terminal, and what the operator set for chats."""
+"""What this program finds on its machine: its folders, and the accounts of people."""
 
 import grp
 import os
 import pwd
-from collections.abc import Mapping
 from pathlib import Path
 
 from coordination.domain.policy import Person
-from coordination.errors import ConfigError, StorageError
+from coordination.errors import StorageError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 """The folder of the configurations that come with the program."""
@@ -20,6 +19,8 @@ STATE_VARIABLE = "MASSGEN_BOT_STATE"
 
 PYTHON_VARIABLE = "MASSGEN_BOT_PYTHON"
 """Names the interpreter that this program runs on, for configurations whose tool servers are part of it."""
+
+LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
 TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
 """Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
@@ -38,21 +39,12 @@ def configs_folder(named: str) -> Path:
     return folder if named or folder.is_dir() else CONFIGS
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder, whether it exists or not.
+def expanded(path: str) -> Path:
+    """The path, from the home folder where it begins with ~.
 
     Raises:
-        StorageError: it is sought at a home that there is none of.
+        StorageError: there is no home folder.
     """
-    named = environ.get(STATE_VARIABLE, "")
-    if named:
-        return _expanded(named).absolute()
-    home = environ.get("XDG_STATE_HOME", "")
-    state = Path(home) if Path(home).is_absolute() else _expanded(environ.get("HOME") or "~") / ".local/state"
-    return state / "massgen-bot"
-
-
-def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -128,48 +120,3 @@ def _groups(name: str, group: int) -> tuple[str, ...]:
         except KeyError:
             names.append(str(number))
     return tuple(names)
-
-
-ALLOWED_VARIABLE = "MASSGEN_BOT_ALLOWED_CONFIGS"
-ADMINS_VARIABLE = "MASSGEN_BOT_ADMINS"
-THREADS_VARIABLE = "MASSGEN_BOT_THREADS"
-
-
-def allowed_configs(environ: Mapping[str, str], variable: str = ALLOWED_VARIABLE) -> Mapping[str, frozenset[str]]:
-    """Which tenants may use which configurations: `discord:123=ops,demo; slack:-:T1=ops; *=demo`.
-
-    Raises:
-        ConfigError: it is written in another way.
-    """
-    allowed: dict[str, frozenset[str]] = {}
-    for part in environ.get(variable, "").split(";"):
-        tenant, sign, names = (each.strip() for each in part.partition("="))
-        if not part.strip():
-            continue
-        if not sign or not tenant or tenant in allowed:
-            raise ConfigError(
-                [f"{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)"]
-            )
-        allowed[tenant] = frozenset(name for name in names.replace(",", " ").split())
-    return allowed
-
-
-def named_admins(environ: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    """The people whom the operator named by tenant and account: `discord:123/42`, `slack:-:T1/U1`.
-
-    Names of other forms are for a platform to understand.
-    """
-    pairs = (each.rpartition("/") for each in environ.get(ADMINS_VARIABLE, "").replace(",", " ").split())
-    return frozenset((tenant, account) for tenant, _, account in pairs if ":" in tenant and account)
-
-
-def posts_timelines(environ: Mapping[str, str]) -> bool:
-    """Whether each run gets a thread with its story: `yes`, which is the default, or `no`.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    text = environ.get(THREADS_VARIABLE, "").strip().lower() or "yes"
-    if text not in ("yes", "no"):
-        raise ConfigError([f"{THREADS_VARIABLE} must be yes or no."])
-    return text == "yes"

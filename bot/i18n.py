@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
+from bot.environment import LANGUAGE_VARIABLE
 from bot.locales.de import GERMAN_TEXTS
 from bot.locales.en import ENGLISH_TEXTS
 from bot.message import Inline, RichText, StyledText
 from coordination.errors import ConfigError
-
-LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,13 @@ GERMAN = Catalog("de", GERMAN_TEXTS)
 LANGUAGES: Mapping[str, Catalog] = {catalog.language: catalog for catalog in (ENGLISH, GERMAN)}
 
 
-def catalog_for(environ: Mapping[str, str]) -> Catalog:
-    """The words of the language that the operator chose.
+def catalog_for(language: str) -> Catalog:
+    """The words of the language that the operator chose; English where none was.
 
     Raises:
         ConfigError: there is no such language.
     """
-    wanted = environ.get(LANGUAGE_VARIABLE, "").strip().lower() or ENGLISH.language
+    wanted = language.strip().lower() or ENGLISH.language
     if wanted not in LANGUAGES:
         known = ", ".join(sorted(LANGUAGES))
         raise ConfigError([ENGLISH.text("error.unknown_language", variable=LANGUAGE_VARIABLE, known=known)])

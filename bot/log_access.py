@@ -1,13 +1,14 @@
 """The log and the decisions that call for no work, freezes too: no engine, no servers, no models."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from bot.application import Application, Overrides, database_url
+from bot.application import Application, Overrides
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import EVERYWHERE, ChatStore, Freezing, freeze_setting
+from bot.variables import Environment
 from coordination.domain.policy import Person
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
@@ -38,13 +39,13 @@ class SettingsStore:
 
 
 @asynccontextmanager
-async def open_reading(environ: Mapping[str, str], overrides: Overrides) -> AsyncGenerator[Application]:
+async def open_reading(environment: Environment, overrides: Overrides) -> AsyncGenerator[Application]:
     """The application without hands: good for looking, rejecting and cancelling.
 
     Raises:
         StorageError: the database can't be used.
     """
-    url = database_url(environ)
+    url = environment.database_url()
     async with AsyncExitStack() as stack:
         log = overrides.log(
             await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[chat_metadata]))
@@ -87,24 +88,30 @@ def _refuse_work(run: str = "") -> AbstractAsyncContextManager[None]:
     raise RuntimeError("a command that can't start work was asked to work")
 
 
-async def freeze(environ: Mapping[str, str], overrides: Overrides, tenant: str, by: Person) -> int:
+async def freeze(environment: Environment, overrides: Overrides, tenant: str, by: Person) -> int:
     """Have no approved call start in a tenant, or anywhere if none is named. Returns how many runs are held.
 
     Raises:
         StorageError: the database can't be used.
     """
-    async with open_reading(environ, overrides) as application, SqlChatStore.open(database_url(environ)) as store:
+    async with (
+        open_reading(environment, overrides) as application,
+        SqlChatStore.open(environment.database_url()) as store,
+    ):
         await store.set(freeze_setting(tenant or EVERYWHERE, by, application.clock.now()))
         return await application.coordinator.tell_frozen(tenant or None)
 
 
-async def thaw(environ: Mapping[str, str], overrides: Overrides, tenant: str, by: Person) -> int | None:
+async def thaw(environment: Environment, overrides: Overrides, tenant: str, by: Person) -> int | None:
     """Take that back. Returns how many runs go on, None: nothing was frozen.
 
     Raises:
         StorageError: the database can't be used.
     """
-    async with open_reading(environ, overrides) as application, SqlChatStore.open(database_url(environ)) as store:
+    async with (
+        open_reading(environment, overrides) as application,
+        SqlChatStore.open(environment.database_url()) as store,
+    ):
         if not await store.reset(freeze_setting(tenant or EVERYWHERE, by, application.clock.now())):
             return None
         return await application.coordinator.tell_frozen(tenant or None)

@@ -15,7 +15,6 @@ from coordination.errors import ConfigError, RefusedError
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
 DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
-MEMBERS_VARIABLE = "MASSGEN_BOT_MEMBER_CONFIGS"
 CONFIG_KEY = "config"
 MEMBERS_KEY = "member-configs"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

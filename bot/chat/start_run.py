@@ -21,6 +21,7 @@ from bot.chat.service_port import FollowUp, Nothing, Reply, RetryRun, Started, S
 from bot.chat.store import Admitted, CardRecord, ChatSetting, ChatStore, Limits, OverLimit, Repeated
 from bot.i18n import ENGLISH, Catalog, joined
 from bot.message import Card, Mention
+from bot.variables import Environment
 from coordination.config import read_text
 from coordination.domain.events import Exchange
 from coordination.domain.policy import Authors, Person
@@ -33,24 +34,23 @@ from coordination.service import Coordinator, RunRequest, authors_for
 
 LIMITS_KEY = "limits"
 DEFAULT_LIMITS = Limits(at_once=10, waiting=100, hourly=30)
-_VARIABLES = {
-    "at_once": "MASSGEN_BOT_RUNS_AT_ONCE",
-    "waiting": "MASSGEN_BOT_RUNS_WAITING",
-    "hourly": "MASSGEN_BOT_RUNS_PER_HOUR",
-    "each": "MASSGEN_BOT_RUNS_AT_ONCE_EACH",
-}
 _PAIR = re.compile(r"(at_once|waiting|hourly|each)\s*=\s*(\d{1,6})")
 
 
-def operator_limits(environ: Mapping[str, str]) -> Limits:
+def operator_limits(environment: Environment) -> Limits:
     """What the environment says.
 
     Raises:
         ConfigError: it says no number.
     """
     limits = DEFAULT_LIMITS
-    for name, variable in _VARIABLES.items():
-        text = environ.get(variable, "")
+    written = {
+        "at_once": ("MASSGEN_BOT_RUNS_AT_ONCE", environment.runs_at_once),
+        "waiting": ("MASSGEN_BOT_RUNS_WAITING", environment.runs_waiting),
+        "hourly": ("MASSGEN_BOT_RUNS_PER_HOUR", environment.runs_per_hour),
+        "each": ("MASSGEN_BOT_RUNS_AT_ONCE_EACH", environment.runs_at_once_each),
+    }
+    for name, (variable, text) in written.items():
         if text and not (text.isdecimal() and 1 <= int(text) <= 999_999):
             raise ConfigError([f"{variable} must be a number from 1 to 999999."])
         if text:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
@@ -24,6 +24,7 @@ from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
 from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
 from bot.i18n import ENGLISH, Catalog, catalog_for
+from bot.variables import Environment
 from coordination.errors import ConfigError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -198,23 +199,23 @@ OpenChatService: TypeAlias = Callable[[ChatPlatform], AbstractAsyncContextManage
 
 
 @asynccontextmanager
-async def logged_in(environ: Mapping[str, str]) -> AsyncGenerator[DiscordClient]:
+async def logged_in(environment: Environment) -> AsyncGenerator[DiscordClient]:
     """A client that may send, and does not listen.
 
     Raises:
         ConfigError: what the operator set is wrong, or Discord does not take it.
     """
-    settings = discord_settings(environ)
-    aim(environ)
-    async with DiscordClient(catalog_for(environ)) as client:
+    settings = discord_settings(environment)
+    aim(environment)
+    async with DiscordClient(catalog_for(environment.language)) as client:
         await log_in(client, settings.token)
-        if gateway := pinned_gateway(environ):
+        if gateway := pinned_gateway(environment):
             pin(client, gateway)
         yield client
 
 
 async def run_bot(
-    environ: Mapping[str, str],
+    environment: Environment,
     open_chat_service: OpenChatService,
     *,
     ending: asyncio.Event,
@@ -224,12 +225,12 @@ async def run_bot(
 
     `tell` gets the bot's name and the port of the health address (0: none) once it is logged in.
     """
-    port = discord_settings(environ).health_port
+    port = discord_settings(environment).health_port
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(logged_in(environ))
+        client = await stack.enter_async_context(logged_in(environment))
         listening = 0
         if port is not None:
-            watched = health(port, lambda: hears(client), catalog_for(environ))
+            watched = health(port, lambda: hears(client), catalog_for(environment.language))
             listening = await stack.enter_async_context(watched)
         chat_service = await stack.enter_async_context(open_chat_service(client.platform))
         tell(str(client.user), listening)

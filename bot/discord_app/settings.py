@@ -1,6 +1,5 @@
 """What the operator sets for Discord in the environment, and where Discord is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,29 +9,28 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.i18n import catalog_for
+from bot.variables import Environment
 from coordination.errors import ConfigError
 
-API_VARIABLE: Final = "DISCORD_API_URL"
-GATEWAY_VARIABLE: Final = "DISCORD_GATEWAY_URL"
 REAL_API: Final = "https://discord.com/api/v10"
 
 
-def aim(environ: Mapping[str, str]) -> None:
+def aim(environment: Environment) -> None:
     """Point discord.py at the addresses of the environment.
 
     Raises:
         ConfigError: one of them is no address.
     """
-    Route.BASE = _address(environ, API_VARIABLE, ("http", "https")) or REAL_API
-    if gateway := _address(environ, GATEWAY_VARIABLE, ("ws", "wss")):
+    Route.BASE = _address(environment, "DISCORD_API_URL", environment.discord_api_url, ("http", "https")) or REAL_API
+    if gateway := _address(environment, "DISCORD_GATEWAY_URL", environment.discord_gateway_url, ("ws", "wss")):
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
         # Discord names an address to resume at, which a proxy would not see.
         setattr(DiscordWebSocket, "gateway", _Pinned(yarl.URL(gateway)))  # noqa: B010 - a data descriptor, unknown to its type
 
 
-def pinned_gateway(environ: Mapping[str, str]) -> str:
+def pinned_gateway(environment: Environment) -> str:
     """The gateway that the environment names; empty: Discord may choose."""
-    return _address(environ, GATEWAY_VARIABLE, ("ws", "wss"))
+    return _address(environment, "DISCORD_GATEWAY_URL", environment.discord_gateway_url, ("ws", "wss"))
 
 
 class _Pinned:
@@ -59,20 +57,18 @@ def pin(client: discord.AutoShardedClient, gateway: str) -> None:
     setattr(client.http, "get_bot_gateway", asked)  # noqa: B010 - discord.py has no setting for this
 
 
-def _address(environ: Mapping[str, str], variable: str, schemes: tuple[str, ...]) -> str:
-    text = environ.get(variable, "").strip().rstrip("/")
+def _address(environment: Environment, variable: str, written: str, schemes: tuple[str, ...]) -> str:
+    text = written.strip().rstrip("/")
     try:
         is_good = not text or (yarl.URL(text).scheme in schemes and bool(yarl.URL(text).host))
     except ValueError:
         is_good = False
     if not is_good:
         named = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise ConfigError([catalog_for(environ).text("discord.bad_address", variable=variable, schemes=named)])
+        raise ConfigError(
+            [catalog_for(environment.language).text("discord.bad_address", variable=variable, schemes=named)]
+        )
     return text
-
-
-TOKEN_VARIABLE = "DISCORD_BOT_TOKEN"  # noqa: S105 - the name of a variable
-PORT_VARIABLE = "MASSGEN_BOT_HEALTH_PORT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +79,16 @@ class DiscordSettings:
     health_port: int | None
 
 
-def discord_settings(environ: Mapping[str, str]) -> DiscordSettings:
+def discord_settings(environment: Environment) -> DiscordSettings:
     """The settings.
 
     Raises:
         ConfigError: one is missing, or nonsense.
     """
-    token = environ.get(TOKEN_VARIABLE, "").strip()
+    token = environment.discord_bot_token.get_secret_value().strip()
     if not token:
-        raise ConfigError([catalog_for(environ).text("discord.no_token")])
-    port = environ.get(PORT_VARIABLE, "").strip()
+        raise ConfigError([catalog_for(environment.language).text("discord.no_token")])
+    port = environment.health_port.strip()
     if port and not (port.isdecimal() and int(port) <= 65_535):
-        raise ConfigError([catalog_for(environ).text("discord.bad_port")])
+        raise ConfigError([catalog_for(environment.language).text("discord.bad_port")])
     return DiscordSettings(token=token, health_port=int(port) if port else None)

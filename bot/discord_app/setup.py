@@ -1,7 +1,6 @@
 """What an operator sets up: Discord's list of commands, and what is missing on Discord's side."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -16,6 +15,7 @@ from bot.discord_app.commands import Languages
 from bot.discord_app.errors import all_missing
 from bot.discord_app.identity import tenant_of
 from bot.i18n import catalog_for
+from bot.variables import Environment
 from coordination.errors import ConfigError
 
 _COMPARED = (
@@ -83,14 +83,14 @@ def _compared(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape, compared a
 _MOST_GUILDS = 20
 
 
-async def examine(environ: Mapping[str, str], names: NameReport) -> list[Checkup]:
+async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     """Look at the token, the commands, and, per server, the permissions in channels and whom rules of approval name.
 
     Raises:
         ConfigError: there is nothing to look at without a good token.
     """
-    say = catalog_for(environ).text
-    async with logged_in(environ) as client:
+    say = catalog_for(environment.language).text
+    async with logged_in(environment) as client:
         found = [Checkup(is_well=True, text=say("doctor.token", name=str(client.user)))]
         in_step = await is_in_step(client)
         found.append(Checkup(is_well=in_step, text=say("doctor.commands" if in_step else "doctor.commands_missing")))

@@ -985,6 +985,10 @@ ERRORS = {
         "Es ist etwas schiefgegangen, das nicht hätte schiefgehen dürfen; {file} im Zustandsordner weiß mehr."
     ),
     "error.reference": "(Ref {reference})",
+    "environment.misspelt": "{name} ist keine Variable dieses Programms und bewirkt nichts. Ist {meant} gemeint?",
+    "environment.unknown": (
+        "{name} ist keine Variable dieses Programms und bewirkt nichts. `massgen-bot docs environment` nennt alle."
+    ),
     "error.unknown_language": "{variable} nennt eine Sprache, die es hier nicht gibt; setz sie auf eine davon: {known}.",
     "error.no_run": "Einen Lauf {run} gibt es hier nicht. `massgen-bot history` listet die Läufe auf.",
     "error.conflict": (

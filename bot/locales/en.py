@@ -892,6 +892,10 @@ ERRORS = {
     "error.unexpected": "Something went wrong that should not have.",
     "error.unexpected_in_log": "Something went wrong that should not have; {file} in the state folder has the details.",
     "error.reference": "(ref {reference})",
+    "environment.misspelt": "{name} is no variable of this program and has no effect. Did you mean {meant}?",
+    "environment.unknown": (
+        "{name} is no variable of this program and has no effect. `massgen-bot docs environment` lists them."
+    ),
     "error.unknown_language": "{variable} names a language that is not there; set it to one of these: {known}.",
     "error.no_run": "There is no run {run} here. `massgen-bot history` lists the runs.",
     "error.conflict": "Somebody else did something with this run at that moment. Look at it again, and decide on that.",

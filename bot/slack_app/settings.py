@@ -7,6 +7,7 @@ from pathlib import Path
 from bot.i18n import Catalog, catalog_for
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import SLACK_API
+from bot.variables import Environment
 from coordination.errors import ConfigError
 
 DEFAULT_PORT = 3000
@@ -52,28 +53,28 @@ class SlackSettings:
     admins: Admins
 
 
-def slack_settings(environ: Mapping[str, str]) -> SlackSettings:
+def slack_settings(environment: Environment) -> SlackSettings:
     """What the environment says.
 
     Raises:
         ConfigError: something is missing, or is not what its name says.
     """
-    catalog = catalog_for(environ)
-    values, diagnostics = _secrets(environ, catalog)
-    port = _port(environ, diagnostics, catalog)
-    mode = _mode(environ, values, port, diagnostics, catalog) if not diagnostics else None
+    catalog = catalog_for(environment.language)
+    values, diagnostics = _secrets(environment, catalog)
+    port = _port(environment, diagnostics, catalog)
+    mode = _mode(environment, values, port, diagnostics, catalog) if not diagnostics else None
     if mode is None or diagnostics:
         raise ConfigError(diagnostics)
-    return SlackSettings(mode=mode, address=api_address(environ), admins=named_admins(environ))
+    return SlackSettings(mode=mode, address=api_address(environment), admins=named_admins(environment))
 
 
 def _mode(
-    environ: Mapping[str, str], values: Mapping[str, str], port: int, diagnostics: list[str], catalog: Catalog
+    environment: Environment, values: Mapping[str, str], port: int, diagnostics: list[str], catalog: Catalog
 ) -> SocketMode | HttpMode | OAuthMode | None:
     """A bot token means one workspace, whatever else is there: many are served only by an app without one."""
     bot, app, secret = values["SLACK_BOT_TOKEN"], values["SLACK_APP_TOKEN"], values["SLACK_SIGNING_SECRET"]
-    client_id, client_secret = environ.get("SLACK_CLIENT_ID", ""), values["SLACK_CLIENT_SECRET"]
-    host = environ.get("HOST") or "0.0.0.0"  # noqa: S104  # Slack must reach it
+    client_id, client_secret = environment.slack_client_id, values["SLACK_CLIENT_SECRET"]
+    host = environment.host or "0.0.0.0"  # noqa: S104  # Slack must reach it
     if not bot and client_id and client_secret:
         if not secret:
             diagnostics.append(catalog.text("slack.needs_secret"))
@@ -82,7 +83,7 @@ def _mode(
             client_id=client_id,
             client_secret=client_secret,
             signing_secret=secret,
-            public_address=environ.get("SLACK_PUBLIC_URL", ""),
+            public_address=environment.slack_public_url,
             host=host,
             port=port,
         )
@@ -97,25 +98,31 @@ def _mode(
     return None
 
 
-def api_address(environ: Mapping[str, str]) -> str:
+def api_address(environment: Environment) -> str:
     """Where Slack's Web API is: theirs, or a proxy's."""
-    address = environ.get("SLACK_API_URL") or SLACK_API
+    address = environment.slack_api_url or SLACK_API
     return address if address.endswith("/") else f"{address}/"
 
 
-def named_admins(environ: Mapping[str, str]) -> Admins:
+def named_admins(environment: Environment) -> Admins:
     """The people whom the operator named in MASSGEN_BOT_ADMINS."""
-    names = environ.get("MASSGEN_BOT_ADMINS", "").replace(",", " ").split()
+    names = environment.admins.replace(",", " ").split()
     return Admins(names=frozenset(name.removeprefix("slack:") for name in names))
 
 
-def _secrets(environ: Mapping[str, str], catalog: Catalog) -> tuple[dict[str, str], list[str]]:
+def _secrets(environment: Environment, catalog: Catalog) -> tuple[dict[str, str], list[str]]:
     """The secrets, each from its variable or from the file that `NAME_FILE` names."""
     values: dict[str, str] = {}
     diagnostics: list[str] = []
-    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_SECRET"):
-        value = environ.get(name, "")
-        if not value and (path := environ.get(f"{name}_FILE", "")):
+    written = {
+        "SLACK_BOT_TOKEN": (environment.slack_bot_token, environment.slack_bot_token_file),
+        "SLACK_APP_TOKEN": (environment.slack_app_token, environment.slack_app_token_file),
+        "SLACK_SIGNING_SECRET": (environment.slack_signing_secret, environment.slack_signing_secret_file),
+        "SLACK_CLIENT_SECRET": (environment.slack_client_secret, environment.slack_client_secret_file),
+    }
+    for name, (secret, path) in written.items():
+        value = secret.get_secret_value()
+        if not value and path:
             try:
                 value = Path(path).read_text(encoding="utf-8")
             except OSError:
@@ -127,8 +134,8 @@ def _secrets(environ: Mapping[str, str], catalog: Catalog) -> tuple[dict[str, st
     return values, diagnostics
 
 
-def _port(environ: Mapping[str, str], diagnostics: list[str], catalog: Catalog) -> int:
-    value = environ.get("PORT", "")
+def _port(environment: Environment, diagnostics: list[str], catalog: Catalog) -> int:
+    value = environment.port
     if not value:
         return DEFAULT_PORT
     if value.isdecimal() and int(value) < 65_536:

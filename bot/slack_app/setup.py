@@ -1,7 +1,6 @@
 """What an operator sets up: the app's manifest, and what is missing on Slack's side."""
 
 import json
-from collections.abc import Mapping
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -15,6 +14,7 @@ from bot.slack_app.errors import code_of
 from bot.slack_app.installations import AGENT_SCOPE, CHAT_TOOL_SCOPES, REDIRECT_PATH, SCOPES, Clients, Workspace
 from bot.slack_app.listeners import SHORTCUT
 from bot.slack_app.settings import OAuthMode, SlackSettings, SocketMode, slack_settings
+from bot.variables import Environment
 from coordination.errors import ConfigError
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
@@ -92,11 +92,11 @@ def _command(command: str, name: str, address: str, catalog: Catalog) -> dict[st
 _MOST_NAMED = 20
 
 
-async def examine(environ: Mapping[str, str], names: NameReport) -> list[Checkup]:
+async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     """Everything up to the first thing that a person must do before the rest can be looked at."""
-    catalog = catalog_for(environ)
+    catalog = catalog_for(environment.language)
     try:
-        settings = slack_settings(environ)
+        settings = slack_settings(environment)
         if isinstance(settings.mode, OAuthMode):
             return [Checkup(is_well=True, text=catalog.text("slack.doctor.oauth"))]
         app = await open_slack(settings, catalog)

@@ -26,7 +26,7 @@ def check(context: CliContext, config: str, *, connects: bool) -> Exit:
     """Validate; with `connects`, also start every server and say what becomes of each tool."""
     path = config_file(config)
     try:
-        checked = check_config(context.environ, path, connects=connects)
+        checked = check_config(context.environment, path, connects=connects)
     except MissingLibraryError:
         context.print_error(context.catalog.text("check.lacks_library", file=visible(str(path))))
         raise
@@ -118,9 +118,9 @@ def _grouped(tools: Sequence[ToolRow]) -> list[tuple[str, list[ToolRow]]]:
 def models(context: CliContext, *, config: str, tries: bool) -> Exit:
     """List every backend type; with `tries`, ask the models of a configuration, or of every key, for one word."""
     if not tries:
-        console_on(context.stdout).print(indented(_table(backend_rows(context.environ), context.catalog)))
+        console_on(context.stdout).print(indented(_table(backend_rows(context.environment), context.catalog)))
         return Exit.DONE
-    trials = try_backends(context.environ, config_file(config) if config else None)
+    trials = try_backends(context.environment, config_file(config) if config else None)
     if not trials:
         context.print_error(context.catalog.text("models.nothing_to_try"))
         return Exit.USAGE

@@ -4,19 +4,17 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cards.error_messages import notice_for
-from bot.environment import PYTHON_VARIABLE, STATE_VARIABLE, state_folder
-from bot.i18n import Catalog, catalog_for
+from bot.i18n import Catalog
 from bot.terminal.cli_context import CliContext, PresetDecision, cli_catalog
 from bot.terminal.error_handler import Exit, keep_logs, reported
 from bot.terminal.serve_commands import register_discord, register_slack, register_up
-from coordination.errors import ConfigError, StorageError
+from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.application import Overrides
@@ -81,9 +79,6 @@ def main(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
     environ = dict(os.environ if environ is None else environ)
-    with suppress(StorageError):  # the first command that needs the folder says so
-        environ[STATE_VARIABLE] = str(state_folder(environ))
-    environ.setdefault(PYTHON_VARIABLE, sys.executable)
     _context = CliContext(environ=environ, overrides=overrides)
     app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")
 
@@ -105,12 +100,15 @@ def _start(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help=_help("help.version"))
     ] = False,
 ) -> None:
-    keep_logs(_context.environ, is_verbose=is_verbose)
+    keep_logs(_context.environment, is_verbose=is_verbose)
     try:
-        catalog_for(_context.environ)
+        text = _context.catalog.text
     except ConfigError as error:
         typer.echo(notice_for(error), err=True)
         raise typer.Exit(Exit.USAGE) from None
+    for name, meant in _context.environment.misspelt():
+        said = text("environment.misspelt", name=name, meant=meant) if meant else text("environment.unknown", name=name)
+        _context.print_error(said)
 
 
 @app.command("demo", help=_help("help.demo"))

@@ -4,13 +4,16 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+from bot.environment import LANGUAGE_VARIABLE
 from bot.i18n import ENGLISH, Catalog, catalog_for
 from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.application import Overrides
+    from bot.variables import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,14 @@ class CliContext:
         Raises:
             ConfigError: there is no such language.
         """
-        return catalog_for(self.environ)
+        return catalog_for(self.environment.language)
+
+    @cached_property
+    def environment(self) -> "Environment":
+        """The environment, read when a command first needs it."""
+        from bot.variables import Environment  # noqa: PLC0415  # `--help` needs none, and pydantic is slow to load
+
+        return Environment(self.environ)
 
     def parts(self) -> "Overrides":
         """What is put around the real parts: nothing, outside of tests."""
@@ -54,7 +64,7 @@ class CliContext:
 def cli_catalog() -> Catalog:
     """The words of this process; English ones where its operator named a language that is not there."""
     try:
-        return catalog_for(os.environ)
+        return catalog_for(os.environ.get(LANGUAGE_VARIABLE, ""))
     except ConfigError:
         return ENGLISH
 

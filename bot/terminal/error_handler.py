@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from logging.handlers import RotatingFileHandler
-from typing import ParamSpec, assert_never, cast
+from typing import TYPE_CHECKING, ParamSpec, assert_never, cast
 
 import typer
 from typing_extensions import override
@@ -19,7 +19,7 @@ from typing_extensions import override
 from bot.cards.error_messages import notice_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
-from bot.environment import made, state_folder
+from bot.environment import made
 from bot.i18n import ENGLISH, Catalog
 from bot.terminal.cli_context import cli_catalog
 from coordination.domain import states as s
@@ -33,6 +33,9 @@ from coordination.errors import (
     StorageError,
 )
 from coordination.redaction import EVERYTHING, without_addresses_secrets
+
+if TYPE_CHECKING:
+    from bot.variables import Environment
 
 
 class Exit(IntEnum):
@@ -102,7 +105,7 @@ def reported(command: Callable[_Given, int]) -> Callable[_Given, None]:
     return run
 
 
-def keep_logs(environ: "dict[str, str]", *, is_verbose: bool) -> None:
+def keep_logs(environment: "Environment", *, is_verbose: bool) -> None:
     """Send what libraries say to the log file, and nothing of it to the terminal unless that is asked for."""
     root = logging.getLogger()
     logging.captureWarnings(capture=True)
@@ -112,7 +115,7 @@ def keep_logs(environ: "dict[str, str]", *, is_verbose: bool) -> None:
         handler: logging.Handler = logging.StreamHandler()
         root.setLevel(logging.DEBUG)
     else:
-        handler = _log_file(environ)
+        handler = _log_file(environment)
         root.setLevel(logging.WARNING)
     handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root.addHandler(handler)
@@ -142,10 +145,10 @@ class _Discreet(logging.Formatter):
         )
 
 
-def _log_file(environ: "dict[str, str]") -> logging.Handler:
+def _log_file(environment: "Environment") -> logging.Handler:
     """The file in the state folder; nowhere, if that can't be written."""
     try:
-        folder = made(state_folder(environ))
+        folder = made(environment.state_folder())
     except StorageError:
         return logging.NullHandler()
     return _PrivateFile(

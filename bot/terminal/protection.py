@@ -10,15 +10,17 @@ import hmac
 import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bot.environment import state_folder
 from bot.i18n import Catalog
 from coordination.errors import RefusedError, StorageError
 
-MARK_VARIABLE = "MASSGEN_BOT_TOOL_SERVER"
+if TYPE_CHECKING:
+    from bot.variables import Environment
+
 TOKEN_VARIABLE = "MASSGEN_BOT_APPROVAL_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE = "approval-token.sha256"  # noqa: S105 - the name of a file
 
@@ -64,15 +66,15 @@ def _wipe(libc: ctypes.CDLL, names: set[str]) -> None:
         index += 1
 
 
-def require_person(environ: Mapping[str, str], catalog: Catalog) -> None:
+def require_person(environment: "Environment", catalog: Catalog) -> None:
     """Let only a person, or a script that a person gave their token, decide on a run from here.
 
     Raises:
         RefusedError: this process was started by a tool server, or nobody can tell that it was not.
     """
-    if _has_token(environ):
+    if _has_token(environment):
         return
-    if environ.get(MARK_VARIABLE):
+    if environment.tool_server:
         raise RefusedError("by_tool_server", catalog.text("refusal.by_tool_server", variable=TOKEN_VARIABLE))
     bears_mark = _may_gain_no_rights("self")
     if bears_mark and not _may_gain_no_rights("1"):
@@ -99,11 +101,11 @@ def _has_terminal() -> bool:
     return True
 
 
-def _has_token(environ: Mapping[str, str]) -> bool:
+def _has_token(environment: "Environment") -> bool:
     """Whether the environment has the token whose digest its owner put into the state folder."""
-    token = environ.get(TOKEN_VARIABLE, "")
+    token = environment.approval_token.get_secret_value()
     try:
-        kept = (state_folder(environ) / TOKEN_FILE).read_text(encoding="ascii").split()
+        kept = (environment.state_folder() / TOKEN_FILE).read_text(encoding="ascii").split()
     except (OSError, StorageError, UnicodeDecodeError):
         return False
     return bool(token and kept) and hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), kept[0].lower())

@@ -13,7 +13,7 @@ from bot.cards.error_messages import refusal_text
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.composition import open_application
-from bot.environment import CONFIGS, config_file, console_person, made, state_folder
+from bot.environment import CONFIGS, config_file, console_person, made
 from bot.log_access import open_reading
 from bot.run_lookup import named_run, seen_run, waiting_plan
 from bot.terminal import screen
@@ -74,7 +74,7 @@ async def run_session(
     """
     shown_on = context.stderr if emits else context.stdout
     async with AsyncExitStack() as stack:
-        application = await stack.enter_async_context(open_application(context.environ, context.parts()))
+        application = await stack.enter_async_context(open_application(context.environment, context.parts()))
         run = await begin(application)
         window = stack.enter_context(
             screen.opened(
@@ -117,7 +117,7 @@ VERDICTS: dict[str, Verdict] = {"happened": "happened", "run-it": "run_it", "sto
 
 def resume(context: CliContext, name: str, *, emits: bool) -> Exit:
     """Stay with a run, decide where asked, and carry out what a process that is gone has left."""
-    require_person(context.environ, context.catalog)
+    require_person(context.environment, context.catalog)
 
     async def begin(application: Application) -> str:
         return await named_run(application.log, name, catalog=context.catalog)
@@ -127,7 +127,7 @@ def resume(context: CliContext, name: str, *, emits: bool) -> Exit:
 
 def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit:
     """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run."""
-    require_person(context.environ, context.catalog)
+    require_person(context.environment, context.catalog)
 
     async def begin(application: Application) -> str:
         run = await named_run(application.log, name, catalog=context.catalog)
@@ -145,7 +145,7 @@ def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit
 
 def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bool) -> Exit:
     """Send the agents back with a person's words, and stay for their next plan."""
-    require_person(context.environ, context.catalog)
+    require_person(context.environment, context.catalog)
     if not text.strip():
         raise RefusedError("empty_change", context.catalog.text("refusal.empty_change"))
 
@@ -164,7 +164,7 @@ def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bo
 
 def resolve(context: CliContext, name: str, verdict: str, *, number: int, emits: bool) -> Exit:
     """Say what became of a call of unknown outcome, and stay until the rest has run."""
-    require_person(context.environ, context.catalog)
+    require_person(context.environment, context.catalog)
     if verdict and verdict not in VERDICTS:
         raise RefusedError("unknown_verdict", context.catalog.text("usage.verdict", verdicts=", ".join(VERDICTS)))
 
@@ -209,7 +209,7 @@ def _decided(context: CliContext, name: str, decide: Decide) -> Exit:
 
 
 async def _decide(context: CliContext, name: str, decide: Decide) -> Exit:
-    async with open_reading(context.environ, context.parts()) as application:
+    async with open_reading(context.environment, context.parts()) as application:
         run = await named_run(application.log, name, catalog=context.catalog)
         view, _ = await seen_run(application.log, application.coordinator, run)
         try:
@@ -275,7 +275,7 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
         context.print_error(context.catalog.text("demo.approves_itself"))
         preset = PresetDecision(approves=True)
     request = _ask(prompt or context.catalog.text("demo.prompt"), path)
-    (made(state_folder(context.environ)) / DEMO_WORLD).unlink(missing_ok=True)
+    (made(context.environment.state_folder()) / DEMO_WORLD).unlink(missing_ok=True)
     view = _asked(context, request, preset=preset, emits=emits)
     status = leave(context, view)
     if not emits and view.ended_at is not None:
@@ -288,7 +288,7 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
 def _out_of_reach(context: CliContext) -> Path | None:
     """The folder of the program, as seen from here, if a shell would not find it by its name."""
     folder = Path(sys.executable).parent
-    if shutil.which("massgen-bot", path=context.environ.get("PATH")) or not (folder / "activate").exists():
+    if shutil.which("massgen-bot", path=context.environment.search_path or None) or not (folder / "activate").exists():
         return None
     return min(folder, Path(os.path.relpath(folder)), key=lambda path: len(str(path)))
 
@@ -327,7 +327,7 @@ async def _work(context: CliContext, *, until_idle: bool) -> None:
 
 
 async def _serve(context: CliContext, ending: asyncio.Event, *, until_idle: bool) -> None:
-    async with open_application(context.environ, context.parts()) as application, application.working():
+    async with open_application(context.environment, context.parts()) as application, application.working():
         context.print_error(context.catalog.text("worker.ready"))
         while not ending.is_set() and not (until_idle and await _is_idle(application)):
             try:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -43,10 +43,9 @@ async def database_answers(context: CliContext, ending: asyncio.Event) -> bool:
     Raises:
         StorageError: the database can't be used, or has not answered for LONGEST_WAIT.
     """
-    from bot.application import database_url
     from coordination.storage.database import ping
 
-    url, loop = database_url(context.environ), asyncio.get_running_loop()
+    url, loop = context.environment.database_url(), asyncio.get_running_loop()
     deadline, pause = loop.time() + LONGEST_WAIT, _FIRST_PAUSE
     while True:
         try:
@@ -162,7 +161,7 @@ async def _serve_discord(context: CliContext) -> None:
     def open_chat_service(platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
         from bot.chat_app import open_chat_service
 
-        return open_chat_service(context.environ, context.parts(), [platform])
+        return open_chat_service(context.environment, context.parts(), [platform])
 
     await serve_with(context, open_chat_service)
 
@@ -184,7 +183,7 @@ async def serve_with(context: CliContext, open_chat_service: "OpenChatService") 
             context.print_error(context.catalog.text("discord.health", port=port))
 
     await serve_with_database(
-        context, ending, lambda: run_bot(context.environ, open_chat_service, ending=ending, tell=tell)
+        context, ending, lambda: run_bot(context.environment, open_chat_service, ending=ending, tell=tell)
     )
 
 
@@ -194,7 +193,7 @@ def sync(context: CliContext, guild: int) -> Exit:
     from bot.discord_app.setup import sync_commands
 
     async def work() -> int | None:
-        async with logged_in(context.environ) as client:
+        async with logged_in(context.environment) as client:
             return await sync_commands(client, guild or None)
 
     number = asyncio.run(work())
@@ -211,7 +210,7 @@ def invite(context: CliContext) -> Exit:
     from bot.discord_app.client import invitation, logged_in
 
     async def work() -> str:
-        async with logged_in(context.environ) as client:
+        async with logged_in(context.environment) as client:
             return invitation(client)
 
     context.print_line(asyncio.run(work()))
@@ -223,7 +222,7 @@ def examine_discord(context: CliContext) -> Exit:
     from bot.chat_app import name_report
     from bot.discord_app.setup import examine as examined
 
-    return report(context, asyncio.run(examined(context.environ, name_report(context.environ))))
+    return report(context, asyncio.run(examined(context.environment, name_report(context.environment))))
 
 
 def lend_discord_tools(context: CliContext, guild: str, scope: str) -> Exit:
@@ -231,7 +230,7 @@ def lend_discord_tools(context: CliContext, guild: str, scope: str) -> Exit:
     from bot.tool_servers import discord_server
     from bot.tool_servers.callers import SCOPES
 
-    return Exit.USAGE if asyncio.run(discord_server.serve(context.environ, guild, SCOPES[scope])) else Exit.DONE
+    return Exit.USAGE if asyncio.run(discord_server.serve(context.environment, guild, SCOPES[scope])) else Exit.DONE
 
 
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
@@ -296,7 +295,7 @@ def examine_slack(context: CliContext) -> Exit:
     from bot.chat_app import name_report
     from bot.slack_app.setup import examine as examined
 
-    return report(context, asyncio.run(examined(context.environ, name_report(context.environ))))
+    return report(context, asyncio.run(examined(context.environment, name_report(context.environment))))
 
 
 def lend_slack_tools(context: CliContext, scope: str) -> Exit:
@@ -304,7 +303,7 @@ def lend_slack_tools(context: CliContext, scope: str) -> Exit:
     from bot.tool_servers import slack_server as slack
     from bot.tool_servers.callers import SCOPES
 
-    return Exit.USAGE if asyncio.run(slack.serve(context.environ, SCOPES[scope])) else Exit.DONE
+    return Exit.USAGE if asyncio.run(slack.serve(context.environment, SCOPES[scope])) else Exit.DONE
 
 
 def serve(context: CliContext) -> Exit:
@@ -331,14 +330,13 @@ async def served(context: CliContext, *, beside: "Sequence[ChatPlatform]" = ()) 
         ConfigError: what the operator set is wrong, or Slack does not take it.
         StorageError: the database can't be used.
     """
-    from bot.application import database_url
     from bot.chat_app import open_chat_service
     from bot.slack_app.client import opened_slack
     from bot.slack_app.settings import slack_settings
 
     async with (
-        opened_slack(slack_settings(context.environ), database_url(context.environ), context.catalog) as app,
-        open_chat_service(context.environ, context.parts(), [*beside, app.platform]) as chat_service,
+        opened_slack(slack_settings(context.environment), context.environment.database_url(), context.catalog) as app,
+        open_chat_service(context.environment, context.parts(), [*beside, app.platform]) as chat_service,
         app.serving(chat_service) as address,
     ):
         context.print_error(context.catalog.text("slack.ready_at" if address else "slack.ready", address=address))
@@ -364,17 +362,13 @@ def up(context: CliContext) -> Exit:
     Raises:
         ConfigError: no chat is set, or something of one is wrong: then none is served.
     """
-    has_discord, has_slack = _has(context.environ, _DISCORD), _has(context.environ, _SLACK)
+    has_discord, has_slack = (bool(context.environment.first_set(names)) for names in (_DISCORD, _SLACK))
     if has_discord and has_slack:
         asyncio.run(_serve_both(context))
         return Exit.DONE
     if not has_discord and not has_slack:
         raise ConfigError([context.catalog.text("up.no_chat")])
     return run(context) if has_discord else serve(context)
-
-
-def _has(environ: Mapping[str, str], names: tuple[str, ...]) -> bool:
-    return any(environ.get(name, "").strip() for name in names)
 
 
 async def _serve_both(context: CliContext) -> None:

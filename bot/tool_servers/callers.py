@@ -9,6 +9,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.environment import CONSOLE
+from bot.variables import Environment
 from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, verified
 
 Scope: TypeAlias = Literal["own", "visible"]
@@ -50,9 +51,9 @@ class Callers:
         return caller
 
 
-def callers_of(environ: Mapping[str, str], tenant: str = "") -> Callers:
+def callers_of(environment: Environment, tenant: str = "") -> Callers:
     """As the environment says. The key is taken out of ours, so that nothing that we start inherits it."""
-    key = environ.get(KEY_VARIABLE, "")
+    key = environment.caller_key.get_secret_value()
     os.environ.pop(KEY_VARIABLE, None)
     return Callers(key, tenant)
 

@@ -11,7 +11,6 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -33,6 +32,7 @@ from bot.tool_servers.discord_api import (
     Sight,
     snowflake,
 )
+from bot.variables import Environment
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -159,16 +159,16 @@ def server_of(tools: DiscordTools) -> MCPServer:
     return server
 
 
-async def serve(environ: Mapping[str, str], guild: str = "", scope: Scope = "own") -> int:
+async def serve(environment: Environment, guild: str = "", scope: Scope = "own") -> int:
     """Serve until standard input ends; the exit status. Without a server to be confined to, nothing is served."""
-    token = environ.get("DISCORD_BOT_TOKEN", "").strip()
-    place = guild or guild_of(environ.get("MASSGEN_BOT_TENANT", ""))
+    token = environment.discord_bot_token.get_secret_value().strip()
+    place = guild or guild_of(environment.tenant)
     if not token:
         return _refuse("Put your bot's token into DISCORD_BOT_TOKEN.")
     if not (place.isascii() and place.isdecimal()):
         return _refuse("Say which server: --guild ID, or MASSGEN_BOT_TENANT=discord:ID.")
-    address = (environ.get("DISCORD_API_URL") or REAL_API).rstrip("/")
-    tools = DiscordTools(DiscordApi(token, address, place), callers_of(environ, f"discord:{place}"), scope)
+    address = (environment.discord_api_url or REAL_API).rstrip("/")
+    tools = DiscordTools(DiscordApi(token, address, place), callers_of(environment, f"discord:{place}"), scope)
     await server_of(tools).run_stdio_async()
     return 0
 
@@ -183,7 +183,7 @@ def main() -> None:
     """As a program of its own."""
     options = sys.argv[1:]
     guild = options[options.index("--guild") + 1] if "--guild" in options[:-1] else ""
-    sys.exit(asyncio.run(serve(dict(os.environ), guild, scope_in(options))))
+    sys.exit(asyncio.run(serve(Environment(os.environ), guild, scope_in(options))))
 
 
 def _refuse(text: str) -> int:

@@ -20,6 +20,7 @@ from mcp.types import ToolAnnotations
 
 from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
 from bot.tool_servers.slack_api import Json, Sight, SlackApi, escaped
+from bot.variables import Environment
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -146,10 +147,10 @@ def server_of(tools: SlackTools) -> MCPServer:
     return server
 
 
-async def serve(environ: Mapping[str, str], scope: Scope = "own") -> int:
+async def serve(environment: Environment, scope: Scope = "own") -> int:
     """Serve until standard input ends; the exit status. Ends at once if the token is not good for the workspace."""
-    address = environ.get("SLACK_API_URL") or "https://slack.com/api/"
-    api = SlackApi(environ.get("SLACK_BOT_TOKEN", ""), address if address.endswith("/") else f"{address}/")
+    address = environment.slack_api_url or "https://slack.com/api/"
+    api = SlackApi(environment.slack_bot_token.get_secret_value(), address if address.endswith("/") else f"{address}/")
     if not api.token.startswith("xoxb-"):
         return _refuse("Put the bot token of your Slack app (xoxb-…) into SLACK_BOT_TOKEN.")
     try:
@@ -157,25 +158,25 @@ async def serve(environ: Mapping[str, str], scope: Scope = "own") -> int:
     except ToolError as error:
         return _refuse(f"The token in SLACK_BOT_TOKEN is not good: {error}")
     team, enterprise = _text(known, "team_id"), _text(known, "enterprise_id")
-    for name, wanted in _workspaces_named(environ):
+    for name, wanted in _workspaces_named(environment):
         if team != wanted:
             return _refuse(f"The token in SLACK_BOT_TOKEN is of workspace {team}, and {name} says {wanted}.")
-    callers = callers_of(environ, f"slack:{enterprise or '-'}:{team}")
+    callers = callers_of(environment, f"slack:{enterprise or '-'}:{team}")
     await server_of(SlackTools(api, callers, Sight(api, team, enterprise, scope))).run_stdio_async()
     return 0
 
 
-def _workspaces_named(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+def _workspaces_named(environment: Environment) -> list[tuple[str, str]]:
     """The workspaces that the token must be of, and which variable says so."""
-    platform, _, rest = environ.get("MASSGEN_BOT_TENANT", "").partition(":")
+    platform, _, rest = environment.tenant.partition(":")
     team = rest.rpartition(":")[2] if platform == "slack" else ""
-    named = [("SLACK_TEAM_ID", environ.get("SLACK_TEAM_ID", "")), ("MASSGEN_BOT_TENANT", team)]
+    named = [("SLACK_TEAM_ID", environment.slack_team_id), ("MASSGEN_BOT_TENANT", team)]
     return [(name, team) for name, team in named if team]
 
 
 def main() -> None:
     """As a program of its own."""
-    sys.exit(asyncio.run(serve(dict(os.environ), scope_in(sys.argv[1:]))))
+    sys.exit(asyncio.run(serve(Environment(os.environ), scope_in(sys.argv[1:]))))
 
 
 def _refuse(text: str) -> int:

@@ -1,6 +1,6 @@
 """What a provider's module gives, which is `build`, and what it is given: what all models of a process share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NotRequired, Protocol, TypedDict, TypeVar, cast
 
 from coordination.config import BackendSettings
@@ -19,11 +19,15 @@ ClosableT = TypeVar("ClosableT", bound=Closable)
 
 
 class Shared:
-    """What the models of one process share. `environ` has what scripted models are paced by."""
+    """What the models of one process share.
 
-    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
-        self.environ = environ
+    Attributes:
+        pace: how long the pauses of scripted models are, as a multiple of what is written.
+    """
+
+    def __init__(self, clock: Clock, *, pace: float = 1.0) -> None:
         self.clock = clock
+        self.pace = pace
         self._pools: dict[tuple[object, ...], Closable] = {}
 
     def pool(self, make: Callable[..., ClosableT], *about: str) -> ClosableT:

@@ -1,7 +1,7 @@
 """Which module builds the models of each family, and what their requests cost. Libraries load late."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, assert_never
 
@@ -118,14 +118,12 @@ _ANY = Usage(input_tokens=1, output_tokens=1)
 class Models:
     """Every model of the process."""
 
-    def __init__(
-        self, environ: Mapping[str, str], clock: Clock, *, load: Callable[[Family], Build] = load_build
-    ) -> None:
-        """`load` gives what builds a family's models; another one adds or replaces providers."""
+    def __init__(self, clock: Clock, *, pace: float = 1.0, load: Callable[[Family], Build] = load_build) -> None:
+        """`pace` is that of scripts. `load` gives what builds a family's models; another one adds or replaces providers."""
         self._clock = clock
         self._load = load
         self._builds: dict[Family, Build] = {}
-        self._shared = Shared(environ, clock)
+        self._shared = Shared(clock, pace=pace)
         self._limiters = RateLimiters(clock)
         self._pricing = Pricing()
 

@@ -170,29 +170,9 @@ def _failure(fault: ModelFault, retry_after: float | None) -> ModelError:
     )
 
 
-PACE_VARIABLE = "MASSGEN_BOT_DEMO_PACE"
-"""Scales the pauses of scripted models: 1 as written, 0 none at all."""
-
-
 def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
     """The model that plays an agent's script, at the pace of the process."""
-    clock = PacedClock(shared.clock, pace_in(shared.environ))
-    return ScriptedModel(_script(agent, backend), clock=clock)
-
-
-def pace_in(environ: Mapping[str, str]) -> float:
-    """How long the pauses of a script are, as a multiple of what is written.
-
-    Raises:
-        ConfigError: what is set is no such number.
-    """
-    try:
-        pace = float(environ.get(PACE_VARIABLE, "1"))
-    except ValueError:
-        pace = -1.0
-    if not 0 <= pace <= 100:
-        raise ConfigError([f"{PACE_VARIABLE} must be a number from 0 to 100"])
-    return pace
+    return ScriptedModel(_script(agent, backend), clock=PacedClock(shared.clock, shared.pace))
 
 
 def _script(agent: str, backend: BackendSettings) -> Script:

@@ -16,6 +16,7 @@ from pathlib import Path
 from bot.application import Application, Overrides
 from bot.composition import open_application
 from bot.environment import console_person
+from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
@@ -46,7 +47,10 @@ async def opened(
     with tempfile.TemporaryDirectory(prefix="massgen-bot-bench-") as name:
         folder = folder or Path(name)
         environ = {**os.environ, "DATABASE_URL": f"sqlite:///{folder}/runs.sqlite", "XDG_STATE_HOME": str(folder)}
-        async with open_application(environ, overrides or Overrides()) as application, application.working():
+        async with (
+            open_application(Environment(environ), overrides or Overrides()) as application,
+            application.working(),
+        ):
             yield application, folder
 
 

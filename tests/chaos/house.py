@@ -17,6 +17,7 @@ from bot.application import Application, Overrides
 from bot.composition import open_application
 from bot.database_admin import migrate_all, verify_log
 from bot.environment import PYTHON_VARIABLE, console_person
+from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError
@@ -77,7 +78,7 @@ class House:
         """A new one, with its tables. `limit` is how many seconds its calls may take."""
         url = sqlite_url(folder) if server is None else server.new_database()
         house = cls(folder=folder, url=url, server=server, limit=limit)
-        migrate_all(house.program.surroundings())
+        migrate_all(Environment(house.program.surroundings()))
         return house
 
     @property
@@ -136,7 +137,7 @@ class House:
     @asynccontextmanager
     async def front(self) -> AsyncGenerator[Application]:
         """What people decide through; it does no work."""
-        async with open_application(self.program.surroundings(), Overrides()) as application:
+        async with open_application(Environment(self.program.surroundings()), Overrides()) as application:
             yield application
 
     def effects(self) -> Counter[str]:
@@ -161,7 +162,10 @@ class House:
 
     def broken(self) -> Sequence[str]:
         """What `audit verify` says of the whole database."""
-        return [f"{each.run} {each.seq}: {each.problem}" for each in verify_log(self.program.surroundings(), None)]
+        return [
+            f"{each.run} {each.seq}: {each.problem}"
+            for each in verify_log(Environment(self.program.surroundings()), None)
+        ]
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 30.0, what: str = "") -> None:

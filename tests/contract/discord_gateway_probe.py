@@ -4,13 +4,14 @@ import asyncio
 import os
 
 from bot.discord_app.client import logged_in, serve
+from bot.variables import Environment
 from tests.contract.discord_office import RecordingChatService
 
 
 async def main() -> None:
     """Connect, wait for a resumption, end."""
     ending = asyncio.Event()
-    async with logged_in(os.environ) as client:
+    async with logged_in(Environment(os.environ)) as client:
 
         async def on_shard_resumed(shard: int) -> None:
             print(f"resumed {shard}", flush=True)  # noqa: T201 - what the test reads

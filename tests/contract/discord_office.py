@@ -21,6 +21,7 @@ from bot.chat.service_port import (
 from bot.discord_app.client import DiscordClient, log_in, serve
 from bot.discord_app.settings import aim
 from bot.message import FORMS, Action, Card, Confirmation, RichText, Severity, StyledText
+from bot.variables import Environment
 from coordination.domain.policy import Person
 from tests.servers.discord_server import TOKEN, DiscordServer
 
@@ -111,7 +112,7 @@ class Ids:
 @asynccontextmanager
 async def a_bot(server: DiscordServer, chat_service: ChatService) -> AsyncGenerator[DiscordClient]:
     """A bot that is ready."""
-    aim({"DISCORD_API_URL": server.api})
+    aim(Environment({"DISCORD_API_URL": server.api}))
     client = DiscordClient()
     ending, ready = asyncio.Event(), asyncio.Event()
 

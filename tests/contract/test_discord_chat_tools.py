@@ -12,6 +12,7 @@ from mcp.types import CallToolResult, TextContent
 
 from bot.tool_servers.discord_api import DiscordApi
 from bot.tool_servers.discord_server import DiscordTools, guild_of, serve, server_of
+from bot.variables import Environment
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
@@ -213,8 +214,8 @@ async def test_a_refusal_by_a_page_is_a_refusal(server: DiscordServer) -> None:
 
 
 async def test_without_a_token_or_a_server_to_stay_in_nothing_is_served(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await serve({}) == 2
-    assert await serve({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_TENANT": "slack:-:T1"}) == 2
+    assert await serve(Environment({})) == 2
+    assert await serve(Environment({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_TENANT": "slack:-:T1"})) == 2
     err = capsys.readouterr().err
     assert "DISCORD_BOT_TOKEN" in err
     assert "--guild" in err

@@ -15,6 +15,7 @@ from bot.chat.platform import ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.client import DiscordClient, log_in, run_bot
 from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pinned_gateway
+from bot.variables import Environment
 from coordination.errors import ConfigError
 from tests.contract.discord_office import Ids, RecordingChatService, here, note
 from tests.servers.discord_people import Someone, told
@@ -57,7 +58,7 @@ async def test_cards_can_be_kept_before_anybody_is_heard_and_after_nobody_is_any
     environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": "0"}
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         running = group.create_task(
-            run_bot(environ, opening, ending=ending, tell=lambda name, port: told_us.append((name, port)))
+            run_bot(Environment(environ), opening, ending=ending, tell=lambda name, port: told_us.append((name, port)))
         )
         await server.until(lambda: server.identified and told_us)
         ((name, port),) = told_us
@@ -79,7 +80,9 @@ async def test_ready_means_that_discord_hears_us(server: DiscordServer) -> None:
     ports: list[int] = []
     environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": "0"}
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        group.create_task(run_bot(environ, opening, ending=ending, tell=lambda _, port: ports.append(port)))
+        group.create_task(
+            run_bot(Environment(environ), opening, ending=ending, tell=lambda _, port: ports.append(port))
+        )
         await server.until(lambda: ports)
         statuses = [await status_of(ports[0], "/ready")]
         while statuses[-1] != 200:
@@ -91,7 +94,7 @@ async def test_ready_means_that_discord_hears_us(server: DiscordServer) -> None:
 
 async def test_a_click_while_the_bot_ends_asks_for_patience(server: DiscordServer) -> None:
     async with DiscordClient() as client:
-        aim({"DISCORD_API_URL": server.api})
+        aim(Environment({"DISCORD_API_URL": server.api}))
         await log_in(client, TOKEN)
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             listening = group.create_task(client.connect())
@@ -108,7 +111,7 @@ async def test_a_port_that_is_taken_ends_the_program_with_a_sentence(server: Dis
         environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": str(port)}
         with pytest.raises(ConfigError, match=f"Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT"):
             async with asyncio.timeout(20):
-                await run_bot(environ, opening, ending=ending, tell=lambda *_: None)
+                await run_bot(Environment(environ), opening, ending=ending, tell=lambda *_: None)
     assert opening.happened == []
 
 
@@ -118,7 +121,7 @@ async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server
     environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api}
     with pytest.raises(ConfigError, match="the operator must look at its settings"):
         async with asyncio.timeout(20):
-            await run_bot(environ, opening, ending=ending, tell=lambda *_: None)
+            await run_bot(Environment(environ), opening, ending=ending, tell=lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server
 )
 def test_a_setting_that_is_wrong_is_named(environ: dict[str, str], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        discord_settings(environ)
+        discord_settings(Environment(environ))
 
 
 def test_the_token_is_in_no_picture_of_the_settings() -> None:
@@ -141,7 +144,7 @@ def test_the_token_is_in_no_picture_of_the_settings() -> None:
 @pytest.mark.parametrize("address", ["http://x", "wss://", "nonsense", "wss://[", "ftp://x"])
 def test_a_gateway_that_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="DISCORD_GATEWAY_URL"):
-        pinned_gateway({"DISCORD_GATEWAY_URL": address})
+        pinned_gateway(Environment({"DISCORD_GATEWAY_URL": address}))
 
 
 async def test_a_proxy_for_the_gateway_sees_every_connection(server: DiscordServer) -> None:

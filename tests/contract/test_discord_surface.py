@@ -12,6 +12,7 @@ from bot.discord_app.client import DiscordClient
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.settings import aim
 from bot.message import Card, Severity, Status, StatusList, StatusRow, StyledText
+from bot.variables import Environment
 from coordination.domain.policy import Person
 from tests.builders import a_call
 from tests.contract.discord_office import Ids, here, note
@@ -33,7 +34,7 @@ async def server() -> AsyncGenerator[DiscordServer]:
 @pytest.fixture
 async def platform(server: DiscordServer) -> AsyncGenerator[DiscordPlatform]:
     """Logged in, and not connected: posting needs no gateway."""
-    aim({"DISCORD_API_URL": server.api})
+    aim(Environment({"DISCORD_API_URL": server.api}))
     async with DiscordClient() as client:
         await client.login(TOKEN)
         yield client.platform

@@ -85,7 +85,7 @@ def load(family: str) -> Build:
 @asynccontextmanager
 async def tiny(*queue: Says | Fails | Sends, more: str = "") -> AsyncGenerator[tuple[Model, TinyServer]]:
     """Tiny's model as a configuration makes it, with all that is put around every provider's."""
-    build = Models({}, SystemClock(), load=load)
+    build = Models(SystemClock(), load=load)
     configure = Configurations(environ={}, build=build, adapt=lambda models: models)
     async with serving(VendorServer[Says](dialect=TinyDialect(), queue=list(queue))) as server:
         backend = f"{{type: chatcompletion, model: tiny-1, api_key: {KEY}, base_url: '{server.address}'{more}}}"

@@ -13,6 +13,7 @@ from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
+from bot.variables import Environment
 from coordination.errors import ConfigError
 from tests.contract.slack_desk import SmallChatService, note
 from tests.contract.slack_stage import SECRET, Stage, a_team
@@ -112,8 +113,8 @@ def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:
         "OAuthMode": pair,
     }
     for kind, environ in kinds.items():
-        assert type(slack_settings(environ).mode).__name__ == kind
-        assert "xoxb-1" not in repr(slack_settings(environ))
+        assert type(slack_settings(Environment(environ)).mode).__name__ == kind
+        assert "xoxb-1" not in repr(slack_settings(Environment(environ)))
 
 
 @pytest.mark.parametrize(
@@ -128,12 +129,12 @@ def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:
 )
 def test_what_is_missing_in_the_environment_is_named(environ: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        slack_settings(environ)
+        slack_settings(Environment(environ))
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "bot").write_text("xoxb-1\n", encoding="utf-8")
-    settings = slack_settings({"SLACK_BOT_TOKEN_FILE": str(tmp_path / "bot"), "SLACK_APP_TOKEN": "xapp-1"})
+    settings = slack_settings(Environment({"SLACK_BOT_TOKEN_FILE": str(tmp_path / "bot"), "SLACK_APP_TOKEN": "xapp-1"}))
     assert type(settings.mode).__name__ == "SocketMode"
 
 

@@ -12,6 +12,7 @@ from mcp.types import CallToolResult, TextContent
 
 from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import SlackTools, serve, server_of
+from bot.variables import Environment
 from tests.contract.slack_stage import a_team
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
@@ -155,5 +156,5 @@ async def test_a_write_without_an_answer_is_left_open(server: SlackServer) -> No
 async def test_a_token_that_is_not_the_workspaces_ends_the_program_with_a_sentence(
     server: SlackServer, environ: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await serve({"SLACK_API_URL": f"{server.address}/api/", **environ}) == 2
+    assert await serve(Environment({"SLACK_API_URL": f"{server.address}/api/", **environ})) == 2
     assert words in capsys.readouterr().err

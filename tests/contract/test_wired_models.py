@@ -54,7 +54,7 @@ async def anywhere() -> AsyncGenerator[Seen]:
 
 @asynccontextmanager
 async def wired(backend: str, limits: str = "{}") -> AsyncGenerator[Model]:
-    build = Models({}, SystemClock())
+    build = Models(SystemClock())
     configure = Configurations(environ={}, build=build, adapt=lambda models: models)
     text = f"agents:\n  - id: one\n    backend: {backend}\nlimits: {limits}\n"
     try:
@@ -139,7 +139,7 @@ async def test_a_server_that_is_nobodys_has_no_price() -> None:
 
 
 async def test_a_limit_in_money_without_a_price_is_refused_before_anything_starts() -> None:
-    build = Models({}, SystemClock())
+    build = Models(SystemClock())
     configure = Configurations(environ={}, build=build, adapt=lambda models: models)
     text = """
 agents:

@@ -81,7 +81,7 @@ async def scene(
         text = CONFIG.format(careless=backends[0].yaml, calm=backends[1].yaml, journal=file, root=ROOT, more=more_tools)
         environ = {"MASSGEN_BOT_PYTHON": sys.executable, **KEYS}
         clock = SystemClock()
-        models = Models(environ, clock)
+        models = Models(clock)
         stack.push_async_callback(models.aclose)
         hub = await stack.enter_async_context(McpHub())
         configure = Configurations(environ=environ, build=models, adapt=lambda given: given)

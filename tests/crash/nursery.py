@@ -20,6 +20,7 @@ from typing import TypedDict
 from bot.application import Overrides
 from bot.composition import open_application
 from bot.environment import console_person
+from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.service import RunRequest
 from tests.crash.fuse import Fuse, FusedHub, FusedLog, FusedModel
@@ -59,7 +60,7 @@ async def live(request: RunRequest, environ: Mapping[str, str], fuse: Fuse) -> t
     """Begin or go on, approve, and wait for the end. Returns the run and its last state."""
     async with (
         asyncio.timeout(PATIENCE),
-        open_application(environ, overrides(fuse)) as application,
+        open_application(Environment(environ), overrides(fuse)) as application,
         application.working(),
     ):
         known = await application.log.runs(limit=1)

@@ -17,6 +17,7 @@ from bot.chat.platform import ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.chat_app import open_chat_service
 from bot.discord_app.client import run_bot
+from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
@@ -75,13 +76,13 @@ class Stage:
         ending, before = asyncio.Event(), len(self.server.identified)
 
         def open_this(platform: ChatPlatform) -> AbstractAsyncContextManager[ChatService]:
-            return open_chat_service(given, hurried(self.clock, self.pace, self._keep), [platform])
+            return open_chat_service(Environment(given), hurried(self.clock, self.pace, self._keep), [platform])
 
         def tell(name: str, port: int) -> None:
             del name, port
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_bot(given, open_this, ending=ending, tell=tell))
+            group.create_task(run_bot(Environment(given), open_this, ending=ending, tell=tell))
             try:
                 await self.server.until(lambda: len(self.server.identified) > before)
                 yield

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.application import database_url
 from bot.chat_app import open_chat_service
 from bot.slack_app.client import opened_slack
 from bot.slack_app.settings import slack_settings
+from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
@@ -104,9 +104,9 @@ class Stage:
     @asynccontextmanager
     async def bot(self, kind: str = "socket", **environ: str) -> AsyncGenerator[str]:
         """A bot in this process, until the context closes. Gives its address, if it has one."""
-        given, before = self.environ(kind, **environ), len(self.server.sockets)
+        given, before = Environment(self.environ(kind, **environ)), len(self.server.sockets)
         async with (
-            opened_slack(slack_settings(given), database_url(given)) as app,
+            opened_slack(slack_settings(given), given.database_url()) as app,
             open_chat_service(given, hurried(self.clock, self.pace, self._keep), [app.platform]) as chat_service,
             app.serving(chat_service) as address,
         ):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.i18n import GERMAN
 from tests.e2e.program import ROOT, Ended, Program, end_of
 
 
@@ -53,6 +54,14 @@ def test_help_and_version_need_nothing(tmp_path: Path) -> None:
         assert f"\n  {command} " in ended.out
     assert program.run("--version").out.startswith("massgen-bot ")
     assert not program.state.exists() or list(program.state.iterdir()) == []
+
+
+def test_a_misspelt_variable_is_told_in_one_sentence_and_changes_nothing(program: Program) -> None:
+    ended = program.run("history", MASSGEN_BOT_LANGUGE="de")
+    told = "MASSGEN_BOT_LANGUGE is no variable of this program and has no effect. Did you mean MASSGEN_BOT_LANGUAGE?"
+    assert (ended.status, ended.err) == (0, f"{told}\n")
+    both = program.run("history", MASSGEN_BOT_LANGUAGE="de", MASSGEN_BOT_COFFEE="strong")
+    assert both.err == f"{GERMAN.text('environment.unknown', name='MASSGEN_BOT_COFFEE')}\n"
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class ChatServiceStage:
         self.checked: list[tuple[Path, str]] = []
         self.wakes = 0
         names = (f"RUN{number}" for number in itertools.count(1))
-        configure = Configurations(environ={}, build=Models({}, self.clock), adapt=_as_they_are)
+        configure = Configurations(environ={}, build=Models(self.clock), adapt=_as_they_are)
         freezes = Freezing(opened=self._opened)
         self.people = Coordinator(
             self.log,

@@ -19,7 +19,7 @@ from bot.chat.approvers import (
 from bot.chat.private_cards import ChatRefusal
 from bot.chat.start_run import limits_in, limits_typed, operator_limits
 from bot.chat.store import Limits
-from bot.environment import allowed_configs, named_admins
+from bot.variables import Environment
 from coordination.domain.policy import Authors, Person, Policy, RunAction, judge
 from coordination.errors import ConfigError
 from tests.builders import START
@@ -199,25 +199,25 @@ def test_a_limit_never_rises_above_the_operators(operators: int, typed: int, nam
 
 
 def test_the_operator_sets_limits_in_the_environment() -> None:
-    assert operator_limits({}) == Limits(at_once=10, waiting=100, hourly=30)
-    assert operator_limits({"MASSGEN_BOT_RUNS_AT_ONCE": "3", "MASSGEN_BOT_RUNS_PER_HOUR": "7"}) == Limits(
+    assert operator_limits(Environment({})) == Limits(at_once=10, waiting=100, hourly=30)
+    assert operator_limits(Environment({"MASSGEN_BOT_RUNS_AT_ONCE": "3", "MASSGEN_BOT_RUNS_PER_HOUR": "7"})) == Limits(
         at_once=3, waiting=100, hourly=7
     )
     for text in ("0", "-1", "many", "1e3", "1000000", "²"):
         with pytest.raises(ConfigError, match="MASSGEN_BOT_RUNS_WAITING must be a number"):
-            operator_limits({"MASSGEN_BOT_RUNS_WAITING": text})
+            operator_limits(Environment({"MASSGEN_BOT_RUNS_WAITING": text}))
 
 
 def test_the_operator_says_who_may_use_what_and_who_administers() -> None:
-    allowed = allowed_configs({"MASSGEN_BOT_ALLOWED_CONFIGS": "discord:1=ops, demo; slack:-:T1=ops;*=;"})
+    allowed = Environment({"MASSGEN_BOT_ALLOWED_CONFIGS": "discord:1=ops, demo; slack:-:T1=ops;*=;"}).allowed_configs()
     assert allowed == {
         "discord:1": frozenset({"ops", "demo"}),
         "slack:-:T1": frozenset({"ops"}),
         "*": frozenset(),
     }
-    assert allowed_configs({}) == {}
+    assert Environment({}).allowed_configs() == {}
     for text in ("ops", "=ops", "a=x;a=y"):
         with pytest.raises(ConfigError, match="must look like"):
-            allowed_configs({"MASSGEN_BOT_ALLOWED_CONFIGS": text})
-    admins = named_admins({"MASSGEN_BOT_ADMINS": "discord:1/42, slack:-:T1/U1 U7 nonsense/ /x"})
+            Environment({"MASSGEN_BOT_ALLOWED_CONFIGS": text}).allowed_configs()
+    admins = Environment({"MASSGEN_BOT_ADMINS": "discord:1/42, slack:-:T1/U1 U7 nonsense/ /x"}).named_admins()
     assert admins == {("discord:1", "42"), ("slack:-:T1", "U1")}

@@ -10,6 +10,7 @@ import pytest
 from bot.application import Overrides
 from bot.composition import open_application
 from bot.environment import console_person
+from bot.variables import Environment
 from coordination.config import Settings, loader, parse, yaml_tree
 from coordination.domain import states as s
 from coordination.errors import ConfigError
@@ -57,7 +58,7 @@ async def test_a_whole_run_reads_its_configuration_once(readings: list[str], tmp
     )
     async with (
         asyncio.timeout(60),
-        open_application(environ, Overrides()) as application,
+        open_application(Environment(environ), Overrides()) as application,
         application.working(),
     ):
         run = await application.coordinator.start(request)

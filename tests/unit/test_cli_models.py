@@ -11,6 +11,7 @@ from bot.check import LEAST_TOKENS, ceilings, run_ceiling, try_backends
 from bot.terminal import check_commands
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
+from bot.variables import Environment
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError
 from coordination.llm.extras import install_command
@@ -83,7 +84,7 @@ async def test_a_model_is_asked_for_next_to_nothing_whatever_its_options_and_its
         first = THOUGHTFUL.replace("URL", claude.address)
         second = f"{{type: chatcompletion, model: m, base_url: '{chat.base_url}'}}"
         file.write_text(f"agent: {{id: one, backend: {first[:-1]}, fallback: {second}}}}}", encoding="utf-8")
-        trials = await asyncio.to_thread(try_backends, {}, file)
+        trials = await asyncio.to_thread(try_backends, Environment({}), file)
     assert [(trial.name, trial.problem == "") for trial in trials] == [("one", True), ("the fallback of one", False)]
     assert "refused the key" in trials[1].problem
     (asked,) = claude.requests

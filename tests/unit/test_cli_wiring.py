@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from bot.application import database_url
 from bot.composition import Configurations
-from bot.environment import made, state_folder
+from bot.environment import made
 from bot.run_lookup import named_run
 from bot.terminal.error_handler import keep_logs, reported
+from bot.variables import Environment
 from coordination.clock import PacedClock, SystemClock, new_id
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
@@ -24,7 +24,6 @@ from coordination.llm.openai_chat import build as build_chat
 from coordination.llm.provider import Build, Shared
 from coordination.llm.registry import Models
 from coordination.llm.scripted import build as build_scripted
-from coordination.llm.scripted import pace_in
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
 from tests.service.office import Office
 
@@ -36,7 +35,7 @@ agents:
 
 
 def configured(backend: str, **environ: str) -> Configurations:
-    models = Models(environ, SystemClock())
+    models = Models(SystemClock())
     return Configurations(environ=environ, build=models, adapt=lambda given: given)
 
 
@@ -75,7 +74,7 @@ async def test_a_vendors_library_is_loaded_once_and_beside_the_event_loop(
         return build
 
     text = AGENT.format(backend="{type: chatcompletion, model: m, api_key: k}")
-    configure = Configurations(environ={}, build=Models({}, SystemClock(), load=load), adapt=lambda given: given)
+    configure = Configurations(environ={}, build=Models(SystemClock(), load=load), adapt=lambda given: given)
     prepared = configure(text, "x.yaml", "console")
     assert "slow_vendor" not in sys.modules, "a configuration is read without it"
     await prepared.load()
@@ -113,7 +112,7 @@ async def test_the_options_of_a_configuration_reach_the_server() -> None:
         "max_tokens: 100, seed: 7, reasoning: {effort: low}, text: {verbosity: low}, extra_body: {special: true}}"
     )
     settings = parse(AGENT.format(backend=backend), origin="x.yaml", environ={})
-    shared = Shared({}, SystemClock())
+    shared = Shared(SystemClock())
     model = build_chat("one", settings.agents[0].backend, shared)
     assert model.name == "m"
     assert model._options.body() == {  # type: ignore[attr-defined]  # what is sent is the point here
@@ -131,13 +130,13 @@ async def test_the_options_of_a_configuration_reach_the_server() -> None:
 def test_an_address_that_is_none_is_told_with_the_agents_name() -> None:
     settings = parse(AGENT.format(backend="{type: azure_openai, model: m, api_key: k}"), origin="x.yaml", environ=None)
     with pytest.raises(ConfigError, match="agent one: "):
-        Models({}, SystemClock()).model(settings.agents[0])
+        Models(SystemClock()).model(settings.agents[0])
 
 
 @pytest.mark.parametrize("pace", ["fast", "-1", "nan", "1e9"])
 def test_a_pace_that_is_no_number_is_refused(pace: str) -> None:
     with pytest.raises(ConfigError, match="MASSGEN_BOT_DEMO_PACE"):
-        pace_in({"MASSGEN_BOT_DEMO_PACE": pace})
+        Environment({"MASSGEN_BOT_DEMO_PACE": pace}).pace()
 
 
 async def test_a_pace_scales_every_wait_and_leaves_the_time_alone() -> None:
@@ -152,25 +151,29 @@ def test_a_script_in_a_file_is_read_and_its_faults_are_told(tmp_path: Path) -> N
     text = AGENT.format(backend="{type: scripted, script_file: script.yaml}")
     backend = parse(text, origin=str(tmp_path / "x.yaml"), environ={}).agents[0].backend
     with pytest.raises(ConfigError, match="can't be read"):
-        build_scripted("one", backend, Shared({}, SystemClock()))
+        build_scripted("one", backend, Shared(SystemClock()))
     file.write_text("a: [", encoding="utf-8")
     with pytest.raises(ConfigError, match="no YAML"):
-        build_scripted("one", backend, Shared({}, SystemClock()))
+        build_scripted("one", backend, Shared(SystemClock()))
     file.write_text("turns: 5", encoding="utf-8")
     with pytest.raises(ConfigError, match="script of agent one"):
-        build_scripted("one", backend, Shared({}, SystemClock()))
+        build_scripted("one", backend, Shared(SystemClock()))
 
 
 def test_the_database_is_the_named_one_or_a_file_in_the_state_folder(tmp_path: Path) -> None:
-    assert database_url({"DATABASE_URL": "postgresql://x/y"}) == "postgresql://x/y"
-    url = database_url({"XDG_STATE_HOME": str(tmp_path)})
+    assert Environment({"DATABASE_URL": "postgresql://x/y"}).database_url() == "postgresql://x/y"
+    url = Environment({"XDG_STATE_HOME": str(tmp_path)}).database_url()
     assert url == f"sqlite:///{tmp_path}/massgen-bot/massgen-bot.sqlite"
-    assert database_url({"MASSGEN_BOT_STATE": str(tmp_path / "here")}).startswith(f"sqlite:///{tmp_path}/here/")
+    assert (
+        Environment({"MASSGEN_BOT_STATE": str(tmp_path / "here")})
+        .database_url()
+        .startswith(f"sqlite:///{tmp_path}/here/")
+    )
 
 
 def test_the_state_folder_is_private_and_follows_the_environment(tmp_path: Path) -> None:
-    assert state_folder({"HOME": "/home/ada"}) == Path("/home/ada/.local/state/massgen-bot")
-    assert state_folder({"XDG_STATE_HOME": "relative", "HOME": "/home/ada"}) == Path(
+    assert Environment({"HOME": "/home/ada"}).state_folder() == Path("/home/ada/.local/state/massgen-bot")
+    assert Environment({"XDG_STATE_HOME": "relative", "HOME": "/home/ada"}).state_folder() == Path(
         "/home/ada/.local/state/massgen-bot"
     )
     folder = made(tmp_path / "new" / "one")
@@ -185,7 +188,7 @@ def test_without_a_home_a_sentence_says_what_to_set(environ: dict[str, str], mon
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
     with pytest.raises(StorageError, match="MASSGEN_BOT_STATE"):
-        state_folder(environ)
+        Environment(environ).state_folder()
 
 
 def test_names_of_runs_are_easy_to_type() -> None:
@@ -256,7 +259,7 @@ def test_libraries_write_to_the_log_file_and_not_to_the_terminal(
     before = list(root.handlers), root.level
     try:
         with warnings.catch_warnings():
-            keep_logs({"MASSGEN_BOT_STATE": str(tmp_path)}, is_verbose=False)
+            keep_logs(Environment({"MASSGEN_BOT_STATE": str(tmp_path)}), is_verbose=False)
             logging.getLogger("some.library").warning("look out")
             warnings.warn("mind the gap", stacklevel=1)
     finally:

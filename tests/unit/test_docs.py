@@ -120,7 +120,7 @@ def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     for text in helps_of(command):
-        for catalog in (ENGLISH, catalog_for({"MASSGEN_BOT_LANGUAGE": "de"})):
+        for catalog in (ENGLISH, catalog_for("de")):
             first = catalog.texts[key_of[text]].split(". ")[0].rstrip(".")
             assert len(f"{first}.") <= LINE, first
 

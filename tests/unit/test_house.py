@@ -45,6 +45,7 @@ SLOW_TO_LOAD = ("anthropic", "dbos", "discord", "mcp", "openai", "rich", "slack_
 
 # Shorter than a module should be, and why.
 SHORT = {
+    "bot/application.py": "names the parts, for commands that must not load what joins them (ADR 0018)",
     "bot/run_lookup.py": "the terminal and every chat find a run by it, and neither may import the other",
     "coordination/clock.py": "the one implementation of a port, which tests replace",
     "coordination/llm/prices.py": "loaded only where a price is asked for, because its table is large",

@@ -121,17 +121,17 @@ def test_numbers_are_written_as_the_language_does() -> None:
 
 @pytest.mark.parametrize(("named", "language"), [("", "en"), ("en", "en"), ("de", "de"), (" DE ", "de")])
 def test_the_operator_chooses_the_language(named: str, language: str) -> None:
-    assert catalog_for({"MASSGEN_BOT_LANGUAGE": named}).language == language
+    assert catalog_for(named).language == language
 
 
 def test_without_a_choice_it_is_english() -> None:
-    assert catalog_for({}) is ENGLISH
+    assert catalog_for("") is ENGLISH
     assert LANGUAGES == {"en": ENGLISH, "de": GERMAN}
 
 
 def test_an_unknown_language_is_one_sentence_that_names_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
-        catalog_for({"MASSGEN_BOT_LANGUAGE": "tlh"})
+        catalog_for("tlh")
     assert caught.value.diagnostics == [
         "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en."
     ]

@@ -1,0 +1,336 @@
+"""Every variable of the environment that this program knows: read once, at the start, into one model.
+
+What a variable means is written here and nowhere else: `scripts/variables` puts it into the pages for users. A value that
+makes no sense is told where it is needed: what is wrong with a chat's port does not keep anybody from reading a log.
+"""
+
+import difflib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
+
+from bot.environment import PYTHON_VARIABLE, STATE_VARIABLE, TENANT_VARIABLE, configs_folder, expanded, made
+from coordination.domain.caller import KEY_VARIABLE
+from coordination.errors import ConfigError, StorageError
+
+OURS = "MASSGEN_BOT_"
+"""How the names begin that nobody but this program gives a meaning to."""
+
+DATABASE_FILE = "massgen-bot.sqlite"
+NONE = SecretStr("")
+
+Text: TypeAlias = Annotated[str, SkipValidation]
+"""As the system gives it: a value need not be UTF-8."""
+
+
+def _chat(name: str, meaning: str) -> Any:  # noqa: ANN401 - what pydantic's own `Field` returns
+    return Field(alias=name, description=meaning, json_schema_extra={"page": "chat"})
+
+
+def _discord(name: str, meaning: str) -> Any:  # noqa: ANN401 - likewise
+    return Field(alias=name, description=meaning, json_schema_extra={"page": "discord"})
+
+
+def _slack(name: str, meaning: str) -> Any:  # noqa: ANN401 - likewise
+    return Field(alias=name, description=meaning, json_schema_extra={"page": "slack"})
+
+
+def _other(name: str, meaning: str) -> Any:  # noqa: ANN401 - likewise
+    return Field(alias=name, description=meaning, json_schema_extra={"page": "environment"})
+
+
+class Environment(BaseModel):
+    """The environment of the process, as it was at the start. A variable that is empty is as one that is not set."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    configs: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_CONFIGS",
+            "The folder of [configurations](configuration.md), read anew for each run. A file `ops.yaml` is called `ops`; "
+            "names are of `a-z`, `0-9`, `-` and `_`. Default: `configs` in the working folder or, where there is none, "
+            "those that come with the program.",
+        ),
+    ] = ""
+    config: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_CONFIG",
+            "The name of the one that holds where administrators set none. Without it, and with more than one to choose "
+            "from, an administrator must choose.",
+        ),
+    ] = ""
+    allowed_configs_text: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_ALLOWED_CONFIGS",
+            "Which may be used where: `discord:123=ops,demo; slack:-:T1=ops; *=demo`, by tenant; `*` is every tenant that "
+            "is not named. Default: all of them, everywhere.",
+        ),
+    ] = ""
+    member_configs_text: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_MEMBER_CONFIGS",
+            "Which of these members may ask for by name, where no administrator has said so: written the same way, and "
+            "`*` in the place of names is all of them. Default: only the one that holds there. Administrators may name "
+            "any.",
+        ),
+    ] = ""
+    admins: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_ADMINS",
+            "People who may do what administrators may, besides those whom the chat itself calls so: `discord:123/42, "
+            "slack:-:T1/U1`, tenant and account. Slack also takes `T1/U1` and `U1`.",
+        ),
+    ] = ""
+    runs_at_once: Annotated[
+        Text, _chat("MASSGEN_BOT_RUNS_AT_ONCE", "Runs that one tenant may have under way at once. Default 10.")
+    ] = ""
+    runs_waiting: Annotated[
+        Text, _chat("MASSGEN_BOT_RUNS_WAITING", "Plans that may wait for a decision in one tenant. Default 100.")
+    ] = ""
+    runs_at_once_each: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_RUNS_AT_ONCE_EACH",
+            "Runs of them that one person may have under way. Default: half, rounded up.",
+        ),
+    ] = ""
+    runs_per_hour: Annotated[
+        Text, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "Runs that one person may ask for within an hour. Default 30.")
+    ] = ""
+    threads: Annotated[Text, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
+    language: Annotated[
+        Text, _chat("MASSGEN_BOT_LANGUAGE", "`en` or `de`, for everything that people read. Default `en`.")
+    ] = ""
+    database: Annotated[
+        SecretStr,
+        _chat(
+            "DATABASE_URL",
+            "Where runs, cards and settings are kept: `sqlite:///FILE` or `postgresql://…`. Default: a SQLite file in the "
+            "state folder.",
+        ),
+    ] = NONE
+    state: Annotated[
+        Text,
+        _chat(
+            STATE_VARIABLE,
+            "The state folder. Default: `massgen-bot` in `$XDG_STATE_HOME`, or in `~/.local/state`.",
+        ),
+    ] = ""
+
+    discord_bot_token: Annotated[
+        SecretStr, _discord("DISCORD_BOT_TOKEN", "The token. A bad one is one sentence and exit status 2.")
+    ] = NONE
+    discord_api_url: Annotated[Text, _discord("DISCORD_API_URL", "Another address of Discord's API, for a proxy.")] = ""
+    discord_gateway_url: Annotated[
+        Text, _discord("DISCORD_GATEWAY_URL", "Another address of Discord's gateway, likewise.")
+    ] = ""
+    health_port: Annotated[Text, _discord("MASSGEN_BOT_HEALTH_PORT", "Serves `/live` and `/ready` there.")] = ""
+
+    slack_bot_token: Annotated[
+        SecretStr,
+        _slack(
+            "SLACK_BOT_TOKEN",
+            "The one workspace that is served (`xoxb-…`). A bad token is one sentence and exit status 2.",
+        ),
+    ] = NONE
+    slack_app_token: Annotated[SecretStr, _slack("SLACK_APP_TOKEN", "With the bot token: Socket Mode (`xapp-…`).")] = (
+        NONE
+    )
+    slack_signing_secret: Annotated[
+        SecretStr, _slack("SLACK_SIGNING_SECRET", "With the bot token and no app token: HTTP.")
+    ] = NONE
+    slack_client_id: Annotated[
+        Text,
+        _slack("SLACK_CLIENT_ID", "With the two secrets and without a bot token: many workspaces, by HTTP."),
+    ] = ""
+    slack_client_secret: Annotated[SecretStr, _slack("SLACK_CLIENT_SECRET", "The secret of that client.")] = NONE
+    slack_public_url: Annotated[
+        Text, _slack("SLACK_PUBLIC_URL", "With many workspaces: where browsers reach this program.")
+    ] = ""
+    host: Annotated[Text, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""
+    port: Annotated[Text, _slack("PORT", "The port there. Default: 3000.")] = ""
+    slack_api_url: Annotated[Text, _slack("SLACK_API_URL", "Another address of the Web API, such as a proxy's.")] = ""
+    slack_team_id: Annotated[
+        Text, _slack("SLACK_TEAM_ID", "The workspace that `chat-tools slack` must be in; another one is refused.")
+    ] = ""
+    slack_bot_token_file: Annotated[Text, _slack("SLACK_BOT_TOKEN_FILE", "A file that has `SLACK_BOT_TOKEN`.")] = ""
+    slack_app_token_file: Annotated[Text, _slack("SLACK_APP_TOKEN_FILE", "A file that has `SLACK_APP_TOKEN`.")] = ""
+    slack_signing_secret_file: Annotated[
+        Text, _slack("SLACK_SIGNING_SECRET_FILE", "A file that has `SLACK_SIGNING_SECRET`.")
+    ] = ""
+    slack_client_secret_file: Annotated[
+        Text, _slack("SLACK_CLIENT_SECRET_FILE", "A file that has `SLACK_CLIENT_SECRET`.")
+    ] = ""
+
+    approval_token: Annotated[
+        SecretStr,
+        _other(
+            "MASSGEN_BOT_APPROVAL_TOKEN",
+            "Lets a script decide on plans without a terminal: [who may decide](security.md).",
+        ),
+    ] = NONE
+    demo_pace: Annotated[
+        Text,
+        _other(
+            "MASSGEN_BOT_DEMO_PACE",
+            "How long the pauses of scripted agents are: 1 as written, 0 none at all. Default 1.",
+        ),
+    ] = "1"
+    azure_openai_endpoint: Annotated[
+        Text,
+        _other("AZURE_OPENAI_ENDPOINT", "The address of `azure_openai`, for configurations that have no `base_url`."),
+    ] = ""
+    tenant: Annotated[
+        Text,
+        _other(
+            TENANT_VARIABLE,
+            "Set by this program in configurations: the server or workspace that a run was asked for in. Tool servers for "
+            "chats keep to it.",
+        ),
+    ] = ""
+    python: Annotated[
+        Text,
+        _other(PYTHON_VARIABLE, "Set by this program in configurations: the Python that it runs on, unless it is set."),
+    ] = ""
+    caller_key: Annotated[
+        SecretStr,
+        _other(KEY_VARIABLE, "Set by this program in tool servers: proves to them who called and who approved."),
+    ] = NONE
+    tool_server: Annotated[
+        Text,
+        _other("MASSGEN_BOT_TOOL_SERVER", "Set by this program in tool servers: from there, nobody may decide."),
+    ] = ""
+    state_home: Annotated[
+        Text, _other("XDG_STATE_HOME", "Where state folders are, where `MASSGEN_BOT_STATE` names none.")
+    ] = ""
+    home: Annotated[Text, _other("HOME", "The home folder, likewise.")] = ""
+    search_path: Annotated[Text, _other("PATH", "Where programs are looked for.")] = ""
+
+    _all: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """The environment in these variables. It keeps no tie to them."""
+        kinds = {field.alias: field.annotation for field in type(self).model_fields.values()}
+        super().__init__(
+            **{name: SecretStr(value) if kinds.get(name) is SecretStr else value for name, value in variables.items()}
+        )
+        self._all = dict(variables)
+
+    def for_configs(self, tenant: str = "") -> Mapping[str, str]:
+        """What `${NAME}` in a configuration may name, keys of providers among it: all that is set, and what we add.
+
+        This is the only way by which a variable that is not declared above gets anywhere.
+        """
+        variables = {PYTHON_VARIABLE: sys.executable, **self._all}
+        with suppress(StorageError):  # whatever needs the folder says so
+            variables[STATE_VARIABLE] = str(self.state_folder())
+        return variables | {TENANT_VARIABLE: tenant} if tenant else variables
+
+    def first_set(self, names: Sequence[str]) -> str:
+        """The first of these variables that has a value; empty where none has."""
+        return next((name for name in names if self._all.get(name, "").strip()), "")
+
+    def misspelt(self) -> Iterator[tuple[str, str]]:
+        """Each variable that is named like ours and is none, with the one that is probably meant, or nothing."""
+        names = [field.alias or "" for field in type(self).model_fields.values()]
+        known = [name.removeprefix(OURS) for name in names if name.startswith(OURS)]
+        for name in self._all:
+            rest = name.removeprefix(OURS)
+            if rest != name and rest not in known:
+                near = difflib.get_close_matches(rest, known, n=1)
+                yield name, f"{OURS}{near[0]}" if near else ""
+
+    def state_folder(self) -> Path:
+        """The folder, whether it exists or not.
+
+        Raises:
+            StorageError: it is sought at a home that there is none of.
+        """
+        if self.state:
+            return expanded(self.state).absolute()
+        home = Path(self.state_home)
+        return (home if home.is_absolute() else expanded(self.home or "~") / ".local/state") / "massgen-bot"
+
+    def database_url(self) -> str:
+        """The database that is named, or a file in the state folder.
+
+        Raises:
+            StorageError: the folder can't be made.
+        """
+        return self.database.get_secret_value() or f"sqlite:///{made(self.state_folder()) / DATABASE_FILE}"
+
+    def configs_folder(self) -> Path:
+        """The folder of configurations for chats."""
+        return configs_folder(self.configs)
+
+    def allowed_configs(self) -> Mapping[str, frozenset[str]]:
+        """Which tenants may use which configurations.
+
+        Raises:
+            ConfigError: it is written in another way than the page says.
+        """
+        return _by_tenant(self.allowed_configs_text, "MASSGEN_BOT_ALLOWED_CONFIGS")
+
+    def member_configs(self) -> Mapping[str, frozenset[str]]:
+        """Which configurations members may name, by tenant.
+
+        Raises:
+            ConfigError: likewise.
+        """
+        return _by_tenant(self.member_configs_text, "MASSGEN_BOT_MEMBER_CONFIGS")
+
+    def named_admins(self) -> frozenset[tuple[str, str]]:
+        """The people whom the operator named by tenant and account: `discord:123/42`, `slack:-:T1/U1`.
+
+        Names of other forms are for a platform to understand.
+        """
+        pairs = (each.rpartition("/") for each in self.admins.replace(",", " ").split())
+        return frozenset((tenant, account) for tenant, _, account in pairs if ":" in tenant and account)
+
+    def posts_timelines(self) -> bool:
+        """Whether each run gets a thread with its story: `yes`, which is the default, or `no`.
+
+        Raises:
+            ConfigError: it is neither.
+        """
+        text = self.threads.strip().lower() or "yes"
+        if text not in ("yes", "no"):
+            raise ConfigError(["MASSGEN_BOT_THREADS must be yes or no."])
+        return text == "yes"
+
+    def pace(self) -> float:
+        """How long the pauses of scripted models are, as a multiple of what is written.
+
+        Raises:
+            ConfigError: it is no such number.
+        """
+        try:
+            pace = float(self.demo_pace)
+        except ValueError:
+            pace = -1.0
+        if not 0 <= pace <= 100:
+            raise ConfigError(["MASSGEN_BOT_DEMO_PACE must be a number from 0 to 100"])
+        return pace
+
+
+def _by_tenant(text: str, variable: str) -> Mapping[str, frozenset[str]]:
+    allowed: dict[str, frozenset[str]] = {}
+    for part in text.split(";"):
+        tenant, sign, names = (each.strip() for each in part.partition("="))
+        if not part.strip():
+            continue
+        if not sign or not tenant or tenant in allowed:
+            raise ConfigError(
+                [f"{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)"]
+            )
+        allowed[tenant] = frozenset(name for name in names.replace(",", " ").split())
+    return allowed
