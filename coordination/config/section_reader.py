@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from coordination.config.diagnostics import Diagnostics, KeyPath, Place, any_of, expected_but_found, quoted, shown_key
 from coordination.config.massgen_keys import WITHOUT_EFFECT
-from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_absent, is_open, kind_of, plain
+from coordination.config.yaml_tree import EMPTY, Listing, Node, Scalar, Table, is_absent, is_open, kind_of, plain
 
 _WORDS = {
     "string_type": "a text",
@@ -69,7 +69,7 @@ class Section(BaseModel):
     kind: ClassVar[str] = "a mapping"
     holds_in_part: ClassVar[bool] = True
     is_a_home: ClassVar[bool] = True
-    _table: Table = PrivateAttr(default_factory=lambda: Table(line=0))
+    _table: Table = PrivateAttr(default_factory=lambda: EMPTY)
 
     @classmethod
     @override

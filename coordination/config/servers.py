@@ -9,12 +9,11 @@ from pydantic import SecretStr
 from coordination.config.diagnostics import Diagnostics, Place, printable, quoted
 from coordination.config.packages import unpinned_package
 from coordination.config.server_sections import AUTH_SECRETS, ServerAuthKeys, ServerKeys
-from coordination.config.yaml_tree import Plain, Scalar, Table, variables_in
+from coordination.config.yaml_tree import EMPTY, Plain, Scalar, Table, variables_in
 from coordination.domain.canonical_json import canonical
 from coordination.ports import AUTH_ENTRY, ClientCredentials, ServerSpec
 
 _DEFAULT_CALL_TIMEOUT = 60.0
-_NOTHING = Table(line=0)
 
 
 def broken_names(place: Table, good: Sequence[ServerKeys]) -> frozenset[str]:
@@ -233,7 +232,7 @@ def _is_made_of(source: str, variables: frozenset[str]) -> bool:
 
 def _table_in(table: Table, key: str) -> Table:
     node = table.entries.get(key)
-    return node if isinstance(node, Table) else _NOTHING
+    return node if isinstance(node, Table) else EMPTY
 
 
 def _listed(table: Table, key: str) -> list[str]:

@@ -15,6 +15,7 @@ YamlValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
 
 CORE_TAG = "tag:yaml.org,2002:"
+TEXT_TAG = CORE_TAG + "str"
 SCALAR_TAGS = frozenset(CORE_TAG + name for name in ("str", "int", "float", "bool", "null"))
 
 _Resolve: TypeAlias = Callable[[type[yaml.Node], str, tuple[bool, bool]], str]
@@ -108,6 +109,7 @@ class Table(_Placed):
 
 
 Node: TypeAlias = Scalar | Listing | Table
+EMPTY = Table(line=0)
 
 
 def kind_of(node: Node | None) -> str:
@@ -131,7 +133,7 @@ def typed_plain(text: str) -> YamlValue:
     """What YAML makes of a text without quotes. Dates stay text: no key has one for a value."""
     tag = str(_resolve(yaml.ScalarNode, text, (True, False)))
     try:
-        return typed(tag, text) if tag in SCALAR_TAGS else text
+        return text if tag == TEXT_TAG or tag not in SCALAR_TAGS else typed(tag, text)
     except ValueError:
         return text
 
