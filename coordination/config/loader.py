@@ -23,7 +23,7 @@ from coordination.config.sections import (
     TimeoutSettingsKeys,
 )
 from coordination.config.servers import ServerBook, broken_names
-from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched, vouched_reads
+from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
 from coordination.config.yaml_tree import MAX_BYTES, Table, Variables, put_in, read
 from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
@@ -139,26 +139,26 @@ def unmatched_rules(
     It fits none, or lists as `read` what seems to write; of those (server, tool) that are `run_starter` instead, nothing is said.
     """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
-    diagnostics = unmatched(patterns, definitions)
-    for agent in settings.agents:
-        names = {server.name for server in agent.servers}
-        own = [
-            each
-            for each in definitions
-            if each.server in names and not each.unusable and (each.server, each.tool) not in asking
-        ]
-        diagnostics += doubtful_reads(agent.rules, settings.patterns, own)
-    return [complaint.render(settings.origin) for complaint in sorted(set(diagnostics))]
+    rest = [each for each in definitions if (each.server, each.tool) not in asking]
+    return _told(settings, [*unmatched(patterns, definitions), *_doubtful(settings, rest, is_sure=False)])
 
 
 def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
     """A warning for every tool that seems to write, and runs while agents plan since the operator is sure that it reads."""
-    diagnostics: list[Diagnostic] = []
+    return _told(settings, _doubtful(settings, definitions, is_sure=True))
+
+
+def _doubtful(settings: Settings, definitions: Sequence[ToolDefinition], *, is_sure: bool) -> list[Diagnostic]:
+    found: list[Diagnostic] = []
     for agent in settings.agents:
         names = {server.name for server in agent.servers}
         own = [each for each in definitions if each.server in names and not each.unusable]
-        diagnostics += vouched_reads(agent.rules, settings.patterns, own)
-    return [complaint.render(settings.origin) for complaint in sorted(set(diagnostics))]
+        found += doubtful_reads(agent.rules, settings.patterns, own, is_sure=is_sure)
+    return found
+
+
+def _told(settings: Settings, diagnostics: Sequence[Diagnostic]) -> list[str]:
+    return [each.render(settings.origin) for each in sorted(set(diagnostics))]
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -176,25 +176,25 @@ def read_text(path: Path) -> str:
     Raises:
         ConfigError: there is no such file, it can't be read, or it is no text.
     """
-    name = printable(str(path))
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError([f"{name}: {expected_but_found('no such file', 'a configuration file')}"]) from None
+        raise _unreadable(path, "no such file") from None
     except (OSError, ValueError):
-        raise ConfigError(
-            [f"{name}: {expected_but_found('something that can not be read', 'a configuration file')}"]
-        ) from None
+        raise _unreadable(path, "something that can not be read") from None
     if len(content) > MAX_BYTES:
-        raise ConfigError([f"{name}:1: {expected_but_found(f'more than {MAX_BYTES // 1000} kB', 'a smaller file')}"])
+        raise _unreadable(path, f"more than {MAX_BYTES // 1000} kB", "a smaller file", line=1)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            [f"{name}:{line}: {expected_but_found('bytes that are no UTF-8 text', 'a text file')}"]
-        ) from None
+        raise _unreadable(path, "bytes that are no UTF-8 text", "a text file", line=line) from None
+
+
+def _unreadable(path: Path, found: str, expected: str = "a configuration file", *, line: int = 0) -> ConfigError:
+    place = f"{printable(str(path))}:{line}" if line else printable(str(path))
+    return ConfigError([f"{place}: {expected_but_found(found, expected)}"])
 
 
 def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Settings:
@@ -208,7 +208,7 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
         ConfigError: with every problem of the text, one line each.
     """
     named = (text, origin, Path(origin).absolute().parent, environ is None)
-    known = _KEPT.found(named, environ or {})
+    known = _known(named, environ or {})
     if known is not None:
         return known
     report, variables = Diagnostics(origin), Variables(environ)
@@ -217,15 +217,13 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
         raise ConfigError(report.render())
     settings = _settings(put_in(tree, variables, report), report, text, origin, variables)
     report.raise_if_any()
-    _KEPT.keep(_Reading(named=named, values=variables.asked_for, settings=settings))
+    with _LOCK:
+        _KNOWN.append(_Known(named=named, values=variables.asked_for, settings=settings))
     return settings
 
 
-_MOST_KEPT = 64
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Reading:
+class _Known:
     """What a text came to, and all that it depends on: what it is called, and the variables that it was read with."""
 
     named: tuple[object, ...]
@@ -233,30 +231,22 @@ class _Reading:
     settings: Settings = field(repr=False)
 
 
-class _Kept:
-    """The readings of late: a run asks for its text when it starts, plans, executes and reports."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._readings: deque[_Reading] = deque(maxlen=_MOST_KEPT)
-
-    def found(self, named: tuple[object, ...], environ: Mapping[str, str]) -> Settings | None:
-        """The settings of the same text where every variable has the same value."""
-        with self._lock:
-            for each in self._readings:
-                if each.named == named and all(environ.get(name) == value for name, value in each.values.items()):
-                    self._readings.remove(each)
-                    self._readings.append(each)
-                    return each.settings
-        return None
-
-    def keep(self, reading: _Reading) -> None:
-        """Keep one, in the place of the one that was not asked for the longest."""
-        with self._lock:
-            self._readings.append(reading)
+_MOST_KNOWN = 64
+_LOCK = Lock()
+_KNOWN: deque[_Known] = deque(maxlen=_MOST_KNOWN)
+"""The texts of late, for a run asks for its own when it starts, plans, executes and reports."""
 
 
-_KEPT = _Kept()
+def _known(named: tuple[object, ...], environ: Mapping[str, str]) -> Settings | None:
+    """The settings of the same text where every variable that counts has the same value."""
+    with _LOCK:
+        for each in _KNOWN:
+            if each.named == named and all(environ.get(name) == value for name, value in each.values.items()):
+                # It comes last, and so is the last to be given up.
+                _KNOWN.remove(each)
+                _KNOWN.append(each)
+                return each.settings
+    return None
 
 
 def _settings(root: Table, report: Diagnostics, text: str, origin: str, variables: Variables) -> Settings:

@@ -1,6 +1,6 @@
 """Which tools an agent may see and what may be done with them: every way to write it, as rules of one kind."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -171,38 +171,28 @@ def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
 
 
 def doubtful_reads(
-    rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
-) -> list[Diagnostic]:
-    """The tools that a rule lists as `read`, without being sure, although their name or their server says that they write."""
-    return [
-        Diagnostic(line, source, expected_but_found(found, "effect ask, or sure: true beside it if it only reads"))
-        for line, source, found in _reads_that_seem_to_write(rules, patterns, definitions, is_sure=False)
-    ]
-
-
-def vouched_reads(
-    rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
-) -> list[Diagnostic]:
-    """The same of rules that are sure: nobody but the operator vouches for these tools, which run without being asked about."""
-    return [
-        Diagnostic(line, source, f"{found}, runs while agents plan, because the rule says sure: true")
-        for line, source, found in _reads_that_seem_to_write(rules, patterns, definitions, is_sure=True)
-    ]
-
-
-def _reads_that_seem_to_write(
     rules: Sequence[Rule], patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition], *, is_sure: bool
-) -> Iterator[tuple[int, str, str]]:
-    """Line and key of each such rule, and what was found."""
+) -> list[Diagnostic]:
+    """The tools that a rule lists as `read` although their name or their server says that they write.
+
+    Of rules that are not sure these are mistakes. Where a rule `is_sure`, nobody but the operator vouches for such a tool,
+    which runs without being asked about: that is told as a warning.
+    """
     lines = {key_name(pattern.place.path[:-1]): pattern.place.line for pattern in patterns}
+    found: list[Diagnostic] = []
     for each in definitions:
         rule = first_match(rules, each.server, each.tool)
         if rule is None or rule.effect is not Effect.READ or rule.is_sure is not is_sure:
             continue
         if each.says_destructive or sounds_like_writing(each.tool):
             doubt = "says that it destroys" if each.says_destructive else "is called like a tool that writes"
-            found = f"effect read for {printable(each.server)}.{printable(each.tool)}, which {doubt}"
-            yield lines[rule.source], rule.source, found
+            text = f"effect read for {printable(each.server)}.{printable(each.tool)}, which {doubt}"
+            if is_sure:
+                text += ", runs while agents plan, because the rule says sure: true"
+            else:
+                text = expected_but_found(text, "effect ask, or sure: true beside it if it only reads")
+            found.append(Diagnostic(lines[rule.source], rule.source, text))
+    return found
 
 
 def _resolved_entry(text: str, names: Mapping[str, str], *, only_server: bool) -> str:
