@@ -9,7 +9,7 @@ from bot.cards.parts import approvers as approvers_line
 from bot.cards.run_view import next_view
 from bot.cards.text import one_line, visible
 from bot.cards.timeline import timeline_entry
-from bot.chat.approvers import APPROVERS_KEY, Approvers, approvers_typed, rule_here
+from bot.chat.approvers import APPROVERS_KEY, Approvers, approvers_from, approvers_typed, rule_here
 from bot.chat.config_catalog import (
     CONFIG_KEY,
     EVERY,
@@ -296,9 +296,15 @@ class AdminService:
             (Timestamp(entry.at),),
             (Mention(entry.by, one_line(entry.by_name, 60)),),
             (StyledText(visible(entry.what)),),
-            (StyledText(one_line(entry.detail, 120), "code"),) if entry.detail else (),
+            self._detail(entry),
         ]
         return joined(parts, " · ")
+
+    def _detail(self, entry: AuditEntry) -> RichText:
+        """Who approves in words, for people are stored by their ids; everything else as it was said."""
+        if entry.what == f"set {APPROVERS_KEY}":
+            return self._described(approvers_from(entry.detail))
+        return (StyledText(one_line(entry.detail, 120), "code"),) if entry.detail else ()
 
     def _setting(self, request: _AdminRequest, key: str, value: str, *, scope: str | None = None) -> ChatSetting:
         return ChatSetting(

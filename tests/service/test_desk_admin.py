@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.approvers import approvers_in
-from bot.message import Action
+from bot.message import Action, Mention, Paragraph
 from coordination.domain import states as s
 from coordination.domain.canonical_json import digest
 from coordination.domain.policy import Person, Policy
@@ -203,6 +203,18 @@ async def copied(log: SqlLog, story: Sequence[Recorded]) -> None:
 
 
 # --- the audit --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_audit_names_approvers_as_people_see_them_and_not_as_they_are_stored(
+    office: ChatServiceStage,
+) -> None:
+    await office.admin("approvers", value="<@&88> <@77> required=2")
+    reply = await office.admin("audit")
+    assert reply.private is not None
+    (section,) = reply.private.sections
+    assert isinstance(section, Paragraph)
+    assert {Mention("88", "88", "role"), Mention("77", "77")} <= set(section.lines[0])
+    assert "2 approvals at least" in texts(reply)
 
 
 async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(office: ChatServiceStage) -> None:
