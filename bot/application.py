@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from bot.chat.card_sync.context import SyncIntervals
+from bot.chat.platform import SyncIntervals
 from coordination.clock import SystemClock, new_id
 from coordination.ports import Clock, Model, NewId, RunLog, ToolHub
 from coordination.service import Coordinator

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.application import Application, Overrides
 from bot.chat.admin import AdminService, Findings
 from bot.chat.buttons import ButtonHandler
-from bot.chat.card_sync.context import DISCORD_INTERVALS, SLACK_INTERVALS, SyncContext
+from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
@@ -30,7 +30,6 @@ from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
 from coordination.storage.usage import SqlUsage
 
-_INTERVALS = {"discord": DISCORD_INTERVALS, "slack": SLACK_INTERVALS}
 _CHECK_SECONDS = 60.0
 
 
@@ -58,7 +57,7 @@ async def open_chat_service(
             read_approvers=application.coordinator.read_approvers,
         )
         card_syncs = [
-            CardSync(context(platform=each, intervals=overrides.intervals(_INTERVALS[each.name]))) for each in platforms
+            CardSync(context(platform=each, intervals=overrides.intervals(each.intervals))) for each in platforms
         ]
         joiner = _Joiner(
             environment=environment,

@@ -5,7 +5,7 @@ A front end turns vendor events into requests (`bot.chat.service_port`), and car
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from bot.message import Action, Card
@@ -78,15 +78,38 @@ class CardTooLarge(Exception):
     """The card's plan can be shown neither inline nor as a file: it must not be approvable."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SyncIntervals:
+    """Seconds, unless they say otherwise.
+
+    Attributes:
+        edit: between two edits of one card; what happens in between is in the next.
+        timeline: between two messages of one story while the run is at work.
+        refresh: after which the clock on a card of a run at work moves, although nothing happens.
+        look: between two looks at what other processes did.
+        patience: until a place where the bot may not write is tried again.
+        renew: the age at which a card is posted anew rather than edited; None: never.
+    """
+
+    edit: float
+    timeline: float
+    refresh: float = 15.0
+    look: float = 0.5
+    patience: float = 300.0
+    renew: timedelta | None = None
+
+
 class ChatPlatform(Protocol):
     """The vendor's side, for card sync. Every method may raise the four errors above; nothing else is expected.
 
     Attributes:
+        name: begins every tenant of the product: `discord` or `slack`.
         posts_once: whether posting with the same `once` again, within a minute, leads to the message that stands.
     """
 
-    name: Literal["discord", "slack"]
+    name: str
     posts_once: bool
+    intervals: SyncIntervals
 
     async def post(self, place: ChannelRef, card: Card, ids: "ButtonIds", *, once: str = "") -> MessageRef:
         """Post a card as a new message. `ids` gives each button and menu its opaque id; `once` names the message."""

@@ -6,14 +6,14 @@ import io
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Final, Literal, TypeVar
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 import discord
 from discord.http import Route
 from discord.types.member import MemberWithUser
 
-from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, MessageRef, RateLimited
+from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, MessageRef, RateLimited, SyncIntervals
 from bot.discord_app import markup
 from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
 from bot.discord_app.identity import PLATFORM, member_of
@@ -25,6 +25,9 @@ from coordination.domain.policy import Person
 
 _Result = TypeVar("_Result")
 
+# Discord edits messages that are older than an hour far more slowly: five a channel in some minutes.
+INTERVALS = SyncIntervals(edit=2.0, timeline=4.0, renew=timedelta(hours=1))
+
 _TRIES = 4
 _MOST_FOUND = 1000
 _MOST_ASKED_ABOUT = 10
@@ -35,7 +38,8 @@ _NOBODY = discord.AllowedMentions.none()
 class DiscordPlatform:
     """Fits `bot.chat.platform.ChatPlatform`."""
 
-    name: Literal["discord", "slack"] = PLATFORM
+    name: str = PLATFORM
+    intervals = INTERVALS
     posts_once = True
 
     def __init__(self, client: discord.Client, catalog: Catalog = ENGLISH) -> None:

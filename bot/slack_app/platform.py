@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -31,6 +30,7 @@ from bot.chat.platform import (
     MessageRef,
     MissingPermission,
     RateLimited,
+    SyncIntervals,
 )
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card, Severity
@@ -40,6 +40,9 @@ from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspa
 from bot.slack_app.markup import GROUP_ID, USER_ID
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
+
+# Slack has one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
+INTERVALS = SyncIntervals(edit=3.0, timeline=4.0)
 
 _KIND = "massgen_card"
 _BEFORE = timedelta(minutes=1)
@@ -122,7 +125,8 @@ _LONGEST_PAUSE = 10.0
 class SlackPlatform:
     """Slack's side, for card sync."""
 
-    name: Literal["discord", "slack"] = "slack"
+    name: str = "slack"
+    intervals = INTERVALS
     posts_once = False
 
     def __init__(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.application import Overrides
-from bot.chat.card_sync.context import SyncIntervals
+from bot.chat.platform import SyncIntervals
 from coordination.clock import SystemClock
 from coordination.ports import RunLog
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bot.chat.card_sync.context import SyncContext, SyncIntervals
+from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
-from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited
+from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited, SyncIntervals
 from bot.chat.store import CardRecord
 from bot.i18n import ENGLISH
 from bot.message import Action, Alert, Card
@@ -58,7 +58,8 @@ Fault = Exception | Literal["lost"]
 class FakePlatform:
     """Fits `bot.chat.platform.ChatPlatform`. `faults` are used up, one a request of that kind; `always` is what each comes to."""
 
-    name: Literal["discord", "slack"] = "discord"
+    name: str = "discord"
+    intervals: SyncIntervals = QUICK
     messages: dict[str, Message] = field(default_factory=dict[str, Message])
     said: list[tuple[ChannelRef, Card]] = field(default_factory=list[tuple[ChannelRef, Card]])
     private_messages: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])

@@ -7,38 +7,11 @@ from functools import cached_property
 
 from bot.cards.run_view import RunView
 from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
-from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef
+from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef, SyncIntervals
 from bot.chat.store import CardRecord, ChatStore
 from bot.i18n import Catalog
 from coordination.domain.policy import Person
 from coordination.ports import Clock, RunLog
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncIntervals:
-    """Seconds, unless they say otherwise.
-
-    Attributes:
-        edit: between two edits of one card; what happens in between is in the next.
-        timeline: between two messages of one story while the run is at work.
-        refresh: after which the clock on a card of a run at work moves, although nothing happens.
-        look: between two looks at what other processes did.
-        patience: until a place where the bot may not write is tried again.
-        renew: the age at which a card is posted anew rather than edited; None: never.
-    """
-
-    edit: float
-    timeline: float
-    refresh: float = 15.0
-    look: float = 0.5
-    patience: float = 300.0
-    renew: timedelta | None = None
-
-
-# Discord edits messages that are older than an hour far more slowly (five a channel in some minutes), and Slack has
-# one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
-DISCORD_INTERVALS = SyncIntervals(edit=2.0, timeline=4.0, renew=timedelta(hours=1))
-SLACK_INTERVALS = SyncIntervals(edit=3.0, timeline=4.0)
 
 
 class EditThrottle:
