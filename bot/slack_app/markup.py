@@ -200,6 +200,14 @@ def _link(mention: Mention) -> Block | None:
     return {"type": "user", "user_id": mention.id} if USER_ID.fullmatch(mention.id) else None
 
 
+def unlinked(block: Block) -> Block:
+    """The same block with ids in the place of links to people and groups."""
+    if block.get("type") in ("user", "usergroup"):
+        return {"type": "text", "text": str(block[f"{block['type']}_id"]), "style": {"bold": True}}
+    elements = block.get("elements")
+    return {**block, "elements": [unlinked(each) for each in elements]} if isinstance(elements, list) else block
+
+
 def prose(lines: Sequence[RichText], *, is_quoted: bool = False) -> Block | None:
     """Lines as rich text; None if nothing is in them."""
     elements: list[Block] = []

@@ -12,9 +12,10 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -37,12 +38,14 @@ from bot.message import Card, Severity
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
-from bot.slack_app.markup import GROUP_ID, USER_ID
+from bot.slack_app.markup import GROUP_ID, USER_ID, unlinked
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
 
 # Slack has one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
 INTERVALS = SyncIntervals(edit=3.0, timeline=4.0)
+
+_Sent = TypeVar("_Sent")
 
 _KIND = "massgen_card"
 _BEFORE = timedelta(minutes=1)
@@ -187,15 +190,19 @@ class SlackPlatform:
         if message.needs_files:
             message = rendered(card, ids, await self._attach(message_ref, card), self._catalog)
         client = self._clients.steady(await self._token(message_ref.place))
-        with translated(self._catalog):
-            await client.chat_update(
-                channel=message_ref.place.channel,
-                ts=message_ref.message,
-                text=message.text,
-                blocks=message.blocks,
-                parse="none",
-                link_names=False,
-            )
+
+        async def update(message: Rendered) -> None:
+            with translated(self._catalog):
+                await client.chat_update(
+                    channel=message_ref.place.channel,
+                    ts=message_ref.message,
+                    text=message.text,
+                    blocks=message.blocks,
+                    parse="none",
+                    link_names=False,
+                )
+
+        await _with_links_or_without(update, message)
         await self._show_session(message_ref, card)
 
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
@@ -292,9 +299,12 @@ class SlackPlatform:
 
     async def _post(self, place: ChannelRef, message: Rendered, once: str = "") -> MessageRef:
         client = self._clients.once(await self._token(place))
-        with translated(self._catalog):
-            sent = await _send(client, place.channel, place.thread, message, once)
-        return MessageRef(place=place, message=sent)
+
+        async def post(message: Rendered) -> str:
+            with translated(self._catalog):
+                return await _send(client, place.channel, place.thread, message, once)
+
+        return MessageRef(place=place, message=await _with_links_or_without(post, message))
 
     async def _token(self, place: ChannelRef) -> str:
         return (await self._workspace(place)).token
@@ -374,6 +384,17 @@ async def _called(client: AsyncWebClient, name: str) -> list[str]:
         if not cursor:
             return found
     raise RateLimited(0)
+
+
+async def _with_links_or_without(send: Callable[[Rendered], Awaitable[_Sent]], message: Rendered) -> _Sent:
+    """Send a message, and once more without links to people: one account that is gone may spoil the whole of it."""
+    try:
+        return await send(message)
+    except CardTooLarge:
+        plain = replace(message, blocks=[unlinked(block) for block in message.blocks])
+        if plain == message:
+            raise
+        return await send(plain)
 
 
 async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered, once: str = "") -> str:

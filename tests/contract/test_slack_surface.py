@@ -11,13 +11,13 @@ from bot.chat.platform import ChannelRef, MessageNotFound, MessageRef, MissingPe
 from bot.message import Card
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
-from coordination.domain.policy import Person
+from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
 from tests.builders import a_call
 from tests.contract.slack_desk import IssuedIds, SmallChatService, note
 from tests.contract.slack_stage import a_team, app_for
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
-from tests.stories import argued, recorded, waiting
+from tests.stories import argued, proposed, recorded, waiting
 
 PLACE = ChannelRef(platform="slack", tenant="slack:-:T1", channel="C1")
 ALICE = Person(tenant="slack:-:T1", id="UALICE", name="Alice")
@@ -58,6 +58,25 @@ async def test_a_card_is_changed_in_place(server: SlackServer, platform: SlackPl
     assert len(message.versions) == 2
     assert message.has("approve")
     assert not message.has("cancel")
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+async def test_a_card_with_an_approver_whom_slack_does_not_know_is_shown_with_their_id_and_can_be_approved(
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds, method: str
+) -> None:
+    gone = proposed(a_call("post_notice"), policy=Policy(roles=("S0GONE0000",), users=("U0GONE0000",)))
+    card = card_of(recorded([*argued(a_call("post_notice")), gone]))
+    if method == "chat.postMessage":
+        server.faults.append(Fault(method=method, error="invalid_blocks"))
+        await platform.post(PLACE, card, ids)
+    else:
+        message_ref = await platform.post(PLACE, PLANNING, ids)
+        server.faults.append(Fault(method=method, error="invalid_blocks"))
+        await platform.edit(message_ref, card, ids)
+    (message,) = server.cards()
+    assert message.has("approve")
+    assert "U0GONE0000" in str(message.versions[-1])
+    assert "'user_id'" not in str(message.versions[-1])
 
 
 async def test_the_thread_of_a_message_is_always_the_same(platform: SlackPlatform) -> None:
