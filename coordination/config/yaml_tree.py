@@ -185,6 +185,7 @@ MAX_BYTES = 256_000
 MAX_DEPTH = 40
 MAX_VALUES = 20_000
 """Values, and hundreds of characters, after aliases are followed: a few lines of aliases of aliases can mean billions."""
+_TOO_MANY = f"more than {MAX_VALUES:,} values, aliases followed", "fewer"
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = frozenset({CORE_TAG + "seq", CORE_TAG + "map"})
@@ -237,6 +238,7 @@ class _Builder:
         self._anchors: dict[str, Node | None] = {}
         self._root: Node | None = None
         self._documents = 0
+        self._merged = 0
 
     def build(self, text: str) -> Node | None:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -274,7 +276,7 @@ class _Builder:
         frame = self._frames.pop()
         node = self._table(frame) if frame.is_table else _listing(frame)
         if node.size > MAX_VALUES:
-            self._halt(frame.line, f"more than {MAX_VALUES:,} values, aliases followed", "fewer")
+            self._halt(frame.line, *_TOO_MANY)
         if node.depth > MAX_DEPTH:
             self._halt(frame.line, f"more than {MAX_DEPTH} levels of nesting", "fewer")
         self._remember(frame.anchor, node)
@@ -314,6 +316,9 @@ class _Builder:
                 entries[key.text], lines[key.text] = value, key.line
         for value in merged:
             self._merge(value, entries, lines)
+            if self._merged > MAX_VALUES:
+                # Each of them is a copy: counted only in the end, they would fill the memory before.
+                self._halt(frame.line, *_TOO_MANY)
         values = tuple(entries.values())
         return Table(entries=entries, key_lines=lines, line=frame.line, size=_size(values), depth=_depth(values))
 
@@ -322,7 +327,9 @@ class _Builder:
             if not isinstance(source, Table):
                 self._report.expect(Place(source.line), f"{kind_of(source)} after <<", "an alias of a mapping")
                 continue
-            for key in [key for key in source.entries if key not in entries]:
+            new = [key for key in source.entries if key not in entries]
+            self._merged += len(new)
+            for key in new:
                 entries[key], lines[key] = source.entries[key], source.line_of(key)
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:

@@ -1,6 +1,7 @@
 """Any text at all: what is no YAML, or too much of it, is told and never followed."""
 
 import time
+import tracemalloc
 
 import pytest
 import yaml
@@ -76,6 +77,16 @@ def test_aliases_of_aliases_are_not_followed_for_ever() -> None:
     started = time.perf_counter()
     assert "found more than 20,000 values, aliases followed" in complaint_of("\n".join(lines))
     assert time.perf_counter() - started < 5
+
+
+def test_mappings_that_are_merged_again_and_again_do_not_fill_the_memory() -> None:
+    text = "a: &a {" + ", ".join(f"k{number}: 1" for number in range(3000)) + "}\nb:\n" + "- {<<: *a}\n" * 15_000
+    tracemalloc.start()
+    try:
+        assert "found more than 20,000 values, aliases followed" in complaint_of(text)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_long_text_can_not_be_repeated_by_aliases_either() -> None:
