@@ -16,9 +16,9 @@ from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.platform import CountsRoles
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
-from bot.environment import CONSOLE, TENANT_VARIABLE, account_named, console_account
 from bot.log_access import SettingsStore
-from bot.variables import Environment
+from bot.machine import CONSOLE, account_named, console_account
+from bot.variables import TENANT_VARIABLE, Environment
 from coordination.config import Settings, parse, read_text, unmatched_rules
 from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
 from coordination.domain.events import RunRequested

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from bot.environment import LANGUAGE_VARIABLE
 from bot.locales.de import GERMAN_TEXTS
 from bot.locales.en import ENGLISH_TEXTS
 from bot.message import Inline, RichText, StyledText
 from coordination.errors import ConfigError
+
+LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
 
 @dataclass(frozen=True)

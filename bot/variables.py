@@ -13,12 +13,18 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
-from bot.environment import PYTHON_VARIABLE, STATE_VARIABLE, TENANT_VARIABLE, configs_folder, expanded, made
+from bot.machine import STATE_VARIABLE, configs_folder, expanded, made
 from coordination.domain.caller import KEY_VARIABLE
 from coordination.errors import ConfigError, StorageError
 
 OURS = "MASSGEN_BOT_"
 """How the names begin that nobody but this program gives a meaning to."""
+
+PYTHON_VARIABLE = "MASSGEN_BOT_PYTHON"
+"""Names the interpreter that this program runs on, for configurations whose tool servers are part of it."""
+
+TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
+"""Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
 
 DATABASE_FILE = "massgen-bot.sqlite"
 NONE = SecretStr("")

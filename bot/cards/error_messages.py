@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from bot.cards.parts import mention
 from bot.cards.text import one_line, visible, visible_lines
-from bot.environment import account_name
 from bot.i18n import ENGLISH, Catalog, joined
+from bot.machine import account_name
 from bot.message import Mention, RichText, StyledText
 from coordination.domain import states as s
 from coordination.domain.policy import Policy, Refusal

@@ -2,8 +2,8 @@
 
 from bot.cards.run_view import RunView
 from bot.cards.text import arguments_of, one_line, visible
-from bot.environment import account_name
 from bot.i18n import Catalog, joined
+from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
 from coordination.domain.plan import Plan, PlannedCall, short
 from coordination.domain.policy import Person, Policy

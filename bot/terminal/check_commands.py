@@ -10,8 +10,8 @@ from rich.text import Text
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
 from bot.check import BackendRow, Checked, ToolRow, Trial, backend_rows, check_config, try_backends
-from bot.environment import PAGES, config_file
 from bot.i18n import Catalog
+from bot.machine import PAGES, config_file
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.output import Renderer, indented, plain_table

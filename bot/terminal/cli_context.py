@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from bot.environment import LANGUAGE_VARIABLE
-from bot.i18n import ENGLISH, Catalog, catalog_for
+from bot.i18n import ENGLISH, LANGUAGE_VARIABLE, Catalog, catalog_for
 from coordination.errors import ConfigError
 
 if TYPE_CHECKING:

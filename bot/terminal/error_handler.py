@@ -19,8 +19,8 @@ from typing_extensions import override
 from bot.cards.error_messages import notice_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
-from bot.environment import made
 from bot.i18n import ENGLISH, Catalog
+from bot.machine import made
 from bot.terminal.cli_context import cli_catalog
 from coordination.domain import states as s
 from coordination.domain.plan import Failed, OutcomeUnknown, Succeeded, short

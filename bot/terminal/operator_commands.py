@@ -7,8 +7,8 @@ from pathlib import Path
 from bot import log_access
 from bot.cards.text import visible
 from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, verify_log
-from bot.environment import console_person
 from bot.log_access import open_reading
+from bot.machine import console_person
 from bot.run_lookup import named_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit

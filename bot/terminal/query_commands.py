@@ -8,9 +8,9 @@ from rich.text import Text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
 from bot.cards.text import one_line, visible
-from bot.environment import PAGES
 from bot.i18n import Catalog
 from bot.log_access import open_reading
+from bot.machine import PAGES
 from bot.message import Timestamp
 from bot.run_lookup import named_run, seen_run
 from bot.terminal.cli_context import CliContext

@@ -13,8 +13,8 @@ from bot.cards.error_messages import refusal_text
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.composition import open_application
-from bot.environment import CONFIGS, config_file, console_person, made
 from bot.log_access import open_reading
+from bot.machine import CONFIGS, config_file, console_person, made
 from bot.run_lookup import named_run, seen_run, waiting_plan
 from bot.terminal import screen
 from bot.terminal.cli_context import CliContext, PresetDecision

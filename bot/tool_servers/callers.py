@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bot.environment import CONSOLE
+from bot.machine import CONSOLE
 from bot.variables import Environment
 from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, verified
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.application import Application, Overrides
 from bot.composition import open_application
-from bot.environment import console_person
+from bot.machine import console_person
 from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.caller import Caller

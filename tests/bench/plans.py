@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from bot.environment import console_person
+from bot.machine import console_person
 from coordination.domain import events as e
 from coordination.domain.policy import Policy
 from coordination.domain.transitions import evolve

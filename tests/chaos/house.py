@@ -16,8 +16,8 @@ from sqlalchemy import exc
 from bot.application import Application, Overrides
 from bot.composition import open_application
 from bot.database_admin import migrate_all, verify_log
-from bot.environment import PYTHON_VARIABLE, console_person
-from bot.variables import Environment
+from bot.machine import console_person
+from bot.variables import PYTHON_VARIABLE, Environment
 from coordination.domain import states as s
 from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError

@@ -5,7 +5,7 @@ import random
 from contextlib import suppress
 
 from bot.application import Application
-from bot.environment import console_person
+from bot.machine import console_person
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.errors import CoordinationError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.application import Application
-from bot.environment import console_person
+from bot.machine import console_person
 from coordination.domain import states as s
 from coordination.execution import INTERRUPTED
 from tests.chaos.house import House, approve, is_in_flight, is_settled, state_when, until

@@ -19,7 +19,7 @@ from typing import TypedDict
 
 from bot.application import Overrides
 from bot.composition import open_application
-from bot.environment import console_person
+from bot.machine import console_person
 from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.service import RunRequest

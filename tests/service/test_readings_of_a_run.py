@@ -9,7 +9,7 @@ import pytest
 
 from bot.application import Overrides
 from bot.composition import open_application
-from bot.environment import console_person
+from bot.machine import console_person
 from bot.variables import Environment
 from coordination.config import Settings, loader, parse, yaml_tree
 from coordination.domain import states as s

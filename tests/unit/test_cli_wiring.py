@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from bot.composition import Configurations
-from bot.environment import made
+from bot.machine import made
 from bot.run_lookup import named_run
 from bot.terminal.error_handler import keep_logs, reported
 from bot.variables import Environment

@@ -17,14 +17,6 @@ PAGES = CONFIGS.with_name("docs")
 STATE_VARIABLE = "MASSGEN_BOT_STATE"
 """Names the folder in the environment; configurations may use it as `${MASSGEN_BOT_STATE}`."""
 
-PYTHON_VARIABLE = "MASSGEN_BOT_PYTHON"
-"""Names the interpreter that this program runs on, for configurations whose tool servers are part of it."""
-
-LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
-
-TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
-"""Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
-
 
 def config_file(named: str) -> Path:
     """The file of a configuration: what was named, or, if that is the name of one that comes with the program, that one."""
