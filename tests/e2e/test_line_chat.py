@@ -16,6 +16,7 @@ import pytest
 from bot.application import Overrides
 from bot.chat_app import open_chat_service
 from bot.i18n import ENGLISH
+from bot.variables import Environment
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_stage import written
 from tests.e2e.line_chat import LinePlatform, serving
@@ -80,7 +81,7 @@ async def a_hall(folder: Path) -> AsyncGenerator[Hall]:
     )
     platform = LinePlatform({"rita": (), "alice": ("ops",), "mallory": ()})
     async with (
-        open_chat_service(environ, Overrides(), [platform]) as chat_service,
+        open_chat_service(Environment(environ), Overrides(), [platform]) as chat_service,
         serving(platform, chat_service, ENGLISH) as port,
     ):
         hall = Hall(port, writer)

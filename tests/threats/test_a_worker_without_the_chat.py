@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.application import Application, database_url
+from bot.application import Application
 from bot.chat.approvers import Approvers, with_approvers
-from bot.chat.card_sync.context import DISCORD_INTERVALS, SyncContext
+from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.name_pins import PINS_KEY
 from bot.chat.sql_store import SqlChatStore
@@ -23,6 +23,7 @@ from bot.composition import open_application
 from bot.discord_app.client import logged_in
 from bot.discord_app.platform import DiscordPlatform
 from bot.i18n import ENGLISH
+from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from coordination.service import RunRequest
@@ -100,11 +101,11 @@ class Served:
 @asynccontextmanager
 async def served(stage: Stage) -> AsyncGenerator[Served]:
     """Discord is served, and its cards are kept, by a process that takes up no job."""
-    environ, overrides = stage.environ(), hurried(stage.clock, stage.pace, lambda log: None)
+    environment, overrides = Environment(stage.environ()), hurried(stage.clock, stage.pace, lambda log: None)
     async with (
-        logged_in(environ) as client,
-        open_application(environ, overrides, [client.platform]) as application,
-        SqlChatStore.open(database_url(environ)) as store,
+        logged_in(environment) as client,
+        open_application(environment, overrides, [client.platform]) as application,
+        SqlChatStore.open(environment.database_url()) as store,
     ):
         context = SyncContext(
             platform=client.platform,
@@ -112,7 +113,7 @@ async def served(stage: Stage) -> AsyncGenerator[Served]:
             log=application.log,
             clock=application.clock,
             catalog=ENGLISH,
-            intervals=overrides.intervals(DISCORD_INTERVALS),
+            intervals=overrides.intervals(client.platform.intervals),
             read_approvers=application.coordinator.read_approvers,
         )
         async with CardSync(context).running():
@@ -123,7 +124,7 @@ async def served(stage: Stage) -> AsyncGenerator[Served]:
 async def worked(stage: Stage) -> AsyncGenerator[None]:
     """A process that works, and knows no chat."""
     overrides = hurried(stage.clock, stage.pace, lambda log: None)
-    async with open_application(stage.environ(), overrides) as application, application.working():
+    async with open_application(Environment(stage.environ()), overrides) as application, application.working():
         yield
 
 

@@ -243,7 +243,7 @@ class Trial:
 
     async def begins(self) -> bool:
         """Ask, and let the agents plan. False: nobody may ask for that."""
-        self.run = (await self.stage.chat_service.start_run(self.asker.person, self.place, "Post it.")).run
+        self.run = (await self.stage.start_run(self.asker.person, self.place, "Post it.")).run
         await self.stage.work()
         return bool(self.run) and isinstance(await self.stage.people.state(self.run), s.AwaitingDecision)
 
