@@ -483,6 +483,10 @@ SLACK = {
     "slack.doctor.oauth": (
         "Client-Id, Client-Secret und Signing-Secret sind da: Jeder Workspace installiert die App unter /slack/install."
     ),
+    "slack.doctor.token_refused": (
+        "Slack nimmt das Token von {name} nicht mehr an ({code}): Wer den Workspace verwaltet, muss die App neu "
+        "installieren."
+    ),
     "slack.doctor.http": "Slack muss diesen Rechner auf Port {port} erreichen; die Adresse im Manifest sagt, wie.",
     "slack.doctor.socket": "Das App-Token ist gut: Socket Mode funktioniert.",
     "slack.doctor.app_token": (

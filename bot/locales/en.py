@@ -445,6 +445,9 @@ SLACK = {
     "slack.doctor.oauth": (
         "Client id, client secret and signing secret are there: each workspace installs the app at /slack/install."
     ),
+    "slack.doctor.token_refused": (
+        "Slack no longer takes the token of {name} ({code}): its administrators must install the app again."
+    ),
     "slack.doctor.http": "Slack must reach this machine on port {port}; the manifest's address says how.",
     "slack.doctor.socket": "The app token is good: Socket Mode works.",
     "slack.doctor.app_token": (

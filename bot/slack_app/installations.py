@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import sqlalchemy as sa
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
@@ -15,7 +16,6 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetr
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy import MetaData
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typing_extensions import override
@@ -231,6 +231,22 @@ class InstalledWorkspaces:
             token=bot.bot_token,
         )
 
+    async def newest(self, most: int) -> Sequence[Workspace]:
+        """The workspaces, or whole organisations, that installed the app last, and still have it."""
+        bots = self.store.bots
+        latest = sa.func.max(bots.c.installed_at)
+        query = (
+            sa.select(bots.c.enterprise_id, bots.c.team_id)
+            .where(bots.c.client_id == self.client_id)
+            .group_by(bots.c.enterprise_id, bots.c.team_id)
+            .order_by(latest.desc())
+            .limit(most)
+        )
+        async with self.store.engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        found = [await self.of(enterprise or "", team or "") for enterprise, team in rows]
+        return [each for each in found if each is not None]
+
     def flow(self, clients: Clients) -> AsyncOAuthFlow:
         """The pages that install the app: each state is good once, for ten minutes, in the browser that it was given."""
         return AsyncOAuthFlow(
@@ -254,7 +270,7 @@ class InstalledWorkspaces:
         )
 
 
-async def _make_tables(engine: AsyncEngine, *tables: MetaData) -> None:
+async def _make_tables(engine: AsyncEngine, *tables: sa.MetaData) -> None:
     """Make the tables that are not there, one process at a time: another could make them after a look for them."""
     one_at_a_time = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else f"SELECT pg_advisory_xact_lock({_MAKES})"
     async with engine.begin() as connection:

@@ -5,17 +5,27 @@ import json
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
+from bot.cards.text import one_line
 from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
 from bot.i18n import ENGLISH, Catalog, catalog_for
-from bot.slack_app.client import EVENTS_PATH, open_slack
+from bot.slack_app.client import EVENTS_PATH, SlackApp, open_slack, opened_slack
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND
 from bot.slack_app.errors import code_of
-from bot.slack_app.installations import AGENT_SCOPE, CHAT_TOOL_SCOPES, REDIRECT_PATH, SCOPES, Clients, Workspace
+from bot.slack_app.installations import (
+    AGENT_SCOPE,
+    CHAT_TOOL_SCOPES,
+    REDIRECT_PATH,
+    SCOPES,
+    Clients,
+    InstalledWorkspaces,
+    Workspace,
+    workspace_of_token,
+)
 from bot.slack_app.listeners import SHORTCUT
 from bot.slack_app.settings import OAuthMode, SlackSettings, SocketMode, slack_settings
 from bot.variables import Environment
-from coordination.errors import ConfigError
+from coordination.errors import ConfigError, StorageError
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 AGENT_EVENTS = ("agent_session_stopped",)
@@ -90,6 +100,8 @@ def _command(command: str, name: str, address: str, catalog: Catalog) -> dict[st
 
 
 _MOST_NAMED = 20
+_MOST_WORKSPACES = 20
+_REASON = 300
 
 
 async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
@@ -98,18 +110,49 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     try:
         settings = slack_settings(environment)
         if isinstance(settings.mode, OAuthMode):
-            return [Checkup(is_well=True, text=catalog.text("slack.doctor.oauth"))]
+            return await _examine_installations(settings, environment.database_url(), names, catalog)
         app = await open_slack(settings, catalog)
     except ConfigError as error:
         return [Checkup(is_well=False, text=each) for each in error.diagnostics]
     workspace = await app.workspaces.of(*app.only_workspace)
     if workspace is None:
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.no_workspace"))]
-    name = catalog.text("slack.doctor.workspace", name=workspace.name, team=workspace.team)
-    found = [Checkup(is_well=True, text=name), _scopes(workspace, catalog)]
-    found.append(await _mode(settings, app.clients, catalog))
+    found = [_token(workspace, catalog), _scopes(workspace, catalog), await _mode(settings, app.clients, catalog)]
     found.append(await _channels(workspace, app.clients, catalog))
     return found + await names.of(app.platform, workspace.tenant)
+
+
+async def _examine_installations(
+    settings: SlackSettings, database: str, names: NameReport, catalog: Catalog
+) -> list[Checkup]:
+    """The workspaces that installed the app, the newest first."""
+    found = [Checkup(is_well=True, text=catalog.text("slack.doctor.oauth"))]
+    try:
+        async with opened_slack(settings, database, catalog) as app:
+            installed = app.workspaces
+            if isinstance(installed, InstalledWorkspaces):
+                for workspace in await installed.newest(_MOST_WORKSPACES):
+                    found += await _examine_workspace(workspace, app, names, catalog)
+    except StorageError as error:
+        found.append(Checkup(is_well=False, text=one_line(str(error), _REASON)))
+    return found
+
+
+async def _examine_workspace(workspace: Workspace, app: SlackApp, names: NameReport, catalog: Catalog) -> list[Checkup]:
+    try:
+        told = await workspace_of_token(app.clients, workspace.token)
+    except SlackApiError as error:
+        what = {"name": workspace.name or workspace.team, "code": code_of(error) or "-"}
+        return [Checkup(is_well=False, text=catalog.text("slack.doctor.token_refused", **what))]
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return [Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))]
+    found = [_token(told, catalog), _scopes(told, catalog), await _channels(told, app.clients, catalog)]
+    return found + await names.of(app.platform, workspace.tenant)
+
+
+def _token(workspace: Workspace, catalog: Catalog) -> Checkup:
+    name = workspace.name or workspace.enterprise
+    return Checkup(is_well=True, text=catalog.text("slack.doctor.workspace", name=name, team=workspace.team or "-"))
 
 
 def _scopes(workspace: Workspace, catalog: Catalog) -> Checkup:

@@ -9,9 +9,10 @@ from typing import Protocol
 
 import pytest
 from jsonschema import Draft7Validator
+from slack_sdk.oauth.installation_store import Bot
 
 from bot.i18n import ENGLISH, GERMAN
-from bot.slack_app.installations import CHAT_TOOL_SCOPES, SCOPES
+from bot.slack_app.installations import CHAT_TOOL_SCOPES, SCOPES, installed_workspaces
 from bot.slack_app.setup import manifest
 from tests import forked
 from tests.contract.slack_stage import a_team
@@ -148,6 +149,43 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(ran: Runs, serve
     server.faults.append(Fault(method="usergroups.list", error="missing_scope", times=9))
     _, out, _ = await ran("doctor", "slack", **environ)
     assert "!!  configuration ops: the chat does not tell who the role or group ops is just now." in out
+
+
+async def test_the_doctor_looks_at_each_workspace_that_installed_the_app(
+    ran: Runs, server: SlackServer, tmp_path: Path
+) -> None:
+    config = (
+        "agents: [{id: a, backend: {type: scripted, script: {}}}]\napproval: {approvers: {roles: [ops, captains]}}\n"
+    )
+    (tmp_path / "ops.yaml").write_text(config, encoding="utf-8")
+    url = f"sqlite:///{tmp_path}/bot.db"
+    async with installed_workspaces(url, client_id="1.2", client_secret="c") as installed:
+        for team, token in (("T1", "xoxb-T1"), ("T9", "xoxb-gone")):
+            await installed.store.async_save_bot(
+                Bot(
+                    app_id="A1",
+                    team_id=team,
+                    team_name=f"team {team}",
+                    bot_token=token,
+                    bot_id="B1",
+                    bot_user_id="U1",
+                    bot_scopes=list(SCOPES),
+                    installed_at=1.0,
+                )
+            )
+    environ = {
+        "SLACK_API_URL": f"{server.address}/api",
+        "MASSGEN_BOT_CONFIGS": str(tmp_path),
+        "DATABASE_URL": url,
+        "SLACK_CLIENT_ID": "1.2",
+        "SLACK_CLIENT_SECRET": "c",
+        "SLACK_SIGNING_SECRET": "s",
+    }
+    status, out, _ = await ran("doctor", "slack", **environ)
+    assert status == 2
+    assert "ok  configuration ops: the role or group ops is S1." in out
+    assert "!!  configuration ops: the role or group captains is nobody here. The operator must" in out
+    assert "!!  Slack no longer takes the token of team T9 (invalid_auth): its administrators must install" in out
 
 
 async def test_not_seeing_its_channels_is_no_fault(ran: Runs, server: SlackServer) -> None:
