@@ -1,21 +1,310 @@
-"""Models that speak Chat Completions: OpenAI's own, and every compatible server by its base_url."""
+"""Models that speak Chat Completions: OpenAI's own, and every compatible server by its base_url.
 
+Servers that call themselves compatible differ: some leave out ids, indexes or usage, send whole messages instead of
+deltas, objects instead of argument texts, or fields of their own that must come back with the history. All of that is
+taken here; what breaks off is an error, never half a reply.
+"""
+
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
 import httpx2
 from typing_extensions import override
 
 from coordination.config import BackendSettings, ModelOptions
-from coordination.llm.http import BROKEN_CONNECTION, extra_body, offered_schema
+from coordination.errors import ModelError
+from coordination.llm.http import (
+    BROKEN_CONNECTION,
+    arguments_of,
+    as_name,
+    as_object,
+    count,
+    extra_body,
+    is_failure,
+    offered_schema,
+    read_object,
+    replayable,
+    text_of,
+    whole,
+)
 from coordination.llm.http_model import HttpModel, HttpOptions, Item, Refusal, ReplyParts, result_text
-from coordination.llm.model_errors import Raw, broken, too_large, whole_text
-from coordination.llm.openai_chat_stream import REASONING_KEYS, ChatReplyParts
+from coordination.llm.model_errors import (
+    Problem,
+    Provider,
+    Raw,
+    broken,
+    cut_off,
+    declined,
+    refused,
+    said_in,
+    too_large,
+    too_short,
+    unfinished,
+    unreadable,
+    whole_text,
+)
 from coordination.llm.openai_clients import OPENAI_BASE_URL, AzureClients, OpenAIClients
 from coordination.llm.provider import Shared, results_in, server_of, told_in
-from coordination.ports import InputMessage, Model, Reply, ToolSpec
+from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolSpec, Usage
+
+_CALL_WEIGHT = 64
+"""Characters that a tool call counts for beside its arguments, so that endless empty calls are bounded too."""
+
+REASONING_KEYS = ("reasoning_content", "reasoning")
+"""Where servers put what a model thought: DeepSeek and SGLang; OpenRouter, vLLM and Ollama."""
+
+_OWN_CALL_KEYS = frozenset({"index", "id", "type", "function"})
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+    extra: dict[str, Raw] = field(default_factory=dict[str, Raw])
+
+    @property
+    def is_complete_object(self) -> bool:
+        """Whether its arguments are a JSON object from end to end."""
+        return bool(self.arguments) and "not_json" not in as_object("".join(self.arguments))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it is missing, as far as its arguments tell."""
+        return arguments_of("".join(self.arguments)) == "{}" or self.is_complete_object
+
+
+class ChatReplyParts(ReplyParts):
+    """What has come of one reply so far."""
+
+    def __init__(self, provider: Provider, *, limit: int, length_option: str) -> None:
+        """`limit` bounds the characters of the reply; `length_option` is what the operator raises if it is cut."""
+        super().__init__(provider, limit=limit)
+        self._length_option = length_option
+        self._text: list[str] = []
+        self._reasoning: dict[str, list[str]] = {}
+        self._details: list[dict[str, Raw]] = []
+        self._has_refusal = False
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._finish: str | None = None
+        self._usage = Usage()
+
+    @override
+    def take(self, payload: bytes) -> None:
+        if payload == b"[DONE]":
+            self.is_finished = True
+        if self.is_finished:
+            return
+        chunk = read_object(payload, self._provider)
+        self._has_begun = True
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            for choice in choices:
+                if isinstance(choice, dict) and not choice.get("index"):
+                    self._take_choice(choice)
+        if is_failure(chunk):
+            raise refused(_stream_problem(chunk), self._provider)
+        usage = chunk.get("usage")
+        if isinstance(usage, dict):
+            self._usage = _usage(usage)
+
+    def complete(self) -> Reply:
+        """The whole reply.
+
+        Raises:
+            ModelError: it did not end, was cut at its length limit, or was declined.
+        """
+        try:
+            return self._completed()
+        except ModelError as error:
+            written = self._usage.output_tokens or len("".join(self._text)) // 4
+            error.spent = (self._usage.input_tokens, written, None)
+            raise
+
+    def _completed(self) -> Reply:
+        match self._finish:
+            case None if not self._has_begun:
+                raise unreadable(self._provider)
+            case None if not self.is_finished:
+                raise cut_off(self._provider)
+            case None if not self._is_whole():
+                raise unfinished(self._provider)
+            case "length" | "max_tokens":
+                raise too_short(self._provider, self._length_option)
+            case "content_filter":
+                raise declined(self._provider)
+            case "error":
+                raise refused(Problem(status=500), self._provider)
+            case _:
+                pass
+        if self._has_refusal and not self._calls:
+            raise declined(self._provider)
+        if not all(call.name for call in self._calls):
+            raise unreadable(self._provider)
+        return Reply(text=whole_text("".join(self._text)), calls=self._tool_calls(), usage=self._usage)
+
+    def _is_whole(self) -> bool:
+        """Whether a reply that ended without saying why has all that it began."""
+        has_something = bool(self._calls or "".join(self._text).strip())
+        return has_something and all(call.name and call.is_whole for call in self._calls)
+
+    def message(self, reply: Reply) -> Item:
+        """The reply as the history needs it."""
+        message: Item = {"role": "assistant", "content": reply.text or None}
+        if reply.calls:
+            message["tool_calls"] = [
+                {
+                    **part.extra,
+                    "id": call.id,
+                    "type": "function",
+                    "function": {
+                        "name": as_name(call.name),
+                        "arguments": replayable(call.arguments),
+                    },
+                }
+                for call, part in zip(reply.calls, self._calls, strict=True)
+            ]
+            # Servers that send their reasoning beside the text want it back within a tool loop, and only there.
+            for name, parts in self._reasoning.items():
+                message[name] = whole_text("".join(parts))
+        if self._details:
+            # OpenRouter hands on what its models signed, and they refuse a history without it.
+            message["reasoning_details"] = [whole(each) for each in self._details]
+        return message
+
+    def _take_choice(self, choice: dict[str, Raw]) -> None:
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            content = delta.get("content")
+            if content:
+                self._add(self._text, _plain(content))
+            calls = delta.get("tool_calls")
+            if isinstance(calls, list):
+                for call in calls:
+                    if isinstance(call, dict):
+                        self._take_call(call)
+            self._take_reasoning(delta)
+            if delta.get("refusal"):
+                self._has_refusal = True
+        finish = choice.get("finish_reason")
+        if isinstance(finish, str):
+            self._finish = finish
+
+    def _take_reasoning(self, delta: dict[str, Raw]) -> None:
+        for name in REASONING_KEYS:
+            reasoning = delta.get(name)
+            if reasoning and isinstance(reasoning, str):
+                self._add(self._reasoning.setdefault(name, []), reasoning)
+        details = delta.get("reasoning_details")
+        for detail in details if isinstance(details, list) else []:
+            if isinstance(detail, dict):
+                self._grow(len(json.dumps(detail)))
+                self._keep_detail(detail)
+
+    def _keep_detail(self, detail: dict[str, Raw]) -> None:
+        """Text comes in pieces, the rest whole; the pieces of one block have its type and its index."""
+        last = self._details[-1] if self._details else None
+        if last is None or any(last.get(key) != detail.get(key) for key in ("type", "index")):
+            self._details.append(dict(detail))
+            return
+        grows = next((key for key in ("text", "summary") if isinstance(detail.get(key), str)), None)
+        if grows is None and "data" in detail:
+            self._details.append(dict(detail))
+            return
+        known = {key: value for key, value in detail.items() if value is not None and key != grows}
+        if grows is not None:
+            known[grows] = text_of(last.get(grows)) + text_of(detail[grows])
+        last.update(known)
+
+    def _take_call(self, delta: dict[str, Raw]) -> None:
+        function = delta.get("function")
+        if not isinstance(function, dict):
+            function = {}
+        identity, name, arguments = delta.get("id"), function.get("name"), function.get("arguments")
+        call = self._call_for(delta.get("index"), identity, name=text_of(name), continues=not arguments)
+        if identity and isinstance(identity, str):
+            call.id = identity
+        if name and isinstance(name, str) and not call.name:
+            call.name = name
+        if arguments:
+            self._add(call.arguments, arguments if isinstance(arguments, str) else json.dumps(arguments))
+        for key in delta.keys() - _OWN_CALL_KEYS:
+            call.extra.setdefault(key, delta[key])
+
+    def _call_for(self, index: Raw, identity: Raw, *, name: str, continues: bool) -> _Call:
+        """The call that a delta continues. Some servers give no index, or the same index to all calls.
+
+        Some repeat the name in every delta, so a name begins another call only where the last one has all it needs.
+        """
+        begins = bool(name)
+        last = self._calls[-1] if self._calls else None
+        known = self._by_index.get(index) if isinstance(index, int) else last
+        is_another = (
+            begins
+            and known is not None
+            and (
+                bool(known.id and identity and known.id != identity)
+                or (known.is_complete_object and (known.name != name or not continues))
+            )
+        )
+        if known is not None and not is_another and not (begins and index is None):
+            return known
+        call = _Call()
+        self._grow(_CALL_WEIGHT)
+        self._calls.append(call)
+        if isinstance(index, int):
+            self._by_index[index] = call
+        return call
+
+    def _tool_calls(self) -> tuple[ToolCall, ...]:
+        seen: set[str] = set()
+        calls: list[ToolCall] = []
+        for position, call in enumerate(self._calls):
+            identity = call.id if call.id and call.id not in seen else f"call_{position}_{len(seen)}"
+            seen.add(identity)
+            calls.append(ToolCall(id=identity, name=call.name, arguments=arguments_of("".join(call.arguments))))
+        return tuple(calls)
+
+    def _add(self, parts: list[str], text: str) -> None:
+        self._grow(len(text))
+        parts.append(text)
+
+
+def _plain(content: Raw) -> str:
+    """The text of a content; some servers send a list of typed parts."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = (part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _usage(usage: dict[str, Raw]) -> Usage:
+    details = usage.get("prompt_tokens_details")
+    return Usage(
+        input_tokens=count(usage.get("prompt_tokens")),
+        cached_tokens=count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        output_tokens=count(usage.get("completion_tokens")),
+    )
+
+
+def _stream_problem(chunk: dict[str, Raw]) -> Problem:
+    """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
+    error = chunk.get("error")
+    told = error if isinstance(error, dict) else chunk
+    code, kind, words = told.get("code"), told.get("type"), told.get("message") or error
+    return Problem(
+        status=code if isinstance(code, int) and 400 <= code < 600 else None,
+        codes=tuple(each.lower() for each in (code, kind) if isinstance(each, str)),
+        words=words if isinstance(words, str) else "",
+        said=said_in(error) or said_in(chunk),
+    )
+
 
 LONGEST_DESCRIPTION = 1024
 """Characters of a tool's description that OpenAI takes; longer ones fail the whole request."""
