@@ -1,6 +1,6 @@
 """Why something did not go as a person wished, in one line that says who may act."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.cards.parts import mention
@@ -84,32 +84,37 @@ def _named(policy: Policy, catalog: Catalog) -> RichText:
     return joined(pieces, ", ") if pieces else catalog.rich("refusal.anyone")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ErrorKeys:
+    """The keys of the sentences that a place has for errors; an empty one stands for the error's own text."""
+
+    no_run: str = "error.no_run"
+    conflict: str = "error.conflict"
+    storage: str = ""
+
+
+AT_A_TERMINAL = ErrorKeys()
+
+
 def error_line(
-    error: Exception, catalog: Catalog = ENGLISH, where: Sequence[str] = (), state: RunState | None = None
+    error: Exception, catalog: Catalog = ENGLISH, keys: ErrorKeys = AT_A_TERMINAL, state: RunState | None = None
 ) -> RichText:
-    """The line for an error. Of one that was not written for people, only that it happened is told.
-
-    `where` names the families of sentences to look in, before those that are true everywhere.
-    """
-
-    def key(name: str) -> str:
-        return next((key for family in where if (key := f"{family}.{name}") in catalog.texts), f"error.{name}")
-
+    """The line for an error. Of one that was not written for people, only that it happened is told."""
     match error:
         case RunNotFoundError(run=run):
-            return catalog.rich(key("no_run"), run=StyledText(one_line(run, _LONGEST_RUN), "bold"))
+            return catalog.rich(keys.no_run, run=StyledText(one_line(run, _LONGEST_RUN), "bold"))
         case ConflictError():
-            return catalog.rich(key("conflict"))
+            return catalog.rich(keys.conflict)
         case RefusedError():
             return refusal_line(error, catalog, state)
-        case StorageError() if key("storage") in catalog.texts:
-            return catalog.rich(key("storage"))
+        case StorageError() if keys.storage:
+            return catalog.rich(keys.storage)
         case ConfigError():
             return (StyledText("\n".join(visible(complaint) for complaint in error.diagnostics)),)
         case CoordinationError():
             return (StyledText("\n".join(visible(line) for line in str(error).split("\n"))),)
         case _:
-            return catalog.rich(key("unexpected"))
+            return catalog.rich("error.unexpected")
 
 
 def notice_for(error: Exception, reference: str = "", catalog: Catalog = ENGLISH) -> str:

@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 
-from bot.cards.error_messages import error_line, plain_text
+from bot.cards.error_messages import ErrorKeys, error_line, plain_text
 from bot.cards.text import one_line, visible
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from bot.i18n import ENGLISH, Catalog
@@ -78,12 +78,16 @@ _MOST_COMPLAINTS = 10
 _LONGEST = 600
 
 
+CHAT_ERRORS = ErrorKeys(no_run="chat.no_run", conflict="chat.conflict")
+"""The sentences of every chat; a product may have some of its own."""
+
+
 def error_card(
-    error: Exception, catalog: Catalog, where: Sequence[str] = ("chat",), state: RunState | None = None
+    error: Exception, catalog: Catalog, keys: ErrorKeys = CHAT_ERRORS, state: RunState | None = None
 ) -> Card:
     """The card for whatever a request ended in, and a reference into the log where there is more to know.
 
-    `where` names the families of sentences of the product, then `chat`; `state` is the run's that was refused something.
+    `state` is the one of the run that was refused something.
     """
     if isinstance(error, MessageNotFound | MissingPermission | RateLimited):
         _log.warning("the product refused: %s", error)
@@ -91,13 +95,13 @@ def error_card(
     if isinstance(error, ChatRefusal):
         return not_done_card(catalog, (StyledText(visible(error.sentence(catalog))),))
     if isinstance(error, RefusedError | ConflictError | RunNotFoundError):
-        return not_done_card(catalog, error_line(error, catalog, where, state))
+        return not_done_card(catalog, error_line(error, catalog, keys, state))
     reference = secrets.token_hex(2)
     if isinstance(error, ConfigError):
         _log.warning("a configuration can't be used, ref %s: %s", reference, error)
         return not_done_card(catalog, _config_line(error, catalog), reference)
     _log.error("a request failed, ref %s", reference, exc_info=error)
-    line = error_line(error, catalog, where)
+    line = error_line(error, catalog, keys)
     return not_done_card(catalog, (StyledText(one_line(plain_text(line), _LONGEST)),), reference)
 
 

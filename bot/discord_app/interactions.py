@@ -29,7 +29,6 @@ from bot.discord_app.identity import GetChatService, author_of, person_of, place
 from bot.discord_app.markup import head_of
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import (
-    WHERE,
     AnyInteraction,
     cards_of,
     fill_in,
@@ -84,7 +83,7 @@ class Mentions:
             request = FollowUp(prompt=prompt, once=str(message.id))
             return cards_of(await self._chat_service().handle(request, by, place))
         except Exception as error:  # noqa: BLE001 - the outermost handler: whoever wrote gets a sentence, whatever it was
-            return (error_card(error, self._catalog, WHERE),)
+            return (error_card(error, self._catalog),)
 
 
 ASK = "mg:ask"
@@ -93,8 +92,9 @@ ASK = "mg:ask"
 
 def text_input_modal(button: str, message: str, form: TextForm, catalog: Catalog) -> discord.ui.Modal:
     """Asks why, or what should be different."""
-    title, label = (catalog.text(f"discord.window_{form.asks}_{part}") for part in ("title", "label"))
-    return _modal(custom_id(Control.MODAL, button, message), title, label, is_required=form.is_required)
+    name = custom_id(Control.MODAL, button, message)
+    title, label = catalog.text(f"discord.window_{form.asks}_title"), catalog.text(f"discord.window_{form.asks}_label")
+    return _modal(name, title, label, is_required=form.is_required)
 
 
 def ask_modal(text: str, catalog: Catalog) -> discord.ui.Modal:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
 
 import aiohttp
 import discord
@@ -30,9 +29,6 @@ _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 
 AnyInteraction = discord.Interaction[discord.Client]
 
-WHERE: Final = ("discord", "chat")
-"""Where to look for the words of an error first."""
-
 
 @asynccontextmanager
 async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH) -> AsyncGenerator[None]:
@@ -44,7 +40,7 @@ async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH)
             _log.warning("an interaction came to its end unanswered: %s %s", error.status, error.code)
             return
         try:
-            await reply_privately(interaction, error_card(error, catalog, WHERE), catalog)
+            await reply_privately(interaction, error_card(error, catalog), catalog)
         except discord.HTTPException as unsaid:
             _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
-from bot.chat.private_cards import error_card
+from bot.chat.private_cards import CHAT_ERRORS, error_card
 from bot.chat.service_port import Pages, Private, Reply, Started
 from bot.i18n import ENGLISH, Catalog
 from bot.message import Card
@@ -19,6 +19,8 @@ from bot.slack_app.payloads import EventSource
 from bot.slack_app.render import Rendered, rendered
 
 _log = logging.getLogger(__name__)
+
+SLACK_ERRORS = replace(CHAT_ERRORS, storage="slack.storage")
 
 
 @dataclass(frozen=True)
@@ -93,4 +95,4 @@ class Replies:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # the outermost handler of what people do: everything becomes a sentence
-            await (tell or self.reply_card)(source, error_card(error, self.catalog, ("slack", "chat")))
+            await (tell or self.reply_card)(source, error_card(error, self.catalog, SLACK_ERRORS))
