@@ -9,7 +9,7 @@ PEERS := .venv-peers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos conformance lint types mypy pyright format bench bench-peers lock pages clean
+.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos soak conformance lint types mypy pyright format bench bench-peers lock pages clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = pytest --numprocesses $(JOBS) --dist worksteal
 
 # Minutes each, so they have targets of their own; ALL=1 is what CI runs, and the total is measured there.
-APART := tests/chaos tests/crash tests/installation tests/mutants
+APART := tests/chaos tests/crash tests/installation tests/mutants tests/soak
 
 test: $(VENV)/.dev ## Run the tests, with coverage: make test ARGS="-k ballot"; ALL=1 adds crash, mutants and wheel
 	@$(BIN)/coverage erase
@@ -42,7 +42,7 @@ unit: $(VENV)/.dev ## The quick tests, for while you write: make unit ARGS="-k b
 	@$(BIN)/python -m $(PYTEST) --quiet $(ARGS) tests/unit
 
 crash: $(VENV)/.dev ## Kill processes at every point, freeze them, and stop their database
-	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/crash tests/chaos
+	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/crash tests/chaos tests/soak
 
 mutants: $(VENV)/.dev ## Seed mistakes into the code, one at a time: the tests must notice each
 	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/mutants
@@ -57,6 +57,9 @@ claude-code: $(VENV)/.claude-code ## Install Claude Code's library too (170 MB t
 
 chaos: $(VENV)/.dev ## The same for 10 minutes, in an order that a seed gives: make chaos ARGS="--seed 7 --seconds 30"
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(VENV)/.dev ## 300 runs in one process over tool servers that restart, hang and write junk: nothing may grow
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
 	@$(BIN)/python -m tests.conformance $(ARGS)
