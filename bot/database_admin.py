@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.variables import Environment
 from coordination.clock import SystemClock
 from coordination.engine import dbos_engine
 from coordination.errors import ConfigError
@@ -13,38 +12,37 @@ from coordination.storage.audit import Finding
 from coordination.storage.database import parse_url, place
 
 
-def migrate_all(environment: Environment) -> str:
+def migrate_all(url: str) -> str:
     """Make or update the tables of the log and of the engine. Returns how people know the database.
 
     Raises:
         StorageError: the database can't be used.
     """
-    url = environment.database_url()
     schema.migrate(url)
     dbos_engine.migrate(url)
     return place(parse_url(url))
 
 
-def verify_log(environment: Environment, run: str | None) -> Sequence[Finding]:
+def verify_log(url: str, run: str | None) -> Sequence[Finding]:
     """What is wrong with one run's log, or with all of the database.
 
     Raises:
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    return audit.verify(environment.database_url(), run)
+    return audit.verify(url, run)
 
 
-def anchor_of(environment: Environment) -> Sequence[str]:
+def anchor_of(url: str) -> Sequence[str]:
     """What stands for every log and every administrator's decision at this moment, as JSON lines.
 
     Raises:
         StorageError: the database can't be read.
     """
-    return sql_anchor.anchor(environment.database_url(), SystemClock().now())
+    return sql_anchor.anchor(url, SystemClock().now())
 
 
-def compare_with(environment: Environment, anchor: Path) -> Sequence[Finding]:
+def compare_with(url: str, anchor: Path) -> Sequence[Finding]:
     """What differs from an anchor in a file.
 
     Raises:
@@ -55,14 +53,14 @@ def compare_with(environment: Environment, anchor: Path) -> Sequence[Finding]:
         text = anchor.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ConfigError([f"{anchor} can't be read: {error.strerror}"]) from error
-    return sql_anchor.compare(environment.database_url(), text)
+    return sql_anchor.compare(url, text)
 
 
-def export_run(environment: Environment, run: str) -> Sequence[str]:
+def export_run(url: str, run: str) -> Sequence[str]:
     """A run's events with their hashes, as JSON lines.
 
     Raises:
         RunNotFoundError: there is no such run.
         StorageError: the database can't be read.
     """
-    return audit.export(environment.database_url(), run)
+    return audit.export(url, run)

@@ -8,7 +8,6 @@ from bot.application import Application, Overrides
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import EVERYWHERE, ChatStore, Freezing, freeze_setting
-from bot.variables import Environment
 from coordination.domain.policy import Person
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
@@ -39,13 +38,12 @@ class SettingsStore:
 
 
 @asynccontextmanager
-async def open_reading(environment: Environment, overrides: Overrides) -> AsyncGenerator[Application]:
-    """The application without hands: good for looking, rejecting and cancelling.
+async def open_reading(url: str, overrides: Overrides) -> AsyncGenerator[Application]:
+    """The application on the database at `url` without hands: good for looking, rejecting and cancelling.
 
     Raises:
         StorageError: the database can't be used.
     """
-    url = environment.database_url()
     async with AsyncExitStack() as stack:
         log = overrides.log(
             await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[chat_metadata]))
@@ -88,30 +86,24 @@ def _refuse_work(run: str = "") -> AbstractAsyncContextManager[None]:
     raise RuntimeError("a command that can't start work was asked to work")
 
 
-async def freeze(environment: Environment, overrides: Overrides, tenant: str, by: Person) -> int:
+async def freeze(url: str, overrides: Overrides, tenant: str, by: Person) -> int:
     """Have no approved call start in a tenant, or anywhere if none is named. Returns how many runs are held.
 
     Raises:
         StorageError: the database can't be used.
     """
-    async with (
-        open_reading(environment, overrides) as application,
-        SqlChatStore.open(environment.database_url()) as store,
-    ):
+    async with open_reading(url, overrides) as application, SqlChatStore.open(url) as store:
         await store.set(freeze_setting(tenant or EVERYWHERE, by, application.clock.now()))
         return await application.coordinator.tell_frozen(tenant or None)
 
 
-async def thaw(environment: Environment, overrides: Overrides, tenant: str, by: Person) -> int | None:
+async def thaw(url: str, overrides: Overrides, tenant: str, by: Person) -> int | None:
     """Take that back. Returns how many runs go on, None: nothing was frozen.
 
     Raises:
         StorageError: the database can't be used.
     """
-    async with (
-        open_reading(environment, overrides) as application,
-        SqlChatStore.open(environment.database_url()) as store,
-    ):
+    async with open_reading(url, overrides) as application, SqlChatStore.open(url) as store:
         if not await store.reset(freeze_setting(tenant or EVERYWHERE, by, application.clock.now())):
             return None
         return await application.coordinator.tell_frozen(tenant or None)

@@ -17,7 +17,9 @@ from bot.terminal.protection import require_person
 
 def migrate(context: CliContext) -> Exit:
     """Make the tables, or bring older ones up to date."""
-    context.print_line(context.catalog.text("migrate.done", database=visible(migrate_all(context.environment))))
+    context.print_line(
+        context.catalog.text("migrate.done", database=visible(migrate_all(context.environment.database_url())))
+    )
     return Exit.DONE
 
 
@@ -27,9 +29,9 @@ def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
         context.print_error(context.catalog.text("audit.anchor_of_all"))
         return Exit.USAGE
     run = _whole_name(context, name) if name else None
-    findings = verify_log(context.environment, run)
+    findings = verify_log(context.environment.database_url(), run)
     if anchor:
-        findings = [*findings, *compare_with(context.environment, Path(anchor))]
+        findings = [*findings, *compare_with(context.environment.database_url(), Path(anchor))]
     for finding in findings:
         where = visible(f"{finding.run} {finding.seq}".strip())
         context.print_line(context.catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
@@ -43,7 +45,7 @@ def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
 
 def anchor(context: CliContext, file: str) -> Exit:
     """What stands for the whole database now, in a new file or on standard output."""
-    lines = anchor_of(context.environment)
+    lines = anchor_of(context.environment.database_url())
     if not file:
         for line in lines:
             context.print_line(line)
@@ -64,14 +66,14 @@ def anchor(context: CliContext, file: str) -> Exit:
 
 def export(context: CliContext, name: str) -> Exit:
     """A run's events with their hashes, one JSON object a line."""
-    for line in export_run(context.environment, _whole_name(context, name)):
+    for line in export_run(context.environment.database_url(), _whole_name(context, name)):
         context.print_line(line)
     return Exit.DONE
 
 
 def _whole_name(context: CliContext, prefix: str) -> str:
     async def look() -> str:
-        async with open_reading(context.environment, context.parts()) as application:
+        async with open_reading(context.environment.database_url(), context.parts()) as application:
             return await named_run(application.log, prefix, catalog=context.catalog)
 
     return asyncio.run(look())
@@ -79,7 +81,9 @@ def _whole_name(context: CliContext, prefix: str) -> str:
 
 def freeze(context: CliContext, tenant: str) -> Exit:
     """Have no approved call start. Nobody is refused this: to stop is safe."""
-    count = asyncio.run(log_access.freeze(context.environment, context.parts(), tenant, console_person()))
+    count = asyncio.run(
+        log_access.freeze(context.environment.database_url(), context.parts(), tenant, console_person())
+    )
     context.print_line(context.catalog.text("freeze.done", where=_where(context, tenant), count=count))
     return Exit.DONE
 
@@ -87,7 +91,7 @@ def freeze(context: CliContext, tenant: str) -> Exit:
 def thaw(context: CliContext, tenant: str) -> Exit:
     """Let approved calls start again."""
     require_person(context.environment, context.catalog)
-    count = asyncio.run(log_access.thaw(context.environment, context.parts(), tenant, console_person()))
+    count = asyncio.run(log_access.thaw(context.environment.database_url(), context.parts(), tenant, console_person()))
     if count is None:
         context.print_error(context.catalog.text("freeze.nothing", where=_where(context, tenant)))
         return Exit.USAGE

@@ -38,7 +38,7 @@ def status(context: CliContext, name: str) -> Exit:
     """How a run stands."""
 
     async def look() -> Exit:
-        async with open_reading(context.environment, context.parts()) as application:
+        async with open_reading(context.environment.database_url(), context.parts()) as application:
             run = await named_run(application.log, name, catalog=context.catalog)
             view, _ = await seen_run(application.log, application.coordinator, run)
             print_card(context, view, application.clock.now())
@@ -52,7 +52,7 @@ def show(context: CliContext, name: str, *, with_timeline: bool) -> Exit:
     """Everything there is to know of a run."""
 
     async def look() -> Exit:
-        async with open_reading(context.environment, context.parts()) as application:
+        async with open_reading(context.environment.database_url(), context.parts()) as application:
             run = await named_run(application.log, name, catalog=context.catalog)
             view, log = await seen_run(application.log, application.coordinator, run)
             screen = LineScreen(console_on(context.stdout), application.clock.now, context.catalog)
@@ -74,7 +74,7 @@ def history(context: CliContext, *, limit: int) -> Exit:
     """The newest runs."""
 
     async def look() -> Exit:
-        async with open_reading(context.environment, context.parts()) as application:
+        async with open_reading(context.environment.database_url(), context.parts()) as application:
             summaries = await application.log.runs(limit=limit)
             now = application.clock.now()
         if not summaries:

@@ -209,7 +209,7 @@ def _decided(context: CliContext, name: str, decide: Decide) -> Exit:
 
 
 async def _decide(context: CliContext, name: str, decide: Decide) -> Exit:
-    async with open_reading(context.environment, context.parts()) as application:
+    async with open_reading(context.environment.database_url(), context.parts()) as application:
         run = await named_run(application.log, name, catalog=context.catalog)
         view, _ = await seen_run(application.log, application.coordinator, run)
         try:

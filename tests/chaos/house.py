@@ -78,7 +78,7 @@ class House:
         """A new one, with its tables. `limit` is how many seconds its calls may take."""
         url = sqlite_url(folder) if server is None else server.new_database()
         house = cls(folder=folder, url=url, server=server, limit=limit)
-        migrate_all(Environment(house.program.surroundings()))
+        migrate_all(Environment(house.program.surroundings()).database_url())
         return house
 
     @property
@@ -164,7 +164,7 @@ class House:
         """What `audit verify` says of the whole database."""
         return [
             f"{each.run} {each.seq}: {each.problem}"
-            for each in verify_log(Environment(self.program.surroundings()), None)
+            for each in verify_log(Environment(self.program.surroundings()).database_url(), None)
         ]
 
 
