@@ -212,10 +212,11 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
     if known is not None:
         return known
     report, variables = Diagnostics(origin), Variables(environ)
-    tree = read(text, report)
-    if tree is None:
+    written = read(text, report)
+    root = None if written is None else put_in(written, variables, report)
+    if root is None:
         raise ConfigError(report.render())
-    settings = _settings(put_in(tree, variables, report), report, text, origin, variables)
+    settings = _settings(root, report, text, origin, variables)
     report.raise_if_any()
     with _LOCK:
         _KNOWN.append(_Known(named=named, values=variables.asked_for, settings=settings))

@@ -27,7 +27,7 @@ _CONSTRUCTORS = cast("Mapping[str, _Construct]", SafeConstructor.yaml_constructo
 
 @dataclass(frozen=True, kw_only=True)
 class _Placed:
-    """A value of the file. `size` and `depth` count what is in it, aliases followed.
+    """A value of the file.
 
     Attributes:
         line: where it begins.
@@ -36,8 +36,6 @@ class _Placed:
 
     line: int
     place: Place = NOWHERE
-    size: int = 1
-    depth: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,6 @@ class Scalar(_Placed):
     source: str
     is_plain: bool = False
     is_open: bool = False
-    depth: int = 0
 
     @property
     def has_variables(self) -> bool:
@@ -186,6 +183,7 @@ MAX_DEPTH = 40
 MAX_VALUES = 20_000
 """Values, and hundreds of characters, after aliases are followed: a few lines of aliases of aliases can mean billions."""
 _TOO_MANY = f"more than {MAX_VALUES:,} values, aliases followed", "fewer"
+_TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting", "fewer"
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = frozenset({CORE_TAG + "seq", CORE_TAG + "map"})
@@ -267,19 +265,15 @@ class _Builder:
         if event.tag is not None and event.tag not in {"!"} | _COLLECTION_TAGS:
             self._refuse_tag(event.tag, line)
         if len(self._frames) >= MAX_DEPTH:
-            self._halt(line, f"more than {MAX_DEPTH} levels of nesting", "fewer")
+            self._halt(line, *_TOO_DEEP)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._frames.append(_Frame(line, event.anchor, isinstance(event, yaml.MappingStartEvent)))
 
     def _close(self) -> None:
         frame = self._frames.pop()
-        node = self._table(frame) if frame.is_table else _listing(frame)
-        if node.size > MAX_VALUES:
-            self._halt(frame.line, *_TOO_MANY)
-        if node.depth > MAX_DEPTH:
-            self._halt(frame.line, f"more than {MAX_DEPTH} levels of nesting", "fewer")
-        self._remember(frame.anchor, node)
+        is_table, items = frame.is_table, tuple(frame.items)
+        self._remember(frame.anchor, self._table(frame) if is_table else Listing(items=items, line=frame.line))
 
     def _remember(self, anchor: str | None, node: Node) -> None:
         if anchor is not None:
@@ -319,8 +313,7 @@ class _Builder:
             if self._merged > MAX_VALUES:
                 # Each of them is a copy: counted only in the end, they would fill the memory before.
                 self._halt(frame.line, *_TOO_MANY)
-        values = tuple(entries.values())
-        return Table(entries=entries, key_lines=lines, line=frame.line, size=_size(values), depth=_depth(values))
+        return Table(entries=entries, key_lines=lines, line=frame.line)
 
     def _merge(self, value: Node, entries: dict[str, Node], lines: dict[str, int]) -> None:
         for source in value.items if isinstance(value, Listing) else (value,):
@@ -341,8 +334,7 @@ class _Builder:
             value = self._explicit(event.tag, text, line)
         else:
             value = typed_plain(text) if is_plain else text
-        size = 1 + len(text) // 100
-        return Scalar(value=value, text=text, source=text, line=line, is_plain=is_plain, size=size)
+        return Scalar(value=value, text=text, source=text, line=line, is_plain=is_plain)
 
     def _explicit(self, tag: str, text: str, line: int) -> YamlValue:
         if tag not in SCALAR_TAGS:
@@ -357,32 +349,21 @@ class _Builder:
         self._halt(line, f"the tag {name}", "plain YAML: text, numbers, lists and mappings")
 
     def _halt(self, line: int, found: str, expected: str) -> NoReturn:
-        self._report.expect(Place(line), found, expected)
-        raise _Halt
+        _halt(self._report, line, found, expected)
 
 
-def _listing(frame: _Frame) -> Listing:
-    items = tuple(frame.items)
-    return Listing(items=items, line=frame.line, size=_size(items), depth=_depth(items))
-
-
-def _size(nodes: tuple[Node, ...]) -> int:
-    return 1 + sum(node.size for node in nodes)
-
-
-def _depth(nodes: tuple[Node, ...]) -> int:
-    return 1 + max((node.depth for node in nodes), default=0)
+def _halt(report: Diagnostics, line: int, found: str, expected: str) -> NoReturn:
+    report.expect(Place(line), found, expected)
+    raise _Halt
 
 
 def _check_readable(text: str, report: Diagnostics) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        report.expect(Place(1), f"more than {MAX_BYTES // 1000} kB", "a smaller file")
-        raise _Halt
+        _halt(report, 1, f"more than {MAX_BYTES // 1000} kB", "a smaller file")
     unreadable = _UNREADABLE.search(text.removeprefix("\ufeff"))
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
-        report.expect(Place(line), f"the character {printable(unreadable.group())}", "readable text")
-        raise _Halt
+        _halt(report, line, f"the character {printable(unreadable.group())}", "readable text")
 
 
 def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> None:
@@ -434,12 +415,15 @@ class Variables:
         return name in self._environ
 
 
-def put_in(root: Table, variables: Variables, report: Diagnostics) -> Table:
-    """The tree with variables put in.
+def put_in(root: Table, variables: Variables, report: Diagnostics) -> Table | None:
+    """The tree with aliases followed and variables put in; None if it comes to too much, after a complaint.
 
     Without an environment, a variable with a default has that, and one without stays open.
     """
-    return _Walk(variables, report).table(root, Place(root.line), _NO_NAMES)
+    try:
+        return _Walk(variables, report).table(root, Place(root.line), _NO_NAMES)
+    except _Halt:
+        return None
 
 
 def variables_in(source: str) -> frozenset[str]:
@@ -453,6 +437,7 @@ class _Walk:
         self._variables = variables
         self._report = report
         self._left = MAX_PUT_IN
+        self._values = 0
 
     def table(self, table: Table, place: Place, names: Mapping[str, str]) -> Table:
         names = self._names_in(table, place, names)
@@ -463,6 +448,11 @@ class _Walk:
         return replace(table, place=place, entries=entries)
 
     def _node(self, node: Node, place: Place, names: Mapping[str, str]) -> Node:
+        self._values += 1 + (len(node.source) // 100 if isinstance(node, Scalar) else 0)
+        if self._values > MAX_VALUES:
+            _halt(self._report, node.line, *_TOO_MANY)
+        if len(place.path) >= MAX_DEPTH and not isinstance(node, Scalar):
+            _halt(self._report, node.line, *_TOO_DEEP)
         match node:
             case Table():
                 return self.table(node, place, names)
