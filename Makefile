@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+SERVERS := .venv-servers
 
 # Start-up time is part of the product, so what runs from here may keep its byte code.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos soak conformance lint types mypy pyright format bench bench-peers lock pages clean
+.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos soak servers conformance lint types mypy pyright format bench bench-peers lock pages clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ chaos: $(VENV)/.dev ## The same for 10 minutes, in an order that a seed gives: m
 soak: $(VENV)/.dev ## 300 runs in one process over tool servers that restart, hang and write junk: nothing may grow
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+servers: $(VENV)/.dev $(SERVERS)/.installed ## Install published MCP servers from npm and PyPI, so that make test tries them
+	@$(BIN)/python -m tests.published $(ARGS)
+
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
@@ -94,7 +98,7 @@ pages: $(VENV)/.dev ## Write the tables of variables in docs/ from bot/variables
 	$(VENV)/bin/python scripts/variables
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS) .venv-pythons .conformance .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) $(SERVERS) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
@@ -123,6 +127,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 $(VENV)/.claude-code: requirements/claude-code.txt | $(VENV)/.dev
 	$(call install,$(VENV),requirements/claude-code.txt,--no-compile)
 	@$(BIN)/python -m tests.claude_code_runs || { $(BIN)/python -m pip uninstall -qq --yes claude-agent-sdk; exit 1; }
+	@touch $@
+
+$(SERVERS)/.installed: requirements/servers.txt | $(SERVERS)/bin/python
+	$(call install,$(SERVERS),requirements/servers.txt,--no-compile)
 	@touch $@
 
 $(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python

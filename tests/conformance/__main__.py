@@ -7,15 +7,16 @@ Exit status: 0 all passed (or, with --if-available, the suite can't be had here)
 
 import sys
 
+from tests import npm
 from tests.conformance import suite
 from tests.conformance.scenarios import NOT_APPLICABLE, SCENARIOS
 
 
 def main() -> int:
     try:
-        suite.node()
-        suite.install()
-    except suite.UnavailableError as error:
+        npm.node()
+        suite.PACKAGES.install()
+    except npm.UnavailableError as error:
         print(f"The conformance suite was not run: {error}.")
         return 0 if "--if-available" in sys.argv[1:] else 2
     outcomes = [suite.run(scenario) for scenario in SCENARIOS]

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests import npm
 from tests.conformance import suite
 from tests.conformance.scenarios import NOT_APPLICABLE, SCENARIOS
 
@@ -13,10 +14,10 @@ HAS_RUN = pytest.mark.skipif("CONFORMANCE_HAS_RUN" in os.environ, reason="make c
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
     try:
-        suite.node()
-    except suite.UnavailableError as error:
+        npm.node()
+    except npm.UnavailableError as error:
         pytest.skip(str(error))
-    if not suite.is_installed():
+    if not suite.PACKAGES.is_installed:
         pytest.skip("the conformance suite is not installed: make conformance does that")
 
 
