@@ -15,14 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.chat.sql_tables import (
-    button_of,
-    button_row,
     buttons,
-    card_of,
-    card_row,
     cards,
-    changed_card_of,
     chat_metadata,
+    record_of,
+    row_of,
     superseded_messages_of,
 )
 from bot.chat.store import ButtonRecord, CardRecord, ChangedCard
@@ -197,11 +194,11 @@ class SqlCards:
         if tenant is not None:
             query = query.where(cards.c.tenant == tenant)
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
-        return None if row is None else card_of(row)
+        return None if row is None else record_of(CardRecord, row)
 
     async def save(self, before: CardRecord, after: CardRecord) -> None:
         """Write what differs."""
-        old, new = card_row(before), card_row(after)
+        old, new = row_of(before), row_of(after)
         changes = {name: value for name, value in new.items() if value != old[name] and name not in _BY_THEMSELVES}
         if changes:
             statement = sa.update(cards).where(_is(before)).values(changes)
@@ -226,7 +223,7 @@ class SqlCards:
         def work(connection: sa.Connection) -> CardRecord:
             row = connection.execute(sa.select(cards).where(_is(card)).with_for_update()).mappings().one_or_none()
             if row is None or row["attempt"] != card.attempt:
-                return card if row is None else card_of(row)
+                return card if row is None else record_of(CardRecord, row)
             stale = (
                 (*superseded_messages_of(row["stale"]), row["message"])
                 if row["message"]
@@ -240,7 +237,7 @@ class SqlCards:
                 "posted_at": time_text(at),
             }
             connection.execute(sa.update(cards).where(_is(card)).values(changes))
-            return card_of({**row, **changes})  # type: ignore[arg-type]  # a row with some values replaced
+            return record_of(CardRecord, {**row, **changes})
 
         return await self._database.write(work)
 
@@ -256,7 +253,7 @@ class SqlCards:
         """Every card that is asked for or live."""
         query = sa.select(cards).where(cards.c.surface.in_(platforms), cards.c.state.in_(_KEPT))
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [card_of(row) for row in rows]
+        return [record_of(CardRecord, row) for row in rows]
 
     async def changed_cards(self, platforms: Sequence[str], *, after: datetime, now: datetime) -> Sequence[ChangedCard]:
         """The live cards whose run has an event newer than `after`, and those whose time to look has come."""
@@ -271,13 +268,13 @@ class SqlCards:
 
         def work(connection: sa.Connection) -> list[ChangedCard]:
             rows = [*connection.execute(moved).mappings(), *connection.execute(awake).mappings()]
-            return list({row["run"]: changed_card_of(row) for row in rows}.values())
+            return list({row["run"]: record_of(ChangedCard, row) for row in rows}.values())
 
         return await self._database.read(work)
 
     async def issue(self, buttons: Sequence[ButtonRecord]) -> None:
         """Remember ids before they are shown to anybody."""
-        rows = [button_row(each) for each in buttons]
+        rows = [row_of(each) for each in buttons]
         if rows:
             await self._database.write(lambda connection: connection.execute(_ADD_BUTTONS, rows).close())
 
@@ -287,7 +284,7 @@ class SqlCards:
             buttons.c.run == card.run, buttons.c.tenant == card.tenant, buttons.c.attempt == card.attempt
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [button_of(row) for row in rows]
+        return [record_of(ButtonRecord, row) for row in rows]
 
     @asynccontextmanager
     async def leader_lock(self, platform: str) -> AsyncGenerator[SqlLeaderLock]:

@@ -10,18 +10,12 @@ import sqlalchemy as sa
 from bot.chat.sql_cards import ChatDatabase, SqlCards, change_superseded
 from bot.chat.sql_tables import (
     audit_entries,
-    audit_entry_of,
-    audit_row,
-    button_of,
     buttons,
-    card_of,
-    card_row,
     cards,
-    line_of,
+    record_of,
+    row_of,
     scopes,
     seen,
-    setting_of,
-    setting_row,
 )
 from bot.chat.store import (
     Admission,
@@ -133,7 +127,7 @@ class SqlChatStore(SqlCards):
             if over is not None:
                 _forget_run(connection, card.tenant, event)
                 return over
-            connection.execute(sa.insert(cards), card_row(card))
+            connection.execute(sa.insert(cards), row_of(card))
             return Admitted()
 
         return await self._database.write(work)
@@ -163,7 +157,7 @@ class SqlChatStore(SqlCards):
                 return None
             of_run = sa.select(cards).where(cards.c.run == row["run"], cards.c.tenant == tenant)
             card = connection.execute(of_run).mappings().one_or_none()
-            return None if card is None else (button_of(row), card_of(card))
+            return None if card is None else (record_of(ButtonRecord, row), record_of(CardRecord, card))
 
         return await self._database.read(work)
 
@@ -210,7 +204,7 @@ class SqlChatStore(SqlCards):
 
         def work(connection: sa.Connection) -> tuple[CardRecord, Mapping[tuple[str, str], ChatSetting]] | None:
             row = connection.execute(query).mappings().one_or_none()
-            return None if row is None else (card_of(row), _settings(connection, tenant, row["channel"]))
+            return None if row is None else (record_of(CardRecord, row), _settings(connection, tenant, row["channel"]))
 
         return await self._database.read(work)
 
@@ -218,24 +212,24 @@ class SqlChatStore(SqlCards):
         """What was set under a key for each of these tenants as a whole, in their order."""
         query = sa.select(scopes).where(scopes.c.tenant.in_(tenants), scopes.c.channel == "", scopes.c.key == key)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return sorted((setting_of(row) for row in rows), key=lambda each: tenants.index(each.tenant))
+        return sorted((record_of(ChatSetting, row) for row in rows), key=lambda each: tenants.index(each.tenant))
 
     async def all_settings(self, tenant: str) -> Sequence[ChatSetting]:
         """What was set for a tenant and for every channel of it."""
         query = sa.select(scopes).where(scopes.c.tenant == tenant).order_by(scopes.c.channel, scopes.c.key)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [setting_of(row) for row in rows]
+        return [record_of(ChatSetting, row) for row in rows]
 
     async def set(self, setting: ChatSetting) -> None:
         """Set something, and keep that in the audit."""
-        row = setting_row(setting)
+        row = row_of(setting)
         insert = self._database.insert(scopes)
         changes = {name: insert.excluded[name] for name in ("value", "by", "by_name", "at")}
         upsert = insert.on_conflict_do_update(index_elements=["tenant", "channel", "key"], set_=changes)
 
         def work(connection: sa.Connection) -> None:
             connection.execute(upsert, row)
-            connection.execute(sa.insert(audit_entries), audit_row(AuditEntry.about(setting, "set")))
+            connection.execute(sa.insert(audit_entries), row_of(AuditEntry.about(setting, "set")))
 
         await self._database.write(work)
 
@@ -248,14 +242,14 @@ class SqlChatStore(SqlCards):
         def work(connection: sa.Connection) -> bool:
             if connection.execute(forget).rowcount == 0:
                 return False
-            connection.execute(sa.insert(audit_entries), audit_row(AuditEntry.about(setting, "reset")))
+            connection.execute(sa.insert(audit_entries), row_of(AuditEntry.about(setting, "reset")))
             return True
 
         return await self._database.write(work)
 
     async def add_audit_entry(self, entry: AuditEntry) -> None:
         """Keep a line of audit."""
-        row = audit_row(entry)
+        row = row_of(entry)
         await self._database.write(lambda connection: connection.execute(sa.insert(audit_entries), row).close())
 
     async def audit_entries(self, tenant: str, limit: int) -> Sequence[AuditEntry]:
@@ -267,7 +261,7 @@ class SqlChatStore(SqlCards):
             .limit(limit)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [audit_entry_of(row) for row in rows]
+        return [record_of(AuditEntry, row) for row in rows]
 
     async def list_runs(
         self,
@@ -281,7 +275,7 @@ class SqlChatStore(SqlCards):
         """The newest runs, newest first; of a channel or of a requester, where one is named, either of them will do."""
         query = run_list_query(tenant, channel=channel, requester=requester, states=states, limit=limit)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [line_of(row) for row in rows]
+        return [record_of(RunListItem, row) for row in rows]
 
     async def begun(self, tenant: str, since: datetime) -> int:
         """How many runs were asked for since then."""
@@ -314,7 +308,7 @@ class SqlChatStore(SqlCards):
 
 def _settings(connection: sa.Connection, tenant: str, channel: str) -> Mapping[tuple[str, str], ChatSetting]:
     query = sa.select(scopes).where(scopes.c.tenant == tenant, scopes.c.channel.in_({"", channel}))
-    found = [setting_of(row) for row in connection.execute(query).mappings()]
+    found = [record_of(ChatSetting, row) for row in connection.execute(query).mappings()]
     return {(each.channel, each.key): each for each in found}
 
 

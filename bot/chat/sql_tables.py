@@ -1,64 +1,64 @@
 """The tables of the chat store, and their rows as the records that they stand for."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import sqlalchemy as sa
 
-from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChangedCard, ChatSetting, RunListItem
+from bot.chat.store import (
+    AuditEntry,
+    ButtonRecord,
+    CardRecord,
+    ChangedCard,
+    ChatSetting,
+    OutcomeReminder,
+    PlanReminder,
+    Reminded,
+    Reminder,
+    RunListItem,
+)
 from coordination.storage.sql_run_log import plain_text, time_text
 
+_Record = TypeVar("_Record", CardRecord, ButtonRecord, ChatSetting, AuditEntry, RunListItem, ChangedCard)
 
-def card_row(card: CardRecord) -> dict[str, object]:
-    """A card as its table has it."""
-    return {
-        "run": card.run,
-        "surface": card.platform,
-        "tenant": card.tenant,
-        "channel": card.channel,
-        "thread": card.thread,
-        "requester": card.requester,
-        "requester_name": plain_text(card.requester_name),
-        "asked_at": time_text(card.asked_at),
-        "state": card.state,
-        "attempt": card.attempt,
-        "message": card.message,
-        "posted_at": _optional(card.posted_at),
-        "shown": card.shown,
-        "story": card.story,
-        "told": card.told,
-        "reminded": card.reminded,
-        "is_outcome_told": card.is_outcome_told,
-        "is_trouble_told": card.is_trouble_told,
-        "stale": json.dumps(card.stale),
-        "wake_at": _optional(card.wake_at),
-    }
+_COLUMNS = {"platform": "surface", "action": "verb", "index": "call"}
+"""The fields whose columns have other names; all others have their own."""
+
+_ABSENT = {"reminded": ""}
+"""What stands in a column for a value that is missing, where it is not NULL."""
+
+_REMINDERS: tuple[Reminder, ...] = get_args(Reminder)
+_OUTCOME = "doubt"
 
 
-def card_of(row: sa.RowMapping) -> CardRecord:
-    """The card of a row."""
-    return CardRecord(
-        run=row["run"],
-        platform=row["surface"],
-        tenant=row["tenant"],
-        channel=row["channel"],
-        thread=row["thread"],
-        requester=row["requester"],
-        requester_name=row["requester_name"],
-        asked_at=datetime.fromisoformat(row["asked_at"]),
-        state=row["state"],
-        attempt=row["attempt"],
-        message=row["message"],
-        posted_at=time_of(row["posted_at"]),
-        shown=row["shown"],
-        story=row["story"],
-        told=row["told"],
-        reminded=row["reminded"],
-        is_outcome_told=row["is_outcome_told"],
-        is_trouble_told=row["is_trouble_told"],
-        stale=superseded_messages_of(row["stale"]),
-        wake_at=time_of(row["wake_at"]),
-    )
+def row_of(record: CardRecord | ButtonRecord | ChatSetting | AuditEntry) -> dict[str, object]:
+    """A record as its table has it."""
+    values = {_COLUMNS.get(each.name, each.name): _stored(getattr(record, each.name)) for each in fields(record)}
+    return {column: _ABSENT.get(column) if value is None else value for column, value in values.items()}
+
+
+def record_of(kind: type[_Record], row: Mapping[Any, Any]) -> _Record:
+    """The record of a row."""
+    return kind(**{name: read(row[column]) for name, column, read in _FIELDS[kind]})
+
+
+def _stored(value: object) -> object:
+    match value:
+        case str():
+            return plain_text(value)
+        case datetime():
+            return time_text(value)
+        case tuple():
+            return json.dumps(value)
+        case PlanReminder(plan=plan, last=last):
+            return " ".join(f"{plan}:{each}" for each in _REMINDERS[: _REMINDERS.index(last) + 1])
+        case OutcomeReminder(plan=plan, attempt=attempt):
+            return f"{plan}:{_OUTCOME}{attempt}"
+        case _:
+            return value
 
 
 def superseded_messages_of(text: str) -> tuple[str, ...]:
@@ -67,117 +67,46 @@ def superseded_messages_of(text: str) -> tuple[str, ...]:
     return tuple(messages)
 
 
-def button_row(button: ButtonRecord) -> dict[str, object]:
-    """A button as its table has it."""
-    return {
-        "id": button.id,
-        "run": button.run,
-        "tenant": button.tenant,
-        "attempt": button.attempt,
-        "verb": button.action,
-        "digest": button.digest,
-        "call": button.index,
-        "value": button.value,
-        "issued_at": time_text(button.issued_at),
-    }
+def reminded_of(text: str) -> Reminded | None:
+    """What was sent last; None: nothing, or nothing that is known here."""
+    plan, _, last = text.rpartition(" ")[2].partition(":")
+    if last.startswith(_OUTCOME) and last.removeprefix(_OUTCOME).isdecimal():
+        return OutcomeReminder(plan=plan, attempt=int(last.removeprefix(_OUTCOME)))
+    return next((PlanReminder(plan=plan, last=each) for each in _REMINDERS if each == last), None)
 
 
-def button_of(row: sa.RowMapping) -> ButtonRecord:
-    """The button of a row."""
-    return ButtonRecord(
-        id=row["id"],
-        run=row["run"],
-        tenant=row["tenant"],
-        attempt=row["attempt"],
-        action=row["verb"],
-        digest=row["digest"],
-        index=row["call"],
-        value=row["value"],
-        issued_at=datetime.fromisoformat(row["issued_at"]),
-    )
+def _as_it_is(value: object) -> object:
+    return value
 
 
-def setting_row(setting: ChatSetting) -> dict[str, object]:
-    """A setting as its table has it."""
-    return {
-        "tenant": setting.tenant,
-        "channel": setting.channel,
-        "key": setting.key,
-        "value": plain_text(setting.value),
-        "by": setting.by,
-        "by_name": plain_text(setting.by_name),
-        "at": time_text(setting.at),
-    }
-
-
-def setting_of(row: sa.RowMapping) -> ChatSetting:
-    """The setting of a row."""
-    return ChatSetting(
-        tenant=row["tenant"],
-        channel=row["channel"],
-        key=row["key"],
-        value=row["value"],
-        by=row["by"],
-        by_name=row["by_name"],
-        at=datetime.fromisoformat(row["at"]),
-    )
-
-
-def audit_row(entry: AuditEntry) -> dict[str, object]:
-    """A line of audit as its table has it."""
-    return {
-        "tenant": entry.tenant,
-        "channel": plain_text(entry.channel),
-        "by": plain_text(entry.by),
-        "by_name": plain_text(entry.by_name),
-        "at": time_text(entry.at),
-        "what": plain_text(entry.what),
-        "detail": plain_text(entry.detail),
-    }
-
-
-def audit_entry_of(row: sa.RowMapping) -> AuditEntry:
-    """The line of audit of a row."""
-    return AuditEntry(
-        tenant=row["tenant"],
-        channel=row["channel"],
-        by=row["by"],
-        by_name=row["by_name"],
-        at=datetime.fromisoformat(row["at"]),
-        what=row["what"],
-        detail=row["detail"],
-    )
-
-
-def line_of(row: sa.RowMapping) -> RunListItem:
-    """The run of a row."""
-    return RunListItem(
-        run=row["run"],
-        state=row["state"],
-        prompt=row["prompt"],
-        requester=row["requester"],
-        requester_name=row["requester_name"],
-        config=row["config"],
-        channel=row["channel"],
-        asked_at=datetime.fromisoformat(row["asked_at"]),
-        expires_at=time_of(row["expires_at"]),
-    )
-
-
-def changed_card_of(row: sa.RowMapping) -> ChangedCard:
-    """The card of a row that is to be looked at."""
-    return ChangedCard(
-        run=row["run"], tenant=row["tenant"], seq=row["seq"], updated_at=datetime.fromisoformat(row["updated_at"])
-    )
-
-
-def time_of(text: str | None) -> datetime | None:
-    """A moment that may be missing."""
+def _time_of(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _optional(at: datetime | None) -> str | None:
-    return None if at is None else time_text(at)
+_READERS: dict[object, Callable[[Any], Any]] = {
+    datetime: datetime.fromisoformat,
+    datetime | None: _time_of,
+    tuple[str, ...]: superseded_messages_of,
+    Reminded | None: reminded_of,
+}
+
+
+def _fields_of(kind: type[object]) -> Sequence[tuple[str, str, Callable[[Any], Any]]]:
+    """Each field of a record, its column, and how that is read."""
+    hints = get_type_hints(kind)
+    return [(name, _COLUMNS.get(name, name), _READERS.get(hint, _as_it_is)) for name, hint in hints.items()]
+
+
+_KINDS: tuple[type[object], ...] = (CardRecord, ButtonRecord, ChatSetting, AuditEntry, RunListItem, ChangedCard)
+_FIELDS = {kind: _fields_of(kind) for kind in _KINDS}
+
+
+def _keys(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text, primary_key=True) for name in names]
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text, nullable=False) for name in names]
 
 
 chat_metadata = sa.MetaData()
@@ -186,25 +115,17 @@ chat_metadata = sa.MetaData()
 cards = sa.Table(
     "cards",
     chat_metadata,
-    sa.Column("run", sa.Text, primary_key=True),
-    sa.Column("surface", sa.Text, nullable=False),
-    sa.Column("tenant", sa.Text, nullable=False),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("thread", sa.Text, nullable=False),
-    sa.Column("requester", sa.Text, nullable=False),
-    sa.Column("requester_name", sa.Text, nullable=False),
-    sa.Column("asked_at", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    *_keys("run"),
+    *_texts("surface", "tenant", "channel", "thread", "requester", "requester_name", "asked_at", "state"),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
+    *_texts("message"),
     sa.Column("posted_at", sa.Text),
-    sa.Column("shown", sa.Text, nullable=False),
-    sa.Column("story", sa.Text, nullable=False),
+    *_texts("shown", "story"),
     sa.Column("told", sa.Integer, nullable=False),
-    sa.Column("reminded", sa.Text, nullable=False),
+    *_texts("reminded"),
     sa.Column("is_outcome_told", sa.Boolean, nullable=False),
     sa.Column("is_trouble_told", sa.Boolean, nullable=False),
-    sa.Column("stale", sa.Text, nullable=False),
+    *_texts("stale"),
     sa.Column("wake_at", sa.Text),
     sa.Index("cards_by_state", "surface", "state"),
     sa.Index("cards_by_tenant", "tenant", "state", "asked_at"),
@@ -217,50 +138,23 @@ cards = sa.Table(
 buttons = sa.Table(
     "buttons",
     chat_metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("tenant", sa.Text, nullable=False),
+    *_keys("id"),
+    *_texts("run", "tenant"),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("verb", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
+    *_texts("verb", "digest"),
     sa.Column("call", sa.Integer),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Column("issued_at", sa.Text, nullable=False),
+    *_texts("value", "issued_at"),
     sa.Index("buttons_by_run", "run", "attempt"),
 )
 
-scopes = sa.Table(
-    "scopes",
-    chat_metadata,
-    sa.Column("tenant", sa.Text, primary_key=True),
-    sa.Column("channel", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Column("by", sa.Text, nullable=False),
-    sa.Column("by_name", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-)
+scopes = sa.Table("scopes", chat_metadata, *_keys("tenant", "channel", "key"), *_texts("value", "by", "by_name", "at"))
 
-seen = sa.Table(
-    "seen",
-    chat_metadata,
-    sa.Column("tenant", sa.Text, primary_key=True),
-    sa.Column("event", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Index("seen_by_time", "at"),
-)
+seen = sa.Table("seen", chat_metadata, *_keys("tenant", "event"), *_texts("run", "at"), sa.Index("seen_by_time", "at"))
 
 audit_entries = sa.Table(
     "deeds",
     chat_metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("tenant", sa.Text, nullable=False),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("by", sa.Text, nullable=False),
-    sa.Column("by_name", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("what", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
+    *_texts("tenant", "channel", "by", "by_name", "at", "what", "detail"),
     sa.Index("deeds_by_tenant", "tenant", "number"),
 )

@@ -15,6 +15,29 @@ CardState: TypeAlias = Literal["asked", "live", "done", "gone"]
 """`asked`: the run is about to begin. `live`: the card follows it. `done`: it shows the end. `gone`: nowhere to show it."""
 
 
+Reminder: TypeAlias = Literal["new", "half", "last"]
+"""A word to those who may decide: there is a plan, half of its time is over, its end is near. They come in this order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanReminder:
+    """A reminder of a plan, by its short digest. Those before it are not sent any more."""
+
+    plan: str
+    last: Reminder
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeReminder:
+    """A word that a call of a plan is of unknown outcome. `attempt` is the execution that ended so."""
+
+    plan: str
+    attempt: int
+
+
+Reminded: TypeAlias = PlanReminder | OutcomeReminder
+
+
 @dataclass(frozen=True, kw_only=True)
 class CardRecord:
     """The card of one run, and how far it has come. One run has one card, on one message at a time.
@@ -26,7 +49,7 @@ class CardRecord:
         shown: what the message shows now, as a fingerprint.
         story: the thread that tells the story, once it is open.
         told: the number of the last event that the story has told.
-        reminded: which reminders were sent, and of which plan.
+        reminded: the reminder that was sent last; None: none was.
         stale: messages that should say that they are superseded.
         wake_at: when to look at the card again although nothing happens.
     """
@@ -46,7 +69,7 @@ class CardRecord:
     shown: str = ""
     story: str = ""
     told: int = 0
-    reminded: str = ""
+    reminded: Reminded | None = None
     is_outcome_told: bool = False
     is_trouble_told: bool = False
     stale: tuple[str, ...] = ()

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from bot.chat.sql_store import SqlChatStore
-from bot.chat.store import Admitted, CardRecord, ChatStore, Limits, OverLimit, Repeated
+from bot.chat.sql_tables import record_of, row_of
+from bot.chat.store import (
+    Admitted,
+    CardRecord,
+    ChatStore,
+    Limits,
+    OutcomeReminder,
+    OverLimit,
+    PlanReminder,
+    Reminded,
+    Repeated,
+)
 from coordination.errors import ConflictError
 from coordination.storage.schema import migrate
 from tests.builders import START
@@ -262,7 +273,15 @@ async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(be
     await bench.store.save(card, replace(card, told=7, wake_at=later(minutes=5)))
     stranger = replace(card, tenant="elsewhere")
     await bench.store.save(stranger, replace(stranger, told=9))
-    changes = replace(card, reminded="half d", story="t-1", attempt=5, message="m-9", stale=("m-8",), posted_at=None)
+    changes = replace(
+        card,
+        reminded=PlanReminder(plan="d", last="half"),
+        story="t-1",
+        attempt=5,
+        message="m-9",
+        stale=("m-8",),
+        posted_at=None,
+    )
     await bench.other.save(card, replace(changes, is_outcome_told=True, is_trouble_told=True))
     expected = replace(
         card,
@@ -271,7 +290,7 @@ async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(be
         posted_at=START,
         told=7,
         wake_at=later(minutes=5),
-        reminded="half d",
+        reminded=PlanReminder(plan="d", last="half"),
         story="t-1",
         is_outcome_told=True,
         is_trouble_told=True,
@@ -338,6 +357,21 @@ async def test_a_button_whose_card_was_withdrawn_stands_for_nothing(bench: ChatS
     await bench.store.issue([a_button("b-1", card=card)])
     await bench.store.withdraw("R1", "here")
     assert await bench.store.find_button("b-1", "here") is None
+
+
+@pytest.mark.parametrize(
+    ("reminded", "text"),
+    [
+        (None, ""),
+        (PlanReminder(plan="9f3a61c2", last="new"), "9f3a61c2:new"),
+        (PlanReminder(plan="9f3a61c2", last="last"), "9f3a61c2:new 9f3a61c2:half 9f3a61c2:last"),
+        (OutcomeReminder(plan="9f3a61c2", attempt=12), "9f3a61c2:doubt12"),
+    ],
+)
+def test_a_reminder_is_stored_as_earlier_versions_stored_it(reminded: Reminded | None, text: str) -> None:
+    row = row_of(replace(a_card(), reminded=reminded))
+    assert row["reminded"] == text
+    assert record_of(CardRecord, row).reminded == reminded
 
 
 # --- settings, audit, lists -------------------------------------------------------------------------------------------

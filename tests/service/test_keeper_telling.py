@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.card_sync.notify import LAST, reminder_keys, schedule
+from bot.chat.card_sync.notify import LAST, schedule
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
+from bot.chat.store import PlanReminder
 from coordination.domain import events as e
+from coordination.domain.plan import short
 from coordination.domain.policy import Policy
 from tests.builders import ALICE, REQUESTER, START, a_plan
 from tests.service.keeping import FakePlatform, Stage, texts
@@ -186,7 +188,8 @@ async def test_someone_who_takes_no_private_words_stops_nothing() -> None:
 )
 def test_reminders_come_in_order_once_each_and_never_after_the_end(lifetime: int, looks: list[float]) -> None:
     plan = a_plan(policy=Policy(expires_after=lifetime), expires_at=START + timedelta(seconds=lifetime))
-    reminded, sent = "", list[str]()
+    reminded: PlanReminder | None = None
+    sent = list[str]()
     for share in sorted(looks):
         now = START + timedelta(seconds=lifetime * share)
         found = schedule(plan, now, reminded)
@@ -195,11 +198,11 @@ def test_reminders_come_in_order_once_each_and_never_after_the_end(lifetime: int
             assert now < plan.expires_at
             assert found.due != "last" or plan.expires_at - now <= LAST
             sent.append(found.due)
-            reminded = reminder_keys(plan, found.due)
+            reminded = PlanReminder(plan=short(plan.digest), last=found.due)
     assert sent == [which for which in ("new", "half", "last") if which in sent]
 
 
 def test_a_reminder_of_an_earlier_plan_says_nothing_of_the_next() -> None:
     first, second = a_plan(revision=1), a_plan(revision=2)
     late = first.expires_at - timedelta(hours=1)
-    assert schedule(second, late, reminder_keys(first, "half")).due == "half"
+    assert schedule(second, late, PlanReminder(plan=short(first.digest), last="half")).due == "half"

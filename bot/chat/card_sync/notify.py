@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import get_args
 
 from bot.cards.parts import approvers, quoted
 from bot.cards.run_card import card_for
@@ -15,7 +15,7 @@ from bot.cards.timeline import timeline_entry
 from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
 from bot.chat.card_sync.snapshot import ENDED, WORKING
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
-from bot.chat.store import CardRecord
+from bot.chat.store import CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
 from bot.i18n import Catalog, joined
 from bot.message import Alert, Card, Paragraph, RichText, Section, Severity, StyledText, Timestamp
 from coordination.domain import events as e
@@ -24,8 +24,7 @@ from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 from coordination.domain.transitions import Recorded
 
-Reminder: TypeAlias = Literal["new", "half", "last"]
-_ORDER: tuple[Reminder, ...] = ("new", "half", "last")
+_ORDER: tuple[Reminder, ...] = get_args(Reminder)
 LAST = timedelta(minutes=10)
 
 
@@ -42,37 +41,22 @@ class Schedule:
     next: datetime | None
 
 
-def schedule(plan: Plan, now: datetime, reminded: str) -> Schedule:
-    """What is due. `reminded` is what was sent, as `mark` writes it; what it says of other plans counts for nothing."""
-    sent = set(reminded.split())
+def schedule(plan: Plan, now: datetime, reminded: Reminded | None) -> Schedule:
+    """What is due. `reminded` is what was sent last; of another plan it counts for nothing."""
+    sent: tuple[Reminder, ...] = ()
+    if isinstance(reminded, PlanReminder) and reminded.plan == short(plan.digest):
+        sent = _ORDER[: _ORDER.index(reminded.last) + 1]
     lifetime = timedelta(seconds=plan.policy.expires_after)
     half = plan.expires_at - lifetime / 2
     times: list[tuple[Reminder, datetime]] = [("new", plan.expires_at - lifetime), ("half", half)]
     if (last := plan.expires_at - LAST) > half:
         times.append(("last", last))
-    open_: list[tuple[Reminder, datetime]] = [
-        (which, at) for which, at in times if reminder_key(plan, which) not in sent
-    ]
+    open_: list[tuple[Reminder, datetime]] = [(which, at) for which, at in times if which not in sent]
     due: Reminder | None = None
     for which, at in open_:
         if at <= now < plan.expires_at:
             due = which
     return Schedule(due=due, next=min((at for _, at in open_ if at > now), default=None))
-
-
-def reminder_keys(plan: Plan, sent: Reminder) -> str:
-    """What to remember after a reminder: it, and the ones before it, which would come too late now."""
-    return " ".join(reminder_key(plan, which) for which in _ORDER[: _ORDER.index(sent) + 1])
-
-
-def reminder_key(plan: Plan, which: Reminder) -> str:
-    """One reminder of one plan."""
-    return f"{short(plan.digest)}:{which}"
-
-
-def unknown_outcome_mark(plan: Plan, attempt: int) -> str:
-    """The word about one doubt about a call."""
-    return f"{short(plan.digest)}:doubt{attempt}"
 
 
 _LINES = 12
@@ -281,21 +265,22 @@ class Notifier:
                 if found.due is not None:
                     notice = reminder_card(view, plan, found.due, catalog)
                     audience = _Audience(is_public=found.due != "new", people=_named(card, plan, view))
-                    card = await self._remind(card, notice, audience, reminder_keys(plan, found.due))
+                    sent = PlanReminder(plan=short(plan.digest), last=found.due)
+                    card = await self._remind(card, notice, audience, sent)
                 return await self.context.saved(card, replace(card, wake_at=found.next))
-            case s.NeedsHuman(plan=plan, attempt=attempt) if card.reminded != unknown_outcome_mark(plan, attempt):
-                audience = _Audience(is_public=True, people=[*_named(card, plan, view), requester_of(card)])
-                card = await self._remind(
-                    card, unknown_outcome_card(view, catalog), audience, unknown_outcome_mark(plan, attempt)
-                )
+            case s.NeedsHuman(plan=plan, attempt=attempt):
+                asked = OutcomeReminder(plan=short(plan.digest), attempt=attempt)
+                if card.reminded != asked:
+                    audience = _Audience(is_public=True, people=[*_named(card, plan, view), requester_of(card)])
+                    card = await self._remind(card, unknown_outcome_card(view, catalog), audience, asked)
                 return await self.context.saved(card, replace(card, wake_at=None))
             case _:
                 return await self.context.saved(card, replace(card, wake_at=None))
 
-    async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", mark: str) -> CardRecord:
+    async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", sent: Reminded) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
         before = card.reminded
-        card = await self.context.saved(card, replace(card, reminded=mark))
+        card = await self.context.saved(card, replace(card, reminded=sent))
         try:
             if audience.is_public:
                 await self.context.platform.post_text(place_of(card), notice)
