@@ -28,6 +28,7 @@ from coordination.llm.extras import extra_of, install_command, is_installed
 from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ToolDefinition, TurnContext, Usage, UserMessage
+from coordination.preparation import ServerTools, list_tools
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.toolbox import ruled
@@ -127,7 +128,10 @@ class ToolRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start."""
+    """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start.
+
+    `absent` are the optional servers that can't be used.
+    """
 
     at: datetime
     agents: tuple[CheckedAgent, ...]
@@ -136,6 +140,7 @@ class Checked:
     warnings: tuple[str, ...]
     tools: tuple[ToolRow, ...] = ()
     diagnostics: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     is_connected: bool = False
     costs: tuple[Ceiling, ...] = ()
     whole_cost: float | None = None
@@ -148,7 +153,7 @@ def check_config(environment: Environment, path: Path, *, connects: bool) -> Che
     Raises:
         ConfigError: the configuration can't be used.
         StorageError: the database can't keep what was accepted.
-        ToolServerError: a server can't be used.
+        ToolServerError: a server that is not optional can't be used.
     """
     return asyncio.run(checked_config(environment, path, connects=connects))
 
@@ -181,31 +186,45 @@ async def checked_config(
     if not connects:
         return checked
     async with McpHub() as hub:
-        definitions = await hub.definitions(settings.servers)
-    diagnostics = tuple(unmatched_rules(settings, definitions))
-    accepted, changed = await _accepted(environment, settings, definitions, accepts=accepts and not diagnostics)
+        found = await list_tools(hub, settings.servers)
+    diagnostics = tuple(unmatched_rules(settings, found.definitions, absent=found.absent))
+    accepted, changed = await _accepted(environment, settings, found, accepts=accepts and not diagnostics)
     return replace(
         checked,
-        tools=_rows(settings, definitions, accepted),
+        tools=_rows(settings, found.definitions, accepted),
         diagnostics=diagnostics,
-        warnings=(*settings.warnings, *doubtful_vouchers(settings, definitions)),
+        warnings=(*settings.warnings, *_found_out(settings, found)),
+        absent=tuple(found.absent),
         is_connected=True,
         changes=changed,
     )
 
 
+def _found_out(settings: Settings, found: ServerTools) -> tuple[str, ...]:
+    """The warnings that only the servers themselves give rise to."""
+    without = [f"{reason} It is optional: agents plan without it." for reason in found.absent.values()]
+    return (*doubtful_vouchers(settings, found.definitions), *without)
+
+
 async def _accepted(
-    environment: Environment, settings: Settings, definitions: Sequence[ToolDefinition], *, accepts: bool
+    environment: Environment, settings: Settings, found: ServerTools, *, accepts: bool
 ) -> tuple[Accepted, Changes]:
-    """The lists that hold now, made anew if the check `accepts`, and how they differ from those before."""
-    now = lists_now(settings.profile().agents, [each for each in definitions if not each.unusable])
+    """The lists that hold now, made anew if the check `accepts`, and how they differ from those before.
+
+    Those of servers that are absent are kept: whatever such a server has when it is back, nobody has accepted it.
+    """
+    usable = [each for each in found.definitions if not each.unusable]
+    now = lists_now(settings.profile().agents, usable, found.absent)
     accepted, changed = Accepted(config=settings.origin, lists=now), NO_CHANGES
     if not now:
         return accepted, changed
     async with SqlReadLists.open(environment.database_url(), makes=[chat_metadata]) as lists:
         if not accepts:
             return Accepted(config=settings.origin, lists=await lists.load(settings.origin)), changed
-        return accepted, changes(await lists.replace(settings.origin, now), now)
+        kept = (
+            [each for each in await lists.load(settings.origin) if each.server in found.absent] if found.absent else []
+        )
+        return accepted, changes(await lists.replace(settings.origin, (*now, *kept)), now)
 
 
 def _settings(environment: Environment, path: Path, tenant: str) -> Settings:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -59,10 +59,13 @@ class Configuration:
         return self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
 
     def diagnostics(
-        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+        self,
+        definitions: Sequence[ToolDefinition],
+        asking: frozenset[tuple[str, str]] = frozenset(),
+        absent: Collection[str] = (),
     ) -> Sequence[str]:
         """The rules that name tools which no server has."""
-        return unmatched_rules(self.settings, definitions, asking)
+        return unmatched_rules(self.settings, definitions, asking, absent)
 
 
 @dataclass(frozen=True, kw_only=True)

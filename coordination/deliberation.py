@@ -6,7 +6,7 @@ This module holds no executor. Whatever the models do, the most that comes out i
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from coordination import prompts
@@ -27,7 +27,7 @@ from coordination.domain.events import (
 from coordination.domain.states import Feedback
 from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
-from coordination.ports import Clock, Conversation, Model, ReadTools, TurnContext
+from coordination.ports import Clock, Conversation, Model, ReadTools, ToolDefinition, TurnContext
 from coordination.run_options import AgentProfile, RunOptions
 from coordination.run_writer import ATTEMPTS, is_foreseen, told
 from coordination.toolbox import OfferedTool, Toolbox
@@ -35,12 +35,19 @@ from coordination.toolbox import OfferedTool, Toolbox
 
 @dataclass(frozen=True, kw_only=True)
 class Participant:
-    """An agent at the table: its profile, its model, and the tools it may see."""
+    """An agent at the table: its profile, its model, the tools it may see, and what it must do without.
+
+    Attributes:
+        absent: its servers that can't be used now.
+        unusable: the tools that nobody can use, by the name that each would be offered under.
+    """
 
     profile: AgentProfile
     model: Model
     tools: Mapping[str, OfferedTool]
     reader: ReadTools
+    absent: tuple[str, ...] = ()
+    unusable: Mapping[str, ToolDefinition] = field(default_factory=dict[str, ToolDefinition])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,14 +260,17 @@ class Deliberation:
         self, participant: Participant, turn_context: TurnContext, opening: str, ballot_view: BallotView
     ) -> TurnEnd:
         conversation = participant.model.converse(
-            prompts.system(participant.profile, len(self._participants), self._options), turn_context
+            prompts.system(participant.profile, len(self._participants), self._options, participant.absent),
+            turn_context,
         )
         agent = participant.profile.number
         turn = Turn(
             agent,
             model=participant.model,
             conversation=conversation,
-            toolbox=Toolbox(agent, participant.tools, participant.reader, self._options, self._record),
+            toolbox=Toolbox(
+                agent, participant.tools, participant.reader, self._options, self._record, participant.unusable
+            ),
             ballot_view=ballot_view,
             options=self._options,
             clock=self._clock,

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from coordination.deliberation import Participant
 from coordination.domain.caller import Caller
-from coordination.errors import ConfigError
-from coordination.ports import Model, ReadLists, ToolDefinition, ToolHub
+from coordination.errors import ConfigError, ToolServerError
+from coordination.ports import Model, ReadLists, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
 from coordination.read_lists import Accepted, lists_now, missing
 from coordination.run_options import RunProfile
-from coordination.toolbox import offer, runs_at_once
+from coordination.toolbox import offer, runs_at_once, unusable_tools
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +38,15 @@ class Prepared(Protocol):
         ...
 
     def diagnostics(
-        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+        self,
+        definitions: Sequence[ToolDefinition],
+        asking: frozenset[tuple[str, str]] = frozenset(),
+        absent: Collection[str] = (),
     ) -> Sequence[str]:
-        """What is wrong with its rules for these tools; those (server, tool) that are `run_starter` are no reads."""
+        """What is wrong with its rules for these tools.
+
+        Those (server, tool) that are `asking` are no reads; rules for servers that are `absent` may fit no tool.
+        """
         ...
 
 
@@ -58,10 +64,56 @@ class Configure(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedRun:
-    """Everything in place for a coordination."""
+    """Everything in place for a coordination. `absent` has the optional servers that can't be used, and why."""
 
     profile: RunProfile
     participants: tuple[Participant, ...]
+    absent: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerTools:
+    """The tools of some servers, in the servers' order, and after them those that can't be used.
+
+    Attributes:
+        absent: the optional servers that can't be used now, and why, in a sentence.
+    """
+
+    definitions: Sequence[ToolDefinition]
+    absent: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+async def list_tools(hub: ToolCatalogue, servers: Sequence[ServerSpec]) -> ServerTools:
+    """The tools of all servers. Those that are needed fail together, each optional one for itself.
+
+    Raises:
+        ToolServerError: a server that is not optional can't be used.
+    """
+    needed = [each for each in servers if not each.is_optional]
+    optional = [each for each in servers if each.is_optional]
+    found, *others = await asyncio.gather(
+        _tools_or_error(hub, needed), *(_tools_or_error(hub, [each]) for each in optional)
+    )
+    if isinstance(found, ToolServerError):
+        raise found
+    absent = {
+        server.name: str(error)
+        for server, error in zip(optional, others, strict=True)
+        if isinstance(error, ToolServerError)
+    }
+    tools = [*found, *(tool for each in others if not isinstance(each, ToolServerError) for tool in each)]
+    places = {server.name: place for place, server in enumerate(servers)}
+    tools.sort(key=lambda tool: (bool(tool.unusable), places[tool.server]))
+    return ServerTools(definitions=tools, absent=absent)
+
+
+async def _tools_or_error(
+    hub: ToolCatalogue, servers: Sequence[ServerSpec]
+) -> Sequence[ToolDefinition] | ToolServerError:
+    try:
+        return await hub.definitions(servers)
+    except ToolServerError as error:
+        return error
 
 
 async def prepare(
@@ -78,37 +130,41 @@ async def prepare(
 
     Raises:
         ConfigError: the rules name tools that do not exist.
-        ToolServerError: a server can't be used. No agent is let loose without its tools.
+        ToolServerError: a server that is not optional can't be used. No agent is let loose without its tools.
     """
     profile = prepared.profile
     # A server and a vendor's library take about as long to be there, and neither needs the other.
-    definitions, _ = await asyncio.gather(hub.definitions(profile.servers), prepared.load())
-    accepted = await _accepted(prepared, definitions, read_lists)
+    found, _ = await asyncio.gather(list_tools(hub, profile.servers), prepared.load())
+    accepted = await _accepted(prepared, found, read_lists)
     participants: list[Participant] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        tools = offer(agent, definitions, accepted, now)
+        tools = offer(agent, found.definitions, accepted, now)
         allowed = frozenset(
             (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
         )
         reader = hub.reader(agent.servers, allowed, caller)
-        participants.append(Participant(profile=agent, model=model, tools=tools, reader=reader))
-    return PreparedRun(profile=profile, participants=tuple(participants))
+        absent = tuple(server.name for server in agent.servers if server.name in found.absent)
+        unusable = unusable_tools(agent, found.definitions, tools)
+        participants.append(
+            Participant(profile=agent, model=model, tools=tools, reader=reader, absent=absent, unusable=unusable)
+        )
+    return PreparedRun(profile=profile, participants=tuple(participants), absent=found.absent)
 
 
-async def _accepted(
-    prepared: Prepared, definitions: Sequence[ToolDefinition], read_lists: ReadLists | None
-) -> Accepted | None:
+async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadLists | None) -> Accepted | None:
     """The lists that hold, made where there are none; a configuration that is refused makes none."""
     profile = prepared.profile
-    usable = [each for each in definitions if not each.unusable]
-    now = lists_now(profile.agents, usable) if read_lists is not None else ()
+    usable = [each for each in found.definitions if not each.unusable]
+    now = lists_now(profile.agents, usable, found.absent) if read_lists is not None else ()
     kept = await read_lists.load(profile.origin) if read_lists is not None and now else ()
     accepted = Accepted(config=profile.origin, lists=kept)
     refused = list(accepted.refused(profile.agents, usable))
     asking = frozenset((each.server, each.tool) for each, _ in refused)
-    if diagnostics := prepared.diagnostics(definitions, asking):
+    if diagnostics := prepared.diagnostics(found.definitions, asking, found.absent):
         raise ConfigError(list(diagnostics))
-    for each in definitions:
+    for server, reason in found.absent.items():
+        _log.warning("agents plan without the optional server %s: %s", server, reason)
+    for each in found.definitions:
         if each.unusable:
             _log.warning("no agent is offered %s.%s: the tool %s", each.server, each.tool, each.unusable)
     for each, ruling in refused:

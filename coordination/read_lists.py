@@ -1,6 +1,6 @@
 """What `read` rules with wildcards may let run: the tools that they matched when the operator last checked, and no others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from coordination.domain.policy import Effect, Rule, Ruling, first_match, rule
@@ -8,9 +8,12 @@ from coordination.ports import ListedTool, ReadList, ToolDefinition
 from coordination.run_options import AgentProfile
 
 
-def lists_now(agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition]) -> tuple[ReadList, ...]:
+def lists_now(
+    agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition], absent: Container[str] = ()
+) -> tuple[ReadList, ...]:
     """What each such rule matches on each server, as the servers are now; a list may be empty.
 
+    Of the servers that are `absent` nobody knows what it would match: they get no list, since an empty one would hold.
     What an earlier rule takes out is in the list all the same: to take that rule away later is the operator's own act.
     """
     found: dict[tuple[str, str], ReadList] = {}
@@ -19,6 +22,8 @@ def lists_now(agents: Sequence[AgentProfile], definitions: Sequence[ToolDefiniti
             if not _is_wild_read(each):
                 continue
             for server in agent.servers:
+                if server.name in absent:
+                    continue
                 tools = tuple(
                     ListedTool(tool=one.tool, digest=one.digest, is_destructive=one.says_destructive)
                     for one in definitions

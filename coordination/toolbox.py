@@ -14,7 +14,7 @@ from typing import Protocol
 
 from coordination.current_rules import effect_now, stricter
 from coordination.domain.canonical_json import JsonObject, canonical, parse
-from coordination.domain.events import ActionRecorded, RunEvent, ToolRead
+from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Effect, Rule, Ruling, rule
 from coordination.errors import InvalidJsonError, ToolServerError
@@ -142,6 +142,14 @@ def offer(
     return {name: effects[definition.server, definition.tool] for name, definition in offered.items()}
 
 
+def unusable_tools(
+    agent: AgentProfile, definitions: Sequence[ToolDefinition], offered: Mapping[str, OfferedTool]
+) -> Mapping[str, ToolDefinition]:
+    """The tools that the agent's rules leave it and nobody can use, by the name that each would be offered under."""
+    found = [each for each, ruling in ruled(agent, definitions) if each.unusable and ruling.effect is not Effect.DENY]
+    return {name: each for name, each in offered_names(found).items() if name not in offered}
+
+
 def _then_and_now(agent: AgentProfile, tool: ToolDefinition, then: Effect, now: RunProfile | None) -> Effect:
     return then if now is None else stricter(then, effect_now(tool.server, tool.tool, agent.id, now))
 
@@ -156,13 +164,15 @@ class Toolbox:
         reader: ReadTools,
         options: RunOptions,
         record: Callable[[RunEvent], None],
+        unusable: Mapping[str, ToolDefinition] | None = None,
     ) -> None:
-        """`record` tells the log what the agent does."""
+        """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it."""
         self._agent = agent
         self._tools = tools
         self._reader = reader
         self._options = options
         self._record = record
+        self._unusable = unusable or {}
         self.actions: list[PlannedCall] = []
 
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -191,7 +201,7 @@ class Toolbox:
     async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, OfferedTool, JsonObject]":
         tool = self._tools.get(call.name)
         if tool is None:
-            return _refuse(call, f"There is no tool {call.name[:100]!r}. Use only the tools on offer.")
+            return self._refuse_unknown(call)
         try:
             arguments = parse(call.arguments or "{}")
         except InvalidJsonError as error:
@@ -204,6 +214,14 @@ class Toolbox:
         if runs_at_once(tool.effect):
             return call, tool, arguments
         return self._record_action(call, tool, arguments, found)
+
+    def _refuse_unknown(self, call: ToolCall) -> ToolResult:
+        wanted = self._unusable.get(call.name)
+        if wanted is None:
+            return _refuse(call, f"There is no tool {call.name[:100]!r}. Use only the tools on offer.")
+        reason = f"it {wanted.unusable}"
+        self._record(ToolUnavailable(agent=self._agent, server=wanted.server, tool=wanted.tool, reason=reason))
+        return _refuse(call, f"{wanted.server}.{wanted.tool} can't be used: {reason}. Use only the tools on offer.")
 
     def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict) -> ToolResult:
         if len(self.actions) >= self._options.max_calls:

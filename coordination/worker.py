@@ -183,6 +183,8 @@ class Worker:
     async def _coordinate(self, writer: RunWriter, state: s.Deliberating, prepared: Prepared) -> None:
         now = await rules_now(self._current, writer.run, state.request)
         prepared_run = await prepare(prepared, self._hub, _caller(state.request), self._read_lists, now)
+        for server, reason in prepared_run.absent.items():
+            writer.record(e.ServerUnavailable(revision=state.revision, server=server, reason=reason))
         question = DeliberationInput(
             prompt=state.request.prompt,
             revision=state.revision,

@@ -1,7 +1,7 @@
 """Small real stand-ins for the outside world: they behave, and they remember."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -265,7 +265,10 @@ class FakePrepared:
         return self.given
 
     def diagnostics(
-        self, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+        self,
+        definitions: Sequence[ToolDefinition],
+        asking: frozenset[tuple[str, str]] = frozenset(),
+        absent: Collection[str] = (),
     ) -> Sequence[str]:
         return ()
 

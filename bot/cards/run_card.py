@@ -121,7 +121,8 @@ def _doing(agent: AgentView, catalog: Catalog) -> tuple[RichText, Status]:
 _RESULT = 300
 _REASON = 600
 _WORTH_TELLING = 0.1
-_MOST_DOUBTFUL = 3
+_MOST_TOLD = 3
+"""Of each kind of warning; the timeline has all."""
 _GOING_ON: tuple[Verdict, ...] = ("run_it", "happened")
 
 
@@ -351,15 +352,38 @@ def _totals(view: RunView, catalog: Catalog) -> list[RichText]:
 def card_for(view: RunView, now: datetime, catalog: Catalog = ENGLISH) -> Card:
     """What everybody sees of a run now. Two calls with the same arguments give the same card."""
     card = _card_for(view, now, catalog)
-    doubtful = [
-        Alert(
-            line=catalog.rich(
-                "warn.doubtful_read", tool=StyledText(visible(tool), "code"), rule=one_line(rule, _REASON)
-            )
-        )
-        for tool, rule in view.doubtful_reads[:_MOST_DOUBTFUL]
+    alerts = [Alert(line=line) for line in (*_doubtful(view, catalog), *_unavailable(view, catalog))]
+    return replace(card, sections=(*alerts, *card.sections)) if alerts else card
+
+
+def _doubtful(view: RunView, catalog: Catalog) -> list[RichText]:
+    """What ran while agents planned, though its server says that it writes."""
+    return [
+        catalog.rich("warn.doubtful_read", tool=StyledText(visible(tool), "code"), rule=one_line(rule, _REASON))
+        for tool, rule in view.doubtful_reads[:_MOST_TOLD]
     ]
-    return replace(card, sections=(*doubtful, *card.sections)) if doubtful else card
+
+
+def _unavailable(view: RunView, catalog: Catalog) -> list[RichText]:
+    """What agents plan without: optional servers, and tools that they asked for."""
+    servers = [
+        catalog.rich(
+            "warn.server_unavailable",
+            server=StyledText(visible(each.server), "code"),
+            reason=one_line(each.reason, _REASON),
+        )
+        for each in view.absent[:_MOST_TOLD]
+    ]
+    tools = [
+        catalog.rich(
+            "warn.tool_unavailable",
+            agent=f"agent{each.agent}",
+            tool=StyledText(visible(f"{each.server}.{each.tool}"), "code"),
+            reason=one_line(each.reason, _SHORT_REASON),
+        )
+        for each in view.unusable[:_MOST_TOLD]
+    ]
+    return [*servers, *tools]
 
 
 def _card_for(view: RunView, now: datetime, catalog: Catalog) -> Card:

@@ -202,6 +202,8 @@ class RunView:
     Attributes:
         sources: what tools gave to read, each beginning once.
         doubtful_reads: the tools that ran as reads though their server says that they write, and the rules that let them.
+        absent: the optional servers that the newest coordination goes on without.
+        unusable: what agents wanted in it and nobody can use, each tool once.
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.
         chosen_by: who preferred this plan to the one that won the vote.
         because: why this plan is asked again, if it is.
@@ -221,6 +223,8 @@ class RunView:
     reads: int = 0
     sources: tuple[Source, ...] = ()
     doubtful_reads: tuple[tuple[str, str], ...] = ()
+    absent: tuple[e.ServerUnavailable, ...] = ()
+    unusable: tuple[e.ToolUnavailable, ...] = ()
     corrections: int = 0
     spent: RunUsage = field(default_factory=RunUsage)
     calls: tuple[CallTimes, ...] = ()
@@ -282,7 +286,7 @@ def next_view(view: RunView | None, recorded: Recorded) -> RunView:
     event = recorded.event
     state = evolve(view.state, event, recorded.at)
     seen = replace(
-        _with_agents(view, event),
+        _with_missing(_with_agents(view, event), event),
         seq=recorded.seq,
         state=state,
         updated_at=recorded.at,
@@ -321,6 +325,18 @@ def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
                     seen, reads=view.reads + 1, sources=with_source(view.sources, event), doubtful_reads=doubtful
                 )
             return replace(seen, corrections=view.corrections + isinstance(event, e.AgentCorrected))
+        case _:
+            return view
+
+
+def _with_missing(view: RunView, event: e.RunEvent) -> RunView:
+    """What agents can't use, each once."""
+    match event:
+        case e.ServerUnavailable():
+            return replace(view, absent=(*view.absent, event))
+        case e.ToolUnavailable(server=server, tool=tool):
+            is_known = any((each.server, each.tool) == (server, tool) for each in view.unusable)
+            return view if is_known else replace(view, unusable=(*view.unusable, event))
         case _:
             return view
 
@@ -384,7 +400,14 @@ def _restarted(view: RunView, event: e.DeliberationStarted) -> RunView:
         else replace(agent, doing=Idle(), turn=agent.turn if is_restart else 0)
         for agent in view.agents
     )
-    return replace(view, agents=agents, revision=event.revision, restarts=view.restarts + is_restart)
+    return replace(
+        view,
+        agents=agents,
+        revision=event.revision,
+        restarts=view.restarts + is_restart,
+        absent=(),
+        unusable=view.unusable if is_restart else (),
+    )
 
 
 def _agent(

@@ -15,6 +15,7 @@ from coordination.domain.plan import short
 _OfAgent: TypeAlias = (
     e.ToolRead
     | e.ActionRecorded
+    | e.ToolUnavailable
     | e.AgentCorrected
     | e.ModelRetried
     | e.AnswerAccepted
@@ -35,6 +36,7 @@ _OfCall: TypeAlias = (
 _OfRun: TypeAlias = (
     e.RunRequested
     | e.DeliberationStarted
+    | e.ServerUnavailable
     | e.PlanProposed
     | e.RunAnswered
     | e.ApprovalGiven
@@ -54,7 +56,13 @@ _OfRun: TypeAlias = (
 )
 
 _Circumstance: TypeAlias = (
-    e.PlanExpired | e.RulesChanged | e.ExecutionFrozen | e.ExecutionThawed | e.ApproversAsked | e.ApproversRead
+    e.ServerUnavailable
+    | e.PlanExpired
+    | e.RulesChanged
+    | e.ExecutionFrozen
+    | e.ExecutionThawed
+    | e.ApproversAsked
+    | e.ApproversRead
 )
 
 _REASON = 300
@@ -79,6 +87,7 @@ def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH)
         case (
             e.ToolRead()
             | e.ActionRecorded()
+            | e.ToolUnavailable()
             | e.AgentCorrected()
             | e.ModelRetried()
             | e.AnswerAccepted()
@@ -108,8 +117,8 @@ def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH)
 
 def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichText, Status]:
     match event:
-        case e.ToolRead():
-            return _read_line(event, catalog), Status.UNKNOWN if event.doubtful_rule else Status.WORKING
+        case e.ToolRead() | e.ToolUnavailable():
+            return _read_line(event, catalog)
         case e.ActionRecorded(call=call):
             tool = StyledText(visible(f"{call.server}.{call.tool}"), "code")
             return catalog.rich("timeline.recorded", tool=tool), Status.WORKING
@@ -132,11 +141,15 @@ def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichT
             assert_never(event)
 
 
-def _read_line(event: e.ToolRead, catalog: Catalog) -> RichText:
+def _read_line(event: e.ToolRead | e.ToolUnavailable, catalog: Catalog) -> tuple[RichText, Status]:
     tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
+    if isinstance(event, e.ToolUnavailable):
+        reason = one_line(event.reason, _REASON)
+        return catalog.rich("timeline.tool_unavailable", tool=tool, reason=reason), Status.FAILED
     if event.doubtful_rule:
-        return catalog.rich("timeline.read_doubtful", tool=tool, rule=one_line(event.doubtful_rule, _REASON))
-    return catalog.rich("timeline.read_failed" if event.is_error else "timeline.read", tool=tool)
+        rule = one_line(event.doubtful_rule, _REASON)
+        return catalog.rich("timeline.read_doubtful", tool=tool, rule=rule), Status.UNKNOWN
+    return catalog.rich("timeline.read_failed" if event.is_error else "timeline.read", tool=tool), Status.WORKING
 
 
 def _answer_line(event: e.AnswerAccepted, catalog: Catalog) -> RichText:
@@ -194,7 +207,8 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
         case e.ApprovalGiven() | e.PlanRejected() | e.ChangesRequested() | e.RunCancelled() | e.ActionRefused():
             return _decision(event, catalog), Status.DONE
         case (
-            e.PlanExpired()
+            e.ServerUnavailable()
+            | e.PlanExpired()
             | e.RulesChanged()
             | e.ExecutionFrozen()
             | e.ExecutionThawed()
@@ -215,8 +229,11 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
 
 
 def _circumstance(event: _Circumstance, catalog: Catalog) -> tuple[RichText, Status]:
-    """What became different around a plan, and nobody said of it."""
+    """What is, or became, different around a plan, and nobody said of it."""
     match event:
+        case e.ServerUnavailable(server=server, reason=reason):
+            name, why = StyledText(visible(server), "code"), one_line(reason, _REASON)
+            return catalog.rich("timeline.server_unavailable", server=name, reason=why), Status.FAILED
         case e.PlanExpired(digest=digest):
             return catalog.rich("timeline.expired", plan=short(digest)), Status.SKIPPED
         case e.RulesChanged(now=now):

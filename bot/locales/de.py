@@ -89,6 +89,8 @@ CARDS = {
         "{tool} lief beim Planen, ohne dass jemand gefragt wurde: Laut Server verändert es etwas. Erlaubt hat es die Regel "
         "{rule}; darum muss sich der Betreiber kümmern."
     ),
+    "warn.server_unavailable": "Geplant wird ohne den Werkzeugserver {server}. {reason}",
+    "warn.tool_unavailable": "{agent} wollte {tool}, das nicht nutzbar ist: {reason}.",
     "warn.destroys": "Der Server sagt, dass ein Aufruf dieses Plans etwas zerstören kann.",
     "needs.named": "Braucht {number} von {names}",
     "needs.anyone.one": "Braucht {count} Freigabe, alle hier dürfen sie geben",
@@ -156,6 +158,8 @@ TIMELINE = {
     "timeline.picked_up": "nach einer Unterbrechung wieder aufgenommen",
     "timeline.read": "hat {tool} gelesen",
     "timeline.read_doubtful": "hat beim Planen {tool} benutzt, obwohl das laut Server etwas verändert (erlaubt durch {rule})",
+    "timeline.server_unavailable": "die Agenten planen ohne den Werkzeugserver {server}: {reason}",
+    "timeline.tool_unavailable": "wollte {tool}, das nicht nutzbar ist: {reason}",
     "timeline.read_failed": "konnte {tool} nicht lesen",
     "timeline.recorded": "hat {tool} eingeplant",
     "timeline.corrected": "wurde korrigiert: {reason}",
@@ -860,6 +864,7 @@ COMMANDS = {
     "check.approval": "Freigabe",
     "check.answers": "{server} (antwortet)",
     "check.not_asked": "{server} (nicht gefragt)",
+    "check.absent": "{server} (optional, nicht nutzbar)",
     "check.no_servers": "keine",
     "check.tool": "Werkzeug",
     "check.effect": "Wirkung",

@@ -80,6 +80,8 @@ CARDS = {
         "{tool} ran while the agents planned, and nobody was asked: its server says that it changes something. What let it run "
         "is the rule {rule}; the operator must see to that."
     ),
+    "warn.server_unavailable": "Planned without the tool server {server}. {reason}",
+    "warn.tool_unavailable": "{agent} wanted {tool}, which can't be used: {reason}.",
     "warn.destroys": "The server says that a call of this plan may destroy something.",
     "needs.named": "Needs {number} of {names}",
     "needs.anyone.one": "Needs {count} approval by anyone here",
@@ -147,6 +149,8 @@ TIMELINE = {
     "timeline.picked_up": "picked up again after an interruption",
     "timeline.read": "read {tool}",
     "timeline.read_doubtful": "used {tool} while planning, though its server says that it changes something (allowed by {rule})",
+    "timeline.server_unavailable": "the agents plan without the tool server {server}: {reason}",
+    "timeline.tool_unavailable": "wanted {tool}, which can't be used: {reason}",
     "timeline.read_failed": "could not read {tool}",
     "timeline.recorded": "planned {tool}",
     "timeline.corrected": "was corrected: {reason}",
@@ -782,6 +786,7 @@ COMMANDS = {
     "check.approval": "approval",
     "check.answers": "{server} (answers)",
     "check.not_asked": "{server} (not asked)",
+    "check.absent": "{server} (optional, can't be used)",
     "check.no_servers": "none",
     "check.tool": "tool",
     "check.effect": "effect",

@@ -60,8 +60,7 @@ def schema(context: CliContext) -> Exit:
 
 def _summary(console: Console, checked: Checked, catalog: Catalog) -> Table:
     """Who takes part, with what, and who decides."""
-    key = "check.answers" if checked.is_connected else "check.not_asked"
-    servers = [catalog.text(key, server=visible(server)) for server in checked.servers]
+    servers = [catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers]
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],
@@ -74,6 +73,12 @@ def _summary(console: Console, checked: Checked, catalog: Catalog) -> Table:
             between = "\n" if name == "cost" else ", "
             table.add_row(Text(catalog.text(f"check.{name}"), "bright_black"), Text(between.join(items)))
     return table
+
+
+def _state_of(server: str, checked: Checked) -> str:
+    if server in checked.absent:
+        return "check.absent"
+    return "check.answers" if checked.is_connected else "check.not_asked"
 
 
 def _costs(checked: Checked, catalog: Catalog) -> list[str]:

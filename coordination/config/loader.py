@@ -1,7 +1,7 @@
 """From a file, or its text, to a checked configuration, or to every diagnostic of it at once."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from threading import Lock
@@ -132,15 +132,19 @@ class Settings:
 
 
 def unmatched_rules(
-    settings: Settings, definitions: Sequence[ToolDefinition], asking: frozenset[tuple[str, str]] = frozenset()
+    settings: Settings,
+    definitions: Sequence[ToolDefinition],
+    asking: frozenset[tuple[str, str]] = frozenset(),
+    absent: Collection[str] = (),
 ) -> list[str]:
     """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
 
-    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `run_starter` instead, nothing is said.
+    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is said.
+    Nor is anything said of a rule that may fit tools of a server that is `absent`.
     """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
     rest = [each for each in definitions if (each.server, each.tool) not in asking]
-    return _told(settings, [*unmatched(patterns, definitions), *_doubtful(settings, rest, is_sure=False)])
+    return _told(settings, [*unmatched(patterns, definitions, absent), *_doubtful(settings, rest, is_sure=False)])
 
 
 def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:

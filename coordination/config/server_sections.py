@@ -13,6 +13,7 @@ from coordination.config.diagnostics import Diagnostics, quoted
 from coordination.config.key_types import (
     AsTyped,
     AsWritten,
+    Flag,
     OneLine,
     OneLines,
     Secret,
@@ -150,6 +151,7 @@ class ServerKeys(Section):
     timeout: Annotated[StrictFloat, Field(gt=0, le=3600), AsTyped] | None = None
     elicitation: Annotated[Literal["decline", "defaults"], AsWritten] = "decline"
     rotates: OneLines = ()
+    optional: Flag = False
     allowed_tools: ToolNames | None = None
     exclude_tools: ToolNames = ()
 

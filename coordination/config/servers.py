@@ -48,7 +48,7 @@ class _Known:
     def shape(self) -> tuple[object, ...]:
         """All that is written of it, save what it is told."""
         spec = self.spec
-        return (self.kind, spec.start_timeout, spec.call_timeout, spec.rotates)
+        return (self.kind, spec.start_timeout, spec.call_timeout, spec.rotates, spec.is_optional)
 
 
 class ServerBook:
@@ -150,6 +150,7 @@ def _spec(keys: ServerKeys, folder: Path) -> ServerSpec:
         call_timeout=keys.call_timeout or keys.timeout or _DEFAULT_CALL_TIMEOUT,
         auth=None if keys.auth is None else _credentials(keys.auth),
         takes_its_defaults=keys.elicitation == "defaults",
+        is_optional=keys.optional,
     )
 
 

@@ -1,6 +1,7 @@
 """Which tools an agent may see and what may be done with them: every way to write it, as rules of one kind."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -154,13 +155,20 @@ class AgentTools:
         return found
 
 
-def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]) -> list[Diagnostic]:
-    """The patterns that match no tool of the servers as they are: each is a mistake in the file."""
+def unmatched(
+    patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition], absent: Collection[str] = ()
+) -> list[Diagnostic]:
+    """The patterns that match no tool of the servers as they are: each is a mistake in the file.
+
+    One that may match a tool of a server that is `absent` now is left alone until that is back.
+    """
     diagnostics: list[Diagnostic] = []
     for pattern in patterns:
         about = [each for each in definitions if not pattern.servers or each.server in pattern.servers]
         names = [f"{each.server}.{each.tool}" for each in about]
         if pattern.may_be_idle or any(fnmatchcase(name, pattern.match) for name in names):
+            continue
+        if any(_may_match(pattern, server) for server in absent):
             continue
         found = f"{quoted(pattern.written, _LONGEST)}, which fits no tool"
         any_server, tool = pattern.match.startswith("*."), pattern.match.removeprefix("*.")
@@ -168,6 +176,14 @@ def unmatched(patterns: Sequence[Pattern], definitions: Sequence[ToolDefinition]
         text = expected_but_found(found, "a tool that the servers have", meant)
         diagnostics.append(Diagnostic(pattern.place.line, key_name(pattern.place.path), text))
     return diagnostics
+
+
+def _may_match(pattern: Pattern, server: str) -> bool:
+    """Whether a tool of a server could have a name that the pattern matches; too often rather than too seldom."""
+    if pattern.servers and server not in pattern.servers:
+        return False
+    plain, begins = re.split(r"[*?]", pattern.match)[0], f"{server}."
+    return plain.startswith(begins) or begins.startswith(plain)
 
 
 def doubtful_reads(

@@ -136,8 +136,38 @@ class AgentFailed:
     kind: Literal["agent_failed"] = "agent_failed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServerUnavailable:
+    """An optional tool server can't be used while the agents plan this revision; `reason` is a whole sentence."""
+
+    revision: int
+    server: str
+    reason: str
+    kind: Literal["server_unavailable"] = "server_unavailable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolUnavailable:
+    """An agent wanted a tool that its server offers in a form that nobody can use; `reason` says of it why."""
+
+    agent: int
+    server: str
+    tool: str
+    reason: str
+    kind: Literal["tool_unavailable"] = "tool_unavailable"
+
+
 Narration: TypeAlias = (
-    TurnStarted | ToolRead | ActionRecorded | AgentTold | AgentCorrected | ModelUsed | ModelRetried | VoteVoided
+    TurnStarted
+    | ToolRead
+    | ActionRecorded
+    | AgentTold
+    | AgentCorrected
+    | ModelUsed
+    | ModelRetried
+    | VoteVoided
+    | ServerUnavailable
+    | ToolUnavailable
 )
 """Events that tell the story and move no state."""
 
@@ -517,7 +547,9 @@ __all__ = [
     "RunFailed",
     "RunFinished",
     "RunRequested",
+    "ServerUnavailable",
     "ToolRead",
+    "ToolUnavailable",
     "TurnStarted",
     "Verdict",
     "VoteCast",

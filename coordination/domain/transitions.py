@@ -357,7 +357,10 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             | e.ModelUsed()
             | e.ModelRetried()
             | e.VoteVoided()
+            | e.ToolUnavailable()
         ):
+            return state
+        case e.ServerUnavailable(revision=revision) if revision == state.revision:
             return state
         case e.ActionRecorded(agent=agent, call=call):
             return replace(state, recorded=state.recorded | {(agent, call)})

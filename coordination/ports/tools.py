@@ -51,6 +51,7 @@ class ServerSpec:
         wrap: the words of a command that is put before the server's own, such as bubblewrap or sudo.
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
         rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
+        is_optional: agents may plan without it while it can't be used; what it is does not depend on that.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ServerSpec:
     takes_its_defaults: bool = False
     rotates: tuple[str, ...] = ()
     wrap: tuple[str, ...] = field(default=(), repr=False)
+    is_optional: bool = field(default=False, compare=False)
 
     @property
     def longest_call(self) -> float:

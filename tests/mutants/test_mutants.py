@@ -23,6 +23,7 @@ IN_DOUBT = "tests/threats/test_stricter_rules_while_a_call_is_in_doubt.py"
 FREEZE = "tests/threats/test_a_freeze_that_does_not_hold.py"
 APPROVED = "tests/threats/test_stricter_rules_after_the_approval.py"
 EDGES = "tests/service/test_edges_of_execution.py"
+OPTIONAL = "tests/service/test_optional_servers.py"
 
 
 @dataclass(frozen=True)
@@ -417,6 +418,27 @@ MUTANTS = [
         "    return then if now is None else stricter(",
         "    return then if now is None or now else stricter(",
         (PLANNING,),
+    ),
+    Mutant(
+        "a server that is away gets an empty list of reads",
+        "read_lists.py",
+        "                if server.name in absent:\n                    continue\n",
+        "",
+        (OPTIONAL,),
+    ),
+    Mutant(
+        "a server that a run needs may be away",
+        "preparation.py",
+        "    if isinstance(found, ToolServerError):\n        raise found\n",
+        "    if isinstance(found, ToolServerError):\n        found = ()\n",
+        (OPTIONAL,),
+    ),
+    Mutant(
+        "nobody is told that a server is away",
+        "worker.py",
+        "            writer.record(e.ServerUnavailable(revision=state.revision, server=server, reason=reason))\n",
+        "            pass\n",
+        (OPTIONAL,),
     ),
 ]
 

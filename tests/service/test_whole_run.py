@@ -483,7 +483,7 @@ async def test_a_server_that_can_not_start_fails_the_run_with_that_sentence() ->
 async def test_rules_for_tools_that_do_not_exist_fail_the_run() -> None:
     """A rule that matches nothing protects nothing."""
     office = Office(PlayedModel())
-    office.prepared.diagnostics = lambda definitions, asking=frozenset(): [
+    office.prepared.diagnostics = lambda definitions, asking=frozenset(), absent=(): [
         "tools[0]: nothing matches"
     ]  # as settings do
     run = await office.ask()

@@ -85,6 +85,13 @@ def test_patience_is_no_setting_that_changes_where_a_call_goes() -> None:
     assert digest(replace(REMOTE, call_timeout=1, start_timeout=1)) == digest(REMOTE)
 
 
+def test_whether_agents_may_plan_without_a_server_says_nothing_of_where_a_call_goes() -> None:
+    """Nor is it another server, with a process of its own."""
+    optional = replace(REMOTE, is_optional=True)
+    assert digest(optional) == digest(REMOTE)
+    assert optional == REMOTE
+
+
 def test_a_proxy_that_could_read_a_request_counts_and_one_that_could_not_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

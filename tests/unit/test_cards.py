@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.cards.error_messages import notice_for
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
+from bot.i18n import ENGLISH, GERMAN, Catalog
 from bot.message import (
     Action,
     Alert,
@@ -132,6 +133,39 @@ def test_a_number_that_some_servers_round_is_warned_of_and_shown_whole() -> None
     assert "1417773298837880907" in told
     assert "a whole number above 9,007,199,254,740,992" in told
     assert "JavaScript" not in said(card_of(waiting(POST)))
+
+
+@pytest.mark.parametrize(
+    ("catalog", "expected"),
+    [
+        (
+            ENGLISH,
+            (
+                "Planned without the tool server files.",
+                "agent2 wanted board.move, which can't be used: it has no name.",
+            ),
+        ),
+        (
+            GERMAN,
+            (
+                "Geplant wird ohne den Werkzeugserver files.",
+                "agent2 wollte board.move, das nicht nutzbar ist: it has no name.",
+            ),
+        ),
+    ],
+    ids=["en", "de"],
+)
+def test_a_plan_says_what_the_agents_did_without(catalog: Catalog, expected: tuple[str, str]) -> None:
+    requested, began, *argument = argued(POST)
+    away = e.ServerUnavailable(revision=1, server="files", reason="The MCP server files can't start: install it.")
+    odd = e.ToolUnavailable(agent=2, server="board", tool="move", reason="it has no name")
+    log = recorded([requested, began, away, odd, *argument, proposed(POST)])
+    view = view_of(log)
+    assert view is not None
+    alerts = [each.line for each in card_for(view, log[-1].at, catalog).sections if isinstance(each, Alert)]
+    server, tool, *_ = ["".join(each.text for each in line if isinstance(each, StyledText)) for line in alerts]
+    assert server == f"{expected[0]} The MCP server files can't start: install it."
+    assert tool == expected[1]
 
 
 def test_destructive_calls_are_named_and_asked_for_twice() -> None:

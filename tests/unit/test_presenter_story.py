@@ -57,6 +57,16 @@ def test_a_void_vote_names_the_answer_that_came_after_it() -> None:
     assert ("agent1", "vote for agent1 is void: agent2.2 came after it") in told(recorded(argued(POST)))
 
 
+def test_what_agents_do_without_is_told_with_the_reason() -> None:
+    begun = recorded([asked(), e.DeliberationStarted(revision=1)])
+    away = e.ServerUnavailable(revision=1, server="files", reason="The MCP server files can't start.")
+    odd = e.ToolUnavailable(agent=2, server="board", tool="move", reason="it has no name")
+    assert told(then(begun, away, odd))[-2:] == [
+        ("", "the agents plan without the tool server files: The MCP server files can't start."),
+        ("agent2", "wanted board.move, which can't be used: it has no name"),
+    ]
+
+
 def test_decisions_say_who_of_which_plan_and_why() -> None:
     log = waiting(POST)
     digest = plan_in(log).digest

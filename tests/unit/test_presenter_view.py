@@ -1,5 +1,7 @@
 """A run's view is what its log says, whoever folds it and wherever they begin."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.cards.run_view import (
@@ -97,6 +99,15 @@ def test_a_coordination_taken_up_again_counts_as_a_restart_and_keeps_who_is_out(
     )
     assert view.restarts == 1
     assert [agent.doing for agent in view.agents] == [Idle(), DroppedOut("bad key")]
+
+
+def test_what_agents_do_without_is_what_the_newest_coordination_found() -> None:
+    away = e.ServerUnavailable(revision=1, server="files", reason="It is away.")
+    wanted = e.ToolUnavailable(agent=2, server="board", tool="move", reason="it has no name")
+    view = planning(away, wanted, replace(wanted, agent=1))
+    assert (view.absent, view.unusable) == ((away,), (wanted,))
+    again = planning(away, wanted, e.DeliberationStarted(revision=1))
+    assert (again.absent, again.unusable) == ((), (wanted,))
 
 
 def test_wanted_changes_begin_a_fresh_round_for_everybody() -> None:

@@ -224,6 +224,21 @@ def test_a_run_that_nobody_has_begun_can_be_cancelled_and_can_fail() -> None:
     assert evolve(queued, e.RunFailed(reason="no"), SOON) == s.RunBroken(request=a_request(), reason="no")
 
 
+def test_that_a_server_is_unavailable_is_said_of_the_revision_that_agents_are_planning() -> None:
+    plan = a_plan(a_call())
+    deliberating = deliberated(plan)
+    said = e.ServerUnavailable(revision=1, server="files", reason="It is away.")
+    assert evolve(deliberating, said, START) == deliberating
+    with pytest.raises(IllegalTransition):
+        evolve(deliberating, replace(said, revision=2), START)
+    wanted = e.ToolUnavailable(agent=1, server="files", tool="move", reason="it has no name")
+    assert evolve(deliberating, wanted, START) == deliberating
+    for state in (s.Queued(request=a_request()), proposed(plan), executing(plan)):
+        for event in (said, wanted):
+            with pytest.raises(IllegalTransition):
+                evolve(state, event, SOON)
+
+
 def test_what_belongs_to_another_part_of_a_runs_life_is_impossible() -> None:
     """While agents plan nothing is called, while calls run nobody plans, and while a report is written nothing happens."""
     deliberating = s.Deliberating(request=a_request(), revision=1, ballot=Ballot(size=2))

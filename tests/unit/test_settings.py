@@ -194,6 +194,14 @@ def test_trust_in_hints_and_timeouts_are_per_server() -> None:
     assert (spec.start_timeout, spec.call_timeout) == (3.0, 4.0)
 
 
+def test_a_server_is_needed_unless_it_says_that_it_is_optional() -> None:
+    """Its identity, which is in every plan, does not depend on that."""
+    (needed,) = settings_of(with_server("command: x")).servers
+    (optional,) = settings_of(with_server("command: x, optional: true")).servers
+    assert (needed.is_optional, optional.is_optional) == (False, True)
+    assert optional.identity == needed.identity
+
+
 def test_the_same_server_written_for_two_agents_is_one() -> None:
     backend = "backend: {type: ollama, model: m, mcp_servers: %s}"
     first = backend % "[{name: board, type: stdio, command: npx, args: [x], env: {T: '${T}'}}]"

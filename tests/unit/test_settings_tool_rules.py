@@ -62,6 +62,23 @@ def test_a_rule_may_be_written_in_both_spellings(match: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("rule", "is_told"),
+    [("board.pots", False), ("b*.pots", False), ("*.pots", False), ("my__files.pots", True), ("m*.pots", True)],
+)
+def test_a_rule_that_may_fit_a_tool_of_an_absent_server_is_no_mistake_yet(rule: str, *, is_told: bool) -> None:
+    settings = settings_of(tools=f"[{{match: '{rule}', effect: auto}}]")
+    there = definitions("my__files.post")
+    assert bool(unmatched_rules(settings, there, absent=("board",))) is is_told
+    assert unmatched_rules(settings, there)
+
+
+def test_a_name_in_a_servers_own_list_waits_for_that_server_alone() -> None:
+    settings = settings_of(server="allowed_tools: [pots]")
+    assert unmatched_rules(settings, definitions("my__files.post"), absent=("board",)) == []
+    assert unmatched_rules(settings, definitions("board.post"), absent=("my__files",))
+
+
 def test_a_server_whose_name_has_the_separator_in_it_is_still_found() -> None:
     settings = settings_of(tools="[{match: mcp__my__files__post, effect: read}]")
     assert ruling(settings, "post", server="my__files").effect is Effect.READ

@@ -1,0 +1,102 @@
+"""A tool server that is optional, by the real command line: away, there later, and away again with other tools."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Ended, Program
+
+CONFIG = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns: [[{step}]]
+mcp_servers:
+  world:
+    command: {folder}/server
+    optional: {optional}
+  notes:
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.servers.mcp_counting, {folder}/notes, well]
+tools: [{{match: "world.read_*", effect: read}}]
+"""
+ASKS = 3
+"""The exit status of a run that waits for people."""
+
+
+class Scene:
+    """One installation with two servers, of which one is there only when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = Program(folder)
+        self.config = folder / "world.yaml"
+        self.server = folder / "server"
+
+    def starts(self, tools: Mapping[str, Mapping[str, bool]]) -> None:
+        """The server is there, with `read_one` and these tools."""
+        more = self.program.folder / "more.json"
+        more.write_text(json.dumps(tools), encoding="utf-8")
+        program = f"#!/bin/sh\nexec {sys.executable} -m tests.servers.mcp_growing {more}.journal {more}\n"
+        self.server.write_text(program, encoding="utf-8")
+        self.server.chmod(0o755)
+
+    def leaves(self) -> None:
+        self.server.unlink(missing_ok=True)
+
+    def run(self, *options: str, tool: str = "", optional: str = "true") -> Ended:
+        """Ask an agent that makes this call, if any, and answers."""
+        calls = f"calls: [{{tool: world.{tool}, arguments: {{}}}}], " if tool else ""
+        text = CONFIG.format(step=f"{{{calls}answer: Here it is.}}", folder=self.program.folder, optional=optional)
+        self.config.write_text(text, encoding="utf-8")
+        return self.program.run("run", "Look.", "-c", str(self.config), *options)
+
+    def check(self) -> Ended:
+        return self.program.run("check", str(self.config))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_run_goes_on_without_it_and_the_terminal_says_so_with_the_reason(scene: Scene) -> None:
+    ended = scene.run()
+    assert ended.status == 0, ended.err
+    shown = " ".join((ended.out + ended.err).split())
+    assert "without the tool server world" in shown
+    assert "The MCP server world can't start" in shown
+
+
+def test_a_check_warns_of_it_and_does_not_fail(scene: Scene) -> None:
+    assert scene.run("--events").first("server_unavailable")["server"] == "world"
+    checked = scene.check()
+    assert checked.status == 0, checked.err
+    assert "It is optional: agents plan without it." in checked.err
+    assert "world (optional, can't be used), notes (answers)" in " ".join(checked.out.split())
+    assert scene.run("--events", optional="false").status != 0
+    assert scene.check().status != 0
+
+
+def test_the_reads_of_a_server_that_starts_later_run_at_once(scene: Scene) -> None:
+    assert scene.run().status == 0
+    assert scene.check().status == 0
+    scene.starts({})
+    later = scene.run("--events", tool="read_one")
+    assert later.status == 0, later.out
+    assert later.first("tool_read")["is_error"] is False
+
+
+def test_a_check_while_it_is_away_accepts_nothing_that_it_brings_back(scene: Scene) -> None:
+    """Else a server would have its new tools run by leaving for a moment."""
+    scene.starts({})
+    assert scene.run(tool="read_one").status == 0
+    scene.leaves()
+    assert scene.check().status == 0
+    scene.starts({"read_two": {}})
+    assert scene.run("--events", tool="read_two").status == ASKS
+    assert scene.run("--events", tool="read_one").status == 0

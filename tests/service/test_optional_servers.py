@@ -1,0 +1,213 @@
+"""An optional tool server that can't be used is no reason to end a run: agents plan without it, and everybody is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from typing_extensions import override
+
+from bot.cards.run_card import card_for
+from bot.cards.run_view import view_of
+from coordination.domain import events as e
+from coordination.domain import states as s
+from coordination.domain.policy import Effect, Rule
+from coordination.errors import ToolServerError
+from coordination.ports import ListedTool, ReadList, ServerSpec, ToolDefinition
+from coordination.preparation import prepare
+from coordination.toolbox import unusable_tools
+from tests.builders import ALICE, a_definition, a_profile
+from tests.fakes import FakeHub, FakePrepared, PlayedModel, World, answers, calls, says
+from tests.service.office import Office
+from tests.service.table import LOOKS_READ
+
+FILES = ServerSpec(name="files", transport="stdio", identity="{}", command="files", is_optional=True)
+WEB = ServerSpec(name="web", transport="stdio", identity="{}", command="web", is_optional=True)
+AWAY = "The MCP server files can't start: the operator must install it."
+TOOLS = [
+    a_definition("open", server="files"),
+    a_definition("look", title="string"),
+    a_definition("post", title="string"),
+    a_definition("fetch", server="web"),
+]
+
+
+class PartHub(FakeHub):
+    """Some of its servers are away, with these words."""
+
+    def __init__(self, world: World, away: Mapping[str, str]) -> None:
+        super().__init__(world, TOOLS)
+        self.away = dict(away)
+
+    @override
+    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+        if reasons := [self.away[each.name] for each in servers if each.name in self.away]:
+            raise ToolServerError(" ".join(reasons))
+        return await super().definitions(servers)
+
+
+class KeptLists:
+    """Lists as a database keeps them."""
+
+    def __init__(self) -> None:
+        self.lists: dict[tuple[str, str], ReadList] = {}
+
+    async def load(self, config: str) -> Sequence[ReadList]:
+        return list(self.lists.values())
+
+    async def add(self, config: str, lists: Sequence[ReadList]) -> Sequence[ReadList]:
+        for each in lists:
+            self.lists.setdefault((each.match, each.server), each)
+        return list(self.lists.values())
+
+
+def office_of(*models: PlayedModel, away: Mapping[str, str], rules: tuple[Rule, ...] = (LOOKS_READ,)) -> Office:
+    """An office whose agents have a board that they need, and files and the web where there are any."""
+    office = Office(*models, rules=rules)
+    office.hub = PartHub(office.world, away)
+    office.worker._hub = office.hub
+    profile = office.prepared.profile
+    board = profile.servers[0]
+    agents = tuple(replace(each, servers=(FILES, board, WEB)) for each in profile.agents)
+    office.prepared.profile = replace(profile, agents=agents, servers=(FILES, board, WEB))
+    return office
+
+
+async def test_agents_plan_without_an_optional_server_that_is_away_and_the_log_says_so_before_they_begin() -> None:
+    model = PlayedModel(answers("Posted.", ("mcp__board__post", {"title": "x"})))
+    office = office_of(model, away={"files": AWAY})
+    run, _ = await office.planned()
+    events = [each.event for each in office.log.events[run]]
+    assert e.ServerUnavailable(revision=1, server="files", reason=AWAY) in events
+    kinds = office.log.kinds(run)
+    assert kinds.index("server_unavailable") < kinds.index("turn_started")
+    (conversation,) = model.conversations
+    assert "These tool servers can't be used now, so none of their tools is on offer: files." in conversation.system
+
+
+async def test_an_optional_server_that_is_there_is_like_any_other_and_nothing_is_said() -> None:
+    model = PlayedModel(answers("Opened.", ("mcp__files__open", {})))
+    office = office_of(model, away={})
+    run, state = await office.planned()
+    assert [call.tool for call in state.plan.calls] == ["open"]
+    assert "server_unavailable" not in office.log.kinds(run)
+    assert "tool servers can't be used" not in model.conversations[0].system
+
+
+async def test_a_server_that_is_needed_still_ends_the_run_whatever_the_optional_ones_do() -> None:
+    office = office_of(PlayedModel(), away={"board": "The MCP server board can't start.", "files": AWAY})
+    run = await office.ask()
+    await office.work()
+    state = await office.state(run)
+    assert isinstance(state, s.RunBroken)
+    assert state.reason == "The MCP server board can't start."
+
+
+async def test_each_optional_server_is_away_for_itself_and_tools_keep_the_order_of_the_servers() -> None:
+    office = office_of(PlayedModel(), away={"web": "No web."})
+    room = await prepare(office.prepared, office.hub)
+    assert room.absent == {"web": "No web."}
+    assert list(room.participants[0].tools) == ["mcp__files__open", "mcp__board__look", "mcp__board__post"]
+
+
+async def test_a_server_that_comes_back_is_used_when_the_agents_plan_again() -> None:
+    model = PlayedModel(
+        answers("Posted.", ("mcp__board__post", {"title": "x"})), answers("Opened.", ("mcp__files__open", {}))
+    )
+    office = office_of(model, away={"files": AWAY})
+    run, state = await office.planned()
+    assert isinstance(office.hub, PartHub)
+    office.hub.away.clear()
+    await office.people.request_changes(run, state.plan.digest, ALICE, "Open it.")
+    await office.work()
+    view = view_of(office.log.events[run])
+    assert view is not None
+    assert view.revision == 2
+    assert view.absent == ()
+
+
+async def test_no_list_of_reads_is_made_for_a_server_that_is_away() -> None:
+    """An empty list would hold: whatever the server has when it is back would ask for ever."""
+    wild = Rule(match="*.*", effect=Effect.READ, source="tools[0]", is_sure=True)
+    office = office_of(PlayedModel(), away={"files": AWAY}, rules=(wild,))
+    kept = KeptLists()
+    await prepare(office.prepared, office.hub, read_lists=kept)
+    assert sorted(server for _, server in kept.lists) == ["board", "web"]
+    assert isinstance(office.hub, PartHub)
+    office.hub.away.clear()
+    room = await prepare(office.prepared, office.hub, read_lists=kept)
+    assert room.participants[0].tools["mcp__files__open"].effect is Effect.READ
+    assert kept.lists["*.*", "files"].tools == (ListedTool(tool="open", digest="definition-of-open"),)
+
+
+async def test_a_list_made_before_a_server_was_away_holds_when_it_is_back_with_more() -> None:
+    wild = Rule(match="files.*", effect=Effect.READ, source="tools[0]")
+    office = office_of(PlayedModel(), away={}, rules=(wild,))
+    kept = KeptLists()
+    hub = office.hub
+    assert isinstance(hub, PartHub)
+    await prepare(office.prepared, hub, read_lists=kept)
+    hub.away["files"] = AWAY
+    await prepare(office.prepared, hub, read_lists=kept)
+    hub.away.clear()
+    hub.tools.append(a_definition("list_all", server="files"))
+    room = await prepare(office.prepared, hub, read_lists=kept)
+    effects = {name: tool.effect for name, tool in room.participants[0].tools.items()}
+    assert effects["mcp__files__open"] is Effect.READ
+    assert effects["mcp__files__list_all"] is Effect.ASK
+
+
+async def test_an_approved_call_of_a_server_that_went_away_is_not_sent() -> None:
+    """Optional or not: nothing stands in for a call that people approved."""
+    office = office_of(PlayedModel(answers("Opened.", ("mcp__files__open", {})), says("Not opened.")), away={})
+    run, state = await office.planned()
+
+    async def away(server: str, tool: str) -> str | None:
+        raise ToolServerError(AWAY)
+
+    office.world.definition_digest = away  # type: ignore[method-assign]  # a world whose server went away
+    await office.people.approve(run, state.plan.digest, ALICE)
+    await office.work()
+    finished = await office.state(run)
+    assert isinstance(finished, s.Finished)
+    assert finished.receipts[0].kind == "failed"
+    assert office.world.done == []
+
+
+ODD = replace(a_definition("move", server="files"), unusable="has an inputSchema that is not an object")
+
+
+async def test_an_agent_that_calls_a_tool_which_nobody_can_use_hears_why_and_so_do_people() -> None:
+    told = "files.move can't be used: it has an inputSchema that is not an object."
+    model = PlayedModel(calls(("mcp__files__move", {})), answers("I can't move it."))
+    office = office_of(model, away={})
+    office.hub.tools.append(ODD)
+    run = await office.ask()
+    await office.work()
+    assert any(told in each.text for each in model.conversations[0].said)
+    events = [each.event for each in office.log.events[run]]
+    wanted = e.ToolUnavailable(
+        agent=1, server="files", tool="move", reason="it has an inputSchema that is not an object"
+    )
+    assert wanted in events
+    view = view_of(office.log.events[run])
+    assert view is not None
+    assert view.unusable == (wanted,)
+    shown = repr(card_for(view, office.clock.now()))
+    assert "files.move" in shown
+    assert "it has an inputSchema that is not an object" in shown
+
+
+@pytest.mark.parametrize("effect", [Effect.DENY, Effect.ASK])
+async def test_of_a_tool_that_rules_deny_nobody_hears_why_it_could_not_be_used(effect: Effect) -> None:
+    office = office_of(PlayedModel(), away={}, rules=(Rule(match="files.move", effect=effect, source="tools[0]"),))
+    (agent,) = office.prepared.profile.agents
+    assert list(unusable_tools(agent, [ODD], {})) == ([] if effect is Effect.DENY else ["mcp__files__move"])
+
+
+async def test_a_tool_that_can_be_used_keeps_its_name_before_one_that_cannot() -> None:
+    (agent,) = a_profile(1).agents
+    odd = replace(a_definition("po st"), unusable="has no name")
+    hub = FakeHub(World(), [a_definition("po_st"), odd])
+    room = await prepare(FakePrepared(replace(a_profile(1), agents=(agent,)), [PlayedModel()]), hub)
+    assert list(room.participants[0].tools) == ["mcp__board__po_st"]
+    assert room.participants[0].unusable == {}
