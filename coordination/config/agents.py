@@ -34,6 +34,10 @@ OPTIONS: Mapping[Family, frozenset[str]] = {
 
 _NOT_HERE = {
     "ag2": "the type of the model itself, since AG2's agents bring a loop of their own",
+    "antigravity_cli": "gemini with the same model, since Antigravity brings a loop and tools of its own",
+    "codex": "openai with the same model, since Codex brings a loop and tools of its own",
+    "copilot": "the type of the model itself, since GitHub Copilot brings a loop and tools of its own",
+    "gemini_cli": "gemini with the same model, since Gemini CLI brings a loop and tools of its own",
     "inference": "vllm or sglang",
 }
 
@@ -110,7 +114,8 @@ class Backends:
         provider = PROVIDERS.get(keys.type.casefold())
         if provider is None:
             found, known = f"the backend type {quoted(keys.table.source('type'))}", any_of(PROVIDERS)
-            self._expect(keys, "type", found, _NOT_HERE.get(keys.type, known), nearest(keys.type, PROVIDERS))
+            instead = _NOT_HERE.get(keys.type.casefold())
+            self._expect(keys, "type", found, instead or known, None if instead else nearest(keys.type, PROVIDERS))
         return provider
 
     def _inferred(self, keys: ModelKeys) -> Provider | None:
@@ -244,8 +249,8 @@ class Agents:
         backend = None if agent.backend is None else self._backends.settings(agent.backend)
         if backend is None:
             return None
-        # MassGen lets it be said in three places; the agent is told all of it.
-        said = (written.system_prompt, agent.system_message, written.append_system_prompt)
+        # MassGen lets it be said in four places; the agent is told all of it.
+        said = (written.system_prompt, agent.system_message, written.append_system_prompt, agent.append_system_prompt)
         return AgentSettings(
             number=agent.number,
             id=agent.name,

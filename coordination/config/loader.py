@@ -47,6 +47,7 @@ def _options(file: Configuration, limits: LimitKeys, report: Diagnostics) -> Run
     values: dict[str, Any] = {each.name: given[each.name] for each in fields(RunOptions) if each.name in given}
     if values["max_new_answers_per_agent"] is None:
         values["max_new_answers_per_agent"] = UNLIMITED_ANSWERS
+    values["max_midstream_updates"] = _updates(orchestrator, report)
     values["defer_voting"] = orchestrator.defer_voting_until_all_answered
     values["final_presentation"] = _presentation(orchestrator, coordination, report)
     values["planning_instruction"] = coordination.planning_mode_instruction.strip()
@@ -63,6 +64,16 @@ def _times(file: Configuration, orchestrator: OrchestratorKeys, report: Diagnost
                 found = f"another time than under {TimeoutSettingsKeys.title}"
                 report.expect(section.table.place_of(name), found, "the same, or one of them")
     return times
+
+
+def _updates(orchestrator: OrchestratorKeys, report: Diagnostics) -> int:
+    """How often a turn hears of new answers, by either of the two names."""
+    ours, massgens = orchestrator.max_midstream_updates, orchestrator.max_midstream_injections_per_round
+    if ours is not None and massgens is not None and ours != massgens:
+        place = orchestrator.table.place_of("max_midstream_injections_per_round")
+        report.expect(place, "another number than under max_midstream_updates", "one of them")
+    written = massgens if ours is None else ours
+    return _DEFAULTS.max_midstream_updates if written is None else written
 
 
 def _presentation(orchestrator: OrchestratorKeys, coordination: CoordinationKeys, report: Diagnostics) -> Presentation:

@@ -161,6 +161,7 @@ class AgentKeys(Section):
     kind = "a mapping with id, system_message and backend"
     id: OneLine | None = None
     system_message: Text = ""
+    append_system_prompt: Text = ""
     backend: BackendKeys | None = None
 
     @property
@@ -226,7 +227,9 @@ class OrchestratorKeys(Section):
     consensus: Annotated[Literal["all", "majority"], AsWritten] = _DEFAULTS.consensus
     final_presentation: Presentation | None = None
     max_tool_rounds: Annotated[StrictInt, Field(ge=1, le=1000), AsTyped] = _DEFAULTS.max_tool_rounds
-    max_midstream_updates: Annotated[StrictInt, Field(ge=0, le=100), AsTyped] = _DEFAULTS.max_midstream_updates
+    max_midstream_updates: Annotated[StrictInt, Field(ge=0, le=100), AsTyped] | None = None
+    max_midstream_injections_per_round: Annotated[StrictInt, Field(ge=0, le=100), AsTyped] | None = None
+    coordination_mode: Annotated[Literal["voting"], AsWritten] = "voting"
     coordination: CoordinationKeys | None = None
     timeout: TimeoutKeys | None = None
 
@@ -296,9 +299,19 @@ class LimitKeys(Section):
 
 
 class UiKeys(Section):
-    """MassGen's `ui`, all of which has no meaning here."""
+    """MassGen's `ui`, all of which has no meaning here, whatever it will hold one day."""
 
     title = "ui"
+
+    @classmethod
+    @override
+    def prepared(cls, table: Table, report: Diagnostics) -> Table:
+        """The keys that have a reason of their own; the others share a warning."""
+        known = {key: node for key, node in table.entries.items() if key in cls.without_effect()}
+        for key in (each for each in table.entries if each not in known):
+            text = "has no effect here: where a run is started decides how it is shown"
+            report.add_warning(table.place_of(key), text, once_for="ui")
+        return replace(table, entries=known)
 
 
 MAX_AGENTS = 50

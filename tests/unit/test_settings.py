@@ -434,3 +434,39 @@ def test_a_script_stays_plain_data() -> None:
     backend = settings_of(text).agents[0].backend
     assert backend.script == {"turns": [[{"say": "hi {prompt}", "n": 1, "deep": {"yes": False}}]]}
     assert backend.provider.family == "scripted"
+
+
+def test_the_keys_of_later_versions_of_massgen_are_taken_or_told_to_have_no_effect() -> None:
+    text = """
+agents:
+  - append_system_prompt: last
+    backend: {type: ollama, model: m, append_system_prompt: third, write_mode: auto, enable_multimodal_tools: true}
+orchestrator:
+  coordination_mode: voting
+  max_midstream_injections_per_round: 5
+  fairness_enabled: true
+  fairness_lead_cap_answers: 2
+  coordination: {enable_subagents: true, broadcast: agents}
+  timeout: {round_timeout_grace_seconds: 60}
+timeout_settings: {round_timeout_grace_seconds: 60}
+ui: {theme: dark, layout: grid}
+"""
+    settings = settings_of(text)
+    assert settings.agents[0].system_message == "third\n\nlast"
+    assert settings.options.max_midstream_updates == 5
+    told = "\n".join(settings.warnings)
+    for key in ("write_mode", "enable_multimodal_tools", "fairness_enabled", "fairness_lead_cap_answers", "ui.theme"):
+        assert f"{key}: has no effect here: " in told
+    assert len(settings.warnings) == 9
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ("max_midstream_updates: 1, max_midstream_injections_per_round: 2", "found another number than under max_mid"),
+        ("coordination_mode: decomposition", "found 'decomposition'; expected voting"),
+    ],
+)
+def test_what_would_change_who_speaks_or_says_two_things_is_refused(keys: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        settings_of(SMALL + f"orchestrator: {{{keys}}}\n")
