@@ -15,6 +15,8 @@ from coordination.domain.transitions import evolve, replay
 from coordination.errors import ConflictError
 from coordination.ports import Job
 from coordination.storage.audit import verify
+from coordination.storage.database import open_engine, parse_url
+from coordination.storage.schema import VERSION_TABLE, VERSIONS, prepare
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import REQUESTER, START
 from tests.databases import sqlite_url
@@ -46,6 +48,24 @@ def started(*processes: BaseProcess) -> Generator[None]:
     finally:
         for process in processes:
             process.kill()
+
+
+def make_tables(url: str) -> None:
+    """What every command does first."""
+    engine = open_engine(parse_url(url), "write", connections=1)
+    prepare(engine)
+    engine.dispose()
+
+
+def test_many_processes_may_make_the_same_new_database_at_once(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    with started(*(in_process(make_tables, url) for _ in range(3))):
+        pass
+    engine = open_engine(parse_url(url), "read", connections=1)
+    assert "events" in sa.inspect(engine).get_table_names()
+    with engine.connect() as connection:
+        assert connection.execute(sa.text(f"SELECT * FROM {VERSION_TABLE}")).scalars().all() == [VERSIONS[-1]]
+    engine.dispose()
 
 
 async def add(log: SqlLog, agent: int, count: int) -> None:

@@ -1,7 +1,6 @@
 """A database has the tables of this program, or a person hears what to do about it."""
 
 import asyncio
-import multiprocessing
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -122,18 +121,6 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     statements(url, "CREATE TABLE events (id INTEGER)")
     with pytest.raises(StorageError, match="name another database with DATABASE_URL"):
         asyncio.run(use(url))
-
-
-def test_many_processes_may_make_the_same_new_database_at_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    url = sqlite_url(tmp_path)
-    processes = [context.Process(target=make_at_once, args=(url,)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 3
-    assert shape(url)["version"] == [VERSIONS[-1]]
 
 
 @pytest.mark.parametrize(
