@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -14,7 +15,8 @@ from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.session import Patience
 from coordination.mcp_tools.stdio_transport import StderrLog
 from coordination.ports import ServerSpec
-from tests.servers.mcp_programs import stdio, until_ended
+from coordination.preparation import list_tools
+from tests.servers.mcp_programs import ROOT, stdio, until_ended
 
 SECRET = "postgres://bot:hunter2@db/board"
 
@@ -93,6 +95,29 @@ async def test_a_program_that_answers_in_other_terms_is_complained_of(hub: McpHu
     assert await complaint(hub, stdio("mcp_startup", behaviour)) == (
         "The MCP server world does not answer as an MCP server does: the operator must check its command in the config."
     )
+
+
+async def test_an_optional_server_that_starts_later_is_used_from_then_on(hub: McpHub, tmp_path: Path) -> None:
+    needed = stdio("mcp_counting", tmp_path / "journal", "well", name="needed")
+    late = replace(stdio("mcp_growing", tmp_path / "calls", tmp_path / "more"), cwd=str(tmp_path), is_optional=True)
+    late = replace(late, command=str(tmp_path / "server"), env=(("PYTHONPATH", str(ROOT)),))
+    found = await list_tools(hub, [late, needed])
+    assert {each.server for each in found.definitions} == {"needed"}
+    assert found.absent["world"].startswith("The MCP server world can't start, because there is no")
+    (tmp_path / "server").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    (tmp_path / "server").chmod(0o755)
+    found = await list_tools(hub, [late, needed])
+    assert found.absent == {}
+    assert next(each.server for each in found.definitions) == "world"
+
+
+async def test_a_needed_server_fails_with_its_own_words_alone(hub: McpHub, tmp_path: Path) -> None:
+    optional = replace(stdio("mcp_startup", "exits"), is_optional=True)
+    needed = ServerSpec(name="notes", transport="stdio", identity="no-such-mcp", command="no-such-mcp")
+    with pytest.raises(ToolServerError) as caught:
+        await list_tools(hub, [optional, needed])
+    assert str(caught.value).startswith("The MCP server notes can't start")
+    assert "world" not in str(caught.value)
 
 
 async def test_an_old_server_that_ignores_what_it_does_not_know_starts_without_delay(hub: McpHub) -> None:

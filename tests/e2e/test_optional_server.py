@@ -59,6 +59,20 @@ class Scene:
         return self.program.run("check", str(self.config))
 
 
+ODD = """
+agents:
+  - id: one
+    backend:
+      type: scripted
+      script:
+        turns: [[{{calls: [{{tool: mcp__world__odd, arguments: {{}}}}]}}, {{answer: I could not.}}]]
+mcp_servers:
+  world:
+    command: ${{MASSGEN_BOT_PYTHON}}
+    args: [-m, tests.servers.mcp_spoiled, {folder}/journal, stdio, {folder}/says.json]
+"""
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
@@ -70,6 +84,24 @@ def test_a_run_goes_on_without_it_and_the_terminal_says_so_with_the_reason(scene
     shown = " ".join((ended.out + ended.err).split())
     assert "without the tool server world" in shown
     assert "The MCP server world can't start" in shown
+
+
+@pytest.mark.parametrize("options", [(), ("--events",)])
+def test_a_tool_of_a_broken_form_that_an_agent_calls_is_named_with_the_reason(
+    scene: Scene, options: tuple[str, ...]
+) -> None:
+    page = {"tools": [{"name": "odd", "inputSchema": "none"}, {"name": "fine", "inputSchema": {}}]}
+    folder = scene.program.folder
+    (folder / "says.json").write_text(json.dumps({"tools": [json.dumps(page)], "call": ""}), encoding="utf-8")
+    scene.config.write_text(ODD.format(folder=folder), encoding="utf-8")
+    ended = scene.program.run("run", "Look.", "-c", str(scene.config), *options)
+    assert ended.status == 0, ended.err
+    why = "it has an inputSchema that is not an object"
+    if options:
+        assert ended.first("tool_unavailable")["reason"] == why
+    else:
+        shown = " ".join((ended.out + ended.err).split())
+        assert f"agent1 wanted world.odd, which can't be used: {why}." in shown
 
 
 def test_a_check_warns_of_it_and_does_not_fail(scene: Scene) -> None:
