@@ -1,6 +1,6 @@
 """The parts that a command works with, joined."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -45,9 +45,13 @@ class Working(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """What commands use. While `working()` is open, the process carries out what runs are waiting for."""
+    """What commands use. While `working()` is open, the process carries out what runs are waiting for.
+
+    `last_lines` is what servers that did not start here wrote last to their standard error, by name.
+    """
 
     log: RunLog
     coordinator: Coordinator
     clock: Clock
     working: Working
+    last_lines: Callable[[], Mapping[str, Sequence[str]]] = dict

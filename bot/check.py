@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from coordination.config import (
     unmatched_rules,
 )
 from coordination.domain.policy import Effect, Policy
-from coordination.errors import ConfigError, ModelError, ModelFault
+from coordination.errors import ConfigError, ModelError, ModelFault, ToolServerError
 from coordination.llm.extras import extra_of, install_command, is_installed
 from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
@@ -130,7 +130,7 @@ class ToolRow:
 class Checked:
     """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start.
 
-    `absent` are the optional servers that can't be used.
+    `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
     """
 
     at: datetime
@@ -141,6 +141,7 @@ class Checked:
     tools: tuple[ToolRow, ...] = ()
     diagnostics: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    last_lines: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     is_connected: bool = False
     costs: tuple[Ceiling, ...] = ()
     whole_cost: float | None = None
@@ -163,6 +164,31 @@ async def checked_config(
 ) -> Checked:
     """The same, for a program that goes on, as a `tenant`'s run would read it; only if it `accepts` are wildcards' tools kept."""
     settings = await asyncio.to_thread(_settings, environment, path, tenant)
+    checked = await _read(environment, settings)
+    if not connects:
+        return checked
+    async with McpHub() as hub:
+        try:
+            found = await list_tools(hub, settings.servers)
+        except ToolServerError as error:
+            raise ToolServerError(str(error), last_lines=hub.last_lines()) from None
+        last_lines = hub.last_lines()
+    diagnostics = tuple(unmatched_rules(settings, found.definitions, absent=found.absent))
+    accepted, changed = await _accepted(environment, settings, found, accepts=accepts and not diagnostics)
+    return replace(
+        checked,
+        tools=_rows(settings, found.definitions, accepted),
+        diagnostics=diagnostics,
+        warnings=(*settings.warnings, *_found_out(settings, found)),
+        absent=tuple(found.absent),
+        last_lines=last_lines,
+        is_connected=True,
+        changes=changed,
+    )
+
+
+async def _read(environment: Environment, settings: Settings) -> Checked:
+    """What the configuration itself says."""
     clock = SystemClock()
     models = Models(clock, pace=environment.pace())
     models.check(settings.agents, needs_prices=settings.limits_money)
@@ -174,7 +200,7 @@ async def checked_config(
     finally:
         await models.aclose()
     costs = ceilings(settings)
-    checked = Checked(
+    return Checked(
         at=clock.now(),
         agents=agents,
         servers=tuple(server.name for server in settings.servers),
@@ -182,21 +208,6 @@ async def checked_config(
         warnings=settings.warnings,
         costs=costs,
         whole_cost=run_ceiling(settings, costs),
-    )
-    if not connects:
-        return checked
-    async with McpHub() as hub:
-        found = await list_tools(hub, settings.servers)
-    diagnostics = tuple(unmatched_rules(settings, found.definitions, absent=found.absent))
-    accepted, changed = await _accepted(environment, settings, found, accepts=accepts and not diagnostics)
-    return replace(
-        checked,
-        tools=_rows(settings, found.definitions, accepted),
-        diagnostics=diagnostics,
-        warnings=(*settings.warnings, *_found_out(settings, found)),
-        absent=tuple(found.absent),
-        is_connected=True,
-        changes=changed,
     )
 
 

@@ -4,9 +4,10 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -246,7 +247,8 @@ async def open_application(
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
-        hub = overrides.hub(await stack.enter_async_context(McpHub(key=await stored.install_key())))
+        servers = await stack.enter_async_context(McpHub(key=await stored.install_key()))
+        hub = overrides.hub(servers)
         models = Models(overrides.clock, pace=environment.pace())
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models)
@@ -263,11 +265,11 @@ async def open_application(
             away_after=stored.away_after,
         )
 
-        def working(run: str = "") -> AbstractAsyncContextManager[None]:
-            return _working(engine, worker, coordinator, overrides.clock, run)
-
+        working = partial(_working, engine, worker, coordinator, overrides.clock)
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
-        yield Application(log=log, coordinator=coordinator, clock=overrides.clock, working=working)
+        yield Application(
+            log=log, coordinator=coordinator, clock=overrides.clock, working=working, last_lines=servers.last_lines
+        )
 
 
 def _joined(
@@ -320,7 +322,7 @@ def collect_garbage() -> None:
 
 @asynccontextmanager
 async def _working(
-    engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str
+    engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = ""
 ) -> AsyncGenerator[None]:
     async with engine.running(worker.perform), asyncio.TaskGroup() as group:
         chores = [

@@ -19,6 +19,7 @@ The text of every CoordinationError is written for people: it may be shown in a 
 secret, a traceback or an SDK's own message.
 """
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 
@@ -59,7 +60,15 @@ class DatabaseAwayError(StorageError):
 
 
 class ToolServerError(CoordinationError):
-    """The operator must fix an MCP server: it can't start, doesn't answer, or breaks the protocol."""
+    """The operator must fix an MCP server: it can't start, doesn't answer, or breaks the protocol.
+
+    `last_lines` is what each server that did not start wrote last to its standard error, for the operator at a terminal
+    alone: unlike the text it is a stranger's, with nothing of it but our own secrets blotted out.
+    """
+
+    def __init__(self, text: str, *, last_lines: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(text)
+        self.last_lines = last_lines or {}
 
 
 class RunNotFoundError(CoordinationError):

@@ -993,6 +993,7 @@ ERRORS = {
     "error.unexpected_in_log": (
         "Es ist etwas schiefgegangen, das nicht hätte schiefgehen dürfen; {file} im Zustandsordner weiß mehr."
     ),
+    "error.server_wrote": "{server} hat zuletzt auf seine Standardfehlerausgabe geschrieben:",
     "error.reference": "(Ref {reference})",
     "environment.misspelt": "{name} ist keine Variable dieses Programms und bewirkt nichts. Ist {meant} gemeint?",
     "environment.unknown": (

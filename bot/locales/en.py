@@ -899,6 +899,7 @@ HELP = {
 ERRORS = {
     "error.unexpected": "Something went wrong that should not have.",
     "error.unexpected_in_log": "Something went wrong that should not have; {file} in the state folder has the details.",
+    "error.server_wrote": "{server} wrote last to its standard error:",
     "error.reference": "(ref {reference})",
     "environment.misspelt": "{name} is no variable of this program and has no effect. Did you mean {meant}?",
     "environment.unknown": (

@@ -13,7 +13,7 @@ from bot.check import BackendRow, Checked, ToolRow, Trial, backend_rows, check_c
 from bot.i18n import Catalog
 from bot.machine import PAGES, config_file
 from bot.terminal.cli_context import CliContext
-from bot.terminal.error_handler import Exit
+from bot.terminal.error_handler import Exit, words_of_servers
 from bot.terminal.output import Renderer, indented, plain_table
 from bot.terminal.screen import console_on
 from coordination.config.editor_schema import editor_schema, meanings_in
@@ -33,6 +33,8 @@ def check(context: CliContext, config: str, *, connects: bool) -> Exit:
     console = console_on(context.stdout)
     for warning in checked.warnings:
         context.print_error(context.catalog.text("check.warning", text=visible(warning)))
+    for line in words_of_servers(checked.last_lines, context.catalog):
+        context.print_error(line)
     for complaint in checked.diagnostics:
         context.print_error(visible(complaint))
     if checked.diagnostics:

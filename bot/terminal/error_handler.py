@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from logging.handlers import RotatingFileHandler
@@ -31,6 +31,7 @@ from coordination.errors import (
     RefusedError,
     RunNotFoundError,
     StorageError,
+    ToolServerError,
 )
 from coordination.redaction import EVERYTHING, without_addresses_secrets
 
@@ -84,6 +85,7 @@ LOG_FILE = "massgen-bot.log"
 STOPPED_EARLY = 130
 """Ctrl-C before there was anything to ask about, or a reader that went away: not worth a word."""
 
+_LONGEST_WRITTEN = 300
 _LARGEST_LOG = 2_000_000
 _MISTYPED = frozenset({"empty_prompt", "long_prompt", "empty_change", "unknown_verdict", "ambiguous_run"})
 """What is refused for how the command was typed, and not for how a run stands."""
@@ -117,6 +119,8 @@ def keep_logs(environment: "Environment", *, is_verbose: bool) -> None:
     else:
         handler = _log_file(environment)
         root.setLevel(logging.WARNING)
+        # What a tool server wrote before it failed to start: complaints refer to it.
+        logging.getLogger("coordination.mcp_tools.stdio_transport").setLevel(logging.INFO)
     handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root.addHandler(handler)
 
@@ -166,6 +170,9 @@ def status_of(error: BaseException) -> int:
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
         typer.echo(notice_for(error, catalog=cli_catalog()), err=True)
+        if isinstance(error, ToolServerError):
+            for line in words_of_servers(error.last_lines, cli_catalog()):
+                typer.echo(line, err=True)
         if isinstance(error, MissingLibraryError):
             for command in error.commands:
                 typer.echo(cli_catalog().text("error.install", command=command), err=True)
@@ -177,6 +184,15 @@ def status_of(error: BaseException) -> int:
     where = catalog.text("error.unexpected_in_log", file=LOG_FILE)
     typer.echo(f"{where} {catalog.text('error.reference', reference=reference)}", err=True)
     return Exit.FAILED
+
+
+def words_of_servers(last_lines: Mapping[str, Sequence[str]], catalog: Catalog) -> list[str]:
+    """What servers that did not start wrote last, as lines for a terminal."""
+    lines: list[str] = []
+    for server, written in last_lines.items():
+        lines.append(catalog.text("error.server_wrote", server=visible(server)))
+        lines += [f"    {visible(line)[:_LONGEST_WRITTEN]}" for line in written]
+    return lines
 
 
 def _is_usage(error: CoordinationError) -> bool:

@@ -18,7 +18,7 @@ from bot.machine import CONFIGS, config_file, console_person, made
 from bot.run_lookup import named_run, seen_run, waiting_plan
 from bot.terminal import screen
 from bot.terminal.cli_context import CliContext, PresetDecision
-from bot.terminal.error_handler import Exit, exit_of, how_to_go_on
+from bot.terminal.error_handler import Exit, exit_of, how_to_go_on, words_of_servers
 from bot.terminal.output import event_line
 from bot.terminal.protection import require_person
 from bot.terminal.query_commands import print_card
@@ -97,7 +97,15 @@ async def run_session(
         view, _ = await seen_run(application.log, application.coordinator, run)
         session.glimpse(view)
         await stack.enter_async_context(application.working(run))
-        return await session.run(run, tells_past=is_new)
+        return _told_last_lines(context, application, await session.run(run, tells_past=is_new))
+
+
+def _told_last_lines(context: CliContext, application: Application, view: RunView) -> RunView:
+    """A run that is left; if it broke, what servers that did not start wrote last has been told."""
+    if isinstance(view.state, s.RunBroken):
+        for line in words_of_servers(application.last_lines(), context.catalog):
+            context.print_error(line)
+    return view
 
 
 def _emitter(context: CliContext) -> Callable[[Recorded], None]:

@@ -149,6 +149,12 @@ def any_of(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
+def all_of(words: Iterable[str]) -> str:
+    """Words together: `a, b and c`."""
+    *most, last = list(words)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _also(lines: list[int]) -> str:
     if not lines:
         return ""

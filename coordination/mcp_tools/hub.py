@@ -86,6 +86,10 @@ class McpHub:
             tool for each in unusable for tool in each
         ]
 
+    def last_lines(self) -> Mapping[str, Sequence[str]]:
+        """What each server that did not start wrote last to its standard error, by name; for operators alone."""
+        return {spec.name: each.last_lines for spec, each in self._connections.items() if each.last_lines}
+
     def reader(
         self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
     ) -> ReadTools:

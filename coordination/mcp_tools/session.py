@@ -377,6 +377,8 @@ class Connection:
         self._has_events_apart = False
         self._is_closed = False
         self._used_at = asyncio.get_running_loop().time()
+        self.last_lines: tuple[str, ...] = ()
+        """What a server that did not start wrote last to its standard error, without the secrets that it was given."""
 
     async def fingerprint(self) -> Fingerprint:
         """What the server's settings come to at this moment; starts nothing."""
@@ -483,20 +485,27 @@ class Connection:
         """The session, or None once those who wait were told why there is none."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._spec.start_timeout
-        # Ending a process that hangs takes seconds more: nobody has to wait for that.
-        alarm = loop.call_at(deadline, _settle, starting, complaints.slow_start(self._spec))
         stderr = StderrLog(self._spec)
+
+        def give_up(complaint: ToolServerError) -> None:
+            self.last_lines = stderr.last_lines
+            _settle(starting, complaint)
+
+        # Ending a process that hangs takes seconds more: nobody has to wait for that.
+        alarm = loop.call_at(deadline, give_up, complaints.slow_start(self._spec))
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._shake_hands(stack, stderr)
+                session = await self._shake_hands(stack, stderr)
         except (TimeoutError, ToolServerError) as error:
             complaint = error if isinstance(error, ToolServerError) else complaints.slow_start(self._spec)
             self._failures += 1
             stderr.tell(str(complaint))
-            _settle(starting, complaint)
+            give_up(complaint)
             return None
         finally:
             alarm.cancel()
+        self.last_lines = ()
+        return session
 
     async def _shake_hands(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
         """By the handshake that every server before 2026 knows; a server that refuses it is asked in the new way.

@@ -343,6 +343,11 @@ class StderrLog(asyncio.Protocol):
         self._last.append(text)
         log.debug("%s: %s", self._server, text, extra={"server": self._server})
 
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """What was written last, without empty lines."""
+        return tuple(line for line in self._last if line.strip())
+
     def tell(self, what: str) -> None:
         """Log the last lines, because something went wrong that they may explain."""
         # Below WARNING, which Python writes to a terminal by itself where nobody set logging up.

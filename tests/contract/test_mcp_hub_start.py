@@ -86,6 +86,33 @@ async def test_a_server_that_hangs_is_given_up_at_its_deadline_and_killed(hub: M
     await until_ended(int(pid.read_text()))
 
 
+def shell(script: str, folder: Path, *, start_timeout: float) -> ServerSpec:
+    return ServerSpec(
+        name="world",
+        transport="stdio",
+        identity="sh",
+        command="sh",
+        args=("-c", script),
+        env=(("PYTHONPATH", str(Path(__file__).parents[2])),),
+        cwd=str(folder),
+        start_timeout=start_timeout,
+    )
+
+
+async def test_what_a_server_that_hangs_wrote_is_kept(hub: McpHub, tmp_path: Path) -> None:
+    await complaint(hub, shell("echo log in first >&2; exec sleep 60", tmp_path, start_timeout=1.0))
+    assert hub.last_lines() == {"world": ("log in first",)}
+
+
+async def test_what_a_server_wrote_before_it_failed_is_kept_until_it_starts(hub: McpHub, tmp_path: Path) -> None:
+    script = f"mkdir x && echo later >&2 && exit 1; exec {sys.executable} -m tests.servers.mcp_startup fails_once x"
+    spec = shell(script, tmp_path, start_timeout=20.0)
+    await complaint(hub, spec)
+    assert hub.last_lines() == {"world": ("later",)}
+    await hub.definitions([spec])
+    assert hub.last_lines() == {}
+
+
 async def test_a_program_that_is_no_server_is_given_up_at_its_deadline(hub: McpHub) -> None:
     assert "was not ready within 1 s" in await complaint(hub, stdio("mcp_startup", "talks", start_timeout=1.0))
 

@@ -147,11 +147,23 @@ def test_a_key_is_freed_of_the_line_break_that_its_file_ended_with() -> None:
     assert key_of(backend_of('type: openai, model: m, api_key: "${MY_KEY}"', {"MY_KEY": "mine\n"})) == "mine"
 
 
-@pytest.mark.parametrize("key", ["'my secret'", "'schlüssel'", '"${BROKEN}"'])
-def test_what_can_not_be_a_key_is_complained_of_and_not_shown(key: str) -> None:
-    assert complaint_of(f"type: openai, model: m, api_key: {key}", {"BROKEN": "my\nsecret"}) == (
-        "api_key: found a text; expected a key without blanks, line breaks and letters beyond ASCII"
-    )
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("'my secret'", "a text"),
+        ("'schlüssel'", "a text"),
+        ('"${BROKEN}"', "the value of BROKEN (9 characters)"),
+        (
+            '"${A_NAME_OF_MORE_THAN_THIRTY_CHARACTERS:-a b}"',
+            "the value of A_NAME_OF_MORE_THAN_THIRTY_CHARACTERS (3 cha",
+        ),
+        ('"sk-${BROKEN}"', "a text with BROKEN (12 characters)"),
+    ],
+)
+def test_what_can_not_be_a_key_is_complained_of_and_not_shown(key: str, found: str) -> None:
+    complaint = complaint_of(f"type: openai, model: m, api_key: {key}", {"BROKEN": "my\nsecret"})
+    assert complaint.startswith(f"api_key: found {found}")
+    assert complaint.endswith("; expected a key without blanks, line breaks and letters beyond ASCII")
 
 
 def test_a_key_does_not_go_to_an_unknown_server() -> None:

@@ -252,3 +252,23 @@ def test_a_file_that_is_not_there_or_no_text_is_said_so(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             load(path, {})
         assert str(caught.value).endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        (
+            'base_url: "${THE_ADDRESS_OF_THE_SERVER}"',
+            "the value of THE_ADDRESS_OF_THE_SERVER (14 characters); expected",
+        ),
+        ('base_url: "${BOX}/v1"', "a text with BOX (6 characters); expected an address"),
+        ('base_url: "${BOX}:${PORT}"', "the value of BOX and PORT (10 characters); expected an address"),
+        ('base_url: http://x, temperature: "${BOX}"', "the value of BOX (3 characters); expected a number"),
+    ],
+)
+def test_a_wrong_value_of_a_variable_is_told_by_its_name_and_its_length(keys: str, found: str) -> None:
+    environ = {"THE_ADDRESS_OF_THE_SERVER": "localhost:8000", "BOX": "mad", "PORT": "secret"}
+    with pytest.raises(ConfigError) as refused:
+        parse(f"agents: [{{backend: {{model: m, {keys}}}}}]\n", origin="ops.yaml", environ=environ)
+    assert f"found {found}" in str(refused.value)
+    assert all(value not in str(refused.value) for value in environ.values())
