@@ -13,9 +13,10 @@ from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.mcp_tools import server_errors as complaints
 from coordination.mcp_tools.child_process import ProcessGuard
+from coordination.mcp_tools.connection import Connection, Patience
 from coordination.mcp_tools.definitions import ToolListing
 from coordination.mcp_tools.fingerprints import Fingerprints
-from coordination.mcp_tools.session import Connection, McpSession, Patience, SessionLostError
+from coordination.mcp_tools.session import McpSession, SessionLostError, UnansweredError
 from coordination.mcp_tools.stdio_transport import silence_library_logs
 from coordination.ports import (
     CallNotSentError,
@@ -225,10 +226,14 @@ async def _read(connection: Connection, tool: str, arguments: str, caller: Calle
 
 
 async def _listed(connection: Connection, *, fresh: bool) -> tuple[McpSession, ToolListing]:
-    """A session, and the tools that it lists; asked twice if the server turns out to be dead."""
+    """A session, and the tools that it lists; asked twice if the server turns out to be dead, or to hang."""
     session = await connection.session()
     try:
         return session, await session.listing(fresh=fresh)
+    except UnansweredError:
+        if not session.is_over and await session.shows_life():
+            raise
+        session.abandon()
     except ToolServerError:
         if not session.is_over:
             raise

@@ -8,8 +8,8 @@ import pytest
 
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, ToolOutput
 from tests.servers.mcp_programs import approving, http, listening, writer
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import ServerSpec, ToolOutput
 from tests.servers.mcp_programs import approving, stdio, until_ended, writer
 from tests.servers.mcp_raw import part

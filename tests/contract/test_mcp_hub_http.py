@@ -13,9 +13,9 @@ from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.mcp_tools.call_guard import CallTrace
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.server_errors import failed_start
-from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from tests.servers.mcp_programs import approving, http, listening, writer
 

@@ -10,8 +10,8 @@ import pytest
 
 from coordination.domain.canonical_json import Json, canonical, digest
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import ServerSpec
 from tests.servers.mcp_programs import stdio
 
@@ -159,6 +159,16 @@ async def test_a_server_that_dies_when_asked_again_is_asked_once_more(hub: McpHu
     becomes(trigger, {})
     assert await hub.executor([spec]).definition_digest("world", "post") == tool.digest
     assert list(trigger.parent.glob("trigger")) == [], "it did not die"
+
+
+async def test_a_server_that_hangs_when_asked_again_is_begun_anew_and_asked_once_more(
+    hub: McpHub, trigger: Path
+) -> None:
+    spec = stdio("mcp_listing", "hangs_when_told", trigger, call_timeout=0.5)
+    (tool,) = await hub.definitions([spec])
+    becomes(trigger, {})
+    assert await hub.executor([spec]).definition_digest("world", "post") == tool.digest
+    assert list(trigger.parent.glob("trigger")) == [], "it did not hang"
 
 
 async def test_what_execution_finds_out_is_what_the_next_plan_sees(hub: McpHub, trigger: Path) -> None:

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
-from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
 from tests.servers.mcp_programs import ROOT, approving, http, writer
 from tests.servers.mcp_raw import Message

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.mcp_tools.stdio_transport import StderrLog
 from coordination.ports import ServerSpec
 from coordination.preparation import list_tools

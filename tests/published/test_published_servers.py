@@ -10,8 +10,8 @@ import pytest
 
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import ServerSpec, ToolOutput
 from tests.npm import UnavailableError, node
 from tests.published.servers import PACKAGES, PYTHON, at, everything, free_port, from_npm, from_pypi

@@ -66,6 +66,15 @@ def dies_when_told(params: Message) -> Message:
     return {"tools": [a_tool("post")]}
 
 
+def hangs_when_told(params: Message) -> Message:
+    """The file is its order to hang, once."""
+    trigger = Path(sys.argv[2])
+    if trigger.exists():
+        trigger.unlink()
+        threading.Event().wait()
+    return {"tools": [a_tool("post")]}
+
+
 def without_tools(params: Message) -> Message:
     return {"error": {"code": -32601, "message": "tools/list is not known here"}}
 
@@ -110,6 +119,7 @@ LISTS: dict[str, Callable[[Message], Message]] = {
         without_tools,
         falls_silent,
         dies_when_told,
+        hangs_when_told,
     )
 }
 

@@ -141,7 +141,8 @@ async def _run(application: Application, name: str, text: str, soaked: Soaked) -
     if isinstance(after, s.NeedsHuman):
         kinds = [*(each.kind for each in after.receipts), "unknown"]
         await application.coordinator.cancel(run, request.requester)
-    soaked.receipts[name] = (*kinds, "skipped", "skipped")[:2]
+    moody, served, *_ = (*kinds, "skipped", "skipped")
+    soaked.receipts[name] = (moody, served)
 
 
 @asynccontextmanager

@@ -114,7 +114,7 @@ async def test_a_stop_during_a_call_whose_outcome_is_then_unknown_still_stops(ve
     office.log.jobs.append(Job(task="execute", run=run, tenant="here", revision=1))
     await office.work()
     assert isinstance(await office.state(run), s.NeedsHuman)
-    office.clock.tick(minutes=2)  # Nobody may have it made again before its own time limit.
+    office.clock.tick(minutes=4)  # Nobody may have it made again before its own time limit.
     await office.people.resolve(run, 0, ALICE, verdict)
     await office.work()
     assert titles(office) == []

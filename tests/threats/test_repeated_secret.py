@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import ClientCredentials, ServerSpec
 from coordination.redaction import Redactor, redactor_of, without_addresses_secrets
 from tests.e2e.program import Program

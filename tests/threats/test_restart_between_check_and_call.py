@@ -11,8 +11,8 @@ import pytest
 
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import CallNotSentError, Executor, ServerSpec
 from tests.servers.mcp_programs import http, listening, stdio, until_ended, writer
 

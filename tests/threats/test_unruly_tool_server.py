@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from coordination.errors import ToolServerError
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.session import Patience
 from coordination.ports import ToolOutput
 from tests.servers.mcp_programs import ROOT, stdio, until_ended
 

@@ -1,1 +1,0 @@
-"""Kill the real program at every point where it could die, and see what the world and the log say afterwards."""
