@@ -24,7 +24,6 @@ from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
 from bot.check import checked_config
 from bot.composition import open_application
-from bot.i18n import Catalog, catalog_for
 from bot.variables import Environment
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
@@ -43,7 +42,7 @@ async def open_chat_service(
         ConfigError: what the operator set is wrong.
         StorageError: the database can't be used.
     """
-    catalog, url = catalog_for(environment.language), environment.database_url()
+    url = environment.database_url()
     async with AsyncExitStack() as stack:
         application = await stack.enter_async_context(open_application(environment, overrides, platforms))
         store = await stack.enter_async_context(SqlChatStore.open(url))
@@ -52,7 +51,6 @@ async def open_chat_service(
             store=store,
             log=application.log,
             clock=application.clock,
-            catalog=catalog,
             has_timelines=environment.posts_timelines(),
             read_approvers=application.coordinator.read_approvers,
         )
@@ -66,7 +64,6 @@ async def open_chat_service(
             directories={each.name: each for each in platforms if isinstance(each, NameDirectory)},
             spending=await stack.enter_async_context(SqlUsage.open(url)),
             new_id=overrides.new_id,
-            catalog=catalog,
             wake=partial(_wake, card_syncs),
         )
         chat_service = joiner.chat_service()
@@ -96,9 +93,7 @@ def name_report(environment: Environment) -> NameReport:
         async with SqlChatStore.open(environment.database_url()) as store:
             return await store.all_settings(tenant)
 
-    return NameReport(
-        config_catalog=_config_catalog(environment), settings_of=settings_of, catalog=catalog_for(environment.language)
-    )
+    return NameReport(config_catalog=_config_catalog(environment), settings_of=settings_of)
 
 
 def _wake(card_syncs: Sequence[CardSync]) -> None:
@@ -116,7 +111,6 @@ class _Joiner:
     directories: Mapping[str, NameDirectory]
     spending: Spending
     new_id: NewId
-    catalog: Catalog
     wake: Callable[[], None]
 
     def chat_service(self) -> RequestRouter:
@@ -137,11 +131,10 @@ class _Joiner:
                 run_queries=run_queries,
                 clock=app.clock,
                 wake=self.wake,
-                catalog=self.catalog,
             ),
             run_queries=run_queries,
             admin_service=self._admin_service(config_catalog),
-            help_cards=HelpCards(store=self.store, config_catalog=config_catalog, catalog=self.catalog),
+            help_cards=HelpCards(store=self.store, config_catalog=config_catalog),
         )
 
     @property
@@ -160,7 +153,6 @@ class _Joiner:
             clock=app.clock,
             new_id=self.new_id,
             wake=self.wake,
-            catalog=self.catalog,
         )
 
     def _run_queries(self, config_catalog: ConfigCatalog) -> RunQueries:
@@ -172,7 +164,6 @@ class _Joiner:
             config_catalog=config_catalog,
             spending=self.spending,
             clock=app.clock,
-            catalog=self.catalog,
         )
 
     def _admin_service(self, config_catalog: ConfigCatalog) -> AdminService:
@@ -185,7 +176,6 @@ class _Joiner:
             log=self.application.log,
             coordinator=self.application.coordinator,
             clock=self.application.clock,
-            catalog=self.catalog,
             admins=self.environment.named_admins(),
         )
 

@@ -1,6 +1,12 @@
-"""Looks up every sentence that people see: one small interface over one catalogue a language."""
+"""Looks up every sentence that people see: one catalogue a language, and the one that is spoken here and now.
 
-from collections.abc import Mapping, Sequence
+The language belongs to the context (`contextvars`), not to the signatures: whoever draws or says something asks `catalog`,
+and `speaking` sets it at the edges, where it is known whom the words are for.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from string import Formatter
 
@@ -65,7 +71,47 @@ def joined(lines: Sequence[RichText], separator: str) -> RichText:
 ENGLISH = Catalog("en", ENGLISH_TEXTS)
 GERMAN = Catalog("de", GERMAN_TEXTS)
 
-LANGUAGES: Mapping[str, Catalog] = {catalog.language: catalog for catalog in (ENGLISH, GERMAN)}
+LANGUAGES: Mapping[str, Catalog] = {each.language: each for each in (ENGLISH, GERMAN)}
+
+_spoken: ContextVar[Catalog] = ContextVar("spoken", default=ENGLISH)
+
+
+class _CurrentCatalog:
+    """The catalogue of the context, looked up anew at each call, so that it may be imported once."""
+
+    @property
+    def language(self) -> str:
+        return _spoken.get().language
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        return _spoken.get().texts
+
+    def text(self, key: str, /, **values: str | int) -> str:
+        return _spoken.get().text(key, **values)
+
+    def rich(self, key: str, /, **values: Inline | str | int | RichText) -> RichText:
+        return _spoken.get().rich(key, **values)
+
+    def number(self, value: float, decimals: int = 0) -> str:
+        return _spoken.get().number(value, decimals)
+
+
+catalog = _CurrentCatalog()
+"""What is spoken here and now; English where nobody has said."""
+
+
+@contextmanager
+def speaking(spoken: Catalog) -> Generator[None]:
+    """Speak a language inside. Tasks and threads (`asyncio.to_thread`) that begin inside keep it.
+
+    Not for around the `yield` of an asynchronous generator, whose steps may run in different contexts.
+    """
+    token = _spoken.set(spoken)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def catalog_for(language: str) -> Catalog:

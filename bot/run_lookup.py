@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.cards.run_view import RunView, view_of
 from bot.cards.text import one_line
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from coordination.domain.plan import Plan
 from coordination.domain.states import AwaitingDecision
 from coordination.domain.transitions import Recorded
@@ -13,7 +13,7 @@ from coordination.ports import RunLog
 from coordination.service import Coordinator
 
 
-async def named_run(log: RunLog, prefix: str, tenant: str | None = None, catalog: Catalog = ENGLISH) -> str:
+async def named_run(log: RunLog, prefix: str, tenant: str | None = None) -> str:
     """The one run whose name begins so; a whole name wins over longer ones.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from bot.cards.parts import mention
 from bot.cards.text import one_line, visible, visible_lines
-from bot.i18n import ENGLISH, Catalog, joined
+from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import Mention, RichText, StyledText
 from coordination.domain import states as s
@@ -40,7 +40,7 @@ _WithPlan: TypeAlias = (
 )
 
 
-def refusal_line(error: RefusedError, catalog: Catalog = ENGLISH, state: RunState | None = None) -> RichText:
+def refusal_line(error: RefusedError, state: RunState | None = None) -> RichText:
     """The line for a refusal; where no language has words for it, or they need a state that is not known, its own text."""
     name = _name(error.refusal, state)
     policy = state.plan.policy if isinstance(state, _WithPlan) else None
@@ -51,16 +51,16 @@ def refusal_line(error: RefusedError, catalog: Catalog = ENGLISH, state: RunStat
     rule = policy or Policy()
     return catalog.rich(
         f"refusal.{name}",
-        approvers=_named(rule, catalog),
+        approvers=_named(rule),
         required=rule.required,
         requester=mention(state.request.requester),
         state=catalog.text(f"state.{state.kind}"),
     )
 
 
-def refusal_text(error: RefusedError, catalog: Catalog = ENGLISH, state: RunState | None = None) -> str:
+def refusal_text(error: RefusedError, state: RunState | None = None) -> str:
     """The same for a place that only knows text."""
-    return plain_text(refusal_line(error, catalog, state))
+    return plain_text(refusal_line(error, state))
 
 
 def plain_text(line: RichText) -> str:
@@ -78,7 +78,7 @@ def _is_lost(refusal: str, state: RunState | None, policy: Policy | None) -> boo
     return refusal in _OF_A_STATE if state is None else policy is None and refusal in _OF_A_PLAN
 
 
-def _named(policy: Policy, catalog: Catalog) -> RichText:
+def _named(policy: Policy) -> RichText:
     pieces = [(Mention(role, one_line(role, _NAME), "role"),) for role in policy.roles]
     pieces += [(Mention(user, one_line(account_name(user), _NAME)),) for user in policy.users]
     return joined(pieces, ", ") if pieces else catalog.rich("refusal.anyone")
@@ -96,9 +96,7 @@ class ErrorKeys:
 AT_A_TERMINAL = ErrorKeys()
 
 
-def error_line(
-    error: Exception, catalog: Catalog = ENGLISH, keys: ErrorKeys = AT_A_TERMINAL, state: RunState | None = None
-) -> RichText:
+def error_line(error: Exception, keys: ErrorKeys = AT_A_TERMINAL, state: RunState | None = None) -> RichText:
     """The line for an error. Of one that was not written for people, only that it happened is told."""
     match error:
         case RunNotFoundError(run=run):
@@ -106,7 +104,7 @@ def error_line(
         case ConflictError():
             return catalog.rich(keys.conflict)
         case RefusedError():
-            return refusal_line(error, catalog, state)
+            return refusal_line(error, state)
         case StorageError() if keys.storage:
             return catalog.rich(keys.storage)
         case ConfigError():
@@ -117,7 +115,7 @@ def error_line(
             return catalog.rich("error.unexpected")
 
 
-def notice_for(error: Exception, reference: str = "", catalog: Catalog = ENGLISH) -> str:
+def notice_for(error: Exception, reference: str = "") -> str:
     """The same for a place that only knows text."""
-    text = plain_text(error_line(error, catalog))
+    text = plain_text(error_line(error))
     return f"{text} {catalog.text('error.reference', reference=reference)}" if reference else text

@@ -2,7 +2,7 @@
 
 from bot.cards.run_view import RunView
 from bot.cards.text import arguments_of, one_line, visible
-from bot.i18n import Catalog, joined
+from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
 from coordination.domain.plan import Plan, PlannedCall, short
@@ -21,7 +21,7 @@ def people(persons: tuple[Person, ...]) -> RichText:
     return joined([(mention(person),) for person in persons], ", ")
 
 
-def approvers(policy: Policy, catalog: Catalog) -> RichText:
+def approvers(policy: Policy) -> RichText:
     """Whom a plan needs: how many, of whom, and whether the one who asked is among them."""
     named = [(Mention(role, one_line(role, _NAME), "role"),) for role in policy.roles]
     named += [(Mention(user, one_line(account_name(user), _NAME)),) for user in policy.users]
@@ -37,12 +37,12 @@ _TITLE = 160
 _TARGET = 300
 
 
-def title(view: RunView, catalog: Catalog) -> RichText:
+def title(view: RunView) -> RichText:
     """What was asked, in quotes, shortened."""
     return catalog.rich("card.title", prompt=one_line(view.request.prompt, _TITLE))
 
 
-def reference(view: RunView, catalog: Catalog, plan: Plan | None = None) -> RichText:
+def reference(view: RunView, plan: Plan | None = None) -> RichText:
     """Run, plan, configuration and requester."""
     parts = [catalog.rich("card.run", run=StyledText(visible(view.run), "bold"))]
     if plan is not None:
@@ -63,9 +63,7 @@ def plain(*lines: RichText) -> Paragraph:
     return Paragraph(lines=tuple(line for line in lines if line))
 
 
-def call_item(
-    number: int, call: PlannedCall, catalog: Catalog, status: Status = Status.WAITING, outcome: RichText = ()
-) -> CallItem:
+def call_item(number: int, call: PlannedCall, status: Status = Status.WAITING, outcome: RichText = ()) -> CallItem:
     """One call with everything that is sent, and what a person should know before a yes."""
     notes = [catalog.text("call.automatic")] if call.is_automatic else [catalog.text("call.writes")]
     if call.is_destructive:
@@ -82,9 +80,9 @@ def call_item(
     )
 
 
-def call_items(plan: Plan, catalog: Catalog) -> tuple[CallItem, ...]:
+def call_items(plan: Plan) -> tuple[CallItem, ...]:
     """Every call of a plan that waits."""
-    return tuple(call_item(number, call, catalog) for number, call in enumerate(plan.calls, 1))
+    return tuple(call_item(number, call) for number, call in enumerate(plan.calls, 1))
 
 
 def targets_of(plan: Plan) -> list[tuple[str, str]]:
@@ -92,7 +90,7 @@ def targets_of(plan: Plan) -> list[tuple[str, str]]:
     return list(dict.fromkeys((call.server, call.target) for call in plan.calls if call.target))
 
 
-def targets(plan: Plan, catalog: Catalog) -> list[Paragraph]:
+def targets(plan: Plan) -> list[Paragraph]:
     """Where the calls of a plan go: one line for each server."""
     lines = [
         catalog.rich(
@@ -115,6 +113,6 @@ def author(label: str) -> str:
     return label.partition(".")[0]
 
 
-def frozen(by: Person | None, catalog: Catalog) -> list[RichText]:
+def frozen(by: Person | None) -> list[RichText]:
     """That nothing starts, and who had it so; nothing where everything may start."""
     return [] if by is None else [catalog.rich("now.frozen", who=mention(by))]

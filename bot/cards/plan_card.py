@@ -21,7 +21,7 @@ from bot.cards.parts import (
 )
 from bot.cards.run_view import RunView, echo_of
 from bot.cards.text import one_line, rounded_by_others, visible, visible_lines
-from bot.i18n import Catalog, joined
+from bot.i18n import catalog, joined
 from bot.message import (
     Action,
     Alert,
@@ -46,14 +46,14 @@ from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 
 
-def attachments(view: RunView, plan: Plan, catalog: Catalog) -> tuple[Attachment, ...]:
+def attachments(view: RunView, plan: Plan) -> tuple[Attachment, ...]:
     """Both files of a plan."""
     name = short(plan.digest)
     return (
         Attachment(
             name="plan.md",
             media_type="text/markdown",
-            text=plan_markdown(view, plan, catalog),
+            text=plan_markdown(view, plan),
             description=catalog.text("file.markdown", count=len(plan.calls), plan=name),
         ),
         Attachment(
@@ -97,7 +97,7 @@ def plan_json(plan: Plan) -> Json:
     }
 
 
-def plan_markdown(view: RunView, plan: Plan, catalog: Catalog) -> str:
+def plan_markdown(view: RunView, plan: Plan) -> str:
     """The plan for reading: every text stands in a fence that nothing inside can close."""
     parts = [
         catalog.text("file.heading", plan=short(plan.digest), run=visible(view.run)),
@@ -107,7 +107,7 @@ def plan_markdown(view: RunView, plan: Plan, catalog: Catalog) -> str:
     ]
     if where := [f"{visible(server)}: {visible(target)}" for server, target in targets_of(plan)]:
         parts += [catalog.text("file.targets"), _fenced("\n".join(where))]
-    for item in call_items(plan, catalog):
+    for item in call_items(plan):
         parts += _call(item)
     parts.append(catalog.text("file.digest", digest=plan.digest))
     return "\n\n".join(parts) + "\n"
@@ -134,29 +134,29 @@ MANY_CALLS = 5
 """An approval of more calls than this is asked for twice."""
 
 
-def decision_card(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> Card:
+def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     """The plan, whole, with its buttons."""
     plan = state.plan
-    calls = call_items(plan, catalog)
-    sections: list[Section] = [plain(_choice(view, state, catalog)), quoted(plan.text), CallList(calls=calls)]
-    sections += targets(plan, catalog)
-    now = (*frozen(state.frozen_by, catalog), *_rules_now(view, state, catalog))
-    sections += [Alert(line=line) for line in (*now, *_warnings(state, catalog), *_echoes(view, plan, catalog))]
-    sections.append(plain(*_needs(state, catalog)))
+    calls = call_items(plan)
+    sections: list[Section] = [plain(_choice(view, state)), quoted(plan.text), CallList(calls=calls)]
+    sections += targets(plan)
+    now = (*frozen(state.frozen_by), *_rules_now(view, state))
+    sections += [Alert(line=line) for line in (*now, *_warnings(state), *_echoes(view, plan))]
+    sections.append(plain(*_needs(state)))
     return Card(
         severity=Severity.DECIDE,
         status=catalog.text("status.decide"),
-        title=title(view, catalog),
-        reference=reference(view, catalog, plan),
+        title=title(view),
+        reference=reference(view, plan),
         sections=tuple(sections),
-        buttons=_buttons(view, state, calls, catalog),
-        menu=_menu(view, state, catalog),
+        buttons=_buttons(view, state, calls),
+        menu=_menu(view, state),
         footer=catalog.rich("decide.digest", digest=StyledText(plan.digest, "code")),
-        attachments=attachments(view, plan, catalog),
+        attachments=attachments(view, plan),
     )
 
 
-def outcome_of(election: Election, catalog: Catalog, what: Literal["plan", "answer"] = "plan") -> RichText:
+def outcome_of(election: Election, what: Literal["plan", "answer"] = "plan") -> RichText:
     """How the vote on a plan, or on an answer without one, went."""
     return catalog.rich(
         f"won.{election.ending}",
@@ -167,21 +167,21 @@ def outcome_of(election: Election, catalog: Catalog, what: Literal["plan", "answ
     )
 
 
-def _choice(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> RichText:
+def _choice(view: RunView, state: s.AwaitingDecision) -> RichText:
     if view.because:
         return catalog.rich(f"again.{view.because}")
     if view.chosen_by is None:
-        return outcome_of(state.election, catalog)
+        return outcome_of(state.election)
     return catalog.rich("won.chosen", who=mention(view.chosen_by), author=author(state.plan.author))
 
 
-def _rules_now(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
+def _rules_now(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
     """That other rules hold by now; of a plan that is asked again for that, its first line says so."""
     is_said = not state.rules_now or (state.rules_now == "changed" and view.because == "rules")
     return [] if is_said else [catalog.rich(f"now.{state.rules_now}")]
 
 
-def _warnings(state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
+def _warnings(state: s.AwaitingDecision) -> list[RichText]:
     lines: list[RichText] = []
     if state.written_after_vote:
         lines.append(catalog.rich("warn.after_vote", author=author(state.plan.author)))
@@ -195,7 +195,7 @@ def _warnings(state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
     return lines
 
 
-def _echoes(view: RunView, plan: Plan, catalog: Catalog) -> list[RichText]:
+def _echoes(view: RunView, plan: Plan) -> list[RichText]:
     """Whose words the calls repeat: of text that a tool read, nobody here is the author."""
     lines: list[RichText] = []
     for number, call in enumerate(plan.calls, 1):
@@ -206,9 +206,9 @@ def _echoes(view: RunView, plan: Plan, catalog: Catalog) -> list[RichText]:
     return lines
 
 
-def _needs(state: s.AwaitingDecision, catalog: Catalog) -> list[RichText]:
+def _needs(state: s.AwaitingDecision) -> list[RichText]:
     until = catalog.rich("needs.until", until=Timestamp(state.plan.expires_at, is_countdown=True))
-    lines = [joined([approvers(state.plan.policy, catalog), until], " · ")]
+    lines = [joined([approvers(state.plan.policy), until], " · ")]
     authors = _barred(state)
     if authors:
         lines.append(catalog.rich("needs.not_authors", who=people(authors)))
@@ -228,9 +228,7 @@ def _barred(state: s.AwaitingDecision) -> tuple[Person, ...]:
     return others
 
 
-def _buttons(
-    view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...], catalog: Catalog
-) -> tuple[Button, ...]:
+def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...]) -> tuple[Button, ...]:
     here = target(view, state.plan)
     return (
         Button(
@@ -238,7 +236,7 @@ def _buttons(
             label=catalog.text("button.approve", count=len(calls)),
             target=here,
             weight="main",
-            confirmation=_confirmation(calls, catalog),
+            confirmation=_confirmation(calls),
             needs_whole_plan=True,
         ),
         Button(action=Action.REJECT, label=catalog.text("button.reject"), target=here, weight="danger"),
@@ -247,7 +245,7 @@ def _buttons(
     )
 
 
-def _confirmation(calls: tuple[CallItem, ...], catalog: Catalog) -> Confirmation | None:
+def _confirmation(calls: tuple[CallItem, ...]) -> Confirmation | None:
     """Destructive or many calls are named once more."""
     risky = tuple(call for call in calls if call.is_destructive)
     if not risky and len(calls) <= MANY_CALLS:
@@ -264,7 +262,7 @@ def _confirmation(calls: tuple[CallItem, ...], catalog: Catalog) -> Confirmation
     )
 
 
-def _menu(view: RunView, state: s.AwaitingDecision, catalog: Catalog) -> Menu | None:
+def _menu(view: RunView, state: s.AwaitingDecision) -> Menu | None:
     """The other agents' newest plans, for a person who prefers one."""
     options = tuple(
         Option(

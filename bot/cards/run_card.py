@@ -8,7 +8,7 @@ from bot.cards.parts import author, call_item, frozen, mention, people, plain, q
 from bot.cards.plan_card import attachments, decision_card, outcome_of
 from bot.cards.run_view import AgentView, AnsweredNow, DroppedOut, Idle, Retrying, RunView, Thinking, Using, VotedFor
 from bot.cards.text import duration, money, one_line, tokens, visible
-from bot.i18n import ENGLISH, Catalog, joined
+from bot.i18n import catalog, joined
 from bot.message import (
     Action,
     Alert,
@@ -35,50 +35,50 @@ from coordination.domain.policy import Person
 _SHORT_REASON = 120
 
 
-def planning_card(view: RunView, now: datetime, catalog: Catalog) -> Card:
+def planning_card(view: RunView, now: datetime) -> Card:
     """A run that is queued, or being worked on."""
     is_queued = isinstance(view.state, s.Queued | s.ChangesWanted)
     return Card(
         severity=Severity.WORKING,
         status=catalog.text("status.queued" if is_queued else "status.planning"),
-        title=title(view, catalog),
-        reference=reference(view, catalog),
+        title=title(view),
+        reference=reference(view),
         sections=(
-            *_feedback(view, catalog),
-            StatusList(rows=tuple(agent_row(agent, catalog) for agent in view.agents)),
+            *_feedback(view),
+            StatusList(rows=tuple(agent_row(agent) for agent in view.agents)),
         ),
         buttons=(Button(action=Action.CANCEL, label=catalog.text("button.cancel"), target=target(view)),),
-        footer=progress(view, now, catalog),
+        footer=progress(view, now),
     )
 
 
-def progress(view: RunView, now: datetime, catalog: Catalog) -> RichText:
+def progress(view: RunView, now: datetime) -> RichText:
     """Round, votes, time, tokens and cost so far."""
     parts: list[RichText] = []
     if view.round:
         parts.append(catalog.rich("progress.round", number=view.round))
     if isinstance(view.state, s.Deliberating) and view.ballot.answers:
-        parts.append(_votes(view.ballot, catalog))
-    parts.append((StyledText(duration(view.elapsed(now), catalog)),))
-    return joined([*parts, *spending(view, catalog)], " · ")
+        parts.append(_votes(view.ballot))
+    parts.append((StyledText(duration(view.elapsed(now))),))
+    return joined([*parts, *spending(view)], " · ")
 
 
-def spending(view: RunView, catalog: Catalog) -> list[RichText]:
+def spending(view: RunView) -> list[RichText]:
     """Tokens and cost, as far as they are known and there are any."""
     if not view.spent.tokens:
         return []
-    parts: list[RichText] = [(StyledText(tokens(view.spent.tokens, catalog)),)]
+    parts: list[RichText] = [(StyledText(tokens(view.spent.tokens)),)]
     if view.spent.cost:
-        parts.append((StyledText(money(view.spent.cost, catalog)),))
+        parts.append((StyledText(money(view.spent.cost)),))
     return parts
 
 
-def _votes(ballot: Ballot, catalog: Catalog) -> RichText:
+def _votes(ballot: Ballot) -> RichText:
     leading = max(ballot.tally().values(), default=0)
     return catalog.rich("progress.votes", votes=leading, voters=len(ballot.living))
 
 
-def _feedback(view: RunView, catalog: Catalog) -> tuple[Section, ...]:
+def _feedback(view: RunView) -> tuple[Section, ...]:
     state = view.state
     if not isinstance(state, s.Deliberating | s.ChangesWanted) or not state.feedback:
         return ()
@@ -87,15 +87,15 @@ def _feedback(view: RunView, catalog: Catalog) -> tuple[Section, ...]:
     return (Paragraph(lines=(line,)),)
 
 
-def agent_row(agent: AgentView, catalog: Catalog) -> StatusRow:
+def agent_row(agent: AgentView) -> StatusRow:
     """One agent: its newest answer, and what it does now."""
-    doing, status = _doing(agent, catalog)
+    doing, status = _doing(agent)
     has_label = agent.answered is not None and not isinstance(agent.doing, AnsweredNow | DroppedOut)
     answered = catalog.rich("agent.answered", label=StyledText(agent.answered or "", "bold")) if has_label else ()
     return StatusRow(label=f"agent{agent.number}", status=status, line=joined([answered, doing], " · "))
 
 
-def _doing(agent: AgentView, catalog: Catalog) -> tuple[RichText, Status]:
+def _doing(agent: AgentView) -> tuple[RichText, Status]:
     match agent.doing:
         case Idle():
             return catalog.rich("agent.idle"), Status.WAITING
@@ -105,7 +105,7 @@ def _doing(agent: AgentView, catalog: Catalog) -> tuple[RichText, Status]:
             key = "agent.recording" if is_action else "agent.reading"
             return catalog.rich(key, tool=StyledText(visible(f"{server}.{tool}"), "code")), Status.WORKING
         case Retrying(reason=reason, wait=wait):
-            pause = duration(wait, catalog)
+            pause = duration(wait)
             return catalog.rich("agent.retrying", reason=one_line(reason, _SHORT_REASON), wait=pause), Status.WAITING
         case AnsweredNow():
             return catalog.rich("agent.answered", label=StyledText(agent.answered or "", "bold")), Status.DONE
@@ -126,22 +126,22 @@ _MOST_TOLD = 3
 _GOING_ON: tuple[Verdict, ...] = ("run_it", "happened")
 
 
-def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetime, catalog: Catalog) -> Card:
+def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetime) -> Card:
     """The approved calls while they run, and while the report is written."""
     is_stopping = isinstance(state, s.Executing) and state.stopped_by is None
     buttons = (Button(action=Action.CANCEL, label=catalog.text("button.cancel"), target=target(view)),)
     return Card(
         severity=Severity.WORKING,
         status=catalog.text("status.executing" if isinstance(state, s.Executing) else "status.reporting"),
-        title=title(view, catalog),
-        reference=reference(view, catalog, state.plan),
-        sections=(*_waiting(state, catalog), _decided(view, state.approvals, catalog), _calls(view, state, catalog)),
+        title=title(view),
+        reference=reference(view, state.plan),
+        sections=(*_waiting(state), _decided(view, state.approvals), _calls(view, state)),
         buttons=buttons if is_stopping else (),
-        footer=joined([_count(state, catalog), (StyledText(duration(view.elapsed(now), catalog)),)], " · "),
+        footer=joined([_count(state), (StyledText(duration(view.elapsed(now))),)], " · "),
     )
 
 
-def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime, catalog: Catalog) -> Card:
+def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
     """One call may or may not have happened: the three things that a person can say."""
     index = state.unknown.index
     doubt = catalog.rich(
@@ -157,81 +157,81 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime, catalog:
     return Card(
         severity=Severity.ATTENTION,
         status=catalog.text("status.needs_human"),
-        title=title(view, catalog),
-        reference=reference(view, catalog, state.plan),
+        title=title(view),
+        reference=reference(view, state.plan),
         sections=(
             Alert(line=doubt),
-            *_waiting(state, catalog),
+            *_waiting(state),
             plain(
                 late,
-                _away(state, catalog),
-                _still(state, now, catalog),
-                _what_runs(state, catalog),
-                *_resolutions_needed(state, catalog),
+                _away(state),
+                _still(state, now),
+                _what_runs(state),
+                *_resolutions_needed(state),
             ),
-            _whole_call(state, catalog),
-            _calls(view, state, catalog),
+            _whole_call(state),
+            _calls(view, state),
         ),
         buttons=(
             Button(action=Action.HAPPENED, label=catalog.text("button.happened"), target=here, weight="main"),
             *(again if can_be_again else ()),
             Button(action=Action.ABANDON, label=catalog.text("button.abandon"), target=here),
         ),
-        attachments=attachments(view, state.plan, catalog),
+        attachments=attachments(view, state.plan),
     )
 
 
-def finished_card(view: RunView, state: s.Finished, catalog: Catalog) -> Card:
+def finished_card(view: RunView, state: s.Finished) -> Card:
     """What became of every call, and the winner's report."""
     done = sum(isinstance(receipt, Succeeded) for receipt in state.receipts)
     is_done = done == len(state.plan.calls)
     key = "status.done" if is_done else "status.stopped" if state.stopped_by else "status.incomplete"
-    sections: list[Section] = [_decided(view, state.approvals, catalog), _calls(view, state, catalog)]
+    sections: list[Section] = [_decided(view, state.approvals), _calls(view, state)]
     if state.report:
         sections += [plain(catalog.rich("report.by", author=author(state.plan.author))), quoted(state.report)]
     return Card(
         severity=Severity.DONE if is_done else Severity.FAILED,
         status=catalog.text(key),
-        title=title(view, catalog),
-        reference=reference(view, catalog, state.plan),
+        title=title(view),
+        reference=reference(view, state.plan),
         sections=tuple(sections),
-        footer=joined([_count(state, catalog), *_totals(view, catalog)], " · "),
+        footer=joined([_count(state), *_totals(view)], " · "),
     )
 
 
-def answered_card(view: RunView, state: s.Answered, catalog: Catalog) -> Card:
+def answered_card(view: RunView, state: s.Answered) -> Card:
     """An answer that needs no action."""
     return Card(
         severity=Severity.DONE,
         status=catalog.text("status.answered"),
-        title=title(view, catalog),
-        reference=reference(view, catalog),
-        sections=(plain(outcome_of(state.election, catalog, "answer")), quoted(state.text)),
-        footer=joined(_totals(view, catalog), " · "),
+        title=title(view),
+        reference=reference(view),
+        sections=(plain(outcome_of(state.election, "answer")), quoted(state.text)),
+        footer=joined(_totals(view), " · "),
     )
 
 
-def ended_card(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken, catalog: Catalog) -> Card:
+def ended_card(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken) -> Card:
     """A run that ended without doing anything: who, when, why, and what to do next."""
     plan = state.plan if isinstance(state, s.Rejected | s.Expired) else None
     return Card(
         severity=Severity.FAILED if isinstance(state, s.RunBroken) else Severity.STOPPED,
         status=catalog.text(f"status.{state.kind}"),
-        title=title(view, catalog),
-        reference=reference(view, catalog, plan),
-        sections=(plain(_ending(view, state, catalog), catalog.rich("ended.nothing_ran")),),
+        title=title(view),
+        reference=reference(view, plan),
+        sections=(plain(_ending(view, state), catalog.rich("ended.nothing_ran")),),
         buttons=(Button(action=Action.ASK_AGAIN, label=catalog.text("button.ask_again"), target=target(view)),),
-        footer=joined(_totals(view, catalog), " · "),
+        footer=joined(_totals(view), " · "),
     )
 
 
-def _ending(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken, catalog: Catalog) -> RichText:
+def _ending(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken) -> RichText:
     at = Timestamp(view.ended_at or view.updated_at)
     match state:
         case s.Rejected(by=by, reason=reason):
-            return catalog.rich("ended.rejected", who=mention(by), at=at, because=_because(reason, catalog))
+            return catalog.rich("ended.rejected", who=mention(by), at=at, because=_because(reason))
         case s.Cancelled(by=by, reason=reason):
-            return catalog.rich("ended.cancelled", who=mention(by), at=at, because=_because(reason, catalog))
+            return catalog.rich("ended.cancelled", who=mention(by), at=at, because=_because(reason))
         case s.Expired(plan=plan):
             return catalog.rich("ended.expired", at=Timestamp(plan.expires_at))
         case s.RunBroken(reason=reason):
@@ -240,31 +240,31 @@ def _ending(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBr
             assert_never(state)
 
 
-def _because(reason: str, catalog: Catalog) -> str:
+def _because(reason: str) -> str:
     return catalog.text("because", reason=one_line(reason, _REASON)) if reason.strip() else ""
 
 
-def _waiting(state: s.Executing | s.Reporting | s.NeedsHuman, catalog: Catalog) -> tuple[Section, ...]:
+def _waiting(state: s.Executing | s.Reporting | s.NeedsHuman) -> tuple[Section, ...]:
     by = None if isinstance(state, s.Reporting) else state.frozen_by
-    lines = frozen(by, catalog)
+    lines = frozen(by)
     if isinstance(state, s.Executing) and state.waits_for_approvers:
         lines.append(catalog.rich("now.approvers_asked", who=people(state.vouching)))
     return tuple(Alert(line=line) for line in lines)
 
 
-def _decided(view: RunView, approvals: tuple[Person, ...], catalog: Catalog) -> Section:
+def _decided(view: RunView, approvals: tuple[Person, ...]) -> Section:
     at = Timestamp(view.decided_at or view.updated_at)
     return plain(catalog.rich("decided.approved", who=people(approvals), at=at))
 
 
-def _what_runs(state: s.NeedsHuman, catalog: Catalog) -> RichText:
+def _what_runs(state: s.NeedsHuman) -> RichText:
     """What else of the plan may run: nothing before a person's word, and nothing at all after a stop."""
     if state.stopped_by is None:
         return catalog.rich("unknown.nothing_runs")
     return catalog.rich("unknown.stopped", who=mention(state.stopped_by))
 
 
-def _away(state: s.NeedsHuman, catalog: Catalog) -> RichText:
+def _away(state: s.NeedsHuman) -> RichText:
     """When the database was away while the call was under way: in UTC, for it is what operators look for in logs."""
     outage = state.unknown.outage
     if outage is None:
@@ -273,14 +273,14 @@ def _away(state: s.NeedsHuman, catalog: Catalog) -> RichText:
     return catalog.rich("unknown.away", since=since, until=until)
 
 
-def _still(state: s.NeedsHuman, now: datetime, catalog: Catalog) -> RichText:
+def _still(state: s.NeedsHuman, now: datetime) -> RichText:
     """Until when nobody may have the call made again."""
     if state.answer_until is None or not state.may_still_happen(now):
         return ()
     return catalog.rich("unknown.still", until=Timestamp(state.answer_until))
 
 
-def _resolutions_needed(state: s.NeedsHuman, catalog: Catalog) -> list[RichText]:
+def _resolutions_needed(state: s.NeedsHuman) -> list[RichText]:
     """Who has said what so far, and what takes more than one person."""
     required = state.approvers_needed
     if required < 2 or state.stopped_by is not None:
@@ -296,26 +296,26 @@ def _resolutions_needed(state: s.NeedsHuman, catalog: Catalog) -> list[RichText]
     return lines
 
 
-def _whole_call(state: s.NeedsHuman, catalog: Catalog) -> CallList:
+def _whole_call(state: s.NeedsHuman) -> CallList:
     """The call in doubt with everything that was sent, for whoever goes and looks."""
     index = state.unknown.index
-    return CallList(calls=(call_item(index + 1, state.plan.calls[index], catalog, Status.UNKNOWN),))
+    return CallList(calls=(call_item(index + 1, state.plan.calls[index], Status.UNKNOWN),))
 
 
-def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Finished, catalog: Catalog) -> CallList:
+def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Finished) -> CallList:
     receipts: tuple[Receipt, ...] = state.receipts
     if isinstance(state, s.NeedsHuman):
         receipts = (*receipts, state.unknown)
     items: list[CallItem] = []
     for index, call in enumerate(state.plan.calls):
-        status, line = _receipt(receipts[index], catalog) if index < len(receipts) else (Status.WAITING, ())
+        status, line = _receipt(receipts[index]) if index < len(receipts) else (Status.WAITING, ())
         if isinstance(state, s.Executing) and index == state.next_index and state.in_flight:
             status, line = Status.WORKING, catalog.rich("receipt.running")
-        items.append(call_item(index + 1, call, catalog, status, joined([line, _took(view, index, catalog)], " · ")))
+        items.append(call_item(index + 1, call, status, joined([line, _took(view, index)], " · ")))
     return CallList(calls=tuple(items), is_compact=True)
 
 
-def _receipt(receipt: Receipt, catalog: Catalog) -> tuple[Status, RichText]:
+def _receipt(receipt: Receipt) -> tuple[Status, RichText]:
     match receipt:
         case Succeeded(vouched_by=by) if by is not None:
             return Status.DONE, catalog.rich("receipt.vouched", who=mention(by))
@@ -331,32 +331,32 @@ def _receipt(receipt: Receipt, catalog: Catalog) -> tuple[Status, RichText]:
             assert_never(receipt)
 
 
-def _took(view: RunView, index: int, catalog: Catalog) -> RichText:
+def _took(view: RunView, index: int) -> RichText:
     times = view.calls[index]
     if times.started is None or times.ended is None:
         return ()
     seconds = (times.ended - times.started).total_seconds()
-    return (StyledText(duration(seconds, catalog), "quiet"),) if seconds >= _WORTH_TELLING else ()
+    return (StyledText(duration(seconds), "quiet"),) if seconds >= _WORTH_TELLING else ()
 
 
-def _count(state: s.Executing | s.Reporting | s.Finished, catalog: Catalog) -> RichText:
+def _count(state: s.Executing | s.Reporting | s.Finished) -> RichText:
     done = sum(isinstance(receipt, Succeeded) for receipt in state.receipts)
     return catalog.rich("progress.calls", done=done, count=len(state.plan.calls))
 
 
-def _totals(view: RunView, catalog: Catalog) -> list[RichText]:
-    took = duration(view.elapsed(view.updated_at), catalog)
-    return [catalog.rich("progress.took", duration=took), *spending(view, catalog)]
+def _totals(view: RunView) -> list[RichText]:
+    took = duration(view.elapsed(view.updated_at))
+    return [catalog.rich("progress.took", duration=took), *spending(view)]
 
 
-def card_for(view: RunView, now: datetime, catalog: Catalog = ENGLISH) -> Card:
+def card_for(view: RunView, now: datetime) -> Card:
     """What everybody sees of a run now. Two calls with the same arguments give the same card."""
-    card = _card_for(view, now, catalog)
-    alerts = [Alert(line=line) for line in (*_doubtful(view, catalog), *_unavailable(view, catalog))]
+    card = _card_for(view, now)
+    alerts = [Alert(line=line) for line in (*_doubtful(view), *_unavailable(view))]
     return replace(card, sections=(*alerts, *card.sections)) if alerts else card
 
 
-def _doubtful(view: RunView, catalog: Catalog) -> list[RichText]:
+def _doubtful(view: RunView) -> list[RichText]:
     """What ran while agents planned, though its server says that it writes."""
     return [
         catalog.rich("warn.doubtful_read", tool=StyledText(visible(tool), "code"), rule=one_line(rule, _REASON))
@@ -364,7 +364,7 @@ def _doubtful(view: RunView, catalog: Catalog) -> list[RichText]:
     ]
 
 
-def _unavailable(view: RunView, catalog: Catalog) -> list[RichText]:
+def _unavailable(view: RunView) -> list[RichText]:
     """What agents plan without: optional servers, and tools that they asked for."""
     servers = [
         catalog.rich(
@@ -386,21 +386,21 @@ def _unavailable(view: RunView, catalog: Catalog) -> list[RichText]:
     return [*servers, *tools]
 
 
-def _card_for(view: RunView, now: datetime, catalog: Catalog) -> Card:
+def _card_for(view: RunView, now: datetime) -> Card:
     match view.state:
         case s.Queued() | s.Deliberating() | s.ChangesWanted():
-            return planning_card(view, now, catalog)
+            return planning_card(view, now)
         case s.AwaitingDecision() as state:
-            return decision_card(view, state, catalog)
+            return decision_card(view, state)
         case s.Executing() | s.Reporting() as state:
-            return executing_card(view, state, now, catalog)
+            return executing_card(view, state, now)
         case s.NeedsHuman() as state:
-            return needs_human_card(view, state, now, catalog)
+            return needs_human_card(view, state, now)
         case s.Finished() as state:
-            return finished_card(view, state, catalog)
+            return finished_card(view, state)
         case s.Answered() as state:
-            return answered_card(view, state, catalog)
+            return answered_card(view, state)
         case s.Rejected() | s.Expired() | s.Cancelled() | s.RunBroken() as state:
-            return ended_card(view, state, catalog)
+            return ended_card(view, state)
         case _:
             assert_never(view.state)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from bot.cards.text import one_line, visible
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import Status
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
@@ -67,7 +67,7 @@ class _Cells:
         )
 
 
-def coordination_table(log: Sequence[Recorded], catalog: Catalog = ENGLISH) -> tuple[Part, ...]:
+def coordination_table(log: Sequence[Recorded]) -> tuple[Part, ...]:
     """The table of a run's log, a part for each time that the coordination was taken up."""
     parts: list[Part] = []
     agents, note, revision = 0, "", 0
@@ -80,26 +80,26 @@ def coordination_table(log: Sequence[Recorded], catalog: Catalog = ENGLISH) -> t
                 if cells.rounds:
                     parts.append(Part(note=note, rows=cells.rows()))
                 is_restart = event.revision == revision
-                note = _note(event.revision, catalog, is_restart=is_restart)
+                note = _note(event.revision, is_restart=is_restart)
                 cells = _Cells(agents, labels=cells.labels if is_restart else {})
                 revision = event.revision
             case event:
-                _count(cells, event, catalog)
+                _count(cells, event)
     return (*parts, Part(note=note, rows=cells.rows())) if cells.rounds else tuple(parts)
 
 
-def _note(revision: int, catalog: Catalog, *, is_restart: bool) -> str:
+def _note(revision: int, *, is_restart: bool) -> str:
     if is_restart:
         return catalog.text("table.restarted")
     return catalog.text("table.revision", number=revision) if revision > 1 else ""
 
 
-def _count(cells: _Cells, event: e.RunEvent, catalog: Catalog) -> None:
+def _count(cells: _Cells, event: e.RunEvent) -> None:
     match event:
         case e.TurnStarted(agent=agent, turn=turn):
             cells.begin(agent, turn)
         case e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected():
-            cells.add(event.agent, Status.WORKING, _work(event, catalog))
+            cells.add(event.agent, Status.WORKING, _work(event))
         case e.AnswerAccepted(agent=agent, number=number, epoch=epoch):
             label = f"agent{agent}.{number}"
             cells.labels[epoch] = label
@@ -118,7 +118,7 @@ def _count(cells: _Cells, event: e.RunEvent, catalog: Catalog) -> None:
             return
 
 
-def _work(event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected, catalog: Catalog) -> str:
+def _work(event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected) -> str:
     match event:
         case e.ToolRead(tool=tool):
             return catalog.text("table.read", tool=visible(tool))

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError
@@ -86,7 +86,7 @@ def _is_deceptive(character: str) -> bool:
     )
 
 
-def duration(seconds: float, catalog: Catalog) -> str:
+def duration(seconds: float) -> str:
     """`0.4 s`, `48 s`, `3 min 05 s`, `23 h`, `2 days`: as exact as anybody cares."""
     if seconds < 10:
         return catalog.text("amount.seconds", value=catalog.number(max(seconds, 0.0), 1))
@@ -101,7 +101,7 @@ def duration(seconds: float, catalog: Catalog) -> str:
     return catalog.text("amount.days", value=round(seconds / 86_400))
 
 
-def tokens(number: int, catalog: Catalog) -> str:
+def tokens(number: int) -> str:
     """`840 tokens`, `21k tokens`, `1.2M tokens`."""
     if number < 1_000:
         return catalog.text("amount.tokens", value=number)
@@ -112,7 +112,7 @@ def tokens(number: int, catalog: Catalog) -> str:
     return catalog.text("amount.tokens", value=f"{catalog.number(number / 1_000_000, 1)}M")
 
 
-def money(dollars: float, catalog: Catalog) -> str:
+def money(dollars: float) -> str:
     """`$0.04`; below a cent only that."""
     if 0 < dollars < 0.01:
         return catalog.text("amount.below_a_cent")

@@ -6,7 +6,7 @@ from typing import TypeAlias, assert_never
 from bot.cards.parts import mention, people
 from bot.cards.run_view import RunView
 from bot.cards.text import duration, one_line, visible
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import Mention, RichText, Status, StyledText
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot
@@ -79,7 +79,7 @@ class TimelineEntry:
     line: RichText
 
 
-def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH) -> TimelineEntry | None:
+def timeline_entry(event: e.RunEvent, view: RunView) -> TimelineEntry | None:
     """The line for an event; `view` is the run after it. None where the event is not worth a line."""
     match event:
         case e.TurnStarted() | e.ModelUsed() | e.AgentTold():
@@ -95,7 +95,7 @@ def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH)
             | e.VoteVoided()
             | e.AgentFailed()
         ):
-            line, status = _agent_line(event, view, catalog)
+            line, status = _agent_line(event, view)
             return TimelineEntry(about=f"agent{event.agent}", status=status, line=line)
         case (
             e.CallStarted()
@@ -107,33 +107,33 @@ def timeline_entry(event: e.RunEvent, view: RunView, catalog: Catalog = ENGLISH)
             | e.WordsVoided()
             | e.CallResolved()
         ):
-            line, status = _call_line(event, catalog)
+            line, status = _call_line(event)
             about = catalog.text("timeline.call", number=event.index + 1, total=len(view.calls))
             return TimelineEntry(about=about, status=status, line=line)
         case _:
-            line, status = _run_line(event, view, catalog)
+            line, status = _run_line(event, view)
             return TimelineEntry(about="", status=status, line=line)
 
 
-def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichText, Status]:
+def _agent_line(event: _OfAgent, view: RunView) -> tuple[RichText, Status]:
     match event:
         case e.ToolRead() | e.ToolUnavailable():
-            return _read_line(event, catalog)
+            return _read_line(event)
         case e.ActionRecorded(call=call):
             tool = StyledText(visible(f"{call.server}.{call.tool}"), "code")
             return catalog.rich("timeline.recorded", tool=tool), Status.WORKING
         case e.AgentCorrected(reason=reason):
             return catalog.rich("timeline.corrected", reason=one_line(reason, _REASON)), Status.WORKING
         case e.ModelRetried(reason=reason, wait=wait):
-            pause = duration(wait, catalog)
+            pause = duration(wait)
             return catalog.rich("timeline.retried", reason=one_line(reason, _REASON), wait=pause), Status.WAITING
         case e.AnswerAccepted():
-            return _answer_line(event, catalog), Status.DONE
+            return _answer_line(event), Status.DONE
         case e.VoteCast():
             choice = StyledText(f"agent{event.choice}", "bold")
             return catalog.rich("timeline.voted", choice=choice, reason=one_line(event.reason, _REASON)), Status.DONE
         case e.VoteVoided():
-            newer = _label(view.ballot, event.by_epoch, catalog)
+            newer = _label(view.ballot, event.by_epoch)
             return catalog.rich("timeline.vote_void", choice=f"agent{event.choice}", newer=newer), Status.WAITING
         case e.AgentFailed(reason=reason):
             return catalog.rich("timeline.out", reason=one_line(reason, _REASON)), Status.FAILED
@@ -141,7 +141,7 @@ def _agent_line(event: _OfAgent, view: RunView, catalog: Catalog) -> tuple[RichT
             assert_never(event)
 
 
-def _read_line(event: e.ToolRead | e.ToolUnavailable, catalog: Catalog) -> tuple[RichText, Status]:
+def _read_line(event: e.ToolRead | e.ToolUnavailable) -> tuple[RichText, Status]:
     tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
     if isinstance(event, e.ToolUnavailable):
         reason = one_line(event.reason, _REASON)
@@ -152,7 +152,7 @@ def _read_line(event: e.ToolRead | e.ToolUnavailable, catalog: Catalog) -> tuple
     return catalog.rich("timeline.read_failed" if event.is_error else "timeline.read", tool=tool), Status.WORKING
 
 
-def _answer_line(event: e.AnswerAccepted, catalog: Catalog) -> RichText:
+def _answer_line(event: e.AnswerAccepted) -> RichText:
     label = StyledText(f"agent{event.agent}.{event.number}", "bold")
     text = one_line(event.text, _ANSWER)
     if not event.calls:
@@ -161,7 +161,7 @@ def _answer_line(event: e.AnswerAccepted, catalog: Catalog) -> RichText:
     return catalog.rich("timeline.answered_with_plan", label=label, calls=calls, text=text)
 
 
-def _label(ballot: Ballot, epoch: int, catalog: Catalog) -> str:
+def _label(ballot: Ballot, epoch: int) -> str:
     """The label of the answer that opened an epoch."""
     return next(
         (answer.label for answer in ballot.answers if answer.epoch == epoch),
@@ -169,7 +169,7 @@ def _label(ballot: Ballot, epoch: int, catalog: Catalog) -> str:
     )
 
 
-def _call_line(event: _OfCall, catalog: Catalog) -> tuple[RichText, Status]:
+def _call_line(event: _OfCall) -> tuple[RichText, Status]:
     match event:
         case e.CallStarted():
             tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
@@ -193,7 +193,7 @@ def _call_line(event: _OfCall, catalog: Catalog) -> tuple[RichText, Status]:
             assert_never(event)
 
 
-def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText, Status]:
+def _run_line(event: _OfRun, view: RunView) -> tuple[RichText, Status]:
     match event:
         case e.RunRequested(requester=requester, prompt=prompt):
             said = one_line(prompt, _ANSWER)
@@ -203,9 +203,9 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
         case e.DeliberationStarted():
             return catalog.rich(_beginning(view)), Status.WORKING
         case e.PlanProposed() | e.RunAnswered():
-            return _conclusion(event, catalog), Status.DONE
+            return _conclusion(event), Status.DONE
         case e.ApprovalGiven() | e.PlanRejected() | e.ChangesRequested() | e.RunCancelled() | e.ActionRefused():
-            return _decision(event, catalog), Status.DONE
+            return _decision(event), Status.DONE
         case (
             e.ServerUnavailable()
             | e.PlanExpired()
@@ -215,7 +215,7 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
             | e.ApproversAsked()
             | e.ApproversRead()
         ):
-            return _circumstance(event, catalog)
+            return _circumstance(event)
         case e.CallsSkipped(indexes=indexes, reason=reason):
             numbers = ", ".join(str(index + 1) for index in indexes)
             said = one_line(reason, _REASON)
@@ -228,7 +228,7 @@ def _run_line(event: _OfRun, view: RunView, catalog: Catalog) -> tuple[RichText,
             assert_never(event)
 
 
-def _circumstance(event: _Circumstance, catalog: Catalog) -> tuple[RichText, Status]:
+def _circumstance(event: _Circumstance) -> tuple[RichText, Status]:
     """What is, or became, different around a plan, and nobody said of it."""
     match event:
         case e.ServerUnavailable(server=server, reason=reason):
@@ -257,7 +257,7 @@ def _beginning(view: RunView) -> str:
     return "timeline.begins" if view.revision == 1 else "timeline.begins_again"
 
 
-def _conclusion(event: e.PlanProposed | e.RunAnswered, catalog: Catalog) -> RichText:
+def _conclusion(event: e.PlanProposed | e.RunAnswered) -> RichText:
     match event:
         case e.PlanProposed(plan=plan, digest=digest):
             calls = catalog.text("calls", count=len(plan.calls))
@@ -269,26 +269,26 @@ def _conclusion(event: e.PlanProposed | e.RunAnswered, catalog: Catalog) -> Rich
 
 
 def _decision(
-    event: e.ApprovalGiven | e.PlanRejected | e.ChangesRequested | e.RunCancelled | e.ActionRefused, catalog: Catalog
+    event: e.ApprovalGiven | e.PlanRejected | e.ChangesRequested | e.RunCancelled | e.ActionRefused,
 ) -> RichText:
     person: Mention = mention(event.by)
     match event:
         case e.ApprovalGiven(digest=digest):
             return catalog.rich("timeline.approved", who=person, plan=short(digest))
         case e.PlanRejected(digest=digest):
-            reason = _because(event.reason, catalog)
+            reason = _because(event.reason)
             return catalog.rich("timeline.rejected", who=person, plan=short(digest), because=reason)
         case e.ChangesRequested(digest=digest, text=text):
             return catalog.rich("timeline.changes", who=person, plan=short(digest), text=one_line(text, _REASON))
         case e.RunCancelled(reason=reason):
-            return catalog.rich("timeline.cancelled", who=person, because=_because(reason, catalog))
+            return catalog.rich("timeline.cancelled", who=person, because=_because(reason))
         case e.ActionRefused(act=act, refusal=refusal):
-            return _refusal(person, act, refusal, catalog)
+            return _refusal(person, act, refusal)
         case _:
             assert_never(event)
 
 
-def _refusal(person: Mention, act: str, refusal: str, catalog: Catalog) -> RichText:
+def _refusal(person: Mention, act: str, refusal: str) -> RichText:
     """What somebody wanted, and why not, as their names in the log say it."""
     return catalog.rich(
         "timeline.refused",
@@ -298,5 +298,5 @@ def _refusal(person: Mention, act: str, refusal: str, catalog: Catalog) -> RichT
     )
 
 
-def _because(reason: str, catalog: Catalog) -> str:
+def _because(reason: str) -> str:
     return catalog.text("because", reason=one_line(reason, _REASON)) if reason.strip() else ""

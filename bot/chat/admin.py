@@ -26,7 +26,7 @@ from bot.chat.run_queries import find_card
 from bot.chat.service_port import AdminCommand, Private, Reply
 from bot.chat.start_run import LIMITS_KEY, limits_in, limits_typed
 from bot.chat.store import EVERYWHERE, AuditEntry, ChatSetting, ChatStore, Limits, freeze_setting, frozen_by
-from bot.i18n import Catalog, joined
+from bot.i18n import catalog, joined
 from bot.message import Card, Mention, RichText, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain.policy import Person, Policy
@@ -84,7 +84,6 @@ class AdminService:
     log: RunLog
     coordinator: Coordinator
     clock: Clock
-    catalog: Catalog
     admins: frozenset[tuple[str, str]]
 
     def is_admin(self, by: Person) -> bool:
@@ -126,28 +125,28 @@ class AdminService:
     async def _list(self, request: _AdminRequest) -> Card:
         names = self.config_catalog.names(request.by.tenant)
         lines: list[RichText] = [(StyledText(name, "bold"),) for name in names]
-        return list_card(self.catalog, self.catalog.rich("config.list"), lines, empty=self.catalog.text("config.none"))
+        return list_card(catalog.rich("config.list"), lines, empty=catalog.text("config.none"))
 
     async def _show(self, request: _AdminRequest) -> Card:
         channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
         chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
-        return done_card(self.catalog, self._from(chosen), await self._who_approves(chosen, request, channel_settings))
+        return done_card(self._from(chosen), await self._who_approves(chosen, request, channel_settings))
 
     def _from(self, chosen: Chosen) -> RichText:
         name = StyledText(chosen.name, "bold")
         if chosen.setting is None:
-            return self.catalog.rich(f"config.from_{chosen.source}", name=name)
-        where = self.catalog.rich(f"config.from_{chosen.source}", name=name)
+            return catalog.rich(f"config.from_{chosen.source}", name=name)
+        where = catalog.rich(f"config.from_{chosen.source}", name=name)
         return joined([where, self._set_by(chosen.setting)], " · ")
 
     def _set_by(self, setting: ChatSetting) -> RichText:
-        return self.catalog.rich("config.set_by", who=_who(setting), at=Timestamp(setting.at))
+        return catalog.rich("config.set_by", who=_who(setting), at=Timestamp(setting.at))
 
     async def _use(self, request: _AdminRequest) -> Card:
         await self._pin(request, self.config_catalog.path(request.name, request.by.tenant))
         await self.store.set(self._setting(request, CONFIG_KEY, request.name))
         key = "config.used_server" if not request.scope else "config.used_channel"
-        return done_card(self.catalog, self.catalog.rich(key, name=StyledText(request.name, "bold")))
+        return done_card(catalog.rich(key, name=StyledText(request.name, "bold")))
 
     async def _allow(self, request: _AdminRequest) -> Card:
         """What members may ask for by name, here; `reset` leaves that to the operator, and `none` to nobody."""
@@ -166,7 +165,7 @@ class AdminService:
             request.by.tenant, request.place.settings_channel, channel_settings
         )
         lines: list[RichText] = [(StyledText(name, "bold"),) for name in opened]
-        return list_card(self.catalog, self.catalog.rich("config.open"), lines, empty=self.catalog.text("config.none"))
+        return list_card(catalog.rich("config.open"), lines, empty=catalog.text("config.none"))
 
     async def _reset(self, request: _AdminRequest) -> Card:
         was_set = await self.store.reset(self._setting(request, CONFIG_KEY, ""))
@@ -174,7 +173,7 @@ class AdminService:
             raise refused("nothing_set")
         channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
         chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
-        return done_card(self.catalog, self.catalog.rich("config.was_reset"), self._from(chosen))
+        return done_card(catalog.rich("config.was_reset"), self._from(chosen))
 
     async def _check(self, request: _AdminRequest) -> Card:
         path = self.config_catalog.path(request.name, request.by.tenant)
@@ -184,26 +183,21 @@ class AdminService:
         found = (without_folder(each, path) for each in (*findings.problems, *findings.warnings))
         lines: list[RichText] = [(StyledText(one_line(each, 300)),) for each in found]
         key = "config.not_usable" if findings.problems else "config.usable"
-        return list_card(
-            self.catalog,
-            self.catalog.rich(key, name=request.name),
-            [*lines, approvers_line(findings.policy, self.catalog)],
-            empty="",
-        )
+        return list_card(catalog.rich(key, name=request.name), [*lines, approvers_line(findings.policy)], empty="")
 
     async def _approvers(self, request: _AdminRequest) -> Card:
         if not request.value:
             channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
             chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
-            return done_card(self.catalog, await self._who_approves(chosen, request, channel_settings))
+            return done_card(await self._who_approves(chosen, request, channel_settings))
         if request.value == "reset":
             if not await self.store.reset(self._setting(request, APPROVERS_KEY, "")):
                 raise refused("nothing_set")
-            return done_card(self.catalog, self.catalog.rich("approvers.was_reset"))
+            return done_card(catalog.rich("approvers.was_reset"))
         approvers = await self._by_id(request, approvers_typed(request.value))
         await self.store.set(self._setting(request, APPROVERS_KEY, approvers.as_text()))
         key = "approvers.set_channel" if request.scope else "approvers.set_server"
-        return done_card(self.catalog, self.catalog.rich(key), self._described(approvers))
+        return done_card(catalog.rich(key), self._described(approvers))
 
     async def _by_id(self, request: _AdminRequest, typed: Approvers) -> Approvers:
         """What was typed, with an id for each name.
@@ -230,18 +224,18 @@ class AdminService:
         self, chosen: Chosen, request: _AdminRequest, channel_settings: Mapping[tuple[str, str], ChatSetting]
     ) -> RichText:
         policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
-        return self.catalog.rich("config.unreadable") if policy is None else approvers_line(policy, self.catalog)
+        return catalog.rich("config.unreadable") if policy is None else approvers_line(policy)
 
     def _described(self, approvers: Approvers) -> RichText:
         """What was set, as far as something was."""
         named = [(Mention(role, one_line(role, 60), "role"),) for role in approvers.roles]
         named += [(Mention(user, one_line(user, 60)),) for user in approvers.users]
-        parts: list[RichText] = [self.catalog.rich("approvers.named", names=joined(named, ", "))] if named else []
+        parts: list[RichText] = [catalog.rich("approvers.named", names=joined(named, ", "))] if named else []
         if approvers.required is not None:
-            parts.append(self.catalog.rich("approvers.required", count=approvers.required))
+            parts.append(catalog.rich("approvers.required", count=approvers.required))
         if approvers.allow_requester is not None:
             key = "approvers.requester_yes" if approvers.allow_requester else "approvers.requester_no"
-            parts.append(self.catalog.rich(key))
+            parts.append(catalog.rich(key))
         return joined(parts, " · ")
 
     async def _limits(self, request: _AdminRequest) -> Card:
@@ -255,14 +249,14 @@ class AdminService:
         channel_settings = await self.store.settings(request.by.tenant, "")
         limits = limits_in(channel_settings.get(("", LIMITS_KEY)), self.limits)
         numbers = {**asdict(limits), "each": limits.share}
-        lines = [self.catalog.rich(f"limits.{name}", count=number) for name, number in numbers.items()]
-        return list_card(self.catalog, self.catalog.rich("limits.title"), lines, empty="")
+        lines = [catalog.rich(f"limits.{name}", count=number) for name, number in numbers.items()]
+        return list_card(catalog.rich("limits.title"), lines, empty="")
 
     async def _freeze(self, request: _AdminRequest) -> Card:
         """It holds for the whole server, wherever it is ordered; what can start hears of it before the answer is given."""
         await self.store.set(freeze_setting(request.by.tenant, request.by, self.clock.now()))
         await self.coordinator.tell_frozen(request.by.tenant)
-        return done_card(self.catalog, self.catalog.rich("freeze.set"))
+        return done_card(catalog.rich("freeze.set"))
 
     async def _thaw(self, request: _AdminRequest) -> Card:
         was_set = await self.store.reset(freeze_setting(request.by.tenant, request.by, self.clock.now()))
@@ -271,14 +265,14 @@ class AdminService:
             raise refused("frozen_everywhere")
         if not was_set:
             raise refused("nothing_frozen")
-        return done_card(self.catalog, self.catalog.rich("freeze.reset"))
+        return done_card(catalog.rich("freeze.reset"))
 
     async def _audit(self, request: _AdminRequest) -> Card:
         if run := request.name or request.value:
             return await self._audit_of(request, run)
         entries = await self.store.audit_entries(request.by.tenant, _LISTED)
         lines = [self._audit_line(each) for each in entries]
-        return list_card(self.catalog, self.catalog.rich("audit.title"), lines, empty=self.catalog.text("audit.none"))
+        return list_card(catalog.rich("audit.title"), lines, empty=catalog.text("audit.none"))
 
     async def _audit_of(self, request: _AdminRequest, run: str) -> Card:
         """Who decided what about one run, and who was refused."""
@@ -287,9 +281,9 @@ class AdminService:
         for recorded in await self.log.read(card.run):
             view = next_view(view, recorded)
             if isinstance(recorded.event, _AUDITED_EVENTS):
-                entry = timeline_entry(recorded.event, view, self.catalog)
+                entry = timeline_entry(recorded.event, view)
                 lines += [joined([(Timestamp(recorded.at),), entry.line], " · ")] if entry else []
-        return list_card(self.catalog, self.catalog.rich("audit.of_run", run=card.run), lines[-_LISTED:], empty="")
+        return list_card(catalog.rich("audit.of_run", run=card.run), lines[-_LISTED:], empty="")
 
     def _audit_line(self, entry: AuditEntry) -> RichText:
         parts: list[RichText] = [

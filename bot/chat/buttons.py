@@ -22,7 +22,7 @@ from bot.chat.service_port import (
 )
 from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, CardState, ChatStore
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.message import FORMS, Action
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
@@ -46,7 +46,6 @@ class ButtonHandler:
     run_queries: RunQueries
     clock: Clock
     wake: Callable[[], None]
-    catalog: Catalog
 
     async def press(self, request: PressButton | SubmitText, by: Person, place: ChannelRef) -> Reply:
         """Ask for what a button needs, or act on it, unless the same event was seen before."""
@@ -90,7 +89,7 @@ class ButtonHandler:
             return await self._refusal(error, card.run, by)
         finally:
             self.wake()
-        return Private(done_card(self.catalog, self.catalog.rich("chat.stopped", run=card.run)))
+        return Private(done_card(catalog.rich("chat.stopped", run=card.run)))
 
     async def _needed(
         self, request: PressButton, action: Action, known: ButtonRecord, card: CardRecord
@@ -141,7 +140,7 @@ class ButtonHandler:
     async def _refusal(self, error: RefusedError, run: str, by: Person) -> Reply:
         """Why the run, as it stands now, does not let this person do that."""
         state = await self.coordinator.state(run, by.tenant)
-        return Private(error_card(error, self.catalog, state=state))
+        return Private(error_card(error, state=state))
 
     def _decide(self, by: Person, known: ButtonRecord, action: Action, text: str) -> Awaitable[RunState]:
         people, run, digest = self.coordinator, known.run, known.digest

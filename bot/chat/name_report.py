@@ -10,7 +10,7 @@ from bot.chat.config_catalog import Chosen, ConfigCatalog
 from bot.chat.name_pins import PINS_KEY, pins_in
 from bot.chat.platform import Checkup, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
 from bot.chat.store import ChatSetting
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from coordination.errors import StorageError
 
 _SHOWN = 60
@@ -33,7 +33,6 @@ class NameReport:
 
     config_catalog: ConfigCatalog
     settings_of: Callable[[str], Awaitable[Sequence[ChatSetting]]]
-    catalog: Catalog
 
     async def of(self, directory: NameDirectory, tenant: str) -> list[Checkup]:
         """A line for each name or id in the tenant's configurations and in what its administrators set."""
@@ -41,7 +40,7 @@ class NameReport:
             settings, found = await self.settings_of(tenant), list[Checkup]()
         except StorageError as error:
             reason = one_line(str(error), 300)
-            settings, found = (), [Checkup(is_well=False, text=self.catalog.text("names.no_settings", reason=reason))]
+            settings, found = (), [Checkup(is_well=False, text=catalog.text("names.no_settings", reason=reason))]
         pins = pins_in({("", each.key): each for each in settings if each.key == PINS_KEY})
         uses = [*await self._in_configs(tenant), *self._set(settings)]
         return found + [await self._looked_up(directory, tenant, use, pins) for use in dict.fromkeys(uses)]
@@ -52,7 +51,7 @@ class NameReport:
             path = self.config_catalog.path(name, tenant)
             policy = await rule_here(Chosen(name=name, path=path, source="asked"), "", {})
             if policy is not None:
-                where = self.catalog.text("names.config", name=name)
+                where = catalog.text("names.config", name=name)
                 uses += _uses(policy.roles, policy.users, where, "names.remedy_config")
         return uses
 
@@ -62,7 +61,7 @@ class NameReport:
             if each.key == APPROVERS_KEY:
                 approvers = approvers_from(each.value)
                 key = "names.set_channel" if each.channel else "names.set_server"
-                where = self.catalog.text(key, channel=each.channel)
+                where = catalog.text(key, channel=each.channel)
                 uses += _uses(approvers.roles, approvers.users, where, "names.remedy_set")
         return uses
 
@@ -89,11 +88,9 @@ class NameReport:
         return self._line(use, "names.nobody", is_well=False)
 
     def _line(self, use: _Use, key: str, *, is_well: bool, **values: str | int) -> Checkup:
-        what = self.catalog.text(f"names.{use.kind}", name=one_line(use.text, _SHOWN))
-        remedy = "" if is_well else self.catalog.text(use.remedy)
-        return Checkup(
-            is_well=is_well, text=self.catalog.text(key, where=use.where, what=what, remedy=remedy, **values)
-        )
+        what = catalog.text(f"names.{use.kind}", name=one_line(use.text, _SHOWN))
+        remedy = "" if is_well else catalog.text(use.remedy)
+        return Checkup(is_well=is_well, text=catalog.text(key, where=use.where, what=what, remedy=remedy, **values))
 
 
 def _uses(roles: Sequence[str], users: Sequence[str], where: str, remedy: str) -> list[_Use]:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from bot.cards.error_messages import ErrorKeys, error_line, plain_text
 from bot.cards.text import one_line, visible
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import ENGLISH, catalog
 from bot.message import Card, Paragraph, RichText, Severity, StyledText
 from coordination.domain.states import RunState
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
 
 
-def done_card(catalog: Catalog, line: RichText, *more: RichText) -> Card:
+def done_card(line: RichText, *more: RichText) -> Card:
     """Something that was done, or is to be known."""
     return Card(
         severity=Severity.DONE,
@@ -24,7 +24,7 @@ def done_card(catalog: Catalog, line: RichText, *more: RichText) -> Card:
     )
 
 
-def not_done_card(catalog: Catalog, line: RichText, reference: str = "") -> Card:
+def not_done_card(line: RichText, reference: str = "") -> Card:
     """One sentence that says why, and who can do what about it."""
     quiet = catalog.text("error.reference", reference=reference) if reference else ""
     return Card(
@@ -37,9 +37,7 @@ def not_done_card(catalog: Catalog, line: RichText, reference: str = "") -> Card
     )
 
 
-def list_card(
-    catalog: Catalog, heading: RichText, lines: Sequence[RichText], *, empty: str, footer: RichText = ()
-) -> Card:
+def list_card(heading: RichText, lines: Sequence[RichText], *, empty: str, footer: RichText = ()) -> Card:
     """Lines below a heading; `empty` is what stands there instead of none."""
     body = tuple(lines) or ((StyledText(empty),),)
     return Card(
@@ -59,7 +57,7 @@ class ChatRefusal(RefusedError):
         super().__init__(name, ENGLISH.text(f"refuse.{name}", **values))
         self.values = values
 
-    def sentence(self, catalog: Catalog) -> str:
+    def sentence(self) -> str:
         """The sentence in a language."""
         return catalog.text(f"refuse.{self.refusal}", **self.values)
 
@@ -82,30 +80,28 @@ CHAT_ERRORS = ErrorKeys(no_run="chat.no_run", conflict="chat.conflict")
 """The sentences of every chat; a product may have some of its own."""
 
 
-def error_card(
-    error: Exception, catalog: Catalog, keys: ErrorKeys = CHAT_ERRORS, state: RunState | None = None
-) -> Card:
+def error_card(error: Exception, keys: ErrorKeys = CHAT_ERRORS, state: RunState | None = None) -> Card:
     """The card for whatever a request ended in, and a reference into the log where there is more to know.
 
     `state` is the one of the run that was refused something.
     """
     if isinstance(error, MessageNotFound | MissingPermission | RateLimited):
         _log.warning("the product refused: %s", error)
-        return not_done_card(catalog, (StyledText(str(error)),))
+        return not_done_card((StyledText(str(error)),))
     if isinstance(error, ChatRefusal):
-        return not_done_card(catalog, (StyledText(visible(error.sentence(catalog))),))
+        return not_done_card((StyledText(visible(error.sentence())),))
     if isinstance(error, RefusedError | ConflictError | RunNotFoundError):
-        return not_done_card(catalog, error_line(error, catalog, keys, state))
+        return not_done_card(error_line(error, keys, state))
     reference = secrets.token_hex(2)
     if isinstance(error, ConfigError):
         _log.warning("a configuration can't be used, ref %s: %s", reference, error)
-        return not_done_card(catalog, _config_line(error, catalog), reference)
+        return not_done_card(_config_line(error), reference)
     _log.error("a request failed, ref %s", reference, exc_info=error)
-    line = error_line(error, catalog, keys)
-    return not_done_card(catalog, (StyledText(one_line(plain_text(line), _LONGEST)),), reference)
+    line = error_line(error, keys)
+    return not_done_card((StyledText(one_line(plain_text(line), _LONGEST)),), reference)
 
 
-def _config_line(error: ConfigError, catalog: Catalog) -> RichText:
+def _config_line(error: ConfigError) -> RichText:
     if not isinstance(error, ShownConfigError):
         return catalog.rich("chat.config_broken")
     return (StyledText(visible(" · ".join(error.diagnostics[:_MOST_COMPLAINTS]))),)

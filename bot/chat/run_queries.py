@@ -22,7 +22,7 @@ from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import ChatRefusal, done_card, list_card, refused
 from bot.chat.service_port import ListRuns, Pages, Private, Reply, ShowHome, ShowPlan, ShowRun
 from bot.chat.store import CardRecord, ChatStore, RunListItem
-from bot.i18n import Catalog, joined
+from bot.i18n import catalog, joined
 from bot.message import (
     Action,
     CallItem,
@@ -50,27 +50,27 @@ _PAGE = 2_500
 _CALLS = 10
 
 
-def pages_of(view: RunView, now: datetime, catalog: Catalog) -> tuple[Card, ...]:
+def pages_of(view: RunView, now: datetime) -> tuple[Card, ...]:
     """The pages. A run without a plan has one, which is its card."""
-    front = replace(card_for(view, now, catalog), buttons=(), menu=None)
+    front = replace(card_for(view, now), buttons=(), menu=None)
     state = view.state
     if not isinstance(
         state, s.AwaitingDecision | s.Executing | s.Reporting | s.NeedsHuman | s.Finished | s.Rejected | s.Expired
     ):
         return (front,)
     plan = state.plan
-    files = attachments(view, plan, catalog)
+    files = attachments(view, plan)
     first = replace(
         front,
         sections=(
             plain(catalog.rich("pages.author", author=plan.author, count=len(plan.calls))),
             quoted(plan.text),
-            Paragraph(lines=(approvers(plan.policy, catalog), catalog.rich("decide.digest", digest=plan.digest))),
+            Paragraph(lines=(approvers(plan.policy), catalog.rich("decide.digest", digest=plan.digest))),
         ),
         footer=(),
         attachments=files,
     )
-    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan, catalog))]
+    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan))]
     return (first, *rest)
 
 
@@ -105,7 +105,6 @@ class RunQueries:
     config_catalog: ConfigCatalog
     spending: Spending
     clock: Clock
-    catalog: Catalog
 
     async def answer(self, request: ListRuns | ShowRun | ShowPlan | ShowHome, by: Person, place: ChannelRef) -> Reply:
         """A list, a run, its plan, or a person's own page.
@@ -134,19 +133,19 @@ class RunQueries:
         found = await self.store.list_runs(
             by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED
         )
-        heading = self.catalog.rich("runs.mine" if mine else "runs.here")
+        heading = catalog.rich("runs.mine" if mine else "runs.here")
         lines = [self._line(each) for each in found]
-        return Private(list_card(self.catalog, heading, lines, empty=self.catalog.text("runs.none")))
+        return Private(list_card(heading, lines, empty=catalog.text("runs.none")))
 
     async def _show(self, card: CardRecord) -> Reply:
         """How a run stands, and who did what in which round."""
         view, records = await seen_run(self.log, self.coordinator, card.run)
-        shown = card_for(view, self.clock.now(), self.catalog)
+        shown = card_for(view, self.clock.now())
         table: list[Section] = []
-        for part in coordination_table(records, self.catalog):
+        for part in coordination_table(records):
             lines: list[RichText] = [(StyledText(part.note, "bold"),)] if part.note else []
             for row in part.rows:
-                lines.append(self.catalog.rich("runs.round", number=row.round))
+                lines.append(catalog.rich("runs.round", number=row.round))
                 for agent, cell in enumerate(row.cells, 1):
                     if cell:
                         said = "; ".join(entry.text for entry in cell)
@@ -157,13 +156,13 @@ class RunQueries:
     async def pages(self, card: CardRecord) -> Sequence[Card]:
         """Everything about the plan of a card's run, in pages."""
         view, _ = await seen_run(self.log, self.coordinator, card.run)
-        return pages_of(view, self.clock.now(), self.catalog)
+        return pages_of(view, self.clock.now())
 
     async def question(self, card: CardRecord, digest: str) -> Confirmation | None:
         """What is asked once more before a yes to this plan counts; None: nothing is, or it is not the one that waits."""
         view, _ = await seen_run(self.log, self.coordinator, card.run)
         is_waiting = isinstance(view.state, AwaitingDecision) and view.state.plan.digest == digest
-        approve = (each for each in card_for(view, self.clock.now(), self.catalog).buttons if is_waiting)
+        approve = (each for each in card_for(view, self.clock.now()).buttons if is_waiting)
         return next((each.confirmation for each in approve if each.action is Action.APPROVE), None)
 
     async def _home(self, by: Person) -> Reply:
@@ -176,7 +175,7 @@ class RunQueries:
             self._part("home.config", [await self._config_line(by.tenant)], "runs.none"),
             self._part("home.usage", [await self._usage_line(by.tenant)], "runs.none"),
         ]
-        listed = list_card(self.catalog, self.catalog.rich("home.title"), (), empty="")
+        listed = list_card(catalog.rich("home.title"), (), empty="")
         return Private(replace(listed, sections=tuple(sections)))
 
     async def _waiting_for(self, by: Person) -> Sequence[RunListItem]:
@@ -197,30 +196,30 @@ class RunQueries:
         try:
             chosen = self.config_catalog.chosen(tenant, "", await self.store.settings(tenant, ""))
         except RefusedError:
-            return self.catalog.rich("home.no_config")
-        return self.catalog.rich(f"config.from_{chosen.source}", name=StyledText(chosen.name, "bold"))
+            return catalog.rich("home.no_config")
+        return catalog.rich(f"config.from_{chosen.source}", name=StyledText(chosen.name, "bold"))
 
     async def _usage_line(self, tenant: str) -> RichText:
         month = _month_of(self.clock.now())
         spent = await self.spending.since(month, tenant=tenant)
         number = await self.store.begun(tenant, month)
         parts: list[RichText] = [
-            self.catalog.rich("home.runs", count=number),
-            (StyledText(tokens(spent.tokens, self.catalog)),),
-            (StyledText(money(spent.money, self.catalog)),),
+            catalog.rich("home.runs", count=number),
+            (StyledText(tokens(spent.tokens)),),
+            (StyledText(money(spent.money)),),
         ]
         return joined(parts, " · ")
 
     def _part(self, heading: str, lines: Sequence[RichText], empty: str) -> Paragraph:
-        body = tuple(lines) or (self.catalog.rich(empty),)
-        return Paragraph(lines=((StyledText(self.catalog.text(heading), "bold"),), *body))
+        body = tuple(lines) or (catalog.rich(empty),)
+        return Paragraph(lines=((StyledText(catalog.text(heading), "bold"),), *body))
 
     def _line(self, run: RunListItem) -> RichText:
         parts: list[RichText] = [
             (StyledText(run.run, "bold"),),
-            self.catalog.rich(f"state.{run.state}"),
-            self.catalog.rich("card.title", prompt=one_line(run.prompt, _PROMPT)),
-            self.catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
+            catalog.rich(f"state.{run.state}"),
+            catalog.rich("card.title", prompt=one_line(run.prompt, _PROMPT)),
+            catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
             (Timestamp(run.asked_at),),
         ]
         return joined(parts, " · ")
@@ -266,19 +265,18 @@ class HelpCards:
 
     store: ChatStore
     config_catalog: ConfigCatalog
-    catalog: Catalog
 
     async def help(self, place: ChannelRef) -> Reply:
         """Two sentences, one example, which configuration holds here, and who may approve."""
         channel_settings = await self.store.settings(place.tenant, place.settings_channel)
-        lines: list[RichText] = [self.catalog.rich("chat.help_example")]
+        lines: list[RichText] = [catalog.rich("chat.help_example")]
         try:
             chosen = self.config_catalog.chosen(place.tenant, place.settings_channel, channel_settings)
         except ChatRefusal as error:
-            lines.append((StyledText(error.sentence(self.catalog)),))
+            lines.append((StyledText(error.sentence()),))
         else:
-            lines.append(self.catalog.rich(f"config.from_{chosen.source}", name=StyledText(chosen.name, "bold")))
+            lines.append(catalog.rich(f"config.from_{chosen.source}", name=StyledText(chosen.name, "bold")))
             policy = await rule_here(chosen, place.settings_channel, channel_settings)
             if policy is not None:
-                lines.append(approvers_line(policy, self.catalog))
-        return Private(done_card(self.catalog, self.catalog.rich("chat.help"), *lines))
+                lines.append(approvers_line(policy))
+        return Private(done_card(catalog.rich("chat.help"), *lines))

@@ -19,7 +19,7 @@ from bot.chat.private_cards import done_card, refused
 from bot.chat.run_queries import find_card
 from bot.chat.service_port import FollowUp, Nothing, Reply, RetryRun, Started, StartRun
 from bot.chat.store import Admitted, CardRecord, ChatSetting, ChatStore, Limits, OverLimit, Repeated
-from bot.i18n import ENGLISH, Catalog, joined
+from bot.i18n import catalog, joined
 from bot.message import Card, Mention
 from bot.variables import Environment
 from coordination.config import read_text
@@ -130,7 +130,6 @@ class RunStarter:
     clock: Clock
     new_id: NewId
     wake: Callable[[], None]
-    catalog: Catalog = ENGLISH
 
     async def start(self, request: StartRun | FollowUp | RetryRun | AskAgain, by: Person, place: ChannelRef) -> Reply:
         """Start a run, and keep its card at the place."""
@@ -284,7 +283,7 @@ class RunStarter:
         named = [(Mention(role, one_line(role, 60), "role"),) for role in policy.roles]
         named += [(Mention(user, one_line(user, 60)),) for user in policy.users]
         names = joined(named, ", ")
-        return done_card(self.catalog, self.catalog.rich("chat.nobody_left", approvers=names))
+        return done_card(catalog.rich("chat.nobody_left", approvers=names))
 
     async def _admitted(self, ready: "_Ready", wanted: "_Wanted") -> CardRecord | Repeated:
         """The card of the run that may begin now."""

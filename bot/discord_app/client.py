@@ -23,7 +23,7 @@ from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, it
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
 from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
-from bot.i18n import ENGLISH, Catalog, catalog_for
+from bot.i18n import catalog
 from bot.variables import Environment
 from coordination.errors import ConfigError, StorageError
 
@@ -39,7 +39,7 @@ LONGEST_WAIT = 30.0
 class DiscordClient(discord.AutoShardedClient):
     """One bot on as many servers as it was added to."""
 
-    def __init__(self, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self) -> None:
         """Cards are posted by `platform`, from the login on; people are answered once there is a chat service."""
         super().__init__(
             intents=INTENTS,
@@ -50,18 +50,17 @@ class DiscordClient(discord.AutoShardedClient):
             max_ratelimit_timeout=LONGEST_WAIT,
             enable_debug_events=False,
         )
-        self.platform = DiscordPlatform(self, catalog)
-        self.tree = Tree(self, catalog)
+        self.platform = DiscordPlatform(self)
+        self.tree = Tree(self)
         self.chat_service: ChatService | None = None
-        self.catalog = catalog
-        self._clicks = Clicks(self._get_chat_service, catalog)
-        self._requests = CommandHandlers(self._get_chat_service, catalog)
-        self._mentions = Mentions(self, self._get_chat_service, self.platform, catalog)
-        add_commands(self.tree, self._requests, self._get_chat_service, catalog)
+        self._clicks = Clicks(self._get_chat_service)
+        self._requests = CommandHandlers(self._get_chat_service)
+        self._mentions = Mentions(self, self._get_chat_service, self.platform)
+        add_commands(self.tree, self._requests, self._get_chat_service)
 
     def _get_chat_service(self) -> ChatService:
         if self.chat_service is None:
-            raise StorageError(self.catalog.text("discord.not_open"))
+            raise StorageError(catalog.text("discord.not_open"))
         return self.chat_service
 
     @override
@@ -92,24 +91,21 @@ class DiscordClient(discord.AutoShardedClient):
 class Tree(app_commands.CommandTree[discord.Client]):
     """The commands, whose errors are told to whoever typed them."""
 
-    def __init__(self, client: discord.Client, catalog: Catalog) -> None:
+    def __init__(self, client: discord.Client) -> None:
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(guild=True),
             allowed_installs=app_commands.AppInstallationType(guild=True),
         )
-        self._catalog = catalog
 
     @override
     async def on_error(self, interaction: AnyInteraction, error: app_commands.AppCommandError, /) -> None:
         if interaction.type is discord.InteractionType.autocomplete:
             _log.warning("a completion failed", exc_info=error)
             return
-        async with report_errors(interaction, self._catalog):
+        async with report_errors(interaction):
             if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-                await reply_privately(
-                    interaction, sentence(self._catalog.text("discord.out_of_step"), self._catalog), self._catalog
-                )
+                await reply_privately(interaction, sentence(catalog.text("discord.out_of_step")))
                 return
             raise getattr(error, "original", error)
 
@@ -123,10 +119,10 @@ async def log_in(client: DiscordClient, token: str) -> None:
     try:
         await client.login(token)
     except discord.LoginFailure:
-        raise ConfigError([client.catalog.text("discord.bad_token")]) from None
+        raise ConfigError([catalog.text("discord.bad_token")]) from None
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         _log.warning("the login failed", exc_info=error)
-        raise ConfigError([client.catalog.text("discord.unreachable")]) from None
+        raise ConfigError([catalog.text("discord.unreachable")]) from None
 
 
 async def serve(client: DiscordClient, chat_service: ChatService, ending: asyncio.Event) -> None:
@@ -154,12 +150,12 @@ async def _listen(client: DiscordClient) -> None:
     except discord.DiscordException as error:
         _log.exception("the gateway refused us")
         code = str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
-        raise ConfigError([client.catalog.text("discord.gateway_refused", code=code)]) from None
-    raise ConfigError([client.catalog.text("discord.unreachable")])
+        raise ConfigError([catalog.text("discord.gateway_refused", code=code)]) from None
+    raise ConfigError([catalog.text("discord.unreachable")])
 
 
 @asynccontextmanager
-async def health(port: int, is_ready: Callable[[], bool], catalog: Catalog) -> AsyncGenerator[int]:
+async def health(port: int, is_ready: Callable[[], bool]) -> AsyncGenerator[int]:
     """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one.
 
     Raises:
@@ -207,7 +203,7 @@ async def logged_in(environment: Environment) -> AsyncGenerator[DiscordClient]:
     """
     settings = discord_settings(environment)
     aim(environment)
-    async with DiscordClient(catalog_for(environment.language)) as client:
+    async with DiscordClient() as client:
         await log_in(client, settings.token)
         if gateway := pinned_gateway(environment):
             pin(client, gateway)
@@ -230,7 +226,7 @@ async def run_bot(
         client = await stack.enter_async_context(logged_in(environment))
         listening = 0
         if port is not None:
-            watched = health(port, lambda: hears(client), catalog_for(environment.language))
+            watched = health(port, lambda: hears(client))
             listening = await stack.enter_async_context(watched)
         chat_service = await stack.enter_async_context(open_chat_service(client.platform))
         tell(str(client.user), listening)

@@ -12,7 +12,7 @@ from bot.discord_app import markup as limits
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.interactions import ask_modal
 from bot.discord_app.replies import AnyInteraction, answer, reply_privately, report_errors, sentence
-from bot.i18n import ENGLISH, LANGUAGES, Catalog
+from bot.i18n import ENGLISH, LANGUAGES, catalog
 
 
 def localized(key: str) -> app_commands.locale_str:
@@ -43,7 +43,7 @@ _SCOPES = [
 class AdminCommands(app_commands.Group):
     """What an administrator can set and see."""
 
-    def __init__(self, chat_service: GetChatService, complete: Complete, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, chat_service: GetChatService, complete: Complete) -> None:
         """`complete` finds configurations by the beginning of their names."""
         super().__init__(
             name="massgen-admin",
@@ -52,7 +52,6 @@ class AdminCommands(app_commands.Group):
             default_permissions=discord.Permissions(manage_guild=True),
         )
         self._chat_service = chat_service
-        self._catalog = catalog
         self.add_command(ConfigCommands(self, complete))
 
     @app_commands.command(name="approvers", description=localized("discord.cmd.approvers"))
@@ -89,7 +88,7 @@ class AdminCommands(app_commands.Group):
     ) -> None:
         """Send a command to the chat service, which knows who may: a server's own settings can show a command to anybody."""
         command = AdminCommand(action=action, name=name, scope=scope, value=value)
-        await answer(interaction, command, self._chat_service, self._catalog)
+        await answer(interaction, command, self._chat_service)
 
 
 class ConfigCommands(app_commands.Group):
@@ -146,25 +145,22 @@ CommandText = app_commands.Range[str, 1, limits.COMMAND_TEXT]
 class CommandHandlers:
     """Starts runs: from the command, and from the window of the message command."""
 
-    def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, chat_service: GetChatService) -> None:
         """The chat service decides."""
         self._chat_service = chat_service
-        self._catalog = catalog
 
     def ask(self, interaction: AnyInteraction, prompt: str, config: str = "") -> Coroutine[Any, Any, None]:
         """Begin a run here, or say what this is."""
         start = StartRun(prompt=prompt, config=config, once=str(interaction.id))
-        return answer(interaction, start if prompt.strip() else ShowHelp(), self._chat_service, self._catalog)
+        return answer(interaction, start if prompt.strip() else ShowHelp(), self._chat_service)
 
     async def from_message(self, interaction: AnyInteraction, message: discord.Message) -> None:
         """Open a window with a message's words, for the person to say what is to be done."""
-        async with report_errors(interaction, self._catalog):
+        async with report_errors(interaction):
             if not message.content:
-                await reply_privately(
-                    interaction, sentence(self._catalog.text("discord.no_text"), self._catalog), self._catalog
-                )
+                await reply_privately(interaction, sentence(catalog.text("discord.no_text")))
                 return
-            await interaction.response.send_modal(ask_modal(message.content, self._catalog))
+            await interaction.response.send_modal(ask_modal(message.content))
 
     async def complete(self, interaction: AnyInteraction, current: str) -> list[app_commands.Choice[str]]:
         """The configurations whose names begin so."""
@@ -177,10 +173,7 @@ class CommandHandlers:
 
 
 def add_commands(
-    tree: app_commands.CommandTree[discord.Client],
-    requests: CommandHandlers,
-    chat_service: GetChatService,
-    catalog: Catalog = ENGLISH,
+    tree: app_commands.CommandTree[discord.Client], requests: CommandHandlers, chat_service: GetChatService
 ) -> None:
     """Give the tree every command that there is."""
 
@@ -195,18 +188,17 @@ def add_commands(
         await requests.from_message(interaction, message)
 
     del massgen, from_message
-    tree.add_command(RunCommands(chat_service, catalog))
-    tree.add_command(AdminCommands(chat_service, requests.complete, catalog))
+    tree.add_command(RunCommands(chat_service))
+    tree.add_command(AdminCommands(chat_service, requests.complete))
 
 
 class RunCommands(app_commands.Group):
     """`/massgen-runs`: look at runs, stop them, start them again."""
 
-    def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, chat_service: GetChatService) -> None:
         """The chat service answers."""
         super().__init__(name="massgen-runs", description=localized("discord.cmd.runs"), guild_only=True)
         self._chat_service = chat_service
-        self._catalog = catalog
 
     @app_commands.command(name="list", description=localized("discord.cmd.list"))
     @app_commands.describe(mine=localized("discord.cmd.mine"), waiting=localized("discord.cmd.waiting"))
@@ -233,4 +225,4 @@ class RunCommands(app_commands.Group):
         await self._answer(interaction, RetryRun(run=run, once=str(interaction.id)))
 
     def _answer(self, interaction: AnyInteraction, request: Request) -> Coroutine[Any, Any, None]:
-        return answer(interaction, request, self._chat_service, self._catalog)
+        return answer(interaction, request, self._chat_service)

@@ -9,7 +9,7 @@ import aiohttp
 import discord
 
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
-from bot.i18n import Catalog
+from bot.i18n import catalog
 
 _EVERYTHING = (
     "view_channel",
@@ -26,33 +26,33 @@ NEEDED: Final = discord.Permissions(**dict.fromkeys(_EVERYTHING, True))
 _FOR_A_CARD = ("view_channel", "send_messages", "embed_links", "attach_files")
 
 
-def missing(granted: discord.Permissions, catalog: Catalog, *, is_thread: bool = False) -> list[str]:
+def missing(granted: discord.Permissions, *, is_thread: bool = False) -> list[str]:
     """What a card needs and the bot has not, as people find it in the settings."""
     wanted = [
         name if not (is_thread and name == "send_messages") else "send_messages_in_threads" for name in _FOR_A_CARD
     ]
-    return [_named(name, catalog) for name in wanted if not getattr(granted, name)]
+    return [_named(name) for name in wanted if not getattr(granted, name)]
 
 
-def for_a_card(catalog: Catalog) -> str:
+def for_a_card() -> str:
     """All that a card needs."""
-    return ", ".join(_named(name, catalog) for name in _FOR_A_CARD)
+    return ", ".join(_named(name) for name in _FOR_A_CARD)
 
 
-def all_missing(granted: discord.Permissions, catalog: Catalog) -> list[str]:
+def all_missing(granted: discord.Permissions) -> list[str]:
     """What of everything the bot has not."""
-    return sorted(_named(name, catalog) for name in _EVERYTHING if not getattr(granted, name))
+    return sorted(_named(name) for name in _EVERYTHING if not getattr(granted, name))
 
 
-def missing_in(client: discord.Client, place: ChannelRef, catalog: Catalog) -> str:
+def missing_in(client: discord.Client, place: ChannelRef) -> str:
     """What the bot lacks in a place, as far as the gateway has told; empty if that is not known."""
     channel = client.get_channel(int(place.channel)) if place.channel.isdecimal() else None
     if not isinstance(channel, discord.abc.GuildChannel):
         return ""
-    return ", ".join(missing(channel.permissions_for(channel.guild.me), catalog, is_thread=bool(place.thread)))
+    return ", ".join(missing(channel.permissions_for(channel.guild.me), is_thread=bool(place.thread)))
 
 
-def _named(name: str, catalog: Catalog) -> str:
+def _named(name: str) -> str:
     return catalog.text(f"discord.permission.{name}")
 
 
@@ -75,7 +75,7 @@ class ConnectionLost(Exception):
 
 
 @contextmanager
-def translated(catalog: Catalog, permissions: str = "") -> Generator[None]:
+def translated(permissions: str = "") -> Generator[None]:
     """Turn the vendor's errors into the platform's. `permissions` names what the bot seems to lack in that place."""
     try:
         yield
@@ -84,7 +84,7 @@ def translated(catalog: Catalog, permissions: str = "") -> Generator[None]:
     except discord.RateLimited as error:
         raise RateLimited(error.retry_after) from error
     except discord.HTTPException as error:
-        _raise(error, catalog, permissions)
+        _raise(error, permissions)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ConnectionLost from error
 
@@ -99,13 +99,13 @@ def can_not_be_told(error: discord.HTTPException) -> bool:
     return error.code == _CAN_NOT_TELL or isinstance(error, discord.Forbidden | discord.NotFound)
 
 
-def _raise(error: discord.HTTPException, catalog: Catalog, permissions: str) -> None:
+def _raise(error: discord.HTTPException, permissions: str) -> None:
     if error.code in _GONE or error.code in (_TOO_OLD_TO_EDIT, _ARCHIVED):
         raise MessageNotFound(str(error.code)) from error
     if error.status == 401:
         raise MissingPermission(catalog.text("discord.token_refused")) from error
     if error.status == 403:
-        named = permissions or for_a_card(catalog)
+        named = permissions or for_a_card()
         raise MissingPermission(catalog.text("discord.forbidden", permissions=named)) from error
     if error.status == 429:
         raise RateLimited(_patience(error)) from error

@@ -39,7 +39,7 @@ from bot.discord_app.replies import (
     take_silently,
     wait_in_private,
 )
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import Card, Confirmation, Paragraph, Severity, StyledText, TextForm
 from coordination.domain.policy import Person
 
@@ -49,18 +49,11 @@ _log = logging.getLogger(__name__)
 class Mentions:
     """Takes messages to the chat service."""
 
-    def __init__(
-        self,
-        client: discord.Client,
-        chat_service: GetChatService,
-        platform: DiscordPlatform,
-        catalog: Catalog = ENGLISH,
-    ) -> None:
+    def __init__(self, client: discord.Client, chat_service: GetChatService, platform: DiscordPlatform) -> None:
         """The platform tells the writer what the chat service tells them alone."""
         self._client = client
         self._chat_service = chat_service
         self._platform = platform
-        self._catalog = catalog
 
     async def mentioned(self, message: discord.Message, own: int) -> None:
         """A message by a person that mentions us. Outside of a run's thread it is nobody's business."""
@@ -83,21 +76,21 @@ class Mentions:
             request = FollowUp(prompt=prompt, once=str(message.id))
             return cards_of(await self._chat_service().handle(request, by, place))
         except Exception as error:  # noqa: BLE001 - the outermost handler: whoever wrote gets a sentence, whatever it was
-            return (error_card(error, self._catalog),)
+            return (error_card(error),)
 
 
 ASK = "mg:ask"
 """The custom id of the window that asks for a request."""
 
 
-def text_input_modal(button: str, message: str, form: TextForm, catalog: Catalog) -> discord.ui.Modal:
+def text_input_modal(button: str, message: str, form: TextForm) -> discord.ui.Modal:
     """Asks why, or what should be different."""
     name = custom_id(Control.MODAL, button, message)
     title, label = catalog.text(f"discord.window_{form.asks}_title"), catalog.text(f"discord.window_{form.asks}_label")
     return _modal(name, title, label, is_required=form.is_required)
 
 
-def ask_modal(text: str, catalog: Catalog) -> discord.ui.Modal:
+def ask_modal(text: str) -> discord.ui.Modal:
     """Asks what the agents should do, beginning with the words of a message."""
     return _modal(
         ASK, catalog.text("discord.ask_title"), catalog.text("discord.ask_label"), is_required=True, default=text
@@ -141,14 +134,13 @@ _PATIENCE = 2.0
 class Clicks:
     """Takes clicks and submitted modals to the chat service. Every one of them is answered."""
 
-    def __init__(self, chat_service: GetChatService, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, chat_service: GetChatService) -> None:
         """The chat service decides; this only carries."""
         self._chat_service = chat_service
-        self._catalog = catalog
 
     async def clicked(self, interaction: AnyInteraction, what: ComponentId, text: str = "") -> None:
         """A button, a menu or a modal; `text` is what was chosen or written."""
-        async with report_errors(interaction, self._catalog):
+        async with report_errors(interaction):
             guild = interaction.guild_id
             if guild is None:
                 await self._tell(interaction, "discord.no_server")
@@ -172,26 +164,26 @@ class Clicks:
 
     async def _show(self, interaction: AnyInteraction, what: ComponentId, message: str, reply: Reply) -> None:
         if isinstance(reply, AskForText):
-            await interaction.response.send_modal(text_input_modal(what.id, message, reply.form, self._catalog))
+            await interaction.response.send_modal(text_input_modal(what.id, message, reply.form))
             return
         if isinstance(reply, AskToConfirm):
-            yes = yes_view(what.id, message, self._catalog.text("discord.confirm_yes"))
-            await fill_in(interaction, _question(reply.question, self._catalog), self._catalog, yes)
+            yes = yes_view(what.id, message, catalog.text("discord.confirm_yes"))
+            await fill_in(interaction, _question(reply.question), yes)
             return
         cards = cards_of(reply)
         if what.control in {Control.CONFIRM, Control.YES}:
             # The answer stands in the place of the question; where the public card says it all, nothing does.
             if cards:
-                await fill_in(interaction, cards[0], self._catalog)
+                await fill_in(interaction, cards[0])
             else:
                 await interaction.delete_original_response()
             return
         if not cards and not interaction.response.is_done():
             await take_silently(interaction)
-        await reply_with_pages(interaction, cards, self._catalog)
+        await reply_with_pages(interaction, cards)
 
     async def _tell(self, interaction: AnyInteraction, key: str) -> None:
-        await reply_privately(interaction, sentence(self._catalog.text(key), self._catalog), self._catalog)
+        await reply_privately(interaction, sentence(catalog.text(key)))
 
 
 def _request(interaction: AnyInteraction, what: ComponentId, text: str) -> PressButton | SubmitText:
@@ -204,7 +196,7 @@ def _request(interaction: AnyInteraction, what: ComponentId, text: str) -> Press
     return PressButton(button=what.id, message=message, choice=text, is_confirmed=is_confirmed, once=once)
 
 
-def _question(question: Confirmation, catalog: Catalog) -> Card:
+def _question(question: Confirmation) -> Card:
     """Names what is about to run, to the one who clicked."""
     lines = tuple(
         line + (catalog.rich("discord.confirm_note", notes=note) if note else ())

@@ -19,7 +19,6 @@ from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_th
 from bot.discord_app.identity import PLATFORM, member_of
 from bot.discord_app.markup import head_of
 from bot.discord_app.render import Rendered, render
-from bot.i18n import ENGLISH, Catalog
 from bot.message import Attachment, Card
 from coordination.domain.policy import Person
 
@@ -42,14 +41,13 @@ class DiscordPlatform:
     intervals = INTERVALS
     posts_once = True
 
-    def __init__(self, client: discord.Client, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, client: discord.Client) -> None:
         """The client must be logged in before the first message; it need not be connected."""
         self._client = client
-        self._catalog = catalog
 
     async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         """Post a card. The same request sent again, because no answer came, makes no second message."""
-        return await self._send(place, render(card, ids, self._catalog), _nonce(once))
+        return await self._send(place, render(card, ids), _nonce(once))
 
     async def find(self, place: ChannelRef, *, once: str, at: datetime) -> None:
         """Not here: Discord itself finds what was posted a moment ago, and later tells nobody what was posted as what."""
@@ -57,11 +55,11 @@ class DiscordPlatform:
 
     async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         """Post a card without buttons."""
-        return await self._send(place, render(card, None, self._catalog), _nonce())
+        return await self._send(place, render(card, None), _nonce())
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Edit by ids alone: an interaction's token would be dead after a quarter of an hour."""
-        rendered = render(card, ids, self._catalog)
+        rendered = render(card, ids)
         message = self._channel(message_ref.place).get_partial_message(int(message_ref.message))
 
         async def edit() -> None:
@@ -143,7 +141,7 @@ class DiscordPlatform:
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """A direct message; people who take none are not told."""
-        rendered = render(card, None, self._catalog)
+        rendered = render(card, None)
         nonce = _nonce()
 
         async def tell() -> None:
@@ -207,7 +205,7 @@ class DiscordPlatform:
         may_stand = False
         for _ in range(tries):
             try:
-                with translated(self._catalog, missing_in(self._client, place, self._catalog)):
+                with translated(missing_in(self._client, place)):
                     return await send()
             except ConnectionLost:
                 may_stand = True

@@ -19,7 +19,7 @@ from bot.discord_app.markup import (
     tail_of,
     units,
 )
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import (
     Alert,
     Argument,
@@ -55,7 +55,6 @@ class CallsText:
     """Markdown that grows, and how much of what it should say is missing from it."""
 
     file: str
-    catalog: Catalog
     parts: list[str] = field(default_factory=list[str])
     missing: int = 0
 
@@ -69,31 +68,29 @@ class CallsText:
         return "\n".join(self.parts)
 
 
-def calls_text(calls: CallList, room: int, *, file: str, catalog: Catalog) -> CallsText:
+def calls_text(calls: CallList, room: int, *, file: str) -> CallsText:
     """Calls with as much of their arguments as there is room for; long values lose their middle first."""
     if calls.is_compact:
-        return _cut(calls.calls, room, file=file, catalog=catalog, limit=None, is_compact=True)
+        return _cut(calls.calls, room, file=file, limit=None, is_compact=True)
     size = sum(len(argument.text) for call in calls.calls for argument in call.arguments)
     for limit in _LEVELS:
         if limit is None and size > room:
             continue
-        text = CallsText(file, catalog)
+        text = CallsText(file)
         for call in calls.calls:
             if text.parts:
                 text.add("")
             _add_call(text, call, limit)
         if units(text.whole()) <= room:
             return text
-    return _cut(calls.calls, room, file=file, catalog=catalog, limit=0, is_compact=False)
+    return _cut(calls.calls, room, file=file, limit=0, is_compact=False)
 
 
-def _cut(
-    calls: tuple[CallItem, ...], room: int, *, file: str, catalog: Catalog, limit: int | None, is_compact: bool
-) -> CallsText:
+def _cut(calls: tuple[CallItem, ...], room: int, *, file: str, limit: int | None, is_compact: bool) -> CallsText:
     """As many whole calls as there is room for, and the number of the others."""
-    text = CallsText(file, catalog)
+    text = CallsText(file)
     for position, call in enumerate(calls):
-        one = CallsText(file, catalog)
+        one = CallsText(file)
         if is_compact:
             one.add(*_receipt(call))
         else:
@@ -124,7 +121,7 @@ def _add_call(text: CallsText, call: CallItem, limit: int | None) -> None:
 def _add_argument(text: CallsText, argument: Argument, limit: int | None) -> None:
     """The name stands outside of the code that holds the value, so that no value can pass for another argument."""
     name, cut_name = fitted(argument.name, _NAME)
-    title = f"**{name or escaped(text.catalog.text('discord.empty'))}**"
+    title = f"**{name or escaped(catalog.text('discord.empty'))}**"
     value = argument.text
     if limit is None or len(value) <= limit:
         is_short = len(value) <= _ONE_LINE and "\n" not in value and "`" not in value
@@ -132,7 +129,7 @@ def _add_argument(text: CallsText, argument: Argument, limit: int | None) -> Non
         return
     head, tail = head_of(value, limit * 2 // 3), tail_of(value, limit // 3)
     hidden = len(value) - len(head) - len(tail)
-    told = escaped(text.catalog.text("discord.only_in", number=text.catalog.number(hidden), file=text.file))
+    told = escaped(catalog.text("discord.only_in", number=catalog.number(hidden), file=text.file))
     blocks = [code_block(head)] if head else []
     blocks += [told, code_block(tail)] if tail else [told]
     text.add("\n".join([title, *blocks]), hidden + cut_name)
@@ -149,7 +146,7 @@ def _receipt(call: CallItem) -> tuple[str, int]:
 NAME = "message.txt"
 
 
-def whole_card(card: Card, catalog: Catalog) -> Attachment:
+def whole_card(card: Card) -> Attachment:
     """Everything that the card says, in plain text."""
     parts = [f"{card.status}  {plain_text(card.title)}", plain_text(card.reference)]
     parts += [_document_section(section) for section in card.sections]
@@ -209,28 +206,28 @@ class Rendered:
     missing: int
 
 
-def render(card: Card, ids: ButtonIds | None = None, catalog: Catalog = ENGLISH) -> Rendered:
+def render(card: Card, ids: ButtonIds | None = None) -> Rendered:
     """A card within every limit.
 
     Raises:
         CardTooLarge: it has a button that needs the whole plan, and neither the embeds nor files can hold that.
     """
     file = card.attachments[0].name if card.attachments else NAME
-    embeds, missing = _embeds(card, file, catalog)
-    files = _files(card, catalog) if missing else ()
+    embeds, missing = _embeds(card, file)
+    files = _files(card) if missing else ()
     if missing and not files and any(button.needs_whole_plan for button in card.buttons):
         raise CardTooLarge
     return Rendered(embeds=embeds, view=view_of(card, ids) if ids else None, files=files, missing=missing)
 
 
-def _files(card: Card, catalog: Catalog) -> tuple[Attachment, ...]:
+def _files(card: Card) -> tuple[Attachment, ...]:
     """The card's files, all or none of them: half of a plan is no plan."""
-    files = card.attachments or (whole_card(card, catalog),)
+    files = card.attachments or (whole_card(card),)
     size = sum(len(file.text.encode("utf-8", "backslashreplace")) for file in files)
     return files if size <= markup.FILE_BYTES and len(files) <= markup.FILES else ()
 
 
-def _embeds(card: Card, file: str, catalog: Catalog) -> tuple[list[discord.Embed], int]:
+def _embeds(card: Card, file: str) -> tuple[list[discord.Embed], int]:
     sign, colour = SEVERITY_ICONS[card.severity]
     start = f"{sign} {escaped(card.status)}" + (" · " if card.title else "")
     # The title is the request, shortened by the presenter already: nobody decides by it alone.
@@ -238,7 +235,7 @@ def _embeds(card: Card, file: str, catalog: Catalog) -> tuple[list[discord.Embed
     footer, cut_footer = fitted(plain_text(card.footer), _FOOTER, str)
     reference, cut_reference = line_text(card.reference, _REFERENCE)
     room = markup.EMBEDS_TOGETHER - units(start + title) - units(footer) - units(reference) - 2
-    texts, missing = _sections(card.sections, room, file=file, catalog=catalog)
+    texts, missing = _sections(card.sections, room, file=file)
     missing += cut_footer + cut_reference
     pages = _pages(reference, card.sections, texts)
     embeds = [discord.Embed(description=page or None, colour=colour) for page in pages]
@@ -248,7 +245,7 @@ def _embeds(card: Card, file: str, catalog: Catalog) -> tuple[list[discord.Embed
     return embeds, missing
 
 
-def _sections(sections: tuple[Section, ...], room: int, *, file: str, catalog: Catalog) -> tuple[list[str], int]:
+def _sections(sections: tuple[Section, ...], room: int, *, file: str) -> tuple[list[str], int]:
     """The text of each section: ours first, then the calls, then what the agents said, as far as there is room."""
     texts = [""] * len(sections)
     missing = 0
@@ -258,7 +255,7 @@ def _sections(sections: tuple[Section, ...], room: int, *, file: str, catalog: C
         rank = _rank(section)
         reserve = quotes * _FIRST_WORDS if rank < 2 else 0
         most = min(_OURS if isinstance(section, Paragraph | Alert) and rank == 0 else _LONGEST, max(0, left - reserve))
-        texts[number], cut = _section(section, most - 1, file=file, catalog=catalog)
+        texts[number], cut = _section(section, most - 1, file=file)
         missing += cut
         left -= units(texts[number]) + 1
     return texts, missing
@@ -277,30 +274,30 @@ def _rank(section: Section) -> int:
             assert_never(section)
 
 
-def _section(section: Section, room: int, *, file: str, catalog: Catalog) -> tuple[str, int]:
+def _section(section: Section, room: int, *, file: str) -> tuple[str, int]:
     match section:
         case Paragraph():
-            return _paragraph(section, room, file=file, catalog=catalog)
+            return _paragraph(section, room, file=file)
         case Alert(line=line):
             text, cut = line_text(line, room - 4)
             return f"⚠️ {text}", cut
         case StatusList(rows=rows):
             return _rows(rows, room)
         case CallList():
-            return _calls(section, room, file=file, catalog=catalog)
+            return _calls(section, room, file=file)
         case _:
             assert_never(section)
 
 
-def _calls(section: CallList, room: int, *, file: str, catalog: Catalog) -> tuple[str, int]:
-    text = calls_text(section, room - _TELLING, file=file, catalog=catalog)
+def _calls(section: CallList, room: int, *, file: str) -> tuple[str, int]:
+    text = calls_text(section, room - _TELLING, file=file)
     if text.missing and not section.is_compact:
         told = catalog.text("discord.whole_in", number=catalog.number(text.missing), file=file)
         text.parts.insert(0, f"⚠️ {escaped(told)}")
     return text.whole(), text.missing
 
 
-def _paragraph(section: Paragraph, room: int, *, file: str, catalog: Catalog) -> tuple[str, int]:
+def _paragraph(section: Paragraph, room: int, *, file: str) -> tuple[str, int]:
     start = "> " if section.is_quoted else ""
     lines: list[str] = []
     used = missing = 0

@@ -14,7 +14,7 @@ from bot.discord_app.errors import missing
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import Card, Severity, StyledText
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ AnyInteraction = discord.Interaction[discord.Client]
 
 
 @asynccontextmanager
-async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH) -> AsyncGenerator[None]:
+async def report_errors(interaction: AnyInteraction) -> AsyncGenerator[None]:
     """The outermost handler of one interaction: an error becomes a private sentence, with a reference into the log."""
     try:
         yield
@@ -40,12 +40,12 @@ async def report_errors(interaction: AnyInteraction, catalog: Catalog = ENGLISH)
             _log.warning("an interaction came to its end unanswered: %s %s", error.status, error.code)
             return
         try:
-            await reply_privately(interaction, error_card(error, catalog), catalog)
+            await reply_privately(interaction, error_card(error))
         except discord.HTTPException as unsaid:
             _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 
 
-def sentence(text: str, catalog: Catalog = ENGLISH) -> Card:
+def sentence(text: str) -> Card:
     """A card of one sentence."""
     return Card(
         severity=Severity.ATTENTION, status=catalog.text("discord.trouble"), title=(), reference=(StyledText(text),)
@@ -83,11 +83,9 @@ async def _send(send: Callable[[], Awaitable[object]]) -> None:
         await send()
 
 
-async def fill_in(
-    interaction: AnyInteraction, card: Card, catalog: Catalog, view: discord.ui.View | None = None
-) -> None:
+async def fill_in(interaction: AnyInteraction, card: Card, view: discord.ui.View | None = None) -> None:
     """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked."""
-    rendered = _rendered(card, catalog)
+    rendered = _rendered(card)
     await _send(
         lambda: interaction.edit_original_response(
             content=None,
@@ -99,9 +97,9 @@ async def fill_in(
     )
 
 
-async def reply_privately(interaction: AnyInteraction, card: Card, catalog: Catalog) -> None:
+async def reply_privately(interaction: AnyInteraction, card: Card) -> None:
     """Tell one person something, whatever was answered before."""
-    rendered = _rendered(card, catalog)
+    rendered = _rendered(card)
     if interaction.response.is_done() or _ACKNOWLEDGED in interaction.extras:
         await _send(
             lambda: interaction.followup.send(
@@ -114,38 +112,36 @@ async def reply_privately(interaction: AnyInteraction, card: Card, catalog: Cata
         )
 
 
-async def reply_with_pages(interaction: AnyInteraction, cards: Sequence[Card], catalog: Catalog) -> None:
+async def reply_with_pages(interaction: AnyInteraction, cards: Sequence[Card]) -> None:
     """Tell one person something long."""
     for card in cards:
-        await reply_privately(interaction, card, catalog)
+        await reply_privately(interaction, card)
 
 
-def _rendered(card: Card, catalog: Catalog) -> Rendered:
+def _rendered(card: Card) -> Rendered:
     """A private card has no buttons, so it is never too large to be shown as far as it goes."""
     try:
-        return render(card, None, catalog)
+        return render(card, None)
     except CardTooLarge:
         return render(
-            Card(severity=card.severity, status=card.status, title=card.title, reference=card.reference), None, catalog
+            Card(severity=card.severity, status=card.status, title=card.title, reference=card.reference), None
         )
 
 
-async def answer(
-    interaction: AnyInteraction, request: Request, chat_service: GetChatService, catalog: Catalog = ENGLISH
-) -> None:
+async def answer(interaction: AnyInteraction, request: Request, chat_service: GetChatService) -> None:
     """Acknowledge a command, ask the chat service, and tell the person alone."""
-    async with report_errors(interaction, catalog):
+    async with report_errors(interaction):
         guild = interaction.guild_id
-        lacking = _lacking(interaction, catalog) if isinstance(request, StartRun) else ""
+        lacking = _lacking(interaction) if isinstance(request, StartRun) else ""
         if guild is None or lacking:
             text = lacking or catalog.text("discord.no_server")
-            await reply_privately(interaction, sentence(text, catalog), catalog)
+            await reply_privately(interaction, sentence(text))
             return
         await wait_in_private(interaction)
         reply = await chat_service().handle(request, person_of(interaction, guild), place_of(interaction, guild))
-        first, *more = cards_of(reply) or (_begun(reply, catalog),)
-        await fill_in(interaction, first, catalog)
-        await reply_with_pages(interaction, more, catalog)
+        first, *more = cards_of(reply) or (_begun(reply),)
+        await fill_in(interaction, first)
+        await reply_with_pages(interaction, more)
 
 
 def cards_of(reply: Reply) -> Sequence[Card]:
@@ -159,14 +155,14 @@ def cards_of(reply: Reply) -> Sequence[Card]:
             return ()
 
 
-def _lacking(interaction: AnyInteraction, catalog: Catalog) -> str:
+def _lacking(interaction: AnyInteraction) -> str:
     """That the card of a run could not be posted here; empty if it could."""
     is_thread = isinstance(interaction.channel, discord.Thread)
-    lacking = missing(interaction.app_permissions, catalog, is_thread=is_thread)
+    lacking = missing(interaction.app_permissions, is_thread=is_thread)
     return catalog.text("discord.forbidden", permissions=", ".join(lacking)) if lacking else ""
 
 
-def _begun(reply: Reply, catalog: Catalog) -> Card:
+def _begun(reply: Reply) -> Card:
     """The private word for what everybody will see."""
     if isinstance(reply, Started):
         line = catalog.rich("discord.asked", run=StyledText(reply.run, "bold"))

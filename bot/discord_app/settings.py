@@ -8,7 +8,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.i18n import catalog_for
+from bot.i18n import catalog
 from bot.variables import Environment
 from coordination.errors import ConfigError
 
@@ -21,8 +21,8 @@ def aim(environment: Environment) -> None:
     Raises:
         ConfigError: one of them is no address.
     """
-    Route.BASE = _address(environment, "DISCORD_API_URL", environment.discord_api_url, ("http", "https")) or REAL_API
-    if gateway := _address(environment, "DISCORD_GATEWAY_URL", environment.discord_gateway_url, ("ws", "wss")):
+    Route.BASE = _address("DISCORD_API_URL", environment.discord_api_url, ("http", "https")) or REAL_API
+    if gateway := _address("DISCORD_GATEWAY_URL", environment.discord_gateway_url, ("ws", "wss")):
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
         # Discord names an address to resume at, which a proxy would not see.
         setattr(DiscordWebSocket, "gateway", _Pinned(yarl.URL(gateway)))  # noqa: B010 - a data descriptor, unknown to its type
@@ -30,7 +30,7 @@ def aim(environment: Environment) -> None:
 
 def pinned_gateway(environment: Environment) -> str:
     """The gateway that the environment names; empty: Discord may choose."""
-    return _address(environment, "DISCORD_GATEWAY_URL", environment.discord_gateway_url, ("ws", "wss"))
+    return _address("DISCORD_GATEWAY_URL", environment.discord_gateway_url, ("ws", "wss"))
 
 
 class _Pinned:
@@ -57,7 +57,7 @@ def pin(client: discord.AutoShardedClient, gateway: str) -> None:
     setattr(client.http, "get_bot_gateway", asked)  # noqa: B010 - discord.py has no setting for this
 
 
-def _address(environment: Environment, variable: str, written: str, schemes: tuple[str, ...]) -> str:
+def _address(variable: str, written: str, schemes: tuple[str, ...]) -> str:
     text = written.strip().rstrip("/")
     try:
         is_good = not text or (yarl.URL(text).scheme in schemes and bool(yarl.URL(text).host))
@@ -65,9 +65,7 @@ def _address(environment: Environment, variable: str, written: str, schemes: tup
         is_good = False
     if not is_good:
         named = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise ConfigError(
-            [catalog_for(environment.language).text("discord.bad_address", variable=variable, schemes=named)]
-        )
+        raise ConfigError([catalog.text("discord.bad_address", variable=variable, schemes=named)])
     return text
 
 
@@ -87,8 +85,8 @@ def discord_settings(environment: Environment) -> DiscordSettings:
     """
     token = environment.discord_bot_token.get_secret_value().strip()
     if not token:
-        raise ConfigError([catalog_for(environment.language).text("discord.no_token")])
+        raise ConfigError([catalog.text("discord.no_token")])
     port = environment.health_port.strip()
     if port and not (port.isdecimal() and int(port) <= 65_535):
-        raise ConfigError([catalog_for(environment.language).text("discord.bad_port")])
+        raise ConfigError([catalog.text("discord.bad_port")])
     return DiscordSettings(token=token, health_port=int(port) if port else None)

@@ -14,7 +14,7 @@ from bot.discord_app.client import DiscordClient, invitation, logged_in
 from bot.discord_app.commands import Languages
 from bot.discord_app.errors import all_missing
 from bot.discord_app.identity import tenant_of
-from bot.i18n import catalog_for
+from bot.i18n import catalog
 from bot.variables import Environment
 from coordination.errors import ConfigError
 
@@ -34,13 +34,13 @@ async def sync_commands(client: DiscordClient, guild: int | None) -> int | None:
     try:
         return await _sync(client, guild)
     except (discord.Forbidden, discord.NotFound):
-        raise ConfigError([client.catalog.text("discord.not_there")]) from None
+        raise ConfigError([catalog.text("discord.not_there")]) from None
     except discord.DiscordServerError:
-        raise ConfigError([client.catalog.text("discord.unreachable")]) from None
+        raise ConfigError([catalog.text("discord.unreachable")]) from None
     except discord.HTTPException as error:
-        raise ConfigError([client.catalog.text("discord.refused", answer=visible(error.text or str(error)))]) from None
+        raise ConfigError([catalog.text("discord.refused", answer=visible(error.text or str(error)))]) from None
     except (aiohttp.ClientError, OSError, TimeoutError):
-        raise ConfigError([client.catalog.text("discord.unreachable")]) from None
+        raise ConfigError([catalog.text("discord.unreachable")]) from None
 
 
 async def _sync(client: DiscordClient, guild: int | None) -> int | None:
@@ -89,7 +89,7 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     Raises:
         ConfigError: there is nothing to look at without a good token.
     """
-    say = catalog_for(environment.language).text
+    say = catalog.text
     async with logged_in(environment) as client:
         found = [Checkup(is_well=True, text=say("doctor.token", name=str(client.user)))]
         in_step = await is_in_step(client)
@@ -100,7 +100,7 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
         for guild in guilds:
             found += await _guild(client, guild.id)
             for line in await names.of(client.platform, tenant_of(guild.id)):
-                text = client.catalog.text("doctor.guild", name=guild.name, text=line.text)
+                text = catalog.text("doctor.guild", name=guild.name, text=line.text)
                 found.append(Checkup(is_well=line.is_well, text=text))
         return found
 
@@ -111,10 +111,8 @@ async def _guild(client: DiscordClient, number: int) -> list[Checkup]:
     me = await guild.fetch_member(client.user.id if client.user else 0)
     lacking: list[Checkup] = []
     for channel in await guild.fetch_channels():
-        if isinstance(channel, discord.TextChannel) and (
-            missing := all_missing(channel.permissions_for(me), client.catalog)
-        ):
-            text = client.catalog.text("doctor.channel", name=channel.name, permissions=", ".join(missing))
-            lacking.append(Checkup(is_well=False, text=client.catalog.text("doctor.guild", name=guild.name, text=text)))
-    whole = client.catalog.text("doctor.guild", name=guild.name, text=client.catalog.text("doctor.guild_whole"))
+        if isinstance(channel, discord.TextChannel) and (missing := all_missing(channel.permissions_for(me))):
+            text = catalog.text("doctor.channel", name=channel.name, permissions=", ".join(missing))
+            lacking.append(Checkup(is_well=False, text=catalog.text("doctor.guild", name=guild.name, text=text)))
+    whole = catalog.text("doctor.guild", name=guild.name, text=catalog.text("doctor.guild_whole"))
     return lacking or [Checkup(is_well=True, text=whole)]

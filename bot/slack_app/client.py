@@ -22,7 +22,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 
 from bot.chat.service_port import ChatService
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.slack_app.errors import BAD_TOKEN, code_of
 from bot.slack_app.identity import Admins, People
 from bot.slack_app.installations import (
@@ -102,7 +102,6 @@ class SlackApp:
     clients: Clients
     platform: SlackPlatform
     people: People
-    catalog: Catalog = ENGLISH
     only_workspace: tuple[str, str] = ("", "")
 
     @asynccontextmanager
@@ -117,14 +116,14 @@ class SlackApp:
             chat_service=chat_service,
             clients=self.clients,
             people=self.people,
-            replies=Replies(self.clients, self.catalog),
+            replies=Replies(self.clients),
             in_flight=in_flight,
         )
         mode = self.settings.mode
         if isinstance(mode, SocketMode):
-            serving = _by_socket(self._bolt(listeners, ""), mode, self.catalog)
+            serving = _by_socket(self._bolt(listeners, ""), mode)
         else:
-            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode, self.catalog)
+            serving = _by_http(self._bolt(listeners, mode.signing_secret), mode)
         async with serving as address:
             yield address
         if not await in_flight.ended(GRACE_SECONDS):
@@ -140,7 +139,7 @@ class SlackApp:
                 signing_secret=signing_secret,
                 authorize=Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
                 oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,
-                user_facing_authorize_error_message=self.catalog.text("slack.refused.workspace"),
+                user_facing_authorize_error_message=catalog.text("slack.refused.workspace"),
                 raise_error_for_unhandled_request=False,
             )
         if has_install_pages:
@@ -151,7 +150,7 @@ class SlackApp:
 
 
 @asynccontextmanager
-async def opened_slack(settings: SlackSettings, database: str, catalog: Catalog = ENGLISH) -> AsyncGenerator[SlackApp]:
+async def opened_slack(settings: SlackSettings, database: str) -> AsyncGenerator[SlackApp]:
     """The app, for one workspace or for as many as install it; those are kept in the database.
 
     Raises:
@@ -160,15 +159,15 @@ async def opened_slack(settings: SlackSettings, database: str, catalog: Catalog 
     """
     mode = settings.mode
     if not isinstance(mode, OAuthMode):
-        yield await open_slack(settings, catalog)
+        yield await open_slack(settings)
         return
     async with installed_workspaces(
         database, client_id=mode.client_id, client_secret=mode.client_secret, public_address=mode.public_address
     ) as installed:
-        yield slack_app(settings, installed, Clients(settings.address), catalog)
+        yield slack_app(settings, installed, Clients(settings.address))
 
 
-async def open_slack(settings: SlackSettings, catalog: Catalog = ENGLISH) -> SlackApp:
+async def open_slack(settings: SlackSettings) -> SlackApp:
     """The app of the settings' one workspace.
 
     Raises:
@@ -180,25 +179,21 @@ async def open_slack(settings: SlackSettings, catalog: Catalog = ENGLISH) -> Sla
     try:
         workspace = await workspace_of_token(clients, settings.mode.bot_token)
     except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN", catalog)]) from None
+        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN")]) from None
     except (aiohttp.ClientError, TimeoutError, OSError):
         raise ConfigError([catalog.text("slack.unreachable", address=settings.address)]) from None
     only = (workspace.enterprise, workspace.team)
-    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients, catalog), only_workspace=only)
+    return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients), only_workspace=only)
 
 
-def slack_app(
-    settings: SlackSettings, workspaces: Workspaces, clients: Clients, catalog: Catalog = ENGLISH
-) -> SlackApp:
+def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients) -> SlackApp:
     """The app of these workspaces."""
     people = _people(workspaces, clients, settings.admins)
-    platform = SlackPlatform(workspaces, clients, catalog, people)
-    return SlackApp(
-        settings=settings, workspaces=workspaces, clients=clients, platform=platform, people=people, catalog=catalog
-    )
+    platform = SlackPlatform(workspaces, clients, people)
+    return SlackApp(settings=settings, workspaces=workspaces, clients=clients, platform=platform, people=people)
 
 
-def _why_not(error: SlackApiError, name: str, catalog: Catalog) -> str:
+def _why_not(error: SlackApiError, name: str) -> str:
     code = code_of(error)
     if code in BAD_TOKEN or code == "not_allowed_token_type":
         return catalog.text("slack.bad_token", variable=name, code=code)
@@ -220,27 +215,27 @@ def _without_bolts_own_environment() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _by_socket(app: AsyncApp, mode: SocketMode, catalog: Catalog) -> AsyncGenerator[str]:
+async def _by_socket(app: AsyncApp, mode: SocketMode) -> AsyncGenerator[str]:
     handler = AsyncSocketModeHandler(app, mode.app_token, ping_interval=PING_SECONDS)
     try:
-        await _connect(handler, catalog)
+        await _connect(handler)
         yield ""
     finally:
         closing: Callable[[], Awaitable[object]] = handler.close_async
         await closing()
 
 
-async def _connect(handler: AsyncSocketModeHandler, catalog: Catalog) -> None:
+async def _connect(handler: AsyncSocketModeHandler) -> None:
     try:
         handler.client.wss_uri = await handler.client.issue_new_wss_url()
     except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN", catalog)]) from None
+        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN")]) from None
     connecting: Callable[[], Awaitable[object]] = handler.connect_async
     await connecting()
 
 
 @asynccontextmanager
-async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode, catalog: Catalog) -> AsyncGenerator[str]:
+async def _by_http(app: AsyncApp, mode: HttpMode | OAuthMode) -> AsyncGenerator[str]:
     pages = app.web_app(path=EVENTS_PATH)
     pages.router.add_get("/livez", _alive)
     runner = web.AppRunner(pages, access_log=None, shutdown_timeout=GRACE_SECONDS)

@@ -18,6 +18,7 @@ from bot.chat.service_port import (
     ShowRun,
     StartRun,
 )
+from bot.i18n import catalog
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
 from bot.slack_app.markup import escaped
@@ -101,14 +102,12 @@ class CommandHandlers:
 
     def command(self, source: EventSource, text: str, *, is_by_name: bool) -> Coroutine[Any, Any, None]:
         """A slash command, a mention or a direct message. Called by its command, the bot may not be in the channel."""
-        catalog = self.replies.catalog
         request = parse_command(readable(text), source.once)
         usage = catalog.text("slack.cancel.which", command=COMMAND)
         return self.carry_out(source, request, usage, catalog.text("slack.ask.not_here") if is_by_name else "")
 
     def shortcut(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
         """A message that somebody wants a plan from: the card goes into its thread."""
-        catalog = self.replies.catalog
         below = replace(source, thread=source.thread or source.message)
         prompt = readable(text)
         request = StartRun(prompt=prompt, follows_thread=True, once=source.once) if prompt else None
@@ -118,7 +117,7 @@ class CommandHandlers:
     def admin(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
         """`/massgen-admin …`; the chat service looks whether they may."""
         command = parse_admin_command(readable(text))
-        return self.carry_out(source, command, self.replies.catalog.text("slack.admin.usage"))
+        return self.carry_out(source, command, catalog.text("slack.admin.usage"))
 
     def stopped(self, source: EventSource) -> Coroutine[Any, Any, None]:
         """Somebody pressed Slack's own Stop in the thread of a run."""
@@ -127,10 +126,8 @@ class CommandHandlers:
     async def _is_heard(self, source: EventSource) -> bool:
         """Whether the bot can post where the card will go; the person sees that it begins."""
         try:
-            with translated(self.replies.catalog):
-                await self.replies.beside(
-                    source, Rendered(text=escaped(self.replies.catalog.text("slack.ask.started")), blocks=[])
-                )
+            with translated():
+                await self.replies.beside(source, Rendered(text=escaped(catalog.text("slack.ask.started")), blocks=[]))
         except (MessageNotFound, MissingPermission):
             return False
         return True

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.chat.platform import ButtonIds
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.message import Button, Confirmation, Menu
 from bot.slack_app.markup import (
     ACTIONS,
@@ -22,17 +22,17 @@ from bot.slack_app.markup import (
 )
 
 
-def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None, catalog: Catalog) -> list[Block]:
+def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
     """The row of buttons, with the menu at its end; none where nobody issues ids."""
     if ids is None:
         return []
-    elements = [_button(button, ids, catalog) for button in buttons[: ACTIONS - 1]]
+    elements = [_button(button, ids) for button in buttons[: ACTIONS - 1]]
     if menu is not None and menu.options:
         elements.append(_menu(menu, ids))
     return [{"type": "actions", "elements": elements}] if elements else []
 
 
-def _button(button: Button, ids: ButtonIds, catalog: Catalog) -> Block:
+def _button(button: Button, ids: ButtonIds) -> Block:
     made: Block = {
         "type": "button",
         "action_id": button.action.value,
@@ -42,18 +42,18 @@ def _button(button: Button, ids: ButtonIds, catalog: Catalog) -> Block:
     if button.weight != "plain":
         made["style"] = "primary" if button.weight == "main" else "danger"
     if button.confirmation is not None:
-        made["confirm"] = _confirm(button.confirmation, catalog, is_danger=button.weight == "danger")
+        made["confirm"] = _confirm(button.confirmation, is_danger=button.weight == "danger")
     return made
 
 
-def _confirm(confirmation: Confirmation, catalog: Catalog, *, is_danger: bool) -> Block:
+def _confirm(confirmation: Confirmation, *, is_danger: bool) -> Block:
     lines = [mrkdwn_of(line) for line in confirmation.lines]
     shown = list(lines)
-    while shown and units(_listed(shown, len(lines), catalog)) > CONFIRM_TEXT:
+    while shown and units(_listed(shown, len(lines))) > CONFIRM_TEXT:
         shown.pop()
     return {
         "title": plain(confirmation.title, CONFIRM_TITLE),
-        "text": plain(_listed(shown, len(lines), catalog), CONFIRM_TEXT),
+        "text": plain(_listed(shown, len(lines)), CONFIRM_TEXT),
         "confirm": plain(confirmation.yes, CONFIRM_BUTTON),
         "deny": plain(catalog.text("slack.confirm.no"), CONFIRM_BUTTON),
         "style": "danger" if is_danger else "primary",
@@ -79,6 +79,6 @@ def _menu(menu: Menu, ids: ButtonIds) -> Block:
     }
 
 
-def _listed(lines: Sequence[str], count: int, catalog: Catalog) -> str:
+def _listed(lines: Sequence[str], count: int) -> str:
     more = [] if len(lines) == count else [catalog.text("slack.cut.lines", count=count - len(lines))]
     return "\n".join([*lines, *more])

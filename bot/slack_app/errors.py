@@ -8,7 +8,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
-from bot.i18n import Catalog
+from bot.i18n import catalog
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ LOST_SECONDS = 5.0
 
 
 @contextmanager
-def translated(catalog: Catalog) -> Generator[None]:
+def translated() -> Generator[None]:
     """Turn what Slack's library raises into the errors of a surface.
 
     Raises:
@@ -38,13 +38,13 @@ def translated(catalog: Catalog) -> Generator[None]:
     try:
         yield
     except SlackApiError as error:
-        raise platform_error(error, catalog) from None
+        raise platform_error(error) from None
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
         _log.warning("Slack did not answer: %s", type(error).__name__)
         raise RateLimited(LOST_SECONDS) from None
 
 
-def platform_error(error: SlackApiError, catalog: Catalog) -> Exception:
+def platform_error(error: SlackApiError) -> Exception:
     """The error of a platform that stands for one of Slack's."""
     status, code = status_of(error), code_of(error)
     if status == 429 or code in {"ratelimited", "rate_limited"}:
@@ -56,10 +56,10 @@ def platform_error(error: SlackApiError, catalog: Catalog) -> Exception:
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
-    return MissingPermission(_forbidden(error, code, catalog))
+    return MissingPermission(_forbidden(error, code))
 
 
-def _forbidden(error: SlackApiError, code: str, catalog: Catalog) -> str:
+def _forbidden(error: SlackApiError, code: str) -> str:
     if code == "missing_scope":
         return catalog.text("slack.refused.scope", scope=str(_data(error).get("needed", "")))
     if code in NOT_HERE:

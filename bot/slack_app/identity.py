@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
-from bot.i18n import ENGLISH
 from bot.slack_app.errors import translated
 from bot.slack_app.installations import Clients, Workspace, Workspaces
 from coordination.domain.policy import UNKNOWN_TEAM, Person
@@ -80,10 +79,10 @@ class People:
             MessageNotFound, MissingPermission, RateLimited: Slack does not tell.
         """
         client = self.clients.steady(workspace.token)
-        with translated(ENGLISH):
+        with translated():
             found = (await client.users_info(user=user)).get("user")
         groups: dict[str, tuple[str, ...]] = {}
-        with suppress(MissingPermission), translated(ENGLISH):  # Without the scope for it, nobody is of any group.
+        with suppress(MissingPermission), translated():  # Without the scope for it, nobody is of any group.
             groups = members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
         if not isinstance(found, dict) or found.get("deleted"):
             return None
@@ -98,7 +97,7 @@ class People:
         if known is not None and self.now() - known[0] < FRESH_SECONDS:
             return known[1]
         try:
-            with translated(ENGLISH):
+            with translated():
                 answer = await self.clients.steady(workspace.token).users_info(user=user)
         except (MessageNotFound, MissingPermission, RateLimited) as error:
             _log.warning("Slack tells nothing about a person: %s", error)
@@ -116,7 +115,7 @@ class People:
             return known[1]
         groups: dict[str, tuple[str, ...]] = {}
         try:
-            with translated(ENGLISH):
+            with translated():
                 answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
             groups = members_in(answer.get("usergroups"))
         except (MessageNotFound, MissingPermission, RateLimited) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from slack_sdk.errors import SlackApiError
 
 from bot.chat.service_port import AskForText, ChatService, Pages, PressButton, ShowPlan, SubmitText
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.message import Card, TextForm
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
@@ -22,7 +22,7 @@ DETAILS = "details"
 PAGE = "page"
 
 
-def text_modal(form: TextForm, opened: Opened, catalog: Catalog) -> Block:
+def text_modal(form: TextForm, opened: Opened) -> Block:
     """Asks for the reason of a no, or for the wanted changes."""
     name = form.asks
     return {
@@ -49,14 +49,14 @@ def text_modal(form: TextForm, opened: Opened, catalog: Catalog) -> Block:
     }
 
 
-def details_modal(pages: Sequence[Card], opened: Opened, catalog: Catalog) -> Block:
+def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
     """One page of everything about a plan."""
     page = min(max(0, opened.page), max(0, len(pages) - 1))
-    blocks = rendered(pages[page], catalog=catalog).blocks[: BLOCKS_IN_VIEW - 2] if pages else []
+    blocks = rendered(pages[page]).blocks[: BLOCKS_IN_VIEW - 2] if pages else []
     if len(pages) > 1:
         number = catalog.text("slack.modal.details.page", number=page + 1, pages=len(pages))
         blocks.append({"type": "context", "elements": [plain(number, 200)]})
-        blocks.append({"type": "actions", "elements": _turns(page, len(pages), catalog)})
+        blocks.append({"type": "actions", "elements": _turns(page, len(pages))})
     here = Opened(
         button=opened.button,
         channel=opened.channel,
@@ -65,10 +65,10 @@ def details_modal(pages: Sequence[Card], opened: Opened, catalog: Catalog) -> Bl
         run=opened.run,
         page=page,
     )
-    return _details(blocks, here.packed(), catalog)
+    return _details(blocks, here.packed())
 
 
-def _turns(page: int, count: int, catalog: Catalog) -> list[Block]:
+def _turns(page: int, count: int) -> list[Block]:
     turns: list[Block] = []
     for name, to in (("back", page - 1), ("next", page + 1)):
         if 0 <= to < count:
@@ -83,7 +83,7 @@ def _turns(page: int, count: int, catalog: Catalog) -> list[Block]:
     return turns
 
 
-def _details(blocks: list[Block], metadata: str, catalog: Catalog) -> Block:
+def _details(blocks: list[Block], metadata: str) -> Block:
     return {
         "type": "modal",
         "callback_id": DETAILS,
@@ -94,9 +94,9 @@ def _details(blocks: list[Block], metadata: str, catalog: Catalog) -> Block:
     }
 
 
-def home_view(card: Card, catalog: Catalog) -> Block:
+def home_view(card: Card) -> Block:
     """The App Home of one person."""
-    return {"type": "home", "blocks": rendered(card, catalog=catalog).blocks}
+    return {"type": "home", "blocks": rendered(card).blocks}
 
 
 _log = logging.getLogger(__name__)
@@ -124,10 +124,10 @@ class Clicks:
         reply = await self.chat_service.handle(request, by, source.place)
         match reply:
             case AskForText(form=form):
-                if not await self._is_opened(source, text_modal(form, opened_by(click), self.replies.catalog)):
-                    await self.replies.reply_text(source, self.replies.catalog.text("chat.too_slow"))
+                if not await self._is_opened(source, text_modal(form, opened_by(click))):
+                    await self.replies.reply_text(source, catalog.text("chat.too_slow"))
             case Pages(run=run, cards=pages):
-                if not await self._is_opened(source, details_modal(pages, opened_by(click, run), self.replies.catalog)):
+                if not await self._is_opened(source, details_modal(pages, opened_by(click, run))):
                     await self.replies.reply(source, reply)
             case _:
                 await self.replies.reply(source, reply)
@@ -143,8 +143,8 @@ class Clicks:
         by = await self.people.person(source.workspace, source.user, source.called)
         reply = await self.chat_service.handle(ShowPlan(run=opened.run), by, source.place)
         if isinstance(reply, Pages):
-            shown = details_modal(reply.cards, replace(opened, page=to), self.replies.catalog)
-            with translated(self.replies.catalog):
+            shown = details_modal(reply.cards, replace(opened, page=to))
+            with translated():
                 await self.clients.steady(source.workspace.token).views_update(view_id=view, view=shown)
 
     async def _is_opened(self, source: EventSource, view: Block) -> bool:
@@ -156,6 +156,6 @@ class Clicks:
             if code_of(error) in _USED | _EXPIRED:
                 _log.info("a view came too late, or twice")
                 return code_of(error) in _USED
-            with translated(self.replies.catalog):
+            with translated():
                 raise
         return True

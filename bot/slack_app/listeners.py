@@ -189,9 +189,9 @@ class Listeners:
                 await self._clicks.submit(source, opened, input_in(body))
 
     async def _publish(self, source: EventSource, card: Card) -> None:
-        with translated(self.replies.catalog):
+        with translated():
             client = self.clients.steady(source.workspace.token)
-            await client.views_publish(user_id=source.user, view=home_view(card, self.replies.catalog))
+            await client.views_publish(user_id=source.user, view=home_view(card))
 
     @asynccontextmanager
     async def _reported(self, source: EventSource) -> AsyncGenerator[None]:

@@ -33,7 +33,7 @@ from bot.chat.platform import (
     RateLimited,
     SyncIntervals,
 )
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import Card, Severity
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People, members_in
@@ -132,20 +132,17 @@ class SlackPlatform:
     intervals = INTERVALS
     posts_once = False
 
-    def __init__(
-        self, workspaces: Workspaces, clients: Clients, catalog: Catalog = ENGLISH, people: People | None = None
-    ) -> None:
+    def __init__(self, workspaces: Workspaces, clients: Clients, people: People | None = None) -> None:
         """`people` are asked about those who approved. Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
         self._workspaces = workspaces
         self._clients = clients
-        self._catalog = catalog
         self._people = people
         self._attached: OrderedDict[str, Attached] = OrderedDict()
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
     async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
-        message = rendered(card, ids, catalog=self._catalog)
+        message = rendered(card, ids)
         message_ref = await self._post(place, message, once)
         if message.needs_files:
             await self._complete(message_ref, card, ids)
@@ -161,14 +158,14 @@ class SlackPlatform:
         """
         workspace = await in_tenant(self._workspaces, person.tenant)
         if self._people is None or workspace is None:
-            raise MissingPermission(self._catalog.text("slack.refused.token", code="not_installed"))
+            raise MissingPermission(catalog.text("slack.refused.token", code="not_installed"))
         return await self._people.read_anew(workspace, person.id)
 
     async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
         """Look for the mark where it would be, if the bot may read there."""
         workspace = await self._workspace(place)
         client = self._clients.steady(workspace.token)
-        with translated(self._catalog):
+        with translated():
             found = await Search(client=client, workspace=workspace, place=place, once=once, at=at).found()
         return MessageRef(place=place, message=found) if found else None
 
@@ -180,19 +177,19 @@ class SlackPlatform:
             _log.warning("a card can't be completed: %s", error)
         except RateLimited:
             client = self._clients.steady(await self._token(message_ref.place))
-            with translated(self._catalog):
+            with translated():
                 await client.chat_delete(channel=message_ref.place.channel, ts=message_ref.message)
             raise
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Make a message show this card."""
-        message = rendered(card, ids, self._files_below(message_ref, card), self._catalog)
+        message = rendered(card, ids, self._files_below(message_ref, card))
         if message.needs_files:
-            message = rendered(card, ids, await self._attach(message_ref, card), self._catalog)
+            message = rendered(card, ids, await self._attach(message_ref, card))
         client = self._clients.steady(await self._token(message_ref.place))
 
         async def update(message: Rendered) -> None:
-            with translated(self._catalog):
+            with translated():
                 await client.chat_update(
                     channel=message_ref.place.channel,
                     ts=message_ref.message,
@@ -214,7 +211,7 @@ class SlackPlatform:
 
     async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         """Post a card without buttons."""
-        message = rendered(card, catalog=self._catalog)
+        message = rendered(card)
         message_ref = await self._post(place, message)
         if message.needs_files:
             await self._attach(message_ref, card)
@@ -229,7 +226,7 @@ class SlackPlatform:
         """The groups of that handle, or the members who are called so in any way: a display name may be several people's."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         client, wanted = self._clients.steady(workspace.token), name.removeprefix("@")
-        with translated(self._catalog):
+        with translated():
             if kind == "role":
                 groups = (await client.usergroups_list()).get("usergroups") or []
                 return [str(each["id"]) for each in groups if wanted in (each.get("handle"), each["id"])]
@@ -239,7 +236,7 @@ class SlackPlatform:
         """The handle of a group, or what an open account is called; None: there is no such one here."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         client = self._clients.steady(workspace.token)
-        with translated(self._catalog):
+        with translated():
             if kind == "role":
                 groups = (await client.usergroups_list()).get("usergroups") or []
                 return next((str(each.get("handle") or number) for each in groups if each["id"] == number), None)
@@ -256,7 +253,7 @@ class SlackPlatform:
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """The members of these groups."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
-        with translated(self._catalog):
+        with translated():
             answer = await self._clients.steady(workspace.token).usergroups_list(include_users=True)
         listed = answer.get("usergroups") or []
         if not set(roles) <= {str(each.get("id")) for each in listed}:
@@ -269,10 +266,10 @@ class SlackPlatform:
 
         What Slack shows for one pair of eyes is gone when they come back: it is for people who just did something.
         """
-        message = rendered(card, catalog=self._catalog)
+        message = rendered(card)
         client = self._clients.once(await self._token(place))
         try:
-            with translated(self._catalog):
+            with translated():
                 await self._direct(client, person, place, message)
         except (MessageNotFound, MissingPermission):
             await self._beside(client, person, place, message)
@@ -284,7 +281,7 @@ class SlackPlatform:
 
     async def _beside(self, client: AsyncWebClient, person: Person, place: ChannelRef, message: Rendered) -> None:
         try:
-            with translated(self._catalog):
+            with translated():
                 await client.chat_postEphemeral(
                     channel=place.channel,
                     user=person.id,
@@ -301,7 +298,7 @@ class SlackPlatform:
         client = self._clients.once(await self._token(place))
 
         async def post(message: Rendered) -> str:
-            with translated(self._catalog):
+            with translated():
                 return await _send(client, place.channel, place.thread, message, once)
 
         return MessageRef(place=place, message=await _with_links_or_without(post, message))
@@ -312,7 +309,7 @@ class SlackPlatform:
     async def _workspace(self, place: ChannelRef) -> Workspace:
         workspace = await in_tenant(self._workspaces, place.tenant)
         if workspace is None:
-            raise MissingPermission(self._catalog.text("slack.refused.token", code="not_installed"))
+            raise MissingPermission(catalog.text("slack.refused.token", code="not_installed"))
         return workspace
 
     async def _show_session(self, message_ref: MessageRef, card: Card) -> None:
@@ -346,7 +343,7 @@ class SlackPlatform:
         for _ in range(_UPLOAD_TRIES):
             await asyncio.sleep(pause)
             try:
-                with translated(self._catalog):
+                with translated():
                     links = await _upload(client, message_ref, card)
             except RateLimited as error:
                 pause = error.seconds

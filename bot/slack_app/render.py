@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from bot.chat.platform import ButtonIds, CardTooLarge
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import (
     Action,
     Alert,
@@ -83,17 +83,17 @@ class Fitted:
 Pieces: TypeAlias = tuple[list[str], int]
 
 
-def fitted_calls(calls: CallList, budget: BlockBudget, catalog: Catalog) -> Fitted:
+def fitted_calls(calls: CallList, budget: BlockBudget) -> Fitted:
     """The calls as far as there is room."""
     if calls.is_compact:
-        return _receipts(calls.calls, budget, catalog)
+        return _receipts(calls.calls, budget)
     total = sum(_length(call) for call in calls.calls)
     for cap in (None, *_CAPS) if total < budget.weight else _CAPS:
-        made = [_call(call, cap, catalog) for call in calls.calls]
+        made = [_call(call, cap) for call in calls.calls]
         fitted = Fitted(blocks=tuple(_blocks(parts for parts, _ in made)), hidden=sum(count for _, count in made))
         if budget.holds(fitted.blocks):
             return fitted
-    return _first_calls(calls.calls, budget, catalog)
+    return _first_calls(calls.calls, budget)
 
 
 def _blocks(calls: Iterable[list[str]]) -> list[Block]:
@@ -104,9 +104,9 @@ def _blocks(calls: Iterable[list[str]]) -> list[Block]:
     return packed(part for parts in each for part in parts)
 
 
-def _first_calls(calls: Sequence[CallItem], budget: BlockBudget, catalog: Catalog) -> Fitted:
+def _first_calls(calls: Sequence[CallItem], budget: BlockBudget) -> Fitted:
     """As many calls as there is room for, each much shortened; the rest is only counted."""
-    made = [_call(call, _CAPS[-1], catalog) for call in calls]
+    made = [_call(call, _CAPS[-1]) for call in calls]
     for shown in range(len(calls) - 1, -1, -1):
         rest = catalog.text("slack.cut.calls", count=len(calls) - shown)
         blocks = [*packed(part for parts, _ in made[:shown] for part in parts), section_block(rest)]
@@ -120,19 +120,19 @@ def _length(call: CallItem) -> int:
     return len(call.server) + len(call.tool) + sum(len(each.name) + len(each.text) for each in call.arguments)
 
 
-def _call(call: CallItem, cap: int | None, catalog: Catalog) -> Pieces:
+def _call(call: CallItem, cap: int | None) -> Pieces:
     notes = escaped(", ".join(call.notes))
     server, tool = within(call.server, _NAME), within(call.tool, _NAME)
     hidden = len(call.server) - len(server) + len(call.tool) - len(tool)
     parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  _{notes}_" if notes else "")]
     for argument in call.arguments:
-        pieces, count = _argument(argument, cap, catalog)
+        pieces, count = _argument(argument, cap)
         parts += pieces
         hidden += count
     return parts, hidden
 
 
-def _argument(argument: Argument, cap: int | None, catalog: Catalog) -> Pieces:
+def _argument(argument: Argument, cap: int | None) -> Pieces:
     name = within(argument.name, _NAME)
     lost = len(argument.name) - len(name)
     label = f"{code(name)}\n" if name else ""
@@ -159,7 +159,7 @@ def _ends(text: str, cap: int) -> tuple[str, str]:
     return head, tail
 
 
-def _receipts(calls: Sequence[CallItem], budget: BlockBudget, catalog: Catalog) -> Fitted:
+def _receipts(calls: Sequence[CallItem], budget: BlockBudget) -> Fitted:
     """What became of each call, shortened as much as need be."""
     for cap in _RECEIPT_CAPS:
         block = prose([_receipt(call, cap) for call in calls])
@@ -238,37 +238,32 @@ class Rendered:
     needs_files: bool = False
 
 
-def rendered(
-    card: Card,
-    ids: ButtonIds | None = None,
-    files: Attached | NotAttached = NotAttached(),
-    catalog: Catalog = ENGLISH,
-) -> Rendered:
+def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAttached = NotAttached()) -> Rendered:
     """A card as a message; without ids it has no buttons.
 
     Raises:
         CardTooLarge: the plan does not fit, and there is nothing to attach.
     """
-    before, after = _sections(card, catalog)
+    before, after = _sections(card)
     head = _head(card)
     foot = [block for block in [context(card.footer)] if block is not None]
-    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring(), catalog)
-    fitted = _fitted(card, [*head, *before, *after, *measured, *foot], catalog)
+    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring())
+    fitted = _fitted(card, [*head, *before, *after, *measured, *foot])
     notice: list[Block] = []
     buttons = card.buttons
     needs_files = fitted.hidden > 0 and isinstance(files, NotAttached)
     if fitted.hidden:
         if not card.attachments:
             raise CardTooLarge
-        notice = [_notice(fitted.hidden, files, catalog) if ids is not None else _elsewhere(fitted.hidden, catalog)]
+        notice = [_notice(fitted.hidden, files) if ids is not None else _elsewhere(fitted.hidden)]
     if needs_files:
         buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
-    actions = actions_of(buttons, card.menu, ids, catalog)
+    actions = actions_of(buttons, card.menu, ids)
     blocks = [*head, *before, *fitted.blocks, *notice, *after, *actions, *foot]
     return Rendered(text=message_text(card), blocks=blocks, needs_files=needs_files)
 
 
-def _fitted(card: Card, used: Sequence[Block], catalog: Catalog) -> Fitted:
+def _fitted(card: Card, used: Sequence[Block]) -> Fitted:
     """The card's calls in what the rest of the message leaves free."""
     fitted = Fitted(blocks=())
     lists = [section for section in card.sections if isinstance(section, CallList)]
@@ -277,7 +272,7 @@ def _fitted(card: Card, used: Sequence[Block], catalog: Catalog) -> Fitted:
             blocks=(BLOCKS_IN_MESSAGE - 1 - len(used) - len(fitted.blocks)) // (len(lists) - number),
             weight=(ALL_BLOCKS - _MARGIN - weight(used) - weight(fitted.blocks)) // (len(lists) - number),
         )
-        more = fitted_calls(section, free, catalog)
+        more = fitted_calls(section, free)
         fitted = Fitted(blocks=(*fitted.blocks, *more.blocks), hidden=fitted.hidden + more.hidden)
     return fitted
 
@@ -307,7 +302,7 @@ def _head(card: Card) -> list[Block]:
     return blocks
 
 
-def _sections(card: Card, catalog: Catalog) -> tuple[list[Block], list[Block]]:
+def _sections(card: Card) -> tuple[list[Block], list[Block]]:
     """What stands before the calls, and what after them."""
     has_calls = any(isinstance(each, CallList) and not each.is_compact for each in card.sections)
     left = _PROSE_BESIDE_CALLS if has_calls else _PROSE
@@ -319,28 +314,28 @@ def _sections(card: Card, catalog: Catalog) -> tuple[list[Block], list[Block]]:
             left = _PROSE_BELOW_CALLS if has_calls and not is_after else left
             is_after = True
             continue
-        block, taken = _section(section, left, catalog)
+        block, taken = _section(section, left)
         left = max(200, left - taken)
         if block is not None:
             (after if is_after else before).append(block)
     return before, after
 
 
-def _section(section: Paragraph | StatusList | Alert, room: int, catalog: Catalog) -> tuple[Block | None, int]:
+def _section(section: Paragraph | StatusList | Alert, room: int) -> tuple[Block | None, int]:
     match section:
         case Paragraph(lines=lines, is_quoted=is_quoted):
-            kept = shortened(lines, room, catalog)
+            kept = shortened(lines, room)
             block = prose(kept, is_quoted=is_quoted)
             return block, sum(len(mrkdwn_of(line)) + 60 * len(line) for line in kept)
         case Alert(line=line):
-            return prose([(StyledText("⚠️ ", "bold"), *shortened([line], 1_000, catalog)[0])]), 0
+            return prose([(StyledText("⚠️ ", "bold"), *shortened([line], 1_000)[0])]), 0
         case StatusList(rows=rows):
-            return _tasks(rows, catalog), 0
+            return _tasks(rows), 0
         case _:
             assert_never(section)
 
 
-def shortened(lines: Sequence[RichText], room: int, catalog: Catalog = ENGLISH) -> list[RichText]:
+def shortened(lines: Sequence[RichText], room: int) -> list[RichText]:
     """Lines of at most about so many characters, markup included; a cut says how much it took."""
     kept: list[RichText] = []
     left = room
@@ -359,11 +354,11 @@ def shortened(lines: Sequence[RichText], room: int, catalog: Catalog = ENGLISH) 
     return kept
 
 
-def _tasks(rows: Sequence[StatusRow], catalog: Catalog) -> Block | None:
+def _tasks(rows: Sequence[StatusRow]) -> Block | None:
     """Slack's own list of tasks: one per agent."""
     tasks: list[Block] = []
     for number, row in enumerate(rows[:PLAN_TASKS], 1):
-        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60, catalog)
+        (line,) = shortened([row.line], _ROW + 60 * len(row.line) + 60)
         task: Block = {
             "type": "task_card",
             "task_id": f"agent{number}",
@@ -376,14 +371,14 @@ def _tasks(rows: Sequence[StatusRow], catalog: Catalog) -> Block | None:
     return {"type": "plan", "title": catalog.text("slack.agents"), "tasks": tasks} if tasks else None
 
 
-def _elsewhere(hidden: int, catalog: Catalog) -> Block:
+def _elsewhere(hidden: int) -> Block:
     """Where the rest stands, on a message that nobody decides on."""
     text = catalog.text("slack.files.elsewhere", number=catalog.number(hidden))
     said: Block = {"type": "text", "text": text, "style": {"bold": True}}
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [said]}]}
 
 
-def _notice(hidden: int, files: Attached | NotAttached, catalog: Catalog) -> Block:
+def _notice(hidden: int, files: Attached | NotAttached) -> Block:
     match files:
         case Attached(links=links):
             said: list[Block] = [

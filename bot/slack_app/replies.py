@@ -10,7 +10,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import CHAT_ERRORS, error_card
 from bot.chat.service_port import Pages, Private, Reply, Started
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import Card
 from bot.slack_app.errors import translated
 from bot.slack_app.installations import Clients
@@ -28,7 +28,6 @@ class Replies:
     """Answers to the person who did something, which nobody else sees."""
 
     clients: Clients
-    catalog: Catalog = ENGLISH
 
     async def reply(self, source: EventSource, reply: Reply) -> None:
         """What the person alone is told; nothing where the public card says it all."""
@@ -41,9 +40,9 @@ class Replies:
     async def reply_card(self, source: EventSource, card: Card) -> None:
         """A card."""
         try:
-            await self._send(source, rendered(card, catalog=self.catalog))
+            await self._send(source, rendered(card))
         except CardTooLarge:
-            await self.reply_text(source, self.catalog.text("slack.refused.unknown", code="card_too_large"))
+            await self.reply_text(source, catalog.text("slack.refused.unknown", code="card_too_large"))
 
     async def reply_text(self, source: EventSource, text: str) -> None:
         """One sentence."""
@@ -51,7 +50,7 @@ class Replies:
 
     async def _send(self, source: EventSource, message: Rendered) -> None:
         try:
-            with translated(self.catalog):
+            with translated():
                 if source.reply_address:
                     await self._through_address(source, message)
                 else:
@@ -95,4 +94,4 @@ class Replies:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # the outermost handler of what people do: everything becomes a sentence
-            await (tell or self.reply_card)(source, error_card(error, self.catalog, SLACK_ERRORS))
+            await (tell or self.reply_card)(source, error_card(error, SLACK_ERRORS))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.i18n import Catalog, catalog_for
+from bot.i18n import catalog
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import SLACK_API
 from bot.variables import Environment
@@ -59,17 +59,16 @@ def slack_settings(environment: Environment) -> SlackSettings:
     Raises:
         ConfigError: something is missing, or is not what its name says.
     """
-    catalog = catalog_for(environment.language)
-    values, diagnostics = _secrets(environment, catalog)
-    port = _port(environment, diagnostics, catalog)
-    mode = _mode(environment, values, port, diagnostics, catalog) if not diagnostics else None
+    values, diagnostics = _secrets(environment)
+    port = _port(environment, diagnostics)
+    mode = _mode(environment, values, port, diagnostics) if not diagnostics else None
     if mode is None or diagnostics:
         raise ConfigError(diagnostics)
     return SlackSettings(mode=mode, address=api_address(environment), admins=named_admins(environment))
 
 
 def _mode(
-    environment: Environment, values: Mapping[str, str], port: int, diagnostics: list[str], catalog: Catalog
+    environment: Environment, values: Mapping[str, str], port: int, diagnostics: list[str]
 ) -> SocketMode | HttpMode | OAuthMode | None:
     """A bot token means one workspace, whatever else is there: many are served only by an app without one."""
     bot, app, secret = values["SLACK_BOT_TOKEN"], values["SLACK_APP_TOKEN"], values["SLACK_SIGNING_SECRET"]
@@ -110,7 +109,7 @@ def named_admins(environment: Environment) -> Admins:
     return Admins(names=frozenset(name.removeprefix("slack:") for name in names))
 
 
-def _secrets(environment: Environment, catalog: Catalog) -> tuple[dict[str, str], list[str]]:
+def _secrets(environment: Environment) -> tuple[dict[str, str], list[str]]:
     """The secrets, each from its variable or from the file that `NAME_FILE` names."""
     values: dict[str, str] = {}
     diagnostics: list[str] = []
@@ -134,7 +133,7 @@ def _secrets(environment: Environment, catalog: Catalog) -> tuple[dict[str, str]
     return values, diagnostics
 
 
-def _port(environment: Environment, diagnostics: list[str], catalog: Catalog) -> int:
+def _port(environment: Environment, diagnostics: list[str]) -> int:
     value = environment.port
     if not value:
         return DEFAULT_PORT

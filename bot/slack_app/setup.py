@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from bot.cards.text import one_line
 from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
-from bot.i18n import ENGLISH, Catalog, catalog_for
+from bot.i18n import catalog
 from bot.slack_app.client import EVENTS_PATH, SlackApp, open_slack, opened_slack
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND
 from bot.slack_app.errors import code_of
@@ -32,7 +32,7 @@ AGENT_EVENTS = ("agent_session_stopped",)
 INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 
 
-def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False, catalog: Catalog = ENGLISH) -> str:
+def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False) -> str:
     """The manifest as JSON: for Socket Mode, or for HTTP at this address."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
     more = {*(CHAT_TOOL_SCOPES if has_chat_tools else ()), *((AGENT_SCOPE,) if is_agent else ())}
@@ -49,7 +49,7 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
                 "long_description": catalog.text("slack.manifest.long_description"),
                 "background_color": "#1f3a5f",
             },
-            "features": _features(address, is_agent=is_agent, catalog=catalog),
+            "features": _features(address, is_agent=is_agent),
             "oauth_config": {**redirects, "scopes": {"bot": scopes}},
             "settings": {
                 "event_subscriptions": {**request, "bot_events": events},
@@ -64,7 +64,7 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
     )
 
 
-def _features(address: str, *, is_agent: bool, catalog: Catalog) -> dict[str, object]:
+def _features(address: str, *, is_agent: bool) -> dict[str, object]:
     agent: dict[str, object] = {"agent_view": {"agent_description": catalog.text("slack.manifest.description")}}
     return {
         **(agent if is_agent else {}),
@@ -83,13 +83,13 @@ def _features(address: str, *, is_agent: bool, catalog: Catalog) -> dict[str, ob
             }
         ],
         "slash_commands": [
-            _command(COMMAND, "command", address, catalog),
-            _command(ADMIN_COMMAND, "admin", address, catalog),
+            _command(COMMAND, "command", address),
+            _command(ADMIN_COMMAND, "admin", address),
         ],
     }
 
 
-def _command(command: str, name: str, address: str, catalog: Catalog) -> dict[str, object]:
+def _command(command: str, name: str, address: str) -> dict[str, object]:
     made: dict[str, object] = {
         "command": command,
         "description": catalog.text(f"slack.manifest.{name}"),
@@ -106,39 +106,36 @@ _REASON = 300
 
 async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     """Everything up to the first thing that a person must do before the rest can be looked at."""
-    catalog = catalog_for(environment.language)
     try:
         settings = slack_settings(environment)
         if isinstance(settings.mode, OAuthMode):
-            return await _examine_installations(settings, environment.database_url(), names, catalog)
-        app = await open_slack(settings, catalog)
+            return await _examine_installations(settings, environment.database_url(), names)
+        app = await open_slack(settings)
     except ConfigError as error:
         return [Checkup(is_well=False, text=each) for each in error.diagnostics]
     workspace = await app.workspaces.of(*app.only_workspace)
     if workspace is None:
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.no_workspace"))]
-    found = [_token(workspace, catalog), _scopes(workspace, catalog), await _mode(settings, app.clients, catalog)]
-    found.append(await _channels(workspace, app.clients, catalog))
+    found = [_token(workspace), _scopes(workspace), await _mode(settings, app.clients)]
+    found.append(await _channels(workspace, app.clients))
     return found + await names.of(app.platform, workspace.tenant)
 
 
-async def _examine_installations(
-    settings: SlackSettings, database: str, names: NameReport, catalog: Catalog
-) -> list[Checkup]:
+async def _examine_installations(settings: SlackSettings, database: str, names: NameReport) -> list[Checkup]:
     """The workspaces that installed the app, the newest first."""
     found = [Checkup(is_well=True, text=catalog.text("slack.doctor.oauth"))]
     try:
-        async with opened_slack(settings, database, catalog) as app:
+        async with opened_slack(settings, database) as app:
             installed = app.workspaces
             if isinstance(installed, InstalledWorkspaces):
                 for workspace in await installed.newest(_MOST_WORKSPACES):
-                    found += await _examine_workspace(workspace, app, names, catalog)
+                    found += await _examine_workspace(workspace, app, names)
     except StorageError as error:
         found.append(Checkup(is_well=False, text=one_line(str(error), _REASON)))
     return found
 
 
-async def _examine_workspace(workspace: Workspace, app: SlackApp, names: NameReport, catalog: Catalog) -> list[Checkup]:
+async def _examine_workspace(workspace: Workspace, app: SlackApp, names: NameReport) -> list[Checkup]:
     try:
         told = await workspace_of_token(app.clients, workspace.token)
     except SlackApiError as error:
@@ -146,16 +143,16 @@ async def _examine_workspace(workspace: Workspace, app: SlackApp, names: NameRep
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.token_refused", **what))]
     except (aiohttp.ClientError, TimeoutError, OSError):
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))]
-    found = [_token(told, catalog), _scopes(told, catalog), await _channels(told, app.clients, catalog)]
+    found = [_token(told), _scopes(told), await _channels(told, app.clients)]
     return found + await names.of(app.platform, workspace.tenant)
 
 
-def _token(workspace: Workspace, catalog: Catalog) -> Checkup:
+def _token(workspace: Workspace) -> Checkup:
     name = workspace.name or workspace.enterprise
     return Checkup(is_well=True, text=catalog.text("slack.doctor.workspace", name=name, team=workspace.team or "-"))
 
 
-def _scopes(workspace: Workspace, catalog: Catalog) -> Checkup:
+def _scopes(workspace: Workspace) -> Checkup:
     missing = [scope for scope in SCOPES if scope not in workspace.scopes]
     if missing:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.scopes_missing", scopes=", ".join(missing)))
@@ -165,7 +162,7 @@ def _scopes(workspace: Workspace, catalog: Catalog) -> Checkup:
     return Checkup(is_well=True, text=catalog.text("slack.doctor.scopes"))
 
 
-async def _mode(settings: SlackSettings, clients: Clients, catalog: Catalog) -> Checkup:
+async def _mode(settings: SlackSettings, clients: Clients) -> Checkup:
     if not isinstance(settings.mode, SocketMode):
         return Checkup(is_well=True, text=catalog.text("slack.doctor.http", port=settings.mode.port))
     try:
@@ -177,7 +174,7 @@ async def _mode(settings: SlackSettings, clients: Clients, catalog: Catalog) -> 
     return Checkup(is_well=True, text=catalog.text("slack.doctor.socket"))
 
 
-async def _channels(workspace: Workspace, clients: Clients, catalog: Catalog) -> Checkup:
+async def _channels(workspace: Workspace, clients: Clients) -> Checkup:
     """Where it was invited to; not seeing that is no fault."""
     try:
         answer = await clients.steady(workspace.token).users_conversations(

@@ -10,7 +10,7 @@ from rich.text import Text
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
 from bot.check import BackendRow, Checked, ToolRow, Trial, backend_rows, check_config, try_backends
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.machine import PAGES, config_file
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, words_of_servers
@@ -28,28 +28,28 @@ def check(context: CliContext, config: str, *, connects: bool) -> Exit:
     try:
         checked = check_config(context.environment, path, connects=connects)
     except MissingLibraryError:
-        context.print_error(context.catalog.text("check.lacks_library", file=visible(str(path))))
+        context.print_error(catalog.text("check.lacks_library", file=visible(str(path))))
         raise
     console = console_on(context.stdout)
     for warning in checked.warnings:
-        context.print_error(context.catalog.text("check.warning", text=visible(warning)))
-    for line in words_of_servers(checked.last_lines, context.catalog):
+        context.print_error(catalog.text("check.warning", text=visible(warning)))
+    for line in words_of_servers(checked.last_lines):
         context.print_error(line)
     for complaint in checked.diagnostics:
         context.print_error(visible(complaint))
     if checked.diagnostics:
-        context.print_error(context.catalog.text("check.not_usable", file=visible(str(path))))
+        context.print_error(catalog.text("check.not_usable", file=visible(str(path))))
     else:
-        context.print_line(context.catalog.text("check.usable", file=visible(str(path))))
+        context.print_line(catalog.text("check.usable", file=visible(str(path))))
     for key, tools in (("check.added", checked.changes.added), ("check.removed", checked.changes.removed)):
         if tools:
-            context.print_line(context.catalog.text(key, tools=visible(", ".join(tools))))
-    console.print(indented(_summary(console, checked, context.catalog)))
+            context.print_line(catalog.text(key, tools=visible(", ".join(tools))))
+    console.print(indented(_summary(console, checked)))
     for agents, rows in _grouped(checked.tools):
         console.print()
         if len(checked.agents) > 1:
             console.print(Text(f"  {agents}", "bold"))
-        console.print(indented(_tools(rows, context.catalog)))
+        console.print(indented(_tools(rows)))
     return Exit.USAGE if checked.diagnostics else Exit.DONE
 
 
@@ -60,14 +60,14 @@ def schema(context: CliContext) -> Exit:
     return Exit.DONE
 
 
-def _summary(console: Console, checked: Checked, catalog: Catalog) -> Table:
+def _summary(console: Console, checked: Checked) -> Table:
     """Who takes part, with what, and who decides."""
     servers = [catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers]
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],
-        "cost": _costs(checked, catalog),
-        "approval": [Renderer(console, checked.at, catalog).line(approvers(checked.policy, catalog)).plain],
+        "cost": _costs(checked),
+        "approval": [Renderer(console, checked.at).line(approvers(checked.policy)).plain],
     }
     table = Table.grid(padding=(0, 2))
     for name, items in rows.items():
@@ -83,27 +83,27 @@ def _state_of(server: str, checked: Checked) -> str:
     return "check.answers" if checked.is_connected else "check.not_asked"
 
 
-def _costs(checked: Checked, catalog: Catalog) -> list[str]:
+def _costs(checked: Checked) -> list[str]:
     """What agents and the run may cost at the very most; nothing where every agent plays a script."""
     shares = [
         catalog.text(
             "check.cost_of_agent",
             agent=visible(each.agent),
             calls=catalog.number(each.calls),
-            dollars=_dollars(each.dollars, catalog),
+            dollars=_dollars(each.dollars),
         )
         for each in checked.costs
     ]
-    return [*shares, catalog.text("check.cost_of_run", dollars=_dollars(checked.whole_cost, catalog))] if shares else []
+    return [*shares, catalog.text("check.cost_of_run", dollars=_dollars(checked.whole_cost))] if shares else []
 
 
-def _dollars(dollars: float | None, catalog: Catalog) -> str:
+def _dollars(dollars: float | None) -> str:
     if dollars is None:
         return catalog.text("check.unknown_cost")
     return catalog.text("check.dollars", dollars=catalog.number(dollars, 2))
 
 
-def _tools(rows: Sequence[ToolRow], catalog: Catalog) -> Table:
+def _tools(rows: Sequence[ToolRow]) -> Table:
     table = plain_table(*(catalog.text(f"check.{column}") for column in ("tool", "effect", "reason")))
     for row in rows:
         effect = Text(catalog.text(f"effect.{row.effect}"), _STYLES[row.effect])
@@ -125,33 +125,33 @@ def _grouped(tools: Sequence[ToolRow]) -> list[tuple[str, list[ToolRow]]]:
 def models(context: CliContext, *, config: str, tries: bool) -> Exit:
     """List every backend type; with `tries`, ask the models of a configuration, or of every key, for one word."""
     if not tries:
-        console_on(context.stdout).print(indented(_table(backend_rows(context.environment), context.catalog)))
+        console_on(context.stdout).print(indented(_table(backend_rows(context.environment))))
         return Exit.DONE
     trials = try_backends(context.environment, config_file(config) if config else None)
     if not trials:
-        context.print_error(context.catalog.text("models.nothing_to_try"))
+        context.print_error(catalog.text("models.nothing_to_try"))
         return Exit.USAGE
-    console_on(context.stdout).print(indented(_trials(trials, context.catalog)))
+    console_on(context.stdout).print(indented(_trials(trials)))
     return Exit.FAILED if any(trial.problem for trial in trials) else Exit.DONE
 
 
-def _table(rows: tuple[BackendRow, ...], catalog: Catalog) -> Table:
+def _table(rows: tuple[BackendRow, ...]) -> Table:
     table = plain_table(*(catalog.text(f"models.{column}") for column in ("type", "here", "address")))
     table.columns[0].no_wrap = True
     for row in rows:
         style = "green" if not row.install and (row.key or not row.needs_key) else "bright_black"
-        table.add_row(Text(row.type), Text(_here(row, catalog), style), Text(visible(_address(row, catalog))))
+        table.add_row(Text(row.type), Text(_here(row), style), Text(visible(_address(row))))
     return table
 
 
-def _address(row: BackendRow, catalog: Catalog) -> str:
+def _address(row: BackendRow) -> str:
     """Where it is, behind the model that is tried there."""
     if row.model and row.base_url:
         return catalog.text("models.model_at", model=row.model, address=row.base_url)
     return row.model or row.base_url
 
 
-def _here(row: BackendRow, catalog: Catalog) -> str:
+def _here(row: BackendRow) -> str:
     """What is here, or what is missing. A key is known by its variable; of itself nothing is ever shown."""
     if row.install:
         return catalog.text("models.not_installed", command=row.install)
@@ -162,7 +162,7 @@ def _here(row: BackendRow, catalog: Catalog) -> str:
     return catalog.text("models.needs_key", variables=", ".join(row.variables))
 
 
-def _trials(trials: tuple[Trial, ...], catalog: Catalog) -> Table:
+def _trials(trials: tuple[Trial, ...]) -> Table:
     table = plain_table(*(catalog.text(f"models.{column}") for column in ("type", "model", "result")))
     for trial in trials:
         result = Text(visible(trial.problem), "red") if trial.problem else Text(catalog.text("models.works"), "green")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cards.error_messages import notice_for
-from bot.i18n import Catalog
-from bot.terminal.cli_context import CliContext, PresetDecision, cli_catalog
+from bot.i18n import catalog, catalog_for, speaking
+from bot.terminal.cli_context import CliContext, PresetDecision, process_catalog
+from bot.terminal.cli_context import help_text as _help
 from bot.terminal.error_handler import Exit, keep_logs, reported
 from bot.terminal.serve_commands import register_discord, register_slack, register_up
 from coordination.errors import ConfigError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bot.application import Overrides
 
 
-def preset_decision(catalog: Catalog, *, approve: bool, reject: bool, reason: str) -> PresetDecision | None:
+def preset_decision(*, approve: bool, reject: bool, reason: str) -> PresetDecision | None:
     """What the flags mean together.
 
     Raises:
@@ -35,8 +36,6 @@ def preset_decision(catalog: Catalog, *, approve: bool, reject: bool, reason: st
 
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
-
-_help = cli_catalog().text
 
 app = typer.Typer(
     name="massgen-bot",
@@ -80,7 +79,8 @@ def main(
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
     environ = dict(os.environ if environ is None else environ)
     _context = CliContext(environ=environ, overrides=overrides)
-    app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")
+    with speaking(process_catalog(environ)):
+        app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")
 
 
 def _show_version(value: bool) -> None:
@@ -102,7 +102,7 @@ def _start(
 ) -> None:
     keep_logs(_context.environment, is_verbose=is_verbose)
     try:
-        text = _context.catalog.text
+        text = catalog_for(_context.environment.language).text
     except ConfigError as error:
         typer.echo(notice_for(error), err=True)
         raise typer.Exit(Exit.USAGE) from None
@@ -124,7 +124,7 @@ def _demo(
 ) -> int:
     from bot.terminal import run_commands
 
-    preset = preset_decision(_context.catalog, approve=approve, reject=reject, reason=reason)
+    preset = preset_decision(approve=approve, reject=reject, reason=reason)
     return run_commands.demo(_context, prompt, config=config, preset=preset, emits=events)
 
 
@@ -141,7 +141,7 @@ def _run(
 ) -> int:
     from bot.terminal import run_commands
 
-    preset = preset_decision(_context.catalog, approve=approve, reject=reject, reason=reason)
+    preset = preset_decision(approve=approve, reject=reject, reason=reason)
     return run_commands.run(_context, prompt, config=config, preset=preset, emits=events)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -24,15 +24,6 @@ class CliContext:
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
-
-    @property
-    def catalog(self) -> Catalog:
-        """The words of the operator's language.
-
-        Raises:
-            ConfigError: there is no such language.
-        """
-        return catalog_for(self.environment.language)
 
     @cached_property
     def environment(self) -> "Environment":
@@ -60,12 +51,16 @@ class CliContext:
         self.stderr.flush()
 
 
-def cli_catalog() -> Catalog:
-    """The words of this process; English ones where its operator named a language that is not there."""
+def process_catalog(environ: Mapping[str, str]) -> Catalog:
+    """The language of a process; English where its operator named one that is not there."""
     try:
-        return catalog_for(os.environ.get(LANGUAGE_VARIABLE, ""))
+        return catalog_for(environ.get(LANGUAGE_VARIABLE, ""))
     except ConfigError:
         return ENGLISH
+
+
+help_text = process_catalog(os.environ).text
+"""Looks up what `--help` says: typer wants it before any command is called."""
 
 
 @dataclass(frozen=True, kw_only=True)

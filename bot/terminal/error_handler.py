@@ -19,9 +19,8 @@ from typing_extensions import override
 from bot.cards.error_messages import notice_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.machine import made
-from bot.terminal.cli_context import cli_catalog
 from coordination.domain import states as s
 from coordination.domain.plan import Failed, OutcomeUnknown, Succeeded, short
 from coordination.errors import (
@@ -169,24 +168,23 @@ def status_of(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
-        typer.echo(notice_for(error, catalog=cli_catalog()), err=True)
+        typer.echo(notice_for(error), err=True)
         if isinstance(error, ToolServerError):
-            for line in words_of_servers(error.last_lines, cli_catalog()):
+            for line in words_of_servers(error.last_lines):
                 typer.echo(line, err=True)
         if isinstance(error, MissingLibraryError):
             for command in error.commands:
-                typer.echo(cli_catalog().text("error.install", command=command), err=True)
+                typer.echo(catalog.text("error.install", command=command), err=True)
             return Exit.LACKS_LIBRARY
         return Exit.USAGE if _is_usage(error) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)
-    catalog = cli_catalog()
     where = catalog.text("error.unexpected_in_log", file=LOG_FILE)
     typer.echo(f"{where} {catalog.text('error.reference', reference=reference)}", err=True)
     return Exit.FAILED
 
 
-def words_of_servers(last_lines: Mapping[str, Sequence[str]], catalog: Catalog) -> list[str]:
+def words_of_servers(last_lines: Mapping[str, Sequence[str]]) -> list[str]:
     """What servers that did not start wrote last, as lines for a terminal."""
     lines: list[str] = []
     for server, written in last_lines.items():
@@ -211,7 +209,7 @@ def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     _log.warning("%s", unraisable.err_msg or "an error while cleaning up", exc_info=unraisable.exc_value)
 
 
-def how_to_go_on(view: RunView, catalog: Catalog = ENGLISH) -> str | None:
+def how_to_go_on(view: RunView) -> str | None:
     """The commands that go on with a run; None where there is nothing left to do."""
     run = visible(view.run)
     match view.state:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bot import log_access
 from bot.cards.text import visible
 from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, verify_log
+from bot.i18n import catalog
 from bot.log_access import open_reading
 from bot.machine import console_person
 from bot.run_lookup import named_run
@@ -17,16 +18,14 @@ from bot.terminal.protection import require_person
 
 def migrate(context: CliContext) -> Exit:
     """Make the tables, or bring older ones up to date."""
-    context.print_line(
-        context.catalog.text("migrate.done", database=visible(migrate_all(context.environment.database_url())))
-    )
+    context.print_line(catalog.text("migrate.done", database=visible(migrate_all(context.environment.database_url()))))
     return Exit.DONE
 
 
 def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
     """Whether the log of one run, or of all, is as it was written; and all as an anchor has it, where one is named."""
     if anchor and name:
-        context.print_error(context.catalog.text("audit.anchor_of_all"))
+        context.print_error(catalog.text("audit.anchor_of_all"))
         return Exit.USAGE
     run = _whole_name(context, name) if name else None
     findings = verify_log(context.environment.database_url(), run)
@@ -34,12 +33,10 @@ def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
         findings = [*findings, *compare_with(context.environment.database_url(), Path(anchor))]
     for finding in findings:
         where = visible(f"{finding.run} {finding.seq}".strip())
-        context.print_line(context.catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
     if findings:
         return Exit.FAILED
-    context.print_line(
-        context.catalog.text("audit.run_whole", run=visible(run)) if run else context.catalog.text("audit.all_whole")
-    )
+    context.print_line(catalog.text("audit.run_whole", run=visible(run)) if run else catalog.text("audit.all_whole"))
     return Exit.DONE
 
 
@@ -55,12 +52,10 @@ def anchor(context: CliContext, file: str) -> Exit:
             to.write("".join(f"{line}\n" for line in lines))
     except OSError as error:
         context.print_error(
-            context.catalog.text("audit.anchor_not_written", file=visible(file), reason=visible(error.strerror or ""))
+            catalog.text("audit.anchor_not_written", file=visible(file), reason=visible(error.strerror or ""))
         )
         return Exit.USAGE
-    context.print_line(
-        context.catalog.text("audit.anchored", file=visible(file), digest=str(json.loads(lines[0])["digest"]))
-    )
+    context.print_line(catalog.text("audit.anchored", file=visible(file), digest=str(json.loads(lines[0])["digest"])))
     return Exit.DONE
 
 
@@ -74,7 +69,7 @@ def export(context: CliContext, name: str) -> Exit:
 def _whole_name(context: CliContext, prefix: str) -> str:
     async def look() -> str:
         async with open_reading(context.environment.database_url(), context.parts()) as application:
-            return await named_run(application.log, prefix, catalog=context.catalog)
+            return await named_run(application.log, prefix)
 
     return asyncio.run(look())
 
@@ -84,20 +79,20 @@ def freeze(context: CliContext, tenant: str) -> Exit:
     count = asyncio.run(
         log_access.freeze(context.environment.database_url(), context.parts(), tenant, console_person())
     )
-    context.print_line(context.catalog.text("freeze.done", where=_where(context, tenant), count=count))
+    context.print_line(catalog.text("freeze.done", where=_where(tenant), count=count))
     return Exit.DONE
 
 
 def thaw(context: CliContext, tenant: str) -> Exit:
     """Let approved calls start again."""
-    require_person(context.environment, context.catalog)
+    require_person(context.environment)
     count = asyncio.run(log_access.thaw(context.environment.database_url(), context.parts(), tenant, console_person()))
     if count is None:
-        context.print_error(context.catalog.text("freeze.nothing", where=_where(context, tenant)))
+        context.print_error(catalog.text("freeze.nothing", where=_where(tenant)))
         return Exit.USAGE
-    context.print_line(context.catalog.text("freeze.undone", where=_where(context, tenant), count=count))
+    context.print_line(catalog.text("freeze.undone", where=_where(tenant), count=count))
     return Exit.DONE
 
 
-def _where(context: CliContext, tenant: str) -> str:
-    return visible(tenant) if tenant else context.catalog.text("freeze.everywhere")
+def _where(tenant: str) -> str:
+    return visible(tenant) if tenant else catalog.text("freeze.everywhere")

@@ -13,7 +13,7 @@ from rich.text import Text
 from bot.cards.plan_card import plan_json
 from bot.cards.table import Part, TableEntry
 from bot.cards.text import duration
-from bot.i18n import ENGLISH, Catalog
+from bot.i18n import catalog
 from bot.message import (
     Alert,
     Argument,
@@ -85,7 +85,7 @@ def _fields(value: object) -> dict[str, Json]:
     return {name: _json(item) for name, item in names.items()}
 
 
-def timestamp_text(timestamp: Timestamp, now: datetime, catalog: Catalog) -> str:
+def timestamp_text(timestamp: Timestamp, now: datetime) -> str:
     """`14:05`, `tomorrow 14:05`, `2026-12-01 14:05`; with the way to go if the moment is a countdown."""
     at, today = timestamp.at.astimezone(), now.astimezone()
     time = f"{at:%H:%M}"
@@ -96,7 +96,7 @@ def timestamp_text(timestamp: Timestamp, now: datetime, catalog: Catalog) -> str
     else:
         shown = f"{at:%Y-%m-%d} {time}"
     if timestamp.is_countdown and timestamp.at > now:
-        span = duration((timestamp.at - now).total_seconds(), catalog)
+        span = duration((timestamp.at - now).total_seconds())
         return catalog.text("time.countdown", at=shown, span=span)
     return shown
 
@@ -125,11 +125,10 @@ _WIDEST_NAME = 16
 class Renderer:
     """Turns cards into lines for one terminal at one moment."""
 
-    def __init__(self, console: Console, now: datetime, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, console: Console, now: datetime) -> None:
         """The console gives the width; `now` is what moments are compared with."""
         self._console = console
         self._now = now
-        self._catalog = catalog
         self._width = min(console.width, 110)
 
     def card(self, card: Card) -> Text:
@@ -160,7 +159,7 @@ class Renderer:
                 case StyledText(text=text, style=of):
                     shown.append(text, _STYLES[of] or None)
                 case Timestamp():
-                    shown.append(timestamp_text(inline, self._now, self._catalog))
+                    shown.append(timestamp_text(inline, self._now))
                 case Mention(name=name):
                     shown.append(name, "bold")
                 case _:
@@ -267,7 +266,7 @@ def indented(table: Table) -> Table:
     return frame
 
 
-def coordination(part: Part, agents: Sequence[str], catalog: Catalog) -> Table:
+def coordination(part: Part, agents: Sequence[str]) -> Table:
     """Rounds down, agents across."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(Text(catalog.text("table.round"), "bright_black"), justify="right", style="bright_black")

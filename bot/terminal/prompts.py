@@ -11,7 +11,7 @@ from bot.cards.parts import quoted
 from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
 from bot.cards.text import one_line, visible
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.message import Action, Button, Card, TextForm
 from bot.terminal.output import Renderer, coordination, indented
 from coordination.domain import events as e
@@ -119,11 +119,11 @@ class LineQuestion:
 Question: TypeAlias = KeyQuestion | LineQuestion
 
 
-def question_for(card: Card, catalog: Catalog) -> KeyQuestion | None:
+def question_for(card: Card) -> KeyQuestion | None:
     """The question that a card asks at a terminal; None: it asks nothing."""
-    choices = [choice for button in card.buttons if (choice := _choice(button, catalog)) is not None]
+    choices = [choice for button in card.buttons if (choice := _choice(button)) is not None]
     if card.menu is not None:
-        choices.insert(-1, _other_plan(card, catalog))
+        choices.insert(-1, _other_plan(card))
     if not choices:
         return None
     approve = next((button for button in card.buttons if button.action is Action.APPROVE), None)
@@ -131,7 +131,7 @@ def question_for(card: Card, catalog: Catalog) -> KeyQuestion | None:
     return KeyQuestion(text=text, choices=tuple(choices))
 
 
-def stop_question(catalog: Catalog, *, may_leave: bool) -> KeyQuestion:
+def stop_question(*, may_leave: bool) -> KeyQuestion:
     """What Ctrl-C asks. While calls run the run can't be left: the one under way would end in doubt."""
     choices = [_keyed(catalog.text("key.stop_yes"), Stop(how="cancel"))]
     if may_leave:
@@ -140,12 +140,12 @@ def stop_question(catalog: Catalog, *, may_leave: bool) -> KeyQuestion:
     return KeyQuestion(text=catalog.text("ask.stop"), choices=tuple(choices))
 
 
-def _choice(button: Button, catalog: Catalog) -> Choice | None:
+def _choice(button: Button) -> Choice | None:
     if button.form is not None:
         question = LineQuestion(text=catalog.text(f"ask.{button.form.asks}"), form=button.form)
         return _keyed(catalog.text(f"key.{button.action}"), question)
     answers: dict[Action, Answer] = {
-        Action.APPROVE: _approval(button, catalog),
+        Action.APPROVE: _approval(button),
         Action.DETAILS: Details(),
         Action.HAPPENED: Resolve(verdict="happened"),
         Action.RUN_IT: Resolve(verdict="run_it"),
@@ -156,7 +156,7 @@ def _choice(button: Button, catalog: Catalog) -> Choice | None:
     return _keyed(catalog.text(f"key.{button.action}"), answers[button.action])
 
 
-def _approval(button: Button, catalog: Catalog) -> Answer:
+def _approval(button: Button) -> Answer:
     """The yes itself, or first a second question that names the calls."""
     confirmation = button.confirmation
     if confirmation is None:
@@ -173,7 +173,7 @@ def _approval(button: Button, catalog: Catalog) -> Answer:
     )
 
 
-def _other_plan(card: Card, catalog: Catalog) -> Choice:
+def _other_plan(card: Card) -> Choice:
     options = card.menu.options if card.menu else ()
     numbered = tuple(Choice(key=each.value, word=each.value, answer=Choose(agent=int(each.value))) for each in options)
     question = KeyQuestion(
@@ -190,18 +190,18 @@ def _keyed(word: str, answer: Answer) -> Choice:
     return Choice(key=word[0], word=word, answer=answer)
 
 
-def explanation(view: RunView, log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> Group:
+def explanation(view: RunView, log: Sequence[Recorded], renderer: Renderer) -> Group:
     """The parts that a card leaves out."""
     parts: list[RenderableType] = [
         _heading(catalog.text("explain.request")),
         renderer.section(quoted(view.request.prompt)),
     ]
     agents = [f"agent{agent.number} {visible(agent.name)}" for agent in view.agents]
-    for part in coordination_table(log, catalog):
+    for part in coordination_table(log):
         parts += [Text(), _heading(catalog.text("explain.coordination"), part.note)]
-        parts.append(indented(coordination(part, agents, catalog)))
-    parts += _answers(log, renderer, catalog)
-    parts += _votes(log, renderer, catalog)
+        parts.append(indented(coordination(part, agents)))
+    parts += _answers(log, renderer)
+    parts += _votes(log, renderer)
     return Group(*parts)
 
 
@@ -209,7 +209,7 @@ def _heading(text: str, note: str = "") -> Text:
     return Text.assemble("  ", (text, "bold"), ("  " + note if note else "", "bright_black"))
 
 
-def _answers(log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> list[RenderableType]:
+def _answers(log: Sequence[Recorded], renderer: Renderer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for recorded in log:
         event = recorded.event
@@ -224,7 +224,7 @@ def _answers(log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> l
     return [Text(), *parts] if parts else []
 
 
-def _votes(log: Sequence[Recorded], renderer: Renderer, catalog: Catalog) -> list[RenderableType]:
+def _votes(log: Sequence[Recorded], renderer: Renderer) -> list[RenderableType]:
     lines = [
         renderer.hang(
             f"  agent{event.agent}  ",

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from coordination.errors import RefusedError, StorageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _wipe(libc: ctypes.CDLL, names: set[str]) -> None:
         index += 1
 
 
-def require_person(environment: "Environment", catalog: Catalog) -> None:
+def require_person(environment: "Environment") -> None:
     """Let only a person, or a script that a person gave their token, decide on a run from here.
 
     Raises:

@@ -8,7 +8,7 @@ from rich.text import Text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
 from bot.cards.text import one_line, visible
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.log_access import open_reading
 from bot.machine import PAGES
 from bot.message import Timestamp
@@ -28,7 +28,7 @@ def docs(context: CliContext, page: str) -> Exit:
         return Exit.DONE
     path = pages.get(page.removeprefix("docs/").removesuffix(".md"))
     if path is None:
-        context.print_error(context.catalog.text("docs.no_page", page=visible(page), pages=", ".join(pages)))
+        context.print_error(catalog.text("docs.no_page", page=visible(page), pages=", ".join(pages)))
         return Exit.USAGE
     context.print_line(path.read_text(encoding="utf-8").rstrip())
     return Exit.DONE
@@ -39,7 +39,7 @@ def status(context: CliContext, name: str) -> Exit:
 
     async def look() -> Exit:
         async with open_reading(context.environment.database_url(), context.parts()) as application:
-            run = await named_run(application.log, name, catalog=context.catalog)
+            run = await named_run(application.log, name)
             view, _ = await seen_run(application.log, application.coordinator, run)
             print_card(context, view, application.clock.now())
             _advise(context, view)
@@ -53,9 +53,9 @@ def show(context: CliContext, name: str, *, with_timeline: bool) -> Exit:
 
     async def look() -> Exit:
         async with open_reading(context.environment.database_url(), context.parts()) as application:
-            run = await named_run(application.log, name, catalog=context.catalog)
+            run = await named_run(application.log, name)
             view, log = await seen_run(application.log, application.coordinator, run)
-            screen = LineScreen(console_on(context.stdout), application.clock.now, context.catalog)
+            screen = LineScreen(console_on(context.stdout), application.clock.now)
             screen.explain(view, log)
             if with_timeline:
                 context.print_line("")
@@ -78,17 +78,17 @@ def history(context: CliContext, *, limit: int) -> Exit:
             summaries = await application.log.runs(limit=limit)
             now = application.clock.now()
         if not summaries:
-            context.print_line(context.catalog.text("history.empty"))
+            context.print_line(catalog.text("history.empty"))
             return Exit.DONE
         table = plain_table(
-            *(context.catalog.text(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
+            *(catalog.text(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
         )
         table.expand = True
         table.columns[-1].ratio = 1  # the request has what room the others leave it
         table.columns[-1].overflow = "ellipsis"
         table.columns[-1].no_wrap = True
         for each in summaries:
-            table.add_row(*_row(each, now, context.catalog))
+            table.add_row(*_row(each, now))
         console_on(context.stdout).print(table)
         return Exit.DONE
 
@@ -98,18 +98,18 @@ def history(context: CliContext, *, limit: int) -> Exit:
 def print_card(context: CliContext, view: RunView, now: datetime) -> None:
     """A run's card on standard output."""
     console = console_on(context.stdout)
-    card = Renderer(console, now, context.catalog).card(card_for(view, now, context.catalog))
+    card = Renderer(console, now).card(card_for(view, now))
     console.print(Text("\n").join([Text(), card, Text()]), soft_wrap=True)
 
 
 def _advise(context: CliContext, view: RunView) -> None:
-    if (advice := how_to_go_on(view, context.catalog)) is not None:
+    if (advice := how_to_go_on(view)) is not None:
         context.print_line(advice)
 
 
-def _row(summary: RunSummary, now: datetime, catalog: Catalog) -> tuple[Text, ...]:
+def _row(summary: RunSummary, now: datetime) -> tuple[Text, ...]:
     state = catalog.text(f"state.{summary.state}")
-    asked = timestamp_text(Timestamp(summary.started_at), now, catalog)
+    asked = timestamp_text(Timestamp(summary.started_at), now)
     return (
         Text(visible(summary.run), "bold"),
         Text(state),

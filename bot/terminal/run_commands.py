@@ -13,6 +13,7 @@ from bot.cards.error_messages import refusal_text
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.composition import open_application
+from bot.i18n import catalog
 from bot.log_access import open_reading
 from bot.machine import CONFIGS, config_file, console_person, made
 from bot.run_lookup import named_run, seen_run, waiting_plan
@@ -54,7 +55,7 @@ def run_interactively(context: CliContext, begin: Begin, *, emits: bool = False)
 
 def leave(context: CliContext, view: RunView) -> Exit:
     """Say how to go on with a run that is left, and with which status to end."""
-    if (advice := how_to_go_on(view, context.catalog)) is not None:
+    if (advice := how_to_go_on(view)) is not None:
         context.print_error(advice)
     return exit_of(view.state)
 
@@ -77,9 +78,7 @@ async def run_session(
         application = await stack.enter_async_context(open_application(context.environment, context.parts()))
         run = await begin(application)
         window = stack.enter_context(
-            screen.opened(
-                context.stdin, shown_on, now=application.clock.now, is_for_people=not emits, catalog=context.catalog
-            )
+            screen.opened(context.stdin, shown_on, now=application.clock.now, is_for_people=not emits)
         )
         session = InteractiveSession(
             application.coordinator,
@@ -92,7 +91,6 @@ async def run_session(
             preset=preset,
             emit=_emitter(context) if emits else _ignore,
             add_error=window.screen.say if window.keyboard is not None else context.print_error,
-            catalog=context.catalog,
         )
         view, _ = await seen_run(application.log, application.coordinator, run)
         session.glimpse(view)
@@ -103,7 +101,7 @@ async def run_session(
 def _told_last_lines(context: CliContext, application: Application, view: RunView) -> RunView:
     """A run that is left; if it broke, what servers that did not start wrote last has been told."""
     if isinstance(view.state, s.RunBroken):
-        for line in words_of_servers(application.last_lines(), context.catalog):
+        for line in words_of_servers(application.last_lines()):
             context.print_error(line)
     return view
 
@@ -125,20 +123,20 @@ VERDICTS: dict[str, Verdict] = {"happened": "happened", "run-it": "run_it", "sto
 
 def resume(context: CliContext, name: str, *, emits: bool) -> Exit:
     """Stay with a run, decide where asked, and carry out what a process that is gone has left."""
-    require_person(context.environment, context.catalog)
+    require_person(context.environment)
 
     async def begin(application: Application) -> str:
-        return await named_run(application.log, name, catalog=context.catalog)
+        return await named_run(application.log, name)
 
     return run_interactively(context, begin, emits=emits)
 
 
 def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit:
     """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run."""
-    require_person(context.environment, context.catalog)
+    require_person(context.environment)
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name, catalog=context.catalog)
+        run = await named_run(application.log, name)
         view = await _shown(context, application, run, is_for_people=not emits)
         try:
             await application.coordinator.approve(run, _digest(digest, view), console_person())
@@ -153,12 +151,12 @@ def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit
 
 def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bool) -> Exit:
     """Send the agents back with a person's words, and stay for their next plan."""
-    require_person(context.environment, context.catalog)
+    require_person(context.environment)
     if not text.strip():
-        raise RefusedError("empty_change", context.catalog.text("refusal.empty_change"))
+        raise RefusedError("empty_change", catalog.text("refusal.empty_change"))
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name, catalog=context.catalog)
+        run = await named_run(application.log, name)
         view, _ = await seen_run(application.log, application.coordinator, run)
         return await _unless_refused(
             context,
@@ -172,12 +170,12 @@ def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bo
 
 def resolve(context: CliContext, name: str, verdict: str, *, number: int, emits: bool) -> Exit:
     """Say what became of a call of unknown outcome, and stay until the rest has run."""
-    require_person(context.environment, context.catalog)
+    require_person(context.environment)
     if verdict and verdict not in VERDICTS:
-        raise RefusedError("unknown_verdict", context.catalog.text("usage.verdict", verdicts=", ".join(VERDICTS)))
+        raise RefusedError("unknown_verdict", catalog.text("usage.verdict", verdicts=", ".join(VERDICTS)))
 
     async def begin(application: Application) -> str:
-        run = await named_run(application.log, name, catalog=context.catalog)
+        run = await named_run(application.log, name)
         state = await application.coordinator.state(run)
         if not verdict:
             return run
@@ -218,7 +216,7 @@ def _decided(context: CliContext, name: str, decide: Decide) -> Exit:
 
 async def _decide(context: CliContext, name: str, decide: Decide) -> Exit:
     async with open_reading(context.environment.database_url(), context.parts()) as application:
-        run = await named_run(application.log, name, catalog=context.catalog)
+        run = await named_run(application.log, name)
         view, _ = await seen_run(application.log, application.coordinator, run)
         try:
             await decide(application, run, view)
@@ -240,7 +238,7 @@ async def _unless_refused(context: CliContext, application: Application, run: st
 async def _told_why(context: CliContext, application: Application, run: str, error: RefusedError) -> s.RunState:
     """The run's state, after the person was told why nothing changed."""
     state = await application.coordinator.state(run)
-    context.print_error(refusal_text(error, context.catalog, state))
+    context.print_error(refusal_text(error, state))
     return state
 
 
@@ -280,16 +278,16 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
     """The same in a toy world, which begins anew, and where a plan needs no person if none is there. No other world does."""
     path = config_file(config) if config else CONFIGS / "demo.yaml"
     if preset is None and not config and not screen.can_ask(context.stdin, context.stderr if emits else context.stdout):
-        context.print_error(context.catalog.text("demo.approves_itself"))
+        context.print_error(catalog.text("demo.approves_itself"))
         preset = PresetDecision(approves=True)
-    request = _ask(prompt or context.catalog.text("demo.prompt"), path)
+    request = _ask(prompt or catalog.text("demo.prompt"), path)
     (made(context.environment.state_folder()) / DEMO_WORLD).unlink(missing_ok=True)
     view = _asked(context, request, preset=preset, emits=emits)
     status = leave(context, view)
     if not emits and view.ended_at is not None:
-        context.print_line(context.catalog.text("demo.next", run=visible(view.run)))
+        context.print_line(catalog.text("demo.next", run=visible(view.run)))
     if not emits and (folder := _out_of_reach(context)) is not None:
-        context.print_line(context.catalog.text("demo.activate", folder=visible(str(folder))))
+        context.print_line(catalog.text("demo.activate", folder=visible(str(folder))))
     return status
 
 
@@ -336,7 +334,7 @@ async def _work(context: CliContext, *, until_idle: bool) -> None:
 
 async def _serve(context: CliContext, ending: asyncio.Event, *, until_idle: bool) -> None:
     async with open_application(context.environment, context.parts()) as application, application.working():
-        context.print_error(context.catalog.text("worker.ready"))
+        context.print_error(catalog.text("worker.ready"))
         while not ending.is_set() and not (until_idle and await _is_idle(application)):
             try:
                 async with asyncio.timeout(_LOOK_SECONDS if until_idle else None):

@@ -19,7 +19,6 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.cards.timeline import TimelineEntry, timeline_entry
-from bot.i18n import ENGLISH, Catalog
 from bot.terminal.output import STATUS_ICONS, Renderer
 from bot.terminal.prompts import KeyQuestion, Question, explanation
 from coordination.domain import events as e
@@ -89,15 +88,14 @@ class NoScreen:
 class LineScreen:
     """One line per event that is worth telling, and the cards."""
 
-    def __init__(self, console: Console, now: Now, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, console: Console, now: Now) -> None:
         """The console may be a terminal or a pipe."""
         self._console = console
         self._now = now
-        self._catalog = catalog
 
     def tell(self, recorded: Recorded, view: RunView) -> None:
         """The story, one line at a time."""
-        entry = timeline_entry(recorded.event, view, self._catalog)
+        entry = timeline_entry(recorded.event, view)
         if entry is not None:
             seconds = (recorded.at - view.asked_at).total_seconds()
             self._print(timeline_line(self._renderer(), entry, seconds))
@@ -107,13 +105,13 @@ class LineScreen:
 
     def settle(self, view: RunView) -> None:
         """The card, set apart."""
-        card = self._renderer().card(card_for(view, self._now(), self._catalog))
+        card = self._renderer().card(card_for(view, self._now()))
         self._print(Text("\n").join([Text(), card, Text()]))
 
     def explain(self, view: RunView, log: Sequence[Recorded]) -> None:
         """The request, the coordination, every answer."""
         self._console.print()
-        self._console.print(explanation(view, log, self._renderer(), self._catalog))
+        self._console.print(explanation(view, log, self._renderer()))
         self._console.print()
 
     def say(self, text: str) -> None:
@@ -137,7 +135,7 @@ class LineScreen:
             self._console.file.flush()
 
     def _renderer(self) -> Renderer:
-        return Renderer(self._console, self._now(), self._catalog)
+        return Renderer(self._console, self._now())
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -146,12 +144,11 @@ class LineScreen:
 class LiveScreen:
     """The agents' lines change in place at the foot of the terminal; the story scrolls by above them."""
 
-    def __init__(self, console: Console, now: Now, catalog: Catalog = ENGLISH) -> None:
+    def __init__(self, console: Console, now: Now) -> None:
         """The console is a terminal that can move its cursor."""
-        self._lines = LineScreen(console, now, catalog)
+        self._lines = LineScreen(console, now)
         self._console = console
         self._now = now
-        self._catalog = catalog
         self._live: Live | None = None
 
     def tell(self, recorded: Recorded, view: RunView) -> None:
@@ -164,7 +161,7 @@ class LiveScreen:
         if view is None:
             self._stop()
             return
-        shown = _LiveCard(view, self._now(), self._catalog)
+        shown = _LiveCard(view, self._now())
         if self._live is None:
             self._live = Live(shown, console=self._console, auto_refresh=False, transient=True)
             self._live.start(refresh=True)
@@ -202,15 +199,14 @@ class LiveScreen:
 class _LiveCard:
     """A card that is laid out anew for the width that the terminal has at that moment."""
 
-    def __init__(self, view: RunView, now: datetime, catalog: Catalog) -> None:
-        self._card = card_for(view, now, catalog)
+    def __init__(self, view: RunView, now: datetime) -> None:
+        self._card = card_for(view, now)
         self._now = now
-        self._catalog = catalog
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """An empty line keeps the story and the card apart."""
         yield Text()
-        yield Renderer(console, self._now, self._catalog).card(self._card)
+        yield Renderer(console, self._now).card(self._card)
 
 
 def timeline_line(renderer: Renderer, entry: TimelineEntry, seconds: float) -> Text:
@@ -388,9 +384,7 @@ def can_ask(stdin: TextIO, shown_on: TextIO) -> bool:
 
 
 @contextmanager
-def opened(
-    stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool, catalog: Catalog = ENGLISH
-) -> Generator[Terminal]:
+def opened(stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool) -> Generator[Terminal]:
     """Take the terminal over, and give it back as it was. Belongs to the event loop that it is opened in.
 
     `is_for_people`: False where standard output is read by a program; then only somebody who can answer is shown
@@ -407,7 +401,7 @@ def opened(
         if is_for_people or keyboard is not None:
             console = console_on(shown_on)
             is_live = console.is_terminal and not console.is_dumb_terminal
-            screen = LiveScreen(console, now, catalog) if is_live else LineScreen(console, now, catalog)
+            screen = LiveScreen(console, now) if is_live else LineScreen(console, now)
         try:
             yield Terminal(screen=screen, inbox=inbox, keyboard=keyboard)
         finally:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from bot.cards.text import visible
-from bot.terminal.cli_context import CliContext, cli_catalog
+from bot.i18n import catalog
+from bot.terminal.cli_context import CliContext
+from bot.terminal.cli_context import help_text as _help
 from bot.terminal.error_handler import Exit, reported
 from coordination.errors import ConfigError, DatabaseAwayError
 
@@ -55,7 +57,7 @@ async def database_answers(context: CliContext, ending: asyncio.Event) -> bool:
                 raise
             if pause == _FIRST_PAUSE:
                 context.print_error(
-                    context.catalog.text("serve.database_away", problem=str(error), minutes=int(LONGEST_WAIT // 60))
+                    catalog.text("serve.database_away", problem=str(error), minutes=int(LONGEST_WAIT // 60))
                 )
         else:
             return True
@@ -105,7 +107,6 @@ def report(context: CliContext, found: "Sequence[Checkup]") -> Exit:
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
 
-_help = cli_catalog().text
 _Guild = Annotated[
     int, typer.Option("--guild", metavar="ID", min=0, show_default=False, help=_help("help.discord_guild"))
 ]
@@ -178,9 +179,9 @@ async def serve_with(context: CliContext, open_chat_service: "OpenChatService") 
     ending = told_to_end()
 
     def tell(name: str, port: int) -> None:
-        context.print_error(context.catalog.text("discord.ready", name=visible(name)))
+        context.print_error(catalog.text("discord.ready", name=visible(name)))
         if port:
-            context.print_error(context.catalog.text("discord.health", port=port))
+            context.print_error(catalog.text("discord.health", port=port))
 
     await serve_with_database(
         context, ending, lambda: run_bot(context.environment, open_chat_service, ending=ending, tell=tell)
@@ -198,9 +199,7 @@ def sync(context: CliContext, guild: int) -> Exit:
 
     number = asyncio.run(work())
     context.print_line(
-        context.catalog.text("discord.in_step")
-        if number is None
-        else context.catalog.text("discord.synced", count=number)
+        catalog.text("discord.in_step") if number is None else catalog.text("discord.synced", count=number)
     )
     return Exit.DONE
 
@@ -285,8 +284,8 @@ def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_ag
     from coordination.errors import ConfigError
 
     if url and not url.startswith("https://"):
-        raise ConfigError([context.catalog.text("slack.only_https")])
-    context.print_line(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent, catalog=context.catalog))
+        raise ConfigError([catalog.text("slack.only_https")])
+    context.print_line(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent))
     return Exit.DONE
 
 
@@ -335,11 +334,11 @@ async def served(context: CliContext, *, beside: "Sequence[ChatPlatform]" = ()) 
     from bot.slack_app.settings import slack_settings
 
     async with (
-        opened_slack(slack_settings(context.environment), context.environment.database_url(), context.catalog) as app,
+        opened_slack(slack_settings(context.environment), context.environment.database_url()) as app,
         open_chat_service(context.environment, context.parts(), [*beside, app.platform]) as chat_service,
         app.serving(chat_service) as address,
     ):
-        context.print_error(context.catalog.text("slack.ready_at" if address else "slack.ready", address=address))
+        context.print_error(catalog.text("slack.ready_at" if address else "slack.ready", address=address))
         yield chat_service
 
 
@@ -367,7 +366,7 @@ def up(context: CliContext) -> Exit:
         asyncio.run(_serve_both(context))
         return Exit.DONE
     if not has_discord and not has_slack:
-        raise ConfigError([context.catalog.text("up.no_chat")])
+        raise ConfigError([catalog.text("up.no_chat")])
     return run(context) if has_discord else serve(context)
 
 

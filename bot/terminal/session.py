@@ -7,7 +7,6 @@ from typing import assert_never
 from bot.cards.error_messages import notice_for, refusal_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
-from bot.i18n import ENGLISH, Catalog
 from bot.terminal import prompts as q
 from bot.terminal.cli_context import PresetDecision
 from bot.terminal.screen import Happened, Inbox, Interrupted, Listener, Screen, Ticked, Typed
@@ -37,7 +36,6 @@ class InteractiveSession:
         preset: PresetDecision | None = None,
         emit: Callable[[Recorded], None],
         add_error: Callable[[str], None],
-        catalog: Catalog = ENGLISH,
     ) -> None:
         """Without a keyboard nothing is asked: a run that needs somebody is left waiting.
 
@@ -53,7 +51,6 @@ class InteractiveSession:
         self._preset = preset
         self._emit = emit
         self._print_error = add_error
-        self._catalog = catalog
         self._question: q.Question | None = None
         self._shown: object = None
         self._obeyed: str | None = None
@@ -142,8 +139,8 @@ class InteractiveSession:
         elif self._keyboard is None:
             self._is_left = True
         else:
-            card = card_for(view, self._clock.now(), self._catalog)
-            self._open(q.question_for(card, self._catalog))
+            card = card_for(view, self._clock.now())
+            self._open(q.question_for(card))
 
     async def _obey(self, view: RunView, state: s.AwaitingDecision, preset: PresetDecision) -> None:
         """Apply the order once to each plan; one that needs more people than this one is left to them."""
@@ -183,7 +180,7 @@ class InteractiveSession:
         if is_detour:
             await self._stand(view)
         else:
-            self._open(q.stop_question(self._catalog, may_leave=not isinstance(view.state, s.Executing)))
+            self._open(q.stop_question(may_leave=not isinstance(view.state, s.Executing)))
 
     async def _answer(self, view: RunView, typed: str) -> None:
         question = self._question
@@ -243,10 +240,10 @@ class InteractiveSession:
         try:
             await decision
         except RefusedError as error:
-            self._print_error(refusal_text(error, self._catalog, await self._coordinator.state(view.run)))
+            self._print_error(refusal_text(error, await self._coordinator.state(view.run)))
             return False
         except ConflictError as error:
-            self._print_error(notice_for(error, catalog=self._catalog))
+            self._print_error(notice_for(error))
             return False
         self._acted_at = view.seq
         return True

@@ -17,7 +17,7 @@ from bot.chat.platform import CardTooLarge
 from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE
 from bot.discord_app.markup import code_block, escaped, inline_code, units
 from bot.discord_app.render import Rendered, render, whole_card
-from bot.i18n import ENGLISH, LANGUAGES, Catalog
+from bot.i18n import LANGUAGES, Catalog, speaking
 from bot.message import (
     Action,
     Attachment,
@@ -63,11 +63,11 @@ class Ids:
         return self.given.setdefault((action, value), f"{len(self.given):022d}")
 
 
-def card_of(*calls: PlannedCall, catalog: Catalog = ENGLISH) -> Card:
+def card_of(*calls: PlannedCall) -> Card:
     log = waiting(*calls)
     view = view_of(log)
     assert view is not None
-    return card_for(view, log[-1].at, catalog)
+    return card_for(view, log[-1].at)
 
 
 def payload(rendered: Rendered) -> dict[str, object]:
@@ -159,9 +159,11 @@ def calls(draw: st.DrawFn) -> tuple[PlannedCall, ...]:
 def test_any_plan_is_within_every_limit_quiet_and_wholly_readable(
     plan: tuple[PlannedCall, ...], catalog: Catalog
 ) -> None:
-    card = card_of(*plan, catalog=catalog)
+    with speaking(catalog):
+        card = card_of(*plan)
     try:
-        rendered = render(card, Ids(), catalog)
+        with speaking(catalog):
+            rendered = render(card, Ids())
     except CardTooLarge:
         assert sum(len(file.text.encode()) for file in card.attachments) > 10 * 1024 * 1024
         return
@@ -265,7 +267,7 @@ def test_a_plan_without_files_of_its_own_is_whole_in_one_that_is_made_for_it() -
     assert "needs 1 of ops" in file.text.lower()
     view = view_of(recorded(argued(POST)[:14]))
     assert view is not None
-    working = whole_card(card_for(view, view.updated_at), ENGLISH).text
+    working = whole_card(card_for(view, view.updated_at)).text
     assert "agent1  waiting  answered agent1.1" in working
 
 
@@ -338,12 +340,15 @@ def every_state() -> Iterator[tuple[Card, Catalog]]:
         view = view_of(log)
         assert view is not None
         for catalog in LANGUAGES.values():
-            yield card_for(view, log[-1].at + timedelta(seconds=1), catalog), catalog
+            with speaking(catalog):
+                card = card_for(view, log[-1].at + timedelta(seconds=1))
+            yield card, catalog
 
 
 @pytest.mark.parametrize(("card", "catalog"), list(every_state()), ids=range(16))
 def test_every_state_of_a_run_fits_and_its_buttons_have_opaque_ids(card: Card, catalog: Catalog) -> None:
-    rendered = render(card, Ids(), catalog)
+    with speaking(catalog):
+        rendered = render(card, Ids())
     assert complaints_of(payload(rendered)) == []
     for item in rendered.view.children if rendered.view else ():
         name = getattr(item, "custom_id", "")

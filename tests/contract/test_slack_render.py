@@ -15,7 +15,7 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
 from bot.chat.platform import CardTooLarge
-from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, speaking
 from bot.message import Action, Card, Mention, Paragraph, Severity, StyledText, Timestamp
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.canonical_json import canonical
@@ -42,10 +42,10 @@ class Ids:
         return f"{action.value:-<22}"
 
 
-def card_of(log: list[Recorded], catalog: Catalog = ENGLISH) -> Card:
+def card_of(log: list[Recorded]) -> Card:
     view = view_of(log)
     assert view is not None
-    return card_for(view, log[-1].at, catalog)
+    return card_for(view, log[-1].at)
 
 
 def buttons_of(message: Rendered) -> list[str]:
@@ -105,14 +105,16 @@ CALLS = st.lists(
 def test_any_plan_fits_pings_nobody_and_is_readable_or_not_approvable(
     calls: list[PlannedCall], catalog: Catalog
 ) -> None:
-    card = card_of(waiting(*calls), catalog)
     ids = Ids()
-    message = rendered(card, ids, catalog=catalog)
+    with speaking(catalog):
+        card = card_of(waiting(*calls))
+        message = rendered(card, ids)
     assert diagnostics(json.loads(json.dumps(message.blocks))) == []
     if message.needs_files:
         assert "approve" not in buttons_of(message)
         assert Action.APPROVE not in ids.issued
-        message = rendered(card, Ids(), THERE, catalog)
+        with speaking(catalog):
+            message = rendered(card, Ids(), THERE)
         assert diagnostics(json.loads(json.dumps(message.blocks))) == []
         assert "approve" in buttons_of(message)
         everything = "".join(file.text for file in card.attachments)
@@ -171,15 +173,18 @@ def test_every_state_of_a_run_is_a_message() -> None:
     doubt = then(done, started(plan, 1), unknown(plan, 1))
     for story in (recorded(argued(POST)[:1]), recorded(argued(POST)[:14]), waiting(), log, running, done, doubt):
         for catalog in LANGUAGES.values():
-            assert diagnostics(rendered(card_of(list(story), catalog), Ids(), catalog=catalog).blocks) == []
+            with speaking(catalog):
+                assert diagnostics(rendered(card_of(list(story)), Ids()).blocks) == []
 
 
 def test_what_slack_adds_to_a_german_card_is_german() -> None:
-    card = card_of(waiting(POST, REMOVE, a_call("post_notice", body="y" * 100_000)), GERMAN)
-    shown = json.dumps(rendered(card, Ids(), catalog=GERMAN).blocks, ensure_ascii=False)
+    with speaking(GERMAN):
+        card = card_of(waiting(POST, REMOVE, a_call("post_notice", body="y" * 100_000)))
+        shown = json.dumps(rendered(card, Ids()).blocks, ensure_ascii=False)
+        complete = json.dumps(rendered(card, Ids(), THERE).blocks)
     for text in ("Zeichen davon stehen nur in plan.md", "sobald seine Dateien im Thread sind", "Änderungen anfordern"):
         assert text in shown
-    assert "Noch nicht" in json.dumps(rendered(card, Ids(), THERE, GERMAN).blocks)
+    assert "Noch nicht" in complete
 
 
 def test_sixty_long_receipts_are_shortened_to_fit() -> None:
@@ -219,7 +224,7 @@ def test_a_moment_is_shown_in_the_readers_clock_and_a_person_by_name() -> None:
 
 def test_whoever_is_known_by_id_alone_is_linked_so_that_readers_see_a_name() -> None:
     policy = Policy(roles=("S0123OPS9", "ops"), users=("U0123ALICE", "U0123BOB9"))
-    line = (*approvers(policy, ENGLISH), Mention("U0123RITA", "rita (U0123RITA)"))
+    line = (*approvers(policy), Mention("U0123RITA", "rita (U0123RITA)"))
     card = Card(severity=Severity.DONE, status="Done", title=(), reference=(), sections=(Paragraph(lines=(line,)),))
     message = rendered(card)
     assert diagnostics(message.blocks) == []

@@ -17,6 +17,7 @@ from bot.chat.platform import ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.chat_app import open_chat_service
 from bot.discord_app.client import run_bot
+from bot.i18n import catalog_for, speaking
 from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
@@ -82,7 +83,8 @@ class Stage:
             del name, port
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_bot(Environment(given), open_this, ending=ending, tell=tell))
+            with speaking(catalog_for(Environment(given).language)):
+                group.create_task(run_bot(Environment(given), open_this, ending=ending, tell=tell))
             try:
                 await self.server.until(lambda: len(self.server.identified) > before)
                 yield

@@ -31,7 +31,6 @@ from bot.chat.service_port import (
     StartRun,
     SubmitText,
 )
-from bot.i18n import Catalog
 from bot.message import Alert, CallList, Card, Paragraph, StatusList
 from coordination.domain.policy import Person
 
@@ -164,7 +163,6 @@ class LineFrontEnd:
 
     platform: LinePlatform
     chat_service: ChatService
-    catalog: Catalog
     _count: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,12 +180,12 @@ class LineFrontEnd:
             reply = await self.chat_service.handle(request, self.platform.person(name), CHANNEL)
             return lines_of(reply, line.split()[1] if " " in line else "")
         except Exception as error:  # noqa: BLE001 - the outermost handler: whoever typed gets a sentence, whatever it was
-            return [rendered(error_card(error, self.catalog))]
+            return [rendered(error_card(error))]
 
 
 @asynccontextmanager
-async def serving(platform: LinePlatform, chat_service: ChatService, catalog: Catalog) -> AsyncGenerator[int]:
+async def serving(platform: LinePlatform, chat_service: ChatService) -> AsyncGenerator[int]:
     """The chat on a port of this machine."""
-    front_end = LineFrontEnd(platform, chat_service, catalog)
+    front_end = LineFrontEnd(platform, chat_service)
     async with await asyncio.start_server(front_end.serve, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]

@@ -15,7 +15,6 @@ import pytest
 
 from bot.application import Overrides
 from bot.chat_app import open_chat_service
-from bot.i18n import ENGLISH
 from bot.variables import Environment
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_stage import written
@@ -82,7 +81,7 @@ async def a_hall(folder: Path) -> AsyncGenerator[Hall]:
     platform = LinePlatform({"rita": (), "alice": ("ops",), "mallory": ()})
     async with (
         open_chat_service(Environment(environ), Overrides(), [platform]) as chat_service,
-        serving(platform, chat_service, ENGLISH) as port,
+        serving(platform, chat_service) as port,
     ):
         hall = Hall(port, writer)
         try:

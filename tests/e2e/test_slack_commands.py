@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 from slack_sdk.oauth.installation_store import Bot
 
-from bot.i18n import ENGLISH, GERMAN
+from bot.i18n import ENGLISH, GERMAN, speaking
 from bot.slack_app.installations import CHAT_TOOL_SCOPES, SCOPES, installed_workspaces
 from bot.slack_app.setup import manifest
 from tests import forked
@@ -61,9 +61,8 @@ def test_the_manifest_is_what_slack_takes(url: str, *, has_more: bool) -> None:
     if not path:
         pytest.skip("SLACK_MANIFEST_SCHEMA names no schema: it is Slack's, and not part of this project")
     schema = json.loads(Path(path).read_text(encoding="utf-8"))
-    made = json.loads(
-        manifest(url, has_chat_tools=has_more, is_agent=has_more, catalog=GERMAN if has_more else ENGLISH)
-    )
+    with speaking(GERMAN if has_more else ENGLISH):
+        made = json.loads(manifest(url, has_chat_tools=has_more, is_agent=has_more))
     assert [error.message for error in Draft7Validator(schema).iter_errors(made)] == []
 
 
@@ -84,7 +83,9 @@ async def test_the_manifest_is_printed(ran: Runs) -> None:
     status, out, _ = await ran("slack", "manifest", "--url", "https://bot.example.org")
     assert (status, json.loads(out)) == (0, json.loads(manifest("https://bot.example.org")))
     _, out, _ = await ran("slack", "manifest", MASSGEN_BOT_LANGUAGE="de")
-    assert json.loads(out) == json.loads(manifest(catalog=GERMAN)) != json.loads(manifest())
+    with speaking(GERMAN):
+        german = json.loads(manifest())
+    assert json.loads(out) == german != json.loads(manifest())
 
 
 async def test_an_address_that_slack_would_not_call_is_refused(ran: Runs) -> None:

@@ -39,7 +39,6 @@ from bot.chat.service_port import (
 from bot.chat.start_run import RunStarter
 from bot.chat.store import CardRecord, Freezing, Limits
 from bot.composition import Configurations
-from bot.i18n import ENGLISH, Catalog
 from bot.message import Action, Alert, CallList, Card, Mention, Paragraph, RichText, StatusList, Timestamp
 from coordination.config import load
 from coordination.domain.policy import Person, Policy
@@ -124,11 +123,9 @@ class ChatServiceStage:
         allowed: Mapping[str, frozenset[str]] | None = None,
         members: Mapping[str, frozenset[str]] | None = None,
         limits: Limits = Limits(at_once=10, waiting=100, hourly=30, each=10),  # noqa: B008 - it is frozen
-        catalog: Catalog = ENGLISH,
         directories: Mapping[str, NameDirectory] | None = None,
     ) -> None:
         self.folder = folder
-        self.catalog = catalog
         self.write("team", TEAM)
         self.clock = FakeClock()
         self.log = MemoryLog()
@@ -172,7 +169,6 @@ class ChatServiceStage:
             clock=self.clock,
             new_id=lambda: next(names),
             wake=self._wake,
-            catalog=catalog,
         )
         run_queries = RunQueries(
             store=self.store,
@@ -181,7 +177,6 @@ class ChatServiceStage:
             config_catalog=self.config_catalog,
             spending=self.spending,
             clock=self.clock,
-            catalog=catalog,
         )
         self.chat_service = RequestRouter(
             run_starter=run_starter,
@@ -192,7 +187,6 @@ class ChatServiceStage:
                 run_queries=run_queries,
                 clock=self.clock,
                 wake=self._wake,
-                catalog=catalog,
             ),
             run_queries=run_queries,
             admin_service=AdminService(
@@ -204,10 +198,9 @@ class ChatServiceStage:
                 log=self.log,
                 coordinator=self.people,
                 clock=self.clock,
-                catalog=catalog,
                 admins=frozenset({(NAMED_ADMIN.tenant, NAMED_ADMIN.id)}),
             ),
-            help_cards=HelpCards(store=self.store, config_catalog=self.config_catalog, catalog=catalog),
+            help_cards=HelpCards(store=self.store, config_catalog=self.config_catalog),
         )
 
     async def _opened(self) -> MemoryChatStore:
@@ -246,7 +239,7 @@ class ChatServiceStage:
         kept = await self.card(run)
         view = view_of(await self.log.read(run))
         assert view is not None
-        card = card_for(view, self.clock.now(), self.catalog)
+        card = card_for(view, self.clock.now())
         ids = await issue_ids(self.store, kept, card, view.state, self.clock.now())
         assert await self.store.posted(kept, message, self.clock.now())
         return dict(ids.ids)
@@ -281,7 +274,7 @@ class ChatServiceStage:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - as in every front end: whoever asked gets a sentence
-            return Answer(Private(error_card(error, self.catalog)))
+            return Answer(Private(error_card(error)))
 
     async def start_run(
         self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""

@@ -12,7 +12,6 @@ from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited, SyncIntervals
 from bot.chat.store import CardRecord
-from bot.i18n import ENGLISH
 from bot.message import Action, Alert, Card
 from coordination.domain.events import RunEvent
 from coordination.domain.policy import Person
@@ -178,7 +177,6 @@ class Stage:
             store=self.store,
             log=self.log,
             clock=self.clock,
-            catalog=ENGLISH,
             intervals=self.intervals,
             has_timelines=self.has_timelines,
             read_approvers=self.read_approvers,

@@ -10,7 +10,7 @@ import pytest
 from bot.cards.error_messages import refusal_line
 from bot.chat.platform import ChannelRef
 from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private
-from bot.i18n import GERMAN
+from bot.i18n import GERMAN, speaking
 from bot.message import Action
 from coordination.domain import states as s
 from coordination.domain.policy import Person
@@ -344,16 +344,18 @@ async def test_a_word_about_one_doubt_says_nothing_about_the_next_one(office: Ch
 
 
 async def test_a_refused_cancel_names_people_as_the_card_does_in_every_language(tmp_path: Path) -> None:
-    office = ChatServiceStage(tmp_path, catalog=GERMAN)
+    office = ChatServiceStage(tmp_path)
     run = await office.ask()
     before, wakes = office.snapshot(), office.wakes
-    reply = await office.cancel(MALLORY, GENERAL, run)
+    with speaking(GERMAN):
+        reply = await office.cancel(MALLORY, GENERAL, run)
     await is_refused(office, reply, before, "Diesen Lauf abbrechen dürfen nur rita, jemand,")
     assert office.refusals(run) == ["not_yours"]
     assert office.wakes == wakes + 1
     assert run in texts(await office.cancel(REQUESTER, RANDOM, run[:4]))
     assert isinstance(await office.people.state(run), s.Cancelled)
-    assert "Es gibt nichts abzubrechen: abgebrochen." in texts(await office.cancel(REQUESTER, GENERAL, run))
+    with speaking(GERMAN):
+        assert "Es gibt nichts abzubrechen: abgebrochen." in texts(await office.cancel(REQUESTER, GENERAL, run))
 
 
 async def test_a_refusal_names_the_approvers_though_the_run_has_moved_on_since() -> None:

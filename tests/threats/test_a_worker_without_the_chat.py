@@ -22,7 +22,6 @@ from bot.chat.store import CardRecord
 from bot.composition import open_application
 from bot.discord_app.client import logged_in
 from bot.discord_app.platform import DiscordPlatform
-from bot.i18n import ENGLISH
 from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.policy import Person
@@ -112,7 +111,6 @@ async def served(stage: Stage) -> AsyncGenerator[Served]:
             store=store,
             log=application.log,
             clock=application.clock,
-            catalog=ENGLISH,
             intervals=overrides.intervals(client.platform.intervals),
             read_approvers=application.coordinator.read_approvers,
         )

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.i18n import ENGLISH
 from bot.terminal.protection import TOKEN_FILE, TOKEN_VARIABLE, require_person, shielded
 from bot.variables import Environment
 from coordination.errors import RefusedError
@@ -103,7 +102,7 @@ def test_a_script_with_a_persons_token_may_decide_from_anywhere(tmp_path: Path) 
 
 def test_the_mark_in_the_environment_is_enough_to_be_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="tool servers decide on nothing"):
-        require_person(Environment({"MASSGEN_BOT_TOOL_SERVER": "x", "MASSGEN_BOT_STATE": str(tmp_path)}), ENGLISH)
+        require_person(Environment({"MASSGEN_BOT_TOOL_SERVER": "x", "MASSGEN_BOT_STATE": str(tmp_path)}))
 
 
 @LINUX

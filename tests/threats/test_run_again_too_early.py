@@ -9,7 +9,7 @@ import pytest
 
 from bot.cards.run_view import view_of
 from bot.chat.card_sync.snapshot import snapshot_of
-from bot.i18n import ENGLISH, GERMAN, Catalog
+from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import Action, Card
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -54,7 +54,7 @@ async def in_doubt() -> tuple[Office, str]:
 def card_of(office: Office, run: str) -> Card:
     view = view_of(office.log.events[run])
     assert view is not None
-    return snapshot_of(view, office.clock.now(), ENGLISH, refresh=5).card
+    return snapshot_of(view, office.clock.now(), refresh=5).card
 
 
 def offers_to_run_it(card: Card) -> bool:
@@ -118,7 +118,8 @@ async def test_the_card_says_when_the_database_was_away_meanwhile(catalog: Catal
     events = [replace(each, event=with_outage(each.event)) for each in office.log.events[run]]
     view = view_of(events)
     assert view is not None
-    card = str(snapshot_of(view, office.clock.now(), catalog, refresh=5).card)
+    with speaking(catalog):
+        card = str(snapshot_of(view, office.clock.now(), refresh=5).card)
     assert all(each in card for each in (sentence, "2026-11-22 11:59:00", "2026-11-22 11:59:10", " (UTC)"))
 
 

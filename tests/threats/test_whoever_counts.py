@@ -25,7 +25,6 @@ from bot.chat.card_sync.snapshot import IssuedIds, issue_ids
 from bot.chat.platform import ChannelRef
 from bot.discord_app.identity import author_of, member_of
 from bot.discord_app.render import render
-from bot.i18n import ENGLISH
 from bot.message import Action, Card
 from bot.slack_app.identity import Admins, People
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
@@ -138,7 +137,7 @@ def drawn(chat: Chat, card: Card, ids: IssuedIds) -> Shown:
     """The card as the chat's own renderer draws it."""
     noted = Noted(ids)
     if chat == "discord":
-        message = render(card, noted, ENGLISH)
+        message = render(card, noted)
         said = (each for embed in message.embeds for each in (embed.title, embed.description) if each)
         text = "\n".join((*said, *(file.text for file in message.files))).replace("⟨U+0060⟩", "`")
     else:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.cards.error_messages import notice_for
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.i18n import ENGLISH, GERMAN, Catalog
+from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import (
     Action,
     Alert,
@@ -162,7 +162,8 @@ def test_a_plan_says_what_the_agents_did_without(catalog: Catalog, expected: tup
     log = recorded([requested, began, away, odd, *argument, proposed(POST)])
     view = view_of(log)
     assert view is not None
-    alerts = [each.line for each in card_for(view, log[-1].at, catalog).sections if isinstance(each, Alert)]
+    with speaking(catalog):
+        alerts = [each.line for each in card_for(view, log[-1].at).sections if isinstance(each, Alert)]
     server, tool, *_ = ["".join(each.text for each in line if isinstance(each, StyledText)) for line in alerts]
     assert server == f"{expected[0]} The MCP server files can't start: install it."
     assert tool == expected[1]

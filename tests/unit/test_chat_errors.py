@@ -7,7 +7,7 @@ import pytest
 from bot.cards.error_messages import ErrorKeys
 from bot.chat.platform import MissingPermission
 from bot.chat.private_cards import CHAT_ERRORS, ShownConfigError, error_card, refused
-from bot.i18n import ENGLISH, GERMAN
+from bot.i18n import GERMAN, speaking
 from bot.message import Card, Paragraph, Severity
 from bot.slack_app.replies import SLACK_ERRORS
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError, StorageError
@@ -31,13 +31,13 @@ def said(card: Card) -> str:
 )
 @pytest.mark.parametrize("keys", [CHAT_ERRORS, SLACK_ERRORS])
 def test_what_was_refused_is_one_sentence(error: Exception, sentence: str, keys: ErrorKeys) -> None:
-    card = error_card(error, ENGLISH, keys)
+    card = error_card(error, keys)
     assert (card.severity, said(card), card.footer) == (Severity.ATTENTION, sentence, ())
 
 
 @pytest.mark.parametrize("keys", [CHAT_ERRORS, SLACK_ERRORS])
 def test_what_was_not_meant_for_people_is_in_the_log_alone(keys: ErrorKeys, caplog: pytest.LogCaptureFixture) -> None:
-    card = error_card(RuntimeError("sk-secret"), ENGLISH, keys)
+    card = error_card(RuntimeError("sk-secret"), keys)
     assert said(card) == "Something went wrong that should not have."
     reference = "".join(getattr(piece, "text", "") for piece in card.footer)
     assert reference.strip("()").removeprefix("ref ") in caplog.text
@@ -46,13 +46,14 @@ def test_what_was_not_meant_for_people_is_in_the_log_alone(keys: ErrorKeys, capl
 
 def test_a_configuration_is_complained_about_to_administrators_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    assert said(error_card(ShownConfigError(["one", "two"]), ENGLISH)) == "one · two"
-    assert "ask whoever runs this bot" in said(error_card(ConfigError(["one", "two"]), ENGLISH))
+    assert said(error_card(ShownConfigError(["one", "two"]))) == "one · two"
+    assert "ask whoever runs this bot" in said(error_card(ConfigError(["one", "two"])))
     assert caplog.text.count("one\ntwo") == 2
 
 
 def test_a_chat_may_have_words_of_its_own_for_an_error() -> None:
     error = StorageError("The database file is locked.")
-    assert said(error_card(error, ENGLISH)) == "The database file is locked."
-    assert said(error_card(error, ENGLISH, SLACK_ERRORS)).startswith("I can't reach my database now")
-    assert said(error_card(error, GERMAN, SLACK_ERRORS)).startswith("Ich erreiche meine Datenbank gerade nicht")
+    assert said(error_card(error)) == "The database file is locked."
+    assert said(error_card(error, SLACK_ERRORS)).startswith("I can't reach my database now")
+    with speaking(GERMAN):
+        assert said(error_card(error, SLACK_ERRORS)).startswith("Ich erreiche meine Datenbank gerade nicht")

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from bot.cards.plan_card import plan_json, plan_markdown
 from bot.cards.run_view import view_of
-from bot.i18n import ENGLISH
 from bot.terminal.output import event_line
 from coordination.domain.canonical_json import canonical
 from coordination.domain.transitions import Recorded
@@ -66,7 +65,7 @@ def test_nothing_in_a_plan_closes_the_fence_around_it(text: str) -> None:
     proposal = proposed(call, text=text)
     view = view_of(waiting())
     assert view is not None
-    lines = plan_markdown(view, proposal.plan, ENGLISH).split("\n")
+    lines = plan_markdown(view, proposal.plan).split("\n")
     opened: str | None = None
     for line in lines:
         if opened is None and line.startswith("```"):

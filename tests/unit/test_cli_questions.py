@@ -4,7 +4,6 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.i18n import ENGLISH
 from bot.message import Card, Severity
 from bot.terminal import prompts as q
 from bot.terminal.error_handler import Exit, exit_of
@@ -17,7 +16,7 @@ from tests.stories import LATER, POST, approved, argued, plan_in, recorded, star
 def question_of(log: list[Recorded]) -> q.KeyQuestion:
     view = view_of(log)
     assert view is not None
-    question = q.question_for(card_for(view, log[-1].at), ENGLISH)
+    question = q.question_for(card_for(view, log[-1].at))
     assert question is not None
     return question
 
@@ -75,17 +74,17 @@ def test_a_doubt_has_three_answers() -> None:
 
 
 def test_ctrl_c_asks_and_does_not_offer_to_leave_while_calls_run() -> None:
-    question = q.stop_question(ENGLISH, may_leave=True)
+    question = q.stop_question(may_leave=True)
     assert question.is_about_stopping
     assert [answer(question, key) for key in "yln"] == [q.Stop(how="cancel"), q.Stop(how="leave"), q.Stop(how="stay")]
-    assert q.stop_question(ENGLISH, may_leave=False).answer("l") is None
+    assert q.stop_question(may_leave=False).answer("l") is None
 
 
 def test_a_card_without_decisions_asks_nothing() -> None:
-    assert q.question_for(Card(severity=Severity.DONE, status="Done", title=(), reference=()), ENGLISH) is None
+    assert q.question_for(Card(severity=Severity.DONE, status="Done", title=(), reference=())) is None
     view = view_of(recorded(argued(POST)))
     assert view is not None
-    assert q.question_for(card_for(view, LATER), ENGLISH) is None
+    assert q.question_for(card_for(view, LATER)) is None
 
 
 def finished(*tail: e.RunEvent) -> list[Recorded]:

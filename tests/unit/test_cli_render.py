@@ -12,7 +12,6 @@ from rich.console import Console
 from bot.cards.run_card import card_for
 from bot.cards.run_view import next_view, view_of
 from bot.cards.text import arguments_of, shown
-from bot.i18n import ENGLISH
 from bot.message import Argument, CallItem, CallList, Card, Paragraph, Severity, StyledText, Timestamp
 from bot.terminal.output import Renderer, timestamp_text
 from bot.terminal.prompts import question_for
@@ -113,15 +112,15 @@ def test_somebodys_words_are_set_apart() -> None:
 
 def test_moments_are_in_the_readers_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     now = START.astimezone()
-    assert timestamp_text(Timestamp(START), START, ENGLISH) == f"{now:%H:%M}"
-    assert timestamp_text(Timestamp(START.replace(day=23)), START, ENGLISH) == f"tomorrow {now:%H:%M}"
-    assert timestamp_text(Timestamp(START.replace(day=25)), START, ENGLISH) == f"2026-11-25 {now:%H:%M}"
-    tomorrow = timestamp_text(Timestamp(START.replace(day=23), is_countdown=True), START, ENGLISH)
+    assert timestamp_text(Timestamp(START), START) == f"{now:%H:%M}"
+    assert timestamp_text(Timestamp(START.replace(day=23)), START) == f"tomorrow {now:%H:%M}"
+    assert timestamp_text(Timestamp(START.replace(day=25)), START) == f"2026-11-25 {now:%H:%M}"
+    tomorrow = timestamp_text(Timestamp(START.replace(day=23), is_countdown=True), START)
     assert tomorrow == f"tomorrow {now:%H:%M} (in 24 h)"
 
 
 def test_the_question_names_its_keys_and_fits() -> None:
-    question = question_for(plan_card(), ENGLISH)
+    question = question_for(plan_card())
     assert question is not None
     prompt = prompt_of(question).plain
     assert prompt == "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [o]ther  [d]etails  "

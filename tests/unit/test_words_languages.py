@@ -7,7 +7,7 @@ import pytest
 
 from bot.cards.text import duration, money, tokens
 from bot.discord_app import markup as discord
-from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, catalog_for
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, catalog_for, speaking
 from bot.slack_app import markup as slack
 from bot.terminal.prompts import stop_question
 from coordination.errors import ConfigError
@@ -107,7 +107,8 @@ def test_the_keys_of_one_question_differ_and_can_be_typed(catalog: Catalog) -> N
 
 
 def test_a_german_question_is_answered_with_a_german_letter() -> None:
-    question = stop_question(GERMAN, may_leave=True)
+    with speaking(GERMAN):
+        question = stop_question(may_leave=True)
     assert [choice.key for choice in question.choices] == ["j", "w", "n"]
     assert question.answer("y") is None
 
@@ -115,8 +116,9 @@ def test_a_german_question_is_answered_with_a_german_letter() -> None:
 def test_numbers_are_written_as_the_language_does() -> None:
     assert (ENGLISH.number(1_234_567), GERMAN.number(1_234_567)) == ("1,234,567", "1.234.567")
     assert (ENGLISH.number(1_234.5, 2), GERMAN.number(1_234.5, 2)) == ("1,234.50", "1.234,50")
-    assert (duration(0.42, GERMAN), tokens(1_234, GERMAN), money(0.04, GERMAN)) == ("0,4 s", "1,2k Tokens", "0,04 $")
-    assert (duration(0.42, ENGLISH), tokens(1_234, ENGLISH), money(0.04, ENGLISH)) == ("0.4 s", "1.2k tokens", "$0.04")
+    with speaking(GERMAN):
+        assert (duration(0.42), tokens(1_234), money(0.04)) == ("0,4 s", "1,2k Tokens", "0,04 $")
+    assert (duration(0.42), tokens(1_234), money(0.04)) == ("0.4 s", "1.2k tokens", "$0.04")
 
 
 @pytest.mark.parametrize(("named", "language"), [("", "en"), ("en", "en"), ("de", "de"), (" DE ", "de")])

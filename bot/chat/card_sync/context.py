@@ -9,7 +9,6 @@ from bot.cards.run_view import RunView
 from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
 from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef, SyncIntervals
 from bot.chat.store import CardRecord, ChatStore
-from bot.i18n import Catalog
 from coordination.domain.policy import Person
 from coordination.ports import Clock, RunLog
 
@@ -46,7 +45,6 @@ class SyncContext:
     store: ChatStore
     log: RunLog
     clock: Clock
-    catalog: Catalog
     intervals: SyncIntervals
     has_timelines: bool = True
     read_approvers: Callable[[str], Awaitable[None]] | None = None

@@ -16,7 +16,7 @@ from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_
 from bot.chat.card_sync.snapshot import ENDED, WORKING
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.store import CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
-from bot.i18n import Catalog, joined
+from bot.i18n import catalog, joined
 from bot.message import Alert, Card, Paragraph, RichText, Section, Severity, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -76,10 +76,10 @@ class TimelineItem:
         return sum(len(repr(section)) for section in self.sections)
 
 
-def item_of(recorded: Recorded, view: RunView, catalog: Catalog) -> TimelineItem:
+def item_of(recorded: Recorded, view: RunView) -> TimelineItem:
     """What one event adds to the story; `view` is the run after it. An answer is told in full, a vote with its reason."""
     event = recorded.event
-    entry = timeline_entry(event, view, catalog)
+    entry = timeline_entry(event, view)
     if entry is None:
         return TimelineItem(seq=recorded.seq)
     about: RichText = (StyledText(entry.about, "bold"),) if entry.about else ()
@@ -88,11 +88,11 @@ def item_of(recorded: Recorded, view: RunView, catalog: Catalog) -> TimelineItem
         if isinstance(event, e.RunFinished | e.RunAnswered):
             lines.append(catalog.rich("card_sync.follow_up"))
         return TimelineItem(seq=recorded.seq, sections=(Paragraph(lines=tuple(lines)),))
-    heading = Paragraph(lines=(joined([about, _answered(event, catalog)], " "),))
+    heading = Paragraph(lines=(joined([about, _answered(event)], " "),))
     return TimelineItem(seq=recorded.seq, sections=(heading, quoted(event.text)))
 
 
-def _answered(event: e.AnswerAccepted, catalog: Catalog) -> RichText:
+def _answered(event: e.AnswerAccepted) -> RichText:
     """That there is an answer, without the beginning of its text, which follows whole."""
     label: RichText = (StyledText(f"agent{event.agent}.{event.number}", "bold"),)
     if event.calls:
@@ -115,7 +115,7 @@ def batches(items: Sequence[TimelineItem]) -> Iterator[tuple[TimelineItem, ...]]
         yield tuple(batch)
 
 
-def batch_card(batch: Sequence[TimelineItem], catalog: Catalog) -> Card | None:
+def batch_card(batch: Sequence[TimelineItem]) -> Card | None:
     """The message for some items; None if there is nothing to tell."""
     sections = tuple(section for item in batch for section in item.sections)
     if not sections:
@@ -125,31 +125,31 @@ def batch_card(batch: Sequence[TimelineItem], catalog: Catalog) -> Card | None:
     )
 
 
-def thread_title(view: RunView, catalog: Catalog) -> str:
+def thread_title(view: RunView) -> str:
     """What a run's thread is called."""
     return catalog.text("card_sync.thread", prompt=visible(" ".join(view.request.prompt.split())))
 
 
-def reminder_card(view: RunView, plan: Plan, which: Reminder, catalog: Catalog) -> Card:
+def reminder_card(view: RunView, plan: Plan, which: Reminder) -> Card:
     """A word to those who may decide."""
     line = catalog.rich(
         f"card_sync.reminder_{which}",
         run=StyledText(view.run, "bold"),
         until=Timestamp(plan.expires_at, is_countdown=True),
     )
-    shown = card_for(view, view.updated_at, catalog)
+    shown = card_for(view, view.updated_at)
     return Card(
         severity=Severity.DECIDE,
         status=catalog.text("card_sync.reminder"),
         title=shown.title,
         reference=shown.reference,
-        sections=(Paragraph(lines=(line, approvers(plan.policy, catalog))),),
+        sections=(Paragraph(lines=(line, approvers(plan.policy))),),
     )
 
 
-def unknown_outcome_card(view: RunView, catalog: Catalog) -> Card:
+def unknown_outcome_card(view: RunView) -> Card:
     """A word to those who may settle it that a call is in doubt: what is known, and where to look."""
-    shown = card_for(view, view.updated_at, catalog)
+    shown = card_for(view, view.updated_at)
     alerts = tuple(section for section in shown.sections if isinstance(section, Alert))
     line = catalog.rich("card_sync.doubt_line", run=StyledText(view.run, "bold"))
     return Card(
@@ -161,9 +161,9 @@ def unknown_outcome_card(view: RunView, catalog: Catalog) -> Card:
     )
 
 
-def outcome_card(view: RunView, catalog: Catalog) -> Card:
+def outcome_card(view: RunView) -> Card:
     """What the one who asked is told at the end: how it ended, in the card's own words."""
-    shown = card_for(view, view.updated_at, catalog)
+    shown = card_for(view, view.updated_at)
     heading = Paragraph(lines=(catalog.rich("card_sync.outcome", run=StyledText(view.run, "bold")),))
     return Card(
         severity=shown.severity,
@@ -175,7 +175,7 @@ def outcome_card(view: RunView, catalog: Catalog) -> Card:
     )
 
 
-def trouble_card(run: str, reason: str, catalog: Catalog) -> Card:
+def trouble_card(run: str, reason: str) -> Card:
     """What the one who asked is told where the card can't be shown."""
     line = catalog.rich("card_sync.forbidden", run=StyledText(run, "bold"), reason=visible(reason))
     return Card(
@@ -204,7 +204,7 @@ class Notifier:
     def add_event(self, recorded: Recorded, view: RunView) -> None:
         """One more event, and the run after it."""
         if self.context.has_timelines:
-            self._items.append(item_of(recorded, view, self.context.catalog))
+            self._items.append(item_of(recorded, view))
 
     def patience(self, view: RunView) -> float:
         """Seconds until the story can go on. What people wait for is told at once."""
@@ -230,7 +230,7 @@ class Notifier:
         return await self.context.saved(card, replace(card, told=view.seq))
 
     async def _post_batch(self, card: CardRecord, view: RunView, batch: tuple[TimelineItem, ...]) -> CardRecord:
-        told = batch_card(batch, self.context.catalog)
+        told = batch_card(batch)
         if told is None:
             return card
         try:
@@ -246,7 +246,7 @@ class Notifier:
     async def _opened(self, card: CardRecord, view: RunView) -> CardRecord:
         if card.story:
             return card
-        thread = await self.context.platform.open_thread(posted(card), thread_title(view, self.context.catalog))
+        thread = await self.context.platform.open_thread(posted(card), thread_title(view))
         return await self.context.saved(card, replace(card, story=thread.thread))
 
     def _thread(self, card: CardRecord) -> ChannelRef:
@@ -258,12 +258,11 @@ class Notifier:
         Raises:
             RateLimited: the product asks for patience.
         """
-        catalog = self.context.catalog
         match view.state:
             case s.AwaitingDecision(plan=plan):
                 found = schedule(plan, self.context.clock.now(), card.reminded)
                 if found.due is not None:
-                    notice = reminder_card(view, plan, found.due, catalog)
+                    notice = reminder_card(view, plan, found.due)
                     audience = _Audience(is_public=found.due != "new", people=_named(card, plan, view))
                     sent = PlanReminder(plan=short(plan.digest), last=found.due)
                     card = await self._remind(card, notice, audience, sent)
@@ -272,7 +271,7 @@ class Notifier:
                 asked = OutcomeReminder(plan=short(plan.digest), attempt=attempt)
                 if card.reminded != asked:
                     audience = _Audience(is_public=True, people=[*_named(card, plan, view), requester_of(card)])
-                    card = await self._remind(card, unknown_outcome_card(view, catalog), audience, asked)
+                    card = await self._remind(card, unknown_outcome_card(view), audience, asked)
                 return await self.context.saved(card, replace(card, wake_at=None))
             case _:
                 return await self.context.saved(card, replace(card, wake_at=None))
@@ -302,7 +301,7 @@ class Notifier:
         if not isinstance(view.state, ENDED) or card.is_outcome_told:
             return card
         if not _ended_it(view, card.requester):
-            await self._notify_user(card, outcome_card(view, self.context.catalog))
+            await self._notify_user(card, outcome_card(view))
         return await self.context.saved(card, replace(card, is_outcome_told=True))
 
     async def post_trouble(self, card: CardRecord, reason: str) -> CardRecord:
@@ -314,7 +313,7 @@ class Notifier:
         _log.warning("run %s: its card can't be shown: %s", card.run, reason)
         if card.is_trouble_told:
             return card
-        await self._notify_user(card, trouble_card(card.run, reason, self.context.catalog))
+        await self._notify_user(card, trouble_card(card.run, reason))
         return await self.context.saved(card, replace(card, is_trouble_told=True))
 
     async def _notify_user(self, card: CardRecord, notice: Card) -> None:

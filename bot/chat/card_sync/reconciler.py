@@ -66,8 +66,8 @@ class CardPublisher:
     def snapshot(self, view: RunView) -> Snapshot:
         """What the card should show now."""
         context = self.context
-        whole = snapshot_of(view, context.clock.now(), context.catalog, refresh=context.intervals.refresh)
-        return without_plan(whole, context.catalog) if whole.fingerprint in self._too_large else whole
+        whole = snapshot_of(view, context.clock.now(), refresh=context.intervals.refresh)
+        return without_plan(whole) if whole.fingerprint in self._too_large else whole
 
     def patience(self, card: CardRecord) -> float:
         """Seconds until the next edit is fine."""
@@ -79,7 +79,7 @@ class CardPublisher:
         Raises:
             RateLimited: the product asks for patience.
         """
-        last_words = superseded_snapshot(card.run, self.context.catalog).card
+        last_words = superseded_snapshot(card.run).card
         for message in card.stale:
             with contextlib.suppress(
                 MessageNotFound, MissingPermission, CardTooLarge
@@ -163,7 +163,7 @@ class CardPublisher:
 
     def _shortened(self, snapshot: Snapshot) -> Snapshot:
         self._too_large.add(snapshot.fingerprint)
-        return without_plan(snapshot, self.context.catalog)
+        return without_plan(snapshot)
 
     async def _next(self, card: CardRecord) -> CardRecord:
         return await self.context.store.superseded(card, self.context.clock.now())

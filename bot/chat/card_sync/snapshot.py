@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.chat.store import ButtonRecord, CardRecord, CardStore
-from bot.i18n import Catalog
+from bot.i18n import catalog
 from bot.message import Action, Alert, Card, Paragraph, Severity, Target
 from coordination.domain import states as s
 from coordination.domain.states import RunState
@@ -32,12 +32,12 @@ class Snapshot:
         return hashlib.sha256(repr(self.card).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def snapshot_of(view: RunView, now: datetime, catalog: Catalog, *, refresh: float) -> Snapshot:
+def snapshot_of(view: RunView, now: datetime, *, refresh: float) -> Snapshot:
     """The picture of a run. Its clock moves with every event, and every `refresh` seconds while it is at work."""
-    return Snapshot(card_for(view, _moment(view, now, refresh), catalog))
+    return Snapshot(card_for(view, _moment(view, now, refresh)))
 
 
-def without_plan(snapshot: Snapshot, catalog: Catalog) -> Snapshot:
+def without_plan(snapshot: Snapshot) -> Snapshot:
     """The same for a place that can't hold the whole plan: it says so, and nobody can approve what they can't read."""
     return Snapshot(
         replace(
@@ -50,7 +50,7 @@ def without_plan(snapshot: Snapshot, catalog: Catalog) -> Snapshot:
     )
 
 
-def superseded_snapshot(run: str, catalog: Catalog) -> Snapshot:
+def superseded_snapshot(run: str) -> Snapshot:
     """What an older card of a run says for ever."""
     line = catalog.rich("card_sync.superseded_line", run=run)
     return Snapshot(
