@@ -15,7 +15,7 @@ from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
 from bot.chat.name_report import NameReport
-from bot.chat.platform import ChatPlatform, NameDirectory
+from bot.chat.platform import ChatPlatform, Checkup, NameDirectory
 from bot.chat.run_queries import HelpCards, RunQueries
 from bot.chat.service import RequestRouter
 from bot.chat.service_port import ChatService
@@ -24,6 +24,7 @@ from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
 from bot.check import checked_config
 from bot.composition import open_application
+from bot.i18n import catalog
 from bot.variables import Environment
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
@@ -80,6 +81,17 @@ def _config_catalog(environment: Environment) -> ConfigCatalog:
         allowed=environment.allowed_configs(),
         members=environment.member_configs(),
     )
+
+
+def skipped_configs(environment: Environment) -> list[Checkup]:
+    """A line for the doctor where files in the folder of configurations are not offered for their names.
+
+    Raises:
+        ConfigError: what the operator set is wrong.
+    """
+    skipped = _config_catalog(environment).skipped()
+    text = catalog.text("config.skipped", files=", ".join(skipped))
+    return [Checkup(is_well=False, text=text)] if skipped else []
 
 
 def name_report(environment: Environment) -> NameReport:

@@ -1,37 +1,34 @@
 """A configuration put to the test: its servers and their tools, what it may cost, and each model on this machine."""
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from bot.chat.sql_tables import chat_metadata
+from bot.model_trials import nothing_listens
 from bot.variables import Environment
 from coordination.clock import SystemClock
 from coordination.config import (
-    PROVIDERS,
     AgentSettings,
     BackendSettings,
-    Provider,
     Settings,
     doubtful_vouchers,
     load,
-    parse,
-    read_text,
     unmatched_rules,
 )
-from coordination.domain.policy import Effect, Policy
-from coordination.errors import ConfigError, ModelError, ModelFault, ToolServerError
-from coordination.llm.extras import extra_of, install_command, is_installed
+from coordination.domain.policy import Effect, Policy, sounds_like_writing
+from coordination.errors import ToolServerError
 from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
-from coordination.ports import ToolDefinition, TurnContext, Usage, UserMessage
+from coordination.ports import ToolDefinition, Usage
 from coordination.preparation import ServerTools, list_tools
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.toolbox import ruled
+
+_MOST_NAMED = 5
 
 LONGEST_REPLY = {"anthropic": 32_000}
 """What a reply may have where the configuration does not say, in the APIs that must be told."""
@@ -172,6 +169,7 @@ async def checked_config(
             found = await list_tools(hub, settings.servers)
         except ToolServerError as error:
             raise ToolServerError(str(error), last_lines=hub.last_lines()) from None
+        again = await _listed_again(hub, settings, found)
         last_lines = hub.last_lines()
     diagnostics = tuple(unmatched_rules(settings, found.definitions, absent=found.absent))
     accepted, changed = await _accepted(environment, settings, found, accepts=accepts and not diagnostics)
@@ -179,7 +177,12 @@ async def checked_config(
         checked,
         tools=_rows(settings, found.definitions, accepted),
         diagnostics=diagnostics,
-        warnings=(*settings.warnings, *_found_out(settings, found)),
+        warnings=(
+            *checked.warnings,
+            *_found_out(settings, found),
+            *_unsteady(found, again),
+            *await _not_running(settings),
+        ),
         absent=tuple(found.absent),
         last_lines=last_lines,
         is_connected=True,
@@ -205,7 +208,7 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
         agents=agents,
         servers=tuple(server.name for server in settings.servers),
         policy=settings.profile(allow_requester_default=True).policy,
-        warnings=settings.warnings,
+        warnings=(*settings.warnings, *_without_servers(settings)),
         costs=costs,
         whole_cost=run_ceiling(settings, costs),
     )
@@ -214,7 +217,58 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
 def _found_out(settings: Settings, found: ServerTools) -> tuple[str, ...]:
     """The warnings that only the servers themselves give rise to."""
     without = [f"{reason} It is optional: agents plan without it." for reason in found.absent.values()]
-    return (*doubtful_vouchers(settings, found.definitions), *without)
+    return (*doubtful_vouchers(settings, found.definitions), *_unnamed(settings, found.definitions), *without)
+
+
+async def _not_running(settings: Settings) -> list[str]:
+    """A warning for each model whose server is to be on this machine, and is not running."""
+    problems = await asyncio.gather(*(nothing_listens(agent.backend) for agent in settings.agents))
+    return [
+        f"The model of {agent.id} can't be asked: {problem}."
+        for agent, problem in zip(settings.agents, problems, strict=True)
+        if problem
+    ]
+
+
+def _without_servers(settings: Settings) -> tuple[str, ...]:
+    if settings.servers:
+        return ()
+    return ("There are no tool servers: agents can answer, and do nothing. List servers under mcp_servers.",)
+
+
+def _unnamed(settings: Settings, definitions: Sequence[ToolDefinition]) -> Iterator[str]:
+    """A warning for each server of whose tools no rule of any agent says anything, so that not even reads run."""
+    rules = [rule for agent in settings.agents for rule in agent.rules]
+    for server in settings.servers:
+        tools = [each.tool for each in definitions if each.server == server.name and not each.unusable]
+        if tools and not any(rule.matches(server.name, tool) for rule in rules for tool in tools):
+            reads = next((tool for tool in tools if not sounds_like_writing(tool)), tools[0])
+            yield (
+                f"No rule names a tool of {server.name}, so that people are asked about every call, and agents can look "
+                f"nothing up while they plan. List what only reads under tools, such as "
+                f"{{match: {server.name}.{reads}, effect: read}}."
+            )
+
+
+async def _listed_again(hub: McpHub, settings: Settings, found: ServerTools) -> Sequence[ToolDefinition]:
+    """The tools as the servers list them a second time; those of the first where they don't."""
+    try:
+        return await hub.definitions([each for each in settings.servers if each.name not in found.absent], fresh=True)
+    except ToolServerError:
+        return found.definitions
+
+
+def _unsteady(found: ServerTools, again: Sequence[ToolDefinition]) -> Iterator[str]:
+    """A warning for each server that lists other tools when it is asked twice in a row."""
+    before, after = ({(each.server, each.tool, each.digest) for each in tools} for tools in (found.definitions, again))
+    differing: dict[str, set[str]] = {}
+    for server, tool, _ in before ^ after:
+        differing.setdefault(server, set()).add(tool)
+    for server, tools in sorted(differing.items()):
+        yield (
+            f"{server} lists other tools when it is asked twice in a row ({', '.join(sorted(tools)[:_MOST_NAMED])}): a "
+            "call that is approved does not run once its tool has changed. The operator must see what changes them."
+        )
 
 
 async def _accepted(
@@ -254,118 +308,3 @@ def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: A
         for agent in settings.agents
         for each, ruling in ruled(agent, definitions, accepted)
     )
-
-
-TRIED_WITH: Mapping[str, str] = {
-    "openai": "gpt-5-mini",
-    "claude": "claude-haiku-5-5",
-    "gemini": "gemini-3.8-flash",
-    "claude_code": "sonnet",
-    "grok": "grok-3-mini",
-}
-"""A small model of each provider that is known to have one; for the others somebody must name theirs in a file."""
-
-LEAST_TOKENS = 16
-"""The shortest reply that every API lets one ask for."""
-
-PATIENCE = 120.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class BackendRow:
-    """One backend type. `key` names the variable that has a key, never the key.
-
-    Attributes:
-        install: the command that installs what is missing; empty: nothing is.
-        variables: where a key is looked for; none: no key is needed, or none is looked for.
-    """
-
-    type: str
-    title: str
-    install: str
-    key: str
-    variables: tuple[str, ...]
-    needs_key: bool
-    model: str
-    base_url: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One model that was asked for a word. `problem` says what came instead; empty: it works."""
-
-    name: str
-    model: str
-    problem: str
-
-
-def backend_rows(environment: Environment) -> tuple[BackendRow, ...]:
-    """Every type that speaks to a server."""
-    return tuple(_row(provider, environment) for provider in PROVIDERS.values() if provider.family != "scripted")
-
-
-def try_backends(environment: Environment, path: Path | None) -> tuple[Trial, ...]:
-    """Ask the models of a configuration, or one of each provider that has a key here, for a word.
-
-    Raises:
-        ConfigError: the configuration can't be used.
-    """
-    if path is not None:
-        settings = parse(read_text(path), origin=str(path.absolute()), environ=environment.for_configs())
-        return asyncio.run(_try(environment, settings.agents))
-    ready = [row for row in backend_rows(environment) if row.key and row.model and not row.install]
-    agents = [{"id": row.type, "backend": {"type": row.type, "model": row.model}} for row in ready]
-    if not agents:
-        return ()
-    settings = parse(json.dumps({"agents": agents}), origin="massgen-bot models", environ=environment.for_configs())
-    return asyncio.run(_try(environment, settings.agents))
-
-
-def _row(provider: Provider, environment: Environment) -> BackendRow:
-    extra = extra_of(provider.family)
-    address = environment.azure_openai_endpoint if provider.type == "azure_openai" else ""
-    return BackendRow(
-        type=provider.type,
-        title=provider.title,
-        install=install_command(extra) if extra is not None and not is_installed(extra) else "",
-        key=environment.first_set(provider.key_variables),
-        variables=provider.key_variables,
-        needs_key=provider.needs_key,
-        model=TRIED_WITH.get(provider.type, ""),
-        base_url=provider.base_url or address,
-    )
-
-
-async def _try(environment: Environment, agents: tuple[AgentSettings, ...]) -> tuple[Trial, ...]:
-    models = Models(SystemClock(), pace=environment.pace())
-    seconds = [
-        replace(agent, id=f"the fallback of {agent.id}", backend=agent.backend.fallback)
-        for agent in agents
-        if agent.backend.fallback is not None
-    ]
-    try:
-        return tuple(await asyncio.gather(*(_trial(models, agent) for agent in (*agents, *seconds))))
-    finally:
-        await models.aclose()
-
-
-async def _trial(models: Models, agent: AgentSettings) -> Trial:
-    name = agent.backend.model or agent.backend.type
-    try:
-        model = models.shortest(agent, LEAST_TOKENS)
-        turn_context = TurnContext(purpose="turn", revision=1, turn=1, agent=agent.number)
-        conversation = model.converse("Answer with one word.", turn_context)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await conversation.send([UserMessage(text="Say yes.")], ())
-        finally:
-            await conversation.close()
-    except ConfigError as error:
-        return Trial(name=agent.id, model=name, problem=error.diagnostics[0])
-    except TimeoutError:
-        return Trial(name=agent.id, model=name, problem=f"nothing came within {PATIENCE:g} s")
-    except ModelError as error:
-        # So short a reply is often broken off by its limit, and that is all that was asked for.
-        is_cut_short = error.fault is ModelFault.CUT_OFF and not error.is_retryable
-        return Trial(name=agent.id, model=name, problem="" if is_cut_short else str(error))
-    return Trial(name=agent.id, model=name, problem="")

@@ -32,6 +32,11 @@ _TRIVIAL = frozenset(
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s/?#\"'<>@]+@)?([^\s?#\"'<>]*)(\?[^\s#\"'<>]*)?", re.IGNORECASE)
 
 
+def names_secret(name: str) -> bool:
+    """Whether a variable or header of this name most likely holds a secret."""
+    return _NAMES.search(name) is not None
+
+
 class Redactor:
     """Blots out the values that it was told of."""
 

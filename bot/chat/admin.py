@@ -125,6 +125,9 @@ class AdminService:
     async def _list(self, request: _AdminRequest) -> Card:
         names = self.config_catalog.names(request.by.tenant)
         lines: list[RichText] = [(StyledText(name, "bold"),) for name in names]
+        if skipped := self.config_catalog.skipped(request.by.tenant):
+            lines = lines or [catalog.rich("config.none")]
+            lines.append(catalog.rich("config.skipped", files=one_line(", ".join(skipped), 300)))
         return list_card(catalog.rich("config.list"), lines, empty=catalog.text("config.none"))
 
     async def _show(self, request: _AdminRequest) -> Card:

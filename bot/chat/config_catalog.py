@@ -18,6 +18,7 @@ DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
 CONFIG_KEY = "config"
 MEMBERS_KEY = "member-configs"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ENDINGS = (".yaml", ".yml")
 _ANY_TENANT = "*"
 EVERY = "*"
 """In the place of a name: whatever the tenant may use."""
@@ -118,6 +119,23 @@ class ConfigCatalog:
         with suppress(RefusedError):
             held = self.chosen(tenant, channel, channel_settings).name
         return tuple(name for name in self.names(tenant) if name == held or name in opened or EVERY in opened)
+
+    def skipped(self, tenant: str = "") -> tuple[str, ...]:
+        """The names of files that look like configurations and are none, since nobody could type them; sorted.
+
+        Of a `tenant` that may use some configurations alone, those which could be one of them.
+        """
+        mine = self.allowed.get(tenant, self.allowed.get(_ANY_TENANT)) if tenant else None
+        offered = {path.name for path in self._files().values()}
+        with suppress(OSError):
+            names = sorted(entry.name for entry in os.scandir(self.folder) if entry.name not in offered)
+            return tuple(
+                name
+                for name in names
+                if name.lower().endswith(_ENDINGS) and not name.startswith(".")
+                if mine is None or Path(name).stem.lower() in mine
+            )
+        return ()
 
     def _only(self, tenant: str) -> str:
         names = self.names(tenant)

@@ -577,6 +577,10 @@ CHAT = {
 
 ADMIN = {
     "config.list": "Die Konfigurationen, die hier erlaubt sind",
+    "config.skipped": (
+        "Wegen ihres Namens nicht dabei: {files}. Der Name einer Konfiguration besteht aus Kleinbuchstaben, Ziffern, - und _ "
+        "und endet auf .yaml."
+    ),
     "config.open": "Diese können Mitglieder hier verlangen",
     "config.none": "Es gibt keine: Wer diesen Bot betreibt, legt Dateien in seinen Ordner für Konfigurationen.",
     "config.from_asked": "Nach {name} wurde gefragt.",
@@ -881,12 +885,15 @@ COMMANDS = {
     "models.result": "Ergebnis",
     "models.not_installed": "braucht: {command}",
     "models.has_key": "bereit: {variable} ist gesetzt",
-    "models.needs_no_key": "bereit: braucht keinen Schlüssel",
+    "models.needs_no_key": "bereit: läuft und braucht keinen Schlüssel",
     "models.needs_key": "braucht {variables}",
     "models.model_at": "{model} bei {address}",
-    "models.works": "funktioniert",
+    "models.works": "funktioniert und ruft Werkzeuge auf",
+    "models.works_but": "funktioniert, aber {remark}",
+    "models.not_running": "an {address} läuft nichts: {title} starten",
     "models.nothing_to_try": (
-        "In der Umgebung ist kein Schlüssel, für dessen Anbieter es ein Modell zum Ausprobieren gibt; nenn eine --config."
+        "In der Umgebung ist kein Schlüssel, für dessen Anbieter es ein Modell zum Ausprobieren gibt, und hier läuft kein "
+        "Server; nenn eine --config."
     ),
     "effect.read": "read",
     "effect.ask": "ask",
@@ -970,7 +977,7 @@ HELP = {
     "help.schema": "Das JSON-Schema einer Konfiguration ausgeben, für Editoren.",
     "help.no_connect": "Die Werkzeug-Server nicht starten.",
     "help.models": "Sagen, welche Anbieter hier bereit sind. Was installiert ist und wofür ein Schlüssel da ist.",
-    "help.try": "Jedes um ein Wort bitten; das kann den Bruchteil eines Cents kosten.",
+    "help.try": "Jedes Modell ein Werkzeug aufrufen lassen; das kann einen Cent kosten.",
     "help.models_config": "Die Modelle dieser Konfiguration fragen statt eines je Schlüssel.",
     "help.up": "Jeden Chat bedienen, dessen Variablen gesetzt sind. Discord und Slack, in einem Prozess, bis SIGTERM kommt.",
     "up.no_chat": (

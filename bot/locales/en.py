@@ -530,6 +530,9 @@ CHAT = {
 
 ADMIN = {
     "config.list": "The configurations that may be used here",
+    "config.skipped": (
+        "Not offered for their names: {files}. A configuration's name has small letters, digits, - and _, and ends in .yaml."
+    ),
     "config.open": "Members may ask for these here",
     "config.none": "There are none: whoever runs this bot puts files into its folder of configurations.",
     "config.from_asked": "{name} was asked for.",
@@ -803,11 +806,13 @@ COMMANDS = {
     "models.result": "result",
     "models.not_installed": "needs: {command}",
     "models.has_key": "ready: {variable} is set",
-    "models.needs_no_key": "ready: no key needed",
+    "models.needs_no_key": "ready: it runs, and needs no key",
     "models.needs_key": "needs {variables}",
     "models.model_at": "{model} at {address}",
-    "models.works": "works",
-    "models.nothing_to_try": "There is no key in the environment whose provider has a model to try; name a --config.",
+    "models.works": "works, and calls tools",
+    "models.works_but": "works, but {remark}",
+    "models.not_running": "nothing listens at {address}: start {title}",
+    "models.nothing_to_try": "There is no key in the environment whose provider has a model to try, and no server runs here; name a --config.",
     "effect.read": "read",
     "effect.ask": "ask",
     "effect.auto": "auto",
@@ -881,7 +886,7 @@ HELP = {
     "help.schema": "Print the JSON Schema of a configuration, for editors.",
     "help.no_connect": "Do not start the tool servers.",
     "help.models": "Say which providers are ready here. What is installed, and for which there is a key.",
-    "help.try": "Ask each for one word; this may cost a fraction of a cent.",
+    "help.try": "Have each model call a tool; this may cost a cent.",
     "help.models_config": "Ask the models of this configuration instead of one for each key.",
     "help.up": "Serve every chat whose variables are set. Discord and Slack, in one process, until SIGTERM.",
     "up.no_chat": "No chat is set: put the token of a bot into DISCORD_BOT_TOKEN or SLACK_BOT_TOKEN; `massgen-bot docs chat` leads to both.",

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -9,9 +11,11 @@ from rich.text import Text
 
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
-from bot.check import BackendRow, Checked, ToolRow, Trial, backend_rows, check_config, try_backends
+from bot.chat.config_catalog import ConfigCatalog
+from bot.check import Checked, ToolRow, check_config
 from bot.i18n import catalog
 from bot.machine import PAGES, config_file
+from bot.model_trials import BackendRow, Trial, backend_rows, try_backends
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, words_of_servers
 from bot.terminal.output import Renderer, indented, plain_table
@@ -22,16 +26,30 @@ from coordination.errors import MissingLibraryError
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 
 
-def check(context: CliContext, config: str, *, connects: bool) -> Exit:
-    """Validate; with `connects`, also start every server and say what becomes of each tool."""
+def check(context: CliContext, config: str, *, connects: bool, tries: bool = False) -> Exit:
+    """Validate; with `connects`, also start every server and say what becomes of each tool; with `tries`, try the models."""
     path = config_file(config)
     try:
         checked = check_config(context.environment, path, connects=connects)
     except MissingLibraryError:
         context.print_error(catalog.text("check.lacks_library", file=visible(str(path))))
         raise
+    _tell_findings(context, path, checked)
     console = console_on(context.stdout)
-    for warning in checked.warnings:
+    console.print(indented(_summary(console, checked)))
+    for agents, rows in _grouped(checked.tools):
+        console.print()
+        if len(checked.agents) > 1:
+            console.print(Text(f"  {agents}", "bold"))
+        console.print(indented(_tools(rows)))
+    if checked.diagnostics:
+        return Exit.USAGE
+    return _told_trials(context, try_backends(context.environment, path)) if tries else Exit.DONE
+
+
+def _tell_findings(context: CliContext, path: Path, checked: Checked) -> None:
+    """What is wrong with it, or may be, and what is new."""
+    for warning in (*checked.warnings, *_skipped(context, path)):
         context.print_error(catalog.text("check.warning", text=visible(warning)))
     for line in words_of_servers(checked.last_lines):
         context.print_error(line)
@@ -44,13 +62,15 @@ def check(context: CliContext, config: str, *, connects: bool) -> Exit:
     for key, tools in (("check.added", checked.changes.added), ("check.removed", checked.changes.removed)):
         if tools:
             context.print_line(catalog.text(key, tools=visible(", ".join(tools))))
-    console.print(indented(_summary(console, checked)))
-    for agents, rows in _grouped(checked.tools):
-        console.print()
-        if len(checked.agents) > 1:
-            console.print(Text(f"  {agents}", "bold"))
-        console.print(indented(_tools(rows)))
-    return Exit.USAGE if checked.diagnostics else Exit.DONE
+
+
+def _skipped(context: CliContext, path: Path) -> list[str]:
+    """A warning where files beside a configuration of the chats are not offered there for their names."""
+    folder = context.environment.configs_folder()
+    if path.absolute().parent.resolve() != folder.resolve():
+        return []
+    skipped = ConfigCatalog(folder=folder, allowed={}).skipped()
+    return [catalog.text("config.skipped", files=", ".join(skipped))] if skipped else []
 
 
 def schema(context: CliContext) -> Exit:
@@ -131,7 +151,13 @@ def models(context: CliContext, *, config: str, tries: bool) -> Exit:
     if not trials:
         context.print_error(catalog.text("models.nothing_to_try"))
         return Exit.USAGE
-    console_on(context.stdout).print(indented(_trials(trials)))
+    return _told_trials(context, trials)
+
+
+def _told_trials(context: CliContext, trials: tuple[Trial, ...]) -> Exit:
+    console = console_on(context.stdout)
+    console.print()
+    console.print(indented(_trials(trials)))
     return Exit.FAILED if any(trial.problem for trial in trials) else Exit.DONE
 
 
@@ -139,7 +165,8 @@ def _table(rows: tuple[BackendRow, ...]) -> Table:
     table = plain_table(*(catalog.text(f"models.{column}") for column in ("type", "here", "address")))
     table.columns[0].no_wrap = True
     for row in rows:
-        style = "green" if not row.install and (row.key or not row.needs_key) else "bright_black"
+        is_ready = row.is_running is not False and not row.install and (row.key or not row.needs_key)
+        style = "green" if is_ready else "bright_black"
         table.add_row(Text(row.type), Text(_here(row), style), Text(visible(_address(row))))
     return table
 
@@ -155,6 +182,8 @@ def _here(row: BackendRow) -> str:
     """What is here, or what is missing. A key is known by its variable; of itself nothing is ever shown."""
     if row.install:
         return catalog.text("models.not_installed", command=row.install)
+    if row.is_running is False:
+        return catalog.text("models.not_running", address=urlsplit(row.base_url).netloc, title=row.title)
     if row.key:
         return catalog.text("models.has_key", variable=row.key)
     if not row.needs_key:
@@ -165,6 +194,13 @@ def _here(row: BackendRow) -> str:
 def _trials(trials: tuple[Trial, ...]) -> Table:
     table = plain_table(*(catalog.text(f"models.{column}") for column in ("type", "model", "result")))
     for trial in trials:
-        result = Text(visible(trial.problem), "red") if trial.problem else Text(catalog.text("models.works"), "green")
-        table.add_row(Text(visible(trial.name)), Text(visible(trial.model)), result)
+        table.add_row(Text(visible(trial.name)), Text(visible(trial.model)), _result(trial))
     return table
+
+
+def _result(trial: Trial) -> Text:
+    if trial.problem:
+        return Text(visible(trial.problem), "red")
+    if trial.remark:
+        return Text(catalog.text("models.works_but", remark=visible(trial.remark)), "yellow")
+    return Text(catalog.text("models.works"), "green")

@@ -265,10 +265,11 @@ def _check(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help=_help("help.check_config"))],
     *,
     no_connect: Annotated[bool, typer.Option("--no-connect", help=_help("help.no_connect"))] = False,
+    tries: Annotated[bool, typer.Option("--try", help=_help("help.try"))] = False,
 ) -> int:
     from bot.terminal import check_commands
 
-    return check_commands.check(_context, config, connects=not no_connect)
+    return check_commands.check(_context, config, connects=not no_connect, tries=tries)
 
 
 @app.command("schema", help=_help("help.schema"))

@@ -218,10 +218,11 @@ def invite(context: CliContext) -> Exit:
 
 def examine_discord(context: CliContext) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
-    from bot.chat_app import name_report
+    from bot.chat_app import name_report, skipped_configs
     from bot.discord_app.setup import examine as examined
 
-    return report(context, asyncio.run(examined(context.environment, name_report(context.environment))))
+    found = asyncio.run(examined(context.environment, name_report(context.environment)))
+    return report(context, [*found, *skipped_configs(context.environment)])
 
 
 def lend_discord_tools(context: CliContext, guild: str, scope: str) -> Exit:
@@ -291,10 +292,11 @@ def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_ag
 
 def examine_slack(context: CliContext) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
-    from bot.chat_app import name_report
+    from bot.chat_app import name_report, skipped_configs
     from bot.slack_app.setup import examine as examined
 
-    return report(context, asyncio.run(examined(context.environment, name_report(context.environment))))
+    found = asyncio.run(examined(context.environment, name_report(context.environment)))
+    return report(context, [*found, *skipped_configs(context.environment)])
 
 
 def lend_slack_tools(context: CliContext, scope: str) -> Exit:

@@ -12,7 +12,7 @@ from coordination.config.diagnostics import Diagnostics, Place, any_of, nearest,
 from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
 from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, ModelOptions, PriceKeys
 from coordination.config.server_sections import ServerKeys
-from coordination.config.servers import ServerBook
+from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook
 from coordination.config.tool_policy import AgentTools, Pattern
 from coordination.config.yaml_tree import Scalar, Variables, is_open
 from coordination.domain.policy import Rule
@@ -175,7 +175,10 @@ class Backends:
 
     def _key(self, keys: ModelKeys, provider: Provider) -> tuple[SecretStr | None, str]:
         if keys.table.writes("api_key"):
-            name = _variable_in(keys.table.source("api_key")) or "api_key"
+            source = keys.table.source("api_key")
+            if "${" not in source and len(source) >= LEAST_KEY:
+                self._warn_of(keys, "api_key", IN_THE_FILE)
+            name = _variable_in(source) or "api_key"
             return None if is_open(keys.table.entries["api_key"]) else keys.api_key, name
         known = provider_at(keys.base_url) if keys.base_url else provider
         # A key goes to its own provider only: never to whatever server a bare chatcompletion's base_url names.

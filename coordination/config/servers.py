@@ -7,11 +7,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from coordination.config.diagnostics import Diagnostics, Place, printable, quoted
+from coordination.config.key_types import is_web_address
 from coordination.config.packages import unpinned_package
 from coordination.config.server_sections import AUTH_SECRETS, ServerAuthKeys, ServerKeys
 from coordination.config.yaml_tree import EMPTY, Plain, Scalar, Table, variables_in
 from coordination.domain.canonical_json import canonical
 from coordination.ports import AUTH_ENTRY, ClientCredentials, ServerSpec
+from coordination.redaction import names_secret
 
 _DEFAULT_CALL_TIMEOUT = 60.0
 
@@ -111,6 +113,7 @@ class ServerBook:
         auth = _table_in(table, "auth")
         who_we_are = {key: auth.source(key) for key in ("client_id", *AUTH_SECRETS)} if keys.auth else {}
         _warn_of_versions(keys, self._report)
+        _warn_of_secrets(keys, self._report)
         told: list[Plain] = [
             _arguments(table),
             dict(table.sources("env")),
@@ -205,6 +208,27 @@ def _warn_of_versions(keys: ServerKeys, report: Diagnostics) -> None:
         )
         place = Place(table.line_of("args"), table.place.path)
         report.add_warning(place, text, once_for=f"packages of {keys.name}")
+
+
+LEAST_KEY = 16
+"""Characters of a text that may be a key of somebody; servers on one's own machine are given shorter ones for form's sake."""
+
+
+def _warn_of_secrets(keys: ServerKeys, report: Diagnostics) -> None:
+    """Once for each server of which the file tells a secret, instead of the variable that has it."""
+    for section in ("env", "headers"):
+        for name, source in keys.table.sources(section).items():
+            if names_secret(name) and len(source) >= LEAST_KEY and "${" not in source and not is_web_address(source):
+                place = keys.table.place_of(section)
+                report.add_warning(
+                    Place(place.line, (*place.path, name)), IN_THE_FILE, once_for=f"secrets of {keys.name}"
+                )
+
+
+IN_THE_FILE = (
+    "looks like a secret that is written into the file, where everyone reads it who reads the file: "
+    "put it into a variable, and write ${NAME} here"
+)
 
 
 def _rotating(keys: ServerKeys, report: Diagnostics) -> tuple[str, ...]:

@@ -67,8 +67,10 @@ class McpHub:
         if ending:
             await asyncio.wait(ending)
 
-    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+    async def definitions(self, servers: Sequence[ServerSpec], *, fresh: bool = False) -> Sequence[ToolDefinition]:
         """Every tool of these servers, in the servers' order, and those that can't be used; starts what is not running.
+
+        `fresh` asks them again, though they told of no change since they were asked last.
 
         Raises:
             ToolServerError: a server can't be used; with one sentence for each that can't.
@@ -76,7 +78,7 @@ class McpHub:
         specs = _by_name(servers)
         connections = [self.connection(spec) for spec in specs.values()]
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_listing_or_error(connection)) for connection in connections]
+            asked = [group.create_task(_listing_or_error(connection, fresh=fresh)) for connection in connections]
         outcomes = [each.result() for each in asked]
         failures = [str(each) for each in outcomes if isinstance(each, ToolServerError)]
         if failures:
@@ -241,9 +243,9 @@ async def _listed(connection: Connection, *, fresh: bool) -> tuple[McpSession, T
     return session, await session.listing(fresh=fresh)
 
 
-async def _listing_or_error(connection: Connection) -> ToolListing | ToolServerError:
+async def _listing_or_error(connection: Connection, *, fresh: bool) -> ToolListing | ToolServerError:
     try:
-        _, listing = await _listed(connection, fresh=False)
+        _, listing = await _listed(connection, fresh=fresh)
     except ToolServerError as error:
         return error
     return listing

@@ -19,6 +19,14 @@ mcp_servers:
     env: {SECRET_URL: "postgres://bot:hunter2@db/board"}
 """
 
+LISTS = """
+agents:
+  - id: one
+    backend: {type: scripted, script: {turns: [[{answer: Here it is.}]]}}
+mcp_servers:
+  board: {command: "${MASSGEN_BOT_PYTHON}", args: [-m, tests.servers.mcp_listing, %s], cwd: %s}
+"""
+
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
@@ -53,3 +61,22 @@ def test_a_server_that_is_optional_has_a_last_word_as_well(program: Program, con
     ended = program.run("check", config)
     assert ended.status == 0
     assert "no database at [secret]" in ended.err
+
+
+def test_a_check_warns_of_what_asks_about_everything_and_of_tools_that_change_by_themselves(
+    program: Program, tmp_path: Path
+) -> None:
+    path = tmp_path / "ops.yaml"
+    path.write_text(LISTS % ("changes", json.dumps(str(ROOT))), encoding="utf-8")
+    ended = program.run("check", str(path))
+    assert ended.status == 0, ended.err
+    assert "No rule names a tool of board, so that people are asked about every call" in ended.err
+    assert "such as {match: board.read_board, effect: read}." in ended.err
+    assert "board lists other tools when it is asked twice in a row (post)" in ended.err
+
+
+def test_a_check_finds_nothing_to_warn_of_where_rules_name_tools_that_stay(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "ops.yaml"
+    text = LISTS % ("duplicates", json.dumps(str(ROOT))) + "tools: [{match: board.post, effect: ask}]\n"
+    path.write_text(text, encoding="utf-8")
+    assert "Warning" not in program.run("check", str(path)).err

@@ -48,6 +48,15 @@ def nonsense(params: Message) -> Message:
     return {"tools": "none"}
 
 
+def changes(params: Message) -> Message:
+    """Describes a tool in other words each time."""
+    LISTED.append("")
+    return {"tools": [a_tool("post", description=f"Posts, as of {len(LISTED)}."), a_tool("read_board")]}
+
+
+LISTED: list[str] = []
+
+
 def falls_silent(params: Message) -> Message:
     """Answers only the first time."""
     trigger = Path(sys.argv[2])
@@ -114,6 +123,7 @@ LISTS: dict[str, Callable[[Message], Message]] = {
         duplicates,
         not_a_number,
         nonsense,
+        changes,
         changing,
         changes_meanwhile,
         without_tools,

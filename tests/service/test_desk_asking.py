@@ -72,6 +72,10 @@ async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path:
     assert "No configuration is set here" in texts(await office.start_run(stranger, ELSEWHERE, "Go."))
     assert (await office.start_run(stranger, ELSEWHERE, "Go.", config="demo")).run
     assert "ops\nteam" in texts(await office.admin("config-list"))
+    assert "Not offered" not in texts(await office.admin("config-list"))
+    for name in ("Other.yaml", "team.yml"):
+        (office.folder / name).touch()
+    assert "Not offered for their names: team.yml." in texts(await office.admin("config-list"))
     assert office.checked == []
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.check import LEAST_TOKENS, ceilings, run_ceiling, try_backends
+from bot.check import ceilings, run_ceiling
+from bot.model_trials import MOST_TOKENS, try_backends
 from bot.terminal import check_commands
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
@@ -16,7 +17,7 @@ from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError
 from coordination.llm.extras import install_command
 from tests.servers.chat_server import chat_server
-from tests.servers.messages_server import Says, messages_server
+from tests.servers.messages_server import Call, Says, messages_server
 from tests.servers.vendor_server import Fails
 
 CANARY = "sk-canary-0123456789"
@@ -71,7 +72,7 @@ def test_a_model_that_does_not_answer_is_told_without_its_key(tmp_path: Path) ->
     file.write_text(f"agents: [{{id: one, backend: {backend}}}]", encoding="utf-8")
     around = here()
     assert check_commands.models(around, config=str(file), tries=True) is Exit.FAILED
-    assert "Can't reach the provider of m" in " ".join(written(around).split())
+    assert "nothing listens at 127.0.0.1:9: start" in " ".join(written(around).split())
     assert CANARY not in written(around)
 
 
@@ -80,7 +81,10 @@ THOUGHTFUL = "{type: claude, model: c, api_key: k, base_url: 'URL', thinking: {t
 
 async def test_a_model_is_asked_for_next_to_nothing_whatever_its_options_and_its_fallback_too(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
-    async with messages_server(Says(text="Yes")) as claude, chat_server(Fails(status=401)) as chat:
+    async with (
+        messages_server(Says(calls=[Call(name="say", arguments='{"word": "yes"}')])) as claude,
+        chat_server(Fails(status=401)) as chat,
+    ):
         first = THOUGHTFUL.replace("URL", claude.address)
         second = f"{{type: chatcompletion, model: m, base_url: '{chat.base_url}'}}"
         file.write_text(f"agent: {{id: one, backend: {first[:-1]}, fallback: {second}}}}}", encoding="utf-8")
@@ -88,7 +92,7 @@ async def test_a_model_is_asked_for_next_to_nothing_whatever_its_options_and_its
     assert [(trial.name, trial.problem == "") for trial in trials] == [("one", True), ("the fallback of one", False)]
     assert "refused the key" in trials[1].problem
     (asked,) = claude.requests
-    assert (asked["max_tokens"], asked.get("thinking")) == (LEAST_TOKENS, None)
+    assert (asked["max_tokens"], asked.get("thinking")) == (MOST_TOKENS, None)
 
 
 PRICED = """
@@ -138,3 +142,41 @@ def test_a_check_refuses_what_a_run_would_refuse_for_every_agent_at_once(tmp_pat
         "agent one: the price of m is",
         "agent two: the price of m is",
     ]
+
+
+def checked(folder: Path, text: str, *, name: str = "x.yaml", **environ: str) -> str:
+    """What a check says that starts nothing."""
+    (folder / name).write_text(text, encoding="utf-8")
+    around = here(**environ)
+    check_commands.check(around, str(folder / name), connects=False)
+    return " ".join(written(around).split())
+
+
+def test_a_check_warns_of_a_configuration_without_servers(tmp_path: Path) -> None:
+    agents = "agents: [{backend: {type: ollama, model: m}}]\n"
+    assert "There are no tool servers: agents can answer, and do nothing." in checked(tmp_path, agents)
+    assert "no tool servers" not in checked(tmp_path, agents + "mcp_servers: {board: {command: x}}\n")
+
+
+def test_a_check_warns_of_keys_that_are_written_into_the_file_and_does_not_repeat_them(tmp_path: Path) -> None:
+    text = f"""
+agents: [{{backend: {{type: openai, model: m, api_key: {CANARY}}}}}]
+mcp_servers:
+  board: {{command: x, env: {{GITHUB_TOKEN: {CANARY}, HOME_PAGE: 'https://example.org/home', LEVEL: debug}}}}
+"""
+    found = checked(tmp_path, text)
+    assert "agents[0].backend.api_key: looks like a secret that is written into the file" in found
+    assert "mcp_servers.board.env.GITHUB_TOKEN: looks like a secret" in found
+    assert found.count("looks like a secret") == 2
+    assert CANARY not in found
+    assert "looks like" not in checked(tmp_path, text.replace(CANARY, '"${KEY_OF_OURS}"'), KEY_OF_OURS=CANARY)
+    assert "looks like" not in checked(tmp_path, text.replace(CANARY, "none"))
+
+
+def test_a_check_names_the_files_that_chats_do_not_offer_for_their_names(tmp_path: Path) -> None:
+    for name in ("Ops.yaml", "team.yml", "a b.yaml", "notes.txt", ".hidden.yaml"):
+        (tmp_path / name).touch()
+    text = "agents: [{backend: {type: ollama, model: m}}]\n"
+    told = "Not offered for their names: Ops.yaml, a b.yaml, team.yml. A configuration's name has small letters"
+    assert told in checked(tmp_path, text, MASSGEN_BOT_CONFIGS=str(tmp_path))
+    assert "Not offered" not in checked(tmp_path, text), "it is no folder of the chats"
