@@ -178,7 +178,7 @@ class Turn:
             if not isinstance(outcome, list):
                 return outcome
             if self._corrections > self._options.max_corrections:
-                return TurnFailed(reason=f"broke the rules of a turn {self._corrections} times")
+                return TurnFailed(reason=self._out(reply))
             said = [*outcome, *self._news()]
         return TurnFailed(reason=f"did not answer or vote within {self._options.max_tool_rounds} rounds of tool calls")
 
@@ -227,7 +227,7 @@ class Turn:
         tools = [call for call in reply.calls if call not in workflow]
         results = await self._toolbox.use(tools)
         if not workflow:
-            return list(results) if tools else [self._correct(_NO_CALL)]
+            return list(results) if tools else [self._correct(_NO_CALL, said=reply.text)]
         ending = self._judge(workflow, results)
         if not isinstance(ending, InvalidEnding):
             return ending
@@ -283,10 +283,22 @@ class Turn:
                 return answer
         return None
 
-    def _correct(self, reason: str) -> UserMessage:
+    def _correct(self, reason: str, *, said: str = "") -> UserMessage:
+        """What the model is told. People are told what it `said` in place of a call, which nobody would see otherwise."""
         self._corrections += 1
-        self._record(AgentCorrected(agent=self._agent, reason=reason))
+        words = _quoted(said, _MOST_SAID)
+        self._record(
+            AgentCorrected(agent=self._agent, reason=f"it called nothing, and wrote: {words}" if words else reason)
+        )
         return UserMessage(text=reason)
+
+    def _out(self, reply: Reply) -> str:
+        """Why a turn is over that was corrected too often, in its model's own words where that is what it has."""
+        reason = f"broke the rules of a turn {self._corrections} times"
+        words = _quoted(reply.text, _MOST_SAID_AT_LAST)
+        if reply.calls or not words:
+            return reason
+        return f"{reason}; at last it called nothing, and wrote: {words}"
 
     def _news(self) -> list[InputMessage]:
         """The answers that came in meanwhile; an agent that has not answered yet is left alone."""
@@ -300,6 +312,16 @@ class Turn:
         self._updates += 1
         self._record(AgentTold(agent=self._agent, epoch=ballot.epoch))
         return [UserMessage(text=prompts.update(unseen, self._agent))]
+
+
+_MOST_SAID = 2_000
+_MOST_SAID_AT_LAST = 200
+
+
+def _quoted(text: str, longest: int) -> str:
+    """The beginning of what a model said; nothing where it said nothing."""
+    said = text.strip()
+    return f"{said[:longest]}…" if len(said) > longest else said
 
 
 _NO_CALL = f"Nobody sees text outside a call. End your turn with `{prompts.NEW_ANSWER}` or `{prompts.VOTE}`."

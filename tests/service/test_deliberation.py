@@ -279,6 +279,27 @@ async def test_an_agent_that_will_not_be_corrected_is_out(bad: list[tuple[str, d
     assert table.is_played_out()
 
 
+async def test_what_a_model_says_in_place_of_a_call_is_kept_for_people_and_not_told_to_it_again() -> None:
+    words = "I would post the notice now. " + "x" * 3_000
+    first = PlayedModel(answers("one"), says(words), says(words), says(" "), says(words))
+    table = Table([first, PlayedModel(answers("two"), votes(2))])
+    await table.run()
+    reasons = [event.reason for event in table.events if isinstance(event, e.AgentCorrected)]
+    assert [reason.startswith("it called nothing, and wrote: I would post") for reason in reasons] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert len(reasons[0]) < 2_100
+    (failed,) = [event for event in table.events if isinstance(event, e.AgentFailed)]
+    assert failed.reason.startswith(
+        "broke the rules of a turn 4 times; at last it called nothing, and wrote: I would post"
+    )
+    assert len(failed.reason) < 300
+    assert not any("I would post" in str(reply) for reply in first.conversations[1].said)
+
+
 async def test_a_vote_before_any_answer_is_refused_and_not_offered() -> None:
     """There is nobody to vote for."""
     model = PlayedModel(votes(1), answers("one"))
