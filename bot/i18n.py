@@ -4,6 +4,7 @@ The language belongs to the context (`contextvars`), not to the signatures: whoe
 and `speaking` sets it at the edges, where it is known whom the words are for.
 """
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -105,13 +106,19 @@ catalog = _CurrentCatalog()
 def speaking(spoken: Catalog) -> Generator[None]:
     """Speak a language inside. Tasks and threads (`asyncio.to_thread`) that begin inside keep it.
 
-    Not for around the `yield` of an asynchronous generator, whose steps may run in different contexts.
+    Around the `yield` of an asynchronous generator only where one task runs it from its beginning to its end.
     """
     token = _spoken.set(spoken)
     try:
         yield
     finally:
         _spoken.reset(token)
+
+
+def catalog_in(locale: str) -> Catalog:
+    """What to speak to somebody of a locale (`de`, `de-AT`, `de_DE.UTF-8`); what is spoken now, where we lack theirs."""
+    language = re.split(r"[-_.@]", locale.strip(), maxsplit=1)[0].lower()
+    return LANGUAGES.get(language) or _spoken.get()
 
 
 def catalog_for(language: str) -> Catalog:

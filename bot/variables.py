@@ -114,7 +114,11 @@ class Environment(BaseModel):
     ] = ""
     threads: Annotated[Text, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
     language: Annotated[
-        Text, _chat("MASSGEN_BOT_LANGUAGE", "`en` or `de`, for everything that people read. Default `en`.")
+        Text,
+        _chat(
+            "MASSGEN_BOT_LANGUAGE",
+            "`en` or `de`: what cards and threads are written in, and [what else](#language). Default `en`.",
+        ),
     ] = ""
     database: Annotated[
         SecretStr,
@@ -219,6 +223,12 @@ class Environment(BaseModel):
         Text, _other("XDG_STATE_HOME", "Where state folders are, where `MASSGEN_BOT_STATE` names none.")
     ] = ""
     home: Annotated[Text, _other("HOME", "The home folder, likewise.")] = ""
+    lc_all: Annotated[
+        Text,
+        _other("LC_ALL", "The language of the command line, where `MASSGEN_BOT_LANGUAGE` is not set: `de_DE.UTF-8`."),
+    ] = ""
+    lc_messages: Annotated[Text, _other("LC_MESSAGES", "Likewise, where `LC_ALL` is not set.")] = ""
+    lang: Annotated[Text, _other("LANG", "Likewise, where neither of the two is set.")] = ""
     search_path: Annotated[Text, _other("PATH", "Where programs are looked for.")] = ""
 
     _all: Mapping[str, str] = PrivateAttr(default_factory=dict)

@@ -13,6 +13,8 @@ settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_h
 settings.register_profile(
     "hunt", max_examples=600, deadline=None, derandomize=True, phases=[Phase.generate], database=None
 )
+os.environ["LC_ALL"] = "C.UTF-8"  # tests read English, whatever the terminal speaks that they are started from
+
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

@@ -14,7 +14,7 @@ from bot.discord_app.errors import missing
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
-from bot.i18n import catalog
+from bot.i18n import catalog, catalog_in, speaking
 from bot.message import Card, Severity, StyledText
 
 _log = logging.getLogger(__name__)
@@ -32,17 +32,25 @@ AnyInteraction = discord.Interaction[discord.Client]
 
 @asynccontextmanager
 async def report_errors(interaction: AnyInteraction) -> AsyncGenerator[None]:
-    """The outermost handler of one interaction: an error becomes a private sentence, with a reference into the log."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - the outermost handler: whoever clicked gets a sentence, whatever it was
-        if isinstance(error, discord.HTTPException) and error.code in _DEAD:
-            _log.warning("an interaction came to its end unanswered: %s %s", error.status, error.code)
-            return
+    """The outermost handler of one interaction: an error becomes a private sentence, with a reference into the log.
+
+    All that is said inside is for one person alone, in the language that they use Discord in.
+    """
+    with speaking(catalog_in(interaction.locale.value)):
         try:
-            await reply_privately(interaction, error_card(error))
-        except discord.HTTPException as unsaid:
-            _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
+            yield
+        except Exception as error:  # noqa: BLE001 - the outermost handler: whoever clicked gets a sentence, whatever it was
+            await _report(interaction, error)
+
+
+async def _report(interaction: AnyInteraction, error: Exception) -> None:
+    if isinstance(error, discord.HTTPException) and error.code in _DEAD:
+        _log.warning("an interaction came to its end unanswered: %s %s", error.status, error.code)
+        return
+    try:
+        await reply_privately(interaction, error_card(error))
+    except discord.HTTPException as unsaid:
+        _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 
 
 def sentence(text: str) -> Card:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
+from bot.i18n import Catalog, catalog_in
 from bot.slack_app.errors import translated
 from bot.slack_app.installations import Clients, Workspace, Workspaces
 from coordination.domain.policy import UNKNOWN_TEAM, Person
@@ -22,6 +23,7 @@ _SLACKBOT = "USLACKBOT"
 @dataclass(frozen=True)
 class _Account:
     name: str
+    locale: str = ""
     is_admin: bool = False
     home_team: str = UNKNOWN_TEAM
     is_guest: bool = False
@@ -72,6 +74,11 @@ class People:
             is_deleted=account.is_deleted,
         )
 
+    async def catalog(self, workspace: Workspace, user: str) -> Catalog:
+        """What to speak to somebody alone: the language that they use Slack in, if we have it."""
+        account = await self._account(workspace, user)
+        return catalog_in(account.locale if account is not None else "")
+
     async def read_anew(self, workspace: Workspace, user: str) -> Person | None:
         """Somebody as Slack knows them now, whatever is remembered; None: their account is closed.
 
@@ -80,7 +87,7 @@ class People:
         """
         client = self.clients.steady(workspace.token)
         with translated():
-            found = (await client.users_info(user=user)).get("user")
+            found = (await client.users_info(user=user, include_locale=True)).get("user")
         groups: dict[str, tuple[str, ...]] = {}
         with suppress(MissingPermission), translated():  # Without the scope for it, nobody is of any group.
             groups = members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
@@ -98,7 +105,7 @@ class People:
             return known[1]
         try:
             with translated():
-                answer = await self.clients.steady(workspace.token).users_info(user=user)
+                answer = await self.clients.steady(workspace.token).users_info(user=user, include_locale=True)
         except (MessageNotFound, MissingPermission, RateLimited) as error:
             _log.warning("Slack tells nothing about a person: %s", error)
             return None
@@ -143,6 +150,7 @@ def _account_in(user: object, workspace: Workspace) -> _Account:
     is_member = not (home_team or is_guest or is_bot or is_deleted)
     return _Account(
         str(name),
+        locale=str(user.get("locale") or ""),
         is_admin=is_member and any(user.get(right) is True for right in ("is_admin", "is_owner", "is_primary_owner")),
         home_team=home_team,
         is_guest=is_guest,

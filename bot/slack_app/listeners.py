@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
 from bot.chat.service_port import ChatService, Private, ShowHome
+from bot.i18n import speaking
 from bot.message import Action, Card
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers
 from bot.slack_app.errors import translated
@@ -26,7 +27,7 @@ from bot.slack_app.payloads import (
     unpacked,
     without_mention,
 )
-from bot.slack_app.replies import Replies
+from bot.slack_app.replies import Replies, Tell
 
 
 class InFlight:
@@ -144,12 +145,11 @@ class Listeners:
         workspace = authorized_in(context)
         if workspace is not None and text_in(body, "event", "tab") == "home":
             source = event_source(body, workspace)
-            with self.in_flight.one():
-                async with self.replies.report_errors(source, self._publish):
-                    by = await self.people.person(source.workspace, source.user)
-                    reply = await self.chat_service.handle(ShowHome(), by, source.place)
-                    if isinstance(reply, Private):
-                        await self._publish(source, reply.card)
+            async with self._reported(source, self._publish):
+                by = await self.people.person(source.workspace, source.user)
+                reply = await self.chat_service.handle(ShowHome(), by, source.place)
+                if isinstance(reply, Private):
+                    await self._publish(source, reply.card)
 
     async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
         """Slack's own Stop button."""
@@ -194,10 +194,10 @@ class Listeners:
             await client.views_publish(user_id=source.user, view=home_view(card))
 
     @asynccontextmanager
-    async def _reported(self, source: EventSource) -> AsyncGenerator[None]:
-        """Something that a person did, which is waited for at the end, and whose errors they are told."""
-        with self.in_flight.one():
-            async with self.replies.report_errors(source):
+    async def _reported(self, source: EventSource, tell: Tell | None = None) -> AsyncGenerator[None]:
+        """Something that a person did, which is waited for at the end, and whose errors they are told: in their language."""
+        with self.in_flight.one(), speaking(await self.people.catalog(source.workspace, source.user)):
+            async with self.replies.report_errors(source, tell):
                 yield
 
 

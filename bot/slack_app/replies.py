@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
@@ -21,6 +22,10 @@ from bot.slack_app.render import Rendered, rendered
 _log = logging.getLogger(__name__)
 
 SLACK_ERRORS = replace(CHAT_ERRORS, storage="slack.storage")
+
+
+Tell: TypeAlias = Callable[[EventSource, Card], Awaitable[None]]
+"""Shows one person a card."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,7 @@ class Replies:
             _log.warning("an answer was refused with status %s", answer.status_code)
 
     @asynccontextmanager
-    async def report_errors(
-        self, source: EventSource, tell: Callable[[EventSource, Card], Awaitable[None]] | None = None
-    ) -> AsyncGenerator[None]:
+    async def report_errors(self, source: EventSource, tell: Tell | None = None) -> AsyncGenerator[None]:
         """Whatever fails inside becomes a sentence, with a reference into the log where there is more to know."""
         try:
             yield

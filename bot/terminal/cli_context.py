@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from bot.i18n import ENGLISH, LANGUAGE_VARIABLE, Catalog, catalog_for
+from bot.i18n import ENGLISH, LANGUAGE_VARIABLE, Catalog, catalog_for, catalog_in
 from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,9 +52,11 @@ class CliContext:
 
 
 def process_catalog(environ: Mapping[str, str]) -> Catalog:
-    """The language of a process; English where its operator named one that is not there."""
+    """The language of the command line: the one that is named, or else the terminal's; English where we lack it."""
+    named = environ.get(LANGUAGE_VARIABLE, "")
+    locale = next((each for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (each := environ.get(name, ""))), "")
     try:
-        return catalog_for(environ.get(LANGUAGE_VARIABLE, ""))
+        return catalog_for(named) if named.strip() else catalog_in(locale)
     except ConfigError:
         return ENGLISH
 

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from bot.cards.text import visible
-from bot.i18n import catalog
+from bot.i18n import catalog, catalog_for, speaking
 from bot.terminal.cli_context import CliContext
 from bot.terminal.cli_context import help_text as _help
 from bot.terminal.error_handler import Exit, reported
@@ -154,8 +154,14 @@ def register_discord(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, 
 
 def run(context: CliContext) -> Exit:
     """Serve until SIGTERM or Ctrl-C."""
-    asyncio.run(_serve_discord(context))
+    _run_chat(context, _serve_discord(context))
     return Exit.DONE
+
+
+def _run_chat(context: CliContext, serving: Coroutine[Any, Any, None]) -> None:
+    """Speak the operator's language, and not the terminal's: what a place reads must not hang on who started the bot."""
+    with speaking(catalog_for(context.environment.language)):
+        asyncio.run(serving)
 
 
 async def _serve_discord(context: CliContext) -> None:
@@ -286,7 +292,8 @@ def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_ag
 
     if url and not url.startswith("https://"):
         raise ConfigError([catalog.text("slack.only_https")])
-    context.print_line(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent))
+    with speaking(catalog_for(context.environment.language)):
+        context.print_line(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent))
     return Exit.DONE
 
 
@@ -309,7 +316,7 @@ def lend_slack_tools(context: CliContext, scope: str) -> Exit:
 
 def serve(context: CliContext) -> Exit:
     """Serve until SIGTERM or Ctrl-C."""
-    asyncio.run(_serve_slack(context))
+    _run_chat(context, _serve_slack(context))
     return Exit.DONE
 
 
@@ -365,7 +372,7 @@ def up(context: CliContext) -> Exit:
     """
     has_discord, has_slack = (bool(context.environment.first_set(names)) for names in (_DISCORD, _SLACK))
     if has_discord and has_slack:
-        asyncio.run(_serve_both(context))
+        _run_chat(context, _serve_both(context))
         return Exit.DONE
     if not has_discord and not has_slack:
         raise ConfigError([catalog.text("up.no_chat")])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.i18n import GERMAN
+from bot.i18n import ENGLISH, GERMAN
 from coordination.domain import events as e
 from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
 from tests.e2e.program import ROOT
@@ -208,6 +208,7 @@ async def test_agents_act_on_the_server_that_they_were_asked_on_and_nowhere_else
 
 
 async def test_a_bot_that_speaks_german_does_so_on_cards_and_in_private(stage: Stage) -> None:
+    stage.rita.locale = "de"
     async with stage.bot(MASSGEN_BOT_LANGUAGE="de"):
         used = await stage.rita.types("massgen", prompt="Sag es allen")
         await told(stage.server, used)
@@ -217,6 +218,29 @@ async def test_a_bot_that_speaks_german_does_so_on_cards_and_in_private(stage: S
         assert card.labels[:2] == [GERMAN.text("button.approve", count=2), GERMAN.text("button.reject")]
         refused = await stage.rita.clicks(card, GERMAN.text("button.approve", count=2))
         assert "jemand anderes" in await refusal(stage.server, refused)
+
+
+async def test_people_of_two_languages_are_told_in_their_own_and_the_card_keeps_its_places(stage: Stage) -> None:
+    stage.rita.locale = "de"
+    async with stage.bot():
+        used = await stage.rita.types("massgen", prompt="Tell everyone")
+        assert GERMAN.text("discord.begun") in await told(stage.server, used)
+        await stage.server.until(stage.cards)
+        (card,) = stage.cards()
+        await stage.shows(card, ENGLISH.text("status.decide"))
+        german, english = (
+            await stage.rita.types("massgen-admin limits"),
+            await stage.alice.types("massgen-admin limits"),
+        )
+        assert GERMAN.text("refuse.not_admin") in await told(stage.server, german)
+        assert ENGLISH.text("refuse.not_admin") in await told(stage.server, english)
+        refused = await stage.rita.clicks(card, "Approve 2 calls")
+        assert "jemand anderes" in await refusal(stage.server, refused)
+        await stage.alice.clicks(card, "Approve 2 calls")
+        await stage.ends(card, ENGLISH.text("status.done"))
+        stage.alice.locale = "fr"
+        unknown = await stage.alice.types("massgen-admin limits")
+        assert ENGLISH.text("refuse.not_admin") in await told(stage.server, unknown)
 
 
 async def test_runs_at_once_on_two_servers_keep_to_their_own_cards(stage: Stage) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.i18n import ENGLISH, GERMAN
 from coordination.domain import events as e
 from tests.e2e.slack_stage import Stage, a_stage, run_in
 
@@ -182,3 +183,14 @@ async def test_fifty_clicks_at_once_are_one_decision_and_forty_nine_private_answ
     decisions = [each for each in await stage.events(card) if isinstance(each, e.ApprovalGiven | e.PlanRejected)]
     assert len(decisions) == 1
     assert len(stage.writes()) == (2 if isinstance(decisions[0], e.ApprovalGiven) else 0)
+
+
+async def test_people_of_two_languages_are_told_in_their_own_and_the_card_keeps_its_places(stage: Stage) -> None:
+    stage.server.teams[0].users["URITA"]["locale"] = "de-DE"
+    card = await stage.planned()
+    assert GERMAN.text("refuse.not_admin") in await stage.admin("limits", "rita")
+    assert ENGLISH.text("refuse.not_admin") in await stage.admin("limits", "alice")
+    assert "jemand anderes" in await stage.refused("rita", card, card.element("approve"))
+    await stage.clicks("alice", card, "approve")
+    await stage.clicks("bob", card, "approve")
+    await stage.ends(card, ENGLISH.text("status.done"))

@@ -33,6 +33,7 @@ class Someone:
     is_pending: bool = False
     timed_out_until: str | None = None
     flags: int = 0
+    locale: str = "en-US"
     role_ids: tuple[str, ...] = ()
     used: list[Interaction] = field(default_factory=list[Interaction])
 
@@ -121,7 +122,7 @@ class Someone:
             "id": used.id, "application_id": APPLICATION, "type": kind, "data": data, "token": used.token, "version": 1,
             "guild_id": self.guild.id, "guild": {"id": self.guild.id, "locale": "en-US", "features": []},
             "channel_id": where, "channel": server.channel_json(self.guild, where), "member": self._member(),
-            "app_permissions": str(self.app_permissions), "locale": "en-US", "guild_locale": "en-US",
+            "app_permissions": str(self.app_permissions), "locale": self.locale, "guild_locale": "en-US",
             "entitlements": [], "authorizing_integration_owners": {"0": self.guild.id}, "context": 0,
             "attachment_size_limit": 10 * 1024 * 1024,
         }  # fmt: skip

@@ -288,7 +288,12 @@ class SlackServer:
 
     def _users_info(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         user = team.users.get(given["user"])
-        return {"ok": True, "user": team.user_object(user)} if user else _no("user_not_found")
+        if user is None:
+            return _no("user_not_found")
+        shown = {"locale": "en-US", **team.user_object(user)}
+        if given.get("include_locale") not in ("1", "true"):
+            del shown["locale"]
+        return {"ok": True, "user": shown}
 
     def _users_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         """Everybody, in pages: closed accounts and bots too."""

@@ -1,5 +1,6 @@
 """Both catalogues say the same things: each key has its sentence, with the same values in it, in every language."""
 
+import asyncio
 import re
 from string import Formatter
 
@@ -7,8 +8,9 @@ import pytest
 
 from bot.cards.text import duration, money, tokens
 from bot.discord_app import markup as discord
-from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, catalog_for, speaking
+from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, catalog, catalog_for, catalog_in, speaking
 from bot.slack_app import markup as slack
+from bot.terminal.cli_context import process_catalog
 from bot.terminal.prompts import stop_question
 from coordination.errors import ConfigError
 
@@ -137,3 +139,60 @@ def test_an_unknown_language_is_one_sentence_that_names_the_known_ones() -> None
     assert caught.value.diagnostics == [
         "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en."
     ]
+
+
+async def test_each_task_speaks_what_was_spoken_where_it_began() -> None:
+    async def says() -> str:
+        await asyncio.sleep(0)
+        return await asyncio.to_thread(catalog.text, "status.done")
+
+    async with asyncio.TaskGroup() as group:
+        with speaking(GERMAN):
+            german = group.create_task(says())
+            with speaking(ENGLISH):
+                english = group.create_task(says())
+    assert [german.result(), english.result(), await says()] == ["Erledigt", "Done", "Done"]
+
+
+def test_what_was_spoken_before_is_spoken_again_after_an_error() -> None:
+    with pytest.raises(ConfigError), speaking(GERMAN):
+        catalog_for("tlh")
+    assert (catalog.language, catalog.texts) == ("en", ENGLISH.texts)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("de", "de"),
+        ("de-DE", "de"),
+        ("de_AT.UTF-8", "de"),
+        ("DE@euro", "de"),
+        ("en-GB", "en"),
+        ("", ""),
+        ("C", ""),
+        ("fr", ""),
+    ],
+)
+def test_a_locale_names_a_language_and_one_that_we_lack_leaves_it_as_it_is(locale: str, language: str) -> None:
+    for spoken in (ENGLISH, GERMAN):
+        with speaking(spoken):
+            assert catalog_in(locale).language == (language or spoken.language)
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "de"),
+        ({"LC_MESSAGES": "de_DE.UTF-8", "LANG": "en_US.UTF-8"}, "de"),
+        ({"LC_ALL": "C.UTF-8", "LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8"}, "en"),
+        ({"MASSGEN_BOT_LANGUAGE": "en", "LANG": "de_DE.UTF-8"}, "en"),
+        ({"MASSGEN_BOT_LANGUAGE": "de", "LC_ALL": "en_US.UTF-8"}, "de"),
+        ({"MASSGEN_BOT_LANGUAGE": "tlh", "LANG": "de_DE.UTF-8"}, "en"),
+    ],
+)
+def test_the_command_line_speaks_as_its_terminal_does_unless_the_operator_named_a_language(
+    environ: dict[str, str], language: str
+) -> None:
+    assert process_catalog(environ).language == language
