@@ -1,6 +1,7 @@
 """A configuration put to the test: its servers and their tools, what it may cost, and each model on this machine."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,6 +42,54 @@ class Ceiling:
     agent: str
     calls: int
     dollars: float | None
+
+
+USUAL_CALLS = 6
+"""Model calls of one agent in a usual run: an answer and a vote, each after a few reads or a correction."""
+
+USUAL = Usage(input_tokens=6_000, output_tokens=700)
+"""One of them: the prompt with some tools and the others' answers, and a short text or call."""
+
+_BEYOND_USUAL = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a run will most likely use.
+
+    Attributes:
+        dollars: None where a price is not known.
+        limit: what to write to end a run that uses many times that; empty where runs have a limit.
+    """
+
+    calls: int
+    dollars: float | None
+    limit: str
+
+
+def usual_run(settings: Settings) -> Estimate | None:
+    """An estimate of a run in which nothing goes wrong; None where every agent plays a script."""
+    backends = [agent.backend for agent in settings.agents if agent.backend.provider.family != "scripted"]
+    if not backends:
+        return None
+    calls = USUAL_CALLS * len(backends)
+    each = [cost_of(backend, USUAL) for backend in backends]
+    known = [dollars for dollars in each if dollars is not None]
+    dollars = USUAL_CALLS * sum(known) if len(known) == len(each) else None
+    if settings.limits.money_per_run is not None or settings.limits.tokens_per_run is not None:
+        limit = ""
+    elif dollars:
+        limit = f"limits: {{money_per_run: {_rounded_up(_BEYOND_USUAL * dollars):g}}}"
+    else:
+        tokens = _BEYOND_USUAL * calls * (USUAL.input_tokens + USUAL.output_tokens)
+        limit = f"limits: {{tokens_per_run: {_rounded_up(tokens):.0f}}}"
+    return Estimate(calls=calls, dollars=dollars, limit=limit)
+
+
+def _rounded_up(amount: float) -> float:
+    """The next amount that a person would write: 1, 2 or 5 and zeros; a cent at least."""
+    power = 10.0 ** math.floor(math.log10(max(amount, 0.01)))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= amount or step == 10)
 
 
 def ceilings(settings: Settings) -> tuple[Ceiling, ...]:
@@ -142,6 +191,7 @@ class Checked:
     is_connected: bool = False
     costs: tuple[Ceiling, ...] = ()
     whole_cost: float | None = None
+    usual: Estimate | None = None
     changes: Changes = NO_CHANGES
 
 
@@ -211,6 +261,7 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
         warnings=(*settings.warnings, *_without_servers(settings)),
         costs=costs,
         whole_cost=run_ceiling(settings, costs),
+        usual=usual_run(settings),
     )
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
 from bot.chat.config_catalog import ConfigCatalog
-from bot.check import Checked, ToolRow, check_config
+from bot.check import Checked, Estimate, ToolRow, check_config
 from bot.i18n import catalog
 from bot.machine import PAGES, config_file
 from bot.model_trials import BackendRow, Trial, backend_rows, try_backends
@@ -114,7 +114,21 @@ def _costs(checked: Checked) -> list[str]:
         )
         for each in checked.costs
     ]
-    return [*shares, catalog.text("check.cost_of_run", dollars=_dollars(checked.whole_cost))] if shares else []
+    whole = [catalog.text("check.cost_of_run", dollars=_dollars(checked.whole_cost))] if shares else []
+    return [*_usual(checked.usual), *shares, *whole]
+
+
+def _usual(usual: Estimate | None) -> list[str]:
+    """What a run will most likely cost, and which limit ends one that gets out of hand."""
+    if usual is None:
+        return []
+    calls = catalog.number(usual.calls)
+    if usual.dollars is None:
+        lines = [catalog.text("check.usual_calls", calls=calls)]
+    else:
+        dollars = catalog.number(max(usual.dollars, 0.01), 2)
+        lines = [catalog.text("check.usual_cost", calls=calls, dollars=dollars)]
+    return [*lines, catalog.text("check.limit", limit=usual.limit)] if usual.limit else lines
 
 
 def _dollars(dollars: float | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.check import ceilings, run_ceiling
+from bot.check import ceilings, run_ceiling, usual_run
 from bot.model_trials import MOST_TOKENS, try_backends
 from bot.terminal import check_commands
 from bot.terminal.cli_context import CliContext
@@ -121,6 +121,33 @@ def test_a_run_costs_no_more_than_all_its_calls_and_no_more_than_its_limits(limi
     assert [(each.agent, each.calls) for each in shares] == [("one", CALLS), ("two", CALLS)]
     assert [each.dollars for each in shares] == [pytest.approx(CALLS * EACH)] * 2
     assert run_ceiling(settings, shares) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        ("{}", "limits: {money_per_run: 0.5}"),
+        ("{max_calls: 3}", "limits: {money_per_run: 0.5}"),
+        ("{money_per_run: 9}", ""),
+        ("{tokens_per_run: 9}", ""),
+    ],
+)
+def test_a_usual_run_is_estimated_far_below_the_bound_and_a_limit_between_is_advised(limits: str, limit: str) -> None:
+    settings = parse(f"{PRICED}limits: {limits}\n", origin="x.yaml", environ={})
+    usual = usual_run(settings)
+    assert usual is not None
+    assert usual.dollars == pytest.approx(12 * (6_000 * 0.25e-6 + 700 * 2e-6))
+    assert (usual.calls, usual.limit) == (12, limit)
+
+
+def test_a_check_says_what_a_usual_run_costs_and_which_limit_to_set(tmp_path: Path) -> None:
+    found = checked(tmp_path, PRICED)
+    assert "a usual run: about $0.03, for some 12 model calls" in found
+    assert "write limits: {money_per_run: 0.5}" in found
+    local = checked(tmp_path, "agents: [{backend: {type: ollama, model: m}}]\n")
+    assert "a usual run: some 6 model calls, cost unknown" in local
+    assert "write limits: {tokens_per_run: 500000}" in local
+    assert "a usual run" not in checked(tmp_path, "agents: [{backend: {script: {turns: [[{answer: x}]]}}}]\n")
 
 
 def test_what_costs_nobody_knows_how_much_is_said_to_be_unknown(tmp_path: Path) -> None:
