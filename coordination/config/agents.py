@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from coordination.config.diagnostics import Diagnostics, Place, any_of, nearest, quoted
+from coordination.config.diagnostics import LONGEST_SHOWN, Diagnostics, Place, any_of, nearest, quoted
 from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
 from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, ModelOptions, PriceKeys
 from coordination.config.server_sections import ServerKeys
 from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook
 from coordination.config.tool_policy import AgentTools, Pattern
-from coordination.config.yaml_tree import Scalar, Variables, is_open
+from coordination.config.yaml_tree import Scalar, Variables, described, is_open
 from coordination.domain.policy import Rule
 from coordination.run_options import AgentProfile
 
@@ -113,7 +113,7 @@ class Backends:
             return self._inferred(keys)
         provider = PROVIDERS.get(keys.type.casefold())
         if provider is None:
-            found, known = f"the backend type {quoted(keys.table.source('type'))}", any_of(PROVIDERS)
+            found, known = _written(keys, "type", "the backend type"), any_of(PROVIDERS)
             instead = _NOT_HERE.get(keys.type.casefold())
             self._expect(keys, "type", found, instead or known, None if instead else nearest(keys.type, PROVIDERS))
         return provider
@@ -129,8 +129,8 @@ class Backends:
         table = keys.table
         if table.writes("type") or (table.writes("model") and keys.model is None):
             return None
-        model = quoted(table.source("model"), 60)
-        found = f"no type, and the model {model} tells none" if keys.model else "neither type nor model"
+        model = _written(keys, "model", "the model", 60)
+        found = f"no type, and {model} tells none" if keys.model else "neither type nor model"
         self._expect(keys, "type", found, f"type: {any_of(PROVIDERS)}")
         return None
 
@@ -199,6 +199,14 @@ class Backends:
 
     def _warn_of(self, keys: ModelKeys, key: str, text: str) -> None:
         self._report.add_warning(keys.table.place_of(key), text, once_for=f"backend.{key}: {text}")
+
+
+def _written(keys: ModelKeys, key: str, what: str, longest: int = LONGEST_SHOWN) -> str:
+    """The value of a key for a message, and what it is there for."""
+    node, source = keys.table.entries.get(key), keys.table.source(key)
+    if isinstance(node, Scalar) and "${" in source:
+        return f"{described(node, longest)} as {what}"
+    return f"{what} {quoted(source, longest)}"
 
 
 def _variable_in(source: str) -> str:

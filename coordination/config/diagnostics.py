@@ -21,7 +21,7 @@ class Place(NamedTuple):
 NOWHERE = Place(0)
 
 _PLAIN_KEY = re.compile(r"^[\w$<-]{1,60}$")
-_LONGEST_SHOWN = 32
+LONGEST_SHOWN = 32
 """Keys and tokens of every provider are longer: what is longer than this is never repeated in a message."""
 
 _MOST_SHOWN = 200
@@ -118,7 +118,7 @@ def shown_key(key: str) -> str:
     return quoted(key)
 
 
-def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
+def quoted(text: str, longest: int = LONGEST_SHOWN) -> str:
     """A short text in quotes; of a long one, only its length."""
     if len(text) > longest:
         return f"a text of {len(text):,} characters"

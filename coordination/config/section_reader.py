@@ -1,6 +1,6 @@
 """A section: a pydantic model made from a mapping of the file. It tells every key and value that does not fit."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, cast, get_args
 
@@ -20,7 +20,6 @@ from coordination.config.diagnostics import (
     Diagnostics,
     KeyPath,
     Place,
-    all_of,
     any_of,
     expected_but_found,
     quoted,
@@ -33,6 +32,7 @@ from coordination.config.yaml_tree import (
     Node,
     Scalar,
     Table,
+    described,
     is_absent,
     is_open,
     kind_of,
@@ -249,17 +249,11 @@ def _found_at(table: Table, loc: tuple[str | int, ...]) -> tuple[Node | None, Pl
 
 def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tuple[str, str]:
     """What was found, in words, and the word itself where it may be repeated."""
-    if isinstance(node, Scalar) and (names := variables_in(node.source)):
-        return _put_in(node, names), ""
+    if isinstance(node, Scalar) and variables_in(node.source):
+        return described(node), ""
     if not isinstance(node, Scalar) or node.value is None or is_secret or problem["type"] in _COLLECTIONS:
         return kind_of(node), ""
     return quoted(node.source) if isinstance(node.value, str) else node.source, node.source
-
-
-def _put_in(scalar: Scalar, names: Collection[str]) -> str:
-    """A value that variables are in: which ones, and how long it became, for what it became may be a secret."""
-    of_what = "the value of " if scalar.source.startswith("${") and scalar.source.endswith("}") else "a text with "
-    return f"{of_what}{all_of(sorted(names))} ({len(scalar.text):,} characters)"
 
 
 def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from coordination.config.diagnostics import NOWHERE, Diagnostics, Place, printable, quoted
+from coordination.config.diagnostics import LONGEST_SHOWN, NOWHERE, Diagnostics, Place, all_of, printable, quoted
 
 YamlValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
@@ -430,6 +430,18 @@ def variables_in(source: str) -> frozenset[str]:
     """The names of the variables in a value as it is written."""
     found = (_INSIDE.match(each.group("inside") or "") for each in _REFERENCE.finditer(source))
     return frozenset(each.group("name") for each in found if each is not None)
+
+
+def described(scalar: Scalar, longest: int = LONGEST_SHOWN) -> str:
+    """A value for a message: as it is written; where variables are in it, which ones, and how long it became.
+
+    What it became may be a secret, and is never told.
+    """
+    names = variables_in(scalar.source)
+    if not names:
+        return quoted(scalar.source, longest)
+    of_what = "the value of " if scalar.source.startswith("${") and scalar.source.endswith("}") else "a text with "
+    return f"{of_what}{all_of(sorted(names))} ({len(scalar.text):,} characters)"
 
 
 class _Walk:

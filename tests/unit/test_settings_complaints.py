@@ -263,6 +263,7 @@ def test_a_file_that_is_not_there_or_no_text_is_said_so(tmp_path: Path) -> None:
         ),
         ('base_url: "${BOX}/v1"', "a text with BOX (6 characters); expected an address"),
         ('base_url: "${BOX}:${PORT}"', "the value of BOX and PORT (10 characters); expected an address"),
+        ('type: "${BOX}"', "the value of BOX (3 characters) as the backend type; expected openai"),
         ('base_url: http://x, temperature: "${BOX}"', "the value of BOX (3 characters); expected a number"),
     ],
 )
