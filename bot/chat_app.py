@@ -24,7 +24,7 @@ from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
 from bot.check import checked_config
 from bot.composition import open_application
-from bot.i18n import catalog
+from bot.i18n import catalog, catalog_for
 from bot.variables import Environment
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import NewId, Spending
@@ -52,6 +52,7 @@ async def open_chat_service(
             store=store,
             log=application.log,
             clock=application.clock,
+            chosen=catalog_for(environment.language) if environment.language.strip() else None,
             has_timelines=environment.posts_timelines(),
             read_approvers=application.coordinator.read_approvers,
         )

@@ -117,7 +117,7 @@ class Environment(BaseModel):
         Text,
         _chat(
             "MASSGEN_BOT_LANGUAGE",
-            "`en` or `de`: what cards and threads are written in, and [what else](#language). Default `en`.",
+            "`en` or `de`: what cards and threads are written in, everywhere. Without it: [as the place does](#language).",
         ),
     ] = ""
     database: Annotated[

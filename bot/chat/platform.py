@@ -4,7 +4,7 @@ A front end turns vendor events into requests (`bot.chat.service_port`), and car
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -23,6 +23,7 @@ class ChannelRef:
             what was asked for there is seen and decided there.
         thread: the product's id of the thread under the card, once there is one.
         within: the channel that such a thread is in, whose settings hold in it too; else empty.
+        language: the locale that the place is set to (`de`, `en-US`), where the product tells it; else empty.
     """
 
     platform: str
@@ -30,6 +31,7 @@ class ChannelRef:
     channel: str
     thread: str = ""
     within: str = ""
+    language: str = field(default="", compare=False)
 
     @property
     def is_private_thread(self) -> bool:

@@ -127,6 +127,7 @@ cards = sa.Table(
     sa.Column("is_trouble_told", sa.Boolean, nullable=False),
     *_texts("stale"),
     sa.Column("wake_at", sa.Text),
+    sa.Column("language", sa.Text, nullable=False, server_default=""),
     sa.Index("cards_by_state", "surface", "state"),
     sa.Index("cards_by_tenant", "tenant", "state", "asked_at"),
     sa.Index("cards_by_requester", "tenant", "requester", "asked_at"),

@@ -312,6 +312,7 @@ class RunStarter:
             requester=by.id,
             requester_name=by.name,
             asked_at=self.clock.now(),
+            language=place.language,
         )
 
     async def _state(self, card: CardRecord) -> tuple[RunState, Authors]:

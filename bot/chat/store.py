@@ -52,6 +52,7 @@ class CardRecord:
         reminded: the reminder that was sent last; None: none was.
         stale: messages that should say that they are superseded.
         wake_at: when to look at the card again although nothing happens.
+        language: the locale that the place had when the run was asked for; empty: the chat tells none of places.
     """
 
     run: str
@@ -74,6 +75,7 @@ class CardRecord:
     is_trouble_told: bool = False
     stale: tuple[str, ...] = ()
     wake_at: datetime | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Who acts, and where: read from what Discord signed or sent itself, never from what a person typed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import discord
@@ -50,7 +51,9 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
 
 def place_of(interaction: discord.Interaction[discord.Client], guild: int) -> ChannelRef:
     """The channel, or the thread and the channel that it is in. A private thread is a place of its own."""
-    return _place(interaction.channel, interaction.channel_id or 0, guild)
+    locale = interaction.guild_locale
+    place = _place(interaction.channel, interaction.channel_id or 0, guild)
+    return replace(place, language="" if locale is None else locale.value)
 
 
 async def place_of_message(client: discord.Client, message: discord.Message, guild: int) -> ChannelRef:
@@ -58,7 +61,8 @@ async def place_of_message(client: discord.Client, message: discord.Message, gui
     channel: object = message.channel
     if isinstance(channel, discord.PartialMessageable):
         channel = await client.fetch_channel(message.channel.id)
-    return _place(channel, message.channel.id, guild)
+    place = _place(channel, message.channel.id, guild)
+    return place if message.guild is None else replace(place, language=message.guild.preferred_locale.value)
 
 
 def tenant_of(guild: int) -> str:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision of the schema, oldest first; each has its migration."""
 
 VERSION_TABLE = "massgen_bot_version"

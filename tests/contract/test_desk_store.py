@@ -81,7 +81,7 @@ async def the_card(store: ChatStore, run: str = "R1") -> CardRecord:
 
 
 async def test_an_admitted_card_is_kept_as_it_is_and_found_in_its_own_tenant_only(bench: ChatStoreBench) -> None:
-    card = a_card(thread="t-1", requester_name="rita\0 \ud800")
+    card = a_card(thread="t-1", requester_name="rita\0 \ud800", language="de")
     assert await bench.store.admit(card, event="e-1", limits=MANY) == Admitted()
     kept = await the_card(bench.other)
     assert replace(kept, requester_name="") == replace(card, requester_name="")

@@ -243,6 +243,19 @@ async def test_people_of_two_languages_are_told_in_their_own_and_the_card_keeps_
         assert ENGLISH.text("refuse.not_admin") in await told(stage.server, unknown)
 
 
+async def test_the_card_of_a_german_server_is_german_though_the_one_who_asks_is_not(stage: Stage) -> None:
+    stage.server.guild.locale = "de"
+    async with stage.bot():
+        used = await stage.rita.types("massgen", prompt="Tell everyone")
+        assert ENGLISH.text("discord.begun") in await told(stage.server, used)
+        await stage.server.until(stage.cards)
+        await stage.shows(stage.cards()[0], GERMAN.text("status.decide"))
+    async with stage.bot(MASSGEN_BOT_LANGUAGE="en"):
+        await stage.rita.types("massgen", prompt="Tell everyone")
+        await stage.server.until(lambda: len(stage.cards()) == 2)
+        await stage.shows(stage.cards()[1], ENGLISH.text("status.decide"))
+
+
 async def test_runs_at_once_on_two_servers_keep_to_their_own_cards(stage: Stage) -> None:
     server = stage.server
     guilds = [server.guild, server.add_guild("elsewhere")]

@@ -120,9 +120,9 @@ class Someone:
         self.used.append(used)
         payload: Payload = {
             "id": used.id, "application_id": APPLICATION, "type": kind, "data": data, "token": used.token, "version": 1,
-            "guild_id": self.guild.id, "guild": {"id": self.guild.id, "locale": "en-US", "features": []},
+            "guild_id": self.guild.id, "guild": {"id": self.guild.id, "locale": self.guild.locale, "features": []},
             "channel_id": where, "channel": server.channel_json(self.guild, where), "member": self._member(),
-            "app_permissions": str(self.app_permissions), "locale": self.locale, "guild_locale": "en-US",
+            "app_permissions": str(self.app_permissions), "locale": self.locale, "guild_locale": self.guild.locale,
             "entitlements": [], "authorizing_integration_owners": {"0": self.guild.id}, "context": 0,
             "attachment_size_limit": 10 * 1024 * 1024,
         }  # fmt: skip

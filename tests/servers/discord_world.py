@@ -50,6 +50,7 @@ class Guild:
     granted: dict[str, int] = field(default_factory=dict[str, int])
     members: dict[str, Payload] = field(default_factory=dict[str, Payload])
     kinds: dict[str, int] = field(default_factory=dict[str, int])
+    locale: str = "en-US"
 
     def role(self, name: str) -> str:
         """The id of a role."""
@@ -271,7 +272,7 @@ class World:
             "stage_instances": [], "guild_scheduled_events": [], "member_count": 1, "large": False,
             "afk_channel_id": None, "afk_timeout": 300, "verification_level": 0, "default_message_notifications": 0,
             "explicit_content_filter": 0, "mfa_level": 0, "system_channel_flags": 0, "premium_tier": 0,
-            "premium_progress_bar_enabled": False, "preferred_locale": "en-US", "nsfw_level": 0, "nsfw": False,
+            "premium_progress_bar_enabled": False, "preferred_locale": guild.locale, "nsfw_level": 0, "nsfw": False,
         }  # fmt: skip
 
     def channel_json(self, guild: Guild, channel: str) -> Payload:

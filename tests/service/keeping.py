@@ -12,6 +12,7 @@ from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited, SyncIntervals
 from bot.chat.store import CardRecord
+from bot.i18n import Catalog
 from bot.message import Action, Alert, Card
 from coordination.domain.events import RunEvent
 from coordination.domain.policy import Person
@@ -164,6 +165,7 @@ class Stage:
     clock: MovedClock = field(default_factory=MovedClock)
     intervals: SyncIntervals = QUICK
     has_timelines: bool = True
+    chosen: Catalog | None = None
     read_approvers: Callable[[str], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
@@ -179,13 +181,14 @@ class Stage:
             clock=self.clock,
             intervals=self.intervals,
             has_timelines=self.has_timelines,
+            chosen=self.chosen,
             read_approvers=self.read_approvers,
         )
         card_sync = CardSync(context)
         async with card_sync.running():
             yield card_sync
 
-    async def ask(self, log: Sequence[Recorded], *, run: str = RUN, thread: str = "") -> CardRecord:
+    async def ask(self, log: Sequence[Recorded], *, run: str = RUN, thread: str = "", language: str = "") -> CardRecord:
         """A card for a run, and the run so far."""
         self.store.cards[run] = CardRecord(
             run=run,
@@ -196,6 +199,7 @@ class Stage:
             requester=REQUESTER.id,
             requester_name=REQUESTER.name,
             asked_at=self.clock.now(),
+            language=language,
         )
         await self.add(run, *(each.event for each in log))
         return self.store.cards[run]

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import Action
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
@@ -40,6 +41,31 @@ async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
         await stage.until_state(RUN, "done")
     assert stage.platform.newest.card.status == "Done"
     assert stage.platform.calls.count("post") == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "place", "status"),
+    [(None, "de", "Entscheiden"), (None, "en-US", "Decide"), (None, "fr", "Decide"), (ENGLISH, "de", "Decide")],
+    ids=["place", "english place", "unknown place", "operator"],
+)
+async def test_a_card_is_in_the_language_of_its_place_unless_the_operator_chose_one_whoever_moves_it(
+    chosen: Catalog | None, place: str, status: str
+) -> None:
+    stage = Stage(chosen=chosen)
+    other = ENGLISH if status == "Entscheiden" else GERMAN
+    await stage.ask(recorded(argued(POST)[:3]), language=place)
+    async with stage.keeping() as card_sync:
+        await stage.until_told(RUN)
+        with speaking(other):
+            await stage.add(RUN, *argued(POST, REMOVE)[3:], proposed(POST, REMOVE))
+            card_sync.wake()
+            await stage.until_told(RUN)
+    assert stage.platform.newest.card.status == status
+    shown = stage.store.cards[RUN].shown
+    assert shown
+    async with stage.keeping():
+        await asyncio.sleep(0.05)
+    assert stage.store.cards[RUN].shown == shown
 
 
 async def test_whoever_keeps_the_cards_asks_the_chat_about_approvers_for_a_worker_that_can_not() -> None:

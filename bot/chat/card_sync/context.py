@@ -9,6 +9,7 @@ from bot.cards.run_view import RunView
 from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
 from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef, SyncIntervals
 from bot.chat.store import CardRecord, ChatStore
+from bot.i18n import Catalog
 from coordination.domain.policy import Person
 from coordination.ports import Clock, RunLog
 
@@ -38,6 +39,7 @@ class SyncContext:
 
     Attributes:
         has_timelines: whether each run's story is told in a thread.
+        chosen: what the operator chose to speak everywhere; None: cards are in the language of their places.
         read_approvers: asks the chat about those who approved a run, for a worker that can't.
     """
 
@@ -46,6 +48,7 @@ class SyncContext:
     log: RunLog
     clock: Clock
     intervals: SyncIntervals
+    chosen: Catalog | None = None
     has_timelines: bool = True
     read_approvers: Callable[[str], Awaitable[None]] | None = None
 

@@ -20,6 +20,7 @@ from bot.chat.card_sync.snapshot import (
 )
 from bot.chat.platform import CardTooLarge, MessageNotFound, MessageRef, MissingPermission, RateLimited
 from bot.chat.store import CardRecord
+from bot.i18n import catalog_in, speaking
 from coordination.domain.states import Executing, NeedsHuman
 from coordination.errors import OwnershipLostError, StorageError
 
@@ -254,6 +255,11 @@ class Reconciler:
         card = await self.context.store.card(self.run)
         if card is None or card.state == "gone" or (card.state == "done" and not card.stale):
             return None
+        with speaking(self.context.chosen or catalog_in(card.language)):
+            return await self._follow(card)
+
+    async def _follow(self, card: CardRecord) -> float | None:
+        """One step of a card that is shown, all of it in one language."""
         view = await self._read_for_others(card)
         if view is None:
             return await self._without_run(card)
