@@ -10,7 +10,7 @@ SERVERS := .venv-servers
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos soak servers conformance lint types mypy pyright format bench bench-peers lock pages clean
+.PHONY: help demo test unit crash mutants wheel pythons claude-code check-install chaos soak servers conformance lint types mypy pyright format bench bench-peers lock pages texts clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-peers: $(PEERS)/.installed ## Install other frameworks beside ours, for ma
 
 lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-package openai"
 	@scripts/lock "$(PYTHON)" $(ARGS)
+
+texts: $(VENV)/.dev ## Compile the sentences in bot/locales/*.po, after which they are spoken
+	@$(BIN)/python scripts/texts $(ARGS)
 
 pages: $(VENV)/.dev ## Write the tables of variables in docs/ from bot/variables.py
 	$(VENV)/bin/python scripts/variables

@@ -9,10 +9,10 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
 from string import Formatter
 
-from bot.locales.de import GERMAN_TEXTS
-from bot.locales.en import ENGLISH_TEXTS
 from bot.message import Inline, RichText, StyledText
 from coordination.errors import ConfigError
 
@@ -21,10 +21,14 @@ LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
 @dataclass(frozen=True)
 class Catalog:
-    """The texts of one language. A text that is counted has the forms `key.one` and `key.other`."""
+    """The texts of one language, by their keys."""
 
     language: str
-    texts: Mapping[str, str]
+    translations: NullTranslations
+
+    def has(self, key: str) -> bool:
+        """Whether there is a text of this key, which is not counted."""
+        return self.translations.gettext(key) != key
 
     def text(self, key: str, /, **values: str | int) -> str:
         """A text with its values filled in. `count` chooses the form."""
@@ -43,13 +47,15 @@ class Catalog:
 
     def number(self, value: float, decimals: int = 0) -> str:
         """A number as this language writes it: `1,234.5`, `1.234,5`."""
-        signs = {",": self.texts["number.thousands"], ".": self.texts["number.decimal"]}
+        signs = {",": self.text("number.thousands"), ".": self.text("number.decimal")}
         return "".join(signs.get(character, character) for character in f"{value:,.{decimals}f}")
 
     def _template(self, key: str, count: object) -> str:
-        if isinstance(count, int):
-            key = f"{key}.one" if count == 1 else f"{key}.other"
-        return self.texts[key]
+        find = self.translations
+        found = find.ngettext(key, key, count) if isinstance(count, int) else find.gettext(key)
+        if found == key:
+            raise KeyError(key)
+        return found
 
 
 def _as_rich(value: Inline | str | int | RichText) -> RichText:
@@ -69,8 +75,14 @@ def joined(lines: Sequence[RichText], separator: str) -> RichText:
     return tuple(pieces)
 
 
-ENGLISH = Catalog("en", ENGLISH_TEXTS)
-GERMAN = Catalog("de", GERMAN_TEXTS)
+def _compiled(language: str) -> GNUTranslations:
+    """What `make texts` made of the catalogue."""
+    with Path(__file__).with_name("locales").joinpath(f"{language}.mo").open("rb") as file:
+        return GNUTranslations(file)
+
+
+ENGLISH = Catalog("en", _compiled("en"))
+GERMAN = Catalog("de", _compiled("de"))
 
 LANGUAGES: Mapping[str, Catalog] = {each.language: each for each in (ENGLISH, GERMAN)}
 
@@ -84,9 +96,8 @@ class _CurrentCatalog:
     def language(self) -> str:
         return _spoken.get().language
 
-    @property
-    def texts(self) -> Mapping[str, str]:
-        return _spoken.get().texts
+    def has(self, key: str) -> bool:
+        return _spoken.get().has(key)
 
     def text(self, key: str, /, **values: str | int) -> str:
         return _spoken.get().text(key, **values)

@@ -44,7 +44,7 @@ def refusal_line(error: RefusedError, state: RunState | None = None) -> RichText
     """The line for a refusal; where no language has words for it, or they need a state that is not known, its own text."""
     name = _name(error.refusal, state)
     policy = state.plan.policy if isinstance(state, _WithPlan) else None
-    if f"refusal.{name}" not in catalog.texts or _is_lost(error.refusal, state, policy):
+    if not catalog.has(f"refusal.{name}") or _is_lost(error.refusal, state, policy):
         return tuple(StyledText(line) for line in visible_lines(str(error)[:_LONGEST]).split("\n"))
     if state is None:
         return catalog.rich(f"refusal.{name}", most=catalog.number(MAX_PROMPT))

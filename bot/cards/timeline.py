@@ -293,8 +293,8 @@ def _refusal(person: Mention, act: str, refusal: str) -> RichText:
     return catalog.rich(
         "timeline.refused",
         who=person,
-        act=catalog.text(f"act.{act}") if f"act.{act}" in catalog.texts else visible(act),
-        refusal=catalog.text(f"why_not.{refusal}") if f"why_not.{refusal}" in catalog.texts else visible(refusal),
+        act=catalog.text(f"act.{act}") if catalog.has(f"act.{act}") else visible(act),
+        refusal=catalog.text(f"why_not.{refusal}") if catalog.has(f"why_not.{refusal}") else visible(refusal),
     )
 
 

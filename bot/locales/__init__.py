@@ -1,1 +1,1 @@
-"""Every sentence that people read, one module a language."""
+"""Every sentence that people read: one gettext catalogue a language (ADR 0023)."""

@@ -17,10 +17,11 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.i18n import ENGLISH, catalog_for
+from bot.i18n import LANGUAGES
 from bot.terminal.cli import app
 from bot.terminal.error_handler import Exit
 from coordination.llm.extras import is_installed
+from tests.texts import texts_of
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -167,6 +168,7 @@ def test_the_chats_tool_servers_start_and_say_what_they_lack(installed: Installe
 HELP = """
 import json, sys
 from massgen_bot import main
+from tests.texts import texts_of
 for words in json.loads(sys.argv[1]):
     sys.argv = ["massgen-bot", *words, "--help"]
     try:
@@ -190,7 +192,7 @@ REAL = (
 
 def printed() -> dict[str, list[str]]:
     """All that the program may say, by where it stands: both catalogues, and every text in the code but docstrings."""
-    texts = {f"words {catalog.language}": list(catalog.texts.values()) for catalog in (ENGLISH, catalog_for("de"))}
+    texts = {f"words {language}": list(texts_of(language).values()) for language in LANGUAGES}
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "coordination").rglob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

@@ -1,11 +1,13 @@
 """The catalogue and the code agree: every word that is asked for exists, and no word is kept that nobody asks for."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from gettext import NullTranslations
 from pathlib import Path
 from string import Formatter
 
 import pytest
+from typing_extensions import override
 
 from bot.i18n import ENGLISH, Catalog, joined
 from bot.message import Action, Mention, StyledText, Timestamp
@@ -13,6 +15,7 @@ from coordination.domain.ballot import Ending
 from coordination.domain.policy import Effect
 from coordination.domain.states import RunState
 from tests.builders import START
+from tests.texts import texts_of
 
 BOT = Path(__file__).parents[2] / "bot"
 STATES = [state.__dataclass_fields__["kind"].default for state in RunState.__args__]
@@ -53,11 +56,23 @@ def key_variables() -> Iterator[str]:
                 yield node.value
 
 
+class Few(NullTranslations):
+    """A catalogue of a few sentences."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    @override
+    def gettext(self, message: str) -> str:
+        return self._texts[message]
+
+
 def bare(key: str) -> str:
     return key.removesuffix(".one").removesuffix(".other")
 
 
-KEYS = {bare(key) for key in ENGLISH.texts}
+KEYS = {bare(key) for key in texts_of("en")}
 
 
 def is_known(key: str) -> bool:
@@ -98,9 +113,9 @@ def test_every_member_of_a_family_has_its_word(keys: list[str]) -> None:
 
 
 def test_what_is_counted_has_both_forms_with_the_same_values() -> None:
-    for key in ENGLISH.texts:
+    for key in texts_of("en"):
         if key.endswith((".one", ".other")):
-            forms = [ENGLISH.texts[f"{bare(key)}.{form}"] for form in ("one", "other")]
+            forms = [texts_of("en")[f"{bare(key)}.{form}"] for form in ("one", "other")]
             assert blanks(forms[0]) == blanks(forms[1]), key
 
 
@@ -114,13 +129,13 @@ def test_a_count_chooses_the_form() -> None:
 
 
 def test_a_value_is_never_taken_for_a_template() -> None:
-    catalog = Catalog("xx", {"hello": "hello {who}"})
+    catalog = Catalog("xx", Few({"hello": "hello {who}"}))
     assert catalog.text("hello", who="{0.__class__}") == "hello {0.__class__}"
     assert catalog.rich("hello", who="{who}") == (StyledText("hello "), StyledText("{who}"))
 
 
 def test_a_line_keeps_people_moments_and_styles() -> None:
-    catalog = Catalog("xx", {"by": "{who} at {at}: {what}"})
+    catalog = Catalog("xx", Few({"by": "{who} at {at}: {what}"}))
     line = catalog.rich(
         "by", who=Mention("1", "ada"), at=Timestamp(START), what=(StyledText("a", "bold"), StyledText("b", "code"))
     )

@@ -10,9 +10,10 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.i18n import ENGLISH, catalog_for
+from bot.i18n import LANGUAGES
 from bot.terminal.cli import app
 from coordination.config import load
+from tests.texts import texts_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -116,12 +117,12 @@ def test_what_the_readme_exports_makes_its_next_commands_ask_that_provider() -> 
 
 
 def test_every_command_is_told_of_in_a_line_that_is_not_cut() -> None:
-    key_of = {text: key for key, text in ENGLISH.texts.items()}
+    key_of = {text: key for key, text in texts_of("en").items()}
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     for text in helps_of(command):
-        for catalog in (ENGLISH, catalog_for("de")):
-            first = catalog.texts[key_of[text]].split(". ")[0].rstrip(".")
+        for language in LANGUAGES:
+            first = texts_of(language)[key_of[text]].split(". ")[0].rstrip(".")
             assert len(f"{first}.") <= LINE, first
 
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import re
+import subprocess
+import sys
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -13,6 +16,9 @@ from bot.slack_app import markup as slack
 from bot.terminal.cli_context import process_catalog
 from bot.terminal.prompts import stop_question
 from coordination.errors import ConfigError
+from tests.texts import texts_of
+
+ROOT = Path(__file__).parents[2]
 
 SAME_IN_GERMAN = {
     "amount.seconds": "a unit",
@@ -44,15 +50,17 @@ def letters(template: str) -> str:
 
 
 def test_german_has_every_key_and_no_other_one_so_the_plural_forms_too() -> None:
-    assert sorted(set(ENGLISH.texts) ^ set(GERMAN.texts)) == []
+    assert sorted(set(texts_of("en")) ^ set(texts_of("de"))) == []
 
 
 def test_every_sentence_has_the_same_values_in_both_languages() -> None:
-    assert {key for key, text in ENGLISH.texts.items() if set(blanks(text)) != set(blanks(GERMAN.texts[key]))} == set()
+    assert {
+        key for key, text in texts_of("en").items() if set(blanks(text)) != set(blanks(texts_of("de")[key]))
+    } == set()
 
 
 def test_nothing_was_left_in_english() -> None:
-    same = {key for key, text in ENGLISH.texts.items() if GERMAN.texts[key] == text and letters(text)}
+    same = {key for key, text in texts_of("en").items() if texts_of("de")[key] == text and letters(text)}
     assert same == set(SAME_IN_GERMAN)
 
 
@@ -60,8 +68,8 @@ def test_what_people_type_is_the_same_in_both_languages() -> None:
     """A translated option or variable would be one that does not exist."""
     typed = re.compile(r"`[^`{]+`|--[a-z]+|\b[A-Z]+(?:_[A-Z]+)+\b|/massgen\S*|[a-z_]+=\w+|/(?:invite|live|ready)\b")
     quoted = re.compile(r"^  +massgen-bot .*$", re.MULTILINE)
-    for key, text in ENGLISH.texts.items():
-        german = GERMAN.texts[key]
+    for key, text in texts_of("en").items():
+        german = texts_of("de")[key]
         assert sorted(set(typed.findall(text))) == sorted(set(typed.findall(german))), key
         assert quoted.findall(text) == quoted.findall(german), key
 
@@ -80,7 +88,7 @@ def test_labels_fit_where_each_product_puts_them(catalog: Catalog) -> None:
         "slack.manifest.shortcut": 150,
     }
     titles = ("discord.window_", "discord.ask_")
-    for key, text in catalog.texts.items():
+    for key, text in texts_of(catalog.language).items():
         for start, limit in longest.items():
             if key.startswith(start):
                 assert len(text.format_map(dict.fromkeys(blanks(text), "9999"))) <= limit, key
@@ -157,7 +165,7 @@ async def test_each_task_speaks_what_was_spoken_where_it_began() -> None:
 def test_what_was_spoken_before_is_spoken_again_after_an_error() -> None:
     with pytest.raises(ConfigError), speaking(GERMAN):
         catalog_for("tlh")
-    assert (catalog.language, catalog.texts) == ("en", ENGLISH.texts)
+    assert (catalog.language, catalog.text("status.done")) == ("en", ENGLISH.text("status.done"))
 
 
 @pytest.mark.parametrize(
@@ -196,3 +204,10 @@ def test_the_command_line_speaks_as_its_terminal_does_unless_the_operator_named_
     environ: dict[str, str], language: str
 ) -> None:
     assert process_catalog(environ).language == language
+
+
+def test_what_the_program_reads_is_what_the_catalogues_come_to() -> None:
+    ended = subprocess.run(
+        [sys.executable, "scripts/texts", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
