@@ -20,5 +20,6 @@ def texts_of(language: str) -> Mapping[str, str]:
         if isinstance(message.id, str):
             texts[message.id] = str(message.string)
         else:
-            texts |= {f"{message.id[0]}.{form}": text for form, text in zip(FORMS, message.string, strict=True)}
+            forms = zip(FORMS, message.string or (), strict=True)
+            texts |= {f"{message.id[0]}.{form}": text for form, text in forms}
     return texts
