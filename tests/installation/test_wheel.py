@@ -168,7 +168,6 @@ def test_the_chats_tool_servers_start_and_say_what_they_lack(installed: Installe
 HELP = """
 import json, sys
 from massgen_bot import main
-from tests.texts import texts_of
 for words in json.loads(sys.argv[1]):
     sys.argv = ["massgen-bot", *words, "--help"]
     try:

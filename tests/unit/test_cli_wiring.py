@@ -255,8 +255,8 @@ def test_libraries_write_to_the_log_file_and_not_to_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    root = logging.getLogger()
-    before = list(root.handlers), root.level
+    root, servers = logging.getLogger(), logging.getLogger("coordination.mcp_tools.stdio_transport")
+    before = list(root.handlers), root.level, servers.level
     try:
         with warnings.catch_warnings():
             keep_logs(Environment({"MASSGEN_BOT_STATE": str(tmp_path)}), is_verbose=False)
@@ -267,6 +267,7 @@ def test_libraries_write_to_the_log_file_and_not_to_the_terminal(
             root.removeHandler(handler)
             handler.close()
         root.setLevel(before[1])
+        servers.setLevel(before[2])
         logging.captureWarnings(capture=False)
     kept = (tmp_path / "massgen-bot.log").read_text(encoding="utf-8")
     assert "look out" in kept
