@@ -279,3 +279,11 @@ def test_an_answer_out_of_order_is_impossible() -> None:
             evolve(state, e.AnswerAccepted(agent=1, number=number, epoch=epoch, text=""), SOON)
     with pytest.raises(IllegalTransition):
         evolve(state, e.VoteCast(agent=1, choice=1, epoch=1, reason=""), SOON)
+
+
+@pytest.mark.parametrize("event", [e.ApproversAsked(), e.ApproversRead()])
+def test_nobody_asks_about_approvers_while_a_call_is_under_way(event: e.RunEvent) -> None:
+    """Whether it may start has been decided by then."""
+    state = evolve(executing(TWO), started(TWO), SOON)
+    with pytest.raises(IllegalTransition):
+        evolve(state, event, SOON)
