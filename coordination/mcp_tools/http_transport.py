@@ -34,7 +34,7 @@ TURNED_AWAY = frozenset({307, 308, 401, 403, 404, 405, 406, 413, 415, 429})
 _OWN_MATTER = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
 """Errors that are about the request, whatever status they come with; the session lives."""
 
-_NO_SUCH_SESSION = re.compile(
+NO_SUCH_SESSION = re.compile(
     r"session\b.{0,60}\b(?:not found|unknown|invalid|expired|missing|required|terminated|closed|not exist)"
     r"|\b(?:no|unknown|invalid|expired|missing|without)\b.{0,30}\bsession"
     r"|\bnot (?:yet )?initiali[sz]ed",
@@ -42,7 +42,7 @@ _NO_SUCH_SESSION = re.compile(
 )
 """How servers say with HTTP 400 that they know nothing of a session; the SDKs have no code for it."""
 
-_MOST_WORDS = 2_000
+MOST_WORDS = 2_000
 
 _JSON = ("content-type", "application/json")
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -213,8 +213,8 @@ def _forgot_session(request: httpx2.Request, status: int, body: bytes) -> bool:
     error = _error(body)
     if error is not None and error.error.code in _OWN_MATTER:
         return False
-    words = body[:_MOST_WORDS].decode(errors="replace") if error is None else error.error.message[:_MOST_WORDS]
-    if _NO_SUCH_SESSION.search(words):
+    words = body[:MOST_WORDS].decode(errors="replace") if error is None else error.error.message[:MOST_WORDS]
+    if NO_SUCH_SESSION.search(words):
         return True
     return status == 404 and not _is_addressed(request, body)
 

@@ -19,7 +19,14 @@ from mcp.shared.message import SessionMessage
 from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest
 
 from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded
-from coordination.mcp_tools.http_transport import CONNECT_SECONDS, MAX_ANSWER, TURNED_AWAY, authorized_transport
+from coordination.mcp_tools.http_transport import (
+    CONNECT_SECONDS,
+    MAX_ANSWER,
+    MOST_WORDS,
+    NO_SUCH_SESSION,
+    TURNED_AWAY,
+    authorized_transport,
+)
 from coordination.mcp_tools.json_rpc import read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
@@ -146,7 +153,7 @@ class _Wire:
             )
             if response.status_code < 300:
                 return
-            _judge(response.status_code, trace)
+            _judge(response.status_code, response.text, trace)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError):
             trace.refusal = "can't be reached"
         except httpx2.HTTPError:
@@ -169,10 +176,10 @@ class _Wire:
         await self.aclose()
 
 
-def _judge(status: int, trace: CallTrace) -> None:
+def _judge(status: int, words: str, trace: CallTrace) -> None:
     trace.status = status
-    if status in SERVED_SO:
-        # The address is of one session, and the server's own: nothing else can be wrong with it.
+    # The address is of one session. Only a server that says that it does not know it may be told the same once more.
+    if status == 404 or (status == 400 and NO_SUCH_SESSION.search(words[:MOST_WORDS])):
         trace.is_session_lost = True
         trace.refusal = "no longer knows our session"
     elif status in TURNED_AWAY:

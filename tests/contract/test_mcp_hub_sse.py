@@ -83,6 +83,8 @@ async def test_an_address_without_either_transport_is_complained_of_as_before(hu
     [
         ("refuses", CallNotSentError, "answered HTTP 429"),
         ("forgets", CallNotSentError, "no longer knows our session"),
+        ("objects", CallOutcomeUnknownError, "answered HTTP 400"),
+        ("has_moved", CallNotSentError, "answered HTTP 405"),
         ("breaks", CallOutcomeUnknownError, "answered HTTP 500"),
         ("hangs_up", CallOutcomeUnknownError, "broke the connection before it answered"),
         ("ends_the_stream", CallOutcomeUnknownError, "went away before it answered"),
@@ -96,6 +98,15 @@ async def test_a_call_that_is_not_taken_is_told_truly_and_sent_once(
         session = await hub.connection(http(port, path="/sse")).session()
         with pytest.raises(error, match=sentence):
             await session.call("write", "{}", key="key")
+        await hub.aclose()
+    assert len(writer(counted)) == 1
+
+
+async def test_an_approved_call_that_the_server_objects_to_is_not_posted_again(hub: McpHub, counted: Path) -> None:
+    """Whatever it means by that, it may have run."""
+    async with listening("mcp_http_two_streams", counted, "objects") as (port, _):
+        with pytest.raises(CallOutcomeUnknownError, match="answered HTTP 400"):
+            await approving(hub, [http(port, path="/sse")]).call(planned(title="a"), "key")
         await hub.aclose()
     assert len(writer(counted)) == 1
 

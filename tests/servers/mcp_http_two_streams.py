@@ -12,7 +12,7 @@ from tests.servers.mcp_raw import Message, a_tool, greeting, note, part
 
 JOURNAL, BEHAVIOUR = Path(sys.argv[1]), sys.argv[2]
 EVENTS: "queue.Queue[Message | None]" = queue.Queue()
-STATUSES = {"refuses": 429, "forgets": 404, "breaks": 500, "redirects": 307}
+STATUSES = {"refuses": 429, "forgets": 404, "breaks": 500, "objects": 400, "has_moved": 405, "redirects": 307}
 
 
 class Handler(BaseHTTPRequestHandler):
