@@ -181,16 +181,25 @@ class _Executor:
         """Send exactly this call, once, by a session that has just shown the approved settings and definition.
 
         Whatever was compared before may have been another process: a server can end and start at any moment. A server
-        that refused the call unread, because it lost the session, is compared and asked once more.
+        that refused the call unread, because it lost the session, is compared and asked once more. All of it ends within
+        the longest time of a call: after that, people may have it made again.
         """
         try:
-            return await self._call(call, key)
-        except SessionLostError:
-            return await self._call(call, key)
-
-    async def _call(self, call: PlannedCall, key: str) -> ToolOutput:
+            spec = self._spec(call.server)
+        except ToolServerError as error:
+            raise CallNotSentError(str(error)) from error
+        until = asyncio.get_running_loop().time() + spec.longest_call
         try:
-            session, listing = await _listed(self._hub.connection(self._spec(call.server)), fresh=True)
+            return await self._call(spec, call, key, until)
+        except SessionLostError:
+            return await self._call(spec, call, key, until)
+
+    async def _call(self, spec: ServerSpec, call: PlannedCall, key: str, until: float) -> ToolOutput:
+        try:
+            async with asyncio.timeout_at(until):
+                session, listing = await _listed(self._hub.connection(spec), fresh=True)
+        except TimeoutError:
+            raise CallNotSentError(str(complaints.unanswered(spec))) from None
         except ToolServerError as error:
             raise CallNotSentError(str(error)) from error
         tool = listing.tools.get(call.tool)
@@ -200,7 +209,7 @@ class _Executor:
             raise CallNotSentError(
                 f"the definition of {call.server}.{call.tool} has changed since the call was planned"
             )
-        return await session.call(call.tool, call.arguments, key=key, caller=self._caller)
+        return await session.call(call.tool, call.arguments, key=key, caller=self._caller, until=until)
 
     def _spec(self, server: str) -> ServerSpec:
         if server not in self._servers:

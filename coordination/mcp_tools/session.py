@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import cast
@@ -181,11 +182,17 @@ class McpSession:
             raise complaints.not_speaking(self._spec) from error
 
     async def call(
-        self, tool: str, arguments: str, *, key: str | None = None, caller: Caller | None = None
+        self,
+        tool: str,
+        arguments: str,
+        *,
+        key: str | None = None,
+        caller: Caller | None = None,
+        until: float = math.inf,
     ) -> ToolOutput:
         """Send one call, once, whatever comes back. `arguments` is a JSON object in canonical form.
 
-        `caller` is told to a server that shares a key with us.
+        `caller` is told to a server that shares a key with us; `until` is when it is given up, by the loop's clock.
 
         Raises:
             CallNotSentError: it certainly did not run.
@@ -197,9 +204,11 @@ class McpSession:
             raise self._failure(trace, _TOO_LATE)
         if not isinstance(given, Mapping):
             raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
+        if asyncio.get_running_loop().time() >= until:
+            raise CallNotSentError(self._sentence("left no time for the call"))
         with self._at_work(), _under_way(trace):
             try:
-                await self._send(tool, dict(given), self._meta(tool, key, caller))
+                await self._send(tool, dict(given), self._meta(tool, key, caller), until)
             except TimeoutError:
                 raise self._failure(trace, _TOO_LATE) from None
             except MCPError as error:
@@ -214,15 +223,17 @@ class McpSession:
             raise self._failure(trace, "asked for more input in place of an answer, and is never given any")
         return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
 
-    async def _send(self, tool: str, arguments: dict[str, Json], meta: "RequestParamsMeta | None") -> None:
+    async def _send(
+        self, tool: str, arguments: dict[str, Json], meta: "RequestParamsMeta | None", until: float
+    ) -> None:
         """Send a call and wait: for its time, counted anew whenever the server tells of progress, and for a longest time.
 
         Raises:
             TimeoutError: that time is over.
         """
         loop = asyncio.get_running_loop()
-        last = loop.time() + self._spec.longest_call
-        async with asyncio.timeout(self._spec.call_timeout) as patience:
+        last = min(loop.time() + self._spec.longest_call, until)
+        async with asyncio.timeout_at(min(loop.time() + self._spec.call_timeout, last)) as patience:
 
             async def progressed(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001  # as the SDK calls it
                 with suppress(RuntimeError):  # It may come too late.

@@ -92,6 +92,20 @@ async def test_a_call_whose_server_tells_of_progress_has_more_time_but_not_any(h
     assert len(writer(counted)) == 2
 
 
+async def test_looking_at_the_tools_takes_of_the_time_of_the_call(hub: McpHub, counted: Path) -> None:
+    """However long a server keeps us before the call may leave: after its longest time nothing of it is under way."""
+    spec = stdio("mcp_counting", counted, "tells_of_progress", call_timeout=1.0)
+    session = await hub.connection(spec).session()
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
+        await session.call("write", canonical({"times": 50}), key="key", until=begun + 0.6)
+    assert loop.time() - begun < 1.0
+    with pytest.raises(CallNotSentError):
+        await session.call("write", canonical({"times": 1}), key="key", until=begun)
+    assert len(writer(counted)) == 1
+
+
 async def test_a_server_that_takes_nothing_off_its_input_is_given_up_in_time(
     hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
