@@ -199,16 +199,10 @@ class McpSession:
             CallOutcomeUnknownError: it may have run.
         """
         trace = CallTrace(arguments=arguments)
-        given = parse(arguments)
-        if self.is_over:
-            raise self._failure(trace, _TOO_LATE)
-        if not isinstance(given, Mapping):
-            raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
-        if asyncio.get_running_loop().time() >= until:
-            raise CallNotSentError(self._sentence("left no time for the call"))
+        given = self._given(trace, until)
         with self._at_work(), _under_way(trace):
             try:
-                await self._send(tool, dict(given), self._meta(tool, key, caller), until)
+                await self._send(tool, given, self._meta(tool, key, caller), until)
             except TimeoutError:
                 raise self._failure(trace, _TOO_LATE) from None
             except MCPError as error:
@@ -222,6 +216,21 @@ class McpSession:
         if trace.answer.get("resultType") == "input_required":
             raise self._failure(trace, "asked for more input in place of an answer, and is never given any")
         return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
+
+    def _given(self, trace: CallTrace, until: float) -> dict[str, Json]:
+        """The arguments of a call that may leave now.
+
+        Raises:
+            CallNotSentError: it may not.
+        """
+        given = parse(trace.arguments)
+        if self.is_over:
+            raise self._failure(trace, _TOO_LATE)
+        if not isinstance(given, Mapping):
+            raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
+        if asyncio.get_running_loop().time() >= until:
+            raise CallNotSentError(self._sentence("left no time for the call"))
+        return dict(given)
 
     async def _send(
         self, tool: str, arguments: dict[str, Json], meta: "RequestParamsMeta | None", until: float
