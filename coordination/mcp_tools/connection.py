@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 _MAX_STARTS = 3
 """How often a server is started for one request because its settings or files changed meanwhile."""
 
+_MOST_WAYS = 4
+"""Ways in which one start may speak to a server: two handshakes, two transports, and a transport that it had before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
@@ -40,6 +43,7 @@ class Patience:
         first: a server that failed is left alone for so long; twice as long after each failure that follows.
         longest: the limit of that.
         healthy: a server that lived as long as this has had no failure.
+        restart: a server on the network that was there before is tried again for so long when it can't be reached.
         unused: a server that nobody asked anything for so long is ended; its next use starts it again.
         most: servers beyond so many make room for others, if they are not at work.
     """
@@ -47,6 +51,7 @@ class Patience:
     first: float = 0.5
     longest: float = 10.0
     healthy: float = 30.0
+    restart: float = 10.0
     unused: float = 900.0
     most: int = 50
 
@@ -91,6 +96,7 @@ class Connection:
         self._failures = 0
         self._mode = "legacy"
         self._has_events_apart = False
+        self._has_served = False  # by the last start
         self._is_closed = False
         self._used_at = asyncio.get_running_loop().time()
         self.last_lines: tuple[str, ...] = ()
@@ -211,36 +217,60 @@ class Connection:
         alarm = loop.call_at(deadline, give_up, complaints.slow_start(self._spec))
         try:
             async with asyncio.timeout_at(deadline):
-                session = await self._shake_hands(stack, stderr)
-        except (TimeoutError, ToolServerError) as error:
-            complaint = error if isinstance(error, ToolServerError) else complaints.slow_start(self._spec)
+                session = await self._shake_hands_patiently(stack, stderr)
+        except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told, and the next start waits longer
+            complaint = self._why_not_started(error)
             self._failures += 1
+            self._has_served = False
             stderr.tell(str(complaint))
             give_up(complaint)
             return None
         finally:
             alarm.cancel()
         self.last_lines = ()
+        self._has_served = True
         return session
+
+    def _why_not_started(self, error: Exception) -> ToolServerError:
+        if isinstance(error, ToolServerError):
+            return error
+        if isinstance(error, TimeoutError):
+            return complaints.slow_start(self._spec)
+        log.error("starting the MCP server %s failed in a way nobody foresaw", self._spec.name, exc_info=error)
+        return complaints.unforeseen(self._spec)
+
+    async def _shake_hands_patiently(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
+        """Again and again for some seconds where a server on the network was there before: it is probably restarted."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (self._patience.restart if self._has_served else 0.0)
+        while True:
+            try:
+                return await self._shake_hands(stack, stderr)
+            except complaints.UnreachableError:
+                if loop.time() >= until:
+                    raise
+            await asyncio.sleep(self._patience.first)
 
     async def _shake_hands(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
         """By the handshake that every server before 2026 knows; a server that refuses it is asked in the new way.
 
         The other order would cost ten seconds with each server that ignores what it does not know. An address that
-        takes no message may be one of the transport before streamable HTTP.
+        takes no message may be one of the transport before streamable HTTP; one that was may be so no more.
         """
-        try:
-            return await self._connect(stack, stderr)
-        except _RefusedHandshakeError:
-            self._mode = "auto"
-            return await self._connect(stack, stderr)
-        except _RefusedTransportError as refused:
-            self._has_events_apart = True
+        refused: ToolServerError | None = None
+        for _ in range(_MOST_WAYS):
             try:
                 return await self._connect(stack, stderr)
+            except _RefusedHandshakeError:
+                self._mode = "auto"
+            except _RefusedTransportError as error:
+                self._has_events_apart = True
+                refused = error.complaint
             except NoEventStreamError:
                 self._has_events_apart = False
-                raise refused.complaint from None
+                if refused is not None:
+                    raise refused from None
+        raise complaints.not_speaking(self._spec)
 
     async def _connect(self, stack: AsyncExitStack, stderr: StderrLog) -> McpSession:
         trace = CallTrace()

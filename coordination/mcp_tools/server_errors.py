@@ -20,6 +20,10 @@ _HTTP_ADVICE = {
 }
 
 
+class UnreachableError(ToolServerError):
+    """Nothing takes a connection at the server's address."""
+
+
 def refuses_handshake(spec: ServerSpec, error: Exception, trace: CallTrace) -> bool:
     """Whether the server answered, in the protocol's terms, that it does not want this handshake."""
     if trace.refusal is not None or trace.loss is not None:
@@ -122,6 +126,13 @@ def closing(spec: ServerSpec) -> ToolServerError:
     return _server_error(spec, "is not started any more, because this program is stopping: try again when it runs")
 
 
+def unforeseen(spec: ServerSpec) -> ToolServerError:
+    """The start failed in a way of which this program knows nothing."""
+    return _server_error(
+        spec, "could not be started, for a reason that this program does not know: the operator must see the log"
+    )
+
+
 def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
     if trace.obstacle is not None:
         return _server_error(spec, trace.obstacle)
@@ -135,8 +146,9 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
     if trace.status is not None:
         return _server_error(spec, f"answered HTTP {trace.status}: the operator must see its log")
     where = address(spec.url)
-    return _server_error(
-        spec, f"can't be reached at {where}: the operator must start it, or correct its url in the config"
+    return UnreachableError(
+        f"The MCP server {spec.name} can't be reached at {where}: "
+        "the operator must start it, or correct its url in the config."
     )
 
 

@@ -1,4 +1,7 @@
-"""`python -m tests.servers.mcp_http_sse JOURNAL [PORT]`: the SDK's own server over the transport of 2024, with two streams."""
+"""`python -m tests.servers.mcp_http_sse JOURNAL [PORT [streamable]]`: the SDK's own server over the transport of 2024.
+
+With `streamable`: over the one that took its place, at the same address.
+"""
 
 import json
 import socket
@@ -32,7 +35,8 @@ def main() -> None:
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(listener.getsockname()[1], flush=True)  # noqa: T201  # how the test learns the port
-        config = uvicorn.Config(server.sse_app(), log_level="error", timeout_graceful_shutdown=1)
+        app = server.streamable_http_app(streamable_http_path="/sse") if "streamable" in sys.argv else server.sse_app()
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -63,6 +63,7 @@ class Soaked:
     ended: Use | None = None
     receipts: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     failed: Counter[str] = field(default_factory=Counter[str])
+    """The runs without a plan, by what people read of each."""
     restarts: int = 0
 
 
@@ -91,7 +92,9 @@ def faults_of(soaked: Soaked, folder: Path) -> list[str]:
     written = Counter(
         json.loads(line)["title"] for line in (folder / "served").read_text(encoding="utf-8").splitlines()
     )
-    found: list[str] = []
+    # No program is stopping here, and every fault is one that servers in the field have.
+    untrue = ("program is stopping", "does not know", "does not answer as an MCP server")
+    found = [f"a run failed so: {words}" for words in soaked.failed if any(each in words for each in untrue)]
     for name, (moody, served) in soaked.receipts.items():
         if told["done", name] > 1 or written[name] > 1:
             found.append(f"{name}: a call was made twice")
@@ -130,7 +133,7 @@ async def _run(application: Application, name: str, text: str, soaked: Soaked) -
             break
     state = await application.coordinator.state(run)
     if not isinstance(state, s.AwaitingDecision):
-        soaked.failed[state.kind] += 1
+        soaked.failed[state.reason if isinstance(state, s.RunBroken) else state.kind] += 1
         return
     await application.coordinator.approve(run, state.plan.digest, request.requester)
     async for recorded in application.log.follow(run):
