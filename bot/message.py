@@ -51,11 +51,15 @@ class Timestamp:
 
 @dataclass(frozen=True)
 class Mention:
-    """A person or a role. A renderer links it where nothing but its id is known, so that readers see a name."""
+    """A person or a role. A renderer links it where nothing but its id is known, so that readers see a name.
+
+    One that `is_linked` is a link wherever its product knows the id, however it is called.
+    """
 
     id: str
     name: str
     sort: Literal["person", "role"] = "person"
+    is_linked: bool = False
 
 
 Inline: TypeAlias = StyledText | Timestamp | Mention
@@ -228,8 +232,8 @@ class Card:
     Attributes:
         status: the word that says how the run stands: Planning, Decide, Done.
         title: what was asked.
-        reference: run, plan and configuration, so that people can name them.
-        footer: progress, cost, time.
+        reference: who asked.
+        footer: progress, cost, time; and run, plan and configuration, so that people can name them.
     """
 
     severity: Severity

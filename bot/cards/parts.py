@@ -1,7 +1,11 @@
-"""What every card of a run shares: title, reference, calls, what agents wrote, and how people are named."""
+"""What every card of a run shares: title, names, calls, what agents wrote, and how people are named."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.cards.run_view import RunView
-from bot.cards.text import arguments_of, one_line, visible
+from bot.cards.text import arguments_of, money, one_line, tokens, visible
 from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
@@ -42,14 +46,28 @@ def title(view: RunView) -> RichText:
     return catalog.rich("card.title", prompt=one_line(view.request.prompt, _TITLE))
 
 
-def reference(view: RunView, plan: Plan | None = None) -> RichText:
-    """Run, plan, configuration and requester."""
-    parts = [catalog.rich("card.run", run=StyledText(visible(view.run), "bold"))]
+def asked_by(view: RunView, *, is_linked: bool = False) -> RichText:
+    """Who asked. A product that notifies whom a new message links is given a link only in what is an edit, nearly always."""
+    return catalog.rich("card.asked_by", who=replace(mention(view.request.requester), is_linked=is_linked))
+
+
+def identified(view: RunView, plan: Plan | None, *before: RichText) -> RichText:
+    """A footer: what is worth a look, and then the names of run, plan and configuration, by which people and logs find it."""
+    parts = [*before, catalog.rich("card.run", run=StyledText(visible(view.run), "bold"))]
     if plan is not None:
         parts.append(catalog.rich("card.plan", plan=StyledText(short(plan.digest), "bold")))
     parts.append(catalog.rich("card.config", config=visible(view.request.config)))
-    parts.append(catalog.rich("card.asked_by", who=mention(view.request.requester)))
     return joined(parts, " · ")
+
+
+def spending(view: RunView) -> list[RichText]:
+    """Tokens and cost, as far as they are known and there are any."""
+    if not view.spent.tokens:
+        return []
+    parts: list[RichText] = [(StyledText(tokens(view.spent.tokens)),)]
+    if view.spent.cost:
+        parts.append((StyledText(money(view.spent.cost)),))
+    return parts
 
 
 def quoted(text: str) -> Paragraph:
@@ -63,9 +81,44 @@ def plain(*lines: RichText) -> Paragraph:
     return Paragraph(lines=tuple(line for line in lines if line))
 
 
+_WORDS_OF_A_NAME = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+EFFECTS: Mapping[str, str] = {
+    word: effect
+    for effect, words in {
+        "sends": "send post reply notify message dm mail email publish announce forward share tweet comment say",
+        "pays": "pay transfer charge refund wire buy purchase order donate payout",
+        "deletes": "delete remove drop purge destroy erase unlink rm wipe truncate clear trash prune",
+        "creates": "create add insert append make open new upload register start schedule book mkdir init import push",
+        "changes": (
+            "update edit set change modify patch write rename replace move save put assign label pin unpin mark "
+            "configure enable disable lock unlock tag apply"
+        ),
+        "runs": "run exec execute eval call invoke trigger launch deploy install restart",
+        "invites": "invite",
+        "bans": "ban kick suspend revoke block",
+        "grants": "grant approve accept allow permit",
+        "merges": "merge commit rebase",
+        "closes": "close cancel archive stop kill dismiss end terminate shutdown",
+    }.items()
+    for word in words.split()
+}
+"""The first word of a tool's name that is in here decides."""
+
+
+def effect_of(call: PlannedCall) -> str:
+    """What a call does, in a person's word; "writes" where its tool's name, which alone says it, has none."""
+    for word in _WORDS_OF_A_NAME.findall(call.tool):
+        if (effect := EFFECTS.get(word.lower())) is not None:
+            return catalog.text(f"effect.{effect}")
+    return catalog.text("effect.writes")
+
+
 def call_item(number: int, call: PlannedCall, status: Status = Status.WAITING, outcome: RichText = ()) -> CallItem:
     """One call with everything that is sent, and what a person should know before a yes."""
-    notes = [catalog.text("call.automatic")] if call.is_automatic else [catalog.text("call.writes")]
+    notes = [effect_of(call)]
+    if call.is_automatic:
+        notes.append(catalog.text("call.automatic"))
     if call.is_destructive:
         notes.append(catalog.text("call.destroys"))
     return CallItem(

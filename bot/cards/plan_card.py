@@ -6,14 +6,16 @@ from typing import Literal
 
 from bot.cards.parts import (
     approvers,
+    asked_by,
     author,
     call_items,
     frozen,
+    identified,
     mention,
     people,
     plain,
     quoted,
-    reference,
+    spending,
     target,
     targets,
     targets_of,
@@ -138,20 +140,25 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     """The plan, whole, with its buttons."""
     plan = state.plan
     calls = call_items(plan)
-    sections: list[Section] = [plain(_choice(view, state)), quoted(plan.text), CallList(calls=calls)]
-    sections += targets(plan)
+    sections: list[Section] = [CallList(calls=calls), *targets(plan)]
     now = (*frozen(state.frozen_by), *_rules_now(view, state))
     sections += [Alert(line=line) for line in (*now, *_warnings(state), *_echoes(view, plan))]
-    sections.append(plain(*_needs(state)))
+    sections += [plain(_choice(view, state)), quoted(plan.text), plain(*_needs(state))]
     return Card(
         severity=Severity.DECIDE,
         status=catalog.text("status.decide"),
         title=title(view),
-        reference=reference(view, plan),
+        reference=asked_by(view, is_linked=True),
         sections=tuple(sections),
         buttons=_buttons(view, state, calls),
         menu=_menu(view, state),
-        footer=catalog.rich("decide.digest", digest=StyledText(plan.digest, "code")),
+        footer=joined(
+            [
+                identified(view, plan, *spending(view)),
+                catalog.rich("decide.digest", digest=StyledText(plan.digest, "code")),
+            ],
+            " · ",
+        ),
         attachments=attachments(view, plan),
     )
 

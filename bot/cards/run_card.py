@@ -4,10 +4,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from bot.cards.parts import author, call_item, frozen, mention, people, plain, quoted, reference, target, title
+from bot.cards.parts import (
+    asked_by,
+    author,
+    call_item,
+    frozen,
+    identified,
+    mention,
+    people,
+    plain,
+    quoted,
+    spending,
+    target,
+    title,
+)
 from bot.cards.plan_card import attachments, decision_card, outcome_of
 from bot.cards.run_view import AgentView, AnsweredNow, DroppedOut, Idle, Retrying, RunView, Thinking, Using, VotedFor
-from bot.cards.text import duration, money, one_line, tokens, visible
+from bot.cards.text import duration, one_line, visible
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -42,13 +55,13 @@ def planning_card(view: RunView, now: datetime) -> Card:
         severity=Severity.WORKING,
         status=catalog.text("status.queued" if is_queued else "status.planning"),
         title=title(view),
-        reference=reference(view),
+        reference=asked_by(view),
         sections=(
             *_feedback(view),
             StatusList(rows=tuple(agent_row(agent) for agent in view.agents)),
         ),
         buttons=(Button(action=Action.CANCEL, label=catalog.text("button.cancel"), target=target(view)),),
-        footer=progress(view, now),
+        footer=identified(view, None, progress(view, now)),
     )
 
 
@@ -61,16 +74,6 @@ def progress(view: RunView, now: datetime) -> RichText:
         parts.append(_votes(view.ballot))
     parts.append((StyledText(duration(view.elapsed(now))),))
     return joined([*parts, *spending(view)], " · ")
-
-
-def spending(view: RunView) -> list[RichText]:
-    """Tokens and cost, as far as they are known and there are any."""
-    if not view.spent.tokens:
-        return []
-    parts: list[RichText] = [(StyledText(tokens(view.spent.tokens)),)]
-    if view.spent.cost:
-        parts.append((StyledText(money(view.spent.cost)),))
-    return parts
 
 
 def _votes(ballot: Ballot) -> RichText:
@@ -134,10 +137,10 @@ def executing_card(view: RunView, state: s.Executing | s.Reporting, now: datetim
         severity=Severity.WORKING,
         status=catalog.text("status.executing" if isinstance(state, s.Executing) else "status.reporting"),
         title=title(view),
-        reference=reference(view, state.plan),
+        reference=asked_by(view, is_linked=True),
         sections=(*_waiting(state), _decided(view, state.approvals), _calls(view, state)),
         buttons=buttons if is_stopping else (),
-        footer=joined([_count(state), (StyledText(duration(view.elapsed(now))),)], " · "),
+        footer=identified(view, state.plan, _count(state), (StyledText(duration(view.elapsed(now))),)),
     )
 
 
@@ -158,7 +161,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
         severity=Severity.ATTENTION,
         status=catalog.text("status.needs_human"),
         title=title(view),
-        reference=reference(view, state.plan),
+        reference=asked_by(view, is_linked=True),
         sections=(
             Alert(line=doubt),
             *_waiting(state),
@@ -177,6 +180,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
             *(again if can_be_again else ()),
             Button(action=Action.ABANDON, label=catalog.text("button.abandon"), target=here),
         ),
+        footer=identified(view, state.plan),
         attachments=attachments(view, state.plan),
     )
 
@@ -193,9 +197,9 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
         severity=Severity.DONE if is_done else Severity.FAILED,
         status=catalog.text(key),
         title=title(view),
-        reference=reference(view, state.plan),
+        reference=asked_by(view, is_linked=True),
         sections=tuple(sections),
-        footer=joined([_count(state), *_totals(view)], " · "),
+        footer=identified(view, state.plan, _count(state), *_totals(view)),
     )
 
 
@@ -205,9 +209,9 @@ def answered_card(view: RunView, state: s.Answered) -> Card:
         severity=Severity.DONE,
         status=catalog.text("status.answered"),
         title=title(view),
-        reference=reference(view),
+        reference=asked_by(view, is_linked=True),
         sections=(plain(outcome_of(state.election, "answer")), quoted(state.text)),
-        footer=joined(_totals(view), " · "),
+        footer=identified(view, None, *_totals(view)),
     )
 
 
@@ -218,10 +222,10 @@ def ended_card(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.Ru
         severity=Severity.FAILED if isinstance(state, s.RunBroken) else Severity.STOPPED,
         status=catalog.text(f"status.{state.kind}"),
         title=title(view),
-        reference=reference(view, plan),
+        reference=asked_by(view, is_linked=True),
         sections=(plain(_ending(view, state), catalog.rich("ended.nothing_ran")),),
         buttons=(Button(action=Action.ASK_AGAIN, label=catalog.text("button.ask_again"), target=target(view)),),
-        footer=joined(_totals(view), " · "),
+        footer=identified(view, plan, *_totals(view)),
     )
 
 

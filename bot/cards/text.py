@@ -57,13 +57,16 @@ def original(shown: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """The same on several lines: a line feed keeps its break, and a mark before it tells it from a wrapped line."""
-    return f"{LINE_END}\n".join(visible(line) for line in text.split("\n"))
+    """The same on several lines: a line feed keeps its break, and a mark before it tells it from a wrapped line.
+
+    A text that ends in a line feed ends in the mark.
+    """
+    return f"{LINE_END}\n".join(visible(line) for line in text.split("\n")).removesuffix("\n")
 
 
 def original_of_lines(shown: str) -> str:
     """The text that `visible_lines` was given."""
-    return original(shown.replace(f"{LINE_END}\n", "\n"))
+    return original(shown.replace(f"{LINE_END}\n", "\n").replace(LINE_END, "\n"))
 
 
 def one_line(text: str, limit: int) -> str:
@@ -167,7 +170,12 @@ def shown(value: Json) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text can stand without quotes and not be taken for another value."""
+    """Whether a text can stand without quotes and not be taken for another value.
+
+    The marks of its lines' ends tell a text of several lines from everything else.
+    """
+    if "\n" in text:
+        return not text.strip("\n").isspace() and text.strip("\n") != "" and not text.endswith((" ", "\t"))
     if not text or text[0].isspace() or text[-1].isspace():
         return False
     try:

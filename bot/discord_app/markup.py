@@ -165,8 +165,8 @@ def _whole(text: str, room: int) -> tuple[str, int]:
 
 
 def _link(mention: Mention) -> str:
-    """Whom we know by number only: each reader's Discord knows the name, and in an embed nobody is notified."""
-    if mention.name != mention.id or not (mention.id.isascii() and mention.id.isdecimal()):
+    """Whom we know by number only, or who is to be linked: each reader's Discord knows the name; an embed notifies nobody."""
+    if not (mention.is_linked or mention.name == mention.id) or not (mention.id.isascii() and mention.id.isdecimal()):
         return ""
     return f"<@&{mention.id}>" if mention.sort == "role" else f"<@{mention.id}>"
 

@@ -192,8 +192,11 @@ def _element(inline: Inline) -> Block | None:
 
 
 def _link(mention: Mention) -> Block | None:
-    """Whom we know by their id only: Slack knows the name. A new message notifies them, an edited or private one does not."""
-    if mention.name != mention.id:
+    """Whom we know by id only, or who is to be linked: Slack knows the name.
+
+    A new message notifies them, an edited or private one does not.
+    """
+    if not mention.is_linked and mention.name != mention.id:
         return None
     if mention.sort == "role":
         return {"type": "usergroup", "usergroup_id": mention.id} if GROUP_ID.fullmatch(mention.id) else None
@@ -241,8 +244,12 @@ def _context_text(text: str) -> list[Block]:
 
 
 def section_block(text: str) -> Block:
-    """A section of our own mrkdwn: whatever came from outside is escaped in it already."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+    """A section of our own mrkdwn: whatever came from outside is escaped in it already.
+
+    It never folds behind "See more": people must not decide on what they have to unfold.
+    https://docs.slack.dev/reference/block-kit/blocks/section-block
+    """
+    return {"type": "section", "expand": True, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
 def packed(parts: Iterable[str], separator: str = "\n") -> list[Block]:

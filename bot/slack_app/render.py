@@ -56,6 +56,7 @@ STATUS_ICONS = {
 _CAPS = (4_000, 2_000, 1_000, 500, 200, 100)
 _RECEIPT_CAPS = (300, 120, 40, 0)
 _NAME = 200
+_ONE_LINE = 80
 _ESCAPE_LENGTH = 10
 _MANY = 15
 
@@ -124,7 +125,8 @@ def _call(call: CallItem, cap: int | None) -> Pieces:
     notes = escaped(", ".join(call.notes))
     server, tool = within(call.server, _NAME), within(call.tool, _NAME)
     hidden = len(call.server) - len(server) + len(call.tool) - len(tool)
-    parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  _{notes}_" if notes else "")]
+    sign = "⚠️ " if call.is_destructive else ""
+    parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  {sign}_{notes}_" if notes else "")]
     for argument in call.arguments:
         pieces, count = _argument(argument, cap)
         parts += pieces
@@ -137,6 +139,8 @@ def _argument(argument: Argument, cap: int | None) -> Pieces:
     lost = len(argument.name) - len(name)
     label = f"{code(name)}\n" if name else ""
     text = argument.text
+    if name and len(text) <= _ONE_LINE and "\n" not in text and "`" not in text:
+        return [f"{code(name)}  {code(text)}"], lost
     if cap is None or len(text) <= cap:
         first, *rest = fences(text)
         return [label + first, *rest], lost
@@ -202,7 +206,7 @@ _MARGIN = 700
 """Kept free for the notice about files and for what counting differently may cost."""
 
 _PROSE_BESIDE_CALLS = 1_500
-_PROSE_BELOW_CALLS = 4_000
+_PROSE_BELOW_CALLS = 5_500
 _PROSE = 7_000
 _ROW = 400
 
@@ -297,7 +301,7 @@ def _head(card: Card) -> list[Block]:
     sign = f"{SEVERITY_ICONS[card.severity]} {card.status}"
     title = mrkdwn_of(card.title)
     blocks: list[Block] = [{"type": "header", "text": plain(f"{sign} · {title}" if title else sign, HEADER_TEXT)}]
-    if (reference := context(card.reference)) is not None:
+    if (reference := prose([card.reference])) is not None:
         blocks.append(reference)
     return blocks
 
@@ -314,7 +318,8 @@ def _sections(card: Card) -> tuple[list[Block], list[Block]]:
             left = _PROSE_BELOW_CALLS if has_calls and not is_after else left
             is_after = True
             continue
-        block, taken = _section(section, left)
+        is_words = has_calls and isinstance(section, Paragraph) and section.is_quoted
+        block, taken = _section(section, min(left, _PROSE_BESIDE_CALLS) if is_words else left)
         left = max(200, left - taken)
         if block is not None:
             (after if is_after else before).append(block)

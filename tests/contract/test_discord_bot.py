@@ -293,7 +293,7 @@ async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
     question = await rita.clicks(message, "Approve")
     assert "board · remove_notice" in (await told(server, question)).replace("\\", "")
     assert "Sure?" in question.private[0].text
-    assert "writes, may destroy" in question.private[0].text
+    assert "deletes, may destroy" in question.private[0].text
     assert chat_service.done == []
     chat_service.says = Nothing()
     await rita.clicks(question.private[0], "Yes")

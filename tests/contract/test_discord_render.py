@@ -195,7 +195,7 @@ def test_a_short_plan_is_whole_in_the_message_and_needs_no_file() -> None:
     rendered = render(card_of(), Ids())
     assert rendered.files == ()
     assert labels(rendered) == ["Approve 2 calls", "Reject", "Request changes", "Details"]
-    assert "**1  board · post\\_notice**  writes" in shown(rendered)
+    assert "**1  board · post\\_notice**  sends" in shown(rendered)
     assert "**body**\n```\nFrom 14:00 to 16:00.↵\nSave your work.\n```" in shown(rendered)
     assert "**title** `Power off on Friday`" in shown(rendered)
 
@@ -290,6 +290,8 @@ def test_people_are_named_and_linked_only_where_nothing_but_their_number_is_know
     assert "\n<@77> <@&88> ops" in shown(
         render(Card(severity=Severity.DONE, status="Done", title=(), reference=numbers))
     )
+    linked = (Mention("77", "r_i_t_a", is_linked=True), StyledText(" "), Mention("u-rita", "rita", is_linked=True))
+    assert "\n<@77> rita" in shown(render(Card(severity=Severity.DONE, status="Done", title=(), reference=linked)))
     card = Card(
         severity=Severity.DONE,
         status="Done",

@@ -53,9 +53,10 @@ def buttons_of(message: Rendered) -> list[str]:
 
 
 def fenced(message: Rendered) -> str:
-    """Everything in code fences, as a person reads it."""
+    """Every value, in a fence or in a line of code behind its name, as a person reads it."""
     texts = [part["text"] for part in parts(message.blocks) if part.get("type") == "mrkdwn"]
-    found = [each for text in texts for each in re.findall(r"(?:^|\n)```\n(.*?)\n```(?=\n|$)", text, re.DOTALL)]
+    form = r"(?:^|(?<=\n))(?:```\n(.*?)\n```|`[^`\n]+`  `([^`\n]+)`)(?=\n|$)"
+    found = ["".join(each) for text in texts for each in re.findall(form, text, re.DOTALL)]
     return html.unescape("".join(found)).replace("⟨U+0060⟩", "`")
 
 
@@ -259,3 +260,33 @@ def test_what_stands_below_the_calls_has_its_own_room() -> None:
     rounds = Paragraph(lines=tuple((StyledText(f"agent{number} voted agent1"),) for number in range(20)))
     message = rendered(replace(card, sections=(*card.sections, rounds)))
     assert "agent19 voted agent1" in json.dumps(message.blocks)
+
+
+def test_a_short_argument_is_one_line_and_a_long_text_never_folds() -> None:
+    """Slack may fold a section behind "See more" unless it is told not to: nobody decides on what they did not unfold."""
+    message = rendered(
+        card_of(waiting(replace(POST, arguments=canonical({"amount": 120.5, "body": "x" * 900})))), Ids()
+    )
+    sections = [block for block in message.blocks if block["type"] == "section"]
+    assert "`amount`  `120.5`" in json.dumps(sections)
+    assert [block.get("expand") for block in sections] == [True] * len(sections)
+
+
+def test_what_will_happen_comes_first_and_what_machines_need_last() -> None:
+    card = card_of(waiting(POST, REMOVE))
+    kinds = [(block["type"], json.dumps(block, ensure_ascii=False)) for block in rendered(card, Ids()).blocks]
+    texts = [text for _, text in kinds]
+    assert "asked by " in texts[1]
+    assert "*1*  `board` · `post_notice`  _sends_" in texts[2]
+    assert "⚠️ _deletes, may destroy_" in texts[3]
+    assert [kind for kind, text in kinds if "digest" in text] == ["context"]
+    assert "run 7Q4K · plan" in texts[-1]
+
+
+def test_who_asked_is_a_mention_on_a_card_that_is_an_edit() -> None:
+    asked_by = replace(card_of(waiting()), reference=(Mention("U0123RITA", "rita", is_linked=True),))
+    linked = [part for part in parts(rendered(asked_by, Ids()).blocks) if part.get("type") == "user"]
+    assert linked == [{"type": "user", "user_id": "U0123RITA"}]
+    assert [each.is_linked for each in card_of(waiting()).reference if isinstance(each, Mention)] == [True]
+    planning = card_of(recorded(argued(POST)[:5]))
+    assert [each.is_linked for each in planning.reference if isinstance(each, Mention)] == [False]

@@ -34,7 +34,7 @@ async def everything_about(office: ChatServiceStage, by: Person, run: str, *, pl
 def run_shown(answer: Answer) -> str:
     """The run that a card names."""
     assert answer.private is not None
-    return next(piece.text for piece in answer.private.reference if getattr(piece, "text", "").startswith("RUN"))  # type: ignore[union-attr]  # a text
+    return next(piece.text for piece in answer.private.footer if getattr(piece, "text", "").startswith("RUN"))  # type: ignore[union-attr]  # a text
 
 
 @pytest.mark.parametrize("run", ["RUN1", "run", "R"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.error_messages import notice_for
+from bot.cards.error_messages import notice_for, plain_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
@@ -30,6 +30,7 @@ from bot.message import (
 from coordination.domain import events as e
 from coordination.domain.ballot import Ending
 from coordination.domain.canonical_json import canonical
+from coordination.domain.plan import short
 from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, RefusedError
@@ -95,7 +96,7 @@ def test_a_running_coordination_has_one_line_per_agent() -> None:
     lines = ["".join(piece.text for piece in row.line if isinstance(piece, StyledText)) for row in section.rows]
     assert lines == ["answered agent1.1 · vote for agent1 is void, a newer answer came", "answered agent2.2"]
     footer = "".join(piece.text for piece in card.footer if isinstance(piece, StyledText))
-    assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02"
+    assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02 · run 7Q4K · config demo"
 
 
 def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
@@ -112,6 +113,37 @@ def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
     assert plan_in(waiting()).digest in said(card)
     assert verbs(card) == [Action.APPROVE, Action.REJECT, Action.CHANGE, Action.DETAILS]
     assert card.buttons[0].label == "Approve 2 calls"
+
+
+def test_the_calls_come_first_and_what_machines_need_comes_last() -> None:
+    card = card_of(waiting())
+    assert isinstance(card.sections[0], CallList)
+    assert plain_text(card.reference) == "asked by rita"
+    plan = plan_in(waiting())
+    assert plain_text(card.footer) == (
+        f"1.5k tokens · $0.02 · run 7Q4K · plan {short(plan.digest)} · config demo · digest {plan.digest}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "effect"),
+    [
+        ("send_message", "sends"),
+        ("chat.postMessage", "sends"),
+        ("transfer", "pays"),
+        ("delete_issue", "deletes"),
+        ("createIssue", "creates"),
+        ("get_and_set", "changes"),
+        ("frobnicate", "writes"),
+    ],
+)
+def test_what_a_call_does_is_said_in_a_persons_word(tool: str, effect: str) -> None:
+    assert calls_of(card_of(waiting(a_call(tool)))).calls[0].notes == (effect,)
+
+
+def test_a_call_that_a_rule_allows_says_what_it_does_all_the_same() -> None:
+    call = replace(a_call("send_message"), is_automatic=True, is_destructive=True)
+    assert calls_of(card_of(waiting(POST, call))).calls[1].notes == ("sends", "allowed by a rule", "may destroy")
 
 
 def test_a_yes_is_only_offered_where_the_whole_plan_can_be_read() -> None:
@@ -197,7 +229,8 @@ def test_a_plan_that_a_person_chose_says_so_and_leaves_out_its_author() -> None:
     plan = replace(plan_in(log), revision=2, author="agent1.1", text="Post it with the times.", calls=(POST,))
     chosen = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election(), chosen_by=BOB)
     card = card_of(then(log, chosen))
-    assert "bob" in [piece.name for piece in card.sections[0].lines[0] if isinstance(piece, Mention)]  # type: ignore[union-attr]  # the first section is prose
+    prose = [section for section in card.sections if isinstance(section, Paragraph)]
+    assert "bob" in [piece.name for piece in prose[0].lines[0] if isinstance(piece, Mention)]
     assert card.menu is not None
     assert [option.value for option in card.menu.options] == ["2"]
 
@@ -337,5 +370,5 @@ def test_a_button_says_what_its_clicker_must_write_and_what_is_asked_once_more()
     }
     confirmation = buttons[Action.APPROVE].confirmation
     assert confirmation is not None
-    assert confirmation.notes == ("writes", "writes, may destroy")
+    assert confirmation.notes == ("sends", "deletes, may destroy")
     assert len(confirmation.lines) == len(confirmation.notes)

@@ -42,32 +42,33 @@ def one_call(arguments: tuple[Argument, ...]) -> Card:
 
 def test_a_plan_reads_from_top_to_bottom() -> None:
     text = re.sub(r"until .*\)", "until tomorrow", rendered(plan_card()))
-    digest = re.search(r"digest (\w{64})", text)
+    digest = re.search(r"digest\s+(\w{64})", text)
     assert digest is not None
     short = f"{digest[1][:4]}-{digest[1][4:8]}"
     assert (
         text
         == f"""\
 ◆ Decide  “Tell everyone about the power cut on Friday”
-  run 7Q4K · plan {short} · config demo · asked by rita
+  asked by rita
+
+  1  board · post_notice                                                   sends
+       body   From 14:00 to 16:00.↵
+              Save your work.
+       title  Power off on Friday
+
+  2  board · remove_notice                                  deletes, may destroy
+       title  Old notice
+
+  ! The server says that a call of this plan may destroy something.
 
   agent2's plan won 2 of 2 votes.
 
   │ Post it, and take the old one down.
 
-  1  board · post_notice                                                  writes
-       body   From 14:00 to 16:00.↵
-              Save your work.
-       title  Power off on Friday
-
-  2  board · remove_notice                                   writes, may destroy
-       title  Old notice
-
-  ! The server says that a call of this plan may destroy something.
-
   Needs 1 of ops · not by the one who asked · until tomorrow
 
-  digest {digest[1]}"""
+  1.5k tokens · $0.02 · run 7Q4K · plan {short} · config demo · digest
+  {digest[1]}"""
     )
 
 

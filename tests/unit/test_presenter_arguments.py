@@ -16,7 +16,7 @@ VALUES: st.SearchStrategy[Json] = st.recursive(
 
 def read_back(text: str) -> Json:
     """What a careful reader takes a shown value for."""
-    is_text_of_lines = f"{LINE_END}\n" in text
+    is_text_of_lines = LINE_END in text
     if not is_text_of_lines:
         try:
             return parse(original(text.replace("\n", " ")))
@@ -35,6 +35,11 @@ def read_back(text: str) -> Json:
 @example("[1,\n2]")
 @example("NaN")
 @example("one\ntwo\n")
+@example("one\n")
+@example("\n\n")
+@example(" one\n")
+@example("\none\n \n")
+@example("↵")
 @example({"a": {"b": ["\u202e", "↵\n", "⟨U+202E⟩", 12345678901234567890123]}})
 def test_every_value_can_be_read_back_from_what_is_shown(value: Json) -> None:
     assert canonical(read_back(shown(value))) == canonical(value)
@@ -79,6 +84,12 @@ def test_a_text_that_could_be_taken_for_something_else_is_quoted() -> None:
     assert shown("true") == '"true"'
     assert shown(" padded ") == '" padded "'
     assert shown("14:00") == "14:00"
+
+
+def test_a_text_that_ends_in_a_newline_keeps_its_lines() -> None:
+    assert shown("# To do\n- tea\n") == "# To do↵\n- tea↵"
+    assert shown('{"a": 1}\n') == '{"a": 1}↵'
+    assert shown("  if it:\n    go()\n") == "  if it:↵\n    go()↵"
 
 
 def test_a_name_with_spaces_or_hidden_characters_is_quoted_or_named() -> None:

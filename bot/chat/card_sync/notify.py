@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import get_args
 
-from bot.cards.parts import approvers, quoted
+from bot.cards.parts import approvers, asked_by, quoted
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
@@ -142,7 +142,7 @@ def reminder_card(view: RunView, plan: Plan, which: Reminder) -> Card:
         severity=Severity.DECIDE,
         status=catalog.text("card_sync.reminder"),
         title=shown.title,
-        reference=shown.reference,
+        reference=asked_by(view),
         sections=(Paragraph(lines=(line, approvers(plan.policy))),),
     )
 
@@ -156,7 +156,7 @@ def unknown_outcome_card(view: RunView) -> Card:
         severity=shown.severity,
         status=shown.status,
         title=shown.title,
-        reference=shown.reference,
+        reference=asked_by(view),
         sections=(*alerts, Paragraph(lines=(line,))),
     )
 
@@ -169,7 +169,7 @@ def outcome_card(view: RunView) -> Card:
         severity=shown.severity,
         status=shown.status,
         title=shown.title,
-        reference=shown.reference,
+        reference=asked_by(view),
         sections=(heading, *shown.sections),
         footer=shown.footer,
     )
