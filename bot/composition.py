@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
 from bot.log_access import SettingsStore
 from bot.machine import CONSOLE, account_named, console_account
+from bot.telemetry.observed import ObservedHub, ObservedModel, count_events
 from bot.variables import TENANT_VARIABLE, Environment
 from coordination.config import Settings, parse, read_text, unmatched_rules
 from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
@@ -57,7 +58,8 @@ class Configuration:
         """One model per agent."""
         limits = self.settings.limits
         throttle = Throttle(at_once=limits.requests_at_once, per_minute=limits.requests_per_minute)
-        return self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
+        adapted = self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
+        return [ObservedModel(model) for model in adapted]
 
     def diagnostics(
         self,
@@ -243,12 +245,11 @@ async def open_application(
     url = environment.database_url()
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(DbosEngine.open(url))
-        stored = await stack.enter_async_context(SqlLog.open(url, submit=engine.submit, others=[chat_metadata]))
+        stored = await stack.enter_async_context(_log_beside(engine, url))
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
         servers = await stack.enter_async_context(McpHub(key=await stored.install_key()))
-        hub = overrides.hub(servers)
         models = Models(overrides.clock, pace=environment.pace())
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models)
@@ -257,7 +258,7 @@ async def open_application(
         coordinator, worker = _joined(
             log,
             engine,
-            hub,
+            ObservedHub(overrides.hub(servers)),
             overrides=overrides,
             configure=configure,
             kept=kept,
@@ -270,6 +271,11 @@ async def open_application(
         yield Application(
             log=log, coordinator=coordinator, clock=overrides.clock, working=working, last_lines=servers.last_lines
         )
+
+
+def _log_beside(engine: DbosEngine, url: str) -> AbstractAsyncContextManager[SqlLog]:
+    """The log, whose appends submit jobs to the engine and are counted."""
+    return SqlLog.open(url, submit=engine.submit, others=[chat_metadata], appended=count_events)
 
 
 def _joined(

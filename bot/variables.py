@@ -143,7 +143,14 @@ class Environment(BaseModel):
     discord_gateway_url: Annotated[
         Text, _discord("DISCORD_GATEWAY_URL", "Another address of Discord's gateway, likewise.")
     ] = ""
-    health_port: Annotated[Text, _discord("MASSGEN_BOT_HEALTH_PORT", "Serves `/live` and `/ready` there.")] = ""
+    health_port: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_HEALTH_PORT",
+            "Every command that serves, `worker` too, answers `/live`, `/ready` and `/metrics` there: "
+            "[operations](operations.md#health). Default: nowhere.",
+        ),
+    ] = ""
 
     slack_bot_token: Annotated[
         SecretStr,

@@ -1,7 +1,6 @@
-"""The connection to Discord, from the login on: what arrives is handed on, and two addresses tell of its health."""
+"""The connection to Discord, from the login on: what arrives is handed on."""
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections.abc import AsyncGenerator, Callable
@@ -10,7 +9,6 @@ from typing import TypeAlias
 
 import aiohttp
 import discord
-from aiohttp import web
 from discord import app_commands
 from typing_extensions import override
 
@@ -24,6 +22,7 @@ from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
 from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
 from bot.i18n import catalog
+from bot.telemetry.health import Health
 from bot.variables import Environment
 from coordination.errors import ConfigError, StorageError
 
@@ -154,41 +153,10 @@ async def _listen(client: DiscordClient) -> None:
     raise ConfigError([catalog.text("discord.unreachable")])
 
 
-@asynccontextmanager
-async def health(port: int, is_ready: Callable[[], bool]) -> AsyncGenerator[int]:
-    """Serve on all addresses, as a container's platform asks from outside. Yields the port; 0 takes a free one.
-
-    Raises:
-        ConfigError: the port is taken.
-    """
-
-    async def live(request: web.Request) -> web.Response:
-        del request
-        return web.Response(text="live\n")
-
-    async def ready(request: web.Request) -> web.Response:
-        del request
-        return web.Response(text="ready\n") if is_ready() else web.Response(text="not ready\n", status=503)
-
-    application = web.Application()
-    application.add_routes([web.get("/live", live), web.get("/ready", ready)])
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, port=port)
-        try:
-            await site.start()
-        except OSError:
-            raise ConfigError([catalog.text("discord.port_taken", port=port)]) from None
-        # A free port is another one for each family of addresses.
-        yield next(address[1] for address in runner.addresses if len(address) == 2)
-    finally:
-        await runner.cleanup()
-
-
-def hears(client: discord.AutoShardedClient) -> bool:
-    """Whether every shard is connected, and its heartbeats come back."""
-    return client.is_ready() and not client.is_closed() and all(math.isfinite(each) for _, each in client.latencies)
+async def hears(client: discord.AutoShardedClient) -> str:
+    """Fits `bot.telemetry.health.Check`: it is well while every shard is connected, and its heartbeats come back."""
+    hears_all = all(math.isfinite(each) for _, each in client.latencies)
+    return "" if client.is_ready() and not client.is_closed() and hears_all else "Discord does not hear us"
 
 
 OpenChatService: TypeAlias = Callable[[ChatPlatform], AbstractAsyncContextManager[ChatService]]
@@ -215,22 +183,18 @@ async def run_bot(
     open_chat_service: OpenChatService,
     *,
     ending: asyncio.Event,
-    tell: Callable[[str, int], None],
+    tell: Callable[[str], None],
+    health: Health | None = None,
 ) -> None:
     """Serve until `ending`: first nobody is heard any more, then the chat service closes, then the connection.
 
-    `tell` gets the bot's name and the port of the health address (0: none) once it is logged in.
+    `tell` gets the bot's name once it is logged in.
     """
-    port = discord_settings(environment).health_port
-    async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(logged_in(environment))
-        listening = 0
-        if port is not None:
-            watched = health(port, lambda: hears(client))
-            listening = await stack.enter_async_context(watched)
-        chat_service = await stack.enter_async_context(open_chat_service(client.platform))
-        tell(str(client.user), listening)
-        await serve(client, chat_service, ending)
+    health = health or Health()
+    async with logged_in(environment) as client, open_chat_service(client.platform) as chat_service:
+        tell(str(client.user))
+        with health.watched("discord", lambda: hears(client)), health.serving():
+            await serve(client, chat_service, ending)
 
 
 def invitation(client: discord.Client) -> str:

@@ -71,10 +71,9 @@ def _address(variable: str, written: str, schemes: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DiscordSettings:
-    """One bot. Without a port there is no health address."""
+    """One bot."""
 
     token: str = field(repr=False)
-    health_port: int | None
 
 
 def discord_settings(environment: Environment) -> DiscordSettings:
@@ -86,7 +85,4 @@ def discord_settings(environment: Environment) -> DiscordSettings:
     token = environment.discord_bot_token.get_secret_value().strip()
     if not token:
         raise ConfigError([catalog.text("discord.no_token")])
-    port = environment.health_port.strip()
-    if port and not (port.isdecimal() and int(port) <= 65_535):
-        raise ConfigError([catalog.text("discord.bad_port")])
-    return DiscordSettings(token=token, health_port=int(port) if port else None)
+    return DiscordSettings(token=token)

@@ -38,6 +38,7 @@ from bot.slack_app.listeners import InFlight, Listeners
 from bot.slack_app.platform import SlackPlatform
 from bot.slack_app.replies import Replies
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
+from bot.telemetry.health import Health
 from coordination.errors import ConfigError
 
 GOOD_SECONDS = 600.0
@@ -105,13 +106,13 @@ class SlackApp:
     only_workspace: tuple[str, str] = ("", "")
 
     @asynccontextmanager
-    async def serving(self, chat_service: ChatService) -> AsyncGenerator[str]:
+    async def serving(self, chat_service: ChatService, health: Health | None = None) -> AsyncGenerator[str]:
         """Take events until the context ends, and finish those that were taken. Gives the address, if there is one.
 
         Raises:
             ConfigError: Slack does not take the app token, or the port is taken.
         """
-        in_flight = InFlight()
+        health, in_flight = health or Health(), InFlight()
         listeners = Listeners(
             chat_service=chat_service,
             clients=self.clients,
@@ -121,11 +122,12 @@ class SlackApp:
         )
         mode = self.settings.mode
         if isinstance(mode, SocketMode):
-            serving = _by_socket(self._bolt(listeners, ""), mode)
+            serving = _by_socket(self._bolt(listeners, ""), mode, health)
         else:
             serving = _by_http(self._bolt(listeners, mode.signing_secret), mode)
         async with serving as address:
-            yield address
+            with health.serving():
+                yield address
         if not await in_flight.ended(GRACE_SECONDS):
             _log.warning("what people did last was not finished in time")
 
@@ -215,11 +217,16 @@ def _without_bolts_own_environment() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _by_socket(app: AsyncApp, mode: SocketMode) -> AsyncGenerator[str]:
+async def _by_socket(app: AsyncApp, mode: SocketMode, health: Health) -> AsyncGenerator[str]:
     handler = AsyncSocketModeHandler(app, mode.app_token, ping_interval=PING_SECONDS)
+
+    async def hears() -> str:
+        return "" if await handler.client.is_connected() else "Slack does not hear us"
+
     try:
         await _connect(handler)
-        yield ""
+        with health.watched("slack", hears):
+            yield ""
     finally:
         closing: Callable[[], Awaitable[object]] = handler.close_async
         await closing()

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 
 from bot.application import Application
@@ -23,7 +23,7 @@ from bot.terminal.error_handler import Exit, exit_of, how_to_go_on, words_of_ser
 from bot.terminal.output import event_line
 from bot.terminal.protection import require_person
 from bot.terminal.query_commands import print_card
-from bot.terminal.serve_commands import serve_with_database, told_to_end
+from bot.terminal.serve_commands import health_of, serve_with_database, told_to_end
 from bot.terminal.session import InteractiveSession
 from coordination.config import read_text
 from coordination.domain import states as s
@@ -329,18 +329,36 @@ def work(context: CliContext, *, until_idle: bool) -> Exit:
 
 async def _work(context: CliContext, *, until_idle: bool) -> None:
     ending = told_to_end()
-    await serve_with_database(context, ending, lambda: _serve(context, ending, until_idle=until_idle))
+    if until_idle:
+        await serve_with_database(context, ending, lambda: _serve(context, ending, until_idle=True))
+        return
+    async with health_of(context, ending) as health:
+        await serve_with_database(
+            context, ending, lambda: _serve(context, ending, until_idle=False, serving=health.serving)
+        )
 
 
-async def _serve(context: CliContext, ending: asyncio.Event, *, until_idle: bool) -> None:
-    async with open_application(context.environment, context.parts()) as application, application.working():
-        context.print_error(catalog.text("worker.ready"))
-        while not ending.is_set() and not (until_idle and await _is_idle(application)):
-            try:
-                async with asyncio.timeout(_LOOK_SECONDS if until_idle else None):
-                    await ending.wait()
-            except TimeoutError:
-                continue
+async def _serve(
+    context: CliContext,
+    ending: asyncio.Event,
+    *,
+    until_idle: bool,
+    serving: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
+    opened = open_application(context.environment, context.parts())
+    async with opened as application, application.working():
+        with serving():
+            context.print_error(catalog.text("worker.ready"))
+            await _until_told(application, ending, until_idle=until_idle)
+
+
+async def _until_told(application: Application, ending: asyncio.Event, *, until_idle: bool) -> None:
+    while not ending.is_set() and not (until_idle and await _is_idle(application)):
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS if until_idle else None):
+                await ending.wait()
+        except TimeoutError:
+            continue
 
 
 async def _is_idle(application: Application) -> bool:

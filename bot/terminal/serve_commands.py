@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from bot.chat.platform import ChatPlatform, Checkup
     from bot.chat.service_port import ChatService
-    from bot.discord_app.client import OpenChatService
+    from bot.telemetry.health import Health
 
 
 LONGEST_WAIT = 300.0
@@ -37,6 +38,22 @@ def told_to_end() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     return ending
+
+
+@asynccontextmanager
+async def health_of(context: CliContext, ending: asyncio.Event) -> AsyncGenerator["Health"]:
+    """The health of this process, served where a port is set, from before the database is asked for the first time.
+
+    Raises:
+        ConfigError: the port is none, or is taken.
+    """
+    from bot.telemetry.health import open_health
+
+    def tell(port: int) -> None:
+        context.print_error(catalog.text("health.at", port=port))
+
+    async with open_health(context.environment, ending, tell) as health:
+        yield health
 
 
 async def database_answers(context: CliContext, ending: asyncio.Event) -> bool:
@@ -165,7 +182,7 @@ def _run_chat(context: CliContext, serving: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve_discord(context: CliContext) -> None:
-    def open_chat_service(platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
+    def open_chat_service(_: "Health", platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
         from bot.chat_app import open_chat_service
 
         return open_chat_service(context.environment, context.parts(), [platform])
@@ -173,7 +190,10 @@ async def _serve_discord(context: CliContext) -> None:
     await serve_with(context, open_chat_service)
 
 
-async def serve_with(context: CliContext, open_chat_service: "OpenChatService") -> None:
+async def serve_with(
+    context: CliContext,
+    open_chat_service: "Callable[[Health, ChatPlatform], AbstractAsyncContextManager[ChatService]]",
+) -> None:
     """Serve Discord until SIGTERM or Ctrl-C, with a chat service that is opened once Discord takes the token.
 
     Raises:
@@ -184,14 +204,14 @@ async def serve_with(context: CliContext, open_chat_service: "OpenChatService") 
 
     ending = told_to_end()
 
-    def tell(name: str, port: int) -> None:
+    def tell(name: str) -> None:
         context.print_error(catalog.text("discord.ready", name=visible(name)))
-        if port:
-            context.print_error(catalog.text("discord.health", port=port))
 
-    await serve_with_database(
-        context, ending, lambda: run_bot(context.environment, open_chat_service, ending=ending, tell=tell)
-    )
+    async with health_of(context, ending) as health:
+        run = partial(
+            run_bot, context.environment, partial(open_chat_service, health), ending=ending, tell=tell, health=health
+        )
+        await serve_with_database(context, ending, run)
 
 
 def sync(context: CliContext, guild: int) -> Exit:
@@ -322,16 +342,19 @@ def serve(context: CliContext) -> Exit:
 
 async def _serve_slack(context: CliContext) -> None:
     ending = told_to_end()
+    async with health_of(context, ending) as health:
 
-    async def serve_until_told() -> None:
-        async with served(context):
-            await ending.wait()
+        async def serve_until_told() -> None:
+            async with served(context, health):
+                await ending.wait()
 
-    await serve_with_database(context, ending, serve_until_told)
+        await serve_with_database(context, ending, serve_until_told)
 
 
 @asynccontextmanager
-async def served(context: CliContext, *, beside: "Sequence[ChatPlatform]" = ()) -> AsyncGenerator["ChatService"]:
+async def served(
+    context: CliContext, health: "Health", *, beside: "Sequence[ChatPlatform]" = ()
+) -> AsyncGenerator["ChatService"]:
     """Slack, served until the context ends, by a chat service that other chats turn to as well.
 
     Raises:
@@ -345,7 +368,7 @@ async def served(context: CliContext, *, beside: "Sequence[ChatPlatform]" = ()) 
     async with (
         opened_slack(slack_settings(context.environment), context.environment.database_url()) as app,
         open_chat_service(context.environment, context.parts(), [*beside, app.platform]) as chat_service,
-        app.serving(chat_service) as address,
+        app.serving(chat_service, health) as address,
     ):
         context.print_error(catalog.text("slack.ready_at" if address else "slack.ready", address=address))
         yield chat_service
@@ -380,7 +403,7 @@ def up(context: CliContext) -> Exit:
 
 
 async def _serve_both(context: CliContext) -> None:
-    def open_beside(platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
-        return served(context, beside=[platform])
+    def open_beside(health: "Health", platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
+        return served(context, health, beside=[platform])
 
     await serve_with(context, open_beside)

@@ -171,6 +171,13 @@ def _newest(kind: str, upcasts: Mapping[str, tuple[Upcast, ...]]) -> int:
 
 
 Submit = Callable[[sa.Connection, Job], None]
+Appended = Callable[[str, Sequence[Recorded]], None]
+
+
+def _untold(run: str, records: Sequence[Recorded]) -> None:
+    del run, records
+
+
 """Puts a job into the transaction that is open on a connection."""
 
 _FOUND_AT_MOST = 10
@@ -183,9 +190,10 @@ _Select = TypeVar("_Select", bound=sa.Select[*tuple[Any, ...]])
 class SqlLog:
     """Fits `coordination.ports.RunLog`. Several processes may use one database at once."""
 
-    def __init__(self, url: sa.URL, *, submit: Submit, watch_interval: float) -> None:
+    def __init__(self, url: sa.URL, *, submit: Submit, watch_interval: float, appended: Appended) -> None:
         """Use `open`, which also checks the tables and closes everything."""
         self._submit = submit
+        self._appended = appended
         self._writing = open_engine(url, "write", connections=1)
         self._reading = open_engine(url, "read", connections=_READERS)
         self._insert = sqlite.insert if url.get_backend_name() == "sqlite" else postgresql.insert
@@ -196,7 +204,13 @@ class SqlLog:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, *, submit: Submit, watch_interval: float = 0.25, others: Sequence[sa.MetaData] = ()
+        cls,
+        url: str,
+        *,
+        submit: Submit,
+        watch_interval: float = 0.25,
+        others: Sequence[sa.MetaData] = (),
+        appended: Appended = _untold,
     ) -> "AsyncGenerator[SqlLog]":
         """The log in the database of this address. A new SQLite file gets its tables.
 
@@ -205,11 +219,12 @@ class SqlLog:
             submit: the engine's way to add a job to the transaction of an append.
             watch_interval: seconds between looks for what other processes wrote, while somebody follows a run.
             others: tables that share the database with the log's; a new SQLite file gets them too.
+            appended: is told of a run's events once this process has written them; must not block.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
-        log = cls(parse_url(url), submit=submit, watch_interval=watch_interval)
+        log = cls(parse_url(url), submit=submit, watch_interval=watch_interval, appended=appended)
         try:
             await asyncio.to_thread(prepare, log._writing, *others)
             yield log
@@ -244,6 +259,7 @@ class SqlLog:
             Recorded(run=run, seq=seq, at=at, event=each.event) for seq, each in enumerate(encoded, start=expected + 1)
         ]
         self._followers.tell(run, records)
+        self._appended(run, records)
         return records
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:

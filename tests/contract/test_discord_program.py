@@ -2,19 +2,18 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from bot.chat.platform import ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.client import DiscordClient, log_in, run_bot
 from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pinned_gateway
+from bot.telemetry.health import Health
 from bot.variables import Environment
 from coordination.errors import ConfigError
 from tests.contract.discord_office import Ids, RecordingChatService, here, note
@@ -47,24 +46,16 @@ class Opening:
         self.happened.append("closed")
 
 
-async def status_of(port: int, path: str) -> int:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
-        return answer.status
-
-
 async def test_cards_can_be_kept_before_anybody_is_heard_and_after_nobody_is_any_more(server: DiscordServer) -> None:
     opening, ending = Opening(server), asyncio.Event()
-    told_us: list[tuple[str, int]] = []
-    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": "0"}
+    told_us: list[str] = []
+    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api}
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        running = group.create_task(
-            run_bot(Environment(environ), opening, ending=ending, tell=lambda name, port: told_us.append((name, port)))
-        )
+        running = group.create_task(run_bot(Environment(environ), opening, ending=ending, tell=told_us.append))
         await server.until(lambda: server.identified and told_us)
-        ((name, port),) = told_us
+        (name,) = told_us
         rita = Someone(server, "rita", server.guild)
         await told(server, await rita.types("massgen", prompt="x"))
-        assert await status_of(port, "/live") == 200
         await server.until(lambda: running.done() or opening.chat_service.done)
         ending.set()
     assert name.startswith("massgen")
@@ -77,19 +68,20 @@ async def test_cards_can_be_kept_before_anybody_is_heard_and_after_nobody_is_any
 
 async def test_ready_means_that_discord_hears_us(server: DiscordServer) -> None:
     opening, ending = Opening(server), asyncio.Event()
-    ports: list[int] = []
-    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": "0"}
+    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api}
+    health, begun = Health(), asyncio.Event()
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         group.create_task(
-            run_bot(Environment(environ), opening, ending=ending, tell=lambda _, port: ports.append(port))
+            run_bot(Environment(environ), opening, ending=ending, tell=lambda _: begun.set(), health=health)
         )
-        await server.until(lambda: ports)
-        statuses = [await status_of(ports[0], "/ready")]
-        while statuses[-1] != 200:
+        await begun.wait()
+        seen = [await health.problems()]
+        while any(seen[-1].values()):
             await server.tell_changed()
-            statuses.append(await status_of(ports[0], "/ready"))
+            seen.append(await health.problems())
         ending.set()
-    assert statuses[0] == 503
+    assert seen[0]["serving"] or seen[0]["discord"] == "Discord does not hear us"
+    assert seen[-1] == {"serving": "", "discord": ""}
 
 
 async def test_a_click_while_the_bot_ends_asks_for_patience(server: DiscordServer) -> None:
@@ -102,17 +94,6 @@ async def test_a_click_while_the_bot_ends_asks_for_patience(server: DiscordServe
             rita = Someone(server, "rita", server.guild)
             assert "try again in a moment" in await told(server, await rita.types("massgen", prompt="x"))
             listening.cancel()
-
-
-async def test_a_port_that_is_taken_ends_the_program_with_a_sentence(server: DiscordServer) -> None:
-    with socket.create_server(("", 0)) as taken:
-        port = taken.getsockname()[1]
-        opening, ending = Opening(server), asyncio.Event()
-        environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, "MASSGEN_BOT_HEALTH_PORT": str(port)}
-        with pytest.raises(ConfigError, match=f"Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT"):
-            async with asyncio.timeout(20):
-                await run_bot(Environment(environ), opening, ending=ending, tell=lambda *_: None)
-    assert opening.happened == []
 
 
 async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server: DiscordServer) -> None:
@@ -128,8 +109,6 @@ async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server
     ("environ", "named"),
     [
         ({}, "DISCORD_BOT_TOKEN"),
-        ({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_HEALTH_PORT": "many"}, "MASSGEN_BOT_HEALTH_PORT"),
-        ({"DISCORD_BOT_TOKEN": "x", "MASSGEN_BOT_HEALTH_PORT": "70000"}, "MASSGEN_BOT_HEALTH_PORT"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(environ: dict[str, str], named: str) -> None:
@@ -138,7 +117,7 @@ def test_a_setting_that_is_wrong_is_named(environ: dict[str, str], named: str) -
 
 
 def test_the_token_is_in_no_picture_of_the_settings() -> None:
-    assert "secret" not in repr(DiscordSettings(token="secret", health_port=None))
+    assert "secret" not in repr(DiscordSettings(token="secret"))
 
 
 @pytest.mark.parametrize("address", ["http://x", "wss://", "nonsense", "wss://[", "ftp://x"])

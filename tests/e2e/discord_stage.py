@@ -79,8 +79,8 @@ class Stage:
         def open_this(platform: ChatPlatform) -> AbstractAsyncContextManager[ChatService]:
             return open_chat_service(Environment(given), hurried(self.clock, self.pace, self._keep), [platform])
 
-        def tell(name: str, port: int) -> None:
-            del name, port
+        def tell(name: str) -> None:
+            del name
 
         async with asyncio.TaskGroup() as group:
             with speaking(catalog_for(Environment(given).language)):

@@ -27,7 +27,7 @@ class Answering(BaseHTTPRequestHandler):
     status = 200
 
     def do_GET(self) -> None:
-        self.send_response(self.status if self.path in {"/live", "/livez"} else 404)
+        self.send_response(self.status if self.path == "/live" else 404)
         self.end_headers()
 
     @override
@@ -39,11 +39,11 @@ class Failing(Answering):
     status = 503
 
 
-def healthcheck(**environ: str) -> int:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SLACK_"))}
+def healthcheck(command_line: Path, port: str) -> int:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts/healthcheck"], env=kept | environ, capture_output=True, timeout=30, check=False
-    )
+        [sys.executable, ROOT / "scripts/healthcheck", command_line],
+        env=os.environ | {"MASSGEN_BOT_HEALTH_PORT": port}, capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
     return done.returncode
 
 
@@ -93,20 +93,22 @@ def test_compose_lets_the_bot_write_nowhere_but_its_state() -> None:
         assert services[name]["volumes"] == ["state:/var/lib/massgen-bot"]
 
 
-def test_a_health_check_asks_every_chat_that_is_served() -> None:
+def test_a_health_check_asks_every_command_that_serves(tmp_path: Path) -> None:
     with HTTPServer(("127.0.0.1", 0), Answering) as well, HTTPServer(("127.0.0.1", 0), Failing) as ill:
         for server in (well, ill):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         good, bad = str(well.server_port), str(ill.server_port)
-        discord, slack = {"DISCORD_BOT_TOKEN": "t"}, {"SLACK_SIGNING_SECRET": "s"}
-        assert healthcheck(**discord, MASSGEN_BOT_HEALTH_PORT=good) == 0
-        assert healthcheck(**discord, MASSGEN_BOT_HEALTH_PORT=bad) == 1
-        assert healthcheck(**discord, **slack, MASSGEN_BOT_HEALTH_PORT=good, PORT=good) == 0
-        assert healthcheck(**discord, **slack, MASSGEN_BOT_HEALTH_PORT=good, PORT=bad) == 1
+        worker = tmp_path / "worker"
+        worker.write_text("python\0/opt/massgen-bot/bin/massgen-bot\0worker\0", encoding="utf-8")
+        demo = tmp_path / "demo"
+        demo.write_text("massgen-bot\0demo\0", encoding="utf-8")
+        assert healthcheck(worker, good) == 0
+        assert healthcheck(worker, bad) == 1
+        assert healthcheck(demo, bad) == 0
         for server in (well, ill):
             server.shutdown()
-    assert healthcheck(**discord, MASSGEN_BOT_HEALTH_PORT=good) == 1
-    assert healthcheck(SLACK_APP_TOKEN="t") == 0
+    assert healthcheck(worker, good) == 1
+    assert healthcheck(worker, "") == 0
 
 
 def test_a_release_is_refused_under_another_version() -> None:

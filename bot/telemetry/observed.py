@@ -1,0 +1,131 @@
+"""Models, tools and the log as they are, counted as they are used. Nothing that passes through is changed, or kept."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from bot.telemetry.metrics import EVENTS, MODEL_SECONDS, PROCESS, TOKENS, TOOL_SECONDS
+from coordination.domain.caller import Caller
+from coordination.domain.canonical_json import JsonObject
+from coordination.domain.plan import PlannedCall
+from coordination.domain.transitions import Recorded
+from coordination.errors import ModelError
+from coordination.ports import (
+    Conversation,
+    Executor,
+    InputMessage,
+    Model,
+    ReadTools,
+    Reply,
+    ServerSpec,
+    ToolDefinition,
+    ToolHub,
+    ToolOutput,
+    ToolSpec,
+    TurnContext,
+)
+
+
+def count_events(run: str, records: Sequence[Recorded]) -> None:
+    """Count what was just written to a run's log."""
+    del run
+    for recorded in records:
+        PROCESS.add(EVENTS, recorded.event.kind)
+
+
+class ObservedModel:
+    """Fits `coordination.ports.Model`, around another."""
+
+    def __init__(self, model: Model) -> None:
+        """Calls of `model` are counted."""
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        """The name of the model inside."""
+        return self._model.name
+
+    def converse(self, system: str, turn_context: TurnContext) -> Conversation:
+        """Begin a fresh conversation."""
+        return _ObservedConversation(self._model.converse(system, turn_context), self.name)
+
+
+class _ObservedConversation:
+    def __init__(self, conversation: Conversation, model: str) -> None:
+        self._conversation = conversation
+        self._model = model
+
+    async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
+        begun, outcome = time.monotonic(), "cancelled"
+        try:
+            reply = await self._conversation.send(inputs, tools)
+            outcome = "ok"
+        except ModelError as error:
+            outcome = error.fault.value
+            raise
+        finally:
+            PROCESS.add(MODEL_SECONDS, self._model, outcome, by=time.monotonic() - begun)
+        PROCESS.add(TOKENS, self._model, "input", by=reply.usage.input_tokens)
+        PROCESS.add(TOKENS, self._model, "output", by=reply.usage.output_tokens)
+        return reply
+
+    async def close(self) -> None:
+        await self._conversation.close()
+
+
+class ObservedHub:
+    """Fits `coordination.ports.ToolHub`, around another."""
+
+    def __init__(self, hub: ToolHub) -> None:
+        """What `hub` is asked to call is counted."""
+        self._hub = hub
+
+    async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
+        """As the hub has them."""
+        return await self._hub.definitions(servers)
+
+    def reader(
+        self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
+    ) -> ReadTools:
+        """The hub's reader, counted."""
+        return _ObservedReader(self._hub.reader(servers, allowed, caller))
+
+    def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
+        """The hub's executor, counted."""
+        return _ObservedExecutor(self._hub.executor(servers, caller))
+
+
+class _ObservedReader:
+    def __init__(self, reader: ReadTools) -> None:
+        self._reader = reader
+
+    async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
+        with _counted(server, "read"):
+            return await self._reader.read(server, tool, arguments)
+
+
+class _ObservedExecutor:
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def definition_digest(self, server: str, tool: str) -> str | None:
+        return await self._executor.definition_digest(server, tool)
+
+    async def settings_digest(self, server: str) -> str:
+        return await self._executor.settings_digest(server)
+
+    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        with _counted(call.server, "call"):
+            return await self._executor.call(call, key)
+
+
+@contextmanager
+def _counted(server: str, use: str) -> Generator[None]:
+    begun, outcome = time.monotonic(), "ok"
+    try:
+        yield
+    except BaseException as error:
+        outcome = type(error).__name__
+        raise
+    finally:
+        PROCESS.add(TOOL_SECONDS, server, use, outcome, by=time.monotonic() - begun)

@@ -1,0 +1,119 @@
+"""What the whole database says at one moment, for whoever watches from outside: numbers and ages, never a person's words."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from coordination.errors import StorageError
+from coordination.storage.database import open_engine, parse_url, place, plainly
+from coordination.storage.schema import check, runs, worker_slots
+from coordination.storage.worker_leases import KEEPALIVE, slot_number
+
+FRESH_SECONDS = 15.0
+"""A worker whose last sign of life is older counts as none: the lease after which others take its jobs over."""
+
+_QUEUED = ("queued", "changes_wanted")
+
+# The chats keep this, and not every log has it.
+_cards = sa.table(
+    "cards", *(sa.column(name, sa.Text) for name in ("run", "surface", "state")), sa.column("told", sa.Integer)
+)
+_KEPT = ("asked", "live")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """Runs by state, living workers, and seconds that the oldest queued run and the cards of each product are behind."""
+
+    runs: Mapping[str, int] = field(default_factory=dict[str, int])
+    queued_seconds: float = 0.0
+    workers: int = 0
+    card_lag_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+class DatabaseWatch:
+    """Looks at a database from aside, over one connection of its own. Blocks, for half a minute at most."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is opened before the first look."""
+        self._url = parse_url(url)
+        if self._url.get_backend_name() == "sqlite":
+            self._engine = open_engine(self._url, "read", connections=1)
+        else:
+            self._engine = sa.create_engine(
+                self._url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=KEEPALIVE
+            )
+
+    def ping(self) -> None:
+        """Ask whether it answers, and has the tables that this program writes.
+
+        Raises:
+            StorageError: it does not; the text says what to do.
+        """
+        if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").exists():
+            # A connection that is open would go on with a file that nobody finds any more.
+            raise StorageError(f"There is no {place(self._url).removeprefix('the ')} any more.")
+        check(self._engine)
+
+    def overview(self, at: datetime) -> Overview:
+        """What it says.
+
+        Raises:
+            StorageError: it does not answer.
+        """
+        with self._connected() as connection:
+            oldest = connection.execute(_OLDEST_QUEUED).scalar()
+            return Overview(
+                runs=dict(connection.execute(_BY_STATE).all()),
+                queued_seconds=_age(oldest, at),
+                workers=_living(connection),
+                card_lag_seconds=_card_lag(connection, at),
+            )
+
+    @contextmanager
+    def _connected(self) -> Generator[sa.Connection]:
+        with plainly(self._url), self._engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()
+
+
+_BY_STATE = sa.select(runs.c.state, sa.func.count()).group_by(runs.c.state)
+_OLDEST_QUEUED = sa.select(sa.func.min(runs.c.updated_at)).where(runs.c.state.in_(_QUEUED))
+_BEHIND = (
+    sa.select(_cards.c.surface, sa.func.min(runs.c.updated_at))
+    .select_from(_cards.join(runs, runs.c.run == _cards.c.run))
+    .where(_cards.c.state.in_(_KEPT), _cards.c.told < runs.c.seq)
+    .group_by(_cards.c.surface)
+)
+_SLOTS = sa.select(worker_slots.c.name, worker_slots.c.beat_at, sa.func.now()).where(worker_slots.c.holder != "")
+
+
+def _age(moment: str | None, at: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (at - datetime.fromisoformat(moment)).total_seconds())
+
+
+def _living(connection: sa.Connection) -> int:
+    """By the database's own clock: nobody's clock is compared with another's."""
+    rows = connection.execute(_SLOTS).all()
+    return sum(
+        slot_number(name) is not None and beat is not None and (_utc(now) - _utc(beat)).total_seconds() <= FRESH_SECONDS
+        for name, beat, now in rows
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    """SQLite tells the time in UTC, and does not say so."""
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _card_lag(connection: sa.Connection, at: datetime) -> Mapping[str, float]:
+    if not sa.inspect(connection).has_table(_cards.name):
+        return {}
+    return {platform: _age(moment, at) for platform, moment in connection.execute(_BEHIND)}
