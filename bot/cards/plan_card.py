@@ -1,9 +1,11 @@
 """A plan that waits for people, as a card and as files: everything that a yes would do, and who may say it."""
 
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from bot.cards.lookalikes import lookalikes_in
 from bot.cards.parts import (
     approvers,
     asked_by,
@@ -22,7 +24,7 @@ from bot.cards.parts import (
     title,
 )
 from bot.cards.run_view import RunView, echo_of
-from bot.cards.text import one_line, rounded_by_others, visible, visible_lines
+from bot.cards.text import one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -196,10 +198,47 @@ def _warnings(state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(catalog.rich("warn.destroys"))
-    for number, call in enumerate(state.plan.calls, 1):
-        if names := rounded_by_others(call.arguments):
-            lines.append(catalog.rich("warn.large_number", number=number, names=", ".join(names)))
-    return lines
+    return lines + _first_few(_large_numbers(state.plan)) + _first_few(_alike(state.plan))
+
+
+_MOST_WARNED = 3
+
+
+def _first_few(lines: list[RichText]) -> list[RichText]:
+    """A few warnings of a kind, and how many more there are: sixty of them would leave no room for the calls."""
+    rest = len(lines) - _MOST_WARNED
+    return lines if rest < 2 else [*lines[:_MOST_WARNED], catalog.rich("warn.more", count=rest)]
+
+
+def _large_numbers(plan: Plan) -> list[RichText]:
+    return [
+        catalog.rich("warn.large_number", number=number, names=", ".join(names))
+        for number, call in enumerate(plan.calls, 1)
+        if (names := rounded_by_others(call.arguments))
+    ]
+
+
+def _alike(plan: Plan) -> list[RichText]:
+    return [
+        catalog.rich(
+            "warn.lookalike",
+            number=number,
+            names=", ".join(shown_name(name) for name in alike),
+            characters=_described(alike),
+        )
+        for number, call in enumerate(plan.calls, 1)
+        if (alike := lookalikes_in(call.arguments))
+    ]
+
+
+_MOST_DESCRIBED = 3
+
+
+def _described(alike: Mapping[str, tuple[str, ...]]) -> str:
+    """The first few of the characters, as Unicode calls them."""
+    characters = list(dict.fromkeys(character for each in alike.values() for character in each))
+    told = [f"U+{ord(each):04X} {unicodedata.name(each, '')}".strip() for each in characters[:_MOST_DESCRIBED]]
+    return ", ".join([*told, *(["…"] if len(characters) > _MOST_DESCRIBED else [])])
 
 
 def _echoes(view: RunView, plan: Plan) -> list[RichText]:
@@ -210,7 +249,7 @@ def _echoes(view: RunView, plan: Plan) -> list[RichText]:
         if echo is not None:
             names, tools = ", ".join(echo.names), ", ".join(echo.tools)
             lines.append(catalog.rich("warn.echo", number=number, names=names, tools=StyledText(tools, "code")))
-    return lines
+    return _first_few(lines)
 
 
 def _needs(state: s.AwaitingDecision) -> list[RichText]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from bot.cards.lookalikes import has_odd_names, lookalikes
 from bot.i18n import catalog
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
@@ -10,6 +11,9 @@ from coordination.errors import InvalidJsonError
 
 LINE_END = "↵"
 """Stands before each line break of a text that is shown on several lines; a literal one is escaped."""
+
+FOLD = "↪"
+"""Stands where a line that has no space to break at goes on in the next one; a literal one is escaped."""
 
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LOOKS_EMPTY = frozenset(
@@ -28,27 +32,35 @@ _LOOKS_EMPTY = frozenset(
 _VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 _MOST_MARKS = 3
 _ESCAPE = re.compile(r"⟨U\+([0-9A-F]{4,6})⟩")
+_PARTS = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩|.", re.DOTALL)
 
 
 def visible(text: str) -> str:
     """One line: every control, format, unassigned, look-alike space or empty-looking character as `⟨U+202E⟩`.
 
-    No two texts look the same: `original` finds the way back.
+    So are a letter of another alphabet than the rest of its word, and accents that are not composed. No two texts look the same: `original` finds the way back.
     """
     if text.isascii() and text.isprintable():
         return text
     shown: list[str] = []
+    alike = lookalikes(text)
     marks = 0
     for position, character in enumerate(text):
         marks = marks + 1 if unicodedata.combining(character) else 0
         is_hidden = (
             _is_deceptive(character)
+            or position in alike
             or marks > _MOST_MARKS
             or (marks and marks == position + 1)
             or (character == "⟨" and text.startswith("⟨U+", position))
         )
-        shown.append(f"⟨U+{ord(character):04X}⟩" if is_hidden else character)
+        shown.append(named(character) if is_hidden else character)
     return "".join(shown)
+
+
+def named(character: str) -> str:
+    """What stands for a character that people can't see, or would take for another."""
+    return f"⟨U+{ord(character):04X}⟩"
 
 
 def original(shown: str) -> str:
@@ -83,7 +95,7 @@ def _is_deceptive(character: str) -> bool:
     return (
         category in _CATEGORIES
         or category == "Zs"
-        or character == LINE_END
+        or character in (LINE_END, FOLD)
         or code in _LOOKS_EMPTY
         or any(code in selectors for selectors in _VARIATION_SELECTORS)
     )
@@ -158,8 +170,13 @@ def _has_large_number(value: Json) -> bool:
 
 
 def shown_name(name: str) -> str:
-    """An argument's name; quoted as JSON where the bare word would mislead."""
-    return visible(name) if name and re.fullmatch(r"[^\s\"]+", name) else visible(canonical(name))
+    """An argument's name; quoted as JSON where the bare word would mislead. Whatever is not ASCII is named."""
+    return _ascii(visible(name) if name and re.fullmatch(r"[^\s\"]+", name) else visible(canonical(name)))
+
+
+def _ascii(shown: str) -> str:
+    """A name that is visible already, with nothing in it that passes for a letter of ASCII."""
+    return "".join(each if each.isascii() or _ESCAPE.fullmatch(each) else named(each) for each in _PARTS.findall(shown))
 
 
 def shown(value: Json) -> str:
@@ -186,11 +203,11 @@ def _is_plain(text: str) -> bool:
 
 
 def _lines(value: Json, indent: str) -> list[str]:
-    if isinstance(value, dict | list) and len(compact := canonical(value)) <= _SHORT:
+    if isinstance(value, dict | list) and len(compact := canonical(value)) <= _SHORT and not has_odd_names(value):
         return [visible(compact)]
     match value:
         case dict() if value:
-            rows = [(f"{visible(canonical(name))}: ", item) for name, item in value.items()]
+            rows = [(f"{_ascii(visible(canonical(name)))}: ", item) for name, item in value.items()]
             return _block("{}", rows, indent)
         case list() if value:
             return _block("[]", [("", item) for item in value], indent)

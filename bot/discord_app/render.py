@@ -280,7 +280,7 @@ def _section(section: Section, room: int, *, file: str) -> tuple[str, int]:
             return _paragraph(section, room, file=file)
         case Alert(line=line):
             text, cut = line_text(line, room - 4)
-            return f"⚠️ {text}", cut
+            return (f"⚠️ {text}", cut) if room > 4 else ("", cut)
         case StatusList(rows=rows):
             return _rows(rows, room)
         case CallList():

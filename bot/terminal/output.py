@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import assert_never, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bot.cards.plan_card import plan_json
 from bot.cards.table import Part, TableEntry
-from bot.cards.text import duration
+from bot.cards.text import FOLD, duration
 from bot.i18n import catalog
 from bot.message import (
     Alert,
@@ -143,11 +145,10 @@ class Renderer:
         """A text wrapped behind a prefix; the lines after the first are indented as deep."""
         start = Text(prefix) if isinstance(prefix, str) else prefix
         room = max(20, (width or self._width) - start.cell_len)
-        lines = body.wrap(self._console, room, overflow="fold", tab_size=4) if body.plain else [Text()]
+        lines = [line for part in body.split("\n", allow_blank=True) for line in folded(part, room)]
         shown = Text()
         for number, each in enumerate(lines):
             shown.append_text(start if number == 0 else Text(f"\n{' ' * start.cell_len}"))
-            each.rstrip()
             shown.append_text(each)
         return shown
 
@@ -215,7 +216,7 @@ class Renderer:
 
     def _argument(self, argument: Argument, column: int) -> Text:
         if len(argument.name) > column:
-            start = Text.assemble("       ", (argument.name, "bright_black"))
+            start = self.hang("       ", Text(argument.name, "bright_black"))
             return _stacked([start, self._value(Text(" " * (9 + column)), argument.text)])
         return self._value(Text.assemble("       ", (argument.name.ljust(column + 2), "bright_black")), argument.text)
 
@@ -238,6 +239,57 @@ class Renderer:
             body.append("  ")
             body.append_text(self.line(call.outcome))
         return self.hang(start, body)
+
+
+def folded(text: Text, room: int) -> list[Text]:
+    """One line as lines of at most `room` cells, from which it can be told.
+
+    A break without a mark stands for one space. More spaces are counted in words, and a break without any has a mark:
+    otherwise `/srv/data/tmp` and `/srv/data /tmp` would look the same.
+    """
+    lines: list[Text] = []
+    rest = text
+    while rest.cell_len > room:
+        end = _end(rest.plain, room - 1)
+        start, spaces = _last_spaces(rest.plain, end + 1)
+        if spaces == 1:
+            lines.append(rest[:start])
+            rest = rest[start + 1 :]
+        elif spaces and start + cell_len(run := _spaces(spaces)) <= room:
+            lines.append(rest[:start].append(run, "bright_black"))
+            rest = rest[start + spaces :]
+        else:
+            lines.append(rest[: start or end].append(FOLD, "bright_black"))
+            rest = rest[start or end :]
+        indent = len(rest.plain) - len(rest.plain.lstrip(" "))
+        if indent:
+            rest = Text(_spaces(indent), "bright_black").append_text(rest[indent:])
+    return [*lines, rest]
+
+
+def _end(plain: str, room: int) -> int:
+    """How many characters fit, without a mark that belongs to the one before it; at least one."""
+    end = used = 0
+    while end < len(plain) and (used := used + cell_len(plain[end])) <= room:
+        end += 1
+    while 1 < end < len(plain) and unicodedata.combining(plain[end]):
+        end -= 1
+    return max(1, end)
+
+
+def _last_spaces(plain: str, end: int) -> tuple[int, int]:
+    """Where the last spaces that a line could break at begin, and how many they are; nothing where there are none."""
+    last = plain.rfind(" ", 1, end)
+    if last < 0 or last == len(plain.rstrip(" ")) or not plain[:last].strip(" "):
+        return 0, 0
+    start = len(plain[: last + 1].rstrip(" "))
+    after = len(plain) - len(plain[start:].lstrip(" "))
+    return (start, after - start) if after < len(plain) else (0, 0)
+
+
+def _spaces(count: int) -> str:
+    """Spaces where a line breaks, named: nobody sees how many stand at its end."""
+    return f"⟨U+0020x{count}⟩"
 
 
 def _column(arguments: tuple[Argument, ...]) -> int:

@@ -374,3 +374,12 @@ def test_an_empty_call_is_a_call() -> None:
     item = CallItem(number=1, server="s", tool="t", arguments=())
     card = Card(severity=Severity.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(item,)),))
     assert "**1  s · t**" in shown(render(card))
+
+
+@pytest.mark.parametrize("number", [25, 60])
+def test_warnings_about_every_call_leave_room_for_the_calls(number: int) -> None:
+    name = "\u202e" * 60
+    odd = replace(POST, arguments=canonical({name: 2**60, f"{name}2": "x"}))
+    rendered = render(card_of(*[odd] * number), Ids())
+    assert complaints_of(payload(rendered)) == []
+    assert f"about {number - 3} more calls" in shown(rendered)

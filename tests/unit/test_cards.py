@@ -167,6 +167,15 @@ def test_a_number_that_some_servers_round_is_warned_of_and_shown_whole() -> None
     assert "JavaScript" not in said(card_of(waiting(POST)))
 
 
+def test_a_letter_of_another_alphabet_is_named_and_warned_of() -> None:
+    card = card_of(waiting(POST, a_call("post_notice", link="p\u0430ypal.com")))
+    alerts = [plain_text(each.line) for each in card.sections if isinstance(each, Alert)]
+    assert alerts == [
+        "Call 2: link has characters that pass for others (U+0430 CYRILLIC SMALL LETTER A); they are written as ⟨U+…⟩."
+    ]
+    assert "p⟨U+0430⟩ypal.com" in said(card)
+
+
 @pytest.mark.parametrize(
     ("catalog", "expected"),
     [

@@ -4,16 +4,17 @@ import io
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import next_view, view_of
-from bot.cards.text import arguments_of, shown
+from bot.cards.text import FOLD, arguments_of, shown
 from bot.message import Argument, CallItem, CallList, Card, Paragraph, Severity, StyledText, Timestamp
-from bot.terminal.output import Renderer, timestamp_text
+from bot.terminal.output import Renderer, folded, timestamp_text
 from bot.terminal.prompts import question_for
 from bot.terminal.screen import LineScreen, prompt_of
 from coordination.domain.canonical_json import canonical
@@ -84,7 +85,8 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=300))
 def test_an_argument_is_shown_whole_whatever_is_in_it(text: str) -> None:
     card = one_call(arguments_of(canonical({"text": text})))
-    body = "".join(rendered(card).split("\n", 1)[1].split())
+    told = re.sub(rf"{FOLD}|⟨U\\+0020x\\d+⟩", "", rendered(card))
+    body = "".join(told.split("\n", 1)[1].split())
     assert "".join(shown(text).split()) in body
 
 
@@ -139,3 +141,34 @@ def test_a_pipe_gets_one_line_per_event_worth_telling() -> None:
     lines = to.file.getvalue().splitlines()
     assert lines[0] == "   0:00 · rita asked: “Tell everyone about the power cut on Friday” · run 7Q4K"
     assert "   0:13 · agent1   vote for agent1 is void: agent2.2 came after it" in lines
+
+
+def unfolded(lines: list[str]) -> str:
+    """What a careful reader takes lines of a terminal for: a break without a mark is one space."""
+    text = ""
+    for number, line in enumerate(lines):
+        is_last = number == len(lines) - 1
+        if line.endswith(FOLD):
+            text += line.removesuffix(FOLD)
+        else:
+            text += line if is_last or line.endswith("⟩") else f"{line} "
+    return re.sub(r"⟨U\+0020x(\d+)⟩", lambda found: " " * int(found[1]), text)
+
+
+@given(st.text(st.sampled_from("aaaa/b      "), min_size=1, max_size=200), st.integers(20, 60))
+@example("rm -rf /srv/dddddddddddd/tmp", 20)
+@example("rm -rf /srv/dddddddddddd /tmp", 20)
+def test_no_two_values_look_the_same_however_they_are_folded(text: str, width: int) -> None:
+    lines = [line.plain for line in folded(Text(text), width)]
+    assert unfolded(lines) == text
+    assert all(cell_len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 110])
+def test_a_fold_and_a_break_at_a_space_differ_at_every_width(width: int) -> None:
+    long = "/srv/" + "d" * 300
+    shown_paths = [
+        rendered(one_call((Argument(name="c", text=f"rm {long}{end}"),)), width) for end in ("/old", " /old")
+    ]
+    assert shown_paths[0] != shown_paths[1]
+    assert FOLD in shown_paths[0]

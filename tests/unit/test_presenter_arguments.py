@@ -3,6 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.cards.lookalikes import lookalikes_in
 from bot.cards.text import LINE_END, arguments_of, original, original_of_lines, rounded_by_others, shown
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
@@ -103,3 +104,14 @@ def test_a_name_with_spaces_or_hidden_characters_is_quoted_or_named() -> None:
 def test_what_is_no_object_is_still_shown() -> None:
     assert arguments_of("[1,2]") == (Argument(name="", text="[1,2]"),)
     assert arguments_of("not json\u202e") == (Argument(name="", text="not json⟨U+202E⟩"),)
+
+
+def test_two_names_that_look_alike_do_not_on_a_card() -> None:
+    """`to` in Latin, and with a Cyrillic letter: a server reads one of them, and people would see twice the same."""
+    first, second = arguments_of('{"to":"mara","t\u043e":"mallory"}')
+    assert (first.name, second.name) == ("to", "t⟨U+043E⟩")
+    assert "⟨U+043E⟩" in shown({"t\u043e": 1})
+    assert lookalikes_in('{"to":"mara","t\\u043e":{"\u0430":["\u0430bc","gr\u00f6\u00dfe"]}}') == {
+        "t\u043e": ("\u043e", "\u0430")
+    }
+    assert lookalikes_in('{"to":"gr\u00f6\u00dfe"}') == lookalikes_in("[1]") == lookalikes_in("no json") == {}

@@ -51,6 +51,15 @@ def test_nothing_shown_is_invisible_or_moves_what_is_around_it(text: str) -> Non
         ("\ue000\udfff", "⟨U+E000⟩⟨U+DFFF⟩"),
         ("\u2028", "⟨U+2028⟩"),
         ("\u0301first", "⟨U+0301⟩first"),
+        ("p\u0430ypal.com", "p⟨U+0430⟩ypal.com"),
+        ("\u0440\u0430yp", "⟨U+0440⟩⟨U+0430⟩yp"),
+        ("\u043f\u0440\u0438\u0432e\u0442", "\u043f\u0440\u0438\u0432⟨U+0065⟩\u0442"),
+        ("\u0444\u0430\u0439\u043b.txt", "\u0444\u0430\u0439\u043b.txt"),
+        ("T\u30b7\u30e3\u30c4", "T\u30b7\u30e3\u30c4"),
+        ("\uff50aypal", "⟨U+FF50⟩aypal"),
+        ("cafe\u0301", "cafe⟨U+0301⟩"),
+        ("\u212bngstr\u00f6m", "⟨U+212B⟩ngstr\u00f6m"),
+        ("a ↪", "a ⟨U+21AA⟩"),
     ],
 )
 def test_hidden_characters_are_named(text: str, shown: str) -> None:
