@@ -7,14 +7,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from bot.chat.sql_tables import record_of, row_of
 from bot.chat.store import (
     Admission,
     Admitted,
+    Asked,
     AuditEntry,
     ButtonRecord,
     CardRecord,
     ChangedCard,
     ChatSetting,
+    Done,
+    Gone,
     Limits,
     OverLimit,
     Repeated,
@@ -54,23 +58,27 @@ class MemoryChatStore:
         now = self._mine(before)
         if now is None:
             return
-        fields = set(CardRecord.__dataclass_fields__) - {"attempt", "message", "posted_at", "stale"}
-        changes = {name: getattr(after, name) for name in fields if getattr(after, name) != getattr(before, name)}
-        self.cards[before.run] = replace(now, **changes)
+        old, by_themselves = row_of(before), {"attempt", "message", "posted_at", "stale"}
+        changes = {
+            name: value for name, value in row_of(after).items() if value != old[name] and name not in by_themselves
+        }
+        self.cards[before.run] = record_of(CardRecord, row_of(now) | changes)
 
     async def posted(self, card: CardRecord, message: str, at: datetime) -> bool:
         now = self._mine(card)
         if now is None or now.attempt != card.attempt or now.message not in ("", message):
             return False
-        self.cards[card.run] = replace(now, message=message, posted_at=at, state="live")
+        changes = {"message": message, "posted_at": at.isoformat(), "state": "live"}
+        self.cards[card.run] = record_of(CardRecord, row_of(now) | changes)
         return True
 
-    async def superseded(self, card: CardRecord, at: datetime) -> CardRecord:
+    async def superseded(self, card: CardRecord) -> CardRecord:
         now = self._mine(card)
         if now is None or now.attempt != card.attempt:
             return now or card
         stale = (*now.stale, now.message) if now.message else now.stale
-        after = replace(now, attempt=now.attempt + 1, message="", shown="", stale=stale, posted_at=at)
+        empty = {"message": "", "shown": "", "posted_at": None}
+        after = replace(record_of(CardRecord, row_of(now) | empty), attempt=now.attempt + 1, stale=stale)
         self.cards[card.run] = after
         return after
 
@@ -79,7 +87,11 @@ class MemoryChatStore:
             self.cards[card.run] = replace(now, stale=tuple(each for each in now.stale if each != message))
 
     async def live(self, platforms: Sequence[str]) -> Sequence[CardRecord]:
-        return [each for each in self.cards.values() if each.platform in platforms and each.state in ("asked", "live")]
+        return [
+            each
+            for each in self.cards.values()
+            if each.platform in platforms and not isinstance(each.state, Done | Gone)
+        ]
 
     async def changed_cards(self, platforms: Sequence[str], *, after: datetime, now: datetime) -> Sequence[ChangedCard]:
         runs = await self._runs()
@@ -121,7 +133,7 @@ class MemoryChatStore:
 
     async def withdraw(self, run: str, tenant: str) -> None:
         card = self.cards.get(run)
-        if card is None or (card.tenant, card.state) != (tenant, "asked") or run in await self._runs():
+        if card is None or card.tenant != tenant or not isinstance(card.state, Asked) or run in await self._runs():
             return
         del self.cards[run]
         for key, (of, at) in list(self.seen.items()):
@@ -219,7 +231,7 @@ class MemoryChatStore:
 
     async def prune(self, before: datetime) -> None:
         self.seen = {key: value for key, value in self.seen.items() if value[1] >= before}
-        ended = {card.run for card in self.cards.values() if card.state in ("done", "gone")}
+        ended = {card.run for card in self.cards.values() if isinstance(card.state, Done | Gone)}
         self.buttons = {
             key: each for key, each in self.buttons.items() if each.issued_at >= before or each.run not in ended
         }
@@ -236,7 +248,7 @@ class MemoryChatStore:
         hour, soon = card.asked_at - timedelta(hours=1), card.asked_at - timedelta(minutes=1)
         if sum(each.requester == card.requester and each.asked_at > hour for each in mine) >= limits.hourly:
             return OverLimit("hourly", limits.hourly)
-        kept = [each for each in mine if each.state in ("asked", "live")]
+        kept = [each for each in mine if not isinstance(each.state, Done | Gone)]
         busy = [each for each in kept if (runs[each.run].state in _BUSY if each.run in runs else each.asked_at > soon)]
         if sum(each.requester == card.requester for each in busy) >= limits.share:
             return OverLimit("each", limits.share)

@@ -21,7 +21,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.chat.start_run import AskAgain, RunStarter
-from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, CardState, ChatStore
+from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatStore, Done, Live
 from bot.i18n import catalog
 from bot.message import FORMS, Action
 from coordination.domain import states as s
@@ -133,8 +133,8 @@ class ButtonHandler:
     async def _mark_superseded(self, card: CardRecord, unexpected: str) -> None:
         """Have card sync look at once, though nothing happened to the run: even at a card that it is done with."""
         await self.store.mark_unexpected(card, unexpected)
-        state: CardState = "live" if card.state == "done" else card.state
-        await self.store.save(card, replace(card, state=state, wake_at=self.clock.now()))
+        kept = replace(card, state=Live(post=card.state.post)) if isinstance(card.state, Done) else card
+        await self.store.save(card, kept.waking(self.clock.now()))
         self.wake()
 
     async def _refusal(self, error: RefusedError, run: str, by: Person) -> Reply:

@@ -217,7 +217,7 @@ class SqlCards:
 
         return await self._database.write(work)
 
-    async def superseded(self, card: CardRecord, at: datetime) -> CardRecord:
+    async def superseded(self, card: CardRecord) -> CardRecord:
         """Begin the next attempt, unless somebody has."""
 
         def work(connection: sa.Connection) -> CardRecord:
@@ -234,7 +234,7 @@ class SqlCards:
                 "message": "",
                 "shown": "",
                 "stale": json.dumps(stale),
-                "posted_at": time_text(at),
+                "posted_at": None,
             }
             connection.execute(sa.update(cards).where(_is(card)).values(changes))
             return record_of(CardRecord, {**row, **changes})

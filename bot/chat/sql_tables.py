@@ -9,15 +9,22 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import sqlalchemy as sa
 
 from bot.chat.store import (
+    Asked,
     AuditEntry,
     ButtonRecord,
     CardRecord,
+    CardState,
     ChangedCard,
     ChatSetting,
+    Done,
+    Gone,
+    Live,
     OutcomeReminder,
     PlanReminder,
+    Post,
     Reminded,
     Reminder,
+    Reposting,
     RunListItem,
 )
 from coordination.storage.sql_run_log import plain_text, time_text
@@ -37,12 +44,59 @@ _OUTCOME = "doubt"
 def row_of(record: CardRecord | ButtonRecord | ChatSetting | AuditEntry) -> dict[str, object]:
     """A record as its table has it."""
     values = {_COLUMNS.get(each.name, each.name): _stored(getattr(record, each.name)) for each in fields(record)}
+    if isinstance(record, CardRecord):
+        values |= _state_columns(record.state)
     return {column: _ABSENT.get(column) if value is None else value for column, value in values.items()}
 
 
 def record_of(kind: type[_Record], row: Mapping[Any, Any]) -> _Record:
     """The record of a row."""
-    return kind(**{name: read(row[column]) for name, column, read in _FIELDS[kind]})
+    return kind(**{name: read(row) for name, read in _FIELDS[kind]})
+
+
+def _state_columns(state: CardState) -> dict[str, object]:
+    """A card's state in its five columns: each is compared and written by itself."""
+    columns: dict[str, object] = {"state": "live", "message": "", "posted_at": None, "shown": "", "wake_at": None}
+    match state:
+        case Asked():
+            columns["state"] = "asked"
+        case Done():
+            columns["state"] = "done"
+        case Gone():
+            columns["state"] = "gone"
+        case Live() | Reposting():
+            pass
+    if isinstance(state, Asked | Live | Reposting):
+        columns["wake_at"] = _stored(state.wake_at)
+    if isinstance(state, Live | Done | Gone) and state.post is not None:
+        post = state.post
+        columns |= {"message": plain_text(post.message), "posted_at": time_text(post.at), "shown": post.shown}
+    return columns
+
+
+def _state_of(row: Mapping[Any, Any]) -> CardState:
+    post, wake_at = _post_of(row), _time_of(row["wake_at"])
+    match row["state"], post:
+        case "asked", None:
+            return Asked(wake_at=wake_at)
+        case "done", Post():
+            return Done(post=post)
+        case "done" | "gone", _:
+            return Gone(post=post)
+        case _, None:
+            return Reposting(wake_at=wake_at)
+        case _:
+            return Live(post=post, wake_at=wake_at)
+
+
+def _post_of(row: Mapping[Any, Any]) -> Post | None:
+    if not row["message"]:
+        return None
+    return Post(
+        message=row["message"],
+        at=datetime.fromisoformat(row["posted_at"] or row["asked_at"]),
+        shown=row["shown"],
+    )
 
 
 def _stored(value: object) -> object:
@@ -91,10 +145,16 @@ _READERS: dict[object, Callable[[Any], Any]] = {
 }
 
 
-def _fields_of(kind: type[object]) -> Sequence[tuple[str, str, Callable[[Any], Any]]]:
-    """Each field of a record, its column, and how that is read."""
-    hints = get_type_hints(kind)
-    return [(name, _COLUMNS.get(name, name), _READERS.get(hint, _as_it_is)) for name, hint in hints.items()]
+def _field_reader(name: str, hint: object) -> Callable[[Mapping[Any, Any]], Any]:
+    if hint == CardState:
+        return _state_of
+    column, read = _COLUMNS.get(name, name), _READERS.get(hint, _as_it_is)
+    return lambda row: read(row[column])
+
+
+def _fields_of(kind: type[object]) -> Sequence[tuple[str, Callable[[Mapping[Any, Any]], Any]]]:
+    """Each field of a record, and how it is read from a row."""
+    return [(name, _field_reader(name, hint)) for name, hint in get_type_hints(kind).items()]
 
 
 _KINDS: tuple[type[object], ...] = (CardRecord, ButtonRecord, ChatSetting, AuditEntry, RunListItem, ChangedCard)

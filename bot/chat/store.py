@@ -5,14 +5,60 @@ Every question names the tenant that it is asked for. What belongs to another te
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from coordination.domain.policy import Person
 
-CardState: TypeAlias = Literal["asked", "live", "done", "gone"]
-"""`asked`: the run is about to begin. `live`: the card follows it. `done`: it shows the end. `gone`: nowhere to show it."""
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """The message that a card stands on. `shown` is what it shows now, as a fingerprint; empty: that is not known."""
+
+    message: str
+    at: datetime
+    shown: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The run is about to begin, or the first post of its card has not been answered. `wake_at`: when to look again."""
+
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """The card follows the run. `wake_at`: when to look at it although nothing happens."""
+
+    post: Post
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reposting:
+    """The card was live on a message that won't do any more, and is not known to stand on the next one yet."""
+
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The card shows the end of the run."""
+
+    post: Post
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """There is nowhere to show the run. `post` is where the card stood last, if it did."""
+
+    post: Post | None = None
+
+
+CardState: TypeAlias = Asked | Live | Reposting | Done | Gone
+"""Card sync looks after the first three, and is finished with the others."""
 
 
 Reminder: TypeAlias = Literal["new", "half", "last"]
@@ -45,13 +91,10 @@ class CardRecord:
     Attributes:
         thread: the thread that the run was asked for in; the card is posted there.
         attempt: counts the messages; a button of an older one is out of date, whatever message it claims to be on.
-        message: the message of this attempt; empty until it is known to stand.
-        shown: what the message shows now, as a fingerprint.
         story: the thread that tells the story, once it is open.
         told: the number of the last event that the story has told.
         reminded: the reminder that was sent last; None: none was.
         stale: messages that should say that they are superseded.
-        wake_at: when to look at the card again although nothing happens.
         language: the locale that the place had when the run was asked for; empty: the chat tells none of places.
     """
 
@@ -63,19 +106,42 @@ class CardRecord:
     requester: str
     requester_name: str
     asked_at: datetime
-    state: CardState = "asked"
+    state: CardState = Asked()
     attempt: int = 1
-    message: str = ""
-    posted_at: datetime | None = None
-    shown: str = ""
     story: str = ""
     told: int = 0
     reminded: Reminded | None = None
     is_outcome_told: bool = False
     is_trouble_told: bool = False
     stale: tuple[str, ...] = ()
-    wake_at: datetime | None = None
     language: str = ""
+
+    @property
+    def post(self) -> Post | None:
+        """The message of this attempt; None until it is known to stand."""
+        return None if isinstance(self.state, Asked | Reposting) else self.state.post
+
+    @property
+    def message(self) -> str:
+        """The id of that message; empty until it is known to stand."""
+        return "" if self.post is None else self.post.message
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When card sync looks at it next although nothing happens."""
+        return None if isinstance(self.state, Done | Gone) else self.state.wake_at
+
+    def with_fingerprint(self, fingerprint: str) -> "CardRecord":
+        """The card, when its message shows something else; a card without one as it is."""
+        if isinstance(self.state, Asked | Reposting) or self.state.post is None:
+            return self
+        return replace(self, state=replace(self.state, post=replace(self.state.post, shown=fingerprint)))
+
+    def waking(self, at: datetime | None) -> "CardRecord":
+        """The card, when it is to be looked at then; one that card sync is finished with as it is."""
+        if isinstance(self.state, Done | Gone):
+            return self
+        return replace(self, state=replace(self.state, wake_at=at))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,14 +273,14 @@ class CardStore(Protocol):
         ...
 
     async def save(self, before: CardRecord, after: CardRecord) -> None:
-        """Write what differs; `attempt`, `message`, `posted_at` and `stale` change by the methods below alone."""
+        """Write what differs; `attempt`, `stale` and where the card stands change by the methods below alone."""
         ...
 
     async def posted(self, card: CardRecord, message: str, at: datetime) -> bool:
         """Say which message this attempt stands on. False: it stands on another already."""
         ...
 
-    async def superseded(self, card: CardRecord, at: datetime) -> CardRecord:
+    async def superseded(self, card: CardRecord) -> CardRecord:
         """Begin the next attempt; the message until now becomes stale."""
         ...
 

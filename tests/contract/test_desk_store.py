@@ -13,17 +13,25 @@ from bot.chat.sql_store import SqlChatStore
 from bot.chat.sql_tables import record_of, row_of
 from bot.chat.store import (
     Admitted,
+    Asked,
     CardRecord,
+    CardState,
     ChatStore,
+    Done,
+    Gone,
     Limits,
+    Live,
     OutcomeReminder,
     OverLimit,
     PlanReminder,
+    Post,
     Reminded,
     Repeated,
+    Reposting,
 )
 from coordination.errors import ConflictError
 from coordination.storage.schema import migrate
+from coordination.storage.sql_run_log import time_text
 from tests.builders import START
 from tests.contract.desks import (
     MANY,
@@ -154,7 +162,7 @@ async def test_only_so_many_runs_are_under_way_at_once(bench: ChatStoreBench) ->
     soon = a_card("R1", at=later(seconds=59))
     assert await bench.store.admit(soon, event="", limits=limits) == OverLimit("at_once", 2)
     works = await the_card(bench.store, "WORKS")
-    await bench.store.save(works, replace(works, state="done"))
+    await bench.store.save(works, replace(works, state=Gone()))
     assert await bench.store.admit(soon, event="", limits=limits) == Admitted()
     assert await bench.store.admit(a_card("R2", at=later(seconds=60)), event="", limits=limits) == Admitted()
     assert await bench.store.admit(a_card("R3", at=later(seconds=60)), event="", limits=limits) == OverLimit(
@@ -210,7 +218,7 @@ async def test_an_attempt_stands_on_one_message(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     assert await bench.store.posted(card, "m-1", later(seconds=1))
     kept = await the_card(bench.other)
-    assert (kept.message, kept.posted_at, kept.state) == ("m-1", later(seconds=1), "live")
+    assert kept.state == Live(post=Post(message="m-1", at=later(seconds=1)))
     assert await bench.store.posted(card, "m-1", later(seconds=2))
     assert not await bench.store.posted(card, "m-2", later(seconds=3))
     assert (await the_card(bench.store)).message == "m-1"
@@ -221,15 +229,16 @@ async def test_an_attempt_stands_on_one_message(bench: ChatStoreBench) -> None:
 async def test_the_next_attempt_begins_once_and_leaves_the_old_message_stale(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     await bench.store.posted(card, "m-1", START)
-    await bench.store.save(card, replace(card, shown="frame"))
+    live = await the_card(bench.store)
+    await bench.store.save(live, live.with_fingerprint("frame"))
     first = await the_card(bench.store)
-    second = await bench.store.superseded(first, later(hours=1))
-    assert (second.attempt, second.message, second.shown, second.stale) == (2, "", "", ("m-1",))
-    assert second.posted_at == later(hours=1)
+    assert first.state == Live(post=Post(message="m-1", at=START, shown="frame"))
+    second = await bench.store.superseded(first)
+    assert (second.attempt, second.state, second.stale) == (2, Reposting(), ("m-1",))
     assert await the_card(bench.store) == second
-    assert await bench.other.superseded(first, later(hours=2)) == second
+    assert await bench.other.superseded(first) == second
     assert not await bench.store.posted(first, "m-1", START)
-    third = await bench.store.superseded(second, later(hours=3))
+    third = await bench.store.superseded(second)
     assert (third.attempt, third.stale) == (3, ("m-1",))
     assert await bench.store.posted(third, "m-3", later(hours=3))
     await bench.store.superseded_marked(third, "m-1")
@@ -261,7 +270,7 @@ async def test_a_message_that_is_told_while_the_next_attempt_begins_stands_or_is
     for number in range(8):
         card = await admitted(bench.store, a_card(f"R{number}"))
         told, _ = await asyncio.gather(
-            bench.store.posted(card, "m", later(seconds=number)), bench.other.superseded(card, START)
+            bench.store.posted(card, "m", later(seconds=number)), bench.other.superseded(card)
         )
         kept = await the_card(bench.store, card.run)
         assert (kept.attempt, kept.message, kept.stale) == (2, "", ("m",) if told else ())
@@ -270,7 +279,7 @@ async def test_a_message_that_is_told_while_the_next_attempt_begins_stands_or_is
 async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(bench: ChatStoreBench) -> None:
     card = await admitted(bench.store, a_card())
     await bench.store.posted(card, "m-1", START)
-    await bench.store.save(card, replace(card, told=7, wake_at=later(minutes=5)))
+    await bench.store.save(card, replace(card, told=7).waking(later(minutes=5)))
     stranger = replace(card, tenant="elsewhere")
     await bench.store.save(stranger, replace(stranger, told=9))
     changes = replace(
@@ -278,18 +287,14 @@ async def test_saving_writes_what_differs_and_nothing_that_has_its_own_method(be
         reminded=PlanReminder(plan="d", last="half"),
         story="t-1",
         attempt=5,
-        message="m-9",
+        state=Asked(),
         stale=("m-8",),
-        posted_at=None,
     )
     await bench.other.save(card, replace(changes, is_outcome_told=True, is_trouble_told=True))
     expected = replace(
         card,
-        state="live",
-        message="m-1",
-        posted_at=START,
+        state=Live(post=Post(message="m-1", at=START), wake_at=later(minutes=5)),
         told=7,
-        wake_at=later(minutes=5),
         reminded=PlanReminder(plan="d", last="half"),
         story="t-1",
         is_outcome_told=True,
@@ -303,11 +308,13 @@ async def test_cards_that_are_asked_for_or_live_are_kept_and_stir_when_their_run
         card = await admitted(bench.store, a_card(run, platform=platform))
         await begun(bench.log, run, at=later(minutes=1) if run in ("MOVED", "SLACK") else START)
         if run in ("WAKES", "MOVED"):
-            await bench.store.save(card, replace(card, wake_at=later(minutes=2)))
+            await bench.store.save(card, card.waking(later(minutes=2)))
     for run in ("DONE", "GONE"):
         card = await admitted(bench.store, a_card(run))
         await begun(bench.log, run, at=later(minutes=1))
-        await bench.store.save(card, replace(card, state="done" if run == "DONE" else "gone"))
+        await bench.store.save(
+            card, replace(card, state=Done(post=Post(message="m", at=START)) if run == "DONE" else Gone())
+        )
     await admitted(bench.store, a_card("ASKED"))
 
     async def changed(*, seconds: float) -> list[tuple[str, str, int]]:
@@ -342,7 +349,7 @@ async def test_a_button_stands_for_the_same_in_its_own_tenant_and_for_nothing_el
 async def test_an_attempt_has_its_own_buttons_and_the_old_ones_are_still_known(bench: ChatStoreBench) -> None:
     first = await admitted(bench.store, a_card())
     await bench.store.issue([a_button("b-1", card=first)])
-    second = await bench.store.superseded(first, START)
+    second = await bench.store.superseded(first)
     await bench.store.issue([a_button("b-2", card=second)])
     assert [each.id for each in await bench.store.issued(first)] == ["b-1"]
     assert [each.id for each in await bench.store.issued(second)] == ["b-2"]
@@ -357,6 +364,28 @@ async def test_a_button_whose_card_was_withdrawn_stands_for_nothing(bench: ChatS
     await bench.store.issue([a_button("b-1", card=card)])
     await bench.store.withdraw("R1", "here")
     assert await bench.store.find_button("b-1", "here") is None
+
+
+_ON_M = Post(message="m-1", at=START, shown="f")
+_AT_TWO = later(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("state", "columns"),
+    [
+        (Asked(), ("asked", "", None, "", None)),
+        (Asked(wake_at=_AT_TWO), ("asked", "", None, "", time_text(_AT_TWO))),
+        (Live(post=_ON_M, wake_at=_AT_TWO), ("live", "m-1", time_text(START), "f", time_text(_AT_TWO))),
+        (Reposting(), ("live", "", None, "", None)),
+        (Done(post=_ON_M), ("done", "m-1", time_text(START), "f", None)),
+        (Gone(), ("gone", "", None, "", None)),
+        (Gone(post=_ON_M), ("gone", "m-1", time_text(START), "f", None)),
+    ],
+)
+def test_a_state_is_stored_as_earlier_versions_stored_it(state: CardState, columns: tuple[str | None, ...]) -> None:
+    row = row_of(replace(a_card(), state=state))
+    assert tuple(row[name] for name in ("state", "message", "posted_at", "shown", "wake_at")) == columns
+    assert record_of(CardRecord, row).state == state
 
 
 @pytest.mark.parametrize(
@@ -499,7 +528,7 @@ async def test_a_thread_belongs_to_the_newest_run_whose_card_or_story_is_in_it(b
 async def test_old_events_and_the_buttons_of_ended_cards_are_forgotten(bench: ChatStoreBench) -> None:
     live = await admitted(bench.store, a_card("R1"))
     done = await admitted(bench.store, a_card("R2"))
-    await bench.store.save(done, replace(done, state="done"))
+    await bench.store.save(done, replace(done, state=Gone()))
     await bench.store.issue([a_button("b-live", card=live), a_button("b-old", card=done)])
     await bench.store.issue([a_button("b-new", card=done, at=later(days=1))])
     await bench.store.is_new("e-old", "here", START)

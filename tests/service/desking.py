@@ -37,7 +37,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.chat.start_run import RunStarter
-from bot.chat.store import CardRecord, Freezing, Limits
+from bot.chat.store import Asked, CardRecord, Freezing, Limits
 from bot.composition import Configurations
 from bot.message import Action, Alert, CallList, Card, Mention, Paragraph, RichText, StatusList, Timestamp
 from coordination.config import load
@@ -338,10 +338,7 @@ class ChatServiceStage:
             run: [each.event.kind for each in log if each.event.kind != "action_refused"]
             for run, log in self.log.events.items()
         }
-        cards = {
-            run: replace(card, stale=(), posted_at=None, message="", state="live", wake_at=None)
-            for run, card in self.store.cards.items()
-        }
+        cards = {run: replace(card, stale=(), state=Asked()) for run, card in self.store.cards.items()}
         return kinds, cards, dict(self.store.scopes), list(self.world.done)
 
     @property

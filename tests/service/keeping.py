@@ -11,7 +11,7 @@ from typing import Literal
 from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited, SyncIntervals
-from bot.chat.store import CardRecord
+from bot.chat.store import CardRecord, CardState
 from bot.i18n import Catalog
 from bot.message import Action, Alert, Card
 from coordination.domain.events import RunEvent
@@ -222,9 +222,9 @@ class Stage:
 
         await eventually(is_told)
 
-    async def until_state(self, run: str, state: str) -> None:
+    async def until_state(self, run: str, state: type[CardState]) -> None:
         """Until the card is in a state."""
-        await eventually(lambda: self.store.cards[run].state == state)
+        await eventually(lambda: isinstance(self.store.cards[run].state, state))
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:

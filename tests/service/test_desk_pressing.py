@@ -10,6 +10,7 @@ import pytest
 from bot.cards.error_messages import refusal_line
 from bot.chat.platform import ChannelRef
 from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private
+from bot.chat.store import Reposting
 from bot.i18n import GERMAN, speaking
 from bot.message import Action
 from coordination.domain import states as s
@@ -156,7 +157,7 @@ async def test_an_id_counts_on_the_message_that_it_was_issued_for_alone(
 
 async def test_an_older_card_says_so_and_is_put_right(office: ChatServiceStage) -> None:
     run, old = await waiting(office)
-    await office.store.superseded(await office.card(run), office.clock.now())
+    await office.store.superseded(await office.card(run))
     new = await office.shown(run, message="m-2")
     await office.store.superseded_marked(await office.card(run), "m-1")
     before, wakes = office.snapshot(), office.wakes
@@ -172,9 +173,9 @@ async def test_an_older_card_says_so_and_is_put_right(office: ChatServiceStage) 
 
 async def test_a_click_tells_where_a_card_stands_whose_post_was_never_acknowledged(office: ChatServiceStage) -> None:
     run, first = await waiting(office)
-    await office.store.superseded(await office.card(run), office.clock.now())
+    await office.store.superseded(await office.card(run))
     ids = await office.shown(run, message="m-2")
-    office.store.cards[run] = replace(await office.card(run), message="")
+    office.store.cards[run] = replace(await office.card(run), state=Reposting())
     before = office.snapshot()
     for button, message, sentence in ((first, "m-1", "This card is out of date"), (ids, "", "no such button here")):
         reply = await office.press(ALICE, button[Action.APPROVE], message=message)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.store import Done, Gone
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import Action
 from coordination.domain import events as e
@@ -38,7 +39,7 @@ async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
         await stage.until_told(RUN)
         assert stage.platform.newest.card.status == "Decide"
         await stage.add(RUN, *_ending())
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.newest.card.status == "Done"
     assert stage.platform.calls.count("post") == 1
 
@@ -61,11 +62,12 @@ async def test_a_card_is_in_the_language_of_its_place_unless_the_operator_chose_
             card_sync.wake()
             await stage.until_told(RUN)
     assert stage.platform.newest.card.status == status
-    shown = stage.store.cards[RUN].shown
-    assert shown
+    post = stage.store.cards[RUN].post
+    assert post is not None
+    assert post.shown
     async with stage.keeping():
         await asyncio.sleep(0.05)
-    assert stage.store.cards[RUN].shown == shown
+    assert stage.store.cards[RUN].post == post
 
 
 async def test_whoever_keeps_the_cards_asks_the_chat_about_approvers_for_a_worker_that_can_not() -> None:
@@ -139,7 +141,7 @@ async def test_a_restarted_card_sync_edits_the_same_message_and_leaves_those_tha
     assert stage.platform.calls == calls
     await stage.add(RUN, *_ending())
     async with stage.keeping():
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.newest.card.status == "Done"
     assert stage.platform.calls.count("post") == 1
 
@@ -220,7 +222,7 @@ async def test_nothing_is_looked_for_where_no_post_may_stand() -> None:
         await stage.until_told(RUN)
         del stage.platform.messages["m1"]
         await stage.add(RUN, *_ending())
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.sought == []
 
 
@@ -231,7 +233,7 @@ async def test_a_deleted_message_is_posted_again() -> None:
         await stage.until_told(RUN)
         del stage.platform.messages["m1"]
         await stage.add(RUN, *_ending())
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.newest.card.status == "Done"
     assert stage.store.cards[RUN].attempt == 2
 
@@ -243,7 +245,7 @@ async def test_an_old_message_is_replaced_and_says_so() -> None:
         await stage.until_told(RUN)
         stage.clock.ahead += timedelta(minutes=61)
         await stage.add(RUN, *_ending())
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     old, new = stage.platform.messages.values()
     assert old.card.status == "Out of date"
     assert not old.ids
@@ -263,7 +265,7 @@ async def test_nobody_can_approve_a_plan_that_can_not_be_shown_whole() -> None:
         assert Action.REJECT in shown.ids
         assert "nobody can approve it here" in alerts(shown.card)[0]
         await stage.add(RUN, e.PlanRejected(by=ALICE, digest=plan_in(waiting()).digest, reason="unreadable"))
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.newest.card.status == "Rejected"
 
 
@@ -291,7 +293,7 @@ async def test_when_the_channel_is_gone_the_one_who_asked_still_hears_how_it_end
     async with stage.keeping():
         await stage.platform.until(lambda: "post" in stage.platform.calls)
         await stage.add(RUN, *_ending())
-        await stage.until_state(RUN, "gone")
+        await stage.until_state(RUN, Gone)
     assert [card.status for _, card in stage.platform.private_messages] == ["Done"]
 
 
@@ -311,7 +313,7 @@ async def test_a_message_that_can_be_posted_but_not_edited_is_posted_again_but_n
         stage.platform.always = lambda kind, card: MissingPermission("cant_update_message") if kind == "edit" else None
         await stage.add(RUN, *_ending())
         stage.clock.ahead += timedelta(minutes=5)
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.newest.card.status == "Done"
     assert len(stage.platform.messages) == 2
 
@@ -357,7 +359,7 @@ async def test_a_run_that_never_began_leaves_no_card_for_ever() -> None:
     await stage.ask([])
     stage.clock.ahead += timedelta(minutes=6)
     async with stage.keeping():
-        await stage.until_state(RUN, "gone")
+        await stage.until_state(RUN, Gone)
     assert stage.platform.calls == []
 
 
@@ -367,7 +369,7 @@ async def test_of_two_processes_one_keeps() -> None:
     async with stage.keeping(), stage.keeping():
         await stage.until_told(RUN)
         await stage.add(RUN, *_ending())
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.calls.count("post") == 1
     assert [card.status for _, card in stage.platform.private_messages] == ["Done"]
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.store import Done, Gone
 from bot.message import Action
 from coordination.domain import events as e
 from tests.builders import ALICE
@@ -66,7 +67,7 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
             start = max(start, end)
     await _ended(stage)
     kept = stage.store.cards[RUN]
-    if kept.state == "gone":
+    if isinstance(kept.state, Gone):
         return  # Its channel was gone when it was posted anew; the one who asked was told as far as that was possible.
     shown = platform.messages[kept.message]
     assert shown.card.status == "Done" or "can't hold the whole plan" in repr(shown.card)
@@ -77,7 +78,7 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
 async def _ended(stage: Stage) -> None:
     """Let time pass until the card is finished with: faults end, and patience too."""
     async with asyncio.timeout(20), stage.keeping():
-        while stage.store.cards[RUN].state not in ("done", "gone"):
+        while not isinstance(stage.store.cards[RUN].state, Done | Gone):
             stage.clock.ahead += timedelta(seconds=61)
             await asyncio.sleep(0.02)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.chat.card_sync.notify import LAST, schedule
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
-from bot.chat.store import PlanReminder
+from bot.chat.store import Done, Live, PlanReminder
 from coordination.domain import events as e
 from coordination.domain.plan import short
 from coordination.domain.policy import Policy
@@ -151,7 +151,7 @@ async def test_the_one_who_asked_hears_how_it_ended_unless_they_ended_it(ending:
         if isinstance(ending, e.PlanExpired):
             stage.clock.ahead += timedelta(hours=25)
         await stage.add(RUN, ending)
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     async with stage.keeping():
         pass
     assert [card.status for _, card in stage.platform.private_messages] == told
@@ -164,11 +164,13 @@ async def test_a_process_that_died_before_its_last_word_leaves_it_to_the_next() 
         await stage.until_told(RUN)
         stage.clock.ahead += timedelta(hours=25)
         await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
-        await stage.until_state(RUN, "done")
-    stage.store.cards[RUN] = replace(stage.store.cards[RUN], state="live", is_outcome_told=False)
+        await stage.until_state(RUN, Done)
+    kept = stage.store.cards[RUN]
+    assert isinstance(kept.state, Done)
+    stage.store.cards[RUN] = replace(kept, state=Live(post=kept.state.post), is_outcome_told=False)
     stage.platform.private_messages.clear()
     async with stage.keeping():
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert [card.status for _, card in stage.platform.private_messages] == ["Expired"]
 
 
@@ -178,7 +180,7 @@ async def test_someone_who_takes_no_private_words_stops_nothing() -> None:
     async with stage.keeping():
         stage.clock.ahead += timedelta(hours=25)
         await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
-        await stage.until_state(RUN, "done")
+        await stage.until_state(RUN, Done)
     assert stage.platform.calls.count("notify_user") == 2
 
 

@@ -250,7 +250,7 @@ class Trial:
         """Card sync shows the card anew, as another message; the former one is out of date."""
         kept = await self.stage.card(self.run)
         if self.messages:
-            kept = await self.stage.store.superseded(kept, self.stage.clock.now())
+            kept = await self.stage.store.superseded(kept)
         self.messages += 1
         view = view_of(await self.stage.log.read(self.run))
         assert view is not None

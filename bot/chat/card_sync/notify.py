@@ -266,15 +266,15 @@ class Notifier:
                     audience = _Audience(is_public=found.due != "new", people=_named(card, plan, view))
                     sent = PlanReminder(plan=short(plan.digest), last=found.due)
                     card = await self._remind(card, notice, audience, sent)
-                return await self.context.saved(card, replace(card, wake_at=found.next))
+                return await self.context.saved(card, card.waking(found.next))
             case s.NeedsHuman(plan=plan, attempt=attempt):
                 asked = OutcomeReminder(plan=short(plan.digest), attempt=attempt)
                 if card.reminded != asked:
                     audience = _Audience(is_public=True, people=[*_named(card, plan, view), requester_of(card)])
                     card = await self._remind(card, unknown_outcome_card(view), audience, asked)
-                return await self.context.saved(card, replace(card, wake_at=None))
+                return await self.context.saved(card, card.waking(None))
             case _:
-                return await self.context.saved(card, replace(card, wake_at=None))
+                return await self.context.saved(card, card.waking(None))
 
     async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", sent: Reminded) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""

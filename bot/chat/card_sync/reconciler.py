@@ -19,7 +19,7 @@ from bot.chat.card_sync.snapshot import (
     without_plan,
 )
 from bot.chat.platform import CardTooLarge, MessageNotFound, MessageRef, MissingPermission, RateLimited
-from bot.chat.store import CardRecord
+from bot.chat.store import CardRecord, Done, Gone, Post
 from bot.i18n import catalog_in, speaking
 from coordination.domain.states import Executing, NeedsHuman
 from coordination.errors import OwnershipLostError, StorageError
@@ -48,11 +48,12 @@ class CardPublisher:
             NoChannelForCard: there is no such place any more.
         """
         snapshot = self.snapshot(view)
-        if not card.message:
+        post = card.post
+        if post is None:
             return await self._begin(card, view)
-        if card.shown == snapshot.fingerprint or self.patience(card) > 0:
+        if post.shown == snapshot.fingerprint or self.patience(card) > 0:
             return card
-        if self._is_old(card):
+        if self._is_old(post):
             return await self._post(await self._next(card), view)
         try:
             return await self._edit(card, view)
@@ -60,7 +61,7 @@ class CardPublisher:
             return await self._post(await self._next(card), view)
         except MissingPermission:
             # Some messages can be posted but not edited; what can't be posted either is forbidden indeed.
-            if self._age(card) < _REPOST:
+            if self._age(post) < _REPOST:
                 raise
             return await self._post(await self._next(card), view)
 
@@ -99,7 +100,7 @@ class CardPublisher:
             await self.context.platform.edit(posted(card), snapshot.card, ids)
         finally:
             self._sent(card)
-        return await self.context.saved(card, replace(card, shown=snapshot.fingerprint))
+        return await self.context.saved(card, card.with_fingerprint(snapshot.fingerprint))
 
     async def _begin(self, card: CardRecord, view: RunView) -> CardRecord:
         """The first post of this attempt, unless ids were issued for it: then there may be one already.
@@ -113,7 +114,7 @@ class CardPublisher:
         at = max(each.issued_at for each in issued)
         if self.context.platform.posts_once and self.context.clock.now() - at < _SAME:
             card = await self._post(card, view)
-            return await self.context.saved(card, replace(card, shown=""))
+            return await self.context.saved(card, card.with_fingerprint(""))
         stands = await self._found(card, at)
         if stands is None:
             return await self._post(await self._next(card), view)
@@ -147,7 +148,7 @@ class CardPublisher:
             await self.context.store.mark_unexpected(card, stands.message)
             return await self._again(card)
         card = await self._again(card)
-        return await self.context.saved(card, replace(card, shown=shown))
+        return await self.context.saved(card, card.with_fingerprint(shown))
 
     async def _placed(self, card: CardRecord, snapshot: Snapshot, ids: IssuedIds) -> MessageRef:
         """Post in the thread, or in its channel if the thread is gone."""
@@ -167,7 +168,7 @@ class CardPublisher:
         return without_plan(snapshot)
 
     async def _next(self, card: CardRecord) -> CardRecord:
-        return await self.context.store.superseded(card, self.context.clock.now())
+        return await self.context.store.superseded(card)
 
     async def _again(self, card: CardRecord) -> CardRecord:
         return await self.context.store.card(card.run, card.tenant) or card
@@ -176,12 +177,12 @@ class CardPublisher:
         """The pause begins when the product has it, however long that took."""
         self.context.throttle.edited(card.run, self.context.clock.now())
 
-    def _age(self, card: CardRecord) -> timedelta:
-        return self.context.clock.now() - (card.posted_at or card.asked_at)
+    def _age(self, post: Post) -> timedelta:
+        return self.context.clock.now() - post.at
 
-    def _is_old(self, card: CardRecord) -> bool:
+    def _is_old(self, post: Post) -> bool:
         renew = self.context.intervals.renew
-        return renew is not None and self._age(card) >= renew
+        return renew is not None and self._age(post) >= renew
 
 
 def _name(card: CardRecord) -> str:
@@ -253,7 +254,7 @@ class Reconciler:
 
     async def _step(self) -> float | None:
         card = await self.context.store.card(self.run)
-        if card is None or card.state == "gone" or (card.state == "done" and not card.stale):
+        if card is None or isinstance(card.state, Gone) or (isinstance(card.state, Done) and not card.stale):
             return None
         with speaking(self.context.chosen or catalog_in(card.language)):
             return await self._follow(card)
@@ -270,7 +271,7 @@ class Reconciler:
         except NoChannelForCard:
             await self._homeless(card, view)
             return None
-        if card.shown != self._publisher.snapshot(view).fingerprint:
+        if card.post is None or card.post.shown != self._publisher.snapshot(view).fingerprint:
             return max(self._publisher.patience(card), _SOON)
         card = await self._notifier.post_timeline(card, view)
         card = await self._publisher.mark_superseded(card)
@@ -306,7 +307,8 @@ class Reconciler:
             return max(left, _SOON) if left > 0 else None
         if isinstance(view.state, ENDED) and not card.stale:
             card = await self._notifier.post_outcome(card, view)
-            await self.context.saved(card, replace(card, state="done"))
+            if card.post is not None:
+                await self.context.saved(card, replace(card, state=Done(post=card.post)))
         return None
 
     async def _without_run(self, card: CardRecord) -> float | None:
@@ -323,16 +325,16 @@ class Reconciler:
             await self._give_up(await self._notifier.post_outcome(card, view))
             return None
         wake = self.context.clock.now() + timedelta(seconds=self.context.intervals.patience)
-        await self.context.saved(card, replace(card, wake_at=wake))
+        await self.context.saved(card, card.waking(wake))
         return None
 
     async def _homeless(self, card: CardRecord, view: RunView) -> None:
         """The channel was deleted. The run stays in lists, and goes on; the one who asked hears how it ends."""
         if not isinstance(view.state, ENDED):
             wake = self.context.clock.now() + timedelta(seconds=self.context.intervals.patience)
-            await self.context.saved(card, replace(card, wake_at=wake))
+            await self.context.saved(card, card.waking(wake))
             return
         await self._give_up(await self._notifier.post_outcome(card, view))
 
     async def _give_up(self, card: CardRecord) -> None:
-        await self.context.saved(card, replace(card, state="gone"))
+        await self.context.saved(card, replace(card, state=Gone(post=card.post)))
