@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bot.application import Application, Overrides
+from bot.cards.text import one_line
 from bot.chat.admin import AdminService, Findings
 from bot.chat.buttons import ButtonHandler
 from bot.chat.card_sync.context import SyncContext
@@ -22,15 +23,19 @@ from bot.chat.service_port import ChatService
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
-from bot.check import checked_config
+from bot.check import checked_config, unusable_models
 from bot.composition import open_application
 from bot.i18n import catalog, catalog_for
 from bot.variables import Environment
-from coordination.errors import ConfigError, ToolServerError
+from coordination.errors import ConfigError, MissingLibraryError, StorageError, ToolServerError
 from coordination.ports import NewId, Spending
+from coordination.storage.database import parse_url, place
 from coordination.storage.usage import SqlUsage
 
 _CHECK_SECONDS = 60.0
+_REASON = 500
+_NO_TENANT = "none"
+"""What `${MASSGEN_BOT_TENANT}` says while nobody's run is prepared."""
 
 
 @asynccontextmanager
@@ -84,15 +89,59 @@ def _config_catalog(environment: Environment) -> ConfigCatalog:
     )
 
 
-def skipped_configs(environment: Environment) -> list[Checkup]:
-    """A line for the doctor where files in the folder of configurations are not offered for their names.
+async def installation_report(environment: Environment) -> list[Checkup]:
+    """Lines for the doctor about what every chat needs: the database, the configurations and their models.
+
+    Nothing is paid for: no model is asked, and no tool server is started.
 
     Raises:
         ConfigError: what the operator set is wrong.
     """
-    skipped = _config_catalog(environment).skipped()
-    text = catalog.text("config.skipped", files=", ".join(skipped))
-    return [Checkup(is_well=False, text=text)] if skipped else []
+    config_catalog = _config_catalog(environment)
+    found = [await _database_checkup(environment)]
+    if skipped := config_catalog.skipped():
+        found.append(_checkup("config.skipped", is_well=False, files=", ".join(skipped)))
+    try:
+        config_catalog.checked()
+    except ConfigError as error:
+        return [*found, *(Checkup(is_well=False, text=each) for each in error.diagnostics)]
+    # Without a folder of the operator's own, the others are the examples that come with the program.
+    names = config_catalog.names("") if environment.configs.strip() else ()
+    names = tuple(dict.fromkeys((environment.config, *names))) if environment.config else names
+    if not environment.config and len(config_catalog.names("")) > 1:
+        found.append(_checkup("doctor.no_default", is_well=True))
+    for name in names:
+        found += await _config_checkups(environment, name)
+    return found
+
+
+def _checkup(key: str, *, is_well: bool, **values: str) -> Checkup:
+    return Checkup(is_well=is_well, text=catalog.text(key, **values))
+
+
+async def _database_checkup(environment: Environment) -> Checkup:
+    try:
+        url = environment.database_url()
+        async with SqlChatStore.open(url):
+            return _checkup("doctor.database", is_well=True, database=place(parse_url(url)))
+    except StorageError as error:
+        return Checkup(is_well=False, text=one_line(str(error), _REASON))
+
+
+async def _config_checkups(environment: Environment, name: str) -> list[Checkup]:
+    """A line for a configuration that can be used, or one for each thing that is wrong with it or its models."""
+    path = environment.configs_folder() / f"{name}.yaml"
+    try:
+        problems = await unusable_models(environment, path, tenant=_NO_TENANT)
+    except MissingLibraryError as error:
+        problems = [*error.diagnostics, *error.commands]
+    except ConfigError as error:
+        problems = list(error.diagnostics)
+    if not problems:
+        return [_checkup("doctor.config", is_well=True, name=name)]
+    return [
+        _checkup("doctor.config_wrong", is_well=False, name=name, problem=one_line(each, _REASON)) for each in problems
+    ]
 
 
 def name_report(environment: Environment) -> NameReport:

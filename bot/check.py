@@ -240,6 +240,17 @@ async def checked_config(
     )
 
 
+async def unusable_models(environment: Environment, path: Path, *, tenant: str) -> list[str]:
+    """Why models of a configuration that is fine as written can't be asked from here; no model is asked.
+
+    Raises:
+        ConfigError: the configuration can't be used.
+    """
+    settings = await asyncio.to_thread(_settings, environment, path, tenant)
+    await _read(environment, settings)
+    return await _not_running(settings)
+
+
 async def _read(environment: Environment, settings: Settings) -> Checked:
     """What the configuration itself says."""
     clock = SystemClock()

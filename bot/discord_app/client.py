@@ -119,7 +119,7 @@ async def log_in(client: DiscordClient, token: str) -> None:
         await client.login(token)
     except discord.LoginFailure:
         raise ConfigError([catalog.text("discord.bad_token")]) from None
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+    except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
         _log.warning("the login failed", exc_info=error)
         raise ConfigError([catalog.text("discord.unreachable")]) from None
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bot.chat.platform import ChatPlatform, Checkup
     from bot.chat.service_port import ChatService
+    from bot.discord_app.setup import Synced
     from bot.telemetry.health import Health
 
 
@@ -127,6 +128,7 @@ def report(context: CliContext, found: "Sequence[Checkup]") -> Exit:
 _Guild = Annotated[
     int, typer.Option("--guild", metavar="ID", min=0, show_default=False, help=_help("help.discord_guild"))
 ]
+_Removes = Annotated[bool, typer.Option("--remove", help=_help("help.discord_remove"))]
 _ToolsGuild = Annotated[str, typer.Option("--guild", metavar="ID", help=_help("help.chat_tools_guild"))]
 _ToolsScope = Annotated[
     Literal["own", "visible"], typer.Option("--scope", help=_help("help.chat_tools_scope"), show_default=True)
@@ -150,8 +152,8 @@ def register_discord(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, 
 
     @discord.command("sync", help=_help("help.discord_sync"))
     @reported
-    def _sync(*, guild: _Guild = 0) -> int:
-        return sync(cli(), guild)
+    def _sync(*, guild: _Guild = 0, removes: _Removes = False) -> int:
+        return unsync(cli(), guild) if removes else sync(cli(), guild)
 
     @discord.command("invite", help=_help("help.discord_invite"))
     @reported
@@ -219,13 +221,31 @@ def sync(context: CliContext, guild: int) -> Exit:
     from bot.discord_app.client import logged_in
     from bot.discord_app.setup import sync_commands
 
-    async def work() -> int | None:
+    async def work() -> "Synced":
         async with logged_in(context.environment) as client:
             return await sync_commands(client, guild or None)
 
-    number = asyncio.run(work())
+    done = asyncio.run(work())
     context.print_line(
-        catalog.text("discord.in_step") if number is None else catalog.text("discord.synced", count=number)
+        catalog.text("discord.in_step") if done.count is None else catalog.text("discord.synced", count=done.count)
+    )
+    if done.is_double:
+        context.print_error(catalog.text("doctor.commands_twice", guild=guild))
+    return Exit.DONE
+
+
+def unsync(context: CliContext, guild: int) -> Exit:
+    """Have Discord forget the commands of one server, or those of all."""
+    from bot.discord_app.client import logged_in
+    from bot.discord_app.setup import remove_commands
+
+    async def work() -> int:
+        async with logged_in(context.environment) as client:
+            return await remove_commands(client, guild or None)
+
+    count = asyncio.run(work())
+    context.print_line(
+        catalog.text("discord.removed", count=count) if count else catalog.text("discord.none_to_remove")
     )
     return Exit.DONE
 
@@ -244,11 +264,14 @@ def invite(context: CliContext) -> Exit:
 
 def examine_discord(context: CliContext) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
-    from bot.chat_app import name_report, skipped_configs
+    from bot.chat_app import installation_report, name_report
     from bot.discord_app.setup import examine as examined
 
-    found = asyncio.run(examined(context.environment, name_report(context.environment)))
-    return report(context, [*found, *skipped_configs(context.environment)])
+    async def work() -> "list[Checkup]":
+        found = await examined(context.environment, name_report(context.environment))
+        return [*found, *await installation_report(context.environment)]
+
+    return report(context, asyncio.run(work()))
 
 
 def lend_discord_tools(context: CliContext, guild: str, scope: str) -> Exit:
@@ -319,11 +342,14 @@ def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_ag
 
 def examine_slack(context: CliContext) -> Exit:
     """A line for each thing that was looked at; fails if a person must do something."""
-    from bot.chat_app import name_report, skipped_configs
+    from bot.chat_app import installation_report, name_report
     from bot.slack_app.setup import examine as examined
 
-    found = asyncio.run(examined(context.environment, name_report(context.environment)))
-    return report(context, [*found, *skipped_configs(context.environment)])
+    async def work() -> "list[Checkup]":
+        found = await examined(context.environment, name_report(context.environment))
+        return [*found, *await installation_report(context.environment)]
+
+    return report(context, asyncio.run(work()))
 
 
 def lend_slack_tools(context: CliContext, scope: str) -> Exit:

@@ -97,7 +97,7 @@ async def test_an_address_that_slack_would_not_call_is_refused(ran: Runs) -> Non
 async def test_the_doctor_finds_everything_well(ran: Runs, server: SlackServer) -> None:
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 0, out
-    assert [line[:2] for line in out.splitlines()] == ["ok"] * 4
+    assert [line[:2] for line in out.splitlines()] == ["ok"] * 6
     german = {"MASSGEN_BOT_LANGUAGE": "de", "SLACK_API_URL": f"{server.address}/api", **SOCKET}
     _, out, _ = await ran("doctor", "slack", **german)
     assert "ok  Das App-Token ist gut: Socket Mode funktioniert." in out

@@ -25,6 +25,7 @@ from tests.servers.discord_world import (
 )
 
 TOKEN = "token.of.tests"
+_MOST_GUILDS = 200
 _VIEW, _SEND, _IN_THREADS = 1 << 10, 1 << 11, 1 << 38
 
 
@@ -250,7 +251,12 @@ class DiscordServer(World):
         return _json(BOT)
 
     async def _my_guilds(self, request: web.Request) -> web.Response:
-        return _json([{"id": each.id, "name": each.name} for each in self.guilds.values()])
+        """In pages of at most 200: https://discord.com/developers/docs/resources/user#get-current-user-guilds."""
+        most, after = int(request.query.get("limit", 200)), int(request.query.get("after", 0))
+        if not 1 <= most <= _MOST_GUILDS:
+            raise Refused(400, 50035, "Invalid Form Body")
+        rows = [{"id": each.id, "name": each.name} for each in self.guilds.values() if int(each.id) > after]
+        return _json(sorted(rows, key=lambda each: int(each["id"]))[:most])
 
     async def _application(self, request: web.Request) -> web.Response:
         return _json({"id": APPLICATION, "name": "massgen", "description": "", "icon": None, "bot_public": True,
@@ -308,17 +314,29 @@ class DiscordServer(World):
             raise Refused(404, 10004, "Unknown Guild") from None
 
     async def _get_commands(self, request: web.Request) -> web.Response:
+        self._check_place(request)
         commands = self.commands.get(request.match_info.get("guild", ""), [])
         return _json(commands if request.query.get("with_localizations") == "true" else _unlocalized(commands))
 
     async def _put_commands(self, request: web.Request) -> web.Response:
+        self._check_place(request)
         commands = await request.json()
         self._check([c for each in commands for c in schema_complaints(each, "ApplicationCommandUpdateRequest")])
         scope = {"application_id": APPLICATION, "version": "1"}
-        self.commands[request.match_info.get("guild", "")] = made = [
+        guild = request.match_info.get("guild", "")
+        self.commands[guild] = made = [
             {"description": "", **each, **scope, **_as_discord(each), "id": self.number()} for each in commands
         ]
+        for each in made if guild else ():
+            # Both are "only for globally-scoped commands":
+            # https://discord.com/developers/docs/interactions/application-commands#application-command-object
+            each.update(contexts=None, integration_types=[0], guild_id=guild)
         return _json(made)
+
+    def _check_place(self, request: web.Request) -> None:
+        """Commands of a server that the bot is not on are missing access, as for one that does not exist."""
+        if request.match_info.get("guild", "") not in {"", *self.guilds}:
+            raise Refused(403, 50001, "Missing Access")
 
     async def _open_private(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -39,6 +39,7 @@ class Guild:
         granted: the permissions of a role beyond talking.
         members: the members by account, as Discord shows them; who is not among them is none.
         kinds: the types of channels that are no plain text channels.
+        withheld: what of talking no role has.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Guild:
     granted: dict[str, int] = field(default_factory=dict[str, int])
     members: dict[str, Payload] = field(default_factory=dict[str, Payload])
     kinds: dict[str, int] = field(default_factory=dict[str, int])
+    withheld: int = 0
     locale: str = "en-US"
 
     def role(self, name: str) -> str:
@@ -261,7 +263,7 @@ class World:
             "name": guild.name,
             "owner_id": "1",
             "roles": [
-                {"id": n, "name": name, "permissions": str(TALK | guild.granted.get(n, 0)), "position": 0, "color": 0, "hoist": False,
+                {"id": n, "name": name, "permissions": str(TALK & ~guild.withheld | guild.granted.get(n, 0)), "position": 0, "color": 0, "hoist": False,
                  "managed": False, "mentionable": False, "flags": 0,
                  "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None}}
                 for n, name in guild.roles.items()
