@@ -113,6 +113,14 @@ class Environment(BaseModel):
         Text, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "Runs that one person may ask for within an hour. Default 30.")
     ] = ""
     threads: Annotated[Text, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
+    log_level: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_LOG_LEVEL",
+            "`debug`, `info`, `warning` or `error`: what of this program goes to its [log](operations.md#logs); of libraries "
+            "never less than warnings. Default: `warning`.",
+        ),
+    ] = ""
     language: Annotated[
         Text,
         _chat(

@@ -34,6 +34,7 @@ from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
 from coordination.errors import ConfigError, ModelError, ToolServerError
 from coordination.execution import AwayAfter, execute, never_away, unknown
+from coordination.log_context import logged_for
 from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub, TurnContext, UserMessage
 from coordination.preparation import Configure, Prepared, prepare
 from coordination.retry import RetryBudget, send_with_retry
@@ -123,6 +124,10 @@ class Worker:
 
         After errors that nobody foresaw it is tried once more, and then the run goes on or ends in words.
         """
+        with logged_for(run=job.run, tenant=job.tenant):
+            await self._perform(job)
+
+    async def _perform(self, job: Job) -> None:
         errors = self._errors.pop(job.name, [])
         while len(errors) < ATTEMPTS:
             try:
@@ -139,7 +144,8 @@ class Worker:
 
     async def _attempt(self, job: Job) -> None:
         writer = await RunWriter.open(self._log, self._clock, job.run)
-        with contextlib.suppress(RunMoved):
+        person = writer.state.request.requester.id
+        with contextlib.suppress(RunMoved), logged_for(person=person):
             match job.task:
                 case "deliberate":
                     await self._deliberate(writer, job)

@@ -27,6 +27,7 @@ from bot.chat.service_port import (
 )
 from bot.chat.start_run import RunStarter
 from coordination.domain.policy import Person
+from coordination.log_context import logged_for
 
 _COMPLETED = 25
 
@@ -41,8 +42,12 @@ class RequestRouter:
     admin_service: AdminService
     help_cards: HelpCards
 
-    def handle(self, request: Request, actor: Person, place: ChannelRef) -> Coroutine[Any, Any, Reply]:
+    async def handle(self, request: Request, actor: Person, place: ChannelRef) -> Reply:
         """Hand a request on; `actor` gets the rights that the operator gave them besides the product's own."""
+        with logged_for(tenant=actor.tenant, person=actor.id):
+            return await self._answer(request, actor, place)
+
+    def _answer(self, request: Request, actor: Person, place: ChannelRef) -> Coroutine[Any, Any, Reply]:
         by = replace(actor, is_admin=self.admin_service.is_admin(actor))
         match request:
             case StartRun() | FollowUp() | RetryRun():

@@ -1,5 +1,6 @@
 """Models, tools and the log as they are, counted as they are used. Nothing that passes through is changed, or kept."""
 
+import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -25,12 +26,14 @@ from coordination.ports import (
     TurnContext,
 )
 
+_log = logging.getLogger(__name__)
+
 
 def count_events(run: str, records: Sequence[Recorded]) -> None:
-    """Count what was just written to a run's log."""
-    del run
+    """Count what was just written to a run's log, and tell the program's log of it."""
     for recorded in records:
         PROCESS.add(EVENTS, recorded.event.kind)
+        _log.info("event", extra={"run": run, "seq": recorded.seq, "kind": recorded.event.kind})
 
 
 class ObservedModel:

@@ -11,9 +11,10 @@ import typer
 
 from bot.cards.error_messages import notice_for
 from bot.i18n import catalog, catalog_for, speaking
+from bot.telemetry.log_lines import keep_logs
 from bot.terminal.cli_context import CliContext, PresetDecision, process_catalog
 from bot.terminal.cli_context import help_text as _help
-from bot.terminal.error_handler import Exit, keep_logs, reported
+from bot.terminal.error_handler import Exit, reported
 from bot.terminal.serve_commands import register_discord, register_slack, register_up
 from coordination.errors import ConfigError
 
@@ -57,6 +58,9 @@ app.add_typer(chat_tools, name="chat-tools")
 
 _context = CliContext(environ=dict(os.environ))
 
+_SERVE = (["up"], ["worker"], ["discord"], ["discord", "run"], ["slack"])
+"""Commands that nobody sits before: without a terminal, their log is collected from standard error."""
+
 RunName = Annotated[str, typer.Argument(metavar="RUN", help=_help("help.run_name"))]
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help=_help("help.tenant"))]
 Config = Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.config"))]
@@ -78,9 +82,11 @@ def main(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
     environ = dict(os.environ if environ is None else environ)
-    _context = CliContext(environ=environ, overrides=overrides)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    serves = [word for word in words if word not in ("-v", "--verbose")] in _SERVE
+    _context = CliContext(environ=environ, overrides=overrides, serves=serves)
     with speaking(process_catalog(environ)):
-        app(args=list(arguments) if arguments is not None else None, prog_name="massgen-bot")
+        app(args=words, prog_name="massgen-bot")
 
 
 def _show_version(value: bool) -> None:
@@ -100,8 +106,9 @@ def _start(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help=_help("help.version"))
     ] = False,
 ) -> None:
-    keep_logs(_context.environment, is_verbose=is_verbose)
+    is_collected = _context.serves and not _context.stderr.isatty()
     try:
+        keep_logs(_context.environment, is_verbose=is_verbose, collected_by=_context.stderr if is_collected else None)
         text = catalog_for(_context.environment.language).text
     except ConfigError as error:
         typer.echo(notice_for(error), err=True)

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CliContext:
-    """One process, as its commands see it. `overrides` is called when a command builds its application."""
+    """One process, as its commands see it. `overrides` is called when a command builds its application.
+
+    `serves`: the command goes on until it is told to end, and nobody sits before it.
+    """
 
     environ: dict[str, str]
     overrides: "Callable[[], Overrides] | None" = None
+    serves: bool = False
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
@@ -47,8 +51,9 @@ class CliContext:
 
     def print_error(self, text: str) -> None:
         """One line on standard error."""
-        self.stderr.write(f"{text}\n")
-        self.stderr.flush()
+        from bot.telemetry.log_lines import say  # noqa: PLC0415  # needs pydantic, which is slow to load
+
+        say(self.stderr, text)
 
 
 def process_catalog(environ: Mapping[str, str]) -> Catalog:

@@ -1,26 +1,21 @@
 """The outermost handler: whatever goes wrong becomes one sentence and an exit status, and says what to type next."""
 
 import functools
-import io
 import logging
 import os
 import secrets
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from enum import IntEnum
-from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, ParamSpec, assert_never, cast
+from typing import ParamSpec, assert_never, cast
 
 import typer
-from typing_extensions import override
 
 from bot.cards.error_messages import notice_for
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.i18n import catalog
-from bot.machine import made
+from bot.telemetry.log_lines import LOG_FILE, say
 from coordination.domain import states as s
 from coordination.domain.plan import Failed, OutcomeUnknown, Succeeded, short
 from coordination.errors import (
@@ -32,10 +27,6 @@ from coordination.errors import (
     StorageError,
     ToolServerError,
 )
-from coordination.redaction import EVERYTHING, without_addresses_secrets
-
-if TYPE_CHECKING:
-    from bot.variables import Environment
 
 
 class Exit(IntEnum):
@@ -80,12 +71,10 @@ def _exit_of_finished(state: s.Finished) -> Exit:
 _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")
 
-LOG_FILE = "massgen-bot.log"
 STOPPED_EARLY = 130
 """Ctrl-C before there was anything to ask about, or a reader that went away: not worth a word."""
 
 _LONGEST_WRITTEN = 300
-_LARGEST_LOG = 2_000_000
 _MISTYPED = frozenset({"empty_prompt", "long_prompt", "empty_change", "unknown_verdict", "ambiguous_run"})
 """What is refused for how the command was typed, and not for how a run stands."""
 
@@ -106,59 +95,6 @@ def reported(command: Callable[_Given, int]) -> Callable[_Given, None]:
     return run
 
 
-def keep_logs(environment: "Environment", *, is_verbose: bool) -> None:
-    """Send what libraries say to the log file, and nothing of it to the terminal unless that is asked for."""
-    root = logging.getLogger()
-    logging.captureWarnings(capture=True)
-    warnings.simplefilter("default")
-    sys.unraisablehook = _log_unraisable
-    if is_verbose:
-        handler: logging.Handler = logging.StreamHandler()
-        root.setLevel(logging.DEBUG)
-    else:
-        handler = _log_file(environment)
-        root.setLevel(logging.WARNING)
-        # What a tool server wrote before it failed to start: complaints refer to it.
-        logging.getLogger("coordination.mcp_tools.stdio_transport").setLevel(logging.INFO)
-    handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root.addHandler(handler)
-
-
-class _PrivateFile(RotatingFileHandler):
-    """A log file that only its owner may read."""
-
-    @override
-    def _open(self) -> io.TextIOWrapper:
-        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with suppress(OSError):  # another's file
-            os.fchmod(handle, 0o600)
-        return io.TextIOWrapper(io.FileIO(handle, "a"), encoding=self.encoding, errors=self.errors, write_through=True)
-
-
-class _Discreet(logging.Formatter):
-    """Writes no secret that we know, nothing that logs in at an address, and nothing that steers a terminal."""
-
-    @override
-    def format(self, record: logging.LogRecord) -> str:
-        """One entry, which may have several lines."""
-        text = without_addresses_secrets(EVERYTHING.text(super().format(record)))
-        return "".join(
-            sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape", "backslashreplace").decode()
-            for sign in text
-        )
-
-
-def _log_file(environment: "Environment") -> logging.Handler:
-    """The file in the state folder; nowhere, if that can't be written."""
-    try:
-        folder = made(environment.state_folder())
-    except StorageError:
-        return logging.NullHandler()
-    return _PrivateFile(
-        folder / LOG_FILE, maxBytes=_LARGEST_LOG, backupCount=1, delay=True, encoding="utf-8", errors="backslashreplace"
-    )
-
-
 def status_of(error: BaseException) -> int:
     """Tell the person what they can use of an error; the rest is for the log file."""
     if isinstance(error, KeyboardInterrupt):
@@ -168,20 +104,24 @@ def status_of(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED_EARLY
     if isinstance(error, CoordinationError):
-        typer.echo(notice_for(error), err=True)
+        _say(notice_for(error))
         if isinstance(error, ToolServerError):
             for line in words_of_servers(error.last_lines):
-                typer.echo(line, err=True)
+                _say(line)
         if isinstance(error, MissingLibraryError):
             for command in error.commands:
-                typer.echo(catalog.text("error.install", command=command), err=True)
+                _say(catalog.text("error.install", command=command))
             return Exit.LACKS_LIBRARY
         return Exit.USAGE if _is_usage(error) else Exit.FAILED
     reference = secrets.token_hex(2)
     _log.error("unexpected error, ref %s", reference, exc_info=error)
     where = catalog.text("error.unexpected_in_log", file=LOG_FILE)
-    typer.echo(f"{where} {catalog.text('error.reference', reference=reference)}", err=True)
+    _say(f"{where} {catalog.text('error.reference', reference=reference)}")
     return Exit.FAILED
+
+
+def _say(text: str) -> None:
+    say(sys.stderr, text)
 
 
 def words_of_servers(last_lines: Mapping[str, Sequence[str]]) -> list[str]:
@@ -203,10 +143,6 @@ def _first_leaf(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return error
-
-
-def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    _log.warning("%s", unraisable.err_msg or "an error while cleaning up", exc_info=unraisable.exc_value)
 
 
 def how_to_go_on(view: RunView) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -219,11 +220,8 @@ async def test_a_run_is_counted_where_it_is_worked_on(tmp_path: Path) -> None:
     assert program.run("run", "A run that waits", "--config", str(program.config())).status == 3
     with program.start("worker", MASSGEN_BOT_HEALTH_PORT=str(port)) as worker:
         assert worker.stderr is not None
-        told = [await asyncio.to_thread(worker.stderr.readline) for _ in range(2)]
-        assert told == [
-            f"Health on port {port}: /live, /ready and /metrics.\n",
-            "Working. Ctrl-C or SIGTERM ends it.\n",
-        ]
+        told = [json.loads(await asyncio.to_thread(worker.stderr.readline))["message"] for _ in range(2)]
+        assert told == [f"Health on port {port}: /live, /ready and /metrics.", "Working. Ctrl-C or SIGTERM ends it."]
         assert (await page(port, "/ready"))[0] == 200
         _, text = await page(port, "/metrics")
         worker.terminate()

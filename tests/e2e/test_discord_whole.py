@@ -1,5 +1,6 @@
 """`massgen-bot discord` as it is: a process of its own, killed and started again, at its own pace."""
 
+import json
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -54,7 +55,10 @@ async def test_sigterm_ends_it_in_order_and_the_demos_card_goes_on_after_the_nex
         assert time.monotonic() - started < 5
         assert process.stderr is not None
         said = (await process.stderr.read()).decode()
-        assert said == "Logged in as massgen. Ctrl-C or SIGTERM ends it.\n"
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert [line["message"] for line in lines if line["logger"] == "massgen-bot"] == [
+            "Logged in as massgen. Ctrl-C or SIGTERM ends it."
+        ]
     async with stage.process(**demo):
         await stage.shows(card, "Decide")
         await stage.rita.clicks(card, "Approve 2 calls")

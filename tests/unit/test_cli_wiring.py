@@ -14,7 +14,8 @@ import typer
 from bot.composition import Configurations
 from bot.machine import made
 from bot.run_lookup import named_run
-from bot.terminal.error_handler import keep_logs, reported
+from bot.telemetry.log_lines import keep_logs
+from bot.terminal.error_handler import reported
 from bot.variables import Environment
 from coordination.clock import PacedClock, SystemClock, new_id
 from coordination.config import PROVIDERS, parse
