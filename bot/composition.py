@@ -244,7 +244,7 @@ async def open_application(
     """
     url = environment.database_url()
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(DbosEngine.open(url))
+        engine = await stack.enter_async_context(DbosEngine.open(url, limits=environment.queue_limits()))
         stored = await stack.enter_async_context(_log_beside(engine, url))
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))

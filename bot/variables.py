@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipV
 
 from bot.machine import STATE_VARIABLE, configs_folder, expanded, made
 from coordination.domain.caller import KEY_VARIABLE
+from coordination.engine.fair_share import TaskLimits
 from coordination.errors import ConfigError, StorageError
 
 OURS = "MASSGEN_BOT_"
@@ -28,6 +29,11 @@ TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
 
 DATABASE_FILE = "massgen-bot.sqlite"
 NONE = SecretStr("")
+
+_QUEUE_LIMITS = tuple(
+    f"{whose}_{what}" for whose in ("worker", "tenant", "all") for what in ("deliberations", "executions")
+)
+_MOST = 999
 
 Text: TypeAlias = Annotated[str, SkipValidation]
 """As the system gives it: a value need not be UTF-8."""
@@ -142,6 +148,39 @@ class Environment(BaseModel):
             STATE_VARIABLE,
             "The state folder. Default: `massgen-bot` in `$XDG_STATE_HOME`, or in `~/.local/state`.",
         ),
+    ] = ""
+
+    worker_deliberations: Annotated[
+        Text,
+        _other(
+            "MASSGEN_BOT_WORKER_DELIBERATIONS",
+            "How many runs one worker plans at once: [who waits for whom](operations.md#who-waits-for-whom). Default 128.",
+        ),
+    ] = ""
+    worker_executions: Annotated[
+        Text,
+        _other("MASSGEN_BOT_WORKER_EXECUTIONS", "How many approved plans one worker carries out at once. Default 32."),
+    ] = ""
+    tenant_deliberations: Annotated[
+        Text,
+        _other(
+            "MASSGEN_BOT_TENANT_DELIBERATIONS",
+            "How many runs of one tenant are planned at once, in all workers together. Default: three quarters of what "
+            "each worker may.",
+        ),
+    ] = ""
+    tenant_executions: Annotated[
+        Text, _other("MASSGEN_BOT_TENANT_EXECUTIONS", "How many plans of one tenant are carried out at once, likewise.")
+    ] = ""
+    all_deliberations: Annotated[
+        Text,
+        _other(
+            "MASSGEN_BOT_ALL_DELIBERATIONS",
+            "How many runs are planned at once in all workers together. Default: as many as the workers may.",
+        ),
+    ] = ""
+    all_executions: Annotated[
+        Text, _other("MASSGEN_BOT_ALL_EXECUTIONS", "How many plans are carried out at once in all workers, likewise.")
     ] = ""
 
     discord_bot_token: Annotated[
@@ -337,6 +376,28 @@ class Environment(BaseModel):
         if text not in ("yes", "no"):
             raise ConfigError(["MASSGEN_BOT_THREADS must be yes or no."])
         return text == "yes"
+
+    def queue_limits(self) -> Mapping[str, TaskLimits]:
+        """How much may be under way at once, by task.
+
+        Raises:
+            ConfigError: something of it is no such number.
+        """
+        found: dict[str, int | None] = {}
+        for name in _QUEUE_LIMITS:
+            text = str(getattr(self, name)).strip()
+            if text and not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST):
+                variable = type(self).model_fields[name].alias
+                raise ConfigError([f"{variable} must be a number from 1 to {_MOST}."])
+            found[name] = int(text) if text else None
+        return {
+            task: TaskLimits(
+                worker=found[f"worker_{name}"] or most,
+                tenant=found[f"tenant_{name}"],
+                everywhere=found[f"all_{name}"],
+            )
+            for task, name, most in (("deliberate", "deliberations", 128), ("execute", "executions", 32))
+        }
 
     def pace(self) -> float:
         """How long the pauses of scripted models are, as a multiple of what is written.

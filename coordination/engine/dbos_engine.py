@@ -6,7 +6,7 @@ and it counts as done when `perform` has returned. A worker that dies frees its 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -18,6 +18,7 @@ from sqlalchemy import exc
 
 from coordination.engine import dbos_recovery
 from coordination.engine.dbos_recovery import THREADS, Failures, RecoveryWatch, WorkerLoop
+from coordination.engine.fair_share import TaskLimits
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
 from coordination.storage.database import describe_error, is_away, open_engine, parse_url, place, plainly
@@ -25,6 +26,7 @@ from coordination.storage.worker_leases import WorkerLeases, leases_for
 
 _APPLICATION = "massgen-bot"
 _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
+LIMITS: Mapping[str, TaskLimits] = {"deliberate": TaskLimits(worker=128), "execute": TaskLimits(worker=32)}
 _CONNECTIONS = 10
 _THREADS = 16
 _PATIENCE = 10.0
@@ -48,8 +50,7 @@ class DbosEngine:
         self,
         url: sa.URL,
         *,
-        deliberations: int,
-        executions: int,
+        limits: Mapping[str, TaskLimits],
         poll_interval: float,
         rounds_interval: float,
         lease: float,
@@ -57,7 +58,7 @@ class DbosEngine:
     ) -> None:
         """Use `open`, which also prepares the tables and closes everything."""
         self._url = url
-        self._limits = {"deliberate": deliberations, "execute": executions}
+        self._limits = limits
         self._poll_interval = poll_interval
         self._rounds_interval = rounds_interval
         self._lease = lease
@@ -80,8 +81,7 @@ class DbosEngine:
         cls,
         url: str,
         *,
-        deliberations: int = 128,
-        executions: int = 32,
+        limits: Mapping[str, TaskLimits] = LIMITS,
         poll_interval: float = 1.0,
         rounds_interval: float = 1.0,
         lease: float = 15.0,
@@ -91,8 +91,7 @@ class DbosEngine:
 
         Args:
             url: the same address as the log's.
-            deliberations: how many runs this process plans at once.
-            executions: how many plans this process carries out at once.
+            limits: how many runs may be planned at once, and how many plans carried out: by task.
             poll_interval: seconds between looks for jobs that other processes submitted.
             rounds_interval: seconds between this worker's signs of life, and its looks for dead workers.
             lease: seconds without a sign of life until a frozen worker, or one cut off, loses its jobs.
@@ -104,8 +103,7 @@ class DbosEngine:
         dbos_recovery.refuse_pickle()
         engine = cls(
             parse_url(url),
-            deliberations=deliberations,
-            executions=executions,
+            limits=limits,
             poll_interval=poll_interval,
             rounds_interval=rounds_interval,
             lease=lease,
@@ -129,6 +127,7 @@ class DbosEngine:
                 "workflow_name": _WORKFLOWS[job.task],
                 "queue_name": job.task,
                 "workflow_id": job.name,
+                "queue_partition_key": job.tenant,
                 "app_version": dbos_recovery.VERSION,
             },
             job.run,
@@ -153,8 +152,9 @@ class DbosEngine:
         """
         dbos_recovery.require_none()
         leases = await asyncio.to_thread(leases_for, self._database, interval=self._rounds_interval, lease=self._lease)
+        limits = {task: limit.of_one_worker for task, limit in self._limits.items()}
         worker_loop = WorkerLoop(
-            perform, limits=self._limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
+            perform, limits=limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
         )
         owner = worker_loop.owner = await asyncio.to_thread(leases.take)
         try:
@@ -168,6 +168,7 @@ class DbosEngine:
                 leases=leases,
                 url=self._url,
                 interval=self._rounds_interval,
+                poll_interval=self._poll_interval,
                 failures=self._failures,
             )
             _dbos_log.addHandler(self._warning_listener)
@@ -261,7 +262,15 @@ class DbosEngine:
 
     def _register_queues(self) -> dict[str, Queue]:
         return {
-            task: DBOS.register_queue(task, worker_concurrency=limit, polling_interval_sec=self._poll_interval)
+            task: DBOS.register_queue(
+                task,
+                worker_concurrency=limit.of_one_worker,
+                partition_worker_concurrency=limit.share,
+                partition_concurrency=limit.of_one_tenant,
+                global_concurrency=limit.everywhere,
+                polling_interval_sec=self._poll_interval,
+                on_conflict="always_update",
+            )
             for task, limit in self._limits.items()
         }
 

@@ -4,9 +4,11 @@ DBOS offers no way to look at a queue before its next poll, and leaves the recov
 """
 
 import asyncio
+import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
@@ -18,8 +20,10 @@ from dbos._serialization import DefaultSerializer
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams, generate_uuid
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
+from coordination.engine.fair_share import FairShare, TaskLimits
 from coordination.errors import DatabaseAwayError, OwnershipLostError
 from coordination.ports import Job, Perform
 from coordination.storage.database import plainly, teach
@@ -27,6 +31,9 @@ from coordination.storage.worker_leases import Ownership, WorkerLeases, working_
 
 _AWAY_SECONDS = 2.0
 """Between two tries of a job while the database is away; it is tried for as long as that lasts."""
+
+_BEGINS_WITHIN = 5.0
+"""Seconds until a job that was claimed is in hand, or will not be."""
 
 _ENOUGH = 3
 """Failures in a row that are no accident any more."""
@@ -95,16 +102,28 @@ class WorkerLoop:
         self._perform = perform
         self._failures = failures
         self._rooms = {task: asyncio.Semaphore(limit) for task, limit in limits.items()}
+        self._expected: dict[str, tuple[str, str, float]] = {}
         self._waits = waits
         self._ended = ended
-        self._live: dict[str, tuple[str, asyncio.Task[None]]] = {}
+        self._live: dict[str, tuple[Job, asyncio.Task[None]]] = {}
         self._is_over = False
         self._given_up: set[str] = set()
         self.owner: Ownership | None = None
 
-    def running(self, task: str) -> int:
-        """How many jobs of a task are in hand."""
-        return sum(each == task for each, _ in list(self._live.values()))
+    def expect(self, name: str, task: str, tenant: str) -> None:
+        """A job was claimed, and will be in hand in a moment. Any thread may say so."""
+        self._expected[name] = (task, tenant, time.monotonic())
+
+    def in_hand(self, task: str) -> Counter[str]:
+        """How many jobs of a task are in hand, by tenant; those that were just claimed among them."""
+        live, now = dict(self._live), time.monotonic()
+        tenants = Counter(job.tenant for job, _ in live.values() if job.task == task)
+        for name, (of, tenant, at) in list(self._expected.items()):
+            if name in live or now - at > _BEGINS_WITHIN:
+                self._expected.pop(name, None)
+            elif of == task:
+                tenants[tenant] += 1
+        return tenants
 
     @property
     def names(self) -> frozenset[str]:
@@ -118,7 +137,8 @@ class WorkerLoop:
             await asyncio.wait([other[1]])
         if self._is_over or mine is None:
             raise asyncio.CancelledError
-        self._live[job.name] = (job.task, mine)
+        self._live[job.name] = (job, mine)
+        self._expected.pop(job.name, None)
         working_as.set(self.owner)
         try:
             async with self._rooms[job.task]:
@@ -132,8 +152,8 @@ class WorkerLoop:
 
         A call that is under way goes on to its end, for only here can anybody hear its answer; it is the last.
         """
-        for name, task in self._live.values():
-            if name == "deliberate":
+        for job, task in self._live.values():
+            if job.task == "deliberate":
                 task.cancel()
 
     async def stop(self, *, patience: float) -> bool:
@@ -195,6 +215,7 @@ NotStarted: TypeAlias = Callable[[str, Exception], None]
 """Is told the name of a job that could not be started, and why."""
 
 _SELDOM = 60.0
+_SORTED_AT_ONCE = 200
 
 
 def require_none() -> None:
@@ -237,7 +258,11 @@ class WarningListener(logging.Handler):
 
 
 def calm() -> None:
-    """Before the launch: let DBOS look for what there is none of (delays, time limits) each minute, not each second."""
+    """Before the launch: let DBOS look for what there is none of (delays, time limits) each minute, not each second.
+
+    It looks at no queue of ours: `claim` does, tenant by tenant.
+    """
+    DBOS.listen_queues([])
     _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _SELDOM
     _dbos._get_dbos_instance()._registry.get_internal_queue()._polling_interval_sec = _SELDOM
 
@@ -250,19 +275,34 @@ async def end(*, patience: float) -> None:
     await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
 
 
-def start_waiting(client: DBOSClient, queue: Queue, *, running: int, not_started: NotStarted) -> int:
-    """Claim what waits in a queue, as far as its limit allows, and start it. Returns how much that was.
+def claim(
+    client: DBOSClient, queue: Queue, tenant: str, share: int, *, most: int, in_hand: int
+) -> tuple[Sequence[str], str]:
+    """Claim up to `share` of what a tenant has waiting in a queue. Returns the jobs, and the token of the claim.
 
-    This is what DBOS's own thread does at each poll; the claim is a compare-and-swap in the database. A job that can't
-    be started goes back into its queue, for the others must start. The client's connections fail where DBOS's own wait
-    ever longer for a database that is away.
+    This is the claim of DBOS's own threads: a compare-and-swap in the database, which also keeps the limits that all
+    workers share, and that one worker has in hand no more than `most`. Those threads would let one tenant take all that there is room for, so they don't look at our queues.
+    The client's connections fail where DBOS's own wait ever longer for a database that is away.
     """
-    dbos = _dbos._get_dbos_instance()
     owner = generate_uuid()
-    names, _ = client._sys_db.start_queued_workflows(
-        queue, GlobalParams.executor_id, VERSION, None, running, owner_xid=owner
-    )
-    for status in client._sys_db.get_workflow_statuses(names):
+    system = client._sys_db
+    try:
+        names, _ = system.start_queued_workflows(
+            queue, GlobalParams.executor_id, VERSION, tenant, most - share, in_hand, owner_xid=owner
+        )
+    except DBAPIError as error:
+        if system.is_lock_conflict(error) or system.is_serialization_conflict(error):
+            return (), owner  # Another worker is at the same limit in this moment; the next look finds what it left.
+        raise
+    return names, owner
+
+
+def begin(client: DBOSClient, names: Sequence[str], owner: str, *, not_started: NotStarted) -> None:
+    """Start jobs that were claimed. One that can't be started goes back into its queue, for the others must start."""
+    if not names:
+        return
+    dbos = _dbos._get_dbos_instance()
+    for status in client._sys_db.get_workflow_statuses(list(names)):
         job = status["workflow_uuid"]
         try:
             execute_dequeued_workflow(dbos, status, owner)
@@ -270,7 +310,38 @@ def start_waiting(client: DBOSClient, queue: Queue, *, running: int, not_started
             _log.exception("a job could not be started", extra={"job": job})
             not_started(job, error)
             client._sys_db.reenqueue_for_recovery(job, [GlobalParams.executor_id], INTERNAL_QUEUE_NAME)
+
+
+def waiting_tenants(client: DBOSClient, queue: Queue) -> Sequence[str]:
+    """Whose jobs wait in a queue. Costs as much as there are tenants, however many jobs wait."""
+    return client._sys_db.get_queue_partitions(queue.name)
+
+
+def sort_in(client: DBOSClient, queues: Collection[str]) -> int:
+    """Note whose jobs they are that a program of an earlier release submitted. Returns how many there were."""
+    system = client._sys_db
+    jobs = system.tables.workflow_status
+    without = sa.select(jobs.c.workflow_uuid).where(
+        jobs.c.status == "ENQUEUED", jobs.c.queue_name.in_(queues), jobs.c.queue_partition_key.is_(None)
+    )
+    with system.engine.connect() as connection:
+        names = connection.execute(without.limit(_SORTED_AT_ONCE)).scalars().all()
+    if not names:
+        return 0
+    with system.engine.begin() as connection:
+        for status in system.get_workflow_statuses(list(names)):
+            job = jobs.c.workflow_uuid == status["workflow_uuid"]
+            key = _tenant_of(status["inputs"])
+            connection.execute(sa.update(jobs).where(job).values(queue_partition_key=key))
     return len(names)
+
+
+def _tenant_of(inputs: str | None) -> str:
+    """Whose job it is, from what it was submitted with; jobs that can't be read share one place."""
+    try:
+        return str(json.loads(inputs or "")["positionalArgs"][1])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def become(slot: str) -> None:
@@ -311,6 +382,7 @@ def _refuse(cls: DefaultSerializer, serialized_data: str) -> NoReturn:
 THREADS = frozenset({"queues", "rounds"})
 """What these threads do, by the names under which they tell of their failures."""
 
+_URGENT = ("execute", "deliberate")
 _PATIENCE = 2.0
 _STRAY_ROUNDS = 5
 
@@ -324,10 +396,11 @@ class RecoveryWatch:
         worker_loop: WorkerLoop,
         *,
         queues: Mapping[str, Queue],
-        limits: Mapping[str, int],
+        limits: Mapping[str, TaskLimits],
         leases: WorkerLeases,
         url: sa.URL,
         interval: float,
+        poll_interval: float,
         failures: Failures,
     ) -> None:
         """Starts at once. Belongs to the event loop that it is made in."""
@@ -335,6 +408,8 @@ class RecoveryWatch:
         self._worker_loop = worker_loop
         self._queues = queues
         self._limits = limits
+        self._turns = {task: FairShare(limit.share) for task, limit in limits.items()}
+        self._poll_interval = poll_interval
         self._leases = leases
         self._url = url
         self._interval = interval
@@ -377,7 +452,7 @@ class RecoveryWatch:
 
     def _watch(self) -> None:
         while not self._is_over:
-            self._wake_event.wait()
+            self._wake_event.wait(self._poll_interval)
             self._wake_event.clear()
             self._tried("queues", self._start_waiting)
 
@@ -407,19 +482,33 @@ class RecoveryWatch:
         return count
 
     def _start_waiting(self) -> int:
-        """Returns how many jobs were started."""
-        count = 0
+        """Returns how many jobs were started. What people approved comes before what agents plan."""
         self._has_backlog = False
-        for task, queue in self._queues.items():
-            running = self._worker_loop.running(task)
-            if running >= self._limits[task] or self._is_over:
+        return sum(self._start_fairly(task) for task in sorted(self._queues, key=_URGENT.index))
+
+    def _start_fairly(self, task: str) -> int:
+        """Start what waits for one task, by turns of its tenants. What one leaves over is divided among the others."""
+        queue, limit, count = self._queues[task], self._limits[task], 0
+        waiting = set(waiting_tenants(self._client, queue))
+        while waiting and not self._is_over:
+            in_hand = self._worker_loop.in_hand(task)
+            shares = self._turns[task].allot(waiting, in_hand, limit.of_one_worker - in_hand.total())
+            started = {tenant: self._start(task, tenant, share, in_hand[tenant]) for tenant, share in shares.items()}
+            count += sum(started.values())
+            fewer = {tenant for tenant, number in started.items() if number < shares[tenant]}
+            if not fewer:
                 self._has_backlog = True
-                continue
-            started = start_waiting(self._client, queue, running=running, not_started=self._failures.failed)
-            count += started
-            if running + started >= self._limits[task]:
-                self._has_backlog = True
+                break
+            waiting -= fewer
         return count
+
+    def _start(self, task: str, tenant: str, share: int, in_hand: int) -> int:
+        most = self._limits[task].of_one_worker
+        names, owner = claim(self._client, self._queues[task], tenant, share, most=most, in_hand=in_hand)
+        for name in names:
+            self._worker_loop.expect(name, task, tenant)
+        begin(self._client, names, owner, not_started=self._failures.failed)
+        return len(names)
 
     def _make_rounds(self) -> int:
         """Returns how many jobs were given back."""
@@ -434,7 +523,7 @@ class RecoveryWatch:
             count += give_back(self._client, owner.slot)
         for name in {*self._leases.look(), *owners(self._client)}:
             count += self._give_back_if_dead(name)
-        return count + self._give_back_strays()
+        return count + self._give_back_strays() + sort_in(self._client, list(self._queues))
 
     def _give_back_strays(self) -> int:
         """Jobs that are ours in the database and nowhere else: the answer to our claim was lost with a connection."""

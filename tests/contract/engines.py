@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coordination.engine.dbos_engine import DbosEngine, migrate
+from coordination.engine.fair_share import TaskLimits
 from coordination.ports import Engine, Job
 from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
@@ -70,8 +71,7 @@ def open_quick(
     """An engine that looks often and repeats at once."""
     return DbosEngine.open(
         url,
-        deliberations=limit,
-        executions=limit,
+        limits=dict.fromkeys(("deliberate", "execute"), TaskLimits(worker=limit, tenant=limit)),
         poll_interval=0.1,
         rounds_interval=0.2,
         lease=lease,

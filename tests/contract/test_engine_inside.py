@@ -45,6 +45,9 @@ def test_dbos_is_of_the_release_that_this_was_written_for() -> None:
         (SYSTEM.get_pending_workflows, "self executor_id app_version"),
         (SYSTEM.reenqueue_for_recovery, "self workflow_id executor_ids recovery_queue_name"),
         (SYSTEM.get_workflow_statuses, "self workflow_ids"),
+        (SYSTEM.get_queue_partitions, "self queue_name"),
+        (SYSTEM.is_lock_conflict, "self error"),
+        (SYSTEM.is_serialization_conflict, "self error"),
         (
             SYSTEM.start_queued_workflows,
             "self queue executor_id app_version queue_partition_key local_running_count partition_local_running_count "

@@ -9,6 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from bot.variables import Environment
+from coordination.engine.dbos_engine import LIMITS
+from coordination.engine.fair_share import TaskLimits
+from coordination.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "scripts/variables"))
@@ -105,3 +108,17 @@ def test_the_first_variable_that_has_a_value_is_taken() -> None:
     environment = Environment({"GOOGLE_API_KEY": " ", "GEMINI_API_KEY": "k"})
     assert environment.first_set(("GOOGLE_API_KEY", "GEMINI_API_KEY")) == "GEMINI_API_KEY"
     assert environment.first_set(("XAI_API_KEY",)) == ""
+
+
+def test_limits_of_the_queues_have_defaults_and_are_read_by_task() -> None:
+    assert Environment({}).queue_limits() == LIMITS
+    limits = Environment({"MASSGEN_BOT_WORKER_EXECUTIONS": "8", "MASSGEN_BOT_ALL_EXECUTIONS": "6"}).queue_limits()
+    assert limits["execute"] == TaskLimits(worker=8, everywhere=6)
+    assert (limits["execute"].of_one_worker, limits["execute"].share) == (6, 4)
+    assert Environment({"MASSGEN_BOT_TENANT_DELIBERATIONS": "999"}).queue_limits()["deliberate"].share == 128
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1000", "1.5"])
+def test_a_limit_that_is_no_number_is_named(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"MASSGEN_BOT_ALL_DELIBERATIONS must be a number from 1 to 999\."):
+        Environment({"MASSGEN_BOT_ALL_DELIBERATIONS": value}).queue_limits()
