@@ -9,6 +9,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.machine import CONSOLE
+from bot.tool_servers.rate_limits import begin_call
 from bot.variables import Environment
 from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, verified
 
@@ -38,6 +39,7 @@ class Callers:
         Raises:
             ToolError: nobody vouches for the call.
         """
+        begin_call()
         if not self.key:
             return None
         meta = context.request_context.meta

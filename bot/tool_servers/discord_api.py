@@ -15,6 +15,7 @@ import aiohttp
 from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.tool_servers.callers import Scope
+from bot.tool_servers.rate_limits import Patience, RateLimited, seconds_in
 from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
@@ -34,6 +35,8 @@ _SENTENCES = {
     50001: "The bot can't see this channel; a server admin must allow it.",
     50013: "The bot lacks a permission for this; a server admin must allow it.",
     50035: "Discord found something wrong with the arguments.",
+    40067: "This forum wants a tag on each post; name one of its tags.",
+    50024: "This can't be done in a channel of this kind.",
     160004: "This message has a thread already.",
 }
 
@@ -50,6 +53,7 @@ class DiscordApi:
     address: str
     guild: str
     known: dict[str, bool] = field(default_factory=dict[str, bool])
+    patience: Patience = field(default_factory=Patience)
 
     async def read(self, path: str) -> Json:
         """A request that changes nothing.
@@ -97,7 +101,25 @@ class DiscordApi:
             raise ToolError(_SENTENCES[10003])
         return number
 
+    async def channel(self, number: str) -> "Fields":
+        """A channel of our server, as Discord describes it.
+
+        Raises:
+            ToolError: Discord does not tell.
+        """
+        found = await self.read(f"/channels/{number}")
+        return found if isinstance(found, dict) else {}
+
     async def _request(self, method: str, path: str, body: Mapping[str, Json] | None) -> Json:
+        """One request, sent again after a 429 that asks for a short wait: it says that nothing was done."""
+        while True:
+            try:
+                return await self._once(method, path, body)
+            except RateLimited as error:
+                if not await self.patience.waits(error.seconds):
+                    raise ToolError(f"Discord asks to wait {error.seconds:g} seconds; nothing was done.") from None
+
+    async def _once(self, method: str, path: str, body: Mapping[str, Json] | None) -> Json:
         headers = {"Authorization": f"Bot {self.token}", "User-Agent": _AGENT}
         try:
             async with (
@@ -107,8 +129,7 @@ class DiscordApi:
                 if answer.status >= 500:
                     raise NoAnswer
                 if answer.status == 429:
-                    wait = answer.headers.get("Retry-After", "some")
-                    raise ToolError(f"Discord asks to wait {wait} seconds; nothing was done.")
+                    raise RateLimited(seconds_in(answer.headers, await _reason(answer)))
                 if answer.status >= 300:
                     raise ToolError(_sentence(answer.status, await _reason(answer)))
                 return None if answer.status == 204 else await answer.json(content_type=None)
@@ -168,6 +189,7 @@ ALL = (1 << 64) - 1
 _THREADS = frozenset({10, 11, 12})
 _PRIVATE_THREAD = 12
 _VOICE = frozenset({2, 13})
+TEXT, ANNOUNCEMENTS, FORUM, MEDIA = 0, 5, 15, 16
 _READ = VIEW | HISTORY
 _VOICE_READ = _READ | CONNECT
 _ROLE, _MEMBER = 0, 1

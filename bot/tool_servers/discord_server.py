@@ -22,12 +22,17 @@ from mcp.types import ToolAnnotations
 from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
 from bot.tool_servers.discord_api import (
     ADD_REACTIONS,
+    ANNOUNCEMENTS,
     CREATE_THREADS,
+    FORUM,
     MANAGE_MESSAGES,
+    MEDIA,
     PIN,
     SEND,
     SEND_IN_THREADS,
+    TEXT,
     DiscordApi,
+    Fields,
     Json,
     Sight,
     snowflake,
@@ -46,8 +51,10 @@ IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 _LONGEST_MESSAGE = 2000
 _MOST_MESSAGES = 100
 _LONGEST_NAME = 100
-_TEXT_CHANNELS = {0: "text", 5: "announcements", 15: "forum", 16: "media"}
-_PUBLIC_THREAD = 11
+_TEXT_CHANNELS = {TEXT: "text", ANNOUNCEMENTS: "announcements", FORUM: "forum", MEDIA: "media"}
+_POSTS_ONLY = frozenset({FORUM, MEDIA})
+_PUBLIC_THREAD, _ANNOUNCEMENT_THREAD = 11, 10
+_MOST_TAGS = 5
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,12 @@ class DiscordTools:
     async def read_messages(self, context: Context, channel: str = "", limit: int = 20) -> str:
         """The newest messages of a channel or thread, oldest first: id, author, text. Without one, of the run's own.
 
-        Discord leaves out the texts of other people's messages unless the bot has the Message Content intent.
+        Of a forum, its newest posts: the id of each, which is a thread to read, and its title. Discord leaves out the texts of other people's messages unless the bot has the Message Content intent.
         """
         most = max(1, min(limit, _MOST_MESSAGES))
         place = await self._sight.readable(self.callers.of(context, "read_messages"), channel)
+        if (await self.api.channel(place)).get("type") in _POSTS_ONLY:
+            return await self._posts(place, most)
         found = await self.api.read(f"/channels/{place}/messages?limit={most}")
         return "\n".join(_message(each) for each in _list(found)[::-1]) or "There is no message."
 
@@ -100,6 +109,7 @@ class DiscordTools:
             raise ToolError(f"A message has between 1 and {_LONGEST_MESSAGE} characters; nothing was sent.")
         users, roles = _ids(mention_users), _ids(mention_roles)
         place = await self._may(context, "send_message", channel, SEND, SEND_IN_THREADS)
+        await self._no_forum(place)
         body: dict[str, Json] = {
             "content": content,
             "allowed_mentions": {"parse": [], "users": users, "roles": roles},
@@ -110,17 +120,66 @@ class DiscordTools:
         return f"Sent message {_text(sent, 'id')} to {place}."
 
     async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> str:
-        """Open a public thread in a channel, or under a message of it."""
+        """Open a public thread in a channel, or under a message of it. In a forum, use create_post instead."""
         if not name.strip() or _units(name) > _LONGEST_NAME:
             raise ToolError(f"A thread's name has between 1 and {_LONGEST_NAME} characters; nothing was opened.")
         place = await self._may(context, "create_thread", channel, CREATE_THREADS)
+        is_for_announcements = await self._no_forum(place) == ANNOUNCEMENTS
         body: dict[str, Json] = {"name": name}
         if message:
             path = f"/channels/{place}/messages/{snowflake(message)}/threads"
         else:
-            path, body = f"/channels/{place}/threads", {**body, "type": _PUBLIC_THREAD}
+            kind = _ANNOUNCEMENT_THREAD if is_for_announcements else _PUBLIC_THREAD
+            path, body = f"/channels/{place}/threads", {**body, "type": kind}
         made = await self.api.write("POST", path, body)
         return f"Opened thread {_text(made, 'id')} in {place}."
+
+    async def create_post(
+        self, context: Context, channel: str, title: str, content: str, tags: list[str] | None = None
+    ) -> str:
+        """Open a post in a forum: a thread with a title and a first message. `tags` are names of the forum's own tags.
+
+        Mentions notify nobody.
+        """
+        if not title.strip() or _units(title) > _LONGEST_NAME:
+            raise ToolError(f"A title has between 1 and {_LONGEST_NAME} characters; nothing was posted.")
+        if not content.strip() or _units(content) > _LONGEST_MESSAGE:
+            raise ToolError(f"A post has between 1 and {_LONGEST_MESSAGE} characters; nothing was posted.")
+        # Discord asks for Send Messages here, and not for Create Public Threads.
+        place = await self._may(context, "create_post", channel, SEND)
+        forum = await self.api.channel(place)
+        if forum.get("type") == MEDIA:
+            raise ToolError("A media channel takes posts with pictures only, which this tool can't send.")
+        if forum.get("type") != FORUM:
+            raise ToolError("This channel is no forum: use send_message or create_thread; nothing was posted.")
+        message: dict[str, Json] = {"content": content, "allowed_mentions": {"parse": []}}
+        body: dict[str, Json] = {"name": title, "message": message, "applied_tags": _tags(forum, tags or [])}
+        made = await self.api.write("POST", f"/channels/{place}/threads", body)
+        return f"Opened post {_text(made, 'id')} in {place}."
+
+    async def _no_forum(self, place: str) -> int:
+        """The type of a channel in which messages stand by themselves.
+
+        Raises:
+            ToolError: there are only posts in it.
+        """
+        kind = _number(dict(await self.api.channel(place)), "type")
+        if kind in _POSTS_ONLY:
+            raise ToolError("This channel takes posts only: use create_post; nothing was done.")
+        return kind
+
+    async def _posts(self, place: str, most: int) -> str:
+        """The newest posts of a forum, the newest last; closed ones too."""
+        active = await self.api.read(f"/guilds/{self.api.guild}/threads/active")
+        closed = await self.api.read(f"/channels/{place}/threads/archived/public?limit={max(2, most)}")
+        found = [
+            each
+            for threads in (active, closed)
+            for each in _list(threads.get("threads") if isinstance(threads, dict) else None)
+            if _text(each, "parent_id") == place
+        ]
+        newest = sorted(found, key=lambda each: int(_text(each, "id") or 0))[-most:]
+        return "\n".join(f"{_text(each, 'id')}  {_text(each, 'name')}" for each in newest) or "There is no post."
 
     async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> str:
         """React to a message with an emoji, such as 👍; one of the server's own is name:id."""
@@ -153,6 +212,7 @@ def server_of(tools: DiscordTools) -> MCPServer:
         server.tool(annotations=READS, structured_output=False)(read)
     server.tool(annotations=ADDS, structured_output=False)(tools.send_message)
     server.tool(annotations=ADDS, structured_output=False)(tools.create_thread)
+    server.tool(annotations=ADDS, structured_output=False)(tools.create_post)
     for mark in (tools.add_reaction, tools.pin_message):
         server.tool(annotations=MARKS, structured_output=False)(mark)
     server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)
@@ -196,6 +256,20 @@ def _nonce(context: Context) -> str:
     meta = context.request_context.meta
     key = dict(meta).get(IDEMPOTENCY_KEY) if meta else None
     return hashlib.sha256(key.encode()).hexdigest()[:24] if isinstance(key, str) else secrets.token_hex(12)
+
+
+def _tags(forum: Fields, names: list[str]) -> list[Json]:
+    """The ids of a forum's tags by their names, letter case aside.
+
+    Raises:
+        ToolError: it has no such tag, or they are too many.
+    """
+    known = {_text(each, "name").casefold(): _text(each, "id") for each in _list(forum.get("available_tags"))}
+    unknown = [each for each in names if each.casefold() not in known]
+    if unknown or len(names) > _MOST_TAGS:
+        has = ", ".join(_text(each, "name") for each in _list(forum.get("available_tags"))) or "none"
+        raise ToolError(f"A post has up to {_MOST_TAGS} of the forum's own tags ({has}); nothing was posted.")
+    return list(dict.fromkeys(known[each.casefold()] for each in names))
 
 
 def _ids(numbers: list[str] | None) -> list[Json]:

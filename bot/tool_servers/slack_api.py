@@ -13,6 +13,7 @@ import aiohttp
 from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.tool_servers.callers import Scope
+from bot.tool_servers.rate_limits import Patience, RateLimited, seconds_in
 from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
@@ -45,6 +46,7 @@ class SlackApi:
 
     token: str = field(repr=False)
     address: str
+    patience: Patience = field(default_factory=Patience)
 
     async def read(self, method: str, **given: str | int | bool) -> dict[str, Json]:
         """A call that changes nothing.
@@ -89,6 +91,15 @@ class SlackApi:
             raise ToolError("Slack did not take the file; nothing was shared.")
 
     async def _call(self, method: str, given: Mapping[str, str | int | bool]) -> dict[str, Json]:
+        """One call, sent again after a 429 that asks for a short wait: it says that nothing was done."""
+        while True:
+            try:
+                return await self._once(method, given)
+            except RateLimited as error:
+                if not await self.patience.waits(error.seconds):
+                    raise ToolError(f"Slack asks to wait {error.seconds:g} seconds; nothing was done.") from None
+
+    async def _once(self, method: str, given: Mapping[str, str | int | bool]) -> dict[str, Json]:
         form = {name: _plain(value) for name, value in given.items() if value != ""}
         headers = {"Authorization": f"Bearer {self.token}"}
         async with (
@@ -96,8 +107,7 @@ class SlackApi:
             session.post(f"{self.address}{method}", data=form, allow_redirects=False) as answer,
         ):
             if answer.status == 429:
-                wait = answer.headers.get("Retry-After", "some")
-                raise ToolError(f"Slack asks to wait {wait} seconds; nothing was done.")
+                raise RateLimited(seconds_in(answer.headers))
             data = cast("Json", await answer.json(content_type=None))
         if not isinstance(data, dict) or data.get("error") in _AMBIGUOUS:
             raise aiohttp.ClientPayloadError

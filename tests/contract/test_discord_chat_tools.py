@@ -12,6 +12,7 @@ from mcp.types import CallToolResult, TextContent
 
 from bot.tool_servers.discord_api import DiscordApi
 from bot.tool_servers.discord_server import DiscordTools, guild_of, serve, server_of
+from bot.tool_servers.rate_limits import Patience
 from bot.variables import Environment
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import Json, canonical
@@ -81,6 +82,7 @@ async def test_every_tool_says_truly_what_it_does(server: DiscordServer) -> None
         "read_messages",
         "send_message",
         "create_thread",
+        "create_post",
         "add_reaction",
         "pin_message",
         "delete_message",
@@ -196,7 +198,7 @@ async def test_an_answer_that_never_comes_is_not_called_a_failure(server: Discor
 
 @pytest.mark.parametrize("status", [403, 429])
 async def test_a_refusal_after_a_lost_answer_does_not_call_the_deed_undone(server: DiscordServer, status: int) -> None:
-    refusal = Fault("POST", "/messages$", status=status, body={"message": "no", "retry_after": 1.0})
+    refusal = Fault("POST", "/messages$", status=status, body={"message": "no", "retry_after": 99.0})
     server.faults += [Fault("POST", "/messages$"), refusal]
     async with a_process(server) as executor:
         with pytest.raises(CallOutcomeUnknownError):
@@ -224,3 +226,102 @@ async def test_without_a_token_or_a_server_to_stay_in_nothing_is_served(capsys: 
 def test_only_a_run_from_discord_has_a_server() -> None:
     assert guild_of("discord:123") == "123"
     assert guild_of("slack:-:T1") == guild_of("console") == ""
+
+
+def a_channel(server: DiscordServer, name: str, kind: int) -> str:
+    number = server.number()
+    server.guild.channels[number], server.guild.kinds[number] = name, kind
+    return number
+
+
+async def test_a_short_rate_limit_is_waited_for_and_the_message_stands_once(server: DiscordServer) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    told = {"message": "You are being rate limited.", "retry_after": 1.5, "global": False}
+    server.faults.append(Fault("POST", "/messages$", 429, told, {"Retry-After": "2"}, times=2))
+    api = DiscordApi(TOKEN, server.api, server.guild.id, patience=Patience(sleep=sleep))
+    async with Client(server_of(DiscordTools(api))) as client:
+        result = await client.call_tool("send_message", {"channel": server.channel, "content": "x"})
+    assert not result.is_error
+    assert (slept, len(server.in_channel())) == ([2.0, 2.0], 1)
+
+
+async def test_a_rate_limit_beyond_the_time_of_a_call_fails_it_and_says_that_nothing_was_done(
+    server: DiscordServer,
+) -> None:
+    async def sleep(seconds: float) -> None:
+        del seconds
+
+    server.faults.append(Fault("POST", "/messages$", 429, {"retry_after": 8.0}, times=9))
+    api = DiscordApi(TOKEN, server.api, server.guild.id, patience=Patience(longest=20.0, sleep=sleep))
+    async with Client(server_of(DiscordTools(api))) as client:
+        result = await client.call_tool("send_message", {"channel": server.channel, "content": "x"})
+    assert "Discord asks to wait 8 seconds; nothing was done" in text_of(result)
+    assert sum(method == "POST" for method, _ in server.requests) == 3
+    assert server.in_channel() == []
+
+
+async def test_the_calls_of_a_server_do_not_share_the_time_that_one_may_wait(server: DiscordServer) -> None:
+    async def sleep(seconds: float) -> None:
+        del seconds
+
+    api = DiscordApi(TOKEN, server.api, server.guild.id, patience=Patience(longest=10.0, sleep=sleep))
+    async with Client(server_of(DiscordTools(api))) as client:
+        for number in range(3):
+            server.faults.append(Fault("POST", "/messages$", 429, {"retry_after": 8.0}))
+            result = await client.call_tool("send_message", {"channel": server.channel, "content": str(number)})
+            assert not result.is_error
+
+
+async def test_a_post_in_a_forum_is_a_thread_with_a_title_and_can_be_read_and_answered(server: DiscordServer) -> None:
+    forum = a_channel(server, "ideas", 15)
+    server.guild.tags[forum] = [{"id": "77", "name": "Wish", "moderated": False, "emoji_id": None, "emoji_name": None}]
+    server.guild.needs_tag.add(forum)
+    post = {"channel": forum, "title": "A web UI", "content": "hello @everyone"}
+    async with a_client(server) as client:
+        assert f"{forum}  #ideas  forum" in text_of(await client.call_tool("list_channels", {}))
+        untagged = text_of(await client.call_tool("create_post", post))
+        unknown = text_of(await client.call_tool("create_post", {**post, "tags": ["bug"]}))
+        made = await client.call_tool("create_post", {**post, "tags": ["wish"]})
+        (number,) = server.threads
+        posts = text_of(await client.call_tool("read_messages", {"channel": forum}))
+        answer = await client.call_tool("send_message", {"channel": number, "content": "an answer"})
+        read = text_of(await client.call_tool("read_messages", {"channel": number}))
+        server.archived.add(number)
+        closed = text_of(await client.call_tool("read_messages", {"channel": forum, "limit": 1}))
+    assert "wants a tag" in untagged
+    assert "(Wish); nothing was posted" in unknown
+    assert (made.is_error, answer.is_error) == (False, False)
+    assert posts == closed == f"{number}  A web UI"
+    assert [line.split("  ")[2] for line in read.split("\n")] == ["hello @everyone", "an answer"]
+    assert server.messages[number].payload["allowed_mentions"] == {"parse": []}
+    assert server.thread_tags[number] == ["77"]
+
+
+@pytest.mark.parametrize("kind", [15, 16])
+async def test_a_channel_of_posts_takes_neither_messages_nor_bare_threads(server: DiscordServer, kind: int) -> None:
+    forum = a_channel(server, "ideas", kind)
+    async with a_client(server) as client:
+        sent = await client.call_tool("send_message", {"channel": forum, "content": "x"})
+        opened = await client.call_tool("create_thread", {"channel": forum, "name": "x"})
+        post = {"channel": server.channel if kind == 15 else forum, "title": "x", "content": "x"}
+        posted = await client.call_tool("create_post", post)
+    assert "use create_post; nothing was done" in text_of(sent)
+    assert "use create_post; nothing was done" in text_of(opened)
+    assert ("no forum" if kind == 15 else "with pictures only") in text_of(posted)
+    assert not any(method == "POST" for method, _ in server.requests)
+
+
+async def test_announcements_take_messages_and_threads_of_their_own_kind(server: DiscordServer) -> None:
+    news = a_channel(server, "news", 5)
+    async with a_client(server) as client:
+        sent = await client.call_tool("send_message", {"channel": news, "content": "x"})
+        (message,) = server.in_channel(news)
+        under = await client.call_tool("create_thread", {"channel": news, "name": "talk", "message": message.id})
+        loose = await client.call_tool("create_thread", {"channel": news, "name": "loose"})
+        inside = await client.call_tool("send_message", {"channel": message.id, "content": "in the thread"})
+    assert [text_of(each) for each in (sent, under, loose, inside) if each.is_error] == []
+    assert {server.channel_json(server.guild, each)["type"] for each in server.threads} == {10}

@@ -10,6 +10,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
 
+from bot.tool_servers.rate_limits import Patience
 from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from bot.variables import Environment
@@ -91,7 +92,7 @@ async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> N
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Fault(method="chat.postMessage", retry_after=9), "wait 9 seconds"),
+        (Fault(method="chat.postMessage", retry_after=99), "wait 99 seconds"),
         (Fault(method="chat.postMessage", error="not_in_channel"), "/invite"),
         (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), "chat:write"),
         (Fault(method="chat.postMessage", error="odd"), "odd"),
@@ -158,3 +159,17 @@ async def test_a_token_that_is_not_the_workspaces_ends_the_program_with_a_senten
 ) -> None:
     assert await serve(Environment({"SLACK_API_URL": f"{server.address}/api/", **environ})) == 2
     assert words in capsys.readouterr().err
+
+
+async def test_a_short_rate_limit_is_waited_for_and_the_message_stands_once(server: SlackServer) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    server.faults.append(Fault(method="chat.postMessage", retry_after=3, times=2))
+    api = SlackApi("xoxb-T1", f"{server.address}/api/", patience=Patience(sleep=sleep))
+    async with Client(server_of(SlackTools(api))) as client:
+        result = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
+    assert not result.is_error
+    assert (slept, len(server.messages)) == ([3.0, 3.0], 1)

@@ -26,6 +26,8 @@ from tests.servers.discord_world import (
 
 TOKEN = "token.of.tests"
 _MOST_GUILDS = 200
+_ANNOUNCEMENTS, _MEDIA, _POSTS_ONLY = 5, 16, frozenset({15, 16})
+_ANNOUNCEMENT_THREAD, _PUBLIC_THREAD = 10, 11
 _VIEW, _SEND, _IN_THREADS = 1 << 10, 1 << 11, 1 << 38
 
 
@@ -239,6 +241,8 @@ class DiscordServer(World):
             route("DELETE", "/channels/{channel}/messages/{message}", self._delete),
             route("POST", "/channels/{channel}/messages/{message}/threads", self._thread),
             route("POST", "/channels/{channel}/threads", self._loose_thread),
+            route("GET", "/guilds/{guild}/threads/active", self._active_threads),
+            route("GET", "/channels/{channel}/threads/archived/public", self._archived_threads),
             route("PUT", "/channels/{channel}/messages/{message}/reactions/{emoji}/@me", self._react),
             route("PUT", "/channels/{channel}/messages/pins/{message}", self._pin),
             route("POST", "/interactions/{id}/{token}/callback", self._callback),
@@ -351,15 +355,22 @@ class DiscordServer(World):
 
     async def _list_messages(self, request: web.Request) -> web.Response:
         self._allow(request.match_info["channel"], 0)
+        self._refuse_posts_only(request.match_info["channel"])
         found = self.in_channel(request.match_info["channel"])[::-1]
         return _json([self.as_json(each) for each in found[: int(request.query.get("limit", 50))]])
 
     async def _create(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]
+        self._refuse_posts_only(channel)
         self._allow(channel, _IN_THREADS if channel in self.threads else _SEND)
         payload, files = await self._message_body(request)
         self._check(complaints_of(payload))
         return _json(self.as_json(self.add_message(channel, payload, BOT, files)))
+
+    def _refuse_posts_only(self, channel: str) -> None:
+        """There are no messages by themselves in a forum: 50008, "non-text channel"."""
+        if channel not in self.private_channels.values() and self.guild_of(channel).kinds.get(channel) in _POSTS_ONLY:
+            raise Refused(400, 50008, "Cannot send messages in a non-text channel")
 
     async def _message_body(self, request: web.Request) -> tuple[Payload, dict[str, str]]:
         payload, files = await _body(request)
@@ -400,12 +411,49 @@ class DiscordServer(World):
         return _json(made, 201)
 
     async def _loose_thread(self, request: web.Request) -> web.Response:
-        channel = request.match_info["channel"]
-        self._allow(channel, 1 << 35)
-        self._check(schema_complaints(await request.json(), "CreateTextThreadWithoutMessageRequest"))
+        """A thread without a message, or a post in a forum. The channel's kind says what it takes.
+
+        https://discord.com/developers/docs/resources/channel#start-thread-without-message
+        https://discord.com/developers/docs/resources/channel#start-thread-in-forum-or-media-channel
+        """
+        channel, body = request.match_info["channel"], await request.json()
+        guild = self.guild_of(channel)
+        kind = guild.kinds.get(channel, 0)
         number = self.number()
-        self.threads[number] = channel
-        return _json(self.channel_json(self.guild_of(channel), number), 201)
+        if kind in _POSTS_ONLY:
+            self._allow(channel, _SEND)
+            self._check([*schema_complaints(body, "CreateForumThreadRequest"), *complaints_of(body.get("message", {}))])
+            self._check_post(guild, channel, body)
+            self.add_message(number, body["message"], BOT, {}, number=number)
+            self.thread_tags[number] = body.get("applied_tags") or []
+        else:
+            self._allow(channel, 1 << 35)
+            self._check(schema_complaints(body, "CreateTextThreadWithoutMessageRequest"))
+            if body.get("type") != (_ANNOUNCEMENT_THREAD if kind == _ANNOUNCEMENTS else _PUBLIC_THREAD):
+                raise Refused(400, 50024, "Cannot execute action on this channel type")
+        self.threads[number], self.thread_names[number] = channel, body["name"]
+        return _json(self.channel_json(guild, number), 201)
+
+    def _check_post(self, guild: Guild, channel: str, body: Payload) -> None:
+        if guild.kinds[channel] == _MEDIA:
+            raise Refused(400, 50035, "Invalid Form Body: a media channel needs an attachment")
+        tags = body.get("applied_tags") or []
+        if channel in guild.needs_tag and not tags:
+            raise Refused(400, 40067, "A tag is required to create a forum post in this channel")
+        self._check([f"unknown tag {each}" for each in tags if each not in {tag["id"] for tag in guild.tags[channel]}])
+
+    async def _active_threads(self, request: web.Request) -> web.Response:
+        guild = self._guild_in(request)
+        found = [each for each in self.threads if each not in self.archived and self.guild_of(each) is guild]
+        return _json({"threads": [self.channel_json(guild, each) for each in found], "members": []})
+
+    async def _archived_threads(self, request: web.Request) -> web.Response:
+        channel, most = request.match_info["channel"], int(request.query.get("limit", 50))
+        if not 2 <= most <= 100:
+            raise Refused(400, 50035, "Invalid Form Body")
+        found = [each for each in self.threads if each in self.archived and self.threads[each] == channel]
+        guild = self.guild_of(channel)
+        return _json({"threads": [self.channel_json(guild, each) for each in found], "members": [], "has_more": False})
 
     async def _react(self, request: web.Request) -> web.Response:
         self.reactions.append((self._message_in(request).id, request.match_info["emoji"]))

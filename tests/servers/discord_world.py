@@ -40,6 +40,8 @@ class Guild:
         members: the members by account, as Discord shows them; who is not among them is none.
         kinds: the types of channels that are no plain text channels.
         withheld: what of talking no role has.
+        tags: the tags that a forum offers.
+        needs_tag: the forums that take no post without one.
     """
 
     id: str
@@ -52,6 +54,8 @@ class Guild:
     members: dict[str, Payload] = field(default_factory=dict[str, Payload])
     kinds: dict[str, int] = field(default_factory=dict[str, int])
     withheld: int = 0
+    tags: dict[str, list[Payload]] = field(default_factory=dict[str, list[Payload]])
+    needs_tag: set[str] = field(default_factory=set[str])
     locale: str = "en-US"
 
     def role(self, name: str) -> str:
@@ -131,6 +135,9 @@ class World:
         self.guilds: dict[str, Guild] = {}
         self.messages: dict[str, Message] = {}
         self.threads: dict[str, str] = {}
+        self.thread_names: dict[str, str] = {}
+        self.thread_tags: dict[str, list[str]] = {}
+        self.archived: set[str] = set()
         self.invited: dict[str, set[str]] = {}
         self.private_channels: dict[str, str] = {}
         self.closed_doors: set[str] = set()
@@ -178,13 +185,15 @@ class World:
                 return guild
         raise Refused(404, 10003, "Unknown Channel")
 
-    def add_message(self, channel: str, payload: Payload, author: Payload, files: dict[str, str]) -> Message:
+    def add_message(
+        self, channel: str, payload: Payload, author: Payload, files: dict[str, str], number: str = ""
+    ) -> Message:
         """A new message; the same nonce again is the same message."""
         nonce = str(payload.get("nonce", ""))
         known = self.nonces.get((channel, nonce)) if nonce and payload.get("enforce_nonce") else None
         if known and known in self.messages:
             return self.messages[known]
-        message = Message(self.number(), channel, author, payload, self.now(), files)
+        message = Message(number or self.number(), channel, author, payload, self.now(), files)
         self.messages[message.id] = message
         self.nonces[(channel, nonce)] = message.id
         return message
@@ -280,17 +289,21 @@ class World:
     def channel_json(self, guild: Guild, channel: str) -> Payload:
         """A text channel or a thread."""
         if channel in self.threads:
+            parent = self.threads[channel]
+            kind = 10 if guild.kinds.get(parent) == 5 else 11
             return {
-                "id": channel, "type": 12 if channel in self.invited else 11, "guild_id": guild.id, "parent_id": self.threads[channel], "name": "thread",
+                "id": channel, "type": 12 if channel in self.invited else kind, "guild_id": guild.id, "parent_id": parent,
+                "name": self.thread_names.get(channel, "thread"), "applied_tags": self.thread_tags.get(channel, []),
                 "owner_id": APPLICATION, "message_count": 0, "member_count": 1, "flags": 0,
-                "thread_metadata": {"archived": False, "auto_archive_duration": 1440, "locked": False,
+                "thread_metadata": {"archived": channel in self.archived, "auto_archive_duration": 1440, "locked": False,
                                     "archive_timestamp": "2026-11-22T12:00:00+00:00"},
             }  # fmt: skip
         own = [{"id": guild.id, "type": 0, "allow": "0", "deny": str(guild.denied.get(channel, 0))}]
         overwrites = guild.overwrites.get(channel, own)
         return {
             "id": channel, "type": guild.kinds.get(channel, 0), "guild_id": guild.id, "name": guild.channels[channel], "position": 0,
-            "permission_overwrites": overwrites, "nsfw": False, "parent_id": None, "topic": None, "flags": 0,
+            "permission_overwrites": overwrites, "nsfw": False, "parent_id": None, "topic": None,
+            "available_tags": guild.tags.get(channel, []), "flags": 1 << 4 if channel in guild.needs_tag else 0,
         }  # fmt: skip
 
 
