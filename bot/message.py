@@ -114,10 +114,16 @@ class CallItem:
 
 @dataclass(frozen=True, kw_only=True)
 class CallList:
-    """The calls of a plan in order. `is_compact`: what became of them matters here, the arguments no longer."""
+    """The calls of a plan in order.
+
+    Attributes:
+        is_compact: what becomes of them matters here, the arguments stand elsewhere.
+        is_settled: nobody decides on them any more: what does not fit may be left to the details.
+    """
 
     calls: tuple[CallItem, ...]
     is_compact: bool = False
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

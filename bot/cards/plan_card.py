@@ -24,7 +24,7 @@ from bot.cards.parts import (
     title,
 )
 from bot.cards.run_view import RunView, echo_of
-from bot.cards.text import one_line, rounded_by_others, shown_name, visible, visible_lines
+from bot.cards.text import head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -297,7 +297,8 @@ def _confirmation(calls: tuple[CallItem, ...]) -> Confirmation | None:
     if not risky and len(calls) <= MANY_CALLS:
         return None
     lines = tuple(
-        catalog.rich("confirm.call", number=call.number, server=call.server, tool=call.tool) for call in calls
+        catalog.rich("confirm.call", number=call.number, server=call.server, tool=call.tool, arguments=_gist(call))
+        for call in calls
     )
     key = "confirm.destroys" if risky else "confirm.many"
     return Confirmation(
@@ -306,6 +307,16 @@ def _confirmation(calls: tuple[CallItem, ...]) -> Confirmation | None:
         notes=tuple(", ".join(call.notes) for call in calls),
         yes=catalog.text("button.approve", count=len(calls)),
     )
+
+
+_GIST = 160
+
+
+def _gist(call: CallItem) -> str:
+    """The beginning of a call's arguments."""
+    text = ", ".join(f"{argument.name} {argument.text}" for argument in call.arguments)
+    words = " ".join(text.split())
+    return words if len(words) <= _GIST else f"{head_of(words, _GIST - 1)}…"
 
 
 def _menu(view: RunView, state: s.AwaitingDecision) -> Menu | None:

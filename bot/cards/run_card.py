@@ -20,7 +20,7 @@ from bot.cards.parts import (
 )
 from bot.cards.plan_card import attachments, decision_card, outcome_of
 from bot.cards.run_view import AgentView, AnsweredNow, DroppedOut, Idle, Retrying, RunView, Thinking, Using, VotedFor
-from bot.cards.text import duration, one_line, visible
+from bot.cards.text import duration, in_words, one_line, visible
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -173,7 +173,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
                 *_resolutions_needed(state),
             ),
             _whole_call(state),
-            _calls(view, state),
+            *_other_calls(view, state),
         ),
         buttons=(
             Button(action=Action.HAPPENED, label=catalog.text("button.happened"), target=here, weight="main"),
@@ -190,7 +190,7 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
     done = sum(isinstance(receipt, Succeeded) for receipt in state.receipts)
     is_done = done == len(state.plan.calls)
     key = "status.done" if is_done else "status.stopped" if state.stopped_by else "status.incomplete"
-    sections: list[Section] = [_decided(view, state.approvals), _calls(view, state)]
+    sections: list[Section] = [_decided(view, state.approvals), replace(_calls(view, state), is_compact=False)]
     if state.report:
         sections += [plain(catalog.rich("report.by", author=author(state.plan.author))), quoted(state.report)]
     return Card(
@@ -199,7 +199,9 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
         title=title(view),
         reference=asked_by(view, is_linked=True),
         sections=tuple(sections),
+        buttons=(Button(action=Action.DETAILS, label=catalog.text("button.details"), target=target(view, state.plan)),),
         footer=identified(view, state.plan, _count(state), *_totals(view)),
+        attachments=attachments(view, state.plan),
     )
 
 
@@ -306,6 +308,12 @@ def _whole_call(state: s.NeedsHuman) -> CallList:
     return CallList(calls=(call_item(index + 1, state.plan.calls[index], Status.UNKNOWN),))
 
 
+def _other_calls(view: RunView, state: s.NeedsHuman) -> tuple[CallList, ...]:
+    """What the calls before it did, and what those after it would do."""
+    others = tuple(call for call in _calls(view, state).calls if call.number != state.unknown.index + 1)
+    return (CallList(calls=others, is_settled=True),) if others else ()
+
+
 def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Finished) -> CallList:
     receipts: tuple[Receipt, ...] = state.receipts
     if isinstance(state, s.NeedsHuman):
@@ -316,7 +324,7 @@ def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Fi
         if isinstance(state, s.Executing) and index == state.next_index and state.in_flight:
             status, line = Status.WORKING, catalog.rich("receipt.running")
         items.append(call_item(index + 1, call, status, joined([line, _took(view, index)], " · ")))
-    return CallList(calls=tuple(items), is_compact=True)
+    return CallList(calls=tuple(items), is_compact=True, is_settled=True)
 
 
 def _receipt(receipt: Receipt) -> tuple[Status, RichText]:
@@ -324,7 +332,7 @@ def _receipt(receipt: Receipt) -> tuple[Status, RichText]:
         case Succeeded(vouched_by=by) if by is not None:
             return Status.DONE, catalog.rich("receipt.vouched", who=mention(by))
         case Succeeded(result=result):
-            return Status.DONE, catalog.rich("receipt.succeeded", result=one_line(result, _RESULT))
+            return Status.DONE, catalog.rich("receipt.succeeded", result=one_line(in_words(result), _RESULT))
         case Failed(reason=reason):
             return Status.FAILED, catalog.rich("receipt.failed", reason=one_line(reason, _REASON))
         case OutcomeUnknown(reason=reason):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from bot.cards.lookalikes import has_odd_names, lookalikes
 from bot.i18n import catalog
@@ -87,6 +88,29 @@ def one_line(text: str, limit: int) -> str:
     return visible(words if len(words) <= limit else f"{words[: limit - 1].rstrip()}…")
 
 
+_TOKEN_LENGTH = 10
+
+
+def head_of(text: str, length: int) -> str:
+    """The beginning of a text in which hidden characters are named, without half a name or half a character."""
+    end = min(length, len(text))
+    while 0 < end < len(text) and unicodedata.combining(text[end]):
+        end -= 1
+    head = text[:end]
+    opened = head.rfind("⟨", max(0, end - _TOKEN_LENGTH))
+    return head if end == len(text) or opened < 0 or "⟩" in head[opened:] else head[:opened]
+
+
+def tail_of(text: str, length: int) -> str:
+    """The end of a text, likewise."""
+    start = max(0, len(text) - length)
+    while 0 < start < len(text) and unicodedata.combining(text[start]):
+        start += 1
+    tail = text[start:]
+    closed = tail.find("⟩", 0, _TOKEN_LENGTH)
+    return tail if start == 0 or closed < 0 or "⟨" in tail[:closed] else tail[closed + 1 :]
+
+
 def _is_deceptive(character: str) -> bool:
     code = ord(character)
     if code < 0x7F:
@@ -167,6 +191,36 @@ def _has_large_number(value: Json) -> bool:
     if isinstance(value, list):
         return any(map(_has_large_number, value))
     return isinstance(value, int) and abs(value) > _LARGEST_EXACT
+
+
+_MOST_WORDS = 8
+
+
+def in_words(result: str) -> str:
+    """What a tool answered, for a receipt: JSON as names and values, the first few; anything else as it is."""
+    try:
+        value = parse(result)
+    except InvalidJsonError:
+        return result
+    if not isinstance(value, dict | list):
+        return result
+    leaves = [leaf for leaf in _leaves("", value) if leaf]
+    return ", ".join([*leaves[:_MOST_WORDS], *(["…"] if len(leaves) > _MOST_WORDS else [])]) or result
+
+
+def _leaves(name: str, value: Json) -> Iterator[str]:
+    match value:
+        case dict():
+            for inner, item in value.items():
+                yield from _leaves(inner, item)
+        case list():
+            for item in value:
+                yield from _leaves(name, item)
+        case None:
+            return
+        case _:
+            text = value if isinstance(value, str) else canonical(value)
+            yield f"{name} {text}".strip()
 
 
 def shown_name(name: str) -> str:

@@ -96,7 +96,7 @@ class ButtonHandler:
     ) -> AskForText | AskToConfirm | Pages | None:
         """What comes before the click counts, or in its stead. It changes nothing."""
         if (form := FORMS.get(action)) is not None:
-            return AskForText(form)
+            return AskForText(form, card.run)
         if action is Action.DETAILS:
             return Pages(card.run, await self.run_queries.pages(card))
         if action is not Action.APPROVE or request.is_confirmed:

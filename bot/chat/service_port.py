@@ -165,9 +165,10 @@ class Pages:
 
 @dataclass(frozen=True)
 class AskForText:
-    """Ask this person to write something, then send it as `SubmitText`."""
+    """Ask this person to write something about a run, then send it as `SubmitText`."""
 
     form: TextForm
+    run: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import discord
 
+from bot.cards.text import head_of
 from bot.chat.platform import ButtonIds
 from bot.discord_app import markup
-from bot.discord_app.markup import head_of
 from bot.message import Button, Card, Menu
 
 

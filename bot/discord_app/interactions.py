@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 import discord
 from typing_extensions import override
 
+from bot.cards.text import head_of
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import error_card
 from bot.chat.service_port import AskForText, AskToConfirm, FollowUp, PressButton, Reply, SubmitText
@@ -26,7 +27,6 @@ from bot.discord_app.components import (
     yes_view,
 )
 from bot.discord_app.identity import GetChatService, author_of, person_of, place_of, place_of_message
-from bot.discord_app.markup import head_of
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import (
     AnyInteraction,
@@ -83,11 +83,12 @@ ASK = "mg:ask"
 """The custom id of the window that asks for a request."""
 
 
-def text_input_modal(button: str, message: str, form: TextForm) -> discord.ui.Modal:
-    """Asks why, or what should be different."""
+def text_input_modal(button: str, message: str, form: TextForm, run: str = "") -> discord.ui.Modal:
+    """Asks why, or what should be different, and says of which run."""
     name = custom_id(Control.MODAL, button, message)
     title, label = catalog.text(f"discord.window_{form.asks}_title"), catalog.text(f"discord.window_{form.asks}_label")
-    return _modal(name, title, label, is_required=form.is_required)
+    named = catalog.text("window.of_run", title=title, run=run) if run else title
+    return _modal(name, named, label, is_required=form.is_required)
 
 
 def ask_modal(text: str) -> discord.ui.Modal:
@@ -164,7 +165,7 @@ class Clicks:
 
     async def _show(self, interaction: AnyInteraction, what: ComponentId, message: str, reply: Reply) -> None:
         if isinstance(reply, AskForText):
-            await interaction.response.send_modal(text_input_modal(what.id, message, reply.form))
+            await interaction.response.send_modal(text_input_modal(what.id, message, reply.form, reply.run))
             return
         if isinstance(reply, AskToConfirm):
             yes = yes_view(what.id, message, catalog.text("discord.confirm_yes"))

@@ -5,10 +5,10 @@ character of ASCII that is neither a letter nor a digit.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Final, assert_never
 
+from bot.cards.text import head_of
 from bot.message import Inline, Mention, RichText, StyledText, Timestamp
 
 # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
@@ -56,7 +56,6 @@ def units(text: str) -> int:
 _ACTIVE = re.compile(r"[\\`*_~|\[\]<@]|:(?=//)")
 _STARTS_BLOCK = re.compile(r"^(\s*(?:\d+(?=\.)|))([#>+.-])")
 _FENCE = re.compile(r"`{3,}")
-_TOKEN_LENGTH = 10
 ELLIPSIS = "…"
 
 
@@ -82,26 +81,6 @@ def code_block(text: str) -> str:
 
 def _named(character: str) -> str:
     return f"⟨U+{ord(character):04X}⟩"
-
-
-def head_of(text: str, length: int) -> str:
-    """The beginning of a text in which hidden characters are named, without half a name or half a character."""
-    end = min(length, len(text))
-    while 0 < end < len(text) and unicodedata.combining(text[end]):
-        end -= 1
-    head = text[:end]
-    opened = head.rfind("⟨", max(0, end - _TOKEN_LENGTH))
-    return head if end == len(text) or opened < 0 or "⟩" in head[opened:] else head[:opened]
-
-
-def tail_of(text: str, length: int) -> str:
-    """The end of a text, likewise."""
-    start = max(0, len(text) - length)
-    while 0 < start < len(text) and unicodedata.combining(text[start]):
-        start += 1
-    tail = text[start:]
-    closed = tail.find("⟩", 0, _TOKEN_LENGTH)
-    return tail if start == 0 or closed < 0 or "⟨" in tail[:closed] else tail[closed + 1 :]
 
 
 def fitted(text: str, room: int, dressed: Callable[[str], str] = escaped) -> tuple[str, int]:

@@ -13,11 +13,11 @@ import discord
 from discord.http import Route
 from discord.types.member import MemberWithUser
 
+from bot.cards.text import head_of
 from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, MessageRef, RateLimited, SyncIntervals
 from bot.discord_app import markup
 from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
 from bot.discord_app.identity import PLATFORM, member_of
-from bot.discord_app.markup import head_of
 from bot.discord_app.render import Rendered, render
 from bot.message import Attachment, Card
 from coordination.domain.policy import Person

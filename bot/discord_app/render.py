@@ -5,6 +5,7 @@ from typing import assert_never
 
 import discord
 
+from bot.cards.text import head_of, tail_of
 from bot.chat.platform import ButtonIds, CardTooLarge
 from bot.discord_app import markup
 from bot.discord_app.components import view_of
@@ -12,11 +13,9 @@ from bot.discord_app.markup import (
     code_block,
     escaped,
     fitted,
-    head_of,
     inline_code,
     line_text,
     plain_text,
-    tail_of,
     units,
 )
 from bot.i18n import catalog
@@ -193,6 +192,7 @@ _FOOTER = 400
 _OURS = 900
 _LONGEST = 3900
 _FIRST_WORDS = 280
+_FIRST_CALLS = 1500
 _TELLING = 160
 
 
@@ -250,10 +250,10 @@ def _sections(sections: tuple[Section, ...], room: int, *, file: str) -> tuple[l
     texts = [""] * len(sections)
     missing = 0
     left = room
-    quotes = sum(_rank(section) == 2 for section in sections)
+    quotes, settled = (sum(_rank(section) == rank for section in sections) for rank in (2, 3))
     for number, section in sorted(enumerate(sections), key=lambda each: _rank(each[1])):
         rank = _rank(section)
-        reserve = quotes * _FIRST_WORDS if rank < 2 else 0
+        reserve = quotes * _FIRST_WORDS if rank < 2 else _FIRST_CALLS * settled if rank == 2 else 0
         most = min(_OURS if isinstance(section, Paragraph | Alert) and rank == 0 else _LONGEST, max(0, left - reserve))
         texts[number], cut = _section(section, most - 1, file=file)
         missing += cut
@@ -266,8 +266,8 @@ def _rank(section: Section) -> int:
     match section:
         case Paragraph(is_quoted=True):
             return 2
-        case CallList():
-            return 1
+        case CallList(is_settled=is_settled):
+            return 3 if is_settled else 1
         case Paragraph() | Alert() | StatusList():
             return 0
         case _:
@@ -291,7 +291,7 @@ def _section(section: Section, room: int, *, file: str) -> tuple[str, int]:
 
 def _calls(section: CallList, room: int, *, file: str) -> tuple[str, int]:
     text = calls_text(section, room - _TELLING, file=file)
-    if text.missing and not section.is_compact:
+    if text.missing and not section.is_settled:
         told = catalog.text("discord.whole_in", number=catalog.number(text.missing), file=file)
         text.parts.insert(0, f"⚠️ {escaped(told)}")
     return text.whole(), text.missing

@@ -19,7 +19,10 @@ from bot.slack_app.markup import (
     mrkdwn_of,
     plain,
     units,
+    within,
 )
+
+_LINE_CAPS = (160, 100, 70, 50, 36)
 
 
 def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
@@ -47,7 +50,14 @@ def _button(button: Button, ids: ButtonIds) -> Block:
 
 
 def _confirm(confirmation: Confirmation, *, is_danger: bool) -> Block:
-    lines = [mrkdwn_of(line) for line in confirmation.lines]
+    whole = [mrkdwn_of(line) for line in confirmation.lines]
+    # All of them a little, rather than a few in full: the calls themselves stand on the card.
+    fitting = (
+        cut
+        for cap in _LINE_CAPS
+        if units(_listed(cut := [within(line, cap) for line in whole], len(whole))) <= CONFIRM_TEXT
+    )
+    lines = next(fitting, [within(line, _LINE_CAPS[-1]) for line in whole])
     shown = list(lines)
     while shown and units(_listed(shown, len(lines))) > CONFIRM_TEXT:
         shown.pop()

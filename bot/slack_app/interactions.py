@@ -22,9 +22,10 @@ DETAILS = "details"
 PAGE = "page"
 
 
-def text_modal(form: TextForm, opened: Opened) -> Block:
-    """Asks for the reason of a no, or for the wanted changes."""
+def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
+    """Asks for the reason of a no, or for the wanted changes, and says of which run. A title has no room for its name."""
     name = form.asks
+    label = catalog.text(f"slack.modal.{name}.label")
     return {
         "type": "modal",
         "callback_id": SUBMITTED,
@@ -37,7 +38,7 @@ def text_modal(form: TextForm, opened: Opened) -> Block:
                 "type": "input",
                 "block_id": "text",
                 "optional": not form.is_required,
-                "label": plain(catalog.text(f"slack.modal.{name}.label"), 2_000),
+                "label": plain(catalog.text("window.of_run", title=label, run=run) if run else label, 2_000),
                 "element": {
                     "type": "plain_text_input",
                     "action_id": "text",
@@ -123,8 +124,8 @@ class Clicks:
         )
         reply = await self.chat_service.handle(request, by, source.place)
         match reply:
-            case AskForText(form=form):
-                if not await self._is_opened(source, text_modal(form, opened_by(click))):
+            case AskForText(form=form, run=run):
+                if not await self._is_opened(source, text_modal(form, opened_by(click), run)):
                     await self.replies.reply_text(source, catalog.text("chat.too_slow"))
             case Pages(run=run, cards=pages):
                 if not await self._is_opened(source, details_modal(pages, opened_by(click, run))):

@@ -15,6 +15,7 @@ from bot.message import (
     Card,
     Paragraph,
     RichText,
+    Section,
     Severity,
     Status,
     StatusList,
@@ -57,6 +58,7 @@ _CAPS = (4_000, 2_000, 1_000, 500, 200, 100)
 _RECEIPT_CAPS = (300, 120, 40, 0)
 _NAME = 200
 _ONE_LINE = 80
+_OUTCOME = 600
 _ESCAPE_LENGTH = 10
 _MANY = 15
 
@@ -123,10 +125,11 @@ def _length(call: CallItem) -> int:
 
 def _call(call: CallItem, cap: int | None) -> Pieces:
     notes = escaped(", ".join(call.notes))
+    done = f"\n{STATUS_ICONS[call.status]} {escaped(within(mrkdwn_of(call.outcome), _OUTCOME))}" if call.outcome else ""
     server, tool = within(call.server, _NAME), within(call.tool, _NAME)
     hidden = len(call.server) - len(server) + len(call.tool) - len(tool)
     sign = "⚠️ " if call.is_destructive else ""
-    parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  {sign}_{notes}_" if notes else "")]
+    parts = [f"*{call.number}*  {code(server)} · {code(tool)}" + (f"  {sign}_{notes}_" if notes else "") + done]
     for argument in call.arguments:
         pieces, count = _argument(argument, cap)
         parts += pieces
@@ -208,6 +211,8 @@ _MARGIN = 700
 _PROSE_BESIDE_CALLS = 1_500
 _PROSE_BELOW_CALLS = 5_500
 _PROSE = 7_000
+_MOST_LINES = 6
+_SPOKEN = 200
 _ROW = 400
 
 
@@ -277,7 +282,8 @@ def _fitted(card: Card, used: Sequence[Block]) -> Fitted:
             weight=(ALL_BLOCKS - _MARGIN - weight(used) - weight(fitted.blocks)) // (len(lists) - number),
         )
         more = fitted_calls(section, free)
-        fitted = Fitted(blocks=(*fitted.blocks, *more.blocks), hidden=fitted.hidden + more.hidden)
+        hidden = 0 if section.is_settled else more.hidden
+        fitted = Fitted(blocks=(*fitted.blocks, *more.blocks), hidden=fitted.hidden + hidden)
     return fitted
 
 
@@ -291,10 +297,29 @@ class _Measuring:
 
 
 def message_text(card: Card) -> str:
-    """What notifications and screen readers say."""
-    return within(
-        escaped(f"{SEVERITY_ICONS[card.severity]} {card.status}: {within(mrkdwn_of(card.title), 500)}"), MESSAGE_TEXT
-    )
+    """What notifications and screen readers say: how the run stands, what was asked, and the first lines."""
+    start = f"{SEVERITY_ICONS[card.severity]} {card.status}"
+    title = within(mrkdwn_of(card.title), 500)
+    lines = [line for section in card.sections for line in _first_lines(section)]
+    told = [f"{start}: {title}" if title else start, mrkdwn_of(card.reference), *lines[:_MOST_LINES]]
+    return within(escaped("\n".join(filter(None, told))), MESSAGE_TEXT)
+
+
+def _first_lines(section: Section) -> list[str]:
+    match section:
+        case Paragraph(lines=lines):
+            return [within(mrkdwn_of(line), _SPOKEN) for line in lines if mrkdwn_of(line).strip()]
+        case Alert(line=line):
+            return [within(f"⚠️ {mrkdwn_of(line)}", _SPOKEN)]
+        case CallList(calls=calls):
+            return [
+                within(f"{call.number} {call.server} · {call.tool} ({', '.join(call.notes)})", _SPOKEN)
+                for call in calls
+            ]
+        case StatusList(rows=rows):
+            return [within(f"{row.label} {mrkdwn_of(row.line)}", _SPOKEN) for row in rows]
+        case _:
+            assert_never(section)
 
 
 def _head(card: Card) -> list[Block]:
@@ -308,7 +333,7 @@ def _head(card: Card) -> list[Block]:
 
 def _sections(card: Card) -> tuple[list[Block], list[Block]]:
     """What stands before the calls, and what after them."""
-    has_calls = any(isinstance(each, CallList) and not each.is_compact for each in card.sections)
+    has_calls = any(isinstance(each, CallList) and not each.is_settled for each in card.sections)
     left = _PROSE_BESIDE_CALLS if has_calls else _PROSE
     before: list[Block] = []
     after: list[Block] = []

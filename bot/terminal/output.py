@@ -212,7 +212,12 @@ class Renderer:
         name.append(call.tool, "bold cyan")
         gap = self._width - name.cell_len - notes.cell_len
         head = Text.assemble(name, " " * gap, notes) if gap >= 2 else _stacked([name, Text.assemble("     ", notes)])
-        return _stacked([head, *(self._argument(each, _column(call.arguments)) for each in call.arguments)])
+        done = (
+            [self.hang(Text.assemble("     ", STATUS_ICONS[call.status], " "), self.line(call.outcome))]
+            if call.outcome
+            else []
+        )
+        return _stacked([head, *done, *(self._argument(each, _column(call.arguments)) for each in call.arguments)])
 
     def _argument(self, argument: Argument, column: int) -> Text:
         if len(argument.name) > column:

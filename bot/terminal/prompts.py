@@ -124,7 +124,7 @@ def question_for(card: Card) -> KeyQuestion | None:
     choices = [choice for button in card.buttons if (choice := _choice(button)) is not None]
     if card.menu is not None:
         choices.insert(-1, _other_plan(card))
-    if not choices:
+    if all(isinstance(choice.answer, Details) for choice in choices):
         return None
     approve = next((button for button in card.buttons if button.action is Action.APPROVE), None)
     text = catalog.text("ask.decide", approve=approve.label) if approve else catalog.text("ask.resolve")

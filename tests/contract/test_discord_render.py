@@ -15,10 +15,12 @@ from bot.cards.run_view import view_of
 from bot.cards.text import visible_lines
 from bot.chat.platform import CardTooLarge
 from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE
+from bot.discord_app.interactions import text_input_modal
 from bot.discord_app.markup import code_block, escaped, inline_code, units
 from bot.discord_app.render import Rendered, render, whole_card
 from bot.i18n import LANGUAGES, Catalog, speaking
 from bot.message import (
+    FORMS,
     Action,
     Attachment,
     CallItem,
@@ -31,6 +33,7 @@ from bot.message import (
     StyledText,
     Timestamp,
 )
+from coordination.domain import events as e
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from tests.builders import a_call
@@ -383,3 +386,23 @@ def test_warnings_about_every_call_leave_room_for_the_calls(number: int) -> None
     rendered = render(card_of(*[odd] * number), Ids())
     assert complaints_of(payload(rendered)) == []
     assert f"about {number - 3} more calls" in shown(rendered)
+
+
+def test_a_finished_card_has_its_calls_with_what_came_of_them_below_the_report() -> None:
+    log = approved(a_call("post_notice", body="z" * 30_000))
+    done = then(log, started(plan_in(log), 0), succeeded(plan_in(log), 0), e.RunFinished(report="All is well."))
+    view = view_of(done)
+    assert view is not None
+    rendered = render(card_for(view, done[-1].at), Ids())
+    assert complaints_of(payload(rendered)) == []
+    assert labels(rendered) == ["Details"]
+    assert "✅ posted" in shown(rendered)
+    assert "**body**\n```\nzzz" in shown(rendered)
+    assert "> All is well." in shown(rendered)
+    assert "Read it before you decide" not in shown(rendered)
+
+
+def test_a_window_names_the_run_that_it_is_about() -> None:
+    modal = text_input_modal("0" * 22, "5", FORMS[Action.CHANGE], "7Q4K")
+    assert modal.title == "Request changes (run 7Q4K)"
+    assert units(text_input_modal("0" * 22, "5", FORMS[Action.CHANGE], "7" * 60).title) <= 45

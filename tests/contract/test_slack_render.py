@@ -16,8 +16,11 @@ from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
 from bot.chat.platform import CardTooLarge
 from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, speaking
-from bot.message import Action, Card, Mention, Paragraph, Severity, StyledText, Timestamp
+from bot.message import FORMS, Action, Card, Mention, Paragraph, Severity, StyledText, Timestamp
+from bot.slack_app.interactions import text_modal
+from bot.slack_app.payloads import Opened
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
+from coordination.domain import events as e
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Policy
@@ -205,6 +208,50 @@ def test_a_dangerous_yes_is_asked_for_twice_by_slack() -> None:
     assert "remove_notice" in confirm["text"]["text"]
 
 
+def test_eight_alike_calls_are_told_apart_in_the_second_question() -> None:
+    calls = [a_call("post_notice", body="x" * 300, title=f"notice {number}") for number in range(8)]
+    calls = [
+        replace(call, arguments=canonical({"about": f"n{number}", "body": "x" * 300}))
+        for number, call in enumerate(calls)
+    ]
+    message = rendered(card_of(waiting(*calls)), Ids())
+    (confirm,) = [part["confirm"] for part in parts(message.blocks) if "confirm" in part and "type" in part]
+    lines = confirm["text"]["text"].split("\n")
+    assert len(lines) == len(set(lines)) == 8
+
+
+def test_the_text_beside_the_blocks_has_the_first_lines() -> None:
+    text = rendered(card_of(waiting(POST, REMOVE)), Ids()).text
+    assert text.split("\n")[:4] == [
+        "🔵 Decide: “Tell everyone about the power cut on Friday”",
+        "asked by rita",
+        "1 board · post_notice (sends)",
+        "2 board · remove_notice (deletes, may destroy)",
+    ]
+    sentence = Card(
+        severity=Severity.ATTENTION,
+        status="Not done",
+        title=(),
+        reference=(),
+        sections=(Paragraph(lines=((StyledText("Only ops can decide <here>."),),)),),
+    )
+    assert rendered(sentence).text == "🟠 Not done\nOnly ops can decide &lt;here&gt;."
+
+
+def test_a_finished_card_has_its_calls_and_waits_for_no_file() -> None:
+    log = approved(a_call("post_notice", body="z" * 30_000))
+    plan = plan_in(log)
+    done = then(log, started(plan, 0), succeeded(plan, 0, "posted"), e.RunFinished(report="All is well."))
+    message = rendered(card_of(done), Ids())
+    assert diagnostics(message.blocks) == []
+    assert not message.needs_files
+    shown = json.dumps(message.blocks, ensure_ascii=False)
+    assert "zzzz" in shown
+    assert "\\n✓ posted" in shown
+    assert "All is well." in shown
+    assert buttons_of(message) == ["details"]
+
+
 def test_a_moment_is_shown_in_the_readers_clock_and_a_person_by_name() -> None:
     card = Card(
         severity=Severity.DONE,
@@ -290,3 +337,9 @@ def test_who_asked_is_a_mention_on_a_card_that_is_an_edit() -> None:
     assert [each.is_linked for each in card_of(waiting()).reference if isinstance(each, Mention)] == [True]
     planning = card_of(recorded(argued(POST)[:5]))
     assert [each.is_linked for each in planning.reference if isinstance(each, Mention)] == [False]
+
+
+def test_a_window_names_the_run_that_it_is_about() -> None:
+    opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1")
+    (block,) = [part for part in parts(text_modal(FORMS[Action.CHANGE], opened, "7Q4K")) if part.get("type") == "input"]
+    assert block["label"]["text"] == "What should be different? (run 7Q4K)"

@@ -296,8 +296,46 @@ def test_a_finished_run_has_a_receipt_per_call_and_the_report() -> None:
     plan = plan_in(log)
     done = then(log, started(plan, 0), succeeded(plan, 0), e.RunFinished(report="All is well."))
     card = card_of(done)
-    assert (card.severity, card.status, card.buttons) == (Severity.DONE, "Done", ())
+    assert (card.severity, card.status, verbs(card)) == (Severity.DONE, "Done", [Action.DETAILS])
     assert "All is well." in said(card)
+
+
+def test_a_finished_card_still_says_what_was_done_and_its_receipts_are_words() -> None:
+    log = approved(POST, REMOVE)
+    plan = plan_in(log)
+    result = '{"id":123,"notice":{"link":"https://board.test/5","pinned":false,"by":null},"tags":["a","b"]}'
+    done = then(
+        log,
+        started(plan, 0),
+        succeeded(plan, 0, result),
+        started(plan, 1),
+        succeeded(plan, 1),
+        e.RunFinished(report=None),
+    )
+    calls = calls_of(card_of(done))
+    assert (calls.is_compact, calls.is_settled) == (False, True)
+    assert [each.arguments for each in calls.calls] == [
+        each.arguments for each in calls_of(card_of(waiting(POST, REMOVE))).calls
+    ]
+    assert plain_text(calls.calls[0].outcome) == (
+        "id 123, link https://board.test/5, pinned false, tags a, tags b · 1.0 s"
+    )
+    assert [file.name for file in card_of(done).attachments] == ["plan.md", "plan.json"]
+
+
+def test_whoever_settles_a_doubt_sees_what_the_calls_before_it_did() -> None:
+    log = approved(POST, REMOVE)
+    plan = plan_in(log)
+    doubt = card_of(then(log, started(plan, 0), succeeded(plan, 0), started(plan, 1), unknown(plan, 1)))
+    whole, others = [section for section in doubt.sections if isinstance(section, CallList)]
+    assert [call.number for call in whole.calls] == [2]
+    assert [(call.number, call.arguments[1].text) for call in others.calls] == [(1, "Power off on Friday")]
+
+
+def test_a_second_question_has_the_arguments_of_each_call() -> None:
+    confirmation = card_of(waiting(POST, REMOVE)).buttons[0].confirmation
+    assert confirmation is not None
+    assert plain_text(confirmation.lines[1]) == "2  board · remove_notice  title Old notice"
 
 
 def test_a_run_with_a_failed_call_does_not_look_done() -> None:

@@ -42,7 +42,10 @@ def test_a_destructive_plan_is_asked_for_twice() -> None:
     assert isinstance(second, q.KeyQuestion)
     assert second.is_detour
     assert second.text == "1 call may destroy something. Approve 2 calls?"
-    assert second.lines == ("1  board · post_notice", "2  board · remove_notice")
+    assert second.lines == (
+        "1  board · post_notice  body From 14:00 to 16:00.↵ Save your work., title Power off on Friday",
+        "2  board · remove_notice  title Old notice",
+    )
     assert answer(second, "y") == q.Approve()
     assert answer(second, "n") == q.Back()
 
@@ -81,6 +84,11 @@ def test_ctrl_c_asks_and_does_not_offer_to_leave_while_calls_run() -> None:
 
 
 def test_a_card_without_decisions_asks_nothing() -> None:
+    plan = plan_in(approved())
+    done = then(approved(), started(plan, 0), succeeded(plan, 0), started(plan, 1), succeeded(plan, 1))
+    finished = view_of(then(done, e.RunFinished(report=None)))
+    assert finished is not None
+    assert q.question_for(card_for(finished, finished.updated_at)) is None
     assert q.question_for(Card(severity=Severity.DONE, status="Done", title=(), reference=())) is None
     view = view_of(recorded(argued(POST)))
     assert view is not None
