@@ -16,10 +16,12 @@ from coordination.config import (
     BackendSettings,
     Settings,
     doubtful_vouchers,
+    hidden_rules,
     load,
     unmatched_rules,
 )
-from coordination.domain.policy import Effect, Policy, sounds_like_writing
+from coordination.domain.policy import Policy
+from coordination.domain.tool_rules import Effect, sounds_like_writing
 from coordination.errors import ToolServerError
 from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
@@ -221,7 +223,10 @@ async def checked_config(
             raise ToolServerError(str(error), last_lines=hub.last_lines()) from None
         again = await _listed_again(hub, settings, found)
         last_lines = hub.last_lines()
-    diagnostics = tuple(unmatched_rules(settings, found.definitions, absent=found.absent))
+    diagnostics = (
+        *unmatched_rules(settings, found.definitions, absent=found.absent),
+        *hidden_rules(settings, found.definitions),
+    )
     accepted, changed = await _accepted(environment, settings, found, accepts=accepts and not diagnostics)
     return replace(
         checked,

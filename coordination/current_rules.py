@@ -6,9 +6,12 @@ A plan is judged by the stricter of then and now: at each decision, at the claim
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Protocol
 
 from coordination.domain.ballot import Election
+from coordination.domain.canonical_json import Json, parse
+from coordination.domain.conditions import CallContext
 from coordination.domain.events import (
     ApproversAsked,
     ApproversRead,
@@ -22,19 +25,18 @@ from coordination.domain.events import (
     RunRequested,
 )
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Effect, Person, Policy, rule
+from coordination.domain.policy import Person, Policy
 from coordination.domain.states import Executing
+from coordination.domain.tool_rules import Effect, possible_effects, rule, stricter
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock
-from coordination.run_options import RunProfile
+from coordination.run_options import AgentProfile, RunProfile
 
 FRESH = timedelta(seconds=15)
 """How long it counts what a process that serves the chat found out about approvers for one that does not."""
 
 PATIENCE = timedelta(minutes=1)
 """How long a claim waits for what a chat tells about approvers, looking once a second; then the plan is asked again."""
-
-_BY_STRICTNESS = (Effect.READ, Effect.AUTO, Effect.ASK, Effect.DENY)
 
 
 _NOT_AGAIN: Mapping[Because, str] = {
@@ -138,11 +140,11 @@ class Unchanging:
         return None
 
 
-def compared(plan: Plan, agents: Sequence[str], now: RunProfile | None) -> RulesNow:
+def compared(plan: Plan, request: RunRequested, now: RunProfile | None) -> RulesNow:
     """How the rules of now differ from those that the run began with, as people are told; None: they do not."""
     if now is None:
         return ""
-    return "changed" if denied(plan, agents, now) is None else "denied"
+    return "changed" if denied(plan, request, now) is None else "denied"
 
 
 def freeze_event(before: Person | None, now: Person | None) -> ExecutionFrozen | ExecutionThawed | None:
@@ -152,19 +154,28 @@ def freeze_event(before: Person | None, now: Person | None) -> ExecutionFrozen |
     return ExecutionThawed() if now is None else ExecutionFrozen(by=now)
 
 
-def tightened(plan: Plan, agents: Sequence[str], now: RunProfile) -> Policy:
-    """The plan's rule of approval, made as strict as the one that holds now. `agents` are the ids of the run's agents."""
+def tightened(plan: Plan, request: RunRequested, now: RunProfile) -> Policy:
+    """The plan's rule of approval, made as strict as the one that holds now."""
     policy = plan.policy.stricter(now.policy)
-    author = _author(plan, agents)
-    effects = (effect_now(call.server, call.tool, author, now) for call in plan.calls)
+    author = _author(plan, request.agents)
+    effects = (_effect_of_call(call, author, request, now) for call in plan.calls)
     asks_now = plan.is_automatic and Effect.ASK in effects
     return replace(policy, binds_automatic=True) if asks_now else policy
 
 
-def denied(plan: Plan, agents: Sequence[str], now: RunProfile) -> PlannedCall | None:
+def denied(plan: Plan, request: RunRequested, now: RunProfile) -> PlannedCall | None:
     """The first call that the rules of now forbid, or whose server they do not know."""
-    author = _author(plan, agents)
-    return next((call for call in plan.calls if effect_now(call.server, call.tool, author, now) is Effect.DENY), None)
+    author = _author(plan, request.agents)
+    return next((call for call in plan.calls if _effect_of_call(call, author, request, now) is Effect.DENY), None)
+
+
+def _effect_of_call(call: PlannedCall, author: str, request: RunRequested, now: RunProfile) -> Effect:
+    return effect_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments)))
+
+
+def context_of(request: RunRequested, arguments: Json = None) -> CallContext:
+    """A call as the conditions of rules see it."""
+    return CallContext(arguments=arguments, requester=request.requester, place=request.asked_in)
 
 
 def _author(plan: Plan, agents: Sequence[str]) -> str:
@@ -172,18 +183,23 @@ def _author(plan: Plan, agents: Sequence[str]) -> str:
     return agents[number - 1] if 0 < number <= len(agents) else ""
 
 
-def effect_now(server: str, tool: str, author: str, now: RunProfile) -> Effect:
-    """What the rules of now say of a tool of the agent with this id; where there is none of its name, everybody's."""
+def effect_now(server: str, tool: str, author: str, now: RunProfile, context: CallContext) -> Effect:
+    """What the rules of now say of a call of the agent with this id; where there is none of its name, everybody's."""
+    effects = [rule(agent.rules, server, tool, context).effect for agent in _heirs(server, author, now)]
+    return reduce(stricter, effects) if effects else Effect.DENY
+
+
+def effects_now(server: str, tool: str, author: str, now: RunProfile) -> frozenset[Effect]:
+    """What may become of calls of a tool by the rules of now, whatever their arguments."""
+    heirs = _heirs(server, author, now)
+    effects = {each for agent in heirs for each in possible_effects(agent.rules, server, tool)}
+    return frozenset(effects or {Effect.DENY})
+
+
+def _heirs(server: str, author: str, now: RunProfile) -> list[AgentProfile]:
+    """The agents of now that stand for one of then, as far as they have a server."""
     heirs = [agent for agent in now.agents if agent.id == author] or list(now.agents)
-    effects = [
-        rule(agent.rules, server, tool).effect for agent in heirs if any(each.name == server for each in agent.servers)
-    ]
-    return max(effects, key=_BY_STRICTNESS.index, default=Effect.DENY)
-
-
-def stricter(one: Effect, other: Effect) -> Effect:
-    """The one that lets less happen."""
-    return max(one, other, key=_BY_STRICTNESS.index)
+    return [agent for agent in heirs if any(each.name == server for each in agent.servers)]
 
 
 async def rules_now(current: CurrentRules, run: str, request: RunRequested) -> RunProfile | None:
@@ -277,10 +293,10 @@ class Guards:
             return _skipped(state, f"the rules that hold here now can't be read: {error}")
         if now is None:
             return None
-        forbidden = denied(state.plan, state.request.agents, now)
+        forbidden = denied(state.plan, state.request, now)
         if forbidden is not None:
             return _skipped(state, f"the rules that hold here now forbid {forbidden.server}.{forbidden.tool}")
-        policy = tightened(state.plan, state.request.agents, now)
+        policy = tightened(state.plan, state.request, now)
         return None if policy == state.plan.policy else self._instead(state, policy, "rules")
 
     async def _by_people(self, state: Executing, claim: "_Claim") -> RunEvent | None:

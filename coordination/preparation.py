@@ -8,11 +8,13 @@ from typing import Protocol
 
 from coordination.deliberation import Participant
 from coordination.domain.caller import Caller
+from coordination.domain.conditions import CallContext
+from coordination.domain.tool_rules import UNKNOWN_CALL
 from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import Model, ReadLists, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
 from coordination.read_lists import Accepted, lists_now, missing
 from coordination.run_options import RunProfile
-from coordination.toolbox import offer, runs_at_once, unusable_tools
+from coordination.toolbox import offer, unusable_tools
 
 _log = logging.getLogger(__name__)
 
@@ -122,11 +124,12 @@ async def prepare(
     caller: Caller | None = None,
     read_lists: ReadLists | None = None,
     now: RunProfile | None = None,
+    asked: CallContext = UNKNOWN_CALL,
 ) -> PreparedRun:
     """Start the servers, list the tools, and prepare every agent. What they read, they read for the `caller`.
 
     A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is made.
-    Where other rules hold by `now`, the stricter of both decide.
+    Where other rules hold by `now`, the stricter of both decide. `asked` says who asked, and where.
 
     Raises:
         ConfigError: the rules name tools that do not exist.
@@ -138,10 +141,8 @@ async def prepare(
     accepted = await _accepted(prepared, found, read_lists)
     participants: list[Participant] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        tools = offer(agent, found.definitions, accepted, now)
-        allowed = frozenset(
-            (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
-        )
+        tools = offer(agent, found.definitions, accepted, now, asked)
+        allowed = frozenset((tool.definition.server, tool.definition.tool) for tool in tools.values() if tool.may_read)
         reader = hub.reader(agent.servers, allowed, caller)
         absent = tuple(server.name for server in agent.servers if server.name in found.absent)
         unusable = unusable_tools(agent, found.definitions, tools)

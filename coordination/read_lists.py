@@ -3,7 +3,8 @@
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
-from coordination.domain.policy import Effect, Rule, Ruling, first_match, rule
+from coordination.domain.conditions import CallContext
+from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, matching, rule
 from coordination.ports import ListedTool, ReadList, ToolDefinition
 from coordination.run_options import AgentProfile
 
@@ -77,14 +78,11 @@ class Accepted:
     config: str
     lists: Sequence[ReadList]
 
-    def ruling(self, rules: Sequence[Rule], definition: ToolDefinition) -> Ruling:
-        """What may be done with a tool: what its rules say, or `ask` if they let it run and nobody saw it as it is."""
-        found = first_match(rules, definition.server, definition.tool)
-        said = rule(rules, definition.server, definition.tool)
-        if found is None or not _is_wild_read(found):
-            return said
-        doubt = self._doubt(found, definition)
-        if doubt is None:
+    def ruling(self, rules: Sequence[Rule], definition: ToolDefinition, context: CallContext = UNKNOWN_CALL) -> Ruling:
+        """What may be done with a call: what its rules say, or `ask` if they let it run and nobody saw the tool as it is."""
+        said = rule(rules, definition.server, definition.tool, context)
+        doubt = self._doubt_of_any(rules, definition)
+        if doubt is None or said.effect is not Effect.READ:
             return said
         advice = f"{doubt} since check; run `massgen-bot check {self.config}` to accept it"
         return Ruling(effect=Effect.ASK, reason=f"{said.reason}: {advice}")
@@ -98,10 +96,15 @@ class Accepted:
             names = {server.name for server in agent.servers}
             for each in definitions:
                 key = each.server, each.tool
-                ruling = self.ruling(agent.rules, each)
-                if each.server in names and key not in seen and ruling != rule(agent.rules, *key):
+                doubt = self._doubt_of_any(agent.rules, each)
+                if each.server in names and key not in seen and doubt is not None:
                     seen.add(key)
-                    yield each, ruling
+                    yield each, self.ruling(agent.rules, each)
+
+    def _doubt_of_any(self, rules: Sequence[Rule], definition: ToolDefinition) -> str | None:
+        """Why a `read` rule with a wildcard lets no call of a tool run, if one would let some."""
+        wild = [each for each in matching(rules, definition.server, definition.tool) if _is_wild_read(each)]
+        return next((doubt for each in wild if (doubt := self._doubt(each, definition)) is not None), None)
 
     def _doubt(self, found: Rule, definition: ToolDefinition) -> str | None:
         for each in self.lists:

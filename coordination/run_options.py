@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from coordination.domain.policy import Policy, Rule
+from coordination.domain.policy import Policy
+from coordination.domain.tool_rules import Rule
 from coordination.ports import ServerSpec
 
 Strictness = Literal["lenient", "balanced", "strict"]

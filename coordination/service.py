@@ -242,7 +242,7 @@ class Coordinator:
             event = judge_shaping(state, by) or _chosen(state, agent, by, self._clock.now())
             if now is None or isinstance(event, Refusal):
                 return event
-            return event if denied(event.plan, state.request.agents, now) is None else Refusal.DENIED_NOW
+            return event if denied(event.plan, state.request, now) is None else Refusal.DENIED_NOW
 
         return await self._act(run, by, RunAction.CHANGE, propose)
 
@@ -360,7 +360,7 @@ class Coordinator:
         if event is not None or not isinstance(state, s.AwaitingDecision):
             return event
         try:
-            now = compared(state.plan, state.request.agents, await current(run, state.request))
+            now = compared(state.plan, state.request, await current(run, state.request))
         except ConfigError:
             now = "unreadable"
         return None if now == state.rules_now else e.RulesChanged(now=now)
@@ -373,7 +373,7 @@ class Coordinator:
         plan = state.plan
         with contextlib.suppress(ConfigError):  # Whoever decides is told of that.
             now = await current(run, state.request)
-            policy = plan.policy if now is None else tightened(plan, state.request.agents, now)
+            policy = plan.policy if now is None else tightened(plan, state.request, now)
             if policy != plan.policy:
                 return asked_again(plan, state.election, policy, "rules", self._clock.now())
         if not asks_about_people:
@@ -396,7 +396,7 @@ class Coordinator:
             return Refusal.RULES_UNREADABLE
         except PersonUnreadableError:
             return Refusal.APPROVERS_UNREADABLE
-        is_denied = now is not None and denied(state.plan, state.request.agents, now) is not None
+        is_denied = now is not None and denied(state.plan, state.request, now) is not None
         return Refusal.DENIED_NOW if is_denied else None
 
     async def _objection_to_resolution(self, run: str, state: RunState, by: Person, verdict: Verdict) -> Refusal | None:
@@ -414,8 +414,8 @@ class Coordinator:
             return Refusal.RULES_UNREADABLE
         if now is None:
             return None
-        policy = tightened(state.plan, state.request.agents, now)
-        is_denied = denied(state.plan, state.request.agents, now) is not None
+        policy = tightened(state.plan, state.request, now)
+        is_denied = denied(state.plan, state.request, now) is not None
         if verdict == "run_it" and (is_denied or policy != state.plan.policy):
             return Refusal.STRICTER_NOW
         tight = replace(state, plan=replace(state.plan, policy=policy))

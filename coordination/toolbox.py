@@ -8,15 +8,16 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol
 
-from coordination.current_rules import effect_now, stricter
+from coordination.current_rules import effect_now, effects_now
 from coordination.domain.canonical_json import JsonObject, canonical, parse
+from coordination.domain.conditions import CallContext
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall
-from coordination.domain.policy import Effect, Rule, Ruling, rule
+from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, possible_effects, rule, stricter
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolOutput, ToolResult, ToolSpec
@@ -75,11 +76,16 @@ _EXCERPT = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class OfferedTool:
-    """A tool under the name that the model sees, what a call of it does, and which rule says so."""
+    """A tool under the name that the model sees, and what becomes of each call of it.
+
+    Attributes:
+        may_read: whether some calls of it run while agents plan.
+        ruling: what the rules say of a call with these arguments, and why.
+    """
 
     definition: ToolDefinition
-    effect: Effect
-    reason: str = ""
+    may_read: bool
+    ruling: Callable[[JsonObject], Ruling]
 
 
 def runs_at_once(effect: Effect) -> bool:
@@ -104,14 +110,20 @@ class HasTools(Protocol):
 def ruled(
     agent: HasTools, definitions: Sequence[ToolDefinition], accepted: Accepted | None = None
 ) -> Iterator[tuple[ToolDefinition, Ruling]]:
-    """The tools of an agent's servers, each with what its rules and the `accepted` lists say of it."""
+    """The tools of an agent's servers, each with the strictest that its rules and the `accepted` lists say of its calls."""
     names = {server.name for server in agent.servers}
     for each in definitions:
         if each.server in names:
-            if accepted is None:
-                yield each, rule(agent.rules, each.server, each.tool)
-            else:
-                yield each, accepted.ruling(agent.rules, each)
+            yield each, ruling_of(agent.rules, each, UNKNOWN_CALL, accepted)
+
+
+def ruling_of(
+    rules: Sequence[Rule], tool: ToolDefinition, context: CallContext, accepted: Accepted | None = None
+) -> Ruling:
+    """What rules and the `accepted` lists say of one call."""
+    if accepted is None:
+        return rule(rules, tool.server, tool.tool, context)
+    return accepted.ruling(rules, tool, context)
 
 
 def offer(
@@ -119,39 +131,59 @@ def offer(
     definitions: Sequence[ToolDefinition],
     accepted: Accepted | None = None,
     now: RunProfile | None = None,
+    asked: CallContext = UNKNOWN_CALL,
 ) -> Mapping[str, OfferedTool]:
     """The usable tools of an agent's servers that its rules do not deny, by the name offered to the model.
 
-    `now` has the rules that hold by now, where they differ: the stricter of both decides about each tool.
+    `now` has the rules that hold by now, where they differ: the stricter of both decides about each call. `asked` says who
+    asked for the run, and where.
 
     Raises:
         ToolServerError: more tools than providers accept.
     """
-    found = [
-        OfferedTool(definition=each, effect=effect, reason=ruling.reason)
-        for each, ruling in ruled(agent, definitions, accepted)
-        if not each.unusable and (effect := _then_and_now(agent, each, ruling.effect, now)) is not Effect.DENY
-    ]
+    names = {server.name for server in agent.servers}
+    usable = [each for each in definitions if each.server in names and not each.unusable]
+    found = [_offered(agent, each, accepted, now, asked) for each in usable if _is_allowed(agent, each, now)]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
             f"Agent {agent.id} would be offered {len(found)} tools, and models accept {MAX_OFFERED}: "
             "the operator must deny some in the config (`tools:` or `exclude_tools`)."
         )
-    effects = {(each.definition.server, each.definition.tool): each for each in found}
+    tools = {(each.definition.server, each.definition.tool): each for each in found}
     offered = offered_names([each.definition for each in found])
-    return {name: effects[definition.server, definition.tool] for name, definition in offered.items()}
+    return {name: tools[definition.server, definition.tool] for name, definition in offered.items()}
+
+
+def _is_allowed(agent: AgentProfile, tool: ToolDefinition, now: RunProfile | None) -> bool:
+    """Whether some calls of a tool are not denied."""
+    if not possible_effects(agent.rules, tool.server, tool.tool) - {Effect.DENY}:
+        return False
+    return now is None or bool(effects_now(tool.server, tool.tool, agent.id, now) - {Effect.DENY})
+
+
+def _offered(
+    agent: AgentProfile, tool: ToolDefinition, accepted: Accepted | None, now: RunProfile | None, asked: CallContext
+) -> OfferedTool:
+    def ruling(arguments: JsonObject) -> Ruling:
+        context = replace(asked, arguments=arguments)
+        then = ruling_of(agent.rules, tool, context, accepted)
+        if now is None:
+            return then
+        return replace(then, effect=stricter(then.effect, effect_now(tool.server, tool.tool, agent.id, now, context)))
+
+    possible = possible_effects(agent.rules, tool.server, tool.tool)
+    return OfferedTool(definition=tool, may_read=Effect.READ in possible, ruling=ruling)
 
 
 def unusable_tools(
     agent: AgentProfile, definitions: Sequence[ToolDefinition], offered: Mapping[str, OfferedTool]
 ) -> Mapping[str, ToolDefinition]:
     """The tools that the agent's rules leave it and nobody can use, by the name that each would be offered under."""
-    found = [each for each, ruling in ruled(agent, definitions) if each.unusable and ruling.effect is not Effect.DENY]
+    names = {server.name for server in agent.servers}
+    found = [
+        each for each in definitions if each.unusable and each.server in names and _is_allowed(agent, each, now=None)
+    ]
     return {name: each for name, each in offered_names(found).items() if name not in offered}
-
-
-def _then_and_now(agent: AgentProfile, tool: ToolDefinition, then: Effect, now: RunProfile | None) -> Effect:
-    return then if now is None else stricter(then, effect_now(tool.server, tool.tool, agent.id, now))
 
 
 class Toolbox:
@@ -198,7 +230,7 @@ class Toolbox:
             ]
         return [each if isinstance(each, ToolResult) else each.result() for each in running]
 
-    async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, OfferedTool, JsonObject]":
+    async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, OfferedTool, JsonObject, Ruling]":
         tool = self._tools.get(call.name)
         if tool is None:
             return self._refuse_unknown(call)
@@ -211,9 +243,12 @@ class Toolbox:
         found = await verdict(tool.definition.input_schema, arguments)
         if found.fault is not None:
             return _refuse(call, f"The arguments do not fit the tool: {found.fault}. Nothing was done.")
-        if runs_at_once(tool.effect):
-            return call, tool, arguments
-        return self._record_action(call, tool, arguments, found)
+        ruling = tool.ruling(arguments)
+        if ruling.effect is Effect.DENY:
+            return _refuse(call, f"The operator's rules forbid this call ({ruling.reason}). Nothing was done.")
+        if runs_at_once(ruling.effect):
+            return call, tool, arguments, ruling
+        return self._record_action(call, tool, arguments, found, is_automatic=ruling.effect is Effect.AUTO)
 
     def _refuse_unknown(self, call: ToolCall) -> ToolResult:
         wanted = self._unusable.get(call.name)
@@ -223,7 +258,9 @@ class Toolbox:
         self._record(ToolUnavailable(agent=self._agent, server=wanted.server, tool=wanted.tool, reason=reason))
         return _refuse(call, f"{wanted.server}.{wanted.tool} can't be used: {reason}. Use only the tools on offer.")
 
-    def _record_action(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict) -> ToolResult:
+    def _record_action(
+        self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict, *, is_automatic: bool
+    ) -> ToolResult:
         if len(self.actions) >= self._options.max_calls:
             return _refuse(call, f"A plan holds at most {self._options.max_calls} calls. This one is not recorded.")
         definition = tool.definition
@@ -232,7 +269,7 @@ class Toolbox:
             tool=definition.tool,
             arguments=canonical(arguments),
             definition=definition.digest,
-            is_automatic=tool.effect is Effect.AUTO,
+            is_automatic=is_automatic,
             is_destructive=definition.says_destructive,
             settings=definition.settings,
             target=definition.target,
@@ -243,12 +280,12 @@ class Toolbox:
         return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")
 
     async def _read_in_turn(
-        self, slots: asyncio.Semaphore, call: ToolCall, tool: OfferedTool, arguments: JsonObject
+        self, slots: asyncio.Semaphore, call: ToolCall, tool: OfferedTool, arguments: JsonObject, ruling: Ruling
     ) -> ToolResult:
         async with slots:
-            return await self._read(call, tool, arguments)
+            return await self._read(call, tool, arguments, ruling)
 
-    async def _read(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject) -> ToolResult:
+    async def _read(self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, ruling: Ruling) -> ToolResult:
         definition = tool.definition
         try:
             output = await self._reader.read(definition.server, definition.tool, arguments)
@@ -263,7 +300,7 @@ class Toolbox:
                 arguments=canonical(arguments),
                 excerpt=text[:_EXCERPT],
                 is_error=is_error,
-                doubtful_rule=tool.reason if output.says_writing else "",
+                doubtful_rule=ruling.reason if output.says_writing else "",
             )
         )
         return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)

@@ -21,6 +21,7 @@ from coordination.current_rules import (
     PersonDirectory,
     Unchanging,
     as_it_was,
+    context_of,
     rules_now,
     tightened,
 )
@@ -188,7 +189,9 @@ class Worker:
 
     async def _coordinate(self, writer: RunWriter, state: s.Deliberating, prepared: Prepared) -> None:
         now = await rules_now(self._current, writer.run, state.request)
-        prepared_run = await prepare(prepared, self._hub, _caller(state.request), self._read_lists, now)
+        prepared_run = await prepare(
+            prepared, self._hub, _caller(state.request), self._read_lists, now, context_of(state.request)
+        )
         for server, reason in prepared_run.absent.items():
             writer.record(e.ServerUnavailable(revision=state.revision, server=server, reason=reason))
         question = DeliberationInput(
@@ -239,9 +242,7 @@ class Worker:
             policy=policy,
             expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
         )
-        plan = self._under_rules_of_now(
-            plan, state.request.agents, await rules_now(self._current, writer.run, state.request)
-        )
+        plan = self._under_rules_of_now(plan, state.request, await rules_now(self._current, writer.run, state.request))
         proposed = e.PlanProposed(
             plan=plan, digest=plan.digest, election=election, written_after_vote=written_after_vote
         )
@@ -252,10 +253,10 @@ class Worker:
         job = Job(task="execute", run=writer.run, tenant=plan.tenant, revision=plan.revision)
         await writer.commit(proposed, approved, job=job)
 
-    def _under_rules_of_now(self, plan: Plan, agents: Sequence[str], now: RunProfile | None) -> Plan:
+    def _under_rules_of_now(self, plan: Plan, request: e.RunRequested, now: RunProfile | None) -> Plan:
         if now is None:
             return plan
-        policy = tightened(plan, agents, now)
+        policy = tightened(plan, request, now)
         return replace(plan, policy=policy, expires_at=self._clock.now() + timedelta(seconds=policy.expires_after))
 
     async def _execute(self, writer: RunWriter, job: Job) -> None:

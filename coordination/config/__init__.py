@@ -1,7 +1,15 @@
 """Configurations: YAML in MassGen's shape and ours, read with every problem told at once, and turned into a run's values."""
 
 from coordination.config.agents import AgentSettings, BackendSettings
-from coordination.config.loader import Settings, doubtful_vouchers, load, parse, read_text, unmatched_rules
+from coordination.config.loader import (
+    Settings,
+    doubtful_vouchers,
+    hidden_rules,
+    load,
+    parse,
+    read_text,
+    unmatched_rules,
+)
 from coordination.config.providers import PROVIDERS, Family, Provider
 from coordination.config.sections import ModelOptions
 
@@ -14,6 +22,7 @@ __all__ = [
     "Provider",
     "Settings",
     "doubtful_vouchers",
+    "hidden_rules",
     "load",
     "parse",
     "read_text",

@@ -15,7 +15,7 @@ from coordination.config.server_sections import ServerKeys
 from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook
 from coordination.config.tool_policy import AgentTools, Pattern
 from coordination.config.yaml_tree import Scalar, Variables, described, is_open
-from coordination.domain.policy import Rule
+from coordination.domain.tool_rules import Rule
 from coordination.run_options import AgentProfile
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})

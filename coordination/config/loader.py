@@ -1,14 +1,14 @@
 """From a file, or its text, to a checked configuration, or to every diagnostic of it at once."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from coordination.config.agents import Agents, AgentSettings, Backends
-from coordination.config.diagnostics import Diagnostic, Diagnostics, expected_but_found, printable
+from coordination.config.diagnostics import Diagnostic, Diagnostics, Place, expected_but_found, key_name, printable
 from coordination.config.key_types import Presentation, seconds
 from coordination.config.section_reader import Reading
 from coordination.config.sections import (
@@ -23,9 +23,11 @@ from coordination.config.sections import (
     TimeoutSettingsKeys,
 )
 from coordination.config.servers import ServerBook, broken_names
+from coordination.config.tool_conditions import hidden, misfits
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
 from coordination.config.yaml_tree import MAX_BYTES, Table, Variables, put_in, read
 from coordination.domain.policy import Policy
+from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError
 from coordination.ports import ServerSpec, ToolDefinition
 from coordination.run_options import DailyLimits, RunOptions, RunProfile
@@ -155,7 +157,29 @@ def unmatched_rules(
     """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
     rest = [each for each in definitions if (each.server, each.tool) not in asking]
-    return _told(settings, [*unmatched(patterns, definitions, absent), *_doubtful(settings, rest, is_sure=False)])
+    doubtful = _doubtful(settings, rest, is_sure=False)
+    return _told(
+        settings, [*unmatched(patterns, definitions, absent), *doubtful, *_of_rules(settings, definitions, misfits)]
+    )
+
+
+def hidden_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+    """A complaint for every rule that never decides, since an earlier one does."""
+    return _told(settings, list(_of_rules(settings, definitions, hidden)))
+
+
+def _of_rules(
+    settings: Settings,
+    definitions: Sequence[ToolDefinition],
+    looked_at: Callable[[Sequence[Rule], Mapping[str, Place], Sequence[ToolDefinition]], Iterator[Diagnostic]],
+) -> Iterator[Diagnostic]:
+    """What is found of the rules of each agent, and the tools of its servers."""
+    places = {
+        key_name(each.place.path[:-1]): each.place._replace(path=each.place.path[:-1]) for each in settings.patterns
+    }
+    for agent in settings.agents:
+        names = {server.name for server in agent.servers}
+        yield from looked_at(agent.rules, places, [each for each in definitions if each.server in names])
 
 
 def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:

@@ -33,6 +33,7 @@ from coordination.config.key_types import (
 )
 from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
+from coordination.config.tool_conditions import When
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
 from coordination.run_options import RunOptions, Strictness
 
@@ -242,6 +243,7 @@ class RuleKeys(Section):
     holds_in_part = False
     is_a_home = False
     match: OneLine
+    when: When = ()
     effect: Annotated[Literal["read", "ask", "auto", "deny"], AsWritten]
     sure: Flag = False
 

@@ -20,7 +20,7 @@ from coordination.config.diagnostics import (
 from coordination.config.sections import RuleKeys
 from coordination.config.server_sections import ServerKeys
 from coordination.config.yaml_tree import Scalar
-from coordination.domain.policy import Effect, Rule, first_match, sounds_like_writing
+from coordination.domain.tool_rules import Effect, Rule, matching, sounds_like_writing
 from coordination.ports import ToolDefinition
 
 _PREFIX = "mcp__"
@@ -85,7 +85,9 @@ def read_rules(
             continue
         effect = Effect(keys.effect)
         is_net = effect is Effect.DENY and match.startswith("*")
-        rule = Rule(match=match, effect=effect, source=key_name(keys.table.place.path), is_sure=keys.sure)
+        rule = Rule(
+            match=match, effect=effect, source=key_name(keys.table.place.path), is_sure=keys.sure, when=tuple(keys.when)
+        )
         found.append(
             (rule, Pattern(match=match, written=written, servers=frozenset(), place=place, may_be_idle=is_net))
         )
@@ -197,10 +199,9 @@ def doubtful_reads(
     lines = {key_name(pattern.place.path[:-1]): pattern.place.line for pattern in patterns}
     found: list[Diagnostic] = []
     for each in definitions:
-        rule = first_match(rules, each.server, each.tool)
-        if rule is None or rule.effect is not Effect.READ or rule.is_sure is not is_sure:
-            continue
-        if each.says_destructive or sounds_like_writing(each.tool):
+        reads = [rule for rule in matching(rules, each.server, each.tool) if rule.effect is Effect.READ]
+        rule = next((rule for rule in reads if rule.is_sure is is_sure), None)
+        if rule is not None and (each.says_destructive or sounds_like_writing(each.tool)):
             doubt = "says that it destroys" if each.says_destructive else "is called like a tool that writes"
             text = f"effect read for {printable(each.server)}.{printable(each.tool)}, which {doubt}"
             if is_sure:

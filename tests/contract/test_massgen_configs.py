@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordination.config import Settings, load, parse, read_text
-from coordination.domain.policy import Effect, rule
+from coordination.domain.tool_rules import Effect, rule
 from coordination.errors import ConfigError
 
 FOLDER = os.environ.get("MASSGEN_CONFIGS", "")

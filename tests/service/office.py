@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from coordination.domain.policy import Policy, Rule
+from coordination.domain.policy import Policy
 from coordination.domain.states import AwaitingDecision, RunState
+from coordination.domain.tool_rules import Rule
 from coordination.ports import Job, ToolDefinition
 from coordination.preparation import Prepared
 from coordination.run_options import RunOptions

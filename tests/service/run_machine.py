@@ -18,7 +18,8 @@ from coordination.current_rules import Guards
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Authors, Effect, Person, Policy, Rule
+from coordination.domain.policy import Authors, Person, Policy
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.domain.transitions import replay
 from coordination.errors import IllegalTransition, RefusedError, RunNotFoundError
 from coordination.execution import execute

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from coordination.deliberation import Deliberation, DeliberationInput, Participant
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.events import RunEvent
-from coordination.domain.policy import Effect, Rule
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.ports import ToolDefinition
 from coordination.run_options import RunOptions
-from coordination.toolbox import offer, runs_at_once
+from coordination.toolbox import offer
 from tests.builders import a_profile
 from tests.fakes import FakeClock, FakeHub, PlayedModel, World
 
@@ -40,7 +40,7 @@ class Table:
             )
             tools = offer(agent, hub.tools)
             allowed = frozenset(
-                (tool.definition.server, tool.definition.tool) for tool in tools.values() if runs_at_once(tool.effect)
+                (tool.definition.server, tool.definition.tool) for tool in tools.values() if tool.may_read
             )
             participants.append(
                 Participant(profile=agent, model=model, tools=tools, reader=hub.reader(agent.servers, allowed))

@@ -8,7 +8,7 @@ import pytest
 from coordination.deliberation import DeliberationFailed
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot, Ending
-from coordination.domain.policy import Effect, Rule
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.metered_model import FallbackModel
 from coordination.ports import Reply, ToolResult

@@ -13,7 +13,8 @@ from coordination.domain import states as s
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall, Succeeded
-from coordination.domain.policy import Authors, Effect, Rule
+from coordination.domain.policy import Authors
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ConfigError, RefusedError, ToolServerError
 from coordination.execution import MAX_RESULT as MAX_RECEIPT
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
@@ -21,7 +22,7 @@ from coordination.preparation import Prepared
 from coordination.run_options import RunOptions
 from coordination.service import RunRequest
 from coordination.toolbox import MAX_OFFERED, MAX_RESULT, Toolbox, offer
-from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile
+from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile, a_request
 from tests.fakes import Crash, PlayedModel, World, answers, says, votes
 from tests.service.office import Office
 from tests.stories import plan_in, waiting
@@ -217,7 +218,7 @@ def test_a_tool_that_calls_itself_harmless_is_still_asked_about() -> None:
     (agent,) = a_profile(1).agents
     harmless = replace(a_definition("post", title="string"), says_read_only=True)
     (tool,) = offer(agent, [harmless]).values()
-    assert tool.effect == "ask"
+    assert tool.ruling({"title": "x"}).effect == "ask"
 
 
 @pytest.mark.parametrize("count", [MAX_OFFERED, MAX_OFFERED + 1])
@@ -239,9 +240,9 @@ def test_a_call_is_denied_by_the_rules_of_the_agent_who_planned_it(author: int) 
     agents = tuple(replace(agent, rules=rules) if agent.number == author else agent for agent in profile.agents)
     post = PlannedCall(server="board", tool="post", arguments="{}", definition="")
     plan = replace(plan_in(waiting(post)), author=f"agent{author}.1")
-    ids = [agent.id for agent in profile.agents]
-    assert denied(plan, ids, replace(profile, agents=agents)) == plan.calls[0]
-    assert denied(replace(plan, author=f"agent{3 - author}.1"), ids, replace(profile, agents=agents)) is None
+    request = a_request()
+    assert denied(plan, request, replace(profile, agents=agents)) == plan.calls[0]
+    assert denied(replace(plan, author=f"agent{3 - author}.1"), request, replace(profile, agents=agents)) is None
 
 
 async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:

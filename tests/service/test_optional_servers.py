@@ -10,7 +10,7 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.policy import Effect, Rule
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ToolServerError
 from coordination.ports import ListedTool, ReadList, ServerSpec, ToolDefinition
 from coordination.preparation import prepare
@@ -135,7 +135,7 @@ async def test_no_list_of_reads_is_made_for_a_server_that_is_away() -> None:
     assert isinstance(office.hub, PartHub)
     office.hub.away.clear()
     room = await prepare(office.prepared, office.hub, read_lists=kept)
-    assert room.participants[0].tools["mcp__files__open"].effect is Effect.READ
+    assert room.participants[0].tools["mcp__files__open"].ruling({}).effect is Effect.READ
     assert kept.lists["*.*", "files"].tools == (ListedTool(tool="open", digest="definition-of-open"),)
 
 
@@ -151,7 +151,7 @@ async def test_a_list_made_before_a_server_was_away_holds_when_it_is_back_with_m
     hub.away.clear()
     hub.tools.append(a_definition("list_all", server="files"))
     room = await prepare(office.prepared, hub, read_lists=kept)
-    effects = {name: tool.effect for name, tool in room.participants[0].tools.items()}
+    effects = {name: tool.ruling({}).effect for name, tool in room.participants[0].tools.items()}
     assert effects["mcp__files__open"] is Effect.READ
     assert effects["mcp__files__list_all"] is Effect.ASK
 

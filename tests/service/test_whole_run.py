@@ -7,7 +7,8 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import PlannedCall, Skipped
-from coordination.domain.policy import Effect, Policy, Rule
+from coordination.domain.policy import Policy
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolDefinition, ToolOutput
 from coordination.run_options import RunOptions

@@ -9,7 +9,8 @@ from coordination.current_rules import FRESH
 from coordination.domain import states as s
 from coordination.domain.events import ApproversAsked, ApproversRead, CallStarted, RunRequested
 from coordination.domain.plan import PlannedCall
-from coordination.domain.policy import Effect, Person, Policy, Rule
+from coordination.domain.policy import Person, Policy
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.domain.transitions import evolve
 from coordination.errors import ConfigError, IllegalTransition, PersonUnreadableError, RefusedError
 from coordination.ports import ToolOutput

@@ -6,7 +6,8 @@ import pytest
 
 from coordination.domain import states as s
 from coordination.domain.events import ToolRead
-from coordination.domain.policy import Effect, Policy, Rule
+from coordination.domain.policy import Policy
+from coordination.domain.tool_rules import Effect, Rule
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedConversation, PlayedModel, answers, calls, votes
 from tests.service.office import Office

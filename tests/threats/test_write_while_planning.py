@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coordination.domain.policy import sounds_like_writing
+from coordination.domain.tool_rules import sounds_like_writing
 from coordination.mcp_tools.hub import McpHub
 from tests.e2e.program import Program
 from tests.servers.mcp_programs import stdio

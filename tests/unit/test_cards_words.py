@@ -12,8 +12,8 @@ from typing_extensions import override
 from bot.i18n import ENGLISH, Catalog, joined
 from bot.message import Action, Mention, StyledText, Timestamp
 from coordination.domain.ballot import Ending
-from coordination.domain.policy import Effect
 from coordination.domain.states import RunState
+from coordination.domain.tool_rules import Effect
 from tests.builders import START
 from tests.texts import texts_of
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coordination.config import Settings, load, parse
-from coordination.domain.policy import Effect, rule
+from coordination.domain.tool_rules import Effect, rule
 from coordination.errors import ConfigError
 from coordination.run_options import DailyLimits, RunOptions
 

@@ -8,7 +8,7 @@ import pytest
 from bot.demo_world import TOOLS
 from coordination.config import PROVIDERS, load, parse, unmatched_rules
 from coordination.config.sections import ALL
-from coordination.domain.policy import Effect, rule
+from coordination.domain.tool_rules import Effect, rule
 from coordination.errors import ConfigError
 from coordination.ports import ToolDefinition
 

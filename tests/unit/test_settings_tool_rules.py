@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from coordination.config import Settings, parse, unmatched_rules
-from coordination.domain.policy import Effect, Ruling, rule
+from coordination.domain.tool_rules import Effect, Ruling, rule
 from coordination.ports import ToolDefinition
 
 TOOLS = ("read_all", "read_one", "post", "burn")

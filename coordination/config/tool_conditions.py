@@ -1,0 +1,202 @@
+"""The `when` of a rule: conditions over arguments, who asked and where; read from the file, and held against schemas."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeAlias, cast, get_args
+
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+
+from coordination.config.diagnostics import (
+    Diagnostic,
+    Diagnostics,
+    Place,
+    any_of,
+    expected_but_found,
+    key_name,
+    nearest,
+    quoted,
+)
+from coordination.config.section_reader import report_of
+from coordination.config.yaml_tree import Listing, Node, Scalar, Table, kind_of, typed_plain
+from coordination.domain.canonical_json import Json
+from coordination.domain.conditions import MAX_PATH, SUBJECTS, Condition, Operator, is_list, steps_of
+from coordination.domain.tool_rules import Rule, matching
+from coordination.ports import ToolDefinition
+
+_MOST = 20
+_LONGEST_LIST = 200
+_OPERATORS: tuple[Operator, ...] = get_args(Operator)
+_NUMBERS = ("at_least", "at_most")
+_TEXTS = ("matches", "host", "folder")
+_LISTS = ("in", "not_in")
+_ABOUT_PEOPLE = ("equals", "not", "in", "not_in", "matches")
+
+_FITS: Mapping[str, frozenset[str]] = {
+    "at_least": frozenset({"number", "integer"}),
+    "at_most": frozenset({"number", "integer"}),
+    "matches": frozenset({"string"}),
+    "host": frozenset({"string"}),
+    "folder": frozenset({"string"}),
+    "longest": frozenset({"string", "array"}),
+}
+"""The types of a schema whose values a comparison can judge; the others judge any."""
+
+
+def _conditions_of(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, Scalar | Listing | Table):
+        return value
+    report = report_of(info)
+    if not isinstance(value, Table):
+        report.expect(value.place, kind_of(value), "a mapping of paths, such as $.amount: {at_most: 100}")
+        return ()
+    if not 0 < len(value.entries) <= _MOST:
+        report.expect(value.place, f"{len(value.entries)} conditions", f"1 to {_MOST}")
+        return ()
+    return tuple(each for about, node in value.entries.items() for each in _about(about, node, value, report))
+
+
+When: TypeAlias = Annotated[
+    tuple[Any, ...],  # of Condition, whose recursive type pydantic can't follow
+    BeforeValidator(_conditions_of),
+    WithJsonSchema({"type": "object", "minProperties": 1}),
+]
+"""Conditions by the path, or the subject, that they are about."""
+
+
+def _about(about: str, node: Node, table: Table, report: Diagnostics) -> Iterator[Condition]:
+    place = table.place_of(about)
+    if about not in SUBJECTS and steps_of(about) is None:
+        found = f"the path {quoted(about, MAX_PATH)}"
+        report.expect(place, found, f"$.argument, or {any_of(SUBJECTS)}", report.nearest(about, SUBJECTS))
+        return
+    if not isinstance(node, Table):
+        operator: Operator = "in" if isinstance(node, Listing) else "equals"
+        yield from _compared(about, operator, node, place, report)
+        return
+    if not node.entries:
+        report.expect(place, "a mapping without a comparison", any_of(_OPERATORS))
+    for name, value in node.entries.items():
+        if name in _OPERATORS:
+            yield from _compared(about, name, value, node.place_of(name), report)
+        else:
+            found = f"the comparison {quoted(name)}"
+            report.expect(node.place_of(name), found, any_of(_OPERATORS), report.nearest(name, _OPERATORS))
+
+
+def _compared(about: str, operator: Operator, node: Node, place: Place, report: Diagnostics) -> Iterator[Condition]:
+    value = _value(node)
+    expected = _expected(about, operator, value)
+    if expected is None:
+        yield Condition(about=about, operator=operator, value=value)
+    else:
+        report.expect(place, _found(operator, node), expected)
+
+
+def _found(operator: str, node: Node) -> str:
+    return f"{operator} with {kind_of(node)}"
+
+
+def _value(node: Node) -> Json:
+    """What YAML makes of it; what a variable stands for is read as if it stood there."""
+    match node:
+        case Scalar():
+            return cast("Json", typed_plain(node.text) if node.has_variables else node.value)
+        case Listing():
+            return [_value(each) for each in node.items]
+        case Table():
+            return {name: _value(each) for name, each in node.entries.items()}
+
+
+def _expected(about: str, operator: Operator, value: Json) -> str | None:
+    """What should stand in the place of a value; None: it is good."""
+    if about in SUBJECTS and operator not in _ABOUT_PEOPLE:
+        return f"{any_of(_ABOUT_PEOPLE)} for {about}"
+    if operator in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
+        return "a number"
+    if operator == "longest" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        return "a whole number from 0"
+    if operator == "present" and not isinstance(value, bool):
+        return "true or false"
+    if operator in _LISTS and not (is_list(value) and 0 < len(value) <= _LONGEST_LIST):
+        return f"a list of 1 to {_LONGEST_LIST}"
+    if operator in _TEXTS:
+        texts = list(value) if is_list(value) else [value]
+        if not 0 < len(texts) <= _LONGEST_LIST or not all(isinstance(each, str) and each for each in texts):
+            return "a text, or a list of texts"
+    return None
+
+
+def misfits(
+    rules: Sequence[Rule], places: Mapping[str, Place], definitions: Sequence[ToolDefinition]
+) -> Iterator[Diagnostic]:
+    """The conditions that no tool of their rule can meet. `places` are those of the rules by their source."""
+    for each in rules:
+        place, tools = places.get(each.source), _tools_of(each, definitions)
+        for condition in each.when if place is not None and tools else ():
+            text = _misfit(condition, tools)
+            if place is not None and text is not None:
+                yield Diagnostic(place.line, key_name((*place.path, "when", condition.about)), text)
+
+
+def hidden(
+    rules: Sequence[Rule], places: Mapping[str, Place], definitions: Sequence[ToolDefinition]
+) -> Iterator[Diagnostic]:
+    """The rules that earlier ones leave nothing to decide, where they would say something else."""
+    for each in rules:
+        place, tools = places.get(each.source), _tools_of(each, definitions)
+        deciding = [tuple(matching(rules, one.server, one.tool)) for one in tools]
+        if place is None or not tools or any(each in rules_of_tool for rules_of_tool in deciding):
+            continue
+        earlier = next((some[-1] for some in deciding if each.when or some[-1].effect is not each.effect), None)
+        if earlier is not None:
+            found = f"a rule that never decides, since {earlier.source} does before it"
+            text = expected_but_found(found, f"it to stand before {earlier.source}, or not at all")
+            yield Diagnostic(place.line, key_name(place.path), text)
+
+
+def _tools_of(each: Rule, definitions: Sequence[ToolDefinition]) -> list[ToolDefinition]:
+    return [one for one in definitions if each.matches(one.server, one.tool) and not one.unusable]
+
+
+def _misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> str | None:
+    steps = steps_of(condition.about)
+    if steps is None:
+        return None
+    shapes = [_shapes(tool.input_schema, steps) for tool in tools]
+    known = [each for each in shapes if each is not None]
+    if len(known) < len(shapes):
+        return None  # What a schema leaves open may be there.
+    if not any(known):
+        names = sorted({f"$.{name}" for tool in tools for name in _properties(tool.input_schema)})
+        expected = "an argument that a tool of this rule has"
+        return expected_but_found(f"the path {condition.about}", expected, nearest(condition.about, names))
+    wanted, types = _FITS.get(condition.operator), {each for shape in known for each in shape}
+    if wanted is None or not types or "" in types or wanted & types:
+        return None
+    return expected_but_found(
+        f"{condition.operator} for {any_of(sorted(types))}", f"{any_of(sorted(wanted))} at this path"
+    )
+
+
+def _shapes(schema: object, steps: Sequence[str | int | None]) -> frozenset[str] | None:
+    """The types that a schema gives to what is at a path, "" for any; empty: nothing is there. None: it leaves that open."""
+    if not isinstance(schema, Mapping):
+        return None
+    node = cast("Mapping[str, Any]", schema)
+    if node.keys() & {"$ref", "anyOf", "oneOf", "allOf", "if", "patternProperties"}:
+        return None
+    if not steps:
+        said = node.get("type", "")
+        types = cast("list[object]", said) if isinstance(said, list) else [said]
+        return frozenset(str(each) for each in types)
+    if isinstance(steps[0], str):
+        properties = _properties(node)
+        if steps[0] in properties:
+            return _shapes(properties[steps[0]], steps[1:])
+        is_closed = bool(properties) or node.get("additionalProperties") is False
+        return frozenset() if is_closed and node.get("additionalProperties") in (None, False) else None
+    return _shapes(node.get("items"), steps[1:])
+
+
+def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = schema.get("properties")
+    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}

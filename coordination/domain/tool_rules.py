@@ -1,0 +1,235 @@
+"""Which calls wait for people, run at once, or never run: rules of the operator over tools, arguments, people and places."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from coordination.domain.conditions import CallContext, Condition, all_hold
+
+
+class Effect(StrEnum):
+    """What becomes of a tool call.
+
+    READ runs at once. ASK is recorded and waits for people. AUTO is recorded, and a plan of nothing else needs nobody.
+    DENY is not offered.
+    """
+
+    READ = "read"
+    ASK = "ask"
+    AUTO = "auto"
+    DENY = "deny"
+
+
+_BY_STRICTNESS = (Effect.READ, Effect.AUTO, Effect.ASK, Effect.DENY)
+
+UNKNOWN_CALL = CallContext()
+"""A call of which nothing is known yet but its tool."""
+
+
+def stricter(one: Effect, other: Effect) -> Effect:
+    """The one that lets less happen."""
+    return max(one, other, key=_BY_STRICTNESS.index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The first rule that speaks of a call decides: whose pattern matches `server.tool`, and all of whose conditions hold.
+
+    `*` and `?` are wild, letter case counts.
+
+    Attributes:
+        source: where the operator wrote it, for explanations: `tools[0]`, `exclude_tools of agent scout`.
+        is_sure: the operator vouches that what it lists as `read` does read, whatever it is called.
+        when: what must hold of the call besides.
+    """
+
+    match: str
+    effect: Effect
+    source: str
+    is_sure: bool = False
+    when: tuple[Condition, ...] = ()
+
+    def matches(self, server: str, tool: str) -> bool:
+        """Whether the rule speaks of this tool, or of some calls of it."""
+        return fnmatchcase(f"{server}.{tool}", self.match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What the rules say of one tool, or of one call of it, and why."""
+
+    effect: Effect
+    reason: str
+
+
+_NO_RULE = Ruling(effect=Effect.ASK, reason="no rule lists it")
+
+
+def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = UNKNOWN_CALL) -> Ruling:
+    """What may be done with a call. One that nobody listed is asked about, whatever its server says of it.
+
+    Where a condition can't be judged, the strictest of what would follow either way.
+    """
+    return max(_rulings(rules, server, tool, context), key=lambda each: _BY_STRICTNESS.index(each.effect))
+
+
+def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:
+    """What may become of calls of a tool, whatever their arguments are and whoever asks."""
+    return frozenset(each.effect for each in _rulings(rules, server, tool, UNKNOWN_CALL))
+
+
+def matching(rules: Sequence[Rule], server: str, tool: str) -> Iterator[Rule]:
+    """The rules that may decide about calls of a tool, in their order; the last decides whatever the call is."""
+    for each in rules:
+        if each.matches(server, tool):
+            yield each
+            if not each.when:
+                return
+
+
+def _rulings(rules: Sequence[Rule], server: str, tool: str, context: CallContext) -> Iterator[Ruling]:
+    """What each rule says that may decide about the call, up to the one that does; the default if none does."""
+    for each in matching(rules, server, tool):
+        holds = all_hold(each.when, context)
+        if holds is not False:
+            yield Ruling(effect=each.effect, reason=f"{each.source}: {each.match}")
+        if holds:
+            return
+    yield _NO_RULE
+
+
+def sounds_like_writing(tool: str) -> bool:
+    """Whether a tool's name says that it changes something: of its first word for reading or writing, writing."""
+    for word in _WORDS.findall(tool):
+        if word.lower() in _READS:
+            return False
+        if word.lower() in _WRITES:
+            return True
+    return False
+
+
+_WORDS = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_READS = frozenset(
+    [
+        "browse",
+        "check",
+        "count",
+        "describe",
+        "fetch",
+        "find",
+        "get",
+        "info",
+        "inspect",
+        "list",
+        "look",
+        "lookup",
+        "query",
+        "read",
+        "retrieve",
+        "search",
+        "show",
+        "stat",
+        "status",
+        "view",
+    ]
+)
+_WRITES = frozenset(
+    [
+        "accept",
+        "add",
+        "append",
+        "approve",
+        "archive",
+        "assign",
+        "attach",
+        "ban",
+        "buy",
+        "cancel",
+        "charge",
+        "clear",
+        "close",
+        "commit",
+        "copy",
+        "create",
+        "decline",
+        "delete",
+        "deploy",
+        "destroy",
+        "detach",
+        "disable",
+        "dismiss",
+        "drop",
+        "edit",
+        "enable",
+        "erase",
+        "exec",
+        "execute",
+        "forward",
+        "grant",
+        "import",
+        "insert",
+        "install",
+        "invite",
+        "kick",
+        "kill",
+        "launch",
+        "lock",
+        "mail",
+        "mark",
+        "merge",
+        "modify",
+        "move",
+        "mute",
+        "notify",
+        "overwrite",
+        "patch",
+        "pay",
+        "pin",
+        "post",
+        "promote",
+        "provision",
+        "publish",
+        "purge",
+        "push",
+        "put",
+        "react",
+        "refund",
+        "register",
+        "reject",
+        "remove",
+        "rename",
+        "replace",
+        "reply",
+        "reset",
+        "restart",
+        "restore",
+        "revoke",
+        "run",
+        "save",
+        "scale",
+        "send",
+        "set",
+        "shutdown",
+        "start",
+        "stop",
+        "submit",
+        "subscribe",
+        "terminate",
+        "transfer",
+        "trigger",
+        "truncate",
+        "unassign",
+        "unban",
+        "unlock",
+        "unpin",
+        "unsubscribe",
+        "update",
+        "upload",
+        "upsert",
+        "wipe",
+        "withdraw",
+        "write",
+    ]
+)
