@@ -250,7 +250,7 @@ async def open_application(
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
         servers = await stack.enter_async_context(McpHub(key=await stored.install_key()))
-        models = Models(overrides.clock, pace=environment.pace())
+        models = Models(overrides.clock, pace=environment.pace(), workers=engine.workers)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models)
         opened = SettingsStore(url, stack)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from datetime import UTC, datetime
 
 from coordination.ports import Clock
@@ -16,6 +17,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The time in UTC."""
         return datetime.now(UTC)  # noqa: TID251  # this is the Clock port
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -32,6 +37,10 @@ class PacedClock:
     def now(self) -> datetime:
         """The other clock's time."""
         return self._clock.now()
+
+    def monotonic(self) -> float:
+        """The other clock's seconds."""
+        return self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait `pace` times as long."""

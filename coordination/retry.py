@@ -46,17 +46,17 @@ async def send_with_retry(
     Raises:
         ModelError: the failure is lasting, or the budget does not reach for another try.
     """
-    begun = clock.now()
+    begun = clock.monotonic()
     failures = 0
     while True:
         try:
             return await conversation.send(inputs, tools)
         except ModelError as error:
             if error.begins_anew:
-                begun, failures = clock.now(), 0
+                begun, failures = clock.monotonic(), 0
             failures += not error.begins_anew
             wait = 0.0 if error.begins_anew else budget.wait(failures, error, chance())
-            spent = (clock.now() - begun).total_seconds()
+            spent = clock.monotonic() - begun
             if not error.is_retryable or failures >= budget.attempts or spent + wait > budget.seconds:
                 raise
             failure = error

@@ -42,6 +42,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
     def tick(self, **span: float) -> None:
         """Move on, by timedelta's words."""
         self.time += timedelta(**span)

@@ -141,6 +141,10 @@ class DbosEngine:
         if self._recovery is not None:
             self._recovery.wake()
 
+    def workers(self) -> int:
+        """How many workers there are, this one among them; 1 as long as it does not work."""
+        return 1 if self._recovery is None else self._recovery.workers
+
     @asynccontextmanager
     async def running(self, perform: Perform) -> AsyncGenerator[None]:
         """Take part in the work while the context is open; recovers what dead processes left.

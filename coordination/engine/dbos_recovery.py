@@ -429,6 +429,11 @@ class RecoveryWatch:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        return self._leases.alive
+
     def wake(self) -> None:
         """Look at the queues now."""
         self._wake_event.set()

@@ -4,7 +4,6 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from typing import TypeAlias
 
 from coordination.errors import ModelError, ModelFault
@@ -213,10 +212,10 @@ class _FallbackConversation:
         self._has_called = False
         self._is_second = False
         self._failures = 0
-        self._begun: datetime | None = None
+        self._begun: float | None = None
 
     async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
-        self._begun = self._begun or self._clock.now()
+        self._begun = self._clock.monotonic() if self._begun is None else self._begun
         try:
             reply = await self._conversation.send((*self._unheard, *inputs), tools)
         except ModelError as error:
@@ -244,7 +243,7 @@ class _FallbackConversation:
             return False
         if not error.is_retryable or self._failures >= self._budget.attempts:
             return True
-        spent = (self._clock.now() - (self._begun or self._clock.now())).total_seconds()
+        spent = 0.0 if self._begun is None else self._clock.monotonic() - self._begun
         return spent + self._budget.wait(self._failures, error, 1.0) + _MARGIN > self._budget.seconds
 
     async def _begin_again(self) -> None:

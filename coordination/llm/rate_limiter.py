@@ -1,11 +1,10 @@
-"""The rate limiter of each key at each address, shared by all runs of the process."""
+"""The rate limiter of each key at each address, shared by all runs of the process, with a part of it for each worker."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from coordination.ports import Clock
@@ -14,7 +13,12 @@ from coordination.retry import RetryBudget
 LONGEST_BACK_OFF = RetryBudget().seconds
 """Seconds that a request waits while the provider rests: those who ask would give up any longer one."""
 
-_MINUTE = timedelta(minutes=1)
+_MINUTE = 60.0
+
+
+def alone() -> int:
+    """One process has the key to itself."""
+    return 1
 
 
 class BackingOffError(Exception):
@@ -44,17 +48,19 @@ class _Waiting:
 class RateLimiter:
     """Lets requests through in their order: so many at once, so many a minute, and none while the provider rests."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, workers: Callable[[], int] = alone) -> None:
+        """Of what a key may be used for, each of the `workers` that there are takes an equal part, and at least 1."""
         self._clock = clock
+        self._workers = workers
         self._under_way = 0
         self._queue: deque[_Waiting] = deque()
-        self._begun: deque[datetime] = deque()
-        self._rests_until: datetime | None = None
+        self._begun: deque[float] = deque()
+        self._rests_until: float | None = None
 
     def back_off(self, seconds: float) -> None:
         """The provider asked to be left alone for a while: nobody asks it again before."""
-        until = self._clock.now() + timedelta(seconds=seconds)
-        self._rests_until = max(until, self._rests_until or until)
+        until = self._clock.monotonic() + seconds
+        self._rests_until = until if self._rests_until is None else max(until, self._rests_until)
 
     @asynccontextmanager
     async def acquire(self, throttle: Throttle) -> AsyncGenerator[None]:
@@ -72,7 +78,7 @@ class RateLimiter:
             self._let_in()
 
     async def _enter(self, most: int | None) -> None:
-        if not self._queue and (most is None or self._under_way < most):
+        if not self._queue and self._has_room(most):
             self._under_way += 1
             return
         waiting = _Waiting(most=most, turn=asyncio.get_running_loop().create_future())
@@ -86,12 +92,18 @@ class RateLimiter:
             self._let_in()
             raise
 
+    def _part(self, most: int) -> int:
+        return max(1, most // max(1, self._workers()))
+
+    def _has_room(self, most: int | None) -> bool:
+        return most is None or self._under_way < self._part(most)
+
     def _let_in(self) -> None:
         """Begin what may begin, in its order: nobody is overtaken."""
         while self._queue:
             first = self._queue[0]
             is_wanted = not first.turn.cancelled()
-            if is_wanted and first.most is not None and self._under_way >= first.most:
+            if is_wanted and not self._has_room(first.most):
                 return
             self._queue.popleft()
             if is_wanted:
@@ -105,30 +117,32 @@ class RateLimiter:
                 raise BackingOffError(rest)
             await self._clock.sleep(wait)
         if per_minute is not None:
-            self._begun.append(self._clock.now())
+            self._begun.append(self._clock.monotonic())
 
     def _back_off_elapsed(self) -> float:
         """Seconds until the provider may be asked again; 0: now."""
-        now = self._clock.now()
-        return max(0.0, ((self._rests_until or now) - now).total_seconds())
+        return 0.0 if self._rests_until is None else max(0.0, self._rests_until - self._clock.monotonic())
 
     def _wait(self, per_minute: int | None) -> float:
-        now = self._clock.now()
-        free_at = now + timedelta(seconds=self._back_off_elapsed())
+        now = self._clock.monotonic()
+        free_at = now + self._back_off_elapsed()
         while self._begun and self._begun[0] <= now - _MINUTE:
             self._begun.popleft()
-        if per_minute is not None and len(self._begun) >= per_minute:
-            free_at = max(free_at, self._begun[-per_minute] + _MINUTE)
-        return (free_at - now).total_seconds()
+        if per_minute is not None and len(self._begun) >= (part := self._part(per_minute)):
+            free_at = max(free_at, self._begun[-part] + _MINUTE)
+        return free_at - now
 
 
 class RateLimiters:
     """Every rate limiter of the process."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, workers: Callable[[], int] = alone) -> None:
+        """`workers` says how many processes share a key."""
         self._clock = clock
+        self._workers = workers
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
     def limiter_for(self, *, base_url: str, key: str) -> RateLimiter:
         """The rate limiter of this key at the server of this address, whichever of its paths is asked."""
-        return self._limiters.setdefault((urlsplit(base_url).netloc.lower(), key), RateLimiter(self._clock))
+        limiter = RateLimiter(self._clock, self._workers)
+        return self._limiters.setdefault((urlsplit(base_url).netloc.lower(), key), limiter)

@@ -12,7 +12,7 @@ from coordination.errors import ConfigError, MissingLibraryError
 from coordination.llm.extras import Extra, extra_of, install_command, is_installed, missing
 from coordination.llm.metered_model import FallbackModel, MeteredModel, PriceOf
 from coordination.llm.provider import Build, Shared, key_of
-from coordination.llm.rate_limiter import RateLimiters, Throttle
+from coordination.llm.rate_limiter import RateLimiters, Throttle, alone
 from coordination.ports import Clock, Model, Usage
 from coordination.redaction import EVERYTHING
 
@@ -118,13 +118,20 @@ _ANY = Usage(input_tokens=1, output_tokens=1)
 class Models:
     """Every model of the process."""
 
-    def __init__(self, clock: Clock, *, pace: float = 1.0, load: Callable[[Family], Build] = load_build) -> None:
-        """`pace` is that of scripts. `load` gives what builds a family's models; another one adds or replaces providers."""
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        pace: float = 1.0,
+        load: Callable[[Family], Build] = load_build,
+        workers: Callable[[], int] = alone,
+    ) -> None:
+        """`pace` is that of scripts, `workers` how many processes share the keys. `load` gives what builds a family's models; another one adds or replaces providers."""
         self._clock = clock
         self._load = load
         self._builds: dict[Family, Build] = {}
         self._shared = Shared(clock, pace=pace)
-        self._limiters = RateLimiters(clock)
+        self._limiters = RateLimiters(clock, workers)
         self._pricing = Pricing()
 
     def check(self, agents: Sequence[AgentSettings], *, needs_prices: bool = False) -> None:

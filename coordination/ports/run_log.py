@@ -131,7 +131,11 @@ class Clock(Protocol):
     """Time, from outside."""
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """The time in UTC. It may be set, back too: no duration is measured by it."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, whatever is done to the time: what durations within a process are measured by."""
         ...
 
     async def sleep(self, seconds: float) -> None:

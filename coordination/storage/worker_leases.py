@@ -336,6 +336,11 @@ class WorkerLeases:
                 self._locks.unlock(number)
         return is_ours
 
+    @property
+    def alive(self) -> int:
+        """How many workers there are, this one among them: as far as it has seen."""
+        return max(1, self._watch.alive(self._lease))
+
     def look(self) -> Sequence[str]:
         """Note every worker's beat. Returns the names of all slots that are or were somebody's.
 
@@ -439,6 +444,10 @@ class Watch:
     def names(self) -> Sequence[str]:
         """Every slot that was there at the last look."""
         return list(self._seen)
+
+    def alive(self, lease: float) -> int:
+        """How many slots have a holder who was not quiet for as long as the lease."""
+        return sum(bool(seen.holder) and seen.quiet < lease for seen in self._seen.values())
 
     def last(self, name: str) -> Seen | None:
         """How a slot was last seen."""

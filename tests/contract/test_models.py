@@ -46,6 +46,9 @@ class StallingClock:
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
 
+    def monotonic(self) -> float:
+        return 0.0
+
     async def sleep(self, seconds: float) -> None:
         if seconds:
             await asyncio.Event().wait()

@@ -93,6 +93,18 @@ def test_who_beats_keeps_the_slot_and_who_is_silent_for_the_lease_loses_it(worke
     assert silent.take(avoid=mine.slot).slot not in names
 
 
+def test_a_worker_knows_how_many_there_are(worker: Callable[[], WorkerLeases]) -> None:
+    """They share what a model's key may be used for."""
+    silent, beating, watcher = worker(), worker(), worker()
+    assert watcher.alive == 1
+    for each in (silent, beating, watcher):
+        each.take()
+    looks(watcher, beating, watcher, seconds=LEASE / 3)
+    assert watcher.alive == 3
+    looks(watcher, beating, watcher)
+    assert watcher.alive == 2
+
+
 def test_silence_during_an_outage_counts_for_nothing(worker: Callable[[], WorkerLeases]) -> None:
     silent, watcher = worker(), worker()
     name = silent.take().slot

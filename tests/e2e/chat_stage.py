@@ -29,6 +29,9 @@ class MovedClock:
     def now(self) -> datetime:
         return self._real.now() + self._ahead
 
+    def monotonic(self) -> float:
+        return self._real.monotonic() + self._ahead.total_seconds()
+
     async def sleep(self, seconds: float) -> None:
         until = self.now() + timedelta(seconds=seconds)
         while (left := (until - self.now()).total_seconds()) > 0:

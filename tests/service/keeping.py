@@ -36,6 +36,9 @@ class MovedClock:
     def now(self) -> datetime:
         return START + timedelta(seconds=time.monotonic() - self._started) + self.ahead
 
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

@@ -2,12 +2,11 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
 from itertools import pairwise
 
 from bot.chat.card_sync.context import EditThrottle
 from coordination.domain import events as e
-from tests.builders import ALICE, START
+from tests.builders import ALICE
 from tests.service.keeping import QUICK, Stage, eventually
 from tests.stories import POST, RUN, argued, plan_in, proposed, recorded, started, waiting
 
@@ -61,8 +60,8 @@ async def test_the_pause_begins_when_the_product_has_the_edit() -> None:
 
 
 def test_each_card_has_its_own_turns() -> None:
-    turns, later = EditThrottle(replace(QUICK, edit=2.0), START), START + timedelta(seconds=3)
-    assert turns.seconds("a", START) == turns.seconds("b", START) == 2.0
+    turns, later = EditThrottle(replace(QUICK, edit=2.0), 100.0), 103.0
+    assert turns.seconds("a", 100.0) == turns.seconds("b", 100.0) == 2.0
     turns.edited("a", later)
     assert turns.seconds("a", later) == 2.0
     assert turns.seconds("b", later) == 0.0

@@ -14,14 +14,19 @@ class RunningClock:
 
     def __init__(self) -> None:
         self.time = START
+        self.elapsed = 0.0
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.elapsed
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += timedelta(seconds=seconds)
+        self.elapsed += seconds
         await asyncio.sleep(0)
 
 
@@ -113,6 +118,43 @@ async def test_no_more_requests_begin_in_a_minute_than_allowed() -> None:
     limiter = RateLimiter(clock)
     for expected in ([], [], [60]):
         async with limiter.acquire(Throttle(per_minute=2)):
+            assert clock.slept == expected
+
+
+async def test_a_clock_that_is_set_back_or_ahead_holds_nobody_up() -> None:
+    clock = RunningClock()
+    limiter = RateLimiter(clock)
+    limiter.back_off(30)
+    clock.time -= timedelta(hours=1)
+    for _ in range(3):
+        async with limiter.acquire(Throttle(per_minute=2)):
+            clock.time -= timedelta(hours=1)
+    assert clock.slept == [30, 60]
+    limiter.back_off(30)
+    clock.time += timedelta(hours=9)
+    async with limiter.acquire(Throttle()):
+        assert clock.slept == [30, 60, 30]
+
+
+async def test_workers_share_what_a_key_may_be_used_for() -> None:
+    clock, workers = RunningClock(), [2]
+    limiter = RateLimiter(clock, lambda: workers[0])
+    traffic = Traffic(limiter)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for name in "abc":
+            group.create_task(traffic.request(name, Throttle(at_once=4)))
+        await settle()
+        assert traffic.begun == ["a", "b"]
+        workers[0] = 1
+        traffic.ends["a"].set()
+        await settle()
+        assert traffic.begun == ["a", "b", "c"]
+        for name in "bc":
+            traffic.ends[name].set()
+    workers[0] = 30
+    limiter = RateLimiter(clock, lambda: workers[0])
+    for expected in ([], [60]):
+        async with limiter.acquire(Throttle(at_once=1, per_minute=2)):
             assert clock.slept == expected
 
 

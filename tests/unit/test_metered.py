@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -65,14 +64,14 @@ async def test_a_rest_that_is_too_long_to_wait_for_is_said_at_once_with_its_leng
     other = metered(played, limiter).converse("", TURN_CONTEXT)
     with pytest.raises(ModelError, match=r"^It is rate_limited\.$"):
         await asked.converse("", TURN_CONTEXT).send(GO, ())
-    clock.time += timedelta(seconds=600)
+    clock.elapsed += 600
     with pytest.raises(
         ModelError, match=r"^The provider of played wants no requests for another 50 minutes; "
     ) as caught:
         await other.send(GO, ())
     error = caught.value
     assert (error.fault, error.is_retryable, error.retry_after) == (ModelFault.RATE_LIMITED, True, 3000.0)
-    clock.time += timedelta(seconds=2990)
+    clock.elapsed += 2990
     assert (await other.send(GO, ())).text == "hi"
     assert clock.slept == [10.0]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.cards.run_view import RunView
@@ -17,17 +16,17 @@ from coordination.ports import Clock, RunLog
 class EditThrottle:
     """When each card may be edited next. Whoever kept it before us may have done so just now."""
 
-    def __init__(self, intervals: SyncIntervals, now: datetime) -> None:
-        """Nothing was edited by us yet."""
-        self._pause = timedelta(seconds=intervals.edit)
+    def __init__(self, intervals: SyncIntervals, now: float) -> None:
+        """Nothing was edited by us yet. `now` is of the monotonic clock, here and below."""
+        self._pause = intervals.edit
         self._first = now + self._pause
-        self._next: dict[str, datetime] = {}
+        self._next: dict[str, float] = {}
 
-    def seconds(self, run: str, now: datetime) -> float:
+    def seconds(self, run: str, now: float) -> float:
         """Until the next edit of a run's card is fine."""
-        return max(0.0, (self._next.get(run, self._first) - now).total_seconds())
+        return max(0.0, self._next.get(run, self._first) - now)
 
-    def edited(self, run: str, now: datetime) -> None:
+    def edited(self, run: str, now: float) -> None:
         """Its card was posted or edited. Turns that have come are forgotten."""
         self._next = {each: at for each, at in self._next.items() if at > now}
         self._next[run] = now + self._pause
@@ -55,7 +54,7 @@ class SyncContext:
     @cached_property
     def throttle(self) -> EditThrottle:
         """When each card may be edited: kept here, because nobody looks after a card whose run waits for people."""
-        return EditThrottle(self.intervals, self.clock.now())
+        return EditThrottle(self.intervals, self.clock.monotonic())
 
     async def ids(self, card: CardRecord, snapshot: Snapshot, view: RunView) -> IssuedIds:
         """The ids of a frame's buttons, on disk before anybody sees them."""

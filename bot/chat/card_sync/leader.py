@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class CardSync:
         self._context = context
         self._run_task: dict[str, _RunTask] = {}
         self._seen: dict[str, int] = {}
-        self._looked_at = self._ask_at = _BEGINNING
+        self._looked_at = _BEGINNING
+        self._ask_at = -math.inf
         self._is_leading = False
         self._wake_event = asyncio.Event()
         self._closing = asyncio.Event()
@@ -96,10 +98,10 @@ class CardSync:
 
     async def _is_leader(self, lock: LeaderLock) -> bool:
         """Whether the cards are ours to keep; asked for now and then."""
-        now = self._context.clock.now()
+        now = self._context.clock.monotonic()
         if now < self._ask_at:
             return True
-        self._ask_at = now + timedelta(seconds=_HOLD_SECONDS)
+        self._ask_at = now + _HOLD_SECONDS
         return await lock.is_leader()
 
     async def _dismiss(self) -> None:

@@ -198,7 +198,7 @@ class Notifier:
     """One run's story and notices. `timeline_at` is when the next part of the story may be told."""
 
     context: SyncContext
-    timeline_at: datetime | None = None
+    timeline_at: float | None = None
     _items: list[TimelineItem] = field(default_factory=list[TimelineItem])
 
     def add_event(self, recorded: Recorded, view: RunView) -> None:
@@ -210,7 +210,7 @@ class Notifier:
         """Seconds until the story can go on. What people wait for is told at once."""
         if self.timeline_at is None or not isinstance(view.state, WORKING):
             return 0.0
-        return max(0.0, (self.timeline_at - self.context.clock.now()).total_seconds())
+        return max(0.0, self.timeline_at - self.context.clock.monotonic())
 
     async def post_timeline(self, card: CardRecord, view: RunView) -> CardRecord:
         """Go on with the story, as far as the run has come.
@@ -225,7 +225,7 @@ class Notifier:
         items = [item for item in self._items if item.seq > card.told]
         for batch in batches(items):
             card = await self._post_batch(card, view, batch)
-            self.timeline_at = self.context.clock.now() + timedelta(seconds=self.context.intervals.timeline)
+            self.timeline_at = self.context.clock.monotonic() + self.context.intervals.timeline
         self._items = []
         return await self.context.saved(card, replace(card, told=view.seq))
 

@@ -73,7 +73,7 @@ class CardPublisher:
 
     def patience(self, card: CardRecord) -> float:
         """Seconds until the next edit is fine."""
-        return self.context.throttle.seconds(card.run, self.context.clock.now())
+        return self.context.throttle.seconds(card.run, self.context.clock.monotonic())
 
     async def mark_superseded(self, card: CardRecord) -> CardRecord:
         """Have every older message say that it is out of date.
@@ -175,7 +175,7 @@ class CardPublisher:
 
     def _sent(self, card: CardRecord) -> None:
         """The pause begins when the product has it, however long that took."""
-        self.context.throttle.edited(card.run, self.context.clock.now())
+        self.context.throttle.edited(card.run, self.context.clock.monotonic())
 
     def _age(self, post: Post) -> timedelta:
         return self.context.clock.now() - post.at
