@@ -27,7 +27,7 @@ from coordination.domain.events import RunRequested
 from coordination.domain.policy import Person
 from coordination.engine.dbos_engine import DbosEngine
 from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
-from coordination.execution import AwayAfter
+from coordination.execution import GRACE, AwayAfter
 from coordination.llm.rate_limiter import Throttle
 from coordination.llm.registry import Models
 from coordination.mcp_tools.hub import McpHub
@@ -266,7 +266,7 @@ async def open_application(
             away_after=stored.away_after,
         )
 
-        working = partial(_working, engine, worker, coordinator, overrides.clock)
+        working = partial(_working, engine, worker, coordinator, overrides.clock, drain=environment.drain())
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield Application(
             log=log, coordinator=coordinator, clock=overrides.clock, working=working, last_lines=servers.last_lines
@@ -328,9 +328,10 @@ def collect_garbage() -> None:
 
 @asynccontextmanager
 async def _working(
-    engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = ""
+    engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = "", *, drain: float = GRACE
 ) -> AsyncGenerator[None]:
-    async with engine.running(worker.perform), asyncio.TaskGroup() as group:
+    worker.grace = GRACE if run else drain  # Who waits for one run sits there, and has pressed Ctrl-C.
+    async with engine.running(worker.perform, drain=worker.grace), asyncio.TaskGroup() as group:
         chores = [
             group.create_task(_sweep(coordinator, clock)),
             group.create_task(_review(coordinator, clock)),

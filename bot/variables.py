@@ -119,6 +119,14 @@ class Environment(BaseModel):
         Text, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "Runs that one person may ask for within an hour. Default 30.")
     ] = ""
     threads: Annotated[Text, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
+    drain_text: Annotated[
+        Text,
+        _chat(
+            "MASSGEN_BOT_DRAIN_SECONDS",
+            "How long approved calls that are under way may go on after SIGTERM, from 0 to 3600: "
+            "[deploys](operations.md#deploys). Default: 25.",
+        ),
+    ] = ""
     log_level: Annotated[
         Text,
         _chat(
@@ -398,6 +406,17 @@ class Environment(BaseModel):
             )
             for task, name, most in (("deliberate", "deliberations", 128), ("execute", "executions", 32))
         }
+
+    def drain(self) -> float:
+        """Seconds that calls under way have when a service is told to end.
+
+        Raises:
+            ConfigError: it is no such number.
+        """
+        text = self.drain_text.strip() or "25"
+        if not text.isdecimal() or int(text) > 3_600:
+            raise ConfigError(["MASSGEN_BOT_DRAIN_SECONDS must be a number of seconds from 0 to 3600."])
+        return float(text)
 
     def pace(self) -> float:
         """How long the pauses of scripted models are, as a multiple of what is written.

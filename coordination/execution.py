@@ -27,7 +27,7 @@ MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
 
 GRACE = 8.0
-"""Seconds that a call under way has left when the program is told to stop: an answer spares people a question."""
+"""Seconds that a call under way has left where a person waits for the program to end: an answer spares them a question."""
 
 FROZEN_LOOK = 2.0
 """Seconds between looks whether what is frozen may go on."""
@@ -81,17 +81,19 @@ async def execute(
     guard: Guard = unguarded,
     limits: Mapping[str, float] = _UNLIMITED,
     away_after: AwayAfter = never_away,
+    grace: float = GRACE,
 ) -> None:
     """Run what is left of an approved plan. `hand` is this attempt's own name, never used before.
 
-    `limits` has, by server, the seconds after which a call is given up.
+    `limits` has, by server, the seconds after which a call is given up; `grace`: what a call under way has left when we
+    are told to stop.
 
     Returns when there is nothing more to run without a person.
     """
     while isinstance(state := writer.state, Executing):
         try:
             if state.in_flight is None:
-                await _advance(writer, state, executor, clock, hand, guard=guard, limits=limits)
+                await _advance(writer, state, executor, clock, hand, guard=guard, limits=limits, grace=grace)
             else:
                 # Not our call, for ours have ended when we come here. Whoever started it is gone, or is taken for
                 # gone; either way nobody can know how far it got, nor whether it goes on.
@@ -112,6 +114,7 @@ async def _advance(
     *,
     guard: Guard = unguarded,
     limits: Mapping[str, float] = _UNLIMITED,
+    grace: float = GRACE,
 ) -> None:
     reason = _reason_to_stop(state, clock)
     if reason is not None:
@@ -141,7 +144,7 @@ async def _advance(
     if late is not None:
         await writer.commit(_failed(state, late))
         return
-    await _call(writer, state, executor, hand)
+    await _call(writer, state, executor, hand, grace=grace)
 
 
 def _too_late(started: RunState, clock: Clock) -> str | None:
@@ -200,12 +203,12 @@ async def _objection(executor: Executor, call: PlannedCall) -> str | None:
     return None
 
 
-async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: str) -> None:
+async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: str, *, grace: float) -> None:
     index = state.next_index
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
     calling = asyncio.ensure_future(executor.call(call, key))
-    was_cancelled = await _answered(calling)
+    was_cancelled = await _answered(calling, grace)
     end: CallSucceeded | CallFailed | CallOutcomeUnknown
     try:
         output = calling.result()
@@ -230,8 +233,8 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
         raise asyncio.CancelledError
 
 
-async def _answered(calling: "asyncio.Future[ToolOutput]") -> bool:
-    """Wait for a call's answer. Returns whether we were told to stop meanwhile; then it has a moment left to end well.
+async def _answered(calling: "asyncio.Future[ToolOutput]", grace: float) -> bool:
+    """Wait for a call's answer. Returns whether we were told to stop meanwhile; then it has `grace` left to end well.
 
     Raises:
         asyncio.CancelledError: we were told to stop, and no answer came; the next worker will have to ask a person.
@@ -239,7 +242,7 @@ async def _answered(calling: "asyncio.Future[ToolOutput]") -> bool:
     try:
         await asyncio.wait({calling})
     except asyncio.CancelledError:
-        await asyncio.wait({calling}, timeout=GRACE)
+        await asyncio.wait({calling}, timeout=grace)
         if not calling.done():
             calling.cancel()
             raise

@@ -34,7 +34,7 @@ from coordination.domain.events import ModelRetried, RunEvent
 from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
 from coordination.errors import ConfigError, ModelError, ToolServerError
-from coordination.execution import AwayAfter, execute, never_away, unknown
+from coordination.execution import GRACE, AwayAfter, execute, never_away, unknown
 from coordination.log_context import logged_for
 from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub, TurnContext, UserMessage
 from coordination.preparation import Configure, Prepared, prepare
@@ -117,6 +117,8 @@ class Worker:
         self._away_after = away_after
         self._current = current
         self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen())
+        self.grace = GRACE
+        """Seconds that a call under way has left when the work ends."""
         self._errors: dict[str, list[str]] = {}
         """By job that has no last word yet, what people are told of the errors that nobody foresaw."""
 
@@ -284,6 +286,7 @@ class Worker:
             guard=guard,
             limits=limits,
             away_after=self._away_after,
+            grace=self.grace,
         )
         if isinstance(writer.state, s.Reporting):
             await self._report(writer, writer.state, prepared)

@@ -33,11 +33,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 def told_to_end() -> asyncio.Event:
-    """Set when the process is told to end, by SIGTERM or Ctrl-C. Needs a running loop."""
+    """Set when the process is told to end, by SIGTERM or Ctrl-C; told a second time, it ends at once. Needs a running loop."""
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def end() -> None:
+        ending.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        loop.add_signal_handler(number, end)
     return ending
 
 

@@ -29,8 +29,8 @@ _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
 LIMITS: Mapping[str, TaskLimits] = {"deliberate": TaskLimits(worker=128), "execute": TaskLimits(worker=32)}
 _CONNECTIONS = 10
 _THREADS = 16
-_PATIENCE = 10.0
-"""Seconds that jobs have to end: a call under way gets most of it, everything else ends at once."""
+_MARGIN = 2.0
+"""Seconds that jobs have to write down how they ended, after a call under way had its time."""
 _ATTEMPTS = 1000
 """How often a job may be begun, restarts included. One that kills its process must end one day; no other comes near."""
 
@@ -146,10 +146,11 @@ class DbosEngine:
         return 1 if self._recovery is None else self._recovery.workers
 
     @asynccontextmanager
-    async def running(self, perform: Perform) -> AsyncGenerator[None]:
+    async def running(self, perform: Perform, *, drain: float = 8.0) -> AsyncGenerator[None]:
         """Take part in the work while the context is open; recovers what dead processes left.
 
-        Jobs that are in hand when the context closes are cancelled, and go on where the engine runs next.
+        When the context closes nothing more is claimed. Jobs in hand are cancelled, and go on where the engine runs next;
+        one that has a call under way is waited for, `drain` seconds at most.
 
         Raises:
             StorageError: the database can't be used.
@@ -178,7 +179,7 @@ class DbosEngine:
             _dbos_log.addHandler(self._warning_listener)
             yield
         finally:
-            await self._end(leases, worker_loop)
+            await self._end(leases, worker_loop, drain)
 
     async def stuck(self, patience: float, run: str = "") -> NoReturn:
         """Wait until work has done nothing but fail for `patience` seconds: this worker's own, or a job of the run.
@@ -286,13 +287,13 @@ class DbosEngine:
         if self._recovery is not None:
             self._recovery.warned()
 
-    async def _end(self, leases: WorkerLeases, worker_loop: WorkerLoop) -> None:
+    async def _end(self, leases: WorkerLeases, worker_loop: WorkerLoop, drain: float) -> None:
         _dbos_log.removeHandler(self._warning_listener)
         recovery, self._recovery = self._recovery, None
         if recovery is not None:
             await asyncio.to_thread(recovery.stop)
-        is_idle = await worker_loop.stop(patience=_PATIENCE)
-        await dbos_recovery.end(patience=_PATIENCE / 4)
+        is_idle = await worker_loop.stop(patience=drain + _MARGIN)
+        await dbos_recovery.end(patience=_MARGIN)
         try:
             if is_idle and worker_loop.owner is not None:
                 await asyncio.to_thread(self._give_back, worker_loop.owner.slot)
