@@ -10,6 +10,13 @@ from coordination.storage.database import open_engine, parse_url, place, plainly
 VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision of the schema, oldest first; each has its migration."""
 
+FITS_FROM = "0007"
+"""The newest revision that a program must know to work with these tables: what came after it only added to them.
+
+A database says so itself, for older programs that meet it during a deploy or after one was taken back. A migration that
+changes or removes what older programs use must raise it to its own revision.
+"""
+
 VERSION_TABLE = "massgen_bot_version"
 
 metadata = sa.MetaData()
@@ -92,6 +99,8 @@ read_lists = sa.Table(
     sa.Column("tools", sa.Text, nullable=False),
 )
 
+_FITS_FROM = "fits_from"
+
 _stamp = sa.Table(
     VERSION_TABLE,
     sa.MetaData(),
@@ -130,11 +139,12 @@ def check(engine: sa.Engine) -> None:
     """
     with plainly(engine.url), engine.connect() as connection:
         version = version_of(connection)
+        fits = version in VERSIONS or _fits_from(connection) in VERSIONS
     if version is None:
         raise StorageError(f"There are no tables of massgen-bot in {place(engine.url)}: run `massgen-bot migrate`.")
-    if version not in VERSIONS:
+    if not fits:
         raise StorageError(f"A newer massgen-bot has written to {place(engine.url)}: upgrade this program.")
-    if version != VERSIONS[-1]:
+    if version in VERSIONS[:-1]:
         raise StorageError(f"An older massgen-bot made {place(engine.url)}: run `massgen-bot migrate`.")
 
 
@@ -143,6 +153,19 @@ def version_of(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(sa.select(_stamp.c.version_num)).scalar_one_or_none()
+
+
+def _fits_from(connection: sa.Connection) -> str | None:
+    """What the database says of itself: from which revision on programs may work with it."""
+    if not sa.inspect(connection).has_table(installation.name):
+        return None
+    query = sa.select(installation.c.value).where(installation.c.name == _FITS_FROM)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _say_what_fits(connection: sa.Connection) -> None:
+    connection.execute(sa.delete(installation).where(installation.c.name == _FITS_FROM))
+    connection.execute(sa.insert(installation), {"name": _FITS_FROM, "value": FITS_FROM})
 
 
 def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
@@ -157,6 +180,7 @@ def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
         each.create_all(connection)
     _stamp.create(connection)
     connection.execute(sa.insert(_stamp), {"version_num": VERSIONS[-1]})
+    _say_what_fits(connection)
 
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(7700))
@@ -178,6 +202,7 @@ def migrate(url: str) -> None:
             if version is not None and version not in VERSIONS:
                 raise StorageError(f"A newer massgen-bot has written to {place(address)}: upgrade this program.")
             _upgrade(connection)
+            _say_what_fits(connection)
     finally:
         engine.dispose()
 

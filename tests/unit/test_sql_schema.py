@@ -110,6 +110,7 @@ def test_a_newer_database_asks_for_a_newer_program(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path)
     migrate(url)
     statements(url, "UPDATE massgen_bot_version SET version_num = ?", "9999")
+    statements(url, "UPDATE installation SET value = ? WHERE name = 'fits_from'", "9999")
     with pytest.raises(StorageError, match="upgrade this program"):
         asyncio.run(use(url))
     with pytest.raises(StorageError, match="upgrade this program"):
