@@ -154,6 +154,12 @@ class MemoryChatStore:
         if now is not None and not taken and message not in now.stale:
             self.cards[card.run] = replace(now, stale=(*now.stale, message))
 
+    async def cards_on(self, tenant: str, channel: str, messages: Sequence[str]) -> Sequence[CardRecord]:
+        here = [
+            each for each in self.cards.values() if each.tenant == tenant and channel in (each.channel, each.thread)
+        ]
+        return [each for each in here if each.message and each.message in messages and not isinstance(each.state, Done)]
+
     async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
         if (tenant, event) in self.seen:
             return False

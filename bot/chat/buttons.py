@@ -1,6 +1,6 @@
 """Clicks: what an opaque id stands for, whether it still counts, what it needs first, and what it does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -21,7 +21,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.chat.start_run import AskAgain, RunStarter
-from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatStore, Done, Live
+from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatStore, Done, Gone, Live, Reposting
 from bot.i18n import catalog
 from bot.message import FORMS, Action
 from coordination.domain import states as s
@@ -69,10 +69,21 @@ class ButtonHandler:
         except RefusedError as error:
             if isinstance(error, ChatRefusal):
                 await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
+            if not isinstance(
+                card.state, Done
+            ):  # What they saw may be a picture that the product would not let us change.
+                await self.store.save(card, _revived(card).waking(self.clock.now()))
             return await self._refusal(error, card.run, by)
         finally:
             self.wake()
         return Nothing()
+
+    async def look_again(self, cards: Sequence[CardRecord]) -> None:
+        """Have card sync show cards anew at once, whatever pause it makes: even one that it has given up."""
+        for card in cards:
+            await self.store.save(card, _revived(card).with_fingerprint("").waking(self.clock.now()))
+        if cards:
+            self.wake()
 
     async def cancel(self, request: CancelRun | CancelThread, by: Person, place: ChannelRef) -> Reply:
         """Stop a run that is named, or whose thread this is."""
@@ -182,6 +193,13 @@ class ButtonHandler:
                 detail=detail,
             )
         )
+
+
+def _revived(card: CardRecord) -> CardRecord:
+    """A card that card sync looks after, though it had given it up."""
+    if not isinstance(card.state, Gone):
+        return card
+    return replace(card, state=Reposting() if card.state.post is None else Live(post=card.state.post))
 
 
 def _is_here(card: CardRecord, place: ChannelRef) -> bool:

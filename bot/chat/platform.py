@@ -64,8 +64,16 @@ class MessageNotFound(Exception):
     """The message, its thread or its channel is not there any more."""
 
 
+class ChannelNotFound(MessageNotFound):
+    """The channel or thread itself is not there, or is hidden from the bot since it was shown the door."""
+
+
 class MissingPermission(Exception):
     """The bot may not write there; the text says which permission is missing, and who gives it."""
+
+
+class EditRefused(MissingPermission):
+    """The message stands, but can't be changed now: it was changed too often for its age, or is in an archive."""
 
 
 class RateLimited(Exception):
@@ -89,7 +97,9 @@ class SyncIntervals:
         timeline: between two messages of one story while the run is at work.
         refresh: after which the clock on a card of a run at work moves, although nothing happens.
         look: between two looks at what other processes did.
-        patience: until a place where the bot may not write is tried again.
+        patience: until a place where the bot may not write is tried again; each further pause is twice as long.
+        recheck: after which a card that stands is looked for again, for somebody may have deleted it.
+        between_checks: between two cards that are looked for, however many there are.
         renew: the age at which a card is posted anew rather than edited; None: never.
     """
 
@@ -97,12 +107,14 @@ class SyncIntervals:
     timeline: float
     refresh: float = 15.0
     look: float = 0.5
-    patience: float = 300.0
+    patience: float = 15.0
+    recheck: float = 30.0
+    between_checks: float = 1.0
     renew: timedelta | None = None
 
 
 class ChatPlatform(Protocol):
-    """The vendor's side, for card sync. Every method may raise the four errors above; nothing else is expected.
+    """The vendor's side, for card sync. Every method may raise the errors above; nothing else is expected.
 
     Attributes:
         name: begins every tenant of the product: `discord` or `slack`.
@@ -123,6 +135,14 @@ class ChatPlatform(Protocol):
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: "ButtonIds") -> None:
         """Make a message show this card, whatever it showed before."""
+        ...
+
+    async def verify(self, message_ref: MessageRef, card: Card, ids: "ButtonIds") -> None:
+        """Find out whether a message that shows this card still stands; it may be edited to the same for that.
+
+        Raises:
+            MessageNotFound: it does not.
+        """
         ...
 
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:

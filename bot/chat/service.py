@@ -65,6 +65,10 @@ class RequestRouter:
             case _:
                 assert_never(request)
 
+    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
+        """Have card sync look at the cards that stood there."""
+        await self.button_handler.look_again(await self.run_starter.store.cards_on(tenant, channel, messages))
+
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         """The configurations that this person, or else any member, may name here, and that begin so."""
         config_catalog = self.run_starter.config_catalog

@@ -208,3 +208,7 @@ class ChatService(Protocol):
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         """The configurations that a person, or else any member, may name here, for completion; at most 25."""
         ...
+
+    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
+        """Messages of a channel, or of a thread, are gone: if cards were among them, they come back."""
+        ...

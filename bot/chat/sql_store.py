@@ -178,6 +178,17 @@ class SqlChatStore(SqlCards):
         named = plain_text(event)
         return await self._database.write(lambda connection: self._see(connection, tenant, named, at, ""))
 
+    async def cards_on(self, tenant: str, channel: str, messages: Sequence[str]) -> Sequence[CardRecord]:
+        """The cards that are not done, and stand on these messages of a channel or thread."""
+        query = sa.select(cards).where(
+            cards.c.tenant == tenant,
+            sa.or_(cards.c.channel == channel, cards.c.thread == channel),
+            cards.c.message.in_([plain_text(each) for each in messages if each]),
+            cards.c.state != "done",
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [record_of(CardRecord, row) for row in rows]
+
     async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
         """The newest run whose card or story is in a thread, or that began it."""
         thread = plain_text(thread)

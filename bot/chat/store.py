@@ -344,6 +344,10 @@ class ChatStore(CardStore, Protocol):
         """Whether an event is seen for the first time."""
         ...
 
+    async def cards_on(self, tenant: str, channel: str, messages: Sequence[str]) -> Sequence[CardRecord]:
+        """The cards that are asked for, live or given up, and stand on these messages of a channel or thread."""
+        ...
+
     async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
         """The newest run whose card or story is in a thread."""
         ...

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from bot.chat.service_port import ChatService
 from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
 from bot.discord_app.errors import NEEDED
+from bot.discord_app.identity import tenant_of
 from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for, typed
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
@@ -81,6 +82,18 @@ class DiscordClient(discord.AutoShardedClient):
         """A mention in a run's thread, or an answer that notifies us, goes on with the conversation."""
         if self.user is not None and not message.author.bot and self.user in message.mentions:
             await self._mentions.mentioned(message, self.user.id)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """A card may be gone."""
+        await self._deleted(payload.guild_id, payload.channel_id, [payload.message_id])
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Some cards may be gone."""
+        await self._deleted(payload.guild_id, payload.channel_id, payload.message_ids)
+
+    async def _deleted(self, guild: int | None, channel: int, messages: Iterable[int]) -> None:
+        if guild is not None and self.chat_service is not None:
+            await self.chat_service.messages_deleted(tenant_of(guild), str(channel), [str(each) for each in messages])
 
     @override
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:

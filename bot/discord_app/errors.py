@@ -8,7 +8,15 @@ from typing import Final
 import aiohttp
 import discord
 
-from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelNotFound,
+    ChannelRef,
+    EditRefused,
+    MessageNotFound,
+    MissingPermission,
+    RateLimited,
+)
 from bot.i18n import catalog
 
 _EVERYTHING = (
@@ -59,9 +67,10 @@ def _named(name: str) -> str:
 _log = logging.getLogger(__name__)
 
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
-_GONE = frozenset({10003, 10004, 10008})
-_TOO_OLD_TO_EDIT = 30046
-_ARCHIVED = 50083
+_PLACES = frozenset({10003, 10004})
+_GONE = frozenset({10008})
+_UNCHANGEABLE = frozenset({30046, 50005, 50083})
+"""Too many edits of messages that are older than an hour; another one's message; a thread that is archived."""
 _TOO_LARGE = 40005
 _THREAD_EXISTS = 160004
 _CAN_NOT_TELL = 50007
@@ -80,7 +89,8 @@ def translated(permissions: str = "") -> Generator[None]:
     try:
         yield
     except discord.NotFound as error:
-        raise MessageNotFound(str(error.code)) from error
+        gone = ChannelNotFound if error.code in _PLACES else MessageNotFound
+        raise gone(str(error.code)) from error
     except discord.RateLimited as error:
         raise RateLimited(error.retry_after) from error
     except discord.HTTPException as error:
@@ -100,8 +110,12 @@ def can_not_be_told(error: discord.HTTPException) -> bool:
 
 
 def _raise(error: discord.HTTPException, permissions: str) -> None:
-    if error.code in _GONE or error.code in (_TOO_OLD_TO_EDIT, _ARCHIVED):
+    if error.code in _PLACES:
+        raise ChannelNotFound(str(error.code)) from error
+    if error.code in _GONE:
         raise MessageNotFound(str(error.code)) from error
+    if error.code in _UNCHANGEABLE:
+        raise EditRefused(str(error.code)) from error
     if error.status == 401:
         raise MissingPermission(catalog.text("discord.token_refused")) from error
     if error.status == 403:

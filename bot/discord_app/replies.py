@@ -9,7 +9,7 @@ import discord
 
 from bot.chat.platform import CardTooLarge
 from bot.chat.private_cards import error_card
-from bot.chat.service_port import Pages, Private, Reply, Request, Started, StartRun
+from bot.chat.service_port import Pages, Private, Reply, Request, RetryRun, Started, StartRun
 from bot.discord_app.errors import missing
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.platform import files_of
@@ -60,27 +60,35 @@ def sentence(text: str) -> Card:
     )
 
 
-async def wait_in_private(interaction: AnyInteraction) -> None:
-    """Tell Discord that an answer for this person alone will come: it waits three seconds for that, then a quarter of an hour."""
-    await _acknowledge(interaction, lambda: interaction.response.defer(ephemeral=True, thinking=True))
+async def wait_in_private(interaction: AnyInteraction) -> bool:
+    """Tell Discord that an answer for this person alone will come: it waits three seconds for that, then a quarter of an hour.
+
+    False: Discord does not take that word. What the person wants is known all the same.
+    """
+    return await _is_acknowledged(interaction, lambda: interaction.response.defer(ephemeral=True, thinking=True))
 
 
-async def take_silently(interaction: AnyInteraction) -> None:
-    """Tell Discord that a click has arrived, which nobody sees."""
-    await _acknowledge(interaction, interaction.response.defer)
+async def take_silently(interaction: AnyInteraction) -> bool:
+    """Tell Discord that a click has arrived, which nobody sees. False: Discord does not take that word."""
+    return await _is_acknowledged(interaction, interaction.response.defer)
 
 
-async def _acknowledge(interaction: AnyInteraction, defer: Callable[[], Awaitable[object]]) -> None:
+async def _is_acknowledged(interaction: AnyInteraction, defer: Callable[[], Awaitable[object]]) -> bool:
     """Say it once more if no answer came: where the first word had arrived, the second one is refused, and all is well."""
     try:
-        await defer()
-    except _LOST:
         try:
             await defer()
-        except discord.HTTPException as error:
-            if error.code != _ACKNOWLEDGED:
-                raise
-            interaction.extras[_ACKNOWLEDGED] = True
+        except _LOST:
+            await defer()
+    except discord.HTTPException as error:
+        if error.code != _ACKNOWLEDGED:
+            _log.warning("Discord does not take the word that something arrived: %s %s", error.status, error.code)
+            return False
+        interaction.extras[_ACKNOWLEDGED] = True
+    except _LOST as error:
+        _log.warning("Discord does not hear that something arrived: %s", type(error).__name__)
+        return False
+    return True
 
 
 async def _send(send: Callable[[], Awaitable[object]]) -> None:
@@ -145,7 +153,9 @@ async def answer(interaction: AnyInteraction, request: Request, chat_service: Ge
             text = lacking or catalog.text("discord.no_server")
             await reply_privately(interaction, sentence(text))
             return
-        await wait_in_private(interaction)
+        is_heard = await wait_in_private(interaction)
+        if not is_heard and isinstance(request, StartRun | RetryRun):
+            return  # They see that nothing came of it, and ask again: that would be two runs. All else is done.
         reply = await chat_service().handle(request, person_of(interaction, guild), place_of(interaction, guild))
         first, *more = cards_of(reply) or (_begun(reply),)
         await fill_in(interaction, first)

@@ -7,12 +7,19 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelNotFound,
+    EditRefused,
+    MessageNotFound,
+    MissingPermission,
+    RateLimited,
+)
 from bot.i18n import catalog
 
 _log = logging.getLogger(__name__)
 
-GONE = frozenset({"message_not_found", "channel_not_found", "thread_not_found", "cant_edit_message_not_found"})
+GONE = frozenset({"message_not_found", "thread_not_found", "cant_edit_message_not_found"})
 NOT_HERE = frozenset({"not_in_channel", "user_not_in_channel", "no_permission", "restricted_action"})
 UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict"})
 BAD_TOKEN = frozenset(
@@ -31,6 +38,7 @@ def translated() -> Generator[None]:
 
     Raises:
         MessageNotFound: the message or its channel is not there.
+        EditRefused: the message is there, and can't be changed.
         MissingPermission: the bot lacks something; the text says who gives it.
         RateLimited: Slack asks for patience, or did not answer.
         CardTooLarge: Slack takes no such message.
@@ -51,8 +59,12 @@ def platform_error(error: SlackApiError) -> Exception:
         return RateLimited(retry_after(error))
     if status >= 500 or code in PASSING:
         return RateLimited(LOST_SECONDS)
+    if code == "channel_not_found":
+        return ChannelNotFound(code)
     if code in GONE:
         return MessageNotFound(code)
+    if code in UNCHANGEABLE:
+        return EditRefused(catalog.text("slack.refused.update", code=code))
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
@@ -64,8 +76,6 @@ def _forbidden(error: SlackApiError, code: str) -> str:
         return catalog.text("slack.refused.scope", scope=str(_data(error).get("needed", "")))
     if code in NOT_HERE:
         return catalog.text("slack.refused.channel")
-    if code in UNCHANGEABLE:
-        return catalog.text("slack.refused.update", code=code)
     if code in BAD_TOKEN:
         return catalog.text("slack.refused.token", code=code)
     if code == "is_archived":

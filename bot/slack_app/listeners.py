@@ -135,7 +135,14 @@ class Listeners:
                 await self._commands.command(source, text, is_by_name=False)
 
     async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
-        """A direct message: the app's own tab. Changes and deletions of messages say nothing new."""
+        """A direct message: the app's own tab. Of changes only a deletion says something new: it may be one of a card."""
+        workspace = authorized_in(context)
+        if workspace is not None and text_in(body, "event", "subtype") == "message_deleted":
+            with self.in_flight.one():
+                place = event_source(body, workspace).place
+                deleted = text_in(body, "event", "deleted_ts")
+                await self.chat_service.messages_deleted(place.tenant, place.channel, [deleted])
+            return
         is_direct = text_in(body, "event", "channel_type") == "im" and not text_in(body, "event", "subtype")
         if is_direct:
             await self.on_mention(body, context)

@@ -43,7 +43,7 @@ from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rend
 from coordination.domain.policy import Person
 
 # Slack has one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
-INTERVALS = SyncIntervals(edit=3.0, timeline=4.0)
+INTERVALS = SyncIntervals(edit=3.0, timeline=4.0, between_checks=3.0)
 
 _Sent = TypeVar("_Sent")
 
@@ -201,6 +201,10 @@ class SlackPlatform:
 
         await _with_links_or_without(update, message)
         await self._show_session(message_ref, card)
+
+    async def verify(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
+        """Show the same again: what was deleted can't be changed, and the bot may not be allowed to read."""
+        await self.edit(message_ref, card, ids)
 
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         """The thread under a message: in Slack every message has one, except one that is in a thread itself."""

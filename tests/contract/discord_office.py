@@ -55,6 +55,7 @@ class RecordingChatService:
     error: Exception | None = None
     threads: dict[str, str] = field(default_factory=dict[str, str])
     slow: asyncio.Event | None = None
+    deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     before: Callable[[], None] = lambda: None
 
     def know(self, message_ref: MessageRef, ids: "Ids", card: Card | None = None) -> None:
@@ -92,6 +93,9 @@ class RecordingChatService:
             )
         is_asked = found.action is Action.APPROVE and self.question is not None and not request.is_confirmed
         return AskToConfirm(self.question) if is_asked and self.question is not None else None
+
+    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
+        self.deleted += [(tenant, channel, each) for each in messages]
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return [name for name in ("ops", "ops-default", "demo") if name.startswith(beginning)]

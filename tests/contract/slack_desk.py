@@ -75,6 +75,7 @@ class SmallChatService:
     done: list[Request] = field(default_factory=list[Request])
     threads: dict[str, str] = field(default_factory=dict[str, str])
     seen: set[str] = field(default_factory=set[str])
+    deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     is_down: bool = False
     breaks_with: str = ""
     pause: asyncio.Event | None = None
@@ -141,6 +142,9 @@ class SmallChatService:
             (self.buttons[each.button].action.value, each.text if isinstance(each, SubmitText) else each.choice)
             for each in taken
         ]
+
+    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
+        self.deleted += [(tenant, channel, each) for each in messages]
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return []

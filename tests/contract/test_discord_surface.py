@@ -7,7 +7,15 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import CardTooLarge, ChatPlatform, MessageNotFound, MessageRef, MissingPermission, RateLimited
+from bot.chat.platform import (
+    CardTooLarge,
+    ChatPlatform,
+    EditRefused,
+    MessageNotFound,
+    MessageRef,
+    MissingPermission,
+    RateLimited,
+)
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.settings import aim
@@ -128,15 +136,19 @@ async def test_a_message_a_thread_or_a_channel_that_is_gone(server: DiscordServe
             await platform.post(place, working("one"), Ids())
 
 
-async def test_an_old_message_that_was_edited_too_often_counts_as_gone(
+async def test_an_old_message_that_was_edited_too_often_stands_and_can_not_be_changed(
     server: DiscordServer, platform: DiscordPlatform
 ) -> None:
     message_ref = await platform.post(here(server), working("one"), Ids())
     server.skip(4000)
     server.old_edits_left = 1
     await platform.edit(message_ref, working("two"), Ids())
-    with pytest.raises(MessageNotFound):
+    with pytest.raises(EditRefused):
         await platform.edit(message_ref, working("three"), Ids())
+    await platform.verify(message_ref, working("two"), Ids())
+    del server.messages[message_ref.message]
+    with pytest.raises(MessageNotFound):
+        await platform.verify(message_ref, working("two"), Ids())
 
 
 @pytest.mark.parametrize("missing", [1 << 10, 1 << 11], ids=["view", "send"])

@@ -7,7 +7,7 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import ChannelRef, MessageNotFound, MessageRef, MissingPermission, RateLimited
+from bot.chat.platform import ChannelRef, EditRefused, MessageNotFound, MessageRef, MissingPermission, RateLimited
 from bot.message import Card
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
@@ -122,7 +122,7 @@ async def test_what_keeps_a_card_from_being_posted_is_told_and_never_tried_twice
     ("fault", "error"),
     [
         (Fault(method="chat.update", error="message_not_found"), MessageNotFound),
-        (Fault(method="chat.update", error="cant_update_message"), MissingPermission),
+        (Fault(method="chat.update", error="cant_update_message"), EditRefused),
         (Fault(method="chat.update", retry_after=30), RateLimited),
         (Fault(method="chat.update", status=500, times=9), RateLimited),
     ],

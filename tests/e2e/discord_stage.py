@@ -156,7 +156,7 @@ class Stage:
     def cards(self, run: str = "", channel: str = "") -> list[Message]:
         """The public messages of the bot in the channel, oldest first."""
         own = [each for each in self.server.in_channel(channel or None) if each.author["id"] == APPLICATION]
-        return [each for each in own if f"**{run}**" in each.text] if run else own
+        return [each for each in own if re.search(rf"\b[Rr]un \W*{run}\b", each.text)] if run else own
 
     async def card(self, run: str, *, after: Sequence[Message] = ()) -> Message:
         """The card of a run, once it is there; `after` are the ones that it is not."""
@@ -206,7 +206,7 @@ async def a_stage(folder: Path, pace: float = QUICK) -> AsyncGenerator[Stage]:
 
 def run_in(text: str) -> str:
     """The run that a card or an answer names."""
-    found = re.search(r"[Rr]un \*\*(\w+)\*\*", text)
+    found = re.search(r"\b[Rr]un \**(\w+)", text)
     assert found is not None, text
     return found[1]
 

@@ -83,6 +83,9 @@ class LinePlatform:
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         await self._tell_all(f"{message_ref.message} {rendered(card, ids)}")
 
+    async def verify(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
+        """What was written here can't be taken away."""
+
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         raise MessageNotFound("there are no threads here")
 

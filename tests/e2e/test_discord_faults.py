@@ -103,6 +103,58 @@ async def test_a_deleted_card_is_posted_again_with_buttons_that_work(stage: Stag
     assert stage.writes() == ["short: Tell everyone"]
 
 
+async def test_a_card_that_is_deleted_while_its_plan_waits_is_back_at_once(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        card = await stage.planned()
+        await server.deletes(card)
+        second = await stage.shows(await stage.card(run_in(card.text)), "Decide", "Tell everyone")
+        await stage.alice.clicks(second, "Approve")
+        await stage.ends(second, "Done")
+    assert len(stage.writes()) == 2
+
+
+async def test_a_card_whose_deletion_nobody_told_of_is_back_within_a_minute(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        card = await stage.planned(config="patient")
+        run = run_in(card.text)
+        del server.messages[card.id]
+        await server.until(lambda: stage.clock.skip(31) or stage.cards(run))
+        await stage.shows(await stage.card(run), "Decide")
+    assert sum(method == "GET" and "/messages/" in path for method, path in server.requests) >= 1
+
+
+@pytest.mark.parametrize("code", [(404, 10062, "Unknown interaction"), (400, 50035, "Invalid Form Body")])
+async def test_a_decision_counts_although_discord_does_not_take_the_word_that_it_arrived(
+    stage: Stage, code: tuple[int, int, str]
+) -> None:
+    status, number, words = code
+    async with stage.bot():
+        card = await stage.planned(config="ops")
+        stage.server.faults.append(Fault("POST", "/callback$", status, {"code": number, "message": words}))
+        await stage.alice.clicks(card, "Approve")
+        await stage.ends(card, "Done")
+    assert len(stage.writes()) == 2
+
+
+async def test_a_last_edit_that_was_refused_is_made_when_it_is_allowed_and_at_any_click(stage: Stage) -> None:
+    server = stage.server
+    async with stage.bot():
+        card = await stage.planned()
+        approve = card.button("Approve")
+        forbidden = {"code": 50013, "message": "Missing Permissions"}
+        server.faults.append(Fault("PATCH", CARD, 403, forbidden, times=4))
+        await stage.alice.clicks(card, "Approve")
+        await server.until(lambda: server.faults[0].times < 4)
+        assert "Decide" in card.text
+        for _ in range(4):
+            late = await stage.bob.clicks(card, "", custom_id=approve)
+            assert "decided" in await refusal(server, late)
+        await stage.ends(card, "Done")
+    assert stage.cards() == [card]
+
+
 async def test_a_run_goes_on_although_its_channel_was_deleted(stage: Stage) -> None:
     server = stage.server
     other = server.number()

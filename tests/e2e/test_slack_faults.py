@@ -1,6 +1,7 @@
 """Whatever Slack does, twice or not at all, one thing comes of it, and people hear what they can do."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,37 @@ async def test_a_card_whose_post_was_lost_where_the_bot_may_not_read_stands_twic
     await stage.clicks("alice", card, "approve")
     await stage.ends(card, "Done")
     assert len(stage.writes()) == 2
+
+
+async def test_a_card_that_is_deleted_while_its_plan_waits_is_back_within_a_minute(stage: Stage) -> None:
+    server = stage.server
+    card = await stage.planned()
+    del server.messages[card.channel, card.ts]
+    await _skipping(stage, stage.cards)
+    (second,) = stage.cards()
+    await stage.shows(second, "Decide")
+    await stage.clicks("alice", second, "approve")
+    await stage.ends(second, "Done")
+    assert len(stage.writes()) == 2
+
+
+@pytest.mark.parametrize("error", ["is_archived", "not_in_channel", "channel_not_found"])
+async def test_a_last_edit_that_was_refused_is_made_when_it_is_allowed(stage: Stage, error: str) -> None:
+    server = stage.server
+    card = await stage.planned()
+    server.faults += [Fault(method=each, error=error, times=3) for each in ("chat.update", "chat.postMessage")]
+    await stage.clicks("alice", card, "approve")
+    await _skipping(stage, lambda: any("Done ·" in each.text for each in stage.cards()))
+    for each in stage.cards()[:-1]:
+        await _skipping(stage, lambda each=each: "Out of date" in each.text)
+
+
+async def _skipping(stage: Stage, is_so: Callable[[], object]) -> None:
+    """Let time pass until something is so."""
+    async with asyncio.timeout(15):
+        while not is_so():
+            stage.clock.skip(31)
+            await asyncio.sleep(0.05)
 
 
 async def test_what_is_delivered_again_is_done_once(stage: Stage) -> None:

@@ -394,6 +394,12 @@ class DiscordServer(World):
         self.edited.append((self.now(), message.id))
         return _json(self.as_json(message))
 
+    async def deletes(self, message: Message) -> None:
+        """Somebody deletes a message, and every client hears of it."""
+        del self.messages[message.id]
+        guild = self.guild_of(message.channel).id
+        await self.dispatch("MESSAGE_DELETE", {"id": message.id, "channel_id": message.channel, "guild_id": guild})
+
     async def _delete(self, request: web.Request) -> web.Response:
         del self.messages[self._message_in(request).id]
         return web.Response(status=204)

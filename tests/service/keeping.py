@@ -104,6 +104,12 @@ class FakePlatform:
         self.messages[message_ref.message] = replace(before, card=card, ids=_issued(card, ids), edits=edits)
         await self._end(fault)
 
+    async def verify(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
+        fault = await self._begin("verify", None)
+        if message_ref.message not in self.messages:
+            raise MessageNotFound(message_ref.message)
+        await self._end(fault)
+
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         fault = await self._begin("thread", None)
         if message_ref.message not in self.messages:

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
-from bot.chat.store import Done, Gone
+from bot.chat.platform import CardTooLarge, EditRefused, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.store import Done, Gone, Live
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import Action
 from coordination.domain import events as e
@@ -238,6 +238,70 @@ async def test_a_deleted_message_is_posted_again() -> None:
     assert stage.store.cards[RUN].attempt == 2
 
 
+async def test_a_card_that_is_deleted_while_its_plan_waits_comes_back_though_nothing_happens() -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        del stage.platform.messages["m1"]
+        stage.clock.ahead += timedelta(seconds=31)
+        await stage.platform.until(lambda: "m2" in stage.platform.messages)
+        await stage.until_told(RUN)
+    assert stage.platform.newest.card.status == "Decide"
+    assert stage.store.cards[RUN].message == "m2"
+
+
+async def test_thousands_of_cards_are_looked_for_one_after_the_other_however_many_wait() -> None:
+    stage = Stage()
+    for number in range(30):
+        name = f"R{number}"
+        await stage.ask(recorded([*argued(POST), proposed(POST, run=name)], run=name), run=name)
+    async with stage.keeping():
+        await eventually(lambda: all(each.message for each in stage.store.cards.values()))
+        for _ in range(10):
+            stage.clock.ahead += timedelta(seconds=31)
+            await asyncio.sleep(0.03)
+    assert 3 <= stage.platform.calls.count("verify") <= 12
+
+
+@pytest.mark.parametrize("kind", ["verify", "edit"])
+async def test_whether_a_card_stands_is_not_guessed_from_a_refusal_that_passes(kind: str) -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        stage.platform.faults[kind] = [MissingPermission("closed for a moment"), RateLimited(0.01)]
+        if kind == "edit":
+            await stage.add(RUN, *_ending())
+        for _ in range(4):
+            stage.clock.ahead += timedelta(seconds=61)
+            await asyncio.sleep(0.05)
+        if kind == "edit":
+            await stage.until_state(RUN, Done)
+    assert list(stage.platform.messages) == ["m1"]
+    assert stage.platform.newest.card.status == ("Done" if kind == "edit" else "Decide")
+
+
+@pytest.mark.parametrize("refusal", [MissingPermission("no permission"), MessageNotFound("kicked")])
+async def test_a_last_edit_that_is_refused_for_days_is_made_when_it_may_be(refusal: Exception) -> None:
+    stage = Stage()
+    await stage.ask(waiting())
+    async with stage.keeping():
+        await stage.until_told(RUN)
+        stage.platform.always = lambda kind, card: refusal if kind in ("edit", "post") else None
+        await stage.add(RUN, *_ending())
+        for _ in range(40):
+            stage.clock.ahead += timedelta(hours=2)
+            await asyncio.sleep(0.02)
+        tries = stage.platform.calls.count("edit") + stage.platform.calls.count("post")
+        assert tries <= 2 * 40
+        stage.platform.always = lambda kind, card: None
+        stage.clock.ahead += timedelta(hours=2)
+        await stage.until_state(RUN, Done)
+    assert stage.platform.newest.card.status == "Done"
+    assert [card.status for _, card in stage.platform.private_messages].count("Done") == 1
+
+
 async def test_an_old_message_is_replaced_and_says_so() -> None:
     stage = Stage()
     await stage.ask(waiting())
@@ -277,8 +341,8 @@ async def test_where_the_bot_may_not_write_the_one_who_asked_hears_it_once_and_t
         person, notice = stage.platform.private_messages[0]
         assert person.is_same_as(REQUESTER)
         assert "Send Messages is missing." in texts(notice)
-        for _ in range(2):
-            stage.clock.ahead += timedelta(seconds=61)
+        for seconds in (61, 121):
+            stage.clock.ahead += timedelta(seconds=seconds)
             await asyncio.sleep(0.05)
         await stage.until_told(RUN)
     assert len(stage.platform.private_messages) == 1
@@ -293,6 +357,11 @@ async def test_when_the_channel_is_gone_the_one_who_asked_still_hears_how_it_end
     async with stage.keeping():
         await stage.platform.until(lambda: "post" in stage.platform.calls)
         await stage.add(RUN, *_ending())
+        await stage.platform.until(lambda: bool(stage.platform.private_messages))
+        stage.clock.ahead += timedelta(days=6)
+        await asyncio.sleep(0.05)
+        assert not isinstance(stage.store.cards[RUN].state, Gone)
+        stage.clock.ahead += timedelta(days=2)
         await stage.until_state(RUN, Gone)
     assert [card.status for _, card in stage.platform.private_messages] == ["Done"]
 
@@ -310,12 +379,17 @@ async def test_a_message_that_can_be_posted_but_not_edited_is_posted_again_but_n
     await stage.ask(waiting())
     async with stage.keeping():
         await stage.until_told(RUN)
-        stage.platform.always = lambda kind, card: MissingPermission("cant_update_message") if kind == "edit" else None
+        stage.platform.always = lambda kind, card: EditRefused("cant_update_message") if kind == "edit" else None
         await stage.add(RUN, *_ending())
         stage.clock.ahead += timedelta(minutes=5)
+        await stage.platform.until(lambda: stage.platform.newest.card.status == "Done")
+        stage.platform.always = lambda kind, card: None
+        await eventually(lambda: stage.store.cards[RUN].wake_at is not None)
+        assert isinstance(stage.store.cards[RUN].state, Live)
+        stage.clock.ahead += timedelta(minutes=2)
         await stage.until_state(RUN, Done)
-    assert stage.platform.newest.card.status == "Done"
-    assert len(stage.platform.messages) == 2
+    old, new = stage.platform.messages.values()
+    assert (old.card.status, new.card.status) == ("Out of date", "Done")
 
 
 async def test_what_the_product_asks_for_in_patience_is_given() -> None:

@@ -1,17 +1,27 @@
 """Whatever the product answers, the cards come to show what the log says."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
-from bot.chat.store import Done, Gone
+from bot.cards.run_card import card_for
+from bot.cards.run_view import view_of
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelNotFound,
+    EditRefused,
+    MessageNotFound,
+    MissingPermission,
+    RateLimited,
+)
+from bot.chat.store import Done
 from bot.message import Action
 from coordination.domain import events as e
 from tests.builders import ALICE
-from tests.service.keeping import FakePlatform, Fault, Stage
+from tests.service.keeping import QUICK, FakePlatform, Fault, Stage
 from tests.stories import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
 
 _FAULTS: list[Fault | None] = [
@@ -22,6 +32,8 @@ _FAULTS: list[Fault | None] = [
     MessageNotFound("gone"),
     CardTooLarge("too large"),
     MissingPermission("forbidden"),
+    ChannelNotFound("hidden"),
+    EditRefused("too old"),
 ]
 _SOME = st.lists(st.sampled_from(_FAULTS), max_size=4)
 
@@ -67,8 +79,7 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
             start = max(start, end)
     await _ended(stage)
     kept = stage.store.cards[RUN]
-    if isinstance(kept.state, Gone):
-        return  # Its channel was gone when it was posted anew; the one who asked was told as far as that was possible.
+    assert isinstance(kept.state, Done)
     shown = platform.messages[kept.message]
     assert shown.card.status == "Done" or "can't hold the whole plan" in repr(shown.card)
     live = [name for name, each in platform.messages.items() if each.card.status != "Out of date" and each.ids]
@@ -78,9 +89,56 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
 async def _ended(stage: Stage) -> None:
     """Let time pass until the card is finished with: faults end, and patience too."""
     async with asyncio.timeout(20), stage.keeping():
-        while not isinstance(stage.store.cards[RUN].state, Done | Gone):
+        while not isinstance(stage.store.cards[RUN].state, Done):
             stage.clock.ahead += timedelta(seconds=61)
             await asyncio.sleep(0.02)
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.sampled_from(["next", "next", "delete", "restart", "wait"]),
+        st.tuples(st.sampled_from(["post", "edit", "verify", "say"]), st.sampled_from(_FAULTS)),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=8)
+@given(steps=_STEPS, knows=st.sampled_from(["", "posts_once", "finds"]))
+def test_within_a_minute_of_the_last_fault_deletion_or_restart_the_card_equals_its_log(
+    steps: list[str | tuple[str, Fault | None]], knows: str
+) -> None:
+    platform = FakePlatform(posts_once=knows == "posts_once", finds=knows == "finds")
+    asyncio.run(_disturbed(Stage(platform=platform, intervals=replace(QUICK, patience=10.0)), steps))
+
+
+async def _disturbed(stage: Stage, steps: list[str | tuple[str, Fault | None]]) -> None:
+    platform, plan = stage.platform, plan_in(waiting())
+    events: list[e.RunEvent] = [*argued(POST, REMOVE), proposed(POST, REMOVE)]
+    events += [e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0), succeeded(plan, 0)]
+    await stage.ask(recorded(events[:1]))
+    coming, left = iter(events[1:]), list(steps)
+    while left:
+        async with stage.keeping():
+            while left and (step := left.pop(0)) != "restart":
+                if isinstance(step, tuple):
+                    platform.faults.setdefault(step[0], []).append(step[1])
+                elif step == "next" and (event := next(coming, None)) is not None:
+                    await stage.add(RUN, event)
+                elif step == "delete" and platform.messages:
+                    del platform.messages[next(reversed(platform.messages))]
+                await asyncio.sleep(0.01)
+    platform.faults.clear()
+    async with stage.keeping():
+        for _ in range(12):
+            stage.clock.ahead += timedelta(seconds=5)
+            await asyncio.sleep(0.02)
+        await stage.until_told(RUN)
+        kept = stage.store.cards[RUN]
+        view = view_of(await stage.log.read(RUN))
+        assert view is not None
+        shown = platform.messages[kept.message].card
+        assert shown.status == card_for(view, view.updated_at).status or "can't hold the whole plan" in repr(shown)
 
 
 def _is_dead(stage: Stage, ids: dict[Action, str]) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from bot.cards.run_view import RunView
 from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
+from bot.chat.card_sync.turns import Refusals
 from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef, SyncIntervals
 from bot.chat.store import CardRecord, ChatStore
 from bot.i18n import Catalog
@@ -55,6 +56,11 @@ class SyncContext:
     def throttle(self) -> EditThrottle:
         """When each card may be edited: kept here, because nobody looks after a card whose run waits for people."""
         return EditThrottle(self.intervals, self.clock.monotonic())
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """What the product refuses, and when it is asked again."""
+        return Refusals(self.intervals)
 
     async def ids(self, card: CardRecord, snapshot: Snapshot, view: RunView) -> IssuedIds:
         """The ids of a frame's buttons, on disk before anybody sees them."""

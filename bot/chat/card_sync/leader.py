@@ -12,6 +12,7 @@ from functools import partial
 
 from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.reconciler import Reconciler
+from bot.chat.card_sync.turns import CheckRounds
 from bot.chat.store import ChangedCard, LeaderLock
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 
@@ -89,9 +90,11 @@ class CardSync:
             begin = partial(self._begin, group, ending)
             group.create_task(self._forget(ending), name="forget")
             await self._resume(begin)
+            rounds = CheckRounds(self._context.intervals, self._context.clock.now())
             while not self._closing.is_set() and await self._is_leader(lock):
                 with contextlib.suppress(DatabaseAwayError):  # An outage takes nobody the cards; they wait for it.
                     await self._look(begin)
+                    await self._check(rounds, begin)
                 await self._pause()
             ending.set()
             await self._dismiss()
@@ -150,17 +153,28 @@ class CardSync:
         for each in await store.changed_cards(names, after=_END, now=now):
             begin(each.run)
 
+    async def _check(self, rounds: CheckRounds, begin: "Callable[..., None]") -> None:
+        """Look for the next card that nothing has happened to: a message can be deleted without a word to us."""
+        context, now = self._context, self._context.clock.now()
+        if rounds.is_round_due(now):
+            standing = await context.store.live([context.platform.name])
+            rounds.begin((each.run for each in standing if each.message), now)
+        run = rounds.next(now)
+        if run is not None and not context.refusals.is_paused(run, now):
+            begin(run, is_check=True)
+
     def _note(self, changed: Sequence[ChangedCard]) -> Mapping[str, int]:
         """Remember how far these runs have come, so as to know again what the overlap of two looks brings twice."""
         self._seen = {each.run: each.seq for each in changed}
         return self._seen
 
-    def _begin(self, group: asyncio.TaskGroup, ending: asyncio.Event, run: str) -> None:
+    def _begin(self, group: asyncio.TaskGroup, ending: asyncio.Event, run: str, *, is_check: bool = False) -> None:
         run_task = self._run_task.get(run)
         if run_task is not None:
+            run_task.reconciler.is_check_due |= is_check
             run_task.reconciler.wake_event.set()
             return
-        reconciler = Reconciler(run, self._context)
+        reconciler = Reconciler(run, self._context, is_check_due=is_check)
         task = group.create_task(self._reconcile(reconciler, ending), name=f"card-{run}")
         self._run_task[run] = _RunTask(reconciler, task)
 

@@ -14,7 +14,7 @@ from bot.cards.text import visible
 from bot.cards.timeline import timeline_entry
 from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
 from bot.chat.card_sync.snapshot import ENDED, WORKING
-from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import CardTooLarge, ChannelRef, EditRefused, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.store import CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
 from bot.i18n import catalog, joined
 from bot.message import Alert, Card, Paragraph, RichText, Section, Severity, StyledText, Timestamp
@@ -236,8 +236,8 @@ class Notifier:
         try:
             card = await self._opened(card, view)
             await self.context.platform.post_text(self._thread(card), told)
-        except MessageNotFound:
-            # The thread is gone. There will be another with what comes next.
+        except (MessageNotFound, EditRefused):
+            # The thread is gone, or closed for good. There will be another with what comes next.
             return await self.context.saved(card, replace(card, story="", told=batch[-1].seq))
         except (MissingPermission, CardTooLarge) as error:
             _log.warning("run %s: a part of the story can't be told: %s", card.run, error)

@@ -1,7 +1,6 @@
 """Reconciles one card's message with its run: posts it, edits it, posts it again where the old one won't do."""
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,7 +17,16 @@ from bot.chat.card_sync.snapshot import (
     superseded_snapshot,
     without_plan,
 )
-from bot.chat.platform import CardTooLarge, MessageNotFound, MessageRef, MissingPermission, RateLimited
+from bot.chat.card_sync.turns import GIVE_UP
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelNotFound,
+    EditRefused,
+    MessageNotFound,
+    MessageRef,
+    MissingPermission,
+    RateLimited,
+)
 from bot.chat.store import CardRecord, Done, Gone, Post
 from bot.i18n import catalog_in, speaking
 from coordination.domain.states import Executing, NeedsHuman
@@ -26,6 +34,7 @@ from coordination.errors import OwnershipLostError, StorageError
 
 _SAME = timedelta(seconds=60)
 _REPOST = timedelta(seconds=60)
+_FEW_REFUSALS = 2
 
 
 class NoChannelForCard(Exception):
@@ -39,31 +48,48 @@ class CardPublisher:
     context: SyncContext
     _too_large: set[str] = field(default_factory=set[str])
 
-    async def publish(self, card: CardRecord, view: RunView) -> CardRecord:
-        """Do what can be done now; whether that was enough is told by the fingerprint of `snapshot`.
+    async def publish(self, card: CardRecord, view: RunView, *, is_check_due: bool = False) -> CardRecord:
+        """Do what can be done now; whether that was enough is told by `is_in_step`.
+
+        With `is_check_due` a message that should show the run already is looked for.
 
         Raises:
             RateLimited: the product asks for patience.
             MissingPermission: the bot may not write there.
             NoChannelForCard: there is no such place any more.
         """
-        snapshot = self.snapshot(view)
         post = card.post
         if post is None:
             return await self._begin(card, view)
-        if post.shown == snapshot.fingerprint or self.patience(card) > 0:
+        if self.is_in_step(card, view):
+            return await self._checked(card, view) if is_check_due else card
+        if self.patience(card) > 0:
             return card
         if self._is_old(post):
             return await self._post(await self._next(card), view)
         try:
             return await self._edit(card, view)
-        except MessageNotFound:
+        except MessageNotFound as error:
+            if isinstance(error, ChannelNotFound) and not card.thread:
+                raise NoChannelForCard from error  # It may be back, with the message on it.
             return await self._post(await self._next(card), view)
-        except MissingPermission:
-            # Some messages can be posted but not edited; what can't be posted either is forbidden indeed.
-            if self._age(post) < _REPOST:
+        except MissingPermission as error:
+            # Where others can be posted but this one can't be edited there is a new one, but not for every change. A
+            # refusal that says nothing of the message is first waited for: that permission comes back.
+            is_lasting = isinstance(error, EditRefused) or self.context.refusals.count(card.run) >= _FEW_REFUSALS
+            if self._age(post) < _REPOST or not is_lasting:
                 raise
             return await self._post(await self._next(card), view)
+
+    def is_in_step(self, card: CardRecord, view: RunView) -> bool:
+        """Whether the message shows the run as it stands, or as much of it as it can hold."""
+        post, snapshot = card.post, self.snapshot(view)
+        if post is None:
+            return False
+        if post.shown == snapshot.fingerprint:
+            return True
+        # An old card that was too large for its place is not posted there again and again to find that out.
+        return self._is_old(post) and post.shown == without_plan(snapshot).fingerprint
 
     def snapshot(self, view: RunView) -> Snapshot:
         """What the card should show now."""
@@ -76,19 +102,35 @@ class CardPublisher:
         return self.context.throttle.seconds(card.run, self.context.clock.monotonic())
 
     async def mark_superseded(self, card: CardRecord) -> CardRecord:
-        """Have every older message say that it is out of date.
+        """Have every older message say that it is out of date. What may not be changed now is left in the list.
 
         Raises:
             RateLimited: the product asks for patience.
         """
         last_words = superseded_snapshot(card.run).card
         for message in card.stale:
-            with contextlib.suppress(
-                MessageNotFound, MissingPermission, CardTooLarge
-            ):  # It will never say anything else.
+            try:
                 await self.context.platform.edit(posted(card, message), last_words, IssuedIds({}))
+            except (MissingPermission, ChannelNotFound):
+                if card.post is None or self._age(card.post) < GIVE_UP:
+                    continue
+            except (MessageNotFound, CardTooLarge):  # It will never say anything else.
+                pass
             await self.context.store.superseded_marked(card, message)
         return await self._again(card) if card.stale else card
+
+    async def _checked(self, card: CardRecord, view: RunView) -> CardRecord:
+        """Post a card again that was deleted. Where that can't be found out now, there will be another check."""
+        snapshot = self.snapshot(view)
+        ids = await self.context.ids(card, snapshot, view)
+        try:
+            await self.context.platform.verify(posted(card), snapshot.card, ids)
+        except MessageNotFound as error:
+            if not isinstance(error, ChannelNotFound) or card.thread:
+                return await self._post(await self._next(card), view)
+        except (MissingPermission, CardTooLarge, RateLimited) as error:
+            _log.info("run %s: whether its card stands can't be seen now: %s", card.run, error)
+        return card
 
     async def _edit(self, card: CardRecord, view: RunView) -> CardRecord:
         snapshot = self.snapshot(view)
@@ -154,14 +196,16 @@ class CardPublisher:
         """Post in the thread, or in its channel if the thread is gone."""
         try:
             return await self.context.platform.post(place_of(card), snapshot.card, ids, once=_name(card))
-        except MessageNotFound:
+        except (MessageNotFound, EditRefused) as error:
             if not card.thread:
-                raise NoChannelForCard from None
-        card = await self.context.saved(card, replace(card, thread=""))
+                raise NoChannelForCard from error
+        moved = replace(card, thread="")
         try:
-            return await self.context.platform.post(place_of(card), snapshot.card, ids, once=_name(card))
+            stands = await self.context.platform.post(place_of(moved), snapshot.card, ids, once=_name(card))
         except MessageNotFound:
             raise NoChannelForCard from None
+        await self.context.saved(card, moved)  # Only now: a place that is closed for a moment has its threads still.
+        return stands
 
     def _shortened(self, snapshot: Snapshot) -> Snapshot:
         self._too_large.add(snapshot.fingerprint)
@@ -205,6 +249,7 @@ class Reconciler:
     run: str
     context: SyncContext
     wake_event: asyncio.Event = field(default_factory=asyncio.Event)
+    is_check_due: bool = False
     _view: RunView | None = None
     _failures: int = 0
 
@@ -265,13 +310,16 @@ class Reconciler:
         if view is None:
             return await self._without_run(card)
         try:
-            card = await self._publisher.publish(card, view)
+            card = await self._publisher.publish(card, view, is_check_due=self.is_check_due)
         except MissingPermission as error:
-            return await self._shut_out(card, view, str(error))
-        except NoChannelForCard:
-            await self._homeless(card, view)
+            await self._shut_out(card, view, str(error))
             return None
-        if card.post is None or card.post.shown != self._publisher.snapshot(view).fingerprint:
+        except NoChannelForCard:
+            await self._try_later(card, view)
+            return None
+        self.is_check_due = False
+        self.context.refusals.over(card.run)
+        if not self._publisher.is_in_step(card, view):
             return max(self._publisher.patience(card), _SOON)
         card = await self._notifier.post_timeline(card, view)
         card = await self._publisher.mark_superseded(card)
@@ -302,12 +350,18 @@ class Reconciler:
             return max(self._notifier.patience(view), _SOON)
         if isinstance(view.state, WORKING):
             return self.context.intervals.refresh
+        now = self.context.clock.now()
+        if card.stale:
+            again = self.context.refusals.refused(f"{card.run} stale", now)
+            card = await self.context.saved(card, card.waking(min(again, card.wake_at or again)))
+        else:
+            self.context.refusals.over(f"{card.run} stale")
         if isinstance(view.state, NeedsHuman) and view.state.answer_until is not None:
-            left = (view.state.answer_until - self.context.clock.now()).total_seconds()
+            left = (view.state.answer_until - now).total_seconds()
             return max(left, _SOON) if left > 0 else None
-        if isinstance(view.state, ENDED) and not card.stale:
+        if isinstance(view.state, ENDED):
             card = await self._notifier.post_outcome(card, view)
-            if card.post is not None:
+            if not card.stale and card.post is not None:
                 await self.context.saved(card, replace(card, state=Done(post=card.post)))
         return None
 
@@ -318,23 +372,19 @@ class Reconciler:
         await self._give_up(card)
         return None
 
-    async def _shut_out(self, card: CardRecord, view: RunView, reason: str) -> float | None:
+    async def _shut_out(self, card: CardRecord, view: RunView, reason: str) -> None:
         """The bot may not write there: whoever asked is told, and it is tried again when that may have changed."""
-        card = await self._notifier.post_trouble(card, reason)
-        if isinstance(view.state, ENDED):
-            await self._give_up(await self._notifier.post_outcome(card, view))
-            return None
-        wake = self.context.clock.now() + timedelta(seconds=self.context.intervals.patience)
-        await self.context.saved(card, card.waking(wake))
-        return None
+        await self._try_later(await self._notifier.post_trouble(card, reason), view)
 
-    async def _homeless(self, card: CardRecord, view: RunView) -> None:
-        """The channel was deleted. The run stays in lists, and goes on; the one who asked hears how it ends."""
-        if not isinstance(view.state, ENDED):
-            wake = self.context.clock.now() + timedelta(seconds=self.context.intervals.patience)
-            await self.context.saved(card, card.waking(wake))
-            return
-        await self._give_up(await self._notifier.post_outcome(card, view))
+    async def _try_later(self, card: CardRecord, view: RunView) -> None:
+        """The place is closed, or gone: the two look alike. The one who asked hears how the run ends all the same."""
+        now = self.context.clock.now()
+        if isinstance(view.state, ENDED):
+            card = await self._notifier.post_outcome(card, view)
+            if now - view.updated_at >= GIVE_UP:
+                await self._give_up(card)
+                return
+        await self.context.saved(card, card.waking(self.context.refusals.refused(card.run, now)))
 
     async def _give_up(self, card: CardRecord) -> None:
         await self.context.saved(card, replace(card, state=Gone(post=card.post)))
