@@ -29,7 +29,7 @@ from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
 from coordination.ports import Clock, Conversation, Model, ReadTools, ToolDefinition, TurnContext
 from coordination.run_options import AgentProfile, RunOptions
-from coordination.run_writer import ATTEMPTS, is_foreseen, told
+from coordination.run_writer import ATTEMPTS, is_foreseen, no_stray_cancellation, told
 from coordination.toolbox import OfferedTool, Toolbox
 
 
@@ -149,14 +149,15 @@ class Deliberation:
     async def _run_agent(self, participant: Participant) -> None:
         """One agent's part: turn after turn, as long as its vote does not stand."""
         agent = participant.profile.number
-        while self._ending is None and agent in self.ballot.living:
-            if self._may_start(agent):
-                end = await self._turn(participant)
-                # An agent that was not allowed to go on is not out: its answer of before still counts.
-                if self._refused is None or not isinstance(end, TurnFailed):
-                    self._apply(agent, end)
-            else:
-                await self._changed.wait()
+        with no_stray_cancellation():
+            while self._ending is None and agent in self.ballot.living:
+                if self._may_start(agent):
+                    end = await self._turn(participant)
+                    # An agent that was not allowed to go on is not out: its answer of before still counts.
+                    if self._refused is None or not isinstance(end, TurnFailed):
+                        self._apply(agent, end)
+                else:
+                    await self._changed.wait()
 
     def _may_start(self, agent: int) -> bool:
         if agent in self.ballot.valid_votes():
@@ -278,7 +279,8 @@ class Deliberation:
             refusal=self._refusal,
         )
         try:
-            end = await turn.play(opening)
+            with no_stray_cancellation():
+                end = await turn.play(opening)
         except BaseException:
             await abandon(conversation)
             raise

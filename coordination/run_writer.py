@@ -5,9 +5,10 @@ the story, never its middle. What must be on disk before the world moves is comm
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -106,9 +107,10 @@ class RunWriter:
             RunMoved: somebody else ended what we were recording.
         """
         while True:
-            await self._has_pending.wait()
-            async with self._writing:
-                await self._write((), None, None)
+            with no_stray_cancellation():
+                await self._has_pending.wait()
+                async with self._writing:
+                    await self._write((), None, None)
 
     async def refresh(self) -> RunState:
         """Take in what others have written.
@@ -268,6 +270,28 @@ def is_foreseen(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(map(is_foreseen, cast("BaseExceptionGroup[BaseException]", error).exceptions))
     return isinstance(error, _FORESEEN)
+
+
+class StrayCancellationError(Exception):
+    """Something was cancelled inside, and nobody had asked for it: the scope of a library that leaked, say."""
+
+
+@contextlib.contextmanager
+def no_stray_cancellation() -> Generator[None]:
+    """Let pass that this task is told to stop, and take every other cancellation for the error that it is.
+
+    A task that it ended would count as stopped, and whoever waits for what it was to do would wait for nothing.
+
+    Raises:
+        StrayCancellationError: there was one.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise StrayCancellationError("cancelled, and nobody had asked for it") from error
 
 
 def told(what: str, error: Exception) -> str:

@@ -40,7 +40,7 @@ from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, T
 from coordination.preparation import Configure, Prepared, prepare
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunProfile
-from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, told
+from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, no_stray_cancellation, told
 
 TIMEOUT = 120.0
 """Seconds that people wait for a report at most; the receipts are there long before."""
@@ -134,7 +134,8 @@ class Worker:
         errors = self._errors.pop(job.name, [])
         while len(errors) < ATTEMPTS:
             try:
-                await self._attempt(job)
+                with no_stray_cancellation():
+                    await self._attempt(job)
             except Exception as error:
                 if is_foreseen(error):
                     raise
@@ -363,10 +364,11 @@ async def _kept_in_step(writer: RunWriter, log: RunLog) -> AsyncGenerator[None]:
 
 async def _watch(writer: RunWriter, log: RunLog) -> None:
     """Notice what others write: a cancellation must not wait for our next event."""
-    async for recorded in log.follow(writer.run, after=writer.seq):
-        if isinstance(recorded.event, e.RunCancelled):
-            await writer.refresh()
-            raise RunMoved(writer.state)
+    with no_stray_cancellation():
+        async for recorded in log.follow(writer.run, after=writer.seq):
+            if isinstance(recorded.event, e.RunCancelled):
+                await writer.refresh()
+                raise RunMoved(writer.state)
 
 
 def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

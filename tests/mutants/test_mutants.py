@@ -24,6 +24,8 @@ FREEZE = "tests/threats/test_a_freeze_that_does_not_hold.py"
 APPROVED = "tests/threats/test_stricter_rules_after_the_approval.py"
 EDGES = "tests/service/test_edges_of_execution.py"
 OPTIONAL = "tests/service/test_optional_servers.py"
+UNFORESEEN = "tests/service/test_unforeseen.py"
+FAULTS = "tests/service/test_faults_at_awaits.py"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,20 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant(
+        "an agent that nobody stopped counts as stopped",
+        "run_writer.py",
+        "        raise StrayCancellationError(",
+        "        raise  # (",
+        (FAULTS,),
+    ),
+    Mutant(
+        "an error that nobody foresaw begins a turn again without end",
+        "deliberation.py",
+        "        for _ in range(ATTEMPTS - 1):\n",
+        "        for _ in range(ATTEMPTS + 5):\n",
+        (UNFORESEEN,),
+    ),
     Mutant(
         "a call is started again after a crash",
         "execution.py",

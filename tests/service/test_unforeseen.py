@@ -3,8 +3,9 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from typing_extensions import override
@@ -56,25 +57,23 @@ class Fused:
         def call(*given: object, **named: object) -> object:
             made = inner(*given, **named)
             if inspect.isawaitable(made):
-                return self._awaited(made)
-            return (
-                Fused(made, self._fuse)
-                if hasattr(made, "read") or hasattr(made, "call") or hasattr(made, "send")
-                else made
-            )
+                return self._awaited(cast("Awaitable[object]", made))
+            hands_out = hasattr(made, "read") or hasattr(made, "call") or hasattr(made, "send")
+            return self._wrapped(made) if hands_out else made
 
         return call
 
-    async def _awaited(self, made: object) -> object:
+    def _wrapped(self, made: object) -> "Fused":
+        return Fused(made, self._fuse)
+
+    async def _awaited(self, made: Awaitable[object]) -> object:
         try:
             self._fuse.burn()
         except Mistake:
             if inspect.iscoroutine(made):
                 made.close()
             raise
-        assert inspect.isawaitable(made)
-        result: object = await made
-        return result
+        return await made
 
 
 class Patient(PlayedModel):
