@@ -113,7 +113,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
             trace.refusal = "can't be reached"
             self._on_gone()
         except httpx2.TransportError:
-            trace.loss = "broke the connection before it answered"
+            trace.loss, trace.is_broken = "broke the connection before it answered", True
         except httpx2.DecodingError:
             trace.loss = "answered what can't be decoded"
         return stand_in("no answer")

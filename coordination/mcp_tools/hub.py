@@ -16,7 +16,7 @@ from coordination.mcp_tools.child_process import ProcessGuard
 from coordination.mcp_tools.connection import Connection, Patience
 from coordination.mcp_tools.definitions import ToolListing
 from coordination.mcp_tools.fingerprints import Fingerprints
-from coordination.mcp_tools.session import McpSession, SessionLostError, UnansweredError
+from coordination.mcp_tools.session import ConnectionBrokeError, McpSession, SessionLostError, UnansweredError
 from coordination.mcp_tools.stdio_transport import silence_library_logs
 from coordination.ports import (
     CallNotSentError,
@@ -132,7 +132,7 @@ class McpHub:
 
 
 class _Reader:
-    """Calls the listed tools. A read may be asked twice: once more after its server died under it."""
+    """Calls the listed tools. A read may be asked twice: once more after its server, or the way to it, died under it."""
 
     def __init__(
         self,
@@ -228,8 +228,10 @@ async def _read(connection: Connection, tool: str, arguments: str, caller: Calle
     session = await connection.session()
     try:
         output = await session.call(tool, arguments, caller=caller)
-    except (CallNotSentError, CallOutcomeUnknownError):
-        if not session.is_over:
+    except (CallNotSentError, CallOutcomeUnknownError) as error:
+        if isinstance(error, ConnectionBrokeError):
+            session.abandon()  # It may be of a server that is being restarted.
+        elif not session.is_over:
             raise
         session = await connection.session()
         output = await session.call(tool, arguments, caller=caller)

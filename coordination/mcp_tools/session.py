@@ -34,7 +34,8 @@ _PONG_SECONDS = 5.0
 
 _TOO_LATE = "did not answer in time"
 _MALFORMED = "took the call, but what it answered can't be read"
-_NO_ANSWER = {CONNECTION_CLOSED: "went away before it answered", REQUEST_TIMEOUT: _TOO_LATE}
+_WENT_AWAY = "went away before it answered"
+_NO_ANSWER = {CONNECTION_CLOSED: _WENT_AWAY, REQUEST_TIMEOUT: _TOO_LATE}
 """What the SDK makes up where no answer came."""
 
 _MADE_BY_SDK = ("Failed to parse SSE message: ", "SSE stream failed: ", "SSE stream ended ")
@@ -45,6 +46,10 @@ _MOST_DATA = 4_000
 
 class SessionLostError(CallNotSentError):
     """The server refused a call unread, because it no longer knows the session; a new session may send it once."""
+
+
+class ConnectionBrokeError(CallOutcomeUnknownError):
+    """The connection broke before the answer: nobody knows of a write, and a read may be asked once more."""
 
 
 class UnansweredError(ToolServerError):
@@ -298,7 +303,9 @@ class McpSession:
             return SessionLostError(self._sentence(trace.refusal or _TOO_LATE))
         if trace.refusal is not None:
             return CallNotSentError(self._sentence(trace.refusal))
-        return CallOutcomeUnknownError(self._sentence(trace.loss or reason))
+        is_broken = trace.is_broken if trace.loss is not None else reason == _WENT_AWAY
+        kind = ConnectionBrokeError if is_broken else CallOutcomeUnknownError
+        return kind(self._sentence(trace.loss or reason))
 
     def _sentence(self, reason: str) -> str:
         return f"The MCP server {self._spec.name} {reason}."

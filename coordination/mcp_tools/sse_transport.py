@@ -157,7 +157,7 @@ class _Wire:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError):
             trace.refusal = "can't be reached"
         except httpx2.HTTPError:
-            trace.loss = "broke the connection before it answered"
+            trace.loss, trace.is_broken = "broke the connection before it answered", True
         if trace.is_session_lost or trace.status is None:
             self._on_gone()
         if isinstance(message, JSONRPCRequest):

@@ -1,8 +1,8 @@
-"""MCP servers as they are in the field: what they lose, leave out or get wrong spoils nothing beyond itself."""
+"""Servers that lose a session, in every shape and at every moment: reads recover, and a write runs once or was not sent."""
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,20 +10,21 @@ from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.ports import CallNotSentError, ToolOutput
-from tests.servers.mcp_programs import approving, http, listening, writer
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
+from tests.servers.mcp_losing import REFUSALS, LosingServer, Moment, losing
+from tests.servers.mcp_programs import approving, http
 
 LOOK = frozenset({("world", "look")})
-SHAPES = (
-    "python_sdk",
-    "old_python_sdk",
-    "typescript_sdk",
-    "typescript_restarted",
-    "go_sdk",
-    "echoes_the_id",
-    "gateway",
-)
 WRITE = PlannedCall(server="world", tool="write", arguments=canonical({"n": 1}), definition="")
+DID = ToolOutput(text="did it")
+
+BREAKS = ("resets", "ends_the_stream", "restarts")
+"""Shapes in which nobody can know whether a message was read."""
+
+OLDER = ("older_transport", "older_typescript", "empty_404", *BREAKS)
+TABLE = [("/mcp", shape) for shape in (*REFUSALS, *BREAKS)] + [("/sse", shape) for shape in OLDER]
+AMBIGUOUS = {("/mcp", "echoes_the_id"), ("/mcp", "bare_401")}
+"""What might as well be a refusal of the tool, or of our credentials: such a write was not sent, and is not sent again."""
 
 
 @pytest.fixture
@@ -32,47 +33,41 @@ async def hub() -> AsyncGenerator[McpHub]:
         yield hub
 
 
-@pytest.fixture
-def counted(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
+async def approved(hub: McpHub, spec: ServerSpec) -> str:
+    """What became of an approved call."""
+    try:
+        output = await approving(hub, [spec]).call(WRITE, "key")
+    except CallNotSentError:
+        return "not sent"
+    except CallOutcomeUnknownError:
+        return "unknown"
+    return output.text
 
 
-# --- a session that the server has lost -------------------------------------------------------------------------------
+async def both(hub: McpHub, server: LosingServer, path: str) -> tuple[list[ToolOutput], str]:
+    """Two reads, and then an approved write."""
+    spec = http(server.port, path=path, call_timeout=5)
+    reader = hub.reader([spec], LOOK)
+    read = [await reader.read("world", "look", {}) for _ in range(2)]
+    wrote = await approved(hub, spec)
+    await hub.aclose()
+    return read, wrote
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-async def test_a_server_that_forgot_the_session_is_read_and_written_by_a_new_one(
-    hub: McpHub, counted: Path, shape: str
+@pytest.mark.parametrize("moment", get_args(Moment))
+@pytest.mark.parametrize(("path", "shape"), TABLE)
+async def test_whenever_a_session_is_lost_reads_recover_and_a_write_runs_once_or_was_not_sent(
+    hub: McpHub, path: str, shape: str, moment: Moment
 ) -> None:
-    async with listening("mcp_http_forgets", counted, shape, "listing") as (port, _):
-        spec = http(port, call_timeout=5)
-        reader = hub.reader([spec], LOOK)
-        read = [await reader.read("world", "look", {}) for _ in range(2)]
-        wrote = await approving(hub, [spec]).call(WRITE, "key")
-        await hub.aclose()
-    assert [*read, wrote] == [ToolOutput(text="did it")] * 3
-    assert [each["name"] for each in writer(counted)] == ["look", "look", "write"]
-
-
-@pytest.mark.parametrize("shape", [each for each in SHAPES if each != "echoes_the_id"])
-async def test_a_write_that_a_lost_session_refused_is_sent_once_by_a_new_one(
-    hub: McpHub, counted: Path, shape: str
-) -> None:
-    async with listening("mcp_http_forgets", counted, shape, "call") as (port, _):
-        spec = http(port, call_timeout=5)
-        await hub.reader([spec], LOOK).read("world", "look", {})
-        wrote = await approving(hub, [spec]).call(WRITE, "key")
-        await hub.aclose()
-    assert wrote == ToolOutput(text="did it")
-    assert [each["name"] for each in writer(counted)] == ["look", "write"]
-
-
-async def test_a_write_whose_refusal_might_be_the_tools_own_is_not_sent_again(hub: McpHub, counted: Path) -> None:
-    async with listening("mcp_http_forgets", counted, "echoes_the_id", "call") as (port, _):
-        spec = http(port, call_timeout=5)
-        await hub.reader([spec], LOOK).read("world", "look", {})
-        with pytest.raises(CallNotSentError, match="no longer knows our session"):
-            await approving(hub, [spec]).call(WRITE, "key")
-        await approving(hub, [spec]).call(WRITE, "key-2")
-        await hub.aclose()
-    assert [each["name"] for each in writer(counted)] == ["look", "write"]
+    with losing(shape, moment) as server:
+        read, wrote = await both(hub, server, path)
+    assert server.losses.happened
+    assert read == [DID, DID]
+    if moment != "write":
+        expected = "did it"
+    elif (path, shape) in AMBIGUOUS:
+        expected = "not sent"
+    else:
+        expected = "unknown" if shape in BREAKS else "did it"
+    assert wrote == expected
+    assert server.losses.done == ["look", "look", *(["write"] if expected == "did it" else [])]

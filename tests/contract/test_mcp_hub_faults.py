@@ -71,7 +71,7 @@ async def test_every_call_in_flight_on_a_dying_server_is_unknown(hub: McpHub, co
     outcomes = await asyncio.gather(
         *(session.call("write", canonical({"n": n}), key="key") for n in range(5)), return_exceptions=True
     )
-    assert {type(each) for each in outcomes} == {CallOutcomeUnknownError}
+    assert all(isinstance(each, CallOutcomeUnknownError) for each in outcomes)
     assert len(writer(counted)) == 1
 
 

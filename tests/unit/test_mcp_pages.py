@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from coordination.mcp_tools.definitions import output
 from coordination.mcp_tools.json_rpc import Raw
 from coordination.mcp_tools.pagination import page_for_sdk, tools_of
+from coordination.redaction import Redactor
 
 GOOD: list[Raw] = [{"name": name, "inputSchema": {"type": "object"}} for name in ("one", "two")]
 
@@ -78,3 +80,29 @@ def test_what_is_no_list_is_no_page(tools: Raw) -> None:
     page: Mapping[str, Raw] = {"tools": tools}
     assert tools_of(page) is None
     assert page_for_sdk(page)["tools"] == []
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"type": "text"},
+        {"type": "text", "text": None},
+        {"type": "text", "text": ["a"]},
+        {"type": "hologram", "data": "AAAA"},
+        {"type": "image", "data": 7},
+        {"type": "resource", "resource": "none"},
+        {"type": ["text"], "text": "odd"},
+    ],
+)
+def test_a_spoiled_part_of_an_answer_takes_no_other_with_it(place: int, spoiled: Raw) -> None:
+    blocks: list[Raw] = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    blocks.insert(place, spoiled)
+    shown = output({"content": blocks}, Redactor(()))
+    lines = shown.text.splitlines()
+    assert not shown.is_error
+    assert lines.index("one") < lines.index("two")
