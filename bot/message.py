@@ -239,6 +239,7 @@ class Card:
         status: the word that says how the run stands: Planning, Decide, Done.
         title: what was asked.
         reference: who asked.
+        has_files: whether its attachments go with it even where it says everything itself.
         footer: progress, cost, time; and run, plan and configuration, so that people can name them.
     """
 
@@ -251,3 +252,4 @@ class Card:
     menu: Menu | None = None
     footer: RichText = ()
     attachments: tuple[Attachment, ...] = ()
+    has_files: bool = False

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from bot.cards.error_messages import plain_text
 from bot.cards.lookalikes import lookalikes_in
 from bot.cards.parts import (
     approvers,
@@ -23,6 +24,7 @@ from bot.cards.parts import (
     targets_of,
     title,
 )
+from bot.cards.plan_diff import differences
 from bot.cards.run_view import RunView, echo_of
 from bot.cards.text import head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
@@ -111,6 +113,10 @@ def plan_markdown(view: RunView, plan: Plan) -> str:
     ]
     if where := [f"{visible(server)}: {visible(target)}" for server, target in targets_of(plan)]:
         parts += [catalog.text("file.targets"), _fenced("\n".join(where))]
+    if view.plan_before is not None and plan == view.plan and (changed := differences(view.plan_before, plan)):
+        before = view.plan_before.revision
+        told = "\n".join(plain_text(line) for line in changed)
+        parts += [catalog.text("revision.differs", revision=plan.revision, before=before), _fenced(told)]
     for item in call_items(plan):
         parts += _call(item)
     parts.append(catalog.text("file.digest", digest=plan.digest))
@@ -134,6 +140,7 @@ def _backtick_runs(text: str) -> Sequence[str]:
     return "".join(character if character == "`" else " " for character in text).split()
 
 
+_CHANGE = 300
 MANY_CALLS = 5
 """An approval of more calls than this is asked for twice."""
 
@@ -142,7 +149,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     """The plan, whole, with its buttons."""
     plan = state.plan
     calls = call_items(plan)
-    sections: list[Section] = [CallList(calls=calls), *targets(plan)]
+    sections: list[Section] = [*_revised(view, plan), CallList(calls=calls), *targets(plan)]
     now = (*frozen(state.frozen_by), *_rules_now(view, state))
     sections += [Alert(line=line) for line in (*now, *_warnings(state), *_echoes(view, plan))]
     sections += [plain(_choice(view, state)), quoted(plan.text), plain(*_needs(state))]
@@ -163,6 +170,22 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
         ),
         attachments=attachments(view, plan),
     )
+
+
+def _revised(view: RunView, plan: Plan) -> list[Section]:
+    """Which revision this is, who wanted it so, and what differs from the one before."""
+    before, change = view.plan_before, view.change
+    if before is None or before.digest == plan.digest:
+        return []
+    known = {"revision": plan.revision, "before": before.revision}
+    if view.chosen_by is not None:
+        first = catalog.rich("revision.chosen", **known, who=mention(view.chosen_by))
+    elif change is not None:
+        first = catalog.rich("revision.changed", **known, who=mention(change.by), text=one_line(change.text, _CHANGE))
+    else:
+        first = catalog.rich("revision.plain", **known)
+    lines = differences(before, plan)
+    return [plain(first, catalog.rich("revision.differs" if lines else "revision.same", **known), *lines)]
 
 
 def outcome_of(election: Election, what: Literal["plan", "answer"] = "plan") -> RichText:
@@ -198,7 +221,17 @@ def _warnings(state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(catalog.rich("warn.destroys"))
+    lines += _twice(state.plan)
     return lines + _first_few(_large_numbers(state.plan)) + _first_few(_alike(state.plan))
+
+
+def _twice(plan: Plan) -> list[RichText]:
+    """Which calls are the same to the letter: an agent that answered once more may have planned everything twice."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for number, call in enumerate(plan.calls, 1):
+        alike.setdefault((call.server, call.tool, call.arguments), []).append(str(number))
+    groups = [numbers for numbers in alike.values() if len(numbers) > 1]
+    return _first_few([catalog.rich("warn.twice", numbers=", ".join(numbers)) for numbers in groups])
 
 
 _MOST_WARNED = 3

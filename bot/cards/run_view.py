@@ -12,7 +12,7 @@ from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
 from coordination.domain.canonical_json import Json, parse
 from coordination.domain.events import ToolRead
-from coordination.domain.plan import PlannedCall
+from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded, evolve
 from coordination.errors import IllegalTransition, InvalidJsonError
@@ -207,6 +207,10 @@ class RunView:
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.
         chosen_by: who preferred this plan to the one that won the vote.
         because: why this plan is asked again, if it is.
+        plan: the newest plan.
+        plan_before: the one that it took the place of.
+        wished: the changes that were asked for since the newest plan.
+        change: those that the newest plan was made for.
         decided_by: the last person whose word moved the run on or ended it.
         restarts: how often a worker took the coordination up again after a crash.
     """
@@ -230,6 +234,10 @@ class RunView:
     calls: tuple[CallTimes, ...] = ()
     chosen_by: Person | None = None
     because: e.Because = ""
+    plan: Plan | None = None
+    plan_before: Plan | None = None
+    wished: e.ChangesRequested | None = None
+    change: e.ChangesRequested | None = None
     decided_by: Person | None = None
     decided_at: datetime | None = None
     ended_at: datetime | None = None
@@ -372,9 +380,11 @@ def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
             return replace(view, spent=view.spent.plus(event))
         case e.PlanProposed(plan=plan, chosen_by=chosen_by, because=because):
             times = tuple(CallTimes() for _ in plan.calls)
-            return replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by, because=because)
+            proposed = replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by, because=because)
+            return replace(proposed, plan=plan, plan_before=view.plan, change=view.wished, wished=None)
         case e.ApprovalGiven(by=by) | e.ChangesRequested(by=by):
-            return replace(view, decided_by=by, decided_at=at)
+            wished = event if isinstance(event, e.ChangesRequested) else view.wished
+            return replace(view, decided_by=by, decided_at=at, wished=wished)
         case e.PlanRejected(by=by):
             return _ended(replace(view, decided_by=by, decided_at=at), at)
         case e.CallStarted(index=index):

@@ -69,8 +69,12 @@ def pages_of(view: RunView, now: datetime) -> tuple[Card, ...]:
         ),
         footer=(),
         attachments=files,
+        has_files=True,
     )
-    rest = [replace(first, sections=(CallList(calls=tuple(calls)),)) for calls in _grouped(call_items(plan))]
+    rest = [
+        replace(first, has_files=False, sections=(CallList(calls=tuple(calls)),))
+        for calls in _grouped(call_items(plan))
+    ]
     return (first, *rest)
 
 

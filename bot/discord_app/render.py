@@ -214,7 +214,7 @@ def render(card: Card, ids: ButtonIds | None = None) -> Rendered:
     """
     file = card.attachments[0].name if card.attachments else NAME
     embeds, missing = _embeds(card, file)
-    files = _files(card) if missing else ()
+    files = _files(card) if missing or card.has_files else ()
     if missing and not files and any(button.needs_whole_plan for button in card.buttons):
         raise CardTooLarge
     return Rendered(embeds=embeds, view=view_of(card, ids) if ids else None, files=files, missing=missing)

@@ -12,7 +12,17 @@ from bot.message import Card, TextForm
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients
-from bot.slack_app.markup import BLOCKS_IN_VIEW, BUTTON_TEXT, INPUT_TEXT, MODAL_TITLE, PRIVATE_METADATA, Block, plain
+from bot.slack_app.markup import (
+    BLOCKS_IN_VIEW,
+    BUTTON_TEXT,
+    INPUT_TEXT,
+    MODAL_TITLE,
+    PRIVATE_METADATA,
+    Block,
+    fences,
+    plain,
+    section_block,
+)
 from bot.slack_app.payloads import Click, EventSource, Opened, opened_by
 from bot.slack_app.render import rendered
 from bot.slack_app.replies import Replies
@@ -51,13 +61,18 @@ def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
 
 
 def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
-    """One page of everything about a plan."""
-    page = min(max(0, opened.page), max(0, len(pages) - 1))
-    blocks = rendered(pages[page]).blocks[: BLOCKS_IN_VIEW - 2] if pages else []
-    if len(pages) > 1:
-        number = catalog.text("slack.modal.details.page", number=page + 1, pages=len(pages))
+    """One page of everything about a plan, and after them its files to the letter: a window can't hold a file."""
+    files = _file_pages(pages[0]) if pages else []
+    count = len(pages) + len(files)
+    page = min(max(0, opened.page), max(0, count - 1))
+    if page >= len(pages):
+        blocks = files[page - len(pages)] if files else []
+    else:
+        blocks = rendered(pages[page]).blocks[: BLOCKS_IN_VIEW - 2]
+    if count > 1:
+        number = catalog.text("slack.modal.details.page", number=page + 1, pages=count)
         blocks.append({"type": "context", "elements": [plain(number, 200)]})
-        blocks.append({"type": "actions", "elements": _turns(page, len(pages))})
+        blocks.append({"type": "actions", "elements": _turns(page, count)})
     here = Opened(
         button=opened.button,
         channel=opened.channel,
@@ -67,6 +82,23 @@ def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
         page=page,
     )
     return _details(blocks, here.packed())
+
+
+_FENCES_ON_PAGE = 3
+_MOST_FILE_PAGES = 20
+
+
+def _file_pages(first: Card) -> list[list[Block]]:
+    """plan.json in fences, as far as anybody turns pages: what is longer than that is a file in the thread already."""
+    files = [each for each in first.attachments if first.has_files and each.media_type == "application/json"]
+    pages: list[list[Block]] = []
+    for file in files:
+        pieces = fences(file.text)
+        starts = range(0, len(pieces), _FENCES_ON_PAGE)
+        pages += [
+            [section_block(f"*{file.name}*"), *map(section_block, pieces[at : at + _FENCES_ON_PAGE])] for at in starts
+        ]
+    return pages[:_MOST_FILE_PAGES]
 
 
 def _turns(page: int, count: int) -> list[Block]:

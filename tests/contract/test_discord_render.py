@@ -14,6 +14,7 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import visible_lines
 from bot.chat.platform import CardTooLarge
+from bot.chat.run_queries import pages_of
 from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE
 from bot.discord_app.interactions import text_input_modal
 from bot.discord_app.markup import code_block, escaped, inline_code, units
@@ -406,3 +407,11 @@ def test_a_window_names_the_run_that_it_is_about() -> None:
     modal = text_input_modal("0" * 22, "5", FORMS[Action.CHANGE], "7Q4K")
     assert modal.title == "Request changes (run 7Q4K)"
     assert units(text_input_modal("0" * 22, "5", FORMS[Action.CHANGE], "7" * 60).title) <= 45
+
+
+def test_the_first_page_of_the_details_brings_the_plans_files() -> None:
+    view = view_of(waiting())
+    assert view is not None
+    first, second = pages_of(view, view.updated_at)
+    assert [file.name for file in render(first).files] == ["plan.md", "plan.json"]
+    assert render(second).files == ()

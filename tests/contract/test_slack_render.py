@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,9 +16,11 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
 from bot.chat.platform import CardTooLarge
+from bot.chat.run_queries import pages_of
 from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, speaking
 from bot.message import FORMS, Action, Card, Mention, Paragraph, Severity, StyledText, Timestamp
-from bot.slack_app.interactions import text_modal
+from bot.slack_app.interactions import details_modal, text_modal
+from bot.slack_app.markup import Block
 from bot.slack_app.payloads import Opened
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain import events as e
@@ -343,3 +346,19 @@ def test_a_window_names_the_run_that_it_is_about() -> None:
     opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1")
     (block,) = [part for part in parts(text_modal(FORMS[Action.CHANGE], opened, "7Q4K")) if part.get("type") == "input"]
     assert block["label"]["text"] == "What should be different? (run 7Q4K)"
+
+
+def test_the_details_have_the_plan_to_the_letter() -> None:
+    view = view_of(waiting(a_call("post_notice", body="x" * 20_000, note="\u202e")))
+    assert view is not None
+    pages = pages_of(view, view.updated_at)
+    opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1")
+    shown: list[list[Block]] = []
+    for page in range(12):
+        blocks = cast("list[Block]", details_modal(pages, replace(opened, page=page))["blocks"])
+        assert diagnostics(blocks) == []
+        if blocks not in shown:
+            shown.append(blocks)
+    of_file = [blocks for blocks in shown if "*plan.json*" in json.dumps(blocks)]
+    text = "".join(fenced(Rendered(text="", blocks=blocks)) for blocks in of_file)
+    assert json.loads(text) == json.loads(pages[0].attachments[1].text)

@@ -167,6 +167,13 @@ def test_a_number_that_some_servers_round_is_warned_of_and_shown_whole() -> None
     assert "JavaScript" not in said(card_of(waiting(POST)))
 
 
+def test_calls_that_are_the_same_to_the_letter_are_warned_of() -> None:
+    assert "Calls 1, 3 are the same to the letter: each of them would run." in [
+        plain_text(each.line) for each in card_of(waiting(POST, REMOVE, POST)).sections if isinstance(each, Alert)
+    ]
+    assert "the same to the letter" not in said(card_of(waiting(POST, replace(POST, tool="post"))))
+
+
 def test_a_letter_of_another_alphabet_is_named_and_warned_of() -> None:
     card = card_of(waiting(POST, a_call("post_notice", link="p\u0430ypal.com")))
     alerts = [plain_text(each.line) for each in card.sections if isinstance(each, Alert)]
