@@ -52,6 +52,8 @@ audit = typer.Typer(help=_help("help.audit"), no_args_is_help=True, rich_markup_
 app.add_typer(audit, name="audit")
 doctor = typer.Typer(help=_help("help.doctor"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(doctor, name="doctor")
+policy = typer.Typer(help=_help("help.policy"), no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(policy, name="policy")
 chat_tools = typer.Typer(help=_help("help.chat_tools"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(chat_tools, name="chat-tools")
 
@@ -277,6 +279,30 @@ def _check(
     from bot.terminal import check_commands
 
     return check_commands.check(_context, config, connects=not no_connect, tries=tries)
+
+
+@policy.command("explain", help=_help("help.policy_explain"))
+@reported
+def _explain(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_help("help.check_config"))],
+    *,
+    tool: Annotated[str, typer.Option("--tool", metavar="TOOL", help=_help("help.policy_tool"))],
+    arguments: Annotated[str, typer.Option("--args", metavar="JSON", help=_help("help.policy_args"))] = "{}",
+    user: Annotated[str, typer.Option("--as", metavar="USER", help=_help("help.policy_as"))] = "",
+    roles: Annotated[list[str] | None, typer.Option("--role", metavar="ROLE", help=_help("help.policy_role"))] = None,
+    place: Annotated[str, typer.Option("--in", metavar="PLACE", help=_help("help.policy_in"))] = "",
+) -> int:
+    from bot.terminal.policy_commands import policy_explain
+
+    return policy_explain(_context, config, tool=tool, arguments=arguments, user=user, roles=roles or (), place=place)
+
+
+@policy.command("test", help=_help("help.policy_test"))
+@reported
+def _test(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help.policy_file"))]) -> int:
+    from bot.terminal.policy_commands import policy_test
+
+    return policy_test(_context, file)
 
 
 @app.command("schema", help=_help("help.schema"))

@@ -1,0 +1,157 @@
+"""What a configuration's rules say of one call, and whether they say what a file of cases expects."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from bot.machine import config_file
+from bot.variables import Environment
+from coordination.config import Settings, load, read_text
+from coordination.domain.canonical_json import Json
+from coordination.domain.conditions import CallContext, Condition
+from coordination.domain.policy import Person
+from coordination.domain.tool_rules import Effect, Rule, matching, rule
+from coordination.errors import ConfigError
+
+_MOST_CASES = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call that nobody makes: `server.tool`, with its arguments, on behalf of somebody, somewhere."""
+
+    tool: str
+    arguments: Json = field(default_factory=dict[str, Json])
+    user: str = ""
+    roles: tuple[str, ...] = ()
+    place: str = ""
+
+    @property
+    def context(self) -> CallContext:
+        """The call as conditions see it."""
+        requester = Person(tenant="", id=self.user, name=self.user, roles=self.roles)
+        return CallContext(arguments=self.arguments, requester=requester, place=self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A rule that may decide about a call, and each of its conditions with whether it holds; None: nobody can say."""
+
+    rule: Rule
+    conditions: tuple[tuple[Condition, bool | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What the rules of some agents say of a call, and the rules that were looked at for it, in their order."""
+
+    agents: tuple[str, ...]
+    effect: Effect
+    reason: str
+    steps: tuple[Step, ...]
+
+
+def explain(settings: Settings, call: Call) -> tuple[Explanation, ...]:
+    """What becomes of a call, for each group of agents whose rules say the same; none where no agent has its server."""
+    server, _, tool = call.tool.partition(".")
+    found: dict[tuple[Effect, str], Explanation] = {}
+    for agent in settings.agents:
+        if server not in {each.name for each in agent.servers}:
+            continue
+        said = rule(agent.rules, server, tool, call.context)
+        before = found.get((said.effect, said.reason))
+        agents = (*before.agents, agent.id) if before is not None else (agent.id,)
+        steps = tuple(_steps(agent.rules, server, tool, call.context))
+        found[said.effect, said.reason] = Explanation(
+            agents=agents, effect=said.effect, reason=said.reason, steps=steps
+        )
+    return tuple(found.values())
+
+
+def _steps(rules: Sequence[Rule], server: str, tool: str, context: CallContext) -> Iterator[Step]:
+    for each in matching(rules, server, tool):
+        step = Step(rule=each, conditions=tuple((one, one.holds(context)) for one in each.when))
+        yield step
+        if all(holds for _, holds in step.conditions):
+            return
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Case(_Model):
+    """One expectation of a file of cases."""
+
+    tool: Annotated[StrictStr, Field(pattern=r"^[^.\s]+\.\S+$")]
+    arguments: dict[str, Any] = {}
+    user: StrictStr = ""
+    roles: tuple[StrictStr, ...] = ()
+    place: StrictStr = ""
+    agent: StrictStr = ""
+    effect: Effect
+
+    @property
+    def call(self) -> Call:
+        """The call that it is about."""
+        arguments = cast("Json", self.arguments)
+        return Call(tool=self.tool, arguments=arguments, user=self.user, roles=self.roles, place=self.place)
+
+
+class _Cases(_Model):
+    config: StrictStr
+    cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=_MOST_CASES)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a case. `found` is what the rules say: one of several agents, or nothing where none has the server."""
+
+    number: int
+    case: Case
+    found: tuple[Explanation, ...]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether every agent that is meant gets the effect that is expected."""
+        return bool(self.found) and all(each.effect is self.case.effect for each in self.found)
+
+
+def run_cases(environment: Environment, path: Path) -> tuple[Outcome, ...]:
+    """Hold a configuration against a file of cases. The configuration's path begins beside the file.
+
+    Raises:
+        ConfigError: the file or the configuration can't be used.
+    """
+    cases = _read(path)
+    named = path.parent / cases.config
+    settings = load(
+        (named if named.exists() else config_file(cases.config)).absolute(), environment.for_configs(tenant="")
+    )
+    return tuple(_outcome(settings, number, case) for number, case in enumerate(cases.cases, start=1))
+
+
+def _outcome(settings: Settings, number: int, case: Case) -> Outcome:
+    found = explain(settings, case.call)
+    meant = tuple(each for each in found if not case.agent or case.agent in each.agents)
+    return Outcome(number=number, case=case, found=meant)
+
+
+def _read(path: Path) -> _Cases:
+    try:
+        return _Cases.model_validate(yaml.safe_load(read_text(path)))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise ConfigError([f"{path}{line}: found what is no YAML; expected config and cases"]) from None
+    except ValidationError as error:
+        raise ConfigError([_complaint(path, each["loc"], each["msg"]) for each in error.errors()]) from None
+
+
+def _complaint(path: Path, where: tuple[int | str, ...], text: str) -> str:
+    place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in where).removeprefix(".")
+    return f"{path}: {place or 'the file'}: {text[0].lower()}{text[1:]}"

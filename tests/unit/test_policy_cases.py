@@ -1,0 +1,133 @@
+"""`policy explain` and `policy test`, and every policy of the documentation held against its own cases."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.policy_cases import run_cases
+from bot.terminal.cli_context import CliContext
+from bot.terminal.error_handler import Exit
+from bot.terminal.policy_commands import policy_explain, policy_test
+from bot.variables import Environment
+from coordination.errors import ConfigError
+
+PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
+RECIPE = re.compile(r"^### (.+?)\n.*?```yaml\n(.*?)```\n\n```yaml\n(cases:\n.*?)```", re.MULTILINE | re.DOTALL)
+RECIPES = RECIPE.findall(PAGE.read_text(encoding="utf-8"))
+OPS = """\
+agents:
+  - {id: scout, backend: {type: ollama, model: m}}
+  - {id: clerk, backend: {type: ollama, model: m, exclude_tools: [bank.pay]}}
+mcp_servers: {bank: {command: npx}}
+tools:
+  - {match: bank.pay, when: {$.amount: {at_most: 50}, requester.role: [ops]}, effect: auto}
+"""
+
+
+def here() -> CliContext:
+    return CliContext(environ={}, stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def said(context: CliContext) -> list[str]:
+    assert isinstance(context.stdout, io.StringIO)
+    assert isinstance(context.stderr, io.StringIO)
+    return (context.stdout.getvalue() + context.stderr.getvalue()).splitlines()
+
+
+def test_there_are_ten_policies_to_begin_with() -> None:
+    assert len(RECIPES) == 10
+
+
+@pytest.mark.parametrize(("policy", "cases"), [pytest.param(*rest, id=name) for name, *rest in RECIPES])
+def test_each_policy_of_the_page_does_what_its_cases_say(policy: str, cases: str, tmp_path: Path) -> None:
+    servers = {case["tool"].partition(".")[0] for case in yaml.safe_load(cases)["cases"]}
+    written = "".join(f"  {server}: {{command: npx}}\n" for server in sorted(servers))
+    agents = "agents: [{id: scout, backend: {type: ollama, model: m}}]\n"
+    (tmp_path / "policy.yaml").write_text(f"{agents}mcp_servers:\n{written}{policy}")
+    (tmp_path / "cases.yaml").write_text(f"config: policy.yaml\n{cases}")
+    outcomes = run_cases(Environment({}), tmp_path / "cases.yaml")
+    assert [(each.case.tool, each.found) for each in outcomes if not each.is_met] == []
+
+
+def test_a_call_is_explained_for_each_agent_rule_and_condition(tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(OPS)
+    context = here()
+    status = policy_explain(
+        context,
+        str(tmp_path / "ops.yaml"),
+        tool="bank.pay",
+        arguments='{"amount": "5"}',
+        user="U1",
+        roles=["ops"],
+        place="",
+    )
+    assert status is Exit.DONE
+    assert said(context) == [
+        "bank.pay for scout: ask",
+        "  It is recorded, and runs only once people approve the plan.",
+        "  tools[0]: bank.pay → auto",
+        "    $.amount at_most 50: can't be judged, so the stricter outcome applies",
+        '    requester.role in ["ops"]: holds',
+        "bank.pay for clerk: deny",
+        "  It is refused.",
+        "  exclude_tools of agent clerk: bank.pay → deny",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("bank.pay", "{", "The arguments can't be used: not JSON"),
+        ("bank.pay", "[1]", "The arguments must be one JSON object"),
+        ("post.send", "{}", "No agent has the server of post.send. Servers: bank."),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_told_in_one_sentence(
+    tmp_path: Path, tool: str, arguments: str, words: str
+) -> None:
+    (tmp_path / "ops.yaml").write_text(OPS)
+    context = here()
+    status = policy_explain(
+        context, str(tmp_path / "ops.yaml"), tool=tool, arguments=arguments, user="", roles=(), place=""
+    )
+    assert status is Exit.USAGE
+    (line,) = said(context)
+    assert line.startswith(words)
+
+
+def test_a_case_that_is_not_met_is_named_with_what_the_rules_say(tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(OPS)
+    file = tmp_path / "cases.yaml"
+    file.write_text(
+        "config: ops.yaml\ncases:\n"
+        "  - {tool: bank.pay, arguments: {amount: 5}, roles: [ops], agent: scout, effect: auto}\n"
+        "  - {tool: bank.pay, arguments: {amount: 5}, roles: [ops], effect: auto}\n"
+        "  - {tool: post.send, effect: ask}\n"
+    )
+    context = here()
+    assert policy_test(context, str(file)) is Exit.FAILED
+    assert said(context) == [
+        "Case 2, bank.pay: expected auto, got auto, deny",
+        "  exclude_tools of agent clerk: bank.pay",
+        "Case 3, post.send: expected ask, got no such server",
+        "3 cases, 2 not met.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("cases: []", "config: field required"),
+        ("config: ops.yaml\ncases: [{tool: bank.pay, effect: maybe}]", r"cases\[0\].effect: input should be"),
+        ("config: ops.yaml\ncases: [{tool: pay, effect: ask}]", r"cases\[0\].tool: string should match"),
+        ("config: nowhere.yaml\ncases: [{tool: a.b, effect: ask}]", "no such file"),
+        ("a: [", "found what is no YAML"),
+    ],
+)
+def test_a_file_of_cases_that_cannot_be_used_is_told_by_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "cases.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        run_cases(Environment({}), tmp_path / "cases.yaml")
