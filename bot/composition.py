@@ -275,7 +275,7 @@ async def open_application(
 
 def _log_beside(engine: DbosEngine, url: str) -> AbstractAsyncContextManager[SqlLog]:
     """The log, whose appends submit jobs to the engine and are counted."""
-    return SqlLog.open(url, submit=engine.submit, others=[chat_metadata], appended=count_events)
+    return SqlLog.open(url, submit=engine.submit, others=[chat_metadata], appended=count_events, submitted=engine.wake)
 
 
 def _joined(

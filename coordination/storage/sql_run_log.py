@@ -26,6 +26,7 @@ from coordination.errors import ConflictError, DatabaseAwayError, StorageError, 
 from coordination.ports import Job, RunSummary
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.group_commit import GroupCommit
+from coordination.storage.notifications import Listener, notify
 from coordination.storage.schema import configs, events, installation, outages, prepare, runs
 from coordination.storage.subscriptions import Followers
 from coordination.storage.worker_leases import require_ownership
@@ -174,6 +175,10 @@ Submit = Callable[[sa.Connection, Job], None]
 Appended = Callable[[str, Sequence[Recorded]], None]
 
 
+def _unheard() -> None:
+    """Nobody here works."""
+
+
 def _untold(run: str, records: Sequence[Recorded]) -> None:
     del run, records
 
@@ -190,7 +195,9 @@ _Select = TypeVar("_Select", bound=sa.Select[*tuple[Any, ...]])
 class SqlLog:
     """Fits `coordination.ports.RunLog`. Several processes may use one database at once."""
 
-    def __init__(self, url: sa.URL, *, submit: Submit, watch_interval: float, appended: Appended) -> None:
+    def __init__(
+        self, url: sa.URL, *, submit: Submit, watch_interval: float, appended: Appended, submitted: Callable[[], None]
+    ) -> None:
         """Use `open`, which also checks the tables and closes everything."""
         self._submit = submit
         self._appended = appended
@@ -200,6 +207,8 @@ class SqlLog:
         self._writer = GroupCommit(self._writing)
         self._readers = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="log-reader")
         self._followers = Followers(self._newest, interval=watch_interval)
+        self._submitted = submitted
+        self._listener: Listener | None = None
 
     @classmethod
     @asynccontextmanager
@@ -211,6 +220,8 @@ class SqlLog:
         watch_interval: float = 0.25,
         others: Sequence[sa.MetaData] = (),
         appended: Appended = _untold,
+        submitted: Callable[[], None] = _unheard,
+        direct: str = "",
     ) -> "AsyncGenerator[SqlLog]":
         """The log in the database of this address. A new SQLite file gets its tables.
 
@@ -220,13 +231,16 @@ class SqlLog:
             watch_interval: seconds between looks for what other processes wrote, while somebody follows a run.
             others: tables that share the database with the log's; a new SQLite file gets them too.
             appended: is told of a run's events once this process has written them; must not block.
+            submitted: is told, from any thread, that a job was submitted by some process.
+            direct: the address of the same database past a pooler, where `url` leads to one.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
-        log = cls(parse_url(url), submit=submit, watch_interval=watch_interval, appended=appended)
+        log = cls(parse_url(url), submit=submit, watch_interval=watch_interval, appended=appended, submitted=submitted)
         try:
             await asyncio.to_thread(prepare, log._writing, *others)
+            log._listen(parse_url(direct or url))
             yield log
         finally:
             await asyncio.to_thread(log._close)
@@ -253,6 +267,8 @@ class SqlLog:
             connection.execute(_ADD_EVENTS, rows)
             if job is not None:
                 self._submit(connection, job)
+            if self._listener is not None:
+                notify(connection, run, expected + len(rows), has_job=job is not None)
 
         await self._writer.run(work)
         records = [
@@ -392,7 +408,18 @@ class SqlLog:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, job)
 
+    def _listen(self, url: sa.URL) -> None:
+        if url.get_backend_name() == "postgresql":
+            self._listener = Listener(url, heard=self._heard, told=self._followers.told)
+
+    def _heard(self, run: str, seq: int, has_job: bool) -> None:
+        self._followers.heard(run, seq)
+        if has_job:
+            self._submitted()
+
     def _close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
         self._followers.close()
         self._writer.close()
         self._readers.shutdown()

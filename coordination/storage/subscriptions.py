@@ -4,10 +4,13 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError
+
+_SELDOM = 20
+"""Intervals between looks while the database does not answer, or tells of what is new by itself."""
 
 
 class Follower:
@@ -51,10 +54,12 @@ class Followers:
         self._newest = newest
         self._interval = interval
         self._pause = interval
+        self._is_told = False
         self._loop = asyncio.get_running_loop()
         self._of: defaultdict[str, list[Follower]] = defaultdict(list)
         self._changed = threading.Condition()
         self._is_closed = False
+        self._is_due = False
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -80,6 +85,18 @@ class Followers:
         for follower in self._of.get(run, ()):
             follower.tell(records)
 
+    def heard(self, run: str, newest: int) -> None:
+        """Another process wrote. Any thread may say so."""
+        with suppress(RuntimeError):  # The loop is closed: nobody follows any more.
+            self._loop.call_soon_threadsafe(self._hint, {run: newest})
+
+    def told(self, is_told: bool) -> None:
+        """Whether the database tells of what others write from now on; look at once for what was missed before."""
+        with self._changed:
+            self._is_told = is_told
+            self._is_due = True
+            self._changed.notify()
+
     def close(self) -> None:
         """End the thread. Blocks for as long as one look takes."""
         with self._changed:
@@ -93,9 +110,9 @@ class Followers:
             try:
                 newest = self._newest(runs)
             except StorageError:
-                self._pause = 20 * self._interval
+                self._pause = _SELDOM * self._interval
                 continue
-            self._pause = self._interval
+            self._pause = self._interval * (_SELDOM if self._is_told else 1)
             try:
                 self._loop.call_soon_threadsafe(self._hint, newest)
             except RuntimeError:
@@ -104,11 +121,16 @@ class Followers:
     def _next_look(self) -> Sequence[str]:
         """Sleep until it is time to look. Returns the runs to look for; none means that it is over."""
         with self._changed:
-            while not self._is_closed:
+            while self._goes_on():
                 self._changed.wait_for(lambda: self._is_closed or self._of)
-                if not self._changed.wait_for(lambda: self._is_closed, timeout=self._pause) and self._of:
+                self._changed.wait_for(lambda: self._is_closed or self._is_due, timeout=self._pause)
+                self._is_due = False
+                if self._of and self._goes_on():
                     return list(self._of)
             return ()
+
+    def _goes_on(self) -> bool:
+        return not self._is_closed
 
     def _hint(self, newest: Mapping[str, int]) -> None:
         for run, seq in newest.items():
