@@ -28,6 +28,13 @@ TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
 """Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
 
 DATABASE_FILE = "massgen-bot.sqlite"
+
+_IN_FILE = "_FILE"
+_LIKE_SECRETS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+"""How names of secrets end that belong to nobody here, such as a provider's key. Other programs have files of such names,
+too, which need not be there.
+"""
+
 NONE = SecretStr("")
 
 _QUEUE_LIMITS = tuple(
@@ -234,14 +241,6 @@ class Environment(BaseModel):
     slack_team_id: Annotated[
         Text, _slack("SLACK_TEAM_ID", "The workspace that `chat-tools slack` must be in; another one is refused.")
     ] = ""
-    slack_bot_token_file: Annotated[Text, _slack("SLACK_BOT_TOKEN_FILE", "A file that has `SLACK_BOT_TOKEN`.")] = ""
-    slack_app_token_file: Annotated[Text, _slack("SLACK_APP_TOKEN_FILE", "A file that has `SLACK_APP_TOKEN`.")] = ""
-    slack_signing_secret_file: Annotated[
-        Text, _slack("SLACK_SIGNING_SECRET_FILE", "A file that has `SLACK_SIGNING_SECRET`.")
-    ] = ""
-    slack_client_secret_file: Annotated[
-        Text, _slack("SLACK_CLIENT_SECRET_FILE", "A file that has `SLACK_CLIENT_SECRET`.")
-    ] = ""
 
     approval_token: Annotated[
         SecretStr,
@@ -296,8 +295,13 @@ class Environment(BaseModel):
     _all: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        """The environment in these variables. It keeps no tie to them."""
+        """The environment in these variables, secrets in files read. It keeps no tie to them.
+
+        Raises:
+            ConfigError: a file that a variable names can't be read.
+        """
         kinds = {field.alias: field.annotation for field in type(self).model_fields.values()}
+        variables = {**variables, **_in_files(variables, [name for name in kinds if kinds[name] is SecretStr])}
         super().__init__(
             **{name: SecretStr(value) if kinds.get(name) is SecretStr else value for name, value in variables.items()}
         )
@@ -323,7 +327,7 @@ class Environment(BaseModel):
         known = [name.removeprefix(OURS) for name in names if name.startswith(OURS)]
         for name in self._all:
             rest = name.removeprefix(OURS)
-            if rest != name and rest not in known:
+            if rest != name and rest not in known and rest.removesuffix(_IN_FILE) not in known:
                 near = difflib.get_close_matches(rest, known, n=1)
                 yield name, f"{OURS}{near[0]}" if near else ""
 
@@ -431,6 +435,26 @@ class Environment(BaseModel):
         if not 0 <= pace <= 100:
             raise ConfigError(["MASSGEN_BOT_DEMO_PACE must be a number from 0 to 100"])
         return pace
+
+
+def _in_files(variables: Mapping[str, str], secrets: Sequence[str | None]) -> Mapping[str, str]:
+    """What stands in the files that `NAME_FILE` names, by `NAME`: ours, and whatever is called like a secret.
+
+    Raises:
+        ConfigError: such a file can't be read.
+    """
+    found: dict[str, str] = {}
+    for variable, path in variables.items():
+        name = variable.removesuffix(_IN_FILE)
+        is_meant = name != variable and (name in secrets or name.endswith(_LIKE_SECRETS))
+        if not is_meant or not path.strip() or variables.get(name, "").strip():
+            continue
+        try:
+            found[name] = Path(path.strip()).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError, ValueError):
+            if name in secrets or name.endswith("_API_KEY"):
+                raise ConfigError([f"The file that {variable} names can't be read."]) from None
+    return found
 
 
 def _by_tenant(text: str, variable: str) -> Mapping[str, frozenset[str]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bot.i18n import catalog
 from bot.slack_app.identity import Admins
@@ -110,23 +109,17 @@ def named_admins(environment: Environment) -> Admins:
 
 
 def _secrets(environment: Environment) -> tuple[dict[str, str], list[str]]:
-    """The secrets, each from its variable or from the file that `NAME_FILE` names."""
+    """The secrets, each of the form that its name promises."""
     values: dict[str, str] = {}
     diagnostics: list[str] = []
     written = {
-        "SLACK_BOT_TOKEN": (environment.slack_bot_token, environment.slack_bot_token_file),
-        "SLACK_APP_TOKEN": (environment.slack_app_token, environment.slack_app_token_file),
-        "SLACK_SIGNING_SECRET": (environment.slack_signing_secret, environment.slack_signing_secret_file),
-        "SLACK_CLIENT_SECRET": (environment.slack_client_secret, environment.slack_client_secret_file),
+        "SLACK_BOT_TOKEN": environment.slack_bot_token,
+        "SLACK_APP_TOKEN": environment.slack_app_token,
+        "SLACK_SIGNING_SECRET": environment.slack_signing_secret,
+        "SLACK_CLIENT_SECRET": environment.slack_client_secret,
     }
-    for name, (secret, path) in written.items():
-        value = secret.get_secret_value()
-        if not value and path:
-            try:
-                value = Path(path).read_text(encoding="utf-8")
-            except OSError:
-                diagnostics.append(catalog.text("slack.unreadable_file", variable=f"{name}_FILE"))
-        value = value.strip()
+    for name, secret in written.items():
+        value = secret.get_secret_value().strip()
         if value and not value.startswith(_NAMES.get(name, "")):
             diagnostics.append(catalog.text("slack.other_token", variable=name, start=_NAMES[name]))
         values[name] = value

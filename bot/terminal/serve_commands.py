@@ -409,7 +409,7 @@ async def served(
 
 
 _DISCORD = ("DISCORD_BOT_TOKEN",)
-_SLACK = ("SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE", "SLACK_CLIENT_ID")
+_SLACK = ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID")
 
 
 def register_up(app: typer.Typer, cli: Callable[[], CliContext]) -> None:

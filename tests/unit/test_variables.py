@@ -122,3 +122,25 @@ def test_limits_of_the_queues_have_defaults_and_are_read_by_task() -> None:
 def test_a_limit_that_is_no_number_is_named(value: str) -> None:
     with pytest.raises(ConfigError, match=r"MASSGEN_BOT_ALL_DELIBERATIONS must be a number from 1 to 999\."):
         Environment({"MASSGEN_BOT_ALL_DELIBERATIONS": value}).queue_limits()
+
+
+def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    secrets = [name for name, field in DECLARED.items() if field.annotation is SecretStr]
+    given: dict[str, str] = {}
+    for name in [*secrets, "OPENAI_API_KEY"]:
+        (tmp_path / name).write_text(f" of {name}\n", encoding="utf-8")
+        given[f"{name}_FILE"] = str(tmp_path / name)
+    environment = Environment(given)
+    assert environment.discord_bot_token.get_secret_value() == "of DISCORD_BOT_TOKEN"
+    assert environment.database_url() == "of DATABASE_URL"
+    configs = environment.for_configs()
+    assert [name for name in [*secrets, "OPENAI_API_KEY"] if configs[name] != f"of {name}"] == []
+    assert list(environment.misspelt()) == []
+    assert Environment({**given, "DATABASE_URL": "sqlite:///x"}).database_url() == "sqlite:///x"
+
+
+def test_a_file_that_can_not_be_read_is_told_by_its_variable_and_other_programs_files_are_left_alone() -> None:
+    for name in ("DATABASE_URL_FILE", "ANTHROPIC_API_KEY_FILE"):
+        with pytest.raises(ConfigError, match=f"The file that {name} names"):
+            Environment({name: "/nowhere/at/all"})
+    assert "SSH_KEY" not in Environment({"SSH_KEY_FILE": "/nowhere", "SSL_CERT_FILE": "/etc/hostname"}).for_configs()
