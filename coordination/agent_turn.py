@@ -269,7 +269,12 @@ class Turn:
             return InvalidEnding("You have used up your answers. Vote for the best one.")
         twin = self._twin(proposal.text, calls)
         if twin is not None:
-            return InvalidEnding(f"That is {twin.label} again, in text and plan. Vote for it, or answer differently.")
+            # A model that answers once more records its calls once more: what it has recorded would be planned twice.
+            self._toolbox.actions.clear()
+            dropped = f" {_DROPPED}" if calls else ""
+            return InvalidEnding(
+                f"That is {twin.label} again, in text and plan. Vote for it, or answer differently.{dropped}"
+            )
         return AnswerGiven(text=proposal.text, calls=calls)
 
     def _twin(self, text: str, calls: tuple[PlannedCall, ...]) -> Answer | None:
@@ -324,6 +329,7 @@ def _quoted(text: str, longest: int) -> str:
     return f"{said[:longest]}…" if len(said) > longest else said
 
 
+_DROPPED = "The calls that you recorded in this turn are dropped: record anew what your next answer needs."
 _NO_CALL = f"Nobody sees text outside a call. End your turn with `{prompts.NEW_ANSWER}` or `{prompts.VOTE}`."
 
 

@@ -106,14 +106,18 @@ class Deliberation:
             self._ending = self._ending or Ending.DEADLINE
         finally:
             timer.cancel()
-        election = elect(self.ballot, self._ending or Ending.DEADLINE)
-        if election is None or not self.ballot.living:
+        # An answer that was accepted outlives its agent: people decide on it, and are told that nobody voted.
+        ending = self._ending or (Ending.DEADLINE if self.ballot.living else Ending.UNVOTED)
+        election = elect(self.ballot, ending)
+        if election is None:
             raise DeliberationFailed(self._why_nothing())
         return election
 
     async def present(self, election: Election) -> Answer | None:
         """Have the winner write its answer and its calls anew, still with tied hands; None if it can't."""
         winner = election.winner
+        if winner.agent not in self.ballot.living:
+            return None
         participant = self._participants[winner.agent - 1]
         turn_context = TurnContext(
             purpose="presentation", revision=self._question.revision, turn=1, agent=participant.profile.number

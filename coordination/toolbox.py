@@ -13,7 +13,7 @@ from itertools import count
 from typing import Protocol
 
 from coordination.current_rules import effect_now, effects_now
-from coordination.domain.canonical_json import JsonObject, canonical, parse
+from coordination.domain.canonical_json import JsonObject, canonical, parse, rounded_number
 from coordination.domain.conditions import CallContext
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall
@@ -238,6 +238,8 @@ class Toolbox:
             arguments = parse(call.arguments or "{}")
         except InvalidJsonError as error:
             return _refuse(call, f"The arguments are {error}. Nothing was done; call again with a JSON object.")
+        if (number := rounded_number(call.arguments)) is not None:
+            return _refuse(call, f"The number {number[:100]} would be rounded. {_HOW_TO_WRITE_IT}")
         if not isinstance(arguments, Mapping):
             return _refuse(call, "The arguments must be one JSON object. Nothing was done.")
         found = await verdict(tool.definition.input_schema, arguments)
@@ -306,6 +308,7 @@ class Toolbox:
         return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)
 
 
+_HOW_TO_WRITE_IT = "Nothing was done; write one that a double holds exactly, or text where the tool takes that."
 _UNCHECKED = "Nobody could check its arguments: the tool's schema can't be followed. Make sure of them yourself."
 
 

@@ -48,6 +48,7 @@ class Ending(StrEnum):
     ALONE = "alone"
     DEADLINE = "deadline"
     CAPS = "caps"
+    UNVOTED = "unvoted"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import NoReturn, TypeAlias
 
 from coordination.errors import InvalidJsonError
@@ -59,6 +60,26 @@ def canonical(value: Json) -> str:
     except UnicodeEncodeError:
         raise InvalidJsonError("a lone surrogate has no UTF-8 form") from None
     return text
+
+
+def rounded_number(text: str) -> str | None:
+    """The first number in a JSON text that would not be sent as it is written; None: there is none.
+
+    `100.00000000000000000001` becomes 100 in a double, and nobody could see that on a plan. `0.1` stays what it is.
+    """
+    found: list[str] = []
+
+    def keep(written: str) -> float:
+        value = float(written)
+        if math.isfinite(value) and Decimal(written) != Decimal(repr(value)):
+            found.append(written)
+        return value
+
+    try:
+        json.loads(text or "{}", parse_float=keep)
+    except (ValueError, RecursionError, ArithmeticError):
+        return None
+    return found[0] if found else None
 
 
 def digest(purpose: str, text: str) -> str:

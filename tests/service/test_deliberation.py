@@ -507,3 +507,42 @@ async def test_what_others_wrote_can_not_close_its_delimiter() -> None:
     assert told.count("</answer>") == 2
     assert told.count("</request>") <= 2
     assert "<ANSWER" not in told
+
+
+async def test_when_all_agents_fail_while_voting_the_last_accepted_answer_stands_and_nobody_voted() -> None:
+    failing = ModelError(ModelFault.AUTH, "key refused")
+    table = Table(
+        [PlayedModel(answers("one", POST), raises(failing)), PlayedModel(answers("two", POST), raises(failing))]
+    )
+    election = await table.run()
+    assert (election.winner.number, election.votes, election.voters) == (1, 0, 0)
+    assert election.ending is Ending.UNVOTED
+    assert not election.is_consensus
+    assert await table.deliberation.present(election) is None
+
+
+async def test_an_answer_that_is_the_same_again_takes_the_calls_that_it_recorded_with_it() -> None:
+    """A model that then answers otherwise records its calls anew: they would stand in its plan twice."""
+    ready = asyncio.Event()
+    first = PlayedModel(answers("one", POST), votes(2))
+    second = PlayedModel(answers("one", POST), answers("two", POST), votes(2), gates={0: ready})
+    table = Table([first, second])
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(table.run())
+        await table.until("answer_accepted", 1)
+        ready.set()
+    election = running.result()
+    assert election.winner.label == "agent2.1"
+    assert [call.arguments for call in election.winner.calls] == ['{"title":"hello"}']
+    assert "calls that you recorded in this turn are dropped" in str(second.conversations[0].said)
+
+
+ROUNDED = '{"title": "x", "amount": 100.00000000000000000001}'
+
+
+async def test_a_number_that_would_be_rounded_is_refused_before_anybody_sees_a_plan() -> None:
+    model = PlayedModel(calls(("mcp__board__post", ROUNDED)), answers("sent as text", POST))
+    table = Table([model])
+    election = await table.run()
+    assert len(election.winner.calls) == 1
+    assert "The number 100.00000000000000000001 would be rounded." in str(model.conversations[0].said)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordination.domain.canonical_json import MAX_DEPTH, Json, canonical, parse
+from coordination.domain.canonical_json import MAX_DEPTH, Json, canonical, parse, rounded_number
 from coordination.errors import InvalidJsonError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -112,3 +112,15 @@ def test_a_value_without_canonical_form_is_refused(value: Json) -> None:
     """Also where it does not come from a text."""
     with pytest.raises(InvalidJsonError):
         canonical(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "", "0.1", "[1.50, 2e3, -0.0]", str(2**70), '"100.00000000000000000001"', "1e999", "no"]
+)
+def test_a_number_that_stays_what_it_is_is_not_named(text: str) -> None:
+    assert rounded_number(text) is None
+
+
+@pytest.mark.parametrize("number", ["100.00000000000000000001", "0.1000000000000000055", "9007199254740993.5"])
+def test_the_first_number_that_would_be_rounded_is_named(number: str) -> None:
+    assert rounded_number(f'{{"a": [1.5, {{"b": {number}}}]}}') == number

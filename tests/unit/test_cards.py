@@ -269,7 +269,7 @@ def test_how_the_vote_went_is_said_and_a_missing_agreement_is_an_alert(ending: E
     proposal = replace(proposal, election=replace(proposal.election, ending=ending))
     card = card_of(recorded([*argued(POST), proposal]))
     alerts = [section for section in card.sections if isinstance(section, Alert)]
-    assert bool(alerts) == (ending in {Ending.DEADLINE, Ending.CAPS})
+    assert bool(alerts) == (ending in {Ending.DEADLINE, Ending.CAPS, Ending.UNVOTED})
 
 
 def test_a_plan_that_was_written_after_the_vote_is_an_alert() -> None:
