@@ -1,5 +1,6 @@
 """What administrators set and see: which configuration holds where, who may approve, how much, and what was done."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +10,14 @@ from bot.cards.parts import approvers as approvers_line
 from bot.cards.run_view import next_view
 from bot.cards.text import one_line, visible
 from bot.cards.timeline import timeline_entry
-from bot.chat.approvers import APPROVERS_KEY, Approvers, approvers_from, approvers_typed, rule_here
+from bot.chat.approvers import (
+    APPROVERS_KEY,
+    Approvers,
+    approvers_from,
+    approvers_typed,
+    check_readable,
+    rule_here,
+)
 from bot.chat.config_catalog import (
     CONFIG_KEY,
     EVERY,
@@ -146,7 +154,10 @@ class AdminService:
         return catalog.rich("config.set_by", who=_who(setting), at=Timestamp(setting.at))
 
     async def _use(self, request: _AdminRequest) -> Card:
-        await self._pin(request, self.config_catalog.path(request.name, request.by.tenant))
+        path = self.config_catalog.path(request.name, request.by.tenant)
+        with told_without_folder(path, request.by):
+            await asyncio.to_thread(check_readable, path)
+        await self._pin(request, path)
         await self.store.set(self._setting(request, CONFIG_KEY, request.name))
         key = "config.used_server" if not request.scope else "config.used_channel"
         return done_card(catalog.rich(key, name=StyledText(request.name, "bold")))
@@ -206,10 +217,11 @@ class AdminService:
         """What was typed, with an id for each name.
 
         Raises:
-            RefusedError: a name is nobody's, or more than one's.
+            RefusedError: a name is nobody's, or more than one's; or too few people are named.
         """
         policy = Policy(roles=typed.roles, users=typed.users)
         rule = await self.name_pins.pinned(policy, request.place, {}, is_strict=True)
+        await self.name_pins.check(replace(rule, required=typed.required or 1), request.place)
         return replace(typed, roles=rule.roles, users=rule.users)
 
     async def _pin(self, request: _AdminRequest, path: Path) -> None:

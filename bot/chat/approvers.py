@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 from bot.chat.config_catalog import Chosen
@@ -190,6 +191,15 @@ async def rule_here(
         return None
     approvers = approvers_here(channel, channel_settings)
     return policy if approvers is None else narrowed(policy, approvers)
+
+
+def check_readable(path: Path) -> None:
+    """Whether a run could begin with this configuration, as far as its text tells.
+
+    Raises:
+        ConfigError: it can't be read, or has no meaning.
+    """
+    parse(read_text(path), origin=str(path), environ=None).profile(allow_requester_default=False)
 
 
 def _policy_of(chosen: Chosen) -> Policy:

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from bot.cards.parts import mention
 from bot.chat.card_sync.snapshot import unknown_outcome_of
 from bot.chat.platform import ChannelRef
-from bot.chat.private_cards import ChatRefusal, done_card, error_card, refused
+from bot.chat.private_cards import ChatRefusal, done_card, error_card, not_done_card, refused
 from bot.chat.run_queries import RunQueries, find_card
 from bot.chat.service_port import (
     AskForText,
@@ -23,10 +24,11 @@ from bot.chat.service_port import (
 from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatStore, Done, Gone, Live, Reposting
 from bot.i18n import catalog
-from bot.message import FORMS, Action
+from bot.message import FORMS, Action, RichText, Timestamp
+from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
-from coordination.domain.policy import Person
+from coordination.domain.policy import Person, Refusal
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.ports import Clock
@@ -151,7 +153,22 @@ class ButtonHandler:
     async def _refusal(self, error: RefusedError, run: str, by: Person) -> Reply:
         """Why the run, as it stands now, does not let this person do that."""
         state = await self.coordinator.state(run, by.tenant)
+        if error.refusal == Refusal.ALREADY_DECIDED and (decided := await self._decided(run, state)) is not None:
+            return Private(not_done_card(decided))
         return Private(error_card(error, state=state))
+
+    async def _decided(self, run: str, state: RunState) -> RichText | None:
+        """Who decided, and when; None: time ran out, or nobody is known."""
+        for recorded in reversed(await self.run_queries.log.read(run)):
+            match recorded.event:
+                case e.ApprovalGiven(by=by) | e.PlanRejected(by=by) | e.ChangesRequested(by=by) | e.RunCancelled(by=by):
+                    at, how = Timestamp(recorded.at), catalog.text(f"state.{state.kind}")
+                    return catalog.rich("chat.decided_by", who=mention(by), at=at, state=how)
+                case e.PlanExpired():
+                    return None
+                case _:
+                    continue
+        return None
 
     def _decide(self, by: Person, known: ButtonRecord, action: Action, text: str) -> Awaitable[RunState]:
         people, run, digest = self.coordinator, known.run, known.digest

@@ -6,11 +6,20 @@ takes the name later; an administrator who selects or checks a configuration has
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
 from bot.cards.text import one_line
-from bot.chat.platform import ChannelRef, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
+from bot.chat.platform import (
+    ChannelRef,
+    CountsRoles,
+    Kind,
+    MessageNotFound,
+    MissingPermission,
+    NameDirectory,
+    RateLimited,
+)
 from bot.chat.private_cards import refused
 from bot.chat.store import ChatSetting, ChatStore
 from coordination.domain.policy import POLICY_ACTOR, Policy
@@ -63,6 +72,31 @@ class NamePins:
         if not rule.roles and not rule.users:
             raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for _, name in named))
         return rule
+
+    async def check(self, policy: Policy, place: ChannelRef) -> None:
+        """Hold a rule of ids against the place: everybody whom it names is there, and they are enough.
+
+        Raises:
+            RefusedError: somebody is not, they are not, or the chat does not tell.
+        """
+        directory = self.directories.get(place.platform)
+        if directory is None:
+            return
+        named = [*(("role", each) for each in policy.roles), *(("user", each) for each in policy.users)]
+        for kind, number in cast("list[tuple[Kind, str]]", named):
+            try:
+                name = await directory.name_of(place.tenant, kind, number)
+            except (MessageNotFound, MissingPermission, RateLimited):
+                raise refused("name_unknown", name=one_line(number, _SHOWN)) from None
+            if name is None:
+                raise refused("names_nobody", names=one_line(number, _SHOWN))
+        if policy.roles and isinstance(directory, CountsRoles):
+            with suppress(
+                MessageNotFound, MissingPermission, RateLimited
+            ):  # Where it does not count, nothing is known.
+                others = await directory.others_in(place.tenant, policy.roles, ())
+                if others is not None and others + len(set(policy.users)) < policy.required:
+                    raise refused("few_approvers", required=policy.required, count=others + len(set(policy.users)))
 
     async def _found(self, directory: NameDirectory, tenant: str, kind: Kind, name: str) -> str:
         """The one id that a name stands for; empty where nobody has it.

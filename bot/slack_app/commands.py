@@ -77,6 +77,9 @@ def parse_admin_command(text: str) -> AdminCommand | None:
             return None
 
 
+_FOR_SOME = AdminCommand | CancelRun | CancelThread
+"""What not everybody may."""
+
 COMMAND = "/massgen"
 ADMIN_COMMAND = "/massgen-admin"
 
@@ -97,7 +100,8 @@ class CommandHandlers:
         if absent and isinstance(request, StartRun) and not await self._is_heard(source):
             await self.replies.reply_text(source, absent)
             return
-        by = await self.people.person(source.workspace, source.user, source.called)
+        known = self.people.somebody if isinstance(request, _FOR_SOME) else self.people.person
+        by = await known(source.workspace, source.user, source.called)
         await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
 
     def command(self, source: EventSource, text: str, *, is_by_name: bool) -> Coroutine[Any, Any, None]:

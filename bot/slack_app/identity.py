@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
+from bot.chat.private_cards import refused
 from bot.i18n import Catalog, catalog_in
 from bot.slack_app.errors import translated
 from bot.slack_app.installations import Clients, Workspace, Workspaces
@@ -57,10 +58,20 @@ class People:
         default_factory=dict[str, tuple[float, dict[str, tuple[str, ...]]]]
     )
 
+    async def somebody(self, workspace: Workspace, user: str, called: str = "") -> Person:
+        """Somebody who wants what not everybody may: nobody is told that they may not because Slack was silent.
+
+        Raises:
+            RefusedError: Slack does not tell who they are, or which groups they are in.
+        """
+        if await self._account(workspace, user) is None or await self._groups_in(workspace) is None:
+            raise refused("not_told")
+        return await self.person(workspace, user, called)
+
     async def person(self, workspace: Workspace, user: str, called: str = "") -> Person:
         """Somebody who just did something. `called` is their name if Slack tells nothing."""
         account = await self._account(workspace, user) or _Account("")
-        groups = await self._groups_in(workspace)
+        groups = await self._groups_in(workspace) or {}
         is_named = self.admins.has(workspace, user, is_single=self.workspaces.is_single)
         return Person(
             tenant=workspace.tenant,
@@ -106,17 +117,20 @@ class People:
         try:
             with translated():
                 answer = await self.clients.steady(workspace.token).users_info(user=user, include_locale=True)
-        except (MessageNotFound, MissingPermission, RateLimited) as error:
-            _log.warning("Slack tells nothing about a person: %s", error)
+        except RateLimited as error:
+            _log.warning("Slack tells nothing about a person now: %s", error)
             return None
+        except (MessageNotFound, MissingPermission) as error:
+            _log.warning("Slack tells nothing about a person: %s", error)
+            return _Account("")
         account = _account_in(answer.get("user"), workspace)
         if len(self._accounts) >= _MOST_KNOWN:
             self._accounts.clear()
         self._accounts[key] = (self.now(), account)
         return account
 
-    async def _groups_in(self, workspace: Workspace) -> dict[str, tuple[str, ...]]:
-        """The ids of each person's groups; nothing if Slack doesn't tell."""
+    async def _groups_in(self, workspace: Workspace) -> dict[str, tuple[str, ...]] | None:
+        """The ids of each person's groups: none without the scope for it. None: Slack doesn't tell now."""
         known = self._groups.get(workspace.tenant)
         if known is not None and self.now() - known[0] < FRESH_SECONDS:
             return known[1]
@@ -125,8 +139,11 @@ class People:
             with translated():
                 answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
             groups = members_in(answer.get("usergroups"))
-        except (MessageNotFound, MissingPermission, RateLimited) as error:
+        except MissingPermission as error:
             _log.info("Slack tells nothing about groups: %s", error)
+        except (MessageNotFound, RateLimited) as error:
+            _log.warning("Slack tells nothing about groups now: %s", error)
+            return None
         self._groups[workspace.tenant] = (self.now(), groups)
         return groups
 

@@ -150,7 +150,7 @@ class Clicks:
     async def press(self, click: Click) -> None:
         """A button or the menu of a card. What it asks for once more Slack has asked already."""
         source = click.source
-        by = await self.people.person(source.workspace, source.user, source.called)
+        by = await self.people.somebody(source.workspace, source.user, source.called)
         request = PressButton(
             button=click.button, message=source.message, choice=click.text, is_confirmed=True, once=source.once
         )
@@ -167,13 +167,13 @@ class Clicks:
 
     async def submit(self, source: EventSource, opened: Opened, text: str) -> None:
         """A submitted modal acts on the message whose button opened it."""
-        by = await self.people.person(source.workspace, source.user, source.called)
+        by = await self.people.somebody(source.workspace, source.user, source.called)
         request = SubmitText(button=opened.button, message=source.message, text=text, once=source.once)
         await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
 
     async def turn(self, source: EventSource, opened: Opened, view: str, to: int) -> None:
         """Another page of the details."""
-        by = await self.people.person(source.workspace, source.user, source.called)
+        by = await self.people.somebody(source.workspace, source.user, source.called)
         reply = await self.chat_service.handle(ShowPlan(run=opened.run), by, source.place)
         if isinstance(reply, Pages):
             shown = details_modal(reply.cards, replace(opened, page=to))

@@ -132,6 +132,20 @@ async def test_administrators_are_those_of_slack_and_nobody_if_slack_is_silent(s
     assert not stage.chat_service.asked[-1][1].is_admin
 
 
+@pytest.mark.parametrize("method", ["users.info", "usergroups.list"])
+async def test_nobody_is_told_that_they_may_not_because_slack_was_silent_for_a_moment(
+    stage: Stage, method: str
+) -> None:
+    stage.server.faults.append(Fault(method=method, error="internal_error", times=9))
+    await stage.somebody("UROOT").command("audit", name="/massgen-admin")
+    assert "does not tell at the moment who you are" in await stage.private_message()
+    assert stage.chat_service.asked == []
+    stage.server.faults.clear()
+    await stage.somebody("UROOT").command("audit", name="/massgen-admin")
+    await stage.private_message(1)
+    assert stage.chat_service.asked[-1][1].is_admin
+
+
 async def test_an_order_that_no_administrator_has_is_answered_with_the_list(stage: Stage) -> None:
     await stage.somebody("UROOT").command("config explode", name="/massgen-admin")
     assert "config list" in await stage.private_message()

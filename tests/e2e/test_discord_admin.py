@@ -8,6 +8,7 @@ import pytest
 from coordination.errors import ConfigError
 from tests.e2e.discord_stage import Stage, a_stage, run_in
 from tests.servers.discord_people import Someone, told
+from tests.servers.discord_server import Fault
 from tests.servers.discord_world import Message
 
 
@@ -76,6 +77,22 @@ async def test_a_check_finds_the_mistake_before_users_do(stage: Stage) -> None:
         asked = await told(stage.server, await stage.rita.types("massgen", prompt="x", config="broken"))
         assert "can't be used as it is" in asked
         assert stage.cards() == []
+
+
+async def test_what_nobody_could_ever_meet_is_not_set(stage: Stage) -> None:
+    server = stage.server
+    empty = server.number()
+    server.guild.roles[empty] = "nobody-has-it"
+    async with stage.bot():
+        assert "agents: found a number" in await stage.admin("config use", name="broken")
+        assert "nobody here is called so" in await stage.admin("approvers", value="@notarole")
+        assert "nobody here is called so" in await stage.admin("approvers", value="<@&999999999999999999>")
+        assert "nobody here is called so" in await stage.admin("approvers", value="<@999999999999999999>")
+        assert "only 0 people are named" in await stage.admin("approvers", value=f"<@&{empty}>")
+        assert "only 3 people are named" in await stage.admin("approvers", value="@ops required=4")
+        assert "From now on" in await stage.admin("approvers", value="@ops required=3")
+        server.faults.append(Fault("GET", "/roles$", 403, {"code": 50001, "message": "Missing Access"}, times=9))
+        assert "does not tell" in await stage.admin("approvers", value="@ops")
 
 
 async def test_who_may_approve_is_narrowed_for_the_next_plan_and_for_the_one_that_waits(stage: Stage) -> None:

@@ -81,7 +81,7 @@ async def test_wanted_changes_bring_another_plan_and_the_old_yes_counts_no_more(
     await stage.clicks("bob", card, "approve")
     await stage.ends(card, "Done")
     assert stage.writes() == ["short: Tell everyone"]
-    assert "decided already" in await stage.refused("bob", card, old)
+    assert "has decided already" in await stage.refused("bob", card, old)
 
 
 async def test_another_agents_plan_is_what_runs_when_it_was_chosen(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """Clicks: whoever may, acts once; everybody else hears why not in private, and nothing changes but the audit."""
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -209,7 +210,8 @@ async def test_what_is_neither_destructive_nor_much_is_not_asked_for_once_more(o
     run, ids = await waiting(office)
     assert (await office.say(PressButton(button=ids[Action.APPROVE], message="m-1"), ALICE)).reply == Nothing()
     assert isinstance(await office.people.state(run), s.Executing)
-    assert "decided already" in texts(await office.say(PressButton(button=ids[Action.APPROVE], message="m-1"), BOB))
+    told = texts(await office.say(PressButton(button=ids[Action.APPROVE], message="m-1"), BOB))
+    assert told.strip() == f"alice has decided already, {office.clock.now().isoformat()}: running."
 
 
 async def test_a_button_of_another_message_is_refused_before_anything_is_asked(office: ChatServiceStage) -> None:
@@ -242,7 +244,8 @@ async def test_of_fifty_clicks_at_once_one_decides(office: ChatServiceStage) -> 
     assert kinds["approval_given"] + kinds["plan_rejected"] == 1
     told = Counter(texts(each).strip() for each in answers)
     assert told.pop("") == 1
-    assert set(told) <= {"Somebody has decided already: running.", "Somebody has decided already: rejected."}
+    (sentence,) = told
+    assert re.fullmatch(r"n\d+ has decided already, \S+: (running|rejected)\.", sentence), sentence
     assert set(office.refusals(run)) == {"already_decided"}
     await office.work()
     assert len(office.world.done) == kinds["approval_given"]
