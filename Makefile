@@ -97,8 +97,9 @@ lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-pa
 texts: $(VENV)/.dev ## Compile the sentences in bot/locales/*.po, after which they are spoken
 	@$(BIN)/python scripts/texts $(ARGS)
 
-pages: $(VENV)/.dev ## Write the tables of variables in docs/ from bot/variables.py
+pages: $(VENV)/.dev ## Write the tables of variables and threats in docs/
 	$(VENV)/bin/python scripts/variables
+	$(VENV)/bin/python scripts/threats
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(PEERS) $(SERVERS) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,6 +1,7 @@
 """What the pages tell people to type, open or set is there."""
 
 import re
+import runpy
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -145,3 +146,10 @@ def test_make_hands_on_a_request_as_it_was_typed_and_takes_a_no_for_an_answer(tm
     for status, of_make in ((1, 2), (2, 2), (3, 0), (4, 0), (5, 2)):
         program.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
         assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == of_make
+
+
+def test_the_table_of_threats_is_that_of_the_tests_there_are() -> None:
+    threats = runpy.run_path(str(ROOT / "scripts/threats"))
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    assert threats["with_table"](text) == text, "run `make pages`"
+    assert len(threats["THREATS"]) >= 43
