@@ -20,6 +20,7 @@ from bot.chat.store import ChatStore, Freezing
 from bot.log_access import SettingsStore
 from bot.machine import CONSOLE, account_named, console_account
 from bot.telemetry.observed import ObservedHub, ObservedModel, count_events
+from bot.telemetry.spans import traced_jobs
 from bot.variables import TENANT_VARIABLE, Environment
 from coordination.config import Settings, parse, read_text, unmatched_rules
 from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
@@ -331,7 +332,7 @@ async def _working(
     engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = "", *, drain: float = GRACE
 ) -> AsyncGenerator[None]:
     worker.grace = GRACE if run else drain  # Who waits for one run sits there, and has pressed Ctrl-C.
-    async with engine.running(worker.perform, drain=worker.grace), asyncio.TaskGroup() as group:
+    async with engine.running(traced_jobs(worker.perform), drain=worker.grace), asyncio.TaskGroup() as group:
         chores = [
             group.create_task(_sweep(coordinator, clock)),
             group.create_task(_review(coordinator, clock)),

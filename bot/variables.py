@@ -134,6 +134,14 @@ class Environment(BaseModel):
             "[deploys](operations.md#deploys). Default: 25.",
         ),
     ] = ""
+    otlp_endpoint: Annotated[
+        Text,
+        _chat(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "With the extra `otel`: where traces and metrics go, such as `http://collector:4318` "
+            "([traces](operations.md#traces)). Default: nowhere.",
+        ),
+    ] = ""
     log_level: Annotated[
         Text,
         _chat(

@@ -4,8 +4,10 @@ import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from bot.telemetry.metrics import EVENTS, MODEL_SECONDS, PROCESS, TOKENS, TOOL_SECONDS
+from bot.telemetry.spans import begin_turn, model_span, tool_span, traced_events
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
@@ -30,7 +32,8 @@ _log = logging.getLogger(__name__)
 
 
 def count_events(run: str, records: Sequence[Recorded]) -> None:
-    """Count what was just written to a run's log, and tell the program's log of it."""
+    """Count what was just written to a run's log, and tell the program's log and the run's trace of it."""
+    traced_events(run, records)
     for recorded in records:
         PROCESS.add(EVENTS, recorded.event.kind)
         _log.info("event", extra={"run": run, "seq": recorded.seq, "kind": recorded.event.kind})
@@ -50,18 +53,22 @@ class ObservedModel:
 
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation."""
-        return _ObservedConversation(self._model.converse(system, turn_context), self.name)
+        turn = begin_turn(turn_context.agent, turn_context.purpose)
+        return _ObservedConversation(self._model.converse(system, turn_context), self.name, turn)
 
 
 class _ObservedConversation:
-    def __init__(self, conversation: Conversation, model: str) -> None:
+    def __init__(self, conversation: Conversation, model: str, turn: Any) -> None:  # noqa: ANN401 - a span of an extra
         self._conversation = conversation
         self._model = model
+        self._turn = turn
 
     async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         begun, outcome = time.monotonic(), "cancelled"
         try:
-            reply = await self._conversation.send(inputs, tools)
+            with model_span(self._model, self._turn) as tell:
+                reply = await self._conversation.send(inputs, tools)
+                tell(reply)
             outcome = "ok"
         except ModelError as error:
             outcome = error.fault.value
@@ -73,6 +80,8 @@ class _ObservedConversation:
         return reply
 
     async def close(self) -> None:
+        if self._turn is not None:
+            self._turn.end()
         await self._conversation.close()
 
 
@@ -103,7 +112,7 @@ class _ObservedReader:
         self._reader = reader
 
     async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
-        with _counted(server, "read"):
+        with _counted(server, "read"), tool_span(server, tool, "read"):
             return await self._reader.read(server, tool, arguments)
 
 
@@ -118,7 +127,7 @@ class _ObservedExecutor:
         return await self._executor.settings_digest(server)
 
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
-        with _counted(call.server, "call"):
+        with _counted(call.server, "call"), tool_span(call.server, call.tool, "call"):
             return await self._executor.call(call, key)
 
 

@@ -111,6 +111,10 @@ def _start(
     is_collected = _context.serves and not _context.stderr.isatty()
     try:
         keep_logs(_context.environment, is_verbose=is_verbose, collected_by=_context.stderr if is_collected else None)
+        if _context.serves:
+            from bot.telemetry.spans import start_tracing
+
+            start_tracing(_context.environment)
         text = catalog_for(_context.environment.language).text
     except ConfigError as error:
         typer.echo(notice_for(error), err=True)

@@ -346,7 +346,7 @@ def test_a_lock_pins_by_hash_and_names_no_host(lock: Path) -> None:
 
 def test_the_locks_agree_with_each_other() -> None:
     """Only extras may bring more than the lock for development; what they share has one version."""
-    names = {"dev", "runtime", "claude-code"}
+    names = {"dev", "runtime", "claude-code", "otel"}
     versions: dict[str, set[str]] = {}
     for lock in (lock for lock in LOCKS if lock.stem in names):
         for name, version in re.findall(r"^([\w.\[\]-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE):
