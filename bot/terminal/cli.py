@@ -264,6 +264,16 @@ def _history(
     return query_commands.history(_context, limit=limit)
 
 
+@app.command("spend", help=_help("help.spend"))
+@reported
+def _spend(
+    *, days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=3660, help=_help("help.spend_days"))] = 30
+) -> int:
+    from bot.terminal import query_commands
+
+    return query_commands.spend(_context, days=days)
+
+
 @app.command("docs", help=_help("help.docs"))
 @reported
 def _docs(page: Annotated[str, typer.Argument(metavar="PAGE", help=_help("help.docs_page"))] = "") -> int:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -15,6 +16,17 @@ from coordination.storage.schema import events, runs
 from coordination.storage.sql_run_log import decode, time_text
 
 _CHUNK = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What the runs of one person with one configuration used. `requester` is their name as the runs have it."""
+
+    tenant: str
+    requester: str
+    config: str
+    runs: int
+    spent: Spent
 
 
 class SqlUsage:
@@ -43,6 +55,34 @@ class SqlUsage:
     async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
         """What was used from this moment on by the runs of a tenant; with `user`, by those that this person asked for."""
         return await asyncio.to_thread(self._sum, time_text(moment), tenant, user)
+
+    async def shares(self, moment: datetime) -> Sequence[Share]:
+        """What was used from this moment on, by tenant, person and configuration; the most first."""
+        return await asyncio.to_thread(self._shares, time_text(moment))
+
+    def _shares(self, moment: str) -> Sequence[Share]:
+        dialect = self._engine.dialect.name
+        money = sa.func.coalesce(sa.func.sum(_number(dialect, "cost")), 0.0)
+        tokens = sa.func.sum(_number(dialect, "input_tokens") + _number(dialect, "output_tokens"))
+        whose = (runs.c.tenant, runs.c.requester, runs.c.config)
+        query = (
+            sa.select(*whose, sa.func.count(runs.c.run.distinct()), tokens, money)
+            .join(events, events.c.run == runs.c.run)
+            .where(runs.c.updated_at >= moment, events.c.kind == "model_used", events.c.at >= moment)
+            .group_by(*whose)
+            .order_by(money.desc(), tokens.desc())
+        )
+        with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:
+            return [
+                Share(
+                    tenant=tenant,
+                    requester=requester,
+                    config=config,
+                    runs=count,
+                    spent=Spent(tokens=int(used), money=float(cost)),
+                )
+                for tenant, requester, config, count, used, cost in connection.execute(query)
+            ]
 
     def _sum(self, moment: str, tenant: str, user: str | None) -> Spent:
         with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:

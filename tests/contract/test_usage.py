@@ -11,7 +11,7 @@ from coordination.domain import events as e
 from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.ports import RunLog, Spent
-from coordination.storage.usage import SqlUsage
+from coordination.storage.usage import Share, SqlUsage
 from tests.builders import ALICE, REQUESTER, START, a_request
 from tests.contract.logs import sql_bench
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
@@ -65,6 +65,23 @@ async def test_what_was_used_since_a_moment_is_summed_by_tenant_and_by_person(
     assert await usage.since(START, tenant="here", user=ALICE.id) == Spent(tokens=100, money=1.0)
     assert await usage.since(START, tenant="here", user="nobody") == Spent()
     assert await usage.since(START + timedelta(days=1), tenant="here") == Spent()
+
+
+async def test_what_was_used_is_shared_out_by_tenant_person_and_configuration(
+    books: tuple[RunLog, SqlUsage],
+) -> None:
+    log, usage = books
+    request = a_request()
+    elsewhere = replace(request, tenant="elsewhere", requester=replace(ALICE, tenant="elsewhere"), config="other")
+    await told(log, "R1", request, (START - timedelta(seconds=1), used(1_000, 9.0)), (START, used(10, 0.25)))
+    await told(log, "R2", request, (START, used(20, None)))
+    await told(log, "R3", elsewhere, (START, used(5_000, 5.0)))
+    mine = Share(tenant="here", requester=REQUESTER.name, config="test", runs=2, spent=Spent(tokens=30, money=0.25))
+    theirs = Share(
+        tenant="elsewhere", requester=ALICE.name, config="other", runs=1, spent=Spent(tokens=5_000, money=5.0)
+    )
+    assert await usage.shares(START) == [theirs, mine]
+    assert await usage.shares(START + timedelta(days=1)) == []
 
 
 async def test_nothing_is_opened_before_it_is_asked_and_a_missing_database_is_told_in_words(tmp_path: Path) -> None:

@@ -191,6 +191,9 @@ def test_what_can_be_read_of_a_run(program: Program) -> None:
     (row,) = [line for line in program.run("history").out.splitlines() if name in line]
     assert "waits for a decision" in row
     assert "Street party" in row
+    spent = program.run("spend")
+    assert spent.status == 0
+    assert "in the last 30 days, as far as prices are known" in spent.out
 
 
 def test_the_audit_finds_what_was_changed_behind_the_programs_back(program: Program) -> None:
