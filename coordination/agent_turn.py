@@ -96,6 +96,7 @@ class AnswerGiven:
 
     text: str
     calls: tuple[PlannedCall, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +185,7 @@ class Turn:
 
     def _begin_again(self, error: ModelError, opening: str) -> list[InputMessage]:
         """The turn as at its beginning, for the model that takes it over."""
-        self._toolbox.actions.clear()
+        self._toolbox.clear()
         self._known = self._at_first
         words = f"{str(error).removesuffix('.')}. Its fallback {error.successor} begins the turn again."
         self._record(ModelRetried(agent=self._agent, reason=words, wait=0.0))
@@ -270,12 +271,12 @@ class Turn:
         twin = self._twin(proposal.text, calls)
         if twin is not None:
             # A model that answers once more records its calls once more: what it has recorded would be planned twice.
-            self._toolbox.actions.clear()
+            self._toolbox.clear()
             dropped = f" {_DROPPED}" if calls else ""
             return InvalidEnding(
                 f"That is {twin.label} again, in text and plan. Vote for it, or answer differently.{dropped}"
             )
-        return AnswerGiven(text=proposal.text, calls=calls)
+        return AnswerGiven(text=proposal.text, calls=calls, left_out=self._toolbox.left_out)
 
     def _twin(self, text: str, calls: tuple[PlannedCall, ...]) -> Answer | None:
         """An answer that says the same, or nearly, as strictly as the config asks."""

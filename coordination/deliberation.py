@@ -133,7 +133,7 @@ class Deliberation:
             return None
         if not isinstance(end, AnswerGiven):
             return None
-        return replace(winner, text=end.text, calls=end.calls)
+        return replace(winner, text=end.text, calls=end.calls, left_out=end.left_out)
 
     def may_answer(self, agent: int) -> bool:
         """Whether the caps leave this agent an answer."""
@@ -173,10 +173,10 @@ class Deliberation:
     def _apply(self, agent: int, end: TurnEnd) -> None:
         """Put the end of a turn on record. Nothing awaits in here, so no other turn comes between."""
         match end:
-            case AnswerGiven(text=text, calls=calls):
+            case AnswerGiven(text=text, calls=calls, left_out=left_out):
                 # Another agent may have used up the last answer while this turn was closing: then it goes again.
                 if self.may_answer(agent):
-                    self._accept(self.ballot.next_answer(agent, text, calls))
+                    self._accept(self.ballot.next_answer(agent, text, calls, left_out))
             case VoteGiven(choice=choice, reason=reason, epoch=epoch):
                 self._record(VoteCast(agent=agent, choice=choice, epoch=epoch, reason=reason))
                 if epoch < self.ballot.epoch:
@@ -191,7 +191,12 @@ class Deliberation:
         standing = self.ballot.valid_votes().values()
         self._record(
             AnswerAccepted(
-                agent=answer.agent, number=answer.number, epoch=answer.epoch, text=answer.text, calls=answer.calls
+                agent=answer.agent,
+                number=answer.number,
+                epoch=answer.epoch,
+                text=answer.text,
+                calls=answer.calls,
+                left_out=answer.left_out,
             )
         )
         for vote in standing:

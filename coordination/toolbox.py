@@ -206,6 +206,12 @@ class Toolbox:
         self._record = record
         self._unusable = unusable or {}
         self.actions: list[PlannedCall] = []
+        self.left_out = 0
+
+    def clear(self) -> None:
+        """Forget what was recorded."""
+        self.actions.clear()
+        self.left_out = 0
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as a model is offered them; the order never changes, so that prompts stay cacheable."""
@@ -264,6 +270,7 @@ class Toolbox:
         self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict, *, is_automatic: bool
     ) -> ToolResult:
         if len(self.actions) >= self._options.max_calls:
+            self.left_out += 1
             return _refuse(call, f"A plan holds at most {self._options.max_calls} calls. This one is not recorded.")
         definition = tool.definition
         action = PlannedCall(

@@ -151,7 +151,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     calls = call_items(plan)
     sections: list[Section] = [*_revised(view, plan), CallList(calls=calls), *targets(plan)]
     now = (*frozen(state.frozen_by), *_rules_now(view, state))
-    sections += [Alert(line=line) for line in (*now, *_warnings(state), *_echoes(view, plan))]
+    sections += [Alert(line=line) for line in (*now, *_warnings(view, state), *_echoes(view, plan))]
     sections += [plain(_choice(view, state)), quoted(plan.text), plain(*_needs(state))]
     return Card(
         severity=Severity.DECIDE,
@@ -213,7 +213,7 @@ def _rules_now(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
     return [] if is_said else [catalog.rich(f"now.{state.rules_now}")]
 
 
-def _warnings(state: s.AwaitingDecision) -> list[RichText]:
+def _warnings(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
     lines: list[RichText] = []
     if state.written_after_vote:
         lines.append(catalog.rich("warn.after_vote", author=author(state.plan.author)))
@@ -221,8 +221,18 @@ def _warnings(state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(catalog.rich("warn.destroys"))
+    if left_out := _left_out(view, state):
+        lines.append(catalog.rich("warn.left_out", count=left_out, agent=author(state.plan.author)))
     lines += _twice(state.plan)
     return lines + _first_few(_large_numbers(state.plan)) + _first_few(_alike(state.plan))
+
+
+def _left_out(view: RunView, state: s.AwaitingDecision) -> int:
+    """How many calls the plan's agent wanted besides, for which a plan has no room."""
+    if view.chosen_by is None:
+        return state.election.winner.left_out
+    chosen = (each for each in state.ballot.newest().values() if f"agent{each.agent}" == author(state.plan.author))
+    return next((each.left_out for each in chosen), 0)
 
 
 def _twice(plan: Plan) -> list[RichText]:

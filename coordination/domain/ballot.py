@@ -12,13 +12,14 @@ from coordination.domain.plan import PlannedCall
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One accepted answer, with the actions its author recorded in that turn."""
+    """One accepted answer, with the actions its author recorded in that turn; `left_out` more did not fit into a plan."""
 
     agent: int
     number: int
     epoch: int
     text: str
     calls: tuple[PlannedCall, ...] = ()
+    left_out: int = 0
 
     @property
     def label(self) -> str:
@@ -103,11 +104,11 @@ class Ballot:
         """How many answers of an agent were accepted in this coordination."""
         return sum(answer.agent == agent for answer in self.answers)
 
-    def next_answer(self, agent: int, text: str, calls: tuple[PlannedCall, ...]) -> Answer:
+    def next_answer(self, agent: int, text: str, calls: tuple[PlannedCall, ...], left_out: int = 0) -> Answer:
         """The answer that this text would be, if it were accepted now."""
         before = self.first_numbers[agent - 1] if self.first_numbers else 0
         number = before + self.answered(agent) + 1
-        return Answer(agent=agent, number=number, epoch=self.epoch + 1, text=text, calls=calls)
+        return Answer(agent=agent, number=number, epoch=self.epoch + 1, text=text, calls=calls, left_out=left_out)
 
     def accept(self, answer: Answer) -> "Ballot":
         """With one more answer; by the epoch it opens, every earlier vote is void."""

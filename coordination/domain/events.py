@@ -95,13 +95,17 @@ class ModelRetried:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerAccepted:
-    """An answer opened the epoch `epoch` and voided every vote before it."""
+    """An answer opened the epoch `epoch` and voided every vote before it.
+
+    `left_out`: so many calls its agent wanted besides, which are more than a plan may hold.
+    """
 
     agent: int
     number: int
     epoch: int
     text: str
     calls: tuple[PlannedCall, ...] = ()
+    left_out: int = 0
     kind: Literal["answer_accepted"] = "answer_accepted"
 
 

@@ -393,7 +393,7 @@ def count(ballot: Ballot, event: e.AnswerAccepted | e.VoteCast | e.AgentFailed) 
     """The ballot after one event of the agents."""
     match event:
         case e.AnswerAccepted():
-            answer = ballot.next_answer(event.agent, event.text, event.calls)
+            answer = ballot.next_answer(event.agent, event.text, event.calls, event.left_out)
             if (answer.number, answer.epoch) != (event.number, event.epoch):
                 raise IllegalTransition(f"answer {event.number} of agent {event.agent} is out of order")
             return ballot.accept(answer)

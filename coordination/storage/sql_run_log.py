@@ -74,6 +74,7 @@ _YOUNGER = (
     b',"limit":0.0',
     b',"answer_until":null',
     b',"outage":null',
+    b',"left_out":0',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

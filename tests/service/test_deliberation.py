@@ -450,7 +450,9 @@ async def test_a_plan_holds_so_many_calls_and_no_more() -> None:
     """The call past the cap is refused in words."""
     model = PlayedModel(calls(POST, POST, POST), answers("one"))
     table = Table([model], options=RunOptions(max_calls=2))
-    assert len((await table.run()).winner.calls) == 2
+    winner = (await table.run()).winner
+    assert (len(winner.calls), winner.left_out) == (2, 1)
+    assert [event.left_out for event in table.events if isinstance(event, e.AnswerAccepted)] == [1]
 
 
 async def test_automatic_tools_are_recorded_too_while_planning() -> None:

@@ -167,6 +167,15 @@ def test_a_number_that_some_servers_round_is_warned_of_and_shown_whole() -> None
     assert "JavaScript" not in said(card_of(waiting(POST)))
 
 
+def test_a_plan_that_was_cut_at_its_limit_says_so() -> None:
+    proposal = proposed(POST)
+    cut = replace(proposal, election=replace(proposal.election, winner=replace(proposal.election.winner, left_out=2)))
+    alerts = [
+        plain_text(each.line) for each in card_of(recorded([*argued(POST), cut])).sections if isinstance(each, Alert)
+    ]
+    assert alerts == ["This plan is cut: agent2 wanted 2 more calls than a plan may hold here (limits.max_calls)."]
+
+
 def test_calls_that_are_the_same_to_the_letter_are_warned_of() -> None:
     assert "Calls 1, 3 are the same to the letter: each of them would run." in [
         plain_text(each.line) for each in card_of(waiting(POST, REMOVE, POST)).sections if isinstance(each, Alert)
