@@ -64,7 +64,8 @@ class Condition:
             return None
         found = list(_values(self.about, context))
         if self.operator == "present":
-            return (bool(found) and None not in found) is self.value
+            there = {each is not None for each in found} or {False}
+            return None if len(there) == 2 else (True in there) is self.value  # noqa: PLR2004  # of some elements only
         if not found or None in found:
             return None
         values = [each.value for each in found if each is not None]
@@ -168,7 +169,12 @@ def _matches(value: Json, patterns: Json) -> bool | None:
     """By `*` and `?` as in `match`; letter case counts."""
     if not isinstance(value, str):
         return None
-    return any(fnmatchcase(value, each) for each in _texts(patterns))
+    return _is_like(value, patterns)
+
+
+def _is_like(text: str, patterns: Json) -> bool:
+    """A bracket means itself: only `*` and `?` are wild."""
+    return any(fnmatchcase(text, each.replace("[", "[[]")) for each in _texts(patterns))
 
 
 def _texts(value: Json) -> list[str]:
@@ -193,7 +199,10 @@ def _longest(value: Json, limit: Json) -> bool | None:
 def _host(value: Json, patterns: Json) -> bool | None:
     """Of an address without anything that two programs might read in two ways, such as a name before an `@`."""
     found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-    return None if found is None else any(fnmatchcase(found[1].lower(), each.lower()) for each in _texts(patterns))
+    if found is None:
+        return None
+    host = found[1].lower().removesuffix(".")  # With the dot it is the same host.
+    return _is_like(host, [each.lower() for each in _texts(patterns)])
 
 
 def _folder(value: Json, folders: Json) -> bool | None:

@@ -77,6 +77,8 @@ def holds(operator: Operator, value: Json, of: Json, about: str = "$.x") -> bool
         ("matches", "release-*", "release-1", True),
         ("matches", ["a", "b?"], "bc", True),
         ("matches", "a*", 5, None),
+        ("matches", "[INC]*", "INC", False),
+        ("matches", "[INC]*", "[INC] down", True),
         ("matches", "a*", "a\nb", True),
         ("at_least", 5, 5, True),
         ("longest", 3, "abcd", False),
@@ -89,6 +91,7 @@ def holds(operator: Operator, value: Json, of: Json, about: str = "$.x") -> bool
         ("host", "example.com", "https://evil.org\\@example.com/", None),
         ("host", "example.com", "https://ex\u0430mple.com/", None),
         ("host", "example.com", "example.com", None),
+        ("host", "example.com", "https://example.com./", True),
         ("folder", "/srv/app", "/srv/app/a/b.txt", True),
         ("folder", "/srv/app/", "/srv/app", True),
         ("folder", "/srv/app", "/srv/apple", False),
@@ -111,6 +114,8 @@ def test_a_path_goes_into_mappings_and_lists() -> None:
     assert holds("folder", "/srv", [*files, {"path": "/etc"}], "$.x[*].path") is False
     assert holds("folder", "/srv", [*files, {}], "$.x[*].path") is None
     assert holds("folder", "/srv", [], "$.x[*].path") is None
+    assert holds("present", False, [{"path": "/srv/a"}, {}], "$.x[*].path") is None
+    assert holds("present", False, [{}, {}], "$.x[*].path") is True
     assert holds("equals", "/srv/b", files, "$.x[1].path") is True
     assert holds("equals", 1, {"a b": 1}, "$.x['a b']") is True
 
