@@ -65,7 +65,7 @@ class Condition:
         found = list(_values(self.about, context))
         if self.operator == "present":
             there = {each is not None for each in found} or {False}
-            return None if len(there) == 2 else (True in there) is self.value  # noqa: PLR2004  # of some elements only
+            return None if len(there) == 2 else (True in there) is self.value  # of some elements only
         if not found or None in found:
             return None
         values = [each.value for each in found if each is not None]
