@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from bot.message import Action, Card
+from bot.message import Action, Card, RichText
 from coordination.domain.policy import Person
 
 
@@ -151,6 +151,10 @@ class ChatPlatform(Protocol):
 
     async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         """Post a card without buttons: the story in a thread, a reminder, a word to the requester."""
+        ...
+
+    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+        """Post one line that notifies the roles which it mentions, if the product knows any of them by its id."""
         ...
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:

@@ -19,7 +19,7 @@ from bot.discord_app import markup
 from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
 from bot.discord_app.identity import PLATFORM, member_of
 from bot.discord_app.render import Rendered, render
-from bot.message import Attachment, Card
+from bot.message import Attachment, Card, Mention, RichText
 from coordination.domain.policy import Person
 
 _Result = TypeVar("_Result")
@@ -144,6 +144,19 @@ class DiscordPlatform:
             member = await self._member(place, guild, number)
             most -= member is not None and not set(roles).isdisjoint(str(role) for role in member["roles"])
         return most
+
+    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+        """A message by words alone: mentions in embeds notify nobody. The role of everybody is not called."""
+        numbers = {
+            each.id for each in line if isinstance(each, Mention) and each.sort == "role" and each.id.isdecimal()
+        }
+        roles = [discord.Object(int(each)) for each in numbers - {guild_of(place.tenant)}]
+        if not roles:
+            return
+        channel, nonce = self._channel(place), _nonce(once)
+        words, _ = markup.line_text(line, markup.CONTENT)
+        allowed = discord.AllowedMentions(everyone=False, users=False, roles=roles, replied_user=False)
+        await self._try(place, lambda: channel.send(content=words, allowed_mentions=allowed, nonce=nonce))
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """A direct message; people who take none are not told."""

@@ -34,11 +34,11 @@ from bot.chat.platform import (
     SyncIntervals,
 )
 from bot.i18n import catalog
-from bot.message import Card, Severity
+from bot.message import Card, Mention, RichText, Severity
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
-from bot.slack_app.markup import GROUP_ID, USER_ID, unlinked
+from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
 
@@ -264,6 +264,14 @@ class SlackPlatform:
             return None
         of = members_in(listed)
         return sum(not set(roles).isdisjoint(groups) for user, groups in of.items() if user not in besides)
+
+    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+        """A new message notifies whom its blocks link to; its text links to nobody."""
+        block = prose((line,))
+        roles = [each for each in line if isinstance(each, Mention) and each.sort == "role"]
+        if block is not None and any(GROUP_ID.fullmatch(each.id) for each in roles):
+            words = "".join(getattr(each, "text", "") or getattr(each, "name", "") for each in line)
+            await self._post(place, Rendered(text=escaped(words.strip()), blocks=[block]), once)
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.

@@ -316,6 +316,7 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
             required=approval.required,
             expires_after=seconds(approval.expires_after),
             allow_external=approval.external,
+            is_quiet=not approval.notify,
         ),
         allow_requester=approval.allow_requester,
         allow_author=approval.allow_author,

@@ -265,6 +265,7 @@ class ApprovalKeys(Section):
     allow_requester: Flag | None = None
     allow_author: Flag | None = None
     external: Flag = False
+    notify: Flag = True
     expires_after: Annotated[Text, AfterValidator(duration)] = "24h"
 
     @override

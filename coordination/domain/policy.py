@@ -137,6 +137,7 @@ class Policy:
         expires_after: seconds from proposal to expiry.
         allow_external: whether guests, bots and people of other organizations may decide like members.
         binds_automatic: whether it holds for plans of `auto` calls alone, too; else they need nobody.
+        is_quiet: whether a plan waits without a line that notifies the roles.
     """
 
     roles: tuple[str, ...] = ()
@@ -147,6 +148,7 @@ class Policy:
     allow_author: bool = False
     allow_external: bool = False
     binds_automatic: bool = False
+    is_quiet: bool = False
 
     def names(self, person: Person) -> bool:
         """Whether the person is an approver, self-approval aside."""
@@ -195,6 +197,8 @@ class Policy:
             fields["allow_external"] = True
         if self.binds_automatic:
             fields["binds_automatic"] = True
+        if self.is_quiet:
+            fields["is_quiet"] = True
         return fields
 
 

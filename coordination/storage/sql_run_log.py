@@ -68,6 +68,7 @@ _YOUNGER = (
     b',"home_team":"","is_guest":false,"is_bot":false,"is_deleted":false',
     b',"allow_external":false',
     b',"binds_automatic":false',
+    b',"is_quiet":false',
     b',"asked_in":""',
     b',"config_is_named":false',
     b',"because":""',

@@ -19,7 +19,7 @@ from bot.chat.platform import (
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.settings import aim
-from bot.message import Card, Severity, Status, StatusList, StatusRow, StyledText
+from bot.message import Card, Mention, Severity, Status, StatusList, StatusRow, StyledText
 from bot.variables import Environment
 from coordination.domain.policy import Person
 from tests.builders import a_call
@@ -113,6 +113,21 @@ async def test_a_thread_is_opened_once_and_named(server: DiscordServer, platform
     said = await platform.post_text(first, note("voted"))
     assert server.messages[said.message].channel == message_ref.message
     assert await platform.open_thread(said, "deeper") == first
+
+
+async def test_a_call_notifies_the_roles_that_it_names_and_nobody_else_and_stands_once(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    guild = server.guild.id
+    line = (Mention("77", "ops", "role", is_linked=True), Mention("9", "@everyone"), StyledText(" @here: a plan waits"))
+    server.faults.append(Fault("POST", "/messages$"))
+    await platform.call(here(server), line, once="7Q4K:9f3a")
+    (message,) = server.in_channel()
+    assert message.payload["content"].startswith("<@&77>")
+    assert message.payload["allowed_mentions"] == {"parse": [], "roles": [77]}
+    for nobody in (Mention(guild, "everyone", "role", is_linked=True), Mention("ops", "ops", "role", is_linked=True)):
+        await platform.call(here(server), (nobody, StyledText(": a plan waits")), once="8")
+    assert server.in_channel() == [message]
 
 
 async def test_a_person_is_told_in_private_and_whoever_takes_no_messages_is_not(

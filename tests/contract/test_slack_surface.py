@@ -8,7 +8,7 @@ import pytest
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import ChannelRef, EditRefused, MessageNotFound, MessageRef, MissingPermission, RateLimited
-from bot.message import Card
+from bot.message import Card, Mention, StyledText
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
 from coordination.domain.policy import Person, Policy
@@ -77,6 +77,19 @@ async def test_a_card_with_an_approver_whom_slack_does_not_know_is_shown_with_th
     assert message.has("approve")
     assert "U0GONE0000" in str(message.versions[-1])
     assert "'user_id'" not in str(message.versions[-1])
+
+
+async def test_a_call_links_the_groups_that_it_names_in_a_new_message(
+    server: SlackServer, platform: SlackPlatform
+) -> None:
+    line = (Mention("S0123456789", "ops", "role", is_linked=True), StyledText(": a plan waits"))
+    await platform.call(replace(PLACE, thread="1.1"), line, once="7Q4K:9f3a")
+    (message,) = server.messages.values()
+    assert message.thread == "1.1"
+    assert '"usergroup_id": "S0123456789"' in message.text
+    assert message.now["text"] == "ops: a plan waits"
+    await platform.call(PLACE, (Mention("ops", "ops", "role", is_linked=True), StyledText(": a plan waits")), once="8")
+    assert len(server.messages) == 1
 
 
 async def test_the_thread_of_a_message_is_always_the_same(platform: SlackPlatform) -> None:

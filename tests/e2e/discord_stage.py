@@ -206,7 +206,7 @@ async def a_stage(folder: Path, pace: float = QUICK) -> AsyncGenerator[Stage]:
 
 def run_in(text: str) -> str:
     """The run that a card or an answer names."""
-    found = re.search(r"\b[Rr]un \**(\w+)", text)
+    found = re.search(r"[Rr]un \*\*(\w+)\*\*", text) or re.search(r"\b[Rr]un ([A-Z0-9]{4,})\b", text)
     assert found is not None, text
     return found[1]
 

@@ -31,7 +31,7 @@ from bot.chat.service_port import (
     StartRun,
     SubmitText,
 )
-from bot.message import Alert, CallList, Card, Paragraph, StatusList
+from bot.message import Alert, CallList, Card, Paragraph, RichText, StatusList
 from coordination.domain.policy import Person
 
 TENANT = "line:home"
@@ -92,6 +92,9 @@ class LinePlatform:
     async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
         await self._tell_all(f"note {rendered(card)}")
         return MessageRef(place=place, message="note")
+
+    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+        """Everybody reads every line here."""
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         await self.tell(person.name, f"private {rendered(card)}")

@@ -13,6 +13,7 @@ from coordination.domain import events as e
 from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
 from tests.e2e.program import ROOT
 from tests.servers.discord_people import Someone, acknowledged, told
+from tests.servers.discord_world import Message
 
 
 @pytest.fixture
@@ -70,6 +71,23 @@ async def test_another_agents_plan_is_chosen_in_the_menu(stage: Stage) -> None:
         await stage.bob.clicks(card, "Approve 1 call")
         await stage.ends(card, "Done")
     assert stage.writes() == ["mine: Tell everyone"]
+
+
+async def test_those_of_a_role_are_called_once_when_a_plan_waits(stage: Stage) -> None:
+    (ops,) = (number for number, name in stage.server.guild.roles.items() if name == "ops")
+    async with stage.bot():
+        card = await stage.planned()
+        await stage.server.until(lambda: _called(stage, card, ops))
+        await stage.rejects(stage.alice, card, "shorter", "Request changes")
+        await stage.shows(card, "Decide", "short")
+        await stage.server.until(lambda: len(_called(stage, card, ops)) == 2)
+    assert "waits for your decision" in str(_called(stage, card, ops)[0])
+
+
+def _called(stage: Stage, card: Message, role: str) -> list[object]:
+    """The lines in a card's thread that notify a role."""
+    payloads = [each.payload for each in stage.server.in_channel(card.id)]
+    return [each["content"] for each in payloads if (each.get("allowed_mentions") or {}).get("roles") == [int(role)]]
 
 
 async def test_a_plan_expires_by_itself_after_reminders_of_once_each(stage: Stage) -> None:

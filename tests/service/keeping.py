@@ -13,7 +13,7 @@ from bot.chat.card_sync.leader import CardSync
 from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef, RateLimited, SyncIntervals
 from bot.chat.store import CardRecord, CardState
 from bot.i18n import Catalog
-from bot.message import Action, Alert, Card
+from bot.message import Action, Alert, Card, RichText
 from coordination.domain.events import RunEvent
 from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded, replay
@@ -66,6 +66,7 @@ class FakePlatform:
     messages: dict[str, Message] = field(default_factory=dict[str, Message])
     said: list[tuple[ChannelRef, Card]] = field(default_factory=list[tuple[ChannelRef, Card]])
     private_messages: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])
+    called: list[tuple[ChannelRef, RichText]] = field(default_factory=list[tuple[ChannelRef, RichText]])
     threads: list[str] = field(default_factory=list[str])
     calls: list[str] = field(default_factory=list[str])
     faults: dict[str, list[Fault | None]] = field(default_factory=dict[str, list[Fault | None]])
@@ -123,6 +124,11 @@ class FakePlatform:
         self.said.append((place, card))
         await self._end(fault)
         return MessageRef(place=place, message=f"s{len(self.said)}")
+
+    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+        fault = await self._begin("call", None)
+        self.called.append((place, line))
+        await self._end(fault)
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
         fault = await self._begin("notify_user", card)

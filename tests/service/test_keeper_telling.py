@@ -1,5 +1,6 @@
 """What is said besides the card: the story, reminders, and a word to the one who asked."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from bot.chat.card_sync.notify import LAST, schedule
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from bot.chat.store import Done, Live, PlanReminder
+from bot.message import Mention
 from coordination.domain import events as e
 from coordination.domain.plan import short
 from coordination.domain.policy import Policy
@@ -108,6 +110,35 @@ async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each(
     assert "waits for your decision" in texts(stage.platform.private_messages[0][1])
     reminders = [card for _, card in stage.platform.said if card.status == "Still waiting"]
     assert ["nobody has decided yet" in texts(card) for card in reminders] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("policy", "place", "is_called"),
+    [
+        (Policy(roles=("77", "88")), "", True),
+        (Policy(roles=("77",), is_quiet=True), "", False),
+        (Policy(users=("123456789",)), "", False),
+        (Policy(), "", False),
+        (Policy(roles=("77",)), "c1", False),
+    ],
+    ids=["roles", "quiet", "people", "anyone", "private thread"],
+)
+async def test_the_roles_that_may_decide_are_called_once_by_a_line_in_the_thread(
+    policy: Policy, place: str, is_called: bool
+) -> None:
+    stage = Stage(platform=FakePlatform(faults={"call": ["lost"]}))
+    await stage.ask(recorded([*argued(POST), proposed(POST, policy=policy)]), thread=place)
+    for _ in range(2):
+        async with stage.keeping():
+            await stage.until_told(RUN)
+            await asyncio.sleep(0.05)
+    assert len(stage.platform.called) == is_called
+    for where, line in stage.platform.called:
+        assert where.thread == "m1"
+        assert [each.id for each in line if isinstance(each, Mention)] == ["77", "88"]
+    assert [card.status for _, card in stage.platform.private_messages] == ["Your decision is wanted"] * len(
+        policy.users
+    )
 
 
 async def test_a_call_in_doubt_is_told_once_to_those_who_can_settle_it() -> None:

@@ -10,14 +10,14 @@ from typing import get_args
 from bot.cards.parts import approvers, asked_by, quoted
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
-from bot.cards.text import visible
+from bot.cards.text import one_line, visible
 from bot.cards.timeline import timeline_entry
 from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
 from bot.chat.card_sync.snapshot import ENDED, WORKING
 from bot.chat.platform import CardTooLarge, ChannelRef, EditRefused, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.store import CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
 from bot.i18n import catalog, joined
-from bot.message import Alert, Card, Paragraph, RichText, Section, Severity, StyledText, Timestamp
+from bot.message import Alert, Card, Mention, Paragraph, RichText, Section, Severity, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, short
@@ -140,7 +140,7 @@ def reminder_card(view: RunView, plan: Plan, which: Reminder) -> Card:
     shown = card_for(view, view.updated_at)
     return Card(
         severity=Severity.DECIDE,
-        status=catalog.text("card_sync.reminder"),
+        status=catalog.text("card_sync.wanted" if which == "new" else "card_sync.reminder"),
         title=shown.title,
         reference=asked_by(view),
         sections=(Paragraph(lines=(line, approvers(plan.policy))),),
@@ -191,6 +191,7 @@ _log = logging.getLogger(__name__)
 
 _ACCOUNT = re.compile(r"\d{5,25}|[UW][A-Z0-9]{2,24}")
 _MOST_REMINDED = 20
+_NAME = 60
 
 
 @dataclass
@@ -263,7 +264,9 @@ class Notifier:
                 found = schedule(plan, self.context.clock.now(), card.reminded)
                 if found.due is not None:
                     notice = reminder_card(view, plan, found.due)
-                    audience = _Audience(is_public=found.due != "new", people=_named(card, plan, view))
+                    is_first = found.due == "new"
+                    people = _named(card, plan, view)
+                    audience = _Audience(is_public=not is_first, people=people, called=plan if is_first else None)
                     sent = PlanReminder(plan=short(plan.digest), last=found.due)
                     card = await self._remind(card, notice, audience, sent)
                 return await self.context.saved(card, card.waking(found.next))
@@ -285,12 +288,31 @@ class Notifier:
                 await self.context.platform.post_text(place_of(card), notice)
             for person in audience.people:
                 await self.context.platform.notify_user(person, place_of(card), notice)
+            if audience.called is not None:
+                await self._call(card, audience.called)
         except RateLimited:
             await self.context.saved(card, replace(card, reminded=before))
             raise
         except (MessageNotFound, MissingPermission, CardTooLarge) as error:
             _log.warning("run %s: not everybody could be told what waits: %s", card.run, error)
         return card
+
+    async def _call(self, card: CardRecord, plan: Plan) -> None:
+        """Notify the roles that may decide, by one line in the thread; rather not at all than twice.
+
+        In a private thread nobody is called: that would let them in.
+        """
+        if plan.policy.is_quiet or not plan.policy.roles or place_of(card).is_private_thread:
+            return
+        roles = [(Mention(role, one_line(role, _NAME), "role", is_linked=True),) for role in plan.policy.roles]
+        until = Timestamp(plan.expires_at, is_countdown=True)
+        line = catalog.rich("card_sync.call", approvers=joined(roles, " "), until=until)
+        place = self._thread(card) if card.story else place_of(card)
+        try:
+            await self.context.platform.call(place, line, once=f"{card.run}:{short(plan.digest)}")
+        except RateLimited:
+            if self.context.platform.posts_once:
+                raise
 
     async def post_outcome(self, card: CardRecord, view: RunView) -> CardRecord:
         """Tell the one who asked how it ended, unless they ended it themselves.
@@ -326,10 +348,11 @@ class Notifier:
 
 @dataclass(frozen=True, kw_only=True)
 class _Audience:
-    """Who is told: the place of the card, if it `is_public`, and some people by themselves."""
+    """Who is told: the place of the card, if it `is_public`, some people by themselves, and the roles of a plan."""
 
     is_public: bool
     people: list[Person]
+    called: Plan | None = None
 
 
 def _named(card: CardRecord, plan: Plan, view: RunView) -> list[Person]:
