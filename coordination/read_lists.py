@@ -85,7 +85,7 @@ class Accepted:
         if doubt is None or said.effect is not Effect.READ:
             return said
         advice = f"{doubt} since check; run `massgen-bot check {self.config}` to accept it"
-        return Ruling(effect=Effect.ASK, reason=f"{said.reason}: {advice}")
+        return Ruling(effect=Effect.ASK, reason=f"{said.reason}: {advice}", says=said.says)
 
     def refused(
         self, agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition]

@@ -256,7 +256,7 @@ class Toolbox:
             return _refuse(call, f"The operator's rules forbid this call ({ruling.reason}). Nothing was done.")
         if runs_at_once(ruling.effect):
             return call, tool, arguments, ruling
-        return self._record_action(call, tool, arguments, found, is_automatic=ruling.effect is Effect.AUTO)
+        return self._record_action(call, tool, arguments, found, ruling)
 
     def _refuse_unknown(self, call: ToolCall) -> ToolResult:
         wanted = self._unusable.get(call.name)
@@ -267,7 +267,7 @@ class Toolbox:
         return _refuse(call, f"{wanted.server}.{wanted.tool} can't be used: {reason}. Use only the tools on offer.")
 
     def _record_action(
-        self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict, *, is_automatic: bool
+        self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict, ruling: Ruling
     ) -> ToolResult:
         if len(self.actions) >= self._options.max_calls:
             self.left_out += 1
@@ -278,10 +278,11 @@ class Toolbox:
             tool=definition.tool,
             arguments=canonical(arguments),
             definition=definition.digest,
-            is_automatic=is_automatic,
+            is_automatic=ruling.effect is Effect.AUTO,
             is_destructive=definition.says_destructive,
             settings=definition.settings,
             target=definition.target,
+            says=ruling.says,
         )
         self.actions.append(action)
         self._record(ActionRecorded(agent=self._agent, call=action))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.cards.run_view import RunView
-from bot.cards.text import arguments_of, money, one_line, tokens, visible
+from bot.cards.text import arguments_of, head_of, money, one_line, tokens, visible
 from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
@@ -108,10 +108,27 @@ EFFECTS: Mapping[str, str] = {
 
 def effect_of(call: PlannedCall) -> str:
     """What a call does, in a person's word; "writes" where its tool's name, which alone says it, has none."""
+    if call.says:
+        return _filled(call)
     for word in _WORDS_OF_A_NAME.findall(call.tool):
         if (effect := EFFECTS.get(word.lower())) is not None:
             return catalog.text(f"effect.{effect}")
     return catalog.text("effect.writes")
+
+
+_VALUE = 60
+_PLACE = re.compile(r"\{([^{}]+)\}")
+
+
+def _filled(call: PlannedCall) -> str:
+    """What the operator's rule says of a call, with its arguments; they stand whole below, so these are shortened."""
+    values = {argument.name: argument.text for argument in arguments_of(call.arguments)}
+
+    def value(found: "re.Match[str]") -> str:
+        text = " ".join(values.get(found[1], "…").split())
+        return text if len(text) <= _VALUE else f"{head_of(text, _VALUE - 1)}…"
+
+    return _PLACE.sub(value, one_line(call.says, 200))
 
 
 def call_item(number: int, call: PlannedCall, status: Status = Status.WAITING, outcome: RichText = ()) -> CallItem:

@@ -94,6 +94,7 @@ def plan_json(plan: Plan) -> Json:
                 "definition": call.definition,
                 "is_automatic": call.is_automatic,
                 "is_destructive": call.is_destructive,
+                **({"says": call.says} if call.says else {}),
                 **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)

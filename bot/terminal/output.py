@@ -211,7 +211,7 @@ class Renderer:
         name = Text.assemble((f"{call.number:>3}  ", "bold"), (call.server, "bold"), (" · ", "bright_black"))
         name.append(call.tool, "bold cyan")
         gap = self._width - name.cell_len - notes.cell_len
-        head = Text.assemble(name, " " * gap, notes) if gap >= 2 else _stacked([name, Text.assemble("     ", notes)])
+        head = Text.assemble(name, " " * gap, notes) if gap >= 2 else _stacked([name, self.hang("     ", notes)])
         done = (
             [self.hang(Text.assemble("     ", STATUS_ICONS[call.status], " "), self.line(call.outcome))]
             if call.outcome

@@ -246,6 +246,7 @@ class RuleKeys(Section):
     when: When = ()
     effect: Annotated[Literal["read", "ask", "auto", "deny"], AsWritten]
     sure: Flag = False
+    says: OneLine = ""
 
 
 class ApproverKeys(Section):

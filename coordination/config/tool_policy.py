@@ -86,7 +86,12 @@ def read_rules(
         effect = Effect(keys.effect)
         is_net = effect is Effect.DENY and match.startswith("*")
         rule = Rule(
-            match=match, effect=effect, source=key_name(keys.table.place.path), is_sure=keys.sure, when=tuple(keys.when)
+            match=match,
+            effect=effect,
+            source=key_name(keys.table.place.path),
+            is_sure=keys.sure,
+            when=tuple(keys.when),
+            says=keys.says,
         )
         found.append(
             (rule, Pattern(match=match, written=written, servers=frozenset(), place=place, may_be_idle=is_net))

@@ -22,6 +22,7 @@ class PlannedCall:
         is_destructive: the server says that it destroys; a hint that only ever raises the alarm.
         settings: fingerprint of the server's resolved settings when the call was recorded; empty in old plans.
         target: where the call goes, for people to see: a host or a command, and what the server calls itself.
+        says: what the operator's rule says that such a call does, with `{name}` for arguments; empty where it says nothing.
     """
 
     server: str
@@ -32,6 +33,7 @@ class PlannedCall:
     is_destructive: bool = False
     settings: str = ""
     target: str = ""
+    says: str = ""
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
@@ -46,6 +48,8 @@ class PlannedCall:
         if self.settings:
             # A plan of an earlier version has neither, and keeps the digest that it was decided on with.
             form |= {"settings": self.settings, "target": self.target}
+        if self.says:
+            form |= {"says": self.says}
         return form
 
 

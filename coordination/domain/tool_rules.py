@@ -41,6 +41,7 @@ class Rule:
 
     Attributes:
         source: where the operator wrote it, for explanations: `tools[0]`, `exclude_tools of agent scout`.
+        says: what such a call does, for people, with `{name}` in the place of arguments.
         is_sure: the operator vouches that what it lists as `read` does read, whatever it is called.
         when: what must hold of the call besides.
     """
@@ -49,6 +50,7 @@ class Rule:
     effect: Effect
     source: str
     is_sure: bool = False
+    says: str = ""
     when: tuple[Condition, ...] = ()
 
     def matches(self, server: str, tool: str) -> bool:
@@ -62,6 +64,7 @@ class Ruling:
 
     effect: Effect
     reason: str
+    says: str = ""
 
 
 _NO_RULE = Ruling(effect=Effect.ASK, reason="no rule lists it")
@@ -94,7 +97,7 @@ def _rulings(rules: Sequence[Rule], server: str, tool: str, context: CallContext
     for each in matching(rules, server, tool):
         holds = all_hold(each.when, context)
         if holds is not False:
-            yield Ruling(effect=each.effect, reason=f"{each.source}: {each.match}")
+            yield Ruling(effect=each.effect, reason=f"{each.source}: {each.match}", says=each.says)
         if holds:
             return
     yield _NO_RULE

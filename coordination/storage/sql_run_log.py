@@ -76,6 +76,7 @@ _YOUNGER = (
     b',"answer_until":null',
     b',"outage":null',
     b',"left_out":0',
+    b',"says":""',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

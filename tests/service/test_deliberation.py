@@ -548,3 +548,10 @@ async def test_a_number_that_would_be_rounded_is_refused_before_anybody_sees_a_p
     election = await table.run()
     assert len(election.winner.calls) == 1
     assert "The number 100.00000000000000000001 would be rounded." in str(model.conversations[0].said)
+
+
+async def test_what_a_rule_says_of_its_calls_is_part_of_the_plan() -> None:
+    says = Rule(match="board.post", effect=Effect.ASK, source="tools[1]", says="posts {title}")
+    table = Table([PlayedModel(answers("one", POST))], rules=(LOOKS_READ, says))
+    (call,) = (await table.run()).winner.calls
+    assert call.says == "posts {title}"

@@ -1,5 +1,6 @@
 """Each state of a run has its card: whole, calm, and the same for everybody."""
 
+import json
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
@@ -139,6 +140,16 @@ def test_the_calls_come_first_and_what_machines_need_comes_last() -> None:
 )
 def test_what_a_call_does_is_said_in_a_persons_word(tool: str, effect: str) -> None:
     assert calls_of(card_of(waiting(a_call(tool)))).calls[0].notes == (effect,)
+
+
+def test_the_operators_own_words_for_a_call_stand_before_its_arguments() -> None:
+    call = replace(
+        a_call("transfer", amount=120.5, to="acme", note="x" * 90), says="pays {amount} to {to}: {note} {nothing}"
+    )
+    card = card_of(waiting(call))
+    assert calls_of(card).calls[0].notes == (f"pays 120.5 to acme: {'x' * 59}… …",)
+    assert call.as_json() != replace(call, says="").as_json()
+    assert "says" in json.loads(card.attachments[1].text)["calls"][0]
 
 
 def test_a_call_that_a_rule_allows_says_what_it_does_all_the_same() -> None:
