@@ -1,6 +1,7 @@
 """The database as a whole: bring it up to date, prove it, hand its events out."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from coordination.clock import SystemClock
@@ -10,6 +11,7 @@ from coordination.storage import anchor as sql_anchor
 from coordination.storage import audit, schema
 from coordination.storage.audit import Finding
 from coordination.storage.database import parse_url, place
+from coordination.storage.prune import Pruned, prune
 
 
 def migrate_all(url: str) -> str:
@@ -54,6 +56,16 @@ def compare_with(url: str, anchor: Path) -> Sequence[Finding]:
     except OSError as error:
         raise ConfigError([f"{anchor} can't be read: {error.strerror}"]) from error
     return sql_anchor.compare(url, text)
+
+
+def prune_runs(url: str, days: int, *, removes: bool) -> Pruned:
+    """Remove the runs that ended more than so many days ago.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    now = SystemClock().now()
+    return prune(url, before=now - timedelta(days=days), at=now, removes=removes)
 
 
 def export_run(url: str, run: str) -> Sequence[str]:

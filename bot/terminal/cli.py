@@ -355,6 +355,18 @@ def _migrate() -> int:
     return operator_commands.migrate(_context)
 
 
+@app.command("prune", help=_help("help.prune"))
+@reported
+def _prune(
+    *,
+    days: Annotated[int, typer.Option("--older-than", metavar="DAYS", min=0, help=_help("help.prune_days"))],
+    only_counts: Annotated[bool, typer.Option("--dry-run", help=_help("help.prune_dry"))] = False,
+) -> int:
+    from bot.terminal import operator_commands
+
+    return operator_commands.prune(_context, days, removes=not only_counts)
+
+
 @audit.command("verify", help=_help("help.audit_verify"))
 @reported
 def _verify(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot import log_access
 from bot.cards.text import visible
-from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, verify_log
+from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, prune_runs, verify_log
 from bot.i18n import catalog
 from bot.log_access import open_reading
 from bot.machine import console_person
@@ -57,6 +57,18 @@ def anchor(context: CliContext, file: str) -> Exit:
         return Exit.USAGE
     context.print_line(catalog.text("audit.anchored", file=visible(file), digest=str(json.loads(lines[0])["digest"])))
     return Exit.DONE
+
+
+def prune(context: CliContext, days: int, *, removes: bool) -> Exit:
+    """Remove what ended long ago; what was tampered with stays, and is told."""
+    if removes:
+        require_person(context.environment)
+    done = prune_runs(context.environment.database_url(), days, removes=removes)
+    for finding in done.findings:
+        where = visible(f"{finding.run} {finding.seq}".strip())
+        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    context.print_line(catalog.text("prune.done" if removes else "prune.would", count=done.runs))
+    return Exit.FAILED if done.findings else Exit.DONE
 
 
 def export(context: CliContext, name: str) -> Exit:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from coordination.errors import StorageError
 from coordination.storage.audit import Finding, audit_entries, has_decisions, reading
-from coordination.storage.schema import events
+from coordination.storage.schema import events, pruned_runs
 from coordination.storage.sql_run_log import FIRST_PREV, time_text
 
 _FORM = "massgen-bot/anchor/1"
@@ -57,6 +57,7 @@ def compare(url: str, text: str) -> Sequence[Finding]:
 def _compared_runs(connection: sa.Connection, anchored: Mapping[str, tuple[int, str]], at: str) -> Iterator[Finding]:
     last: dict[str, int] = {}
     there: dict[str, str] = {}
+    pruned = {row.run: row for row in connection.execute(sa.select(pruned_runs))}
     query = sa.select(events.c.run, events.c.seq, events.c.hash).order_by(events.c.run, events.c.seq)
     for run, seq, hash_ in connection.execution_options(yield_per=1000).execute(query):
         if run in anchored and isinstance(seq, int):
@@ -64,7 +65,11 @@ def _compared_runs(connection: sa.Connection, anchored: Mapping[str, tuple[int, 
             if seq == anchored[run][0]:
                 there[run] = hash_
     for run, (seq, hash_) in anchored.items():
-        if run not in last:
+        if run not in last and run in pruned:
+            left = pruned[run]
+            if left.seq < seq or (left.seq == seq and left.hash != hash_):
+                yield Finding(run=run, seq=seq, problem=f"this run was pruned, but with another log than on {at}")
+        elif run not in last:
             yield Finding(run=run, seq=1, problem=f"this run was removed: on {at} it had {seq} events")
         elif run not in there:
             went = last[run] + 1 if last[run] < seq else seq
@@ -95,7 +100,8 @@ def _heads(connection: sa.Connection) -> Sequence[tuple[str, int, str]]:
         .join(newest, sa.and_(newest.c.run == events.c.run, newest.c.seq == events.c.seq))
         .order_by(events.c.run)
     )
-    return [(run, seq, hash_) for run, seq, hash_ in connection.execute(query)]
+    left = sa.select(pruned_runs.c.run, pruned_runs.c.seq, pruned_runs.c.hash)
+    return sorted((run, seq, hash_) for each in (query, left) for run, seq, hash_ in connection.execute(each))
 
 
 def _decisions(connection: sa.Connection) -> Iterator[tuple[int, str]]:

@@ -76,6 +76,16 @@ def verify(url: str, run: str | None = None) -> Sequence[Finding]:
     return findings
 
 
+def verify_rows(connection: sa.Connection, run: str) -> Sequence[Finding]:
+    """What is wrong with one run, on a connection that is open."""
+    rows = connection.execute(sa.select(events).where(events.c.run == run).order_by(events.c.seq)).mappings().all()
+    summary = connection.execute(sa.select(runs).where(runs.c.run == run)).mappings().one_or_none()
+    if not rows:
+        return [Finding(run=run, seq=1, problem="every event of this run is missing")]
+    kept = {row.digest: config_digest(row.text, row.origin) for row in connection.execute(sa.select(configs))}
+    return _verify_run(run, rows, summary, kept)
+
+
 def export(url: str, run: str) -> Sequence[str]:
     """A run's events as JSON lines, each with its hash; docs/audit.md says how anyone can check them.
 

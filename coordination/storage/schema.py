@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision of the schema, oldest first; each has its migration."""
 
 FITS_FROM = "0007"
@@ -97,6 +97,16 @@ read_lists = sa.Table(
     sa.Column("match", sa.Text, primary_key=True),
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("tools", sa.Text, nullable=False),
+)
+
+# Where the log of a run ended that the operator removed: an anchor of earlier, and a later one, are held against it.
+pruned_runs = sa.Table(
+    "pruned_runs",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
 )
 
 _FITS_FROM = "fits_from"

@@ -1,7 +1,8 @@
 """A new release beside the old one: tables change under runs in flight, and a deploy can be taken back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return address
 
 
-def old_process(url: str) -> SqlLog:
+@asynccontextmanager
+async def old_process(url: str) -> AsyncGenerator[SqlLog]:
     """The log as a process of the release before has it open: it looked at the tables before they changed."""
-    return SqlLog(parse_url(url), submit=submit_nothing, watch_interval=0.1, appended=lambda run, records: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coordination.storage.sql_run_log.prepare", lambda *_: None)
+        async with SqlLog.open(url, submit=submit_nothing) as log:
+            yield log
 
 
 def findings(url: str) -> Sequence[audit.Finding]:
@@ -78,28 +83,27 @@ def add_card(url: str, run: str) -> None:
 
 
 async def test_tables_change_beside_an_old_process_that_goes_on_writing_and_lose_nothing(url: str) -> None:
-    log = old_process(url)
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(asks(log, [f"R{number}" for number in range(MANY)]))
-        await asyncio.sleep(0.01)
-        await asyncio.to_thread(schema.migrate, url)
-    await asks(log, ["after"])
-    await asyncio.to_thread(add_card, url, "after")
-    await asyncio.to_thread(log._close)
+    async with old_process(url) as log:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(asks(log, [f"R{number}" for number in range(MANY)]))
+            await asyncio.sleep(0.01)
+            await asyncio.to_thread(schema.migrate, url)
+        await asks(log, ["after"])
+        await asyncio.to_thread(add_card, url, "after")
     async with SqlLog.open(url, submit=submit_nothing) as new:
         assert len(await new.runs(limit=200)) == MANY + 1
     assert findings(url) == []
 
 
 async def test_a_plan_that_waited_since_the_release_before_is_approved_by_the_new_one(url: str) -> None:
-    log, recorded = old_process(url), waiting()
+    recorded = waiting()
     events = [each.event for each in recorded]
     state: s.RunState | None = None
     for event in events:
         state = evolve(state, event, START)
     assert isinstance(state, s.AwaitingDecision)
-    await log.append(RUN, 0, events, START, state)
-    await asyncio.to_thread(log._close)
+    async with old_process(url) as log:
+        await log.append(RUN, 0, events, START, state)
     await asyncio.to_thread(schema.migrate, url)
     approval: RunEvent = ApprovalGiven(by=ALICE, digest=plan_in(recorded).digest)
     async with SqlLog.open(url, submit=submit_nothing) as new:
