@@ -149,6 +149,7 @@ class Action(StrEnum):
     ABANDON = "abandon"
     CHOOSE = "choose"
     ASK_AGAIN = "ask_again"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,13 +175,14 @@ class Confirmation:
 class TextForm:
     """What the clicker writes before the click counts; every product has sentences of its own for either."""
 
-    asks: Literal["reason", "change"]
+    asks: Literal["reason", "change", "answer"]
     is_required: bool
 
 
 FORMS: Mapping[Action, TextForm] = {
     Action.REJECT: TextForm(asks="reason", is_required=False),
     Action.CHANGE: TextForm(asks="change", is_required=True),
+    Action.ANSWER: TextForm(asks="answer", is_required=True),
 }
 """The actions that nobody takes without being asked for words."""
 

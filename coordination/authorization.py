@@ -33,6 +33,17 @@ def judge_cancel(state: RunState, by: Person) -> Refusal | None:
     return judge_stop(s.newest_policy(state), by=by, requester=state.request.requester, approvals=approvals)
 
 
+def judge_answer(state: RunState, number: int, by: Person, now: datetime) -> Refusal | None:
+    """Why a person may not answer an agent's question; None: they may.
+
+    It is asked of the requester alone: an answer is more of the request, and nobody becomes its author unawares.
+    """
+    questions = state.questions if isinstance(state, s.Deliberating) else ()
+    if not any(each.number == number and each.is_open(now) for each in questions):
+        return Refusal.NOTHING_TO_ANSWER
+    return None if by.is_same_as(state.request.requester) else Refusal.NOT_ASKED
+
+
 def authors_with(state: s.AwaitingDecision, by: Person) -> Authors:
     """Whose words the next plan would be made of, if a person shaped it."""
     authors = s.authors_of(state)
@@ -139,6 +150,8 @@ def message(refusal: Refusal, state: RunState) -> str:
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
         Refusal.NOTHING_TO_RESOLVE: "No call of this run waits for such a word.",
         **_NOW,
+        Refusal.NOTHING_TO_ANSWER: "No agent waits for this answer any more.",
+        Refusal.NOT_ASKED: f"The agents ask {requester}, whose request it is: only they can answer.",
         Refusal.ALREADY_SAID: f"You have said so already; {policy.required} different people must.",
         Refusal.NOT_YOURS: f"Only {requester}, an approver or an administrator can cancel this run.",
         Refusal.EXTERNAL: (

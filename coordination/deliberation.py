@@ -5,7 +5,7 @@ This module holds no executor. Whatever the models do, the most that comes out i
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -27,10 +27,21 @@ from coordination.domain.events import (
 from coordination.domain.states import Feedback
 from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
-from coordination.ports import Clock, Conversation, Model, ReadTools, ToolDefinition, TurnContext
+from coordination.ports import (
+    Clock,
+    Conversation,
+    Model,
+    ReadTools,
+    ToolCall,
+    ToolDefinition,
+    ToolResult,
+    ToolSpec,
+    TurnContext,
+)
+from coordination.questions import PeopleAsked
 from coordination.run_options import AgentProfile, RunOptions
 from coordination.run_writer import ATTEMPTS, is_foreseen, no_stray_cancellation, told
-from coordination.toolbox import OfferedTool, Toolbox
+from coordination.toolbox import AsksPeople, OfferedTool, Toolbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +88,9 @@ class Deliberation:
         clock: Clock,
         record: Callable[[RunEvent], None],
         budget: Budget | None = None,
+        people: PeopleAsked | None = None,
     ) -> None:
-        """`record` is told of everything at once and in order."""
+        """`record` is told of everything at once and in order; `people` can be asked."""
         self.ballot = ballot
         self._question = question
         self._participants = participants
@@ -86,6 +98,9 @@ class Deliberation:
         self._clock = clock
         self._tell_log = record
         self._budget = budget or Budget(options)
+        self._people = people
+        self._deadline = asyncio.timeout(None)
+        self._time = _StoppableTime(self._deadline)
         self._refused: str | None = None
         self._changed = asyncio.Event()
         self._is_voting_open = not options.defer_voting
@@ -100,7 +115,10 @@ class Deliberation:
         self._settle()
         timer = asyncio.get_running_loop().call_later(self._options.initial_round_timeout_seconds, self._open_the_vote)
         try:
-            async with asyncio.timeout(self._options.orchestrator_timeout_seconds):
+            async with self._deadline:
+                self._deadline.reschedule(
+                    asyncio.get_running_loop().time() + self._options.orchestrator_timeout_seconds
+                )
                 await self._until_settled()
         except TimeoutError:
             self._ending = self._ending or Ending.DEADLINE
@@ -244,30 +262,36 @@ class Deliberation:
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                return await self._surely(participant, turn_context)
+                return await self._surely(participant, turn_context, deadline)
         except TimeoutError:
             if not deadline.expired():
                 raise
             return TurnFailed(reason=f"took longer than {limit or 0:g} s for a turn")
 
-    async def _surely(self, participant: Participant, turn_context: TurnContext) -> TurnEnd:
+    async def _surely(self, participant: Participant, turn_context: TurnContext, deadline: asyncio.Timeout) -> TurnEnd:
         """The end of a turn, which is begun once more after an error that nobody foresaw."""
+        people = None if self._people is None else _OffTheClock(self._people, _StoppableTime(deadline), self._time)
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._converse(participant, turn_context, self._opening(participant), self)
+                return await self._converse(participant, turn_context, self._opening(participant), self, people)
             except Exception as error:
                 if is_foreseen(error):
                     raise
                 self._record(ModelRetried(agent=turn_context.agent, reason=told("a turn", error), wait=0.0))
         try:
-            return await self._converse(participant, turn_context, self._opening(participant), self)
+            return await self._converse(participant, turn_context, self._opening(participant), self, people)
         except Exception as error:
             if is_foreseen(error):
                 raise
             return TurnFailed(reason=told("its turn", error))
 
     async def _converse(
-        self, participant: Participant, turn_context: TurnContext, opening: str, ballot_view: BallotView
+        self,
+        participant: Participant,
+        turn_context: TurnContext,
+        opening: str,
+        ballot_view: BallotView,
+        people: AsksPeople | None = None,
     ) -> TurnEnd:
         conversation = participant.model.converse(
             prompts.system(participant.profile, len(self._participants), self._options, participant.absent),
@@ -278,9 +302,7 @@ class Deliberation:
             agent,
             model=participant.model,
             conversation=conversation,
-            toolbox=Toolbox(
-                agent, participant.tools, participant.reader, self._options, self._record, participant.unusable
-            ),
+            toolbox=self._toolbox(participant, people),
             ballot_view=ballot_view,
             options=self._options,
             clock=self._clock,
@@ -299,6 +321,17 @@ class Deliberation:
             return end if isinstance(end, TurnFailed) else TurnFailed(reason=str(error))
         return end
 
+    def _toolbox(self, participant: Participant, people: AsksPeople | None) -> Toolbox:
+        return Toolbox(
+            participant.profile.number,
+            participant.tools,
+            participant.reader,
+            self._options,
+            self._record,
+            participant.unusable,
+            people=people,
+        )
+
     def _opening(self, participant: Participant) -> str:
         return prompts.opening(
             self._question.prompt,
@@ -306,6 +339,7 @@ class Deliberation:
             ballot=self.ballot,
             history=self._question.history,
             feedback=self._question.feedback,
+            questions=() if self._people is None else self._people.questions,
         )
 
     def _why_nothing(self) -> str:
@@ -318,6 +352,51 @@ class Deliberation:
         elif self.ballot.living:
             reasons.append(f"nobody else answered within {self._options.orchestrator_timeout_seconds:g} s")
         return f"The agents came to no answer. {'; '.join(each.rstrip('.') for each in reasons)}."
+
+
+@dataclass(frozen=True)
+class _OffTheClock:
+    """Asks people; the time that they take counts neither for the turn nor for the run."""
+
+    people: PeopleAsked
+    of_turn: "_StoppableTime"
+    of_run: "_StoppableTime"
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """As `AsksPeople` has it."""
+        return self.people.specs()
+
+    async def use(self, agent: int, call: ToolCall) -> ToolResult:
+        """As `AsksPeople` has it."""
+        with self.of_run.stopped(), self.of_turn.stopped():
+            return await self.people.use(agent, call)
+
+
+class _StoppableTime:
+    """A deadline that stands still while anybody waits for people."""
+
+    def __init__(self, deadline: asyncio.Timeout) -> None:
+        self._deadline = deadline
+        self._waiting = 0
+        self._left: float | None = None
+
+    @contextlib.contextmanager
+    def stopped(self) -> Generator[None]:
+        """Within, its time does not pass."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(RuntimeError):  # It may be over at this moment.
+            if not self._waiting:
+                when = self._deadline.when()
+                self._left = None if when is None else when - loop.time()
+                self._deadline.reschedule(None)
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting and self._left is not None:
+                with contextlib.suppress(RuntimeError):
+                    self._deadline.reschedule(loop.time() + self._left)
 
 
 @dataclass(frozen=True, kw_only=True)

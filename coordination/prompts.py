@@ -13,7 +13,7 @@ from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import Exchange
 from coordination.domain.plan import Failed, OutcomeUnknown, Plan, PlannedCall, Receipt, Skipped, Succeeded
-from coordination.domain.states import Feedback, RunState
+from coordination.domain.states import Feedback, Question, RunState
 from coordination.ports import ToolSpec
 from coordination.run_options import AgentProfile, RunOptions, Strictness
 
@@ -22,6 +22,7 @@ _EARLIER = 8_000
 
 NEW_ANSWER = "new_answer"
 VOTE = "vote"
+ASK_PEOPLE = "ask_people"
 
 _VOTING: dict[Strictness, str] = {
     "lenient": "Vote as soon as an answer meets the request; write a new one only if something in it is wrong.",
@@ -32,6 +33,11 @@ _NOVELTY: dict[Strictness, str] = {
     "lenient": "",
     "balanced": "A new answer must differ from every earlier one in what it says or does, not only in its wording.",
     "strict": "A new answer must take another approach or correct a mistake; rewording an earlier one is refused.",
+}
+_ASKING: dict[str, str] = {
+    "low": "Ask only if you can't give a useful answer otherwise.",
+    "medium": "Ask if the answer changes what should be done and nothing that you can read tells it.",
+    "high": "Ask whenever you would otherwise have to guess what the person wants.",
 }
 _PLANNING = """\
 You are planning, and your hands are tied on purpose. Tools that only read run at once. Every other tool call is
@@ -87,11 +93,18 @@ def _without(absent: Sequence[str]) -> str:
 
 
 def opening(
-    prompt: str, *, agent: int, ballot: Ballot, history: Sequence[Exchange] = (), feedback: Sequence[Feedback] = ()
+    prompt: str,
+    *,
+    agent: int,
+    ballot: Ballot,
+    history: Sequence[Exchange] = (),
+    feedback: Sequence[Feedback] = (),
+    questions: Sequence[Question] = (),
 ) -> str:
-    """The first words of a turn: earlier exchange, request, what people wanted changed, everybody's newest answer."""
+    """The first words of a turn: earlier exchange, request, answers of people, wanted changes, everybody's newest answer."""
     parts = [data("earlier", f"{each.prompt}\n\n{each.outcome}") for each in history]
     parts.append(data("request", prompt))
+    parts += [data("question", f"{each.text}\n\n{people_said(each)}") for each in questions if _is_settled(each)]
     for each in feedback:
         parts.append(data("earlier_plan", _plan_text(each.plan.text, each.plan.calls), author=each.plan.author))
         parts.append(data("wanted_change", each.text))
@@ -155,6 +168,32 @@ def outcome(state: RunState) -> str:
     ):
         parts.insert(0, _plan_text(state.plan.text, state.plan.calls)[:_EARLIER])
     return "\n\n".join(parts)
+
+
+def ask_people_tool(options: RunOptions) -> ToolSpec:
+    """The tool by which an agent asks whoever made the request."""
+    return ToolSpec(
+        name=ASK_PEOPLE,
+        description=(
+            f"Ask the person who made the request one question, and wait for the answer. "
+            f"{_ASKING[options.question_sensitivity]} You may ask {options.questions_per_agent} times in all. If nobody "
+            "answers in time you are told so, and decide yourself."
+        ),
+        input_schema=_strict_object(
+            question={"type": "string", "description": "One question that can be understood by itself."}
+        ),
+    )
+
+
+def people_said(question: Question) -> str:
+    """What came of a question to people."""
+    if question.answer is None:
+        return "Nobody answered in time. Go on without: decide yourself, and say in your answer what you assumed."
+    return f"The person who made the request answers:\n{data('answer_of_person', question.answer)}"
+
+
+def _is_settled(question: Question) -> bool:
+    return question.answer is not None or question.is_over
 
 
 def workflow_tools(ballot: Ballot, *, may_answer: bool) -> tuple[ToolSpec, ...]:

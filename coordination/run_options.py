@@ -16,6 +16,9 @@ class RunOptions:
 
     Attributes:
         defer_voting: an agent that has answered waits for every living agent's first answer before it votes.
+        questions_per_agent: how often an agent may ask the requester something in one run; 0: never.
+        question_timeout_seconds: how long it waits for an answer; that time counts for no other limit.
+        question_sensitivity: how readily it should ask.
     """
 
     max_new_answers_per_agent: int = 3
@@ -34,6 +37,9 @@ class RunOptions:
     consensus: Literal["all", "majority"] = "all"
     final_presentation: Literal["adopt", "present"] = "adopt"
     planning_instruction: str = ""
+    questions_per_agent: int = 0
+    question_timeout_seconds: float = 300
+    question_sensitivity: Literal["low", "medium", "high"] = "medium"
     budget_tokens: int | None = None
     budget_money: float | None = None
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from coordination.authorization import (
     authors_with,
+    judge_answer,
     judge_cancel,
     judge_plan,
     judge_resolution,
@@ -254,6 +255,18 @@ class Coordinator:
             return refusal or e.RunCancelled(by=by, reason=reason.strip()[:MAX_TEXT_CHARACTERS])
 
         return self._act(run, by, RunAction.CANCEL, propose)
+
+    def answer(self, run: str, number: int, by: Person, text: str) -> Coroutine[Any, Any, RunState]:
+        """Answer the question of this number that an agent asked the requester while it plans."""
+        words = text.strip()[:MAX_TEXT_CHARACTERS]
+        if not words:
+            raise RefusedError("empty_answer", "Say something: the answer is empty.")
+
+        def propose(state: RunState) -> RunEvent | Refusal:
+            refusal = judge_answer(state, number, by, self._clock.now())
+            return refusal or e.QuestionAnswered(number=number, by=by, text=words)
+
+        return self._act(run, by, RunAction.ANSWER, propose)
 
     async def resolve(
         self, run: str, index: int, by: Person, verdict: Verdict, *, attempt: int | None = None

@@ -93,6 +93,18 @@ def runs_at_once(effect: Effect) -> bool:
     return effect is Effect.READ
 
 
+class AsksPeople(Protocol):
+    """What puts an agent's questions to people."""
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The tools for it; none where agents may not ask."""
+        ...
+
+    async def use(self, agent: int, call: ToolCall) -> ToolResult:
+        """Ask, and wait for the answer or for the end of its time."""
+        ...
+
+
 class HasTools(Protocol):
     """An agent as far as its tools are concerned."""
 
@@ -197,14 +209,20 @@ class Toolbox:
         options: RunOptions,
         record: Callable[[RunEvent], None],
         unusable: Mapping[str, ToolDefinition] | None = None,
+        *,
+        people: AsksPeople | None = None,
     ) -> None:
-        """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it."""
+        """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it.
+
+        `people` puts its questions to the requester, where the configuration wants that.
+        """
         self._agent = agent
         self._tools = tools
         self._reader = reader
         self._options = options
         self._record = record
         self._unusable = unusable or {}
+        self._people = people
         self.actions: list[PlannedCall] = []
         self.left_out = 0
 
@@ -215,7 +233,7 @@ class Toolbox:
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as a model is offered them; the order never changes, so that prompts stay cacheable."""
-        return tuple(
+        tools = (
             ToolSpec(
                 name=name,
                 description=tool.definition.description,
@@ -223,10 +241,11 @@ class Toolbox:
             )
             for name, tool in self._tools.items()
         )
+        return (*tools, *(self._people.specs() if self._people is not None else ()))
 
     async def use(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Record or run the calls of one reply; some reads run side by side, records keep their order."""
-        prepared = [await self._prepare(call) for call in calls[:MAX_CALLS]]
+        prepared = [await self._asked(call) or await self._prepare(call) for call in calls[:MAX_CALLS]]
         prepared += [_refuse(call, _one_of_too_many(len(calls))) for call in calls[MAX_CALLS:]]
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as group:
@@ -235,6 +254,12 @@ class Toolbox:
                 for prepare in prepared
             ]
         return [each if isinstance(each, ToolResult) else each.result() for each in running]
+
+    async def _asked(self, call: ToolCall) -> ToolResult | None:
+        """What people answer; None: it is no question to them."""
+        if self._people is None or call.name not in {each.name for each in self._people.specs()}:
+            return None
+        return await self._people.use(self._agent, call)
 
     async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, OfferedTool, JsonObject, Ruling]":
         tool = self._tools.get(call.name)

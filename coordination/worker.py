@@ -38,6 +38,7 @@ from coordination.execution import GRACE, AwayAfter, execute, never_away, unknow
 from coordination.log_context import logged_for
 from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub, TurnContext, UserMessage
 from coordination.preparation import Configure, Prepared, prepare
+from coordination.questions import PeopleAsked
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunProfile
 from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, no_stray_cancellation, told
@@ -185,12 +186,15 @@ class Worker:
             return
         try:
             prepared = await self._prepare(state.request)
-            async with _kept_in_step(writer, self._log):
-                await self._coordinate(writer, state, prepared)
+            people = PeopleAsked(writer, self._clock, prepared.profile.options)
+            async with _kept_in_step(writer, self._log, people):
+                await self._coordinate(writer, state, prepared, people)
         except (ConfigError, ToolServerError, DeliberationFailed) as error:
             await writer.commit(e.RunFailed(reason=str(error)))
 
-    async def _coordinate(self, writer: RunWriter, state: s.Deliberating, prepared: Prepared) -> None:
+    async def _coordinate(
+        self, writer: RunWriter, state: s.Deliberating, prepared: Prepared, people: PeopleAsked
+    ) -> None:
         now = await rules_now(self._current, writer.run, state.request)
         prepared_run = await prepare(
             prepared, self._hub, _caller(state.request), self._read_lists, now, context_of(state.request)
@@ -211,6 +215,7 @@ class Worker:
             clock=self._clock,
             record=writer.record,
             budget=await self._budget(writer, state.request, prepared_run.profile),
+            people=people,
         )
         election = await deliberation.run()
         written = None
@@ -345,7 +350,7 @@ def _caller(request: e.RunRequested, approvers: Sequence[Person] = ()) -> Caller
 
 
 @contextlib.asynccontextmanager
-async def _kept_in_step(writer: RunWriter, log: RunLog) -> AsyncGenerator[None]:
+async def _kept_in_step(writer: RunWriter, log: RunLog, people: PeopleAsked) -> AsyncGenerator[None]:
     """While open, what is recorded reaches the disk, and the work inside ends if somebody ends the run.
 
     Raises:
@@ -353,7 +358,7 @@ async def _kept_in_step(writer: RunWriter, log: RunLog) -> AsyncGenerator[None]:
     """
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(writer.keep_up()), group.create_task(_watch(writer, log))]
+            tasks = [group.create_task(writer.keep_up()), group.create_task(_watch(writer, log, people))]
             yield
             for task in tasks:
                 task.cancel()
@@ -362,13 +367,16 @@ async def _kept_in_step(writer: RunWriter, log: RunLog) -> AsyncGenerator[None]:
         raise _leaf(moved or failures) from None
 
 
-async def _watch(writer: RunWriter, log: RunLog) -> None:
-    """Notice what others write: a cancellation must not wait for our next event."""
+async def _watch(writer: RunWriter, log: RunLog, people: PeopleAsked) -> None:
+    """Notice what others write: neither a cancellation nor an answer to an agent must wait for our next event."""
     with no_stray_cancellation():
         async for recorded in log.follow(writer.run, after=writer.seq):
             if isinstance(recorded.event, e.RunCancelled):
                 await writer.refresh()
                 raise RunMoved(writer.state)
+            if isinstance(recorded.event, e.QuestionAnswered):
+                await writer.refresh()
+                people.look()
 
 
 def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -46,23 +46,50 @@ from coordination.domain.plan import Failed, OutcomeUnknown, Receipt, Skipped, S
 from coordination.domain.policy import Person
 
 _SHORT_REASON = 120
+_QUESTION = 1_000
 
 
 def planning_card(view: RunView, now: datetime) -> Card:
     """A run that is queued, or being worked on."""
     is_queued = isinstance(view.state, s.Queued | s.ChangesWanted)
+    asked = open_questions(view, now)
     return Card(
-        severity=Severity.WORKING,
+        severity=Severity.ATTENTION if asked else Severity.WORKING,
         status=catalog.text("status.queued" if is_queued else "status.planning"),
         title=title(view),
         reference=asked_by(view),
         sections=(
             *_feedback(view),
+            *(Alert(line=_question(view, each)) for each in asked[:1]),
             StatusList(rows=tuple(agent_row(agent) for agent in view.agents)),
         ),
-        buttons=(Button(action=Action.CANCEL, label=catalog.text("button.cancel"), target=target(view)),),
+        buttons=(
+            *(_answer_button(view, each) for each in asked[:1]),
+            Button(action=Action.CANCEL, label=catalog.text("button.cancel"), target=target(view)),
+        ),
         footer=identified(view, None, progress(view, now)),
     )
+
+
+def open_questions(view: RunView, now: datetime) -> list[s.Question]:
+    """What agents wait for an answer to, oldest first. A card has room for one, and shows the next after its answer."""
+    state = view.state
+    return [each for each in state.questions if each.is_open(now)] if isinstance(state, s.Deliberating) else []
+
+
+def _question(view: RunView, question: s.Question) -> RichText:
+    return catalog.rich(
+        "planning.question",
+        agent=f"agent{question.agent}",
+        who=mention(view.request.requester),
+        text=one_line(question.text, _QUESTION),
+        until=Timestamp(question.until),
+    )
+
+
+def _answer_button(view: RunView, question: s.Question) -> Button:
+    here = target(view, None, question.number)
+    return Button(action=Action.ANSWER, label=catalog.text("button.answer"), target=here, weight="main")
 
 
 def progress(view: RunView, now: datetime) -> RichText:

@@ -294,7 +294,7 @@ def next_view(view: RunView | None, recorded: Recorded) -> RunView:
     event = recorded.event
     state = evolve(view.state, event, recorded.at)
     seen = replace(
-        _with_missing(_with_agents(view, event), event),
+        _with_missing(_with_questions(_with_agents(view, event), event), event),
         seq=recorded.seq,
         state=state,
         updated_at=recorded.at,
@@ -333,6 +333,18 @@ def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
                     seen, reads=view.reads + 1, sources=with_source(view.sources, event), doubtful_reads=doubtful
                 )
             return replace(seen, corrections=view.corrections + isinstance(event, e.AgentCorrected))
+        case _:
+            return view
+
+
+def _with_questions(view: RunView, event: e.RunEvent) -> RunView:
+    """Who waits for people, and who does no more."""
+    match event:
+        case e.QuestionAsked(agent=agent):
+            return _agent(view, agent, doing=Thinking("asking"))
+        case e.QuestionAnswered(number=number) | e.QuestionExpired(number=number):
+            questions = view.state.questions if isinstance(view.state, s.Deliberating) else ()
+            return _agent(view, questions[number - 1].agent, doing=Thinking()) if questions else view
         case _:
             return view
 

@@ -84,6 +84,8 @@ def timeline_entry(event: e.RunEvent, view: RunView) -> TimelineEntry | None:
     match event:
         case e.TurnStarted() | e.ModelUsed() | e.AgentTold():
             return None
+        case e.QuestionAsked() | e.QuestionAnswered() | e.QuestionExpired():
+            return _question_entry(event, view)
         case (
             e.ToolRead()
             | e.ActionRecorded()
@@ -113,6 +115,21 @@ def timeline_entry(event: e.RunEvent, view: RunView) -> TimelineEntry | None:
         case _:
             line, status = _run_line(event, view)
             return TimelineEntry(about="", status=status, line=line)
+
+
+def _question_entry(event: e.QuestionAsked | e.QuestionAnswered | e.QuestionExpired, view: RunView) -> TimelineEntry:
+    match event:
+        case e.QuestionAsked(agent=agent, text=text):
+            who = mention(view.request.requester)
+            line = catalog.rich("timeline.question", who=who, text=one_line(text, _REASON))
+            return TimelineEntry(about=f"agent{agent}", status=Status.WAITING, line=line)
+        case e.QuestionAnswered(by=by, text=text):
+            line = catalog.rich("timeline.question_answered", who=mention(by), text=one_line(text, _REASON))
+            return TimelineEntry(about="", status=Status.DONE, line=line)
+        case e.QuestionExpired():
+            return TimelineEntry(about="", status=Status.SKIPPED, line=catalog.rich("timeline.question_expired"))
+        case _:
+            assert_never(event)
 
 
 def _agent_line(event: _OfAgent, view: RunView) -> tuple[RichText, Status]:

@@ -183,6 +183,8 @@ class ButtonHandler:
                 return people.choose(run, digest, by, _agent(text))
             case Action.CANCEL:
                 return people.cancel(run, by)
+            case Action.ANSWER:
+                return people.answer(run, known.index or 0, by, text)
             case Action.HAPPENED | Action.RUN_IT | Action.ABANDON:
                 return self._settle(by, known, _VERDICTS[action])
             case Action.DETAILS | Action.ASK_AGAIN:

@@ -196,6 +196,14 @@ def _changes(
     return run_commands.changes(_context, name, text, digest=digest, emits=events)
 
 
+@app.command("answer", help=_help("help.answer"))
+@reported
+def _answer(name: RunName, text: Annotated[str, typer.Argument(metavar="TEXT", help=_help("help.answer_text"))]) -> int:
+    from bot.terminal import run_commands
+
+    return run_commands.answer(_context, name, text)
+
+
 @app.command("cancel", help=_help("help.cancel"))
 @reported
 def _cancel(name: RunName, *, reason: Reason = "") -> int:

@@ -75,7 +75,9 @@ STOPPED_EARLY = 130
 """Ctrl-C before there was anything to ask about, or a reader that went away: not worth a word."""
 
 _LONGEST_WRITTEN = 300
-_MISTYPED = frozenset({"empty_prompt", "long_prompt", "empty_change", "unknown_verdict", "ambiguous_run"})
+_MISTYPED = frozenset(
+    {"empty_prompt", "long_prompt", "empty_change", "empty_answer", "unknown_verdict", "ambiguous_run"}
+)
 """What is refused for how the command was typed, and not for how a run stands."""
 
 

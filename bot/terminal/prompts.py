@@ -70,8 +70,15 @@ class Back:
     """Never mind."""
 
 
-Decision: TypeAlias = Approve | Reject | Change | Choose | Resolve | Stop
-Answer: TypeAlias = "Approve | Reject | Change | Choose | Resolve | Stop | Details | Back | Question"
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """Answer an agent's question."""
+
+    text: str
+
+
+Decision: TypeAlias = Approve | Reject | Change | Reply | Choose | Resolve | Stop
+Answer: TypeAlias = "Approve | Reject | Change | Reply | Choose | Resolve | Stop | Details | Back | Question"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +122,13 @@ class LineQuestion:
         """What the line means; an empty one nothing, where words are required."""
         if self.form.is_required and not typed.strip():
             return Back()
-        return Reject(reason=typed) if self.form.asks == "reason" else Change(text=typed)
+        match self.form.asks:
+            case "reason":
+                return Reject(reason=typed)
+            case "change":
+                return Change(text=typed)
+            case "answer":
+                return Reply(text=typed)
 
 
 Question: TypeAlias = KeyQuestion | LineQuestion
@@ -129,6 +142,9 @@ def question_for(card: Card) -> KeyQuestion | None:
     if all(isinstance(choice.answer, Details) for choice in choices):
         return None
     approve = next((button for button in card.buttons if button.action is Action.APPROVE), None)
+    if any(button.action is Action.ANSWER for button in card.buttons):
+        choices.append(_keyed(catalog.text("key.cancel"), stop_question(may_leave=True)))
+        return KeyQuestion(text=catalog.text("ask.question"), choices=tuple(choices))
     text = catalog.text("ask.decide", approve=approve.label) if approve else catalog.text("ask.resolve")
     return KeyQuestion(text=text, choices=tuple(choices))
 

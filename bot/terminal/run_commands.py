@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot.application import Application
 from bot.cards.error_messages import refusal_text
+from bot.cards.run_card import open_questions
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.composition import open_application
@@ -166,6 +167,21 @@ def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bo
         )
 
     return run_interactively(context, begin, emits=emits)
+
+
+def answer(context: CliContext, name: str, text: str) -> Exit:
+    """Answer the question of an agent that has waited for longest."""
+
+    async def act(application: Application, run: str, view: RunView) -> object:
+        asked = open_questions(view, application.clock.now())
+        number = asked[0].number if asked else 0
+        return await application.coordinator.answer(run, number, console_person(), text)
+
+    try:
+        asyncio.run(_decide(context, name, act))
+    except EndNow:
+        return Exit.FAILED
+    return Exit.DONE
 
 
 def resolve(context: CliContext, name: str, verdict: str, *, number: int, emits: bool) -> Exit:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bot.cards.error_messages import notice_for, refusal_text
-from bot.cards.run_card import card_for
+from bot.cards.run_card import card_for, open_questions
 from bot.cards.run_view import RunView, next_view
 from bot.terminal import prompts as q
 from bot.terminal.cli_context import PresetDecision
@@ -110,7 +110,7 @@ class InteractiveSession:
     def _take_in(self, view: RunView, recorded: Recorded) -> RunView:
         self._emit(recorded)
         view = next_view(view, recorded)
-        if self._question is not None and _concern(view) != self._shown:
+        if self._question is not None and self._concern(view) != self._shown:
             self._withdraw()
         if self._question is None:
             self._screen.tell(recorded, view)
@@ -122,7 +122,7 @@ class InteractiveSession:
         """Show how the run stands now, and ask what there is to ask. Comes back at once."""
         if self._question is not None:
             return
-        concern = _concern(view)
+        concern = self._concern(view)
         if concern is None:
             self._screen.watch(view)
         elif concern != self._shown:
@@ -208,7 +208,7 @@ class InteractiveSession:
             case q.Details():
                 self._screen.explain(view, await self._log.read(view.run))
                 await self._stand(view)
-            case q.Approve() | q.Reject() | q.Change() | q.Choose() | q.Resolve() | q.Stop():
+            case q.Approve() | q.Reject() | q.Change() | q.Reply() | q.Choose() | q.Resolve() | q.Stop():
                 if not await self._try(view, self._decide(view, answer)):
                     await self._stand(view)
             case _:
@@ -222,6 +222,8 @@ class InteractiveSession:
         if isinstance(answer, q.Resolve):
             index, attempt = (state.unknown.index, state.attempt) if isinstance(state, s.NeedsHuman) else (-1, 0)
             return await self._coordinator.resolve(run, index, by, answer.verdict, attempt=attempt)
+        if isinstance(answer, q.Reply):
+            return await self._coordinator.answer(run, _number_of(self._shown), by, answer.text)
         digest = state.plan.digest if isinstance(state, s.AwaitingDecision) else ""
         match answer:
             case q.Approve():
@@ -248,6 +250,14 @@ class InteractiveSession:
         self._acted_at = view.seq
         return True
 
+    def _concern(self, view: RunView) -> object:
+        """The same, and an agent's question where somebody can type the answer; without one, it is waited for elsewhere."""
+        asked = open_questions(view, self._clock.now())
+        is_own = view.request.requester.is_same_as(self._person)
+        if asked and is_own and self._keyboard is not None:
+            return asked[0]
+        return _concern(view)
+
     def _open(self, question: q.Question | None) -> None:
         self._question = question
         if question is None or self._keyboard is None:
@@ -268,6 +278,11 @@ class InteractiveSession:
         for recorded, view in self._held:
             self._screen.tell(recorded, view)
         self._held.clear()
+
+
+def _number_of(shown: object) -> int:
+    """The number of the question that is on the screen; 0: there is none."""
+    return shown.number if isinstance(shown, s.Question) else 0
 
 
 def _concern(view: RunView) -> object:

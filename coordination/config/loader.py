@@ -53,6 +53,12 @@ def _options(file: Configuration, limits: LimitKeys, report: Diagnostics) -> Run
     values["defer_voting"] = orchestrator.defer_voting_until_all_answered
     values["final_presentation"] = _presentation(orchestrator, coordination, report)
     values["planning_instruction"] = coordination.planning_mode_instruction.strip()
+    if coordination.broadcast == "agents":
+        text = "has no effect here: agents read each other's answers, and do not ask each other while they plan"
+        report.add_warning(coordination.table.place_of("broadcast"), text)
+    values["questions_per_agent"] = coordination.max_broadcasts_per_agent if coordination.broadcast == "human" else 0
+    values["question_timeout_seconds"] = coordination.broadcast_timeout
+    values["question_sensitivity"] = coordination.broadcast_sensitivity
     values["budget_tokens"], values["budget_money"] = limits.tokens_per_run, limits.money_per_run
     return RunOptions(**values)
 

@@ -16,7 +16,7 @@ _FAIR_ENOUGH = "max_new_answers_per_agent bounds how far one agent can get ahead
 _PLAIN_VOTE = "agents see all answers and vote; nothing else is weighed"
 _ONE_TEAM = "the agents of the file are all that there are"
 _NO_LEARNING = "agents remember nothing beyond a run and its thread"
-_NO_ASIDES = "agents read each other's answers, and ask neither each other nor people while they plan"
+_NO_ASIDES = "agents read each other's answers, and do not ask each other while they plan"
 _ONE_REQUEST = "agents get the request as it was asked"
 _HARD_END = "a turn ends when its own time is over; give it more time instead"
 _ONLY_DEBUG = "it serves MassGen's own tests"
@@ -99,10 +99,8 @@ _REASONS: Mapping[str, Mapping[str, str]] = {
         _NO_FILES: (f"task_planning_filesystem_mode enable_memory_filesystem_mode enable_changedoc {_WORKSPACE}"),
         _NO_SKILLS: "use_skills massgen_skills skills_directory load_previous_session_skills",
         _NO_LEARNING: ("learning_capture_mode disable_final_only_round_capture_fallback compression_target_ratio"),
-        _NO_ASIDES: (
-            "broadcast broadcast_sensitivity broadcast_timeout broadcast_wait_by_default max_broadcasts_per_agent "
-            "response_depth"
-        ),
+        _NO_ASIDES: "response_depth",
+        "an agent that asks people always waits for the answer": "broadcast_wait_by_default",
         _ONE_TEAM: (
             "enable_subagents subagent_default_timeout subagent_min_timeout subagent_max_timeout "
             "subagent_max_concurrent subagent_round_timeouts subagent_runtime_mode subagent_runtime_fallback_mode "

@@ -195,6 +195,10 @@ class CoordinationKeys(Section):
     title = "orchestrator.coordination"
     enable_planning_mode: Flag = True
     planning_mode_instruction: Text = ""
+    broadcast: Annotated[Literal["human", "agents", "false"], AsWritten] = "false"
+    broadcast_sensitivity: Annotated[Literal["low", "medium", "high"], AsWritten] = _DEFAULTS.question_sensitivity
+    broadcast_timeout: Timeout = _DEFAULTS.question_timeout_seconds
+    max_broadcasts_per_agent: Annotated[StrictInt, Field(ge=1, le=100), AsTyped] = 3
     final_presentation: Presentation | None = None
 
 

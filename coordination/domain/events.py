@@ -161,6 +161,35 @@ class ToolUnavailable:
     kind: Literal["tool_unavailable"] = "tool_unavailable"
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuestionAsked:
+    """An agent asks the requester something while it plans. `number` counts from 1 within the run; `until` is how long it waits."""
+
+    agent: int
+    number: int
+    text: str
+    until: datetime
+    kind: Literal["question_asked"] = "question_asked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionAnswered:
+    """The requester answered an agent's question. Their words shape the plan, as their request did."""
+
+    number: int
+    by: Person
+    text: str
+    kind: Literal["question_answered"] = "question_answered"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionExpired:
+    """Nobody answered in time, and the agent was told so. It means nothing if an answer came at the same moment."""
+
+    number: int
+    kind: Literal["question_expired"] = "question_expired"
+
+
 Narration: TypeAlias = (
     TurnStarted
     | ToolRead
@@ -487,6 +516,9 @@ RunEvent: TypeAlias = (
     | AnswerAccepted
     | VoteCast
     | AgentFailed
+    | QuestionAsked
+    | QuestionAnswered
+    | QuestionExpired
     | PlanProposed
     | RunAnswered
     | ApprovalGiven
@@ -542,6 +574,9 @@ __all__ = [
     "PlanExpired",
     "PlanProposed",
     "PlanRejected",
+    "QuestionAnswered",
+    "QuestionAsked",
+    "QuestionExpired",
     "ResolutionApproved",
     "RulesChanged",
     "RulesNow",

@@ -79,6 +79,8 @@ class Refusal(StrEnum):
     RULES_UNREADABLE = "rules_unreadable"
     STORED_CONFIG_CHANGED = "stored_config_changed"
     APPROVERS_UNREADABLE = "approvers_unreadable"
+    NOTHING_TO_ANSWER = "nothing_to_answer"
+    NOT_ASKED = "not_asked"
 
 
 class RunAction(StrEnum):
@@ -89,6 +91,7 @@ class RunAction(StrEnum):
     CHANGE = "change"
     CANCEL = "cancel"
     RESOLVE = "resolve"
+    ANSWER = "answer"
 
 
 RULES_VERSION = 3

@@ -20,6 +20,22 @@ class Feedback:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Question:
+    """What an agent asked the requester. `answer` is None as long as there is none; `is_over`: the agent waits no longer."""
+
+    agent: int
+    number: int
+    text: str
+    until: datetime
+    answer: str | None = None
+    is_over: bool = False
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether it may be answered at this moment."""
+        return self.answer is None and not self.is_over and at < self.until
+
+
+@dataclass(frozen=True, kw_only=True)
 class Queued:
     """Asked, and not yet taken up."""
 
@@ -40,6 +56,7 @@ class Deliberating:
     feedback: tuple[Feedback, ...] = ()
     shapers: tuple[Person, ...] = ()
     recorded: frozenset[tuple[int, PlannedCall]] = frozenset()
+    questions: tuple[Question, ...] = ()
     kind: Literal["deliberating"] = "deliberating"
 
 
@@ -63,6 +80,7 @@ class AwaitingDecision:
     shapers: tuple[Person, ...] = ()
     rules_now: RulesNow = ""
     frozen_by: Person | None = None
+    questions: tuple[Question, ...] = ()
     kind: Literal["awaiting_decision"] = "awaiting_decision"
 
 
@@ -75,6 +93,7 @@ class ChangesWanted:
     ballot: Ballot
     feedback: tuple[Feedback, ...]
     shapers: tuple[Person, ...] = ()
+    questions: tuple[Question, ...] = ()
     kind: Literal["changes_wanted"] = "changes_wanted"
 
 

@@ -283,6 +283,8 @@ def evolve(state: s.RunState | None, event: e.RunEvent, at: datetime) -> s.RunSt
             return state
         case s.Executing() | s.Reporting() | s.Finished(), e.LateResult():
             return state
+        case s.Deliberating(), e.QuestionAsked() | e.QuestionAnswered() | e.QuestionExpired():
+            return _ask_people(state, event, at)
         case s.AwaitingDecision() | s.Executing() | s.NeedsHuman(), e.ExecutionFrozen(by=by):
             return replace(state, frozen_by=by)
         case s.AwaitingDecision() | s.Executing() | s.NeedsHuman(), e.ExecutionThawed():
@@ -335,6 +337,7 @@ def _evolve_queued(state: s.Queued | s.ChangesWanted, event: e.RunEvent) -> s.Ru
                 ballot=state.ballot,
                 feedback=state.feedback,
                 shapers=state.shapers,
+                questions=state.questions,
             )
         case e.RunCancelled(by=by, reason=reason):
             check_stop(state, by)
@@ -374,6 +377,27 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             return _propose(state, event, state.shapers)
         case _:
             return _end_deliberation(state, event)
+
+
+def _ask_people(
+    state: s.Deliberating, event: e.QuestionAsked | e.QuestionAnswered | e.QuestionExpired, at: datetime
+) -> s.Deliberating:
+    """The state after a question of an agent, its answer, or the end of the time for one."""
+    if isinstance(event, e.QuestionAsked):
+        if event.number != len(state.questions) + 1:
+            raise IllegalTransition(f"question {event.number} is out of order")
+        asked = s.Question(agent=event.agent, number=event.number, text=event.text, until=event.until)
+        return replace(state, questions=(*state.questions, asked))
+    if not 1 <= event.number <= len(state.questions):
+        raise IllegalTransition("nobody asked this question")
+    question = state.questions[event.number - 1]
+    if isinstance(event, e.QuestionAnswered):
+        if not question.is_open(at) or not event.by.is_same_as(state.request.requester):
+            raise IllegalTransition("an answer that came too late, twice, or from somebody else")
+        question = replace(question, answer=event.text)
+    else:
+        question = replace(question, is_over=True)
+    return replace(state, questions=(*state.questions[: event.number - 1], question, *state.questions[event.number :]))
 
 
 def _end_deliberation(state: s.Deliberating, event: e.RunEvent) -> s.RunState:
@@ -424,6 +448,7 @@ def _propose(
         rules_now="changed" if event.because == "rules" else _rules_of(state),
         frozen_by=state.frozen_by if isinstance(state, s.AwaitingDecision) else None,
         shapers=shapers,
+        questions=state.questions,
     )
 
 
@@ -449,6 +474,7 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
                 ballot=state.ballot.next_revision(),
                 feedback=(*state.feedback, feedback),
                 shapers=s.with_person(state.shapers, event.by),
+                questions=state.questions,
             )
         case e.PlanProposed(chosen_by=Person() as chooser):
             check_choice(state, event, chooser, at)

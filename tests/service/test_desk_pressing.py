@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from bot.chat.platform import ChannelRef
 from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private
 from bot.chat.store import Reposting
 from bot.i18n import GERMAN, speaking
-from bot.message import Action
+from bot.message import Action, TextForm
+from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from coordination.errors import RefusedError
@@ -381,3 +383,24 @@ async def test_a_refusal_names_the_approvers_though_the_run_has_moved_on_since()
         line = refusal_line(error, state=state)
         said = "".join(getattr(piece, "text", "") or getattr(piece, "name", "") for piece in line)
         assert said == "Only ops can decide on this plan."
+
+
+async def test_an_agents_question_is_answered_by_a_button_and_a_window_by_the_requester_alone(
+    office: ChatServiceStage,
+) -> None:
+    started = await office.start_run(REQUESTER, GENERAL, "Post hello.")
+    run = started.run
+    asked = e.QuestionAsked(agent=1, number=1, text="Which channel?", until=office.clock.now() + timedelta(minutes=5))
+    state = await office.people.state(run)
+    for seq, event in enumerate((e.DeliberationStarted(revision=1), asked), 1):
+        await office.log.append(run, seq, [event], office.clock.now(), state)
+    ids = await office.shown(run)
+    asks = await office.say(PressButton(button=ids[Action.ANSWER], message="m-1"), REQUESTER, GENERAL)
+    assert asks.reply == AskForText(TextForm(asks="answer", is_required=True), run)
+    assert "only they can answer" in texts(await office.press(ALICE, ids[Action.ANSWER], text="The first."))
+    assert (await office.press(REQUESTER, ids[Action.ANSWER], text="The second.")).reply == Nothing()
+    after = await office.people.state(run)
+    assert isinstance(after, s.Deliberating)
+    assert after.questions[0].answer == "The second."
+    assert "No agent waits" in texts(await office.press(REQUESTER, ids[Action.ANSWER], text="Or the first."))
+    assert Action.ANSWER not in await office.shown(run)

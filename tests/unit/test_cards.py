@@ -35,7 +35,7 @@ from coordination.domain.plan import short
 from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, RefusedError
-from tests.builders import ALICE, BOB, START, a_call, an_election
+from tests.builders import ALICE, BOB, REQUESTER, START, a_call, an_election
 from tests.stories import (
     LATER,
     POST,
@@ -446,3 +446,19 @@ def test_a_button_says_what_its_clicker_must_write_and_what_is_asked_once_more()
     assert confirmation is not None
     assert confirmation.notes == ("sends", "deletes, may destroy")
     assert len(confirmation.lines) == len(confirmation.notes)
+
+
+def test_a_question_of_an_agent_stands_on_the_card_with_a_button_until_its_time_is_over() -> None:
+    until = START + timedelta(minutes=5)
+    question = e.QuestionAsked(agent=2, number=1, text="Which channel?", until=until)
+    log = recorded([asked(), e.DeliberationStarted(revision=1), question])
+    view = view_of(log)
+    assert view is not None
+    card = card_for(view, START)
+    assert (card.buttons[0].action, card.buttons[0].target.index) == (Action.ANSWER, 1)
+    assert isinstance(card.sections[0], Alert)
+    assert "Which channel?" in said(card)
+    assert [each.action for each in card_for(view, until).buttons] == [Action.CANCEL]
+    answered = view_of(then(log, e.QuestionAnswered(number=1, by=REQUESTER, text="The second.")))
+    assert answered is not None
+    assert [each.action for each in card_for(answered, START).buttons] == [Action.CANCEL]

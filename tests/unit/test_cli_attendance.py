@@ -14,8 +14,9 @@ from bot.terminal.session import InteractiveSession
 from coordination.domain import states as s
 from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
+from coordination.run_options import RunOptions
 from tests.builders import ALICE, BOB, REQUESTER
-from tests.fakes import PlayedModel, answers
+from tests.fakes import PlayedModel, answers, calls
 from tests.service.office import Office
 
 PLAN = answers("Post it.", ("mcp__board__post", {"title": "hello"}))
@@ -329,3 +330,34 @@ async def test_an_order_of_one_person_is_not_enough_for_two() -> None:
     state = visited.result().state
     assert isinstance(state, s.AwaitingDecision)
     assert state.approvals == (ALICE,)
+
+
+async def test_an_agents_question_is_asked_at_the_terminal_and_answered_there() -> None:
+    ask = calls(("ask_people", {"question": "Which channel?"}))
+    place = Office(PlayedModel(ask, PLAN), options=RunOptions(questions_per_agent=1))
+    run = await place.ask()
+    visit = Visit(place, REQUESTER)
+    async with visiting(visit, run), asyncio.TaskGroup() as group:
+        group.create_task(place.work())
+        await visit.glass.until("asked An agent waits for your answer.")
+        visit.send("a")
+        await visit.glass.until("asked Your answer:")
+        visit.send("The second.")
+        await visit.glass.until("card awaiting_decision")
+        visit.send(Interrupted(is_final=True))
+    state = await place.state(run)
+    assert isinstance(state, s.AwaitingDecision)
+    assert state.questions[0].answer == "The second."
+
+
+async def test_a_question_is_for_the_requester_and_nobody_elses_terminal_asks_it() -> None:
+    ask = calls(("ask_people", {"question": "Which channel?"}))
+    options = RunOptions(questions_per_agent=1, question_timeout_seconds=0.05)
+    place = Office(PlayedModel(ask, PLAN), options=options)
+    run = await place.ask()
+    visit = Visit(place, ALICE)
+    async with visiting(visit, run), asyncio.TaskGroup() as group:
+        group.create_task(place.work())
+        await visit.glass.until("card awaiting_decision")
+        visit.send(Interrupted(is_final=True))
+    assert not any("waits for your answer" in each for each in visit.glass.shown)

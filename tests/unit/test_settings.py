@@ -458,6 +458,20 @@ ui: {theme: dark, layout: grid}
     for key in ("write_mode", "enable_multimodal_tools", "fairness_enabled", "fairness_lead_cap_answers", "ui.theme"):
         assert f"{key}: has no effect here: " in told
     assert len(settings.warnings) == 9
+    assert settings.options.questions_per_agent == 0
+
+
+def test_agents_may_ask_people_where_massgens_key_says_so() -> None:
+    keys = "broadcast: human, broadcast_sensitivity: high, broadcast_timeout: 60, max_broadcasts_per_agent: 2"
+    settings = settings_of(SMALL + f"orchestrator: {{coordination: {{{keys}}}}}\n")
+    options = settings.options
+    assert (options.questions_per_agent, options.question_timeout_seconds, options.question_sensitivity) == (
+        2,
+        60,
+        "high",
+    )
+    assert settings.warnings == ()
+    assert settings_of(SMALL + "orchestrator: {coordination: {broadcast: false}}\n").options.questions_per_agent == 0
 
 
 @pytest.mark.parametrize(
