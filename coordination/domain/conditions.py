@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal, TypeAlias, TypeGuard
 
 from coordination.domain.canonical_json import Json
@@ -79,6 +80,7 @@ def all_hold(conditions: Sequence[Condition], context: CallContext) -> bool | No
     return _all(each.holds(context) for each in conditions)
 
 
+@lru_cache(maxsize=10_000)
 def steps_of(path: str) -> tuple[_Step, ...] | None:
     """The steps of a JSON path after its `$`; None: it is no path."""
     if not path.startswith("$") or len(path) > MAX_PATH:

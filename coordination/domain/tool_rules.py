@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 
 from coordination.domain.conditions import CallContext, Condition, all_hold
 
@@ -55,7 +56,11 @@ class Rule:
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
-        return fnmatchcase(f"{server}.{tool}", self.match)
+        return self._pattern.match(f"{server}.{tool}") is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(translate(self.match))
 
 
 @dataclass(frozen=True, kw_only=True)
