@@ -31,6 +31,7 @@ from coordination.errors import ConfigError, MissingLibraryError, StorageError, 
 from coordination.ports import NewId, Spending
 from coordination.storage.database import parse_url, place
 from coordination.storage.usage import SqlUsage
+from coordination.text import Text
 
 _CHECK_SECONDS = 60.0
 _REASON = 500
@@ -258,7 +259,15 @@ class _Checker:
             async with asyncio.timeout(_CHECK_SECONDS):
                 checked = await checked_config(self._environment, path, connects=True, accepts=False, tenant=tenant)
         except ToolServerError as error:
-            raise ConfigError([str(error)]) from None
+            raise ConfigError([error.text]) from None
         except TimeoutError:
-            raise ConfigError([f"{path.name}: its servers did not answer within {_CHECK_SECONDS:g} s"]) from None
+            raise ConfigError(
+                [
+                    Text(
+                        "{path}: its servers did not answer within {seconds:g} s",
+                        path=path.name,
+                        seconds=_CHECK_SECONDS,
+                    )
+                ]
+            ) from None
         return Findings(policy=checked.policy, problems=checked.diagnostics, warnings=checked.warnings)

@@ -220,7 +220,7 @@ async def checked_config(
         try:
             found = await list_tools(hub, settings.servers)
         except ToolServerError as error:
-            raise ToolServerError(str(error), last_lines=hub.last_lines()) from None
+            raise ToolServerError(error.text, last_lines=hub.last_lines()) from None
         again = await _listed_again(hub, settings, found)
         last_lines = hub.last_lines()
     diagnostics = (

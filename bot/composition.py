@@ -39,6 +39,7 @@ from coordination.service import Coordinator
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.usage import SqlUsage
+from coordination.text import Text
 from coordination.worker import Worker
 
 
@@ -135,7 +136,7 @@ class RulesHere:
         try:
             chosen = self._config_catalog.chosen(card.tenant, card.channel, channel_settings, named)
         except RefusedError as error:
-            raise ConfigError([str(error)]) from None
+            raise ConfigError([error.text]) from None
         written = await asyncio.to_thread(read_text, chosen.path)
         return text_here(written, str(chosen.path), card.channel, channel_settings), str(chosen.path)
 
@@ -176,11 +177,13 @@ class PeopleHere:
             return console_account(int(number)) if number.isdecimal() else None
         reader = self._readers.get(person.tenant.partition(":")[0])
         if reader is None:
-            raise PersonUnreadableError("this process does not serve that chat")
+            raise PersonUnreadableError(Text("this process does not serve that chat"))
         try:
             return await reader.person_now(person)
         except Exception as error:
-            raise PersonUnreadableError(f"{reader.name} does not tell about people now: {error}") from error
+            raise PersonUnreadableError(
+                Text("{reader} does not tell about people now: {why}", reader=reader.name, why=str(error))
+            ) from error
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """How many people have one of these roles at most, besides these accounts; None: nobody can tell in a moment."""

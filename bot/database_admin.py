@@ -12,6 +12,7 @@ from coordination.storage import audit, schema
 from coordination.storage.audit import Finding
 from coordination.storage.database import parse_url, place
 from coordination.storage.prune import Pruned, prune
+from coordination.text import Text
 
 
 def migrate_all(url: str) -> str:
@@ -54,7 +55,7 @@ def compare_with(url: str, anchor: Path) -> Sequence[Finding]:
     try:
         text = anchor.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise ConfigError([f"{anchor} can't be read: {error.strerror}"]) from error
+        raise ConfigError([Text("{anchor} can't be read: {why}", anchor=anchor, why=error.strerror or "")]) from error
     return sql_anchor.compare(url, text)
 
 

@@ -8,13 +8,14 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from string import Formatter
 
 from bot.message import Inline, RichText, StyledText
 from coordination.errors import ConfigError
+from coordination.text import Text, TextParts, filled
 
 LANGUAGE_VARIABLE = "MASSGEN_BOT_LANGUAGE"
 
@@ -25,14 +26,22 @@ class Catalog:
 
     language: str
     translations: NullTranslations
+    of_errors: NullTranslations = field(default_factory=NullTranslations)
+    """The sentences of errors, by their English."""
 
     def has(self, key: str) -> bool:
         """Whether there is a text of this key, which is not counted."""
         return self.translations.gettext(key) != key
 
-    def text(self, key: str, /, **values: str | int) -> str:
+    def text(self, key: str, /, **values: str | int) -> Text:
         """A text with its values filled in. `count` chooses the form."""
-        return self._template(key, values.get("count")).format_map(values)
+        return Text.verbatim(self._template(key, values.get("count")).format_map(values))
+
+    def told(self, text: str) -> str:
+        """A sentence of the core in this language; every other text as it is."""
+        if not isinstance(text, Text) or text.is_verbatim:
+            return text
+        return filled(text.parts, self._template_of_errors, self._formatted)
 
     def rich(self, key: str, /, **values: Inline | str | int | RichText) -> RichText:
         """A text whose values keep their style: moments, people, code."""
@@ -49,6 +58,17 @@ class Catalog:
         """A number as this language writes it: `1,234.5`, `1.234,5`."""
         signs = {",": self.text("number.thousands"), ".": self.text("number.decimal")}
         return "".join(signs.get(character, character) for character in f"{value:,.{decimals}f}")
+
+    def _template_of_errors(self, parts: TextParts) -> str:
+        count = dict(parts.values).get("count")
+        if parts.plural and isinstance(count, int):
+            return self.of_errors.ngettext(parts.template, parts.plural, count)
+        return self.of_errors.gettext(parts.template)
+
+    def _formatted(self, value: float, form: str) -> str:
+        if form == ",":
+            return self.number(value, 0 if isinstance(value, int) else 2)
+        return format(value, form).replace(".", self.text("number.decimal"))
 
     def _template(self, key: str, count: object) -> str:
         find = self.translations
@@ -75,14 +95,14 @@ def joined(lines: Sequence[RichText], separator: str) -> RichText:
     return tuple(pieces)
 
 
-def _compiled(language: str) -> GNUTranslations:
-    """What `make texts` made of the catalogue."""
-    with Path(__file__).with_name("locales").joinpath(f"{language}.mo").open("rb") as file:
+def _compiled(name: str) -> GNUTranslations:
+    """What `make texts` made of a catalogue."""
+    with Path(__file__).with_name("locales").joinpath(f"{name}.mo").open("rb") as file:
         return GNUTranslations(file)
 
 
 ENGLISH = Catalog("en", _compiled("en"))
-GERMAN = Catalog("de", _compiled("de"))
+GERMAN = Catalog("de", _compiled("de"), _compiled("errors/de"))
 
 LANGUAGES: Mapping[str, Catalog] = {each.language: each for each in (ENGLISH, GERMAN)}
 
@@ -99,8 +119,11 @@ class _CurrentCatalog:
     def has(self, key: str) -> bool:
         return _spoken.get().has(key)
 
-    def text(self, key: str, /, **values: str | int) -> str:
+    def text(self, key: str, /, **values: str | int) -> Text:
         return _spoken.get().text(key, **values)
+
+    def told(self, text: str) -> str:
+        return _spoken.get().told(text)
 
     def rich(self, key: str, /, **values: Inline | str | int | RichText) -> RichText:
         return _spoken.get().rich(key, **values)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coordination.domain.policy import Person
 from coordination.errors import StorageError
+from coordination.text import Text
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 """The folder of the configurations that come with the program."""
@@ -41,7 +42,10 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise StorageError(
-            f"There is no home folder to keep anything in; name a folder with {STATE_VARIABLE}, without ~."
+            Text(
+                "There is no home folder to keep anything in; name a folder with {variable}, without ~.",
+                variable=STATE_VARIABLE,
+            )
         ) from None
 
 
@@ -55,11 +59,19 @@ def made(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         raise StorageError(
-            f"The folder {folder} can't be made; make it yourself, or name another one with {STATE_VARIABLE}."
+            Text(
+                "The folder {folder} can't be made; make it yourself, or name another one with {variable}.",
+                folder=folder,
+                variable=STATE_VARIABLE,
+            )
         ) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StorageError(
-            f"The folder {folder} can't be written to; change its owner, or name another one with {STATE_VARIABLE}."
+            Text(
+                "The folder {folder} can't be written to; change its owner, or name another one with {variable}.",
+                folder=folder,
+                variable=STATE_VARIABLE,
+            )
         )
     return folder
 

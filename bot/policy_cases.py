@@ -16,6 +16,7 @@ from coordination.domain.conditions import CallContext, Condition
 from coordination.domain.policy import Person
 from coordination.domain.tool_rules import Effect, Rule, matching, rule
 from coordination.errors import ConfigError
+from coordination.text import Text
 
 _MOST_CASES = 1_000
 
@@ -147,11 +148,14 @@ def _read(path: Path) -> _Cases:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise ConfigError([f"{path}{line}: found what is no YAML; expected config and cases"]) from None
+        raise ConfigError(
+            [Text("{path}{line}: found what is no YAML; expected config and cases", path=path, line=line)]
+        ) from None
     except ValidationError as error:
         raise ConfigError([_complaint(path, each["loc"], each["msg"]) for each in error.errors()]) from None
 
 
-def _complaint(path: Path, where: tuple[int | str, ...], text: str) -> str:
+def _complaint(path: Path, where: tuple[int | str, ...], text: str) -> Text:
     place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in where).removeprefix(".")
-    return f"{path}: {place or 'the file'}: {text[0].lower()}{text[1:]}"
+    problem = f"{text[0].lower()}{text[1:]}"
+    return Text("{path}: {place}: {problem}", path=path, place=place or Text("the file"), problem=problem)

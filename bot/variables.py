@@ -17,6 +17,7 @@ from bot.machine import STATE_VARIABLE, configs_folder, expanded, made
 from coordination.domain.caller import KEY_VARIABLE
 from coordination.engine.fair_share import TaskLimits
 from coordination.errors import ConfigError, StorageError
+from coordination.text import Text
 
 OURS = "MASSGEN_BOT_"
 """How the names begin that nobody but this program gives a meaning to."""
@@ -42,7 +43,7 @@ _QUEUE_LIMITS = tuple(
 )
 _MOST = 999
 
-Text: TypeAlias = Annotated[str, SkipValidation]
+RawText: TypeAlias = Annotated[str, SkipValidation]
 """As the system gives it: a value need not be UTF-8."""
 
 
@@ -68,7 +69,7 @@ class Environment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     configs: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_CONFIGS",
             "The folder of [configurations](configuration.md), read anew for each run. A file `ops.yaml` is called `ops`; "
@@ -77,7 +78,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     config: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_CONFIG",
             "The name of the one that holds where administrators set none. Without it, and with more than one to choose "
@@ -85,7 +86,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     allowed_configs_text: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_ALLOWED_CONFIGS",
             "Which may be used where: `discord:123=ops,demo; slack:-:T1=ops; *=demo`, by tenant; `*` is every tenant that "
@@ -93,7 +94,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     member_configs_text: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_MEMBER_CONFIGS",
             "Which of these members may ask for by name, where no administrator has said so: written the same way, and "
@@ -102,7 +103,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     admins: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_ADMINS",
             "People who may do what administrators may, besides those whom the chat itself calls so: `discord:123/42, "
@@ -110,24 +111,24 @@ class Environment(BaseModel):
         ),
     ] = ""
     runs_at_once: Annotated[
-        Text, _chat("MASSGEN_BOT_RUNS_AT_ONCE", "Runs that one tenant may have under way at once. Default 10.")
+        RawText, _chat("MASSGEN_BOT_RUNS_AT_ONCE", "Runs that one tenant may have under way at once. Default 10.")
     ] = ""
     runs_waiting: Annotated[
-        Text, _chat("MASSGEN_BOT_RUNS_WAITING", "Plans that may wait for a decision in one tenant. Default 100.")
+        RawText, _chat("MASSGEN_BOT_RUNS_WAITING", "Plans that may wait for a decision in one tenant. Default 100.")
     ] = ""
     runs_at_once_each: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_RUNS_AT_ONCE_EACH",
             "Runs of them that one person may have under way. Default: half, rounded up.",
         ),
     ] = ""
     runs_per_hour: Annotated[
-        Text, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "Runs that one person may ask for within an hour. Default 30.")
+        RawText, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "Runs that one person may ask for within an hour. Default 30.")
     ] = ""
-    threads: Annotated[Text, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
+    threads: Annotated[RawText, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
     drain_text: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_DRAIN_SECONDS",
             "How long approved calls that are under way may go on after SIGTERM, from 0 to 3600: "
@@ -135,7 +136,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     otlp_endpoint: Annotated[
-        Text,
+        RawText,
         _chat(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "With the extra `otel`: where traces and metrics go, such as `http://collector:4318` "
@@ -143,7 +144,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     log_level: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_LOG_LEVEL",
             "`debug`, `info`, `warning` or `error`: what of this program goes to its [log](operations.md#logs); of libraries "
@@ -151,7 +152,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     language: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_LANGUAGE",
             "`en` or `de`: what cards and threads are written in, everywhere. Without it: [as the place does](#language).",
@@ -166,7 +167,7 @@ class Environment(BaseModel):
         ),
     ] = NONE
     state: Annotated[
-        Text,
+        RawText,
         _chat(
             STATE_VARIABLE,
             "The state folder. Default: `massgen-bot` in `$XDG_STATE_HOME`, or in `~/.local/state`.",
@@ -174,18 +175,18 @@ class Environment(BaseModel):
     ] = ""
 
     worker_deliberations: Annotated[
-        Text,
+        RawText,
         _other(
             "MASSGEN_BOT_WORKER_DELIBERATIONS",
             "How many runs one worker plans at once: [who waits for whom](operations.md#who-waits-for-whom). Default 128.",
         ),
     ] = ""
     worker_executions: Annotated[
-        Text,
+        RawText,
         _other("MASSGEN_BOT_WORKER_EXECUTIONS", "How many approved plans one worker carries out at once. Default 32."),
     ] = ""
     tenant_deliberations: Annotated[
-        Text,
+        RawText,
         _other(
             "MASSGEN_BOT_TENANT_DELIBERATIONS",
             "How many runs of one tenant are planned at once, in all workers together. Default: three quarters of what "
@@ -193,28 +194,32 @@ class Environment(BaseModel):
         ),
     ] = ""
     tenant_executions: Annotated[
-        Text, _other("MASSGEN_BOT_TENANT_EXECUTIONS", "How many plans of one tenant are carried out at once, likewise.")
+        RawText,
+        _other("MASSGEN_BOT_TENANT_EXECUTIONS", "How many plans of one tenant are carried out at once, likewise."),
     ] = ""
     all_deliberations: Annotated[
-        Text,
+        RawText,
         _other(
             "MASSGEN_BOT_ALL_DELIBERATIONS",
             "How many runs are planned at once in all workers together. Default: as many as the workers may.",
         ),
     ] = ""
     all_executions: Annotated[
-        Text, _other("MASSGEN_BOT_ALL_EXECUTIONS", "How many plans are carried out at once in all workers, likewise.")
+        RawText,
+        _other("MASSGEN_BOT_ALL_EXECUTIONS", "How many plans are carried out at once in all workers, likewise."),
     ] = ""
 
     discord_bot_token: Annotated[
         SecretStr, _discord("DISCORD_BOT_TOKEN", "The token. A bad one is one sentence and exit status 2.")
     ] = NONE
-    discord_api_url: Annotated[Text, _discord("DISCORD_API_URL", "Another address of Discord's API, for a proxy.")] = ""
+    discord_api_url: Annotated[
+        RawText, _discord("DISCORD_API_URL", "Another address of Discord's API, for a proxy.")
+    ] = ""
     discord_gateway_url: Annotated[
-        Text, _discord("DISCORD_GATEWAY_URL", "Another address of Discord's gateway, likewise.")
+        RawText, _discord("DISCORD_GATEWAY_URL", "Another address of Discord's gateway, likewise.")
     ] = ""
     health_port: Annotated[
-        Text,
+        RawText,
         _chat(
             "MASSGEN_BOT_HEALTH_PORT",
             "Every command that serves, `worker` too, answers `/live`, `/ready` and `/metrics` there: "
@@ -236,18 +241,20 @@ class Environment(BaseModel):
         SecretStr, _slack("SLACK_SIGNING_SECRET", "With the bot token and no app token: HTTP.")
     ] = NONE
     slack_client_id: Annotated[
-        Text,
+        RawText,
         _slack("SLACK_CLIENT_ID", "With the two secrets and without a bot token: many workspaces, by HTTP."),
     ] = ""
     slack_client_secret: Annotated[SecretStr, _slack("SLACK_CLIENT_SECRET", "The secret of that client.")] = NONE
     slack_public_url: Annotated[
-        Text, _slack("SLACK_PUBLIC_URL", "With many workspaces: where browsers reach this program.")
+        RawText, _slack("SLACK_PUBLIC_URL", "With many workspaces: where browsers reach this program.")
     ] = ""
-    host: Annotated[Text, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""
-    port: Annotated[Text, _slack("PORT", "The port there. Default: 3000.")] = ""
-    slack_api_url: Annotated[Text, _slack("SLACK_API_URL", "Another address of the Web API, such as a proxy's.")] = ""
+    host: Annotated[RawText, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""
+    port: Annotated[RawText, _slack("PORT", "The port there. Default: 3000.")] = ""
+    slack_api_url: Annotated[RawText, _slack("SLACK_API_URL", "Another address of the Web API, such as a proxy's.")] = (
+        ""
+    )
     slack_team_id: Annotated[
-        Text, _slack("SLACK_TEAM_ID", "The workspace that `chat-tools slack` must be in; another one is refused.")
+        RawText, _slack("SLACK_TEAM_ID", "The workspace that `chat-tools slack` must be in; another one is refused.")
     ] = ""
 
     approval_token: Annotated[
@@ -258,18 +265,18 @@ class Environment(BaseModel):
         ),
     ] = NONE
     demo_pace: Annotated[
-        Text,
+        RawText,
         _other(
             "MASSGEN_BOT_DEMO_PACE",
             "How long the pauses of scripted agents are: 1 as written, 0 none at all. Default 1.",
         ),
     ] = "1"
     azure_openai_endpoint: Annotated[
-        Text,
+        RawText,
         _other("AZURE_OPENAI_ENDPOINT", "The address of `azure_openai`, for configurations that have no `base_url`."),
     ] = ""
     tenant: Annotated[
-        Text,
+        RawText,
         _other(
             TENANT_VARIABLE,
             "Set by this program in configurations: the server or workspace that a run was asked for in. Tool servers for "
@@ -277,7 +284,7 @@ class Environment(BaseModel):
         ),
     ] = ""
     python: Annotated[
-        Text,
+        RawText,
         _other(PYTHON_VARIABLE, "Set by this program in configurations: the Python that it runs on, unless it is set."),
     ] = ""
     caller_key: Annotated[
@@ -285,20 +292,20 @@ class Environment(BaseModel):
         _other(KEY_VARIABLE, "Set by this program in tool servers: proves to them who called and who approved."),
     ] = NONE
     tool_server: Annotated[
-        Text,
+        RawText,
         _other("MASSGEN_BOT_TOOL_SERVER", "Set by this program in tool servers: from there, nobody may decide."),
     ] = ""
     state_home: Annotated[
-        Text, _other("XDG_STATE_HOME", "Where state folders are, where `MASSGEN_BOT_STATE` names none.")
+        RawText, _other("XDG_STATE_HOME", "Where state folders are, where `MASSGEN_BOT_STATE` names none.")
     ] = ""
-    home: Annotated[Text, _other("HOME", "The home folder, likewise.")] = ""
+    home: Annotated[RawText, _other("HOME", "The home folder, likewise.")] = ""
     lc_all: Annotated[
-        Text,
+        RawText,
         _other("LC_ALL", "The language of the command line, where `MASSGEN_BOT_LANGUAGE` is not set: `de_DE.UTF-8`."),
     ] = ""
-    lc_messages: Annotated[Text, _other("LC_MESSAGES", "Likewise, where `LC_ALL` is not set.")] = ""
-    lang: Annotated[Text, _other("LANG", "Likewise, where neither of the two is set.")] = ""
-    search_path: Annotated[Text, _other("PATH", "Where programs are looked for.")] = ""
+    lc_messages: Annotated[RawText, _other("LC_MESSAGES", "Likewise, where `LC_ALL` is not set.")] = ""
+    lang: Annotated[RawText, _other("LANG", "Likewise, where neither of the two is set.")] = ""
+    search_path: Annotated[RawText, _other("PATH", "Where programs are looked for.")] = ""
 
     _all: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
@@ -394,7 +401,7 @@ class Environment(BaseModel):
         """
         text = self.threads.strip().lower() or "yes"
         if text not in ("yes", "no"):
-            raise ConfigError(["MASSGEN_BOT_THREADS must be yes or no."])
+            raise ConfigError([Text("{variable} must be yes or no.", variable="MASSGEN_BOT_THREADS")])
         return text == "yes"
 
     def queue_limits(self) -> Mapping[str, TaskLimits]:
@@ -408,7 +415,9 @@ class Environment(BaseModel):
             text = str(getattr(self, name)).strip()
             if text and not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST):
                 variable = type(self).model_fields[name].alias
-                raise ConfigError([f"{variable} must be a number from 1 to {_MOST}."])
+                raise ConfigError(
+                    [Text("{variable} must be a number from 1 to {most}.", variable=variable or name, most=_MOST)]
+                )
             found[name] = int(text) if text else None
         return {
             task: TaskLimits(
@@ -427,7 +436,7 @@ class Environment(BaseModel):
         """
         text = self.drain_text.strip() or "25"
         if not text.isdecimal() or int(text) > 3_600:
-            raise ConfigError(["MASSGEN_BOT_DRAIN_SECONDS must be a number of seconds from 0 to 3600."])
+            raise ConfigError([Text("MASSGEN_BOT_DRAIN_SECONDS must be a number of seconds from 0 to 3600.")])
         return float(text)
 
     def pace(self) -> float:
@@ -441,7 +450,7 @@ class Environment(BaseModel):
         except ValueError:
             pace = -1.0
         if not 0 <= pace <= 100:
-            raise ConfigError(["MASSGEN_BOT_DEMO_PACE must be a number from 0 to 100"])
+            raise ConfigError([Text("{variable} must be a number from 0 to 100.", variable="MASSGEN_BOT_DEMO_PACE")])
         return pace
 
 
@@ -461,7 +470,7 @@ def _in_files(variables: Mapping[str, str], secrets: Sequence[str | None]) -> Ma
             found[name] = Path(path.strip()).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError, ValueError):
             if name in secrets or name.endswith("_API_KEY"):
-                raise ConfigError([f"The file that {variable} names can't be read."]) from None
+                raise ConfigError([Text("The file that {variable} names can't be read.", variable=variable)]) from None
     return found
 
 
@@ -473,7 +482,12 @@ def _by_tenant(text: str, variable: str) -> Mapping[str, frozenset[str]]:
             continue
         if not sign or not tenant or tenant in allowed:
             raise ConfigError(
-                [f"{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)"]
+                [
+                    Text(
+                        "{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)",
+                        variable=variable,
+                    )
+                ]
             )
         allowed[tenant] = frozenset(name for name in names.replace(",", " ").split())
     return allowed

@@ -26,6 +26,7 @@ from coordination.ports import (
 from coordination.prompts import NEW_ANSWER
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunOptions
+from coordination.text import Text
 from coordination.toolbox import Toolbox
 
 _AGENT = re.compile(r"agent([1-9][0-9]{0,3})(?:\.\d+)?")
@@ -112,7 +113,7 @@ class VoteGiven:
 class TurnFailed:
     """The turn ended in failure: the agent takes no further part."""
 
-    reason: str
+    reason: Text
 
 
 TurnEnd: TypeAlias = AnswerGiven | VoteGiven | TurnFailed
@@ -172,7 +173,7 @@ class Turn:
                 reply = await self._send(said)
             except ModelError as error:
                 if not error.successor:
-                    return TurnFailed(reason=str(error))
+                    return TurnFailed(reason=error.text)
                 said = self._begin_again(error, opening)
                 continue
             outcome = await self._take(reply)
@@ -181,13 +182,18 @@ class Turn:
             if self._corrections > self._options.max_corrections:
                 return TurnFailed(reason=self._out(reply))
             said = [*outcome, *self._news()]
-        return TurnFailed(reason=f"did not answer or vote within {self._options.max_tool_rounds} rounds of tool calls")
+        return TurnFailed(
+            reason=Text(
+                "did not answer or vote within {rounds} rounds of tool calls",
+                rounds=self._options.max_tool_rounds,
+            )
+        )
 
     def _begin_again(self, error: ModelError, opening: str) -> list[InputMessage]:
         """The turn as at its beginning, for the model that takes it over."""
         self._toolbox.clear()
         self._known = self._at_first
-        words = f"{str(error).removesuffix('.')}. Its fallback {error.successor} begins the turn again."
+        words = Text("{why:.}. Its fallback {model} begins the turn again.", why=error.text, model=error.successor)
         self._record(ModelRetried(agent=self._agent, reason=words, wait=0.0))
         return [UserMessage(text=opening)]
 
@@ -217,7 +223,7 @@ class Turn:
 
     async def _on_retry(self, error: ModelError, wait: float) -> None:
         record_wasted(self._agent, self._model, error, self._record)
-        self._record(ModelRetried(agent=self._agent, reason=str(error), wait=wait))
+        self._record(ModelRetried(agent=self._agent, reason=error.text, wait=wait))
         refusal = await self._refusal()
         if refusal is not None:
             raise ModelError(ModelFault.OUT_OF_BUDGET, refusal)
@@ -294,17 +300,20 @@ class Turn:
         self._corrections += 1
         words = _quoted(said, _MOST_SAID)
         self._record(
-            AgentCorrected(agent=self._agent, reason=f"it called nothing, and wrote: {words}" if words else reason)
+            AgentCorrected(
+                agent=self._agent,
+                reason=Text("it called nothing, and wrote: {words}", words=words) if words else reason,
+            )
         )
         return UserMessage(text=reason)
 
-    def _out(self, reply: Reply) -> str:
+    def _out(self, reply: Reply) -> Text:
         """Why a turn is over that was corrected too often, in its model's own words where that is what it has."""
-        reason = f"broke the rules of a turn {self._corrections} times"
+        reason = Text("broke the rules of a turn {times} times", times=self._corrections)
         words = _quoted(reply.text, _MOST_SAID_AT_LAST)
         if reply.calls or not words:
             return reason
-        return f"{reason}; at last it called nothing, and wrote: {words}"
+        return Text("{reason}; at last it called nothing, and wrote: {words}", reason=reason, words=words)
 
     def _news(self) -> list[InputMessage]:
         """The answers that came in meanwhile; an agent that has not answered yet is left alone."""

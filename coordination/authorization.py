@@ -1,5 +1,6 @@
 """Whether a person may do what they ask of a run as it stands, and in one sentence why not."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -7,6 +8,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
 from coordination.domain.states import RunState
+from coordination.text import Text
 
 _SHORTEST_DIGEST = 8
 
@@ -93,76 +95,109 @@ def _judge(state: s.AwaitingDecision | s.NeedsHuman, *, by: Person, action: RunA
     )
 
 
-def approvers(policy: Policy) -> str:
+def approvers(policy: Policy) -> Text:
     """The people who may approve, for reading."""
     names = [*policy.roles, *policy.users]
-    return ", ".join(names) if names else "anyone here"
+    return Text.verbatim(", ".join(names)) if names else Text("anyone here")
 
 
-_NOW = {
-    Refusal.DENIED_NOW: (
+_FIXED: Mapping[Refusal, Text] = {
+    Refusal.EXPIRED: Text("This plan has expired, so nothing of it will run. Ask again for a new one."),
+    Refusal.STALE_PLAN: Text("This is not the plan that waits now. Look at the newest one and decide on that."),
+    Refusal.OTHER_TENANT: Text("There is no such run here."),
+    Refusal.NOTHING_TO_RESOLVE: Text("No call of this run waits for such a word."),
+    Refusal.NOTHING_TO_ANSWER: Text("No agent waits for this answer any more."),
+    Refusal.EXTERNAL: Text(
+        "Only full members can decide here. For guests, bots and people from other organizations, an "
+        "operator must set approval.external in the configuration."
+    ),
+    Refusal.DENIED_NOW: Text(
         "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
     ),
-    Refusal.STRICTER_NOW: (
-        "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, so nothing more "
-        "of it runs. Say that it happened, or stop here."
+    Refusal.STRICTER_NOW: Text(
+        "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, "
+        "so nothing more of it runs. Say that it happened, or stop here."
     ),
-    Refusal.RULES_UNREADABLE: (
+    Refusal.RULES_UNREADABLE: Text(
         "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the "
         "configuration."
     ),
-    Refusal.STILL_UNDER_WAY: (
-        "The first attempt of this call may still be under way, so it can't be run again yet. Wait for its time limit, or say "
-        "that it happened."
+    Refusal.STILL_UNDER_WAY: Text(
+        "The first attempt of this call may still be under way, so it can't be run again yet. Wait for its "
+        "time limit, or say that it happened."
     ),
-    Refusal.STORED_CONFIG_CHANGED: (
-        "The stored configuration of this run was changed after the run began, so nothing of it runs. The operator must find "
-        "out who wrote to the database: massgen-bot audit verify."
+    Refusal.STORED_CONFIG_CHANGED: Text(
+        "The stored configuration of this run was changed after the run began, so nothing of it runs. The "
+        "operator must find out who wrote to the database: massgen-bot audit verify."
     ),
-    Refusal.APPROVERS_UNREADABLE: (
+    Refusal.APPROVERS_UNREADABLE: Text(
         "It can't be told at the moment whether those who approved before still may. Try again in a minute."
     ),
 }
 
 
-def message(refusal: Refusal, state: RunState) -> str:
-    """The sentence for a refusal, in English."""
+def message(refusal: Refusal, state: RunState) -> Text:
+    """The sentence for a refusal."""
     policy = state.plan.policy if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else Policy()
-    requester = state.request.requester.name
-    sentences = {
-        Refusal.EXPIRED: "This plan has expired, so nothing of it will run. Ask again for a new one.",
-        Refusal.STALE_PLAN: "This is not the plan that waits now. Look at the newest one and decide on that.",
-        Refusal.ALREADY_DECIDED: f"Somebody has decided already: the run is {state.kind.replace('_', ' ')}.",
-        Refusal.ALREADY_APPROVED: f"You have approved already; {policy.required} different people must.",
-        Refusal.NOT_AN_APPROVER: f"Only {approvers(policy)} can decide on this plan.",
-        Refusal.OWN_REQUEST: f"You asked for this run, so somebody else must decide: {approvers(policy)}.",
-        Refusal.OWN_WORDS: (
-            f"Your words are in this plan, so somebody else must decide: {approvers(policy)}. "
-            "The operator can allow it with approval.allow_author."
+    requester, names = state.request.requester.name, approvers(policy)
+    sentences: dict[Refusal, Text] = {
+        Refusal.ALREADY_DECIDED: Text("Somebody has decided already: the run is {state}.", state=_state(state)),
+        Refusal.ALREADY_APPROVED: Text(
+            "You have approved already; {required} different people must.", required=policy.required
         ),
-        Refusal.NOBODY_LEFT: (
-            f"With your words in it, nobody could approve the next plan: only {approvers(policy)} may, and nobody "
-            "approves what they asked for or changed themselves. Have somebody else say it, or have the operator set "
-            "approval.allow_author."
+        Refusal.NOT_AN_APPROVER: Text("Only {approvers} can decide on this plan.", approvers=names),
+        Refusal.OWN_REQUEST: Text(
+            "You asked for this run, so somebody else must decide: {approvers}.", approvers=names
         ),
-        Refusal.OTHER_TENANT: "There is no such run here.",
-        Refusal.NOTHING_TO_DECIDE: f"There is nothing to decide: the run is {state.kind.replace('_', ' ')}.",
+        Refusal.OWN_WORDS: Text(
+            "Your words are in this plan, so somebody else must decide: {approvers}. The operator can allow it "
+            "with approval.allow_author.",
+            approvers=names,
+        ),
+        Refusal.NOBODY_LEFT: Text(
+            "With your words in it, nobody could approve the next plan: only {approvers} may, and nobody "
+            "approves what they asked for or changed themselves. Have somebody else say it, or have the "
+            "operator set approval.allow_author.",
+            approvers=names,
+        ),
+        Refusal.NOTHING_TO_DECIDE: Text("There is nothing to decide: the run is {state}.", state=_state(state)),
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
-        Refusal.NOTHING_TO_RESOLVE: "No call of this run waits for such a word.",
-        **_NOW,
-        Refusal.NOTHING_TO_ANSWER: "No agent waits for this answer any more.",
-        Refusal.NOT_ASKED: f"The agents ask {requester}, whose request it is: only they can answer.",
-        Refusal.ALREADY_SAID: f"You have said so already; {policy.required} different people must.",
-        Refusal.NOT_YOURS: f"Only {requester}, an approver or an administrator can cancel this run.",
-        Refusal.EXTERNAL: (
-            "Only full members can decide here. For guests, bots and people from other organizations, an operator must "
-            "set approval.external in the configuration."
+        **_FIXED,
+        Refusal.NOT_ASKED: Text(
+            "The agents ask {requester}, whose request it is: only they can answer.", requester=requester
+        ),
+        Refusal.ALREADY_SAID: Text(
+            "You have said so already; {required} different people must.", required=policy.required
+        ),
+        Refusal.NOT_YOURS: Text(
+            "Only {requester}, an approver or an administrator can cancel this run.", requester=requester
         ),
     }
     return sentences[refusal]
 
 
-def _nothing_to_cancel(state: RunState) -> str:
+def _nothing_to_cancel(state: RunState) -> Text:
     if isinstance(state, s.NeedsHuman):
-        return "A call of this run has an unknown outcome. Say what happened to it, or stop there, instead."
-    return f"There is nothing to cancel: the run is {state.kind.replace('_', ' ')}."
+        return Text("A call of this run has an unknown outcome. Say what happened to it, or stop there, instead.")
+    return Text("There is nothing to cancel: the run is {state}.", state=_state(state))
+
+
+_STATES: Mapping[str, Text] = {
+    "queued": Text("queued"),
+    "deliberating": Text("deliberating"),
+    "changes_wanted": Text("changes wanted"),
+    "awaiting_decision": Text("awaiting decision"),
+    "executing": Text("executing"),
+    "needs_human": Text("needs human"),
+    "reporting": Text("reporting"),
+    "finished": Text("finished"),
+    "answered": Text("answered"),
+    "rejected": Text("rejected"),
+    "expired": Text("expired"),
+    "cancelled": Text("cancelled"),
+    "failed": Text("failed"),
+}
+
+
+def _state(state: RunState) -> Text:
+    return _STATES[state.kind]

@@ -8,12 +8,13 @@ from coordination.domain.events import ModelUsed, RunEvent
 from coordination.domain.policy import Person
 from coordination.ports import Clock, Spending, Spent
 from coordination.run_options import DailyLimits, RunOptions
+from coordination.text import Text
 
-BudgetCheck: TypeAlias = Callable[[], Awaitable[str | None]]
+BudgetCheck: TypeAlias = Callable[[], Awaitable[Text | None]]
 """Why no model may be called now; None: it may."""
 
 
-async def never() -> str | None:
+async def never() -> Text | None:
     """The refusal of who has no limits."""
     return None
 
@@ -41,18 +42,21 @@ class Budget:
         """Add one model call."""
         self._spent = _sum(self._spent, used)
 
-    def used_up(self) -> str | None:
+    def used_up(self) -> Text | None:
         """Why the run itself has come to its end; None: it has not."""
         if self._tokens is not None and self._spent.tokens >= self._tokens:
-            return f"The run has used its {self._tokens:,} tokens; ask for less, or the operator must raise limits.tokens_per_run."
+            return Text(
+                "The run has used its {tokens:,} tokens; ask for less, or the operator must raise limits.tokens_per_run.",
+                tokens=self._tokens,
+            )
         if self._money is not None and self._spent.money >= self._money:
-            return (
-                f"The run has cost the ${self._money:g} that it may; ask for less, or the operator must raise "
-                "limits.money_per_run."
+            return Text(
+                "The run has cost the ${money:g} that it may; ask for less, or the operator must raise limits.money_per_run.",
+                money=self._money,
             )
         return None
 
-    async def refusal(self) -> str | None:
+    async def refusal(self) -> Text | None:
         """Why no model may be called now; None: it may."""
         return self.used_up() or await self._daily()
 
@@ -68,30 +72,37 @@ def total(events: Iterable[RunEvent]) -> Spent:
 
 def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person) -> BudgetCheck:
     """The limits of the day for one person's runs. Without limits nothing is ever looked up."""
-    who = f"{requester.name} has used up"
     rules = (
-        ("user", requester.id, limits.user_tokens, limits.user_money, who),
-        ("tenant", None, limits.tenant_tokens, limits.tenant_money, "Everybody here together has used up"),
+        ("user", requester.id, limits.user_tokens, limits.user_money, Text.verbatim(requester.name)),
+        ("tenant", None, limits.tenant_tokens, limits.tenant_money, Text("Everybody here together")),
     )
     limited = [rule for rule in rules if rule[2] is not None or rule[3] is not None]
     if not limited:
         return never
 
-    async def refusal() -> str | None:
+    async def refusal() -> Text | None:
         midnight = clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        for name, user, tokens, money, words in limited:
+        for name, user, tokens, money, who in limited:
             spent = await spending.since(midnight, tenant=requester.tenant, user=user)
             if tokens is not None and spent.tokens >= tokens:
-                return f"{words} the {tokens:,} tokens of today{_then(f'tokens_per_{name}_per_day')}"
+                return Text(
+                    "{who} has used up the {tokens:,} tokens of today; ask again after midnight (UTC), or the operator must "
+                    "raise limits.{limit}.",
+                    who=who,
+                    tokens=tokens,
+                    limit=f"tokens_per_{name}_per_day",
+                )
             if money is not None and spent.money >= money:
-                return f"{words} the ${money:g} of today{_then(f'money_per_{name}_per_day')}"
+                return Text(
+                    "{who} has used up the ${money:g} of today; ask again after midnight (UTC), or the operator must raise "
+                    "limits.{limit}.",
+                    who=who,
+                    money=money,
+                    limit=f"money_per_{name}_per_day",
+                )
         return None
 
     return refusal
-
-
-def _then(key: str) -> str:
-    return f"; ask again after midnight (UTC), or the operator must raise limits.{key}."
 
 
 def _sum(spent: Spent, used: ModelUsed) -> Spent:

@@ -31,6 +31,7 @@ from coordination.domain.tool_rules import Effect, possible_effects, rule, stric
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock
 from coordination.run_options import AgentProfile, RunProfile
+from coordination.text import Text
 
 FRESH = timedelta(seconds=15)
 """How long it counts what a process that serves the chat found out about approvers for one that does not."""
@@ -39,10 +40,10 @@ PATIENCE = timedelta(minutes=1)
 """How long a claim waits for what a chat tells about approvers, looking once a second; then the plan is asked again."""
 
 
-_NOT_AGAIN: Mapping[Because, str] = {
-    "rules": "the rules got stricter after the approval",
-    "approvers": "somebody who had the run go on may not approve any more",
-    "unreadable": "it can't be told whether those who had the run go on still may approve",
+_NOT_AGAIN: Mapping[Because, Text] = {
+    "rules": Text("the rules got stricter after the approval"),
+    "approvers": Text("somebody who had the run go on may not approve any more"),
+    "unreadable": Text("it can't be told whether those who had the run go on still may approve"),
 }
 """Why the rest is skipped of what can't be asked again, since some of it has begun."""
 
@@ -211,7 +212,7 @@ async def rules_now(current: CurrentRules, run: str, request: RunRequested) -> R
     try:
         return await current(run, request)
     except ConfigError as error:
-        raise ConfigError([f"the rules that hold here now can't be read: {error}"]) from error
+        raise ConfigError([Text("the rules that hold here now can't be read: {why}", why=error.text)]) from error
 
 
 async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: PersonDirectory) -> bool:
@@ -290,12 +291,17 @@ class Guards:
         try:
             now = await self.current(run, state.request)
         except ConfigError as error:
-            return _skipped(state, f"the rules that hold here now can't be read: {error}")
+            return _skipped(state, Text("the rules that hold here now can't be read: {why}", why=error.text))
         if now is None:
             return None
         forbidden = denied(state.plan, state.request, now)
         if forbidden is not None:
-            return _skipped(state, f"the rules that hold here now forbid {forbidden.server}.{forbidden.tool}")
+            return _skipped(
+                state,
+                Text(
+                    "the rules that hold here now forbid {server}.{tool}", server=forbidden.server, tool=forbidden.tool
+                ),
+            )
         policy = tightened(state.plan, state.request, now)
         return None if policy == state.plan.policy else self._instead(state, policy, "rules")
 
@@ -338,5 +344,5 @@ class Guards:
         return _skipped(state, _NOT_AGAIN[because])
 
 
-def _skipped(state: Executing, reason: str) -> CallsSkipped:
+def _skipped(state: Executing, reason: Text) -> CallsSkipped:
     return CallsSkipped(indexes=tuple(range(state.next_index, len(state.plan.calls))), reason=reason)

@@ -41,6 +41,7 @@ from coordination.ports import (
 from coordination.questions import PeopleAsked
 from coordination.run_options import AgentProfile, RunOptions
 from coordination.run_writer import ATTEMPTS, is_foreseen, no_stray_cancellation, told
+from coordination.text import Text
 from coordination.toolbox import AsksPeople, OfferedTool, Toolbox
 
 
@@ -101,7 +102,7 @@ class Deliberation:
         self._people = people
         self._deadline = asyncio.timeout(None)
         self._time = _StoppableTime(self._deadline)
-        self._refused: str | None = None
+        self._refused: Text | None = None
         self._changed = asyncio.Event()
         self._is_voting_open = not options.defer_voting
         self._ending: Ending | None = None
@@ -147,7 +148,7 @@ class Deliberation:
         except Exception as error:
             if is_foreseen(error):
                 raise
-            told("the final presentation", error)
+            told(Text("the final presentation"), error)
             return None
         if not isinstance(end, AnswerGiven):
             return None
@@ -228,12 +229,12 @@ class Deliberation:
             self._budget.count(event)
             self._stop_for(self._budget.used_up())
 
-    async def _refusal(self) -> str | None:
+    async def _refusal(self) -> Text | None:
         refusal = await self._budget.refusal()
         self._stop_for(refusal)
         return refusal
 
-    def _stop_for(self, refusal: str | None) -> None:
+    def _stop_for(self, refusal: Text | None) -> None:
         """Nothing more may be used: what there is must do."""
         if refusal is not None:
             self._refused = refusal
@@ -266,7 +267,7 @@ class Deliberation:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            return TurnFailed(reason=f"took longer than {limit or 0:g} s for a turn")
+            return TurnFailed(reason=Text("took longer than {seconds:g} s for a turn", seconds=limit or 0))
 
     async def _surely(self, participant: Participant, turn_context: TurnContext, deadline: asyncio.Timeout) -> TurnEnd:
         """The end of a turn, which is begun once more after an error that nobody foresaw."""
@@ -277,13 +278,13 @@ class Deliberation:
             except Exception as error:
                 if is_foreseen(error):
                     raise
-                self._record(ModelRetried(agent=turn_context.agent, reason=told("a turn", error), wait=0.0))
+                self._record(ModelRetried(agent=turn_context.agent, reason=told(Text("a turn"), error), wait=0.0))
         try:
             return await self._converse(participant, turn_context, self._opening(participant), self, people)
         except Exception as error:
             if is_foreseen(error):
                 raise
-            return TurnFailed(reason=told("its turn", error))
+            return TurnFailed(reason=told(Text("its turn"), error))
 
     async def _converse(
         self,
@@ -318,7 +319,7 @@ class Deliberation:
         try:
             await conversation.close()
         except ModelError as error:
-            return end if isinstance(end, TurnFailed) else TurnFailed(reason=str(error))
+            return end if isinstance(end, TurnFailed) else TurnFailed(reason=error.text)
         return end
 
     def _toolbox(self, participant: Participant, people: AsksPeople | None) -> Toolbox:
@@ -342,16 +343,20 @@ class Deliberation:
             questions=() if self._people is None else self._people.questions,
         )
 
-    def _why_nothing(self) -> str:
+    def _why_nothing(self) -> Text:
         by_reason: dict[str, list[str]] = {}
         for agent, reason in self.ballot.failed:
             by_reason.setdefault(reason, []).append(f"agent{agent}")
-        reasons = [f"{', '.join(agents)}: {reason}" for reason, agents in by_reason.items()]
+        reasons = [
+            Text("{agents}: {reason:.}", agents=", ".join(agents), reason=reason)
+            for reason, agents in by_reason.items()
+        ]
         if self._refused is not None:
-            reasons.append(self._refused)
+            reasons.append(Text("{reason:.}", reason=self._refused))
         elif self.ballot.living:
-            reasons.append(f"nobody else answered within {self._options.orchestrator_timeout_seconds:g} s")
-        return f"The agents came to no answer. {'; '.join(each.rstrip('.') for each in reasons)}."
+            limit = self._options.orchestrator_timeout_seconds
+            reasons.append(Text("nobody else answered within {seconds:g} s", seconds=limit))
+        return Text("The agents came to no answer. {reasons}.", reasons=Text.joined("; ", reasons))
 
 
 @dataclass(frozen=True)

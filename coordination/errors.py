@@ -22,23 +22,29 @@ secret, a traceback or an SDK's own message.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from coordination.text import Text
+
 
 class CoordinationError(Exception):
-    """Something that a person can act on; its text says who must do what."""
+    """Something that a person can act on; its `text` says who must do what, and can be put in another language."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class ConfigError(CoordinationError):
     """The operator must fix a configuration file; `diagnostics` has every problem found, one sentence each."""
 
-    def __init__(self, diagnostics: list[str]) -> None:
-        super().__init__("\n".join(diagnostics))
+    def __init__(self, diagnostics: list[Text]) -> None:
+        super().__init__(Text.joined("\n", diagnostics))
         self.diagnostics = diagnostics
 
 
 class MissingLibraryError(ConfigError):
     """The configuration is right, and this machine lacks what it needs; `commands` install it, typed where we run."""
 
-    def __init__(self, diagnostics: list[str], *, commands: list[str]) -> None:
+    def __init__(self, diagnostics: list[Text], *, commands: list[str]) -> None:
         super().__init__(diagnostics)
         self.commands = commands
 
@@ -66,7 +72,7 @@ class ToolServerError(CoordinationError):
     alone: unlike the text it is a stranger's, with nothing of it but our own secrets blotted out.
     """
 
-    def __init__(self, text: str, *, last_lines: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(self, text: Text, *, last_lines: Mapping[str, Sequence[str]] | None = None) -> None:
         super().__init__(text)
         self.last_lines = last_lines or {}
 
@@ -75,15 +81,15 @@ class RunNotFoundError(CoordinationError):
     """No run of this name is visible to the person who asked."""
 
     def __init__(self, run: str) -> None:
-        super().__init__(f"There is no run {run} here. `massgen-bot history` lists the runs.")
+        super().__init__(Text("There is no run {run} here. `massgen-bot history` lists the runs.", run=run))
         self.run = run
 
 
 class RefusedError(CoordinationError):
     """The person may not do this now; the text says why, and who may. `refusal` is its name in the catalogue."""
 
-    def __init__(self, refusal: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, refusal: str, text: Text) -> None:
+        super().__init__(text)
         self.refusal = refusal
 
 
@@ -91,14 +97,16 @@ class ConflictError(CoordinationError):
     """An append expected another sequence number: the run moved on in the meantime."""
 
     def __init__(self, run: str, expected: int) -> None:
-        super().__init__(f"Run {run} moved on past event {expected} in the meantime.")
+        super().__init__(Text("Run {run} moved on past event {expected} in the meantime.", run=run, expected=expected))
 
 
 class OwnershipLostError(CoordinationError):
     """A worker that was taken for dead wanted to write: another has its slot, and goes on with its jobs."""
 
     def __init__(self, slot: str) -> None:
-        super().__init__(f"Other workers took {slot} for dead and go on with its jobs; this one begins anew.")
+        super().__init__(
+            Text("Other workers took {slot} for dead and go on with its jobs; this one begins anew.", slot=slot)
+        )
 
 
 class ModelFault(StrEnum):
@@ -127,7 +135,7 @@ class ModelError(CoordinationError):
     def __init__(
         self,
         fault: ModelFault,
-        message: str,
+        text: Text,
         *,
         is_retryable: bool = False,
         retry_after: float | None = None,
@@ -135,7 +143,7 @@ class ModelError(CoordinationError):
         successor: str = "",
         spent: tuple[int, int, float | None] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(text)
         self.fault = fault
         self.is_retryable = is_retryable
         self.retry_after = retry_after

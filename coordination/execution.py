@@ -22,6 +22,7 @@ from coordination.domain.states import Executing, RunState
 from coordination.errors import ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
 from coordination.run_writer import RunMoved, RunWriter, told
+from coordination.text import Text
 
 MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
@@ -35,19 +36,20 @@ FROZEN_LOOK = 2.0
 APPROVERS_LOOK = 1.0
 """Seconds between looks whether somebody has asked the chat about those who approved."""
 
-UNBOUND = (
+UNBOUND = Text(
     "the plan is of an earlier version of this program, which did not record its servers' settings: "
     "ask again for a new plan"
 )
 
-INTERRUPTED = "the worker that had started the call went away before the call's end was on record"
+INTERRUPTED = Text("the worker that had started the call went away before the call's end was on record")
 
 
-def settings_changed(call: PlannedCall) -> str:
+def settings_changed(call: PlannedCall) -> Text:
     """What people are told of a plan whose server is another one by now."""
-    return (
-        f"the settings of the MCP server {call.server} have changed since the plan was made (its address, account, "
-        "command or program): ask again for a new plan"
+    return Text(
+        "the settings of the MCP server {server} have changed since the plan was made (its address, account, "
+        "command or program): ask again for a new plan",
+        server=call.server,
     )
 
 
@@ -147,14 +149,14 @@ async def _advance(
     await _call(writer, state, executor, hand, grace=grace)
 
 
-def _too_late(started: RunState, clock: Clock) -> str | None:
+def _too_late(started: RunState, clock: Clock) -> Text | None:
     """Why a call whose start is on record must not be sent: the database kept us waiting, or we were frozen."""
     if not isinstance(started, Executing):
         return None
     if started.answer_until is not None and started.answer_until <= clock.now():  # Others may have had it made since.
-        return "not sent: the time that the call may take had passed before it could leave"
+        return Text("not sent: the time that the call may take had passed before it could leave")
     if started.valid_until <= clock.now():
-        return "not sent: the approval expired before the call could start"
+        return Text("not sent: the approval expired before the call could start")
     return None
 
 
@@ -171,17 +173,17 @@ def _started(state: Executing, hand: str, limit: float) -> CallStarted:
     )
 
 
-def _reason_to_stop(state: Executing, clock: Clock) -> str | None:
+def _reason_to_stop(state: Executing, clock: Clock) -> Text | None:
     if state.stopped_by is not None:
-        return f"{state.stopped_by.name} cancelled the run"
+        return Text("{person} cancelled the run", person=state.stopped_by.name)
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
-        return "an earlier call failed"
+        return Text("an earlier call failed")
     if clock.now() >= state.valid_until:
-        return "the approval had expired before this call could start"
+        return Text("the approval had expired before this call could start")
     return None
 
 
-async def _changed(executor: Executor, calls: Sequence[PlannedCall]) -> str | None:
+async def _changed(executor: Executor, calls: Sequence[PlannedCall]) -> Text | None:
     """Why none of these calls may start: one of their servers is not as it was when the plan was made."""
     for call in calls:
         with contextlib.suppress(ToolServerError):  # It is said of the call itself when its turn comes.
@@ -190,16 +192,20 @@ async def _changed(executor: Executor, calls: Sequence[PlannedCall]) -> str | No
     return None
 
 
-async def _objection(executor: Executor, call: PlannedCall) -> str | None:
+async def _objection(executor: Executor, call: PlannedCall) -> Text | None:
     """Why this call must not start: the tool is not what people approved, or can't be asked."""
     try:
         definition = await executor.definition_digest(call.server, call.tool)
     except ToolServerError as error:
-        return f"not sent: {error}"
+        return Text("not sent: {why}", why=error.text)
     if definition is None:
-        return f"not sent: {call.server} has no tool {call.tool} any more"
+        return Text("not sent: {server} has no tool {tool} any more", server=call.server, tool=call.tool)
     if definition != call.definition:
-        return f"not sent: the definition of {call.server}.{call.tool} has changed since the call was planned"
+        return Text(
+            "not sent: the definition of {server}.{tool} has changed since the call was planned",
+            server=call.server,
+            tool=call.tool,
+        )
     return None
 
 
@@ -213,11 +219,11 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
     try:
         output = calling.result()
     except CallNotSentError as error:
-        end = _failed(state, f"not sent: {error}")
+        end = _failed(state, Text("not sent: {why}", why=error.text))
     except CallOutcomeUnknownError as error:
-        end = unknown(state, str(error))
+        end = unknown(state, error.text)
     except Exception as error:  # noqa: BLE001 - whatever it was, it may have come after the call had left
-        end = unknown(state, told("the call", error))
+        end = unknown(state, told(Text("the call"), error))
     else:
         end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, _fit(output.text))
     try:

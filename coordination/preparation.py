@@ -14,6 +14,7 @@ from coordination.errors import ConfigError, ToolServerError
 from coordination.ports import Model, ReadLists, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
 from coordination.read_lists import Accepted, lists_now, missing
 from coordination.run_options import RunProfile
+from coordination.text import Text
 from coordination.toolbox import offer, unusable_tools
 
 _log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class PreparedRun:
 
     profile: RunProfile
     participants: tuple[Participant, ...]
-    absent: Mapping[str, str] = field(default_factory=dict[str, str])
+    absent: Mapping[str, Text] = field(default_factory=dict[str, Text])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class ServerTools:
     """
 
     definitions: Sequence[ToolDefinition]
-    absent: Mapping[str, str] = field(default_factory=dict[str, str])
+    absent: Mapping[str, Text] = field(default_factory=dict[str, Text])
 
 
 async def list_tools(hub: ToolCatalogue, servers: Sequence[ServerSpec]) -> ServerTools:
@@ -99,7 +100,7 @@ async def list_tools(hub: ToolCatalogue, servers: Sequence[ServerSpec]) -> Serve
     if isinstance(found, ToolServerError):
         raise found
     absent = {
-        server.name: str(error)
+        server.name: error.text
         for server, error in zip(optional, others, strict=True)
         if isinstance(error, ToolServerError)
     }
@@ -162,7 +163,7 @@ async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadList
     refused = list(accepted.refused(profile.agents, usable))
     asking = frozenset((each.server, each.tool) for each, _ in refused)
     if diagnostics := prepared.diagnostics(found.definitions, asking, found.absent):
-        raise ConfigError(list(diagnostics))
+        raise ConfigError([Text.verbatim(each) for each in diagnostics])
     for server, reason in found.absent.items():
         _log.warning("agents plan without the optional server %s: %s", server, reason)
     for each in found.definitions:

@@ -25,6 +25,7 @@ from coordination.errors import (
     StorageError,
 )
 from coordination.ports import Clock, Job, RunLog
+from coordination.text import Text
 
 LAST_CHANCE = 4.0
 """Seconds that a write still has, once its worker is told to stop, for the database to come back."""
@@ -294,8 +295,12 @@ def no_stray_cancellation() -> Generator[None]:
         raise StrayCancellationError("cancelled, and nobody had asked for it") from error
 
 
-def told(what: str, error: Exception) -> str:
+def told(what: Text, error: Exception) -> Text:
     """Log an error under a new reference. Returns the words for people; `what` it ended goes into them."""
     reference = secrets.token_hex(4)
     _log.error("error %s ended %s", reference, what, exc_info=error, extra={"reference": reference})
-    return f"an error in this program ended {what}: the operator finds it in the log as {reference}"
+    return Text(
+        "an error in this program ended {what}: the operator finds it in the log as {reference}",
+        what=what,
+        reference=reference,
+    )

@@ -65,6 +65,7 @@ from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.run_options import RunProfile
 from coordination.run_writer import PendingAppend, append_surely
+from coordination.text import Text
 
 MAX_PROMPT = 20_000
 """Characters of a request."""
@@ -72,7 +73,7 @@ MAX_PROMPT = 20_000
 MAX_TEXT_CHARACTERS = 4_000
 """Characters of a reason or a wanted change."""
 
-EXTERNAL_ASK = (
+EXTERNAL_ASK = Text(
     "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator must "
     "set ask.external in the configuration."
 )
@@ -149,10 +150,15 @@ class Coordinator:
         """
         prompt = request.prompt.strip()
         if not prompt:
-            raise RefusedError("empty_prompt", "Say what the agents should do: the request is empty.")
+            raise RefusedError("empty_prompt", Text("Say what the agents should do: the request is empty."))
         if len(prompt) > MAX_PROMPT:
             raise RefusedError(
-                "long_prompt", f"The request has {len(prompt)} characters; {MAX_PROMPT} are allowed. Shorten it."
+                "long_prompt",
+                Text(
+                    "The request has {count} characters; {limit} are allowed. Shorten it.",
+                    count=len(prompt),
+                    limit=MAX_PROMPT,
+                ),
             )
         event = await self._requested(prompt, request)
         run = request.run or self._new_id()
@@ -223,7 +229,7 @@ class Coordinator:
         """Send the agents back with a person's words."""
         words = text.strip()[:MAX_TEXT_CHARACTERS]
         if not words:
-            raise RefusedError("empty_change", "Say what should be different: the wanted change is empty.")
+            raise RefusedError("empty_change", Text("Say what should be different: the wanted change is empty."))
         return self._decide(
             run, digest, by, RunAction.CHANGE, lambda d: e.ChangesRequested(by=by, digest=d, text=words)
         )
@@ -260,7 +266,7 @@ class Coordinator:
         """Answer the question of this number that an agent asked the requester while it plans."""
         words = text.strip()[:MAX_TEXT_CHARACTERS]
         if not words:
-            raise RefusedError("empty_answer", "Say something: the answer is empty.")
+            raise RefusedError("empty_answer", Text("Say something: the answer is empty."))
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_answer(state, number, by, self._clock.now())

@@ -24,6 +24,7 @@ from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, 
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
 from coordination.run_options import AgentProfile, RunOptions, RunProfile
+from coordination.text import Text
 
 MAX_NAME = 64
 """Characters: the limit of OpenAI, Anthropic and Gemini alike."""
@@ -158,8 +159,13 @@ def offer(
     found = [_offered(agent, each, accepted, now, asked) for each in usable if _is_allowed(agent, each, now)]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
-            f"Agent {agent.id} would be offered {len(found)} tools, and models accept {MAX_OFFERED}: "
-            "the operator must deny some in the config (`tools:` or `exclude_tools`)."
+            Text(
+                "Agent {agent} would be offered {count} tools, and models accept {limit}: the operator must "
+                "deny some in the config (`tools:` or `exclude_tools`).",
+                agent=agent.id,
+                count=len(found),
+                limit=MAX_OFFERED,
+            )
         )
     tools = {(each.definition.server, each.definition.tool): each for each in found}
     offered = offered_names([each.definition for each in found])
@@ -287,7 +293,7 @@ class Toolbox:
         wanted = self._unusable.get(call.name)
         if wanted is None:
             return _refuse(call, f"There is no tool {call.name[:100]!r}. Use only the tools on offer.")
-        reason = f"it {wanted.unusable}"
+        reason = Text("it {problem}", problem=wanted.unusable)
         self._record(ToolUnavailable(agent=self._agent, server=wanted.server, tool=wanted.tool, reason=reason))
         return _refuse(call, f"{wanted.server}.{wanted.tool} can't be used: {reason}. Use only the tools on offer.")
 

@@ -42,6 +42,7 @@ from coordination.questions import PeopleAsked
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunProfile
 from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, no_stray_cancellation, told
+from coordination.text import Text
 
 TIMEOUT = 120.0
 """Seconds that people wait for a report at most; the receipts are there long before."""
@@ -62,7 +63,7 @@ async def write_report(
 
     async def on_retry(error: ModelError, wait: float) -> None:
         record_wasted(agent, participant.model, error, record)
-        record(ModelRetried(agent=agent, reason=str(error), wait=wait))
+        record(ModelRetried(agent=agent, reason=error.text, wait=wait))
 
     conversation = participant.model.converse(prompts.report_system(participant.profile), turn_context)
     try:
@@ -120,7 +121,7 @@ class Worker:
         self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen())
         self.grace = GRACE
         """Seconds that a call under way has left when the work ends."""
-        self._errors: dict[str, list[str]] = {}
+        self._errors: dict[str, list[Text]] = {}
         """By job that has no last word yet, what people are told of the errors that nobody foresaw."""
 
     async def perform(self, job: Job) -> None:
@@ -140,7 +141,7 @@ class Worker:
             except Exception as error:
                 if is_foreseen(error):
                     raise
-                errors.append(told("the work on this run" if errors else "a first attempt", error))
+                errors.append(told(Text("the work on this run") if errors else Text("a first attempt"), error))
             else:
                 return
         self._errors[job.name] = errors
@@ -159,13 +160,13 @@ class Worker:
                 case _:
                     assert_never(job.task)
 
-    async def _last_word(self, job: Job, words: str) -> None:
+    async def _last_word(self, job: Job, words: Text) -> None:
         """Bring a run that can't go on to its next state, whatever that takes: no run may wait for nothing."""
         writer = await RunWriter.open(self._log, self._clock, job.run)
         with contextlib.suppress(RunMoved):
             match state := writer.state:
                 case s.Queued() | s.ChangesWanted() | s.Deliberating() if job.task == "deliberate":
-                    await writer.commit(e.RunFailed(reason=f"{words[0].upper()}{words[1:]}."))
+                    await writer.commit(e.RunFailed(reason=Text("{words:A}.", words=words)))
                 case s.Executing(in_flight=None) if state.plan.revision == job.revision:
                     rest = tuple(range(state.next_index, len(state.plan.calls)))
                     await writer.commit(e.CallsSkipped(indexes=rest, reason=words), e.RunFinished(report=None))
@@ -190,7 +191,7 @@ class Worker:
             async with _kept_in_step(writer, self._log, people):
                 await self._coordinate(writer, state, prepared, people)
         except (ConfigError, ToolServerError, DeliberationFailed) as error:
-            await writer.commit(e.RunFailed(reason=str(error)))
+            await writer.commit(e.RunFailed(reason=error.text))
 
     async def _coordinate(
         self, writer: RunWriter, state: s.Deliberating, prepared: Prepared, people: PeopleAsked
@@ -277,7 +278,9 @@ class Worker:
         except ConfigError as error:
             if isinstance(state, s.Executing) and state.in_flight is None:
                 rest = tuple(range(state.next_index, len(state.plan.calls)))
-                await writer.commit(e.CallsSkipped(indexes=rest, reason=f"the config can't be used: {error}"))
+                await writer.commit(
+                    e.CallsSkipped(indexes=rest, reason=Text("the config can't be used: {why}", why=error.text))
+                )
             prepared = None
         servers = () if prepared is None else prepared.profile.servers
         approvers = state.approvals if isinstance(state, s.Executing) else ()

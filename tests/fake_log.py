@@ -11,6 +11,7 @@ from coordination.domain.states import AwaitingDecision, RunState
 from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, ConflictError
 from coordination.ports import Job, Perform, RunSummary
+from coordination.text import Text
 
 _PROMPT_EXCERPT = 500
 
@@ -79,9 +80,9 @@ class MemoryLog:
 
     async def load_config(self, digest: str) -> tuple[str, str]:
         if digest not in self._configs:
-            raise ConfigError([f"There is no configuration {digest[:8]}."])
+            raise ConfigError([Text.verbatim(f"There is no configuration {digest[:8]}.")])
         if config_digest(*self._configs[digest]) != digest:
-            raise ConfigError([f"The stored configuration {digest[:8]} was changed."])
+            raise ConfigError([Text.verbatim(f"The stored configuration {digest[:8]} was changed.")])
         return self._configs[digest]
 
 

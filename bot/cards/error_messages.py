@@ -45,7 +45,7 @@ def refusal_line(error: RefusedError, state: RunState | None = None) -> RichText
     name = _name(error.refusal, state)
     policy = state.plan.policy if isinstance(state, _WithPlan) else None
     if not catalog.has(f"refusal.{name}") or _is_lost(error.refusal, state, policy):
-        return tuple(StyledText(line) for line in visible_lines(str(error)[:_LONGEST]).split("\n"))
+        return tuple(StyledText(line) for line in visible_lines(catalog.told(error.text)[:_LONGEST]).split("\n"))
     if state is None:
         return catalog.rich(f"refusal.{name}", most=catalog.number(MAX_PROMPT))
     rule = policy or Policy()
@@ -110,7 +110,7 @@ def error_line(error: Exception, keys: ErrorKeys = AT_A_TERMINAL, state: RunStat
         case ConfigError():
             return (StyledText("\n".join(visible(complaint) for complaint in error.diagnostics)),)
         case CoordinationError():
-            return (StyledText("\n".join(visible(line) for line in str(error).split("\n"))),)
+            return (StyledText("\n".join(visible(line) for line in catalog.told(error.text).split("\n"))),)
         case _:
             return catalog.rich("error.unexpected")
 

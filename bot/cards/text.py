@@ -39,8 +39,11 @@ _PARTS = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩|.", re.DOTALL)
 def visible(text: str) -> str:
     """One line: every control, format, unassigned, look-alike space or empty-looking character as `⟨U+202E⟩`.
 
-    So are a letter of another alphabet than the rest of its word, and accents that are not composed. No two texts look the same: `original` finds the way back.
+    So are a letter of another alphabet than the rest of its word, and accents that are not composed. No two
+    texts look the same: `original` finds the way back. A sentence of the core
+    is put into the language of here and now.
     """
+    text = catalog.told(text)
     if text.isascii() and text.isprintable():
         return text
     shown: list[str] = []
@@ -74,7 +77,7 @@ def visible_lines(text: str) -> str:
 
     A text that ends in a line feed ends in the mark.
     """
-    return f"{LINE_END}\n".join(visible(line) for line in text.split("\n")).removesuffix("\n")
+    return f"{LINE_END}\n".join(visible(line) for line in catalog.told(text).split("\n")).removesuffix("\n")
 
 
 def original_of_lines(shown: str) -> str:
@@ -84,7 +87,7 @@ def original_of_lines(shown: str) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """The beginning of a text for a status line: white space runs become one space, and a cut is marked."""
-    words = " ".join(text.split())
+    words = " ".join(catalog.told(text).split())
     return visible(words if len(words) <= limit else f"{words[: limit - 1].rstrip()}…")
 
 

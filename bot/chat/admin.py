@@ -40,6 +40,7 @@ from coordination.domain import events as e
 from coordination.domain.policy import Person, Policy
 from coordination.ports import Clock, RunLog
 from coordination.service import Coordinator
+from coordination.text import Text
 
 CheckConfig = Callable[[Path, str], Awaitable["Findings"]]
 _LISTED = 20
@@ -194,7 +195,7 @@ class AdminService:
         await self._pin(request, path)
         with told_without_folder(path, request.by):
             findings = await self.check(path, request.by.tenant)
-        found = (without_folder(each, path) for each in (*findings.problems, *findings.warnings))
+        found = (without_folder(Text.verbatim(each), path) for each in (*findings.problems, *findings.warnings))
         lines: list[RichText] = [(StyledText(one_line(each, 300)),) for each in found]
         key = "config.not_usable" if findings.problems else "config.usable"
         return list_card(catalog.rich(key, name=request.name), [*lines, approvers_line(findings.policy)], empty="")

@@ -12,6 +12,7 @@ from bot.chat.private_cards import ShownConfigError, refused
 from bot.chat.store import ChatSetting
 from coordination.domain.policy import Person
 from coordination.errors import ConfigError, RefusedError
+from coordination.text import Text
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
 DEFAULT_VARIABLE = "MASSGEN_BOT_CONFIG"
@@ -60,11 +61,27 @@ class ConfigCatalog:
         found = self._files()
         if not found:
             raise ConfigError(
-                [f"{self.folder} has no configuration: {FOLDER_VARIABLE} names the folder that has them."]
+                [
+                    Text(
+                        "{folder} has no configuration: {variable} names the folder that has them.",
+                        folder=self.folder,
+                        variable=FOLDER_VARIABLE,
+                    )
+                ]
             )
         if self.default and self.default not in found:
             known = ", ".join(sorted(found))
-            raise ConfigError([f"{DEFAULT_VARIABLE} names {self.default!r}, but {self.folder} has only: {known}."])
+            raise ConfigError(
+                [
+                    Text(
+                        "{variable} names {default}, but {folder} has only: {known}.",
+                        variable=DEFAULT_VARIABLE,
+                        default=repr(self.default),
+                        folder=self.folder,
+                        known=known,
+                    )
+                ]
+            )
         return self
 
     def names(self, tenant: str) -> tuple[str, ...]:
@@ -166,6 +183,6 @@ def told_without_folder(path: Path, by: Person) -> Generator[None]:
         raise kind([without_folder(each, path) for each in error.diagnostics]) from None
 
 
-def without_folder(text: str, path: Path) -> str:
+def without_folder(text: Text, path: Path) -> Text:
     """A text about a file: where the operator keeps things is nobody's business in a chat."""
-    return text.replace(f"{path.parent}{os.sep}", "")
+    return text.mapped(lambda value: value.replace(f"{path.parent}{os.sep}", ""))

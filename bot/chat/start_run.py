@@ -31,6 +31,7 @@ from coordination.errors import ConfigError, ConflictError, RefusedError, RunNot
 from coordination.ports import Clock, NewId, RunLog
 from coordination.prompts import outcome
 from coordination.service import Coordinator, RunRequest, authors_for
+from coordination.text import Text
 
 LIMITS_KEY = "limits"
 DEFAULT_LIMITS = Limits(at_once=10, waiting=100, hourly=30)
@@ -52,7 +53,7 @@ def operator_limits(environment: Environment) -> Limits:
     }
     for name, (variable, text) in written.items():
         if text and not (text.isdecimal() and 1 <= int(text) <= 999_999):
-            raise ConfigError([f"{variable} must be a number from 1 to 999999."])
+            raise ConfigError([Text("{variable} must be a number from 1 to 999999.", variable=variable)])
         if text:
             limits = replace(limits, **{name: int(text)})
     return limits

@@ -40,6 +40,7 @@ from bot.slack_app.replies import Replies
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
 from bot.telemetry.health import Health
 from coordination.errors import ConfigError
+from coordination.text import Text
 
 GOOD_SECONDS = 600.0
 """Five minutes to either side: https://docs.slack.dev/authentication/verifying-requests-from-slack"""
@@ -195,7 +196,7 @@ def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients)
     return SlackApp(settings=settings, workspaces=workspaces, clients=clients, platform=platform, people=people)
 
 
-def _why_not(error: SlackApiError, name: str) -> str:
+def _why_not(error: SlackApiError, name: str) -> Text:
     code = code_of(error)
     if code in BAD_TOKEN or code == "not_allowed_token_type":
         return catalog.text("slack.bad_token", variable=name, code=code)

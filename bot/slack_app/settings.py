@@ -8,6 +8,7 @@ from bot.slack_app.identity import Admins
 from bot.slack_app.installations import SLACK_API
 from bot.variables import Environment
 from coordination.errors import ConfigError
+from coordination.text import Text
 
 DEFAULT_PORT = 3000
 _NAMES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
@@ -67,7 +68,7 @@ def slack_settings(environment: Environment) -> SlackSettings:
 
 
 def _mode(
-    environment: Environment, values: Mapping[str, str], port: int, diagnostics: list[str]
+    environment: Environment, values: Mapping[str, str], port: int, diagnostics: list[Text]
 ) -> SocketMode | HttpMode | OAuthMode | None:
     """A bot token means one workspace, whatever else is there: many are served only by an app without one."""
     bot, app, secret = values["SLACK_BOT_TOKEN"], values["SLACK_APP_TOKEN"], values["SLACK_SIGNING_SECRET"]
@@ -108,10 +109,10 @@ def named_admins(environment: Environment) -> Admins:
     return Admins(names=frozenset(name.removeprefix("slack:") for name in names))
 
 
-def _secrets(environment: Environment) -> tuple[dict[str, str], list[str]]:
+def _secrets(environment: Environment) -> tuple[dict[str, str], list[Text]]:
     """The secrets, each of the form that its name promises."""
     values: dict[str, str] = {}
-    diagnostics: list[str] = []
+    diagnostics: list[Text] = []
     written = {
         "SLACK_BOT_TOKEN": environment.slack_bot_token,
         "SLACK_APP_TOKEN": environment.slack_app_token,
@@ -126,7 +127,7 @@ def _secrets(environment: Environment) -> tuple[dict[str, str], list[str]]:
     return values, diagnostics
 
 
-def _port(environment: Environment, diagnostics: list[str]) -> int:
+def _port(environment: Environment, diagnostics: list[Text]) -> int:
     value = environment.port
     if not value:
         return DEFAULT_PORT

@@ -19,6 +19,7 @@ from bot.variables import Environment
 from coordination.clock import SystemClock
 from coordination.errors import ConfigError, StorageError
 from coordination.storage.overview import DatabaseWatch
+from coordination.text import Text
 
 Check: TypeAlias = Callable[[], Awaitable[str]]
 """Says what is wrong with one part, in few words; nothing: it is well."""
@@ -94,7 +95,7 @@ class _Aside:
         if self._pending is not None and not self._pending.done():
             await asyncio.wait({self._pending}, timeout=PATIENCE / 2)
             if not self._pending.done():
-                raise StorageError("The database does not answer.")
+                raise StorageError(Text("The database does not answer."))
         future = asyncio.get_running_loop().run_in_executor(self._threads, look)
         self._pending = future
         return await asyncio.shield(future)

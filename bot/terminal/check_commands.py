@@ -82,7 +82,9 @@ def schema(context: CliContext) -> Exit:
 
 def _summary(console: Console, checked: Checked) -> Table:
     """Who takes part, with what, and who decides."""
-    servers = [catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers]
+    servers: list[str] = [
+        catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers
+    ]
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],
@@ -123,6 +125,7 @@ def _usual(usual: Estimate | None) -> list[str]:
     if usual is None:
         return []
     calls = catalog.number(usual.calls)
+    lines: list[str]
     if usual.dollars is None:
         lines = [catalog.text("check.usual_calls", calls=calls)]
     else:

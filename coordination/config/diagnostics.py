@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from coordination.errors import ConfigError
+from coordination.text import Text
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -97,7 +98,7 @@ class Diagnostics:
             ConfigError: there was at least one complaint.
         """
         if self._diagnostics:
-            raise ConfigError(self.render())
+            raise ConfigError([Text.verbatim(each) for each in self.render()])
 
 
 def key_name(path: KeyPath) -> str:

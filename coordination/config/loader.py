@@ -31,6 +31,7 @@ from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError
 from coordination.ports import ServerSpec, ToolDefinition
 from coordination.run_options import DailyLimits, RunOptions, RunProfile
+from coordination.text import Text
 
 UNLIMITED_ANSWERS = 100
 """What MassGen's `max_new_answers_per_agent: null` comes to."""
@@ -239,7 +240,9 @@ def read_text(path: Path) -> str:
 
 def _unreadable(path: Path, found: str, expected: str = "a configuration file", *, line: int = 0) -> ConfigError:
     place = f"{printable(str(path))}:{line}" if line else printable(str(path))
-    return ConfigError([f"{place}: {expected_but_found(found, expected)}"])
+    return ConfigError(
+        [Text("{place}: {expected_but_found}", place=place, expected_but_found=expected_but_found(found, expected))]
+    )
 
 
 def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Settings:
@@ -260,7 +263,7 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
     written = read(text, report)
     root = None if written is None else put_in(written, variables, report)
     if root is None:
-        raise ConfigError(report.render())
+        raise ConfigError([Text.verbatim(each) for each in report.render()])
     settings = _settings(root, report, text, origin, variables)
     report.raise_if_any()
     with _LOCK:

@@ -3,13 +3,14 @@
 Agents are numbers from 1; `agents` in RunRequested has their names for operators.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from coordination.domain.ballot import Election
 from coordination.domain.plan import Outage, Plan, PlannedCall
 from coordination.domain.policy import Person
+from coordination.text import Reasoned, TextParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,12 @@ class AgentTold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentCorrected:
+class AgentCorrected(Reasoned):
     """An agent broke the protocol and was told so."""
 
     agent: int
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["agent_corrected"] = "agent_corrected"
 
 
@@ -84,12 +86,13 @@ class ModelUsed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRetried:
+class ModelRetried(Reasoned):
     """A model call failed in passing and is made again after `wait` seconds."""
 
     agent: int
     reason: str
     wait: float
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["model_retried"] = "model_retried"
 
 
@@ -132,32 +135,35 @@ class VoteVoided:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentFailed:
+class AgentFailed(Reasoned):
     """An agent is out for the run."""
 
     agent: int
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["agent_failed"] = "agent_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerUnavailable:
+class ServerUnavailable(Reasoned):
     """An optional tool server can't be used while the agents plan this revision; `reason` is a whole sentence."""
 
     revision: int
     server: str
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["server_unavailable"] = "server_unavailable"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolUnavailable:
+class ToolUnavailable(Reasoned):
     """An agent wanted a tool that its server offers in a form that nobody can use; `reason` says of it why."""
 
     agent: int
     server: str
     tool: str
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["tool_unavailable"] = "tool_unavailable"
 
 
@@ -238,7 +244,7 @@ class CallSucceeded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallFailed:
+class CallFailed(Reasoned):
     """The call was refused before it left, or the server answered with an error."""
 
     index: int
@@ -246,11 +252,12 @@ class CallFailed:
     tool: str
     arguments: str
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["call_failed"] = "call_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallOutcomeUnknown:
+class CallOutcomeUnknown(Reasoned):
     """The call left and no answer came.
 
     `answer_until` is when its own attempt ends for certain, where somebody else gave it up: until then it may still happen.
@@ -264,6 +271,7 @@ class CallOutcomeUnknown:
     reason: str
     answer_until: datetime | None = None
     outage: Outage | None = None
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
 
 
@@ -308,11 +316,12 @@ class CallResolved:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallsSkipped:
+class CallsSkipped(Reasoned):
     """These calls were never started, and never will be under this approval."""
 
     indexes: tuple[int, ...]
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["calls_skipped"] = "calls_skipped"
 
 
@@ -502,10 +511,11 @@ class RunFinished:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFailed:
+class RunFailed(Reasoned):
     """The run ended without a plan, and why."""
 
     reason: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["run_failed"] = "run_failed"
 
 
@@ -544,54 +554,3 @@ RunEvent: TypeAlias = (
     | RunFinished
     | RunFailed
 )
-
-__all__ = [
-    "ActionRecorded",
-    "ActionRefused",
-    "AgentCorrected",
-    "AgentFailed",
-    "AgentTold",
-    "AnswerAccepted",
-    "ApprovalGiven",
-    "ApproversAsked",
-    "ApproversRead",
-    "Because",
-    "CallFailed",
-    "CallOutcomeUnknown",
-    "CallResolved",
-    "CallStarted",
-    "CallSucceeded",
-    "CallsSkipped",
-    "ChangesRequested",
-    "DeliberationStarted",
-    "Exchange",
-    "ExecutionFrozen",
-    "ExecutionThawed",
-    "LateResult",
-    "ModelRetried",
-    "ModelUsed",
-    "Narration",
-    "PlanExpired",
-    "PlanProposed",
-    "PlanRejected",
-    "QuestionAnswered",
-    "QuestionAsked",
-    "QuestionExpired",
-    "ResolutionApproved",
-    "RulesChanged",
-    "RulesNow",
-    "RunAnswered",
-    "RunCancelled",
-    "RunEvent",
-    "RunFailed",
-    "RunFinished",
-    "RunRequested",
-    "ServerUnavailable",
-    "ToolRead",
-    "ToolUnavailable",
-    "TurnStarted",
-    "Verdict",
-    "VoteCast",
-    "VoteVoided",
-    "WordsVoided",
-]

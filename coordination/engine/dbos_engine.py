@@ -23,6 +23,7 @@ from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
 from coordination.storage.database import describe_error, is_away, open_engine, parse_url, place, plainly
 from coordination.storage.worker_leases import WorkerLeases, leases_for
+from coordination.text import Text
 
 _APPLICATION = "massgen-bot"
 _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
@@ -205,8 +206,11 @@ class DbosEngine:
         if isinstance(failing.error, CoordinationError):
             raise failing.error
         raise CoordinationError(
-            f"The work failed {failing.count} times in a row; the program's log says how. Nothing is lost: once that is "
-            "mended, `massgen-bot worker` goes on with it."
+            Text(
+                "The work failed {count} times in a row; the program's log says how. Nothing is lost: once that is "
+                "mended, `massgen-bot worker` goes on with it.",
+                count=failing.count,
+            )
         ) from failing.error
 
     async def forget_finished(self, before: datetime) -> int:
@@ -261,7 +265,10 @@ class DbosEngine:
                 DBOS.launch()  # Here and not in a thread: DBOS adopts the event loop that it is launched in.
             except dbos_error.DBOSInitializationError as error:
                 raise StorageError(
-                    f"The engine finds no tables of its own in {place(self._url)}: run `massgen-bot migrate`."
+                    Text(
+                        "The engine finds no tables of its own in {place}: run `massgen-bot migrate`.",
+                        place=place(self._url),
+                    )
                 ) from error
             return await asyncio.to_thread(self._register_queues)
 

@@ -68,6 +68,7 @@ from coordination.ports import (
     TurnContext,
     Usage,
 )
+from coordination.text import Text
 
 LENGTH_OPTION = "max_tokens"
 
@@ -361,18 +362,29 @@ class MessagesOptions(HttpOptions):
         }
 
     @override
-    def diagnostics(self, model: str) -> list[str]:
-        found: list[str] = []
+    def diagnostics(self, model: str) -> list[Text]:
+        found: list[Text] = []
         budget = self.thinking_budget
         if self.effort is not None and self.effort not in EFFORTS:
-            found.append(f"The reasoning effort of {model} must be one of {', '.join(EFFORTS)}.")
+            found.append(
+                Text(
+                    "The reasoning effort of {model} must be one of {efforts}.", model=model, efforts=", ".join(EFFORTS)
+                )
+            )
         if self.thinking == "enabled" and budget is None:
-            found.append(f"The thinking of {model} needs budget_tokens; or set its type to adaptive.")
+            found.append(Text("The thinking of {model} needs budget_tokens; or set its type to adaptive.", model=model))
         if budget is not None and self.thinking in {"adaptive", "disabled"}:
-            found.append(f"The thinking of {model} must have no budget_tokens unless its type is enabled.")
+            found.append(
+                Text("The thinking of {model} must have no budget_tokens unless its type is enabled.", model=model)
+            )
         if budget is not None and not LEAST_THINKING <= budget < (self.max_tokens or budget + 1):
             found.append(
-                f"The budget_tokens of {model} must be {LEAST_THINKING} at least, and less than {LENGTH_OPTION}."
+                Text(
+                    "The budget_tokens of {model} must be {least} at least, and less than {option}.",
+                    model=model,
+                    least=LEAST_THINKING,
+                    option=LENGTH_OPTION,
+                )
             )
         return found
 
@@ -498,8 +510,12 @@ def _loosen(body: Mapping[str, Raw]) -> bool:
 def _paused(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
-        f"The reply of {provider.title} was paused {LONGEST_PAUSES + 1} times and never ended; ask for less, or the operator "
-        "must switch off enable_web_search.",
+        Text(
+            "The reply of {provider} was paused {times} times and never ended; ask for less, or the "
+            "operator must switch off enable_web_search.",
+            provider=provider.title,
+            times=LONGEST_PAUSES + 1,
+        ),
     )
 
 

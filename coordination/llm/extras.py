@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from coordination.config import Family
 from coordination.errors import MissingLibraryError
+from coordination.text import Text
 
 Extra: TypeAlias = Literal["claude-code"]
 Find: TypeAlias = Callable[[str], object | None]
@@ -45,10 +46,11 @@ def require_extra(extra: Extra, *, find: Find = importlib.util.find_spec) -> Non
         raise MissingLibraryError([missing(extra)], commands=[install_command(extra)])
 
 
-def missing(extra: Extra) -> str:
+def missing(extra: Extra) -> Text:
     """The sentence for a library that is not here. It names no path, for it is also shown in chats."""
-    return (
-        f"the library for {extra} is not installed here; the operator must install it (`massgen-bot models` says how)."
+    return Text(
+        "the library for {extra} is not installed here; the operator must install it (`massgen-bot models` says how).",
+        extra=extra,
     )
 
 

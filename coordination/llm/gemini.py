@@ -43,6 +43,7 @@ from coordination.ports import (
     TurnContext,
     Usage,
 )
+from coordination.text import Text
 
 _PART_WEIGHT = 64
 """Characters that a part counts for beside its content, so that endless empty parts are bounded too."""
@@ -209,11 +210,11 @@ class GeminiOptions(HttpOptions):
         }
 
     @override
-    def diagnostics(self, model: str) -> list[str]:
+    def diagnostics(self, model: str) -> list[Text]:
         level = self.thinking_level
         if level is None or level.lower() in _LEVELS:
             return []
-        return [f"The thinking_level of {model} must be one of {', '.join(_LEVELS)}."]
+        return [Text("The thinking_level of {model} must be one of {levels}.", model=model, levels=", ".join(_LEVELS))]
 
 
 class GeminiModel(ServedModel[GeminiOptions]):

@@ -23,6 +23,7 @@ from coordination.llm.model_errors import (
     retry_after,
     too_short,
 )
+from coordination.text import Text
 
 LENGTH_OPTION = "max_output_tokens"
 
@@ -68,9 +69,10 @@ def refusal(error: errors.APIError, provider: Provider, asked: Asked) -> ModelEr
     if error.code == 400 and asked.searches and any(phrase in words.lower() for phrase in _SEARCH):
         return ModelError(
             ModelFault.MISCONFIGURED,
-            _capital(
-                f"{provider.title} can't search the web and call tools in one request; the operator must switch "
-                "enable_web_search off for this agent, or choose a newer model."
+            Text(
+                "{who:A} can't search the web and call tools in one request; the operator must switch "
+                "enable_web_search off for this agent, or choose a newer model.",
+                who=provider.title,
             ),
         )
     told = cast("_Told", error)
@@ -105,8 +107,9 @@ def garbled(provider: Provider) -> ModelError:
     """The model wrote a tool call that even its own provider can't read."""
     return ModelError(
         ModelFault.CUT_OFF,
-        _capital(
-            f"{provider.title} wrote a tool call that can't be read; if this lasts, the operator must choose another model."
+        Text(
+            "{who:A} wrote a tool call that can't be read; if this lasts, the operator must choose another model.",
+            who=provider.title,
         ),
         is_retryable=True,
     )
@@ -152,13 +155,10 @@ def _delay(detail: Mapping[str, Raw]) -> float | None:
 def _option(words: str, asked: Asked) -> str:
     declaration = _DECLARATION.search(words)
     if declaration and int(declaration[1]) < len(asked.tools):
-        return f"the tool {asked.tools[int(declaration[1])]}, whose input schema it does not take"
+        tool = asked.tools[int(declaration[1])]
+        return Text("the tool {tool}, whose input schema it does not take", tool=tool)
     plain = words.lower().replace("_", "")
     return next((option for option in asked.options if option.replace("_", "") in plain), "")
-
-
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
 
 
 CONNECT_SECONDS = 10.0

@@ -14,6 +14,7 @@ from coordination.config import ModelOptions
 from coordination.errors import ConfigError, ModelError
 from coordination.llm.model_errors import Problem, Provider, Raw, broken, said_in, too_large, unreadable, whole_text
 from coordination.ports import ToolSpec
+from coordination.text import Text
 
 DRAIN_SECONDS = 0.5
 """How long a server may take to end a stream that it has declared done; then its connection is not used again."""
@@ -234,9 +235,13 @@ def check_address(base_url: str, model: str) -> None:
     except httpx2.InvalidURL:
         address = httpx2.URL("")
     if address.scheme not in {"http", "https"} or not address.host:
-        raise ConfigError([f"The base_url of {model} must begin with http:// or https:// and name a server."])
+        raise ConfigError(
+            [Text("The base_url of {model} must begin with http:// or https:// and name a server.", model=model)]
+        )
     if address.userinfo:
-        raise ConfigError([f"The base_url of {model} must not hold a name or password; a key belongs into api_key."])
+        raise ConfigError(
+            [Text("The base_url of {model} must not hold a name or password; a key belongs into api_key.", model=model)]
+        )
 
 
 NAME_LIMIT = 64

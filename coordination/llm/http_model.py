@@ -28,6 +28,7 @@ from coordination.llm.model_errors import (
     whole_text,
 )
 from coordination.ports import Conversation, InputMessage, Reply, ToolResult, ToolSpec, TurnContext
+from coordination.text import Text
 
 CONNECT_SECONDS = 10.0
 
@@ -52,7 +53,7 @@ class ServedOptions:
     read_timeout: float = 120.0
     max_reply_characters: int = 12_000_000
 
-    def diagnostics(self, model: str) -> list[str]:
+    def diagnostics(self, model: str) -> list[Text]:
         """What would be refused in every call."""
         del model
         return []

@@ -20,6 +20,7 @@ from coordination.ports import (
     UserMessage,
 )
 from coordination.retry import RetryBudget
+from coordination.text import Text
 
 PriceOf: TypeAlias = Callable[[Usage], Awaitable[float | None]]
 """US dollars for one request; None: unknown."""
@@ -140,8 +141,12 @@ def _tokens(characters: int) -> int:
 def _backing_off(name: str, seconds: float) -> ModelError:
     return ModelError(
         ModelFault.RATE_LIMITED,
-        f"The provider of {name} wants no requests for another {math.ceil(seconds / 60)} minutes; try again then, or the "
-        "operator must raise the account's limits.",
+        Text(
+            "The provider of {name} wants no requests for another {minutes} minutes; try again then, or the operator "
+            "must raise the account's limits.",
+            name=name,
+            minutes=math.ceil(seconds / 60),
+        ),
         is_retryable=True,
         retry_after=seconds,
     )
@@ -224,9 +229,9 @@ class _FallbackConversation:
                 raise
             if self._has_called:
                 await self._begin_again()
-                raise ModelError(error.fault, str(error), successor=self._second.name, spent=error.spent) from None
+                raise ModelError(error.fault, error.text, successor=self._second.name, spent=error.spent) from None
             await self._change_over()
-            words = f"{str(error).removesuffix('.')}. Its fallback {self._second.name} is asked instead."
+            words = Text("{why:.}. Its fallback {model} is asked instead.", why=error.text, model=self._second.name)
             raise ModelError(error.fault, words, is_retryable=True, begins_anew=True, spent=error.spent) from None
         self._begun, self._failures, self._unheard = None, 0, ()
         self._told = (*self._told, *(each for each in inputs if isinstance(each, UserMessage)))

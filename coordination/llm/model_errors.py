@@ -10,10 +10,11 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias, cast
+from typing import LiteralString, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from coordination.errors import ModelError, ModelFault
+from coordination.text import NO_TEXT, Text, template
 
 Raw: TypeAlias = "str | int | float | bool | None | list[Raw] | dict[str, Raw]"
 """JSON as it came in, unchecked."""
@@ -81,17 +82,25 @@ _BY_STATUS: dict[int, ModelFault] = {
     429: ModelFault.RATE_LIMITED,
     504: ModelFault.TIMED_OUT,
 }
-_SENTENCES: dict[ModelFault, str] = {
-    ModelFault.AUTH: "{who} refused {key}; the operator must set a valid one that may use this model.",
-    ModelFault.OUT_OF_BUDGET: "{who} says that the account of {key} is used up; the operator must add credit.",
-    ModelFault.RATE_LIMITED: "{who} gets too many requests; wait a while, or the operator must raise the account's limits.",
-    ModelFault.OVERLOADED: "{who} is overloaded or failing; try again in a while.",
-    ModelFault.TIMED_OUT: "{who} took too long; try again in a while.",
-    ModelFault.CONTEXT_TOO_LONG: "{who} can't take so much text; ask for less, or the operator must choose a larger model.",
-    ModelFault.REFUSED: "{who} declined to answer this; change the request.",
-    ModelFault.MISCONFIGURED: "{who} does not know this model or address; the operator must check model and base_url.",
-    ModelFault.BAD_REQUEST: "{who} refused the request; the operator must check {option}.",
-    ModelFault.CUT_OFF: "{who} broke off its reply; try again in a while.",
+_SENTENCES: dict[ModelFault, LiteralString] = {
+    ModelFault.AUTH: template("{who:A} refused {key}; the operator must set a valid one that may use this model."),
+    ModelFault.OUT_OF_BUDGET: template(
+        "{who:A} says that the account of {key} is used up; the operator must add credit."
+    ),
+    ModelFault.RATE_LIMITED: template(
+        "{who:A} gets too many requests; wait a while, or the operator must raise the account's limits."
+    ),
+    ModelFault.OVERLOADED: template("{who:A} is overloaded or failing; try again in a while."),
+    ModelFault.TIMED_OUT: template("{who:A} took too long; try again in a while."),
+    ModelFault.CONTEXT_TOO_LONG: template(
+        "{who:A} can't take so much text; ask for less, or the operator must choose a larger model."
+    ),
+    ModelFault.REFUSED: template("{who:A} declined to answer this; change the request."),
+    ModelFault.MISCONFIGURED: template(
+        "{who:A} does not know this model or address; the operator must check model and base_url."
+    ),
+    ModelFault.BAD_REQUEST: template("{who:A} refused the request; the operator must check {option}."),
+    ModelFault.CUT_OFF: template("{who:A} broke off its reply; try again in a while."),
 }
 _TOO_LONG = (
     "maximum context length", "context window", "context length", "context limit", "prompt is too long", "too many tokens",
@@ -112,11 +121,12 @@ class Provider:
     key: str = field(default="", repr=False)
 
     @property
-    def title(self) -> str:
+    def title(self) -> Text:
         """`the provider of gpt-5-mini (api.openai.com)`."""
         parts = urlsplit(self.base_url)
         port = f":{parts.port}" if parts.port else ""
-        return f"the provider of {self.model} ({parts.hostname or 'no address'}{port})"
+        host = f"{parts.hostname}{port}" if parts.hostname else Text("no address")
+        return Text("the provider of {model} ({host})", model=self.model, host=host)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +170,7 @@ def refused(problem: Problem, provider: Provider) -> ModelError:
     fault = problem.fault
     return ModelError(
         fault,
-        _sentence(fault, problem.option, provider) + quoted(problem.said, provider),
+        _sentence(fault, problem.option, provider, quoted(problem.said, provider)),
         is_retryable=fault in _RETRYABLE,
         retry_after=problem.retry_after,
     )
@@ -172,15 +182,21 @@ def broken(error: BaseException, provider: Provider) -> ModelError:
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return ModelError(
             ModelFault.MISCONFIGURED,
-            f"The certificate of {provider.title} is not trusted here; the operator must check base_url, or install the "
-            "authority that signed it.",
+            Text(
+                "The certificate of {provider} is not trusted here; the operator must check base_url, or install "
+                "the authority that signed it.",
+                provider=provider.title,
+            ),
         )
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return silent(provider)
     if any(isinstance(cause, OSError) and not isinstance(cause, ConnectionResetError) for cause in causes):
         return ModelError(
             ModelFault.OVERLOADED,
-            f"Can't reach {provider.title}; if this lasts, the operator must check base_url and the network.",
+            Text(
+                "Can't reach {provider}; if this lasts, the operator must check base_url and the network.",
+                provider=provider.title,
+            ),
             is_retryable=True,
         )
     return cut_off(provider)
@@ -190,7 +206,10 @@ def silent(provider: Provider) -> ModelError:
     """Nothing came for too long."""
     return ModelError(
         ModelFault.TIMED_OUT,
-        f"Nothing came from {provider.title} for too long; if this lasts, the operator must check that it is up.",
+        Text(
+            "Nothing came from {provider} for too long; if this lasts, the operator must check that it is up.",
+            provider=provider.title,
+        ),
         is_retryable=True,
     )
 
@@ -199,7 +218,10 @@ def cut_off(provider: Provider) -> ModelError:
     """The reply began and did not end."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"The reply of {provider.title} broke off in the middle; if this lasts, the operator must check the network.",
+        Text(
+            "The reply of {provider} broke off in the middle; if this lasts, the operator must check the network.",
+            provider=provider.title,
+        ),
         is_retryable=True,
     )
 
@@ -208,8 +230,11 @@ def unfinished(provider: Provider) -> ModelError:
     """The stream was ended in good order, without a reason, and with half a reply."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"{provider.title[0].upper()}{provider.title[1:]} ended its reply in the middle and gave no reason; if this lasts, the "
-        "operator must look at that server's log.",
+        Text(
+            "{who:A} ended its reply in the middle and gave no reason; if this lasts, the operator must "
+            "look at that server's log.",
+            who=provider.title,
+        ),
         is_retryable=True,
     )
 
@@ -218,8 +243,12 @@ def unreadable(provider: Provider, said: str = "") -> ModelError:
     """What came is no reply. `said` is what came instead."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"What came from {provider.title} is not a readable reply; if this lasts, the operator must check that base_url "
-        "names a server of this kind." + quoted(said, provider),
+        Text(
+            "What came from {provider} is not a readable reply; if this lasts, the operator must check that "
+            "base_url names a server of this kind.{quote}",
+            provider=provider.title,
+            quote=quoted(said, provider),
+        ),
         is_retryable=True,
     )
 
@@ -228,8 +257,12 @@ def too_large(provider: Provider, limit: int) -> ModelError:
     """The reply passed the limit, and was stopped there."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"The reply of {provider.title} passed {limit:,} characters and was stopped; the operator should limit the length of "
-        "its replies.",
+        Text(
+            "The reply of {provider} passed {limit:,} characters and was stopped; the operator should limit the "
+            "length of its replies.",
+            provider=provider.title,
+            limit=limit,
+        ),
     )
 
 
@@ -237,7 +270,11 @@ def too_short(provider: Provider, option: str) -> ModelError:
     """The reply hit its length limit before it was complete. `option` is what raises the limit."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"The reply of {provider.title} hit its length limit before it was complete; the operator must raise {option}.",
+        Text(
+            "The reply of {provider} hit its length limit before it was complete; the operator must raise {option}.",
+            provider=provider.title,
+            option=option,
+        ),
     )
 
 
@@ -263,15 +300,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(max(until.total_seconds(), 0.0), LONGEST_WAIT)
 
 
-def quoted(said: str, provider: Provider) -> str:
+def quoted(said: str, provider: Provider) -> Text:
     """What a provider said, as a sentence that follows ours: on one line, cut, without keys and tokens; or nothing."""
     text = said.replace(provider.key, _HIDDEN) if len(provider.key) >= _SHORTEST_KEY else said
     text = _KEY_LIKE.sub(_HIDDEN, whole_text(text))
     text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     if not text or text.startswith("<"):
-        return ""  # Nothing, or the page of a gateway.
+        return NO_TEXT  # Nothing, or the page of a gateway.
     cut = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
-    return f" It said: “{cut}”"
+    return Text(" It said: “{words}”", words=cut)
 
 
 def said_in(body: object) -> str:
@@ -296,13 +333,10 @@ def whole_text(text: str) -> str:
     return text
 
 
-def _sentence(fault: ModelFault, option: str, provider: Provider) -> str:
-    text = _SENTENCES[fault].format(
-        who=provider.title,
-        key=f"the key {provider.key_name}" if provider.key_name else "the key",
-        option=option or "the options of this model",
-    )
-    return text[0].upper() + text[1:]
+def _sentence(fault: ModelFault, option: str, provider: Provider, said: Text = NO_TEXT) -> Text:
+    key = Text("the key {key_name}", key_name=provider.key_name) if provider.key_name else Text("the key")
+    sentence = Text(_SENTENCES[fault], who=provider.title, key=key, option=option or Text("the options of this model"))
+    return Text.joined("", (sentence, said)) if said else sentence
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -15,6 +15,7 @@ from coordination.llm.provider import Build, Shared, key_of
 from coordination.llm.rate_limiter import RateLimiters, Throttle, alone
 from coordination.ports import Clock, Model, Usage
 from coordination.redaction import EVERYTHING
+from coordination.text import Text
 
 _MILLION = 1_000_000
 
@@ -143,14 +144,16 @@ class Models:
         """
         backends = [(agent, backend) for agent in agents for backend in _with_fallbacks(agent.backend)]
         unpriced = [
-            f"agent {agent.id}: {complaint}"
+            Text("agent {agent}: {problem}", agent=agent.id, problem=complaint)
             for agent, backend in backends
             if needs_prices and (complaint := _unpriced(backend)) is not None
         ]
         lacks: list[tuple[AgentSettings, Extra]] = [
             (agent, extra) for agent, backend in backends if (extra := _missing(backend.provider.family)) is not None
         ]
-        diagnostics = [f"agent {agent.id}: {missing(extra)}" for agent, extra in lacks]
+        diagnostics = [
+            Text("agent {agent}: {problem}", agent=agent.id, problem=missing(extra)) for agent, extra in lacks
+        ]
         if unpriced:
             raise ConfigError([*diagnostics, *unpriced])
         if diagnostics:
@@ -176,7 +179,9 @@ class Models:
         try:
             first, *others = [self._metered(agent.id, each, throttle) for each in _with_fallbacks(agent.backend)]
         except ConfigError as error:
-            raise ConfigError([f"agent {agent.id}: {complaint}" for complaint in error.diagnostics]) from None
+            raise ConfigError(
+                [Text("agent {agent}: {problem}", agent=agent.id, problem=each) for each in error.diagnostics]
+            ) from None
         return FallbackModel(first, others[0], clock=self._clock) if others else first
 
     def shortest(self, agent: AgentSettings, tokens: int) -> Model:
@@ -207,13 +212,14 @@ def _missing(family: Family) -> Extra | None:
     return None if extra is None or is_installed(extra) else extra
 
 
-def _unpriced(backend: BackendSettings) -> str | None:
+def _unpriced(backend: BackendSettings) -> Text | None:
     """Why a limit in money can't be kept with this model."""
     if backend.provider.family == "scripted" or cost_of(backend, _ANY) is not None:
         return None
-    return (
-        f"the price of {backend.model or backend.type} is not known here, so limits in money can't be kept; the operator "
-        "must write price into its backend, or limit tokens instead."
+    return Text(
+        "the price of {model} is not known here, so limits in money can't be kept; the operator must write "
+        "price into its backend, or limit tokens instead.",
+        model=backend.model or backend.type,
     )
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 from coordination.errors import ConfigError, ModelFault
+from coordination.text import Text
 
 _PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 _REQUEST = re.compile(r"^<request>\n(.*?)\n</request>$", re.MULTILINE | re.DOTALL)
@@ -91,10 +92,10 @@ def _fill(name: str, heard: Heard) -> str:
     if name.startswith(_RESULT):
         tool = name.removeprefix(_RESULT)
         if tool not in heard.results:
-            raise LookupError(f"uses the result of {tool}, which has none yet")
+            raise LookupError(Text("uses the result of {tool}, which has none yet", tool=tool))
         return heard.results[tool]
     if heard.prompt is None:
-        raise LookupError(f"uses {{{name}}}, but was told no request")
+        raise LookupError(Text("uses {{{name}}}, but was told no request", name=name))
     match name:
         case "slug":
             return _slug(heard.prompt)
@@ -183,7 +184,9 @@ def parse_script(data: object, *, where: str) -> Script:
     """
     script, diagnostics = read_script(data)
     if diagnostics:
-        raise ConfigError([f"{where}{_dotted(complaint.path)}: {complaint.text}" for complaint in diagnostics])
+        raise ConfigError(
+            [Text.verbatim(f"{where}{_dotted(complaint.path)}: {complaint.text}") for complaint in diagnostics]
+        )
     return script
 
 

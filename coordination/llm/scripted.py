@@ -28,6 +28,7 @@ from coordination.ports import (
     TurnContext,
     UserMessage,
 )
+from coordination.text import Text
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _PASSING = frozenset({ModelFault.RATE_LIMITED, ModelFault.OVERLOADED, ModelFault.TIMED_OUT, ModelFault.CUT_OFF})
@@ -77,7 +78,7 @@ class _ScriptedConversation:
     async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         self._has_failed = True
         if self._played == len(self._steps):
-            raise self._misplayed(f"was called once more than its {len(self._steps)} steps")
+            raise self._misplayed(Text("was called once more than its {count} steps", count=len(self._steps)))
         step = self._steps[self._played]
         self._hear(inputs)
         await self._clock.sleep(step.after)
@@ -94,7 +95,9 @@ class _ScriptedConversation:
         left = len(self._steps) - self._played
         # After a failure the conversation may be given up, and no step of the rest is missed.
         if left and not self._has_failed:
-            raise self._misplayed(f"ended with {left} of {len(self._steps)} steps left over")
+            raise self._misplayed(
+                Text("ended with {left} of {count} steps left over", left=left, count=len(self._steps))
+            )
 
     def _hear(self, inputs: Sequence[InputMessage]) -> None:
         for each in inputs:
@@ -108,7 +111,9 @@ class _ScriptedConversation:
         heard = "\n".join(each.text for each in inputs)
         for expected in step.expects:
             if expected not in heard:
-                raise self._misplayed(f"was not told {json.dumps(expected, ensure_ascii=False)}, which it expects")
+                raise self._misplayed(
+                    Text("was not told {expected}, which it expects", expected=json.dumps(expected, ensure_ascii=False))
+                )
 
     def _reply(self, step: Step, tools: Sequence[ToolSpec]) -> Reply:
         heard = Heard(prompt=self._prompt, results=self._results)
@@ -116,7 +121,7 @@ class _ScriptedConversation:
             calls = [self._call(call, heard, tools, position) for position, call in enumerate(step.calls, start=1)]
             text = step.say.fill(heard)
         except LookupError as error:
-            raise self._misplayed(str(error.args[0])) from None
+            raise self._misplayed(Text.verbatim(error.args[0])) from None
         for call, scripted in zip(calls, step.calls, strict=True):
             self._tool_of_call[call.id] = scripted.tool
         return Reply(text=text, calls=tuple(calls))
@@ -129,13 +134,21 @@ class _ScriptedConversation:
             arguments=arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
         )
 
-    def _misplayed(self, what: str) -> ModelError:
+    def _misplayed(self, what: Text) -> ModelError:
         turn_context = self._turn_context
-        part = f"turn {turn_context.turn}" if turn_context.purpose == "turn" else turn_context.purpose
+        is_turn = turn_context.purpose == "turn"
+        part = Text("turn {number}", number=turn_context.turn) if is_turn else turn_context.purpose
         return ModelError(
             ModelFault.MISCONFIGURED,
-            f"The script of agent{turn_context.agent} {what} (revision {turn_context.revision}, {part}, "
-            f"step {self._played + 1}); the operator must correct the script.",
+            Text(
+                "The script of agent{agent} {what} (revision {revision}, {part}, step {played}); the operator must "
+                "correct the script.",
+                agent=turn_context.agent,
+                what=what,
+                revision=turn_context.revision,
+                part=part,
+                played=self._played + 1,
+            ),
         )
 
 
@@ -147,7 +160,7 @@ def _offered_name(tool: str, tools: Sequence[ToolSpec]) -> str:
     name = _FOREIGN.sub("_", f"mcp__{server}__{rest}")
     if all(offered.name != name for offered in tools):
         known = ", ".join(offered.name for offered in tools) or "none"
-        raise LookupError(f"calls {tool}, which is not on offer; on offer are {known}")
+        raise LookupError(Text("calls {tool}, which is not on offer; on offer are {known}", tool=tool, known=known))
     return name
 
 
@@ -164,7 +177,7 @@ def _filled(value: Shape, heard: Heard) -> Json:
 def _failure(fault: ModelFault, retry_after: float | None) -> ModelError:
     return ModelError(
         fault,
-        f"The script has this call fail: {fault.replace('_', ' ')}.",
+        Text("The script has this call fail: {fault}.", fault=fault.replace("_", " ")),
         is_retryable=fault in _PASSING,
         retry_after=retry_after,
     )
@@ -187,6 +200,10 @@ def _in_file(agent: str, backend: BackendSettings) -> object:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8")) if path is not None else None
     except OSError:
-        raise ConfigError([f"the script of agent {agent}: {path} can't be read"]) from None
+        raise ConfigError(
+            [Text("the script of agent {agent}: {path} can't be read", agent=agent, path=path or "")]
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError([f"the script of agent {agent}: {path} is no YAML"]) from None
+        raise ConfigError(
+            [Text("the script of agent {agent}: {path} is no YAML", agent=agent, path=path or "")]
+        ) from None

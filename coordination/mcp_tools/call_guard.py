@@ -15,6 +15,7 @@ from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest
 from coordination.domain.canonical_json import canonical
 from coordination.mcp_tools.json_rpc import Raw
 from coordination.mcp_tools.pagination import page_for_sdk
+from coordination.text import Text
 
 
 def stand_in(text: str) -> httpx2.Response:
@@ -54,12 +55,12 @@ class CallTrace:
     arguments: str = "{}"
     was_sent: bool = False
     was_answered: bool = False
-    refusal: str | None = None
-    loss: str | None = None
+    refusal: Text | None = None
+    loss: Text | None = None
     is_broken: bool = False
     status: int | None = None
     is_session_lost: bool = False
-    obstacle: str | None = None
+    obstacle: Text | None = None
     is_foreign: bool = False
     answer: Mapping[str, Raw] | None = None
     error: ErrorData | None = None

@@ -25,6 +25,7 @@ from coordination.mcp_tools.sse_transport import SERVED_SO, NoEventStreamError, 
 from coordination.mcp_tools.stdio_transport import StderrLog, stdio_transport
 from coordination.ports import ServerSpec
 from coordination.redaction import redactor_of
+from coordination.text import Text
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Patience:
 class _Failure:
     """Why a start failed; a value, so that each of those who waited raises an error of its own."""
 
-    text: str
+    text: Text
 
 
 _Starting: TypeAlias = "asyncio.Future[McpSession | _Failure]"
@@ -340,4 +341,4 @@ def _is_over(starting: _Starting) -> bool:
 def _settle(starting: _Starting, error: ToolServerError) -> None:
     """Tell all who wait that the start failed, unless it has ended in some way."""
     if not starting.done():
-        starting.set_result(_Failure(str(error)))
+        starting.set_result(_Failure(error.text))

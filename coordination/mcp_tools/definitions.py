@@ -16,6 +16,7 @@ from coordination.mcp_tools.json_rpc import BARE, Raw
 from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
 from coordination.ports import ServerSpec, ToolDefinition, ToolOutput
 from coordination.redaction import Redactor
+from coordination.text import Text
 
 MAX_TOOLS = 2_000
 MAX_PAGES = 200
@@ -85,14 +86,14 @@ async def _page(client: Client, cursor: str | None, trace: CallTrace) -> tuple[M
 def _as_kept(entry: RawTool, kept: frozenset[str]) -> RawTool:
     if entry.schema is None or entry.name in kept:
         return entry
-    return replace(entry, schema=None, reason="asks for headers in a way that the protocol forbids")
+    return replace(entry, schema=None, reason=Text("asks for headers in a way that the protocol forbids"))
 
 
 def _add(entries: dict[str, RawTool], entry: RawTool) -> None:
     """Add a tool; of two that share a name and nothing else nobody could say which one was approved."""
     before = entries.setdefault(entry.name, entry)
     if before.raw != entry.raw:
-        entries[entry.name] = replace(before, schema=None, reason="is the name of two different tools")
+        entries[entry.name] = replace(before, schema=None, reason=Text("is the name of two different tools"))
 
 
 def _listing(

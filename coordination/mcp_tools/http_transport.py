@@ -22,6 +22,7 @@ from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded, st
 from coordination.mcp_tools.json_rpc import EventsMended, proper, read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
+from coordination.text import Text
 
 MAX_ANSWER = 32_000_000
 """Bytes of one answer that are read."""
@@ -110,12 +111,12 @@ class _OneWay(httpx2.AsyncBaseTransport):
             response = await self._inner.handle_async_request(request)
             return await self._judge(request, response, trace)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol):
-            trace.refusal = "can't be reached"
+            trace.refusal = Text("can't be reached")
             self._on_gone()
         except httpx2.TransportError:
-            trace.loss, trace.is_broken = "broke the connection before it answered", True
+            trace.loss, trace.is_broken = Text("broke the connection before it answered"), True
         except httpx2.DecodingError:
-            trace.loss = "answered what can't be decoded"
+            trace.loss = Text("answered what can't be decoded")
         return stand_in("no answer")
 
     @override
@@ -129,13 +130,13 @@ class _OneWay(httpx2.AsyncBaseTransport):
             return httpx2.Response(response.status_code, headers=_plain(response), stream=stream)
         body = await _body(response)
         if body is None:
-            trace.loss = f"answered with more than {MAX_ANSWER // 1_000_000} MB"
+            trace.loss = Text("answered with more than {megabytes} MB", megabytes=MAX_ANSWER // 1_000_000)
             return stand_in("too large")
         if _forgot_session(request, response.status_code, body):
             trace.status = response.status_code
             # An error with the message's own id might be the tool's: it was refused, yet nobody sends it again.
             trace.is_session_lost = not _is_addressed(request, body)
-            trace.refusal = "no longer knows our session"
+            trace.refusal = Text("no longer knows our session")
             self._on_gone()
             return stand_in("no such session")
         if response.status_code < 300:
@@ -147,9 +148,9 @@ class _OneWay(httpx2.AsyncBaseTransport):
     def _refuse(self, request: httpx2.Request, status: int, trace: CallTrace) -> httpx2.Response:
         trace.status = status
         if status in TURNED_AWAY:
-            trace.refusal = f"answered HTTP {status}"
+            trace.refusal = Text("answered HTTP {status}", status=status)
         else:
-            trace.loss = f"answered HTTP {status}"
+            trace.loss = Text("answered HTTP {status}", status=status)
         if status == 401 and not self._has_tokens and "mcp-session-id" in request.headers:
             # It may be the session that is refused; the handshake of a new one finds out.
             self._on_gone()
@@ -165,8 +166,8 @@ def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, t
     if isinstance(jsonrpc_message_adapter.validate_json(request.content, by_name=False), JSONRPCRequest):
         if read_message(body) is None:
             trace.is_foreign = True
-            what = "nothing" if not body.strip() else "what is no message of MCP"
-            trace.loss = f"answered with {what} (HTTP {response.status_code})"
+            what = Text("nothing") if not body.strip() else Text("what is no message of MCP")
+            trace.loss = Text("answered with {what} (HTTP {status})", what=what, status=response.status_code)
             return stand_in("no message")
         # Some servers, and gateways before them, name another type, or accept and answer at once.
         headers = [*((name, value) for name, value in headers if name.lower() != "content-type"), _JSON]

@@ -27,6 +27,7 @@ from coordination.ports import (
     ToolDefinition,
     ToolOutput,
 )
+from coordination.text import Text
 
 
 class McpHub:
@@ -80,9 +81,9 @@ class McpHub:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(_listing_or_error(connection, fresh=fresh)) for connection in connections]
         outcomes = [each.result() for each in asked]
-        failures = [str(each) for each in outcomes if isinstance(each, ToolServerError)]
+        failures = [each.text for each in outcomes if isinstance(each, ToolServerError)]
         if failures:
-            raise ToolServerError(" ".join(failures))
+            raise ToolServerError(Text.joined(" ", failures))
         listings = [each for each in outcomes if isinstance(each, ToolListing)]
         unusable = [_unusable(spec, each) for spec, each in zip(specs.values(), listings, strict=True)]
         return [tool for each in listings for tool in each.tools.values()] + [
@@ -150,13 +151,18 @@ class _Reader:
         """Call a tool that the operator listed."""
         if (server, tool) not in self._allowed or server not in self._servers:
             raise ToolServerError(
-                f"{server}.{tool} may not run before people approve it: the operator would have to list it as a read."
+                Text(
+                    "{server}.{tool} may not run before people approve it: the operator would have to list it as a "
+                    "read.",
+                    server=server,
+                    tool=tool,
+                )
             )
         connection = self._hub.connection(self._servers[server])
         try:
             return await _read(connection, tool, canonical(arguments), self._caller)
         except (CallNotSentError, CallOutcomeUnknownError) as error:
-            raise ToolServerError(f"{error} The operator must see to it if this goes on.") from error
+            raise ToolServerError(Text("{why} The operator must see to it if this goes on.", why=error.text)) from error
 
 
 class _Executor:
@@ -187,7 +193,7 @@ class _Executor:
         try:
             spec = self._spec(call.server)
         except ToolServerError as error:
-            raise CallNotSentError(str(error)) from error
+            raise CallNotSentError(error.text) from error
         until = asyncio.get_running_loop().time() + spec.longest_call
         try:
             return await self._call(spec, call, key, until)
@@ -199,21 +205,29 @@ class _Executor:
             async with asyncio.timeout_at(until):
                 session, listing = await _listed(self._hub.connection(spec), fresh=True)
         except TimeoutError:
-            raise CallNotSentError(str(complaints.unanswered(spec))) from None
+            raise CallNotSentError(complaints.unanswered(spec).text) from None
         except ToolServerError as error:
-            raise CallNotSentError(str(error)) from error
+            raise CallNotSentError(error.text) from error
         tool = listing.tools.get(call.tool)
         if session.fingerprint.digest != call.settings:
-            raise CallNotSentError(f"the settings of the MCP server {call.server} have changed since the plan was made")
+            raise CallNotSentError(
+                Text("the settings of the MCP server {server} have changed since the plan was made", server=call.server)
+            )
         if tool is None or tool.digest != call.definition:
             raise CallNotSentError(
-                f"the definition of {call.server}.{call.tool} has changed since the call was planned"
+                Text(
+                    "the definition of {server}.{tool} has changed since the call was planned",
+                    server=call.server,
+                    tool=call.tool,
+                )
             )
         return await session.call(call.tool, call.arguments, key=key, caller=self._caller, until=until)
 
     def _spec(self, server: str) -> ServerSpec:
         if server not in self._servers:
-            raise ToolServerError(f"There is no MCP server {server} in the config: the operator must put it back.")
+            raise ToolServerError(
+                Text("There is no MCP server {server} in the config: the operator must put it back.", server=server)
+            )
         return self._servers[server]
 
 
@@ -272,6 +286,9 @@ def _by_name(servers: Sequence[ServerSpec]) -> Mapping[str, ServerSpec]:
     for spec in servers:
         if specs.setdefault(spec.name, spec) != spec:
             raise ToolServerError(
-                f"Two different MCP servers are called {spec.name}: the operator must rename one in the config."
+                Text(
+                    "Two different MCP servers are called {server}: the operator must rename one in the config.",
+                    server=spec.name,
+                )
             )
     return specs

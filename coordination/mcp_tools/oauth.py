@@ -22,6 +22,7 @@ from coordination.mcp_tools.call_guard import CALL, CallTrace, call_trace, stand
 from coordination.mcp_tools.server_errors import address
 from coordination.ports import ClientCredentials, ProofMethod
 from coordination.redaction import EVERYTHING, Redactor
+from coordination.text import Text
 
 MAX_ANSWER = 1_000_000
 """Bytes of one answer that are read."""
@@ -47,6 +48,10 @@ _REFUSALS = frozenset(
 
 class NoTokenError(Exception):
     """There is no token. The text goes on from the server's name, says what the operator must do, and holds no secret."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class _Resource(BaseModel):
@@ -108,7 +113,9 @@ async def ask_for_token(
             return await _granted(client, server_url, credentials)
     except TimeoutError:
         where = credentials.token_url or credentials.issuer
-        raise _none_from(where, "did not answer in time", "see to it, or correct auth in the config") from None
+        raise _none_from(
+            where, Text("did not answer in time"), Text("see to it, or correct auth in the config")
+        ) from None
 
 
 async def _granted(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> Granted:
@@ -134,12 +141,15 @@ async def _resource(client: httpx2.AsyncClient, server_url: str, credentials: Cl
             continue
         if not check_resource_allowed(requested_resource=ours, configured_resource=found.resource):
             raise NoTokenError(
-                "says that tokens for it are for another address: the operator must correct its url in the config"
+                Text("says that tokens for it are for another address: the operator must correct its url in the config")
             )
         servers = found.authorization_servers
         if credentials.issuer and servers and not any(issuers_match(each, credentials.issuer) for each in servers):
             raise NoTokenError(
-                "takes tokens of another issuer than the one under its auth: the operator must correct that in the config"
+                Text(
+                    "takes tokens of another issuer than the one under its auth: the operator must correct that in "
+                    "the config"
+                )
             )
         return found.resource
     return ours
@@ -161,8 +171,8 @@ async def _endpoint(client: httpx2.AsyncClient, credentials: ClientCredentials) 
         return _Endpoint(url=found.token_endpoint, audience=found.issuer, method=method)
     raise _none_from(
         issuer,
-        "tells nobody where it gives them out, or can't be reached",
-        "see to it, or correct the issuer or write token_url under auth in the config",
+        Text("tells nobody where it gives them out, or can't be reached"),
+        Text("see to it, or correct the issuer or write token_url under auth in the config"),
     )
 
 
@@ -204,8 +214,11 @@ async def _signed(audience: str, credentials: ClientCredentials) -> str:
         return await claims.create_assertion_provider()(audience)
     except (PyJWTError, ValueError, TypeError):
         raise NoTokenError(
-            f"needs a token, and the private key under its auth can't sign with {credentials.algorithm}: "
-            "the operator must correct private_key or signing_algorithm in the config"
+            Text(
+                "needs a token, and the private key under its auth can't sign with {algorithm}: the operator must "
+                "correct private_key or signing_algorithm in the config",
+                algorithm=credentials.algorithm,
+            )
         ) from None
 
 
@@ -231,11 +244,13 @@ async def _answer(request: httpx2.Request, client: httpx2.AsyncClient) -> tuple[
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_ANSWER:
-                    raise _none_from(where, "answers at endless length", "see to it, or correct auth in the config")
+                    raise _none_from(
+                        where, Text("answers at endless length"), Text("see to it, or correct auth in the config")
+                    )
         finally:
             await response.aclose()
     except (httpx2.HTTPError, httpx2.InvalidURL):
-        raise _none_from(where, "can't be reached", "see to it, or correct auth in the config") from None
+        raise _none_from(where, Text("can't be reached"), Text("see to it, or correct auth in the config")) from None
     return response.status_code, bytes(body)
 
 
@@ -248,15 +263,21 @@ def _parsed(kind: type[_Kind], body: bytes) -> _Kind | None:
 
 def _refused(where: str, status: int, body: bytes) -> NoTokenError:
     if status == 200:
-        return _none_from(where, "answers with something else", "correct auth in the config")
+        return _none_from(where, Text("answers with something else"), Text("correct auth in the config"))
     said = _parsed(_Refused, body)
     if said is not None and said.error in _REFUSALS:
-        return _none_from(where, f"refuses us one ({said.error})", "correct auth in the config")
-    return _none_from(where, f"answered HTTP {status}", "see to it, or correct auth in the config")
+        return _none_from(where, Text("refuses us one ({why})", why=said.error), Text("correct auth in the config"))
+    return _none_from(
+        where, Text("answered HTTP {status}", status=status), Text("see to it, or correct auth in the config")
+    )
 
 
-def _none_from(where: str, why: str, remedy: str) -> NoTokenError:
-    return NoTokenError(f"needs a token, and {address(where)} {why}: the operator must {remedy}")
+def _none_from(where: str, why: Text, remedy: Text) -> NoTokenError:
+    return NoTokenError(
+        Text(
+            "needs a token, and {place} {why}: the operator must {remedy}", place=address(where), why=why, remedy=remedy
+        )
+    )
 
 
 _TIMES = httpx2.Timeout(10.0)
@@ -337,7 +358,7 @@ class _Authorized(httpx2.AsyncBaseTransport):
             return await self._send(request)
         except NoTokenError as error:
             trace = call_trace.get() or CallTrace()
-            trace.refusal = trace.obstacle = str(error)
+            trace.refusal = trace.obstacle = error.text
             return stand_in("no token")
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:

@@ -7,6 +7,7 @@ from typing import cast
 from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.errors import InvalidJsonError
 from coordination.mcp_tools.json_rpc import BARE, Raw
+from coordination.text import NO_TEXT, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class RawTool:
     name: str
     raw: Mapping[str, Raw]
     schema: JsonObject | None = None
-    reason: str = ""
+    reason: Text = NO_TEXT
 
 
 def tools_of(page: Mapping[str, Raw]) -> Sequence[RawTool] | None:
@@ -55,21 +56,21 @@ def page_for_sdk(page: Mapping[str, Raw]) -> Mapping[str, Raw]:
 
 def _tool(place: int, entry: Raw) -> RawTool:
     if not isinstance(entry, dict):
-        return RawTool(name=f"number {place}", raw={}, reason="is not described by an object")
+        return RawTool(name=f"number {place}", raw={}, reason=Text("is not described by an object"))
     name = entry.get("name")
     if not isinstance(name, str) or not name:
-        return RawTool(name=f"number {place}", raw=entry, reason="has no name")
+        return RawTool(name=f"number {place}", raw=entry, reason=Text("has no name"))
     schema = _schema(entry.get("inputSchema"))
-    if isinstance(schema, str):
+    if isinstance(schema, Text):
         return RawTool(name=name, raw=entry, reason=schema)
     try:
         canonical(entry)
     except InvalidJsonError:
-        return RawTool(name=name, raw=entry, reason="is described in a form that is not plain JSON")
+        return RawTool(name=name, raw=entry, reason=Text("is described in a form that is not plain JSON"))
     return RawTool(name=name, raw=entry, schema=schema)
 
 
-def _schema(given: Raw) -> JsonObject | str:
+def _schema(given: Raw) -> JsonObject | Text:
     """The schema with what every reader of it relies on, or why there is none.
 
     Servers leave it out or empty where a tool takes nothing, and some languages write an empty object as a list.
@@ -77,13 +78,13 @@ def _schema(given: Raw) -> JsonObject | str:
     if given is None or given is True:
         return {"type": "object"}
     if not isinstance(given, dict):
-        return "has an inputSchema that is not an object"
+        return Text("has an inputSchema that is not an object")
     kind = given.get("type")
     if kind not in (None, "object") and not (isinstance(kind, list) and "object" in kind):
-        return f"takes {str(kind)[:50]!r} by its inputSchema, and arguments are always an object"
+        return Text("takes {kind} by its inputSchema, and arguments are always an object", kind=repr(str(kind)[:50]))
     properties, required = given.get("properties"), given.get("required")
     if properties and not isinstance(properties, dict):
-        return "has an inputSchema whose properties are not an object"
+        return Text("has an inputSchema whose properties are not an object")
     schema = {name: value for name, value in given.items() if name not in ("type", "properties", "required")}
     if isinstance(properties, dict):
         schema["properties"] = {

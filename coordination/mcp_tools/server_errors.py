@@ -1,7 +1,7 @@
 """Why an MCP server can't be used, in one sentence that says what the operator must do; never an SDK's own text."""
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import LiteralString, cast
 from urllib.parse import urlsplit
 
 from mcp import MCPError
@@ -10,13 +10,18 @@ from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 from coordination.errors import ToolServerError
 from coordination.mcp_tools.call_guard import CallTrace
 from coordination.ports import ServerSpec
+from coordination.text import Text, template
 
-_HTTP_ADVICE = {
-    401: "refused our credentials (HTTP 401): the operator must correct its {credentials} in the config",
-    403: "refused our credentials (HTTP 403): the operator must correct its {credentials} in the config",
-    404: "has nothing at this address (HTTP 404): the operator must correct the path of its url in the config",
-    405: "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config",
-    429: "turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit",
+_HTTP_ADVICE: Mapping[int, LiteralString] = {
+    401: template("refused our credentials (HTTP 401): the operator must correct its {credentials} in the config"),
+    403: template("refused our credentials (HTTP 403): the operator must correct its {credentials} in the config"),
+    404: template(
+        "has nothing at this address (HTTP 404): the operator must correct the path of its url in the config"
+    ),
+    405: template(
+        "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config"
+    ),
+    429: template("turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit"),
 }
 
 
@@ -51,8 +56,11 @@ def slow_start(spec: ServerSpec) -> ToolServerError:
     """The server is not ready within its deadline."""
     return _server_error(
         spec,
-        f"was not ready within {spec.start_timeout:g} s: the operator must see what keeps it, "
-        "or give it more time in the config",
+        Text(
+            "was not ready within {seconds:g} s: the operator must see what keeps it, or give it more time "
+            "in the config",
+            seconds=spec.start_timeout,
+        ),
     )
 
 
@@ -75,95 +83,122 @@ def failed_start(spec: ServerSpec, error: Exception, trace: CallTrace) -> ToolSe
         if code == CONNECTION_CLOSED and spec.transport == "stdio":
             return _server_error(
                 spec,
-                "ended while it was starting: the operator must run its command by hand and see why "
-                "(its own words are in the log)",
+                Text(
+                    "ended while it was starting: the operator must run its command by hand and see why (its own "
+                    "words are in the log)"
+                ),
             )
     return not_speaking(spec)
 
 
 def not_speaking(spec: ServerSpec) -> ToolServerError:
     """What it answers is not the protocol."""
-    what = "its url" if spec.transport == "http" else "its command"
-    return _server_error(spec, f"does not answer as an MCP server does: the operator must check {what} in the config")
+    what = Text("its url") if spec.transport == "http" else Text("its command")
+    return _server_error(
+        spec, Text("does not answer as an MCP server does: the operator must check {what} in the config", what=what)
+    )
 
 
 def died(spec: ServerSpec, trace: CallTrace | None = None) -> ToolServerError:
     """The connection ended in the middle of a request."""
-    loss = "went away before it answered" if trace is None or trace.loss is None else trace.loss
-    return _server_error(spec, f"{loss}: the operator must see its log if this goes on")
+    loss = Text("went away before it answered") if trace is None or trace.loss is None else trace.loss
+    return _server_error(spec, Text("{loss}: the operator must see its log if this goes on", loss=loss))
 
 
 def unanswered(spec: ServerSpec) -> ToolServerError:
     """No answer came in time."""
     return _server_error(
         spec,
-        f"did not answer within {spec.call_timeout:g} s: the operator must see what keeps it, "
-        "or give its calls more time in the config",
+        Text(
+            "did not answer within {seconds:g} s: the operator must see what keeps it, or give its calls more "
+            "time in the config",
+            seconds=spec.call_timeout,
+        ),
     )
 
 
 def too_many_tools(spec: ServerSpec, most: int) -> ToolServerError:
     """The list of tools is too long to be of use."""
     return _server_error(
-        spec, f"lists more than {most:,} tools: the operator must use a server, or a setting of it, that offers fewer"
+        spec,
+        Text(
+            "lists more than {most:,} tools: the operator must use a server, or a setting of it, that offers fewer",
+            most=most,
+        ),
     )
 
 
 def endless_list(spec: ServerSpec) -> ToolServerError:
     """The list of tools never ends."""
-    return _server_error(spec, "lists its tools without end: the operator must have this server repaired")
+    return _server_error(spec, Text("lists its tools without end: the operator must have this server repaired"))
 
 
 def unsettled(spec: ServerSpec) -> ToolServerError:
     """Each time that it is started, it is another one."""
     return _server_error(
-        spec, "changes while it starts: the operator must finish installing its program, or find out what writes to it"
+        spec,
+        Text("changes while it starts: the operator must finish installing its program, or find out what writes to it"),
     )
 
 
 def closing(spec: ServerSpec) -> ToolServerError:
     """We are stopping."""
-    return _server_error(spec, "is not started any more, because this program is stopping: try again when it runs")
+    return _server_error(
+        spec, Text("is not started any more, because this program is stopping: try again when it runs")
+    )
 
 
 def unforeseen(spec: ServerSpec) -> ToolServerError:
     """The start failed in a way of which this program knows nothing."""
     return _server_error(
-        spec, "could not be started, for a reason that this program does not know: the operator must see the log"
+        spec, Text("could not be started, for a reason that this program does not know: the operator must see the log")
     )
 
 
 def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
     if trace.obstacle is not None:
         return _server_error(spec, trace.obstacle)
-    if trace.status in _HTTP_ADVICE:
-        return _server_error(spec, _HTTP_ADVICE[trace.status].format(credentials="auth" if spec.auth else "headers"))
+    if trace.status is not None and trace.status in _HTTP_ADVICE:
+        return _server_error(spec, Text(_HTTP_ADVICE[trace.status], credentials="auth" if spec.auth else "headers"))
     if trace.status is not None and trace.status < 400:
         return _server_error(
             spec,
-            f"redirects to another address (HTTP {trace.status}): the operator must put the final one in the config",
+            Text(
+                "redirects to another address (HTTP {status}): the operator must put the final one in the config",
+                status=trace.status,
+            ),
         )
     if trace.status is not None:
-        return _server_error(spec, f"answered HTTP {trace.status}: the operator must see its log")
+        return _server_error(spec, Text("answered HTTP {status}: the operator must see its log", status=trace.status))
     where = address(spec.url)
     return UnreachableError(
-        f"The MCP server {spec.name} can't be reached at {where}: "
-        "the operator must start it, or correct its url in the config."
+        Text(
+            "The MCP server {server} can't be reached at {where}: the operator must start it, or correct its url "
+            "in the config.",
+            server=spec.name,
+            where=where,
+        )
     )
 
 
 def _unstartable(spec: ServerSpec, error: OSError) -> ToolServerError:
     if spec.cwd is not None and error.filename == spec.cwd:
         return _server_error(
-            spec, "can't start, because its folder does not exist: the operator must correct `cwd` in the config"
+            spec, Text("can't start, because its folder does not exist: the operator must correct `cwd` in the config")
         )
-    command = repr(spec.command) if spec.command in spec.identity else "its command"
+    command = repr(spec.command) if spec.command in spec.identity else Text("its command")
     if isinstance(error, FileNotFoundError):
         return _server_error(
             spec,
-            f"can't start, because there is no {command} here: the operator must install it, or correct the config",
+            Text(
+                "can't start, because there is no {command} here: the operator must install it, or correct the config",
+                command=command,
+            ),
         )
-    return _server_error(spec, f"can't start, because {command} may not be run: the operator must make it executable")
+    return _server_error(
+        spec,
+        Text("can't start, because {command} may not be run: the operator must make it executable", command=command),
+    )
 
 
 def address(url: str) -> str:
@@ -172,5 +207,5 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
-def _server_error(spec: ServerSpec, text: str) -> ToolServerError:
-    return ToolServerError(f"The MCP server {spec.name} {text}.")
+def _server_error(spec: ServerSpec, text: Text) -> ToolServerError:
+    return ToolServerError(Text("The MCP server {server} {text}.", server=spec.name, text=text))

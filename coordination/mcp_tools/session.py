@@ -24,6 +24,7 @@ from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import Raw
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from coordination.redaction import Redactor
+from coordination.text import Text
 
 IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
@@ -32,9 +33,9 @@ _MOST_SILENT = 2
 
 _PONG_SECONDS = 5.0
 
-_TOO_LATE = "did not answer in time"
-_MALFORMED = "took the call, but what it answered can't be read"
-_WENT_AWAY = "went away before it answered"
+_TOO_LATE = Text("did not answer in time")
+_MALFORMED = Text("took the call, but what it answered can't be read")
+_WENT_AWAY = Text("went away before it answered")
 _NO_ANSWER = {CONNECTION_CLOSED: _WENT_AWAY, REQUEST_TIMEOUT: _TOO_LATE}
 """What the SDK makes up where no answer came."""
 
@@ -178,7 +179,7 @@ class McpSession:
                     return await list_tools(self._spec, self._client, self.fingerprint, self._redactor, trace)
         except TimeoutError:
             self._heard(trace)
-            raise UnansweredError(str(complaints.unanswered(self._spec))) from None
+            raise UnansweredError(complaints.unanswered(self._spec).text) from None
         except (MCPError, ValidationError) as error:
             if complaints.lacks_credentials(trace):
                 raise complaints.failed_start(self._spec, error, trace) from error
@@ -219,7 +220,7 @@ class McpSession:
         if trace.answer is None:
             raise self._failure(trace, _MALFORMED)
         if trace.answer.get("resultType") == "input_required":
-            raise self._failure(trace, "asked for more input in place of an answer, and is never given any")
+            raise self._failure(trace, Text("asked for more input in place of an answer, and is never given any"))
         return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
 
     def _given(self, trace: CallTrace, until: float) -> dict[str, Json]:
@@ -232,9 +233,9 @@ class McpSession:
         if self.is_over:
             raise self._failure(trace, _TOO_LATE)
         if not isinstance(given, Mapping):
-            raise CallNotSentError(self._sentence("takes one JSON object as arguments"))
+            raise CallNotSentError(self._sentence(Text("takes one JSON object as arguments")))
         if asyncio.get_running_loop().time() >= until:
-            raise CallNotSentError(self._sentence("left no time for the call"))
+            raise CallNotSentError(self._sentence(Text("left no time for the call")))
         return dict(given)
 
     async def _send(
@@ -296,9 +297,9 @@ class McpSession:
             words += f"\n{json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA]}"
         return ToolOutput(text=capped(words, self._redactor), is_error=True)
 
-    def _failure(self, trace: CallTrace, reason: str) -> CallNotSentError | CallOutcomeUnknownError:
+    def _failure(self, trace: CallTrace, reason: Text) -> CallNotSentError | CallOutcomeUnknownError:
         if not trace.was_sent:
-            return CallNotSentError(self._sentence("was gone before the call could be sent"))
+            return CallNotSentError(self._sentence(Text("was gone before the call could be sent")))
         if trace.is_session_lost:
             return SessionLostError(self._sentence(trace.refusal or _TOO_LATE))
         if trace.refusal is not None:
@@ -307,8 +308,8 @@ class McpSession:
         kind = ConnectionBrokeError if is_broken else CallOutcomeUnknownError
         return kind(self._sentence(trace.loss or reason))
 
-    def _sentence(self, reason: str) -> str:
-        return f"The MCP server {self._spec.name} {reason}."
+    def _sentence(self, reason: Text) -> Text:
+        return Text("The MCP server {server} {text}.", server=self._spec.name, text=reason)
 
     @contextmanager
     def _at_work(self) -> Generator[None]:

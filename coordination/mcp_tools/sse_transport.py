@@ -30,6 +30,7 @@ from coordination.mcp_tools.http_transport import (
 from coordination.mcp_tools.json_rpc import read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
+from coordination.text import Text
 
 SERVED_SO = frozenset({400, 404, 405})
 """What a server of this transport answers to a message that is posted to its address, by MCP's specification."""
@@ -155,9 +156,9 @@ class _Wire:
                 return
             _judge(response.status_code, response.text, trace)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError):
-            trace.refusal = "can't be reached"
+            trace.refusal = Text("can't be reached")
         except httpx2.HTTPError:
-            trace.loss, trace.is_broken = "broke the connection before it answered", True
+            trace.loss, trace.is_broken = Text("broke the connection before it answered"), True
         if trace.is_session_lost or trace.status is None:
             self._on_gone()
         if isinstance(message, JSONRPCRequest):
@@ -181,8 +182,8 @@ def _judge(status: int, words: str, trace: CallTrace) -> None:
     # The address is of one session. Only a server that says that it does not know it may be told the same once more.
     if status == 404 or (status == 400 and NO_SUCH_SESSION.search(words[:MOST_WORDS])):
         trace.is_session_lost = True
-        trace.refusal = "no longer knows our session"
+        trace.refusal = Text("no longer knows our session")
     elif status in TURNED_AWAY:
-        trace.refusal = f"answered HTTP {status}"
+        trace.refusal = Text("answered HTTP {status}", status=status)
     else:
-        trace.loss = f"answered HTTP {status}"
+        trace.loss = Text("answered HTTP {status}", status=status)

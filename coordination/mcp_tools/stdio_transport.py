@@ -32,6 +32,7 @@ from coordination.mcp_tools.child_process import ProcessGuard, command_line, end
 from coordination.mcp_tools.json_rpc import read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import redactor_of
+from coordination.text import Text
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,10 @@ class _TooLong:
 class _FloodError(Exception):
     """The server writes without end; the text goes on from its name."""
 
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
+
 
 class Allowance:
     """How much somebody may say unasked: a burst, and so much a second."""
@@ -225,7 +230,7 @@ class _Wire:
                 if message is not None:
                     await self._sends.send(SessionMessage(message))
         except _FloodError as error:
-            self.give_up(str(error))
+            self.give_up(error.text)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             pass
         self._sends.close()
@@ -233,7 +238,7 @@ class _Wire:
             while self._process.stdout is not None and await self._process.stdout.read(_CHUNK):
                 pass
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: Text) -> None:
         """End the server at once; `reason` goes on from its name, for all who wait for an answer and for the log."""
         for each in self._waiting.values():
             each.loss = each.loss or reason
@@ -257,7 +262,7 @@ class _Wire:
                     head = head or bytes(buffer[:_FRAME])
                     del buffer[:-_FRAME]
                 if size > _ENDLESS_LINE:
-                    raise _FloodError("wrote a line without end to its standard output, and was stopped")
+                    raise _FloodError(Text("wrote a line without end to its standard output, and was stopped"))
 
     def _parsed(self, line: bytes) -> JSONRPCMessage | None:
         """The message in a line. Bytes that are not UTF-8 spoil a character, and not the message."""
@@ -266,7 +271,7 @@ class _Wire:
             self._charge(line)
             unread = self._id_in(line, line)
             log.debug("%s wrote a line that is no message of MCP", self._server, extra={"server": self._server})
-            return None if unread is None else self._answer(unread, "answered what can't be read")
+            return None if unread is None else self._answer(unread, Text("answered what can't be read"))
         number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
         if number is None or self._waiting.pop(number, None) is None:
             self._charge(line)
@@ -277,14 +282,17 @@ class _Wire:
         number: int | str | None = self._id_in(line.head, line.tail)
         if number is None and len(self._waiting) == 1:
             number = next(iter(self._waiting))
-        reason = f"answered with more than {MAX_LINE // 1_000_000} MB"
+        reason = Text("answered with more than {megabytes} MB", megabytes=MAX_LINE // 1_000_000)
         if number is None:
             raise _FloodError(
-                f"wrote a line of more than {MAX_LINE // 1_000_000} MB to its standard output, and was stopped"
+                Text(
+                    "wrote a line of more than {megabytes} MB to its standard output, and was stopped",
+                    megabytes=MAX_LINE // 1_000_000,
+                )
             )
         return self._answer(number, reason)
 
-    def _answer(self, number: int | str, reason: str) -> JSONRPCError:
+    def _answer(self, number: int | str, reason: Text) -> JSONRPCError:
         self._waiting.pop(number).loss = reason
         return JSONRPCError(
             jsonrpc="2.0", id=number, error=ErrorData(code=CONNECTION_CLOSED, message=f"the server {reason}")
@@ -298,7 +306,7 @@ class _Wire:
 
     def _charge(self, line: bytes) -> None:
         if not self._allowance.take(1, len(line)):
-            raise _FloodError("flooded its standard output with lines that nobody asked for, and was stopped")
+            raise _FloodError(Text("flooded its standard output with lines that nobody asked for, and was stopped"))
 
 
 class StderrLog(asyncio.Protocol):
@@ -309,7 +317,7 @@ class StderrLog(asyncio.Protocol):
     """
 
     def __init__(self, spec: ServerSpec) -> None:
-        self.on_flood: Callable[[str], None] | None = None
+        self.on_flood: Callable[[Text], None] | None = None
         self._server = spec.name
         self._redactor = redactor_of(spec)
         self._rest = b""
@@ -325,7 +333,7 @@ class StderrLog(asyncio.Protocol):
         self._rest = rest
         if not self._allowance.take(len(lines), len(data)):
             if self.on_flood is not None:
-                self.on_flood("flooded its standard error, and was stopped")
+                self.on_flood(Text("flooded its standard error, and was stopped"))
             return
         for line in lines:
             self._note(line)

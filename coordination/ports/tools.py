@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
+from coordination.text import Text
 
 AUTH_ENTRY = "auth:"
 """What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""
@@ -116,11 +117,19 @@ class ToolOutput:
     says_writing: bool = False
 
 
-class CallNotSentError(Exception):
+class CallError(Exception):
+    """A call that has no answer; its `text` says why."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class CallNotSentError(CallError):
     """The call certainly did not reach the server: it may be reported as failed."""
 
 
-class CallOutcomeUnknownError(Exception):
+class CallOutcomeUnknownError(CallError):
     """The call may have reached the server, and no answer came: only a person can settle it."""
 
 

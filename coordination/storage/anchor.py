@@ -16,6 +16,7 @@ from coordination.errors import StorageError
 from coordination.storage.audit import Finding, audit_entries, has_decisions, reading
 from coordination.storage.schema import events, pruned_runs
 from coordination.storage.sql_run_log import FIRST_PREV, time_text
+from coordination.text import Text
 
 _FORM = "massgen-bot/anchor/1"
 _AUDIT_FIELDS = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")
@@ -130,9 +131,9 @@ def _parsed(text: str) -> tuple[Mapping[str, object], Sequence[Mapping[str, obje
         values = []
     objects = [cast("Mapping[str, object]", value) for value in values if isinstance(value, dict)]
     if not objects or len(objects) != len(values) or objects[0].get("anchor") != _FORM:
-        raise StorageError("The file is no anchor: name one that `massgen-bot audit anchor` wrote.")
+        raise StorageError(Text("The file is no anchor: name one that `massgen-bot audit anchor` wrote."))
     if not {"at", "lines", "digest"} <= objects[0].keys() or not all(_is_entry(line) for line in objects[1:]):
-        raise StorageError("The anchor is damaged: name another one that `massgen-bot audit anchor` wrote.")
+        raise StorageError(Text("The anchor is damaged: name another one that `massgen-bot audit anchor` wrote."))
     return objects[0], objects[1:]
 
 

@@ -4,16 +4,17 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, LiteralString
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordination.errors import DatabaseAwayError, StorageError
+from coordination.text import Text, template
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ OLDEST_SQLITE = (3, 35, 0)
 
 _WITH_SUBSECONDS = (3, 42, 0)
 _BUSY_TIMEOUT = "PRAGMA busy_timeout = 30000"
-_FORMS = "sqlite:////absolute/path or postgresql+psycopg://user@host/database"
+_FORMS = Text("sqlite:////absolute/path or postgresql+psycopg://user@host/database")
 
 
 def parse_url(text: str) -> sa.URL:
@@ -37,23 +38,28 @@ def parse_url(text: str) -> sa.URL:
     try:
         url = sa.make_url(text)
     except exc.ArgumentError:
-        raise StorageError(f"DATABASE_URL can't be read; write {_FORMS}.") from None
+        raise StorageError(Text("DATABASE_URL can't be read; write {forms}.", forms=_FORMS)) from None
     match url.get_backend_name():
         case "sqlite" if url.database and url.database != ":memory:":
             return url.set(drivername="sqlite", database=str(Path(url.database).absolute()))
         case "sqlite":
-            raise StorageError(f"DATABASE_URL names no file: runs must outlive the program. Write {_FORMS}.")
+            raise StorageError(
+                Text("DATABASE_URL names no file: runs must outlive the program. Write {forms}.", forms=_FORMS)
+            )
         case "postgresql" | "postgres":
             return url.set(drivername="postgresql+psycopg")
         case other:
-            raise StorageError(f"DATABASE_URL names a database of kind {other}; write {_FORMS}.")
+            raise StorageError(
+                Text("DATABASE_URL names a database of kind {other}; write {forms}.", other=other, forms=_FORMS)
+            )
 
 
-def place(url: sa.URL) -> str:
+def place(url: sa.URL) -> Text:
     """A database as people know it: its file, or its name and host; never a password."""
     if url.get_backend_name() == "sqlite":
-        return f"the database file {url.database}"
-    return f"the database {url.database or ''} at {url.host or 'the local socket'}"
+        return Text("the database file {file}", file=url.database or "")
+    host = url.host or Text("the local socket")
+    return Text("the database {database} at {host}", database=url.database or "", host=host)
 
 
 def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine:
@@ -99,8 +105,12 @@ def refuse_old_sqlite(version: tuple[int, ...]) -> None:
     if version < OLDEST_SQLITE:
         mine, oldest = (".".join(map(str, each[:2])) for each in (version, OLDEST_SQLITE))
         raise StorageError(
-            f"This Python has SQLite {mine}, and massgen-bot needs {oldest} or newer: run it with another Python, or name a "
-            "PostgreSQL database with DATABASE_URL."
+            Text(
+                "This Python has SQLite {mine}, and massgen-bot needs {oldest} or newer: run it with another "
+                "Python, or name a PostgreSQL database with DATABASE_URL.",
+                mine=mine,
+                oldest=oldest,
+            )
         )
 
 
@@ -168,7 +178,8 @@ def plainly(url: sa.URL) -> Generator[None]:
 def describe_error(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     """What an operator must do about a database error."""
     name, cause = place(url), getattr(error, "orig", None)
-    words, kind = _ANYTHING, StorageError
+    words: LiteralString = _ANYTHING
+    kind = StorageError
     sqlstate = getattr(cause, "sqlstate", None) or ""
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
@@ -181,7 +192,7 @@ def describe_error(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
         kind = StorageError if sqlstate.startswith(_REFUSES) else DatabaseAwayError
     # A sentence that sends people to the log must find something there.
     _log.log(logging.ERROR if words is _ANYTHING else logging.INFO, "the database refused", exc_info=error)
-    return kind(words.format(name=name, start=name[0].upper() + name[1:]))
+    return kind(Text(words, name=name))
 
 
 def ping(url: str) -> None:
@@ -214,17 +225,21 @@ _REFUSES = ("28", "3D")
 """Of the login, or of a database that there is none of: waiting helps neither."""
 
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_INCOMPLETE = "{start} lacks tables of massgen-bot: run `massgen-bot migrate`."
-_UNREACHABLE = "{start} does not answer, or refuses the login; check that it runs, and check DATABASE_URL."
-_ANYTHING = "{start} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."
-_SQLITE = {
-    sqlite3.SQLITE_CANTOPEN: "{start} can't be opened; make sure that its folder exists and may be written to.",
-    sqlite3.SQLITE_BUSY: "{start} is locked by another program; close that program, then try again.",
-    sqlite3.SQLITE_LOCKED: "{start} is locked by another program; close that program, then try again.",
-    sqlite3.SQLITE_FULL: "The disk is full that holds {name}; free some space, then try again.",
-    sqlite3.SQLITE_READONLY: "{start} may only be read; make the file and its folder writable.",
-    sqlite3.SQLITE_NOTADB: "{start} is another kind of file; name another file with DATABASE_URL.",
-    sqlite3.SQLITE_CORRUPT: "{start} is damaged; put a backup in its place.",
-    sqlite3.SQLITE_IOERR: "The disk reports an error with {name}; check the disk.",
-    sqlite3.SQLITE_PERM: "{start} may not be opened by this user; make it theirs.",
+_INCOMPLETE = template("{name:A} lacks tables of massgen-bot: run `massgen-bot migrate`.")
+_UNREACHABLE = template("{name:A} does not answer, or refuses the login; check that it runs, and check DATABASE_URL.")
+_ANYTHING = template(
+    "{name:A} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."
+)
+_SQLITE: Mapping[int, LiteralString] = {
+    sqlite3.SQLITE_CANTOPEN: template(
+        "{name:A} can't be opened; make sure that its folder exists and may be written to."
+    ),
+    sqlite3.SQLITE_BUSY: template("{name:A} is locked by another program; close that program, then try again."),
+    sqlite3.SQLITE_LOCKED: template("{name:A} is locked by another program; close that program, then try again."),
+    sqlite3.SQLITE_FULL: template("The disk is full that holds {name}; free some space, then try again."),
+    sqlite3.SQLITE_READONLY: template("{name:A} may only be read; make the file and its folder writable."),
+    sqlite3.SQLITE_NOTADB: template("{name:A} is another kind of file; name another file with DATABASE_URL."),
+    sqlite3.SQLITE_CORRUPT: template("{name:A} is damaged; put a backup in its place."),
+    sqlite3.SQLITE_IOERR: template("The disk reports an error with {name}; check the disk."),
+    sqlite3.SQLITE_PERM: template("{name:A} may not be opened by this user; make it theirs."),
 }

@@ -12,6 +12,7 @@ from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
 from coordination.storage.schema import check, runs, worker_slots
 from coordination.storage.worker_leases import KEEPALIVE, slot_number
+from coordination.text import Text
 
 FRESH_SECONDS = 15.0
 """A worker whose last sign of life is older counts as none: the lease after which others take its jobs over."""
@@ -56,7 +57,7 @@ class DatabaseWatch:
         """
         if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").exists():
             # A connection that is open would go on with a file that nobody finds any more.
-            raise StorageError(f"There is no {place(self._url).removeprefix('the ')} any more.")
+            raise StorageError(Text("{place:A} is not there any more.", place=place(self._url)))
         check(self._engine)
 
     def overview(self, at: datetime) -> Overview:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
+from coordination.text import Text
 
 VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision of the schema, oldest first; each has its migration."""
@@ -151,11 +152,17 @@ def check(engine: sa.Engine) -> None:
         version = version_of(connection)
         fits = version in VERSIONS or _fits_from(connection) in VERSIONS
     if version is None:
-        raise StorageError(f"There are no tables of massgen-bot in {place(engine.url)}: run `massgen-bot migrate`.")
+        raise StorageError(
+            Text("There are no tables of massgen-bot in {place}: run `massgen-bot migrate`.", place=place(engine.url))
+        )
     if not fits:
-        raise StorageError(f"A newer massgen-bot has written to {place(engine.url)}: upgrade this program.")
+        raise StorageError(
+            Text("A newer massgen-bot has written to {place}: upgrade this program.", place=place(engine.url))
+        )
     if version in VERSIONS[:-1]:
-        raise StorageError(f"An older massgen-bot made {place(engine.url)}: run `massgen-bot migrate`.")
+        raise StorageError(
+            Text("An older massgen-bot made {place}: run `massgen-bot migrate`.", place=place(engine.url))
+        )
 
 
 def version_of(connection: sa.Connection) -> str | None:
@@ -183,8 +190,10 @@ def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
     ours = {table.name for each in (metadata, *others) for table in each.sorted_tables}
     if ours & set(sa.inspect(connection).get_table_names()):
         raise StorageError(
-            f"Another program keeps tables of the same names in {place(connection.engine.url)}: "
-            "name another database with DATABASE_URL."
+            Text(
+                "Another program keeps tables of the same names in {place}: name another database with DATABASE_URL.",
+                place=place(connection.engine.url),
+            )
         )
     for each in (metadata, *others):
         each.create_all(connection)
@@ -210,7 +219,9 @@ def migrate(url: str) -> None:
                 connection.execute(_ONE_AT_A_TIME)
             version = version_of(connection)
             if version is not None and version not in VERSIONS:
-                raise StorageError(f"A newer massgen-bot has written to {place(address)}: upgrade this program.")
+                raise StorageError(
+                    Text("A newer massgen-bot has written to {place}: upgrade this program.", place=place(address))
+                )
             _upgrade(connection)
             _say_what_fits(connection)
     finally:

@@ -30,6 +30,7 @@ from coordination.storage.notifications import Listener, notify
 from coordination.storage.schema import configs, events, installation, outages, prepare, runs
 from coordination.storage.subscriptions import Followers
 from coordination.storage.worker_leases import require_ownership
+from coordination.text import Text
 
 Fields: TypeAlias = dict[str, object]
 Upcast: TypeAlias = Callable[[Fields], Fields]
@@ -77,6 +78,8 @@ _YOUNGER = (
     b',"outage":null',
     b',"left_out":0',
     b',"says":""',
+    b',"parts":null',
+    b',"plural":""',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 
@@ -119,7 +122,7 @@ def decode(kind: str, v: int, body: str, *, upcasts: Mapping[str, tuple[Upcast, 
     """
     newest = _newest(kind, upcasts)
     if v > newest:
-        raise StorageError(f"A newer massgen-bot wrote an event of kind {kind}: upgrade this program.")
+        raise StorageError(Text("A newer massgen-bot wrote an event of kind {kind}: upgrade this program.", kind=kind))
     try:
         if v == newest:
             event = _EVENTS.validate_json(body)
@@ -130,8 +133,11 @@ def decode(kind: str, v: int, body: str, *, upcasts: Mapping[str, tuple[Upcast, 
             event = _EVENTS.validate_python(fields)
     except (ValidationError, ValueError):
         raise StorageError(
-            f"An event of kind {kind} can't be read: upgrade this program, or find what changed it with "
-            "`massgen-bot audit verify`."
+            Text(
+                "An event of kind {kind} can't be read: upgrade this program, or find what changed it with "
+                "`massgen-bot audit verify`.",
+                kind=kind,
+            )
         ) from None
     return event
 
@@ -347,14 +353,22 @@ class SqlLog:
         found = await self._read(lambda connection: connection.execute(query).one_or_none())
         if found is None:
             raise StoredConfigError(
-                [f"The database has no configuration {digest[:8]}: it was removed after the run began."]
+                [
+                    Text(
+                        "The database has no configuration {digest}: it was removed after the run began.",
+                        digest=digest[:8],
+                    )
+                ]
             )
         text, origin = found
         if config_digest(text, origin) != digest:
             raise StoredConfigError(
                 [
-                    f"The stored configuration {digest[:8]} was changed after the run began, so nothing of it is used: "
-                    "the operator must find out who wrote to the database (`massgen-bot audit verify`)."
+                    Text(
+                        "The stored configuration {digest} was changed after the run began, so nothing of it is "
+                        "used: the operator must find out who wrote to the database (`massgen-bot audit verify`).",
+                        digest=digest[:8],
+                    )
                 ]
             )
         return text, origin

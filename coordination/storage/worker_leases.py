@@ -31,6 +31,7 @@ from coordination.domain.events import CallFailed, CallSucceeded, LateResult, Ru
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 from coordination.storage.database import describe_error, plainly
 from coordination.storage.schema import outages, worker_slots
+from coordination.text import Text
 
 Rows: TypeAlias = Sequence[sa.Row[*tuple[Any, ...]]]
 
@@ -142,7 +143,9 @@ class FileLocks:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             handle = os.open(self._folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StorageError(f"The folder {self._folder} can't be used; make it writable.") from error
+            raise StorageError(
+                Text("The folder {folder} can't be used; make it writable.", folder=self._folder)
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -291,7 +294,9 @@ class WorkerLeases:
         """
         mine = self.take_if_free(avoid=avoid)
         if mine is None:
-            raise StorageError(f"{len(self._numbers)} workers run on this database already: stop some.")
+            raise StorageError(
+                Text("{count} workers run on this database already: stop some.", count=len(self._numbers))
+            )
         return mine
 
     def take_if_free(self, *, avoid: str = "") -> Ownership | None:
@@ -325,7 +330,9 @@ class WorkerLeases:
                 self._was_away = False
             is_ours = bool(self._locks.run(_BEAT.where(_is(mine.slot, mine.holder))))
             if is_ours and not self._locks.lock(number):
-                raise DatabaseAwayError(f"The lock of {mine.slot} is still with a connection that broke.")
+                raise DatabaseAwayError(
+                    Text("The lock of {slot} is still with a connection that broke.", slot=mine.slot)
+                )
         except StorageError:
             self._watch.lose_sight()
             self._was_away = not self._locks.is_proof  # A file is never away, only busy.

@@ -25,6 +25,7 @@ from bot.chat.service_port import (
 from bot.message import FORMS, Action, Card, Paragraph, Severity, StyledText
 from coordination.domain.policy import Person
 from coordination.errors import StorageError
+from coordination.text import Text
 
 
 def note(text: str) -> Card:
@@ -86,7 +87,7 @@ class SmallChatService:
         if isinstance(request, CancelThread) and place.thread not in self.threads:
             return Nothing()
         if self.is_down:
-            raise StorageError("The database is gone.")
+            raise StorageError(Text("The database is gone."))
         if self.breaks_with:
             raise RuntimeError(self.breaks_with)
         self.asked.append((request, actor, place))

@@ -28,6 +28,7 @@ from bot.discord_app.client import DiscordClient
 from bot.message import Action, Card
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
+from coordination.text import Text
 from tests.contract.discord_office import Ids, RecordingChatService, a_bot, here, note
 from tests.servers.discord_people import Someone, acknowledged, told
 from tests.servers.discord_server import DiscordServer, Fault
@@ -348,7 +349,7 @@ async def test_a_database_that_does_not_serve_is_said_as_it_is(
     server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:
     message = await a_card(server, bot, chat_service)
-    chat_service.error = StorageError("The database is locked; ask the operator.")
+    chat_service.error = StorageError(Text("The database is locked; ask the operator."))
     assert "The database is locked" in await told(server, await rita.clicks(message, "Approve"))
 
 
@@ -372,7 +373,7 @@ async def test_whoever_goes_on_while_the_chat_service_does_not_serve_is_told_in_
 ) -> None:
     place = await bot.platform.open_thread(await bot.platform.post_text(here(server), note("x")), "talk")
     chat_service.threads[place.thread] = "7Q4K"
-    chat_service.error = StorageError("The database is locked; ask the operator.")
+    chat_service.error = StorageError(Text("The database is locked; ask the operator."))
     await rita.writes("elsewhere", mentions_bot=True)
     await rita.writes("go on", place.thread, mentions_bot=True)
     await server.until(lambda: rita.id in server.private_channels)

@@ -27,6 +27,7 @@ from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOu
 from coordination.run_options import RunProfile
 from coordination.run_writer import RunWriter
 from coordination.service import Coordinator, RunRequest
+from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, a_plan, a_profile, an_election_of
 from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, World
 
@@ -456,12 +457,12 @@ class RunMachine(RuleBasedStateMachine):
         """The world's side of one call: is it one that people want, now?"""
         self.check(call)
         if ending == "not sent":
-            raise CallNotSentError("nobody there")
+            raise CallNotSentError(Text("nobody there"))
         self.doubt = 0 if ending in ("lost before", "lost after", "crash before", "crash after", "late") else None
         if ending.endswith("after"):
             self.world.done.append(call)
         if ending.startswith("lost"):
-            raise CallOutcomeUnknownError("the line went dead")
+            raise CallOutcomeUnknownError(Text("the line went dead"))
         if ending.startswith("crash"):
             raise Crash
         if ending == "late":

@@ -13,6 +13,7 @@ from coordination.errors import ModelError, ModelFault
 from coordination.llm.metered_model import FallbackModel
 from coordination.ports import Reply, ToolResult
 from coordination.run_options import RunOptions
+from coordination.text import Text
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
 from tests.service.table import LOOKS_READ, Table
 
@@ -187,7 +188,7 @@ async def test_without_any_answer_at_the_deadline_the_run_fails_and_says_so() ->
 
 async def test_a_failed_agent_is_out_and_the_others_go_on() -> None:
     """It is never started again, and its vote is not waited for."""
-    broken = PlayedModel(raises(ModelError(ModelFault.AUTH, "the key was refused")))
+    broken = PlayedModel(raises(ModelError(ModelFault.AUTH, Text("the key was refused"))))
     table = Table([broken, PlayedModel(answers("two"), votes(2)), PlayedModel(answers("three"), votes(2))])
     election = await table.run()
     assert (election.winner.agent, election.voters) == (2, 2)
@@ -197,7 +198,7 @@ async def test_a_failed_agent_is_out_and_the_others_go_on() -> None:
 
 async def test_when_all_agents_fail_the_run_fails_and_says_why_per_agent() -> None:
     """One reason each."""
-    models = [PlayedModel(raises(ModelError(ModelFault.AUTH, f"key {n} was refused"))) for n in (1, 2)]
+    models = [PlayedModel(raises(ModelError(ModelFault.AUTH, Text.verbatim(f"key {n} was refused")))) for n in (1, 2)]
     with pytest.raises(
         DeliberationFailed, match=r"no answer\. agent1: key 1 was refused; agent2: key 2 was refused\.$"
     ):
@@ -206,14 +207,16 @@ async def test_when_all_agents_fail_the_run_fails_and_says_why_per_agent() -> No
 
 async def test_what_all_agents_failed_of_is_said_once() -> None:
     """A server that is down is one trouble, however many agents wait for it."""
-    models = [PlayedModel(raises(ModelError(ModelFault.TIMED_OUT, "Can't reach it; check it."))) for _ in range(2)]
+    models = [
+        PlayedModel(raises(ModelError(ModelFault.TIMED_OUT, Text("Can't reach it; check it.")))) for _ in range(2)
+    ]
     with pytest.raises(DeliberationFailed, match=r"no answer\. agent1, agent2: Can't reach it; check it\.$"):
         await Table(models).run()
 
 
 async def test_a_passing_fault_is_tried_again_as_a_whole() -> None:
     """The same words go out again, and the log tells of it."""
-    passing = ModelError(ModelFault.OVERLOADED, "busy", is_retryable=True, retry_after=2)
+    passing = ModelError(ModelFault.OVERLOADED, Text("busy"), is_retryable=True, retry_after=2)
     table = Table([PlayedModel(raises(passing), answers("one"))])
     assert (await table.run()).winner.text == "one"
     assert [(r.reason, r.wait) for r in table.events if isinstance(r, e.ModelRetried)] == [("busy", 2)]
@@ -235,7 +238,7 @@ BAD_ENDS = {
 }
 
 
-REFUSED = ModelError(ModelFault.AUTH, "The key was refused.")
+REFUSED = ModelError(ModelFault.AUTH, Text("The key was refused."))
 
 
 def with_fallback(first: PlayedModel, second: PlayedModel) -> PlayedModel:

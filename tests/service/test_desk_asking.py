@@ -13,6 +13,7 @@ from coordination.domain.canonical_json import digest
 from coordination.domain.events import RunRequested
 from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
+from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, RANDOM, TEAM, ChatServiceStage, texts
 
@@ -312,7 +313,7 @@ async def test_limits_that_make_no_sense_change_nothing(office: ChatServiceStage
 
 async def test_a_database_that_fails_is_for_the_platform_to_tell(office: ChatServiceStage) -> None:
     async def broken(*_: object, **__: object) -> object:
-        raise StorageError("The database file /srv/secret is locked.")
+        raise StorageError(Text("The database file /srv/secret is locked."))
 
     office.store.settings = broken  # type: ignore[method-assign, assignment]  # a database that fails
     with pytest.raises(StorageError):

@@ -20,6 +20,7 @@ from coordination.domain import states as s
 from coordination.domain.policy import Person
 from coordination.errors import RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
+from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
 from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, Answer, ChatServiceStage, texts
 from tests.stories import approved, plan_in
@@ -310,7 +311,7 @@ async def test_details_are_for_everybody_who_sees_the_card(office: ChatServiceSt
 
 
 def unsure(_: object) -> ToolOutput:
-    raise CallOutcomeUnknownError("the server stopped answering")
+    raise CallOutcomeUnknownError(Text("the server stopped answering"))
 
 
 async def in_doubt(office: ChatServiceStage, *, times: int = 1) -> tuple[str, dict[Action, str]]:
@@ -370,7 +371,7 @@ async def test_a_refusal_names_the_approvers_though_the_run_has_moved_on_since()
     plan = plan_in(log)
     request = log[0].event
     assert request.kind == "run_requested"
-    error = RefusedError("not_an_approver", "Only ops can decide on this plan.")
+    error = RefusedError("not_an_approver", Text("Only ops can decide on this plan."))
     states = [
         s.Rejected(request=request, plan=plan, by=BOB, reason=""),
         s.Expired(request=request, plan=plan),

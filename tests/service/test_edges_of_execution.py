@@ -21,6 +21,7 @@ from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCal
 from coordination.preparation import Prepared
 from coordination.run_options import RunOptions
 from coordination.service import RunRequest
+from coordination.text import Text
 from coordination.toolbox import MAX_OFFERED, MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile, a_request
 from tests.fakes import Crash, PlayedModel, World, answers, says, votes
@@ -59,7 +60,7 @@ async def test_a_server_that_can_not_be_asked_is_an_objection_to_its_call() -> N
     class Unreachable(World):
         @override
         async def definition_digest(self, server: str, tool: str) -> str | None:
-            raise ToolServerError("nobody there")
+            raise ToolServerError(Text("nobody there"))
 
     office = an_office()
     office.hub.world = Unreachable()
@@ -74,7 +75,7 @@ async def test_a_server_that_can_not_be_asked_is_an_objection_to_its_call() -> N
 
 async def test_every_start_of_a_call_has_a_key_of_its_own() -> None:
     """A server that remembers keys would otherwise take the second start, which a person wanted, for the first."""
-    office = an_office(fails(CallOutcomeUnknownError("no answer")))
+    office = an_office(fails(CallOutcomeUnknownError(Text("no answer"))))
     run = await approved(office)
     await office.work()
     await office.people.resolve(run, 0, ALICE, "run_it")
@@ -101,7 +102,7 @@ async def test_a_config_that_breaks_while_a_call_is_under_way_leaves_a_doubt_and
         await office.work()
 
     def broken(text: str, origin: str, tenant: str) -> Prepared:
-        raise ConfigError(["agents: at least one"])
+        raise ConfigError([Text("agents: at least one")])
 
     office.worker._configure = broken
     await office.worker.perform(Job(task="execute", run=run, tenant="here", revision=1))
@@ -117,7 +118,7 @@ async def test_a_config_that_breaks_before_a_call_skips_them_all_and_says_why() 
     run = await approved(office)
 
     def broken(text: str, origin: str, tenant: str) -> Prepared:
-        raise ConfigError(["agents: at least one"])
+        raise ConfigError([Text("agents: at least one")])
 
     office.worker._configure = broken
     await office.work()

@@ -23,6 +23,7 @@ from coordination.errors import DatabaseAwayError, RefusedError
 from coordination.execution import _advance  # one step, for what comes between two of them
 from coordination.ports import Job, ToolOutput
 from coordination.run_writer import RunMoved, RunWriter
+from coordination.text import Text
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
 from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
 from tests.service.office import Office
@@ -255,10 +256,10 @@ class AwayLog(MemoryLog):
     ) -> Sequence[Recorded]:
         when = self.outages.pop(0) if self.outages else ""
         if when == "before":
-            raise DatabaseAwayError("away")
+            raise DatabaseAwayError(Text("away"))
         written = await super().append(run, expected, events, at, state, job)
         if when == "after":
-            raise DatabaseAwayError("away")
+            raise DatabaseAwayError(Text("away"))
         return written
 
 

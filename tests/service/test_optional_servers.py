@@ -14,6 +14,7 @@ from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ToolServerError
 from coordination.ports import ListedTool, ReadList, ServerSpec, ToolDefinition
 from coordination.preparation import prepare
+from coordination.text import Text
 from coordination.toolbox import unusable_tools
 from tests.builders import ALICE, a_definition, a_profile
 from tests.fakes import FakeHub, FakePrepared, PlayedModel, World, answers, calls, says
@@ -41,7 +42,7 @@ class PartHub(FakeHub):
     @override
     async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
         if reasons := [self.away[each.name] for each in servers if each.name in self.away]:
-            raise ToolServerError(" ".join(reasons))
+            raise ToolServerError(Text.verbatim(" ".join(reasons)))
         return await super().definitions(servers)
 
 
@@ -162,7 +163,7 @@ async def test_an_approved_call_of_a_server_that_went_away_is_not_sent() -> None
     run, state = await office.planned()
 
     async def away(server: str, tool: str) -> str | None:
-        raise ToolServerError(AWAY)
+        raise ToolServerError(Text.verbatim(AWAY))
 
     office.world.definition_digest = away
     await office.people.approve(run, state.plan.digest, ALICE)

@@ -13,6 +13,7 @@ from coordination.errors import ConfigError, ModelError, ModelFault, RefusedErro
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolDefinition, ToolOutput
 from coordination.run_options import RunOptions
 from coordination.service import MAX_PROMPT
+from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
 from tests.fakes import Crash, PlayedModel, answers, calls, raises, says, votes
 from tests.service.office import Office
@@ -243,7 +244,7 @@ async def test_the_first_failure_stops_the_rest() -> None:
 async def test_a_call_that_certainly_was_not_sent_has_failed() -> None:
     """It is not tried again either."""
     office = Office(*two_agents())
-    _, final = await run_approved(office, fails_with(CallNotSentError("the server can't be reached")))
+    _, final = await run_approved(office, fails_with(CallNotSentError(Text("the server can't be reached"))))
     assert isinstance(final, s.Finished)
     assert [receipt.kind for receipt in final.receipts] == ["failed", "skipped"]
     assert office.world.done == []
@@ -272,7 +273,7 @@ async def test_a_tool_that_is_gone_does_not_run() -> None:
 async def test_an_unknown_outcome_stops_everything_and_asks_a_person() -> None:
     """Nothing is retried, nothing else runs."""
     office = Office(*two_agents())
-    run, state = await run_approved(office, fails_with(CallOutcomeUnknownError("no answer in 60 s")))
+    run, state = await run_approved(office, fails_with(CallOutcomeUnknownError(Text("no answer in 60 s"))))
     assert isinstance(state, s.NeedsHuman)
     assert (state.unknown.index, state.unknown.reason) == (0, "no answer in 60 s")
     with pytest.raises(RefusedError):
@@ -286,7 +287,7 @@ async def test_an_unknown_outcome_stops_everything_and_asks_a_person() -> None:
 async def test_a_word_about_one_doubt_settles_no_later_one_of_the_same_call() -> None:
     """Two people look at the same doubt; the second one's word comes when the call is in doubt anew."""
     office = Office(*two_agents())
-    lost = fails_with(CallOutcomeUnknownError("no answer"))
+    lost = fails_with(CallOutcomeUnknownError(Text("no answer")))
     run, state = await run_approved(office, lost, lost)
     assert isinstance(state, s.NeedsHuman)
     await office.people.resolve(run, 0, ALICE, "run_it", attempt=state.attempt)
@@ -310,7 +311,7 @@ async def test_a_word_about_one_doubt_settles_no_later_one_of_the_same_call() ->
 async def test_a_person_settles_an_unknown_outcome(verdict: e.Verdict, done: list[str], receipts: list[str]) -> None:
     """It happened; it did not, run it; or stop here."""
     office = Office(*two_agents())
-    run, _ = await run_approved(office, fails_with(CallOutcomeUnknownError("no answer")))
+    run, _ = await run_approved(office, fails_with(CallOutcomeUnknownError(Text("no answer"))))
     await office.people.resolve(run, 0, ALICE, verdict)
     await office.work()
     final = await office.state(run)
@@ -446,7 +447,7 @@ async def test_an_approval_that_expires_before_a_call_could_start_does_not_run_i
 
 async def test_a_report_that_can_not_be_written_is_left_out() -> None:
     """The receipts alone are the report."""
-    office = Office(*two_agents(report=raises(ModelError(ModelFault.AUTH, "no key"))))
+    office = Office(*two_agents(report=raises(ModelError(ModelFault.AUTH, Text("no key")))))
     _, final = await run_approved(office)
     assert isinstance(final, s.Finished)
     assert final.report is None
@@ -471,7 +472,7 @@ async def test_a_server_that_can_not_start_fails_the_run_with_that_sentence() ->
     office = Office(PlayedModel())
 
     async def broken(servers: object) -> list[ToolDefinition]:
-        raise ToolServerError("The MCP server board can't start: the operator must install it.")
+        raise ToolServerError(Text("The MCP server board can't start: the operator must install it."))
 
     office.hub.definitions = broken  # a broken hub
     run = await office.ask()
@@ -587,7 +588,7 @@ async def test_a_config_that_can_not_be_used_is_refused_before_anything_is_writt
     office = Office(PlayedModel())
 
     def broken(text: str, origin: str, tenant: str) -> object:
-        raise ConfigError(["agents: at least one"])
+        raise ConfigError([Text("agents: at least one")])
 
     office.people._configure = broken  # type: ignore[assignment]  # as settings do
     with pytest.raises(ConfigError):

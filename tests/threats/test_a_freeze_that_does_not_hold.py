@@ -17,6 +17,7 @@ from coordination.domain.transitions import evolve
 from coordination.errors import IllegalTransition, RefusedError, StorageError
 from coordination.ports import ToolOutput
 from coordination.service import Coordinator
+from coordination.text import Text
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedModel, answers, says, votes, well
@@ -39,7 +40,7 @@ class Switch:
     async def frozen_by(self, tenant: str) -> Person | None:
         assert tenant == "here"
         if self.is_away:
-            raise StorageError("the database is away")
+            raise StorageError(Text("the database is away"))
         if self.by is not None and self.looks is not None:
             self.looks -= 1
             self.by = self.by if self.looks >= 0 else None

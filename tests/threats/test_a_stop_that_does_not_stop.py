@@ -9,11 +9,12 @@ from coordination.domain import states as s
 from coordination.domain.plan import PlannedCall, Skipped
 from coordination.errors import RefusedError
 from coordination.ports import CallOutcomeUnknownError, Job, ToolOutput
+from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.fakes import Crash, PlayedModel, answers, says
 from tests.service.office import Office
 
-LOST = CallOutcomeUnknownError("no answer")
+LOST = CallOutcomeUnknownError(Text("no answer"))
 
 
 def an_office(*behaviours: Callable[[PlannedCall], ToolOutput]) -> Office:

@@ -9,6 +9,7 @@ import pytest
 from bot.terminal.cli_context import CliContext
 from bot.terminal.serve_commands import serve_with_database
 from coordination.errors import DatabaseAwayError, StorageError
+from coordination.text import Text
 from tests.databases import own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Process, Program, end_of
 
@@ -62,9 +63,9 @@ async def test_a_database_that_goes_away_again_while_a_command_begins_is_waited_
         nonlocal begun
         begun += 1
         if begun == 1:
-            raise DatabaseAwayError("away")
+            raise DatabaseAwayError(Text("away"))
         if begun == 2:
-            raise ExceptionGroup("work", [DatabaseAwayError("away")])
+            raise ExceptionGroup("work", [DatabaseAwayError(Text("away"))])
 
     await serve_with_database(context, asyncio.Event(), serve)
     assert begun == 3
@@ -74,7 +75,7 @@ async def test_what_is_wrong_beside_that_ends_the_command_at_once(tmp_path: Path
     context = CliContext(environ={"DATABASE_URL": sqlite_url(tmp_path)})
 
     async def serve() -> None:
-        raise ExceptionGroup("work", [DatabaseAwayError("away"), StorageError("wrong")])
+        raise ExceptionGroup("work", [DatabaseAwayError(Text("away")), StorageError(Text("wrong"))])
 
     with pytest.raises(ExceptionGroup):
         await serve_with_database(context, asyncio.Event(), serve)

@@ -18,6 +18,7 @@ from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
+from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.fakes import PlayedModel, answers, says
 from tests.service.desking import TEAM, ChatServiceStage, texts
@@ -29,7 +30,7 @@ Behaviour = Callable[[PlannedCall], ToolOutput]
 
 
 def lost(call: PlannedCall) -> ToolOutput:
-    raise CallOutcomeUnknownError("no answer")
+    raise CallOutcomeUnknownError(Text("no answer"))
 
 
 async def in_doubt(*behaviours: Behaviour, required: int = 2) -> tuple[Office, str, s.NeedsHuman]:

@@ -16,6 +16,7 @@ from coordination.errors import ConfigError, IllegalTransition, PersonUnreadable
 from coordination.ports import ToolOutput
 from coordination.run_options import RunProfile
 from coordination.service import Coordinator
+from coordination.text import Text
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedModel, answers, says, votes, well
@@ -41,12 +42,12 @@ class Present:
 
     async def rules(self, run: str, request: RunRequested) -> RunProfile | None:
         if self.is_unreadable:
-            raise ConfigError(["agents: this is not a list"])
+            raise ConfigError([Text("agents: this is not a list")])
         return self.profile
 
     async def current(self, person: Person) -> Person | None:
         if self.is_silent:
-            raise PersonUnreadableError("nobody can tell")
+            raise PersonUnreadableError(Text("nobody can tell"))
         return replace(person, roles=()) if person.id in self.gone else person
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:

@@ -11,6 +11,7 @@ from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
+from coordination.text import Text
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedModel, answers, says, votes
 from tests.service.office import Office
@@ -22,7 +23,7 @@ VERDICTS: tuple[e.Verdict, ...] = ("happened", "abandon")
 
 
 def lost(call: PlannedCall) -> ToolOutput:
-    raise CallOutcomeUnknownError("no answer")
+    raise CallOutcomeUnknownError(Text("no answer"))
 
 
 async def in_doubt(required: int = 1) -> tuple[Office, Present, str]:

@@ -15,6 +15,7 @@ from coordination.llm.metered_model import MeteredModel
 from coordination.llm.rate_limiter import RateLimiter, Throttle
 from coordination.ports import Reply, ToolOutput, ToolResult, TurnContext, Usage, UserMessage
 from coordination.run_options import RunOptions
+from coordination.text import Text
 from coordination.toolbox import AT_ONCE, MAX_CALLS
 from tests.builders import BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, Step, answers, calls, raises, reply
@@ -84,7 +85,7 @@ async def test_an_estimate_grows_with_the_whole_conversation() -> None:
 
 @pytest.mark.parametrize("fault", [ModelFault.CUT_OFF, ModelFault.TIMED_OUT])
 async def test_attempts_that_broke_off_are_counted_and_not_repeated_past_the_limit(fault: ModelFault) -> None:
-    broke_off = raises(ModelError(fault, "It broke off.", is_retryable=True))
+    broke_off = raises(ModelError(fault, Text("It broke off."), is_retryable=True))
     office = Office(metered(broke_off, broke_off, broke_off, answers("never")), options=RunOptions(budget_tokens=10))
     run = await office.ask()
     await office.work()
@@ -95,7 +96,7 @@ async def test_attempts_that_broke_off_are_counted_and_not_repeated_past_the_lim
 
 
 async def test_a_request_that_was_turned_away_costs_nothing() -> None:
-    busy = raises(ModelError(ModelFault.OVERLOADED, "It is busy.", is_retryable=True))
+    busy = raises(ModelError(ModelFault.OVERLOADED, Text("It is busy."), is_retryable=True))
     office = Office(metered(busy, answers("done")))
     run = await office.ask()
     await office.work()

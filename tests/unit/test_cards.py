@@ -35,6 +35,7 @@ from coordination.domain.plan import short
 from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, RefusedError
+from coordination.text import Text
 from tests.builders import ALICE, BOB, REQUESTER, START, a_call, an_election
 from tests.stories import (
     LATER,
@@ -427,10 +428,10 @@ def test_the_same_log_gives_the_same_card() -> None:
 
 
 def test_a_notice_is_for_people() -> None:
-    assert notice_for(RefusedError("own_request", "Somebody else must decide.\u202e"), "8c1f") == (
+    assert notice_for(RefusedError("own_request", Text("Somebody else must decide.\u202e")), "8c1f") == (
         "Somebody else must decide.⟨U+202E⟩ (ref 8c1f)"
     )
-    assert notice_for(ConfigError(["one", "two"])) == "one\ntwo"
+    assert notice_for(ConfigError([Text("one"), Text("two")])) == "one\ntwo"
     assert "secret" not in notice_for(ValueError("secret"), "8c1f")
 
 

@@ -11,6 +11,7 @@ from bot.i18n import GERMAN, speaking
 from bot.message import Card, Paragraph, Severity
 from bot.slack_app.replies import SLACK_ERRORS
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError, StorageError
+from coordination.text import Text
 
 
 def said(card: Card) -> str:
@@ -23,7 +24,7 @@ def said(card: Card) -> str:
     ("error", "sentence"),
     [
         (refused("no_button"), "There is no such button here. Nothing was done."),
-        (RefusedError("unheard-of", "Somebody else must decide."), "Somebody else must decide."),
+        (RefusedError("unheard-of", Text("Somebody else must decide.")), "Somebody else must decide."),
         (ConflictError("7Q4K", 3), "Too many people did something with this run at once. Nothing was done; try again."),
         (RunNotFoundError("7Q4K"), "There is no run 7Q4K here."),
         (MissingPermission("I may not post there."), "I may not post there."),
@@ -46,13 +47,13 @@ def test_what_was_not_meant_for_people_is_in_the_log_alone(keys: ErrorKeys, capl
 
 def test_a_configuration_is_complained_about_to_administrators_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    assert said(error_card(ShownConfigError(["one", "two"]))) == "one · two"
-    assert "ask whoever runs this bot" in said(error_card(ConfigError(["one", "two"])))
+    assert said(error_card(ShownConfigError([Text("one"), Text("two")]))) == "one · two"
+    assert "ask whoever runs this bot" in said(error_card(ConfigError([Text("one"), Text("two")])))
     assert caplog.text.count("one\ntwo") == 2
 
 
 def test_a_chat_may_have_words_of_its_own_for_an_error() -> None:
-    error = StorageError("The database file is locked.")
+    error = StorageError(Text("The database file is locked."))
     assert said(error_card(error)) == "The database file is locked."
     assert said(error_card(error, SLACK_ERRORS)).startswith("I can't reach my database now")
     with speaking(GERMAN):

@@ -25,6 +25,7 @@ from coordination.llm.openai_chat import build as build_chat
 from coordination.llm.provider import Build, Shared
 from coordination.llm.registry import Models
 from coordination.llm.scripted import build as build_scripted
+from coordination.text import Text
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
 from tests.service.office import Office
 
@@ -224,14 +225,14 @@ def failing(error: BaseException) -> int:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (ConfigError(["one", "two"]), 2),
-        (StorageError("no"), 2),
+        (ConfigError([Text("one"), Text("two")]), 2),
+        (StorageError(Text("no")), 2),
         (RunNotFoundError("X"), 2),
-        (RefusedError("own_request", "no"), 1),
-        (RefusedError("ambiguous_run", "no"), 2),
-        (RefusedError("long_prompt", "no"), 2),
+        (RefusedError("own_request", Text("no")), 1),
+        (RefusedError("ambiguous_run", Text("no")), 2),
+        (RefusedError("long_prompt", Text("no")), 2),
         (KeyboardInterrupt(), 130),
-        (ExceptionGroup("many", [ExceptionGroup("deeper", [StorageError("no")])]), 2),
+        (ExceptionGroup("many", [ExceptionGroup("deeper", [StorageError(Text("no"))])]), 2),
     ],
 )
 def test_what_goes_wrong_becomes_an_exit_status(

@@ -12,6 +12,7 @@ from coordination.llm.prices import context_window, listed_price
 from coordination.llm.rate_limiter import RateLimiter, Throttle
 from coordination.ports import Conversation, Model, Reply, ToolResult, TurnContext, Usage, UserMessage
 from coordination.retry import RetryBudget, send_with_retry
+from coordination.text import Text
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, calls, raises, says
 from tests.unit.test_lanes import RunningClock
 
@@ -20,7 +21,7 @@ GO = (UserMessage(text="go"),)
 
 
 def failed(fault: ModelFault, *, is_retryable: bool = True, retry_after: float | None = None) -> ModelError:
-    return ModelError(fault, f"It is {fault.value}.", is_retryable=is_retryable, retry_after=retry_after)
+    return ModelError(fault, Text.verbatim(f"It is {fault.value}."), is_retryable=is_retryable, retry_after=retry_after)
 
 
 async def a_dollar(usage: Usage) -> float:

@@ -7,6 +7,7 @@ import pytest
 from coordination.errors import ModelError, ModelFault
 from coordination.ports import InputMessage, Reply, ToolSpec, UserMessage
 from coordination.retry import RetryBudget, send_with_retry
+from coordination.text import Text
 
 SAID = (UserMessage(text="go"),)
 
@@ -58,7 +59,7 @@ class Retries:
 
 
 def passing(fault: ModelFault = ModelFault.OVERLOADED, *, retry_after: float | None = None) -> ModelError:
-    return ModelError(fault, "busy", is_retryable=True, retry_after=retry_after)
+    return ModelError(fault, Text("busy"), is_retryable=True, retry_after=retry_after)
 
 
 async def attempt(
@@ -113,7 +114,7 @@ async def test_the_provider_is_not_asked_again_sooner_than_it_said() -> None:
 
 
 async def test_a_lasting_failure_is_not_tried_again() -> None:
-    refusal = ModelError(ModelFault.AUTH, "the key")
+    refusal = ModelError(ModelFault.AUTH, Text("the key"))
     conversation = FailingConversation([refusal], HandClock())
     with pytest.raises(ModelError) as caught:
         await attempt(conversation)

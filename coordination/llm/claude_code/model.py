@@ -30,6 +30,7 @@ from coordination.ports import (
     ToolSpec,
     TurnContext,
 )
+from coordination.text import Text
 
 GO_ON = "The connection broke off, and nothing that you wrote since came through. Please go on."
 """Said in place of words that were said already when the reply to them failed."""
@@ -207,10 +208,16 @@ class ClaudeCodeOptions(ServedOptions):
     start_timeout: float = 90.0
 
     @override
-    def diagnostics(self, model: str) -> list[str]:
+    def diagnostics(self, model: str) -> list[Text]:
         if self.effort is None or self.effort in EFFORTS:
             return []
-        return [f"The effort of {model} in Claude Code must be one of {', '.join(EFFORTS)}."]
+        return [
+            Text(
+                "The effort of {model} in Claude Code must be one of {efforts}.",
+                model=model,
+                efforts=", ".join(EFFORTS),
+            )
+        ]
 
 
 class ClaudeCodeModel(ServedModel[ClaudeCodeOptions]):

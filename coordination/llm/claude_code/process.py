@@ -33,6 +33,7 @@ from coordination.llm.model_errors import (
     too_short,
     unreadable,
 )
+from coordination.text import Text
 
 LONGEST_LINE = 128_000_000
 """Bytes of one message of Claude Code's; it repeats a whole reply in one."""
@@ -319,8 +320,11 @@ def going_in_circles(provider: Provider) -> ModelError:
     """The model calls nothing that exists, again and again."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"Claude Code with {provider.model} kept making calls that come to nothing, and was stopped; if this lasts, the "
-        "operator must choose another model.",
+        Text(
+            "Claude Code with {model} kept making calls that come to nothing, and was stopped; if this lasts, the "
+            "operator must choose another model.",
+            model=provider.model,
+        ),
     )
 
 
@@ -328,8 +332,11 @@ def missing() -> ModelError:
     """There is no such program."""
     return ModelError(
         ModelFault.MISCONFIGURED,
-        "Claude Code's program is not there or can't be started; the operator must reinstall "
-        f"{LOCKED['claude-code']} where massgen-bot runs.",
+        Text(
+            "Claude Code's program is not there or can't be started; the operator must reinstall {package} where "
+            "massgen-bot runs.",
+            package=LOCKED["claude-code"],
+        ),
     )
 
 
@@ -337,8 +344,12 @@ def stillborn(provider: Provider) -> ModelError:
     """It ended, or said nothing sensible, before it could be talked to."""
     return ModelError(
         ModelFault.MISCONFIGURED,
-        f"Claude Code ended as soon as it was started with {provider.model}; the operator must check the options of this "
-        f"model, and that {LOCKED['claude-code']} is installed.",
+        Text(
+            "Claude Code ended as soon as it was started with {model}; the operator must check the options of this "
+            "model, and that {package} is installed.",
+            model=provider.model,
+            package=LOCKED["claude-code"],
+        ),
     )
 
 
@@ -346,8 +357,12 @@ def slow_to_start(provider: Provider, seconds: float) -> ModelError:
     """It took too long to start, which a busy machine may be the reason of."""
     return ModelError(
         ModelFault.TIMED_OUT,
-        f"Claude Code with {provider.model} was not ready within {seconds:g} s; if this lasts, the operator must give this "
-        "machine less to do.",
+        Text(
+            "Claude Code with {model} was not ready within {seconds:g} s; if this lasts, the operator must give "
+            "this machine less to do.",
+            model=provider.model,
+            seconds=seconds,
+        ),
         is_retryable=True,
     )
 
@@ -356,7 +371,10 @@ def died(provider: Provider, *, is_retryable: bool) -> ModelError:
     """It ended in the middle, and with it all that it knew of the conversation."""
     return ModelError(
         ModelFault.CUT_OFF,
-        f"Claude Code with {provider.model} ended in the middle of its work; if this lasts, the operator must see that the "
-        "machine has memory enough for it.",
+        Text(
+            "Claude Code with {model} ended in the middle of its work; if this lasts, the operator must see that "
+            "the machine has memory enough for it.",
+            model=provider.model,
+        ),
         is_retryable=is_retryable,
     )
