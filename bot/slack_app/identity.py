@@ -1,9 +1,11 @@
 """Who somebody in Slack is: their name, their groups, and whether they administer the workspace. In doubt, they don't."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import refused
@@ -56,6 +58,12 @@ class People:
     )
     _groups: dict[str, tuple[float, dict[str, tuple[str, ...]]]] = field(
         default_factory=dict[str, tuple[float, dict[str, tuple[str, ...]]]]
+    )
+    _asked_accounts: "dict[tuple[str, str], asyncio.Future[_Account | None]]" = field(
+        default_factory=dict["tuple[str, str]", "asyncio.Future[_Account | None]"]
+    )
+    _asked_groups: "dict[str, asyncio.Future[dict[str, tuple[str, ...]] | None]]" = field(
+        default_factory=dict["str", "asyncio.Future[dict[str, tuple[str, ...]] | None]"]
     )
 
     async def somebody(self, workspace: Workspace, user: str, called: str = "") -> Person:
@@ -114,6 +122,10 @@ class People:
         known = self._accounts.get(key)
         if known is not None and self.now() - known[0] < FRESH_SECONDS:
             return known[1]
+        return await _once(self._asked_accounts, key, self._ask_account(workspace, user))
+
+    async def _ask_account(self, workspace: Workspace, user: str) -> _Account | None:
+        key = (workspace.tenant, user)
         try:
             with translated():
                 answer = await self.clients.steady(workspace.token).users_info(user=user, include_locale=True)
@@ -134,6 +146,9 @@ class People:
         known = self._groups.get(workspace.tenant)
         if known is not None and self.now() - known[0] < FRESH_SECONDS:
             return known[1]
+        return await _once(self._asked_groups, workspace.tenant, self._ask_groups(workspace))
+
+    async def _ask_groups(self, workspace: Workspace) -> dict[str, tuple[str, ...]] | None:
         groups: dict[str, tuple[str, ...]] = {}
         try:
             with translated():
@@ -146,6 +161,23 @@ class People:
             return None
         self._groups[workspace.tenant] = (self.now(), groups)
         return groups
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Answer = TypeVar("_Answer")
+
+
+async def _once(
+    under_way: "dict[_Key, asyncio.Future[_Answer]]", key: _Key, asking: Coroutine[object, object, _Answer]
+) -> _Answer:
+    """The answer to a question; while one of the same key is under way, its answer is waited for."""
+    answer = under_way.get(key)
+    if answer is None:
+        answer = under_way[key] = asyncio.ensure_future(asking)
+        answer.add_done_callback(lambda _: under_way.pop(key))
+    else:
+        asking.close()
+    return await asyncio.shield(answer)  # Whoever gives up waiting takes nobody else their answer.
 
 
 def _told_apart(called: str, user: str) -> str:

@@ -146,6 +146,14 @@ async def test_nobody_is_told_that_they_may_not_because_slack_was_silent_for_a_m
     assert stage.chat_service.asked[-1][1].is_admin
 
 
+async def test_many_clicks_of_one_person_at_once_ask_slack_once_who_they_are(stage: Stage) -> None:
+    alice = stage.somebody("UALICE")
+    await asyncio.gather(*(alice.command("status", name="/massgen") for _ in range(20)))
+    await stage.server.until(lambda: len(stage.chat_service.asked) == 20)
+    assert len(stage.server.called("users.info")) == 1
+    assert len(stage.server.called("usergroups.list")) == 1
+
+
 async def test_an_order_that_no_administrator_has_is_answered_with_the_list(stage: Stage) -> None:
     await stage.somebody("UROOT").command("config explode", name="/massgen-admin")
     assert "config list" in await stage.private_message()
