@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
+from typing import IO
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -47,6 +49,13 @@ mcp_servers:
     args: [-m, tests.chaos.world, {journal}]
     call_timeout: {limit}
 """
+
+
+def _keep(log: IO[str], file: Path) -> None:
+    """Read what a worker logs, which would else have to wait once the pipe is full."""
+    with suppress(OSError, ValueError), file.open("w", encoding="utf-8") as to:  # its end, in the middle of a line
+        for line in log:
+            to.write(line)
 
 
 @dataclass
@@ -94,6 +103,9 @@ class House:
     def start_worker(self) -> Process:
         """One more worker."""
         worker = self.program.start("worker")
+        if worker.stderr is not None:
+            file = self.folder / f"worker-{len(self.all_workers)}.log"
+            Thread(target=_keep, args=(worker.stderr, file), daemon=True).start()
         self.workers.append(worker)
         self.all_workers.append(worker)
         return worker
