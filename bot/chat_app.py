@@ -52,7 +52,7 @@ async def open_chat_service(
     url = environment.database_url()
     async with AsyncExitStack() as stack:
         application = await stack.enter_async_context(open_application(environment, overrides, platforms))
-        store = await stack.enter_async_context(SqlChatStore.open(url))
+        store = await stack.enter_async_context(SqlChatStore.open(url, environment.direct_database_url()))
         context = partial(
             SyncContext,
             store=store,

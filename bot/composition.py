@@ -237,19 +237,20 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_application(
-    environment: Environment, overrides: Overrides, platforms: Sequence[object] = ()
+    environment: Environment, overrides: Overrides, platforms: Sequence[object] = (), only: str = ""
 ) -> AsyncGenerator[Application]:
     """The application on the database of the environment. Servers and models start when a run first needs them.
 
-    `platforms` are the chats that this process serves: those are asked about people.
+    `platforms` are the chats that are served, and asked about people; `only` names the one task that is worked on.
 
     Raises:
         StorageError: the database can't be used.
     """
-    url = environment.database_url()
+    url, direct = environment.database_url(), environment.direct_database_url()
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(DbosEngine.open(url, limits=environment.queue_limits()))
-        stored = await stack.enter_async_context(_log_beside(engine, url))
+        opening = DbosEngine.open(url, limits=environment.queue_limits(only), direct=direct)
+        engine = await stack.enter_async_context(opening)
+        stored = await stack.enter_async_context(_log_beside(engine, url, direct))
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
@@ -277,9 +278,11 @@ async def open_application(
         )
 
 
-def _log_beside(engine: DbosEngine, url: str) -> AbstractAsyncContextManager[SqlLog]:
+def _log_beside(engine: DbosEngine, url: str, direct: str) -> AbstractAsyncContextManager[SqlLog]:
     """The log, whose appends submit jobs to the engine and are counted."""
-    return SqlLog.open(url, submit=engine.submit, others=[chat_metadata], appended=count_events, submitted=engine.wake)
+    return SqlLog.open(
+        url, submit=engine.submit, others=[chat_metadata], appended=count_events, submitted=engine.wake, direct=direct
+    )
 
 
 def _joined(

@@ -166,6 +166,14 @@ class Environment(BaseModel):
             "state folder.",
         ),
     ] = NONE
+    direct_database: Annotated[
+        SecretStr,
+        _chat(
+            "DATABASE_DIRECT_URL",
+            "The same database past a pooler, where `DATABASE_URL` leads to one (PgBouncer): for locks, news and `migrate`. "
+            "See [operations](operations.md#postgresql). Default: `DATABASE_URL`.",
+        ),
+    ] = NONE
     state: Annotated[
         RawText,
         _chat(
@@ -365,6 +373,14 @@ class Environment(BaseModel):
         """
         return self.database.get_secret_value() or f"sqlite:///{made(self.state_folder()) / DATABASE_FILE}"
 
+    def direct_database_url(self) -> str:
+        """The database past any pooler.
+
+        Raises:
+            StorageError: the folder can't be made.
+        """
+        return self.direct_database.get_secret_value() or self.database_url()
+
     def configs_folder(self) -> Path:
         """The folder of configurations for chats."""
         return configs_folder(self.configs)
@@ -404,8 +420,8 @@ class Environment(BaseModel):
             raise ConfigError([Text("{variable} must be yes or no.", variable="MASSGEN_BOT_THREADS")])
         return text == "yes"
 
-    def queue_limits(self) -> Mapping[str, TaskLimits]:
-        """How much may be under way at once, by task.
+    def queue_limits(self, only: str = "") -> Mapping[str, TaskLimits]:
+        """How much may be under way at once, by task; of `only` one task, if it is named.
 
         Raises:
             ConfigError: something of it is no such number.
@@ -426,6 +442,7 @@ class Environment(BaseModel):
                 everywhere=found[f"all_{name}"],
             )
             for task, name, most in (("deliberate", "deliberations", 128), ("execute", "executions", 32))
+            if only in ("", task)
         }
 
     def drain(self) -> float:

@@ -15,6 +15,7 @@ from coordination.errors import (
     ConfigError,
     ConflictError,
     CoordinationError,
+    DatabaseAwayError,
     RefusedError,
     RunNotFoundError,
     StorageError,
@@ -91,6 +92,7 @@ class ErrorKeys:
     no_run: str = "error.no_run"
     conflict: str = "error.conflict"
     storage: str = ""
+    storage_away: str = ""
 
 
 AT_A_TERMINAL = ErrorKeys()
@@ -105,6 +107,8 @@ def error_line(error: Exception, keys: ErrorKeys = AT_A_TERMINAL, state: RunStat
             return catalog.rich(keys.conflict)
         case RefusedError():
             return refusal_line(error, state)
+        case DatabaseAwayError() if keys.storage_away:
+            return catalog.rich(keys.storage_away)
         case StorageError() if keys.storage:
             return catalog.rich(keys.storage)
         case ConfigError():

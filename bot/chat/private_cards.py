@@ -76,7 +76,9 @@ _MOST_COMPLAINTS = 10
 _LONGEST = 600
 
 
-CHAT_ERRORS = ErrorKeys(no_run="chat.no_run", conflict="chat.conflict")
+CHAT_ERRORS = ErrorKeys(
+    no_run="chat.no_run", conflict="chat.conflict", storage="chat.storage", storage_away="chat.storage_away"
+)
 """The sentences of every chat; a product may have some of its own."""
 
 

@@ -51,10 +51,10 @@ class SqlLeaderLock:
 
 @asynccontextmanager
 async def leader_lock(
-    url: sa.URL, platform: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE
+    url: sa.URL, platform: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE, direct: sa.URL | None = None
 ) -> AsyncGenerator[SqlLeaderLock]:
     """Wait for the right to keep a platform, and beat for it while the context is open. What is written is fenced."""
-    turn = _Turn(url, platform, beat=beat, lease=lease)
+    turn = _Turn(url, platform, beat=beat, lease=lease, direct=direct)
     before = keeping_as.get()
     try:
         while (hold := await asyncio.to_thread(turn.take)) is None:  # noqa: ASYNC110 - it is another process that we wait for
@@ -72,9 +72,9 @@ class _Turn:
     Whoever gives up waiting does not stop the thread that is about to take the right for them, and would leave it held.
     """
 
-    def __init__(self, url: sa.URL, platform: str, *, beat: float, lease: float) -> None:
+    def __init__(self, url: sa.URL, platform: str, *, beat: float, lease: float, direct: sa.URL | None) -> None:
         self._database = open_engine(url, "engine", connections=1)
-        self._leases: WorkerLeases = leadership_for(self._database, platform, interval=beat, lease=lease)
+        self._leases: WorkerLeases = leadership_for(self._database, platform, interval=beat, lease=lease, direct=direct)
         self._beat = beat
         self._one_thread = threading.Lock()
         self._leaving = threading.Event()
@@ -184,9 +184,10 @@ _KEPT = ("asked", "live")
 class SqlCards:
     """Fits `bot.chat.store.CardStore`."""
 
-    def __init__(self, database: ChatDatabase) -> None:
-        """The database is open, and closed by whoever opened it."""
+    def __init__(self, database: ChatDatabase, *, direct: sa.URL | None = None) -> None:
+        """The database is open, and closed by whoever opened it. `direct` leads to it past a pooler."""
         self._database = database
+        self._direct = direct
 
     async def card(self, run: str, tenant: str | None = None) -> CardRecord | None:
         """The card of a run."""
@@ -289,7 +290,7 @@ class SqlCards:
     @asynccontextmanager
     async def leader_lock(self, platform: str) -> AsyncGenerator[SqlLeaderLock]:
         """Wait until no other process keeps this platform's cards, and be the one that does."""
-        async with leader_lock(self._database.url, platform) as lock:
+        async with leader_lock(self._database.url, platform, direct=self._direct) as lock:
             yield lock
 
 

@@ -30,6 +30,7 @@ from bot.chat.store import (
     RunListItem,
 )
 from coordination.errors import ConflictError
+from coordination.storage.database import parse_url
 from coordination.storage.schema import runs
 from coordination.storage.sql_run_log import plain_text, time_text
 
@@ -103,14 +104,14 @@ class SqlChatStore(SqlCards):
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> "AsyncGenerator[SqlChatStore]":
-        """The memory in the database of this address. A new SQLite file gets its tables.
+    async def open(cls, url: str, direct: str = "") -> "AsyncGenerator[SqlChatStore]":
+        """The memory in the database of this address, which `direct` is, too, past a pooler. A new SQLite file gets its tables.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
         async with ChatDatabase.open(url) as database:
-            yield cls(database)
+            yield cls(database, direct=parse_url(direct or url))
 
     async def admit(self, card: CardRecord, *, event: str, limits: Limits) -> Admission:
         """Keep the card of a run that is about to begin, unless the event was seen or there is too much already."""

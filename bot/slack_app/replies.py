@@ -3,13 +3,13 @@
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
-from bot.chat.private_cards import CHAT_ERRORS, error_card
+from bot.chat.private_cards import error_card
 from bot.chat.service_port import Pages, Private, Reply, Started
 from bot.i18n import catalog
 from bot.message import Card
@@ -20,9 +20,6 @@ from bot.slack_app.payloads import EventSource
 from bot.slack_app.render import Rendered, rendered
 
 _log = logging.getLogger(__name__)
-
-SLACK_ERRORS = replace(CHAT_ERRORS, storage="slack.storage")
-
 
 Tell: TypeAlias = Callable[[EventSource, Card], Awaitable[None]]
 """Shows one person a card."""
@@ -97,4 +94,4 @@ class Replies:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # the outermost handler of what people do: everything becomes a sentence
-            await (tell or self.reply_card)(source, error_card(error, SLACK_ERRORS))
+            await (tell or self.reply_card)(source, error_card(error))

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -63,6 +63,8 @@ _context = CliContext(environ=dict(os.environ))
 _SERVE = (["up"], ["worker"], ["discord"], ["discord", "run"], ["slack"])
 """Commands that nobody sits before: without a terminal, their log is collected from standard error."""
 
+_WITH_TASK = 3
+
 RunName = Annotated[str, typer.Argument(metavar="RUN", help=_help("help.run_name"))]
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help=_help("help.tenant"))]
 Config = Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_help("help.config"))]
@@ -85,7 +87,8 @@ def main(
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
     environ = dict(os.environ if environ is None else environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
-    serves = [word for word in words if word not in ("-v", "--verbose")] in _SERVE
+    rest = [word for word in words if word not in ("-v", "--verbose")]
+    serves = rest in _SERVE or (rest[:1] == ["worker"] and rest[1:2] == ["--only"] and len(rest) == _WITH_TASK)
     _context = CliContext(environ=environ, overrides=overrides, serves=serves)
     with speaking(process_catalog(environ)):
         app(args=words, prog_name="massgen-bot")
@@ -349,10 +352,24 @@ def _models(
 
 @app.command("worker", help=_help("help.worker"))
 @reported
-def _worker(*, until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False) -> int:
+def _worker(
+    *,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help=_help("help.until_idle"))] = False,
+    only: Annotated[
+        Literal["deliberate", "execute"] | None, typer.Option("--only", help=_help("help.worker_only"))
+    ] = None,
+) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.work(_context, until_idle=until_idle)
+    return run_commands.work(_context, until_idle=until_idle, only=only or "")
+
+
+@app.command("workers", help=_help("help.workers"))
+@reported
+def _workers() -> int:
+    from bot.terminal import operator_commands
+
+    return operator_commands.workers(_context)
 
 
 @app.command("migrate", help=_help("help.migrate"))

@@ -14,11 +14,31 @@ from bot.run_lookup import named_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.protection import require_person
+from coordination.storage.overview import DatabaseWatch
 
 
 def migrate(context: CliContext) -> Exit:
     """Make the tables, or bring older ones up to date."""
-    context.print_line(catalog.text("migrate.done", database=visible(migrate_all(context.environment.database_url()))))
+    context.print_line(
+        catalog.text("migrate.done", database=visible(migrate_all(context.environment.direct_database_url())))
+    )
+    return Exit.DONE
+
+
+def workers(context: CliContext) -> Exit:
+    """A line for each worker: its slot, when it was last heard of, and what it has in hand."""
+    watch = DatabaseWatch(context.environment.database_url())
+    try:
+        watch.ping()
+        found = watch.workers()
+    finally:
+        watch.close()
+    for each in found:
+        key = "workers.alive" if each.is_alive else "workers.quiet"
+        jobs = visible(", ".join(each.jobs)) if each.jobs else catalog.text("workers.idle")
+        context.print_line(catalog.text(key, worker=visible(each.slot), seconds=round(each.quiet), jobs=jobs))
+    if not found:
+        context.print_line(catalog.text("workers.none"))
     return Exit.DONE
 
 

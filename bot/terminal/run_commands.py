@@ -337,20 +337,20 @@ _LOOK_SECONDS = 0.25
 _ALL = 1_000_000
 
 
-def work(context: CliContext, *, until_idle: bool) -> Exit:
-    """Work until SIGTERM or Ctrl-C; or, `until_idle`, until no run can go on without a person."""
-    asyncio.run(_work(context, until_idle=until_idle))
+def work(context: CliContext, *, until_idle: bool, only: str = "") -> Exit:
+    """Work, on `only` one task if it is named, until SIGTERM or Ctrl-C; or, `until_idle`, until no run can go on without a person."""
+    asyncio.run(_work(context, until_idle=until_idle, only=only))
     return Exit.DONE
 
 
-async def _work(context: CliContext, *, until_idle: bool) -> None:
+async def _work(context: CliContext, *, until_idle: bool, only: str) -> None:
     ending = told_to_end()
     if until_idle:
-        await serve_with_database(context, ending, lambda: _serve(context, ending, until_idle=True))
+        await serve_with_database(context, ending, lambda: _serve(context, ending, until_idle=True, only=only))
         return
     async with health_of(context, ending) as health:
         await serve_with_database(
-            context, ending, lambda: _serve(context, ending, until_idle=False, serving=health.serving)
+            context, ending, lambda: _serve(context, ending, until_idle=False, only=only, serving=health.serving)
         )
 
 
@@ -359,9 +359,10 @@ async def _serve(
     ending: asyncio.Event,
     *,
     until_idle: bool,
+    only: str,
     serving: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
-    opened = open_application(context.environment, context.parts())
+    opened = open_application(context.environment, context.parts(), only=only)
     async with opened as application, application.working():
         with serving():
             context.print_error(catalog.text("worker.ready"))

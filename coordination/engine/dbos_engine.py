@@ -51,6 +51,7 @@ class DbosEngine:
         self,
         url: sa.URL,
         *,
+        direct: sa.URL,
         limits: Mapping[str, TaskLimits],
         poll_interval: float,
         rounds_interval: float,
@@ -59,6 +60,7 @@ class DbosEngine:
     ) -> None:
         """Use `open`, which also prepares the tables and closes everything."""
         self._url = url
+        self._direct = direct
         self._limits = limits
         self._poll_interval = poll_interval
         self._rounds_interval = rounds_interval
@@ -87,6 +89,7 @@ class DbosEngine:
         rounds_interval: float = 1.0,
         lease: float = 15.0,
         retry_waits: Sequence[float] = (1, 5, 30, 120),
+        direct: str = "",
     ) -> "AsyncGenerator[DbosEngine]":
         """The engine on the log's database; jobs can be submitted from here on, also if it never runs.
 
@@ -97,6 +100,7 @@ class DbosEngine:
             rounds_interval: seconds between this worker's signs of life, and its looks for dead workers.
             lease: seconds without a sign of life until a frozen worker, or one cut off, loses its jobs.
             retry_waits: seconds before each repeat of a job that raised; after the last it waits for a restart.
+            direct: the address of the same database past a pooler, where `url` leads to one.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
@@ -104,6 +108,7 @@ class DbosEngine:
         dbos_recovery.refuse_pickle()
         engine = cls(
             parse_url(url),
+            direct=parse_url(direct or url),
             limits=limits,
             poll_interval=poll_interval,
             rounds_interval=rounds_interval,
@@ -157,7 +162,10 @@ class DbosEngine:
             StorageError: the database can't be used.
         """
         dbos_recovery.require_none()
-        leases = await asyncio.to_thread(leases_for, self._database, interval=self._rounds_interval, lease=self._lease)
+        await asyncio.to_thread(self._refuse_newer)
+        leases = await asyncio.to_thread(
+            leases_for, self._database, interval=self._rounds_interval, lease=self._lease, direct=self._direct
+        )
         limits = {task: limit.of_one_worker for task, limit in self._limits.items()}
         worker_loop = WorkerLoop(
             perform, limits=limits, waits=self._retry_waits, ended=self._job_ended, failures=self._failures
@@ -239,6 +247,10 @@ class DbosEngine:
             with plainly(self._url):
                 self._database.connect().close()
                 dbos_recovery.make_tables(self._url)
+
+    def _refuse_newer(self) -> None:
+        with plainly(self._url):
+            dbos_recovery.refuse_newer(self._database)
 
     def _give_back(self, slot: str) -> None:
         with plainly(self._url):

@@ -16,6 +16,7 @@ from typing import NoReturn, TypeAlias
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, Queue, _dbos, _workflow_commands
 from dbos._core import execute_dequeued_workflow
+from dbos._migration import get_dbos_migrations, sqlite_migrations
 from dbos._serialization import DefaultSerializer
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams, generate_uuid
@@ -24,10 +25,11 @@ from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
 from coordination.engine.fair_share import FairShare, TaskLimits
-from coordination.errors import DatabaseAwayError, OwnershipLostError
+from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 from coordination.ports import Job, Perform
-from coordination.storage.database import plainly, teach
+from coordination.storage.database import place, plainly, require_file, teach
 from coordination.storage.worker_leases import Ownership, WorkerLeases, working_as
+from coordination.text import Text
 
 _AWAY_SECONDS = 2.0
 """Between two tries of a job while the database is away; it is tried for as long as that lasts."""
@@ -243,6 +245,26 @@ def make_tables(url: sa.URL) -> None:
         system.run_migrations()
     finally:
         system.destroy()
+
+
+def refuse_newer(engine: sa.Engine) -> None:
+    """Go on only with tables that this release of DBOS knows: it would write to newer ones as if they were its own.
+
+    Raises:
+        StorageError: a newer program made them.
+    """
+    is_sqlite = engine.dialect.name == "sqlite"
+    schema = None if is_sqlite else "dbos"
+    known = len(sqlite_migrations if is_sqlite else get_dbos_migrations("dbos", True, False))
+    stamp = sa.table("dbos_migrations", sa.column("version", sa.Integer), schema=schema)
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table(stamp.name, schema=schema):
+            return
+        version = connection.execute(sa.select(sa.func.max(stamp.c.version))).scalar()
+    if (version or 0) > known:
+        raise StorageError(
+            Text("A newer massgen-bot has written to {place}: upgrade this program.", place=place(engine.url))
+        )
 
 
 class WarningListener(logging.Handler):
@@ -517,6 +539,7 @@ class RecoveryWatch:
 
     def _make_rounds(self) -> int:
         """Returns how many jobs were given back."""
+        require_file(self._url)
         count = 0
         before = self._worker_loop.owner
         if not self._leases.keep():

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, LiteralString
+from typing import Any, Literal, LiteralString
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -17,6 +17,9 @@ from coordination.errors import DatabaseAwayError, StorageError
 from coordination.text import Text, template
 
 _log = logging.getLogger(__name__)
+
+_UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
+"""A pooler in transaction mode gives each transaction another connection, which knows no statement of the last one."""
 
 Purpose = Literal["write", "read", "engine"]
 """`write` and `read` begin transactions themselves; `engine` leaves that to the driver, as DBOS expects it."""
@@ -69,7 +72,9 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     failure is found again, because a job that was submitted stands in a commit of the writer.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+        return sa.create_engine(
+            url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_UNPREPARED
+        )
     refuse_old_sqlite(sqlite3.sqlite_version_info)
     engine = sa.create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
     begin = {"write": "BEGIN IMMEDIATE", "read": "BEGIN", "engine": ""}[purpose]
@@ -185,8 +190,9 @@ def describe_error(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         words = _SQLITE.get(code, _ANYTHING)
         kind = DatabaseAwayError if code in _SQLITE_BUSY else StorageError
-    elif sqlstate == _UNDEFINED_TABLE:
-        words = _INCOMPLETE
+    elif sqlstate in _POSTGRES:
+        words = _POSTGRES[sqlstate]
+        kind = DatabaseAwayError if sqlstate in _POSTGRES_BUSY else StorageError
     elif isinstance(error, exc.OperationalError | exc.InterfaceError):
         words = _UNREACHABLE
         kind = StorageError if sqlstate.startswith(_REFUSES) else DatabaseAwayError
@@ -213,6 +219,16 @@ def ping(url: str) -> None:
         engine.dispose()
 
 
+def require_file(url: sa.URL) -> None:
+    """Make sure that a database's file is still where it was. Connections that are open would go on without it.
+
+    Raises:
+        StorageError: it was moved or deleted.
+    """
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise StorageError(Text("{place:A} is not there any more.", place=place(url)))
+
+
 def is_away(error: BaseException, url: sa.URL) -> bool:
     """Whether an error says no more than that the database does not answer now."""
     if isinstance(error, exc.SQLAlchemyError):
@@ -220,9 +236,11 @@ def is_away(error: BaseException, url: sa.URL) -> bool:
     return isinstance(error, DatabaseAwayError)
 
 
-_UNDEFINED_TABLE = "42P01"
 _REFUSES = ("28", "3D")
 """Of the login, or of a database that there is none of: waiting helps neither."""
+
+_POSTGRES_BUSY = {"53300", "25006"}
+"""Too many connections, or a standby: both pass by themselves, the second when it is promoted."""
 
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _INCOMPLETE = template("{name:A} lacks tables of massgen-bot: run `massgen-bot migrate`.")
@@ -230,13 +248,20 @@ _UNREACHABLE = template("{name:A} does not answer, or refuses the login; check t
 _ANYTHING = template(
     "{name:A} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."
 )
+_FULL = template("The disk is full that holds {name}; free some space, then try again.")
+_POSTGRES: Mapping[str, LiteralString] = {
+    "42P01": _INCOMPLETE,
+    "53100": _FULL,
+    "53300": template("{name:A} takes no more connections; raise max_connections there, or put a pooler before it."),
+    "25006": template("{name:A} may only be read, as a standby; name the primary with DATABASE_URL."),
+}
 _SQLITE: Mapping[int, LiteralString] = {
     sqlite3.SQLITE_CANTOPEN: template(
         "{name:A} can't be opened; make sure that its folder exists and may be written to."
     ),
     sqlite3.SQLITE_BUSY: template("{name:A} is locked by another program; close that program, then try again."),
     sqlite3.SQLITE_LOCKED: template("{name:A} is locked by another program; close that program, then try again."),
-    sqlite3.SQLITE_FULL: template("The disk is full that holds {name}; free some space, then try again."),
+    sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_READONLY: template("{name:A} may only be read; make the file and its folder writable."),
     sqlite3.SQLITE_NOTADB: template("{name:A} is another kind of file; name another file with DATABASE_URL."),
     sqlite3.SQLITE_CORRUPT: template("{name:A} is damaged; put a backup in its place."),

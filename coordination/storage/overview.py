@@ -1,18 +1,15 @@
 """What the whole database says at one moment, for whoever watches from outside: numbers and ages, never a person's words."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from coordination.errors import StorageError
-from coordination.storage.database import open_engine, parse_url, place, plainly
+from coordination.storage.database import open_engine, parse_url, plainly, require_file
 from coordination.storage.schema import check, runs, worker_slots
 from coordination.storage.worker_leases import KEEPALIVE, slot_number
-from coordination.text import Text
 
 FRESH_SECONDS = 15.0
 """A worker whose last sign of life is older counts as none: the lease after which others take its jobs over."""
@@ -23,6 +20,7 @@ _QUEUED = ("queued", "changes_wanted")
 _cards = sa.table(
     "cards", *(sa.column(name, sa.Text) for name in ("run", "surface", "state")), sa.column("told", sa.Integer)
 )
+_OF_A_JOB = ("executor_id", "workflow_uuid", "status")
 _KEPT = ("asked", "live")
 
 
@@ -34,6 +32,20 @@ class Overview:
     queued_seconds: float = 0.0
     workers: int = 0
     card_lag_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSeen:
+    """A worker's slot: seconds since its last sign of life, and the jobs that it has in hand."""
+
+    slot: str
+    quiet: float
+    jobs: Sequence[str]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it counts as a living one."""
+        return self.quiet <= FRESH_SECONDS
 
 
 class DatabaseWatch:
@@ -55,9 +67,7 @@ class DatabaseWatch:
         Raises:
             StorageError: it does not; the text says what to do.
         """
-        if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").exists():
-            # A connection that is open would go on with a file that nobody finds any more.
-            raise StorageError(Text("{place:A} is not there any more.", place=place(self._url)))
+        require_file(self._url)
         check(self._engine)
 
     def overview(self, at: datetime) -> Overview:
@@ -74,6 +84,29 @@ class DatabaseWatch:
                 workers=_living(connection),
                 card_lag_seconds=_card_lag(connection, at),
             )
+
+    def workers(self) -> Sequence[WorkerSeen]:
+        """Every slot that somebody holds, in the order of its numbers.
+
+        Raises:
+            StorageError: it does not answer.
+        """
+        with self._connected() as connection:
+            schema = None if self._url.get_backend_name() == "sqlite" else "dbos"
+            jobs = sa.table("workflow_status", *(sa.column(name, sa.Text) for name in _OF_A_JOB), schema=schema)
+            has_jobs = sa.inspect(connection).has_table(jobs.name, schema=schema)
+            query = sa.select(jobs.c.executor_id, jobs.c.workflow_uuid).where(jobs.c.status == "PENDING")
+            in_hand: list[tuple[str, str]] = [(row[0], row[1]) for row in connection.execute(query)] if has_jobs else []
+            found = [
+                WorkerSeen(
+                    slot=name,
+                    quiet=max(0.0, (_utc(now) - _utc(beat)).total_seconds()),
+                    jobs=sorted(job for owner, job in in_hand if owner == name),
+                )
+                for name, beat, now in connection.execute(_SLOTS)
+                if slot_number(name) is not None and beat is not None
+            ]
+        return sorted(found, key=lambda each: slot_number(each.slot) or 0)
 
     @contextmanager
     def _connected(self) -> Generator[sa.Connection]:

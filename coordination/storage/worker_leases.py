@@ -31,7 +31,7 @@ from coordination.domain.events import CallFailed, CallSucceeded, LateResult, Ru
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
 from coordination.storage.database import describe_error, plainly
 from coordination.storage.schema import outages, worker_slots
-from coordination.text import Text
+from coordination.text import Text, template
 
 Rows: TypeAlias = Sequence[sa.Row[*tuple[Any, ...]]]
 
@@ -180,7 +180,7 @@ class FileLocks:
 class AdvisoryLocks:
     """Advisory locks of PostgreSQL. They belong to one connection, and are lost with it; a new one holds nothing.
 
-    That connection must not go through a pooler in transaction mode.
+    That connection must not go through a pooler in transaction mode, which is found out and refused.
     """
 
     is_proof = False
@@ -237,9 +237,26 @@ class AdvisoryLocks:
     def _live(self) -> sa.Connection:
         if self._connection is None:
             self._connection = self._engine.connect()
-            pid = self._connection.execute(sa.select(sa.func.pg_backend_pid())).scalar_one()
+            pid = self._connection.execute(_PID).scalar_one()
+            if not self._pid:
+                self._refuse_pooler(pid)
             self._former, self._pid = self._pid, pid
         return self._connection
+
+    def _refuse_pooler(self, pid: int) -> None:
+        """Two connections that are served by one process of the server share it, one transaction after the other.
+
+        The first is idle, so a pooler in transaction mode gives what served it to the second, or has given it to
+        somebody else meanwhile, and then the first is served by another.
+        """
+        for _ in range(_PROBES):
+            with self._engine.connect() as beside:
+                beside.exec_driver_sql("BEGIN")
+                other = beside.execute(_PID).scalar_one()
+                beside.exec_driver_sql("ROLLBACK")
+            again = pid if self._connection is None else self._connection.execute(_PID).scalar_one()
+            if other == pid or again != pid:
+                raise StorageError(Text(_POOLED))
 
     def _drop(self) -> None:
         """SQLAlchemy would quietly open another connection in the place of one that broke; the locks stay lost."""
@@ -249,6 +266,13 @@ class AdvisoryLocks:
             connection.invalidate()
             connection.close()
 
+
+_PROBES = 3
+_PID = sa.select(sa.func.pg_backend_pid())
+_POOLED = template(
+    "The database is reached through a pooler that shares connections by transactions, which loses locks: name the "
+    "server itself with DATABASE_DIRECT_URL, or have the pooler share by sessions."
+)
 
 _END = (
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
@@ -477,21 +501,23 @@ class Watch:
         self._seen, self._at = {}, None
 
 
-def leases_for(database: sa.Engine, *, interval: float, lease: float) -> WorkerLeases:
-    """The slots that fit a database. A SQLite file gets the table if it lacks it."""
+def leases_for(database: sa.Engine, *, interval: float, lease: float, direct: sa.URL | None = None) -> WorkerLeases:
+    """The slots that fit a database. A SQLite file gets the table if it lacks it. `direct` leads past a pooler."""
     is_sqlite = database.dialect.name == "sqlite"
     if is_sqlite:
         # One statement: between a look for the table and its making, another process may make it.
         with plainly(database.url), database.begin() as connection:
             connection.execute(sa.schema.CreateTable(worker_slots, if_not_exists=True))
-    locks = FileLocks(database) if is_sqlite else AdvisoryLocks(database.url)
+    locks = FileLocks(database) if is_sqlite else AdvisoryLocks(direct or database.url)
     return WorkerLeases(locks, is_sqlite=is_sqlite, interval=interval, lease=lease)
 
 
-def leadership_for(database: sa.Engine, what: str, *, interval: float, lease: float) -> WorkerLeases:
+def leadership_for(
+    database: sa.Engine, what: str, *, interval: float, lease: float, direct: sa.URL | None = None
+) -> WorkerLeases:
     """One slot for whoever alone may do something in the database's name, which has the tables already."""
     is_sqlite = database.dialect.name == "sqlite"
-    locks = FileLocks(database, "keepers") if is_sqlite else AdvisoryLocks(database.url, _LEADERS)
+    locks = FileLocks(database, "keepers") if is_sqlite else AdvisoryLocks(direct or database.url, _LEADERS)
     return WorkerLeases(
         locks,
         is_sqlite=is_sqlite,

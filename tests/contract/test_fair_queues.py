@@ -15,6 +15,7 @@ from coordination.engine.fair_share import TaskLimits
 from coordination.ports import Job
 from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
+from coordination.storage.overview import DatabaseWatch
 from tests.contract.engines import Hands
 from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
 
@@ -149,3 +150,31 @@ async def test_jobs_that_an_earlier_release_submitted_take_their_tenants_turn(tm
         async with engine.running(hands.perform):
             await hands.until(lambda: len(hands.done) == 3)
     assert [job.tenant for job in hands.begun] == ["A", "B", "A"]
+
+
+async def test_a_worker_of_one_task_leaves_the_other_to_others(url: str) -> None:
+    hands = Hands()
+    async with opened(url, {"execute": TaskLimits(worker=4)}) as engine:
+        await submit(engine, url, a_job("A"), a_job("A", 1, "execute"))
+        async with engine.running(hands.perform):
+            await hands.until(lambda: hands.done == [a_job("A", 1, "execute")])
+            await asyncio.sleep(0.3)
+    assert hands.begun == [a_job("A", 1, "execute")]
+    async with opened(url, {"deliberate": TaskLimits(worker=4)}) as engine, engine.running(hands.perform):
+        await hands.until(lambda: a_job("A") in hands.done)
+
+
+async def test_whoever_looks_sees_each_worker_and_what_it_has_in_hand(url: str) -> None:
+    hands, watch = Hands(), DatabaseWatch(url)
+    hands.gate.clear()
+    async with opened(url) as engine:
+        await submit(engine, url, a_job("A"), a_job("B", 1, "execute"))
+        async with engine.running(hands.perform):
+            await hands.until(lambda: len(hands.begun) == 2)
+            (worker,) = await asyncio.to_thread(watch.workers)
+            assert worker.is_alive
+            assert (worker.slot, list(worker.jobs)) == ("slot-0", ["exec-B1-1-1", "run-A1-1"])
+            hands.gate.set()
+            await hands.until(lambda: len(hands.done) == 2)
+        assert await asyncio.to_thread(watch.workers) == []
+    watch.close()

@@ -1,6 +1,7 @@
 """Every command: what it says, where it says it, and with which status it ends, also when things are not as they should be."""
 
 import json
+import re
 import signal
 import sqlite3
 import sys
@@ -252,6 +253,18 @@ def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:
         assert "Working." in worker.stderr.readline()
         worker.send_signal(signal.SIGTERM)
         assert end_of(worker).status == 0
+
+
+def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> None:
+    with program.start("worker", "--only", "execute") as worker:
+        assert worker.stderr is not None
+        assert "Working." in worker.stderr.readline()
+        listed = program.run("workers")
+        assert (listed.status, listed.err) == (0, "")
+        assert re.fullmatch(r"slot-0 · heard of \d+ s ago · nothing in hand\n", listed.out)
+        worker.send_signal(signal.SIGTERM)
+        assert end_of(worker).status == 0
+    assert program.run("workers").out == "No worker runs on this database.\n"
 
 
 def shaky_run(program: Program, behaviour: str) -> tuple[str, Path]:

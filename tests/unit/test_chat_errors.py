@@ -9,8 +9,14 @@ from bot.chat.platform import MissingPermission
 from bot.chat.private_cards import CHAT_ERRORS, ShownConfigError, error_card, refused
 from bot.i18n import GERMAN, speaking
 from bot.message import Card, Paragraph, Severity
-from bot.slack_app.replies import SLACK_ERRORS
-from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError, StorageError
+from coordination.errors import (
+    ConfigError,
+    ConflictError,
+    DatabaseAwayError,
+    RefusedError,
+    RunNotFoundError,
+    StorageError,
+)
 from coordination.text import Text
 
 
@@ -30,13 +36,13 @@ def said(card: Card) -> str:
         (MissingPermission("I may not post there."), "I may not post there."),
     ],
 )
-@pytest.mark.parametrize("keys", [CHAT_ERRORS, SLACK_ERRORS])
+@pytest.mark.parametrize("keys", [CHAT_ERRORS])
 def test_what_was_refused_is_one_sentence(error: Exception, sentence: str, keys: ErrorKeys) -> None:
     card = error_card(error, keys)
     assert (card.severity, said(card), card.footer) == (Severity.ATTENTION, sentence, ())
 
 
-@pytest.mark.parametrize("keys", [CHAT_ERRORS, SLACK_ERRORS])
+@pytest.mark.parametrize("keys", [CHAT_ERRORS])
 def test_what_was_not_meant_for_people_is_in_the_log_alone(keys: ErrorKeys, caplog: pytest.LogCaptureFixture) -> None:
     card = error_card(RuntimeError("sk-secret"), keys)
     assert said(card) == "Something went wrong that should not have."
@@ -52,9 +58,12 @@ def test_a_configuration_is_complained_about_to_administrators_alone(caplog: pyt
     assert caplog.text.count("one\ntwo") == 2
 
 
-def test_a_chat_may_have_words_of_its_own_for_an_error() -> None:
-    error = StorageError(Text("The database file is locked."))
-    assert said(error_card(error)) == "The database file is locked."
-    assert said(error_card(error, SLACK_ERRORS)).startswith("I can't reach my database now")
+def test_whoever_chats_is_never_told_where_the_database_is_nor_how_it_is_set() -> None:
+    words = Text("The database bot at db.internal does not answer, or refuses the login; check DATABASE_URL.")
+    assert said(error_card(DatabaseAwayError(words))).startswith("I can't reach my database now")
+    broken = said(error_card(StorageError(Text("The disk is full that holds the database file /data/bot.sqlite."))))
+    assert broken.startswith("My database does not work")
+    assert "/data" not in broken
     with speaking(GERMAN):
-        assert said(error_card(error, SLACK_ERRORS)).startswith("Ich erreiche meine Datenbank gerade nicht")
+        assert said(error_card(DatabaseAwayError(words))).startswith("Ich erreiche meine Datenbank gerade nicht")
+        assert said(error_card(StorageError(words))).startswith("Meine Datenbank funktioniert nicht")
