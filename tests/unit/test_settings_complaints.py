@@ -75,7 +75,8 @@ limit: 3
         "ops.yaml:14: orchestrator.voting_sensitivity: found 'strikt'; expected lenient, balanced or strict; "
         "did you mean strict?",
         "ops.yaml:15: orchestrator.coordination.enable_planing_mode: found the unknown key enable_planing_mode; "
-        "expected enable_planning_mode, final_presentation or planning_mode_instruction; "
+        "expected broadcast, broadcast_sensitivity, broadcast_timeout, enable_planning_mode, final_presentation, "
+        "max_broadcasts_per_agent or planning_mode_instruction; "
         "did you mean enable_planning_mode?",
         "ops.yaml:17: tools[0].effect: found 'reads'; expected read, ask, auto or deny; did you mean read?",
         "ops.yaml:18: tools[1].match: found 'read_*'; expected server.tool; did you mean *.read_*?",
