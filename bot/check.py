@@ -23,6 +23,7 @@ from coordination.config import (
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, sounds_like_writing
 from coordination.errors import ToolServerError
+from coordination.llm.prices import unlisted
 from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ToolDefinition, Usage
@@ -274,7 +275,7 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
         agents=agents,
         servers=tuple(server.name for server in settings.servers),
         policy=settings.profile(allow_requester_default=True).policy,
-        warnings=(*settings.warnings, *_without_servers(settings)),
+        warnings=(*settings.warnings, *_unknown_models(settings), *_without_servers(settings)),
         costs=costs,
         whole_cost=run_ceiling(settings, costs),
         usual=usual_run(settings),
@@ -295,6 +296,22 @@ async def _not_running(settings: Settings) -> list[str]:
         for agent, problem in zip(settings.agents, problems, strict=True)
         if problem
     ]
+
+
+def _unknown_models(settings: Settings) -> Iterator[str]:
+    """A warning for each model that a vendor's own address is asked for and the table of prices does not list."""
+    for agent in settings.agents:
+        backend: BackendSettings | None = agent.backend
+        while backend is not None:
+            is_vendors = backend.base_url == backend.provider.base_url
+            near = unlisted(backend.type, backend.model) if is_vendors else None
+            if near is not None:
+                meant = f"Is {near} meant? If not, it" if near else "It"
+                yield (
+                    f"The model {backend.model!r} of {agent.id} is not among those of {backend.provider.title} that this "
+                    f"program knows. {meant} may be newer than this program; check --try asks it."
+                )
+            backend = backend.fallback
 
 
 def _without_servers(settings: Settings) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
 from coordination.execution import GRACE, AwayAfter
 from coordination.llm.rate_limiter import Throttle
 from coordination.llm.registry import Models
+from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import Clock, Engine, Model, ReadLists, RunLog, Spending, ToolDefinition, ToolHub
 from coordination.preparation import Configure
@@ -254,7 +255,8 @@ async def open_application(
         log = overrides.log(stored)
         usage = await stack.enter_async_context(SqlUsage.open(url))
         kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
-        servers = await stack.enter_async_context(McpHub(key=await stored.install_key()))
+        patience = Patience(**environment.server_limits())
+        servers = await stack.enter_async_context(McpHub(patience, key=await stored.install_key()))
         models = Models(overrides.clock, pace=environment.pace(), workers=engine.workers)
         stack.push_async_callback(models.aclose)
         configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models)
@@ -270,7 +272,6 @@ async def open_application(
             present=present,
             away_after=stored.away_after,
         )
-
         working = partial(_working, engine, worker, coordinator, overrides.clock, drain=environment.drain())
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield Application(

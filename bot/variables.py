@@ -272,6 +272,22 @@ class Environment(BaseModel):
             "Lets a script decide on plans without a terminal: [who may decide](security.md).",
         ),
     ] = NONE
+    server_idle: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_SERVER_IDLE",
+            "Seconds after which a tool server that nobody asks anything is ended, from 1 to 86400; its next use starts it "
+            "again. Default 900.",
+        ),
+    ] = ""
+    most_servers: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_SERVERS",
+            "Tool servers that one process keeps at most, from 1 to 10000; those that were unused for longest make room, and "
+            "those at work stay. Default 50.",
+        ),
+    ] = ""
     demo_pace: Annotated[
         RawText,
         _other(
@@ -455,6 +471,25 @@ class Environment(BaseModel):
         if not text.isdecimal() or int(text) > 3_600:
             raise ConfigError([Text("MASSGEN_BOT_DRAIN_SECONDS must be a number of seconds from 0 to 3600.")])
         return float(text)
+
+    def server_limits(self) -> Mapping[str, int]:
+        """How long a tool server may be unused, in seconds, and how many there may be, as `Patience` calls them; only what is set.
+
+        Raises:
+            ConfigError: one is no such number.
+        """
+        asked = (
+            ("unused", "MASSGEN_BOT_SERVER_IDLE", self.server_idle, 86_400),
+            ("most", "MASSGEN_BOT_SERVERS", self.most_servers, 10_000),
+        )
+        wrong = [
+            Text("{variable} must be a number from 1 to {most}.", variable=variable, most=most)
+            for _, variable, text, most in asked
+            if text and not (text.isascii() and text.isdecimal() and len(text) < 7 and 1 <= int(text) <= most)
+        ]
+        if wrong:
+            raise ConfigError(wrong)
+        return {name: int(text) for name, _, text, _ in asked if text}
 
     def pace(self) -> float:
         """How long the pauses of scripted models are, as a multiple of what is written.

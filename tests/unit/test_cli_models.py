@@ -185,6 +185,26 @@ def test_a_check_warns_of_a_configuration_without_servers(tmp_path: Path) -> Non
     assert "no tool servers" not in checked(tmp_path, agents + "mcp_servers: {board: {command: x}}\n")
 
 
+@pytest.mark.parametrize(
+    ("backend", "told"),
+    [
+        ("{type: openai, model: gpt-5-mni}", "Is gpt-5-mini meant? If not, it may be newer than this program"),
+        ("{type: openai, model: gpt-5-mini}", ""),
+        ("{type: openai, model: quite-another}", "that this program knows. It may be newer than this program"),
+        ("{type: openai, model: gpt-5-mni, base_url: 'http://127.0.0.1:9/v1'}", ""),
+        ("{type: ollama, model: gpt-5-mni}", ""),
+        (
+            "{type: openai, model: gpt-5-mini, fallback: {type: claude, model: opus-of-ours}}",
+            "'opus-of-ours' of agent1",
+        ),
+    ],
+)
+def test_a_check_warns_of_a_model_that_its_vendor_is_not_known_to_have(tmp_path: Path, backend: str, told: str) -> None:
+    found = checked(tmp_path, f"agents: [{{backend: {backend}}}]\n", OPENAI_API_KEY="k", ANTHROPIC_API_KEY="k")
+    assert told in found
+    assert ("that this program knows" in found) == bool(told)
+
+
 def test_a_check_warns_of_keys_that_are_written_into_the_file_and_does_not_repeat_them(tmp_path: Path) -> None:
     text = f"""
 agents: [{{backend: {{type: openai, model: m, api_key: {CANARY}}}}}]

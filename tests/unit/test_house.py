@@ -49,7 +49,6 @@ SHORT = {
     "bot/run_lookup.py": "the terminal and every chat find a run by it, and neither may import the other",
     "coordination/clock.py": "the one implementation of a port, which tests replace",
     "coordination/log_context.py": "the worker and the chats set it, and the log reads it: none may import another",
-    "coordination/llm/prices.py": "loaded only where a price is asked for, because its table is large",
     "coordination/mcp_tools/elicitation.py": "a chapter of the protocol by its own name",
 }
 

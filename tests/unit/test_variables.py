@@ -12,6 +12,7 @@ from bot.variables import Environment
 from coordination.engine.dbos_engine import LIMITS
 from coordination.engine.fair_share import TaskLimits
 from coordination.errors import ConfigError
+from coordination.mcp_tools.connection import Patience
 
 ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "scripts/variables"))
@@ -144,3 +145,15 @@ def test_a_file_that_can_not_be_read_is_told_by_its_variable_and_other_programs_
         with pytest.raises(ConfigError, match=f"The file that {name} names"):
             Environment({name: "/nowhere/at/all"})
     assert "SSH_KEY" not in Environment({"SSH_KEY_FILE": "/nowhere", "SSL_CERT_FILE": "/etc/hostname"}).for_configs()
+
+
+def test_how_long_and_how_many_tool_servers_are_kept_can_be_set() -> None:
+    assert Environment({}).server_limits() == {}
+    set_ = {"MASSGEN_BOT_SERVER_IDLE": "60", "MASSGEN_BOT_SERVERS": "5"}
+    assert Patience(**Environment(set_).server_limits()) == Patience(unused=60, most=5)
+
+
+@pytest.mark.parametrize("value", ["0", "-9", "86401", "1.5", "soon", "²"])
+def test_limits_of_tool_servers_that_make_no_sense_are_told(value: str) -> None:
+    with pytest.raises(ConfigError, match="MASSGEN_BOT_SERVER_IDLE must be a number from 1 to 86400"):
+        Environment({"MASSGEN_BOT_SERVER_IDLE": value}).server_limits()
