@@ -27,7 +27,7 @@ from bot.chat.service_port import (
 )
 from bot.chat.start_run import RunStarter
 from coordination.domain.policy import Person
-from coordination.log_context import logged_for
+from coordination.log_context import log_from_here
 
 _COMPLETED = 25
 
@@ -42,12 +42,9 @@ class RequestRouter:
     admin_service: AdminService
     help_cards: HelpCards
 
-    async def handle(self, request: Request, actor: Person, place: ChannelRef) -> Reply:
+    def handle(self, request: Request, actor: Person, place: ChannelRef) -> Coroutine[Any, Any, Reply]:
         """Hand a request on; `actor` gets the rights that the operator gave them besides the product's own."""
-        with logged_for(tenant=actor.tenant, person=actor.id):
-            return await self._answer(request, actor, place)
-
-    def _answer(self, request: Request, actor: Person, place: ChannelRef) -> Coroutine[Any, Any, Reply]:
+        log_from_here(tenant=actor.tenant, person=actor.id)  # A chat has each request answered in a task of its own.
         by = replace(actor, is_admin=self.admin_service.is_admin(actor))
         match request:
             case StartRun() | FollowUp() | RetryRun():

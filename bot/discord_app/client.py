@@ -41,6 +41,8 @@ class DiscordClient(discord.AutoShardedClient):
 
     def __init__(self) -> None:
         """Cards are posted by `platform`, from the login on; people are answered once there is a chat service."""
+        # The library warns of what only a bot that speaks in voice channels misses.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),

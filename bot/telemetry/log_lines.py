@@ -133,11 +133,11 @@ def _plain(value: object) -> object:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def say(stream: TextIO, text: str) -> None:
+def say(stream: TextIO, text: str, *, level: int = logging.INFO) -> None:
     """One sentence for the operator on standard error: a line, or, where the log goes there as JSON, one of those."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, JsonLines) and getattr(handler, "stream", None) is stream:
-            handler.handle(logging.LogRecord("massgen-bot", logging.INFO, "", 0, text, None, None))
+            handler.handle(logging.LogRecord("massgen-bot", level, "", 0, text, None, None))
             return
     stream.write(f"{text}\n")
     stream.flush()

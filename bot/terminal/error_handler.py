@@ -123,7 +123,8 @@ def status_of(error: BaseException) -> int:
 
 
 def _say(text: str) -> None:
-    say(sys.stderr, text)
+    """One sentence of why the command ends."""
+    say(sys.stderr, text, level=logging.ERROR)
 
 
 def words_of_servers(last_lines: Mapping[str, Sequence[str]]) -> list[str]:

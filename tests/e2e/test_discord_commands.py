@@ -76,6 +76,7 @@ async def test_a_bad_token_is_one_sentence(server: DiscordServer, tmp_path: Path
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert "DISCORD_BOT_TOKEN" in err
         assert "wrong" not in err
+    assert json.loads((await run(server, tmp_path, "discord", token="wrong"))[2])["level"] == "error"
 
 
 async def test_no_token_is_one_sentence(server: DiscordServer, tmp_path: Path) -> None:

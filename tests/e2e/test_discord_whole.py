@@ -36,7 +36,7 @@ async def test_from_the_command_over_kill_nine_to_the_receipts(stage: Stage) -> 
     assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
     assert "Approved by alice" in card.text
     assert card.text.count("✅") == 2
-    assert card.labels == []
+    assert card.labels == ["Details"]
     assert stage.cards() == [card]
     story = stage.story(card)
     assert story.index("rita asked") < story.index("agent1.1") < story.index("voted") < story.index("alice approved")

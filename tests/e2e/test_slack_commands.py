@@ -102,7 +102,7 @@ async def test_the_doctor_finds_everything_well(ran: Runs, server: SlackServer) 
     _, out, _ = await ran("doctor", "slack", **german)
     assert "ok  Das App-Token ist gut: Socket Mode funktioniert." in out
     _, _, err = await ran("slack", MASSGEN_BOT_LANGUAGE="de")
-    assert err.startswith("Trag das Bot-Token deiner Slack-App (xoxb-…) in SLACK_BOT_TOKEN ein")
+    assert json.loads(err)["message"].startswith("Trag das Bot-Token deiner Slack-App (xoxb-…) in SLACK_BOT_TOKEN ein")
     assert "#general" in out
 
 

@@ -39,11 +39,14 @@ async def test_details_come_in_pages(stage: Stage) -> None:
     alice = stage.somebody("alice")
     await alice.click(card, "details")
     view = (await alice.opened())["id"]
-    await stage.server.until(lambda: "Page 1 of 2" in str(stage.server.views[view]))
+    await stage.server.until(lambda: "Page 1 of 3" in str(stage.server.views[view]))
     assert "Written by agent1.final: 2 calls" in said_in(stage.server.views[view]["blocks"])
     await alice.press_in(stage.server.views[view], "page_next")
-    await stage.server.until(lambda: "Page 2 of 2" in str(stage.server.views[view]))
+    await stage.server.until(lambda: "Page 2 of 3" in str(stage.server.views[view]))
     assert "again: Tell everyone" in said_in(stage.server.views[view]["blocks"])
+    await alice.press_in(stage.server.views[view], "page_next")
+    await stage.server.until(lambda: "Page 3 of 3" in str(stage.server.views[view]))
+    assert '"arguments"' in said_in(stage.server.views[view]["blocks"])
 
 
 async def test_the_app_home_shows_what_waits_for_its_owner_their_runs_the_config_and_usage(stage: Stage) -> None:

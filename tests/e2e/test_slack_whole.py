@@ -37,7 +37,8 @@ async def test_the_demo_goes_from_the_command_over_kill_nine_to_the_receipts_by_
     assert stage.demo_writes() == [prompt, f"Reminder: {prompt}"]
     assert "Approved by alice" in stage.plain(card)
     assert stage.plain(card).count("✓") == 2
-    assert not card.has_any()
+    assert card.has("details")
+    assert not card.has("approve")
     assert stage.cards() == [card]
     story = stage.story(card)
     assert (
@@ -46,7 +47,8 @@ async def test_the_demo_goes_from_the_command_over_kill_nine_to_the_receipts_by_
         < story.index("voted")
         < story.index("alice (UALICE) approved")
     )
-    assert [run_in(stage.plain(each)) for each in stage.direct("rita")] == [run_in(card.text)]
+    (told,) = stage.direct("rita")
+    assert run_in(card.text) in stage.plain(told)
     assert len(card.versions) >= 4
 
 
