@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 import pytest
 
+from coordination.config.providers import EFFORTS
 from coordination.domain.ballot import Ballot
 from coordination.errors import ConfigError, ModelFault
+from coordination.llm.anthropic_messages import EFFORTS as TAKEN
 from coordination.llm.anthropic_messages import AnthropicClients, AnthropicModel, MessagesOptions
 from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
 from coordination.prompts import workflow_tools
@@ -43,6 +45,10 @@ __all__ = [
 READ, POST = TOOLS
 CACHED = {"cache_control": {"type": "ephemeral"}}
 SEARCHING = MessagesOptions(enable_web_search=True)
+
+
+def test_the_efforts_of_a_configuration_are_those_that_the_adapter_takes() -> None:
+    assert EFFORTS["anthropic"] == TAKEN
 
 
 def search(number: int) -> list[dict[str, Any]]:

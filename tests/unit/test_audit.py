@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -34,12 +35,19 @@ def submit_nothing(connection: sa.Connection, job: Job) -> None:
     """No engine."""
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of the same story, in a file that nobody changes."""
+    folder = tmp_path_factory.mktemp("written")
+    asyncio.run(write(sqlite_url(folder)))
+    return folder
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """Two runs of the same story."""
-    url = sqlite_url(tmp_path)
-    asyncio.run(write(url))
-    return url
+def url(written: Path, tmp_path: Path) -> str:
+    """The same in a file of the test's own."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    return sqlite_url(tmp_path)
 
 
 async def write(url: str) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from gettext import NullTranslations
 from pathlib import Path
 from string import Formatter
@@ -21,15 +22,21 @@ BOT = Path(__file__).parents[2] / "bot"
 STATES = [state.__dataclass_fields__["kind"].default for state in RunState.__args__]
 
 
+@cache
+def nodes() -> tuple[ast.AST, ...]:
+    """What the code is made of, but for catalogues."""
+    paths = [path for path in BOT.rglob("*.py") if path.parent.name != "locales"]
+    return tuple(node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def asked_keys() -> Iterator[str]:
     """The first argument of every `say` and `line`; what is computed stands as `*`."""
-    for path in BOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in {"text", "rich", "_help", "localized"}:
-                yield from keys_in(node.args[0])
+    for node in nodes():
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in {"text", "rich", "_help", "localized"}:
+            yield from keys_in(node.args[0])
     yield from key_variables()
 
 
@@ -48,12 +55,9 @@ def keys_in(node: ast.expr) -> Iterator[str]:
 
 def key_variables() -> Iterator[str]:
     """Keys that are chosen first and said later: every constant that looks like a key."""
-    for path in BOT.rglob("*.py"):
-        if path.parent.name == "locales":
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in KEYS:
-                yield node.value
+    for node in nodes():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in KEYS:
+            yield node.value
 
 
 class Few(NullTranslations):

@@ -21,7 +21,6 @@ from coordination.clock import PacedClock, SystemClock, new_id
 from coordination.config import PROVIDERS, parse
 from coordination.errors import ConfigError, RefusedError, RunNotFoundError, StorageError
 from coordination.llm.extras import Extra, is_installed
-from coordination.llm.openai_chat import build as build_chat
 from coordination.llm.provider import Build, Shared
 from coordination.llm.registry import Models
 from coordination.llm.scripted import build as build_scripted
@@ -114,6 +113,8 @@ async def test_the_options_of_a_configuration_reach_the_server() -> None:
         "max_tokens: 100, seed: 7, reasoning: {effort: low}, text: {verbosity: low}, extra_body: {special: true}}"
     )
     settings = parse(AGENT.format(backend=backend), origin="x.yaml", environ={})
+    from coordination.llm.openai_chat import build as build_chat  # noqa: PLC0415 - a second for each process that loads it
+
     shared = Shared(SystemClock())
     model = build_chat("one", settings.agents[0].backend, shared)
     assert model.name == "m"

@@ -7,10 +7,8 @@ import pytest
 
 from coordination.config import PROVIDERS, BackendSettings, Settings, parse
 from coordination.config.agents import OPTIONS
-from coordination.config.providers import EFFORTS
 from coordination.config.sections import ModelOptions
 from coordination.errors import ConfigError
-from coordination.llm import anthropic_messages
 
 KEYS = {name: f"value-of-{name}" for provider in PROVIDERS.values() for name in provider.key_variables}
 
@@ -114,10 +112,6 @@ def test_a_model_that_several_serve_needs_a_type() -> None:
 )
 def test_a_backend_that_can_not_be_meant_is_complained_of(backend: str, complaint: str) -> None:
     assert complaint_of(backend).startswith(complaint)
-
-
-def test_the_efforts_of_each_api_are_those_that_its_adapter_takes() -> None:
-    assert EFFORTS["anthropic"] == anthropic_messages.EFFORTS
 
 
 def test_a_missing_key_is_named_by_its_variable() -> None:
