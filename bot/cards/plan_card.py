@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from bot.attached_files import files_in
 from bot.cards.error_messages import plain_text
 from bot.cards.lookalikes import lookalikes_in
 from bot.cards.parts import (
@@ -39,6 +40,7 @@ from bot.message import (
     Confirmation,
     Menu,
     Option,
+    Paragraph,
     RichText,
     Section,
     Severity,
@@ -153,7 +155,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     sections: list[Section] = [*_revised(view, plan), CallList(calls=calls), *targets(plan)]
     now = (*frozen(state.frozen_by), *_rules_now(view, state))
     sections += [Alert(line=line) for line in (*now, *_warnings(view, state), *_echoes(view, plan))]
-    sections += [plain(_choice(view, state)), quoted(plan.text), plain(*_needs(state))]
+    sections += [plain(_choice(view, state)), quoted(plan.text), *_files(view), plain(*_needs(state))]
     return Card(
         severity=Severity.DECIDE,
         status=catalog.text("status.decide"),
@@ -187,6 +189,20 @@ def _revised(view: RunView, plan: Plan) -> list[Section]:
         first = catalog.rich("revision.plain", **known)
     lines = differences(before, plan)
     return [plain(first, catalog.rich("revision.differs" if lines else "revision.same", **known), *lines)]
+
+
+def _files(view: RunView) -> tuple[Section, ...]:
+    """The text files that came with the request, each with the hash of what the agents were given."""
+    lines = tuple(
+        catalog.rich(
+            "files.on_card",
+            name=visible(each.name),
+            size=catalog.number(each.size),
+            digest=StyledText(each.digest, "code"),
+        )
+        for each in files_in(view.request.prompt)
+    )
+    return (Paragraph(lines=lines),) if lines else ()
 
 
 def outcome_of(election: Election, what: Literal["plan", "answer"] = "plan") -> RichText:

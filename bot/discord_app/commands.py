@@ -1,5 +1,6 @@
 """The commands, those of administrators too: each is acknowledged in private at once, and answered by the service."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -7,10 +8,12 @@ import discord
 from discord import app_commands
 from typing_extensions import override
 
+from bot.attached_files import with_files
 from bot.chat.service_port import AdminCommand, CancelRun, ListRuns, Request, RetryRun, ShowHelp, ShowRun, StartRun
 from bot.discord_app import markup as limits
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.interactions import ask_modal
+from bot.discord_app.message_content import files_of_message, text_of_message
 from bot.discord_app.replies import AnyInteraction, answer, reply_privately, report_errors, sentence
 from bot.i18n import ENGLISH, LANGUAGES, catalog
 
@@ -139,6 +142,9 @@ class ConfigCommands(app_commands.Group):
         await self._admin.ask(interaction, "config-check", name=name)
 
 
+_PATIENCE = 1.5
+"""Seconds for the files of a message: a window can only be the first answer, within three."""
+
 CommandText = app_commands.Range[str, 1, limits.COMMAND_TEXT]
 
 
@@ -157,10 +163,21 @@ class CommandHandlers:
     async def from_message(self, interaction: AnyInteraction, message: discord.Message) -> None:
         """Open a window with a message's words, for the person to say what is to be done."""
         async with report_errors(interaction):
-            if not message.content:
-                await reply_privately(interaction, sentence(catalog.text("discord.no_text")))
+            text = text_of_message(message)
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    prompt, refused = await with_files(text, files_of_message(message))
+            except TimeoutError:
+                prompt, refused = text, (catalog.text("chat.too_slow"),)
+            if limits.units(prompt) > limits.MODAL_TEXT // 2:
+                most = catalog.text("discord.window_too_small", most=limits.MODAL_TEXT // 2)
+                prompt, refused = text, (*refused, most)
+            if not prompt:
+                await reply_privately(interaction, sentence(" ".join(refused) or catalog.text("discord.no_text")))
                 return
-            await interaction.response.send_modal(ask_modal(message.content))
+            await interaction.response.send_modal(ask_modal(prompt))
+            if refused:
+                await reply_privately(interaction, sentence(" ".join(refused)))
 
     async def complete(self, interaction: AnyInteraction, current: str) -> list[app_commands.Choice[str]]:
         """The configurations whose names begin so."""

@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 import discord
 from typing_extensions import override
 
+from bot.attached_files import with_files
 from bot.cards.text import head_of
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import error_card
@@ -27,6 +28,7 @@ from bot.discord_app.components import (
     yes_view,
 )
 from bot.discord_app.identity import GetChatService, author_of, person_of, place_of, place_of_message
+from bot.discord_app.message_content import files_of_message, text_of_message
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import (
     AnyInteraction,
@@ -71,8 +73,11 @@ class Mentions:
         """What the chat service says to the writer alone."""
         if not place.thread:
             return ()
-        prompt = re.sub(rf"<@!?{own}>", "", message.content).strip()
         try:
+            words = text_of_message(message, re.sub(rf"<@!?{own}>", "", message.content))
+            prompt, refused = await with_files(words, files_of_message(message))
+            if refused:
+                return (sentence(" ".join([*refused, catalog.text("files.again")])),)
             request = FollowUp(prompt=prompt, once=str(message.id))
             return cards_of(await self._chat_service().handle(request, by, place))
         except Exception as error:  # noqa: BLE001 - the outermost handler: whoever wrote gets a sentence, whatever it was

@@ -49,7 +49,7 @@ _MOST = 100_000
 
 
 class Replays:
-    """Remembers signatures that were verified. `now` is in seconds."""
+    """Remembers signatures that were verified, and the ids of events. `now` is in seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """Nothing was seen."""
@@ -63,6 +63,11 @@ class Replays:
     ) -> BoltResponse:
         """Runs behind the verification of the signature."""
         if req.mode == "http" and self._is_replay(req.headers.get("x-slack-signature", [""])[0]):
+            return BoltResponse(status=200, body="")
+        # An event that is delivered again is signed anew, or comes in another envelope; its id is the same:
+        # https://docs.slack.dev/apis/events-api/#retries
+        event = str(req.body.get("event_id", ""))
+        if event and self._is_replay(event):
             return BoltResponse(status=200, body="")
         return await next()
 

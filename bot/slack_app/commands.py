@@ -1,10 +1,11 @@
 """Commands in words: after a slash, in a mention, by a shortcut or in a direct message, and what each asks for."""
 
 import re
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.attached_files import AttachedFile, with_files
 from bot.chat.platform import MessageNotFound, MissingPermission
 from bot.chat.service_port import (
     AdminCommand,
@@ -19,14 +20,15 @@ from bot.chat.service_port import (
     StartRun,
 )
 from bot.i18n import catalog
-from bot.slack_app.errors import translated
+from bot.slack_app.errors import NotInChannel, translated
 from bot.slack_app.identity import People
 from bot.slack_app.markup import escaped
 from bot.slack_app.payloads import EventSource, readable
 from bot.slack_app.render import Rendered
 from bot.slack_app.replies import Replies
 
-_RUN = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# A run's name has no vowels, so that it can't be a word: "cancel subscriptions" is something to plan.
+_RUN = re.compile(r"[0-9b-df-hj-np-tv-z]{2,12}", re.IGNORECASE)
 _SCOPES = {"channel": "channel", "server": "server", "workspace": "server"}
 _CONFIG_VERBS = frozenset({"list", "show", "use", "reset", "check"})
 _VALUE_VERBS = frozenset({"approvers", "limits", "freeze", "thaw", "audit"})
@@ -80,6 +82,15 @@ def parse_admin_command(text: str) -> AdminCommand | None:
 _FOR_SOME = AdminCommand | CancelRun | CancelThread
 """What not everybody may."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A message, as it is read: its words, and its files, which nobody has looked into yet."""
+
+    text: str
+    files: Sequence[AttachedFile] = ()
+
+
 COMMAND = "/massgen"
 ADMIN_COMMAND = "/massgen-admin"
 
@@ -92,31 +103,54 @@ class CommandHandlers:
     people: People
     replies: Replies
 
-    async def carry_out(self, source: EventSource, request: Request | None, usage: str = "", absent: str = "") -> None:
-        """One request. Without one `usage` is said; with `absent`, that instead if no card could be posted there."""
+    async def carry_out(
+        self, source: EventSource, request: Request | None, usage: str = "", *, is_heard: bool = True
+    ) -> None:
+        """One request. Without one `usage` is said. Where it is not sure to be heard, a run begins only if a card can come."""
         if request is None:
             await self.replies.reply_text(source, usage)
             return
-        if absent and isinstance(request, StartRun) and not await self._is_heard(source):
-            await self.replies.reply_text(source, absent)
+        if not is_heard and isinstance(request, StartRun) and (why_not := await self._why_unheard(source)):
+            await self.replies.reply_text(source, why_not)
             return
         known = self.people.somebody if isinstance(request, _FOR_SOME) else self.people.person
         by = await known(source.workspace, source.user, source.called)
         await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
 
-    def command(self, source: EventSource, text: str, *, is_by_name: bool) -> Coroutine[Any, Any, None]:
-        """A slash command, a mention or a direct message. Called by its command, the bot may not be in the channel."""
+    def slash(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
+        """A slash command. The bot need not be in the channel where it was typed."""
         request = parse_command(readable(text), source.once)
-        usage = catalog.text("slack.cancel.which", command=COMMAND)
-        return self.carry_out(source, request, usage, catalog.text("slack.ask.not_here") if is_by_name else "")
+        return self.carry_out(source, request, self._usage(), is_heard=False)
 
-    def shortcut(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
-        """A message that somebody wants a plan from: the card goes into its thread."""
+    async def message(self, source: EventSource, said: Said) -> None:
+        """A mention or a direct message. Orders are words alone; a file that agents can't have is said before they begin."""
+        request = parse_command(said.text, source.once)
+        if isinstance(request, ShowHelp) and said.files and not said.text:
+            request = StartRun(prompt="", follows_thread=True, once=source.once)
+        if isinstance(request, StartRun) and said.files:
+            prompt, refused = await with_files(request.prompt, said.files)
+            if refused:
+                await self.replies.reply_text(source, " ".join([*refused, catalog.text("files.again")]))
+                return
+            request = replace(request, prompt=prompt)
+        await self.carry_out(source, request, self._usage())
+
+    async def shortcut(self, source: EventSource, said: Said) -> None:
+        """A message that somebody wants a plan from: the card goes into its thread. Whoever asks can't change its files."""
         below = replace(source, thread=source.thread or source.message)
-        prompt = readable(text)
-        request = StartRun(prompt=prompt, follows_thread=True, once=source.once) if prompt else None
-        no_text, absent = catalog.text("slack.ask.no_text"), catalog.text("slack.ask.not_here")
-        return self.carry_out(below if prompt else source, request, no_text, absent)
+        prompt, refused = await with_files(said.text, said.files)
+        if not prompt:
+            await self.replies.reply_text(source, " ".join(refused) or catalog.text("slack.ask.no_text"))
+            return
+        if refused:
+            await self.replies.reply_text(below, " ".join(refused))
+        request = StartRun(
+            prompt="\n".join([prompt, *(f"[{each}]" for each in refused)]), follows_thread=True, once=source.once
+        )
+        await self.carry_out(below, request, is_heard=False)
+
+    def _usage(self) -> str:
+        return catalog.text("slack.cancel.which", command=COMMAND)
 
     def admin(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
         """`/massgen-admin …`; the chat service looks whether they may."""
@@ -127,11 +161,15 @@ class CommandHandlers:
         """Somebody pressed Slack's own Stop in the thread of a run."""
         return self.carry_out(source, CancelThread())
 
-    async def _is_heard(self, source: EventSource) -> bool:
-        """Whether the bot can post where the card will go; the person sees that it begins."""
+    async def _why_unheard(self, source: EventSource) -> str:
+        """Why the bot can't post where the card will go; empty where it can, and the person sees that it begins."""
         try:
             with translated():
                 await self.replies.beside(source, Rendered(text=escaped(catalog.text("slack.ask.started")), blocks=[]))
-        except (MessageNotFound, MissingPermission):
-            return False
-        return True
+        except NotInChannel:
+            return catalog.text("slack.ask.not_here")
+        except MissingPermission as error:
+            return str(error)
+        except MessageNotFound:
+            return catalog.text("slack.ask.not_here")
+        return ""

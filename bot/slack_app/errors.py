@@ -20,7 +20,8 @@ from bot.i18n import catalog
 _log = logging.getLogger(__name__)
 
 GONE = frozenset({"message_not_found", "thread_not_found", "cant_edit_message_not_found"})
-NOT_HERE = frozenset({"not_in_channel", "user_not_in_channel", "no_permission", "restricted_action"})
+NOT_IN = frozenset({"not_in_channel", "user_not_in_channel"})
+NOT_HERE = frozenset({*NOT_IN, "no_permission", "restricted_action"})
 UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict"})
 BAD_TOKEN = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "team_access_not_granted"}
@@ -30,6 +31,10 @@ PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "re
 
 LOST_SECONDS = 5.0
 """How long to wait when Slack did not answer."""
+
+
+class NotInChannel(MissingPermission):
+    """The bot is not in the channel, which somebody in it can change by an invitation."""
 
 
 @contextmanager
@@ -68,7 +73,7 @@ def platform_error(error: SlackApiError) -> Exception:
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
-    return MissingPermission(_forbidden(error, code))
+    return (NotInChannel if code in NOT_IN else MissingPermission)(_forbidden(error, code))
 
 
 def _forbidden(error: SlackApiError, code: str) -> str:

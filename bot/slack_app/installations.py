@@ -170,6 +170,7 @@ SCOPES = (
     "app_mentions:read",  # to be called in channels and threads
     "chat:write",  # cards and private answers
     "commands",  # /massgen, /massgen-admin and the shortcut
+    "files:read",  # text files that come with a request
     "files:write",  # plan.md and plan.json, where a message is too small
     "im:history",  # to be talked to in the app's own tab
     "im:write",  # to reach somebody who is not in the channel

@@ -11,11 +11,12 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from bot.chat.service_port import ChatService, Private, ShowHome
 from bot.i18n import speaking
 from bot.message import Action, Card
-from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers
+from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers, Said
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
-from bot.slack_app.installations import Clients, authorized_in
+from bot.slack_app.installations import Clients, Workspace, authorized_in
 from bot.slack_app.interactions import PAGE, SUBMITTED, Clicks, home_view
+from bot.slack_app.message_content import files_of_message, text_of_message
 from bot.slack_app.payloads import (
     EventSource,
     click_in,
@@ -105,7 +106,7 @@ class Listeners:
             text = text_in(body, "text")
             source = command_source(body, workspace)
             async with self._reported(source):
-                await self._commands.command(source, text, is_by_name=True)
+                await self._commands.slash(source, text)
 
     async def on_admin_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen-admin …`."""
@@ -120,19 +121,23 @@ class Listeners:
         """Plan from this message."""
         await ack()
         if (workspace := authorized_in(context)) is not None:
-            text = text_in(body, "message", "text")
             source = interaction_source(body, workspace)
             async with self._reported(source):
-                await self._commands.shortcut(source, text)
+                message = body.get("message")
+                await self._commands.shortcut(source, self._said(message, text_of_message(message), workspace))
 
     async def on_mention(self, body: Body, context: AsyncBoltContext) -> None:
         """The bot's name in a channel or a thread. What a bot wrote is no order."""
         workspace = authorized_in(context)
         if workspace is not None and not text_in(body, "event", "bot_id") and text_in(body, "event", "user"):
-            text = without_mention(text_in(body, "event", "text"), workspace.bot_user)
             source = event_source(body, workspace)
             async with self._reported(source):
-                await self._commands.command(source, text, is_by_name=False)
+                event = body.get("event")
+                words = without_mention(text_in(event, "text"), workspace.bot_user)
+                await self._commands.message(source, self._said(event, text_of_message(event, words), workspace))
+
+    def _said(self, message: object, text: str, workspace: Workspace) -> Said:
+        return Said(text=text, files=files_of_message(message, workspace.token, self.clients.address))
 
     async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
         """A direct message: the app's own tab. Of changes only a deletion says something new: it may be one of a card."""
@@ -143,7 +148,9 @@ class Listeners:
                 deleted = text_in(body, "event", "deleted_ts")
                 await self.chat_service.messages_deleted(place.tenant, place.channel, [deleted])
             return
-        is_direct = text_in(body, "event", "channel_type") == "im" and not text_in(body, "event", "subtype")
+        # A message with files is of a kind of its own: https://docs.slack.dev/reference/events/message/file_share
+        is_new = text_in(body, "event", "subtype") in {"", "file_share"}
+        is_direct = text_in(body, "event", "channel_type") == "im" and is_new
         if is_direct:
             await self.on_mention(body, context)
 

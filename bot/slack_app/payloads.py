@@ -191,7 +191,7 @@ def input_in(body: object) -> str:
 
 
 def readable(text: str) -> str:
-    """A message as its writer saw it: `<@U1|bob>` as `@bob (U1)`, a link as its address, and no entities."""
+    """A message as its writer saw it: `<@U1|bob>` as `@bob (U1)`, a link with its address, and no entities."""
     return _TOKENS.sub(_token, text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
 
 
@@ -202,7 +202,7 @@ def _token(match: "re.Match[str]") -> str:
         return f"{sign}{label} ({target[1:]})" if label else target
     if sign == "!":
         return label or f"@{target[1:].partition('^')[0]}"
-    return target
+    return target if label in target else f"{label} ({target})"
 
 
 def without_mention(text: str, bot_user: str) -> str:

@@ -103,6 +103,9 @@ async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what
         ("history", ListRuns),
         ("cancel 7Q4K", CancelRun),
         ("history of the town in a notice", StartRun),
+        ("cancel subscriptions", StartRun),
+        ("status report", StartRun),
+        ("retry payment", StartRun),
         ("--config ops post it", StartRun),
     ],
 )

@@ -100,10 +100,19 @@ class Someone:
         data = {"custom_id": opened["custom_id"], "components": [{"type": 18, "id": 1, "component": inner}]}
         return await self._interact(WINDOW, data, window.channel, window.message)
 
-    async def writes(self, text: str, channel: str = "", *, mentions_bot: bool = False) -> Message:
+    async def writes(
+        self,
+        text: str,
+        channel: str = "",
+        *,
+        mentions_bot: bool = False,
+        embeds: list[Payload] | None = None,
+        files: dict[str, str] | None = None,
+    ) -> Message:
         """A message; its text travels to the bot only if it mentions it."""
         content = f"<@{APPLICATION}> {text}" if mentions_bot else text
-        message = self.server.add_message(channel or self.home, {"content": content}, self._user(), {})
+        payload = {"content": content, "embeds": embeds or []}
+        message = self.server.add_message(channel or self.home, payload, self._user(), files or {})
         seen = {**self.server.as_json(message), "guild_id": self.guild.id, "member": self._member()}
         if mentions_bot:
             seen["mentions"] = [{"id": APPLICATION, "username": "massgen", "discriminator": "0", "avatar": None}]

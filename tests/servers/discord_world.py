@@ -131,6 +131,7 @@ class World:
         """One server with one channel, to begin with."""
         self._numbers = itertools.count(1_000_000_000_000_000_000)
         self._skipped = 0.0
+        self.url = ""
         self.changed = asyncio.Condition()
         self.guilds: dict[str, Guild] = {}
         self.messages: dict[str, Message] = {}
@@ -253,8 +254,9 @@ class World:
                     "id": str(n),
                     "filename": name,
                     "size": len(text),
-                    "url": "https://cdn.test/f",
-                    "proxy_url": "https://cdn.test/f",
+                    "url": f"{self.url}/cdn/{message.id}/{name}",
+                    "proxy_url": f"{self.url}/cdn/{message.id}/{name}",
+                    "content_type": "image/png" if name.endswith(".png") else "text/plain; charset=utf-8",
                 }
                 for n, (name, text) in enumerate(message.files.items(), 1)
             ],

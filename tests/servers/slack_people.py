@@ -158,14 +158,15 @@ class Somebody:
         await self.line.send("event", event)
         return event
 
-    async def direct(self, text: str) -> None:
-        event = {
+    async def direct(self, text: str, *files: dict[str, Any]) -> None:
+        event: dict[str, Any] = {
             "type": "message",
             "channel_type": "im",
             "user": self.id,
             "text": text,
             "ts": f"1700000003.{self.server.number():06d}",
             "channel": f"D{self.id}",
+            **({"subtype": "file_share", "files": list(files), "upload": False} if files else {}),
         }
         await self.line.send("event", self.event(event))
 
@@ -185,7 +186,7 @@ class Somebody:
             "trigger_id": self.server.new_trigger(),
         }
 
-    async def shortcut(self, text: str, *, ts: str, channel: str = "C1") -> None:
+    async def shortcut(self, text: str, *, ts: str, channel: str = "C1", **more: object) -> None:
         await self.line.send(
             "interaction",
             {
@@ -193,7 +194,7 @@ class Somebody:
                 "callback_id": "plan_from_message",
                 "message_ts": ts,
                 "channel": {"id": channel, "name": "general"},
-                "message": {"type": "message", "text": text, "ts": ts, "user": "U9"},
+                "message": {"type": "message", "text": text, "ts": ts, "user": "U9", **more},
                 "response_url": self._answer(),
             },
         )

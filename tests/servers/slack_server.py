@@ -22,7 +22,7 @@ from tests.servers.slack_history import history, history_scope, metadata_error, 
 UPDATE_SECONDS = 3.0
 PATIENCE = 10.0
 SCOPES = (
-    "commands,chat:write,app_mentions:read,files:write,im:write,im:history,users:read,usergroups:read,channels:read,"
+    "commands,chat:write,app_mentions:read,files:read,files:write,im:write,im:history,users:read,usergroups:read,channels:read,"
     "channels:history,reactions:write,pins:write"
 )
 
@@ -484,6 +484,33 @@ class SlackServer:
         file["content"] = await request.read()
         return web.Response(text="OK")
 
+    async def give_file(self, request: web.Request) -> web.Response:
+        """A file's bytes for whoever shows a token with `files:read`; a page to log in for everybody else.
+
+        https://docs.slack.dev/reference/objects/file-object
+        """
+        file = self.files[request.match_info["file"]]
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        team = self._team_of(token)
+        if team is None or "files:read" not in team.scopes.split(","):
+            return web.Response(text="<html>Sign in to Slack</html>", content_type="text/html")
+        return web.Response(body=file["content"], content_type=file["mimetype"])
+
+    def share(self, name: str, content: bytes, mimetype: str = "text/plain") -> dict[str, Any]:
+        """A file that somebody shared, as it comes with a message."""
+        file = f"F{self.number()}"
+        self.files[file] = {"id": file, "name": name, "content": content, "mimetype": mimetype}
+        address = f"{self.address}/private/{file}"
+        return {
+            "id": file,
+            "name": name,
+            "title": name,
+            "mimetype": mimetype,
+            "size": len(content),
+            "url_private": address,
+            "url_private_download": address,
+        }
+
     async def take_answer(self, request: web.Request) -> web.Response:
         """A response_url: five times, no more."""
         key = request.match_info["key"]
@@ -549,6 +576,7 @@ async def slack_serving(server: SlackServer) -> AsyncGenerator[SlackServer]:
     app = web.Application(client_max_size=64 * 1024**2)
     app.router.add_route("*", "/api/{method}", server.handle)
     app.router.add_post("/upload/{file}", server.take_upload)
+    app.router.add_get("/private/{file}", server.give_file)
     app.router.add_post("/answer/{key}", server.take_answer)
     app.router.add_get("/link", server.link)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)

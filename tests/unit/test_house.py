@@ -48,6 +48,7 @@ SLOW_TO_LOAD = ("anthropic", "dbos", "discord", "mcp", "openai", "rich", "slack_
 # Shorter than a module should be, and why.
 SHORT = {
     "bot/application.py": "names the parts, for commands that must not load what joins them (ADR 0018)",
+    "bot/discord_app/message_content.py": "where its twin of Slack is looked for",
     "bot/run_lookup.py": "the terminal and every chat find a run by it, and neither may import the other",
     "coordination/clock.py": "the one implementation of a port, which tests replace",
     "coordination/log_context.py": "the worker and the chats set it, and the log reads it: none may import another",
