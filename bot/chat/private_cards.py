@@ -24,12 +24,12 @@ def done_card(line: RichText, *more: RichText) -> Card:
     )
 
 
-def not_done_card(line: RichText, reference: str = "") -> Card:
-    """One sentence that says why, and who can do what about it."""
+def not_done_card(line: RichText, reference: str = "", *, status: str = "") -> Card:
+    """One sentence that says why, and who can do what about it; below another `status` where it may have been done."""
     quiet = catalog.text("error.reference", reference=reference) if reference else ""
     return Card(
         severity=Severity.ATTENTION,
-        status=catalog.text("chat.not_done"),
+        status=status or catalog.text("chat.not_done"),
         title=(),
         reference=(),
         sections=(Paragraph(lines=(line,)),),
@@ -100,7 +100,8 @@ def error_card(error: Exception, keys: ErrorKeys = CHAT_ERRORS, state: RunState 
         return not_done_card(_config_line(error), reference)
     _log.error("a request failed, ref %s", reference, exc_info=error)
     line = error_line(error, keys)
-    return not_done_card((StyledText(one_line(plain_text(line), _LONGEST)),), reference)
+    shown = (StyledText(one_line(plain_text(line), _LONGEST)),)
+    return not_done_card(shown, reference, status=catalog.text("chat.went_wrong"))
 
 
 def _config_line(error: ConfigError) -> RichText:

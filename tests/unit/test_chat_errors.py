@@ -60,9 +60,9 @@ def test_a_configuration_is_complained_about_to_administrators_alone(caplog: pyt
 
 def test_whoever_chats_is_never_told_where_the_database_is_nor_how_it_is_set() -> None:
     words = Text("The database bot at db.internal does not answer, or refuses the login; check DATABASE_URL.")
-    assert said(error_card(DatabaseAwayError(words))).startswith("I can't reach my database now")
+    assert said(error_card(DatabaseAwayError(words))).startswith("I can't reach my database right now")
     broken = said(error_card(StorageError(Text("The disk is full that holds the database file /data/bot.sqlite."))))
-    assert broken.startswith("My database does not work")
+    assert broken.startswith("My database isn't working")
     assert "/data" not in broken
     with speaking(GERMAN):
         assert said(error_card(DatabaseAwayError(words))).startswith("Ich erreiche meine Datenbank gerade nicht")
