@@ -17,6 +17,7 @@ from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.server_errors import failed_start
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
+from coordination.text import Text
 from tests.servers.mcp_programs import approving, http, listening, writer
 
 LOOK = frozenset({("world", "look")})
@@ -224,5 +225,5 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
     ],
 )
 def test_what_a_server_says_to_a_handshake_is_put_in_terms_of_what_to_do(status: int, sentence: str) -> None:
-    trace = CallTrace(was_sent=True, status=status, loss=f"answered HTTP {status}")
+    trace = CallTrace(was_sent=True, status=status, loss=Text("answered HTTP {status}", status=status))
     assert str(failed_start(http(1), Exception("SDK text"), trace)) == f"The MCP server world {sentence}."

@@ -515,7 +515,7 @@ async def test_what_others_wrote_can_not_close_its_delimiter() -> None:
 
 
 async def test_when_all_agents_fail_while_voting_the_last_accepted_answer_stands_and_nobody_voted() -> None:
-    failing = ModelError(ModelFault.AUTH, "key refused")
+    failing = ModelError(ModelFault.AUTH, Text("key refused"))
     table = Table(
         [PlayedModel(answers("one", POST), raises(failing)), PlayedModel(answers("two", POST), raises(failing))]
     )

@@ -1,7 +1,7 @@
 """No text whatever makes reading a configuration fail in another way than by its complaints, or tell a secret."""
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -102,7 +102,7 @@ edits = st.lists(
 )
 
 
-def read(text: str, environ: Mapping[str, str] | None = ENVIRON) -> Settings | list[str]:
+def read(text: str, environ: Mapping[str, str] | None = ENVIRON) -> Settings | Sequence[str]:
     """The settings, used in every way that might fail, or the complaints."""
     try:
         settings = parse(text, origin="ops.yaml", environ=environ)
@@ -120,7 +120,7 @@ def read(text: str, environ: Mapping[str, str] | None = ENVIRON) -> Settings | l
     return settings
 
 
-def told(found: Settings | list[str]) -> list[str]:
+def told(found: Settings | Sequence[str]) -> Sequence[str]:
     return [*found.warnings] if isinstance(found, Settings) else found
 
 
