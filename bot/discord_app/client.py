@@ -25,7 +25,7 @@ from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
 from bot.i18n import catalog
 from bot.telemetry.health import Health
 from bot.variables import Environment
-from coordination.errors import ConfigError, StorageError
+from coordination.errors import ConfigError, CoordinationError
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class DiscordClient(discord.AutoShardedClient):
 
     def _get_chat_service(self) -> ChatService:
         if self.chat_service is None:
-            raise StorageError(catalog.text("discord.not_open"))
+            raise CoordinationError(catalog.text("discord.not_open"))
         return self.chat_service
 
     @override

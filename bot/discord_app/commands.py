@@ -170,7 +170,7 @@ class CommandHandlers:
             except TimeoutError:
                 prompt, refused = text, (catalog.text("chat.too_slow"),)
             if limits.units(prompt) > limits.MODAL_TEXT // 2:
-                most = catalog.text("discord.window_too_small", most=limits.MODAL_TEXT // 2)
+                most = catalog.text("files.window_too_small", most=limits.MODAL_TEXT // 2)
                 prompt, refused = text, (*refused, most)
             if not prompt:
                 await reply_privately(interaction, sentence(" ".join(refused) or catalog.text("discord.no_text")))

@@ -26,7 +26,7 @@ async def test_words_after_the_command_are_answered_to_the_one_who_said_them(sta
     shown = await stage.told("alice", f"status {run.lower()}")
     assert "Tell everyone" in shown
     assert shown.index("round 1") < shown.index("agent1 voted agent1")
-    assert "no run NOPE here" in await stage.told("rita", "status NOPE")
+    assert "no run N0P3 here" in await stage.told("rita", "status N0P3")
     assert "cancel RUN" in await stage.told("rita", "cancel")
     before = len(stage.server.private_messages)
     assert "Got it" in await stage.told("rita", "--config nope do it")

@@ -23,6 +23,7 @@ IN_DOUBT = "tests/threats/test_stricter_rules_while_a_call_is_in_doubt.py"
 FREEZE = "tests/threats/test_a_freeze_that_does_not_hold.py"
 APPROVED = "tests/threats/test_stricter_rules_after_the_approval.py"
 EDGES = "tests/service/test_edges_of_execution.py"
+CONDITIONS = "tests/unit/test_tool_conditions.py"
 OPTIONAL = "tests/service/test_optional_servers.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
@@ -130,14 +131,16 @@ MUTANTS = [
     Mutant(
         "the rest runs after a failure",
         "execution.py",
-        '    if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):\n        return "an earlier call failed"\n',
+        "    if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):\n"
+        '        return Text("an earlier call failed")\n',
         "",
         (MACHINE, STORY),
     ),
     Mutant(
         "a cancellation does not stop the calls",
         "execution.py",
-        '    if state.stopped_by is not None:\n        return f"{state.stopped_by.name} cancelled the run"\n',
+        "    if state.stopped_by is not None:\n"
+        '        return Text("{person} cancelled the run", person=state.stopped_by.name)\n',
         "",
         (MACHINE, STORY),
     ),
@@ -158,8 +161,8 @@ MUTANTS = [
     Mutant(
         "a lost answer is taken for a success",
         "execution.py",
-        "        end = unknown(state, str(error))\n",
-        "        end = _succeeded(state, str(error))\n",
+        "        end = unknown(state, error.text)\n",
+        "        end = _succeeded(state, error.text)\n",
         (MACHINE, STORY),
     ),
     Mutant(
@@ -193,8 +196,8 @@ MUTANTS = [
     Mutant(
         "approvals of the first revision are kept when another agent's plan is chosen",
         "domain/transitions.py",
-        "        shapers=shapers,\n    )\n",
-        "        shapers=shapers,\n        approvals=getattr(state, 'approvals', ()),\n    )\n",
+        "        shapers=shapers,\n        questions=state.questions,\n    )\n",
+        "        shapers=shapers,\n        questions=state.questions,\n        approvals=getattr(state, 'approvals', ()),\n    )\n",
         (MACHINE, JUDGED),
     ),
     Mutant(
@@ -242,7 +245,7 @@ MUTANTS = [
     Mutant(
         "a server that can't be asked is no objection",
         "execution.py",
-        '    except ToolServerError as error:\n        return f"not sent: {error}"\n',
+        '    except ToolServerError as error:\n        return Text("not sent: {why}", why=error.text)\n',
         "    except ToolServerError:\n        return None\n",
         (EDGES,),
     ),
@@ -291,8 +294,8 @@ MUTANTS = [
     Mutant(
         "an agent is offered the tools of another agent's servers",
         "toolbox.py",
-        "        if each.server in names:\n",
-        "        if names:\n",
+        "    usable = [each for each in definitions if each.server in names and not each.unusable]\n",
+        "    usable = [each for each in definitions if names and not each.unusable]\n",
         (EDGES,),
     ),
     Mutant(
@@ -304,9 +307,9 @@ MUTANTS = [
     ),
     Mutant(
         "a tool that nobody listed is a read",
-        "domain/policy.py",
-        'return Ruling(effect=Effect.ASK, reason="no rule lists it")',
-        'return Ruling(effect=Effect.READ, reason="no rule lists it")',
+        "domain/tool_rules.py",
+        '_NO_RULE = Ruling(effect=Effect.ASK, reason="no rule lists it")',
+        '_NO_RULE = Ruling(effect=Effect.READ, reason="no rule lists it")',
         (EDGES,),
     ),
     Mutant(
@@ -431,9 +434,37 @@ MUTANTS = [
     Mutant(
         "agents are offered what is denied by now",
         "toolbox.py",
-        "    return then if now is None else stricter(",
-        "    return then if now is None or now else stricter(",
+        "        if now is None:\n            return then\n        return replace(",
+        "        if now is None or now:\n            return then\n        return replace(",
         (PLANNING,),
+    ),
+    Mutant(
+        "a condition that can't be judged makes a rule say nothing",
+        "domain/tool_rules.py",
+        "        if holds is not False:\n",
+        "        if holds:\n",
+        (CONDITIONS,),
+    ),
+    Mutant(
+        "a rule whose condition can't be judged decides alone",
+        "domain/tool_rules.py",
+        "        if holds:\n            return\n",
+        "        if holds is not False:\n            return\n",
+        (CONDITIONS,),
+    ),
+    Mutant(
+        "a path above a folder is in it",
+        "domain/conditions.py",
+        'r"\\\\|%|^~|//|(?:^|/)\\.\\.?(?:/|$)"',
+        'r"\\\\|%|^~|//"',
+        (CONDITIONS,),
+    ),
+    Mutant(
+        "true is the number 1",
+        "domain/conditions.py",
+        "    if isinstance(left, bool) or isinstance(right, bool):\n        return left is right\n",
+        "",
+        (CONDITIONS,),
     ),
     Mutant(
         "a server that is away gets an empty list of reads",

@@ -55,10 +55,23 @@ def _validator(schema: str) -> Draft202012Validator | None:
     return Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": document["components"]})
 
 
+def _with_texts_for_ids(payload: Payload) -> Payload:
+    """discord.py writes the ids of those who may be mentioned as numbers; Discord takes them, its document has texts alone."""
+    allowed = payload.get("allowed_mentions")
+    if not isinstance(allowed, dict):
+        return payload
+    texts = {
+        name: [str(each) for each in allowed[name]]
+        for name in ("roles", "users")
+        if isinstance(allowed.get(name), list)
+    }
+    return {**payload, "allowed_mentions": {**allowed, **texts}}
+
+
 def _by_schema(payload: Payload, schema: str) -> Iterator[str]:
     validator = _validator(schema)
     if validator is not None:
-        for error in validator.iter_errors(payload):
+        for error in validator.iter_errors(_with_texts_for_ids(payload)):
             yield f"{error.json_path}: {error.message[:200]}"
 
 

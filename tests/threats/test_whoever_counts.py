@@ -149,7 +149,8 @@ def drawn(chat: Chat, card: Card, ids: IssuedIds) -> Shown:
             noted = Noted(ids)
             sent, files = rendered(card, noted, FILES), "".join(file.text for file in card.attachments)
         written = "\n".join(part["text"] for part in parts(sent.blocks) if part.get("type") == "mrkdwn")
-        fenced = re.findall(r"(?:^|\n)```\n(.*?)\n```(?=\n|$)", written, re.DOTALL)
+        form = r"(?:^|(?<=\n))(?:```\n(.*?)\n```|`[^`\n]+`  `([^`\n]+)`)(?=\n|$)"
+        fenced = ["".join(each) for each in re.findall(form, written, re.DOTALL)]
         text = html.unescape("".join(fenced)).replace("⟨U+0060⟩", "`") + files
     calls = [call for section in card.sections for call in getattr(section, "calls", ())]
     return Shown(noted.drawn, is_whole=all(each.text in text for call in calls for each in call.arguments))
