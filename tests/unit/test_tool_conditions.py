@@ -134,6 +134,12 @@ def test_who_asked_and_where_are_compared_too() -> None:
     assert effect(barred, {}, requester=replace(RITA, roles=("ops", "interns"))) == "ask"
 
 
+def test_nobody_can_say_who_asked_before_anybody_has() -> None:
+    about_people = Condition(about="requester.role", operator="in", value=["ops"])
+    assert about_people.holds(CallContext(arguments={})) is None
+    assert Condition(about="$.x", operator="equals", value=1).holds(CallContext()) is None
+
+
 def test_a_value_may_come_from_a_variable() -> None:
     tools = "  - {match: bank.pay, when: {$.amount: {at_most: '${HIGH}'}}, effect: auto}"
     assert effect(tools, {"amount": 100}) == "auto"
