@@ -18,7 +18,7 @@ from coordination.text import Text, template
 
 _log = logging.getLogger(__name__)
 
-_UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
+UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
 """A pooler in transaction mode gives each transaction another connection, which knows no statement of the last one."""
 
 Purpose = Literal["write", "read", "engine"]
@@ -72,9 +72,7 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     failure is found again, because a job that was submitted stands in a commit of the writer.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(
-            url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_UNPREPARED
-        )
+        return sa.create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=UNPREPARED)
     refuse_old_sqlite(sqlite3.sqlite_version_info)
     engine = sa.create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
     begin = {"write": "BEGIN IMMEDIATE", "read": "BEGIN", "engine": ""}[purpose]

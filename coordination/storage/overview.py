@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from coordination.storage.database import open_engine, parse_url, plainly, require_file
+from coordination.storage.database import UNPREPARED, open_engine, parse_url, plainly, require_file
 from coordination.storage.schema import check, runs, worker_slots
 from coordination.storage.worker_leases import KEEPALIVE, slot_number
 
@@ -58,7 +58,7 @@ class DatabaseWatch:
             self._engine = open_engine(self._url, "read", connections=1)
         else:
             self._engine = sa.create_engine(
-                self._url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=KEEPALIVE
+                self._url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args={**KEEPALIVE, **UNPREPARED}
             )
 
     def ping(self) -> None:

@@ -16,6 +16,7 @@ from coordination.engine.dbos_engine import DbosEngine
 from coordination.errors import DatabaseAwayError, StorageError
 from coordination.storage import schema
 from coordination.storage.database import describe_error, parse_url
+from coordination.storage.overview import DatabaseWatch
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.engines import Hands, a_job, open_quick
@@ -67,6 +68,17 @@ async def test_a_worker_works_through_a_pooler_with_its_locks_past_it(pooled: st
             run, state = f"A{number}", evolve(None, a_request(), START)
             await log.append(run, 0, [a_request()], START, state, a_job(run))
         await hands.until(lambda: len(hands.done) == 8)
+
+
+def test_who_watches_health_prepares_no_statement_that_a_pooler_would_lose(pooled: str) -> None:
+    watch = DatabaseWatch(pooled)
+    try:
+        with watch._connected() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            assert driver.prepare_threshold is None
+    finally:
+        watch.close()
 
 
 @pytest.mark.parametrize(
