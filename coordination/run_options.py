@@ -7,6 +7,9 @@ from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Rule
 from coordination.ports import ServerSpec
 
+MAX_PROMPT = 20_000
+"""Characters of a request."""
+
 Strictness = Literal["lenient", "balanced", "strict"]
 
 

@@ -63,12 +63,9 @@ from coordination.errors import (
 )
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
-from coordination.run_options import RunProfile
+from coordination.run_options import MAX_PROMPT, RunProfile
 from coordination.run_writer import PendingAppend, append_surely
 from coordination.text import Text
-
-MAX_PROMPT = 20_000
-"""Characters of a request."""
 
 MAX_TEXT_CHARACTERS = 4_000
 """Characters of a reason or a wanted change."""

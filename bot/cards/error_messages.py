@@ -20,7 +20,7 @@ from coordination.errors import (
     RunNotFoundError,
     StorageError,
 )
-from coordination.service import MAX_PROMPT
+from coordination.run_options import MAX_PROMPT
 
 _NAME = 60
 _LONGEST = 600

@@ -11,8 +11,7 @@ from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolDefinition, ToolOutput
-from coordination.run_options import RunOptions
-from coordination.service import MAX_PROMPT
+from coordination.run_options import MAX_PROMPT, RunOptions
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
 from tests.fakes import Crash, PlayedModel, answers, calls, raises, says, votes
