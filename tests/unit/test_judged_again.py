@@ -1,7 +1,7 @@
 """Whatever is in a log is judged again when it is read: by whom, of which plan, in time, and of calls that were recorded."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -428,3 +428,31 @@ def test_a_plan_whose_calls_have_begun_is_not_asked_again() -> None:
     begun = evolve(approved, start, SOON)
     with pytest.raises(IllegalTransition):
         evolve(begun, again(state), SOON)
+
+
+QUESTION = e.QuestionAsked(agent=1, number=1, text="Which channel?", until=SOON)
+
+
+@pytest.mark.parametrize(
+    ("event", "at"),
+    [
+        (replace(QUESTION, number=3), START),
+        (e.QuestionAnswered(number=2, by=REQUESTER, text="yes"), START),
+        (e.QuestionExpired(number=0), START),
+        (e.QuestionAnswered(number=1, by=ALICE, text="yes"), START),
+        (e.QuestionAnswered(number=1, by=REQUESTER, text="yes"), LATE),
+    ],
+)
+def test_a_question_of_an_agent_is_asked_in_turn_and_answered_by_the_requester_in_time(
+    event: e.RunEvent, at: datetime
+) -> None:
+    state = evolve(answered(), QUESTION, START)
+    with pytest.raises(IllegalTransition):
+        evolve(state, event, at)
+
+
+def test_a_question_of_an_agent_is_answered_once() -> None:
+    answer = e.QuestionAnswered(number=1, by=REQUESTER, text="yes")
+    state = evolve(evolve(answered(), QUESTION, START), answer, START)
+    with pytest.raises(IllegalTransition):
+        evolve(state, answer, START)
