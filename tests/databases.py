@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import sql
 
 
@@ -92,6 +93,15 @@ class OwnPostgres(Postgres):
         if process is not None:
             process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
             process.wait(20)
+
+
+def postgres_or_skip() -> Generator[Postgres]:
+    """A server for a fixture. What needs it is skipped, with the reason, where PostgreSQL is not installed."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    with postgres_server(programs) as server:
+        yield server
 
 
 @contextmanager

@@ -10,18 +10,14 @@ import pytest
 
 from coordination.ports import Job
 from tests.contract.engines import Bench, Hands, a_job, dbos_bench, fake_bench
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 
 LIMIT = 3
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -17,16 +17,12 @@ from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.overview import DatabaseWatch
 from tests.contract.engines import Hands
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -14,16 +14,12 @@ from coordination.ports import Job
 from coordination.storage import schema
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
-from tests.databases import Postgres, postgres_programs, postgres_server
+from tests.databases import Postgres, postgres_or_skip
 
 
 @pytest.fixture(scope="module")
 def server() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture

@@ -20,17 +20,13 @@ from coordination.storage.overview import DatabaseWatch
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.engines import Hands, a_job, open_quick
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.servers.transaction_pooler import transaction_pooler
 
 
 @pytest.fixture(scope="module")
 def server() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from coordination.ports import Job, RunLog
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.logs import Bench, EngineIsBrokenError, memory_bench, sql_bench
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.stories import LATER, RUN, approved, asked, waiting
 
 TURN = e.TurnStarted(agent=1, turn=1, epoch=0)
@@ -26,11 +26,7 @@ TURN = e.TurnStarted(agent=1, turn=1, epoch=0)
 
 @pytest.fixture(scope="module")
 def postgres() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

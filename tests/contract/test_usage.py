@@ -14,16 +14,12 @@ from coordination.ports import RunLog, Spent
 from coordination.storage.usage import Share, SqlUsage
 from tests.builders import ALICE, REQUESTER, START, a_request
 from tests.contract.logs import sql_bench
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

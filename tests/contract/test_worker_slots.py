@@ -19,7 +19,7 @@ from coordination.storage.database import open_engine, parse_url
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.worker_leases import WorkerLeases, leases_for, working_as
 from tests.builders import START, a_plan, a_request
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 
 LEASE = 0.3
 INTERVAL = 0.05
@@ -27,11 +27,7 @@ INTERVAL = 0.05
 
 @pytest.fixture(scope="module")
 def postgres() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

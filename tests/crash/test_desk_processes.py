@@ -28,7 +28,7 @@ from coordination.storage.schema import VERSIONS, configs, events, migrate, runs
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
 from tests.contract.desks import MANY, a_card, admitted, planned, sql_desk, submit_nothing
-from tests.databases import Postgres, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.e2e.program import ROOT, Program
 
 EVENTS = 25
@@ -36,11 +36,7 @@ EVENTS = 25
 
 @pytest.fixture(scope="module")
 def server() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

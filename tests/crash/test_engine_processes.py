@@ -15,7 +15,7 @@ from coordination.ports import Job
 from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from tests.contract.engines import a_job, open_quick
-from tests.databases import Postgres, own_server, postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, own_server, postgres_or_skip, postgres_programs, sqlite_url
 from tests.forked import Forked, start
 
 ROUNDS = 0.2
@@ -24,11 +24,7 @@ ROUNDS = 0.2
 
 @pytest.fixture(scope="module")
 def postgres() -> Generator[Postgres]:
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here")
-    with postgres_server(programs) as server:
-        yield server
+    yield from postgres_or_skip()
 
 
 @dataclass
