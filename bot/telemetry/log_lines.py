@@ -162,6 +162,16 @@ class PrivateFile(RotatingFileHandler):
         super().emit(record)
 
     @override
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """Whether the entry has no room: by the end of the file, which another process may have moved.
+
+        A stream's own position is that after its own last entry, and newer versions of `logging` go by that.
+        """
+        if self.stream is not None:
+            self.stream.seek(0, os.SEEK_END)
+        return bool(super().shouldRollover(record))
+
+    @override
     def doRollover(self) -> None:
         """Rotate, unless another process did so in this moment: then there is room again."""
         lock = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, 0o600)

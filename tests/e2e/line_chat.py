@@ -125,6 +125,14 @@ class LinePlatform:
             await self.tell(name, line)
 
 
+async def read_line(reader: asyncio.StreamReader) -> str:
+    """The next line of a connection; "" at its end, and where it was reset."""
+    try:
+        return (await reader.readline()).decode().strip()
+    except ConnectionError:
+        return ""
+
+
 def request_in(line: str, once: str) -> Request:
     """What a line asks for. Of a button it also names the message that it was seen on."""
     word, _, rest = line.partition(" ")
@@ -172,10 +180,10 @@ class LineFrontEnd:
     _count: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        name = (await reader.readline()).decode().removeprefix("hello ").strip()
+        """One connection, until whoever it is goes away, by a word or without one."""
+        name = (await read_line(reader)).removeprefix("hello ")
         async with self.platform.joined(name, writer):
-            while line := (await reader.readline()).decode().strip():
+            while line := await read_line(reader):
                 self._count += 1
                 for said in await self._answer(name, line):
                     await self.platform.tell(name, f"private {said}")

@@ -5,6 +5,8 @@ The front end is tests/e2e/line_chat.py; the service, the database, card sync, t
 
 import asyncio
 import re
+import socket
+import struct
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -36,11 +38,17 @@ class Client:
         self.writer.write(f"{line}\n".encode())
         return await self.reads(lambda read: read.startswith("private") and all(each in read for each in wanted))
 
+    def cut_off(self) -> None:
+        """Go away without a word: the connection is reset."""
+        found: socket.socket = self.writer.get_extra_info("socket")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
     async def reads(self, fits: Callable[[str], object]) -> str:
         """The next line that fits."""
         async with asyncio.timeout(SECONDS):
             while True:
-                line = (await self.reader.readline()).decode().strip()
+                line = (await self.reader.readuntil()).decode().strip()
                 if fits(line):
                     return line
 
@@ -109,6 +117,7 @@ async def test_somebody_asks_sees_the_card_and_another_one_approves_what_then_ha
     assert "Only ops can decide" in await mallory.says(f"press {approve}", "Not done")
     assert "no such button" in await mallory.says(f"press {'x' * 22} m1", "Not done")
     assert written(hall.writer) == []
+    mallory.cut_off()
     assert await alice.says(f"press {approve}") == "private done"
     done = await rita.reads(lambda line: line.startswith("m1 Done"))
     assert "Approved by alice" in done
