@@ -21,7 +21,7 @@ from coordination.domain import events as e
 from coordination.domain.plan import PlannedCall
 from coordination.domain.transitions import Recorded
 from tests.builders import BOB, START, a_call, an_election
-from tests.stories import approved, plan_in, started, succeeded, then, waiting
+from tests.sample_logs import approved, plan_in, started, succeeded, then, waiting
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/pictures"
 

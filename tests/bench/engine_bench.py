@@ -18,7 +18,7 @@ from coordination.ports import Job, Perform
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.databases import sqlite_url
-from tests.stories import waiting
+from tests.sample_logs import waiting
 
 ROOT = Path(__file__).parents[2]
 TURN = e.TurnStarted(agent=1, turn=1, epoch=0)
@@ -29,7 +29,7 @@ import time; began = time.perf_counter()
 import asyncio, resource, sys
 from coordination.engine.dbos_engine import DbosEngine
 from coordination.storage.sql_run_log import SqlLog
-from tests.stories import LATER
+from tests.sample_logs import LATER
 imported = time.perf_counter()
 
 def memory():

@@ -5,7 +5,7 @@ import os
 
 from bot.discord_app.client import logged_in, serve
 from bot.variables import Environment
-from tests.contract.discord_office import RecordingChatService
+from tests.contract.discord_harness import RecordingChatService
 
 
 async def main() -> None:

@@ -29,11 +29,11 @@ from bot.message import Action, Card
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
 from coordination.text import Text
-from tests.contract.discord_office import Ids, RecordingChatService, a_bot, here, note
+from tests.contract.discord_harness import Ids, RecordingChatService, a_bot, here, note
+from tests.sample_logs import POST, REMOVE, waiting
 from tests.servers.discord_people import Someone, acknowledged, told
 from tests.servers.discord_server import DiscordServer, Fault
 from tests.servers.discord_world import Message
-from tests.stories import POST, REMOVE, waiting
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from bot.attached_files import LONGEST_FILE, files_in
 from bot.chat.service_port import FollowUp
 from bot.discord_app.client import DiscordClient
-from tests.contract.discord_office import RecordingChatService, a_bot, here, note
+from tests.contract.discord_harness import RecordingChatService, a_bot, here, note
 from tests.servers.discord_people import Someone, acknowledged, told
 from tests.servers.discord_server import DiscordServer
 from tests.servers.discord_world import Payload

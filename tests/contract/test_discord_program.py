@@ -16,7 +16,7 @@ from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pin
 from bot.telemetry.health import Health
 from bot.variables import Environment
 from coordination.errors import ConfigError
-from tests.contract.discord_office import Ids, RecordingChatService, here, note
+from tests.contract.discord_harness import Ids, RecordingChatService, here, note
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
 

@@ -38,8 +38,7 @@ from coordination.domain import events as e
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from tests.builders import a_call
-from tests.servers.discord_limits import complaints_of
-from tests.stories import (
+from tests.sample_logs import (
     LATER,
     POST,
     REMOVE,
@@ -53,6 +52,7 @@ from tests.stories import (
     unknown,
     waiting,
 )
+from tests.servers.discord_limits import complaints_of
 
 MOMENT = Timestamp(LATER)
 

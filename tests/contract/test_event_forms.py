@@ -10,7 +10,7 @@ import pytest
 from coordination.domain.events import RunEvent, TurnStarted
 from coordination.errors import StorageError
 from coordination.storage.sql_run_log import Fields, decode, encode
-from tests.stories import asked
+from tests.sample_logs import asked
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 KINDS = {get_args(each.__annotations__["kind"])[0]: each for each in get_args(RunEvent)}

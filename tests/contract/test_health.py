@@ -24,7 +24,7 @@ from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.overview import DatabaseWatch, Overview
 from coordination.storage.sql_run_log import time_text
-from tests.contract.slack_stage import a_stage
+from tests.contract.slack_harness import a_stage
 from tests.databases import OwnPostgres, own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Program
 

@@ -16,7 +16,7 @@ from coordination.llm.http import EventLines
 from coordination.llm.openai_chat import ChatCompletionsModel
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Conversation, Reply, ToolResult, TurnContext, UserMessage
-from tests.contract.vendor_lines import messages_line, responses_line
+from tests.contract.vendor_harnesses import messages_line, responses_line
 from tests.servers import messages_server, responses_server
 from tests.servers.chat_server import ChatServer, Fails, Says, Scripted, Sends, chat_server
 

@@ -30,8 +30,8 @@ from coordination.llm.claude_code.messages import declared
 from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions, ClaudeCodeSession
 from coordination.llm.claude_code.process import Launch
 from coordination.llm.model_errors import Provider
-from tests.contract.claude_code_line import GO, KEY, LONGEST, results
-from tests.contract.claude_code_line import claude_code_line as line
+from tests.contract.claude_code_harness import GO, KEY, LONGEST, results
+from tests.contract.claude_code_harness import claude_code_line as line
 from tests.contract.test_models import (
     TOOLS,
     Act,

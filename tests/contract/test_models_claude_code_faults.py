@@ -18,8 +18,8 @@ pytest.importorskip("claude_agent_sdk", reason="the extra `claude-code` is not i
 from coordination.llm.claude_code import model
 from coordination.llm.claude_code import process as claude_code_process
 from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions
-from tests.contract.claude_code_line import GO, KEY, TURN_CONTEXT, results
-from tests.contract.claude_code_line import claude_code_line as line
+from tests.contract.claude_code_harness import GO, KEY, TURN_CONTEXT, results
+from tests.contract.claude_code_harness import claude_code_line as line
 from tests.contract.test_models import TOOLS
 from tests.servers.claude_code_backend import PREFIX, Breaks, Call, Fails, Says, Scripted
 

@@ -12,8 +12,8 @@ from coordination.errors import ConfigError, ModelFault
 from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import GeminiClients
 from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
-from tests.contract.gemini_line import GO, TURN_CONTEXT
-from tests.contract.gemini_line import gemini_line as line
+from tests.contract.gemini_harness import GO, TURN_CONTEXT
+from tests.contract.gemini_harness import gemini_line as line
 from tests.contract.test_models import (
     TOOLS,
     Act,

@@ -13,8 +13,8 @@ pytest.importorskip("google.genai", reason="the extra `gemini` is not installed"
 
 from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import GeminiClients
-from tests.contract.gemini_line import GO, KEY, TURN_CONTEXT
-from tests.contract.gemini_line import gemini_line as line
+from tests.contract.gemini_harness import GO, KEY, TURN_CONTEXT
+from tests.contract.gemini_harness import gemini_line as line
 from tests.servers.gemini_server import Call, Says, Scripted, event
 from tests.servers.vendor_server import Ending, Fails, Sends
 

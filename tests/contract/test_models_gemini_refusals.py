@@ -12,8 +12,8 @@ from coordination.ports import ToolSpec
 pytest.importorskip("google.genai", reason="the extra `gemini` is not installed")
 
 from coordination.llm.gemini import GeminiOptions
-from tests.contract.gemini_line import KEY
-from tests.contract.gemini_line import gemini_line as line
+from tests.contract.gemini_harness import KEY
+from tests.contract.gemini_harness import gemini_line as line
 from tests.servers.gemini_server import Fails
 
 TOOLS = tuple(ToolSpec(name=name, description="Does.", input_schema={"type": "object"}) for name in ("first", "second"))

@@ -26,8 +26,8 @@ from tests.contract.test_models import (
     test_results_go_back_and_the_conversation_goes_on,
     test_the_tools_on_offer_may_differ_from_call_to_call,
 )
-from tests.contract.vendor_lines import GO, KEY, PROMPT, TURN_CONTEXT
-from tests.contract.vendor_lines import responses_line as line
+from tests.contract.vendor_harnesses import GO, KEY, PROMPT, TURN_CONTEXT
+from tests.contract.vendor_harnesses import responses_line as line
 from tests.servers.responses_server import Call, Fails, Says, Scripted, Sends
 from tests.servers.vendor_server import Json
 

@@ -17,7 +17,7 @@ from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Model, ToolResult
 from tests.contract.test_models import TOOLS
-from tests.contract.vendor_lines import GO, KEY, PROMPT, TURN_CONTEXT, Line, messages_line, responses_line
+from tests.contract.vendor_harnesses import GO, KEY, PROMPT, TURN_CONTEXT, Line, messages_line, responses_line
 from tests.servers import messages_server, responses_server
 from tests.servers.vendor_server import Fails, Json, Sends, event
 

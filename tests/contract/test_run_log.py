@@ -19,7 +19,7 @@ from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.logs import Bench, EngineIsBrokenError, memory_bench, sql_bench
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
-from tests.stories import LATER, RUN, approved, asked, waiting
+from tests.sample_logs import LATER, RUN, approved, asked, waiting
 
 TURN = e.TurnStarted(agent=1, turn=1, epoch=0)
 

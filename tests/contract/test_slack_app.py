@@ -23,11 +23,11 @@ from bot.chat.service_port import (
 from bot.message import Action, Card
 from bot.slack_app.installations import Workspace
 from coordination.domain.transitions import Recorded
-from tests.contract.slack_desk import SmallChatService, note
-from tests.contract.slack_stage import SECRET, Stage, a_stage, a_team, app_for, served
+from tests.contract.slack_harness import SECRET, Stage, a_stage, a_team, app_for, served
+from tests.contract.small_chat_service import SmallChatService, note
+from tests.sample_logs import POST, argued, recorded, waiting
 from tests.servers.slack_people import HttpLine, SocketLine
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
-from tests.stories import POST, argued, recorded, waiting
 
 
 @pytest.fixture(params=["socket", "http"])

@@ -13,9 +13,9 @@ from bot.chat.service_port import ShowHelp, StartRun
 from bot.slack_app.message_content import MOST_TEXT, text_of_message
 from coordination.domain.events import RunRequested
 from coordination.domain.states import AwaitingDecision
-from tests.contract.slack_stage import Stage, a_stage
+from tests.contract.slack_harness import Stage, a_stage
+from tests.sample_logs import waiting
 from tests.servers.slack_server import Fault
-from tests.stories import waiting
 
 LOG = b"line 1\r\nline 2: \xc3\xa9t\xc3\xa9\n"
 

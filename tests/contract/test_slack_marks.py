@@ -12,8 +12,8 @@ from bot.message import Card
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
 from coordination.clock import SystemClock
-from tests.contract.slack_desk import IssuedIds, SmallChatService, note
-from tests.contract.slack_stage import a_team, app_for
+from tests.contract.slack_harness import a_team, app_for
+from tests.contract.small_chat_service import IssuedIds, SmallChatService, note
 from tests.servers.slack_server import Fault, Message, SlackServer, slack_serving
 
 PLACE = ChannelRef(platform="slack", tenant="slack:-:T1", channel="C1")

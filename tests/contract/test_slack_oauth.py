@@ -15,8 +15,8 @@ from bot.slack_app.installations import installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
 from bot.variables import Environment
 from coordination.errors import ConfigError
-from tests.contract.slack_desk import SmallChatService, note
-from tests.contract.slack_stage import SECRET, Stage, a_team
+from tests.contract.slack_harness import SECRET, Stage, a_team
+from tests.contract.small_chat_service import SmallChatService, note
 from tests.databases import sqlite_url
 from tests.servers.slack_browser import Browser
 from tests.servers.slack_people import HttpLine

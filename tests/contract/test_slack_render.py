@@ -29,8 +29,20 @@ from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded
 from tests.builders import START, a_call
+from tests.sample_logs import (
+    POST,
+    REMOVE,
+    approved,
+    argued,
+    plan_in,
+    recorded,
+    started,
+    succeeded,
+    then,
+    unknown,
+    waiting,
+)
 from tests.servers.slack_blocks import diagnostics, parts
-from tests.stories import POST, REMOVE, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting
 
 THERE = Attached(
     (FileLink("plan.md", "https://files.test/plan.md"), FileLink("plan.json", "https://files.test/plan.json"))

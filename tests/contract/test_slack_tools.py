@@ -14,7 +14,7 @@ from bot.tool_servers.rate_limits import Patience
 from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from bot.variables import Environment
-from tests.contract.slack_stage import a_team
+from tests.contract.slack_harness import a_team
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
 ROOT = Path(__file__).parents[2]

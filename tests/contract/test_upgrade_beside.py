@@ -21,7 +21,7 @@ from coordination.storage.database import open_engine, parse_url
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import ALICE, START, a_request
 from tests.databases import postgres_programs, postgres_server, sqlite_url
-from tests.stories import RUN, plan_in, waiting
+from tests.sample_logs import RUN, plan_in, waiting
 
 ONE_BEFORE = schema.VERSIONS[-2]
 MANY = 40

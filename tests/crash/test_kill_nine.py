@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from coordination.storage.audit import export, verify
-from tests.crash.nursery import End, Life
+from tests.crash.forked_lives import End, Life
 
 ROOT = Path(__file__).parents[2]
 STORY = Path(__file__).with_name("story.yaml")
@@ -39,7 +39,7 @@ class Nursery:
 @contextmanager
 def nursery() -> Generator[Nursery]:
     """A process that has imported everything."""
-    command = [sys.executable, "-m", "tests.crash.nursery"]
+    command = [sys.executable, "-m", "tests.crash.forked_lives"]
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     with subprocess.Popen(
         command, cwd=ROOT, env=unmeasured, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

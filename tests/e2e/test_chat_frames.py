@@ -14,7 +14,7 @@ import pytest
 from bot.chat.sql_cards import ChatDatabase
 from coordination.domain.events import RunEvent
 from coordination.storage.sql_run_log import SqlLog
-from tests.e2e import discord_stage, slack_stage
+from tests.e2e import discord_harness, slack_harness
 
 OURS = tuple(str(Path(sys.modules[name].__file__ or "").parent) for name in ("bot", "coordination"))
 COMMAND, CLICK = 6, 7
@@ -71,7 +71,7 @@ def is_short(record: Record) -> None:
 
 
 async def test_the_way_of_a_command_and_of_a_click_in_discord(tmp_path: Path, record: Record) -> None:
-    async with discord_stage.a_stage(tmp_path) as stage, stage.bot():
+    async with discord_harness.a_stage(tmp_path) as stage, stage.bot():
         card = await stage.planned()
         await stage.alice.clicks(card, "Approve")
         await stage.ends(card, "Done")
@@ -79,7 +79,7 @@ async def test_the_way_of_a_command_and_of_a_click_in_discord(tmp_path: Path, re
 
 
 async def test_the_way_of_a_command_and_of_a_click_in_slack(tmp_path: Path, record: Record) -> None:
-    async with slack_stage.a_stage(tmp_path) as stage, stage.bot():
+    async with slack_harness.a_stage(tmp_path) as stage, stage.bot():
         card = await stage.planned()
         await stage.clicks("alice", card, "approve")
         await stage.ends(card, "Done")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coordination.errors import ConfigError
-from tests.e2e.discord_stage import Stage, a_stage, run_in
+from tests.e2e.discord_harness import Stage, a_stage, run_in
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import Fault
 from tests.servers.discord_world import Message

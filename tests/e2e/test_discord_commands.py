@@ -10,7 +10,7 @@ import pytest
 
 from bot.chat.approvers import Approvers
 from bot.chat.sql_store import SqlChatStore
-from tests.contract.desks import a_setting
+from tests.contract.chat_stores import a_setting
 from tests.e2e.program import Program
 from tests.servers.discord_people import Someone
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault, Payload

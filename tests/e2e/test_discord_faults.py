@@ -12,8 +12,8 @@ from bot.cards.run_view import view_of
 from bot.discord_app import errors, platform
 from bot.discord_app.render import render
 from coordination.domain import events as e
-from tests.contract.discord_office import Ids
-from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
+from tests.contract.discord_harness import Ids
+from tests.e2e.discord_harness import Stage, a_stage, refusal, run_in
 from tests.servers.discord_people import told
 from tests.servers.discord_server import Fault
 from tests.servers.discord_world import Message

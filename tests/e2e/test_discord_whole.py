@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.discord_stage import Stage, a_stage, run_in
+from tests.e2e.discord_harness import Stage, a_stage, run_in
 from tests.e2e.program import ROOT
 from tests.servers.discord_people import told
 

@@ -19,7 +19,7 @@ from bot.application import Overrides
 from bot.chat_app import open_chat_service
 from bot.variables import Environment
 from tests.e2e.chat_configs import write_configs
-from tests.e2e.chat_stage import written
+from tests.e2e.chat_harness import written
 from tests.e2e.line_chat import LinePlatform, serving
 from tests.e2e.program import Program
 

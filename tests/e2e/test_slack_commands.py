@@ -15,7 +15,7 @@ from bot.i18n import ENGLISH, GERMAN, speaking
 from bot.slack_app.installations import CHAT_TOOL_SCOPES, SCOPES, installed_workspaces
 from bot.slack_app.setup import manifest
 from tests import forked
-from tests.contract.slack_stage import a_team
+from tests.contract.slack_harness import a_team
 from tests.e2e.program import KEPT
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordination.domain import events as e
-from tests.e2e.slack_stage import Stage, a_stage, run_in
+from tests.e2e.slack_harness import Stage, a_stage, run_in
 from tests.servers.slack_people import SocketLine
 from tests.servers.slack_server import Fault
 

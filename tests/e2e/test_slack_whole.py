@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import ROOT
-from tests.e2e.slack_stage import Stage, a_stage, run_in
+from tests.e2e.slack_harness import Stage, a_stage, run_in
 from tests.servers.slack_browser import Browser
 from tests.servers.slack_server import Fault
 

@@ -3,14 +3,17 @@
 import asyncio
 from pathlib import Path
 
-from tests.e2e import discord_stage, slack_stage
+from tests.e2e import discord_harness, slack_harness
 from tests.e2e.program import Program
-from tests.e2e.slack_stage import said_in
+from tests.e2e.slack_harness import said_in
 
 
 async def test_discord_and_slack_are_served_by_one_process_and_ended_by_one_signal(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
-    async with discord_stage.a_stage(tmp_path / "shared") as discord, slack_stage.a_stage(tmp_path / "shared") as slack:
+    async with (
+        discord_harness.a_stage(tmp_path / "shared") as discord,
+        slack_harness.a_stage(tmp_path / "shared") as slack,
+    ):
         async with slack.process(command="up", **discord.environ()) as process:
             await discord.server.until(lambda: discord.server.identified, 20)
             in_discord, in_slack = await asyncio.gather(discord.planned("In Discord"), slack.planned("In Slack"))

@@ -13,7 +13,7 @@ from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, REQUESTER
 from tests.fakes import PlayedModel, Step, answers, calls, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 POST = ("mcp__board__post", {"title": "hello"})
 LOOK = ("mcp__board__look", {"title": "x"})

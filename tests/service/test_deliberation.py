@@ -15,7 +15,7 @@ from coordination.ports import Reply, ToolResult
 from coordination.run_options import RunOptions
 from coordination.text import Text
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, answers, calls, raises, reply, says, votes
-from tests.service.table import LOOKS_READ, Table
+from tests.service.deliberation_harness import LOOKS_READ, Table
 
 POST = ("mcp__board__post", {"title": "hello"})
 LOOK = ("mcp__board__look", {"title": "x"})

@@ -21,7 +21,7 @@ from coordination.execution import GRACE
 from coordination.ports import Perform, ToolOutput
 from tests.builders import ALICE
 from tests.fakes import PlayedModel, answers, says
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 CALLS = [("mcp__board__post", {"title": title}) for title in ("a", "b")]
 ROOT = Path(__file__).parents[2]

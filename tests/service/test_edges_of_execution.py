@@ -25,8 +25,8 @@ from coordination.text import Text
 from coordination.toolbox import MAX_OFFERED, MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile, a_request
 from tests.fakes import Crash, PlayedModel, World, answers, says, votes
-from tests.service.office import Office
-from tests.stories import plan_in, waiting
+from tests.sample_logs import plan_in, waiting
+from tests.service.service_harness import Office
 
 TWO = [("mcp__board__post", {"title": title}) for title in ("a", "b")]
 

@@ -17,7 +17,7 @@ from coordination.ports import Reply
 from coordination.run_options import RunOptions
 from tests.builders import BOB
 from tests.fakes import PlayedConversation, Step, answers, calls, reply
-from tests.service.office import Office
+from tests.service.service_harness import Office
 from tests.service.test_unforeseen import Fuse, Fused, Mistake, Patient, forgiving
 
 POST = ("mcp__board__post", {"title": "a"})

@@ -18,8 +18,8 @@ from coordination.text import Text
 from coordination.toolbox import unusable_tools
 from tests.builders import ALICE, a_definition, a_profile
 from tests.fakes import FakeHub, FakePrepared, PlayedModel, World, answers, calls, says
-from tests.service.office import Office
-from tests.service.table import LOOKS_READ
+from tests.service.deliberation_harness import LOOKS_READ
+from tests.service.service_harness import Office
 
 FILES = ServerSpec(name="files", transport="stdio", identity="{}", command="files", is_optional=True)
 WEB = ServerSpec(name="web", transport="stdio", identity="{}", command="web", is_optional=True)

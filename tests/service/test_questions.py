@@ -13,7 +13,7 @@ from coordination.ports import Reply, ToolResult
 from coordination.run_options import RunOptions
 from tests.builders import BOB, REQUESTER
 from tests.fakes import Crash, PlayedConversation, PlayedModel, Step, answers, calls
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 ASK = ("ask_people", {"question": "Which channel?"})
 POST = ("mcp__board__post", {"title": "a"})

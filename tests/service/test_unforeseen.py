@@ -17,7 +17,7 @@ from coordination.run_options import RunOptions
 from coordination.worker import Worker
 from tests.builders import BOB
 from tests.fakes import PlayedModel, Step, answers, calls, says
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 POST = ("mcp__board__post", {"title": "a"})
 LOOK = ("mcp__board__look", {"title": "a"})

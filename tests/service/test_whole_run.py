@@ -15,8 +15,8 @@ from coordination.run_options import MAX_PROMPT, RunOptions
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
 from tests.fakes import Crash, PlayedModel, answers, calls, raises, says, votes
-from tests.service.office import Office
-from tests.service.table import LOOKS_READ
+from tests.service.deliberation_harness import LOOKS_READ
+from tests.service.service_harness import Office
 
 
 def post(title: str) -> tuple[str, dict[str, object]]:

@@ -21,8 +21,8 @@ from coordination.text import Text
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedModel, answers, says, votes, well
-from tests.service.desking import ADMIN, ChatServiceStage, texts
-from tests.service.office import Office
+from tests.service.chat_service_harness import ADMIN, ChatServiceStage, texts
+from tests.service.service_harness import Office
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import Present
 

@@ -30,7 +30,7 @@ from coordination.storage.audit import verify
 from coordination.storage.sql_run_log import FIRST_PREV, SqlLog, event_hash
 from tests.builders import START
 from tests.databases import sqlite_url
-from tests.stories import approved, asked, started, succeeded
+from tests.sample_logs import approved, asked, started, succeeded
 
 CONFIG = ("agents: []", "team.yaml")
 LATER = START + timedelta(hours=1)

@@ -12,7 +12,7 @@ from coordination.ports import CallOutcomeUnknownError, Job, ToolOutput
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.fakes import Crash, PlayedModel, answers, says
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 LOST = CallOutcomeUnknownError(Text("no answer"))
 

@@ -26,9 +26,9 @@ from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from coordination.service import RunRequest
-from tests.contract.desks import a_setting
-from tests.e2e.chat_stage import hurried
-from tests.e2e.discord_stage import Stage, a_stage
+from tests.contract.chat_stores import a_setting
+from tests.e2e.chat_harness import hurried
+from tests.e2e.discord_harness import Stage, a_stage
 from tests.servers.discord_people import Someone
 
 

@@ -8,7 +8,7 @@ from bot.message import Action
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY
-from tests.service.desking import GENERAL, TEAM, Answer, ChatServiceStage, texts
+from tests.service.chat_service_harness import GENERAL, TEAM, Answer, ChatServiceStage, texts
 
 RITA = Person(tenant="here", id="u-rita", name="rita", roles=("ops",))
 CAROL = Person(tenant="here", id="u-carol", name="carol", roles=("ops",))

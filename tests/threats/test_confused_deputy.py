@@ -19,11 +19,11 @@ from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, signed, ver
 from coordination.domain.events import ToolRead
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ReadTools, ServerSpec
-from tests.e2e.discord_stage import Stage as DiscordStage
-from tests.e2e.discord_stage import a_stage as a_discord_stage
-from tests.e2e.discord_stage import run_in
-from tests.e2e.slack_stage import a_stage as a_slack_stage
-from tests.e2e.slack_stage import a_workspace
+from tests.e2e.discord_harness import Stage as DiscordStage
+from tests.e2e.discord_harness import a_stage as a_discord_stage
+from tests.e2e.discord_harness import run_in
+from tests.e2e.slack_harness import a_stage as a_slack_stage
+from tests.e2e.slack_harness import a_workspace
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
 from tests.servers.discord_world import BOT, TALK

@@ -10,10 +10,10 @@ import pytest
 
 from coordination.domain.policy import Authors, Person, Policy, apart_from, leaves_nobody
 from tests.builders import ALICE, BOB, REQUESTER
-from tests.e2e.discord_stage import Stage as DiscordStage
-from tests.e2e.discord_stage import a_stage as a_discord_stage
-from tests.e2e.slack_stage import Stage as SlackStage
-from tests.e2e.slack_stage import a_stage as a_slack_stage
+from tests.e2e.discord_harness import Stage as DiscordStage
+from tests.e2e.discord_harness import a_stage as a_discord_stage
+from tests.e2e.slack_harness import Stage as SlackStage
+from tests.e2e.slack_harness import a_stage as a_slack_stage
 from tests.servers.discord_people import told
 from tests.servers.discord_server import Fault as DiscordFault
 from tests.servers.slack_server import Fault as SlackFault

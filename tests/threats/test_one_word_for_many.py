@@ -21,8 +21,8 @@ from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.fakes import PlayedModel, answers, says
-from tests.service.desking import TEAM, ChatServiceStage, texts
-from tests.service.office import Office
+from tests.service.chat_service_harness import TEAM, ChatServiceStage, texts
+from tests.service.service_harness import Office
 
 CAROL = Person(tenant="here", id="u-carol", name="carol", roles=("ops",))
 TWO = Policy(roles=("ops",), required=2)

@@ -6,7 +6,7 @@ from coordination.domain.events import ToolRead
 from coordination.domain.tool_rules import Effect, Rule
 from tests.builders import ALICE
 from tests.fakes import PlayedModel, answers, calls, says, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import an_office
 from tests.threats.test_stricter_rules_while_agents_plan import agents_change

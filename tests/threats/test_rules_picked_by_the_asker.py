@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 
 from tests.builders import MALLORY
-from tests.e2e import discord_stage, slack_stage
+from tests.e2e import discord_harness, slack_harness
 from tests.servers.discord_people import told
-from tests.service.desking import ADMIN, GENERAL, TEAM, ChatServiceStage, texts
+from tests.service.chat_service_harness import ADMIN, GENERAL, TEAM, ChatServiceStage, texts
 
 CLOSED = {"MASSGEN_BOT_MEMBER_CONFIGS": ""}
 
 
 @pytest.fixture
-async def discord(tmp_path: Path) -> AsyncGenerator[discord_stage.Stage]:
-    async with discord_stage.a_stage(tmp_path) as stage:
+async def discord(tmp_path: Path) -> AsyncGenerator[discord_harness.Stage]:
+    async with discord_harness.a_stage(tmp_path) as stage:
         lenient(tmp_path)
         yield stage
 
 
 @pytest.fixture
-async def slack(tmp_path: Path) -> AsyncGenerator[slack_stage.Stage]:
-    async with slack_stage.a_stage(tmp_path) as stage:
+async def slack(tmp_path: Path) -> AsyncGenerator[slack_harness.Stage]:
+    async with slack_harness.a_stage(tmp_path) as stage:
         lenient(tmp_path)
         yield stage
 
@@ -38,7 +38,7 @@ def lenient(folder: Path) -> None:
     (folder / "configs" / "lenient.yaml").write_text(text, encoding="utf-8")
 
 
-async def test_on_discord_a_member_can_not_name_a_lenient_configuration(discord: discord_stage.Stage) -> None:
+async def test_on_discord_a_member_can_not_name_a_lenient_configuration(discord: discord_harness.Stage) -> None:
     async with discord.bot(**CLOSED):
         assert await discord.mallory.completes("massgen", "config", "") == ["ops"]
         used = await discord.mallory.types("massgen", prompt="Write.", config="lenient")
@@ -48,7 +48,7 @@ async def test_on_discord_a_member_can_not_name_a_lenient_configuration(discord:
 
 
 async def test_on_discord_approvers_that_an_administrator_set_are_asked_about_automatic_calls(
-    discord: discord_stage.Stage,
+    discord: discord_harness.Stage,
 ) -> None:
     async with discord.bot(MASSGEN_BOT_CONFIG="lenient"):
         assert "approval by" in await discord.admin("approvers", value=f"<@{discord.bob.id}>")
@@ -60,7 +60,7 @@ async def test_on_discord_approvers_that_an_administrator_set_are_asked_about_au
 
 
 async def test_on_slack_a_member_can_not_name_a_lenient_configuration_until_it_is_opened(
-    slack: slack_stage.Stage,
+    slack: slack_harness.Stage,
 ) -> None:
     async with slack.bot(**CLOSED):
         before = len(slack.server.private_messages)
@@ -74,7 +74,7 @@ async def test_on_slack_a_member_can_not_name_a_lenient_configuration_until_it_i
 
 
 async def test_on_slack_approvers_that_an_administrator_set_are_asked_about_automatic_calls(
-    slack: slack_stage.Stage,
+    slack: slack_harness.Stage,
 ) -> None:
     async with slack.bot(MASSGEN_BOT_CONFIG="lenient"):
         assert "2" in await slack.admin("approvers required=2")

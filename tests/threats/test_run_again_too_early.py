@@ -20,7 +20,7 @@ from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import ServerSpec, ToolOutput
 from tests.builders import ALICE, START
 from tests.fakes import PlayedModel, answers, says, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 LIMIT = 60.0
 """Seconds for which a call of `board` may be under way, if its server tells of progress all the time."""

@@ -9,7 +9,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.ports import ToolDefinition, ToolOutput
 from tests.builders import ALICE, BOARD, a_definition
 from tests.fakes import FakePrepared, PlayedModel, answers, says, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 
 def bound(tool: str, settings: str, *, server: str = "board") -> ToolDefinition:

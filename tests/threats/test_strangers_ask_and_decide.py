@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordination.domain.policy import UNKNOWN_TEAM, Person, Policy
-from tests.e2e.discord_stage import Stage as DiscordStage
-from tests.e2e.discord_stage import a_stage as a_discord_stage
-from tests.e2e.slack_stage import Stage as SlackStage
-from tests.e2e.slack_stage import a_stage as a_slack_stage
-from tests.e2e.slack_stage import run_in
+from tests.e2e.discord_harness import Stage as DiscordStage
+from tests.e2e.discord_harness import a_stage as a_discord_stage
+from tests.e2e.slack_harness import Stage as SlackStage
+from tests.e2e.slack_harness import a_stage as a_slack_stage
+from tests.e2e.slack_harness import run_in
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_world import Message
 

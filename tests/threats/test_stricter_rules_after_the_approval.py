@@ -20,8 +20,8 @@ from coordination.text import Text
 from coordination.worker import Worker
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedModel, answers, says, votes, well
-from tests.service.office import Office
-from tests.service.table import LOOKS_READ
+from tests.service.deliberation_harness import LOOKS_READ
+from tests.service.service_harness import Office
 from tests.service.test_whole_run import post
 
 NO_POSTS = Rule(match="*.post", effect=Effect.DENY, source="tools[0]")

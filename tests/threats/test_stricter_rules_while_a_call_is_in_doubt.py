@@ -14,7 +14,7 @@ from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from coordination.text import Text
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedModel, answers, says, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import Present, an_office, reasons
 

@@ -10,7 +10,7 @@ from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, Rule
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedConversation, PlayedModel, answers, calls, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import AUTO_POSTS, Present, an_office
 

@@ -19,8 +19,8 @@ from coordination.text import Text
 from coordination.toolbox import AT_ONCE, MAX_CALLS
 from tests.builders import BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, Step, answers, calls, raises, reply
-from tests.service.desking import GENERAL, ChatServiceStage, texts
-from tests.service.office import Office
+from tests.service.chat_service_harness import GENERAL, ChatServiceStage, texts
+from tests.service.service_harness import Office
 
 TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 LOOK = ("mcp__board__look", {"title": "x"})

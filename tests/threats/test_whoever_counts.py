@@ -31,10 +31,10 @@ from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.render import Attached, FileLink, rendered
 from coordination.domain import states as s
 from coordination.domain.policy import Person
-from tests.contract.slack_stage import a_user
+from tests.contract.slack_harness import a_user
 from tests.servers.slack_blocks import parts
 from tests.servers.slack_server import SlackServer, Team, slack_serving
-from tests.service.desking import ChatServiceStage
+from tests.service.chat_service_harness import ChatServiceStage
 
 GUILD, OPS_ROLE, OPS_GROUP = 1, "88", "S0123OPS9"
 FILES = Attached((FileLink("plan.md", "https://files.test/1"), FileLink("plan.json", "https://files.test/2")))

@@ -23,7 +23,7 @@ from coordination.ports import Job
 from coordination.storage.audit import export, verify
 from coordination.storage.sql_run_log import SqlLog, event_hash
 from tests.databases import sqlite_url
-from tests.stories import approved, asked
+from tests.sample_logs import approved, asked
 
 CONFIG = ("agents: []", "team.yaml")
 CONFIG_DIGEST = digest("config", f"{CONFIG[1]}\n{CONFIG[0]}")

@@ -37,7 +37,7 @@ from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, RefusedError
 from coordination.text import Text
 from tests.builders import ALICE, BOB, REQUESTER, START, a_call, an_election
-from tests.stories import (
+from tests.sample_logs import (
     LATER,
     POST,
     REMOVE,

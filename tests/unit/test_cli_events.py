@@ -11,7 +11,7 @@ from bot.cards.run_view import view_of
 from bot.terminal.output import event_line
 from coordination.domain.canonical_json import canonical
 from coordination.domain.transitions import Recorded
-from tests.stories import POST, approved, plan_in, proposed, recorded, started, succeeded, then, waiting
+from tests.sample_logs import POST, approved, plan_in, proposed, recorded, started, succeeded, then, waiting
 
 
 def parsed(record: Recorded) -> dict[str, object]:

@@ -10,7 +10,19 @@ from bot.terminal.error_handler import Exit, exit_of
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded, replay
 from tests.builders import ALICE, BOB, an_election
-from tests.stories import LATER, POST, approved, argued, plan_in, recorded, started, succeeded, then, unknown, waiting
+from tests.sample_logs import (
+    LATER,
+    POST,
+    approved,
+    argued,
+    plan_in,
+    recorded,
+    started,
+    succeeded,
+    then,
+    unknown,
+    waiting,
+)
 
 
 def question_of(log: list[Recorded]) -> q.KeyQuestion:

@@ -19,7 +19,7 @@ from bot.terminal.prompts import question_for
 from bot.terminal.screen import LineScreen, prompt_of
 from coordination.domain.canonical_json import canonical
 from tests.builders import START
-from tests.stories import argued, recorded, waiting
+from tests.sample_logs import argued, recorded, waiting
 
 
 def console(width: int = 80) -> Console:

@@ -26,7 +26,7 @@ from coordination.llm.registry import Models
 from coordination.llm.scripted import build as build_scripted
 from coordination.text import Text
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 AGENT = """
 agents:

@@ -21,7 +21,7 @@ from coordination.domain import events as e
 from coordination.errors import ConfigError, RefusedError, ToolServerError
 from coordination.storage.sql_run_log import decode, encode
 from coordination.text import Text, TextParts, either, template, together
-from tests.stories import argued, recorded
+from tests.sample_logs import argued, recorded
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(chain((ROOT / "coordination").rglob("*.py"), (ROOT / "bot").rglob("*.py")))

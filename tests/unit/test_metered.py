@@ -14,7 +14,7 @@ from coordination.ports import Conversation, Model, Reply, ToolResult, TurnConte
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.text import Text
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, calls, raises, says
-from tests.unit.test_lanes import RunningClock
+from tests.unit.test_rate_limiter import RunningClock
 
 TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 GO = (UserMessage(text="go"),)

@@ -13,7 +13,7 @@ from coordination.domain import events as e
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.transitions import Recorded
 from tests.builders import BOB, a_call, an_election
-from tests.stories import POST, REMOVE, plan_in, then, waiting
+from tests.sample_logs import POST, REMOVE, plan_in, then, waiting
 
 MINUS = "\N{MINUS SIGN}"
 FIRST = a_call("post_notice", channel=5, title="Power off")

@@ -1,6 +1,6 @@
 """Starts the real program many times, cheaply: this process imports everything once and forks for each life.
 
-    python -m tests.crash.nursery
+    python -m tests.crash.forked_lives
     one JSON object per line on standard input:  {"database": …, "state": …, "config": …, "dies_at": …}
     one per line on standard output:             {"died": …, "points": […], "state": …, "run": …}
 
@@ -23,7 +23,7 @@ from bot.machine import console_person
 from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.service import RunRequest
-from tests.crash.fuse import Fuse, FusedHub, FusedLog, FusedModel
+from tests.crash.failpoints import Fuse, FusedHub, FusedLog, FusedModel
 
 PATIENCE = 60.0
 """Seconds that one life may take."""

@@ -23,10 +23,10 @@ from bot.message import Card, Mention, Severity, Status, StatusList, StatusRow, 
 from bot.variables import Environment
 from coordination.domain.policy import Person
 from tests.builders import a_call
-from tests.contract.discord_office import Ids, here, note
+from tests.contract.discord_harness import Ids, here, note
+from tests.sample_logs import waiting
 from tests.servers.discord_limits import complaints_of
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
-from tests.stories import waiting
 
 LONG = a_call("post", body="x" * 20_000)
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from bot.chat.card_sync.context import EditThrottle
 from coordination.domain import events as e
 from tests.builders import ALICE
-from tests.service.keeping import QUICK, Stage, eventually
-from tests.stories import POST, RUN, argued, plan_in, proposed, recorded, started, waiting
+from tests.sample_logs import POST, RUN, argued, plan_in, proposed, recorded, started, waiting
+from tests.service.card_sync_harness import QUICK, Stage, eventually
 
 SECONDS = 0.3
 

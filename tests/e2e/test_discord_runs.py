@@ -10,7 +10,7 @@ import pytest
 
 from bot.i18n import ENGLISH, GERMAN
 from coordination.domain import events as e
-from tests.e2e.discord_stage import Stage, a_stage, refusal, run_in
+from tests.e2e.discord_harness import Stage, a_stage, refusal, run_in
 from tests.e2e.program import ROOT
 from tests.servers.discord_people import Someone, acknowledged, told
 from tests.servers.discord_world import Message

@@ -21,7 +21,19 @@ from coordination.domain.events import RunEvent
 from coordination.domain.transitions import replay
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, REQUESTER
-from tests.stories import POST, approved, argued, asked, plan_in, proposed, recorded, started, succeeded, then, waiting
+from tests.sample_logs import (
+    POST,
+    approved,
+    argued,
+    asked,
+    plan_in,
+    proposed,
+    recorded,
+    started,
+    succeeded,
+    then,
+    waiting,
+)
 
 
 def seen(*events: RunEvent) -> RunView:

@@ -11,7 +11,7 @@ from bot.slack_app.client import SlackApp, slack_app
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.settings import HttpMode, SlackSettings, SocketMode
-from tests.contract.slack_desk import IssuedIds, SmallChatService
+from tests.contract.small_chat_service import IssuedIds, SmallChatService
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving
 

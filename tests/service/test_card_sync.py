@@ -13,8 +13,20 @@ from bot.message import Action
 from coordination.domain import events as e
 from coordination.domain.events import RunEvent
 from tests.builders import ALICE, REQUESTER
-from tests.service.keeping import FakePlatform, Stage, alerts, eventually, texts
-from tests.stories import POST, REMOVE, RUN, approved, argued, plan_in, proposed, recorded, started, succeeded, waiting
+from tests.sample_logs import (
+    POST,
+    REMOVE,
+    RUN,
+    approved,
+    argued,
+    plan_in,
+    proposed,
+    recorded,
+    started,
+    succeeded,
+    waiting,
+)
+from tests.service.card_sync_harness import FakePlatform, Stage, alerts, eventually, texts
 
 
 def _ending() -> list[RunEvent]:

@@ -27,7 +27,7 @@ from coordination.storage.database import open_engine, parse_url
 from coordination.storage.schema import VERSIONS, configs, events, migrate, runs
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
-from tests.contract.desks import MANY, a_card, admitted, planned, sql_desk, submit_nothing
+from tests.contract.chat_stores import MANY, a_card, admitted, planned, sql_desk, submit_nothing
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.e2e.program import ROOT, Program
 

@@ -10,7 +10,17 @@ from bot.chat.service_port import CancelThread, FollowUp, Nothing
 from bot.message import CallList
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, Answer, ChatServiceStage, texts
+from tests.service.chat_service_harness import (
+    ADMIN,
+    ELSEWHERE,
+    GENERAL,
+    NAMED_ADMIN,
+    RANDOM,
+    TEAM,
+    Answer,
+    ChatServiceStage,
+    texts,
+)
 
 LONG = "ä" * 3_000
 

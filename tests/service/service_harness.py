@@ -16,7 +16,7 @@ from coordination.service import Coordinator, RunRequest
 from coordination.worker import Worker
 from tests.builders import REQUESTER, a_profile
 from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, World
-from tests.service.table import LOOKS_READ
+from tests.service.deliberation_harness import LOOKS_READ
 
 
 class _Heard(logging.Handler):

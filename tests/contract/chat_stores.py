@@ -19,8 +19,8 @@ from coordination.storage.schema import metadata
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import REQUESTER, START, a_request
 from tests.contract.logs import memory_bench
-from tests.fake_desk_store import MemoryChatStore
-from tests.stories import POST, proposed
+from tests.memory_chat_store import MemoryChatStore
+from tests.sample_logs import POST, proposed
 
 MANY = Limits(at_once=1000, waiting=1000, hourly=1000, each=1000)
 

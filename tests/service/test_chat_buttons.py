@@ -22,8 +22,18 @@ from coordination.errors import RefusedError
 from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, Answer, ChatServiceStage, texts
-from tests.stories import approved, plan_in
+from tests.sample_logs import approved, plan_in
+from tests.service.chat_service_harness import (
+    ADMIN,
+    ELSEWHERE,
+    GENERAL,
+    NAMED_ADMIN,
+    RANDOM,
+    TEAM,
+    Answer,
+    ChatServiceStage,
+    texts,
+)
 
 ANYONE = TEAM.replace("approval: {approvers: {roles: [ops]}}", "approval: {required: 2}")
 PAIR = TEAM.replace(

@@ -16,8 +16,8 @@ from coordination.domain import events as e
 from coordination.domain.plan import short
 from coordination.domain.policy import Policy
 from tests.builders import ALICE, REQUESTER, START, a_plan
-from tests.service.keeping import FakePlatform, Stage, texts
-from tests.stories import POST, REMOVE, RUN, argued, proposed, recorded, started, unknown, waiting
+from tests.sample_logs import POST, REMOVE, RUN, argued, proposed, recorded, started, unknown, waiting
+from tests.service.card_sync_harness import FakePlatform, Stage, texts
 
 
 def _told(stage: Stage) -> str:

@@ -17,7 +17,7 @@ from coordination.domain.transitions import Recorded
 from coordination.run_options import RunOptions
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import PlayedModel, answers, calls
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 PLAN = answers("Post it.", ("mcp__board__post", {"title": "hello"}))
 

@@ -23,7 +23,7 @@ from bot.variables import Environment
 from coordination.domain.policy import Authors, Person, Policy, RunAction, judge
 from coordination.errors import ConfigError
 from tests.builders import START
-from tests.contract.desks import a_setting
+from tests.contract.chat_stores import a_setting
 
 PEOPLE = [
     Person(tenant="here", id=id_, name=id_, roles=roles)

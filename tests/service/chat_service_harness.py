@@ -49,8 +49,8 @@ from coordination.ports import Model, Spent
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER
-from tests.fake_desk_store import MemoryChatStore
 from tests.fakes import FakeClock, FakeHub, IdleEngine, MemoryLog, World
+from tests.memory_chat_store import MemoryChatStore
 
 GENERAL = ChannelRef(platform="discord", tenant="here", channel="general")
 RANDOM = ChannelRef(platform="discord", tenant="here", channel="random")

@@ -26,7 +26,7 @@ from coordination.run_writer import RunMoved, RunWriter
 from coordination.text import Text
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
 from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
-from tests.service.office import Office
+from tests.service.service_harness import Office
 
 RUN = "RUN1"
 MOVES = ("tell", "answer", "commit", "refresh", "step", "step", "step", "stop", "refused", "cancelled")

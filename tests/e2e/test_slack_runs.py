@@ -8,7 +8,7 @@ import pytest
 
 from bot.i18n import ENGLISH, GERMAN
 from coordination.domain import events as e
-from tests.e2e.slack_stage import Stage, a_stage, run_in
+from tests.e2e.slack_harness import Stage, a_stage, run_in
 
 
 @pytest.fixture

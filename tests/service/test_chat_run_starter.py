@@ -15,7 +15,7 @@ from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, RANDOM, TEAM, ChatServiceStage, texts
+from tests.service.chat_service_harness import ADMIN, ELSEWHERE, GENERAL, RANDOM, TEAM, ChatServiceStage, texts
 
 
 @pytest.fixture

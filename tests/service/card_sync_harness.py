@@ -18,9 +18,9 @@ from coordination.domain.events import RunEvent
 from coordination.domain.policy import Person
 from coordination.domain.transitions import Recorded, replay
 from tests.builders import REQUESTER, START
-from tests.fake_desk_store import MemoryChatStore
 from tests.fake_log import MemoryLog
-from tests.stories import RUN
+from tests.memory_chat_store import MemoryChatStore
+from tests.sample_logs import RUN
 
 QUICK = SyncIntervals(edit=0.05, timeline=0.05, refresh=30.0, look=0.01, patience=60.0, renew=timedelta(hours=1))
 _SECONDS = 10.0

@@ -11,7 +11,19 @@ from bot.message import Mention, RichText, Status, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, BOB
-from tests.stories import POST, approved, argued, asked, plan_in, recorded, started, succeeded, then, unknown, waiting
+from tests.sample_logs import (
+    POST,
+    approved,
+    argued,
+    asked,
+    plan_in,
+    recorded,
+    started,
+    succeeded,
+    then,
+    unknown,
+    waiting,
+)
 
 
 def text_of(line: RichText) -> str:

@@ -15,9 +15,18 @@ from coordination.domain.transitions import Recorded, replay
 from coordination.storage.audit import verify
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.contract.desks import submit_nothing
+from tests.contract.chat_stores import submit_nothing
 from tests.databases import sqlite_url
-from tests.service.desking import ADMIN, ELSEWHERE, GENERAL, NAMED_ADMIN, RANDOM, TEAM, ChatServiceStage, texts
+from tests.service.chat_service_harness import (
+    ADMIN,
+    ELSEWHERE,
+    GENERAL,
+    NAMED_ADMIN,
+    RANDOM,
+    TEAM,
+    ChatServiceStage,
+    texts,
+)
 
 ORDERS = [
     ("config-list", "", ""),

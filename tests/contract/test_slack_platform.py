@@ -14,10 +14,10 @@ from bot.slack_app.platform import SlackPlatform
 from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
 from tests.builders import a_call
-from tests.contract.slack_desk import IssuedIds, SmallChatService, note
-from tests.contract.slack_stage import a_team, app_for
+from tests.contract.slack_harness import a_team, app_for
+from tests.contract.small_chat_service import IssuedIds, SmallChatService, note
+from tests.sample_logs import argued, proposed, recorded, waiting
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
-from tests.stories import argued, proposed, recorded, waiting
 
 PLACE = ChannelRef(platform="slack", tenant="slack:-:T1", channel="C1")
 ALICE = Person(tenant="slack:-:T1", id="UALICE", name="Alice")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.slack_stage import Stage, a_stage, run_in, said_in
+from tests.e2e.slack_harness import Stage, a_stage, run_in, said_in
 
 
 @pytest.fixture

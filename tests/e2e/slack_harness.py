@@ -21,7 +21,7 @@ from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
-from tests.e2e.chat_stage import ENDED, QUICK, MovedClock, hurried, written
+from tests.e2e.chat_harness import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import HOME, ROOT, Program
 from tests.servers.slack_people import HttpLine, Line, SocketLine, Somebody
 from tests.servers.slack_server import Message, SlackServer, Team, slack_serving

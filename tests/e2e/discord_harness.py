@@ -22,7 +22,7 @@ from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
-from tests.e2e.chat_stage import ENDED, QUICK, MovedClock, hurried, written
+from tests.e2e.chat_harness import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import HOME, ROOT, Program
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer

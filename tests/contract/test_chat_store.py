@@ -33,7 +33,7 @@ from coordination.errors import ConflictError
 from coordination.storage.schema import migrate
 from coordination.storage.sql_run_log import time_text
 from tests.builders import START
-from tests.contract.desks import (
+from tests.contract.chat_stores import (
     MANY,
     ChatStoreBench,
     a_button,

@@ -21,8 +21,8 @@ from bot.chat.store import Done
 from bot.message import Action
 from coordination.domain import events as e
 from tests.builders import ALICE
-from tests.service.keeping import QUICK, FakePlatform, Fault, Stage
-from tests.stories import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
+from tests.sample_logs import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
+from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Stage
 
 _FAULTS: list[Fault | None] = [
     None,
