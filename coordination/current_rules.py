@@ -25,8 +25,8 @@ from coordination.domain.events import (
     RunRequested,
 )
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.policy import Person, Policy
-from coordination.domain.states import Executing
+from coordination.domain.policy import Person, Policy, Refusal
+from coordination.domain.states import AwaitingDecision, Executing
 from coordination.domain.tool_rules import Effect, possible_effects, rule, stricter
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock
@@ -251,6 +251,23 @@ def asked_again(plan: Plan, election: Election, policy: Policy, because: Because
         expires_at=now + timedelta(seconds=policy.expires_after),
     )
     return PlanProposed(plan=again, digest=again.digest, election=election, because=because)
+
+
+def plan_chosen(state: AwaitingDecision, agent: int, by: Person, now: datetime) -> PlanProposed | Refusal:
+    """Another agent's newest plan in place of the one that waits, under the same rule."""
+    answer = state.ballot.newest().get(agent)
+    if answer is None or not answer.calls:
+        return Refusal.NOTHING_TO_DECIDE
+    plan = replace(
+        state.plan,
+        revision=state.plan.revision + 1,
+        author=answer.label,
+        text=answer.text,
+        calls=answer.calls,
+        expires_at=now + timedelta(seconds=state.plan.policy.expires_after),
+    )
+    election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
+    return PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from coordination.domain import states as s
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded, evolve, replay
@@ -304,3 +305,15 @@ def told(what: Text, error: Exception) -> Text:
         what=what,
         reference=reference,
     )
+
+
+def job_for(run: str, before: RunState, after: RunState) -> Job | None:
+    """The work that a transition calls for; it is submitted in the transaction that logs the transition."""
+    tenant = after.request.tenant
+    match after:
+        case s.Executing() | s.Reporting() if not isinstance(before, s.Executing):
+            return Job(task="execute", run=run, tenant=tenant, revision=after.plan.revision, attempt=after.attempt)
+        case s.ChangesWanted():
+            return Job(task="deliberate", run=run, tenant=tenant, revision=after.revision)
+        case _:
+            return None

@@ -6,7 +6,6 @@ What workers do with a run is in `coordination.worker`.
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from coordination.authorization import (
@@ -33,6 +32,7 @@ from coordination.current_rules import (
     compared,
     denied,
     freeze_event,
+    plan_chosen,
     tightened,
     who_may_not,
 )
@@ -64,7 +64,7 @@ from coordination.errors import (
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.run_options import MAX_PROMPT, RunProfile
-from coordination.run_writer import PendingAppend, append_surely
+from coordination.run_writer import PendingAppend, append_surely, job_for
 from coordination.text import Text
 
 MAX_TEXT_CHARACTERS = 4_000
@@ -243,7 +243,7 @@ class Coordinator:
             refusal = judge_plan(state, digest, by, RunAction.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            event = judge_shaping(state, by) or _chosen(state, agent, by, self._clock.now())
+            event = judge_shaping(state, by) or plan_chosen(state, agent, by, self._clock.now())
             if now is None or isinstance(event, Refusal):
                 return event
             return event if denied(event.plan, state.request, now) is None else Refusal.DENIED_NOW
@@ -270,6 +270,23 @@ class Coordinator:
             return refusal or e.QuestionAnswered(number=number, by=by, text=words)
 
         return self._act(run, by, RunAction.ANSWER, propose)
+
+    async def check(self, run: str, digest: str, by: Person, action: RunAction, *, number: int = 0) -> None:
+        """Refuse whom the log lets not do this, before they write down their words. The action itself judges again.
+
+        Raises:
+            RefusedError: they may not, or there is nothing to say it about.
+        """
+        state, seq = await self._read(run, by.tenant)
+        now = self._clock.now()
+        if action is RunAction.ANSWER:
+            refusal = judge_answer(state, number, by, now)
+        else:
+            refusal = judge_plan(state, digest, by, action, now)
+        if refusal is None and action is RunAction.CHANGE and isinstance(state, s.AwaitingDecision):
+            refusal = judge_shaping(state, by)
+        if refusal is not None:
+            await self._refuse(run, state, seq, by, action, refusal)
 
     async def resolve(
         self, run: str, index: int, by: Person, verdict: Verdict, *, attempt: int | None = None
@@ -558,23 +575,6 @@ class Coordinator:
         return state, records[-1].seq
 
 
-def _chosen(state: s.AwaitingDecision, agent: int, by: Person, now: datetime) -> e.PlanProposed | Refusal:
-    """Another agent's newest plan in place of the one that waits, under the same rule."""
-    answer = state.ballot.newest().get(agent)
-    if answer is None or not answer.calls:
-        return Refusal.NOTHING_TO_DECIDE
-    plan = replace(
-        state.plan,
-        revision=state.plan.revision + 1,
-        author=answer.label,
-        text=answer.text,
-        calls=answer.calls,
-        expires_at=now + timedelta(seconds=state.plan.policy.expires_after),
-    )
-    election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
-    return e.PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
-
-
 def authors_for(request: RunRequest) -> Authors:
     """Whose words a run of this request is made of: who asks now, and everybody of the run that it goes on from."""
     before = request.goes_on_from
@@ -583,15 +583,3 @@ def authors_for(request: RunRequest) -> Authors:
     people = s.with_person(before.earlier, before.requester)
     earlier = tuple(person for person in people if not person.is_same_as(request.requester))
     return Authors(requester=request.requester, earlier=earlier, shapers=before.shapers)
-
-
-def job_for(run: str, before: RunState, after: RunState) -> Job | None:
-    """The work that a transition calls for; it is submitted in the transaction that logs the transition."""
-    tenant = after.request.tenant
-    match after:
-        case s.Executing() | s.Reporting() if not isinstance(before, s.Executing):
-            return Job(task="execute", run=run, tenant=tenant, revision=after.plan.revision, attempt=after.attempt)
-        case s.ChangesWanted():
-            return Job(task="deliberate", run=run, tenant=tenant, revision=after.revision)
-        case _:
-            return None

@@ -28,13 +28,15 @@ from bot.message import FORMS, Action, RichText, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
-from coordination.domain.policy import Person, Refusal
+from coordination.domain.policy import Person, Refusal, RunAction
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.ports import Clock
 from coordination.service import Coordinator
 
 _VERDICTS: dict[Action, Verdict] = {Action.HAPPENED: "happened", Action.RUN_IT: "run_it", Action.ABANDON: "abandon"}
+_WRITTEN = {Action.REJECT: RunAction.REJECT, Action.CHANGE: RunAction.CHANGE, Action.ANSWER: RunAction.ANSWER}
+"""What is done with the words of each window."""
 _ID_SHOWN = 40
 
 
@@ -60,8 +62,14 @@ class ButtonHandler:
             await self._keep_for_audit(by, place, error.refusal, what)
             raise
         action = Action(known.action)
-        if isinstance(request, PressButton) and (reply := await self._needed(request, action, known, card)):
-            return reply
+        if isinstance(request, PressButton):
+            try:
+                reply = await self._needed(request, action, known, card, by)
+            except RefusedError as error:
+                reply = await self._refused(error, action, card, by, place)
+                self.wake()
+            if reply is not None:
+                return reply
         if await self._is_repeated(request, by):
             return Nothing()
         if action is Action.ASK_AGAIN:
@@ -69,16 +77,20 @@ class ButtonHandler:
         try:
             await self._decide(by, known, action, request.text if isinstance(request, SubmitText) else request.choice)
         except RefusedError as error:
-            if isinstance(error, ChatRefusal):
-                await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
-            if not isinstance(
-                card.state, Done
-            ):  # What they saw may be a picture that the product would not let us change.
-                await self.store.save(card, _revived(card).waking(self.clock.now()))
-            return await self._refusal(error, card.run, by)
+            return await self._refused(error, action, card, by, place)
         finally:
             self.wake()
         return Nothing()
+
+    async def _refused(
+        self, error: RefusedError, action: Action, card: CardRecord, by: Person, place: ChannelRef
+    ) -> Reply:
+        """Say why not, and look after the card: what they saw may be a picture that the product would not let us change."""
+        if isinstance(error, ChatRefusal):
+            await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
+        if not isinstance(card.state, Done):
+            await self.store.save(card, _revived(card).waking(self.clock.now()))
+        return await self._refusal(error, card.run, by)
 
     async def look_again(self, cards: Sequence[CardRecord]) -> None:
         """Have card sync show cards anew at once, whatever pause it makes: even one that it has given up."""
@@ -105,10 +117,17 @@ class ButtonHandler:
         return Private(done_card(catalog.rich("chat.stopped", run=card.run)))
 
     async def _needed(
-        self, request: PressButton, action: Action, known: ButtonRecord, card: CardRecord
-    ) -> AskForText | AskToConfirm | Pages | None:
-        """What comes before the click counts, or in its stead. It changes nothing."""
+        self, request: PressButton, action: Action, known: ButtonRecord, card: CardRecord, by: Person
+    ) -> Reply | None:
+        """What comes before the click counts, or in its stead. It changes nothing.
+
+        A window opens only for those whose words would count: nobody writes a reason for nothing.
+
+        Raises:
+            RefusedError: they would not.
+        """
         if (form := FORMS.get(action)) is not None:
+            await self.coordinator.check(known.run, known.digest, by, _WRITTEN[action], number=known.index or 0)
             return AskForText(form, card.run)
         if action is Action.DETAILS:
             return Pages(card.run, await self.run_queries.pages(card))

@@ -48,6 +48,19 @@ agents:
         report: [{{say: It is written.}}]
 """
 
+_CURIOUS = """
+agents:
+  - id: first
+    backend:
+      type: scripted
+      script:
+        turns:
+          - - calls: [{tool: ask_people, arguments: {question: "Which channel?"}}]
+            - {calls: [{tool: world.write, arguments: {text: "{result:ask_people}", channel: general}}], answer: So.}
+        report: [{say: It is written.}]
+orchestrator: {coordination: {broadcast: human, broadcast_timeout: 60}}
+"""
+
 _WORLD = """
 mcp_servers:
   world:
@@ -68,7 +81,7 @@ def write_configs(folder: Path, writer: Path) -> None:
 
     `calm` is the same and takes its time, a plan of `patient` waits for a day, `slow` never comes to a plan, `doubt` has
     a server that dies in its first call, `destroys` may destroy something, `two` needs two people, `long` has more than
-    a card holds, `broken` can't be read.
+    a card holds, the agent of `asks` asks whoever made the request, `broken` can't be read.
     """
     folder.mkdir()
 
@@ -93,6 +106,7 @@ def write_configs(folder: Path, writer: Path) -> None:
         + world(_COUNTING, ", dies_once")
         + _OPS,
         "destroys": _ONE_AGENT.format(after=0, calls="{tool: world.write}") + world(_COUNTING, ", well") + _OPS,
+        "asks": _CURIOUS + world() + _OPS,
         "long": _ONE_AGENT.format(after=0, calls=write("long " * 3000)) + world() + _ANYONE,
     }
     for name, text in configs.items():

@@ -61,6 +61,16 @@ async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(stage:
     assert stage.writes() == ["short: Tell everyone"]
 
 
+async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_by_nobody_else(stage: Stage) -> None:
+    async with stage.bot():
+        card = await stage.shows(await stage.asks("Tell everyone", "asks"), "Which channel?")
+        other = await stage.alice.clicks(card, "Answer the agent")
+        assert "only they can answer" in await refusal(stage.server, other)
+        await stage.rejects(stage.rita, card, "The second.", "Answer the agent")
+        await stage.shows(card, "Decide", "The second.")
+        assert stage.writes() == []
+
+
 async def test_another_agents_plan_is_chosen_in_the_menu(stage: Stage) -> None:
     async with stage.bot():
         card = await stage.planned()

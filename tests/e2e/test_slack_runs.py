@@ -57,6 +57,14 @@ async def test_a_message_is_planned_from_in_its_thread_and_a_direct_message_wher
     )
 
 
+async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_by_nobody_else(stage: Stage) -> None:
+    card = await stage.shows(await stage.asks(config="asks"), "Which channel?")
+    assert "only they can answer" in await stage.refused("alice", card, card.element("answer"))
+    await stage.answers("rita", card, "answer", "The second.")
+    await stage.shows(card, "Decide", "The second.")
+    assert stage.writes() == []
+
+
 async def test_a_no_has_its_reason_and_the_same_can_be_asked_again(stage: Stage) -> None:
     card = await stage.planned()
     await stage.answers("alice", card, "reject", "Not on a <!channel> *Friday*.")

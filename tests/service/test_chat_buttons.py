@@ -219,6 +219,15 @@ async def test_a_click_that_needs_words_or_a_second_yes_is_asked_for_them_and_ch
     assert isinstance(await office.people.state(run), s.Executing)
 
 
+async def test_a_window_for_words_opens_only_for_those_whose_words_would_count(office: ChatServiceStage) -> None:
+    run, ids = await waiting(office)
+    for action in (Action.REJECT, Action.CHANGE):
+        before = office.snapshot()
+        reply = await office.say(PressButton(button=ids[action], message="m-1"), MALLORY)
+        await is_refused(office, reply, before, "Only ops can decide on this plan.")
+    assert office.refusals(run) == ["not_an_approver"] * 2
+
+
 async def test_what_is_neither_destructive_nor_much_is_not_asked_for_once_more(office: ChatServiceStage) -> None:
     run, ids = await waiting(office)
     assert (await office.say(PressButton(button=ids[Action.APPROVE], message="m-1"), ALICE)).reply == Nothing()
@@ -408,7 +417,11 @@ async def test_an_agents_question_is_answered_by_a_button_and_a_window_by_the_re
     ids = await office.shown(run)
     asks = await office.say(PressButton(button=ids[Action.ANSWER], message="m-1"), REQUESTER, GENERAL)
     assert asks.reply == AskForText(TextForm(asks="answer", is_required=True), run)
-    assert "only they can answer" in texts(await office.press(ALICE, ids[Action.ANSWER], text="The first."))
+    for say in (
+        office.say(PressButton(button=ids[Action.ANSWER], message="m-1"), ALICE),
+        office.press(ALICE, ids[Action.ANSWER], text="The first."),
+    ):
+        assert "only they can answer" in texts(await say)
     assert (await office.press(REQUESTER, ids[Action.ANSWER], text="The second.")).reply == Nothing()
     after = await office.people.state(run)
     assert isinstance(after, s.Deliberating)
