@@ -43,7 +43,7 @@ async def memory_chat_store() -> AsyncGenerator[ChatStoreBench]:
 
 
 @asynccontextmanager
-async def sql_desk(url: str) -> AsyncGenerator[ChatStoreBench]:
+async def sql_chat_store(url: str) -> AsyncGenerator[ChatStoreBench]:
     """The memory in a database that has its tables, or is a new SQLite file; opened twice."""
     async with (
         SqlLog.open(url, submit=submit_nothing) as log,
@@ -103,7 +103,7 @@ def a_setting(key: str = "config", value: str = "ops", *, channel: str = "", ten
     return ChatSetting(tenant=tenant, channel=channel, key=key, value=value, by="u-alice", by_name="alice", at=START)
 
 
-def a_deed(what: str, *, tenant: str = "here", detail: str = "") -> AuditEntry:
+def an_audit_entry(what: str, *, tenant: str = "here", detail: str = "") -> AuditEntry:
     """A line of audit about mallory."""
     return AuditEntry(
         tenant=tenant, channel="general", by="u-mallory", by_name="mallory", at=START, what=what, detail=detail

@@ -24,7 +24,7 @@ LONGEST = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ModelHarness:
     """A conversation over a program that talks to a server that plays what the test queued."""
 
     backend: Backend
@@ -50,14 +50,14 @@ class Line:
 
 
 @asynccontextmanager
-async def claude_code_line(
+async def claude_code_harness(
     *queue: Scripted,
     model: str = "claude-sonnet-5-5",
     options: ClaudeCodeOptions | None = None,
     api_key: str = KEY,
     is_strict: bool = True,
-) -> AsyncGenerator[Line]:
-    """The line, while the context is open; at its end, nothing is left of the program."""
+) -> AsyncGenerator[ModelHarness]:
+    """A harness, while the context is open; at its end, nothing is left of the program."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", folder)
         async with claude_code_backend(*queue, is_strict=is_strict) as backend:
@@ -70,7 +70,7 @@ async def claude_code_line(
             )
             conversation = claude.converse("be good", TURN_CONTEXT)
             try:
-                yield Line(backend=backend, model=claude, conversation=conversation)
+                yield ModelHarness(backend=backend, model=claude, conversation=conversation)
             finally:
                 async with asyncio.timeout(LONGEST):
                     await conversation.close()

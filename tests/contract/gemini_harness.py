@@ -19,7 +19,7 @@ TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ModelHarness:
     """A conversation with a server that plays what the test queued."""
 
     server: GeminiServer
@@ -38,15 +38,15 @@ class Line:
 
 
 @asynccontextmanager
-async def gemini_line(
+async def gemini_harness(
     *queue: Scripted,
     options: GeminiOptions | None = None,
     api_key: str = KEY,
     version: str = "",
     system: str = "be good",
     longest_line: int = LONGEST_LINE,
-) -> AsyncGenerator[Line]:
-    """The line, while the context is open; at its end, the server has found nothing to complain of."""
+) -> AsyncGenerator[ModelHarness]:
+    """A harness, while the context is open; at its end, the server has found nothing to complain of."""
     clients = GeminiClients(longest_line=longest_line)
     async with gemini_server(*queue) as server:
         model = GeminiModel(
@@ -58,7 +58,7 @@ async def gemini_line(
             options=options,
         )
         try:
-            yield Line(server=server, model=model, conversation=model.converse(system, TURN_CONTEXT))
+            yield ModelHarness(server=server, model=model, conversation=model.converse(system, TURN_CONTEXT))
         finally:
             await clients.aclose()
         assert server.diagnostics == []

@@ -1,4 +1,4 @@
-"""The real app over real sockets, between a strict Slack and a small desk."""
+"""The real app over real sockets, between a strict Slack and a small chat service."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ def a_team(name: str = "T1") -> Team:
 
 
 @dataclass
-class Stage:
+class Harness:
     """Slack, the app, the chat service, and people."""
 
     server: SlackServer
@@ -88,14 +88,14 @@ async def served(server: SlackServer, app: SlackApp, kind: str, chat_service: Ch
 
 
 @asynccontextmanager
-async def a_stage(
+async def a_harness(
     kind: str = "socket", *, teams: tuple[str, ...] = ("T1",), admins: frozenset[str] = frozenset()
-) -> AsyncGenerator[Stage]:
+) -> AsyncGenerator[Harness]:
     """Everything, running. At the end nothing was sent that Slack forbids."""
     server = SlackServer([a_team(name) for name in teams])
     async with slack_serving(server):
         app = app_for(server, kind, admins)
         chat_service = SmallChatService(changed=server.changed)
         async with served(server, app, kind, chat_service) as line:
-            yield Stage(server, app, line, chat_service)
+            yield Harness(server, app, line, chat_service)
     assert server.diagnostics == []

@@ -69,7 +69,7 @@ class IssuedIds:
 
 @dataclass
 class SmallChatService:
-    """Fits the desk. Everything that it was asked is in `asked`; what changed something is in `done`."""
+    """Fits the port. Everything that it was asked is in `asked`; what changed something is in `done`."""
 
     buttons: dict[str, Issued] = field(default_factory=dict[str, Issued])
     asked: list[tuple[Request, Person, ChannelRef]] = field(default_factory=list[tuple[Request, Person, ChannelRef]])

@@ -38,16 +38,16 @@ from tests.contract.chat_stores import (
     ChatStoreBench,
     a_button,
     a_card,
-    a_deed,
     a_setting,
     admitted,
+    an_audit_entry,
     begun,
     emptied,
     ended,
     later,
     memory_chat_store,
     planned,
-    sql_desk,
+    sql_chat_store,
 )
 from tests.databases import postgres_programs, postgres_server, sqlite_url
 
@@ -72,9 +72,9 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
         case "memory":
             setting = memory_chat_store()
         case "sqlite":
-            setting = sql_desk(sqlite_url(tmp_path))
+            setting = sql_chat_store(sqlite_url(tmp_path))
         case _:
-            setting = sql_desk(emptied(request.getfixturevalue("postgres")))
+            setting = sql_chat_store(emptied(request.getfixturevalue("postgres")))
     async with setting as bench:
         yield bench
 
@@ -466,13 +466,13 @@ async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_aud
 
 async def test_the_newest_lines_of_audit_come_first_and_hold_any_text(bench: ChatStoreBench) -> None:
     for number in range(5):
-        await bench.store.add_audit_entry(a_deed(f"refused {number}", detail="a\nb"))
-    await bench.store.add_audit_entry(a_deed("refused elsewhere", tenant="elsewhere"))
-    await bench.store.add_audit_entry(a_deed("refused \0", detail="half a pair \udfff, a NUL \0"))
+        await bench.store.add_audit_entry(an_audit_entry(f"refused {number}", detail="a\nb"))
+    await bench.store.add_audit_entry(an_audit_entry("refused elsewhere", tenant="elsewhere"))
+    await bench.store.add_audit_entry(an_audit_entry("refused \0", detail="half a pair \udfff, a NUL \0"))
     newest = await bench.other.audit_entries("here", 2)
     assert newest[0].what.startswith("refused ")
     assert newest[0].detail.startswith("half a pair ")
-    assert newest[1] == a_deed("refused 4", detail="a\nb")
+    assert newest[1] == an_audit_entry("refused 4", detail="a\nb")
 
 
 async def test_lists_show_the_runs_of_a_channel_or_a_person_newest_first(bench: ChatStoreBench) -> None:
@@ -595,7 +595,7 @@ async def test_a_card_sync_that_stops_waiting_holds_nothing(bench: ChatStoreBenc
 async def test_what_was_kept_is_for_whoever_comes_after_a_restart(tmp_path: Path) -> None:
     """Cards, buttons, settings and seen events are on disk."""
     url = sqlite_url(tmp_path)
-    async with sql_desk(url) as before:
+    async with sql_chat_store(url) as before:
         card = await admitted(before.store, a_card())
         await before.store.posted(card, "m-1", START)
         await before.store.issue([a_button("b-1", card=card)])

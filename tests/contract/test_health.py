@@ -24,7 +24,7 @@ from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.overview import DatabaseWatch, Overview
 from coordination.storage.sql_run_log import time_text
-from tests.contract.slack_harness import a_stage
+from tests.contract.slack_harness import a_harness
 from tests.databases import OwnPostgres, own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Program
 
@@ -150,10 +150,10 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 async def test_slack_by_socket_is_ready_while_its_connection_stands() -> None:
     health = Health()
-    async with a_stage("http") as stage:
-        assert stage.server.sockets == []
-    async with a_stage("socket") as stage, stage.app.serving(stage.chat_service, health):
-        await stage.server.until(lambda: len(stage.server.sockets) == 2)
+    async with a_harness("http") as harness:
+        assert harness.server.sockets == []
+    async with a_harness("socket") as harness, harness.app.serving(harness.chat_service, health):
+        await harness.server.until(lambda: len(harness.server.sockets) == 2)
         assert await health.problems() == {"serving": "", "slack": ""}
     assert await health.problems() == {"serving": "it is starting or ending"}
 

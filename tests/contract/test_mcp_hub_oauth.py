@@ -38,7 +38,7 @@ async def hub() -> AsyncGenerator[McpHub]:
 
 
 @dataclass(frozen=True)
-class Office:
+class OAuthServers:
     """The program that all these tests share: a server of its own for each test, which behaves as it is told to."""
 
     port: int
@@ -56,7 +56,7 @@ class Office:
 
 @dataclass(frozen=True)
 class Place:
-    """One server of the office, and what it wrote down."""
+    """One server of the program, and what it wrote down."""
 
     spec: ServerSpec
     file: Path
@@ -73,21 +73,21 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    folder = tmp_path_factory.mktemp("office")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuthServers]:
+    folder = tmp_path_factory.mktemp("servers")
     command = [sys.executable, "-m", "tests.servers.mcp_http_oauth", str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
-            yield Office(int(process.stdout.readline()), folder, itertools.count())
+            yield OAuthServers(int(process.stdout.readline()), folder, itertools.count())
         finally:
             process.kill()
 
 
 async def test_one_token_serves_reads_side_by_side_and_a_call_and_is_asked_for_before_anything_else(
-    hub: McpHub, office: Office
+    hub: McpHub, servers: OAuthServers
 ) -> None:
-    place = office.opens()
+    place = servers.opens()
     reader = hub.reader([place.spec], LOOK)
     answers = await asyncio.gather(*(reader.read("world", "look", {"where": str(n)}) for n in range(10)))
     wrote = await approving(hub, [place.spec]).call(WRITE, "key")
@@ -98,12 +98,12 @@ async def test_one_token_serves_reads_side_by_side_and_a_call_and_is_asked_for_b
     assert place.seen == [request, {"wrote": "Fête"}]
 
 
-async def test_a_private_key_proves_who_we_are(hub: McpHub, office: Office) -> None:
+async def test_a_private_key_proves_who_we_are(hub: McpHub, servers: OAuthServers) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (office.folder / "public.pem").write_bytes(public)
+    (servers.folder / "public.pem").write_bytes(public)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    place = office.opens(auth=replace(GOOD, secret=pem, method="private_key_jwt", algorithm="ES256"))
+    place = servers.opens(auth=replace(GOOD, secret=pem, method="private_key_jwt", algorithm="ES256"))
     assert [each.tool for each in await hub.definitions([place.spec])] == ["look", "write"]
     assert place.asked == ["private_key_jwt"]
 
@@ -117,17 +117,17 @@ async def test_a_private_key_proves_who_we_are(hub: McpHub, office: Office) -> N
     ids=["the metadata says so", "the operator says so"],
 )
 async def test_a_secret_stands_in_the_form_where_it_must(
-    hub: McpHub, office: Office, behaviour: str, auth: ClientCredentials
+    hub: McpHub, servers: OAuthServers, behaviour: str, auth: ClientCredentials
 ) -> None:
-    place = office.opens(behaviour, auth)
+    place = servers.opens(behaviour, auth)
     await hub.definitions([place.spec])
     assert place.asked == ["client_secret_post"]
 
 
 async def test_a_token_that_the_server_forgot_is_replaced_and_the_request_sent_again(
-    hub: McpHub, office: Office
+    hub: McpHub, servers: OAuthServers
 ) -> None:
-    place = office.opens("forgets")
+    place = servers.opens("forgets")
     executor = approving(hub, [place.spec])
     first = await executor.definition_digest("world", "write")
     assert first is not None
@@ -137,9 +137,9 @@ async def test_a_token_that_the_server_forgot_is_replaced_and_the_request_sent_a
 
 
 async def test_a_call_that_is_turned_away_is_not_sent_again_but_the_next_request_has_a_new_token(
-    hub: McpHub, office: Office
+    hub: McpHub, servers: OAuthServers
 ) -> None:
-    place = office.opens("no-calls")
+    place = servers.opens("no-calls")
     executor = approving(hub, [place.spec])
     assert await executor.definition_digest("world", "write") is not None
     with pytest.raises(CallNotSentError, match="answered HTTP 401"):
@@ -149,8 +149,8 @@ async def test_a_call_that_is_turned_away_is_not_sent_again_but_the_next_request
     assert len(place.asked) == 2
 
 
-async def test_a_token_near_its_end_is_renewed_before_it_is_refused(hub: McpHub, office: Office) -> None:
-    place = office.opens("brief")
+async def test_a_token_near_its_end_is_renewed_before_it_is_refused(hub: McpHub, servers: OAuthServers) -> None:
+    place = servers.opens("brief")
     await hub.definitions([place.spec])
     before = len(place.asked)
     await approving(hub, [place.spec]).call(WRITE, "key")
@@ -159,9 +159,9 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_refused(hub: McpHub,
 
 
 async def test_a_server_that_demands_more_scopes_than_the_operator_gave_does_not_get_them(
-    hub: McpHub, office: Office
+    hub: McpHub, servers: OAuthServers
 ) -> None:
-    place = office.opens("step-up")
+    place = servers.opens("step-up")
     with pytest.raises(ToolServerError, match=r"HTTP 403\): the operator must correct its auth in the config"):
         await hub.definitions([place.spec])
     scopes = [each["scope"] for each in place.seen if "scope" in each]
@@ -177,12 +177,12 @@ async def test_a_server_that_demands_more_scopes_than_the_operator_gave_does_not
     ],
 )
 async def test_a_refused_token_is_complained_of_in_words_of_ours(
-    hub: McpHub, office: Office, caplog: pytest.LogCaptureFixture, behaviour: str, sentence: str
+    hub: McpHub, servers: OAuthServers, caplog: pytest.LogCaptureFixture, behaviour: str, sentence: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(ToolServerError) as caught:
-        await hub.definitions([office.opens(behaviour).spec])
-    said = sentence.replace("ADDRESS", f"http://127.0.0.1:{office.port}")
+        await hub.definitions([servers.opens(behaviour).spec])
+    said = sentence.replace("ADDRESS", f"http://127.0.0.1:{servers.port}")
     assert str(caught.value) == f"The MCP server world {said} in the config."
     assert "hunter2" not in caplog.text + str(caught.value)
 
@@ -203,12 +203,12 @@ async def test_a_refused_token_is_complained_of_in_words_of_ours(
     ],
 )
 async def test_where_the_servers_disagree_on_who_is_who_no_secret_is_shown_to_anyone(
-    hub: McpHub, office: Office, behaviour: str, sentence: str
+    hub: McpHub, servers: OAuthServers, behaviour: str, sentence: str
 ) -> None:
-    place = office.opens(behaviour)
+    place = servers.opens(behaviour)
     with pytest.raises(ToolServerError) as caught:
         await hub.definitions([place.spec])
-    said = sentence.replace("ADDRESS", f"http://127.0.0.1:{office.port}")
+    said = sentence.replace("ADDRESS", f"http://127.0.0.1:{servers.port}")
     assert str(caught.value) == f"The MCP server world {said} config."
     assert place.seen == []
 
@@ -217,16 +217,16 @@ async def test_where_the_servers_disagree_on_who_is_who_no_secret_is_shown_to_an
     "auth", [replace(GOOD, issuer="http://127.0.0.1:9"), replace(GOOD, issuer="", token_url="http://127.0.0.1:9")]
 )
 async def test_an_authorization_server_that_is_away_is_complained_of(
-    hub: McpHub, office: Office, auth: ClientCredentials
+    hub: McpHub, servers: OAuthServers, auth: ClientCredentials
 ) -> None:
-    place = office.opens("no-metadata", auth)
+    place = servers.opens("no-metadata", auth)
     away = r"http://127\.0\.0\.1:9 .*can't be reached: the operator must see to it"
     with pytest.raises(ToolServerError, match=away):
         await hub.definitions([place.spec])
 
 
-async def test_a_token_that_fails_to_be_renewed_is_no_death_of_the_server(hub: McpHub, office: Office) -> None:
-    place = office.opens("closes")
+async def test_a_token_that_fails_to_be_renewed_is_no_death_of_the_server(hub: McpHub, servers: OAuthServers) -> None:
+    place = servers.opens("closes")
     executor = approving(hub, [place.spec])
     assert len(await hub.definitions([place.spec])) == 2
     refusal = r"needs a token, and .* refuses us one \(invalid_client\)"
@@ -236,8 +236,10 @@ async def test_a_token_that_fails_to_be_renewed_is_no_death_of_the_server(hub: M
         await executor.call(WRITE, "key")
 
 
-async def test_a_private_key_that_is_none_is_complained_of_without_showing_it(hub: McpHub, office: Office) -> None:
-    place = office.opens(auth=replace(GOOD, method="private_key_jwt"))
+async def test_a_private_key_that_is_none_is_complained_of_without_showing_it(
+    hub: McpHub, servers: OAuthServers
+) -> None:
+    place = servers.opens(auth=replace(GOOD, method="private_key_jwt"))
     with pytest.raises(ToolServerError) as caught:
         await hub.definitions([place.spec])
     assert str(caught.value) == (
@@ -247,10 +249,10 @@ async def test_a_private_key_that_is_none_is_complained_of_without_showing_it(hu
 
 
 async def test_no_secret_and_no_token_is_in_any_log_or_in_what_a_server_is_called(
-    hub: McpHub, office: Office, caplog: pytest.LogCaptureFixture
+    hub: McpHub, servers: OAuthServers, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    place = office.opens("forgets")
+    place = servers.opens("forgets")
     await hub.definitions([place.spec])
     await approving(hub, [place.spec]).definition_digest("world", "write")
     await hub.aclose()

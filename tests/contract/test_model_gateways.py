@@ -16,7 +16,7 @@ from coordination.llm.http import EventLines
 from coordination.llm.openai_chat import ChatCompletionsModel
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import Conversation, Reply, ToolResult, TurnContext, UserMessage
-from tests.contract.vendor_harnesses import messages_line, responses_line
+from tests.contract.vendor_harnesses import messages_harness, responses_harness
 from tests.servers import messages_server, responses_server
 from tests.servers.chat_server import ChatServer, Fails, Says, Scripted, Sends, chat_server
 
@@ -116,11 +116,11 @@ async def test_a_gateway_may_keep_the_connection_alive_with_every_vendors_reply(
         assert (await open_talk.send()).text == "hi"
     body = {"model": "m", "input": [], "messages": [], "stream": True}
     responses = responses_server.ResponsesDialect().writes(responses_server.Says(texts=["hi"]), body)
-    async with responses_line(_kept_alive(responses)) as line:
-        assert (await line.send()).text == "hi"
+    async with responses_harness(_kept_alive(responses)) as harness:
+        assert (await harness.send()).text == "hi"
     messages = messages_server.MessagesDialect().writes(messages_server.Says(text="hi"), body)
-    async with messages_line(_kept_alive(messages)) as line_of_messages:
-        assert (await line_of_messages.send()).text == "hi"
+    async with messages_harness(_kept_alive(messages)) as messages_opened:
+        assert (await messages_opened.send()).text == "hi"
 
 
 def _kept_alive(events: Sequence[bytes]) -> Sends:
@@ -164,10 +164,10 @@ async def test_a_refusal_keeps_the_providers_own_words(status: int, body: dict[s
     ],
 )
 async def test_a_failure_inside_a_stream_keeps_its_words_whatever_its_shape(event: bytes, words: str) -> None:
-    async with talk(Sends(writes=[event])) as chat, responses_line(Sends(writes=[event])) as responses:
+    async with talk(Sends(writes=[event])) as chat, responses_harness(Sends(writes=[event])) as responses:
         assert words in str(await chat.failure())
         assert words in str(await responses.failure())
-    async with messages_line(Sends(writes=[event])) as messages:
+    async with messages_harness(Sends(writes=[event])) as messages:
         assert words in str(await messages.failure())
 
 
@@ -204,7 +204,7 @@ async def test_a_tool_that_needs_nothing_may_be_called_with_null(written: str) -
         (called,) = (await open_talk.send()).calls
     assert (called.name, called.arguments) == ("look", "{}")
     item = responses_server.Call(name="look", arguments=written)
-    async with responses_line(responses_server.Says(calls=[item])) as responses:
+    async with responses_harness(responses_server.Says(calls=[item])) as responses:
         assert [each.arguments for each in (await responses.send()).calls] == ["{}"]
 
 

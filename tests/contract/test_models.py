@@ -34,7 +34,7 @@ class Act:
     waits: bool = False
 
 
-class Stage(Protocol):
+class OpensModel(Protocol):
     """Makes a model that does these things, one per call."""
 
     def __call__(self, *acts: Act) -> AbstractAsyncContextManager[Model]: ...
@@ -86,8 +86,8 @@ async def chat_completions(*acts: Act) -> AsyncGenerator[Model]:
 
 
 @pytest.fixture(params=[scripted, chat_completions])
-def stage(request: pytest.FixtureRequest) -> Stage:
-    made: Stage = request.param
+def opens_model(request: pytest.FixtureRequest) -> OpensModel:
+    made: OpensModel = request.param
     return made
 
 
@@ -99,18 +99,18 @@ def results(reply: Reply, *texts: str) -> list[ToolResult]:
     return [ToolResult(call_id=call.id, text=text) for call, text in zip(reply.calls, texts, strict=True)]
 
 
-async def test_a_reply_has_all_its_text_and_all_its_calls_in_order(stage: Stage) -> None:
+async def test_a_reply_has_all_its_text_and_all_its_calls_in_order(opens_model: OpensModel) -> None:
     calls = (("mcp__notices__read", '{"name": "wélcome ☃"}'), ("mcp__notices__post", '{"a": [1, 2.5]}'))
-    async with stage(Act(text="Let me see … ☃", calls=calls)) as model:
+    async with opens_model(Act(text="Let me see … ☃", calls=calls)) as model:
         reply = await model.converse("be good", TURN_CONTEXT).send([UserMessage(text="go")], TOOLS)
     assert reply.text == "Let me see … ☃"
     assert [(call.name, call.arguments) for call in reply.calls] == list(calls)
     assert len({call.id for call in reply.calls}) == 2
 
 
-async def test_results_go_back_and_the_conversation_goes_on(stage: Stage) -> None:
+async def test_results_go_back_and_the_conversation_goes_on(opens_model: OpensModel) -> None:
     first = Act(calls=(("mcp__notices__read", "{}"), ("mcp__notices__post", "{}")))
-    async with stage(first, Act(text="I see.")) as model:
+    async with opens_model(first, Act(text="I see.")) as model:
         conversation = model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send([UserMessage(text="go")], TOOLS)
         reply = await conversation.send([*results(reply, "Welcome!", "recorded"), UserMessage(text="news")], TOOLS)
@@ -118,8 +118,10 @@ async def test_results_go_back_and_the_conversation_goes_on(stage: Stage) -> Non
     assert reply == Reply(text="I see.", usage=reply.usage)
 
 
-async def test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_answered(stage: Stage) -> None:
-    async with stage(Act(calls=(("mcp__notices__post", '{"title": "half'),)), Act(text="Sorry.")) as model:
+async def test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_answered(
+    opens_model: OpensModel,
+) -> None:
+    async with opens_model(Act(calls=(("mcp__notices__post", '{"title": "half'),)), Act(text="Sorry.")) as model:
         conversation = model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send([UserMessage(text="go")], TOOLS)
         assert reply.calls == (ToolCall(id=reply.calls[0].id, name="mcp__notices__post", arguments='{"title": "half'),)
@@ -127,8 +129,10 @@ async def test_arguments_that_are_no_json_come_as_they_were_written_and_can_be_a
 
 
 @pytest.mark.parametrize("fault", [ModelFault.RATE_LIMITED, ModelFault.OVERLOADED])
-async def test_after_a_passing_failure_the_same_words_can_be_sent_again(stage: Stage, fault: ModelFault) -> None:
-    async with stage(Act(text="one"), Act(fails=fault), Act(text="two")) as model:
+async def test_after_a_passing_failure_the_same_words_can_be_sent_again(
+    opens_model: OpensModel, fault: ModelFault
+) -> None:
+    async with opens_model(Act(text="one"), Act(fails=fault), Act(text="two")) as model:
         conversation = model.converse("be good", TURN_CONTEXT)
         await conversation.send([UserMessage(text="go")], TOOLS)
         with pytest.raises(ModelError) as caught:
@@ -137,15 +141,15 @@ async def test_after_a_passing_failure_the_same_words_can_be_sent_again(stage: S
         assert (await conversation.send([UserMessage(text="on")], TOOLS)).text == "two"
 
 
-async def test_a_lasting_failure_says_so(stage: Stage) -> None:
-    async with stage(Act(fails=ModelFault.AUTH)) as model:
+async def test_a_lasting_failure_says_so(opens_model: OpensModel) -> None:
+    async with opens_model(Act(fails=ModelFault.AUTH)) as model:
         with pytest.raises(ModelError) as caught:
             await model.converse("be good", TURN_CONTEXT).send([UserMessage(text="go")], TOOLS)
     assert (caught.value.fault, caught.value.is_retryable) == (ModelFault.AUTH, False)
 
 
-async def test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind(stage: Stage) -> None:
-    async with stage(Act(waits=True)) as model:
+async def test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind(opens_model: OpensModel) -> None:
+    async with opens_model(Act(waits=True)) as model:
         conversation = model.converse("be good", TURN_CONTEXT)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
@@ -154,8 +158,8 @@ async def test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind(stage: St
             await conversation.close()
 
 
-async def test_the_tools_on_offer_may_differ_from_call_to_call(stage: Stage) -> None:
-    async with stage(Act(calls=(("mcp__notices__read", "{}"),)), Act(text="done")) as model:
+async def test_the_tools_on_offer_may_differ_from_call_to_call(opens_model: OpensModel) -> None:
+    async with opens_model(Act(calls=(("mcp__notices__read", "{}"),)), Act(text="done")) as model:
         conversation = model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send([UserMessage(text="go")], TOOLS[:1])
         assert (await conversation.send(results(reply, "fine"), ())).text == "done"

@@ -22,7 +22,7 @@ GO = (UserMessage(text="go"),)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ModelHarness:
     """A conversation with a server that plays what the test queued."""
 
     server: ChatServer
@@ -40,7 +40,7 @@ class Line:
 
 
 @asynccontextmanager
-async def line(*queue: Scripted, options: ChatOptions | None = None) -> AsyncGenerator[Line]:
+async def harness(*queue: Scripted, options: ChatOptions | None = None) -> AsyncGenerator[ModelHarness]:
     async with chat_server(*queue) as server, clients() as pool:
         model = ChatCompletionsModel(
             clients=pool,
@@ -50,7 +50,7 @@ async def line(*queue: Scripted, options: ChatOptions | None = None) -> AsyncGen
             key_name="OPENAI_API_KEY",
             options=options,
         )
-        yield Line(server=server, conversation=model.converse("be good", TURN_CONTEXT))
+        yield ModelHarness(server=server, conversation=model.converse("be good", TURN_CONTEXT))
 
 
 @asynccontextmanager
@@ -91,8 +91,8 @@ REFUSALS: list[tuple[Fails, ModelFault, bool, str]] = [
 
 @pytest.mark.parametrize(("fails", "fault", "is_retryable", "words"), REFUSALS)
 async def test_a_refusal_says_who_must_do_what(fails: Fails, fault: ModelFault, is_retryable: bool, words: str) -> None:
-    async with line(fails, options=ChatOptions(temperature=0.5, reasoning_effort="low")) as open_line:
-        error = await open_line.failure()
+    async with harness(fails, options=ChatOptions(temperature=0.5, reasoning_effort="low")) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (fault, is_retryable)
     assert words in str(error)
     assert str(error).startswith("The provider of gpt-x (127.0.0.1:")
@@ -100,10 +100,10 @@ async def test_a_refusal_says_who_must_do_what(fails: Fails, fault: ModelFault, 
 
 async def test_a_redirect_is_not_followed_because_the_request_is_meant_for_one_server() -> None:
     redirect = Fails(status=307, headers={"Location": "/v1/chat/completions"})
-    async with line(redirect, Says(text="followed")) as open_line:
-        error = await open_line.failure()
+    async with harness(redirect, Says(text="followed")) as opened:
+        error = await opened.failure()
     assert error.fault is ModelFault.MISCONFIGURED
-    assert len(open_line.server.requests) == 1
+    assert len(opened.server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ async def test_a_redirect_is_not_followed_because_the_request_is_meant_for_one_s
     ],
 )
 async def test_the_wait_that_the_provider_asks_for_is_passed_on(headers: dict[str, str], seconds: float | None) -> None:
-    async with line(Fails(status=429, headers=headers)) as open_line:
-        error = await open_line.failure()
+    async with harness(Fails(status=429, headers=headers)) as opened:
+        error = await opened.failure()
     assert error.retry_after == seconds
 
 
@@ -145,11 +145,11 @@ BROKEN: list[tuple[Sends | Says, ModelFault]] = [
 
 @pytest.mark.parametrize(("reply", "fault"), BROKEN)
 async def test_half_a_reply_is_an_error_that_may_be_tried_again(reply: Scripted, fault: ModelFault) -> None:
-    async with line(reply, Says(text="whole")) as open_line:
-        error = await open_line.failure()
+    async with harness(reply, Says(text="whole")) as opened:
+        error = await opened.failure()
         assert (error.fault, error.is_retryable) == (fault, True)
-        assert (await open_line.send()).text == "whole"
-        assert open_line.server.requests[0] == open_line.server.requests[1]
+        assert (await opened.send()).text == "whole"
+        assert opened.server.requests[0] == opened.server.requests[1]
 
 
 @pytest.mark.parametrize(
@@ -167,68 +167,68 @@ async def test_half_a_reply_is_an_error_that_may_be_tried_again(reply: Scripted,
 async def test_a_failure_inside_a_stream_counts_as_what_it_says(
     error: dict[str, Any], fault: ModelFault, is_retryable: bool
 ) -> None:
-    async with line(Sends(writes=[BEGUN, event(error)])) as open_line:
-        failure = await open_line.failure()
+    async with harness(Sends(writes=[BEGUN, event(error)])) as opened:
+        failure = await opened.failure()
     assert (failure.fault, failure.is_retryable) == (fault, is_retryable)
 
 
 async def test_a_reply_cut_at_its_length_limit_is_an_error_that_names_the_option_to_raise() -> None:
     half = Says(calls=[Call(name="new_answer", arguments='{"content": "and th')], finish="length")
-    async with line(half) as open_line:
-        error = await open_line.failure()
+    async with harness(half) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
     assert "must raise max_completion_tokens" in str(error)
 
 
 @pytest.mark.parametrize("reply", [Says(text="I", finish="content_filter"), Says(delta={"refusal": "I won't."})])
 async def test_a_reply_that_the_provider_declines_is_refused(reply: Says) -> None:
-    async with line(reply) as open_line:
-        error = await open_line.failure()
+    async with harness(reply) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.REFUSED, False)
 
 
 @pytest.mark.parametrize("writes", [[], [BEGUN]])
 async def test_silence_before_or_within_a_reply_is_given_up_after_the_read_timeout(writes: list[bytes]) -> None:
-    async with line(Sends(writes=writes, ending="hang"), options=ChatOptions(read_timeout=0.3)) as open_line:
-        error = await open_line.failure()
-        await open_line.server.until(open_replies=0)
+    async with harness(Sends(writes=writes, ending="hang"), options=ChatOptions(read_timeout=0.3)) as opened:
+        error = await opened.failure()
+        await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
 
 
 async def test_a_cancelled_call_frees_its_connection_at_once() -> None:
-    async with line(Sends(writes=[BEGUN], ending="hang")) as open_line, asyncio.TaskGroup() as group:
-        sending = group.create_task(open_line.send())
-        await open_line.server.until(open_replies=1)
+    async with harness(Sends(writes=[BEGUN], ending="hang")) as opened, asyncio.TaskGroup() as group:
+        sending = group.create_task(opened.send())
+        await opened.server.until(open_replies=1)
         sending.cancel()
-        await open_line.server.until(open_replies=0)
+        await opened.server.until(open_replies=0)
     assert sending.cancelled()
 
 
 async def test_an_endless_reply_is_stopped_at_the_limit() -> None:
     flood = [event({"choices": [{"index": 0, "delta": {"content": "x" * 1000}}]})] * 300
-    async with line(Sends(writes=flood, ending="hang"), options=ChatOptions(max_reply_characters=200_000)) as open_line:
-        error = await open_line.failure()
-        await open_line.server.until(open_replies=0)
+    async with harness(Sends(writes=flood, ending="hang"), options=ChatOptions(max_reply_characters=200_000)) as opened:
+        error = await opened.failure()
+        await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
     assert "passed 200,000 characters" in str(error)
 
 
 async def test_an_endless_line_is_stopped_too() -> None:
     flood = [b"data: "] + [b"x" * 10_000] * 100
-    async with line(Sends(writes=flood, ending="hang"), options=ChatOptions(max_reply_characters=100_000)) as open_line:
-        assert "passed 100,000 characters" in str(await open_line.failure())
+    async with harness(Sends(writes=flood, ending="hang"), options=ChatOptions(max_reply_characters=100_000)) as opened:
+        assert "passed 100,000 characters" in str(await opened.failure())
 
 
 async def test_endless_empty_calls_are_stopped_too() -> None:
     calls = [event({"choices": [{"delta": {"tool_calls": [{"index": n, "id": f"c{n}"}]}}]}) for n in range(200)]
-    async with line(Sends(writes=calls, ending="hang"), options=ChatOptions(max_reply_characters=10_000)) as open_line:
-        assert "passed 10,000 characters" in str(await open_line.failure())
+    async with harness(Sends(writes=calls, ending="hang"), options=ChatOptions(max_reply_characters=10_000)) as opened:
+        assert "passed 10,000 characters" in str(await opened.failure())
 
 
 async def test_a_ten_megabyte_answer_arrives_whole() -> None:
     arguments = json.dumps({"content": "é" * 10_000_000}, ensure_ascii=False)
-    async with line(Says(calls=[Call(name="new_answer", arguments=arguments)], piece=100_000)) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(calls=[Call(name="new_answer", arguments=arguments)], piece=100_000)) as opened:
+        reply = await opened.send()
     assert reply.calls[0].arguments == arguments
 
 

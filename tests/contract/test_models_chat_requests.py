@@ -21,7 +21,7 @@ READ = ToolSpec(name="mcp__notices__read", description="Reads a notice.", input_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ModelHarness:
     server: ChatServer
     model: ChatCompletionsModel
 
@@ -31,25 +31,27 @@ class Line:
 
 
 @asynccontextmanager
-async def line(*queue: Scripted, options: ChatOptions | None = None, api_key: str = "k") -> AsyncGenerator[Line]:
+async def harness(
+    *queue: Scripted, options: ChatOptions | None = None, api_key: str = "k"
+) -> AsyncGenerator[ModelHarness]:
     clients = OpenAIClients()
     async with chat_server(*queue) as server:
         model = ChatCompletionsModel(
             clients=clients, model="gpt-x", base_url=server.base_url, api_key=api_key, options=options
         )
         try:
-            yield Line(server=server, model=model)
+            yield ModelHarness(server=server, model=model)
         finally:
             await clients.aclose()
         assert server.diagnostics == []
 
 
 async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools_and_asks_for_usage() -> None:
-    async with line(Says(text="hi")) as open_line:
+    async with harness(Says(text="hi")) as opened:
         (answer,) = workflow_tools(Ballot(size=2), may_answer=True)
-        reply = await open_line.send(tools=(READ, answer))
-        assert open_line.model.name == "gpt-x"
-    assert open_line.server.requests == [
+        reply = await opened.send(tools=(READ, answer))
+        assert opened.model.name == "gpt-x"
+    assert opened.server.requests == [
         {
             "model": "gpt-x",
             "messages": [{"role": "system", "content": "be good"}, {"role": "user", "content": "go"}],
@@ -70,9 +72,9 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
     options = ChatOptions(
         temperature=0.2, max_completion_tokens=900, reasoning_effort="low", extra_body={"seed": 7, "temperature": 1}
     )
-    async with line(Says(text="hi"), options=options) as open_line:
-        await open_line.send()
-    sent = open_line.server.requests[0]
+    async with harness(Says(text="hi"), options=options) as opened:
+        await opened.send()
+    sent = opened.server.requests[0]
     assert {key: sent[key] for key in sent.keys() - {"model", "messages", "stream", "stream_options"}} == {
         "temperature": 1,
         "max_completion_tokens": 900,
@@ -83,8 +85,8 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
 
 async def test_the_history_grows_by_what_was_said_and_what_was_replied() -> None:
     calls = [Call(name=READ.name, arguments='{"name": "a"}', id="c1"), Call(name=READ.name, arguments="{}", id="c2")]
-    async with line(Says(text="Let me see.", calls=calls), Says(text="done")) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(Says(text="Let me see.", calls=calls), Says(text="done")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         await conversation.send(GO, (READ,))
         told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
         results: list[InputMessage] = [
@@ -92,7 +94,7 @@ async def test_the_history_grows_by_what_was_said_and_what_was_replied() -> None
             ToolResult(call_id="c2", text="no", is_error=True),
         ]
         await conversation.send([*told, *results], (READ,))
-    assert open_line.server.requests[1]["messages"][2:] == [
+    assert opened.server.requests[1]["messages"][2:] == [
         {
             "role": "assistant",
             "content": "Let me see.",
@@ -108,26 +110,26 @@ async def test_the_history_grows_by_what_was_said_and_what_was_replied() -> None
 
 
 async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
-    async with line(*[Says(text="hi")] * 6) as open_line:
-        await asyncio.gather(*[open_line.send((UserMessage(text=f"I am {number}"),)) for number in range(6)])
-    heard = sorted(request["messages"][1]["content"] for request in open_line.server.requests)
+    async with harness(*[Says(text="hi")] * 6) as opened:
+        await asyncio.gather(*[opened.send((UserMessage(text=f"I am {number}"),)) for number in range(6)])
+    heard = sorted(request["messages"][1]["content"] for request in opened.server.requests)
     assert heard == [f"I am {number}" for number in range(6)]
-    assert all(len(request["messages"]) == 2 for request in open_line.server.requests)
+    assert all(len(request["messages"]) == 2 for request in opened.server.requests)
 
 
 async def test_one_connection_serves_call_after_call_even_if_streams_end_late() -> None:
     late = Sends(writes=Says(text="hi").events(), ending="late")
-    async with line(late, Says(text="hi"), late, late) as open_line:
+    async with harness(late, Says(text="hi"), late, late) as opened:
         for _ in range(4):
-            await open_line.send()
-    assert len(open_line.server.connections) == 1
+            await opened.send()
+    assert len(opened.server.connections) == 1
 
 
 async def test_a_server_that_never_ends_a_finished_stream_holds_nobody_up() -> None:
-    async with line(Sends(writes=Says(text="hi").events(), ending="hang")) as open_line:
+    async with harness(Sends(writes=Says(text="hi").events(), ending="hang")) as opened:
         async with asyncio.timeout(5):
-            assert (await open_line.send()).text == "hi"
-        await open_line.server.until(open_replies=0)
+            assert (await opened.send()).text == "hi"
+        await opened.server.until(open_replies=0)
 
 
 async def test_models_of_one_server_and_key_share_a_client_and_others_do_not() -> None:
@@ -147,16 +149,16 @@ async def test_the_key_comes_from_the_configuration_alone(
     api_key: str, sent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-somebody-else")
-    async with line(Says(text="hi"), api_key=api_key) as open_line:
-        await open_line.send()
-    assert open_line.server.headers[0]["Authorization"] == sent
+    async with harness(Says(text="hi"), api_key=api_key) as opened:
+        await opened.send()
+    assert opened.server.headers[0]["Authorization"] == sent
 
 
 @pytest.mark.parametrize("split", [1, 2, 3, 7, 1000])
 async def test_a_stream_may_be_torn_anywhere(split: int) -> None:
     call = Call(name="new_answer", arguments='{"content": "日本語 ☃ 🎉"}')
-    async with line(Says(text="naïve 🎉", calls=[call], split=split)) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(text="naïve 🎉", calls=[call], split=split)) as opened:
+        reply = await opened.send()
     assert (reply.text, reply.calls[0].arguments) == ("naïve 🎉", '{"content": "日本語 ☃ 🎉"}')
 
 
@@ -165,19 +167,19 @@ async def test_surrogate_halves_in_separate_chunks_become_one_character_and_lone
         rb'data: {"choices": [{"delta": {"content": "%s"}}]}' % half for half in (rb"\ud83c", rb"\udf89", rb"\ud800")
     ]
     finish = event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
-    async with line(Sends(writes=[b"\n\n".join([*halves, b""]), finish]), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+    async with harness(Sends(writes=[b"\n\n".join([*halves, b""]), finish]), Says(text="ok")) as opened:
+        conversation = opened.model.converse("lone \udc00", TURN_CONTEXT)
         reply = await conversation.send([UserMessage(text="also \ud800 here")], ())
         await conversation.send(GO, ())
     assert reply.text == "🎉\ufffd"
-    assert open_line.server.requests[1]["messages"][0]["content"] == "lone \ufffd"
+    assert opened.server.requests[1]["messages"][0]["content"] == "lone \ufffd"
 
 
 async def test_missing_usage_ids_and_end_mark_are_no_fault() -> None:
     calls = [Call(name="a", arguments="{}", id=None), Call(name="b", arguments="", id=None)]
     says = Says(calls=calls, without=frozenset({"usage", "done"}))
-    async with line(says, Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(says, Says(text="ok")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], ())
     assert [(call.name, call.arguments) for call in reply.calls] == [("a", "{}"), ("b", "{}")]
@@ -193,9 +195,9 @@ async def test_calls_without_an_index_or_all_with_the_same_are_told_apart() -> N
         for call in calls
     ]
     finish = event({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
-    async with line(Says(calls=calls, without=frozenset({"index"})), Sends(writes=[*same, finish])) as open_line:
+    async with harness(Says(calls=calls, without=frozenset({"index"})), Sends(writes=[*same, finish])) as opened:
         for _ in range(2):
-            reply = await open_line.send()
+            reply = await opened.send()
             assert reply.calls == tuple(
                 ToolCall(id=call.id or "", name=call.name, arguments=call.arguments) for call in calls
             )
@@ -203,8 +205,8 @@ async def test_calls_without_an_index_or_all_with_the_same_are_told_apart() -> N
 
 async def test_two_calls_of_one_id_get_ids_of_their_own() -> None:
     calls = [Call(name="a", arguments="{}", id="same"), Call(name="b", arguments="{}", id="same")]
-    async with line(Says(calls=calls), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(Says(calls=calls), Says(text="ok")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], ())
     assert reply.calls[0].id == "same"
@@ -216,8 +218,8 @@ async def test_a_server_that_does_not_stream_is_understood() -> None:
     message = {"role": "assistant", "content": "Hm.", "tool_calls": [{"id": "c1", "function": function}]}
     whole = b'{"choices": [{"index": 0, "message": %s, "finish_reason": "tool_calls"}], "usage": {"prompt_tokens": 3}}'
     body = whole % event(message)[6:].strip()
-    async with line(Sends(writes=[body[:50], body[50:]], content_type="application/json; charset=utf-8")) as open_line:
-        reply = await open_line.send()
+    async with harness(Sends(writes=[body[:50], body[50:]], content_type="application/json; charset=utf-8")) as opened:
+        reply = await opened.send()
     expected = ToolCall(id="c1", name="a", arguments='{"x": 1}')
     assert reply == Reply(text="Hm.", calls=(expected,), usage=Usage(input_tokens=3))
 
@@ -225,42 +227,42 @@ async def test_a_server_that_does_not_stream_is_understood() -> None:
 async def test_comments_empty_lines_and_carriage_returns_are_no_part_of_a_reply() -> None:
     noisy = [b": keep-alive\r\n\r\n", b"event: message\r\n", b'data:{"choices":[{"delta":{"content":"hi"}}]}\r\n\r\n']
     last = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": "many"}}'
-    async with line(Sends(writes=[*noisy, last])) as open_line:
-        assert await open_line.send() == Reply(text="hi")
+    async with harness(Sends(writes=[*noisy, last])) as opened:
+        assert await opened.send() == Reply(text="hi")
 
 
 async def test_an_older_server_that_refuses_stream_options_is_asked_without_from_then_on() -> None:
     refusal = Fails(status=400, error={"message": "Unrecognized request argument supplied: stream_options"})
-    async with line(refusal, Says(text="one"), Says(text="two")) as open_line:
-        assert [(await open_line.send()).text for _ in range(2)] == ["one", "two"]
-    assert ["stream_options" in request for request in open_line.server.requests] == [True, False, False]
+    async with harness(refusal, Says(text="one"), Says(text="two")) as opened:
+        assert [(await opened.send()).text for _ in range(2)] == ["one", "two"]
+    assert ["stream_options" in request for request in opened.server.requests] == [True, False, False]
 
 
 async def test_fields_of_the_servers_own_go_back_with_the_history() -> None:
     call = Call(name="a", arguments="{}", extra={"extra_content": {"signature": "s"}})
-    async with line(Says(calls=[call], delta={"reasoning_content": "hmm"}), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(Says(calls=[call], delta={"reasoning_content": "hmm"}), Says(text="ok")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="fine")], ())
-    message = open_line.server.requests[1]["messages"][2]
+    message = opened.server.requests[1]["messages"][2]
     assert message["reasoning_content"] == "hmm"
     assert message["tool_calls"][0]["extra_content"] == {"signature": "s"}
 
 
 async def test_what_a_server_would_refuse_in_a_history_is_made_acceptable() -> None:
     call = Call(name="functions.post notice", arguments='{"title": "ha')
-    async with line(Says(calls=[call]), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(Says(calls=[call]), Says(text="ok")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, ())
         await conversation.send([ToolResult(call_id=reply.calls[0].id, text="no such tool", is_error=True)], ())
     assert (reply.calls[0].name, reply.calls[0].arguments) == (call.name, call.arguments)
-    sent: dict[str, Any] = open_line.server.requests[1]["messages"][2]["tool_calls"][0]["function"]
+    sent: dict[str, Any] = opened.server.requests[1]["messages"][2]["tool_calls"][0]["function"]
     assert sent == {"name": "functions_post_notice", "arguments": '{"not_json": "{\\"title\\": \\"ha"}'}
 
 
 async def test_a_long_description_is_cut_to_what_the_provider_takes() -> None:
     wordy = ToolSpec(name="a", description="x" * 2000, input_schema={"type": "object"})
-    async with line(Says(text="ok")) as open_line:
-        await open_line.send(tools=(wordy,))
-    sent: str = open_line.server.requests[0]["tools"][0]["function"]["description"]
+    async with harness(Says(text="ok")) as opened:
+        await opened.send(tools=(wordy,))
+    sent: str = opened.server.requests[0]["tools"][0]["function"]["description"]
     assert sent == "x" * 1023 + "…"

@@ -31,11 +31,11 @@ from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOption
 from coordination.llm.claude_code.process import Launch
 from coordination.llm.model_errors import Provider
 from tests.contract.claude_code_harness import GO, KEY, LONGEST, results
-from tests.contract.claude_code_harness import claude_code_line as line
+from tests.contract.claude_code_harness import claude_code_harness as harness
 from tests.contract.test_models import (
     TOOLS,
     Act,
-    Stage,
+    OpensModel,
     test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind,
     test_a_lasting_failure_says_so,
     test_a_reply_has_all_its_text_and_all_its_calls_in_order,
@@ -76,14 +76,14 @@ async def claude_code(*acts: Act) -> AsyncGenerator[Model]:
         calls = [Call(name=PREFIX + name.removeprefix("mcp__"), arguments=text) for name, text in action.calls]
         replies = Fails(status=statuses[action.fails]) if action.fails else Says(text=action.text, calls=calls)
         queue.append(Breaks(ending="hang", events=0) if action.waits else replies)
-    async with line(*queue) as open_line:
-        card_sync = _Keeper(open_line.model)
+    async with harness(*queue) as opened:
+        card_sync = _Kept(opened.model)
         yield card_sync
         for conversation in card_sync.conversations:
             await conversation.close()
 
 
-class _Keeper:
+class _Kept:
     """The model, and what was begun with it: a conversation that nobody closes would be a process without an end."""
 
     def __init__(self, model: ClaudeCodeModel) -> None:
@@ -97,7 +97,7 @@ class _Keeper:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def opens_model() -> OpensModel:
     return claude_code
 
 
@@ -118,16 +118,16 @@ async def test_a_writer_called_in_every_way_reaches_us_and_nothing_else(tmp_path
     only_foreign = Says(
         text="Then so:", calls=[Call(name="Bash", arguments=json.dumps({"command": f"touch {victim}"}))]
     )
-    async with line(Says(text="I write.", calls=calls), only_foreign, Says(text="done")) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with harness(Says(text="I write.", calls=calls), only_foreign, Says(text="done")) as opened:
+        reply = await opened.send(tools=TOOLS)
         assert [(call.name, call.arguments) for call in reply.calls] == [
             ("mcp__notices__post", '{"title": "a", "n": 2.0, "id": 12345678901234567890}'),
             ("mcp__notices__post", '{"title": "a", "n": 2.0, "id": 12345678901234567890}'),
             ("vote", '{"agent_id": "agent1", "reason": "good"}'),
         ]
         given: list[InputMessage] = [*results(reply)]
-        end = await open_line.send(given, TOOLS)
-        answers = {block["tool_use_id"]: block for block in _all_results(open_line.backend.conversation())}
+        end = await opened.send(given, TOOLS)
+        answers = {block["tool_use_id"]: block for block in _all_results(opened.backend.conversation())}
     assert (end.text, end.calls) == ("Then so:\n\ndone", ())
     assert not victim.exists()
     assert [answers[f"toolu_1_{index}"].get("is_error", False) for index in range(9)] == [
@@ -176,10 +176,10 @@ async def test_the_program_gets_hardly_anything_of_our_surroundings(monkeypatch:
     monkeypatch.setenv("DISCORD_TOKEN", "canary-of-discord")
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "canary-of-another")
     monkeypatch.setenv("CLAUDE_CODE_USE_BEDROCK", "1")
-    async with line(Says(text="hi")) as open_line:
-        await open_line.send()
-        environment, command = _start_of(open_line.process.pid)
-    assert open_line.backend.keys == [KEY]
+    async with harness(Says(text="hi")) as opened:
+        await opened.send()
+        environment, command = _start_of(opened.process.pid)
+    assert opened.backend.keys == [KEY]
     assert KEY in environment
     assert "canary-of" not in environment
     assert "claude-sonnet-5-5" in command
@@ -197,9 +197,9 @@ async def test_a_request_has_our_tools_the_words_as_they_are_and_the_system_prom
     words = f"/help me with @{tmp_path}/secret and <b> \ud800"
     (tmp_path / "secret").write_text("canary-of-a-file")
     ballot = Ballot(size=2)
-    async with line(Says(text="hi")) as open_line:
-        reply = await open_line.send([UserMessage(text=words)], (*TOOLS, *workflow_tools(ballot, may_answer=True)))
-        sent = open_line.backend.requests[0]
+    async with harness(Says(text="hi")) as opened:
+        reply = await opened.send([UserMessage(text=words)], (*TOOLS, *workflow_tools(ballot, may_answer=True)))
+        sent = opened.backend.requests[0]
     assert reply == Reply(
         text="hi", usage=Usage(input_tokens=120, cached_tokens=100, stored_tokens=10, output_tokens=33)
     )
@@ -213,31 +213,31 @@ async def test_a_request_has_our_tools_the_words_as_they_are_and_the_system_prom
 
 async def test_the_options_are_sent_as_they_are_set() -> None:
     options = ClaudeCodeOptions(effort="low", max_output_tokens=2000)
-    async with line(Says(text="hi"), options=options) as open_line:
-        await open_line.send()
-        sent = open_line.backend.requests[0]
+    async with harness(Says(text="hi"), options=options) as opened:
+        await opened.send()
+        sent = opened.backend.requests[0]
     assert (sent["model"], sent["max_tokens"], sent["output_config"]) == ("claude-sonnet-5-5", 2000, {"effort": "low"})
     older = ClaudeCodeOptions(max_thinking_tokens=2048)
-    async with line(Says(text="hi"), model="claude-sonnet-4-5", options=older) as open_line:
-        await open_line.send()
-        assert open_line.backend.requests[0]["thinking"]["budget_tokens"] == 2048
+    async with harness(Says(text="hi"), model="claude-sonnet-4-5", options=older) as opened:
+        await opened.send()
+        assert opened.backend.requests[0]["thinking"]["budget_tokens"] == 2048
 
 
 async def test_results_and_news_reach_the_model_whole() -> None:
     large = "ä" * 100_000
     many = [Call(name=POST, arguments=json.dumps({"n": number})) for number in range(15)]
-    async with line(Says(calls=many), Says(text="done"), Says(text="ok")) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with harness(Says(calls=many), Says(text="done"), Says(text="ok")) as opened:
+        reply = await opened.send(tools=TOOLS)
         assert len(reply.calls) == 15
         texts = ["recorded", large, "no", *["recorded"] * 12]
         given: list[InputMessage] = [
             ToolResult(call_id=call.id, text=text, is_error=text == "no")
             for call, text in zip(reply.calls, texts, strict=True)
         ]
-        await open_line.send([*given, UserMessage(text="news")], TOOLS)
-        answers = {block["tool_use_id"]: block for block in open_line.backend.last_results()}
-        assert (await open_line.send([UserMessage(text="more")], TOOLS)).text == "ok"
-        assert open_line.backend.conversation()[-1]["content"][0]["text"] == "more"
+        await opened.send([*given, UserMessage(text="news")], TOOLS)
+        answers = {block["tool_use_id"]: block for block in opened.backend.last_results()}
+        assert (await opened.send([UserMessage(text="more")], TOOLS)).text == "ok"
+        assert opened.backend.conversation()[-1]["content"][0]["text"] == "more"
     assert answers["toolu_1_1"]["content"][0]["text"] == large
     assert answers["toolu_1_2"]["is_error"] is True
     assert answers["toolu_1_14"]["content"][0]["text"] == "recorded\n\nnews"
@@ -248,47 +248,47 @@ async def test_names_of_any_length_and_alike_come_back_as_they_were() -> None:
     tools = [ToolSpec(name=name, description="Does.", input_schema={"type": "object"}) for name in names]
     known = {tool.name: wire for wire, tool in declared(tools).items()}
     calls = [Call(name=PREFIX + known[name]) for name in names]
-    async with line(Says(calls=calls)) as open_line:
-        reply = await open_line.send(tools=tools)
+    async with harness(Says(calls=calls)) as opened:
+        reply = await opened.send(tools=tools)
     assert [call.name for call in reply.calls] == names
     assert all(len(PREFIX + wire) <= 64 for wire in known.values())
 
 
 async def test_a_two_megabyte_answer_arrives_whole() -> None:
     arguments = json.dumps({"content": "é" * 2_000_000}, ensure_ascii=False)
-    async with line(Says(calls=[Call(name=POST, arguments=arguments)], piece=10_000)) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with harness(Says(calls=[Call(name=POST, arguments=arguments)], piece=10_000)) as opened:
+        reply = await opened.send(tools=TOOLS)
     assert reply.calls[0].arguments == arguments
 
 
 async def test_a_tool_that_comes_too_late_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async with line(Says(text="one"), Says(text="two")) as open_line:
-        await open_line.send(tools=TOOLS[:1])
-        await open_line.send([UserMessage(text="on")], TOOLS)
+    async with harness(Says(text="one"), Says(text="two")) as opened:
+        await opened.send(tools=TOOLS[:1])
+        await opened.send([UserMessage(text="on")], TOOLS)
     assert [record.__dict__["tool"] for record in caplog.records if "too late" in record.message] == [TOOLS[1].name]
 
 
 async def test_the_web_is_searched_only_if_the_operator_wants_it() -> None:
     asks = Says(calls=[Call(name="WebSearch", arguments='{"query": "weather"}'), Call(name=POST)])
     options = ClaudeCodeOptions(enable_web_search=True)
-    async with line(asks, Says(text="It rains."), Says(text="done"), options=options, is_strict=False) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with harness(asks, Says(text="It rains."), Says(text="done"), options=options, is_strict=False) as opened:
+        reply = await opened.send(tools=TOOLS)
         assert [call.name for call in reply.calls] == ["mcp__notices__post"]
-        await open_line.send(results(reply), TOOLS)
-        found = {block["tool_use_id"]: block["content"] for block in open_line.backend.last_results()}
-        assert open_line.backend.requests[1]["tools"][0]["type"].startswith("web_search_")
+        await opened.send(results(reply), TOOLS)
+        found = {block["tool_use_id"]: block["content"] for block in opened.backend.last_results()}
+        assert opened.backend.requests[1]["tools"][0]["type"].startswith("web_search_")
     assert "It rains." in str(found["toolu_1_0"])
-    async with line(asks, Says(text="done")) as open_line:
-        reply = await open_line.send(tools=TOOLS)
-        await open_line.send(results(reply), TOOLS)
-        assert "No such tool available: WebSearch" in str(open_line.backend.last_results()[0]["content"])
+    async with harness(asks, Says(text="done")) as opened:
+        reply = await opened.send(tools=TOOLS)
+        await opened.send(results(reply), TOOLS)
+        assert "No such tool available: WebSearch" in str(opened.backend.last_results()[0]["content"])
 
 
 async def test_a_token_of_a_subscription_is_sent_as_one() -> None:
     token = "sk-ant-oat01-canary"
-    async with line(Says(text="hi"), api_key=token) as open_line:
-        await open_line.send()
-        assert open_line.backend.keys == [f"Bearer {token}"]
+    async with harness(Says(text="hi"), api_key=token) as opened:
+        await opened.send()
+        assert opened.backend.keys == [f"Bearer {token}"]
 
 
 def test_an_extra_that_is_not_installed_is_named() -> None:

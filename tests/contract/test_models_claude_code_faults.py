@@ -19,7 +19,7 @@ from coordination.llm.claude_code import model
 from coordination.llm.claude_code import process as claude_code_process
 from coordination.llm.claude_code.model import ClaudeCodeModel, ClaudeCodeOptions
 from tests.contract.claude_code_harness import GO, KEY, TURN_CONTEXT, results
-from tests.contract.claude_code_harness import claude_code_line as line
+from tests.contract.claude_code_harness import claude_code_harness as harness
 from tests.contract.test_models import TOOLS
 from tests.servers.claude_code_backend import PREFIX, Breaks, Call, Fails, Says, Scripted
 
@@ -61,68 +61,68 @@ FAILURES: list[tuple[list[Scripted], ModelFault, bool, str]] = [
 
 async def test_a_failure_says_who_must_do_what_and_the_same_words_can_be_sent_again() -> None:
     queue: list[Scripted] = [reply for replies, *_ in FAILURES for reply in [*replies, Says(text="whole")]]
-    async with line(*queue) as open_line:
+    async with harness(*queue) as opened:
         for number, (_, fault, is_retryable, words) in enumerate(FAILURES):
             said = (UserMessage(text=f"go {number}."),)
-            error = await open_line.failure(said)
+            error = await opened.failure(said)
             assert (error.fault, error.is_retryable) == (fault, is_retryable), str(error)
             assert words in str(error)
-            assert (await open_line.send(said)).text == "whole"
-        heard = json.dumps(open_line.backend.conversation())
+            assert (await opened.send(said)).text == "whole"
+        heard = json.dumps(opened.backend.conversation())
     # What was said in vain is not said twice: Claude Code remembers it.
     assert [heard.count(f"go {number}.") for number in range(len(FAILURES))] == [1] * len(FAILURES)
 
 
 async def test_without_a_key_nobody_is_asked() -> None:
-    async with line(api_key="") as open_line:
-        error = await open_line.failure()
-        assert open_line.backend.requests == []
+    async with harness(api_key="") as opened:
+        error = await opened.failure()
+        assert opened.backend.requests == []
     assert (error.fault, error.is_retryable) == (ModelFault.AUTH, False)
 
 
 async def test_results_that_were_given_in_vain_are_not_given_twice() -> None:
-    async with line(Says(calls=[POST]), failing(529), Says(text="I see.")) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with harness(Says(calls=[POST]), failing(529), Says(text="I see.")) as opened:
+        reply = await opened.send(tools=TOOLS)
         given = [*results(reply, "recorded as action 1"), UserMessage(text="news")]
-        assert (await open_line.failure(given)).is_retryable
-        assert (await open_line.send(given)).text == "I see."
-        heard = json.dumps(open_line.backend.conversation())
+        assert (await opened.failure(given)).is_retryable
+        assert (await opened.send(given)).text == "I see."
+        heard = json.dumps(opened.backend.conversation())
     assert (heard.count("recorded as action 1"), heard.count("news")) == (1, 1)
 
 
 async def test_silence_is_given_up_after_the_read_timeout_and_the_same_words_can_be_sent_again() -> None:
     options = ClaudeCodeOptions(read_timeout=5)
     silences = (Breaks(ending="hang", events=0), Breaks(ending="hang"))
-    async with line(*silences, Says(text="whole"), options=options) as open_line:
+    async with harness(*silences, Says(text="whole"), options=options) as opened:
         for _ in silences:
-            error = await open_line.failure()
-            await open_line.backend.until(open_replies=0)
+            error = await opened.failure()
+            await opened.backend.until(open_replies=0)
             assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
-        assert (await open_line.send()).text == "whole"
-        assert open_line.process.returncode is None
+        assert (await opened.send()).text == "whole"
+        assert opened.process.returncode is None
 
 
 async def test_a_program_that_dies_takes_an_unanswered_conversation_not_with_it() -> None:
-    async with line(Breaks(ending="hang"), Says(text="whole"), Breaks(ending="hang")) as open_line:
+    async with harness(Breaks(ending="hang"), Says(text="whole"), Breaks(ending="hang")) as opened:
         for is_retryable in (True, False):
             async with asyncio.TaskGroup() as group:
-                failing = group.create_task(open_line.failure())
-                await open_line.backend.until(open_replies=1)
-                open_line.process.kill()
+                failing = group.create_task(opened.failure())
+                await opened.backend.until(open_replies=1)
+                opened.process.kill()
             assert (failing.result().fault, failing.result().is_retryable) == (CUT, is_retryable)
             if is_retryable:
-                assert (await open_line.send()).text == "whole"
+                assert (await opened.send()).text == "whole"
         # All that it knew is gone now, and nothing is begun anew in silence.
-        assert not (await open_line.failure()).is_retryable
+        assert not (await opened.failure()).is_retryable
 
 
 async def test_a_cancelled_call_ends_the_program_and_frees_its_connection() -> None:
-    async with line(Breaks(ending="hang")) as open_line, asyncio.TaskGroup() as group:
-        sending = group.create_task(open_line.send())
-        await open_line.backend.until(open_replies=1)
-        process = open_line.process
+    async with harness(Breaks(ending="hang")) as opened, asyncio.TaskGroup() as group:
+        sending = group.create_task(opened.send())
+        await opened.backend.until(open_replies=1)
+        process = opened.process
         sending.cancel()
-        await open_line.backend.until(open_replies=0)
+        await opened.backend.until(open_replies=0)
         async with asyncio.timeout(10):
             await process.wait()
     assert sending.cancelled()
@@ -131,41 +131,41 @@ async def test_a_cancelled_call_ends_the_program_and_frees_its_connection() -> N
 async def test_a_model_that_calls_only_what_does_not_exist_is_stopped() -> None:
     circles = [Says(calls=[Call(name="Bash", arguments='{"command": "true"}')])] * 12
     # Claude Code goes on by itself, so the next request may be under way before it is stopped; no further one.
-    async with line(*circles, Breaks(ending="hang", events=0)) as open_line:
-        error = await open_line.failure()
-        assert len(open_line.backend.requests) in (12, 13)
+    async with harness(*circles, Breaks(ending="hang", events=0)) as opened:
+        error = await opened.failure()
+        assert len(opened.backend.requests) in (12, 13)
     assert (error.fault, error.is_retryable) == (CUT, False)
     assert "calls that come to nothing" in str(error)
 
 
 async def test_an_endless_reply_is_stopped_at_the_limit() -> None:
     flood = Breaks(ending="hang", says=Says(text="x" * 300_000, piece=1000), events=290)
-    async with line(flood, options=ClaudeCodeOptions(max_reply_characters=100_000)) as open_line:
-        error = await open_line.failure()
-        await open_line.backend.until(open_replies=0)
+    async with harness(flood, options=ClaudeCodeOptions(max_reply_characters=100_000)) as opened:
+        error = await opened.failure()
+        await opened.backend.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (CUT, False)
     assert "passed 100,000 characters" in str(error)
 
 
 async def test_a_program_that_is_not_there_is_the_operators_to_install() -> None:
-    async with line(options=ClaudeCodeOptions(program="/nowhere/claude")) as open_line:
-        error = await open_line.failure()
+    async with harness(options=ClaudeCodeOptions(program="/nowhere/claude")) as opened:
+        error = await opened.failure()
     assert error.fault is ModelFault.MISCONFIGURED
     assert "the operator must reinstall claude-agent-sdk==" in str(error)
 
 
 @pytest.mark.parametrize("script", ["exit 0", "exit 1", "echo junk; echo '{}'; echo '[1]'; exit 0"])
 async def test_a_program_that_ends_at_once_says_so(script: str, tmp_path: Path) -> None:
-    async with line(options=ClaudeCodeOptions(program=_program(tmp_path, script))) as open_line:
-        error = await open_line.failure()
+    async with harness(options=ClaudeCodeOptions(program=_program(tmp_path, script))) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.MISCONFIGURED, False)
     assert "ended as soon as it was started" in str(error)
 
 
 async def test_a_program_that_does_not_listen_is_not_waited_for(tmp_path: Path) -> None:
     options = ClaudeCodeOptions(program=_program(tmp_path, "exec sleep 60"), start_timeout=0.5)
-    async with line(options=options) as open_line:
-        error = await open_line.failure()
+    async with harness(options=options) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
     assert "was not ready within 0.5 s" in str(error)
 
@@ -188,18 +188,18 @@ async def test_a_program_that_does_not_even_stop_when_told_to_is_killed(
 ) -> None:
     monkeypatch.setattr(model, "INTERRUPT_SECONDS", 0.2)
     options = ClaudeCodeOptions(program=_program(tmp_path, DEAF), read_timeout=0.2)
-    async with line(options=options) as open_line:
+    async with harness(options=options) as opened:
         for _ in range(2):
-            error = await open_line.failure()
+            error = await opened.failure()
             assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
             async with asyncio.timeout(10):
-                assert await open_line.process.wait() < 0
+                assert await opened.process.wait() < 0
 
 
 async def test_a_program_that_never_ends_a_line_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claude_code_process, "LONGEST_LINE", 50_000)
-    async with line(options=ClaudeCodeOptions(program=_program(tmp_path, f"{DEAF} x"))) as open_line:
-        assert (await open_line.failure()).fault is CUT
+    async with harness(options=ClaudeCodeOptions(program=_program(tmp_path, f"{DEAF} x"))) as opened:
+        assert (await opened.failure()).fault is CUT
 
 
 def _program(folder: Path, script: str) -> str:

@@ -13,11 +13,11 @@ from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import GeminiClients
 from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
 from tests.contract.gemini_harness import GO, TURN_CONTEXT
-from tests.contract.gemini_harness import gemini_line as line
+from tests.contract.gemini_harness import gemini_harness as harness
 from tests.contract.test_models import (
     TOOLS,
     Act,
-    Stage,
+    OpensModel,
     test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind,
     test_a_lasting_failure_says_so,
     test_a_reply_has_all_its_text_and_all_its_calls_in_order,
@@ -54,12 +54,12 @@ async def gemini(*acts: Act) -> AsyncGenerator[Model]:
         calls = [Call(name=name, args=json.loads(text), signature=SIGNATURE) for name, text in action.calls]
         replies = Fails(status=statuses[action.fails]) if action.fails else Says(text=action.text, calls=calls)
         queue.append(Sends(writes=[], ending="hang") if action.waits else replies)
-    async with line(*queue) as open_line:
-        yield open_line.model
+    async with harness(*queue) as opened:
+        yield opened.model
 
 
 @pytest.fixture
-def stage() -> Stage:
+def opens_model() -> OpensModel:
     return gemini
 
 
@@ -71,11 +71,11 @@ async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools() -
         "additionalProperties": False,
     }
     tool = ToolSpec(name="mcp__a__b", description="Does b.", input_schema=schema)
-    async with line(Says(text="hi")) as open_line:
-        reply = await open_line.send(tools=(tool,))
-        assert open_line.model.name == "gemini-x"
-    assert open_line.server.models == ["gemini-x"]
-    sent = open_line.server.requests[0]
+    async with harness(Says(text="hi")) as opened:
+        reply = await opened.send(tools=(tool,))
+        assert opened.model.name == "gemini-x"
+    assert opened.server.models == ["gemini-x"]
+    sent = opened.server.requests[0]
     assert sent.keys() == {"contents", "systemInstruction", "tools", "generationConfig"}
     assert sent["contents"] == [{"role": "user", "parts": [{"text": "go"}]}]
     assert sent["systemInstruction"]["parts"] == [{"text": "be good"}]
@@ -87,9 +87,9 @@ async def test_a_first_request_has_the_system_prompt_the_words_and_the_tools() -
 
 @pytest.mark.parametrize("effort", EFFORTS["gemini"])
 async def test_every_effort_that_a_configuration_may_ask_for_is_sent(effort: str) -> None:
-    async with line(Says(text="hi"), options=GeminiOptions(thinking_level=effort)) as open_line:
-        await open_line.send()
-    assert open_line.server.requests[0]["generationConfig"] == {"thinkingConfig": {"thinking_level": effort.upper()}}
+    async with harness(Says(text="hi"), options=GeminiOptions(thinking_level=effort)) as opened:
+        await opened.send()
+    assert opened.server.requests[0]["generationConfig"] == {"thinkingConfig": {"thinking_level": effort.upper()}}
 
 
 async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None:
@@ -99,9 +99,9 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
         thinking_level="low",
         extra_body={"generationConfig": {"seed": 7, "temperature": 1}},
     )
-    async with line(Says(text="hi"), options=options) as open_line:
-        await open_line.send()
-    assert open_line.server.requests[0]["generationConfig"] == {
+    async with harness(Says(text="hi"), options=options) as opened:
+        await opened.send()
+    assert opened.server.requests[0]["generationConfig"] == {
         "temperature": 1,
         "maxOutputTokens": 900,
         "seed": 7,
@@ -110,10 +110,10 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
 
 
 async def test_web_search_is_asked_for_beside_the_tools_in_the_way_that_gemini_demands() -> None:
-    async with line(Says(text="hi"), Says(text="ho"), options=GeminiOptions(enable_web_search=True)) as open_line:
-        await open_line.send(tools=(READ,))
-        await open_line.send()
-    beside, alone = open_line.server.requests
+    async with harness(Says(text="hi"), Says(text="ho"), options=GeminiOptions(enable_web_search=True)) as opened:
+        await opened.send(tools=(READ,))
+        await opened.send()
+    beside, alone = opened.server.requests
     assert {"googleSearch": {}} in beside["tools"]
     assert beside["toolConfig"] == {"includeServerSideToolInvocations": True}
     assert alone["tools"] == [{"googleSearch": {}}]
@@ -129,8 +129,8 @@ async def test_every_part_comes_back_as_it_was_with_its_signature() -> None:
         Call(name=READ.name, args=None, id="c2"),
     ]
     says = Says(text="Let me see.", thought="Hm, let me think.", parts=search, calls=calls)
-    async with line(says, Says(text="done", parts=[{"text": "", "thoughtSignature": SIGNATURE}]), Says()) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(says, Says(text="done", parts=[{"text": "", "thoughtSignature": SIGNATURE}]), Says()) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, (READ,))
         told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
         results: list[InputMessage] = [
@@ -141,7 +141,7 @@ async def test_every_part_comes_back_as_it_was_with_its_signature() -> None:
         await conversation.send(GO, (READ,))
     assert reply.text == "Let me see."
     assert [call.arguments for call in reply.calls] == ['{"name": "a", "n": 1, "x": 2.5}', "{}"]
-    assert open_line.server.requests[1]["contents"][2:] == [
+    assert opened.server.requests[1]["contents"][2:] == [
         {
             "role": "user",
             "parts": [
@@ -152,14 +152,14 @@ async def test_every_part_comes_back_as_it_was_with_its_signature() -> None:
         {"role": "user", "parts": [{"text": "news\n\nmore"}]},
     ]
     # The server has compared everything that it had said, too.
-    assert len(open_line.server.requests[2]["contents"]) == 6
+    assert len(opened.server.requests[2]["contents"]) == 6
 
 
 async def test_calls_without_ids_or_with_the_same_are_told_apart_and_answered_in_order() -> None:
     nameless = Says(calls=[Call(name=READ.name), Call(name=POST.name), Call(name=READ.name)])
     twins = Says(calls=[Call(name=READ.name, id="same"), Call(name=POST.name, id="same")])
-    async with line(nameless, twins, Says(text="done")) as open_line:
-        conversation = open_line.model.converse("be good", TURN_CONTEXT)
+    async with harness(nameless, twins, Says(text="done")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
         reply = await conversation.send(GO, TOOLS)
         assert len({call.id for call in reply.calls}) == 3
         reply = await conversation.send(results(reply), TOOLS)
@@ -172,57 +172,57 @@ def results(reply: Reply) -> list[ToolResult]:
 
 
 async def test_a_reply_without_any_part_leaves_nothing_in_the_history() -> None:
-    async with line(Says(), Says(parts=[{"text": ""}]), Says(text="ok")) as open_line:
-        conversation = open_line.model.converse("", TURN_CONTEXT)
+    async with harness(Says(), Says(parts=[{"text": ""}]), Says(text="ok")) as opened:
+        conversation = opened.model.converse("", TURN_CONTEXT)
         assert await conversation.send(GO, ()) == Reply(
             text="", usage=Usage(input_tokens=127, cached_tokens=100, output_tokens=42)
         )
         await conversation.send(GO, ())
         await conversation.send(GO, ())
-    assert [content["role"] for content in open_line.server.requests[2]["contents"]] == ["user"] * 3
-    assert "systemInstruction" not in open_line.server.requests[0]
+    assert [content["role"] for content in opened.server.requests[2]["contents"]] == ["user"] * 3
+    assert "systemInstruction" not in opened.server.requests[0]
 
 
 async def test_conversations_of_one_model_run_at_once_over_few_connections_and_know_nothing_of_each_other() -> None:
-    async with line(*[Says(text="hi")] * 12) as open_line:
-        new = [open_line.model.converse("be good", TURN_CONTEXT) for _ in range(12)]
+    async with harness(*[Says(text="hi")] * 12) as opened:
+        new = [opened.model.converse("be good", TURN_CONTEXT) for _ in range(12)]
         await asyncio.gather(*[each.send((UserMessage(text=f"I am {n}"),), ()) for n, each in enumerate(new[:6])])
         for each in new[6:]:
             await each.send(GO, ())
-    heard = sorted(request["contents"][0]["parts"][0]["text"] for request in open_line.server.requests[:6])
+    heard = sorted(request["contents"][0]["parts"][0]["text"] for request in opened.server.requests[:6])
     assert heard == [f"I am {number}" for number in range(6)]
-    assert all(len(request["contents"]) == 1 for request in open_line.server.requests)
-    assert len(open_line.server.connections) <= 6
+    assert all(len(request["contents"]) == 1 for request in opened.server.requests)
+    assert len(opened.server.connections) <= 6
 
 
 @pytest.mark.parametrize("split", [1, 7, 64])
 async def test_characters_torn_by_the_network_are_whole_again(split: int) -> None:
     call = Call(name="post", args={"content": "日本語 ☃ 🎉"}, signature=SIGNATURE)
-    async with line(Says(text="naïve 🎉\u2028x", calls=[call], split=split)) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(text="naïve 🎉\u2028x", calls=[call], split=split)) as opened:
+        reply = await opened.send()
     assert reply.text == "naïve 🎉\u2028x"
     assert reply.calls == (ToolCall(id="call_0", name="post", arguments='{"content": "日本語 ☃ 🎉"}'),)
 
 
 async def test_lone_surrogate_halves_are_replaced_both_ways() -> None:
     half = rb'data: {"candidates": [{"content": {"parts": [{"text": "\ud83c"}, {"text": "\udf89\ud800"}]}, "finishReason": "STOP"}]}'
-    async with line(Sends(writes=[half + b"\r\n\r\n"])) as open_line:
-        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+    async with harness(Sends(writes=[half + b"\r\n\r\n"])) as opened:
+        conversation = opened.model.converse("lone \udc00", TURN_CONTEXT)
         assert (await conversation.send([UserMessage(text="also \ud800 here")], ())).text == "🎉\ufffd"
-    assert open_line.server.requests[0]["systemInstruction"]["parts"] == [{"text": "lone \ufffd"}]
-    assert open_line.server.requests[0]["contents"][0]["parts"] == [{"text": "also \ufffd here"}]
+    assert opened.server.requests[0]["systemInstruction"]["parts"] == [{"text": "lone \ufffd"}]
+    assert opened.server.requests[0]["contents"][0]["parts"] == [{"text": "also \ufffd here"}]
 
 
 async def test_a_tool_without_a_description_goes_by_its_name() -> None:
     nameless = ToolSpec(name="mcp__a__b", description="", input_schema={"type": "object"})
-    async with line(Says(text="hi")) as open_line:
-        await open_line.send(tools=(nameless,))
-    assert open_line.server.requests[0]["tools"][0]["functionDeclarations"][0]["description"] == "mcp__a__b"
+    async with harness(Says(text="hi")) as opened:
+        await opened.send(tools=(nameless,))
+    assert opened.server.requests[0]["tools"][0]["functionDeclarations"][0]["description"] == "mcp__a__b"
 
 
 async def test_missing_usage_counts_as_none() -> None:
-    async with line(Says(text="", has_usage=False)) as open_line:
-        assert (await open_line.send()).usage == Usage()
+    async with harness(Says(text="", has_usage=False)) as opened:
+        assert (await opened.send()).usage == Usage()
 
 
 async def test_the_environment_changes_neither_the_server_nor_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,15 +236,15 @@ async def test_the_environment_changes_neither_the_server_nor_the_key(monkeypatc
     }.items():
         monkeypatch.setenv(name, value)
     for key, sent in (("ours", "ours"), ("", "none")):
-        async with line(Says(text="hi"), api_key=key) as open_line:
-            await open_line.send()
-        assert open_line.server.headers[0]["x-goog-api-key"] == sent
+        async with harness(Says(text="hi"), api_key=key) as opened:
+            await opened.send()
+        assert opened.server.headers[0]["x-goog-api-key"] == sent
 
 
 async def test_an_address_may_end_in_a_version_of_the_api() -> None:
     for version in ("/v1", "/v1beta", "/v1beta/"):
-        async with line(Says(text="hi"), version=version) as open_line:
-            assert (await open_line.send()).text == "hi"
+        async with harness(Says(text="hi"), version=version) as opened:
+            assert (await opened.send()).text == "hi"
 
 
 def test_an_unknown_level_of_thinking_is_the_operators_to_fix() -> None:

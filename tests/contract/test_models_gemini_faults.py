@@ -14,7 +14,7 @@ pytest.importorskip("google.genai", reason="the extra `gemini` is not installed"
 from coordination.llm.gemini import GeminiModel, GeminiOptions
 from coordination.llm.gemini_client import GeminiClients
 from tests.contract.gemini_harness import GO, KEY, TURN_CONTEXT
-from tests.contract.gemini_harness import gemini_line as line
+from tests.contract.gemini_harness import gemini_harness as harness
 from tests.servers.gemini_server import Call, Says, Scripted, event
 from tests.servers.vendor_server import Ending, Fails, Sends
 
@@ -48,21 +48,21 @@ BROKEN: list[tuple[Sends | Says, ModelFault]] = [
 
 @pytest.mark.parametrize(("reply", "fault"), BROKEN)
 async def test_half_a_reply_is_an_error_that_may_be_tried_again(reply: Scripted, fault: ModelFault) -> None:
-    async with line(reply, Says(text="whole")) as open_line:
-        error = await open_line.failure()
+    async with harness(reply, Says(text="whole")) as opened:
+        error = await opened.failure()
         assert (error.fault, error.is_retryable) == (fault, True)
-        assert (await open_line.send()).text == "whole"
-        assert open_line.server.requests[0] == open_line.server.requests[1]
+        assert (await opened.send()).text == "whole"
+        assert opened.server.requests[0] == opened.server.requests[1]
 
 
 async def test_a_server_of_another_kind_is_named_as_such() -> None:
-    async with line(Sends(writes=[])) as open_line:
-        assert "must check that base_url names a server of this kind" in str(await open_line.failure())
+    async with harness(Sends(writes=[])) as opened:
+        assert "must check that base_url names a server of this kind" in str(await opened.failure())
 
 
 async def test_a_call_that_gemini_itself_could_not_read_says_so() -> None:
-    async with line(Says(finish="MALFORMED_FUNCTION_CALL")) as open_line:
-        assert "wrote a tool call that can't be read" in str(await open_line.failure())
+    async with harness(Says(finish="MALFORMED_FUNCTION_CALL")) as opened:
+        assert "wrote a tool call that can't be read" in str(await opened.failure())
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ async def test_a_call_that_gemini_itself_could_not_read_says_so() -> None:
 async def test_a_failure_inside_a_stream_counts_as_what_it_says(
     error: dict[str, Any], fault: ModelFault, is_retryable: bool
 ) -> None:
-    async with line(Sends(writes=[BEGUN, event(error)])) as open_line:
-        failure = await open_line.failure()
+    async with harness(Sends(writes=[BEGUN, event(error)])) as opened:
+        failure = await opened.failure()
     assert (failure.fault, failure.is_retryable) == (fault, is_retryable)
 
 
 @pytest.mark.parametrize("reason", ["MAX_TOKENS", "CONTINUATION"])
 async def test_a_reply_cut_at_its_length_limit_is_an_error_that_names_the_option_to_raise(reason: str) -> None:
-    async with line(Says(text="and th", finish=reason)) as open_line:
-        error = await open_line.failure()
+    async with harness(Says(text="and th", finish=reason)) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
     assert "must raise max_output_tokens" in str(error)
 
@@ -102,43 +102,43 @@ DECLINES = [event({"promptFeedback": {"blockReason": reason}}) for reason in ("S
     ],
 )
 async def test_a_reply_or_a_request_that_the_provider_declines_is_refused(reply: Scripted) -> None:
-    async with line(reply) as open_line:
-        error = await open_line.failure()
+    async with harness(reply) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.REFUSED, False)
 
 
 async def test_an_account_that_was_shut_is_the_operators_matter() -> None:
-    async with line(Says(finish="PUP_LIMITED_DISABLED")) as open_line:
-        assert (await open_line.failure()).fault is ModelFault.AUTH
+    async with harness(Says(finish="PUP_LIMITED_DISABLED")) as opened:
+        assert (await opened.failure()).fault is ModelFault.AUTH
 
 
 @pytest.mark.filterwarnings("ignore:BRAND_NEW is not a valid FinishReason")
 async def test_a_finish_that_this_version_does_not_know_is_no_whole_reply() -> None:
-    async with line(Says(text="a", finish="BRAND_NEW")) as open_line:
-        assert (await open_line.failure()).is_retryable
+    async with harness(Says(text="a", finish="BRAND_NEW")) as opened:
+        assert (await opened.failure()).is_retryable
 
 
 @pytest.mark.parametrize("writes", [[], [BEGUN]])
 async def test_silence_before_or_within_a_reply_is_given_up_after_the_read_timeout(writes: list[bytes]) -> None:
-    async with line(Sends(writes=writes, ending="hang"), options=GeminiOptions(read_timeout=0.3)) as open_line:
-        error = await open_line.failure()
-        await open_line.server.until(open_replies=0)
+    async with harness(Sends(writes=writes, ending="hang"), options=GeminiOptions(read_timeout=0.3)) as opened:
+        error = await opened.failure()
+        await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
 
 
 @pytest.mark.parametrize("ending", ["cut", "hang"])
 async def test_a_reply_that_is_whole_counts_however_its_stream_ends(ending: Ending) -> None:
-    async with line(Sends(writes=Says(text="whole").events(), ending=ending)) as open_line:
-        assert (await open_line.send()).text == "whole"
-        await open_line.server.until(open_replies=0)
+    async with harness(Sends(writes=Says(text="whole").events(), ending=ending)) as opened:
+        assert (await opened.send()).text == "whole"
+        await opened.server.until(open_replies=0)
 
 
 async def test_a_cancelled_call_frees_its_connection_at_once() -> None:
-    async with line(Sends(writes=[BEGUN], ending="hang")) as open_line, asyncio.TaskGroup() as group:
-        sending = group.create_task(open_line.send())
-        await open_line.server.until(open_replies=1)
+    async with harness(Sends(writes=[BEGUN], ending="hang")) as opened, asyncio.TaskGroup() as group:
+        sending = group.create_task(opened.send())
+        await opened.server.until(open_replies=1)
         sending.cancel()
-        await open_line.server.until(open_replies=0)
+        await opened.server.until(open_replies=0)
     assert sending.cancelled()
 
 
@@ -157,22 +157,22 @@ FLOODS = [
 @pytest.mark.parametrize("flood", FLOODS, ids=["long text", "many pieces", "many calls", "one line"])
 async def test_an_endless_reply_is_stopped_at_the_limit(flood: list[bytes]) -> None:
     options = GeminiOptions(max_reply_characters=200_000)
-    async with line(Sends(writes=flood, ending="hang"), options=options, longest_line=1_000_000) as open_line:
-        error = await open_line.failure()
-        await open_line.server.until(open_replies=0)
+    async with harness(Sends(writes=flood, ending="hang"), options=options, longest_line=1_000_000) as opened:
+        error = await opened.failure()
+        await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
     assert "passed 200,000 characters" in str(error)
 
 
 async def test_an_endless_refusal_is_not_read_to_its_end() -> None:
-    async with line(Fails(status=500, error="x\n" * 2_000_000)) as open_line:
-        assert "was stopped" in str(await open_line.failure())
+    async with harness(Fails(status=500, error="x\n" * 2_000_000)) as opened:
+        assert "was stopped" in str(await opened.failure())
 
 
 async def test_a_ten_megabyte_answer_arrives_whole() -> None:
     content = "é" * 10_000_000
-    async with line(Says(calls=[Call(name="new_answer", args={"content": content})])) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(calls=[Call(name="new_answer", args={"content": content})])) as opened:
+        reply = await opened.send()
     assert reply.calls[0].arguments == json.dumps({"content": content}, ensure_ascii=False)
 
 

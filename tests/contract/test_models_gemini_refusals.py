@@ -13,7 +13,7 @@ pytest.importorskip("google.genai", reason="the extra `gemini` is not installed"
 
 from coordination.llm.gemini import GeminiOptions
 from tests.contract.gemini_harness import KEY
-from tests.contract.gemini_harness import gemini_line as line
+from tests.contract.gemini_harness import gemini_harness as harness
 from tests.servers.gemini_server import Fails
 
 TOOLS = tuple(ToolSpec(name=name, description="Does.", input_schema={"type": "object"}) for name in ("first", "second"))
@@ -78,8 +78,8 @@ REFUSALS: list[tuple[Fails, ModelFault, bool, str]] = [
 @pytest.mark.parametrize(("fails", "fault", "is_retryable", "words"), REFUSALS)
 async def test_a_refusal_says_who_must_do_what(fails: Fails, fault: ModelFault, is_retryable: bool, words: str) -> None:
     options = GeminiOptions(temperature=0.5, max_output_tokens=10, enable_web_search=True)
-    async with line(fails, options=options) as open_line:
-        error = await open_line.failure(TOOLS)
+    async with harness(fails, options=options) as opened:
+        error = await opened.failure(TOOLS)
     assert (error.fault, error.is_retryable) == (fault, is_retryable)
     assert words in str(error)
     assert str(error).startswith("The provider of gemini-x (127.0.0.1:")
@@ -97,7 +97,7 @@ async def test_a_refusal_says_who_must_do_what(fails: Fails, fault: ModelFault, 
     ],
 )
 async def test_the_wait_that_the_provider_asks_for_is_passed_on(fails: Fails, seconds: float | None) -> None:
-    async with line(fails) as open_line:
-        error = await open_line.failure(TOOLS)
-        assert len(open_line.server.requests) == 1
+    async with harness(fails) as opened:
+        error = await opened.failure(TOOLS)
+        assert len(opened.server.requests) == 1
     assert error.retry_after == seconds

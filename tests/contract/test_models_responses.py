@@ -17,7 +17,7 @@ from coordination.prompts import workflow_tools
 from tests.contract.test_models import (
     TOOLS,
     Act,
-    Stage,
+    OpensModel,
     test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind,
     test_a_lasting_failure_says_so,
     test_a_reply_has_all_its_text_and_all_its_calls_in_order,
@@ -27,7 +27,7 @@ from tests.contract.test_models import (
     test_the_tools_on_offer_may_differ_from_call_to_call,
 )
 from tests.contract.vendor_harnesses import GO, KEY, PROMPT, TURN_CONTEXT
-from tests.contract.vendor_harnesses import responses_line as line
+from tests.contract.vendor_harnesses import responses_harness as harness
 from tests.servers.responses_server import Call, Fails, Says, Scripted, Sends
 from tests.servers.vendor_server import Json
 
@@ -59,21 +59,21 @@ async def responses(*acts: Act) -> AsyncGenerator[Model]:
         says = Says(reasoning=["gAAAA"], texts=[action.text] if action.text else [], calls=calls)
         replies = Fails(status=statuses[action.fails]) if action.fails else says
         queue.append(Sends(writes=[], ending="hang") if action.waits else replies)
-    async with line(*queue) as open_line:
-        yield open_line.model
+    async with harness(*queue) as opened:
+        yield opened.model
 
 
 @pytest.fixture
-def stage() -> Stage:
+def opens_model() -> OpensModel:
     return responses
 
 
 async def test_a_first_request_stores_nothing_asks_for_its_reasoning_and_has_strict_tools_only_where_they_are() -> None:
-    async with line(Says(texts=["hi"])) as open_line:
+    async with harness(Says(texts=["hi"])) as opened:
         (answer,) = workflow_tools(Ballot(size=2), may_answer=True)
-        await open_line.send(tools=(READ, answer))
-        assert open_line.model.name == "gpt-x"
-    assert open_line.server.requests == [
+        await opened.send(tools=(READ, answer))
+        assert opened.model.name == "gpt-x"
+    assert opened.server.requests == [
         {
             "model": "gpt-x",
             "input": [{"role": "user", "content": "go"}],
@@ -101,9 +101,9 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
         verbosity="high",
         extra_body={"top_p": 0.5, "temperature": 1},
     )
-    async with line(Says(texts=["hi"]), options=options, prompt_cache_key="agent one") as open_line:
-        await open_line.send()
-    sent = open_line.server.requests[0]
+    async with harness(Says(texts=["hi"]), options=options, prompt_cache_key="agent one") as opened:
+        await opened.send()
+    sent = opened.server.requests[0]
     always = {"model", "input", "instructions", "stream", "store", "include"}
     assert {key: sent[key] for key in sent.keys() - always} == {
         "temperature": 1,
@@ -116,9 +116,9 @@ async def test_the_options_are_sent_as_they_are_set_and_extra_ones_win() -> None
 
 
 async def test_a_cache_key_that_is_too_long_stays_the_same_for_the_same_agent_and_no_other() -> None:
-    async with line(Says(texts=["hi"]), prompt_cache_key="a" * 100) as first:
+    async with harness(Says(texts=["hi"]), prompt_cache_key="a" * 100) as first:
         await first.send()
-    async with line(Says(texts=["hi"]), prompt_cache_key="a" * 101) as second:
+    async with harness(Says(texts=["hi"]), prompt_cache_key="a" * 101) as second:
         await second.send()
     keys = [each.server.requests[0]["prompt_cache_key"] for each in (first, second)]
     assert len(keys[0]) == 64
@@ -131,15 +131,15 @@ async def test_the_whole_reply_goes_back_word_for_word_reasoning_and_searches_to
         Call(name=POST.name, arguments="", call_id="c2"),
     ]
     says = Says(reasoning=["gAAAA=", "gBBBB="], items=[SEARCH], texts=["Let me see."], calls=calls)
-    async with line(says, Says(texts=["done"]), options=ResponsesOptions(enable_web_search=True)) as open_line:
-        await open_line.send(tools=TOOLS)
+    async with harness(says, Says(texts=["done"]), options=ResponsesOptions(enable_web_search=True)) as opened:
+        await opened.send(tools=TOOLS)
         told: list[InputMessage] = [UserMessage(text="news"), UserMessage(text="more")]
         results: list[InputMessage] = [
             ToolResult(call_id="c1", text="A"),
             ToolResult(call_id="c2", text="no", is_error=True),
         ]
-        await open_line.send([*told, *results], TOOLS)
-    sent = open_line.server.requests[1]["input"]
+        await opened.send([*told, *results], TOOLS)
+    sent = opened.server.requests[1]["input"]
     assert [item.get("type", item.get("role")) for item in sent] == [
         "user", "reasoning", "reasoning", "web_search_call", "message", "function_call", "function_call",
         "function_call_output", "function_call_output", "user",
@@ -157,55 +157,55 @@ async def test_the_whole_reply_goes_back_word_for_word_reasoning_and_searches_to
 
 async def test_a_web_search_is_the_providers_and_no_call_of_ours() -> None:
     options = ResponsesOptions(enable_web_search=True)
-    async with line(Says(items=[SEARCH], texts=["Sunny."]), options=options) as open_line:
-        reply = await open_line.send(tools=(READ,))
+    async with harness(Says(items=[SEARCH], texts=["Sunny."]), options=options) as opened:
+        reply = await opened.send(tools=(READ,))
     assert (reply.text, reply.calls) == ("Sunny.", ())
-    sent = open_line.server.requests[0]
+    sent = opened.server.requests[0]
     assert sent["tools"][0] == {"type": "web_search"}
     assert sent["max_tool_calls"] == 10
 
 
 async def test_without_tools_none_are_sent_and_no_system_prompt_means_no_instructions() -> None:
-    async with line(Says(texts=["hi"])) as open_line:
-        await open_line.model.converse("", TURN_CONTEXT).send(GO, ())
-    assert open_line.server.requests[0].keys() & {"tools", "parallel_tool_calls", "instructions"} == set()
+    async with harness(Says(texts=["hi"])) as opened:
+        await opened.model.converse("", TURN_CONTEXT).send(GO, ())
+    assert opened.server.requests[0].keys() & {"tools", "parallel_tool_calls", "instructions"} == set()
 
 
 async def test_input_tokens_include_the_cached_ones() -> None:
     usage = {"input_tokens": 120, "input_tokens_details": {"cached_tokens": 100}, "output_tokens": 30}
-    async with line(Says(texts=["hi"], usage=usage), Says(texts=["hi"], usage={"input_tokens": "many"})) as open_line:
-        assert (await open_line.send()).usage == Usage(input_tokens=120, cached_tokens=100, output_tokens=30)
-        assert (await open_line.send()).usage == Usage()
+    async with harness(Says(texts=["hi"], usage=usage), Says(texts=["hi"], usage={"input_tokens": "many"})) as opened:
+        assert (await opened.send()).usage == Usage(input_tokens=120, cached_tokens=100, output_tokens=30)
+        assert (await opened.send()).usage == Usage()
 
 
 async def test_several_messages_of_a_reply_are_paragraphs_of_its_text() -> None:
-    async with line(Says(texts=["First I look.", "Then I answer."])) as open_line:
-        assert (await open_line.send()).text == "First I look.\n\nThen I answer."
+    async with harness(Says(texts=["First I look.", "Then I answer."])) as opened:
+        assert (await opened.send()).text == "First I look.\n\nThen I answer."
 
 
 async def test_parallel_calls_of_one_tool_are_told_apart() -> None:
     calls = [Call(name=POST.name, arguments=f'{{"n": {n}}}', call_id=f"c{n}") for n in range(3)]
-    async with line(Says(calls=calls)) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with harness(Says(calls=calls)) as opened:
+        reply = await opened.send(tools=TOOLS)
     assert reply.calls == tuple(ToolCall(id=f"c{n}", name=POST.name, arguments=f'{{"n": {n}}}') for n in range(3))
 
 
 @pytest.mark.parametrize("split", [1, 2, 3, 7, 1000])
 async def test_a_stream_may_be_torn_anywhere(split: int) -> None:
     call = Call(name="new_answer", arguments='{"content": "日本語 ☃ 🎉"}')
-    async with line(Says(texts=["naïve 🎉"], calls=[call], split=split)) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(texts=["naïve 🎉"], calls=[call], split=split)) as opened:
+        reply = await opened.send()
     assert (reply.text, reply.calls[0].arguments) == ("naïve 🎉", '{"content": "日本語 ☃ 🎉"}')
 
 
 async def test_lone_surrogate_halves_are_replaced_wherever_they_stand() -> None:
     says = Says(items=[SEARCH | {"query": "\ud83c"}], texts=["half \ud800"])
-    async with line(says, Says(texts=["ok"])) as open_line:
-        conversation = open_line.model.converse("lone \udc00", TURN_CONTEXT)
+    async with harness(says, Says(texts=["ok"])) as opened:
+        conversation = opened.model.converse("lone \udc00", TURN_CONTEXT)
         reply = await conversation.send([UserMessage(text="also \ud800 here")], ())
         await conversation.send(GO, ())
     assert reply.text == "half \ufffd"
-    sent = open_line.server.requests[1]
+    sent = opened.server.requests[1]
     assert sent["instructions"] == "lone \ufffd"
     assert (sent["input"][0]["content"], sent["input"][1]["query"]) == ("also \ufffd here", "\ufffd")
 
@@ -216,9 +216,9 @@ async def test_items_count_whether_they_come_one_by_one_or_with_the_last_event(
 ) -> None:
     call = Call(name=READ.name, arguments="{}")
     says = Says(reasoning=["gAAAA"], texts=["Hm."], calls=[call], without=frozenset({without}))
-    async with line(says, Says(texts=["ok"])) as open_line:
-        reply = await open_line.send(tools=TOOLS)
-        await open_line.send([ToolResult(call_id="call_1", text="fine")], TOOLS)
+    async with harness(says, Says(texts=["ok"])) as opened:
+        reply = await opened.send(tools=TOOLS)
+        await opened.send([ToolResult(call_id="call_1", text="fine")], TOOLS)
     assert (reply.text, [each.name for each in reply.calls]) == ("Hm.", [READ.name])
 
 
@@ -229,31 +229,31 @@ async def test_what_the_provider_would_refuse_in_a_history_is_made_acceptable() 
         Call(name="post", arguments="{}", call_id=None),
         Call(name="post", arguments="{}", call_id=""),
     ]
-    async with line(Says(calls=calls, reasoning=["gAAAA"]), Says(texts=["ok"])) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(calls=calls, reasoning=["gAAAA"]), Says(texts=["ok"])) as opened:
+        reply = await opened.send()
         assert [(call.name, call.arguments) for call in reply.calls] == [(call.name, call.arguments) for call in calls]
-        await open_line.send([ToolResult(call_id=call.id, text="no such tool", is_error=True) for call in reply.calls])
-    sent = [item for item in open_line.server.requests[1]["input"] if item.get("type") == "function_call"]
+        await opened.send([ToolResult(call_id=call.id, text="no such tool", is_error=True) for call in reply.calls])
+    sent = [item for item in opened.server.requests[1]["input"] if item.get("type") == "function_call"]
     assert (sent[0]["name"], sent[0]["arguments"]) == ("functions_post_notice", '{"not_json": "{\\"title\\": \\"ha"}')
     assert json.loads(sent[1]["arguments"]) == {"not_json": '{"n": NaN}'}
     assert len({item["call_id"] for item in sent}) == 4
 
 
 async def test_reasoning_that_nothing_followed_is_left_out_of_the_history() -> None:
-    async with line(Says(reasoning=["gAAAA"]), Says(texts=["ok"])) as open_line:
-        reply = await open_line.send()
+    async with harness(Says(reasoning=["gAAAA"]), Says(texts=["ok"])) as opened:
+        reply = await opened.send()
         assert reply == Reply(text="", usage=reply.usage)
-        await open_line.send()
-    assert open_line.server.requests[1]["input"] == [{"role": "user", "content": "go"}] * 2
+        await opened.send()
+    assert opened.server.requests[1]["input"] == [{"role": "user", "content": "go"}] * 2
 
 
 async def test_a_model_that_does_not_reason_is_asked_without_from_then_on() -> None:
     refusal = Fails(
         status=400, error={"message": "Encrypted content is not supported with this model.", "param": "include"}
     )
-    async with line(refusal, Says(texts=["one"]), Says(texts=["two"])) as open_line:
-        assert [(await open_line.send()).text for _ in range(2)] == ["one", "two"]
-    assert ["include" in request for request in open_line.server.requests] == [True, False, False]
+    async with harness(refusal, Says(texts=["one"]), Says(texts=["two"])) as opened:
+        assert [(await opened.send()).text for _ in range(2)] == ["one", "two"]
+    assert ["include" in request for request in opened.server.requests] == [True, False, False]
 
 
 async def test_a_schema_that_unites_others_at_its_top_is_offered_without_that() -> None:
@@ -262,28 +262,28 @@ async def test_a_schema_that_unites_others_at_its_top_is_offered_without_that() 
         description="x" * 3000,
         input_schema={"properties": {"b": {"anyOf": [{"type": "string"}]}}, "anyOf": [{"required": ["b"]}]},
     )
-    async with line(Says(texts=["ok"])) as open_line:
-        await open_line.send(tools=(united,))
-    sent = open_line.server.requests[0]["tools"][0]
+    async with harness(Says(texts=["ok"])) as opened:
+        await opened.send(tools=(united,))
+    sent = opened.server.requests[0]["tools"][0]
     assert sent["parameters"] == {"type": "object", "properties": {"b": {"anyOf": [{"type": "string"}]}}}
     assert sent["description"] == "x" * 3000
 
 
 async def test_conversations_of_one_model_run_at_once_and_know_nothing_of_each_other() -> None:
-    async with line(*[Says(texts=["hi"])] * 6) as open_line:
-        talks = [open_line.model.converse(PROMPT, TURN_CONTEXT) for _ in range(6)]
+    async with harness(*[Says(texts=["hi"])] * 6) as opened:
+        talks = [opened.model.converse(PROMPT, TURN_CONTEXT) for _ in range(6)]
         await asyncio.gather(*[talk.send([UserMessage(text=f"I am {n}")], ()) for n, talk in enumerate(talks)])
-    assert sorted(request["input"][0]["content"] for request in open_line.server.requests) == [
+    assert sorted(request["input"][0]["content"] for request in opened.server.requests) == [
         f"I am {n}" for n in range(6)
     ]
-    assert all(len(request["input"]) == 1 for request in open_line.server.requests)
+    assert all(len(request["input"]) == 1 for request in opened.server.requests)
 
 
 async def test_one_connection_serves_call_after_call() -> None:
-    async with line(*[Says(texts=["hi"])] * 5) as open_line:
+    async with harness(*[Says(texts=["hi"])] * 5) as opened:
         for _ in range(5):
-            await open_line.send()
-    assert len(open_line.server.connections) == 1
+            await opened.send()
+    assert len(opened.server.connections) == 1
 
 
 @pytest.mark.parametrize(("api_key", "sent"), [("secret", "Bearer secret"), ("", "Bearer none")])
@@ -291,18 +291,18 @@ async def test_the_key_comes_from_the_configuration_alone(
     api_key: str, sent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-somebody-else")
-    async with line(Says(texts=["hi"]), api_key=api_key) as open_line:
-        await open_line.send()
-    assert open_line.server.headers[0]["Authorization"] == sent
+    async with harness(Says(texts=["hi"]), api_key=api_key) as opened:
+        await opened.send()
+    assert opened.server.headers[0]["Authorization"] == sent
 
 
 async def test_three_rounds_of_a_long_conversation_are_mostly_read_from_the_cache() -> None:
     rules = ToolSpec(name="a", description="Long rules. " * 500, input_schema={"type": "object"})
     calls = [Call(name="a", arguments="{}")]
-    async with line(*[Says(reasoning=["gAAAA"], calls=calls)] * 2, Says(texts=["ok"])) as open_line:
-        replies = [await open_line.send(tools=(rules,))]
+    async with harness(*[Says(reasoning=["gAAAA"], calls=calls)] * 2, Says(texts=["ok"])) as opened:
+        replies = [await opened.send(tools=(rules,))]
         answer = ToolResult(call_id="call_1", text="fine")
-        replies += [await open_line.send([answer], (rules,)) for _ in range(2)]
+        replies += [await opened.send([answer], (rules,)) for _ in range(2)]
     assert replies[0].usage.cached_tokens == 0
     later = [reply.usage.cached_tokens / reply.usage.input_tokens for reply in replies[1:]]
     assert min(later) > 0.9
@@ -334,8 +334,8 @@ async def test_a_refusal_names_what_the_operator_must_change(error: Json, fault:
         temperature=1, max_output_tokens=90, reasoning_effort="low", verbosity="low", enable_web_search=True
     )
     refusal = Fails(status=400, error={"type": "invalid_request_error", "message": KEY, **error})
-    async with line(refusal, options=options) as open_line:
-        failure = await open_line.failure(TOOLS)
+    async with harness(refusal, options=options) as opened:
+        failure = await opened.failure(TOOLS)
     assert (failure.fault, failure.is_retryable) == (fault, False)
     assert words in str(failure)
 
@@ -356,11 +356,11 @@ async def test_a_response_that_failed_is_an_error_although_its_stream_is_fine(
     error: Json | None, fault: ModelFault, is_retryable: bool, wait: float | None
 ) -> None:
     says = Says(texts=["half"], last=("response.failed", {"status": "failed", "error": error}))
-    async with line(says, Says(texts=["whole"])) as open_line:
-        failure = await open_line.failure()
-        assert (await open_line.send()).text == "whole"
+    async with harness(says, Says(texts=["whole"])) as opened:
+        failure = await opened.failure()
+        assert (await opened.send()).text == "whole"
     assert (failure.fault, failure.is_retryable, failure.retry_after) == (fault, is_retryable, wait)
-    assert open_line.server.requests[0] == open_line.server.requests[1]
+    assert opened.server.requests[0] == opened.server.requests[1]
 
 
 @pytest.mark.parametrize(
@@ -375,28 +375,28 @@ async def test_an_incomplete_response_is_an_error(
     reason: str, fault: ModelFault, is_retryable: bool, words: str
 ) -> None:
     last = ("response.incomplete", {"status": "incomplete", "incomplete_details": {"reason": reason}})
-    async with line(Says(calls=[Call(name="new_answer", arguments='{"content": "and th')], last=last)) as open_line:
-        error = await open_line.failure()
+    async with harness(Says(calls=[Call(name="new_answer", arguments='{"content": "and th')], last=last)) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (fault, is_retryable)
     assert words in str(error)
 
 
 async def test_a_response_without_its_last_event_is_cut_off_however_much_came() -> None:
-    async with line(Says(texts=["whole, as it seems"], last=None)) as open_line:
-        error = await open_line.failure()
+    async with harness(Says(texts=["whole, as it seems"], last=None)) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
 
 
 async def test_a_reply_that_the_model_declines_is_refused() -> None:
     content = [{"type": "refusal", "refusal": "I won't."}]
-    async with line(Says(items=[{"type": "message", "role": "assistant", "content": content}])) as open_line:
-        error = await open_line.failure()
+    async with harness(Says(items=[{"type": "message", "role": "assistant", "content": content}])) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.REFUSED, False)
 
 
 async def test_a_call_of_nothing_is_no_readable_reply() -> None:
-    async with line(Says(calls=[Call(name="", arguments="{}")])) as open_line:
-        assert (await open_line.failure()).fault is ModelFault.CUT_OFF
+    async with harness(Says(calls=[Call(name="", arguments="{}")])) as opened:
+        assert (await opened.failure()).fault is ModelFault.CUT_OFF
 
 
 SENT_BACK_DEEP = pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python can send back what is so deep")
@@ -406,5 +406,5 @@ SENT_BACK_DEEP = pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Py
 async def test_an_item_nested_too_deep_to_send_back_is_no_readable_reply(depth: int) -> None:
     nested = b'{"type": "x", "deep": ' + b"[" * depth + b"]" * depth + b"}"
     done = b'data: {"type": "response.output_item.done", "output_index": 0, "item": ' + nested + b"}\n\n"
-    async with line(Sends(writes=[done, b'data: {"type": "response.completed", "response": {}}\n\n'])) as open_line:
-        assert (await open_line.failure()).fault is ModelFault.CUT_OFF
+    async with harness(Sends(writes=[done, b'data: {"type": "response.completed", "response": {}}\n\n'])) as opened:
+        assert (await opened.failure()).fault is ModelFault.CUT_OFF

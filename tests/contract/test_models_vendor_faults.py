@@ -17,7 +17,15 @@ from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import Model, ToolResult
 from tests.contract.test_models import TOOLS
-from tests.contract.vendor_harnesses import GO, KEY, PROMPT, TURN_CONTEXT, Line, messages_line, responses_line
+from tests.contract.vendor_harnesses import (
+    GO,
+    KEY,
+    PROMPT,
+    TURN_CONTEXT,
+    ModelHarness,
+    messages_harness,
+    responses_harness,
+)
 from tests.servers import messages_server, responses_server
 from tests.servers.vendor_server import Fails, Json, Sends, event
 
@@ -29,7 +37,7 @@ class Vendor:
     """What tests need to speak of both vendors in the same words. Limits are `read_timeout` and `max_reply_characters`."""
 
     name: str
-    line: Callable[..., AbstractAsyncContextManager[Line[Any]]]
+    harness: Callable[..., AbstractAsyncContextManager[ModelHarness[Any]]]
     options: Callable[..., Any]
     says: Callable[..., Any]
     twice: Callable[[], Any]
@@ -62,7 +70,7 @@ def _messages_says(text: str = "", arguments: str | None = None, piece: int = 5)
 
 OPENAI = Vendor(
     name="gpt-x",
-    line=responses_line,
+    harness=responses_harness,
     options=ResponsesOptions,
     says=_responses_says,
     twice=lambda: responses_server.Says(calls=[responses_server.Call(name="a", arguments="{}", call_id="same")] * 2),
@@ -78,7 +86,7 @@ OPENAI = Vendor(
 )
 ANTHROPIC = Vendor(
     name="claude-x",
-    line=messages_line,
+    harness=messages_harness,
     options=MessagesOptions,
     says=_messages_says,
     twice=lambda: messages_server.Says(calls=[messages_server.Call(name="a", arguments="{}", id="same")] * 2),
@@ -123,8 +131,8 @@ REFUSALS: list[tuple[Fails, ModelFault, bool, str]] = [
 async def test_a_refusal_says_who_must_do_what(
     vendor: Vendor, fails: Fails, fault: ModelFault, is_retryable: bool, words: str
 ) -> None:
-    async with vendor.line(fails) as open_line:
-        error = await open_line.failure()
+    async with vendor.harness(fails) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (fault, is_retryable)
     assert words in str(error)
     assert str(error).startswith(f"The provider of {vendor.name} (127.0.0.1:")
@@ -137,8 +145,8 @@ async def test_a_refusal_says_who_must_do_what(
 async def test_the_wait_that_the_provider_asks_for_is_passed_on(
     vendor: Vendor, headers: dict[str, str], seconds: float | None
 ) -> None:
-    async with vendor.line(Fails(status=429, headers=headers)) as open_line:
-        error = await open_line.failure()
+    async with vendor.harness(Fails(status=429, headers=headers)) as opened:
+        error = await opened.failure()
     assert error.retry_after == seconds
 
 
@@ -147,19 +155,19 @@ async def test_the_key_reaches_no_log_even_if_everything_is_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     told = event({"type": "error", "error": {"type": "api_error", "message": f"no {KEY}"}})
-    async with vendor.line(failing(401), Sends(writes=[told]), vendor.says("hi")) as open_line:
-        await open_line.failure()
-        await open_line.failure()
-        await open_line.send()
+    async with vendor.harness(failing(401), Sends(writes=[told]), vendor.says("hi")) as opened:
+        await opened.failure()
+        await opened.failure()
+        await opened.send()
     assert len(caplog.records) > 3
     assert KEY not in caplog.text
 
 
 async def test_a_failing_request_is_sent_once(vendor: Vendor) -> None:
     """Trying again is for the caller, who knows the budget."""
-    async with vendor.line(failing(500), failing(500)) as open_line:
-        await open_line.failure()
-    assert len(open_line.server.requests) == 1
+    async with vendor.harness(failing(500), failing(500)) as opened:
+        await opened.failure()
+    assert len(opened.server.requests) == 1
 
 
 def broken_streams(vendor: Vendor) -> Iterable[Sends]:
@@ -181,11 +189,11 @@ def broken_streams(vendor: Vendor) -> Iterable[Sends]:
 @pytest.mark.parametrize("number", range(12))
 async def test_half_a_reply_is_an_error_that_may_be_tried_again(vendor: Vendor, number: int) -> None:
     reply = list(broken_streams(vendor))[number]
-    async with vendor.line(reply, vendor.says("whole")) as open_line:
-        error = await open_line.failure()
+    async with vendor.harness(reply, vendor.says("whole")) as opened:
+        error = await opened.failure()
         assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
-        assert (await open_line.send()).text == "whole"
-        assert open_line.server.requests[0] == open_line.server.requests[1]
+        assert (await opened.send()).text == "whole"
+        assert opened.server.requests[0] == opened.server.requests[1]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +212,8 @@ async def test_half_a_reply_is_an_error_that_may_be_tried_again(vendor: Vendor, 
 async def test_a_failure_inside_a_stream_counts_as_what_it_says(
     vendor: Vendor, told: Json, fault: ModelFault, is_retryable: bool
 ) -> None:
-    async with vendor.line(Sends(writes=[vendor.begun(), event(told)])) as open_line:
-        error = await open_line.failure()
+    async with vendor.harness(Sends(writes=[vendor.begun(), event(told)])) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (fault, is_retryable)
 
 
@@ -215,41 +223,41 @@ async def test_silence_before_or_within_a_reply_is_given_up_after_the_read_timeo
 ) -> None:
     writes = [vendor.begun()] if has_begun else []
     hangs = Sends(writes=writes, ending="hang")
-    async with vendor.line(hangs, options=vendor.options(read_timeout=0.3)) as open_line:
-        error = await open_line.failure()
-        await open_line.server.until(open_replies=0)
+    async with vendor.harness(hangs, options=vendor.options(read_timeout=0.3)) as opened:
+        error = await opened.failure()
+        await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.TIMED_OUT, True)
 
 
 async def test_a_cancelled_call_frees_its_connection_at_once(vendor: Vendor) -> None:
     hangs = Sends(writes=[vendor.begun()], ending="hang")
-    async with vendor.line(hangs) as open_line, asyncio.TaskGroup() as group:
-        sending = group.create_task(open_line.send())
-        await open_line.server.until(open_replies=1)
+    async with vendor.harness(hangs) as opened, asyncio.TaskGroup() as group:
+        sending = group.create_task(opened.send())
+        await opened.server.until(open_replies=1)
         sending.cancel()
-        await open_line.server.until(open_replies=0)
+        await opened.server.until(open_replies=0)
     assert sending.cancelled()
 
 
 async def test_a_whole_reply_counts_even_if_its_stream_is_never_ended(vendor: Vendor) -> None:
     whole = b"".join(vendor.dialect().writes(vendor.says("whole"), {"input": [], "messages": []}))
-    async with vendor.line(Sends(writes=[whole], ending="hang")) as open_line:
-        assert (await open_line.send()).text == "whole"
-        await open_line.server.until(open_replies=0)
+    async with vendor.harness(Sends(writes=[whole], ending="hang")) as opened:
+        assert (await opened.send()).text == "whole"
+        await opened.server.until(open_replies=0)
 
 
 async def test_a_connection_serves_again_even_if_the_end_of_its_stream_comes_a_little_late(vendor: Vendor) -> None:
     whole = b"".join(vendor.dialect().writes(vendor.says("whole"), {"input": [], "messages": []}))
-    async with vendor.line(Sends(writes=[whole], ending="late"), vendor.says("again")) as open_line:
-        assert (await open_line.send()).text == "whole"
-        assert (await open_line.model.converse(PROMPT, TURN_CONTEXT).send(GO, ())).text == "again"
-    assert len(open_line.server.connections) == 1
+    async with vendor.harness(Sends(writes=[whole], ending="late"), vendor.says("again")) as opened:
+        assert (await opened.send()).text == "whole"
+        assert (await opened.model.converse(PROMPT, TURN_CONTEXT).send(GO, ())).text == "again"
+    assert len(opened.server.connections) == 1
 
 
 async def test_two_calls_of_one_id_get_ids_of_their_own(vendor: Vendor) -> None:
-    async with vendor.line(vendor.twice(), vendor.says("ok")) as open_line:
-        reply = await open_line.send(tools=TOOLS)
-        await open_line.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], TOOLS)
+    async with vendor.harness(vendor.twice(), vendor.says("ok")) as opened:
+        reply = await opened.send(tools=TOOLS)
+        await opened.send([ToolResult(call_id=call.id, text="fine") for call in reply.calls], TOOLS)
     first, second = (call.id for call in reply.calls)
     assert first == "same"
     assert second != "same"
@@ -257,37 +265,37 @@ async def test_two_calls_of_one_id_get_ids_of_their_own(vendor: Vendor) -> None:
 
 async def test_a_redirect_is_never_followed_as_the_key_would_go_with_it(vendor: Vendor) -> None:
     elsewhere = Fails(status=307, headers={"Location": vendor.dialect().path})
-    async with vendor.line(elsewhere, vendor.says("not asked for")) as open_line:
-        error = await open_line.failure()
+    async with vendor.harness(elsewhere, vendor.says("not asked for")) as opened:
+        error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.MISCONFIGURED, False)
-    assert len(open_line.server.requests) == 1
+    assert len(opened.server.requests) == 1
 
 
 async def test_an_endless_reply_is_stopped_at_the_limit(vendor: Vendor) -> None:
     flood = Sends(writes=[vendor.begun(), *[event(vendor.flood)] * 300], ending="hang")
-    async with vendor.line(flood, options=vendor.options(max_reply_characters=200_000)) as open_line:
-        error = await open_line.failure()
-        await open_line.server.until(open_replies=0)
+    async with vendor.harness(flood, options=vendor.options(max_reply_characters=200_000)) as opened:
+        error = await opened.failure()
+        await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
     assert "passed 200,000 characters" in str(error)
 
 
 async def test_an_endless_line_is_stopped_too(vendor: Vendor) -> None:
     flood = Sends(writes=[b"data: ", *[b"x" * 10_000] * 100], ending="hang")
-    async with vendor.line(flood, options=vendor.options(max_reply_characters=100_000)) as open_line:
-        assert "passed 100,000 characters" in str(await open_line.failure())
+    async with vendor.harness(flood, options=vendor.options(max_reply_characters=100_000)) as opened:
+        assert "passed 100,000 characters" in str(await opened.failure())
 
 
 async def test_endless_empty_parts_are_stopped_too(vendor: Vendor) -> None:
     flood = Sends(writes=[vendor.begun(), *[event(vendor.small(n)) for n in range(300)]], ending="hang")
-    async with vendor.line(flood, options=vendor.options(max_reply_characters=10_000)) as open_line:
-        assert "passed 10,000 characters" in str(await open_line.failure())
+    async with vendor.harness(flood, options=vendor.options(max_reply_characters=10_000)) as opened:
+        assert "passed 10,000 characters" in str(await opened.failure())
 
 
 async def test_a_ten_megabyte_answer_arrives_whole(vendor: Vendor) -> None:
     arguments = json.dumps({"content": "é" * 10_000_000}, ensure_ascii=False)
-    async with vendor.line(vendor.says(arguments=arguments, piece=100_000)) as open_line:
-        reply = await open_line.send(tools=TOOLS)
+    async with vendor.harness(vendor.says(arguments=arguments, piece=100_000)) as opened:
+        reply = await opened.send(tools=TOOLS)
     assert reply.calls[0].arguments == arguments
 
 

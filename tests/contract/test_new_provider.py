@@ -20,7 +20,7 @@ from tests.contract.test_models import (
     TOOLS,
     TURN_CONTEXT,
     Act,
-    Stage,
+    OpensModel,
     test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind,
     test_a_lasting_failure_says_so,
     test_a_reply_has_all_its_text_and_all_its_calls_in_order,
@@ -109,7 +109,7 @@ async def played(*acts: Act) -> AsyncGenerator[Model]:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def opens_model() -> OpensModel:
     return played
 
 

@@ -13,7 +13,7 @@ from bot.chat.service_port import ShowHelp, StartRun
 from bot.slack_app.message_content import MOST_TEXT, text_of_message
 from coordination.domain.events import RunRequested
 from coordination.domain.states import AwaitingDecision
-from tests.contract.slack_harness import Stage, a_stage
+from tests.contract.slack_harness import Harness, a_harness
 from tests.sample_logs import waiting
 from tests.servers.slack_server import Fault
 
@@ -81,15 +81,15 @@ RICH = {
 
 
 @pytest.fixture
-async def stage() -> AsyncGenerator[Stage]:
-    async with a_stage("socket") as made:
+async def harness() -> AsyncGenerator[Harness]:
+    async with a_harness("socket") as made:
         yield made
 
 
-async def begun(stage: Stage) -> StartRun:
+async def begun(harness: Harness) -> StartRun:
     """The run that was asked for."""
-    await stage.server.until(lambda: stage.chat_service.done)
-    (request,) = stage.chat_service.done
+    await harness.server.until(lambda: harness.chat_service.done)
+    (request,) = harness.chat_service.done
     assert isinstance(request, StartRun)
     return request
 
@@ -128,27 +128,27 @@ def test_blocks_inside_each_other_without_end_are_left() -> None:
     assert text_of_message({"blocks": [deep]}) == ""
 
 
-async def test_an_alert_becomes_a_run_by_its_shortcut(stage: Stage) -> None:
-    await stage.somebody().shortcut("", ts="1700000000.000009", attachments=PAGER_DUTY["attachments"])
-    assert "Disk full on db1" in (await begun(stage)).prompt
+async def test_an_alert_becomes_a_run_by_its_shortcut(harness: Harness) -> None:
+    await harness.somebody().shortcut("", ts="1700000000.000009", attachments=PAGER_DUTY["attachments"])
+    assert "Disk full on db1" in (await begun(harness)).prompt
 
 
-async def test_a_text_file_goes_to_the_agents_whole_with_its_hash(stage: Stage) -> None:
-    await stage.somebody().direct("sum it up", stage.server.share("[app] log.txt", LOG))
-    prompt = (await begun(stage)).prompt
+async def test_a_text_file_goes_to_the_agents_whole_with_its_hash(harness: Harness) -> None:
+    await harness.somebody().direct("sum it up", harness.server.share("[app] log.txt", LOG))
+    prompt = (await begun(harness)).prompt
     assert prompt.startswith("sum it up\n\n[attached file: ")
     assert LOG.decode() in prompt
     (note,) = files_in(prompt)
     assert (note.size, note.digest) == (len(LOG), hashlib.sha256(LOG).hexdigest())
 
 
-async def test_a_file_alone_is_a_request_and_an_order_with_a_file_is_an_order(stage: Stage) -> None:
-    file = stage.server.share("a.txt", LOG)
-    await stage.somebody().direct("", file)
-    assert (await begun(stage)).prompt.startswith("[attached file: a.txt")
-    await stage.somebody().direct("help", file)
-    await stage.server.until(lambda: len(stage.chat_service.asked) == 2)
-    assert stage.chat_service.asked[1][0] == ShowHelp()
+async def test_a_file_alone_is_a_request_and_an_order_with_a_file_is_an_order(harness: Harness) -> None:
+    file = harness.server.share("a.txt", LOG)
+    await harness.somebody().direct("", file)
+    assert (await begun(harness)).prompt.startswith("[attached file: a.txt")
+    await harness.somebody().direct("help", file)
+    await harness.server.until(lambda: len(harness.chat_service.asked) == 2)
+    assert harness.chat_service.asked[1][0] == ShowHelp()
 
 
 @pytest.mark.parametrize(
@@ -160,36 +160,36 @@ async def test_a_file_alone_is_a_request_and_an_order_with_a_file_is_an_order(st
     ],
 )
 async def test_a_file_that_agents_can_not_have_is_refused_in_words_and_nothing_begins(
-    stage: Stage, name: str, content: bytes, kind: str, words: str
+    harness: Harness, name: str, content: bytes, kind: str, words: str
 ) -> None:
-    await stage.somebody().direct("look at it", stage.server.share(name, content, kind))
-    answer = await stage.private_message()
+    await harness.somebody().direct("look at it", harness.server.share(name, content, kind))
+    answer = await harness.private_message()
     assert words in answer
     assert name in answer
     assert "Nothing was begun" in answer
-    assert stage.chat_service.asked == []
+    assert harness.chat_service.asked == []
 
 
-async def test_a_file_that_slack_does_not_give_says_which_permission_is_missing(stage: Stage) -> None:
-    stage.server.teams[0].lacks.add("files:read")
-    await stage.somebody().direct("look at it", stage.server.share("a.txt", LOG))
-    assert "files:read" in await stage.private_message()
-    assert stage.chat_service.asked == []
+async def test_a_file_that_slack_does_not_give_says_which_permission_is_missing(harness: Harness) -> None:
+    harness.server.teams[0].lacks.add("files:read")
+    await harness.somebody().direct("look at it", harness.server.share("a.txt", LOG))
+    assert "files:read" in await harness.private_message()
+    assert harness.chat_service.asked == []
 
 
-async def test_the_token_is_told_to_slack_alone(stage: Stage) -> None:
-    stage.server.teams[0].lacks.add("none")
-    file = {**stage.server.share("a.txt", LOG), "url_private_download": "http://127.0.0.1:9/private/F1"}
-    await stage.somebody().direct("look at it", file)
-    assert "can't read a.txt" in await stage.private_message()
+async def test_the_token_is_told_to_slack_alone(harness: Harness) -> None:
+    harness.server.teams[0].lacks.add("none")
+    file = {**harness.server.share("a.txt", LOG), "url_private_download": "http://127.0.0.1:9/private/F1"}
+    await harness.somebody().direct("look at it", file)
+    assert "can't read a.txt" in await harness.private_message()
 
 
-async def test_a_picture_on_somebody_elses_message_is_left_out_and_said_to_all(stage: Stage) -> None:
-    picture = stage.server.share("shot.png", b"\x89PNG", "image/png")
-    await stage.somebody().shortcut("The site is down", ts="1700000000.000009", files=[picture])
-    prompt = (await begun(stage)).prompt
+async def test_a_picture_on_somebody_elses_message_is_left_out_and_said_to_all(harness: Harness) -> None:
+    picture = harness.server.share("shot.png", b"\x89PNG", "image/png")
+    await harness.somebody().shortcut("The site is down", ts="1700000000.000009", files=[picture])
+    prompt = (await begun(harness)).prompt
     assert prompt.startswith("The site is down\n[I can't show pictures")
-    assert "shot.png" in stage.server.private_messages[0]["text"]
+    assert "shot.png" in harness.server.private_messages[0]["text"]
 
 
 def test_a_hash_that_somebody_typed_proves_nothing() -> None:
@@ -229,24 +229,24 @@ async def test_the_card_of_a_plan_names_each_file_with_the_hash_of_what_the_agen
     ],
 )
 async def test_why_a_run_can_not_begin_is_the_reason_that_slack_gives(
-    stage: Stage, error: str, needed: str, words: str
+    harness: Harness, error: str, needed: str, words: str
 ) -> None:
-    stage.server.faults.append(Fault(method="chat.postEphemeral", error=error, needed=needed))
-    await stage.somebody().command("post a summary")
-    answer = await stage.private_message()
+    harness.server.faults.append(Fault(method="chat.postEphemeral", error=error, needed=needed))
+    await harness.somebody().command("post a summary")
+    answer = await harness.private_message()
     assert words in answer
     assert ("/invite" in answer) == (error in {"not_in_channel", "restricted_action"})
-    assert stage.chat_service.asked == []
+    assert harness.chat_service.asked == []
 
 
 @pytest.mark.parametrize("kind", ["socket", "http"])
 async def test_an_event_that_is_delivered_again_is_answered_once(kind: str) -> None:
-    async with a_stage(kind) as stage:
-        alice = stage.somebody()
+    async with a_harness(kind) as harness:
+        alice = harness.somebody()
         event = await alice.mention("help")
-        await stage.private_message()
+        await harness.private_message()
         for retry in (1, 2):
-            await stage.line.send("event", event, retry=retry)
+            await harness.line.send("event", event, retry=retry)
         await alice.mention("help")
-        await stage.private_message(1)
-        assert len(stage.chat_service.asked) == len(stage.server.private_messages) == 2
+        await harness.private_message(1)
+        assert len(harness.chat_service.asked) == len(harness.server.private_messages) == 2

@@ -15,7 +15,7 @@ from bot.slack_app.installations import installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
 from bot.variables import Environment
 from coordination.errors import ConfigError
-from tests.contract.slack_harness import SECRET, Stage, a_team
+from tests.contract.slack_harness import SECRET, Harness, a_team
 from tests.contract.small_chat_service import SmallChatService, note
 from tests.databases import sqlite_url
 from tests.servers.slack_browser import Browser
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:Deprecat
 
 
 @asynccontextmanager
-async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Stage, Browser]]:
+async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Harness, Browser]]:
     """The app for whoever installs it."""
     mode = OAuthMode(
         client_id="1.2", client_secret="c", signing_secret=SECRET, public_address="", host="127.0.0.1", port=0
@@ -38,8 +38,8 @@ async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Stage,
         opened_slack(settings, f"sqlite:///{folder / 'bot.sqlite'}") as app,
         app.serving(chat_service) as address,
     ):
-        stage = Stage(server, app, HttpLine(address, SECRET), chat_service)
-        yield stage, Browser(address.removesuffix("/slack/events"))
+        harness = Harness(server, app, HttpLine(address, SECRET), chat_service)
+        yield harness, Browser(address.removesuffix("/slack/events"))
 
 
 @pytest.fixture
@@ -52,17 +52,19 @@ async def server() -> AsyncGenerator[SlackServer]:
 async def test_an_installed_workspace_is_served_and_stays_so_after_a_restart(
     server: SlackServer, tmp_path: Path
 ) -> None:
-    async with many(server, tmp_path) as (stage, browser):
-        await stage.somebody().command("help")
+    async with many(server, tmp_path) as (harness, browser):
+        await harness.somebody().command("help")
         await browser.install("code-T1")
-    async with many(server, tmp_path) as (stage, _):
-        await stage.somebody().command("help")
-        await stage.server.until(lambda: stage.chat_service.asked)
-        assert [request for request, _, _ in stage.chat_service.asked] == [ShowHelp()]
-        assert not stage.chat_service.asked[0][1].is_admin, "a bare id says nothing where there are several workspaces"
-        await stage.card(note("hello"))
+    async with many(server, tmp_path) as (harness, _):
+        await harness.somebody().command("help")
+        await harness.server.until(lambda: harness.chat_service.asked)
+        assert [request for request, _, _ in harness.chat_service.asked] == [ShowHelp()]
+        assert not harness.chat_service.asked[0][1].is_admin, (
+            "a bare id says nothing where there are several workspaces"
+        )
+        await harness.card(note("hello"))
         with pytest.raises(MissingPermission):
-            await stage.app.platform.post_text(
+            await harness.app.platform.post_text(
                 ChannelRef(platform="slack", tenant="slack:-:T2", channel="C1"), note("hello")
             )
 
@@ -86,23 +88,23 @@ async def test_a_state_is_good_once_and_only_in_its_browser(server: SlackServer,
 async def test_what_is_revoked_is_gone_at_once_and_only_there(
     server: SlackServer, tmp_path: Path, event: dict[str, object]
 ) -> None:
-    async with many(server, tmp_path) as (stage, browser):
+    async with many(server, tmp_path) as (harness, browser):
         await browser.install("code-T1")
         await browser.install("code-T2")
-        alice, stranger = stage.somebody(), stage.somebody(team=1)
-        await stage.line.send("event", alice.event(event))
+        alice, stranger = harness.somebody(), harness.somebody(team=1)
+        await harness.line.send("event", alice.event(event))
         await stranger.command("help")
-        await stage.private_message()
+        await harness.private_message()
         async with asyncio.timeout(10):
-            while await stage.app.workspaces.of("", "T1") is not None:
+            while await harness.app.workspaces.of("", "T1") is not None:
                 pass  # Slack is answered before the installation is gone.
         with pytest.raises(MissingPermission, match="install"):
-            await stage.app.platform.post_text(stage.place(), note("hello"))
-        count = len(stage.chat_service.asked)
+            await harness.app.platform.post_text(harness.place(), note("hello"))
+        count = len(harness.chat_service.asked)
         await alice.command("help")
         await stranger.command("help")
-        await stage.server.until(lambda: len(stage.chat_service.asked) > count)
-        assert {by.tenant for _, by, _ in stage.chat_service.asked} == {"slack:-:T2"}
+        await harness.server.until(lambda: len(harness.chat_service.asked) > count)
+        assert {by.tenant for _, by, _ in harness.chat_service.asked} == {"slack:-:T2"}
 
 
 def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:

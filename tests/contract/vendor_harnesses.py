@@ -25,7 +25,7 @@ SaysT = TypeVar("SaysT")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line(Generic[SaysT]):
+class ModelHarness(Generic[SaysT]):
     """A model, a conversation with it, and the server behind it."""
 
     server: VendorServer[SaysT]
@@ -33,7 +33,7 @@ class Line(Generic[SaysT]):
     conversation: Conversation
 
     async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
-        """Say it in the one conversation of the line."""
+        """Say it in the one conversation of the harness."""
         async with asyncio.timeout(20):
             return await self.conversation.send(inputs, tools)
 
@@ -47,12 +47,12 @@ class Line(Generic[SaysT]):
 
 
 @asynccontextmanager
-async def responses_line(
+async def responses_harness(
     *queue: responses_server.Scripted,
     options: ResponsesOptions | None = None,
     prompt_cache_key: str = "",
     api_key: str = KEY,
-) -> AsyncGenerator[Line[responses_server.Says]]:
+) -> AsyncGenerator[ModelHarness[responses_server.Says]]:
     clients = OpenAIClients()
     async with responses_server.responses_server(*queue) as server:
         model = ResponsesModel(
@@ -65,16 +65,16 @@ async def responses_line(
             options=options,
         )
         try:
-            yield Line(server=server, model=model, conversation=model.converse(PROMPT, TURN_CONTEXT))
+            yield ModelHarness(server=server, model=model, conversation=model.converse(PROMPT, TURN_CONTEXT))
         finally:
             await clients.aclose()
         assert server.diagnostics == []
 
 
 @asynccontextmanager
-async def messages_line(
+async def messages_harness(
     *queue: messages_server.Scripted, options: MessagesOptions | None = None, api_key: str = KEY
-) -> AsyncGenerator[Line[messages_server.Says]]:
+) -> AsyncGenerator[ModelHarness[messages_server.Says]]:
     clients = AnthropicClients()
     async with messages_server.messages_server(*queue) as server:
         model = AnthropicModel(
@@ -86,7 +86,7 @@ async def messages_line(
             options=options,
         )
         try:
-            yield Line(server=server, model=model, conversation=model.converse(PROMPT, TURN_CONTEXT))
+            yield ModelHarness(server=server, model=model, conversation=model.converse(PROMPT, TURN_CONTEXT))
         finally:
             await clients.aclose()
         assert server.diagnostics == []

@@ -35,7 +35,7 @@ from coordination.ports import (
 
 
 @dataclass
-class Fuse:
+class Failpoints:
     """Counts the points that are reached; at number `dies_at` the process is gone, as with `kill -9`."""
 
     dies_at: int = 0
@@ -48,12 +48,12 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class FusedLog:
+class FailpointLog:
     """A run log before and after each of whose writes the process can die."""
 
-    def __init__(self, log: RunLog, fuse: Fuse) -> None:
+    def __init__(self, log: RunLog, failpoints: Failpoints) -> None:
         self._log = log
-        self._fuse = fuse
+        self._failpoints = failpoints
 
     async def append(
         self,
@@ -65,9 +65,9 @@ class FusedLog:
         job: Job | None = None,
     ) -> Sequence[Recorded]:
         kinds = "+".join(event.kind for event in events)
-        self._fuse.at(f"before {kinds}")
+        self._failpoints.at(f"before {kinds}")
         records = await self._log.append(run, expected, events, at, state, job)
-        self._fuse.at(f"after {kinds}")
+        self._failpoints.at(f"after {kinds}")
         return records
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
@@ -89,86 +89,86 @@ class FusedLog:
         return await self._log.due(at)
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:
-        self._fuse.at("before the config is saved")
+        self._failpoints.at("before the config is saved")
         await self._log.save_config(digest, text, origin)
 
     async def load_config(self, digest: str) -> tuple[str, str]:
         return await self._log.load_config(digest)
 
 
-class FusedHub:
+class FailpointHub:
     """A hub around each of whose calls the process can die."""
 
-    def __init__(self, hub: ToolHub, fuse: Fuse) -> None:
+    def __init__(self, hub: ToolHub, failpoints: Failpoints) -> None:
         self._hub = hub
-        self._fuse = fuse
+        self._failpoints = failpoints
 
     async def definitions(self, servers: Sequence[ServerSpec]) -> Sequence[ToolDefinition]:
-        self._fuse.at("before the tools are listed")
+        self._failpoints.at("before the tools are listed")
         return await self._hub.definitions(servers)
 
     def reader(
         self, servers: Sequence[ServerSpec], allowed: frozenset[tuple[str, str]], caller: Caller | None = None
     ) -> ReadTools:
-        return _FusedReader(self._hub.reader(servers, allowed, caller), self._fuse)
+        return _FailpointReader(self._hub.reader(servers, allowed, caller), self._failpoints)
 
     def executor(self, servers: Sequence[ServerSpec], caller: Caller | None = None) -> Executor:
-        return _FusedExecutor(self._hub.executor(servers, caller), self._fuse)
+        return _FailpointExecutor(self._hub.executor(servers, caller), self._failpoints)
 
 
-class _FusedReader:
-    def __init__(self, reader: ReadTools, fuse: Fuse) -> None:
+class _FailpointReader:
+    def __init__(self, reader: ReadTools, failpoints: Failpoints) -> None:
         self._reader = reader
-        self._fuse = fuse
+        self._failpoints = failpoints
 
     async def read(self, server: str, tool: str, arguments: JsonObject) -> ToolOutput:
-        self._fuse.at("before a read")
+        self._failpoints.at("before a read")
         return await self._reader.read(server, tool, arguments)
 
 
-class _FusedExecutor:
-    def __init__(self, executor: Executor, fuse: Fuse) -> None:
+class _FailpointExecutor:
+    def __init__(self, executor: Executor, failpoints: Failpoints) -> None:
         self._executor = executor
-        self._fuse = fuse
+        self._failpoints = failpoints
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
-        self._fuse.at("before a definition is read again")
+        self._failpoints.at("before a definition is read again")
         return await self._executor.definition_digest(server, tool)
 
     async def settings_digest(self, server: str) -> str:
-        self._fuse.at("before a server's settings are compared")
+        self._failpoints.at("before a server's settings are compared")
         return await self._executor.settings_digest(server)
 
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
-        self._fuse.at("before a call is sent")
+        self._failpoints.at("before a call is sent")
         output = await self._executor.call(call, key)
-        self._fuse.at("after a call was answered")
+        self._failpoints.at("after a call was answered")
         return output
 
 
-class FusedModel:
+class FailpointModel:
     """A model around each of whose replies the process can die."""
 
-    def __init__(self, model: Model, fuse: Fuse) -> None:
+    def __init__(self, model: Model, failpoints: Failpoints) -> None:
         self._model = model
-        self._fuse = fuse
+        self._failpoints = failpoints
 
     @property
     def name(self) -> str:
         return self._model.name
 
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
-        return _FusedConversation(self._model.converse(system, turn_context), self._fuse, turn_context)
+        return _FailpointConversation(self._model.converse(system, turn_context), self._failpoints, turn_context)
 
 
-class _FusedConversation:
-    def __init__(self, conversation: Conversation, fuse: Fuse, turn_context: TurnContext) -> None:
+class _FailpointConversation:
+    def __init__(self, conversation: Conversation, failpoints: Failpoints, turn_context: TurnContext) -> None:
         self._conversation = conversation
-        self._fuse = fuse
+        self._failpoints = failpoints
         self._turn_context = turn_context
 
     async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
-        self._fuse.at(f"before a {self._turn_context.purpose}'s reply")
+        self._failpoints.at(f"before a {self._turn_context.purpose}'s reply")
         return await self._conversation.send(inputs, tools)
 
     async def close(self) -> None:

@@ -23,7 +23,7 @@ from bot.machine import console_person
 from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.service import RunRequest
-from tests.crash.failpoints import Fuse, FusedHub, FusedLog, FusedModel
+from tests.crash.failpoints import FailpointHub, FailpointLog, FailpointModel, Failpoints
 
 PATIENCE = 60.0
 """Seconds that one life may take."""
@@ -47,20 +47,20 @@ class End(TypedDict):
     state: str
 
 
-def overrides(fuse: Fuse) -> Overrides:
-    """The real parts, each with the fuse around it."""
+def overrides(failpoints: Failpoints) -> Overrides:
+    """The real parts, each with the failpoints around it."""
     return Overrides(
-        log=lambda log: FusedLog(log, fuse),
-        hub=lambda hub: FusedHub(hub, fuse),
-        models=lambda models: [FusedModel(model, fuse) for model in models],
+        log=lambda log: FailpointLog(log, failpoints),
+        hub=lambda hub: FailpointHub(hub, failpoints),
+        models=lambda models: [FailpointModel(model, failpoints) for model in models],
     )
 
 
-async def live(request: RunRequest, environ: Mapping[str, str], fuse: Fuse) -> tuple[str, str]:
+async def live(request: RunRequest, environ: Mapping[str, str], failpoints: Failpoints) -> tuple[str, str]:
     """Begin or go on, approve, and wait for the end. Returns the run and its last state."""
     async with (
         asyncio.timeout(PATIENCE),
-        open_application(Environment(environ), overrides(fuse)) as application,
+        open_application(Environment(environ), overrides(failpoints)) as application,
         application.working(),
     ):
         known = await application.log.runs(limit=1)
@@ -86,7 +86,7 @@ def request(life: Life) -> RunRequest:
     )
 
 
-def be_born(life: Life, answer: int) -> None:
+def run_child(life: Life, answer: int) -> None:
     """In the child: live, and tell how it went."""
     environ = {
         **os.environ,
@@ -96,9 +96,9 @@ def be_born(life: Life, answer: int) -> None:
         "MASSGEN_BOT_PYTHON": sys.executable,
         "MASSGEN_BOT_DEMO_PACE": "0",
     }
-    fuse = Fuse(dies_at=life["dies_at"])
-    run, state = asyncio.run(live(request(life), environ, fuse))
-    end = End(died=False, points=fuse.reached, run=run, state=state)
+    failpoints = Failpoints(dies_at=life["dies_at"])
+    run, state = asyncio.run(live(request(life), environ, failpoints))
+    end = End(died=False, points=failpoints.reached, run=run, state=state)
     os.write(answer, json.dumps(end).encode())
 
 
@@ -119,7 +119,7 @@ def main() -> None:
             code = 1
             try:
                 os.close(reading)
-                be_born(life, writing)
+                run_child(life, writing)
                 code = 0
             finally:
                 sys.stderr.flush()

@@ -27,7 +27,7 @@ from coordination.storage.database import open_engine, parse_url
 from coordination.storage.schema import VERSIONS, configs, events, migrate, runs
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START
-from tests.contract.chat_stores import MANY, a_card, admitted, planned, sql_desk, submit_nothing
+from tests.contract.chat_stores import MANY, a_card, admitted, planned, sql_chat_store, submit_nothing
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.e2e.program import ROOT, Program
 
@@ -110,7 +110,7 @@ async def test_another_process_takes_over_from_a_card_sync_that_was_killed(url: 
                 await asyncio.sleep(0.02)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2), store.leader_lock("discord"):
-                    pytest.fail("two keepers")
+                    pytest.fail("two leaders")
             assert first.pid is not None
             os.kill(first.pid, signal.SIGKILL)
             async with store.leader_lock("discord") as lock:
@@ -127,7 +127,7 @@ async def test_a_card_sync_whose_connection_the_server_drops_locks_again_and_sta
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5), SqlChatStore.open(url) as other, other.leader_lock("slack"):
-                pytest.fail("two keepers")
+                pytest.fail("two leaders")
         assert await lock.is_leader()
         await store.is_new("event", "here", START)
 
@@ -182,7 +182,7 @@ async def with_runs_of_version_one(url: str, tmp_path: Path) -> None:
     newer = sqlite_url(tmp_path, "newer.sqlite")
     at_version_one(url)
     text = "agents: []"
-    async with sql_desk(newer) as bench:
+    async with sql_chat_store(newer) as bench:
         await bench.log.save_config(digest("config", f"team.yaml\n{text}"), text, "team.yaml")
         for run in ("OLD1", "OLD2"):
             await planned(bench.log, run)
@@ -207,7 +207,7 @@ async def test_a_database_of_the_first_release_keeps_its_runs_and_gets_the_new_t
     migrate(empty)
     assert rows_of(empty) == before
     assert [each.problem for each in verify(empty) if "configuration" not in each.problem] == []
-    async with sql_desk(empty) as bench:
+    async with sql_chat_store(empty) as bench:
         assert [each.run for each in await bench.log.runs()] == ["OLD1", "OLD2"]
         assert await bench.store.list_runs("here") == []
         card = await admitted(bench.store, a_card("NEW"))

@@ -17,7 +17,7 @@ STORY = Path(__file__).with_name("story.yaml")
 WRITES = 2
 
 
-class Nursery:
+class ForkedLives:
     """The real program, one life after the other on the files of one folder each."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -32,12 +32,12 @@ class Nursery:
         self._process.stdin.write(json.dumps(life) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, "the nursery is gone"
+        assert line, "the process that forks is gone"
         return cast("End", json.loads(line))
 
 
 @contextmanager
-def nursery() -> Generator[Nursery]:
+def forked_lives() -> Generator[ForkedLives]:
     """A process that has imported everything."""
     command = [sys.executable, "-m", "tests.crash.forked_lives"]
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
@@ -45,7 +45,7 @@ def nursery() -> Generator[Nursery]:
         command, cwd=ROOT, env=unmeasured, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Nursery(process)
+            yield ForkedLives(process)
         finally:
             assert process.stdin is not None
             process.stdin.close()
@@ -71,7 +71,7 @@ def kinds(folder: Path, run: str) -> list[str]:
 
 def test_kill_nine_at_every_point_never_doubles_a_call_and_never_loses_a_run(tmp_path: Path) -> None:
     """Count the points in a life that ends well; then die at each of them once, and live again on the same files."""
-    with nursery() as program:
+    with forked_lives() as program:
         whole = program.live(tmp_path / "whole")
         assert whole["state"] == "finished"
         assert len(performed(tmp_path / "whole")) == WRITES

@@ -1,4 +1,4 @@
-"""What the stages of all chats have in common: a clock that is moved on, a quicker pace, and what was really done."""
+"""What the harnesses of all chats have in common: a clock that is moved on, a quicker pace, and what was really done."""
 
 import asyncio
 import json

@@ -30,7 +30,7 @@ from tests.servers.discord_world import APPLICATION, Interaction, Message
 
 
 @dataclass
-class Stage:
+class Harness:
     """One Discord, one database, and the people of the first server: rita asks, alice and bob of ops decide, ada manages."""
 
     folder: Path
@@ -196,11 +196,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def a_stage(folder: Path, pace: float = QUICK) -> AsyncGenerator[Stage]:
-    """A stage on which nothing runs yet. Whatever runs there may send Discord nothing that it would refuse."""
+async def a_harness(folder: Path, pace: float = QUICK) -> AsyncGenerator[Harness]:
+    """A harness in which nothing runs yet. Whatever runs there may send Discord nothing that it would refuse."""
     server = DiscordServer()
     async with server.serving():
-        yield Stage(folder, server, pace=pace)
+        yield Harness(folder, server, pace=pace)
     assert server.diagnostics == []
 
 

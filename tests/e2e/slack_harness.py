@@ -48,7 +48,7 @@ def a_workspace(name: str = "T1") -> Team:
 
 
 @dataclass
-class Stage:
+class Harness:
     """One Slack, one database, and the people of its first workspace."""
 
     folder: Path
@@ -250,11 +250,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def a_stage(folder: Path, *teams: str, pace: float = QUICK) -> AsyncGenerator[Stage]:
-    """A stage on which nothing runs yet. Whatever runs there may send Slack nothing that it would refuse."""
+async def a_harness(folder: Path, *teams: str, pace: float = QUICK) -> AsyncGenerator[Harness]:
+    """A harness in which nothing runs yet. Whatever runs there may send Slack nothing that it would refuse."""
     server = SlackServer([a_workspace(name) for name in teams or ("T1",)])
     async with slack_serving(server):
-        yield Stage(folder, server, SocketLine(server), pace=pace)
+        yield Harness(folder, server, SocketLine(server), pace=pace)
     assert server.diagnostics == []
 
 

@@ -71,16 +71,16 @@ def is_short(record: Record) -> None:
 
 
 async def test_the_way_of_a_command_and_of_a_click_in_discord(tmp_path: Path, record: Record) -> None:
-    async with discord_harness.a_stage(tmp_path) as stage, stage.bot():
-        card = await stage.planned()
-        await stage.alice.clicks(card, "Approve")
-        await stage.ends(card, "Done")
+    async with discord_harness.a_harness(tmp_path) as harness, harness.bot():
+        card = await harness.planned()
+        await harness.alice.clicks(card, "Approve")
+        await harness.ends(card, "Done")
     is_short(record)
 
 
 async def test_the_way_of_a_command_and_of_a_click_in_slack(tmp_path: Path, record: Record) -> None:
-    async with slack_harness.a_stage(tmp_path) as stage, stage.bot():
-        card = await stage.planned()
-        await stage.clicks("alice", card, "approve")
-        await stage.ends(card, "Done")
+    async with slack_harness.a_harness(tmp_path) as harness, harness.bot():
+        card = await harness.planned()
+        await harness.clicks("alice", card, "approve")
+        await harness.ends(card, "Done")
     is_short(record)

@@ -6,39 +6,39 @@ from pathlib import Path
 import pytest
 
 from coordination.errors import ConfigError
-from tests.e2e.discord_harness import Stage, a_stage, run_in
+from tests.e2e.discord_harness import Harness, a_harness, run_in
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import Fault
 from tests.servers.discord_world import Message
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
-    async with a_stage(tmp_path) as stage:
-        yield stage
+async def harness(tmp_path: Path) -> AsyncGenerator[Harness]:
+    async with a_harness(tmp_path) as harness:
+        yield harness
 
 
-async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_default(stage: Stage) -> None:
-    server = stage.server
+async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_default(harness: Harness) -> None:
+    server = harness.server
     other = server.number()
     server.guild.channels[other] = "leads"
-    async with stage.bot():
-        assert "ops" in (names := await stage.admin("config list"))
+    async with harness.bot():
+        assert "ops" in (names := await harness.admin("config list"))
         assert "two" in names
-        assert "**ops** holds here: nothing else was set" in await stage.admin("config show")
-        assert "all channels" in await stage.admin("config use", name="two", scope="server")
-        assert "this channel" in await stage.admin("config use", name="slow")
-        shown = await stage.admin("config show")
+        assert "**ops** holds here: nothing else was set" in await harness.admin("config show")
+        assert "all channels" in await harness.admin("config use", name="two", scope="server")
+        assert "this channel" in await harness.admin("config use", name="slow")
+        shown = await harness.admin("config show")
         assert "**slow** holds here: it was set for this channel. · set by ada" in shown
-        elsewhere = await told(server, await stage.ada.types("massgen-admin config show", where=other))
+        elsewhere = await told(server, await harness.ada.types("massgen-admin config show", where=other))
         assert "**two** holds here: it was set for all channels" in elsewhere
-        assert "config slow" in (await stage.asks("x")).text
-        assert "**two** holds here" in await stage.admin("config reset")
-        assert "**ops** holds here" in await stage.admin("config reset", scope="server")
-        assert "nothing to forget" in await stage.admin("config reset", scope="server")
-        assert "no configuration nowhere" in await stage.admin("config use", name="nowhere")
-        assert "no configuration ../ops" in await stage.admin("config use", name="../ops")
-        audit = await stage.admin("audit")
+        assert "config slow" in (await harness.asks("x")).text
+        assert "**two** holds here" in await harness.admin("config reset")
+        assert "**ops** holds here" in await harness.admin("config reset", scope="server")
+        assert "nothing to forget" in await harness.admin("config reset", scope="server")
+        assert "no configuration nowhere" in await harness.admin("config use", name="nowhere")
+        assert "no configuration ../ops" in await harness.admin("config use", name="../ops")
+        audit = await harness.admin("audit")
         assert audit.count("· set config") == 2
         assert audit.count("reset config") == 2
         assert "ada" in audit
@@ -56,145 +56,145 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
     ],
 )
 async def test_what_the_operator_set_wrong_is_said_before_anybody_is_heard(
-    stage: Stage, said: dict[str, str], told_operator: str
+    harness: Harness, said: dict[str, str], told_operator: str
 ) -> None:
     with pytest.raises(ExceptionGroup) as caught:
-        async with stage.bot(**said):
+        async with harness.bot(**said):
             raise AssertionError("it began")
     (error,) = caught.value.exceptions
     assert isinstance(error, ConfigError)
     assert told_operator in str(error)
-    assert stage.server.identified == []
+    assert harness.server.identified == []
 
 
-async def test_a_check_finds_the_mistake_before_users_do(stage: Stage) -> None:
-    async with stage.bot():
-        assert "ops is a good configuration" in (good := await stage.admin("config check", name="ops"))
+async def test_a_check_finds_the_mistake_before_users_do(harness: Harness) -> None:
+    async with harness.bot():
+        assert "ops is a good configuration" in (good := await harness.admin("config check", name="ops"))
         assert "Needs 1 of ops · not by the one who asked" in good
-        bad = await stage.admin("config check", name="broken")
+        bad = await harness.admin("config check", name="broken")
         assert "agents: found a number; expected a list of agents" in bad
-        assert str(stage.folder) not in bad
-        asked = await told(stage.server, await stage.rita.types("massgen", prompt="x", config="broken"))
+        assert str(harness.folder) not in bad
+        asked = await told(harness.server, await harness.rita.types("massgen", prompt="x", config="broken"))
         assert "can't be used as it is" in asked
-        assert stage.cards() == []
+        assert harness.cards() == []
 
 
-async def test_what_nobody_could_ever_meet_is_not_set(stage: Stage) -> None:
-    server = stage.server
+async def test_what_nobody_could_ever_meet_is_not_set(harness: Harness) -> None:
+    server = harness.server
     empty = server.number()
     server.guild.roles[empty] = "nobody-has-it"
-    async with stage.bot():
-        assert "agents: found a number" in await stage.admin("config use", name="broken")
-        assert "nobody here is called so" in await stage.admin("approvers", value="@notarole")
-        assert "nobody here is called so" in await stage.admin("approvers", value="<@&999999999999999999>")
-        assert "nobody here is called so" in await stage.admin("approvers", value="<@999999999999999999>")
-        assert "only 0 people are named" in await stage.admin("approvers", value=f"<@&{empty}>")
-        assert "only 3 people are named" in await stage.admin("approvers", value="@ops required=4")
-        assert "From now on" in await stage.admin("approvers", value="@ops required=3")
+    async with harness.bot():
+        assert "agents: found a number" in await harness.admin("config use", name="broken")
+        assert "nobody here is called so" in await harness.admin("approvers", value="@notarole")
+        assert "nobody here is called so" in await harness.admin("approvers", value="<@&999999999999999999>")
+        assert "nobody here is called so" in await harness.admin("approvers", value="<@999999999999999999>")
+        assert "only 0 people are named" in await harness.admin("approvers", value=f"<@&{empty}>")
+        assert "only 3 people are named" in await harness.admin("approvers", value="@ops required=4")
+        assert "From now on" in await harness.admin("approvers", value="@ops required=3")
         server.faults.append(Fault("GET", "/roles$", 403, {"code": 50001, "message": "Missing Access"}, times=9))
-        assert "does not tell" in await stage.admin("approvers", value="@ops")
+        assert "does not tell" in await harness.admin("approvers", value="@ops")
 
 
-async def test_who_may_approve_is_narrowed_for_the_next_plan_and_for_the_one_that_waits(stage: Stage) -> None:
-    server = stage.server
+async def test_who_may_approve_is_narrowed_for_the_next_plan_and_for_the_one_that_waits(harness: Harness) -> None:
+    server = harness.server
     (leads,) = (number for number, name in server.guild.roles.items() if name == "leads")
     lead = Someone(server, "lena", server.guild, roles=("leads",))
-    async with stage.bot():
-        before = await stage.planned("before")
-        assert "From now on plans in this channel need" in await stage.admin("approvers", value=f"<@&{leads}>")
-        assert f"Needs 1 of <@&{leads}>" in await stage.admin("approvers")
-        card = await stage.planned("after")
+    async with harness.bot():
+        before = await harness.planned("before")
+        assert "From now on plans in this channel need" in await harness.admin("approvers", value=f"<@&{leads}>")
+        assert f"Needs 1 of <@&{leads}>" in await harness.admin("approvers")
+        card = await harness.planned("after")
         assert f"Needs 1 of <@&{leads}> · not by the one who asked" in card.text
-        refused = await stage.alice.clicks(card, "Approve")
+        refused = await harness.alice.clicks(card, "Approve")
         assert f"Only <@&{leads}> can decide" in await told(server, refused)
         await lead.clicks(card, "Approve")
-        await stage.ends(card, "Done")
-        await stage.alice.clicks(before, "Approve")
-        await stage.shows(before, "The rules got stricter", f"Needs 1 of <@&{leads}>")
+        await harness.ends(card, "Done")
+        await harness.alice.clicks(before, "Approve")
+        await harness.shows(before, "The rules got stricter", f"Needs 1 of <@&{leads}>")
         await lead.clicks(before, "Approve")
-        await stage.ends(before, "Done")
-        assert "can't be understood" in await stage.admin("approvers", value="required=0")
-        assert "what their configuration says" in await stage.admin("approvers", value="reset")
-        helped = await told(server, await stage.mallory.types("massgen"))
+        await harness.ends(before, "Done")
+        assert "can't be understood" in await harness.admin("approvers", value="required=0")
+        assert "what their configuration says" in await harness.admin("approvers", value="reset")
+        helped = await told(server, await harness.mallory.types("massgen"))
         assert "For example: /massgen" in helped
         assert "Needs 1 of ops" in helped
 
 
-async def test_limits_are_told_before_anything_begins(stage: Stage) -> None:
-    async with stage.bot(MASSGEN_BOT_RUNS_AT_ONCE="2", MASSGEN_BOT_RUNS_PER_HOUR="3"):
-        assert "2 runs at once" in await stage.admin("limits")
-        assert "1 run at once" in await stage.admin("limits", value="at_once=1")
-        first = await stage.asks("x", "slow")
-        assert "You have 1 run under way, which is the limit for one person" in await _answer(stage, "y")
-        others = await told(stage.server, await stage.bob.types("massgen", prompt="y", config="slow"))
+async def test_limits_are_told_before_anything_begins(harness: Harness) -> None:
+    async with harness.bot(MASSGEN_BOT_RUNS_AT_ONCE="2", MASSGEN_BOT_RUNS_PER_HOUR="3"):
+        assert "2 runs at once" in await harness.admin("limits")
+        assert "1 run at once" in await harness.admin("limits", value="at_once=1")
+        first = await harness.asks("x", "slow")
+        assert "You have 1 run under way, which is the limit for one person" in await _answer(harness, "y")
+        others = await told(harness.server, await harness.bob.types("massgen", prompt="y", config="slow"))
         assert "1 run is under way here" in others
-        await stage.rita.clicks(first, "Cancel")
-        await stage.ends(first, "Cancelled")
-        assert "2 runs at once" in await stage.admin("limits", value="reset")
+        await harness.rita.clicks(first, "Cancel")
+        await harness.ends(first, "Cancelled")
+        assert "2 runs at once" in await harness.admin("limits", value="reset")
         for prompt in ("y", "z"):
-            await stage.ends(await _cancelled(stage, prompt), "Cancelled")
-        assert "3 runs within an hour" in await _answer(stage, "w")
-        assert len(stage.cards()) == 3
+            await harness.ends(await _cancelled(harness, prompt), "Cancelled")
+        assert "3 runs within an hour" in await _answer(harness, "w")
+        assert len(harness.cards()) == 3
 
 
-async def _answer(stage: Stage, prompt: str) -> str:
-    return await told(stage.server, await stage.rita.types("massgen", prompt=prompt, config="slow"))
+async def _answer(harness: Harness, prompt: str) -> str:
+    return await told(harness.server, await harness.rita.types("massgen", prompt=prompt, config="slow"))
 
 
-async def _cancelled(stage: Stage, prompt: str) -> Message:
-    card = await stage.asks(prompt, "slow")
-    await stage.rita.clicks(card, "Cancel")
+async def _cancelled(harness: Harness, prompt: str) -> Message:
+    card = await harness.asks(prompt, "slow")
+    await harness.rita.clicks(card, "Cancel")
     return card
 
 
-async def test_orders_of_those_who_may_not_give_them_are_refused_and_audited(stage: Stage) -> None:
-    named = f"discord:{stage.server.guild.id}/{stage.bob.id}"
-    async with stage.bot(MASSGEN_BOT_ADMINS=named):
-        used = await stage.mallory.types("massgen-admin config use", name="slow")
-        assert "Only administrators" in await told(stage.server, used)
+async def test_orders_of_those_who_may_not_give_them_are_refused_and_audited(harness: Harness) -> None:
+    named = f"discord:{harness.server.guild.id}/{harness.bob.id}"
+    async with harness.bot(MASSGEN_BOT_ADMINS=named):
+        used = await harness.mallory.types("massgen-admin config use", name="slow")
+        assert "Only administrators" in await told(harness.server, used)
         assert used.private[0].is_private
-        assert "nothing else was set" in await stage.admin("config show")
-        bobs = await told(stage.server, await stage.bob.types("massgen-admin config use", name="slow"))
+        assert "nothing else was set" in await harness.admin("config show")
+        bobs = await told(harness.server, await harness.bob.types("massgen-admin config use", name="slow"))
         assert "holds in this channel from now on" in bobs
-        assert "mallory · refused config-use · `slow channel`" in (await stage.admin("audit")).replace("\\", "")
+        assert "mallory · refused config-use · `slow channel`" in (await harness.admin("audit")).replace("\\", "")
 
 
-async def test_a_server_sees_only_what_the_operator_allows_it(stage: Stage) -> None:
-    elsewhere = stage.server.add_guild("elsewhere")
-    ella = Someone(stage.server, "ella", elsewhere, manages=True)
-    allowed = f"discord:{stage.server.guild.id}=ops,slow; *=slow"
-    async with stage.bot(MASSGEN_BOT_ALLOWED_CONFIGS=allowed):
-        assert await stage.rita.completes("massgen", "config", "") == ["ops", "slow"]
-        assert await stage.rita.completes("massgen", "config", "S") == ["slow"]
+async def test_a_server_sees_only_what_the_operator_allows_it(harness: Harness) -> None:
+    elsewhere = harness.server.add_guild("elsewhere")
+    ella = Someone(harness.server, "ella", elsewhere, manages=True)
+    allowed = f"discord:{harness.server.guild.id}=ops,slow; *=slow"
+    async with harness.bot(MASSGEN_BOT_ALLOWED_CONFIGS=allowed):
+        assert await harness.rita.completes("massgen", "config", "") == ["ops", "slow"]
+        assert await harness.rita.completes("massgen", "config", "S") == ["slow"]
         assert await ella.completes("massgen", "config", "") == ["slow"]
-        refused = await told(stage.server, await ella.types("massgen", prompt="x", config="ops"))
+        refused = await told(harness.server, await ella.types("massgen", prompt="x", config="ops"))
         assert "no configuration ops" in refused
-        own = await stage.asks("x", "slow")
+        own = await harness.asks("x", "slow")
         run = run_in(own.text)
         for action in ("show", "cancel", "retry"):
-            assert "no run" in await told(stage.server, await ella.types(f"massgen-runs {action}", run=run))
-        assert "no run" in await told(stage.server, await ella.types("massgen-admin audit", run=run))
-        await stage.shows(own, "Planning")
+            assert "no run" in await told(harness.server, await ella.types(f"massgen-runs {action}", run=run))
+        assert "no run" in await told(harness.server, await ella.types("massgen-admin audit", run=run))
+        await harness.shows(own, "Planning")
 
 
-async def test_stories_are_told_only_where_the_operator_wants_them(stage: Stage) -> None:
-    async with stage.bot(MASSGEN_BOT_THREADS="no"):
-        card = await stage.planned()
-        await stage.alice.clicks(card, "Approve")
-        await stage.ends(card, "Done")
-        await stage.server.until(lambda: stage.private_messages(stage.rita))
-    assert stage.server.threads == {}
+async def test_stories_are_told_only_where_the_operator_wants_them(harness: Harness) -> None:
+    async with harness.bot(MASSGEN_BOT_THREADS="no"):
+        card = await harness.planned()
+        await harness.alice.clicks(card, "Approve")
+        await harness.ends(card, "Done")
+        await harness.server.until(lambda: harness.private_messages(harness.rita))
+    assert harness.server.threads == {}
 
 
-async def test_a_message_becomes_a_run(stage: Stage) -> None:
-    async with stage.bot():
-        message = await stage.mallory.writes("the water is off on Tuesday")
-        window = await stage.rita.uses_on(message, "Plan from this message")
-        await stage.server.until(lambda: window.kind == 9)
-        answer = await told(stage.server, await stage.rita.submits(window, "Tell everyone: the water is off"))
-        card = await stage.shows(await stage.card(run_in(answer)), "Decide")
+async def test_a_message_becomes_a_run(harness: Harness) -> None:
+    async with harness.bot():
+        message = await harness.mallory.writes("the water is off on Tuesday")
+        window = await harness.rita.uses_on(message, "Plan from this message")
+        await harness.server.until(lambda: window.kind == 9)
+        answer = await told(harness.server, await harness.rita.submits(window, "Tell everyone: the water is off"))
+        card = await harness.shows(await harness.card(run_in(answer)), "Decide")
         assert "the water is off" in card.text
-        pages = await stage.mallory.clicks(card, "Details")
-        await stage.server.until(lambda: len(pages.private) == 2)
+        pages = await harness.mallory.clicks(card, "Details")
+        await harness.server.until(lambda: len(pages.private) == 2)
         assert "Written by agent1" in pages.private[0].text
         assert "again: Tell everyone: the water is off" in pages.private[1].text

@@ -54,7 +54,7 @@ class Client:
 
 
 @dataclass
-class Hall:
+class LineChatHarness:
     """The chat, and what its tool server did."""
 
     port: int
@@ -70,13 +70,13 @@ class Hall:
 
 
 @pytest.fixture
-async def hall(tmp_path: Path) -> AsyncGenerator[Hall]:
-    async with a_hall(tmp_path) as hall:
-        yield hall
+async def harness(tmp_path: Path) -> AsyncGenerator[LineChatHarness]:
+    async with a_harness(tmp_path) as harness:
+        yield harness
 
 
 @asynccontextmanager
-async def a_hall(folder: Path) -> AsyncGenerator[Hall]:
+async def a_harness(folder: Path) -> AsyncGenerator[LineChatHarness]:
     writer = folder / "journal"
     write_configs(folder / "configs", writer)
     environ = Program(folder).surroundings(
@@ -91,11 +91,11 @@ async def a_hall(folder: Path) -> AsyncGenerator[Hall]:
         open_chat_service(Environment(environ), Overrides(), [platform]) as chat_service,
         serving(platform, chat_service) as port,
     ):
-        hall = Hall(port, writer)
+        harness = LineChatHarness(port, writer)
         try:
-            yield hall
+            yield harness
         finally:
-            for client in hall.clients:
+            for client in harness.clients:
                 client.writer.close()
                 await client.writer.wait_closed()
 
@@ -107,8 +107,8 @@ def button(card: str, label: str) -> str:
     return f"{found[1]} {card.split(maxsplit=1)[0]}"
 
 
-async def test_somebody_asks_sees_the_card_and_another_one_approves_what_then_happens(hall: Hall) -> None:
-    rita, alice, mallory = [await hall.enters(name) for name in ("rita", "alice", "mallory")]
+async def test_somebody_asks_sees_the_card_and_another_one_approves_what_then_happens(harness: LineChatHarness) -> None:
+    rita, alice, mallory = [await harness.enters(name) for name in ("rita", "alice", "mallory")]
     run = (await rita.says("ask Tell everyone", "run ")).split()[-1]
     card = await alice.reads(lambda line: "| <Approve 2 calls=" in line)
     assert run in card
@@ -116,17 +116,17 @@ async def test_somebody_asks_sees_the_card_and_another_one_approves_what_then_ha
     approve = button(card, "Approve")
     assert "Only ops can decide" in await mallory.says(f"press {approve}", "Not done")
     assert "no such button" in await mallory.says(f"press {'x' * 22} m1", "Not done")
-    assert written(hall.writer) == []
+    assert written(harness.writer) == []
     mallory.cut_off()
     assert await alice.says(f"press {approve}") == "private done"
     done = await rita.reads(lambda line: line.startswith("m1 Done"))
     assert "Approved by alice" in done
-    assert written(hall.writer) == ["Tell everyone", "again: Tell everyone"]
+    assert written(harness.writer) == ["Tell everyone", "again: Tell everyone"]
     assert run in await rita.says("runs", run)
 
 
-async def test_a_no_is_asked_for_its_reason_and_a_change_for_its_words(hall: Hall) -> None:
-    rita, alice = [await hall.enters(name) for name in ("rita", "alice")]
+async def test_a_no_is_asked_for_its_reason_and_a_change_for_its_words(harness: LineChatHarness) -> None:
+    rita, alice = [await harness.enters(name) for name in ("rita", "alice")]
     await rita.says("ask Tell everyone", "run ")
     card = await alice.reads(lambda line: "| <Approve 2 calls=" in line)
     change = button(card, "Request changes")
@@ -137,13 +137,13 @@ async def test_a_no_is_asked_for_its_reason_and_a_change_for_its_words(hall: Hal
     assert "your reason, or nothing" in await alice.says(f"press {reject}", "write")
     await alice.says(f"write {reject} not now", "done")
     assert "not now" in await rita.reads(lambda line: line.startswith("m1 Rejected"))
-    assert written(hall.writer) == []
+    assert written(harness.writer) == []
 
 
 async def test_what_may_destroy_something_is_asked_for_once_more(tmp_path: Path) -> None:
-    async with a_hall(tmp_path) as hall:
+    async with a_harness(tmp_path) as harness:
         (tmp_path / "configs" / "ops.yaml").write_text((tmp_path / "configs" / "destroys.yaml").read_text())
-        rita, alice = [await hall.enters(name) for name in ("rita", "alice")]
+        rita, alice = [await harness.enters(name) for name in ("rita", "alice")]
         await rita.says("ask Tell everyone", "run ")
         approve = button(await alice.reads(lambda line: "<Approve 1 call=" in line), "Approve")
         assert "1 call may destroy something" in await alice.says(f"press {approve}", "yes ")

@@ -11,8 +11,8 @@ from tests.e2e.slack_harness import said_in
 async def test_discord_and_slack_are_served_by_one_process_and_ended_by_one_signal(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     async with (
-        discord_harness.a_stage(tmp_path / "shared") as discord,
-        slack_harness.a_stage(tmp_path / "shared") as slack,
+        discord_harness.a_harness(tmp_path / "shared") as discord,
+        slack_harness.a_harness(tmp_path / "shared") as slack,
     ):
         async with slack.process(command="up", **discord.environ()) as process:
             await discord.server.until(lambda: discord.server.identified, 20)

@@ -172,7 +172,7 @@ def _issued(card: Card, ids: ButtonIds) -> dict[Action, str]:
 
 
 @dataclass
-class Stage:
+class Harness:
     """A log, what is remembered, and a product; card sync on top of them, as often as a test wants."""
 
     platform: FakePlatform = field(default_factory=FakePlatform)
@@ -187,7 +187,7 @@ class Stage:
         self.store = MemoryChatStore(self.log)
 
     @asynccontextmanager
-    async def keeping(self) -> AsyncGenerator[CardSync]:
+    async def running(self) -> AsyncGenerator[CardSync]:
         """A process that keeps the cards."""
         context = SyncContext(
             platform=self.platform,

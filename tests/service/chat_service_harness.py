@@ -112,7 +112,7 @@ class MonthOfWork:
         return Spent(tokens=21_000, money=0.5)
 
 
-class ChatServiceStage:
+class ChatServiceHarness:
     """A chat service with its surroundings. Configurations are files in a folder; the test says when a worker comes by."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A table of agents for tests: played models, a fake hub, and every event that they caused."""
+"""A harness of agents for tests: played models, a fake hub, and every event that they caused."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ LOOKS_READ = Rule(match="board.look", effect=Effect.READ, source="tools[0]")
 
 
 @dataclass
-class Table:
+class DeliberationHarness:
     """Agents around one question. `look` reads, `post` is deferred."""
 
     models: Sequence[PlayedModel]

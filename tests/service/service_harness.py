@@ -47,7 +47,7 @@ class StrictWorker(Worker):
             raise heard.errors[0]
 
 
-class Office:
+class ServiceHarness:
     """Agents who play their steps; the test says when a worker comes by."""
 
     def __init__(

@@ -13,7 +13,7 @@ from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, REQUESTER
 from tests.fakes import PlayedModel, Step, answers, calls, votes
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 POST = ("mcp__board__post", {"title": "hello"})
 LOOK = ("mcp__board__look", {"title": "x"})
@@ -39,10 +39,10 @@ def costing(step: Step, dollars: float) -> Step:
     return costly
 
 
-def office(
+def harness(
     *models: PlayedModel, limits: DailyLimits | None = None, options: RunOptions | None = None
-) -> tuple[Office, Accounts]:
-    made, accounts = Office(*models, options=options), Accounts()
+) -> tuple[ServiceHarness, Accounts]:
+    made, accounts = ServiceHarness(*models, options=options), Accounts()
     made.prepared.profile = replace(made.prepared.profile, daily=limits or DailyLimits())
     made.people = Coordinator(
         made.log,
@@ -76,7 +76,7 @@ def office(
 async def test_who_has_used_up_the_day_starts_no_run(
     limits: DailyLimits, user: str | None, spent: Spent, words: str
 ) -> None:
-    made, accounts = office(PlayedModel(), limits=limits)
+    made, accounts = harness(PlayedModel(), limits=limits)
     accounts.people[user] = spent
     with pytest.raises(RefusedError) as refused:
         await made.ask()
@@ -87,7 +87,7 @@ async def test_who_has_used_up_the_day_starts_no_run(
 
 
 async def test_a_limit_that_others_used_up_hinders_nobody_else() -> None:
-    made, accounts = office(PlayedModel(answers("done")), limits=DailyLimits(user_tokens=10))
+    made, accounts = harness(PlayedModel(answers("done")), limits=DailyLimits(user_tokens=10))
     accounts.people[ALICE.id] = Spent(tokens=99)
     accounts.people[REQUESTER.id] = Spent(tokens=9)
     run = await made.ask()
@@ -96,14 +96,14 @@ async def test_a_limit_that_others_used_up_hinders_nobody_else() -> None:
 
 
 async def test_without_limits_of_the_day_nobody_looks_anything_up() -> None:
-    made, accounts = office(PlayedModel(answers("done")))
+    made, accounts = harness(PlayedModel(answers("done")))
     await made.ask()
     await made.work()
     assert accounts.asked == []
 
 
 async def test_a_day_that_is_used_up_in_the_middle_stops_the_run_before_its_next_model_call() -> None:
-    made, accounts = office(limits=DailyLimits(user_tokens=100))
+    made, accounts = harness(limits=DailyLimits(user_tokens=100))
 
     def look(conversation: object) -> Reply:
         accounts.people[REQUESTER.id] = Spent(tokens=100)
@@ -111,7 +111,7 @@ async def test_a_day_that_is_used_up_in_the_middle_stops_the_run_before_its_next
 
     model = PlayedModel(look, answers("never asked"))
     made.prepared.given = (model,)
-    made.prepared.profile = replace(made.prepared.profile, agents=Office(model).prepared.profile.agents)
+    made.prepared.profile = replace(made.prepared.profile, agents=ServiceHarness(model).prepared.profile.agents)
     run = await made.ask()
     await made.work()
     state = await made.state(run)
@@ -126,7 +126,7 @@ async def test_the_answers_that_there_are_count_when_the_budget_is_used_up() -> 
     models = [
         PlayedModel(costing(answers(f"{n}", POST), 1.0), votes(1), votes(1), costing(votes(1), 1.0)) for n in (1, 2)
     ]
-    made, _ = office(*models, options=RunOptions(budget_money=2.0))
+    made, _ = harness(*models, options=RunOptions(budget_money=2.0))
     run = await made.ask()
     await made.work()
     state = await made.state(run)
@@ -135,7 +135,7 @@ async def test_the_answers_that_there_are_count_when_the_budget_is_used_up() -> 
 
 
 async def test_a_run_without_an_answer_says_which_limit_it_came_to() -> None:
-    made, _ = office(PlayedModel(costing(calls(LOOK), 1.0), answers("never")), options=RunOptions(budget_money=0.5))
+    made, _ = harness(PlayedModel(costing(calls(LOOK), 1.0), answers("never")), options=RunOptions(budget_money=0.5))
     run = await made.ask()
     await made.work()
     state = await made.state(run)
@@ -146,7 +146,7 @@ async def test_a_run_without_an_answer_says_which_limit_it_came_to() -> None:
 
 async def test_a_revision_goes_on_with_what_the_first_has_left() -> None:
     model = PlayedModel(answers("one", POST), answers("never"))
-    made, _ = office(model, options=RunOptions(budget_tokens=11))
+    made, _ = harness(model, options=RunOptions(budget_tokens=11))
     run, state = await made.planned()
     await made.people.request_changes(run, state.plan.digest, REQUESTER, "Make it shorter.")
     await made.work()
@@ -158,7 +158,7 @@ async def test_a_revision_goes_on_with_what_the_first_has_left() -> None:
 
 async def test_a_report_is_not_written_on_a_used_up_budget_and_the_calls_run_all_the_same() -> None:
     model = PlayedModel(answers("one", POST), answers("never"))
-    made, _ = office(model, options=RunOptions(budget_tokens=11))
+    made, _ = harness(model, options=RunOptions(budget_tokens=11))
     run, state = await made.planned()
     await made.people.approve(run, state.plan.digest, ALICE)
     await made.work()
@@ -169,7 +169,7 @@ async def test_a_report_is_not_written_on_a_used_up_budget_and_the_calls_run_all
 
 
 async def test_a_model_calls_price_is_in_the_log() -> None:
-    made, _ = office(PlayedModel(costing(answers("one"), 0.125)))
+    made, _ = harness(PlayedModel(costing(answers("one"), 0.125)))
     run = await made.ask()
     await made.work()
     (used,) = [each.event for each in made.log.events[run] if each.event.kind == "model_used"]

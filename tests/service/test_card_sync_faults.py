@@ -22,7 +22,7 @@ from bot.message import Action
 from coordination.domain import events as e
 from tests.builders import ALICE
 from tests.sample_logs import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
-from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Stage
+from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Harness
 
 _FAULTS: list[Fault | None] = [
     None,
@@ -57,7 +57,7 @@ def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
 
 
 async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
-    stage = Stage(platform=platform)
+    harness = Harness(platform=platform)
     plan = plan_in(waiting())
     events: list[e.RunEvent] = [
         *argued(POST, REMOVE),
@@ -69,28 +69,28 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
         succeeded(plan, 1),
         e.RunFinished(report="Both done."),
     ]
-    await stage.ask(recorded(events[:1]))
+    await harness.ask(recorded(events[:1]))
     start = 1
     for end in [*sorted(restarts), len(events)]:
-        async with stage.keeping():
+        async with harness.running():
             for event in events[start:end]:
-                await stage.add(RUN, event)
+                await harness.add(RUN, event)
                 await asyncio.sleep(0)
             start = max(start, end)
-    await _ended(stage)
-    kept = stage.store.cards[RUN]
+    await _ended(harness)
+    kept = harness.store.cards[RUN]
     assert isinstance(kept.state, Done)
     shown = platform.messages[kept.message]
     assert shown.card.status == "Done" or "can't hold the whole plan" in repr(shown.card)
     live = [name for name, each in platform.messages.items() if each.card.status != "Out of date" and each.ids]
-    assert all(_is_dead(stage, platform.messages[name].ids) for name in live if name != kept.message)
+    assert all(_is_dead(harness, platform.messages[name].ids) for name in live if name != kept.message)
 
 
-async def _ended(stage: Stage) -> None:
+async def _ended(harness: Harness) -> None:
     """Let time pass until the card is finished with: faults end, and patience too."""
-    async with asyncio.timeout(20), stage.keeping():
-        while not isinstance(stage.store.cards[RUN].state, Done):
-            stage.clock.ahead += timedelta(seconds=61)
+    async with asyncio.timeout(20), harness.running():
+        while not isinstance(harness.store.cards[RUN].state, Done):
+            harness.clock.ahead += timedelta(seconds=61)
             await asyncio.sleep(0.02)
 
 
@@ -109,39 +109,39 @@ def test_within_a_minute_of_the_last_fault_deletion_or_restart_the_card_equals_i
     steps: list[str | tuple[str, Fault | None]], knows: str
 ) -> None:
     platform = FakePlatform(posts_once=knows == "posts_once", finds=knows == "finds")
-    asyncio.run(_disturbed(Stage(platform=platform, intervals=replace(QUICK, patience=10.0)), steps))
+    asyncio.run(_disturbed(Harness(platform=platform, intervals=replace(QUICK, patience=10.0)), steps))
 
 
-async def _disturbed(stage: Stage, steps: list[str | tuple[str, Fault | None]]) -> None:
-    platform, plan = stage.platform, plan_in(waiting())
+async def _disturbed(harness: Harness, steps: list[str | tuple[str, Fault | None]]) -> None:
+    platform, plan = harness.platform, plan_in(waiting())
     events: list[e.RunEvent] = [*argued(POST, REMOVE), proposed(POST, REMOVE)]
     events += [e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0), succeeded(plan, 0)]
-    await stage.ask(recorded(events[:1]))
+    await harness.ask(recorded(events[:1]))
     coming, left = iter(events[1:]), list(steps)
     while left:
-        async with stage.keeping():
+        async with harness.running():
             while left and (step := left.pop(0)) != "restart":
                 if isinstance(step, tuple):
                     platform.faults.setdefault(step[0], []).append(step[1])
                 elif step == "next" and (event := next(coming, None)) is not None:
-                    await stage.add(RUN, event)
+                    await harness.add(RUN, event)
                 elif step == "delete" and platform.messages:
                     del platform.messages[next(reversed(platform.messages))]
                 await asyncio.sleep(0.01)
     platform.faults.clear()
-    async with stage.keeping():
+    async with harness.running():
         for _ in range(12):
-            stage.clock.ahead += timedelta(seconds=5)
+            harness.clock.ahead += timedelta(seconds=5)
             await asyncio.sleep(0.02)
-        await stage.until_told(RUN)
-        kept = stage.store.cards[RUN]
-        view = view_of(await stage.log.read(RUN))
+        await harness.until_told(RUN)
+        kept = harness.store.cards[RUN]
+        view = view_of(await harness.log.read(RUN))
         assert view is not None
         shown = platform.messages[kept.message].card
         assert shown.status == card_for(view, view.updated_at).status or "can't hold the whole plan" in repr(shown)
 
 
-def _is_dead(stage: Stage, ids: dict[Action, str]) -> bool:
+def _is_dead(harness: Harness, ids: dict[Action, str]) -> bool:
     """Whether no button of a message that is left over counts."""
-    attempt = stage.store.cards[RUN].attempt
-    return all(stage.store.buttons[id_].attempt < attempt for id_ in ids.values())
+    attempt = harness.store.cards[RUN].attempt
+    return all(harness.store.buttons[id_].attempt < attempt for id_ in ids.values())

@@ -8,54 +8,54 @@ from bot.chat.card_sync.context import EditThrottle
 from coordination.domain import events as e
 from tests.builders import ALICE
 from tests.sample_logs import POST, RUN, argued, plan_in, proposed, recorded, started, waiting
-from tests.service.card_sync_harness import QUICK, Stage, eventually
+from tests.service.card_sync_harness import QUICK, Harness, eventually
 
 SECONDS = 0.3
 
 
 async def test_a_click_right_after_the_plan_came_waits_for_its_turn() -> None:
-    stage = Stage(intervals=replace(QUICK, edit=SECONDS))
-    await stage.ask(recorded(argued(POST)[:3]))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        await stage.add(RUN, *argued(POST)[3:], proposed(POST))
-        await stage.until_told(RUN)
+    harness = Harness(intervals=replace(QUICK, edit=SECONDS))
+    await harness.ask(recorded(argued(POST)[:3]))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await harness.add(RUN, *argued(POST)[3:], proposed(POST))
+        await harness.until_told(RUN)
         plan = plan_in(waiting(POST))
-        await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
-        await stage.until_told(RUN)
-    edits = stage.platform.newest.edits
+        await harness.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
+        await harness.until_told(RUN)
+    edits = harness.platform.newest.edits
     assert len(edits) == 2
     assert all(later - earlier >= SECONDS for earlier, later in pairwise(edits))
 
 
 async def test_a_new_process_lets_the_last_edit_of_the_one_before_it_settle() -> None:
-    stage = Stage(intervals=replace(QUICK, edit=SECONDS))
-    await stage.ask(recorded(argued(POST)[:3]))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        await stage.add(RUN, *argued(POST)[3:], proposed(POST))
-        await stage.until_told(RUN)
+    harness = Harness(intervals=replace(QUICK, edit=SECONDS))
+    await harness.ask(recorded(argued(POST)[:3]))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await harness.add(RUN, *argued(POST)[3:], proposed(POST))
+        await harness.until_told(RUN)
     plan = plan_in(waiting(POST))
-    await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-    (earlier, later) = stage.platform.newest.edits
+    await harness.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
+    async with harness.running():
+        await harness.until_told(RUN)
+    (earlier, later) = harness.platform.newest.edits
     assert later - earlier >= SECONDS
 
 
 async def test_the_pause_begins_when_the_product_has_the_edit() -> None:
-    stage = Stage(intervals=replace(QUICK, edit=SECONDS))
-    await stage.ask(recorded(argued(POST)[:3]))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        stage.platform.hold = asyncio.Event()
-        await stage.add(RUN, e.TurnStarted(agent=1, turn=7, epoch=0))
+    harness = Harness(intervals=replace(QUICK, edit=SECONDS))
+    await harness.ask(recorded(argued(POST)[:3]))
+    async with harness.running():
+        await harness.until_told(RUN)
+        harness.platform.hold = asyncio.Event()
+        await harness.add(RUN, e.TurnStarted(agent=1, turn=7, epoch=0))
         await asyncio.sleep(3 * SECONDS)
-        stage.platform.hold.set()
-        await eventually(lambda: len(stage.platform.newest.edits) == 1)
-        await stage.add(RUN, e.TurnStarted(agent=1, turn=8, epoch=0))
-        await stage.until_told(RUN)
-    (earlier, later) = stage.platform.newest.edits
+        harness.platform.hold.set()
+        await eventually(lambda: len(harness.platform.newest.edits) == 1)
+        await harness.add(RUN, e.TurnStarted(agent=1, turn=8, epoch=0))
+        await harness.until_told(RUN)
+    (earlier, later) = harness.platform.newest.edits
     assert later - earlier >= SECONDS
 
 

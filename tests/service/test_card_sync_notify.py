@@ -17,30 +17,30 @@ from coordination.domain.plan import short
 from coordination.domain.policy import Policy
 from tests.builders import ALICE, REQUESTER, START, a_plan
 from tests.sample_logs import POST, REMOVE, RUN, argued, proposed, recorded, started, unknown, waiting
-from tests.service.card_sync_harness import FakePlatform, Stage, texts
+from tests.service.card_sync_harness import FakePlatform, Harness, texts
 
 
-def _told(stage: Stage) -> str:
-    return " ".join(texts(card) for _, card in stage.platform.said)
+def _told(harness: Harness) -> str:
+    return " ".join(texts(card) for _, card in harness.platform.said)
 
 
 async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_votes_with_reasons() -> None:
-    stage = Stage()
+    harness = Harness()
     long = "Post it with the times. " + "Because people plan their day. " * 20 + "That is all."
     events = argued(POST)
     events[7] = e.AnswerAccepted(agent=1, number=1, epoch=1, text=long, calls=(POST,))
-    await stage.ask(recorded(events[:9]))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        await stage.add(RUN, *events[9:], proposed(POST))
-        await stage.until_told(RUN)
-    async with stage.keeping():
-        await stage.add(RUN, e.ApprovalGiven(by=ALICE, digest=proposed(POST).digest))
-        await stage.until_told(RUN)
-    assert len(stage.platform.threads) == 1
-    assert {place.thread for place, _ in stage.platform.said} == {"m1"}
+    await harness.ask(recorded(events[:9]))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await harness.add(RUN, *events[9:], proposed(POST))
+        await harness.until_told(RUN)
+    async with harness.running():
+        await harness.add(RUN, e.ApprovalGiven(by=ALICE, digest=proposed(POST).digest))
+        await harness.until_told(RUN)
+    assert len(harness.platform.threads) == 1
+    assert {place.thread for place, _ in harness.platform.said} == {"m1"}
     for once in ("That is all.", "it has the times", "it takes the old one down", "approved"):
-        assert _told(stage).count(once) == 1, once
+        assert _told(harness).count(once) == 1, once
 
 
 @pytest.mark.parametrize(
@@ -53,62 +53,62 @@ async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_vot
 async def test_the_story_of_a_run_that_is_done_ends_with_how_to_go_on(
     ending: list[e.RunEvent], can_go_on: bool
 ) -> None:
-    stage = Stage()
-    await stage.ask(recorded(argued(POST)))
-    async with stage.keeping():
-        await stage.add(RUN, *ending)
-        await stage.until_told(RUN)
-    assert _told(stage).count("mention me in this thread") == can_go_on
+    harness = Harness()
+    await harness.ask(recorded(argued(POST)))
+    async with harness.running():
+        await harness.add(RUN, *ending)
+        await harness.until_told(RUN)
+    assert _told(harness).count("mention me in this thread") == can_go_on
 
 
 async def test_without_stories_there_is_no_thread() -> None:
-    stage = Stage(has_timelines=False)
-    await stage.ask(waiting())
-    async with stage.keeping():
-        await stage.until_told(RUN)
-    assert stage.platform.threads == []
-    assert stage.platform.said == []
+    harness = Harness(has_timelines=False)
+    await harness.ask(waiting())
+    async with harness.running():
+        await harness.until_told(RUN)
+    assert harness.platform.threads == []
+    assert harness.platform.said == []
 
 
 async def test_where_no_thread_may_be_opened_the_card_goes_on_without_one() -> None:
-    stage = Stage(platform=FakePlatform(faults={"thread": [MissingPermission("Create Threads is missing.")]}))
-    await stage.ask(recorded(argued(POST)))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        await stage.add(RUN, proposed(POST))
-        await stage.until_told(RUN)
-    assert stage.platform.newest.card.status == "Decide"
-    assert "agent2.final" in _told(stage)
+    harness = Harness(platform=FakePlatform(faults={"thread": [MissingPermission("Create Threads is missing.")]}))
+    await harness.ask(recorded(argued(POST)))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await harness.add(RUN, proposed(POST))
+        await harness.until_told(RUN)
+    assert harness.platform.newest.card.status == "Decide"
+    assert "agent2.final" in _told(harness)
 
 
 async def test_a_deleted_thread_is_opened_again_for_what_comes_next() -> None:
-    stage = Stage(platform=FakePlatform(faults={"say": [MessageNotFound()]}))
-    await stage.ask(recorded(argued(POST)))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        await stage.add(RUN, proposed(POST))
-        await stage.until_told(RUN)
-    assert len(stage.platform.threads) == 2
-    assert "agent2.final" in _told(stage)
+    harness = Harness(platform=FakePlatform(faults={"say": [MessageNotFound()]}))
+    await harness.ask(recorded(argued(POST)))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await harness.add(RUN, proposed(POST))
+        await harness.until_told(RUN)
+    assert len(harness.platform.threads) == 2
+    assert "agent2.final" in _told(harness)
 
 
 async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each() -> None:
-    stage = Stage()
+    harness = Harness()
     policy = Policy(users=("123456789", "by-name"), expires_after=3600)
     event = proposed(POST)
-    plan = replace(event.plan, policy=policy, expires_at=stage.clock.now() + timedelta(hours=1))
-    await stage.ask(recorded([*argued(POST), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)]))
-    async with stage.keeping():
-        await stage.platform.until(lambda: len(stage.platform.private_messages) == 1)
-        stage.clock.ahead += timedelta(minutes=31)
-        await stage.platform.until(lambda: len(stage.platform.private_messages) == 2)
-    async with stage.keeping():
-        stage.clock.ahead += timedelta(minutes=20)
-        await stage.platform.until(lambda: len(stage.platform.private_messages) == 3)
-        stage.clock.ahead += timedelta(minutes=5)
-    assert [person.id for person, _ in stage.platform.private_messages] == ["123456789"] * 3
-    assert "waits for your decision" in texts(stage.platform.private_messages[0][1])
-    reminders = [card for _, card in stage.platform.said if card.status == "Still waiting"]
+    plan = replace(event.plan, policy=policy, expires_at=harness.clock.now() + timedelta(hours=1))
+    await harness.ask(recorded([*argued(POST), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)]))
+    async with harness.running():
+        await harness.platform.until(lambda: len(harness.platform.private_messages) == 1)
+        harness.clock.ahead += timedelta(minutes=31)
+        await harness.platform.until(lambda: len(harness.platform.private_messages) == 2)
+    async with harness.running():
+        harness.clock.ahead += timedelta(minutes=20)
+        await harness.platform.until(lambda: len(harness.platform.private_messages) == 3)
+        harness.clock.ahead += timedelta(minutes=5)
+    assert [person.id for person, _ in harness.platform.private_messages] == ["123456789"] * 3
+    assert "waits for your decision" in texts(harness.platform.private_messages[0][1])
+    reminders = [card for _, card in harness.platform.said if card.status == "Still waiting"]
     assert ["nobody has decided yet" in texts(card) for card in reminders] == [False, True]
 
 
@@ -126,42 +126,42 @@ async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each(
 async def test_the_roles_that_may_decide_are_called_once_by_a_line_in_the_thread(
     policy: Policy, place: str, is_called: bool
 ) -> None:
-    stage = Stage(platform=FakePlatform(faults={"call": ["lost"]}))
-    await stage.ask(recorded([*argued(POST), proposed(POST, policy=policy)]), thread=place)
+    harness = Harness(platform=FakePlatform(faults={"call": ["lost"]}))
+    await harness.ask(recorded([*argued(POST), proposed(POST, policy=policy)]), thread=place)
     for _ in range(2):
-        async with stage.keeping():
-            await stage.until_told(RUN)
+        async with harness.running():
+            await harness.until_told(RUN)
             await asyncio.sleep(0.05)
-    assert len(stage.platform.called) == is_called
-    for where, line in stage.platform.called:
+    assert len(harness.platform.called) == is_called
+    for where, line in harness.platform.called:
         assert where.thread == "m1"
         assert [each.id for each in line if isinstance(each, Mention)] == ["77", "88"]
-    assert [card.status for _, card in stage.platform.private_messages] == ["Your decision is wanted"] * len(
+    assert [card.status for _, card in harness.platform.private_messages] == ["Your decision is wanted"] * len(
         policy.users
     )
 
 
 async def test_a_call_in_doubt_is_told_once_to_those_who_can_settle_it() -> None:
-    stage = Stage(has_timelines=False)
+    harness = Harness(has_timelines=False)
     policy = Policy(users=("123456789",))
     plan = proposed(POST, REMOVE, policy=policy)
     doubt = [e.ApprovalGiven(by=replace(ALICE, id="123456789"), digest=plan.digest), started(plan.plan, 0)]
-    await stage.ask(recorded([*argued(POST, REMOVE), plan]))
-    await stage.add(RUN, *doubt, unknown(plan.plan, 0))
+    await harness.ask(recorded([*argued(POST, REMOVE), plan]))
+    await harness.add(RUN, *doubt, unknown(plan.plan, 0))
     for _ in range(2):
-        async with stage.keeping():
-            await stage.until_told(RUN)
-    assert [person.id for person, _ in stage.platform.private_messages] == ["123456789", REQUESTER.id]
-    assert len(stage.platform.said) == 1
-    assert "may or may not have happened" in texts(stage.platform.said[0][1])
+        async with harness.running():
+            await harness.until_told(RUN)
+    assert [person.id for person, _ in harness.platform.private_messages] == ["123456789", REQUESTER.id]
+    assert len(harness.platform.said) == 1
+    assert "may or may not have happened" in texts(harness.platform.said[0][1])
 
 
 async def test_a_reminder_that_had_to_wait_is_sent_later() -> None:
-    stage = Stage(has_timelines=False, platform=FakePlatform(faults={"say": [RateLimited(0.01)]}))
-    await stage.ask(waiting())
-    stage.clock.ahead += timedelta(hours=13)
-    async with stage.keeping():
-        await stage.platform.until(lambda: len(stage.platform.said) == 1)
+    harness = Harness(has_timelines=False, platform=FakePlatform(faults={"say": [RateLimited(0.01)]}))
+    await harness.ask(waiting())
+    harness.clock.ahead += timedelta(hours=13)
+    async with harness.running():
+        await harness.platform.until(lambda: len(harness.platform.said) == 1)
 
 
 @pytest.mark.parametrize(
@@ -176,43 +176,43 @@ async def test_a_reminder_that_had_to_wait_is_sent_later() -> None:
     ids=["rejected", "rejected by themselves", "cancelled by themselves", "cancelled", "expired"],
 )
 async def test_the_one_who_asked_hears_how_it_ended_unless_they_ended_it(ending: e.RunEvent, told: list[str]) -> None:
-    stage = Stage()
-    await stage.ask(waiting(POST))
-    async with stage.keeping():
+    harness = Harness()
+    await harness.ask(waiting(POST))
+    async with harness.running():
         if isinstance(ending, e.PlanExpired):
-            stage.clock.ahead += timedelta(hours=25)
-        await stage.add(RUN, ending)
-        await stage.until_state(RUN, Done)
-    async with stage.keeping():
+            harness.clock.ahead += timedelta(hours=25)
+        await harness.add(RUN, ending)
+        await harness.until_state(RUN, Done)
+    async with harness.running():
         pass
-    assert [card.status for _, card in stage.platform.private_messages] == told
+    assert [card.status for _, card in harness.platform.private_messages] == told
 
 
 async def test_a_process_that_died_before_its_last_word_leaves_it_to_the_next() -> None:
-    stage = Stage()
-    await stage.ask(waiting(POST))
-    async with stage.keeping():
-        await stage.until_told(RUN)
-        stage.clock.ahead += timedelta(hours=25)
-        await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
-        await stage.until_state(RUN, Done)
-    kept = stage.store.cards[RUN]
+    harness = Harness()
+    await harness.ask(waiting(POST))
+    async with harness.running():
+        await harness.until_told(RUN)
+        harness.clock.ahead += timedelta(hours=25)
+        await harness.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
+        await harness.until_state(RUN, Done)
+    kept = harness.store.cards[RUN]
     assert isinstance(kept.state, Done)
-    stage.store.cards[RUN] = replace(kept, state=Live(post=kept.state.post), is_outcome_told=False)
-    stage.platform.private_messages.clear()
-    async with stage.keeping():
-        await stage.until_state(RUN, Done)
-    assert [card.status for _, card in stage.platform.private_messages] == ["Expired"]
+    harness.store.cards[RUN] = replace(kept, state=Live(post=kept.state.post), is_outcome_told=False)
+    harness.platform.private_messages.clear()
+    async with harness.running():
+        await harness.until_state(RUN, Done)
+    assert [card.status for _, card in harness.platform.private_messages] == ["Expired"]
 
 
 async def test_someone_who_takes_no_private_words_stops_nothing() -> None:
-    stage = Stage(platform=FakePlatform(faults={"notify_user": [RateLimited(0.01), MissingPermission("closed")]}))
-    await stage.ask(waiting(POST))
-    async with stage.keeping():
-        stage.clock.ahead += timedelta(hours=25)
-        await stage.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
-        await stage.until_state(RUN, Done)
-    assert stage.platform.calls.count("notify_user") == 2
+    harness = Harness(platform=FakePlatform(faults={"notify_user": [RateLimited(0.01), MissingPermission("closed")]}))
+    await harness.ask(waiting(POST))
+    async with harness.running():
+        harness.clock.ahead += timedelta(hours=25)
+        await harness.add(RUN, e.PlanExpired(digest=proposed(POST).digest))
+        await harness.until_state(RUN, Done)
+    assert harness.platform.calls.count("notify_user") == 2
 
 
 @given(

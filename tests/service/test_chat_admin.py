@@ -24,7 +24,7 @@ from tests.service.chat_service_harness import (
     NAMED_ADMIN,
     RANDOM,
     TEAM,
-    ChatServiceStage,
+    ChatServiceHarness,
     texts,
 )
 
@@ -46,8 +46,8 @@ ORDERS = [
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> ChatServiceStage:
-    return ChatServiceStage(tmp_path)
+def harness(tmp_path: Path) -> ChatServiceHarness:
+    return ChatServiceHarness(tmp_path)
 
 
 # --- whose orders count -----------------------------------------------------------------------------------------------
@@ -55,140 +55,140 @@ def office(tmp_path: Path) -> ChatServiceStage:
 
 @pytest.mark.parametrize(("action", "name", "value"), ORDERS)
 async def test_an_order_of_somebody_else_changes_nothing_and_is_on_record(
-    office: ChatServiceStage, action: str, name: str, value: str
+    harness: ChatServiceHarness, action: str, name: str, value: str
 ) -> None:
     """Whatever the product's own rights let through; an administrator of another tenant is somebody else too."""
-    await office.admin("config-use", name="team")
-    before, entries = office.snapshot(), len(office.store.audit)
+    await harness.admin("config-use", name="team")
+    before, entries = harness.snapshot(), len(harness.store.audit)
     elsewhere = replace(ADMIN, tenant="elsewhere")
     named_elsewhere = replace(NAMED_ADMIN, tenant="elsewhere")
     for by, place in ((MALLORY, GENERAL), (elsewhere, GENERAL), (ADMIN, ELSEWHERE), (named_elsewhere, ELSEWHERE)):
-        said = texts(await office.admin(action, by=by, place=place, name=name, value=value, scope="server"))
+        said = texts(await harness.admin(action, by=by, place=place, name=name, value=value, scope="server"))
         assert said.strip() == "Only administrators of this place, and people whom the operator named, can do that."
-    assert office.snapshot() == before
-    assert [(each.tenant, each.by, each.what) for each in office.store.audit[entries:]] == [
+    assert harness.snapshot() == before
+    assert [(each.tenant, each.by, each.what) for each in harness.store.audit[entries:]] == [
         ("here", MALLORY.id, f"refused {action}"),
         ("elsewhere", ADMIN.id, f"refused {action}"),
         ("here", ADMIN.id, f"refused {action}"),
         ("elsewhere", NAMED_ADMIN.id, f"refused {action}"),
     ]
-    assert office.checked == []
+    assert harness.checked == []
 
 
-async def test_whom_the_operator_named_administers_their_own_tenant(office: ChatServiceStage) -> None:
-    await office.admin("config-use", name="team", by=NAMED_ADMIN)
-    assert office.audit == [("u-named", "set config")]
-    assert office.store.scopes["here", "general", "config"].by_name == "nan"
+async def test_whom_the_operator_named_administers_their_own_tenant(harness: ChatServiceHarness) -> None:
+    await harness.admin("config-use", name="team", by=NAMED_ADMIN)
+    assert harness.audit == [("u-named", "set config")]
+    assert harness.store.scopes["here", "general", "config"].by_name == "nan"
 
 
-async def test_an_order_that_does_not_exist_says_so(office: ChatServiceStage) -> None:
-    assert "There is no command config-destroy." in texts(await office.admin("config-destroy"))
+async def test_an_order_that_does_not_exist_says_so(harness: ChatServiceHarness) -> None:
+    assert "There is no command config-destroy." in texts(await harness.admin("config-destroy"))
 
 
-async def test_a_check_says_what_was_found_and_who_approves(office: ChatServiceStage) -> None:
-    said = texts(await office.admin("config-check", name="team"))
+async def test_a_check_says_what_was_found_and_who_approves(harness: ChatServiceHarness) -> None:
+    said = texts(await harness.admin("config-check", name="team"))
     assert "team is a good configuration" in said
     assert "ops" in said
-    assert office.checked == [(office.folder / "team.yaml", "here")]
+    assert harness.checked == [(harness.folder / "team.yaml", "here")]
 
 
 # --- approvers --------------------------------------------------------------------------------------------------------
 
 
 async def test_whom_an_administrator_names_decides_instead_of_whom_the_configuration_names(
-    office: ChatServiceStage,
+    harness: ChatServiceHarness,
 ) -> None:
-    said = texts(await office.admin("approvers", value='<@&77> <@42> "night shift" required=2'))
+    said = texts(await harness.admin("approvers", value='<@&77> <@42> "night shift" required=2'))
     assert "approval by 77, night shift, 42" in said
     assert "2 approvals at least" in said
-    run = await office.ask()
-    assert await office.policy(run) == Policy(
+    run = await harness.ask()
+    assert await harness.policy(run) == Policy(
         roles=("77", "night shift"), users=("42",), required=2, binds_automatic=True
     )
-    ids = await office.shown(run)
-    assert "Only 77, night shift, 42 can decide" in texts(await office.press(ALICE, ids[Action.APPROVE]))
+    ids = await harness.shown(run)
+    assert "Only 77, night shift, 42 can decide" in texts(await harness.press(ALICE, ids[Action.APPROVE]))
     night = Person(tenant="here", id="u-n", name="n", roles=("night shift",))
-    await office.press(night, ids[Action.APPROVE])
-    assert isinstance(await office.people.state(run), s.AwaitingDecision)
-    await office.press(replace(night, id="42", roles=()), ids[Action.APPROVE])
-    assert isinstance(await office.people.state(run), s.Executing)
+    await harness.press(night, ids[Action.APPROVE])
+    assert isinstance(await harness.people.state(run), s.AwaitingDecision)
+    await harness.press(replace(night, id="42", roles=()), ids[Action.APPROVE])
+    assert isinstance(await harness.people.state(run), s.Executing)
 
 
 async def test_a_channels_rule_replaces_the_servers_and_both_leave_other_channels_alone(
-    office: ChatServiceStage,
+    harness: ChatServiceHarness,
 ) -> None:
-    await office.admin("approvers", value="@leads", scope="server")
-    await office.admin("approvers", value="required=3")
-    assert await office.policy(await office.ask()) == Policy(roles=("ops",), required=3, binds_automatic=True)
-    assert await office.policy(await office.ask(place=RANDOM)) == Policy(roles=("leads",), binds_automatic=True)
-    assert "leads" in texts(await office.admin("approvers", place=RANDOM))
-    assert "3 of" in texts(await office.admin("approvers"))
-    assert "3 of" in texts(await office.admin("config-show"))
-    assert "3 of" in texts(await office.help(MALLORY, GENERAL))
-    await office.admin("approvers", value="reset")
-    assert await office.policy(await office.ask()) == Policy(roles=("leads",), binds_automatic=True)
-    await office.admin("approvers", value="reset", scope="server")
-    assert await office.policy(await office.ask()) == Policy(roles=("ops",))
-    assert "nothing to forget" in texts(await office.admin("approvers", value="reset"))
+    await harness.admin("approvers", value="@leads", scope="server")
+    await harness.admin("approvers", value="required=3")
+    assert await harness.policy(await harness.ask()) == Policy(roles=("ops",), required=3, binds_automatic=True)
+    assert await harness.policy(await harness.ask(place=RANDOM)) == Policy(roles=("leads",), binds_automatic=True)
+    assert "leads" in texts(await harness.admin("approvers", place=RANDOM))
+    assert "3 of" in texts(await harness.admin("approvers"))
+    assert "3 of" in texts(await harness.admin("config-show"))
+    assert "3 of" in texts(await harness.help(MALLORY, GENERAL))
+    await harness.admin("approvers", value="reset")
+    assert await harness.policy(await harness.ask()) == Policy(roles=("leads",), binds_automatic=True)
+    await harness.admin("approvers", value="reset", scope="server")
+    assert await harness.policy(await harness.ask()) == Policy(roles=("ops",))
+    assert "nothing to forget" in texts(await harness.admin("approvers", value="reset"))
 
 
-async def test_what_the_configuration_demands_is_never_loosened(office: ChatServiceStage) -> None:
-    office.write(
+async def test_what_the_configuration_demands_is_never_loosened(harness: ChatServiceHarness) -> None:
+    harness.write(
         "team",
         TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 2, expires_after: 2h, allow_requester: false}"),
     )
-    await office.admin("approvers", value="required=1 requester=yes @leads")
-    run = await office.ask()
-    assert await office.policy(run) == Policy(roles=("leads",), required=2, expires_after=7200, binds_automatic=True)
-    before = office.snapshot()
-    ids = await office.shown(run)
-    reply = await office.press(replace(REQUESTER, roles=("leads",)), ids[Action.APPROVE])
+    await harness.admin("approvers", value="required=1 requester=yes @leads")
+    run = await harness.ask()
+    assert await harness.policy(run) == Policy(roles=("leads",), required=2, expires_after=7200, binds_automatic=True)
+    before = harness.snapshot()
+    ids = await harness.shown(run)
+    reply = await harness.press(replace(REQUESTER, roles=("leads",)), ids[Action.APPROVE])
     assert "You asked for this run" in texts(reply)
-    assert office.snapshot() == before
+    assert harness.snapshot() == before
 
 
-async def test_an_administrator_may_take_the_requesters_own_approval_away(office: ChatServiceStage) -> None:
-    office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, allow_requester: true}"))
-    assert (await office.policy(await office.ask(by=ALICE))).allow_requester
-    await office.admin("approvers", value="requester=no")
-    run = await office.ask(by=ALICE)
-    assert "You asked for this run" in texts(await office.press(ALICE, (await office.shown(run))[Action.APPROVE]))
+async def test_an_administrator_may_take_the_requesters_own_approval_away(harness: ChatServiceHarness) -> None:
+    harness.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, allow_requester: true}"))
+    assert (await harness.policy(await harness.ask(by=ALICE))).allow_requester
+    await harness.admin("approvers", value="requester=no")
+    run = await harness.ask(by=ALICE)
+    assert "You asked for this run" in texts(await harness.press(ALICE, (await harness.shown(run))[Action.APPROVE]))
 
 
-async def test_a_rule_that_nobody_could_fulfil_is_refused(office: ChatServiceStage) -> None:
+async def test_a_rule_that_nobody_could_fulfil_is_refused(harness: ChatServiceHarness) -> None:
     """When it is set, and when a configuration makes it so later."""
-    before = office.snapshot()
-    said = texts(await office.admin("approvers", value="<@1> <@2> <@1> required=3"))
+    before = harness.snapshot()
+    said = texts(await harness.admin("approvers", value="<@1> <@2> <@1> required=3"))
     assert "3 approvals are wanted, and only 2 people are named" in said
-    assert office.snapshot() == before
-    await office.admin("approvers", value="<@1> <@2>")
-    office.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 3}"))
-    said = texts(await office.start_run(REQUESTER, GENERAL, "Go."))
+    assert harness.snapshot() == before
+    await harness.admin("approvers", value="<@1> <@2>")
+    harness.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 3}"))
+    said = texts(await harness.start_run(REQUESTER, GENERAL, "Go."))
     assert "3 approvals are wanted, and only 2 people are named" in said
-    assert office.store.cards == {}
+    assert harness.store.cards == {}
 
 
-async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(office: ChatServiceStage) -> None:
-    run = await office.ask()
-    await office.admin("approvers", value="@leads")
-    assert await office.policy(run) == Policy(roles=("ops",))
-    ids = await office.shown(run)
-    await office.press(ALICE, ids[Action.CHANGE], text="Shorter.")
-    await office.work()
-    assert await office.policy(run) == Policy(roles=("ops",))
-    again = (await office.retry(REQUESTER, GENERAL, run)).run
-    await office.work()
-    assert await office.policy(again) == Policy(roles=("leads",), binds_automatic=True)
+async def test_a_rule_holds_for_plans_to_come_and_leaves_those_that_wait(harness: ChatServiceHarness) -> None:
+    run = await harness.ask()
+    await harness.admin("approvers", value="@leads")
+    assert await harness.policy(run) == Policy(roles=("ops",))
+    ids = await harness.shown(run)
+    await harness.press(ALICE, ids[Action.CHANGE], text="Shorter.")
+    await harness.work()
+    assert await harness.policy(run) == Policy(roles=("ops",))
+    again = (await harness.retry(REQUESTER, GENERAL, run)).run
+    await harness.work()
+    assert await harness.policy(again) == Policy(roles=("leads",), binds_automatic=True)
 
 
 async def test_the_rule_is_in_the_runs_own_copy_of_its_configuration_and_the_audit_proves_it(
-    office: ChatServiceStage, tmp_path: Path
+    harness: ChatServiceHarness, tmp_path: Path
 ) -> None:
     """Whoever takes the run up anywhere reads the same rule; a changed copy is found."""
-    await office.admin("approvers", value="@leads required=2")
-    run = await office.ask()
-    state = await office.people.state(run)
-    text, origin = await office.log.load_config(state.request.config_digest)
+    await harness.admin("approvers", value="@leads required=2")
+    run = await harness.ask()
+    state = await harness.people.state(run)
+    text, origin = await harness.log.load_config(state.request.config_digest)
     approvers = approvers_in(text)
     assert approvers is not None
     assert (approvers.roles, approvers.required) == (("leads",), 2)
@@ -199,7 +199,7 @@ async def test_the_rule_is_in_the_runs_own_copy_of_its_configuration_and_the_aud
         url = sqlite_url(tmp_path, name)
         async with SqlLog.open(url, submit=submit_nothing) as log:
             await log.save_config(state.request.config_digest, kept, origin)
-            await copied(log, office.log.events[run])
+            await copied(log, harness.log.events[run])
         problems.append([each.problem for each in verify(url)])
     assert problems[0] == []
     assert [each.endswith("was changed or removed") for each in problems[1]] == [True]
@@ -215,10 +215,10 @@ async def copied(log: SqlLog, story: Sequence[Recorded]) -> None:
 
 
 async def test_the_audit_names_approvers_as_people_see_them_and_not_as_they_are_stored(
-    office: ChatServiceStage,
+    harness: ChatServiceHarness,
 ) -> None:
-    await office.admin("approvers", value="<@&88> <@77> required=2")
-    reply = await office.admin("audit")
+    await harness.admin("approvers", value="<@&88> <@77> required=2")
+    reply = await harness.admin("audit")
     assert reply.private is not None
     (section,) = reply.private.sections
     assert isinstance(section, Paragraph)
@@ -226,12 +226,12 @@ async def test_the_audit_names_approvers_as_people_see_them_and_not_as_they_are_
     assert "2 approvals at least" in texts(reply)
 
 
-async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(office: ChatServiceStage) -> None:
-    await office.admin("config-use", name="team", scope="server")
-    await office.admin("limits", value="hourly=3")
-    await office.press(MALLORY, "forged")
-    await office.admin("limits", by=MALLORY, value="hourly=300")
-    lines = [line for line in texts(await office.admin("audit")).splitlines() if "·" in line]
+async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(harness: ChatServiceHarness) -> None:
+    await harness.admin("config-use", name="team", scope="server")
+    await harness.admin("limits", value="hourly=3")
+    await harness.press(MALLORY, "forged")
+    await harness.admin("limits", by=MALLORY, value="hourly=300")
+    lines = [line for line in texts(await harness.admin("audit")).splitlines() if "·" in line]
     assert [line.split(" · ")[1:] for line in lines] == [
         ["mallory", "refused limits", "channel hourly=300"],
         ["mallory", "refused no_button", "forged on m-1"],
@@ -239,17 +239,17 @@ async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(off
         ["ada", "set config", "team"],
     ]
     assert "Nothing was set" in texts(
-        await office.admin("audit", by=replace(ADMIN, tenant="elsewhere"), place=ELSEWHERE)
+        await harness.admin("audit", by=replace(ADMIN, tenant="elsewhere"), place=ELSEWHERE)
     )
 
 
-async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(office: ChatServiceStage) -> None:
-    run = await office.ask()
-    ids = await office.shown(run)
-    await office.press(MALLORY, ids[Action.APPROVE])
-    await office.press(BOB, ids[Action.REJECT], text="Not today.")
-    said = texts(await office.admin("audit", name=run[:4], place=RANDOM))
+async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(harness: ChatServiceHarness) -> None:
+    run = await harness.ask()
+    ids = await harness.shown(run)
+    await harness.press(MALLORY, ids[Action.APPROVE])
+    await harness.press(BOB, ids[Action.REJECT], text="Not today.")
+    said = texts(await harness.admin("audit", name=run[:4], place=RANDOM))
     assert f"Who decided what about run {run}" in said
     for word in ("rita", "mallory", "bob", "Not today."):
         assert word in said
-    assert "There is no run" in texts(await office.admin("audit", value="RUN99"))
+    assert "There is no run" in texts(await harness.admin("audit", value="RUN99"))

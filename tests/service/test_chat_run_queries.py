@@ -18,7 +18,7 @@ from tests.service.chat_service_harness import (
     RANDOM,
     TEAM,
     Answer,
-    ChatServiceStage,
+    ChatServiceHarness,
     texts,
 )
 
@@ -26,17 +26,19 @@ LONG = "ä" * 3_000
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> ChatServiceStage:
-    return ChatServiceStage(tmp_path)
+def harness(tmp_path: Path) -> ChatServiceHarness:
+    return ChatServiceHarness(tmp_path)
 
 
-async def everything_about(office: ChatServiceStage, by: Person, run: str, *, place: ChannelRef = GENERAL) -> list[str]:
+async def everything_about(
+    harness: ChatServiceHarness, by: Person, run: str, *, place: ChannelRef = GENERAL
+) -> list[str]:
     """What each way of looking at a run, or acting on it, answers."""
-    pages = await office.details(by, place, run)
+    pages = await harness.details(by, place, run)
     answers: list[Answer] = [
-        await office.show(by, place, run),
-        await office.retry(by, place, run),
-        await office.cancel(by, place, run),
+        await harness.show(by, place, run),
+        await harness.retry(by, place, run),
+        await harness.cancel(by, place, run),
     ]
     return [*(texts(page) for page in pages), *(texts(answer) for answer in answers)]
 
@@ -48,11 +50,11 @@ def run_shown(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("run", ["RUN1", "run", "R"])
-async def test_a_run_of_another_channel_is_not_there_for_strangers(office: ChatServiceStage, run: str) -> None:
+async def test_a_run_of_another_channel_is_not_there_for_strangers(harness: ChatServiceHarness, run: str) -> None:
     """Neither to look at, nor to stop, nor to ask again; not even as one of several with names that begin so."""
-    await office.ask("The secret plan")
-    await office.ask("Another secret plan")
-    before = office.snapshot()
+    await harness.ask("The secret plan")
+    await harness.ask("Another secret plan")
+    before = harness.snapshot()
     for by, place in (
         (MALLORY, RANDOM),
         (ALICE, RANDOM),
@@ -60,82 +62,82 @@ async def test_a_run_of_another_channel_is_not_there_for_strangers(office: ChatS
         (replace(ADMIN, tenant="elsewhere"), ELSEWHERE),
         (replace(ADMIN, tenant="elsewhere"), GENERAL),
     ):
-        for answer in await everything_about(office, by, run, place=place):
+        for answer in await everything_about(harness, by, run, place=place):
             assert answer.strip() == f"There is no run {run} here."
-    assert office.snapshot() == before
+    assert harness.snapshot() == before
 
 
-async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrators(office: ChatServiceStage) -> None:
-    run = await office.ask()
+async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrators(harness: ChatServiceHarness) -> None:
+    run = await harness.ask()
     for by, place in ((MALLORY, GENERAL), (REQUESTER, RANDOM), (ADMIN, RANDOM), (NAMED_ADMIN, RANDOM)):
-        reply = await office.show(by, place, run)
+        reply = await harness.show(by, place, run)
         assert run_shown(reply) == run
         assert "Post hello." in texts(reply)
         assert reply.private is not None
         assert (reply.private.buttons, reply.private.menu) == ((), None)
 
 
-async def test_several_runs_that_begin_so_are_named_as_far_as_one_may_see_them(office: ChatServiceStage) -> None:
-    here = await office.ask()
-    there = await office.ask(place=RANDOM, by=BOB)
-    assert run_shown(await office.show(MALLORY, GENERAL, "RUN")) == here
-    assert run_shown(await office.show(BOB, RANDOM, "RUN")) == there
-    said = texts(await office.show(ADMIN, GENERAL, "run"))
+async def test_several_runs_that_begin_so_are_named_as_far_as_one_may_see_them(harness: ChatServiceHarness) -> None:
+    here = await harness.ask()
+    there = await harness.ask(place=RANDOM, by=BOB)
+    assert run_shown(await harness.show(MALLORY, GENERAL, "RUN")) == here
+    assert run_shown(await harness.show(BOB, RANDOM, "RUN")) == there
+    said = texts(await harness.show(ADMIN, GENERAL, "run"))
     assert f"{here}, {there}" in said
-    assert run_shown(await office.show(ADMIN, GENERAL, here.lower())) == here
+    assert run_shown(await harness.show(ADMIN, GENERAL, here.lower())) == here
 
 
 @pytest.mark.parametrize("run", ["", "   ", "%", "_", "RUN1' --", "\0", "x" * 500, "\u202e1NUR"])
-async def test_a_name_that_no_run_has_finds_none(office: ChatServiceStage, run: str) -> None:
-    await office.ask()
-    said = texts(await office.show(ADMIN, GENERAL, run))
+async def test_a_name_that_no_run_has_finds_none(harness: ChatServiceHarness, run: str) -> None:
+    await harness.ask()
+    said = texts(await harness.show(ADMIN, GENERAL, run))
     assert said.startswith("\nThere is no run ")
     assert len(said) < 100
     assert "\u202e" not in said
 
 
-async def test_the_table_shows_who_did_what_in_which_round(office: ChatServiceStage) -> None:
-    run = await office.ask()
-    said = texts(await office.show(MALLORY, GENERAL, run))
+async def test_the_table_shows_who_did_what_in_which_round(harness: ChatServiceHarness) -> None:
+    run = await harness.ask()
+    said = texts(await harness.show(MALLORY, GENERAL, run))
     assert "round 1" in said
     assert "agent1 " in said
 
 
-async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(office: ChatServiceStage) -> None:
-    await office.ask("First here")
-    office.clock.tick(minutes=1)
-    await office.ask("Elsewhere", place=RANDOM)
-    office.clock.tick(minutes=1)
-    run = await office.ask("Second here", by=BOB)
+async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(harness: ChatServiceHarness) -> None:
+    await harness.ask("First here")
+    harness.clock.tick(minutes=1)
+    await harness.ask("Elsewhere", place=RANDOM)
+    harness.clock.tick(minutes=1)
+    run = await harness.ask("Second here", by=BOB)
 
     async def prompts(by: Person, **wanted: bool) -> list[str]:
-        said = texts(await office.runs(by, GENERAL, **wanted))
+        said = texts(await harness.runs(by, GENERAL, **wanted))
         return [line.split("“")[1].split("”")[0] for line in said.splitlines() if "“" in line]
 
     assert await prompts(MALLORY) == ["Second here", "First here"]
     assert await prompts(REQUESTER, mine=True) == ["Elsewhere", "First here"]
     assert await prompts(MALLORY, mine=True) == []
-    await office.cancel(BOB, GENERAL, run)
+    await harness.cancel(BOB, GENERAL, run)
     assert await prompts(MALLORY, waiting=True) == ["First here"]
-    assert "There are none." in texts(await office.runs(MALLORY, replace(GENERAL, channel="empty")))
+    assert "There are none." in texts(await harness.runs(MALLORY, replace(GENERAL, channel="empty")))
     stranger = replace(REQUESTER, tenant="elsewhere")
-    assert "There are none." in texts(await office.runs(stranger, ELSEWHERE))
-    assert "There are none." in texts(await office.runs(MALLORY, replace(GENERAL, channel="")))
+    assert "There are none." in texts(await harness.runs(stranger, ELSEWHERE))
+    assert "There are none." in texts(await harness.runs(MALLORY, replace(GENERAL, channel="")))
 
 
-async def test_the_pages_of_a_plan_hold_every_argument_whole(office: ChatServiceStage) -> None:
+async def test_the_pages_of_a_plan_hold_every_argument_whole(harness: ChatServiceHarness) -> None:
     calls = "".join(
         f"              {{tool: board.post, arguments: {{title: 'n{number}', body: '{LONG} end {number}'}}}},\n"
         for number in range(12)
     )
     text = TEAM.replace('{tool: board.post, arguments: {title: "{prompt}"}}', f"\n{calls}              ", 1)
-    office.hub.tools[1] = replace(
-        office.hub.tools[1],
+    harness.hub.tools[1] = replace(
+        harness.hub.tools[1],
         input_schema={"type": "object", "properties": {"title": {"type": "string"}, "body": {"type": "string"}}},
     )
-    office.write("team", text)
-    run = await office.ask()
-    pages = await office.details(MALLORY, GENERAL, run)
+    harness.write("team", text)
+    run = await harness.ask()
+    pages = await harness.details(MALLORY, GENERAL, run)
     assert "Post it." in texts(pages[0])
     assert {each.name for each in pages[0].attachments} == {"plan.md", "plan.json"}
     items = [
@@ -150,75 +152,77 @@ async def test_the_pages_of_a_plan_hold_every_argument_whole(office: ChatService
     assert all(not page.buttons and page.menu is None for page in pages)
 
 
-async def test_a_run_without_a_plan_has_one_page(office: ChatServiceStage) -> None:
-    reply = await office.start_run(REQUESTER, GENERAL, "Go.")
-    assert len(await office.details(MALLORY, GENERAL, reply.run)) == 1
+async def test_a_run_without_a_plan_has_one_page(harness: ChatServiceHarness) -> None:
+    reply = await harness.start_run(REQUESTER, GENERAL, "Go.")
+    assert len(await harness.details(MALLORY, GENERAL, reply.run)) == 1
 
 
 # --- one's own page ---------------------------------------------------------------------------------------------------
 
 
-async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_months_use(office: ChatServiceStage) -> None:
-    await office.ask("For ops")
-    office.write("team", TEAM.replace("approval: {approvers: {roles: [ops]}}", ""))
-    await office.ask("For anyone", by=BOB)
-    home = texts(await office.home(ALICE))
+async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_months_use(
+    harness: ChatServiceHarness,
+) -> None:
+    await harness.ask("For ops")
+    harness.write("team", TEAM.replace("approval: {approvers: {roles: [ops]}}", ""))
+    await harness.ask("For anyone", by=BOB)
+    home = texts(await harness.home(ALICE))
     waiting, _, rest = home.partition("Asked by you")
     assert "For ops" in waiting
     assert "For anyone" not in home
     assert "team holds here: nothing else was set." in rest
     assert "2 runs · 21k tokens · $0.50" in rest
-    assert office.spending.asked == [(office.clock.now().replace(day=1, hour=0, minute=0), "here")]
-    own = texts(await office.home(BOB)).partition("Asked by you")[2]
+    assert harness.spending.asked == [(harness.clock.now().replace(day=1, hour=0, minute=0), "here")]
+    own = texts(await harness.home(BOB)).partition("Asked by you")[2]
     assert "For anyone" in own
-    assert "Nothing waits for you." in texts(await office.home(MALLORY))
-    stranger = texts(await office.home(replace(ALICE, tenant="elsewhere")))
+    assert "Nothing waits for you." in texts(await harness.home(MALLORY))
+    stranger = texts(await harness.home(replace(ALICE, tenant="elsewhere")))
     assert "For" not in stranger.replace("Waiting for you", "")
     assert "0 runs" in stranger
 
 
-async def test_a_plan_that_expired_waits_for_nobody(office: ChatServiceStage) -> None:
-    await office.ask("For ops")
-    office.clock.tick(days=2)
-    assert "Nothing waits for you." in texts(await office.home(ALICE))
+async def test_a_plan_that_expired_waits_for_nobody(harness: ChatServiceHarness) -> None:
+    await harness.ask("For ops")
+    harness.clock.tick(days=2)
+    assert "Nothing waits for you." in texts(await harness.home(ALICE))
 
 
-async def test_home_shows_the_servers_configuration_or_that_there_is_none(office: ChatServiceStage) -> None:
-    await office.admin("config-use", name="team", scope="server")
-    assert "team holds here: it was set for all channels." in texts(await office.home(MALLORY))
-    (office.folder / "team.yaml").unlink()
-    assert "No configuration is set here yet." in texts(await office.home(MALLORY))
+async def test_home_shows_the_servers_configuration_or_that_there_is_none(harness: ChatServiceHarness) -> None:
+    await harness.admin("config-use", name="team", scope="server")
+    assert "team holds here: it was set for all channels." in texts(await harness.home(MALLORY))
+    (harness.folder / "team.yaml").unlink()
+    assert "No configuration is set here yet." in texts(await harness.home(MALLORY))
 
 
 # --- help -------------------------------------------------------------------------------------------------------------
 
 
-async def test_help_says_what_this_is_with_an_example_and_who_approves_here(office: ChatServiceStage) -> None:
-    said = texts(await office.help(MALLORY, GENERAL))
+async def test_help_says_what_this_is_with_an_example_and_who_approves_here(harness: ChatServiceHarness) -> None:
+    said = texts(await harness.help(MALLORY, GENERAL))
     assert "exactly what they approve is done" in said
     assert "/massgen Post a summary" in said
     assert "team holds here" in said
     assert "ops" in said.splitlines()[-1]
-    await office.admin("approvers", value="@leads")
-    assert "leads" in texts(await office.help(MALLORY, GENERAL))
+    await harness.admin("approvers", value="@leads")
+    assert "leads" in texts(await harness.help(MALLORY, GENERAL))
 
 
-async def test_help_without_a_configuration_says_who_chooses_one(office: ChatServiceStage) -> None:
-    (office.folder / "team.yaml").unlink()
-    said = texts(await office.help(MALLORY, GENERAL))
+async def test_help_without_a_configuration_says_who_chooses_one(harness: ChatServiceHarness) -> None:
+    (harness.folder / "team.yaml").unlink()
+    said = texts(await harness.help(MALLORY, GENERAL))
     assert "An administrator chooses one" in said
-    office.write("team", "agents: [}")
-    assert str(office.folder) not in texts(await office.help(MALLORY, GENERAL))
+    harness.write("team", "agents: [}")
+    assert str(harness.folder) not in texts(await harness.help(MALLORY, GENERAL))
 
 
-async def test_a_thread_stands_for_the_run_that_it_belongs_to(office: ChatServiceStage) -> None:
-    run = await office.ask()
-    await office.shown(run)
+async def test_a_thread_stands_for_the_run_that_it_belongs_to(harness: ChatServiceHarness) -> None:
+    run = await harness.ask()
+    await harness.shown(run)
     stranger, there = replace(REQUESTER, tenant="elsewhere"), replace(ELSEWHERE, thread="m-1")
     for by, place in ((stranger, there), (REQUESTER, there), (REQUESTER, GENERAL)):
         for request in (FollowUp(prompt="And now?"), CancelThread()):
-            assert (await office.say(request, by, place)).reply == Nothing()
+            assert (await harness.say(request, by, place)).reply == Nothing()
     here = replace(GENERAL, thread="m-1")
-    assert run in texts(await office.say(CancelThread(), REQUESTER, here))
-    follow_up = (await office.say(FollowUp(prompt="And now?"), REQUESTER, here)).run
-    assert [each.prompt for each in (await office.people.state(follow_up)).request.history] == ["Post hello."]
+    assert run in texts(await harness.say(CancelThread(), REQUESTER, here))
+    follow_up = (await harness.say(FollowUp(prompt="And now?"), REQUESTER, here)).run
+    assert [each.prompt for each in (await harness.people.state(follow_up)).request.history] == ["Post hello."]

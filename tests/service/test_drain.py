@@ -21,44 +21,44 @@ from coordination.execution import GRACE
 from coordination.ports import Perform, ToolOutput
 from tests.builders import ALICE
 from tests.fakes import PlayedModel, answers, says
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 CALLS = [("mcp__board__post", {"title": title}) for title in ("a", "b")]
 ROOT = Path(__file__).parents[2]
 
 
-async def told_to_end(office: Office, grace: float) -> str:
+async def told_to_end(harness: ServiceHarness, grace: float) -> str:
     """A run whose first call was under way when its worker was told to end."""
-    office.worker.grace = grace
-    run, state = await office.planned()
-    await office.people.approve(run, state.plan.digest, ALICE)
-    job = office.log.jobs.pop()
+    harness.worker.grace = grace
+    run, state = await harness.planned()
+    await harness.people.approve(run, state.plan.digest, ALICE)
+    job = harness.log.jobs.pop()
     reached = asyncio.Event()
-    world = office.hub.executor(())
+    world = harness.hub.executor(())
 
     class Slow:
-        definition_digest = office.world.definition_digest
-        settings_digest = office.world.settings_digest
+        definition_digest = harness.world.definition_digest
+        settings_digest = harness.world.settings_digest
 
         async def call(self, call: PlannedCall, key: str) -> ToolOutput:
             reached.set()
             await asyncio.sleep(0.05)
             return await world.call(call, key)
 
-    office.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
+    harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        working = group.create_task(office.worker.perform(job))
+        working = group.create_task(harness.worker.perform(job))
         await reached.wait()
         working.cancel()
-    await office.worker.perform(job)
+    await harness.worker.perform(job)
     return run
 
 
 @pytest.mark.parametrize(("grace", "is_asked"), [(15.0, False), (0.0, True)])
 async def test_only_a_call_that_takes_longer_than_the_grace_becomes_a_question(grace: float, *, is_asked: bool) -> None:
-    office = Office(PlayedModel(answers("one", *CALLS), says("Posted.")))
-    run = await told_to_end(office, grace)
-    assert isinstance(await office.state(run), s.NeedsHuman if is_asked else s.Finished)
+    harness = ServiceHarness(PlayedModel(answers("one", *CALLS), says("Posted.")))
+    run = await told_to_end(harness, grace)
+    assert isinstance(await harness.state(run), s.NeedsHuman if is_asked else s.Finished)
 
 
 class RecordingEngine(DbosEngine):

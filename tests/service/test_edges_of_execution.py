@@ -26,16 +26,16 @@ from coordination.toolbox import MAX_OFFERED, MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile, a_request
 from tests.fakes import Crash, PlayedModel, World, answers, says, votes
 from tests.sample_logs import plan_in, waiting
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 TWO = [("mcp__board__post", {"title": title}) for title in ("a", "b")]
 
 
-def an_office(*behaviours: Callable[[PlannedCall], ToolOutput]) -> Office:
+def a_service(*behaviours: Callable[[PlannedCall], ToolOutput]) -> ServiceHarness:
     """One agent with a plan of two calls, and a world that behaves so."""
-    office = Office(PlayedModel(answers("one", *TWO), says("Posted.")))
-    office.world.behaviours = list(behaviours)
-    return office
+    harness = ServiceHarness(PlayedModel(answers("one", *TWO), says("Posted.")))
+    harness.world.behaviours = list(behaviours)
+    return harness
 
 
 def fails(error: BaseException) -> Callable[[PlannedCall], ToolOutput]:
@@ -45,9 +45,9 @@ def fails(error: BaseException) -> Callable[[PlannedCall], ToolOutput]:
     return behave
 
 
-async def approved(office: Office) -> str:
-    run, state = await office.planned()
-    await office.people.approve(run, state.plan.digest, ALICE)
+async def approved(harness: ServiceHarness) -> str:
+    run, state = await harness.planned()
+    await harness.people.approve(run, state.plan.digest, ALICE)
     return run
 
 
@@ -62,70 +62,70 @@ async def test_a_server_that_can_not_be_asked_is_an_objection_to_its_call() -> N
         async def definition_digest(self, server: str, tool: str) -> str | None:
             raise ToolServerError(Text("nobody there"))
 
-    office = an_office()
-    office.hub.world = Unreachable()
-    run = await approved(office)
-    await office.work()
-    final = await office.state(run)
+    harness = a_service()
+    harness.hub.world = Unreachable()
+    run = await approved(harness)
+    await harness.work()
+    final = await harness.state(run)
     assert isinstance(final, s.Finished)
     assert [receipt.kind for receipt in final.receipts] == ["failed", "skipped"]
-    assert office.hub.world.keys == []
-    assert "call_started" not in office.log.kinds(run)
+    assert harness.hub.world.keys == []
+    assert "call_started" not in harness.log.kinds(run)
 
 
 async def test_every_start_of_a_call_has_a_key_of_its_own() -> None:
     """A server that remembers keys would otherwise take the second start, which a person wanted, for the first."""
-    office = an_office(fails(CallOutcomeUnknownError(Text("no answer"))))
-    run = await approved(office)
-    await office.work()
-    await office.people.resolve(run, 0, ALICE, "run_it")
-    await office.work()
-    assert len(office.world.keys) == 3
-    assert len(set(office.world.keys)) == 3
+    harness = a_service(fails(CallOutcomeUnknownError(Text("no answer"))))
+    run = await approved(harness)
+    await harness.work()
+    await harness.people.resolve(run, 0, ALICE, "run_it")
+    await harness.work()
+    assert len(harness.world.keys) == 3
+    assert len(set(harness.world.keys)) == 3
 
 
 async def test_a_job_of_another_revision_executes_nothing() -> None:
     """It was submitted for another plan than the one that was approved."""
-    office = an_office()
-    run = await approved(office)
+    harness = a_service()
+    run = await approved(harness)
     for revision in (0, 2, 3):
-        await office.worker.perform(Job(task="execute", run=run, tenant="here", revision=revision))
-    assert office.world.done == []
-    assert isinstance(await office.state(run), s.Executing)
+        await harness.worker.perform(Job(task="execute", run=run, tenant="here", revision=revision))
+    assert harness.world.done == []
+    assert isinstance(await harness.state(run), s.Executing)
 
 
 async def test_a_config_that_breaks_while_a_call_is_under_way_leaves_a_doubt_and_skips_nothing() -> None:
     """The call may have happened: that is what people must hear."""
-    office = an_office(fails(Crash()))
-    run = await approved(office)
+    harness = a_service(fails(Crash()))
+    run = await approved(harness)
     with pytest.raises(Crash):
-        await office.work()
+        await harness.work()
 
     def broken(text: str, origin: str, tenant: str) -> Prepared:
         raise ConfigError([Text("agents: at least one")])
 
-    office.worker._configure = broken
-    await office.worker.perform(Job(task="execute", run=run, tenant="here", revision=1))
-    state = await office.state(run)
+    harness.worker._configure = broken
+    await harness.worker.perform(Job(task="execute", run=run, tenant="here", revision=1))
+    state = await harness.state(run)
     assert isinstance(state, s.NeedsHuman)
     assert state.receipts == ()
-    assert "calls_skipped" not in office.log.kinds(run)
+    assert "calls_skipped" not in harness.log.kinds(run)
 
 
 async def test_a_config_that_breaks_before_a_call_skips_them_all_and_says_why() -> None:
     """Nothing was started, and nothing will be."""
-    office = an_office()
-    run = await approved(office)
+    harness = a_service()
+    run = await approved(harness)
 
     def broken(text: str, origin: str, tenant: str) -> Prepared:
         raise ConfigError([Text("agents: at least one")])
 
-    office.worker._configure = broken
-    await office.work()
-    final = await office.state(run)
+    harness.worker._configure = broken
+    await harness.work()
+    final = await harness.state(run)
     assert isinstance(final, s.Finished)
     assert [receipt.kind for receipt in final.receipts] == ["skipped", "skipped"]
-    assert office.world.done == []
+    assert harness.world.done == []
 
 
 # --- whose words ------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ async def test_a_config_that_breaks_before_a_call_skips_them_all_and_says_why() 
 
 async def test_a_run_that_goes_on_from_another_takes_its_authors_along() -> None:
     """So that neither its requester nor its shapers approve what a bystander asked for anew."""
-    office = an_office()
+    harness = a_service()
     before = Authors(requester=BOB, earlier=(REQUESTER,), shapers=(ALICE,))
     request = RunRequest(
         prompt="Again.",
@@ -143,39 +143,39 @@ async def test_a_run_that_goes_on_from_another_takes_its_authors_along() -> None
         origin="test.yaml",
         goes_on_from=before,
     )
-    run = await office.people.start(request)
-    await office.work()
-    state = await office.state(run)
+    run = await harness.people.start(request)
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, s.AwaitingDecision)
     assert state.request.earlier_requesters == (BOB,)
     for by, refusal in ((BOB, "own_request"), (ALICE, "own_words")):
         with pytest.raises(RefusedError) as caught:
-            await office.people.approve(run, state.plan.digest, by)
+            await harness.people.approve(run, state.plan.digest, by)
         assert caught.value.refusal == refusal
     carol = replace(ALICE, id="u-carol", name="carol")
-    assert isinstance(await office.people.approve(run, state.plan.digest, carol), s.Executing)
+    assert isinstance(await harness.people.approve(run, state.plan.digest, carol), s.Executing)
 
 
 async def test_a_chosen_plan_is_valid_for_as_long_as_the_rule_says() -> None:
     """From the moment that it is chosen."""
     first = PlayedModel(answers("one", TWO[0]), votes(1))
     second = PlayedModel(answers("two", TWO[1]), votes(1), says("Done."))
-    office = Office(first, second)
-    run, state = await office.planned()
-    office.clock.tick(minutes=5)
-    chosen = await office.people.choose(run, state.plan.digest, ALICE, 2)
+    harness = ServiceHarness(first, second)
+    run, state = await harness.planned()
+    harness.clock.tick(minutes=5)
+    chosen = await harness.people.choose(run, state.plan.digest, ALICE, 2)
     assert isinstance(chosen, s.AwaitingDecision)
-    assert chosen.plan.expires_at == office.clock.now() + timedelta(seconds=state.plan.policy.expires_after)
+    assert chosen.plan.expires_at == harness.clock.now() + timedelta(seconds=state.plan.policy.expires_after)
 
 
 async def test_whoever_comes_by_does_not_stop_agents_at_work() -> None:
     """Before there is a plan nobody is an approver; who asked may, and so may an administrator."""
-    office = an_office()
-    run = await office.ask()
+    harness = a_service()
+    run = await harness.ask()
     for by in (ALICE, BOB):
         with pytest.raises(RefusedError, match="can cancel this run"):
-            await office.people.cancel(run, by)
-    assert isinstance(await office.people.cancel(run, replace(ALICE, is_admin=True)), s.Cancelled)
+            await harness.people.cancel(run, by)
+    assert isinstance(await harness.people.cancel(run, replace(ALICE, is_admin=True)), s.Cancelled)
 
 
 # --- toolboxes --------------------------------------------------------------------------------------------------------
@@ -208,10 +208,10 @@ async def test_a_tool_that_cannot_be_used_is_offered_to_nobody_and_fails_no_run(
     odd = replace(a_definition("odd"), unusable="has no name")
     rules = (Rule(match="board.odd", effect=Effect.READ, source="tools[0]"),)
     assert list(offer(replace(agent, rules=rules), [a_definition("post"), odd])) == ["mcp__board__post"]
-    office = Office(PlayedModel(answers("one")), rules=rules, definitions=[a_definition("post"), odd])
-    run = await office.ask()
-    await office.work()
-    assert isinstance(await office.state(run), s.Answered)
+    harness = ServiceHarness(PlayedModel(answers("one")), rules=rules, definitions=[a_definition("post"), odd])
+    run = await harness.ask()
+    await harness.work()
+    assert isinstance(await harness.state(run), s.Answered)
 
 
 def test_a_tool_that_calls_itself_harmless_is_still_asked_about() -> None:
@@ -263,10 +263,10 @@ async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, MAX_RECEIPT + 1])
 async def test_a_receipt_is_bounded_and_says_what_it_leaves_out(extra: int) -> None:
-    office = an_office(lambda call: ToolOutput(text="x" * (MAX_RECEIPT + extra)))
-    run = await approved(office)
-    await office.work()
-    state = await office.state(run)
+    harness = a_service(lambda call: ToolOutput(text="x" * (MAX_RECEIPT + extra)))
+    run = await approved(harness)
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, s.Finished)
     receipt = state.receipts[0]
     assert isinstance(receipt, Succeeded)

@@ -17,7 +17,7 @@ from coordination.ports import Reply
 from coordination.run_options import RunOptions
 from tests.builders import BOB
 from tests.fakes import PlayedConversation, Step, answers, calls, reply
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 from tests.service.test_unforeseen import Fuse, Fused, Mistake, Patient, forgiving
 
 POST = ("mcp__board__post", {"title": "a"})
@@ -120,25 +120,25 @@ class Slow(Fused):
         return call
 
 
-def an_office(*scripts: tuple[Step, ...], **options: object) -> tuple[Office, list[Patient]]:
+def a_service(*scripts: tuple[Step, ...], **options: object) -> tuple[ServiceHarness, list[Patient]]:
     """Agents that can begin each turn again; whatever they and the worker await suspends."""
     models = [Patient(*script) for script in scripts]
-    office = Office(*models, options=RunOptions(**options))  # type: ignore[arg-type]  # a stand-in by shape
-    forgiving(office)
-    office.prepared.given = [Slow(model) for model in models]  # type: ignore[misc]  # a stand-in by shape
-    office.worker._hub = Slow(office.hub)  # type: ignore[assignment]  # a stand-in by shape
-    office.worker._log = Slow(office.log)  # type: ignore[assignment]  # a stand-in by shape
-    office.worker._configure = lambda *_: Slow(office.prepared)  # type: ignore[assignment,return-value]  # a stand-in by shape
-    return office, models
+    harness = ServiceHarness(*models, options=RunOptions(**options))  # type: ignore[arg-type]  # a stand-in by shape
+    forgiving(harness)
+    harness.prepared.given = [Slow(model) for model in models]  # type: ignore[misc]  # a stand-in by shape
+    harness.worker._hub = Slow(harness.hub)  # type: ignore[assignment]  # a stand-in by shape
+    harness.worker._log = Slow(harness.log)  # type: ignore[assignment]  # a stand-in by shape
+    harness.worker._configure = lambda *_: Slow(harness.prepared)  # type: ignore[assignment,return-value]  # a stand-in by shape
+    return harness, models
 
 
-async def work(office: Office, suspensions: Suspensions) -> None:
+async def work(harness: ServiceHarness, suspensions: Suspensions) -> None:
     """Perform the jobs, each again if its worker was told to stop, as the engine does."""
-    while office.log.jobs:
-        job = office.log.jobs.pop(0)
+    while harness.log.jobs:
+        job = harness.log.jobs.pop(0)
         for _ in range(3):
             with driven(suspensions):
-                performing = asyncio.get_running_loop().create_task(office.worker.perform(job))
+                performing = asyncio.get_running_loop().create_task(harness.worker.perform(job))
                 suspensions.performing = performing
                 await asyncio.wait({performing})
             if not performing.cancelled():
@@ -147,15 +147,15 @@ async def work(office: Office, suspensions: Suspensions) -> None:
             assert suspensions.fault == "told to stop"
 
 
-async def story(office: Office, suspensions: Suspensions) -> s.RunState:
+async def story(harness: ServiceHarness, suspensions: Suspensions) -> s.RunState:
     """Ask, let the agents work, approve if there is a plan, and see what comes of it."""
-    run = await office.ask()
-    await work(office, suspensions)
-    state = await office.state(run)
+    run = await harness.ask()
+    await work(harness, suspensions)
+    state = await harness.state(run)
     if isinstance(state, s.AwaitingDecision):
-        await office.people.approve(run, state.plan.digest, BOB)
-        await work(office, suspensions)
-    return await office.state(run)
+        await harness.people.approve(run, state.plan.digest, BOB)
+        await work(harness, suspensions)
+    return await harness.state(run)
 
 
 def joins_in(conversation: PlayedConversation) -> Reply:
@@ -177,16 +177,16 @@ async def test_a_fault_at_any_suspension_of_any_task_ends_in_words_and_costs_one
     scripts: tuple[tuple[Step, ...], ...], presentation: str, fault: Fault
 ) -> None:
     whole = Suspensions()
-    office, models = an_office(*scripts, final_presentation=presentation)
-    assert isinstance(await story(office, whole), s.Finished)
+    harness, models = a_service(*scripts, final_presentation=presentation)
+    assert isinstance(await story(harness, whole), s.Finished)
     usual = sum(each.sent for each in models)
     assert whole.passed > 80
     for at in range(1, whole.passed + 1):
         suspensions = Suspensions(at, fault)
-        office, models = an_office(*scripts, final_presentation=presentation)
+        harness, models = a_service(*scripts, final_presentation=presentation)
         async with asyncio.timeout(10):
-            state = await story(office, suspensions)
+            state = await story(harness, suspensions)
         assert isinstance(state, OVER), (at, suspensions.thrown_into, state)
         assert sum(each.sent for each in models) <= 2 * usual, (at, suspensions.thrown_into)
-        assert len(office.world.done) <= 1
-        assert not office.log.jobs
+        assert len(harness.world.done) <= 1
+        assert not harness.log.jobs

@@ -19,7 +19,7 @@ from coordination.toolbox import unusable_tools
 from tests.builders import ALICE, a_definition, a_profile
 from tests.fakes import FakeHub, FakePrepared, PlayedModel, World, answers, calls, says
 from tests.service.deliberation_harness import LOOKS_READ
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 FILES = ServerSpec(name="files", transport="stdio", identity="{}", command="files", is_optional=True)
 WEB = ServerSpec(name="web", transport="stdio", identity="{}", command="web", is_optional=True)
@@ -61,25 +61,27 @@ class KeptLists:
         return list(self.lists.values())
 
 
-def office_of(*models: PlayedModel, away: Mapping[str, str], rules: tuple[Rule, ...] = (LOOKS_READ,)) -> Office:
-    """An office whose agents have a board that they need, and files and the web where there are any."""
-    office = Office(*models, rules=rules)
-    office.hub = PartHub(office.world, away)
-    office.worker._hub = office.hub
-    profile = office.prepared.profile
+def service_of(
+    *models: PlayedModel, away: Mapping[str, str], rules: tuple[Rule, ...] = (LOOKS_READ,)
+) -> ServiceHarness:
+    """An harness whose agents have a board that they need, and files and the web where there are any."""
+    harness = ServiceHarness(*models, rules=rules)
+    harness.hub = PartHub(harness.world, away)
+    harness.worker._hub = harness.hub
+    profile = harness.prepared.profile
     board = profile.servers[0]
     agents = tuple(replace(each, servers=(FILES, board, WEB)) for each in profile.agents)
-    office.prepared.profile = replace(profile, agents=agents, servers=(FILES, board, WEB))
-    return office
+    harness.prepared.profile = replace(profile, agents=agents, servers=(FILES, board, WEB))
+    return harness
 
 
 async def test_agents_plan_without_an_optional_server_that_is_away_and_the_log_says_so_before_they_begin() -> None:
     model = PlayedModel(answers("Posted.", ("mcp__board__post", {"title": "x"})))
-    office = office_of(model, away={"files": AWAY})
-    run, _ = await office.planned()
-    events = [each.event for each in office.log.events[run]]
+    harness = service_of(model, away={"files": AWAY})
+    run, _ = await harness.planned()
+    events = [each.event for each in harness.log.events[run]]
     assert e.ServerUnavailable(revision=1, server="files", reason=AWAY) in events
-    kinds = office.log.kinds(run)
+    kinds = harness.log.kinds(run)
     assert kinds.index("server_unavailable") < kinds.index("turn_started")
     (conversation,) = model.conversations
     assert "These tool servers can't be used now, so none of their tools is on offer: files." in conversation.system
@@ -87,25 +89,25 @@ async def test_agents_plan_without_an_optional_server_that_is_away_and_the_log_s
 
 async def test_an_optional_server_that_is_there_is_like_any_other_and_nothing_is_said() -> None:
     model = PlayedModel(answers("Opened.", ("mcp__files__open", {})))
-    office = office_of(model, away={})
-    run, state = await office.planned()
+    harness = service_of(model, away={})
+    run, state = await harness.planned()
     assert [call.tool for call in state.plan.calls] == ["open"]
-    assert "server_unavailable" not in office.log.kinds(run)
+    assert "server_unavailable" not in harness.log.kinds(run)
     assert "tool servers can't be used" not in model.conversations[0].system
 
 
 async def test_a_server_that_is_needed_still_ends_the_run_whatever_the_optional_ones_do() -> None:
-    office = office_of(PlayedModel(), away={"board": "The MCP server board can't start.", "files": AWAY})
-    run = await office.ask()
-    await office.work()
-    state = await office.state(run)
+    harness = service_of(PlayedModel(), away={"board": "The MCP server board can't start.", "files": AWAY})
+    run = await harness.ask()
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, s.RunBroken)
     assert state.reason == "The MCP server board can't start."
 
 
 async def test_each_optional_server_is_away_for_itself_and_tools_keep_the_order_of_the_servers() -> None:
-    office = office_of(PlayedModel(), away={"web": "No web."})
-    room = await prepare(office.prepared, office.hub)
+    harness = service_of(PlayedModel(), away={"web": "No web."})
+    room = await prepare(harness.prepared, harness.hub)
     assert room.absent == {"web": "No web."}
     assert list(room.participants[0].tools) == ["mcp__files__open", "mcp__board__look", "mcp__board__post"]
 
@@ -114,13 +116,13 @@ async def test_a_server_that_comes_back_is_used_when_the_agents_plan_again() -> 
     model = PlayedModel(
         answers("Posted.", ("mcp__board__post", {"title": "x"})), answers("Opened.", ("mcp__files__open", {}))
     )
-    office = office_of(model, away={"files": AWAY})
-    run, state = await office.planned()
-    assert isinstance(office.hub, PartHub)
-    office.hub.away.clear()
-    await office.people.request_changes(run, state.plan.digest, ALICE, "Open it.")
-    await office.work()
-    view = view_of(office.log.events[run])
+    harness = service_of(model, away={"files": AWAY})
+    run, state = await harness.planned()
+    assert isinstance(harness.hub, PartHub)
+    harness.hub.away.clear()
+    await harness.people.request_changes(run, state.plan.digest, ALICE, "Open it.")
+    await harness.work()
+    view = view_of(harness.log.events[run])
     assert view is not None
     assert view.revision == 2
     assert view.absent == ()
@@ -129,29 +131,29 @@ async def test_a_server_that_comes_back_is_used_when_the_agents_plan_again() -> 
 async def test_no_list_of_reads_is_made_for_a_server_that_is_away() -> None:
     """An empty list would hold: whatever the server has when it is back would ask for ever."""
     wild = Rule(match="*.*", effect=Effect.READ, source="tools[0]", is_sure=True)
-    office = office_of(PlayedModel(), away={"files": AWAY}, rules=(wild,))
+    harness = service_of(PlayedModel(), away={"files": AWAY}, rules=(wild,))
     kept = KeptLists()
-    await prepare(office.prepared, office.hub, read_lists=kept)
+    await prepare(harness.prepared, harness.hub, read_lists=kept)
     assert sorted(server for _, server in kept.lists) == ["board", "web"]
-    assert isinstance(office.hub, PartHub)
-    office.hub.away.clear()
-    room = await prepare(office.prepared, office.hub, read_lists=kept)
+    assert isinstance(harness.hub, PartHub)
+    harness.hub.away.clear()
+    room = await prepare(harness.prepared, harness.hub, read_lists=kept)
     assert room.participants[0].tools["mcp__files__open"].ruling({}).effect is Effect.READ
     assert kept.lists["*.*", "files"].tools == (ListedTool(tool="open", digest="definition-of-open"),)
 
 
 async def test_a_list_made_before_a_server_was_away_holds_when_it_is_back_with_more() -> None:
     wild = Rule(match="files.*", effect=Effect.READ, source="tools[0]")
-    office = office_of(PlayedModel(), away={}, rules=(wild,))
+    harness = service_of(PlayedModel(), away={}, rules=(wild,))
     kept = KeptLists()
-    hub = office.hub
+    hub = harness.hub
     assert isinstance(hub, PartHub)
-    await prepare(office.prepared, hub, read_lists=kept)
+    await prepare(harness.prepared, hub, read_lists=kept)
     hub.away["files"] = AWAY
-    await prepare(office.prepared, hub, read_lists=kept)
+    await prepare(harness.prepared, hub, read_lists=kept)
     hub.away.clear()
     hub.tools.append(a_definition("list_all", server="files"))
-    room = await prepare(office.prepared, hub, read_lists=kept)
+    room = await prepare(harness.prepared, hub, read_lists=kept)
     effects = {name: tool.ruling({}).effect for name, tool in room.participants[0].tools.items()}
     assert effects["mcp__files__open"] is Effect.READ
     assert effects["mcp__files__list_all"] is Effect.ASK
@@ -159,19 +161,19 @@ async def test_a_list_made_before_a_server_was_away_holds_when_it_is_back_with_m
 
 async def test_an_approved_call_of_a_server_that_went_away_is_not_sent() -> None:
     """Optional or not: nothing stands in for a call that people approved."""
-    office = office_of(PlayedModel(answers("Opened.", ("mcp__files__open", {})), says("Not opened.")), away={})
-    run, state = await office.planned()
+    harness = service_of(PlayedModel(answers("Opened.", ("mcp__files__open", {})), says("Not opened.")), away={})
+    run, state = await harness.planned()
 
     async def away(server: str, tool: str) -> str | None:
         raise ToolServerError(Text.verbatim(AWAY))
 
-    office.world.definition_digest = away
-    await office.people.approve(run, state.plan.digest, ALICE)
-    await office.work()
-    finished = await office.state(run)
+    harness.world.definition_digest = away
+    await harness.people.approve(run, state.plan.digest, ALICE)
+    await harness.work()
+    finished = await harness.state(run)
     assert isinstance(finished, s.Finished)
     assert finished.receipts[0].kind == "failed"
-    assert office.world.done == []
+    assert harness.world.done == []
 
 
 ODD = replace(a_definition("move", server="files"), unusable="has an inputSchema that is not an object")
@@ -180,28 +182,28 @@ ODD = replace(a_definition("move", server="files"), unusable="has an inputSchema
 async def test_an_agent_that_calls_a_tool_which_nobody_can_use_hears_why_and_so_do_people() -> None:
     told = "files.move can't be used: it has an inputSchema that is not an object."
     model = PlayedModel(calls(("mcp__files__move", {})), answers("I can't move it."))
-    office = office_of(model, away={})
-    office.hub.tools.append(ODD)
-    run = await office.ask()
-    await office.work()
+    harness = service_of(model, away={})
+    harness.hub.tools.append(ODD)
+    run = await harness.ask()
+    await harness.work()
     assert any(told in each.text for each in model.conversations[0].said)
-    events = [each.event for each in office.log.events[run]]
+    events = [each.event for each in harness.log.events[run]]
     wanted = e.ToolUnavailable(
         agent=1, server="files", tool="move", reason="it has an inputSchema that is not an object"
     )
     assert wanted in events
-    view = view_of(office.log.events[run])
+    view = view_of(harness.log.events[run])
     assert view is not None
     assert view.unusable == (wanted,)
-    shown = repr(card_for(view, office.clock.now()))
+    shown = repr(card_for(view, harness.clock.now()))
     assert "files.move" in shown
     assert "it has an inputSchema that is not an object" in shown
 
 
 @pytest.mark.parametrize("effect", [Effect.DENY, Effect.ASK])
 async def test_of_a_tool_that_rules_deny_nobody_hears_why_it_could_not_be_used(effect: Effect) -> None:
-    office = office_of(PlayedModel(), away={}, rules=(Rule(match="files.move", effect=effect, source="tools[0]"),))
-    (agent,) = office.prepared.profile.agents
+    harness = service_of(PlayedModel(), away={}, rules=(Rule(match="files.move", effect=effect, source="tools[0]"),))
+    (agent,) = harness.prepared.profile.agents
     assert list(unusable_tools(agent, [ODD], {})) == ([] if effect is Effect.DENY else ["mcp__files__move"])
 
 

@@ -26,7 +26,7 @@ from coordination.run_writer import RunMoved, RunWriter
 from coordination.text import Text
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
 from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 RUN = "RUN1"
 MOVES = ("tell", "answer", "commit", "refresh", "step", "step", "step", "stop", "refused", "cancelled")
@@ -205,19 +205,19 @@ def test_no_order_of_waits_refusals_and_cancellations_loses_an_event_or_a_stop(m
 async def test_a_refused_press_while_the_last_agents_fail_leaves_no_run_planning_for_ever(pause: int) -> None:
     """Mallory presses Cancel, and presses again, at whatever moment; the run still ends."""
     silent = [says("hm")] * 20
-    office = Office(PlayedModel(*silent), PlayedModel(*silent))
-    run = await office.ask()
-    working = asyncio.ensure_future(office.work())
+    harness = ServiceHarness(PlayedModel(*silent), PlayedModel(*silent))
+    run = await harness.ask()
+    working = asyncio.ensure_future(harness.work())
     for _ in range(40):
         for _ in range(1 + pause):
             await asyncio.sleep(0)
         if not working.done():
             with pytest.raises(RefusedError):
-                await office.people.cancel(run, MALLORY)
+                await harness.people.cancel(run, MALLORY)
     done, _ = await asyncio.wait({working}, timeout=5)
     assert done, "the run says that it is planning, and nobody plans"
     await working
-    assert isinstance(await office.state(run), s.RunBroken)
+    assert isinstance(await harness.state(run), s.RunBroken)
 
 
 async def test_what_others_made_impossible_is_told_to_everybody_who_writes() -> None:
@@ -285,29 +285,33 @@ async def test_what_is_told_while_the_database_is_away_is_written_once_when_it_i
 @pytest.mark.parametrize("second", ["before", "after"])
 async def test_the_receipt_of_a_call_is_held_until_the_database_is_back(first: str, second: str) -> None:
     """The worker that holds it lives: nobody need be asked what became of the call."""
-    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
-    office.log = log = AwayLog()
-    office.people._log = office.worker._log = log
-    run, state = await office.planned()
+    harness = ServiceHarness(
+        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted."))
+    )
+    harness.log = log = AwayLog()
+    harness.people._log = harness.worker._log = log
+    run, state = await harness.planned()
     log.outages = [first]
-    await office.people.approve(run, state.plan.digest, ALICE)
+    await harness.people.approve(run, state.plan.digest, ALICE)
     log.outages = [first, *[second] * 2]
-    await office.work()
-    assert len(office.world.done) == 1
-    assert isinstance(await office.state(run), s.Finished)
+    await harness.work()
+    assert len(harness.world.done) == 1
+    assert isinstance(await harness.state(run), s.Finished)
     assert log.kinds(run).count("call_started") == log.kinds(run).count("call_succeeded") == 1
 
 
 async def test_a_result_that_comes_late_is_no_receipt_of_the_call_that_people_let_run_again() -> None:
     """The first attempt's answer arrives while the second is under way."""
-    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
-    run, state = await office.planned()
-    await office.people.approve(run, state.plan.digest, ALICE)
+    harness = ServiceHarness(
+        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted."))
+    )
+    run, state = await harness.planned()
+    await harness.people.approve(run, state.plan.digest, ALICE)
 
     call = state.plan.calls[0]
 
     def first_is_slow(_: object) -> ToolOutput:
-        now = replay(office.log.events[run])
+        now = replay(harness.log.events[run])
         assert isinstance(now, s.Executing)
         for event in (
             e.CallOutcomeUnknown(
@@ -323,14 +327,14 @@ async def test_a_result_that_comes_late_is_no_receipt_of_the_call_that_people_le
                 hand="SECOND",
             ),
         ):
-            log = office.log.events[run]
+            log = harness.log.events[run]
             log.append(Recorded(run=run, seq=len(log) + 1, at=START, event=event))
         return ToolOutput(text="first")
 
-    office.world.behaviours = [first_is_slow]
-    writer = await RunWriter.open(office.log, office.clock, run)
-    await _advance(writer, _executing(writer), office.world, office.clock, "FIRST")
-    assert office.log.kinds(run)[-1] == "late_result"
+    harness.world.behaviours = [first_is_slow]
+    writer = await RunWriter.open(harness.log, harness.clock, run)
+    await _advance(writer, _executing(writer), harness.world, harness.clock, "FIRST")
+    assert harness.log.kinds(run)[-1] == "late_result"
     assert _executing(writer).in_flight == "SECOND"
 
 

@@ -17,7 +17,7 @@ from coordination.run_options import RunOptions
 from coordination.worker import Worker
 from tests.builders import BOB
 from tests.fakes import PlayedModel, Step, answers, calls, says
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 POST = ("mcp__board__post", {"title": "a"})
 LOOK = ("mcp__board__look", {"title": "a"})
@@ -98,36 +98,36 @@ class Patient(PlayedModel):
         return counted  # type: ignore[return-value]  # a stand-in by shape
 
 
-def forgiving(office: Office) -> None:
-    """Have the office's worker do what it does outside tests: tell people, and nobody else."""
-    office.worker.__class__ = Worker
+def forgiving(harness: ServiceHarness) -> None:
+    """Have the harness's worker do what it does outside tests: tell people, and nobody else."""
+    harness.worker.__class__ = Worker
 
 
-def an_office(fuse: Fuse, **options: object) -> tuple[Office, Patient]:
+def a_service(fuse: Fuse, **options: object) -> tuple[ServiceHarness, Patient]:
     """One agent that reads, records a call and answers; the fuse before models, servers, the configuration and the log.
 
     A log that fails for good takes no last word, so that it does not.
     """
     model = Patient(calls(LOOK), answers("one", POST))
-    office = Office(model, options=RunOptions(**options))  # type: ignore[arg-type]  # a stand-in by shape
-    forgiving(office)
-    office.prepared.given = [Fused(model, fuse)]  # type: ignore[list-item]  # a stand-in by shape
-    office.worker._hub = Fused(office.hub, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    harness = ServiceHarness(model, options=RunOptions(**options))  # type: ignore[arg-type]  # a stand-in by shape
+    forgiving(harness)
+    harness.prepared.given = [Fused(model, fuse)]  # type: ignore[list-item]  # a stand-in by shape
+    harness.worker._hub = Fused(harness.hub, fuse)  # type: ignore[assignment]  # a stand-in by shape
     if not fuse.lasts:
-        office.worker._log = Fused(office.log, fuse)  # type: ignore[assignment]  # a stand-in by shape
-    office.worker._configure = lambda *_: Fused(office.prepared, fuse)  # type: ignore[assignment]  # a stand-in by shape
-    return office, model
+        harness.worker._log = Fused(harness.log, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    harness.worker._configure = lambda *_: Fused(harness.prepared, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    return harness, model
 
 
-async def story(office: Office) -> tuple[str, s.RunState]:
+async def story(harness: ServiceHarness) -> tuple[str, s.RunState]:
     """Ask, let the agents work, approve if there is a plan, and see what comes of it."""
-    run = await office.ask()
-    await office.work()
-    state = await office.state(run)
+    run = await harness.ask()
+    await harness.work()
+    state = await harness.state(run)
     if isinstance(state, s.AwaitingDecision):
-        await office.people.approve(run, state.plan.digest, BOB)
-        await office.work()
-    return run, await office.state(run)
+        await harness.people.approve(run, state.plan.digest, BOB)
+        await harness.work()
+    return run, await harness.state(run)
 
 
 OVER = (s.Finished, s.NeedsHuman, s.RunBroken, s.Answered)
@@ -140,33 +140,33 @@ async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
 ) -> None:
     caplog.set_level(logging.ERROR)
     whole = Fuse(at=0 if not lasts else 1_000, lasts=lasts)
-    office, model = an_office(whole, final_presentation=presentation)
-    _, state = await story(office)
+    harness, model = a_service(whole, final_presentation=presentation)
+    _, state = await story(harness)
     assert isinstance(state, s.Finished)
     usual = model.sent
     assert whole.passed > (10 if lasts else 20)
     for at in range(1, whole.passed + 1):
         async with asyncio.timeout(30):
-            office, model = an_office(Fuse(at=at, lasts=lasts), final_presentation=presentation)
-            run, state = await story(office)
+            harness, model = a_service(Fuse(at=at, lasts=lasts), final_presentation=presentation)
+            run, state = await story(harness)
         assert isinstance(state, OVER), (at, state)
         assert model.sent <= 2 * usual, (at, model.sent)
-        assert len(office.world.done) <= 1
-        assert not office.log.jobs
+        assert len(harness.world.done) <= 1
+        assert not harness.log.jobs
         if lasts:
-            told = " ".join(str(each.event) for each in await office.log.read(run))
+            told = " ".join(str(each.event) for each in await harness.log.read(run))
             assert "in the log as" in told or isinstance(state, s.Finished), at
 
 
 async def test_a_turn_that_fails_twice_ends_alone_and_is_found_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     fuse = Fuse(at=1, lasts=True)
     bad, good = Patient(answers("one")), Patient(answers("two", POST))
-    office = Office(bad, good)
-    forgiving(office)
-    office.prepared.given = [Fused(bad, fuse), good]  # type: ignore[list-item]  # a stand-in by shape
-    run = await office.ask()
-    await office.work()
-    events = [each.event for each in await office.log.read(run)]
+    harness = ServiceHarness(bad, good)
+    forgiving(harness)
+    harness.prepared.given = [Fused(bad, fuse), good]  # type: ignore[list-item]  # a stand-in by shape
+    run = await harness.ask()
+    await harness.work()
+    events = [each.event for each in await harness.log.read(run)]
     (failed,) = [each for each in events if isinstance(each, e.AgentFailed)]
     assert failed.agent == 1
     assert failed.reason.startswith("an error in this program ended its turn: the operator finds it in the log as ")
@@ -176,24 +176,24 @@ async def test_a_turn_that_fails_twice_ends_alone_and_is_found_in_the_log(caplog
 
 
 async def test_a_call_that_ends_in_an_error_of_ours_is_in_doubt_and_never_sent_again() -> None:
-    office = Office(Patient(answers("one", POST, POST)))
-    forgiving(office)
+    harness = ServiceHarness(Patient(answers("one", POST, POST)))
+    forgiving(harness)
 
     def fails(_: object) -> object:
         raise Mistake
 
-    office.world.behaviours = [fails]  # type: ignore[list-item]  # a stand-in by shape
-    _, state = await story(office)
+    harness.world.behaviours = [fails]  # type: ignore[list-item]  # a stand-in by shape
+    _, state = await story(harness)
     assert isinstance(state, s.NeedsHuman)
     assert state.unknown.reason.startswith("an error in this program ended the call")
-    assert len(office.world.keys) == 1
+    assert len(harness.world.keys) == 1
 
 
 async def test_a_log_that_fails_for_a_while_leaves_the_last_word_for_later() -> None:
     """The engine performs the job again; then no more is tried than the last word."""
-    office, model = an_office(Fuse(at=1, lasts=True))
-    run = await office.ask()
-    real, appended = office.log.append, 0
+    harness, model = a_service(Fuse(at=1, lasts=True))
+    run = await harness.ask()
+    real, appended = harness.log.append, 0
 
     async def append(*given: object) -> object:
         nonlocal appended
@@ -202,12 +202,12 @@ async def test_a_log_that_fails_for_a_while_leaves_the_last_word_for_later() -> 
             raise Mistake
         return await real(*given)  # type: ignore[arg-type]  # a stand-in by shape
 
-    office.log.append = append  # type: ignore[method-assign,assignment]  # a stand-in by shape
-    job = office.log.jobs.pop(0)
+    harness.log.append = append  # type: ignore[method-assign,assignment]  # a stand-in by shape
+    job = harness.log.jobs.pop(0)
     with pytest.raises(Mistake):
-        await office.worker.perform(job)
-    setattr(office.log, "append", real)  # noqa: B010 - the two type checkers see the plain form differently
+        await harness.worker.perform(job)
+    setattr(harness.log, "append", real)  # noqa: B010 - the two type checkers see the plain form differently
     before = model.sent
-    await office.worker.perform(job)
-    assert isinstance(await office.state(run), s.RunBroken)
+    await harness.worker.perform(job)
+    assert isinstance(await harness.state(run), s.RunBroken)
     assert model.sent == before

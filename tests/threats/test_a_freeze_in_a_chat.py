@@ -6,7 +6,7 @@ from tests.e2e import discord_harness, slack_harness
 
 
 async def test_on_discord_what_is_approved_under_a_freeze_waits_for_the_thaw(tmp_path: Path) -> None:
-    async with discord_harness.a_stage(tmp_path) as discord, discord.bot():
+    async with discord_harness.a_harness(tmp_path) as discord, discord.bot():
         card = await discord.planned()
         await discord.admin("freeze")
         await discord.shows(card, "froze everything here")
@@ -19,7 +19,7 @@ async def test_on_discord_what_is_approved_under_a_freeze_waits_for_the_thaw(tmp
 
 
 async def test_on_slack_what_is_approved_under_a_freeze_waits_for_the_thaw(tmp_path: Path) -> None:
-    async with slack_harness.a_stage(tmp_path) as slack, slack.bot():
+    async with slack_harness.a_harness(tmp_path) as slack, slack.bot():
         card = await slack.planned()
         assert "Frozen: no approved call starts" in await slack.admin("freeze")
         await slack.shows(card, "froze everything here")

@@ -28,21 +28,21 @@ from coordination.domain.policy import Person
 from coordination.service import RunRequest
 from tests.contract.chat_stores import a_setting
 from tests.e2e.chat_harness import hurried
-from tests.e2e.discord_harness import Stage, a_stage
+from tests.e2e.discord_harness import Harness, a_harness
 from tests.servers.discord_people import Someone
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
-    async with a_stage(tmp_path) as stage:
-        yield stage
+async def harness(tmp_path: Path) -> AsyncGenerator[Harness]:
+    async with a_harness(tmp_path) as harness:
+        yield harness
 
 
 @dataclass
 class Served:
     """The process that serves Discord, and keeps the cards of its runs."""
 
-    stage: Stage
+    harness: Harness
     application: Application
     platform: DiscordPlatform
     store: SqlChatStore
@@ -56,8 +56,8 @@ class Served:
 
     async def approved(self) -> str:
         """Rita asks, the agents plan, and alice approves; nobody works on it after that."""
-        rita, guild = await self.person(self.stage.rita), self.stage.server.guild
-        path = self.stage.folder / "configs" / "ops.yaml"
+        rita, guild = await self.person(self.harness.rita), self.harness.server.guild
+        path = self.harness.folder / "configs" / "ops.yaml"
         role = guild.role("ops")
         await self.store.set(a_setting(PINS_KEY, json.dumps({"role:ops": role}), tenant=rita.tenant))
         rule = Approvers(roles=(role,), is_pinned=True)
@@ -65,7 +65,7 @@ class Served:
             run="RUN1",
             platform="discord",
             tenant=rita.tenant,
-            channel=self.stage.server.channel,
+            channel=self.harness.server.channel,
             thread="",
             requester=rita.id,
             requester_name=rita.name,
@@ -82,12 +82,12 @@ class Served:
             asked_in=card.channel,
         )
         await self.application.coordinator.start(request)
-        async with worked(self.stage):
-            message = await self.stage.card(card.run)
-            await self.stage.shows(message, "Decide")
+        async with worked(self.harness):
+            message = await self.harness.card(card.run)
+            await self.harness.shows(message, "Decide")
         state = await self.state(card.run)
         assert isinstance(state, s.AwaitingDecision)
-        await self.application.coordinator.approve(card.run, state.plan.digest, await self.person(self.stage.alice))
+        await self.application.coordinator.approve(card.run, state.plan.digest, await self.person(self.harness.alice))
         return card.run
 
     async def state(self, run: str) -> s.RunState:
@@ -98,9 +98,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(stage: Stage) -> AsyncGenerator[Served]:
+async def served(harness: Harness) -> AsyncGenerator[Served]:
     """Discord is served, and its cards are kept, by a process that takes up no job."""
-    environment, overrides = Environment(stage.environ()), hurried(stage.clock, stage.pace, lambda log: None)
+    environment, overrides = Environment(harness.environ()), hurried(harness.clock, harness.pace, lambda log: None)
     async with (
         logged_in(environment) as client,
         open_application(environment, overrides, [client.platform]) as application,
@@ -115,34 +115,34 @@ async def served(stage: Stage) -> AsyncGenerator[Served]:
             read_approvers=application.coordinator.read_approvers,
         )
         async with CardSync(context).running():
-            yield Served(stage, application, client.platform, store)
+            yield Served(harness, application, client.platform, store)
 
 
 @asynccontextmanager
-async def worked(stage: Stage) -> AsyncGenerator[None]:
+async def worked(harness: Harness) -> AsyncGenerator[None]:
     """A process that works, and knows no chat."""
-    overrides = hurried(stage.clock, stage.pace, lambda log: None)
-    async with open_application(Environment(stage.environ()), overrides) as application, application.working():
+    overrides = hurried(harness.clock, harness.pace, lambda log: None)
+    async with open_application(Environment(harness.environ()), overrides) as application, application.working():
         yield
 
 
-async def test_it_has_the_process_that_serves_the_chat_ask_before_anything_runs(stage: Stage) -> None:
-    async with served(stage) as here:
+async def test_it_has_the_process_that_serves_the_chat_ask_before_anything_runs(harness: Harness) -> None:
+    async with served(harness) as here:
         run = await here.approved()
-        async with worked(stage):
-            await stage.ends(await stage.card(run), "Done")
+        async with worked(harness):
+            await harness.ends(await harness.card(run), "Done")
         kinds = await here.kinds(run)
         assert kinds.index("approvers_asked") < kinds.index("approvers_read") < kinds.index("call_started")
-    assert stage.writes() == ["Tell everyone", "again: Tell everyone"]
+    assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
 
 
-async def test_who_has_lost_the_role_a_moment_after_the_approval_has_nothing_run(stage: Stage) -> None:
-    async with served(stage) as here:
+async def test_who_has_lost_the_role_a_moment_after_the_approval_has_nothing_run(harness: Harness) -> None:
+    async with served(harness) as here:
         run = await here.approved()
-        stage.alice.loses("ops")
-        async with worked(stage):
-            await stage.shows(await stage.card(run), "may not approve any more")
+        harness.alice.loses("ops")
+        async with worked(harness):
+            await harness.shows(await harness.card(run), "may not approve any more")
         again = await here.state(run)
         assert isinstance(again, s.AwaitingDecision)
         assert again.approvals == ()
-    assert stage.writes() == []
+    assert harness.writes() == []

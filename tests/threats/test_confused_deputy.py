@@ -19,10 +19,10 @@ from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, signed, ver
 from coordination.domain.events import ToolRead
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ReadTools, ServerSpec
-from tests.e2e.discord_harness import Stage as DiscordStage
-from tests.e2e.discord_harness import a_stage as a_discord_stage
+from tests.e2e.discord_harness import Harness as DiscordStage
+from tests.e2e.discord_harness import a_harness as a_discord_stage
 from tests.e2e.discord_harness import run_in
-from tests.e2e.slack_harness import a_stage as a_slack_stage
+from tests.e2e.slack_harness import a_harness as a_slack_stage
 from tests.e2e.slack_harness import a_workspace
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
@@ -285,7 +285,7 @@ def test_the_names_that_travel_are_those_of_the_documentation() -> None:
 # --- Slack ------------------------------------------------------------------------------------------------------------
 
 
-class Office:
+class SlackHarness:
     """A workspace with #general, an open #news, a private board of rita and alice, and a channel shared with mallory's company."""
 
     def __init__(self, server: SlackServer) -> None:
@@ -332,15 +332,15 @@ def slacker(who: str, channel: str, *approvers: str) -> Caller:
 
 
 @pytest.fixture
-async def office() -> AsyncGenerator[Office]:
+async def slack() -> AsyncGenerator[SlackHarness]:
     server = SlackServer([a_workspace()])
     async with slack_serving(server):
-        yield Office(server)
+        yield SlackHarness(server)
     assert server.diagnostics == []
 
 
-async def test_a_partner_in_a_shared_channel_has_no_private_channel_read_out(office: Office) -> None:
-    async with office.tools(*VISIBLE) as tools:
+async def test_a_partner_in_a_shared_channel_has_no_private_channel_read_out(slack: SlackHarness) -> None:
+    async with slack.tools(*VISIBLE) as tools:
         assert "hello" in await tools.read(slacker("mallory", "CSHARED"))
         for channel in ("CBOARD", "CNEWS"):
             assert sight.NOT_SEEN in await tools.read(slacker("mallory", "CSHARED"), channel)
@@ -351,11 +351,11 @@ async def test_a_partner_in_a_shared_channel_has_no_private_channel_read_out(off
     assert "#news" not in listed
 
 
-async def test_a_slack_run_reads_its_own_channel_and_more_only_where_that_is_no_leak(office: Office) -> None:
-    async with office.tools() as tools:
+async def test_a_slack_run_reads_its_own_channel_and_more_only_where_that_is_no_leak(slack: SlackHarness) -> None:
+    async with slack.tools() as tools:
         assert "soup" in await tools.read(slacker("rita", "CLUNCH"))
         assert sight.NOT_OWN in await tools.read(slacker("rita", "CLUNCH"), "CNEWS")
-    async with office.tools(*VISIBLE) as tools:
+    async with slack.tools(*VISIBLE) as tools:
         assert "rain" in await tools.read(slacker("rita", "CLUNCH"), "CNEWS")
         assert "rain" in await tools.read(slacker("rita", "CBOARD"), "CNEWS")
         assert SECRET in await tools.read(slacker("rita", "CBOARD"))
@@ -363,8 +363,8 @@ async def test_a_slack_run_reads_its_own_channel_and_more_only_where_that_is_no_
         assert sight.NOT_SEEN in await tools.read(slacker("bob", "CLUNCH"), "CBOARD")
 
 
-async def test_a_slack_write_goes_nowhere_that_one_of_its_people_can_not_see(office: Office) -> None:
-    async with office.tools() as tools:
+async def test_a_slack_write_goes_nowhere_that_one_of_its_people_can_not_see(slack: SlackHarness) -> None:
+    async with slack.tools() as tools:
         refused = await tools.use(slacker("bob", "CLUNCH", "alice"), "post_message", channel="CBOARD", text="x")
         assert sight.NOT_SEEN in refused
         assert "Posted" in await tools.use(
@@ -406,80 +406,80 @@ def excerpts(events: Sequence[object]) -> str:
 
 
 async def test_on_discord_a_bystander_has_no_hidden_channel_read_into_the_thread(tmp_path: Path) -> None:
-    async with a_discord_stage(tmp_path) as stage:
-        board = stage.server.number()
-        stage.server.guild.channels[board] = "board"
-        stage.server.guild.hide(board, "ops")
-        stage.server.add_message(board, {"content": SECRET}, BOT, {})
+    async with a_discord_stage(tmp_path) as harness:
+        board = harness.server.number()
+        harness.server.guild.channels[board] = "board"
+        harness.server.guild.hide(board, "ops")
+        harness.server.add_message(board, {"content": SECRET}, BOT, {})
         env = {
             "DISCORD_BOT_TOKEN": TOKEN,
-            "DISCORD_API_URL": stage.server.api,
+            "DISCORD_API_URL": harness.server.api,
             "MASSGEN_BOT_TENANT": "${MASSGEN_BOT_TENANT}",
         }
         write_reader(tmp_path, "bot.tool_servers.discord_server", board, env)
-        async with stage.bot():
-            for who, sentence in ((stage.mallory, sight.NOT_SEEN), (stage.rita, sight.NOT_HERE)):
-                card = await stage.asks("Read it to me", "reader", who)
-                await stage.ends(card, "Answered")
-                assert sentence in excerpts(await stage.events(card))
-        assert all(SECRET not in each.text for each in stage.server.messages.values() if each.channel != board)
+        async with harness.bot():
+            for who, sentence in ((harness.mallory, sight.NOT_SEEN), (harness.rita, sight.NOT_HERE)):
+                card = await harness.asks("Read it to me", "reader", who)
+                await harness.ends(card, "Answered")
+                assert sentence in excerpts(await harness.events(card))
+        assert all(SECRET not in each.text for each in harness.server.messages.values() if each.channel != board)
 
 
 async def test_on_slack_a_bystander_has_no_private_channel_read_into_the_thread(tmp_path: Path) -> None:
-    async with a_slack_stage(tmp_path) as stage:
-        office = Office(stage.server)
+    async with a_slack_stage(tmp_path) as harness:
+        slack = SlackHarness(harness.server)
         env = {
             "SLACK_BOT_TOKEN": "xoxb-T1",
-            "SLACK_API_URL": f"{stage.server.address}/api/",
+            "SLACK_API_URL": f"{harness.server.address}/api/",
             "MASSGEN_BOT_TENANT": "${MASSGEN_BOT_TENANT}",
         }
         write_reader(tmp_path, "bot.tool_servers.slack_server", "CBOARD", env)
-        async with stage.bot():
+        async with harness.bot():
             for who, sentence in (("bob", sight.NOT_SEEN), ("rita", sight.NOT_HERE)):
-                card = await stage.asks("Read it to me", "reader", who)
-                await stage.ends(card, "Answered")
-                assert sentence in excerpts(await stage.events(card))
-        assert office.server.called("conversations.history") == []
+                card = await harness.asks("Read it to me", "reader", who)
+                await harness.ends(card, "Answered")
+                assert sentence in excerpts(await harness.events(card))
+        assert slack.server.called("conversations.history") == []
 
 
 # --- private threads --------------------------------------------------------------------------------------------------
 
 
-async def planned_in(stage: DiscordStage, thread: str) -> tuple[str, str]:
+async def planned_in(harness: DiscordStage, thread: str) -> tuple[str, str]:
     """Rita asks in a private thread; the run and its card's message, once the plan waits."""
-    used = await stage.rita.types("massgen", prompt="Tell everyone", where=thread)
-    run = run_in(await told(stage.server, used))
-    await stage.server.until(lambda: any("Decide" in each.text for each in stage.server.in_channel(thread)), 20)
-    card = next(each for each in stage.server.in_channel(thread) if "Decide" in each.text)
+    used = await harness.rita.types("massgen", prompt="Tell everyone", where=thread)
+    run = run_in(await told(harness.server, used))
+    await harness.server.until(lambda: any("Decide" in each.text for each in harness.server.in_channel(thread)), 20)
+    card = next(each for each in harness.server.in_channel(thread) if "Decide" in each.text)
     return run, card.id
 
 
 async def test_a_plan_of_a_private_thread_is_seen_and_decided_there_only(tmp_path: Path) -> None:
-    async with a_discord_stage(tmp_path) as stage:
-        server = stage.server
-        thread = server.add_private_thread(server.channel, stage.rita.id, stage.bob.id)
-        async with stage.bot():
-            run, message = await planned_in(stage, thread)
-            for who in (stage.mallory, stage.alice, stage.ada):
+    async with a_discord_stage(tmp_path) as harness:
+        server = harness.server
+        thread = server.add_private_thread(server.channel, harness.rita.id, harness.bob.id)
+        async with harness.bot():
+            run, message = await planned_in(harness, thread)
+            for who in (harness.mallory, harness.alice, harness.ada):
                 assert run not in await told(server, await who.types("massgen-runs list"))
                 for action in ("show", "cancel", "retry"):
                     answer = await told(server, await who.types(f"massgen-runs {action}", run=run))
                     assert "no run" in answer, (who.name, action, answer)
             card = server.messages[message]
             shown_elsewhere = replace(card, channel=server.channel)
-            refused = await told(server, await stage.alice.clicks(shown_elsewhere, "Approve"))
+            refused = await told(server, await harness.alice.clicks(shown_elsewhere, "Approve"))
             assert "no such button" in refused
-            assert stage.writes() == []
-            assert stage.private_messages(stage.alice) == []
-            await stage.bob.clicks(card, "Approve")
+            assert harness.writes() == []
+            assert harness.private_messages(harness.alice) == []
+            await harness.bob.clicks(card, "Approve")
             await server.until(lambda: "Done ·" in card.text, 20)
         assert all(run not in each.text for each in server.in_channel(server.channel))
 
 
 async def test_what_was_set_for_a_channel_holds_in_its_private_threads(tmp_path: Path) -> None:
-    async with a_discord_stage(tmp_path) as stage:
-        thread = stage.server.add_private_thread(stage.server.channel, stage.rita.id, stage.ada.id)
-        async with stage.bot():
-            await stage.admin("config use", name="two")
-            answer = await told(stage.server, await stage.ada.types("massgen-admin config show", where=thread))
+    async with a_discord_stage(tmp_path) as harness:
+        thread = harness.server.add_private_thread(harness.server.channel, harness.rita.id, harness.ada.id)
+        async with harness.bot():
+            await harness.admin("config use", name="two")
+            answer = await told(harness.server, await harness.ada.types("massgen-admin config show", where=thread))
             assert "**two** holds here" in answer

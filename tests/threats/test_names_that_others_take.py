@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordination.domain.policy import Person, Policy
-from tests.e2e.discord_harness import Stage as DiscordStage
-from tests.e2e.discord_harness import a_stage as a_discord_stage
-from tests.e2e.slack_harness import Stage as SlackStage
-from tests.e2e.slack_harness import a_stage as a_slack_stage
+from tests.e2e.discord_harness import Harness as DiscordStage
+from tests.e2e.discord_harness import a_harness as a_discord_stage
+from tests.e2e.slack_harness import Harness as SlackStage
+from tests.e2e.slack_harness import a_harness as a_slack_stage
 from tests.servers.discord_people import told
 
 
@@ -26,14 +26,14 @@ def named(folder: Path, rule: str) -> None:
 
 @pytest.fixture
 async def slack(tmp_path: Path) -> AsyncGenerator[SlackStage]:
-    async with a_slack_stage(tmp_path) as stage:
-        yield stage
+    async with a_slack_stage(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
 async def discord(tmp_path: Path) -> AsyncGenerator[DiscordStage]:
-    async with a_discord_stage(tmp_path) as stage:
-        yield stage
+    async with a_discord_stage(tmp_path) as harness:
+        yield harness
 
 
 async def test_an_account_that_is_renamed_to_an_approver_approves_nothing(slack: SlackStage) -> None:

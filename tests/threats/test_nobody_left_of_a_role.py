@@ -10,10 +10,10 @@ import pytest
 
 from coordination.domain.policy import Authors, Person, Policy, apart_from, leaves_nobody
 from tests.builders import ALICE, BOB, REQUESTER
-from tests.e2e.discord_harness import Stage as DiscordStage
-from tests.e2e.discord_harness import a_stage as a_discord_stage
-from tests.e2e.slack_harness import Stage as SlackStage
-from tests.e2e.slack_harness import a_stage as a_slack_stage
+from tests.e2e.discord_harness import Harness as DiscordStage
+from tests.e2e.discord_harness import a_harness as a_discord_stage
+from tests.e2e.slack_harness import Harness as SlackStage
+from tests.e2e.slack_harness import a_harness as a_slack_stage
 from tests.servers.discord_people import told
 from tests.servers.discord_server import Fault as DiscordFault
 from tests.servers.slack_server import Fault as SlackFault
@@ -24,16 +24,16 @@ UNDER_WAY = "nobody can approve what they plan"
 
 @pytest.fixture
 async def slack(tmp_path: Path) -> AsyncGenerator[SlackStage]:
-    async with a_slack_stage(tmp_path) as stage:
-        stage.server.teams[0].groups[0]["users"] = ["URITA", "UALICE"]
-        yield stage
+    async with a_slack_stage(tmp_path) as harness:
+        harness.server.teams[0].groups[0]["users"] = ["URITA", "UALICE"]
+        yield harness
 
 
 @pytest.fixture
 async def discord(tmp_path: Path) -> AsyncGenerator[DiscordStage]:
-    async with a_discord_stage(tmp_path) as stage:
-        stage.bob.leaves()
-        yield stage
+    async with a_discord_stage(tmp_path) as harness:
+        harness.bob.leaves()
+        yield harness
 
 
 async def test_discord_the_last_approver_of_a_role_is_told_before_their_words_are_taken(discord: DiscordStage) -> None:

@@ -20,7 +20,7 @@ from coordination.errors import IllegalTransition, RefusedError
 from coordination.ports import ServerSpec, ToolOutput
 from tests.builders import ALICE, START
 from tests.fakes import PlayedModel, answers, says, votes
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 LIMIT = 60.0
 """Seconds for which a call of `board` may be under way, if its server tells of progress all the time."""
@@ -30,31 +30,33 @@ class Frozen(BaseException):
     """The worker stops here, and its call may still go on."""
 
 
-async def in_doubt() -> tuple[Office, str]:
+async def in_doubt() -> tuple[ServiceHarness, str]:
     """A run whose call was given up by another worker than the one that had started it."""
-    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
+    harness = ServiceHarness(
+        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted."))
+    )
     board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT / 3)
-    office.prepared.profile = replace(office.prepared.profile, servers=(board,))
-    run, state = await office.planned()
+    harness.prepared.profile = replace(harness.prepared.profile, servers=(board,))
+    run, state = await harness.planned()
 
     def freeze(call: object) -> ToolOutput:
         raise Frozen
 
-    office.world.behaviours = [freeze]
-    await office.people.approve(run, state.plan.digest, ALICE)
-    job = office.log.jobs[0]
+    harness.world.behaviours = [freeze]
+    await harness.people.approve(run, state.plan.digest, ALICE)
+    job = harness.log.jobs[0]
     with pytest.raises(Frozen):
-        await office.work()
-    office.clock.tick(seconds=5)
-    await office.worker.perform(job)
-    assert isinstance(await office.state(run), s.NeedsHuman)
-    return office, run
+        await harness.work()
+    harness.clock.tick(seconds=5)
+    await harness.worker.perform(job)
+    assert isinstance(await harness.state(run), s.NeedsHuman)
+    return harness, run
 
 
-def card_of(office: Office, run: str) -> Card:
-    view = view_of(office.log.events[run])
+def card_of(harness: ServiceHarness, run: str) -> Card:
+    view = view_of(harness.log.events[run])
     assert view is not None
-    return snapshot_of(view, office.clock.now(), refresh=5).card
+    return snapshot_of(view, harness.clock.now(), refresh=5).card
 
 
 def offers_to_run_it(card: Card) -> bool:
@@ -62,49 +64,51 @@ def offers_to_run_it(card: Card) -> bool:
 
 
 async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_certain() -> None:
-    office, run = await in_doubt()
+    harness, run = await in_doubt()
     with pytest.raises(RefusedError) as refused:
-        await office.people.resolve(run, 0, ALICE, "run_it")
+        await harness.people.resolve(run, 0, ALICE, "run_it")
     assert refused.value.refusal == Refusal.STILL_UNDER_WAY
-    await office.work()
-    assert office.world.done == []
-    office.clock.tick(seconds=LIMIT)
-    await office.people.resolve(run, 0, ALICE, "run_it")
-    await office.work()
-    assert len(office.world.done) == 1
+    await harness.work()
+    assert harness.world.done == []
+    harness.clock.tick(seconds=LIMIT)
+    await harness.people.resolve(run, 0, ALICE, "run_it")
+    await harness.work()
+    assert len(harness.world.done) == 1
 
 
 @pytest.mark.parametrize("stood_still", [LIMIT, LIMIT + 60])
 async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent(stood_still: int) -> None:
     """Between the record of its start and its first byte the worker stood still, so others may have made it since."""
-    office = Office(PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")))
+    harness = ServiceHarness(
+        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted."))
+    )
     board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT / 3)
-    office.prepared.profile = replace(office.prepared.profile, servers=(board,))
-    run, state = await office.planned()
-    await office.people.approve(run, state.plan.digest, ALICE)
-    append = office.log.append
+    harness.prepared.profile = replace(harness.prepared.profile, servers=(board,))
+    run, state = await harness.planned()
+    await harness.people.approve(run, state.plan.digest, ALICE)
+    append = harness.log.append
 
     async def slow(*entry: Any) -> Sequence[Recorded]:  # noqa: ANN401 - whatever `append` takes
         records = await append(*entry)
         if any(each.event.kind == "call_started" for each in records):
-            office.clock.tick(seconds=stood_still)
+            harness.clock.tick(seconds=stood_still)
         return records
 
-    office.log.append = slow  # type: ignore[method-assign]  # a database that is slow once
-    await office.work()
-    after = await office.state(run)
+    harness.log.append = slow  # type: ignore[method-assign]  # a database that is slow once
+    await harness.work()
+    after = await harness.state(run)
     assert isinstance(after, s.Finished)
     assert [each.kind for each in after.receipts] == ["failed"]
-    assert office.world.done == []
+    assert harness.world.done == []
 
 
 async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
-    office, run = await in_doubt()
-    early = card_of(office, run)
+    harness, run = await in_doubt()
+    early = card_of(harness, run)
     assert not offers_to_run_it(early)
     assert "may still be under way until" in str(early)
-    office.clock.tick(seconds=LIMIT)
-    late = card_of(office, run)
+    harness.clock.tick(seconds=LIMIT)
+    late = card_of(harness, run)
     assert offers_to_run_it(late)
     assert "may still be under way" not in str(late)
 
@@ -114,47 +118,47 @@ async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
     [(ENGLISH, "After it had started, the database was away from "), (GERMAN, "war die Datenbank von ")],
 )
 async def test_the_card_says_when_the_database_was_away_meanwhile(catalog: Catalog, sentence: str) -> None:
-    office, run = await in_doubt()
-    events = [replace(each, event=with_outage(each.event)) for each in office.log.events[run]]
+    harness, run = await in_doubt()
+    events = [replace(each, event=with_outage(each.event)) for each in harness.log.events[run]]
     view = view_of(events)
     assert view is not None
     with speaking(catalog):
-        card = str(snapshot_of(view, office.clock.now(), refresh=5).card)
+        card = str(snapshot_of(view, harness.clock.now(), refresh=5).card)
     assert all(each in card for each in (sentence, "2026-11-22 11:59:00", "2026-11-22 11:59:10", " (UTC)"))
 
 
 async def test_it_may_be_said_at_once_that_it_happened() -> None:
-    office, run = await in_doubt()
-    await office.people.resolve(run, 0, ALICE, "happened")
-    await office.work()
-    assert office.world.done == []
-    assert isinstance(await office.state(run), s.Finished)
+    harness, run = await in_doubt()
+    await harness.people.resolve(run, 0, ALICE, "happened")
+    await harness.work()
+    assert harness.world.done == []
+    assert isinstance(await harness.state(run), s.Finished)
 
 
 async def test_what_the_server_says_of_the_first_attempt_ends_the_wait() -> None:
-    office, run = await in_doubt()
-    state = replay(office.log.events[run])
-    answered = evolve(state, e.LateResult(index=0, succeeded=False, result="no"), office.clock.now())
+    harness, run = await in_doubt()
+    state = replay(harness.log.events[run])
+    answered = evolve(state, e.LateResult(index=0, succeeded=False, result="no"), harness.clock.now())
     assert isinstance(answered, s.NeedsHuman)
-    assert not answered.may_still_happen(office.clock.now())
+    assert not answered.may_still_happen(harness.clock.now())
 
 
 async def test_a_log_in_which_it_was_run_again_too_early_is_not_lawful() -> None:
-    office, run = await in_doubt()
-    state = replay(office.log.events[run])
+    harness, run = await in_doubt()
+    state = replay(harness.log.events[run])
     assert isinstance(state, s.NeedsHuman)
     word = e.CallResolved(index=0, by=ALICE, verdict="run_it", valid_until=state.valid_until)
     with pytest.raises(IllegalTransition, match="first attempt may still happen"):
-        evolve(state, word, office.clock.now())
+        evolve(state, word, harness.clock.now())
     assert isinstance(evolve(state, word, START + timedelta(seconds=LIMIT)), s.Executing)
 
 
 async def test_a_log_of_before_says_nothing_of_limits_and_waits_for_nothing() -> None:
-    office, run = await in_doubt()
-    events = [replace(each, event=without_limit(each.event)) for each in office.log.events[run]]
+    harness, run = await in_doubt()
+    events = [replace(each, event=without_limit(each.event)) for each in harness.log.events[run]]
     state = replay(events)
     assert isinstance(state, s.NeedsHuman)
-    assert not state.may_still_happen(office.clock.now())
+    assert not state.may_still_happen(harness.clock.now())
 
 
 def without_limit(event: e.RunEvent) -> e.RunEvent:

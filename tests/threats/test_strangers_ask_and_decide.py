@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordination.domain.policy import UNKNOWN_TEAM, Person, Policy
-from tests.e2e.discord_harness import Stage as DiscordStage
-from tests.e2e.discord_harness import a_stage as a_discord_stage
-from tests.e2e.slack_harness import Stage as SlackStage
-from tests.e2e.slack_harness import a_stage as a_slack_stage
+from tests.e2e.discord_harness import Harness as DiscordStage
+from tests.e2e.discord_harness import a_harness as a_discord_stage
+from tests.e2e.slack_harness import Harness as SlackStage
+from tests.e2e.slack_harness import a_harness as a_slack_stage
 from tests.e2e.slack_harness import run_in
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_world import Message
@@ -48,26 +48,26 @@ def with_lax(folder: Path, more: str = "") -> None:
 
 @pytest.fixture
 async def slack(tmp_path: Path) -> AsyncGenerator[SlackStage]:
-    async with a_slack_stage(tmp_path) as stage:
+    async with a_slack_stage(tmp_path) as harness:
         with_lax(tmp_path / "configs")
-        yield stage
+        yield harness
 
 
 @pytest.fixture
 async def discord(tmp_path: Path) -> AsyncGenerator[DiscordStage]:
-    async with a_discord_stage(tmp_path) as stage:
+    async with a_discord_stage(tmp_path) as harness:
         with_lax(tmp_path / "configs")
-        yield stage
+        yield harness
 
 
-async def private_message(stage: SlackStage, text: str) -> None:
+async def private_message(harness: SlackStage, text: str) -> None:
     """Somebody is told so in private."""
-    await stage.server.until(lambda: any(text in str(each) for each in stage.server.private_messages))
+    await harness.server.until(lambda: any(text in str(each) for each in harness.server.private_messages))
 
 
-def moved_in(stage: SlackStage, fields: dict[str, Any]) -> None:
+def moved_in(harness: SlackStage, fields: dict[str, Any]) -> None:
     """Mallory is a stranger."""
-    stage.server.teams[0].users["UMALLORY"].update(fields)
+    harness.server.teams[0].users["UMALLORY"].update(fields)
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
@@ -114,16 +114,16 @@ async def test_a_configuration_may_let_strangers_ask_and_decide(slack: SlackStag
 
 
 async def test_a_colleague_of_the_same_enterprise_is_no_stranger(tmp_path: Path) -> None:
-    async with a_slack_stage(tmp_path) as stage:
+    async with a_slack_stage(tmp_path) as harness:
         with_lax(tmp_path / "configs")
-        stage.server.teams[0].enterprise = "E1"
-        for grid_user in stage.server.teams[0].users.values():
+        harness.server.teams[0].enterprise = "E1"
+        for grid_user in harness.server.teams[0].users.values():
             grid_user["team_id"] = "T7"
             grid_user["enterprise_user"] = {"id": grid_user["id"], "enterprise_id": "E1", "teams": ["T7", "T1"]}
-        async with stage.bot():
-            card = await stage.planned(config="lax")
-            await stage.clicks("alice", card, "approve")
-            await stage.ends(card, "Done")
+        async with harness.bot():
+            card = await harness.planned(config="lax")
+            await harness.clicks("alice", card, "approve")
+            await harness.ends(card, "Done")
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ async def test_no_stranger_of_discord_asks_or_approves(discord: DiscordStage, fi
         await discord.ends(card, "Done")
 
 
-async def approves(stage: DiscordStage, who: Someone, card: Message) -> None:
+async def approves(harness: DiscordStage, who: Someone, card: Message) -> None:
     """Click, and the click counts."""
     await who.clicks(card, "Approve")
-    await stage.shows(card, "Done", seconds=20)
+    await harness.shows(card, "Done", seconds=20)
 
 
 PEOPLE = st.builds(

@@ -14,9 +14,9 @@ from coordination.ports import CallOutcomeUnknownError, ToolOutput
 from coordination.text import Text
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedModel, answers, says, votes
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 from tests.service.test_whole_run import post
-from tests.threats.test_stricter_rules_after_the_approval import Present, an_office, reasons
+from tests.threats.test_stricter_rules_after_the_approval import Present, a_service, reasons
 
 CAROL, DAVE = (Person(tenant="here", id=f"u-{name}", name=name, roles=("ops",)) for name in ("carol", "dave"))
 VERDICTS: tuple[e.Verdict, ...] = ("happened", "abandon")
@@ -26,42 +26,42 @@ def lost(call: PlannedCall) -> ToolOutput:
     raise CallOutcomeUnknownError(Text("no answer"))
 
 
-async def in_doubt(required: int = 1) -> tuple[Office, Present, str]:
+async def in_doubt(required: int = 1) -> tuple[ServiceHarness, Present, str]:
     """Alice, or alice and bob, approved two calls; of the first, nobody knows whether it happened."""
     first = PlayedModel(answers("one", post("a"), post("b")), votes(1), says("Posted."))
-    office, present = an_office(first=first)
-    before = office.prepared.profile
-    office.prepared.profile = type(before)(
+    harness, present = a_service(first=first)
+    before = harness.prepared.profile
+    harness.prepared.profile = type(before)(
         agents=before.agents,
         servers=before.servers,
         options=before.options,
         policy=Policy(roles=("ops",), required=required),
     )
-    office.world.behaviours = [lost]
-    run, state = await office.planned()
+    harness.world.behaviours = [lost]
+    run, state = await harness.planned()
     for by in (ALICE, BOB)[:required]:
-        await office.people.approve(run, state.plan.digest, by)
-    await office.work()
-    assert isinstance(await office.state(run), s.NeedsHuman)
-    return office, present, run
+        await harness.people.approve(run, state.plan.digest, by)
+    await harness.work()
+    assert isinstance(await harness.state(run), s.NeedsHuman)
+    return harness, present, run
 
 
 async def test_under_unchanged_rules_the_call_runs_again() -> None:
-    office, _, run = await in_doubt()
-    await office.people.resolve(run, 0, ALICE, "run_it")
-    await office.work()
-    assert await reasons(office, run) == ["succeeded", "succeeded"]
+    harness, _, run = await in_doubt()
+    await harness.people.resolve(run, 0, ALICE, "run_it")
+    await harness.work()
+    assert await reasons(harness, run) == ["succeeded", "succeeded"]
 
 
 @pytest.mark.parametrize("change", ["denies_posts", "asks_for_two"])
 async def test_no_call_runs_again_that_is_denied_or_needs_more_people_by_now(change: str) -> None:
-    office, present, run = await in_doubt()
+    harness, present, run = await in_doubt()
     getattr(present, change)()
     with pytest.raises(RefusedError, match="are stricter than when this plan was approved") as refused:
-        await office.people.resolve(run, 0, ALICE, "run_it")
+        await harness.people.resolve(run, 0, ALICE, "run_it")
     assert "say that it happened, or stop here" in str(refused.value).lower()
-    await office.work()
-    assert office.world.done == []
+    await harness.work()
+    assert harness.world.done == []
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -69,96 +69,96 @@ async def test_no_call_runs_again_that_is_denied_or_needs_more_people_by_now(cha
 async def test_whoever_knows_what_happened_may_still_say_so_and_nothing_follows(
     change: str, verdict: e.Verdict
 ) -> None:
-    office, present, run = await in_doubt()
+    harness, present, run = await in_doubt()
     getattr(present, change)()
-    await office.people.resolve(run, 0, ALICE, verdict)
-    await office.work()
-    assert office.world.done == []
-    assert isinstance(await office.state(run), s.Finished)
+    await harness.people.resolve(run, 0, ALICE, verdict)
+    await harness.work()
+    assert harness.world.done == []
+    assert isinstance(await harness.state(run), s.Finished)
 
 
 async def test_rules_that_get_stricter_after_the_word_skip_the_call() -> None:
-    office, present, run = await in_doubt()
-    await office.people.resolve(run, 0, ALICE, "run_it")
+    harness, present, run = await in_doubt()
+    await harness.people.resolve(run, 0, ALICE, "run_it")
     present.denies_posts()
-    await office.work()
-    assert office.world.done == []
-    assert await reasons(office, run) == ["skipped the rules that hold here now forbid board.post"] * 2
+    await harness.work()
+    assert harness.world.done == []
+    assert await reasons(harness, run) == ["skipped the rules that hold here now forbid board.post"] * 2
 
 
 async def test_the_word_of_one_who_lost_the_role_is_not_added_up() -> None:
-    office, present, run = await in_doubt(required=2)
-    await office.people.resolve(run, 0, ALICE, "run_it")
+    harness, present, run = await in_doubt(required=2)
+    await harness.people.resolve(run, 0, ALICE, "run_it")
     present.gone.add(ALICE.id)
-    state = await office.people.resolve(run, 0, CAROL, "run_it")
+    state = await harness.people.resolve(run, 0, CAROL, "run_it")
     assert isinstance(state, s.NeedsHuman)
     assert state.resolvers("run_it") == (CAROL,)
-    view = view_of(office.log.events[run][:-1])
+    view = view_of(harness.log.events[run][:-1])
     assert view is not None
-    told = timeline_entry(office.log.events[run][-2].event, view)
+    told = timeline_entry(harness.log.events[run][-2].event, view)
     assert told is not None
     said = "".join(getattr(piece, "text", "") or getattr(piece, "name", "") for piece in told.line)
     assert said == "what alice said does not count any more: they may not approve now"
-    await office.work()
-    assert office.world.done == []
-    assert isinstance(await office.people.resolve(run, 0, DAVE, "run_it"), s.Executing)
-    assert replay(office.log.events[run]) == await office.state(run)
+    await harness.work()
+    assert harness.world.done == []
+    assert isinstance(await harness.people.resolve(run, 0, DAVE, "run_it"), s.Executing)
+    assert replay(harness.log.events[run]) == await harness.state(run)
 
 
 async def test_no_word_counts_while_it_can_not_be_told_whether_the_earlier_ones_do() -> None:
-    office, present, run = await in_doubt(required=2)
-    await office.people.resolve(run, 0, ALICE, "run_it")
+    harness, present, run = await in_doubt(required=2)
+    await harness.people.resolve(run, 0, ALICE, "run_it")
     present.is_silent = True
     with pytest.raises(RefusedError, match="whether those who approved before still may"):
-        await office.people.resolve(run, 0, CAROL, "run_it")
-    assert not isinstance(await office.people.resolve(run, 0, CAROL, "abandon"), s.NeedsHuman)
+        await harness.people.resolve(run, 0, CAROL, "run_it")
+    assert not isinstance(await harness.people.resolve(run, 0, CAROL, "abandon"), s.NeedsHuman)
 
 
 @pytest.mark.parametrize("who", [ALICE, CAROL])
 async def test_whoever_had_it_run_is_read_again_at_the_claim(who: Person) -> None:
     """The first who said so, and the last."""
-    office, present, run = await in_doubt(required=2)
+    harness, present, run = await in_doubt(required=2)
     for by in (ALICE, CAROL):
-        await office.people.resolve(run, 0, by, "run_it")
+        await harness.people.resolve(run, 0, by, "run_it")
     present.gone.add(who.id)
-    await office.work()
-    assert office.world.done == []
-    assert await reasons(office, run) == ["skipped somebody who had the run go on may not approve any more"] * 2
+    await harness.work()
+    assert harness.world.done == []
+    assert await reasons(harness, run) == ["skipped somebody who had the run go on may not approve any more"] * 2
 
 
 async def test_whoever_gave_the_rest_more_time_is_read_again_at_the_claim() -> None:
-    office, present, run = await in_doubt()
-    office.clock.tick(days=3)
-    await office.people.resolve(run, 0, ALICE, "happened")
+    harness, present, run = await in_doubt()
+    harness.clock.tick(days=3)
+    await harness.people.resolve(run, 0, ALICE, "happened")
     present.gone.add(ALICE.id)
-    await office.work()
-    assert office.world.done == []
+    await harness.work()
+    assert harness.world.done == []
 
 
 async def test_who_only_said_what_happened_in_time_carries_nothing() -> None:
     """The rest runs on what was approved, until when it was."""
-    office, present, run = await in_doubt()
-    await office.people.resolve(run, 0, CAROL, "happened")
+    harness, present, run = await in_doubt()
+    await harness.people.resolve(run, 0, CAROL, "happened")
     present.gone.add(CAROL.id)
-    await office.work()
-    assert await reasons(office, run) == ["succeeded", "succeeded"]
+    await harness.work()
+    assert await reasons(harness, run) == ["succeeded", "succeeded"]
 
 
 async def test_a_worker_without_the_chat_takes_no_word_on_trust() -> None:
-    office, present, run = await in_doubt()
-    await office.people.resolve(run, 0, ALICE, "run_it")
+    harness, present, run = await in_doubt()
+    await harness.people.resolve(run, 0, ALICE, "run_it")
     present.is_silent = True
-    await office.work()
-    assert office.world.done == []
+    await harness.work()
+    assert harness.world.done == []
     unchecked = "skipped it can't be told whether those who had the run go on still may approve"
-    assert await reasons(office, run) == [unchecked] * 2
-    assert e.ApproversAsked() in [each.event for each in await office.log.read(run)]
+    assert await reasons(harness, run) == [unchecked] * 2
+    assert e.ApproversAsked() in [each.event for each in await harness.log.read(run)]
 
 
 async def test_only_words_that_were_said_are_taken_back() -> None:
-    office, _, run = await in_doubt(required=2)
-    state = await office.people.resolve(run, 0, ALICE, "run_it")
+    harness, _, run = await in_doubt(required=2)
+    state = await harness.people.resolve(run, 0, ALICE, "run_it")
     with pytest.raises(IllegalTransition, match="nobody said"):
-        evolve(state, e.WordsVoided(index=0, people=(CAROL,)), office.clock.now())
+        evolve(state, e.WordsVoided(index=0, people=(CAROL,)), harness.clock.now())
     with pytest.raises(IllegalTransition):
-        evolve(state, e.WordsVoided(index=1, people=(ALICE,)), office.clock.now())
+        evolve(state, e.WordsVoided(index=1, people=(ALICE,)), harness.clock.now())

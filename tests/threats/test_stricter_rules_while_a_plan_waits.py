@@ -21,15 +21,15 @@ def program(tmp_path: Path) -> Program:
 
 
 @pytest.fixture
-async def discord(tmp_path: Path) -> AsyncGenerator[discord_harness.Stage]:
-    async with discord_harness.a_stage(tmp_path) as stage:
-        yield stage
+async def discord(tmp_path: Path) -> AsyncGenerator[discord_harness.Harness]:
+    async with discord_harness.a_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def slack(tmp_path: Path) -> AsyncGenerator[slack_harness.Stage]:
-    async with slack_harness.a_stage(tmp_path) as stage:
-        yield stage
+async def slack(tmp_path: Path) -> AsyncGenerator[slack_harness.Harness]:
+    async with slack_harness.a_harness(tmp_path) as harness:
+        yield harness
 
 
 def planned(program: Program) -> tuple[Path, str]:
@@ -101,7 +101,7 @@ def test_a_configuration_that_can_not_be_read_any_more_approves_nothing(program:
     assert done(program) == 0
 
 
-async def test_on_discord_approvers_set_while_a_plan_waits_decide_on_it(discord: discord_harness.Stage) -> None:
+async def test_on_discord_approvers_set_while_a_plan_waits_decide_on_it(discord: discord_harness.Harness) -> None:
     async with discord.bot():
         card = await discord.planned()
         await discord.admin("approvers", value=f"<@{discord.bob.id}>")
@@ -113,7 +113,7 @@ async def test_on_discord_approvers_set_while_a_plan_waits_decide_on_it(discord:
         await discord.ends(card, "Done")
 
 
-async def test_on_discord_an_approver_who_lost_the_role_does_not_count(discord: discord_harness.Stage) -> None:
+async def test_on_discord_an_approver_who_lost_the_role_does_not_count(discord: discord_harness.Harness) -> None:
     async with discord.bot():
         card = await discord.planned(config="two")
         await discord.alice.clicks(card, "Approve")
@@ -124,7 +124,7 @@ async def test_on_discord_an_approver_who_lost_the_role_does_not_count(discord: 
     assert discord.writes() == []
 
 
-async def test_on_slack_an_approver_who_left_the_group_does_not_count(slack: slack_harness.Stage) -> None:
+async def test_on_slack_an_approver_who_left_the_group_does_not_count(slack: slack_harness.Harness) -> None:
     async with slack.bot():
         card = await slack.planned(config="two")
         await slack.clicks("alice", card, "approve")

@@ -10,9 +10,9 @@ from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, Rule
 from tests.builders import ALICE, BOB
 from tests.fakes import PlayedConversation, PlayedModel, answers, calls, votes
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 from tests.service.test_whole_run import post
-from tests.threats.test_stricter_rules_after_the_approval import AUTO_POSTS, Present, an_office
+from tests.threats.test_stricter_rules_after_the_approval import AUTO_POSTS, Present, a_service
 
 NO_LOOKS = Rule(match="board.look", effect=Effect.DENY, source="tools[0]")
 ASK_LOOKS = Rule(match="board.look", effect=Effect.ASK, source="tools[0]")
@@ -27,82 +27,82 @@ def offered(model: PlayedModel) -> set[str]:
 
 def agents_change(present: Present, *rules: Rule) -> None:
     """The operator puts these rules before the others."""
-    before = present.office.prepared.profile
+    before = present.harness.prepared.profile
     agents = tuple(replace(each, rules=(*rules, *each.rules)) for each in before.agents)
     present.profile = replace(before, agents=agents)
 
 
-async def asked_for_changes(*again: object) -> tuple[Office, Present, str, PlayedModel]:
+async def asked_for_changes(*again: object) -> tuple[ServiceHarness, Present, str, PlayedModel]:
     """Alice wants another plan; no worker has taken that up."""
     first = PlayedModel(answers("one", post("a")), votes(1), *again, votes(1))  # type: ignore[arg-type]  # steps by shape
-    office, present = an_office(PlayedModel(answers("two"), votes(1), answers("zwei"), votes(1)), first=first)
-    run, state = await office.planned()
-    await office.people.request_changes(run, state.plan.digest, ALICE, "Shorter.")
-    return office, present, run, first
+    harness, present = a_service(PlayedModel(answers("two"), votes(1), answers("zwei"), votes(1)), first=first)
+    run, state = await harness.planned()
+    await harness.people.request_changes(run, state.plan.digest, ALICE, "Shorter.")
+    return harness, present, run, first
 
 
 async def test_a_call_that_is_denied_by_now_is_neither_offered_nor_planned() -> None:
-    office, present, run, model = await asked_for_changes(calls(post("b")), answers("uno"))
+    harness, present, run, model = await asked_for_changes(calls(post("b")), answers("uno"))
     present.denies_posts()
-    await office.work()
+    await harness.work()
     assert offered(model) == {"mcp__board__look"}
-    assert isinstance(await office.state(run), s.Answered)
+    assert isinstance(await harness.state(run), s.Answered)
 
 
 async def test_a_call_that_is_denied_before_the_first_planning_is_not_planned() -> None:
     """The request waited in the queue."""
     first = PlayedModel(calls(post("a")), answers("one"), votes(1))
-    office, present = an_office(first=first)
-    run = await office.ask()
+    harness, present = a_service(first=first)
+    run = await harness.ask()
     present.denies_posts()
-    await office.work()
-    assert isinstance(await office.state(run), s.Answered)
+    await harness.work()
+    assert isinstance(await harness.state(run), s.Answered)
 
 
 @pytest.mark.parametrize("rule", [NO_LOOKS, ASK_LOOKS])
 async def test_a_read_that_is_denied_or_asked_by_now_does_not_run_while_agents_plan(rule: Rule) -> None:
-    office, present, run, _ = await asked_for_changes(calls(LOOK), answers("uno"))
+    harness, present, run, _ = await asked_for_changes(calls(LOOK), answers("uno"))
     agents_change(present, rule)
-    await office.work()
-    assert not any(isinstance(each.event, ToolRead) for each in office.log.events[run])
-    state = await office.state(run)
+    await harness.work()
+    assert not any(isinstance(each.event, ToolRead) for each in harness.log.events[run])
+    state = await harness.state(run)
     is_asked = rule is ASK_LOOKS
     assert isinstance(state, s.AwaitingDecision if is_asked else s.Answered)
 
 
 async def test_a_call_that_a_rule_let_run_asks_people_if_it_asks_by_now() -> None:
     first = PlayedModel(answers("one", post("a")), votes(1))
-    office, present = an_office(first=first, rules=(AUTO_POSTS,))
-    run = await office.ask()
+    harness, present = a_service(first=first, rules=(AUTO_POSTS,))
+    run = await harness.ask()
     present.asks()
-    await office.work()
-    assert isinstance(await office.state(run), s.AwaitingDecision)
-    assert office.world.done == []
+    await harness.work()
+    assert isinstance(await harness.state(run), s.AwaitingDecision)
+    assert harness.world.done == []
 
 
 async def test_the_next_plan_is_proposed_under_the_stricter_rule_of_approval() -> None:
-    office, present, run, _ = await asked_for_changes(answers("uno", post("b")))
+    harness, present, run, _ = await asked_for_changes(answers("uno", post("b")))
     present.asks_for_two()
-    await office.work()
-    state = await office.state(run)
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, s.AwaitingDecision)
     assert state.plan.policy == Policy(roles=("ops",), required=2, allow_requester=False)
-    await office.people.approve(run, state.plan.digest, BOB)
-    assert isinstance(await office.state(run), s.AwaitingDecision)
+    await harness.people.approve(run, state.plan.digest, BOB)
+    assert isinstance(await harness.state(run), s.AwaitingDecision)
 
 
 async def test_no_agent_plans_by_rules_that_can_not_be_read() -> None:
-    office, present, run, _ = await asked_for_changes()
+    harness, present, run, _ = await asked_for_changes()
     present.is_unreadable = True
-    await office.work()
-    state = await office.state(run)
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, s.RunBroken)
     assert "the rules that hold here now can't be read" in state.reason
 
 
 async def test_what_got_laxer_gives_the_agents_nothing() -> None:
-    office, present, _, model = await asked_for_changes(answers("uno"))
+    harness, present, _, model = await asked_for_changes(answers("uno"))
     agents_change(present, Rule(match="board.*", effect=Effect.AUTO, source="tools[0]"))
-    await office.work()
+    await harness.work()
     assert offered(model) == {"mcp__board__look", "mcp__board__post"}
-    assert office.world.done == []
+    assert harness.world.done == []

@@ -19,8 +19,8 @@ from coordination.text import Text
 from coordination.toolbox import AT_ONCE, MAX_CALLS
 from tests.builders import BOB, REQUESTER
 from tests.fakes import FakeClock, PlayedConversation, PlayedModel, Step, answers, calls, raises, reply
-from tests.service.chat_service_harness import GENERAL, ChatServiceStage, texts
-from tests.service.service_harness import Office
+from tests.service.chat_service_harness import GENERAL, ChatServiceHarness, texts
+from tests.service.service_harness import ServiceHarness
 
 TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
 LOOK = ("mcp__board__look", {"title": "x"})
@@ -43,29 +43,29 @@ def metered(*steps: Step) -> PlayedModel:
     return around  # type: ignore[return-value]  # it is one to all who use it
 
 
-async def used(office: Office, run: str) -> list[ModelUsed]:
-    return [each.event for each in office.log.events[run] if isinstance(each.event, ModelUsed)]
+async def used(harness: ServiceHarness, run: str) -> list[ModelUsed]:
+    return [each.event for each in harness.log.events[run] if isinstance(each.event, ModelUsed)]
 
 
 async def test_a_provider_that_says_nothing_of_tokens_does_not_make_the_limit_meaningless() -> None:
     steps = [silent(calls(LOOK)) for _ in range(20)]
-    office = Office(metered(*steps), options=RunOptions(budget_tokens=10))
-    run = await office.ask()
-    await office.work()
-    state = await office.state(run)
+    harness = ServiceHarness(metered(*steps), options=RunOptions(budget_tokens=10))
+    run = await harness.ask()
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, RunBroken)
     assert "The run has used its 10 tokens" in state.reason
-    (first,) = await used(office, run)
+    (first,) = await used(harness, run)
     assert first.is_estimated
     assert first.input_tokens > 10
     assert first.cost == pytest.approx((first.input_tokens + first.output_tokens) / 100)
 
 
 async def test_what_a_provider_says_is_taken_as_it_is() -> None:
-    office = Office(metered(answers("done")))
-    run = await office.ask()
-    await office.work()
-    (only,) = await used(office, run)
+    harness = ServiceHarness(metered(answers("done")))
+    run = await harness.ask()
+    await harness.work()
+    (only,) = await used(harness, run)
     assert (only.input_tokens, only.output_tokens, only.is_estimated) == (10, 1, False)
 
 
@@ -86,21 +86,23 @@ async def test_an_estimate_grows_with_the_whole_conversation() -> None:
 @pytest.mark.parametrize("fault", [ModelFault.CUT_OFF, ModelFault.TIMED_OUT])
 async def test_attempts_that_broke_off_are_counted_and_not_repeated_past_the_limit(fault: ModelFault) -> None:
     broke_off = raises(ModelError(fault, Text("It broke off."), is_retryable=True))
-    office = Office(metered(broke_off, broke_off, broke_off, answers("never")), options=RunOptions(budget_tokens=10))
-    run = await office.ask()
-    await office.work()
-    state = await office.state(run)
+    harness = ServiceHarness(
+        metered(broke_off, broke_off, broke_off, answers("never")), options=RunOptions(budget_tokens=10)
+    )
+    run = await harness.ask()
+    await harness.work()
+    state = await harness.state(run)
     assert isinstance(state, RunBroken)
     assert "The run has used its 10 tokens" in state.reason
-    assert [each.is_estimated for each in await used(office, run)] == [True]
+    assert [each.is_estimated for each in await used(harness, run)] == [True]
 
 
 async def test_a_request_that_was_turned_away_costs_nothing() -> None:
     busy = raises(ModelError(ModelFault.OVERLOADED, Text("It is busy."), is_retryable=True))
-    office = Office(metered(busy, answers("done")))
-    run = await office.ask()
-    await office.work()
-    assert len(await used(office, run)) == 1
+    harness = ServiceHarness(metered(busy, answers("done")))
+    run = await harness.ask()
+    await harness.work()
+    assert len(await used(harness, run)) == 1
 
 
 @dataclass
@@ -128,12 +130,12 @@ async def test_of_two_thousand_calls_in_one_reply_fifty_run_and_eight_at_a_time(
         return reply(("new_answer", {"content": "done"}))
 
     flood = calls(*(("mcp__board__look", {"title": f"{number}"}) for number in range(2_000)))
-    office = Office(PlayedModel(flood, listen))
+    harness = ServiceHarness(PlayedModel(flood, listen))
     reader = CrowdedReader()
-    office.hub.reader = lambda servers, allowed, caller=None: reader
-    run = await office.ask()
-    await office.work()
-    assert (await office.state(run)).kind == "answered"
+    harness.hub.reader = lambda servers, allowed, caller=None: reader
+    run = await harness.ask()
+    await harness.work()
+    assert (await harness.state(run)).kind == "answered"
     assert len(reader.done) == MAX_CALLS == 50
     assert 1 < reader.most <= AT_ONCE == 8
     assert len(heard) == 2_000, "every call gets an answer"
@@ -142,14 +144,14 @@ async def test_of_two_thousand_calls_in_one_reply_fifty_run_and_eight_at_a_time(
 
 
 async def test_one_member_does_not_use_up_what_all_may_have_under_way(tmp_path: Path) -> None:
-    office = ChatServiceStage(tmp_path, limits=Limits(at_once=4, waiting=100, hourly=100))
+    harness = ChatServiceHarness(tmp_path, limits=Limits(at_once=4, waiting=100, hourly=100))
     for _ in range(2):
-        assert (await office.start_run(REQUESTER, GENERAL, "Go.")).run
-    refused = texts(await office.start_run(REQUESTER, GENERAL, "Go."))
+        assert (await harness.start_run(REQUESTER, GENERAL, "Go.")).run
+    refused = texts(await harness.start_run(REQUESTER, GENERAL, "Go."))
     assert refused.strip() == (
         "You have 2 runs under way, which is the limit for one person. Ask again when one has ended."
     )
-    assert (await office.start_run(BOB, GENERAL, "Go.")).run
+    assert (await harness.start_run(BOB, GENERAL, "Go.")).run
 
 
 def test_the_share_of_one_person_is_half_and_never_nothing() -> None:

@@ -34,7 +34,7 @@ from coordination.domain.policy import Person
 from tests.contract.slack_harness import a_user
 from tests.servers.slack_blocks import parts
 from tests.servers.slack_server import SlackServer, Team, slack_serving
-from tests.service.chat_service_harness import ChatServiceStage
+from tests.service.chat_service_harness import ChatServiceHarness
 
 GUILD, OPS_ROLE, OPS_GROUP = 1, "88", "S0123OPS9"
 FILES = Attached((FileLink("plan.md", "https://files.test/1"), FileLink("plan.json", "https://files.test/2")))
@@ -234,7 +234,7 @@ class Trial:
 
     chat: Chat
     rule: Rule
-    stage: ChatServiceStage
+    harness: ChatServiceHarness
     place: ChannelRef
     asker: Someone
     shapers: list[Person] = field(default_factory=list[Person])
@@ -243,26 +243,26 @@ class Trial:
 
     async def begins(self) -> bool:
         """Ask, and let the agents plan. False: nobody may ask for that."""
-        self.run = (await self.stage.start_run(self.asker.person, self.place, "Post it.")).run
-        await self.stage.work()
-        return bool(self.run) and isinstance(await self.stage.people.state(self.run), s.AwaitingDecision)
+        self.run = (await self.harness.start_run(self.asker.person, self.place, "Post it.")).run
+        await self.harness.work()
+        return bool(self.run) and isinstance(await self.harness.people.state(self.run), s.AwaitingDecision)
 
     async def shown(self) -> Shown:
         """Card sync shows the card anew, as another message; the former one is out of date."""
-        kept = await self.stage.card(self.run)
+        kept = await self.harness.card(self.run)
         if self.messages:
-            kept = await self.stage.store.superseded(kept)
+            kept = await self.harness.store.superseded(kept)
         self.messages += 1
-        view = view_of(await self.stage.log.read(self.run))
+        view = view_of(await self.harness.log.read(self.run))
         assert view is not None
-        card = card_for(view, self.stage.clock.now())
-        ids = await issue_ids(self.stage.store, kept, card, view.state, self.stage.clock.now())
-        assert await self.stage.store.posted(kept, f"m-{self.messages}", self.stage.clock.now())
+        card = card_for(view, self.harness.clock.now())
+        ids = await issue_ids(self.harness.store, kept, card, view.state, self.harness.clock.now())
+        assert await self.harness.store.posted(kept, f"m-{self.messages}", self.harness.clock.now())
         return drawn(self.chat, card, ids)
 
     async def counted(self) -> tuple[Person, ...]:
         """Whose yes counts now."""
-        state = await self.stage.people.state(self.run)
+        state = await self.harness.people.state(self.run)
         return state.approvals if isinstance(state, s.AwaitingDecision | s.Executing) else ()
 
     async def presses(self, action: Action, by: Someone, where: str) -> None:
@@ -271,25 +271,25 @@ class Trial:
         button = message.buttons.get(action)
         if button is None:
             return
-        standing = await self.stage.people.state(self.run)
+        standing = await self.harness.people.state(self.run)
         before, person = await self.counted(), by.person
         at = replace(self.place, channel="elsewhere", thread="", within="") if where == "other channel" else self.place
         if where == "other tenant":
             person, at = replace(person, tenant="slack:-:T8"), replace(at, tenant="slack:-:T8")
         stands = "m-0" if where == "older message" else f"m-{self.messages}"
         text = {Action.CHANGE: "Shorter.", Action.CHOOSE: "2"}.get(action, "")
-        await self.stage.press(person, button, place=at, message=stands, text=text)
+        await self.harness.press(person, button, place=at, message=stands, text=text)
         after = await self.counted()
         if action is Action.APPROVE and len(after) > len(before):
             assert where == "here", where
             assert message.is_whole
             self.may_count(by)
             event("an approval counted")
-        elif action is not Action.APPROVE and (await self.stage.people.state(self.run)) != standing:
+        elif action is not Action.APPROVE and (await self.harness.people.state(self.run)) != standing:
             self.shapers.append(person)
             event("words were taken")
-        if isinstance(await self.stage.people.state(self.run), s.ChangesWanted):
-            await self.stage.work()
+        if isinstance(await self.harness.people.state(self.run), s.ChangesWanted):
+            await self.harness.work()
 
     def may_count(self, by: Someone) -> None:
         """What is asked of an approver, in other words than those of the rules."""
@@ -332,14 +332,14 @@ async def _tried(
     presses: list[tuple[Action, int, str]],
 ) -> None:
     people = everybody(chat)
-    stage = ChatServiceStage(folder)
-    stage.write("team", config(chat, rule, calls))
+    harness = ChatServiceHarness(folder)
+    harness.write("team", config(chat, rule, calls))
     place = ChannelRef(platform=chat, tenant=people[0].person.tenant, channel="C1")
     if is_private and chat == "discord":
         place = replace(place, channel="T9", thread="T9", within="C1")
-    trial = Trial(chat, rule, stage, place, people[asker])
+    trial = Trial(chat, rule, harness, place, people[asker])
     if await trial.begins():
         for action, who, where in presses:
-            if not isinstance(await stage.people.state(trial.run), s.AwaitingDecision):
+            if not isinstance(await harness.people.state(trial.run), s.AwaitingDecision):
                 return
             await trial.presses(action, people[asker if who == ASKER else who], where)

@@ -17,7 +17,7 @@ from coordination.domain.transitions import Recorded
 from coordination.run_options import RunOptions
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import PlayedModel, answers, calls
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 PLAN = answers("Post it.", ("mcp__board__post", {"title": "hello"}))
 
@@ -83,27 +83,27 @@ class Crowded(asyncio.Queue[SessionEvent]):
 
 
 class Visit:
-    """One person attends one run of an office."""
+    """One person attends one run of an harness."""
 
     def __init__(
         self,
-        office: Office,
+        harness: ServiceHarness,
         by: Person,
         *,
         preset: PresetDecision | None = None,
         is_person: bool = True,
         inbox: Inbox | None = None,
     ) -> None:
-        self.office = office
+        self.harness = harness
         self.glass = Glass()
         self.keys = Keys()
         self.inbox: Inbox = asyncio.Queue() if inbox is None else inbox
         self.events: list[Recorded] = []
         self.diagnostics: list[str] = []
         self.session = InteractiveSession(
-            office.people,
-            office.log,
-            clock=office.clock,
+            harness.people,
+            harness.log,
+            clock=harness.clock,
             person=by,
             screen=self.glass,
             inbox=self.inbox,
@@ -124,12 +124,14 @@ async def visiting(visit: Visit, run: str) -> AsyncGenerator["asyncio.Task[RunVi
         yield group.create_task(visit.session.run(run))
 
 
-def office(policy: Policy | None = None) -> Office:
-    return Office(PlayedModel(PLAN, answers("Post it, shorter.", ("mcp__board__post", {"title": "hi"}))), policy=policy)
+def harness(policy: Policy | None = None) -> ServiceHarness:
+    return ServiceHarness(
+        PlayedModel(PLAN, answers("Post it, shorter.", ("mcp__board__post", {"title": "hi"}))), policy=policy
+    )
 
 
-async def waiting(policy: Policy | None = None) -> tuple[Office, str]:
-    place = office(policy)
+async def waiting(policy: Policy | None = None) -> tuple[ServiceHarness, str]:
+    place = harness(policy)
     run, _ = await place.planned()
     return place, run
 
@@ -292,7 +294,7 @@ async def test_without_a_keyboard_a_plan_is_left_waiting() -> None:
 
 
 async def test_an_order_is_carried_out_on_the_plan_that_comes() -> None:
-    place = office()
+    place = harness()
     run = await place.ask()
     visit = Visit(place, ALICE, preset=PresetDecision(approves=True), is_person=False)
     async with visiting(visit, run) as visited:
@@ -334,7 +336,7 @@ async def test_an_order_of_one_person_is_not_enough_for_two() -> None:
 
 async def test_an_agents_question_is_asked_at_the_terminal_and_answered_there() -> None:
     ask = calls(("ask_people", {"question": "Which channel?"}))
-    place = Office(PlayedModel(ask, PLAN), options=RunOptions(questions_per_agent=1))
+    place = ServiceHarness(PlayedModel(ask, PLAN), options=RunOptions(questions_per_agent=1))
     run = await place.ask()
     visit = Visit(place, REQUESTER)
     async with visiting(visit, run), asyncio.TaskGroup() as group:
@@ -353,7 +355,7 @@ async def test_an_agents_question_is_asked_at_the_terminal_and_answered_there() 
 async def test_a_question_is_for_the_requester_and_nobody_elses_terminal_asks_it() -> None:
     ask = calls(("ask_people", {"question": "Which channel?"}))
     options = RunOptions(questions_per_agent=1, question_timeout_seconds=0.05)
-    place = Office(PlayedModel(ask, PLAN), options=options)
+    place = ServiceHarness(PlayedModel(ask, PLAN), options=options)
     run = await place.ask()
     visit = Visit(place, ALICE)
     async with visiting(visit, run), asyncio.TaskGroup() as group:

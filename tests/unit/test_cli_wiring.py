@@ -26,7 +26,7 @@ from coordination.llm.registry import Models
 from coordination.llm.scripted import build as build_scripted
 from coordination.text import Text
 from tests.fakes import FakeClock, MemoryLog, PlayedModel
-from tests.service.service_harness import Office
+from tests.service.service_harness import ServiceHarness
 
 AGENT = """
 agents:
@@ -201,13 +201,13 @@ def test_names_of_runs_are_easy_to_type() -> None:
 
 
 async def test_a_run_is_named_by_the_beginning_of_its_name() -> None:
-    office = Office(PlayedModel())
-    first = await office.ask()
-    second = await office.ask()
+    harness = ServiceHarness(PlayedModel())
+    first = await harness.ask()
+    second = await harness.ask()
     assert (first, second) == ("N0", "N1")
-    assert await named_run(office.log, "n0") == "N0"
+    assert await named_run(harness.log, "n0") == "N0"
     with pytest.raises(RefusedError, match="N0, N1"):
-        await named_run(office.log, "N")
+        await named_run(harness.log, "N")
     for missing in ("", " ", "X"):
         with pytest.raises(RunNotFoundError):
             await named_run(MemoryLog(), missing)
