@@ -52,11 +52,19 @@ def compare_with(url: str, anchor: Path) -> Sequence[Finding]:
         ConfigError: the file can't be read.
         StorageError: it is no anchor, or the database can't be read.
     """
+    return sql_anchor.compare(url, text_of(anchor))
+
+
+def text_of(file: Path) -> str:
+    """What a file holds that an operator named.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
     try:
-        text = anchor.read_text(encoding="utf-8", errors="replace")
+        return file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise ConfigError([Text("{anchor} can't be read: {why}", anchor=anchor, why=error.strerror or "")]) from error
-    return sql_anchor.compare(url, text)
+        raise ConfigError([Text("{file} can't be read: {why}", file=file, why=error.strerror or "")]) from error
 
 
 def prune_runs(url: str, days: int, *, removes: bool) -> Pruned:

@@ -397,26 +397,33 @@ def _prune(
 def _verify(
     name: Annotated[str, typer.Argument(metavar="RUN", help=_help("help.audit_run"))] = "",
     anchor: Annotated[str, typer.Option("--anchor", metavar="FILE", help=_help("help.audit_verify_anchor"))] = "",
+    signed: Annotated[str, typer.Option("--signed", metavar="FILE", help=_help("help.audit_verify_signed"))] = "",
+    key: Annotated[str, typer.Option("--key", metavar="FILE", help=_help("help.audit_key"))] = "",
 ) -> int:
-    from bot.terminal import operator_commands
+    from bot.terminal import audit_commands
 
-    return operator_commands.verify(_context, name, anchor)
+    if signed:
+        return audit_commands.verify_file(_context, signed, key)
+    return audit_commands.verify(_context, name, anchor)
 
 
 @audit.command("anchor", help=_help("help.audit_anchor"))
 @reported
 def _anchor(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help.audit_anchor_file"))] = "") -> int:
-    from bot.terminal import operator_commands
+    from bot.terminal import audit_commands
 
-    return operator_commands.anchor(_context, file)
+    return audit_commands.anchor(_context, file)
 
 
 @audit.command("export", help=_help("help.audit_export"))
 @reported
-def _export(name: RunName) -> int:
-    from bot.terminal import operator_commands
+def _export(
+    name: RunName,
+    sign: Annotated[str, typer.Option("--sign", metavar="FILE", help=_help("help.audit_sign"))] = "",
+) -> int:
+    from bot.terminal import audit_commands
 
-    return operator_commands.export(_context, name)
+    return audit_commands.export(_context, name, sign)
 
 
 register_discord(app, doctor, chat_tools, lambda: _context)

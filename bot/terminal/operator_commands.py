@@ -1,16 +1,12 @@
 """The operator's commands: the database brought up to date, proved, handed out; and the freeze of all calls."""
 
 import asyncio
-import json
-from pathlib import Path
 
 from bot import log_access
 from bot.cards.text import visible
-from bot.database_admin import anchor_of, compare_with, export_run, migrate_all, prune_runs, verify_log
+from bot.database_admin import migrate_all, prune_runs
 from bot.i18n import catalog
-from bot.log_access import open_reading
 from bot.machine import console_person
-from bot.run_lookup import named_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.protection import require_person
@@ -42,43 +38,6 @@ def workers(context: CliContext) -> Exit:
     return Exit.DONE
 
 
-def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
-    """Whether the log of one run, or of all, is as it was written; and all as an anchor has it, where one is named."""
-    if anchor and name:
-        context.print_error(catalog.text("audit.anchor_of_all"))
-        return Exit.USAGE
-    run = _whole_name(context, name) if name else None
-    findings = verify_log(context.environment.database_url(), run)
-    if anchor:
-        findings = [*findings, *compare_with(context.environment.database_url(), Path(anchor))]
-    for finding in findings:
-        where = visible(f"{finding.run} {finding.seq}".strip())
-        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
-    if findings:
-        return Exit.FAILED
-    context.print_line(catalog.text("audit.run_whole", run=visible(run)) if run else catalog.text("audit.all_whole"))
-    return Exit.DONE
-
-
-def anchor(context: CliContext, file: str) -> Exit:
-    """What stands for the whole database now, in a new file or on standard output."""
-    lines = anchor_of(context.environment.database_url())
-    if not file:
-        for line in lines:
-            context.print_line(line)
-        return Exit.DONE
-    try:
-        with Path(file).open("x", encoding="utf-8") as to:
-            to.write("".join(f"{line}\n" for line in lines))
-    except OSError as error:
-        context.print_error(
-            catalog.text("audit.anchor_not_written", file=visible(file), reason=visible(error.strerror or ""))
-        )
-        return Exit.USAGE
-    context.print_line(catalog.text("audit.anchored", file=visible(file), digest=str(json.loads(lines[0])["digest"])))
-    return Exit.DONE
-
-
 def prune(context: CliContext, days: int, *, removes: bool) -> Exit:
     """Remove what ended long ago; what was tampered with stays, and is told."""
     if removes:
@@ -89,21 +48,6 @@ def prune(context: CliContext, days: int, *, removes: bool) -> Exit:
         context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
     context.print_line(catalog.text("prune.done" if removes else "prune.would", count=done.runs))
     return Exit.FAILED if done.findings else Exit.DONE
-
-
-def export(context: CliContext, name: str) -> Exit:
-    """A run's events with their hashes, one JSON object a line."""
-    for line in export_run(context.environment.database_url(), _whole_name(context, name)):
-        context.print_line(line)
-    return Exit.DONE
-
-
-def _whole_name(context: CliContext, prefix: str) -> str:
-    async def look() -> str:
-        async with open_reading(context.environment.database_url(), context.parts()) as application:
-            return await named_run(application.log, prefix)
-
-    return asyncio.run(look())
 
 
 def freeze(context: CliContext, tenant: str) -> Exit:

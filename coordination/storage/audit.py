@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -35,6 +36,9 @@ audit_entries = sa.table(
 _chat_settings = sa.table(
     "scopes", *(sa.column(name, sa.Text) for name in ("tenant", "channel", "key", "value", "by", "by_name", "at"))
 )
+
+Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
+"""An event, or a run's summary, by the names of its columns."""
 
 _TEXTS = ("run", "at", "kind", "body", "prev", "hash")
 
@@ -101,16 +105,20 @@ def export(url: str, run: str) -> Sequence[str]:
     return lines
 
 
-def _verify_run(
-    run: str, rows: Sequence[sa.RowMapping], summary: sa.RowMapping | None, kept: Mapping[str, str]
-) -> Sequence[Finding]:
+def verify_export(run: str, rows: Sequence[Row], config: tuple[str, str]) -> Sequence[Finding]:
+    """What is wrong with a run's exported events and the text and origin of its configuration, with no database at hand."""
+    found = [*_chain(rows)] or [*_replay(run, rows, None, {config_digest(*config): config_digest(*config)})]
+    return [Finding(run=run, seq=seq, problem=problem) for seq, problem in found]
+
+
+def _verify_run(run: str, rows: Sequence[Row], summary: Row | None, kept: Mapping[str, str]) -> Sequence[Finding]:
     found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in [*_chain(rows), *_tail(rows, summary)]]
     if not found and summary is not None:
         found = [Finding(run=run, seq=seq, problem=problem) for seq, problem in _replay(run, rows, summary, kept)]
     return found
 
 
-def _chain(rows: Sequence[sa.RowMapping]) -> Iterator[tuple[int, str]]:
+def _chain(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
     """Where the events are not the ones that were written, one after the other."""
     expected, prev = 1, FIRST_PREV
     for row in rows:
@@ -130,7 +138,7 @@ def _chain(rows: Sequence[sa.RowMapping]) -> Iterator[tuple[int, str]]:
         expected, prev = seq + 1, row["hash"]
 
 
-def _hash(row: sa.RowMapping) -> str | None:
+def _hash(row: Row) -> str | None:
     if not isinstance(row["v"], int) or not all(isinstance(row[name], str) for name in _TEXTS):
         return None
     return event_hash(
@@ -144,7 +152,7 @@ def _hash(row: sa.RowMapping) -> str | None:
     )
 
 
-def _tail(rows: Sequence[sa.RowMapping], summary: sa.RowMapping | None) -> Iterator[tuple[int, str]]:
+def _tail(rows: Sequence[Row], summary: Row | None) -> Iterator[tuple[int, str]]:
     """Whether the log ends where the run's summary says that it does."""
     last = rows[-1]["seq"]
     if not isinstance(last, int):
@@ -161,10 +169,8 @@ def _tail(rows: Sequence[sa.RowMapping], summary: sa.RowMapping | None) -> Itera
         yield last, "the run's summary ends with another event than this one"
 
 
-def _replay(
-    run: str, rows: Sequence[sa.RowMapping], summary: sa.RowMapping, kept: Mapping[str, str]
-) -> Iterator[tuple[int, str]]:
-    """Whether the events make sense, and the summary says the same as they do."""
+def _replay(run: str, rows: Sequence[Row], summary: Row | None, kept: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Whether the events make sense, and the summary, if there is one, says the same as they do."""
     state: RunState | None = None
     for row in rows:
         try:
@@ -176,7 +182,7 @@ def _replay(
             return
         if row["seq"] == 1:
             yield from _config(state.request, kept)
-    if state is None:
+    if state is None or summary is None:
         return
     expected = {**summary_row(run, state, rows[-1]["at"]), "started_at": rows[0]["at"]}
     for name, value in expected.items():

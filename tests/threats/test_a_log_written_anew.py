@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.store import ChatSetting
+from bot.terminal.audit_commands import anchor as anchor_command
+from bot.terminal.audit_commands import verify as verify_command
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
-from bot.terminal.operator_commands import anchor as anchor_command
-from bot.terminal.operator_commands import verify as verify_command
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.states import Executing

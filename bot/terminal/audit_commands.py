@@ -1,0 +1,85 @@
+"""The commands that prove the log, hand it out, and write what stands for all of it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from bot.cards.text import visible
+from bot.database_admin import anchor_of, compare_with, export_run, text_of, verify_log
+from bot.i18n import catalog
+from bot.log_access import open_reading
+from bot.run_lookup import named_run
+from bot.terminal.cli_context import CliContext
+from bot.terminal.error_handler import Exit
+from coordination.storage.signed_export import sign, verify_signed
+
+
+def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
+    """Whether the log of one run, or of all, is as it was written; and all as an anchor has it, where one is named."""
+    if anchor and name:
+        context.print_error(catalog.text("audit.anchor_of_all"))
+        return Exit.USAGE
+    run = _whole_name(context, name) if name else None
+    findings = verify_log(context.environment.database_url(), run)
+    if anchor:
+        findings = [*findings, *compare_with(context.environment.database_url(), Path(anchor))]
+    for finding in findings:
+        where = visible(f"{finding.run} {finding.seq}".strip())
+        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    if findings:
+        return Exit.FAILED
+    context.print_line(catalog.text("audit.run_whole", run=visible(run)) if run else catalog.text("audit.all_whole"))
+    return Exit.DONE
+
+
+def verify_file(context: CliContext, file: str, key: str) -> Exit:
+    """Whether a signed export is whole, and signed with the key of which this is the public half. No database is asked."""
+    if not key:
+        context.print_error(catalog.text("audit.no_key"))
+        return Exit.USAGE
+    verified = verify_signed(text_of(Path(file)), Path(key))
+    for finding in verified.findings:
+        where = visible(f"{finding.run} {finding.seq}")
+        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    if verified.findings:
+        return Exit.FAILED
+    run, head = visible(verified.run), visible(verified.head)
+    context.print_line(catalog.text("audit.signed_whole", run=run, head=head, key=verified.key_id))
+    return Exit.DONE
+
+
+def anchor(context: CliContext, file: str) -> Exit:
+    """What stands for the whole database now, in a new file or on standard output."""
+    lines = anchor_of(context.environment.database_url())
+    if not file:
+        for line in lines:
+            context.print_line(line)
+        return Exit.DONE
+    try:
+        with Path(file).open("x", encoding="utf-8") as to:
+            to.write("".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        context.print_error(
+            catalog.text("audit.anchor_not_written", file=visible(file), reason=visible(error.strerror or ""))
+        )
+        return Exit.USAGE
+    context.print_line(catalog.text("audit.anchored", file=visible(file), digest=str(json.loads(lines[0])["digest"])))
+    return Exit.DONE
+
+
+def export(context: CliContext, name: str, key: str = "") -> Exit:
+    """A run's events with their hashes, one JSON object a line; or all of them in an envelope, signed with a key."""
+    if key:
+        context.print_line(sign(context.environment.database_url(), _whole_name(context, name), Path(key)))
+        return Exit.DONE
+    for line in export_run(context.environment.database_url(), _whole_name(context, name)):
+        context.print_line(line)
+    return Exit.DONE
+
+
+def _whole_name(context: CliContext, prefix: str) -> str:
+    async def look() -> str:
+        async with open_reading(context.environment.database_url(), context.parts()) as application:
+            return await named_run(application.log, prefix)
+
+    return asyncio.run(look())

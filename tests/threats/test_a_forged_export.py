@@ -1,0 +1,158 @@
+"""Somebody hands out a run's story that is not what happened: its signature, its hashes or its rules give it away."""
+
+import base64
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from bot.terminal.audit_commands import export, verify_file
+from bot.terminal.cli_context import CliContext
+from bot.terminal.error_handler import Exit
+from coordination.errors import RunNotFoundError, StorageError
+from coordination.storage.signed_export import envelope_of, sign, verify_signed
+from coordination.storage.sql_run_log import event_hash
+from tests.threats.test_a_log_written_anew import url
+
+__all__ = ["url"]
+
+Forgery = Callable[[dict[str, Any]], object]
+
+
+def written(folder: Path, name: str, key: Ed25519PrivateKey) -> tuple[Path, Path]:
+    """A key pair's files."""
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+def forged(envelope: str, key: Path, forge: Forgery) -> str:
+    """Another statement in the same form, signed anew."""
+    statement = json.loads(base64.b64decode(json.loads(envelope)["payload"]))
+    forge(statement)
+    return envelope_of(statement, key)
+
+
+def chained(statement: dict[str, Any]) -> None:
+    """Compute every hash anew, as whoever forges a log does."""
+    prev = "0" * 64
+    for number, row in enumerate(statement["predicate"]["events"], 1):
+        row |= {"prev": prev, "seq": number}
+        row["hash"] = prev = event_hash(
+            **{name: value for name, value in row.items() if name not in ("hash", "prev")}, prev=prev
+        )
+    statement["subject"][0]["digest"]["sha256"] = prev
+
+
+def test_a_run_is_handed_out_signed_and_proved_without_a_database(url: str, tmp_path: Path) -> None:
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    out = StringIO()
+    assert export(CliContext(environ={"DATABASE_URL": url}, stdout=out), "AAAA", str(private)) == Exit.DONE
+    file = tmp_path / "AAAA.json"
+    file.write_text(out.getvalue())
+    told = StringIO()
+    assert verify_file(CliContext(environ={}, stdout=told), str(file), str(public)) == Exit.DONE
+    assert "Run AAAA is as it was written" in told.getvalue()
+    assert verify_file(CliContext(environ={}, stdout=told, stderr=told), str(file), "") == Exit.USAGE
+    with pytest.raises(RunNotFoundError):
+        sign(url, "CCCC", private)
+
+
+def test_what_was_changed_after_it_was_signed_or_signed_by_another_is_no_proof(url: str, tmp_path: Path) -> None:
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    other, _ = written(tmp_path, "other", Ed25519PrivateKey.generate())
+    envelope = sign(url, "AAAA", private)
+    changed = json.loads(envelope)
+    changed["payload"] = base64.b64encode(base64.b64decode(changed["payload"]).replace(b"AAAA", b"BBBB")).decode()
+    for text in (json.dumps(changed), forged(envelope, other, lambda statement: statement)):
+        with pytest.raises(StorageError, match="Nothing here is signed with"):
+            verify_signed(text, public)
+
+
+@pytest.mark.parametrize(
+    ("forge", "problem"),
+    [
+        (lambda it: it["predicate"]["events"].pop(2), "missing"),
+        (lambda it: it["predicate"]["events"].reverse(), "are missing"),
+        (lambda it: it["predicate"]["events"][1].update(at="2020-01-01T00:00:00.000000+00:00"), "was changed"),
+        (lambda it: it["predicate"]["config"].update(text="agents: [other]"), "was changed or removed"),
+        (lambda it: it["subject"][0]["digest"].update(sha256="0" * 64), "another newest event"),
+        (lambda it: it["subject"][0].update(name="run/BBBB"), "this event can't be"),
+        (lambda it: (it["predicate"]["events"].pop(19), chained(it)), "this event can't be: "),
+    ],
+    ids=["removed", "reordered", "changed", "other-config", "other-head", "other-run", "removed-and-chained"],
+)
+def test_a_forgery_is_found_although_its_signature_holds(
+    url: str, tmp_path: Path, forge: Forgery, problem: str
+) -> None:
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    verified = verify_signed(forged(sign(url, "AAAA", private), private, forge), public)
+    assert problem in verified.findings[0].problem
+    told, file = StringIO(), tmp_path / "forged.json"
+    file.write_text(forged(sign(url, "AAAA", private), private, forge))
+    assert verify_file(CliContext(environ={}, stdout=told), str(file), str(public)) == Exit.FAILED
+    assert problem in told.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "7", "{}", '{"payload": 7, "payloadType": "x", "signatures": []}',
+        '{"payload": "", "payloadType": "x", "signatures": [{"sig": "%"}]}',
+    ],
+)  # fmt: skip
+def test_what_is_no_envelope_is_said_to_be_none(tmp_path: Path, text: str) -> None:
+    _, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    with pytest.raises(StorageError, match=r"no signed export|Nothing here is signed"):
+        verify_signed(text, public)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda it: it.update(predicateType="urn:other"),
+        lambda it: it["predicate"].update(events=[]),
+        lambda it: it["predicate"].update(events=[{}]),
+        lambda it: it["predicate"].update(events=7),
+        lambda it: it.update(subject=[]),
+        lambda it: it.clear(),
+    ],
+    ids=["other-kind", "no-events", "empty-event", "number", "no-subject", "nothing"],
+)
+def test_a_signed_statement_of_something_else_is_no_export(url: str, tmp_path: Path, forge: Forgery) -> None:
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    with pytest.raises(StorageError, match="no signed export"):
+        verify_signed(forged(sign(url, "AAAA", private), private, forge), public)
+
+
+def test_a_key_that_can_not_be_used_is_told_in_a_sentence(url: str, tmp_path: Path) -> None:
+    _, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    locked, wrong = tmp_path / "locked.pem", tmp_path / "wrong.pem"
+    form = (Encoding.PEM, PrivateFormat.PKCS8)
+    locked.write_bytes(Ed25519PrivateKey.generate().private_bytes(*form, BestAvailableEncryption(b"hunter2")))
+    wrong.write_bytes(X25519PrivateKey.generate().private_bytes(*form, NoEncryption()))
+    told = (
+        (locked, "passphrase"),
+        (wrong, "no private key"),
+        (public, "no private key"),
+        (tmp_path / "x", "can't be read"),
+    )
+    for key, sentence in told:
+        with pytest.raises(StorageError, match=sentence):
+            sign(url, "AAAA", key)
+    for key, sentence in ((locked, "no public key"), (tmp_path / "x", "can't be read")):
+        with pytest.raises(StorageError, match=sentence):
+            verify_signed("{}", key)
