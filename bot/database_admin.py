@@ -11,7 +11,7 @@ from coordination.storage import anchor as sql_anchor
 from coordination.storage import audit, schema
 from coordination.storage.audit import Finding
 from coordination.storage.database import parse_url, place
-from coordination.storage.prune import Pruned, prune
+from coordination.storage.prune import Forgotten, Pruned, forget, prune
 from coordination.text import Text
 
 
@@ -75,6 +75,15 @@ def prune_runs(url: str, days: int, *, removes: bool) -> Pruned:
     """
     now = SystemClock().now()
     return prune(url, before=now - timedelta(days=days), at=now, removes=removes)
+
+
+def forget_person(url: str, person: str, tenant: str, *, removes: bool) -> Forgotten:
+    """Remove the ended runs that name a person.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    return forget(url, person, tenant, at=SystemClock().now(), removes=removes)
 
 
 def export_run(url: str, run: str) -> Sequence[str]:

@@ -392,6 +392,19 @@ def _prune(
     return operator_commands.prune(_context, days, removes=not only_counts)
 
 
+@app.command("forget", help=_help("help.forget"))
+@reported
+def _forget(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help=_help("help.forget_person"))],
+    *,
+    tenant: Annotated[str, typer.Option("--tenant", metavar="TENANT", help=_help("help.forget_tenant"))] = "",
+    only_counts: Annotated[bool, typer.Option("--dry-run", help=_help("help.prune_dry"))] = False,
+) -> int:
+    from bot.terminal import operator_commands
+
+    return operator_commands.forget(_context, person, tenant, removes=not only_counts)
+
+
 @audit.command("verify", help=_help("help.audit_verify"))
 @reported
 def _verify(

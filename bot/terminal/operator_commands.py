@@ -4,7 +4,7 @@ import asyncio
 
 from bot import log_access
 from bot.cards.text import visible
-from bot.database_admin import migrate_all, prune_runs
+from bot.database_admin import forget_person, migrate_all, prune_runs
 from bot.i18n import catalog
 from bot.machine import console_person
 from bot.terminal.cli_context import CliContext
@@ -48,6 +48,23 @@ def prune(context: CliContext, days: int, *, removes: bool) -> Exit:
         context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
     context.print_line(catalog.text("prune.done" if removes else "prune.would", count=done.runs))
     return Exit.FAILED if done.findings else Exit.DONE
+
+
+def forget(context: CliContext, person: str, tenant: str, *, removes: bool) -> Exit:
+    """Remove what a person's runs left here, and say what stays."""
+    if removes:
+        require_person(context.environment)
+    done = forget_person(context.environment.database_url(), person, tenant, removes=removes)
+    for finding in done.findings:
+        where = visible(f"{finding.run} {finding.seq}".strip())
+        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    context.print_line(catalog.text("prune.done" if removes else "prune.would", count=done.runs))
+    if done.entries:
+        context.print_line(catalog.text("forget.entries", count=done.entries))
+    if done.unfinished:
+        runs = visible(", ".join(done.unfinished))
+        context.print_line(catalog.text("forget.unfinished", count=len(done.unfinished), runs=runs))
+    return Exit.FAILED if done.findings or done.unfinished else Exit.DONE
 
 
 def freeze(context: CliContext, tenant: str) -> Exit:

@@ -1,10 +1,12 @@
-"""Removes runs that ended long ago, whole: each run's log is a chain of its own, so every other one stays as it is.
+"""Removes runs that ended long ago, or that name a person, whole: each run's log is a chain of its own, so every other one stays as it is.
 
 Of a run that is removed, the number and the hash of its last event stay. So an anchor of earlier tells what was pruned from
 what somebody took away, and a later anchor holds what is left.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +24,7 @@ _AT_ONCE = 50
 
 # The chats keep these, and not every log has them. A card that is kept in step is not taken from under whoever does that.
 _cards = sa.table("cards", sa.column("run", sa.Text), sa.column("state", sa.Text))
+_audit_entries = sa.table("deeds", sa.column("tenant", sa.Text), sa.column("by", sa.Text))
 _buttons = sa.table("buttons", sa.column("run", sa.Text))
 _KEPT = ("asked", "live")
 
@@ -32,6 +35,19 @@ class Pruned:
 
     runs: int
     events: int
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """How many runs that name a person were removed, which are not over yet, and what is wrong with others that stay.
+
+    `entries` is the number of the person's lines in the audit of the chats, which stay: settings are proved by them.
+    """
+
+    runs: int
+    unfinished: Sequence[str]
+    entries: int
     findings: Sequence[Finding]
 
 
@@ -49,34 +65,75 @@ def prune(url: str, *, before: datetime, at: datetime, removes: bool = True) -> 
     Raises:
         StorageError: the database can't be used.
     """
+    with _writing(url) as engine:
+        is_old = runs.c.updated_at < time_text(before)
+        return _prune(engine, is_old, at, removes=removes)
+
+
+def forget(url: str, person: str, tenant: str, *, at: datetime, removes: bool = True) -> Forgotten:
+    """Remove every ended run whose log names a person by their id: who asked, decided, tried to, or was mentioned.
+
+    Args:
+        url: the address of the database.
+        person: the platform's id of the person.
+        tenant: only runs of this tenant; "" for all.
+        at: now.
+        removes: False: only count.
+
+    Raises:
+        StorageError: the database can't be used.
+    """
+    # Unlike LIKE, `replace` tells capitals from small letters on both databases.
+    without = sa.func.replace(events.c.body, json.dumps(person, ensure_ascii=False), "")
+    named = sa.select(events.c.run).where(without != events.c.body)
+    concerns = sa.and_(runs.c.run.in_(named), *([runs.c.tenant == tenant] if tenant else []))
+    by = sa.and_(_audit_entries.c.by == person, *([_audit_entries.c.tenant == tenant] if tenant else []))
+    with _writing(url) as engine:
+        pruned = _prune(engine, concerns, at, removes=removes)
+        wrong = {finding.run for finding in pruned.findings}
+        with engine.connect() as connection:
+            left = connection.execute(sa.select(runs.c.run).where(concerns).order_by(runs.c.run)).scalars().all()
+            entries = 0
+            if sa.inspect(connection).has_table(_audit_entries.name):
+                entries = connection.execute(
+                    sa.select(sa.func.count()).select_from(_audit_entries).where(by)
+                ).scalar_one()
+    unfinished = [run for run in left if run not in wrong] if removes else []
+    return Forgotten(runs=pruned.runs, unfinished=unfinished, entries=entries, findings=pruned.findings)
+
+
+@contextmanager
+def _writing(url: str) -> Generator[sa.Engine]:
     address = parse_url(url)
     engine = open_engine(address, "write", connections=1)
     try:
         check(engine)
         with plainly(address):
-            has_cards = sa.inspect(engine).has_table(_cards.name)
-            count, size, findings, last = 0, 0, list[Finding](), ""
-            while True:
-                with engine.begin() as connection:
-                    names = connection.execute(_old(before, last, has_cards=has_cards)).scalars().all()
-                    if not names:
-                        return Pruned(runs=count, events=size, findings=findings)
-                    last = names[-1]
-                    found = [finding for name in names for finding in verify_rows(connection, name)]
-                    whole = [name for name in names if name not in {finding.run for finding in found}]
-                    findings += found
-                    count += len(whole)
-                    size += _size(connection, whole)
-                    if removes:
-                        _remove(connection, whole, time_text(at), has_cards=has_cards)
+            yield engine
     finally:
         engine.dispose()
 
 
-def _old(before: datetime, after: str, *, has_cards: bool) -> sa.Select[str]:
-    query = sa.select(runs.c.run).where(
-        runs.c.state.in_(ENDED), runs.c.updated_at < time_text(before), runs.c.run > after
-    )
+def _prune(engine: sa.Engine, which: sa.ColumnElement[bool], at: datetime, *, removes: bool) -> Pruned:
+    has_cards = sa.inspect(engine).has_table(_cards.name)
+    count, size, findings, last = 0, 0, list[Finding](), ""
+    while True:
+        with engine.begin() as connection:
+            names = connection.execute(_ended(which, last, has_cards=has_cards)).scalars().all()
+            if not names:
+                return Pruned(runs=count, events=size, findings=findings)
+            last = names[-1]
+            found = [finding for name in names for finding in verify_rows(connection, name)]
+            whole = [name for name in names if name not in {finding.run for finding in found}]
+            findings += found
+            count += len(whole)
+            size += _size(connection, whole)
+            if removes:
+                _remove(connection, whole, time_text(at), has_cards=has_cards)
+
+
+def _ended(which: sa.ColumnElement[bool], after: str, *, has_cards: bool) -> sa.Select[str]:
+    query = sa.select(runs.c.run).where(runs.c.state.in_(ENDED), which, runs.c.run > after)
     if has_cards:
         query = query.where(runs.c.run.not_in(sa.select(_cards.c.run).where(_cards.c.state.in_(_KEPT))))
     return query.order_by(runs.c.run).limit(_AT_ONCE)

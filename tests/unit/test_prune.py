@@ -1,16 +1,17 @@
 """Old runs are removed whole, and what is left of the log is as provable as before."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from bot.chat.card_sync.snapshot import ENDED as CARD_ENDED
 from coordination.storage.anchor import anchor, compare
 from coordination.storage.audit import verify
-from coordination.storage.prune import ENDED, prune
+from coordination.storage.prune import ENDED, forget, prune
 from tests.builders import START
 from tests.databases import sqlite_url
 from tests.e2e.program import Program
@@ -84,6 +85,30 @@ async def test_only_what_is_old_enough_goes_and_a_card_that_is_kept_holds_its_ru
     assert done.events > 10
     with closing(sqlite3.connect(program.state / "massgen-bot.sqlite")) as connection:
         assert connection.execute("SELECT count(*) FROM cards").fetchone() == (0,)
+
+
+def test_what_names_a_person_is_removed_once_it_is_over_and_the_rest_stays_provable(tmp_path: Path) -> None:
+    program, url = program_with_runs(tmp_path)
+    before = text_of(url)
+    (person,) = {each["requester"]["id"] for each in requests(url)}
+    for nobody in (person.swapcase(), person[:-1], "%"):
+        assert forget(url, nobody, "", at=NOW).runs == 0
+    assert forget(url, person, "elsewhere", at=NOW).runs == 0
+    assert (forget(url, person, "", at=NOW, removes=False).runs, len(requests(url))) == (1, 2)
+    ended = program.run("forget", person)
+    assert (ended.status, ended.out.splitlines()[0]) == (1, "1 run was removed.")
+    assert "1 run that names them is not over yet" in ended.out
+    (waits,) = forget(url, person, "", at=NOW).unfinished
+    assert "Cancelled" in program.run("cancel", waits).out
+    assert forget(url, person, "", at=NOW).runs == 1
+    assert requests(url) == []
+    assert verify(url) == []
+    assert [finding for finding in compare(url, before) if "cut off" not in finding.problem] == []
+
+
+def requests(url: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        return [json.loads(body) for (body,) in connection.execute("SELECT body FROM events WHERE seq = 1")]
 
 
 def test_the_states_that_are_pruned_are_those_in_which_a_card_ends() -> None:
