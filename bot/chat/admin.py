@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from bot.chat.config_catalog import (
     told_without_folder,
     without_folder,
 )
-from bot.chat.name_pins import NamePins
+from bot.chat.name_pins import NamePins, pins_in, with_pins
 from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import done_card, list_card, refused
 from bot.chat.run_queries import find_card
@@ -37,7 +38,8 @@ from bot.chat.store import EVERYWHERE, AuditEntry, ChatSetting, ChatStore, Limit
 from bot.i18n import catalog, joined
 from bot.message import Card, Mention, RichText, StyledText, Timestamp
 from coordination.domain import events as e
-from coordination.domain.policy import Person, Policy
+from coordination.domain.policy import Authors, Person, Policy
+from coordination.errors import RefusedError
 from coordination.ports import Clock, RunLog
 from coordination.service import Coordinator
 from coordination.text import Text
@@ -161,7 +163,8 @@ class AdminService:
         await self._pin(request, path)
         await self.store.set(self._setting(request, CONFIG_KEY, request.name))
         key = "config.used_server" if not request.scope else "config.used_channel"
-        return done_card(catalog.rich(key, name=StyledText(request.name, "bold")))
+        chosen = Chosen(name=request.name, path=path, source="asked")
+        return done_card(catalog.rich(key, name=StyledText(request.name, "bold")), *await self._notes(chosen, request))
 
     async def _allow(self, request: _AdminRequest) -> Card:
         """What members may ask for by name, here; `reset` leaves that to the operator, and `none` to nobody."""
@@ -198,7 +201,9 @@ class AdminService:
         found = (without_folder(Text.verbatim(each), path) for each in (*findings.problems, *findings.warnings))
         lines: list[RichText] = [(StyledText(one_line(each, 300)),) for each in found]
         key = "config.not_usable" if findings.problems else "config.usable"
-        return list_card(catalog.rich(key, name=request.name), [*lines, approvers_line(findings.policy)], empty="")
+        notes = await self._notes(Chosen(name=request.name, path=path, source="asked"), request)
+        lines += [approvers_line(findings.policy), *notes]
+        return list_card(catalog.rich(key, name=request.name), lines, empty="")
 
     async def _approvers(self, request: _AdminRequest) -> Card:
         if not request.value:
@@ -212,7 +217,25 @@ class AdminService:
         approvers = await self._by_id(request, approvers_typed(request.value))
         await self.store.set(self._setting(request, APPROVERS_KEY, approvers.as_text()))
         key = "approvers.set_channel" if request.scope else "approvers.set_server"
-        return done_card(catalog.rich(key), self._described(approvers))
+        channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
+        notes: list[RichText] = []
+        with suppress(
+            RefusedError
+        ):  # Where no configuration holds yet, it can't be told what comes of the two together.
+            chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
+            notes = await self._notes(chosen, request)
+        return done_card(catalog.rich(key), self._described(approvers), *notes)
+
+    async def _notes(self, chosen: Chosen, request: _AdminRequest) -> list[RichText]:
+        """What an administrator should know of the rule that now holds: that it leaves nobody for what they ask themselves."""
+        channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
+        policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
+        if policy is None:
+            return []
+        rule = with_pins(policy, pins_in(channel_settings))
+        if not await self.coordinator.leaves_nobody(rule, Authors(requester=request.by)):
+            return []
+        return [catalog.rich("approvers.only_you")]
 
     async def _by_id(self, request: _AdminRequest, typed: Approvers) -> Approvers:
         """What was typed, with an id for each name.

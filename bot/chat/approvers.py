@@ -15,13 +15,13 @@ from typing import cast
 from bot.chat.config_catalog import Chosen
 from bot.chat.name_pins import pins_in, with_pins
 from bot.chat.private_cards import refused
+from bot.chat.service_port import MOST_REQUIRED
 from bot.chat.store import ChatSetting
 from coordination.config import parse, read_text
 from coordination.domain.policy import Policy
 from coordination.errors import ConfigError
 
 APPROVERS_KEY = "approvers"
-MOST_REQUIRED = 20
 _MOST_NAMED = 50
 _MARK = "# massgen-bot approvers: "
 _TOKEN = re.compile(

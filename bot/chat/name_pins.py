@@ -15,6 +15,7 @@ from bot.chat.platform import (
     ChannelRef,
     CountsRoles,
     Kind,
+    KnowsBots,
     MessageNotFound,
     MissingPermission,
     NameDirectory,
@@ -74,7 +75,7 @@ class NamePins:
         return rule
 
     async def check(self, policy: Policy, place: ChannelRef) -> None:
-        """Hold a rule of ids against the place: everybody whom it names is there, and they are enough.
+        """Hold a rule of ids against the place: everybody whom it names is there and can decide, and they are enough.
 
         Raises:
             RefusedError: somebody is not, they are not, or the chat does not tell.
@@ -86,10 +87,14 @@ class NamePins:
         for kind, number in cast("list[tuple[Kind, str]]", named):
             try:
                 name = await directory.name_of(place.tenant, kind, number)
+                knows_bots = directory if kind == "user" and isinstance(directory, KnowsBots) else None
+                is_bot = knows_bots is not None and name is not None and await knows_bots.is_bot(place.tenant, number)
             except (MessageNotFound, MissingPermission, RateLimited):
                 raise refused("name_unknown", name=one_line(number, _SHOWN)) from None
             if name is None:
                 raise refused("names_nobody", names=one_line(number, _SHOWN))
+            if is_bot:
+                raise refused("no_person", name=one_line(name, _SHOWN))
         if policy.roles and isinstance(directory, CountsRoles):
             with suppress(
                 MessageNotFound, MissingPermission, RateLimited

@@ -11,6 +11,7 @@ from bot.chat.name_pins import PINS_KEY, pins_in
 from bot.chat.platform import Checkup, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
 from bot.chat.store import ChatSetting
 from bot.i18n import catalog
+from coordination.domain.policy import Policy
 from coordination.errors import StorageError
 
 _SHOWN = 60
@@ -43,16 +44,35 @@ class NameReport:
             settings, found = (), [Checkup(is_well=False, text=catalog.text("names.no_settings", reason=reason))]
         pins = pins_in({("", each.key): each for each in settings if each.key == PINS_KEY})
         uses = [*await self._in_configs(tenant), *self._set(settings)]
-        return found + [await self._looked_up(directory, tenant, use, pins) for use in dict.fromkeys(uses)]
+        found += [await self._looked_up(directory, tenant, use, pins) for use in dict.fromkeys(uses)]
+        return found + await self._open(tenant, settings)
 
-    async def _in_configs(self, tenant: str) -> list[_Use]:
-        uses: list[_Use] = []
+    async def _open(self, tenant: str, settings: Sequence[ChatSetting]) -> list[Checkup]:
+        """A line for each configuration in which anybody may approve, unless administrators said who may everywhere."""
+        everywhere = next((each for each in settings if each.key == APPROVERS_KEY and not each.channel), None)
+        if everywhere is not None and _names_somebody(everywhere):
+            return []
+        found: list[Checkup] = []
+        for name, policy in await self._policies(tenant):
+            if not policy.roles and not policy.users:
+                where = catalog.text("names.config", name=name)
+                found.append(Checkup(is_well=True, text=catalog.text("names.open", where=where)))
+        return found
+
+    async def _policies(self, tenant: str) -> list[tuple[str, Policy]]:
+        """The rules of the configurations that can be read, by their names."""
+        found: list[tuple[str, Policy]] = []
         for name in self.config_catalog.names(tenant):
             path = self.config_catalog.path(name, tenant)
             policy = await rule_here(Chosen(name=name, path=path, source="asked"), "", {})
-            if policy is not None:
-                where = catalog.text("names.config", name=name)
-                uses += _uses(policy.roles, policy.users, where, "names.remedy_config")
+            found += [] if policy is None else [(name, policy)]
+        return found
+
+    async def _in_configs(self, tenant: str) -> list[_Use]:
+        uses: list[_Use] = []
+        for name, policy in await self._policies(tenant):
+            where = catalog.text("names.config", name=name)
+            uses += _uses(policy.roles, policy.users, where, "names.remedy_config")
         return uses
 
     def _set(self, settings: Sequence[ChatSetting]) -> list[_Use]:
@@ -91,6 +111,11 @@ class NameReport:
         what = catalog.text(f"names.{use.kind}", name=one_line(use.text, _SHOWN))
         remedy = "" if is_well else catalog.text(use.remedy)
         return Checkup(is_well=is_well, text=catalog.text(key, where=use.where, what=what, remedy=remedy, **values))
+
+
+def _names_somebody(setting: ChatSetting) -> bool:
+    approvers = approvers_from(setting.value)
+    return bool(approvers.roles or approvers.users)
 
 
 def _uses(roles: Sequence[str], users: Sequence[str], where: str, remedy: str) -> list[_Use]:

@@ -205,6 +205,19 @@ class CountsRoles(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsBots(Protocol):
+    """A chat that tells programs from people."""
+
+    async def is_bot(self, tenant: str, number: str) -> bool:
+        """Whether the account of this id is a program's.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
+        """
+        ...
+
+
 class ButtonIds(Protocol):
     """Opaque ids for the buttons of one card: 22 characters of 128 random bits, kept in the database."""
 

@@ -115,6 +115,10 @@ class ShowHome:
     """Runs waiting for this person, their runs, the configuration and where it comes from, usage this month."""
 
 
+MOST_REQUIRED = 20
+"""How many approvals a rule may want."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdminCommand:
     """An administrator's command.

@@ -9,7 +9,17 @@ from discord import app_commands
 from typing_extensions import override
 
 from bot.attached_files import with_files
-from bot.chat.service_port import AdminCommand, CancelRun, ListRuns, Request, RetryRun, ShowHelp, ShowRun, StartRun
+from bot.chat.service_port import (
+    MOST_REQUIRED,
+    AdminCommand,
+    CancelRun,
+    ListRuns,
+    Request,
+    RetryRun,
+    ShowHelp,
+    ShowRun,
+    StartRun,
+)
 from bot.discord_app import markup as limits
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.interactions import ask_modal
@@ -37,6 +47,9 @@ class Languages(app_commands.Translator):
 
 Complete: TypeAlias = Callable[[AnyInteraction, str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
 Name: TypeAlias = app_commands.Range[str, 1, limits.CHOICE_TEXT]
+Somebody: TypeAlias = discord.User | discord.Member | discord.Role
+"""What Discord calls mentionable: it offers the people and roles of the server, and sends an id."""
+
 _SCOPES = [
     app_commands.Choice(name=localized("discord.cmd.channel"), value="channel"),
     app_commands.Choice(name=localized("discord.cmd.server"), value="server"),
@@ -58,11 +71,33 @@ class AdminCommands(app_commands.Group):
         self.add_command(ConfigCommands(self, complete))
 
     @app_commands.command(name="approvers", description=localized("discord.cmd.approvers"))
-    @app_commands.describe(scope=localized("discord.cmd.scope"), value=localized("discord.cmd.value"))
+    @app_commands.describe(
+        scope=localized("discord.cmd.scope"),
+        who=localized("discord.cmd.who"),
+        who_2=localized("discord.cmd.who_more"),
+        who_3=localized("discord.cmd.who_more"),
+        required=localized("discord.cmd.required"),
+        requester=localized("discord.cmd.requester"),
+        value=localized("discord.cmd.approvers_value"),
+    )
     @app_commands.choices(scope=_SCOPES)
-    async def approvers(self, interaction: AnyInteraction, scope: str = "", value: str = "") -> None:
-        """Who may approve here."""
-        await self.ask(interaction, "approvers", scope=scope, value=value)
+    async def approvers(
+        self,
+        interaction: AnyInteraction,
+        *,
+        scope: str = "",
+        who: Somebody | None = None,
+        who_2: Somebody | None = None,
+        who_3: Somebody | None = None,
+        required: app_commands.Range[int, 1, MOST_REQUIRED] | None = None,
+        requester: bool | None = None,
+        value: str = "",
+    ) -> None:
+        """Who may approve here: picked from Discord's own lists, or typed."""
+        picked = [each.mention for each in (who, who_2, who_3) if each is not None]
+        picked += [] if required is None else [f"required={required}"]
+        picked += [] if requester is None else [f"requester={'yes' if requester else 'no'}"]
+        await self.ask(interaction, "approvers", scope=scope, value=" ".join(filter(None, [*picked, value])))
 
     @app_commands.command(name="limits", description=localized("discord.cmd.limits"))
     @app_commands.describe(value=localized("discord.cmd.value"))

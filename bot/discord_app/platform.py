@@ -127,6 +127,12 @@ class DiscordPlatform:
         member = await self._member(place, guild, number)
         return None if member is None else member["user"]["username"]
 
+    async def is_bot(self, tenant: str, number: str) -> bool:
+        """Whether an account is a bot's."""
+        place = ChannelRef(platform=PLATFORM, tenant=tenant, channel="")
+        member = await self._member(place, int(guild_of(tenant) or 0), number)
+        return member is not None and bool(member["user"].get("bot"))
+
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """The members of all these roles, one who has two of them counted twice; Discord lists none to this bot.
 

@@ -194,7 +194,7 @@ def _account_in(user: object, workspace: Workspace) -> _Account:
     name = names.get("display_name") or names.get("real_name") or user.get("real_name") or user.get("name") or ""
     home_team = _home_of(user, workspace)
     is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
-    is_bot = bool(user.get("is_bot") or user.get("is_workflow_bot") or user.get("id") == _SLACKBOT)
+    is_bot = is_bot_account(user)
     is_deleted = bool(user.get("deleted"))
     is_member = not (home_team or is_guest or is_bot or is_deleted)
     return _Account(
@@ -206,6 +206,13 @@ def _account_in(user: object, workspace: Workspace) -> _Account:
         is_bot=is_bot,
         is_deleted=is_deleted,
     )
+
+
+def is_bot_account(user: object) -> bool:
+    """Whether an account as `users.info` describes it is a program's."""
+    if not isinstance(user, dict):
+        return False
+    return bool(user.get("is_bot") or user.get("is_workflow_bot") or user.get("id") == _SLACKBOT)
 
 
 def _home_of(user: Mapping[str, object], workspace: Workspace) -> str:

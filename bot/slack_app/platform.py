@@ -36,7 +36,7 @@ from bot.chat.platform import (
 from bot.i18n import catalog
 from bot.message import Card, Mention, RichText, Severity
 from bot.slack_app.errors import code_of, translated
-from bot.slack_app.identity import People, members_in
+from bot.slack_app.identity import People, is_bot_account, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
@@ -253,6 +253,13 @@ class SlackPlatform:
         names = user.get("profile") or {}
         name = names.get("display_name") or names.get("real_name") or user.get("name") or number
         return None if user.get("deleted") else str(name)
+
+    async def is_bot(self, tenant: str, number: str) -> bool:
+        """Whether an account is an app's, a workflow's or Slack's own."""
+        workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
+        with translated():
+            user = (await self._clients.steady(workspace.token).users_info(user=number)).get("user")
+        return is_bot_account(user)
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """The members of these groups."""

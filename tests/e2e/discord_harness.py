@@ -24,7 +24,7 @@ from coordination.ports import RunLog
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_harness import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import HOME, ROOT, Program
-from tests.servers.discord_people import Someone, told
+from tests.servers.discord_people import Option, Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
 from tests.servers.discord_world import APPLICATION, Interaction, Message
 
@@ -147,9 +147,9 @@ class Harness:
         await self.server.until(lambda: window.kind == 9)
         return await who.submits(window, text)
 
-    async def admin(self, order: str, **options: str) -> str:
+    async def admin(self, order: str, **options: Option) -> str:
         """What ada is told."""
-        return await told(self.server, await self.ada.types(f"massgen-admin {order}", **options))
+        return await told(self.server, await self.ada.types(f"massgen-admin {order}", where="", **options))
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 

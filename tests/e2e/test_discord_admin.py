@@ -7,7 +7,7 @@ import pytest
 
 from coordination.errors import ConfigError
 from tests.e2e.discord_harness import Harness, a_harness, run_in
-from tests.servers.discord_people import Someone, told
+from tests.servers.discord_people import Role, Someone, told
 from tests.servers.discord_server import Fault
 from tests.servers.discord_world import Message
 
@@ -93,6 +93,29 @@ async def test_what_nobody_could_ever_meet_is_not_set(harness: Harness) -> None:
         assert "From now on" in await harness.admin("approvers", value="@ops required=3")
         server.faults.append(Fault("GET", "/roles$", 403, {"code": 50001, "message": "Missing Access"}, times=9))
         assert "does not tell" in await harness.admin("approvers", value="@ops")
+
+
+async def test_approvers_are_picked_from_discords_own_lists(harness: Harness) -> None:
+    server = harness.server
+    (ops,) = (Role(number) for number, name in server.guild.roles.items() if name == "ops")
+    robot = Someone(server, "robot", server.guild, roles=("ops",), is_bot=True)
+    async with harness.bot():
+        said = await harness.admin("approvers", who=ops, who_2=harness.bob, required=2, requester=False)
+        assert (
+            f"approval by <@&{ops.id}>, <@{harness.bob.id}> · 2 approvals at least · not by the one who asked" in said
+        )
+        assert "only 1 person is named" in await harness.admin("approvers", who=harness.bob, required=2)
+        assert "robot is a bot, and no bot decides" in await harness.admin("approvers", who=robot)
+        assert f"Needs 2 of <@&{ops.id}>, <@{harness.bob.id}>" in await harness.admin("approvers")
+
+
+async def test_an_administrator_who_would_be_alone_with_their_plans_is_told_what_allows_it(harness: Harness) -> None:
+    async with harness.bot():
+        said = await harness.admin("approvers", who=harness.ada)
+        assert "For what you ask yourself that leaves nobody" in said
+        assert "allow\\_requester" in said
+        assert "leaves nobody" in await harness.admin("config check", name="ops")
+        assert "leaves nobody" not in await harness.admin("approvers", who=harness.ada, who_2=harness.bob)
 
 
 async def test_who_may_approve_is_narrowed_for_the_next_plan_and_for_the_one_that_waits(harness: Harness) -> None:

@@ -1,6 +1,7 @@
 """People who use Discord: they type commands, click, fill in windows and write."""
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from tests.servers.discord_server import DiscordServer
 from tests.servers.discord_world import (
@@ -16,6 +17,16 @@ from tests.servers.discord_world import (
 
 COMMAND, CLICK, COMPLETION, WINDOW = 2, 3, 4, 5
 BUTTON, MENU = 2, 3
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role that somebody picks from a list."""
+
+    id: str
+
+
+Option: TypeAlias = "str | bool | int | Someone | Role"
 
 
 @dataclass
@@ -56,16 +67,30 @@ class Someone:
         """The first channel of their server."""
         return next(iter(self.guild.channels))
 
-    async def types(self, command: str, *, where: str = "", **options: str | bool) -> Interaction:
+    async def types(self, command: str, *, where: str = "", **options: Option) -> Interaction:
         """`/command`, or `/command sub`, or `/command group sub`."""
         name, *subs = command.split()
-        values: list[Payload] = [
-            {"name": each, "type": 5 if isinstance(value, bool) else 3, "value": value}
-            for each, value in options.items()
-        ]
+        values: list[Payload] = [_option(each, value) for each, value in options.items()]
         for depth, sub in enumerate(reversed(subs)):
             values = [{"name": sub, "type": 1 if depth == 0 else 2, "options": values}]
-        return await self._interact(COMMAND, {"id": "1", "name": name, "type": 1, "options": values}, where)
+        data = {"id": "1", "name": name, "type": 1, "options": values}
+        resolved = self._resolved([value for value in options.values() if isinstance(value, Someone | Role)])
+        return await self._interact(COMMAND, {**data, "resolved": resolved} if resolved else data, where)
+
+    def _resolved(self, picked: "list[Someone | Role]") -> Payload:
+        """What Discord tells of the people and roles that were picked from its lists."""
+        people = [each for each in picked if isinstance(each, Someone)]
+        known = self.server.guild_json(self.guild)["roles"]
+        roles = [role for role in known if any(isinstance(each, Role) and each.id == role["id"] for each in picked)]
+        members = {each.id: {**each._member(), "user": None} for each in people}
+        for member in members.values():
+            del member["user"]
+        parts: Payload = {
+            "users": {each.id: each._user() for each in people},
+            "members": members,
+            "roles": {role["id"]: role for role in roles},
+        }
+        return {name: part for name, part in parts.items() if part}
 
     async def completes(self, command: str, option: str, beginning: str) -> list[str]:
         """What Discord offers while they type."""
@@ -168,6 +193,14 @@ def _with(message: Payload, data: Payload) -> Payload:
         return message
     forged = {"type": 2, "style": 2, "label": "forged", "custom_id": name}
     return {**message, "components": [*message["components"], {"type": 1, "components": [forged]}]}
+
+
+def _option(name: str, value: Option) -> Payload:
+    """One option, as Discord sends it."""
+    if isinstance(value, Someone | Role):
+        return {"name": name, "type": 9, "value": value.id}
+    kind = 5 if isinstance(value, bool) else 4 if isinstance(value, int) else 3
+    return {"name": name, "type": kind, "value": value}
 
 
 async def told(server: DiscordServer, used: Interaction) -> str:

@@ -1,0 +1,49 @@
+"""What a doctor says of rules of approval: also where a rule names nobody."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.chat.approvers import Approvers
+from bot.chat.config_catalog import ConfigCatalog
+from bot.chat.name_report import NameReport
+from bot.chat.platform import Kind
+from bot.chat.store import ChatSetting
+from tests.contract.chat_stores import a_setting
+from tests.service.chat_service_harness import TEAM
+
+NAMING = "approval: {approvers: {roles: [ops]}}"
+
+
+class Staff:
+    """A chat in which `ops` is the role 77."""
+
+    def is_id(self, kind: Kind, text: str) -> bool:
+        return text.isdecimal()
+
+    async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
+        return ["77"] if name == "ops" else []
+
+    async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
+        return "ops" if number == "77" else None
+
+
+async def lines(folder: Path, *settings: ChatSetting) -> list[tuple[bool, str]]:
+    async def set_here(tenant: str) -> Sequence[ChatSetting]:
+        return settings
+
+    report = NameReport(config_catalog=ConfigCatalog(folder=folder, allowed={}), settings_of=set_here)
+    return [(each.is_well, each.text) for each in await report.of(Staff(), "here")]
+
+
+async def test_a_configuration_that_names_no_approvers_is_pointed_out_unless_an_administrator_named_some(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "wide.yaml").write_text(TEAM.replace(NAMING, ""), encoding="utf-8")
+    (tmp_path / "team.yaml").write_text(TEAM, encoding="utf-8")
+    said = await lines(tmp_path)
+    open_to_all = [text for is_well, text in said if "any full member may approve" in text and is_well]
+    assert [text.partition(":")[0] for text in open_to_all] == ["configuration wide"]
+    everywhere = a_setting("approvers", Approvers(roles=("77",)).as_text())
+    assert not any("any full member" in text for _, text in await lines(tmp_path, everywhere))
+    stricter = a_setting("approvers", Approvers(required=2).as_text())
+    assert any("any full member" in text for _, text in await lines(tmp_path, stricter))
