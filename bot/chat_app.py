@@ -126,14 +126,14 @@ async def _database_checkup(environment: Environment) -> Checkup:
         async with SqlChatStore.open(url):
             return _checkup("doctor.database", is_well=True, database=place(parse_url(url)))
     except StorageError as error:
-        return Checkup(is_well=False, text=one_line(str(error), _REASON))
+        return Checkup(is_well=False, text=one_line(error.text, _REASON))
 
 
 async def _config_checkups(environment: Environment, name: str) -> list[Checkup]:
     """A line for a configuration that can be used, or one for each thing that is wrong with it or its models."""
     path = environment.configs_folder() / f"{name}.yaml"
     try:
-        problems = await unusable_models(environment, path, tenant=_NO_TENANT)
+        problems: Sequence[str] = await unusable_models(environment, path, tenant=_NO_TENANT)
     except MissingLibraryError as error:
         problems = [*error.diagnostics, *error.commands]
     except ConfigError as error:

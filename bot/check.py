@@ -20,6 +20,7 @@ from coordination.config import (
     load,
     unmatched_rules,
 )
+from coordination.config.diagnostics import quoted
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, sounds_like_writing
 from coordination.errors import ToolServerError
@@ -30,6 +31,7 @@ from coordination.ports import ToolDefinition, Usage
 from coordination.preparation import ServerTools, list_tools
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
 from coordination.storage.sql_read_lists import SqlReadLists
+from coordination.text import Text
 from coordination.toolbox import ruled
 
 _MOST_NAMED = 5
@@ -172,7 +174,7 @@ class ToolRow:
     server: str
     tool: str
     effect: str
-    reason: str
+    reason: Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +188,9 @@ class Checked:
     agents: tuple[CheckedAgent, ...]
     servers: tuple[str, ...]
     policy: Policy
-    warnings: tuple[str, ...]
+    warnings: tuple[Text, ...]
     tools: tuple[ToolRow, ...] = ()
-    diagnostics: tuple[str, ...] = ()
+    diagnostics: tuple[Text, ...] = ()
     absent: tuple[str, ...] = ()
     last_lines: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     is_connected: bool = False
@@ -246,7 +248,7 @@ async def checked_config(
     )
 
 
-async def unusable_models(environment: Environment, path: Path, *, tenant: str) -> list[str]:
+async def unusable_models(environment: Environment, path: Path, *, tenant: str) -> list[Text]:
     """Why models of a configuration that is fine as written can't be asked from here; no model is asked.
 
     Raises:
@@ -282,23 +284,23 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
     )
 
 
-def _found_out(settings: Settings, found: ServerTools) -> tuple[str, ...]:
+def _found_out(settings: Settings, found: ServerTools) -> tuple[Text, ...]:
     """The warnings that only the servers themselves give rise to."""
-    without = [f"{reason} It is optional: agents plan without it." for reason in found.absent.values()]
+    without = [Text("{why} It is optional: agents plan without it.", why=reason) for reason in found.absent.values()]
     return (*doubtful_vouchers(settings, found.definitions), *_unnamed(settings, found.definitions), *without)
 
 
-async def _not_running(settings: Settings) -> list[str]:
+async def _not_running(settings: Settings) -> list[Text]:
     """A warning for each model whose server is to be on this machine, and is not running."""
     problems = await asyncio.gather(*(nothing_listens(agent.backend) for agent in settings.agents))
     return [
-        f"The model of {agent.id} can't be asked: {problem}."
+        Text("The model of {agent} can't be asked: {problem}.", agent=agent.id, problem=problem)
         for agent, problem in zip(settings.agents, problems, strict=True)
         if problem
     ]
 
 
-def _unknown_models(settings: Settings) -> Iterator[str]:
+def _unknown_models(settings: Settings) -> Iterator[Text]:
     """A warning for each model that a vendor's own address is asked for and the table of prices does not list."""
     for agent in settings.agents:
         backend: BackendSettings | None = agent.backend
@@ -306,31 +308,44 @@ def _unknown_models(settings: Settings) -> Iterator[str]:
             is_vendors = backend.base_url == backend.provider.base_url
             near = unlisted(backend.type, backend.model) if is_vendors else None
             if near is not None:
-                meant = f"Is {near} meant? If not, it" if near else "It"
-                yield (
-                    f"The model {backend.model!r} of {agent.id} is not among those of {backend.provider.title} that this "
-                    f"program knows. {meant} may be newer than this program; check --try asks it."
-                )
+                yield _unknown_model(agent.id, backend, near)
             backend = backend.fallback
 
 
-def _without_servers(settings: Settings) -> tuple[str, ...]:
+def _unknown_model(agent: str, backend: BackendSettings, near: str) -> Text:
+    values = {"model": quoted(backend.model, 100), "agent": agent, "provider": backend.provider.title}
+    if near:
+        return Text(
+            "{provider} has no model {model} that this program knows (agent {agent}). Did you mean {near}? If not, the model "
+            "may be newer than this program; check --try asks it.",
+            near=near,
+            **values,
+        )
+    return Text(
+        "{provider} has no model {model} that this program knows (agent {agent}). It may be newer than this program; "
+        "check --try asks it.",
+        **values,
+    )
+
+
+def _without_servers(settings: Settings) -> tuple[Text, ...]:
     if settings.servers:
         return ()
-    return ("There are no tool servers: agents can answer, and do nothing. List servers under mcp_servers.",)
+    return (Text("There are no tool servers: agents can only answer. List servers under mcp_servers."),)
 
 
-def _unnamed(settings: Settings, definitions: Sequence[ToolDefinition]) -> Iterator[str]:
+def _unnamed(settings: Settings, definitions: Sequence[ToolDefinition]) -> Iterator[Text]:
     """A warning for each server of whose tools no rule of any agent says anything, so that not even reads run."""
     rules = [rule for agent in settings.agents for rule in agent.rules]
     for server in settings.servers:
         tools = [each.tool for each in definitions if each.server == server.name and not each.unusable]
         if tools and not any(rule.matches(server.name, tool) for rule in rules for tool in tools):
             reads = next((tool for tool in tools if not sounds_like_writing(tool)), tools[0])
-            yield (
-                f"No rule names a tool of {server.name}, so that people are asked about every call, and agents can look "
-                f"nothing up while they plan. List what only reads under tools, such as "
-                f"{{match: {server.name}.{reads}, effect: read}}."
+            yield Text(
+                "No rule names a tool of {server}, so people are asked about every call, and agents can't look anything up "
+                "while they plan. List read-only tools under tools, for example {{match: {server}.{tool}, effect: read}}.",
+                server=server.name,
+                tool=reads,
             )
 
 
@@ -342,16 +357,18 @@ async def _listed_again(hub: McpHub, settings: Settings, found: ServerTools) -> 
         return found.definitions
 
 
-def _unsteady(found: ServerTools, again: Sequence[ToolDefinition]) -> Iterator[str]:
+def _unsteady(found: ServerTools, again: Sequence[ToolDefinition]) -> Iterator[Text]:
     """A warning for each server that lists other tools when it is asked twice in a row."""
     before, after = ({(each.server, each.tool, each.digest) for each in tools} for tools in (found.definitions, again))
     differing: dict[str, set[str]] = {}
     for server, tool, _ in before ^ after:
         differing.setdefault(server, set()).add(tool)
     for server, tools in sorted(differing.items()):
-        yield (
-            f"{server} lists other tools when it is asked twice in a row ({', '.join(sorted(tools)[:_MOST_NAMED])}): a "
-            "call that is approved does not run once its tool has changed. The operator must see what changes them."
+        yield Text(
+            "{server} lists different tools when it is asked twice in a row ({tools}): an approved call doesn't run once its "
+            "tool has changed. The operator must find out what changes them.",
+            server=server,
+            tools=", ".join(sorted(tools)[:_MOST_NAMED]),
         )
 
 
@@ -387,7 +404,7 @@ def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: A
             server=each.server,
             tool=each.tool,
             effect=Effect.DENY if each.unusable else ruling.effect,
-            reason=f"can't be used: it {each.unusable}" if each.unusable else ruling.reason,
+            reason=Text("can't be used: it {problem}", problem=each.unusable) if each.unusable else ruling.reason,
         )
         for agent in settings.agents
         for each, ruling in ruled(agent, definitions, accepted)

@@ -69,7 +69,7 @@ class Configuration:
         definitions: Sequence[ToolDefinition],
         asking: frozenset[tuple[str, str]] = frozenset(),
         absent: Collection[str] = (),
-    ) -> Sequence[str]:
+    ) -> Sequence[Text]:
         """The rules that name tools which no server has."""
         return unmatched_rules(self.settings, definitions, asking, absent)
 

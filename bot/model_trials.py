@@ -15,6 +15,7 @@ from coordination.llm.extras import extra_of, install_command, is_installed
 from coordination.llm.local_servers import listens, models_at, ollama_window
 from coordination.llm.registry import Models
 from coordination.ports import ToolSpec, TurnContext, UserMessage
+from coordination.text import NO_TEXT, Text
 
 TRIED_WITH: Mapping[str, str] = {
     "openai": "gpt-5-mini",
@@ -40,15 +41,16 @@ _TOOL = ToolSpec(
 )
 _REQUEST = "Call the tool say with the word yes."
 
-_ADVICE: Mapping[str, str] = {
-    "ollama": "use a model that `ollama show` lists with the capability tools, such as qwen3:8b or gpt-oss:20b",
-    "lmstudio": "load a model that LM Studio marks as made for tool use, such as qwen3-8b or gpt-oss-20b",
-    "vllm": "start vLLM with --enable-auto-tool-choice and the --tool-call-parser of the model",
-    "sglang": "start SGLang with the --tool-call-parser of the model",
+_ADVICE: Mapping[str, Text] = {
+    "ollama": Text("use a model that `ollama show` lists with the capability tools, such as qwen3:8b or gpt-oss:20b"),
+    "lmstudio": Text("load a model that LM Studio lists as trained for tool use, such as qwen3-8b or gpt-oss-20b"),
+    "vllm": Text("start vLLM with --enable-auto-tool-choice and the --tool-call-parser for the model"),
+    "sglang": Text("start SGLang with the --tool-call-parser for the model"),
 }
-_NO_MODEL: Mapping[str, str] = {
-    "ollama": "has no model yet: `ollama pull qwen3:8b` fetches one",
-    "lmstudio": "has no model yet: load one that is made for tool use, such as qwen3-8b",
+_ANY_MODEL = Text("use a model that supports tool calls")
+_NO_MODEL: Mapping[str, Text] = {
+    "ollama": Text("has no model yet: `ollama pull qwen3:8b` gets one"),
+    "lmstudio": Text("has no model yet: load one that is trained for tool use, such as qwen3-8b"),
 }
 
 
@@ -84,8 +86,8 @@ class Trial:
 
     name: str
     model: str
-    problem: str = ""
-    remark: str = ""
+    problem: Text = NO_TEXT
+    remark: Text = NO_TEXT
 
 
 def backend_rows(environment: Environment) -> tuple[BackendRow, ...]:
@@ -130,7 +132,7 @@ async def _try_all(environment: Environment) -> tuple[Trial, ...]:
         if found:
             models[type_] = found[0]
         elif found is not None:
-            empty.append(Trial(name=type_, model="-", problem=_NO_MODEL.get(type_, "has no model")))
+            empty.append(Trial(name=type_, model="-", problem=_NO_MODEL.get(type_, Text("has no model"))))
     if not models:
         return tuple(empty)
     agents = [{"id": type_, "backend": {"type": type_, "model": model}} for type_, model in models.items()]
@@ -156,7 +158,7 @@ def _row(provider: Provider, environment: Environment) -> BackendRow:
 async def _try(environment: Environment, agents: tuple[AgentSettings, ...]) -> tuple[Trial, ...]:
     models = Models(SystemClock(), pace=environment.pace())
     seconds = [
-        replace(agent, id=f"the fallback of {agent.id}", backend=agent.backend.fallback)
+        replace(agent, id=Text("the fallback of {agent}", agent=agent.id), backend=agent.backend.fallback)
         for agent in agents
         if agent.backend.fallback is not None
     ]
@@ -180,16 +182,17 @@ async def _trial(models: Models, agent: AgentSettings) -> Trial:
     except ConfigError as error:
         return replace(trial, problem=error.diagnostics[0])
     except TimeoutError:
-        return replace(trial, problem=f"nothing came within {PATIENCE:g} s")
+        return replace(trial, problem=Text("no answer within {seconds:g} s", seconds=PATIENCE))
     except ModelError as error:
         if error.fault is ModelFault.CUT_OFF and not error.is_retryable:
-            return replace(trial, remark=f"{MOST_TOKENS:,} tokens did not suffice for it to call a tool")
-        return replace(trial, problem=await nothing_listens(agent.backend) or str(error))
+            return replace(
+                trial, remark=Text("{count:,} tokens were not enough for it to call a tool", count=MOST_TOKENS)
+            )
+        return replace(trial, problem=await nothing_listens(agent.backend) or error.text)
     if not any(call.name == _TOOL.name for call in reply.calls):
-        advice = _ADVICE.get(_kind(agent.backend), "use a model that is made for tool calls")
-        return replace(
-            trial, problem=f"answers in words where it was asked to call a tool, which agents must: {advice}"
-        )
+        advice = _ADVICE.get(_kind(agent.backend), _ANY_MODEL)
+        problem = Text("answers in words when asked to call a tool, which agents must do: {advice}", advice=advice)
+        return replace(trial, problem=problem)
     return replace(trial, remark=await _small_window(agent.backend))
 
 
@@ -206,24 +209,32 @@ def _is_here(base_url: str) -> bool:
     return (urlsplit(base_url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
-async def nothing_listens(backend: BackendSettings) -> str:
+async def nothing_listens(backend: BackendSettings) -> Text:
     """That a server on this machine does not run, and what to start; empty where it does, or is elsewhere."""
     if backend.provider.family == "scripted" or not _is_here(backend.base_url) or await listens(backend.base_url):
-        return ""
-    kind = _kind(backend)
-    what = PROVIDERS[kind].title if _is_local(PROVIDERS[kind]) else "the server, or correct its base_url"
-    return f"nothing listens at {urlsplit(backend.base_url).netloc}: start {what}"
+        return NO_TEXT
+    kind, address = _kind(backend), urlsplit(backend.base_url).netloc
+    if _is_local(PROVIDERS[kind]):
+        return Text("nothing listens at {address}: start {program}", address=address, program=PROVIDERS[kind].title)
+    return Text("nothing listens at {address}: start the server, or correct its base_url", address=address)
 
 
-async def _small_window(backend: BackendSettings) -> str:
+async def _small_window(backend: BackendSettings) -> Text:
     """That Ollama shows a model too little of a conversation, which it does unless it is told otherwise."""
     if _kind(backend) != "ollama":
-        return ""
+        return NO_TEXT
     window = await ollama_window(backend.base_url, backend.model)
     if window is not None and window >= LEAST_WINDOW:
-        return ""
-    seen = "does not say how many tokens it shows the model, and by itself it shows 4,096"
-    return (
-        f"Ollama {seen if window is None else f'shows the model {window:,} tokens'}, and cuts off what came first: agents "
-        f"need {LEAST_WINDOW:,} or more. Start Ollama with OLLAMA_CONTEXT_LENGTH=32768 in its environment"
+        return NO_TEXT
+    if window is None:
+        return Text(
+            "Ollama doesn't say how many tokens the model sees (by default 4,096), and drops the oldest ones: agents need "
+            "{least:,} or more. Start Ollama with OLLAMA_CONTEXT_LENGTH=32768 in its environment",
+            least=LEAST_WINDOW,
+        )
+    return Text(
+        "Ollama shows the model {window:,} tokens, and drops the oldest ones: agents need {least:,} or more. Start Ollama "
+        "with OLLAMA_CONTEXT_LENGTH=32768 in its environment",
+        window=window,
+        least=LEAST_WINDOW,
     )

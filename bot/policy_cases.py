@@ -52,7 +52,7 @@ class Explanation:
 
     agents: tuple[str, ...]
     effect: Effect
-    reason: str
+    reason: Text
     steps: tuple[Step, ...]
 
 

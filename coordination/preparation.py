@@ -45,7 +45,7 @@ class Prepared(Protocol):
         definitions: Sequence[ToolDefinition],
         asking: frozenset[tuple[str, str]] = frozenset(),
         absent: Collection[str] = (),
-    ) -> Sequence[str]:
+    ) -> Sequence[Text]:
         """What is wrong with its rules for these tools.
 
         Those (server, tool) that are `asking` are no reads; rules for servers that are `absent` may fit no tool.
@@ -163,7 +163,7 @@ async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadList
     refused = list(accepted.refused(profile.agents, usable))
     asking = frozenset((each.server, each.tool) for each, _ in refused)
     if diagnostics := prepared.diagnostics(found.definitions, asking, found.absent):
-        raise ConfigError([Text.verbatim(each) for each in diagnostics])
+        raise ConfigError(list(diagnostics))
     for server, reason in found.absent.items():
         _log.warning("agents plan without the optional server %s: %s", server, reason)
     for each in found.definitions:

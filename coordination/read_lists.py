@@ -7,6 +7,7 @@ from coordination.domain.conditions import CallContext
 from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, matching, rule
 from coordination.ports import ListedTool, ReadList, ToolDefinition
 from coordination.run_options import AgentProfile
+from coordination.text import Text
 
 
 def lists_now(
@@ -84,8 +85,13 @@ class Accepted:
         doubt = self._doubt_of_any(rules, definition)
         if doubt is None or said.effect is not Effect.READ:
             return said
-        advice = f"{doubt} since check; run `massgen-bot check {self.config}` to accept it"
-        return Ruling(effect=Effect.ASK, reason=f"{said.reason}: {advice}", says=said.says)
+        reason = Text(
+            "{rule}: {doubt}; run `massgen-bot check {config}` to accept it",
+            rule=said.reason,
+            doubt=doubt,
+            config=self.config,
+        )
+        return Ruling(effect=Effect.ASK, reason=reason, says=said.says)
 
     def refused(
         self, agents: Sequence[AgentProfile], definitions: Sequence[ToolDefinition]
@@ -101,20 +107,22 @@ class Accepted:
                     seen.add(key)
                     yield each, self.ruling(agent.rules, each)
 
-    def _doubt_of_any(self, rules: Sequence[Rule], definition: ToolDefinition) -> str | None:
+    def _doubt_of_any(self, rules: Sequence[Rule], definition: ToolDefinition) -> Text | None:
         """Why a `read` rule with a wildcard lets no call of a tool run, if one would let some."""
         wild = [each for each in matching(rules, definition.server, definition.tool) if _is_wild_read(each)]
         return next((doubt for each in wild if (doubt := self._doubt(each, definition)) is not None), None)
 
-    def _doubt(self, found: Rule, definition: ToolDefinition) -> str | None:
+    def _doubt(self, found: Rule, definition: ToolDefinition) -> Text | None:
         for each in self.lists:
             if (each.match, each.server) != (found.match, definition.server):
                 continue
             listed = next((one for one in each.tools if one.tool == definition.tool), None)
             if listed is None:
-                return "new"
+                return Text("new since check")
             is_worse = definition.says_destructive and not listed.is_destructive
-            return "says that it destroys" if is_worse and listed.digest != definition.digest else None
+            return (
+                Text("marked as destructive since check") if is_worse and listed.digest != definition.digest else None
+            )
         return None
 
 

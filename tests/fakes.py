@@ -28,6 +28,7 @@ from coordination.ports import (
     UserMessage,
 )
 from coordination.run_options import RunProfile
+from coordination.text import Text
 from tests import fake_log
 from tests.builders import START, a_definition
 
@@ -272,7 +273,7 @@ class FakePrepared:
         definitions: Sequence[ToolDefinition],
         asking: frozenset[tuple[str, str]] = frozenset(),
         absent: Collection[str] = (),
-    ) -> Sequence[str]:
+    ) -> Sequence[Text]:
         return ()
 
 

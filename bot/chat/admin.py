@@ -68,8 +68,8 @@ class Findings:
     """What a check of a configuration found: the rule of approval, and a line for every problem."""
 
     policy: Policy
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
+    problems: tuple[Text, ...]
+    warnings: tuple[Text, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ class AdminService:
         await self._pin(request, path)
         with told_without_folder(path, request.by):
             findings = await self.check(path, request.by.tenant)
-        found = (without_folder(Text.verbatim(each), path) for each in (*findings.problems, *findings.warnings))
+        found = (without_folder(each, path) for each in (*findings.problems, *findings.warnings))
         lines: list[RichText] = [(StyledText(one_line(each, 300)),) for each in found]
         key = "config.not_usable" if findings.problems else "config.usable"
         notes = await self._notes(Chosen(name=request.name, path=path, source="asked"), request)

@@ -11,6 +11,7 @@ from bot.i18n import ENGLISH, catalog
 from bot.message import Card, Paragraph, RichText, Severity, StyledText
 from coordination.domain.states import RunState
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
+from coordination.text import Text
 
 
 def done_card(line: RichText, *more: RichText) -> Card:
@@ -107,4 +108,4 @@ def error_card(error: Exception, keys: ErrorKeys = CHAT_ERRORS, state: RunState 
 def _config_line(error: ConfigError) -> RichText:
     if not isinstance(error, ShownConfigError):
         return catalog.rich("chat.config_broken")
-    return (StyledText(visible(" · ".join(error.diagnostics[:_MOST_COMPLAINTS]))),)
+    return (StyledText(visible(Text.joined(" · ", error.diagnostics[:_MOST_COMPLAINTS]))),)

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from pydantic import SecretStr
 
-from coordination.config.diagnostics import LONGEST_SHOWN, Diagnostics, Place, any_of, nearest, quoted
+from coordination.config.diagnostics import LONGEST_SHOWN, Diagnostics, Place, nearest, quoted
 from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
 from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, ModelOptions, PriceKeys
 from coordination.config.server_sections import ServerKeys
@@ -17,6 +17,7 @@ from coordination.config.tool_policy import AgentTools, Pattern
 from coordination.config.yaml_tree import Scalar, Variables, described, is_open
 from coordination.domain.tool_rules import Rule
 from coordination.run_options import AgentProfile
+from coordination.text import Text, either, template
 
 _SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
 _THINKING = frozenset({"reasoning", "reasoning_effort", "thinking", "max_thinking_tokens"})
@@ -33,13 +34,17 @@ OPTIONS: Mapping[Family, frozenset[str]] = {
 """The options that each API has; an option that is set for an API without it gets a warning."""
 
 _NOT_HERE = {
-    "ag2": "the type of the model itself, since AG2's agents bring a loop of their own",
-    "antigravity_cli": "gemini with the same model, since Antigravity brings a loop and tools of its own",
-    "codex": "openai with the same model, since Codex brings a loop and tools of its own",
-    "copilot": "the type of the model itself, since GitHub Copilot brings a loop and tools of its own",
-    "gemini_cli": "gemini with the same model, since Gemini CLI brings a loop and tools of its own",
-    "inference": "vllm or sglang",
+    "ag2": Text("the model's own type, because AG2's agents bring their own loop"),
+    "antigravity_cli": Text("gemini with the same model, because Antigravity brings its own loop and tools"),
+    "codex": Text("openai with the same model, because Codex brings its own loop and tools"),
+    "copilot": Text("the model's own type, because GitHub Copilot brings its own loop and tools"),
+    "gemini_cli": Text("gemini with the same model, because Gemini CLI brings its own loop and tools"),
+    "inference": either(["vllm", "sglang"]),
 }
+
+
+_NO_CODE = Text("code execution is not offered in planning mode")
+_NO_FILES = Text("agents have no files of their own; give them an MCP server for files")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +118,7 @@ class Backends:
             return self._inferred(keys)
         provider = PROVIDERS.get(keys.type.casefold())
         if provider is None:
-            found, known = _written(keys, "type", "the backend type"), any_of(PROVIDERS)
+            found, known = _written(keys, "type", _THE_TYPE), either(PROVIDERS)
             instead = _NOT_HERE.get(keys.type.casefold())
             self._expect(keys, "type", found, instead or known, None if instead else nearest(keys.type, PROVIDERS))
         return provider
@@ -129,48 +134,57 @@ class Backends:
         table = keys.table
         if table.writes("type") or (table.writes("model") and keys.model is None):
             return None
-        model = _written(keys, "model", "the model", 60)
-        found = f"no type, and {model} tells none" if keys.model else "neither type nor model"
-        self._expect(keys, "type", found, f"type: {any_of(PROVIDERS)}")
+        model = _written(keys, "model", _THE_MODEL, 60)
+        found = (
+            Text("no type, and {model} doesn't imply one", model=model)
+            if keys.model
+            else Text("neither type nor model")
+        )
+        self._expect(keys, "type", found, Text("type: {types}", types=either(PROVIDERS)))
         return None
 
     def _check(self, keys: ModelKeys, provider: Provider) -> None:
         table = keys.table
         if provider.family == "scripted":
             if table.writes("script") == table.writes("script_file"):
-                found = "neither script nor script_file" if keys.script is None else "both script and script_file"
-                self._expect(keys, "script", found, "one of them")
+                neither, both = Text("neither script nor script_file"), Text("both script and script_file")
+                self._expect(keys, "script", neither if keys.script is None else both, Text("one of them"))
         elif not table.writes("model") and provider.family != "claude_code":
-            self._expect(keys, "model", "nothing", f"the name of a model of {provider.title}")
+            wanted = Text("the name of a model of {provider}", provider=provider.title)
+            self._expect(keys, "model", Text("nothing"), wanted)
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
-            self._expect(keys, "max_tokens", "max_tokens and max_completion_tokens, which differ", "one of them")
+            found = Text("max_tokens and max_completion_tokens, which differ")
+            self._expect(keys, "max_tokens", found, Text("one of them"))
         for (key, *below), text in problems_of(keys, provider.family):
             line, path = table.place_of(key)
             self._report.add_error(Place(line, (*path, *below)), text)
 
     def _warn(self, keys: ModelKeys, provider: Provider) -> None:
-        here, with_type = "has no effect here", f"has no effect with {provider.type}"
+        type_, title = provider.type, provider.title
         for key in ("enable_code_interpreter", "enable_code_execution"):
             if getattr(keys, key):
-                self._warn_of(keys, key, f"{here}: code execution is not offered in planning mode")
+                self._warn_of(keys, key, Text("has no effect here: {why}", why=_NO_CODE))
         if keys.cwd:
-            why = "agents have no files of their own; give them an MCP server for files"
-            self._warn_of(keys, "cwd", f"{with_type}: {why}")
+            self._warn_of(keys, "cwd", Text("has no effect with {type}: {why}", type=type_, why=_NO_FILES))
         if keys.enable_web_search and not provider.searches_web:
-            why = "offers no search that this program uses; give the agent an MCP server that searches"
-            self._warn_of(keys, "enable_web_search", f"{with_type}: {provider.title} {why}")
+            why = Text(
+                "{provider} offers no web search that this program can use; give the agent an MCP server that searches",
+                provider=title,
+            )
+            self._warn_of(keys, "enable_web_search", Text("has no effect with {type}: {why}", type=type_, why=why))
         idle = ModelOptions.model_fields.keys() - OPTIONS[provider.family] - {"enable_web_search"}
+        why = Text("the API of {provider} has no such option", provider=title)
         for key in sorted(idle & keys.model_fields_set):
             if getattr(keys, key) is not None:
-                self._warn_of(keys, key, f"{with_type}: the API of {provider.title} has no such option")
+                self._warn_of(keys, key, Text("has no effect with {type}: {why}", type=type_, why=why))
 
     def _base_url(self, keys: ModelKeys, provider: Provider) -> str:
         base_url = keys.base_url or provider.base_url
         if not base_url and provider.type == "azure_openai":
             base_url = self._variables.value("AZURE_OPENAI_ENDPOINT")
             if not base_url and self._variables.are_known:
-                expected = "the address of the Azure resource, or the variable AZURE_OPENAI_ENDPOINT to be set"
-                self._expect(keys, "base_url", "nothing", expected)
+                expected = Text("the address of the Azure resource, or the variable AZURE_OPENAI_ENDPOINT to be set")
+                self._expect(keys, "base_url", Text("nothing"), expected)
         return base_url
 
     def _key(self, keys: ModelKeys, provider: Provider) -> tuple[SecretStr | None, str]:
@@ -190,23 +204,29 @@ class Backends:
             if value:
                 return SecretStr(value), name
         if known is not None and known.needs_key and self._variables.are_known:
-            expected = f"the variable {any_of(known.key_variables)} to be set (or api_key)"
-            self._expect(keys, "api_key", f"no key for {known.title}", expected)
+            expected = Text("the variable {variables} to be set (or api_key)", variables=either(known.key_variables))
+            self._expect(keys, "api_key", Text("no key for {provider}", provider=known.title), expected)
         return None, owner.key_variables[0] if owner.key_variables else "api_key"
 
-    def _expect(self, keys: ModelKeys, key: str, found: str, expected: str, suggestion: str | None = None) -> None:
+    def _expect(self, keys: ModelKeys, key: str, found: Text, expected: Text, suggestion: str | None = None) -> None:
         self._report.expect(keys.table.place_of(key), found, expected, suggestion)
 
-    def _warn_of(self, keys: ModelKeys, key: str, text: str) -> None:
+    def _warn_of(self, keys: ModelKeys, key: str, text: Text) -> None:
         self._report.add_warning(keys.table.place_of(key), text, once_for=f"backend.{key}: {text}")
 
 
-def _written(keys: ModelKeys, key: str, what: str, longest: int = LONGEST_SHOWN) -> str:
+_THE_TYPE = (template("{value} as the backend type"), template("the backend type {value}"))
+_THE_MODEL = (template("{value} as the model"), template("the model {value}"))
+
+
+def _written(
+    keys: ModelKeys, key: str, what: tuple[LiteralString, LiteralString], longest: int = LONGEST_SHOWN
+) -> Text:
     """The value of a key for a message, and what it is there for."""
     node, source = keys.table.entries.get(key), keys.table.source(key)
     if isinstance(node, Scalar) and "${" in source:
-        return f"{described(node, longest)} as {what}"
-    return f"{what} {quoted(source, longest)}"
+        return Text(what[0], value=described(node, longest))
+    return Text(what[1], value=quoted(source, longest))
 
 
 def _variable_in(source: str) -> str:
@@ -278,8 +298,9 @@ class Agents:
             other = first.setdefault(agent.name, agent)
             if other is not agent:
                 line = other.table.line_of("id")
-                found = f"the id {quoted(agent.table.source('id'))} a second time (first in line {line})"
-                self._report.expect(agent.table.place_of("id"), found, "each id once")
+                written = quoted(agent.table.source("id"))
+                found = Text("the id {id} again (first used in line {line})", id=written, line=line)
+                self._report.expect(agent.table.place_of("id"), found, Text("a unique id"))
 
     def _limits(self, keys: BackendKeys) -> Sequence[Scalar] | None:
         """The agent's `allowed_tools`; one that only names Claude Code's own tools says nothing of MCP's."""
@@ -290,7 +311,7 @@ class Agents:
     def _for_mcp(self, keys: BackendKeys, key: str, entries: Sequence[Scalar]) -> Sequence[Scalar]:
         own = [entry for entry in entries if _CLAUDE_CODES_OWN.fullmatch(entry.text.split("(")[0])]
         if own:
-            text = "Claude Code's own tools have no effect here: agents get the tools of MCP servers, and no others"
+            text = Text("Claude Code's built-in tools have no effect here: agents only get tools from MCP servers")
             place = Place(own[0].line, keys.table.place_of(key).path)
             self._report.add_warning(place, text, once_for=f"claude's own in {key}")
         return [entry for entry in entries if entry not in own]

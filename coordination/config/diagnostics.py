@@ -35,12 +35,12 @@ class Diagnostic:
 
     line: int
     where: str
-    text: str
+    text: Text
 
-    def render(self, origin: str) -> str:
+    def render(self, origin: str) -> Text:
         """The line that people read: `file:line: key.path: found ...; expected ...`."""
-        place = f"{printable(origin)}:{self.line}: "
-        return place + (f"{self.where}: {self.text}" if self.where else self.text)
+        place = f"{printable(origin)}:{self.line}"
+        return Text.joined(": ", [place, self.where, self.text] if self.where else [place, self.text])
 
 
 @dataclass
@@ -57,15 +57,15 @@ class Diagnostics:
         self._diagnostics: list[Diagnostic] = []
         self._warnings: dict[str, _Repeated] = {}
 
-    def add_error(self, place: Place, text: str) -> None:
+    def add_error(self, place: Place, text: Text) -> None:
         """Note something that the operator must change."""
         self._diagnostics.append(Diagnostic(place.line, key_name(place.path), text))
 
-    def expect(self, place: Place, found: str, expected: str, suggestion: str | None = None) -> None:
+    def expect(self, place: Place, found: Text, expected: Text, suggestion: str | None = None) -> None:
         """Note what was found in the place of what."""
         self.add_error(place, expected_but_found(found, expected, suggestion))
 
-    def add_warning(self, place: Place, text: str, *, once_for: str = "") -> None:
+    def add_warning(self, place: Place, text: Text, *, once_for: str = "") -> None:
         """Note something that is accepted, but has no effect or another one than the operator may think.
 
         Warnings of the same `once_for` are told once, with the other lines beside.
@@ -79,17 +79,21 @@ class Diagnostics:
         """The known word that was perhaps meant; none any more once there are many complaints, as it takes time."""
         return nearest(word, known) if len(self._diagnostics) < _MOST_SUGGESTIONS else None
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Text, ...]:
         """Every warning, in the order of the file."""
         ordered = sorted(self._warnings.values(), key=lambda each: each.first)
-        return tuple(each.first.render(self._origin) + _also(each.lines) for each in ordered)
+        return tuple(_with_others(each.first.render(self._origin), each.lines) for each in ordered)
 
-    def render(self) -> list[str]:
+    def render(self) -> list[Text]:
         """Every complaint, in the order of the file."""
         diagnostics = sorted(set(self._diagnostics))
         lines = [complaint.render(self._origin) for complaint in diagnostics[:_MOST_SHOWN]]
         rest = len(diagnostics) - len(lines)
-        return [*lines, f"{printable(self._origin)}: and {rest:,} problems more"] if rest else lines
+        if not rest:
+            return lines
+        file = printable(self._origin)
+        more = Text("{file}: and {count:,} more problem", "{file}: and {count:,} more problems", file=file, count=rest)
+        return [*lines, more]
 
     def raise_if_any(self) -> None:
         """Raise what was collected.
@@ -98,7 +102,7 @@ class Diagnostics:
             ConfigError: there was at least one complaint.
         """
         if self._diagnostics:
-            raise ConfigError([Text.verbatim(each) for each in self.render()])
+            raise ConfigError(self.render())
 
 
 def key_name(path: KeyPath) -> str:
@@ -108,22 +112,25 @@ def key_name(path: KeyPath) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            name += ("." if name else "") + shown_key(part)
+            name += ("." if name else "") + (part if _PLAIN_KEY.match(part) else _in_path(part))
     return name
 
 
-def shown_key(key: str) -> str:
+def _in_path(key: str) -> str:
+    """What does not look like a key, as a part of a path; what is too long to be told leaves a gap."""
+    return quoted(key) if len(key) <= LONGEST_SHOWN else "'…'"
+
+
+def shown_key(key: str) -> Text:
     """A key for a message; one that does not look like a key is only described."""
-    if _PLAIN_KEY.match(key):
-        return key
-    return quoted(key)
+    return Text.verbatim(key) if _PLAIN_KEY.match(key) else quoted(key)
 
 
-def quoted(text: str, longest: int = LONGEST_SHOWN) -> str:
+def quoted(text: str, longest: int = LONGEST_SHOWN) -> Text:
     """A short text in quotes; of a long one, only its length."""
     if len(text) > longest:
-        return f"a text of {len(text):,} characters"
-    return f"'{printable(text)}'"
+        return Text("a text of {length:,} characters", length=len(text))
+    return Text.verbatim(f"'{printable(text)}'")
 
 
 def printable(text: str) -> str:
@@ -131,10 +138,16 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else f"⟨U+{ord(each):04X}⟩" for each in text)
 
 
-def expected_but_found(found: str, expected: str, suggestion: str | None = None) -> str:
+def expected_but_found(found: Text, expected: Text, suggestion: str | None = None) -> Text:
     """The sentence of every complaint."""
-    tail = f"; did you mean {suggestion}?" if suggestion else ""
-    return f"found {found}; expected {expected}{tail}"
+    if not suggestion:
+        return Text("found {found}; expected {expected}", found=found, expected=expected)
+    return Text(
+        "found {found}; expected {expected}; did you mean {suggestion}?",
+        found=found,
+        expected=expected,
+        suggestion=suggestion,
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -144,20 +157,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
-def any_of(words: Iterable[str]) -> str:
-    """Words as a choice: `a, b or c`."""
-    *most, last = list(words)
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def all_of(words: Iterable[str]) -> str:
-    """Words together: `a, b and c`."""
-    *most, last = list(words)
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _also(lines: list[int]) -> str:
+def _with_others(text: Text, lines: list[int]) -> Text:
     if not lines:
-        return ""
-    word = "line" if len(lines) == 1 else "lines"
-    return f" (also in {word} {', '.join(str(line) for line in sorted(lines))})"
+        return text
+    others = ", ".join(str(line) for line in sorted(lines))
+    return Text(
+        "{text} (also in line {lines})", "{text} (also in lines {lines})", text=text, lines=others, count=len(lines)
+    )

@@ -20,6 +20,7 @@ from pydantic import (
 
 from coordination.config.section_reader import report_of
 from coordination.config.yaml_tree import Listing, Node, Scalar, Table, kind_of, plain, typed_plain
+from coordination.text import Text
 
 _WEEK = 7 * 86_400
 _MONTH = 31 * 86_400
@@ -41,7 +42,7 @@ def _as_typed(value: object) -> object:
 AsWritten = BeforeValidator(_as_written)
 AsTyped = BeforeValidator(_as_typed)
 
-Text: TypeAlias = Annotated[StrictStr, AsWritten]
+String: TypeAlias = Annotated[StrictStr, AsWritten]
 Secret: TypeAlias = Annotated[SecretStr, AsWritten]
 Whole: TypeAlias = Annotated[StrictInt, AsTyped]
 Flag: TypeAlias = Annotated[StrictBool, AsTyped]
@@ -50,13 +51,13 @@ Data: TypeAlias = Annotated[dict[StrictStr, Any], AsTyped]
 
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise ValueError("one line of text")
+        raise ValueError(Text("one line of text"))
     return text
 
 
 def _web_address(text: str) -> str:
     if not is_web_address(text):
-        raise ValueError("an address that begins with http:// or https://")
+        raise ValueError(Text("an address that begins with http:// or https://"))
     return text
 
 
@@ -75,14 +76,14 @@ def header_key(secret: SecretStr) -> SecretStr:
     """A key as it goes into a header: a line break at its end comes from the file that it was read from."""
     key = secret.get_secret_value().strip()
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("a key without blanks, line breaks and letters beyond ASCII")
+        raise ValueError(Text("a key without spaces, line breaks or non-ASCII characters"))
     return SecretStr(key)
 
 
 def duration(text: str) -> str:
     """A time as it is written."""
     if not 1 <= seconds(text) <= _MONTH:
-        raise ValueError("a time from 1s to 31d, such as 24h, 30m or 90 (seconds)")
+        raise ValueError(Text("a time from 1s to 31d, such as 24h, 30m or 90 (seconds)"))
     return text
 
 
@@ -119,7 +120,7 @@ def items_of(value: object, info: ValidationInfo) -> object:
     if isinstance(value, Listing):
         return value.items
     if isinstance(value, Scalar | Table):
-        report_of(info).expect(value.place, kind_of(value), "a list")
+        report_of(info).expect(value.place, kind_of(value), Text("a list"))
         return ()
     return value
 
@@ -141,7 +142,7 @@ def texts_of(value: object, info: ValidationInfo) -> object:
     nodes = cast("tuple[Node, ...]", items)
     for item in nodes:
         if not isinstance(item, Scalar) or item.value is None:
-            report_of(info).expect(item.place, kind_of(item), "a text")
+            report_of(info).expect(item.place, kind_of(item), Text("a text"))
     return tuple(item for item in nodes if isinstance(item, Scalar) and item.value is not None)
 
 

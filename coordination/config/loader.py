@@ -10,6 +10,7 @@ from typing import Any
 from coordination.config.agents import Agents, AgentSettings, Backends
 from coordination.config.diagnostics import Diagnostic, Diagnostics, Place, expected_but_found, key_name, printable
 from coordination.config.key_types import Presentation, seconds
+from coordination.config.massgen_keys import NO_ASIDES
 from coordination.config.section_reader import Reading
 from coordination.config.sections import (
     ApprovalKeys,
@@ -25,7 +26,7 @@ from coordination.config.sections import (
 from coordination.config.servers import ServerBook, broken_names
 from coordination.config.tool_conditions import hidden, misfits
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
-from coordination.config.yaml_tree import MAX_BYTES, Table, Variables, put_in, read
+from coordination.config.yaml_tree import MAX_BYTES, TOO_LARGE, Table, Variables, put_in, read
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError
@@ -44,7 +45,7 @@ def _options(file: Configuration, limits: LimitKeys, report: Diagnostics) -> Run
     orchestrator = file.orchestrator or OrchestratorKeys()
     coordination = orchestrator.coordination or CoordinationKeys()
     if not coordination.enable_planning_mode:
-        text = "has no effect: agents always plan here, and a plan whose calls are all listed as auto asks nobody"
+        text = Text("has no effect: agents always plan first; a plan with only auto calls runs without asking anyone")
         report.add_warning(coordination.table.place_of("enable_planning_mode"), text)
     given = {**dict(orchestrator), **dict(limits), **_times(file, orchestrator, report)}
     values: dict[str, Any] = {each.name: given[each.name] for each in fields(RunOptions) if each.name in given}
@@ -55,7 +56,7 @@ def _options(file: Configuration, limits: LimitKeys, report: Diagnostics) -> Run
     values["final_presentation"] = _presentation(orchestrator, coordination, report)
     values["planning_instruction"] = coordination.planning_mode_instruction.strip()
     if coordination.broadcast == "agents":
-        text = "has no effect here: agents read each other's answers, and do not ask each other while they plan"
+        text = Text("has no effect here: {why}", why=NO_ASIDES)
         report.add_warning(coordination.table.place_of("broadcast"), text)
     values["questions_per_agent"] = coordination.max_broadcasts_per_agent if coordination.broadcast == "human" else 0
     values["question_timeout_seconds"] = coordination.broadcast_timeout
@@ -70,8 +71,8 @@ def _times(file: Configuration, orchestrator: OrchestratorKeys, report: Diagnost
     for section in (file.timeout_settings or TimeoutKeys(), orchestrator.timeout or TimeoutKeys()):
         for name, value in section:
             if value is not None and times.setdefault(name, value) != value:
-                found = f"another time than under {TimeoutSettingsKeys.title}"
-                report.expect(section.table.place_of(name), found, "the same, or one of them")
+                found = Text("a different time than under {section}", section=TimeoutSettingsKeys.title)
+                report.expect(section.table.place_of(name), found, Text("the same, or one of them"))
     return times
 
 
@@ -80,7 +81,7 @@ def _updates(orchestrator: OrchestratorKeys, report: Diagnostics) -> int:
     ours, massgens = orchestrator.max_midstream_updates, orchestrator.max_midstream_injections_per_round
     if ours is not None and massgens is not None and ours != massgens:
         place = orchestrator.table.place_of("max_midstream_injections_per_round")
-        report.expect(place, "another number than under max_midstream_updates", "one of them")
+        report.expect(place, Text("a different number than under max_midstream_updates"), Text("one of them"))
     written = massgens if ours is None else ours
     return _DEFAULTS.max_midstream_updates if written is None else written
 
@@ -88,8 +89,8 @@ def _updates(orchestrator: OrchestratorKeys, report: Diagnostics) -> int:
 def _presentation(orchestrator: OrchestratorKeys, coordination: CoordinationKeys, report: Diagnostics) -> Presentation:
     outer, inner = orchestrator.final_presentation, coordination.final_presentation
     if outer is not None and inner is not None and outer != inner:
-        found = f"another final_presentation than under {CoordinationKeys.title}"
-        report.expect(orchestrator.table.place_of("final_presentation"), found, "one of them")
+        found = Text("a different final_presentation than under {section}", section=CoordinationKeys.title)
+        report.expect(orchestrator.table.place_of("final_presentation"), found, Text("one of them"))
     return inner or outer or _DEFAULTS.final_presentation
 
 
@@ -119,7 +120,7 @@ class Settings:
     allow_author: bool | None = None
     limits: LimitKeys
     patterns: tuple[Pattern, ...] = field(repr=False)
-    warnings: tuple[str, ...]
+    warnings: tuple[Text, ...]
 
     def profile(self, *, allow_requester_default: bool = False) -> RunProfile:
         """The configuration as a run needs it."""
@@ -156,7 +157,7 @@ def unmatched_rules(
     definitions: Sequence[ToolDefinition],
     asking: frozenset[tuple[str, str]] = frozenset(),
     absent: Collection[str] = (),
-) -> list[str]:
+) -> list[Text]:
     """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
 
     It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is said.
@@ -170,7 +171,7 @@ def unmatched_rules(
     )
 
 
-def hidden_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+def hidden_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
     """A complaint for every rule that never decides, since an earlier one does."""
     return _told(settings, list(_of_rules(settings, definitions, hidden)))
 
@@ -189,7 +190,7 @@ def _of_rules(
         yield from looked_at(agent.rules, places, [each for each in definitions if each.server in names])
 
 
-def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[str]:
+def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
     """A warning for every tool that seems to write, and runs while agents plan since the operator is sure that it reads."""
     return _told(settings, _doubtful(settings, definitions, is_sure=True))
 
@@ -203,7 +204,7 @@ def _doubtful(settings: Settings, definitions: Sequence[ToolDefinition], *, is_s
     return found
 
 
-def _told(settings: Settings, diagnostics: Sequence[Diagnostic]) -> list[str]:
+def _told(settings: Settings, diagnostics: Sequence[Diagnostic]) -> list[Text]:
     return [each.render(settings.origin) for each in sorted(set(diagnostics))]
 
 
@@ -226,23 +227,24 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise _unreadable(path, "no such file") from None
+        raise _unreadable(path, Text("no such file")) from None
     except (OSError, ValueError):
-        raise _unreadable(path, "something that can not be read") from None
+        raise _unreadable(path, Text("a file that can't be read")) from None
     if len(content) > MAX_BYTES:
-        raise _unreadable(path, f"more than {MAX_BYTES // 1000} kB", "a smaller file", line=1)
+        raise _unreadable(path, TOO_LARGE, Text("a smaller file"), line=1)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _unreadable(path, "bytes that are no UTF-8 text", "a text file", line=line) from None
+        raise _unreadable(path, Text("bytes that are not valid UTF-8"), Text("a text file"), line=line) from None
 
 
-def _unreadable(path: Path, found: str, expected: str = "a configuration file", *, line: int = 0) -> ConfigError:
+_A_FILE = Text("a configuration file")
+
+
+def _unreadable(path: Path, found: Text, expected: Text = _A_FILE, *, line: int = 0) -> ConfigError:
     place = f"{printable(str(path))}:{line}" if line else printable(str(path))
-    return ConfigError(
-        [Text("{place}: {expected_but_found}", place=place, expected_but_found=expected_but_found(found, expected))]
-    )
+    return ConfigError([Text.joined(": ", [place, expected_but_found(found, expected)])])
 
 
 def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Settings:
@@ -263,7 +265,7 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Setti
     written = read(text, report)
     root = None if written is None else put_in(written, variables, report)
     if root is None:
-        raise ConfigError([Text.verbatim(each) for each in report.render()])
+        raise ConfigError(report.render())
     settings = _settings(root, report, text, origin, variables)
     report.raise_if_any()
     with _LOCK:

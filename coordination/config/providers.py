@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from coordination.config.diagnostics import any_of, expected_but_found, quoted
+from coordination.config.diagnostics import expected_but_found, quoted
 from coordination.config.sections import ModelOptions
+from coordination.text import Text, either
 
 Family = Literal["responses", "chat", "anthropic", "gemini", "claude_code", "scripted"]
 
@@ -124,31 +125,31 @@ EFFORTS: Mapping[Family, tuple[str, ...]] = {
 LEAST_BUDGET = 1_024
 
 
-def problems_of(options: ModelOptions, family: Family) -> Iterator[tuple[tuple[str, ...], str]]:
+def problems_of(options: ModelOptions, family: Family) -> Iterator[tuple[tuple[str, ...], Text]]:
     """Each value that the API would refuse in every call: its keys below the backend, and the complaint."""
     efforts = EFFORTS.get(family)
     if efforts is not None and options.effort is not None and options.effort not in efforts:
         place = ("reasoning_effort",) if options.reasoning_effort is not None else ("reasoning", "effort")
-        yield place, expected_but_found(quoted(options.effort), any_of(efforts))
+        yield place, expected_but_found(quoted(options.effort), either(efforts))
     if family == "anthropic":
         yield from _problems_of_budget(options)
 
 
-def _problems_of_budget(options: ModelOptions) -> Iterator[tuple[tuple[str, ...], str]]:
+def _problems_of_budget(options: ModelOptions) -> Iterator[tuple[tuple[str, ...], Text]]:
     kind, budget = options.thinking_ahead
     key = next((name for name in ("thinking", "reasoning") if getattr(options, name) is not None), "")
     place = (key, "budget_tokens") if key else ("max_thinking_tokens",)
     if kind == "enabled" and budget is None:
-        yield place, expected_but_found("nothing", "a number of tokens, or adaptive as the type")
+        yield place, expected_but_found(Text("nothing"), Text("a number of tokens, or adaptive as the type"))
     if budget is None:
         return
     if kind in {"adaptive", "disabled"}:
-        yield place, expected_but_found(f"a number of tokens beside {kind}", "none, or enabled as the type")
+        found = Text("a number of tokens beside {kind}", kind=kind)
+        yield place, expected_but_found(found, Text("none, or enabled as the type"))
     if budget < LEAST_BUDGET:
-        yield place, expected_but_found(str(budget), f"a number of at least {LEAST_BUDGET}")
+        least = Text("a number of at least {bound}", bound=LEAST_BUDGET)
+        yield place, expected_but_found(Text.verbatim(str(budget)), least)
     most = options.output_tokens
     if most is not None and budget >= most:
-        yield (
-            place,
-            expected_but_found(f"{budget} of {most} tokens", "fewer than a reply may have, which they are part of"),
-        )
+        found = Text("{budget} of {most} tokens", budget=budget, most=most)
+        yield place, expected_but_found(found, Text("fewer tokens than the reply limit, which includes them"))

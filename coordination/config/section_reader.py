@@ -20,7 +20,6 @@ from coordination.config.diagnostics import (
     Diagnostics,
     KeyPath,
     Place,
-    any_of,
     expected_but_found,
     quoted,
     shown_key,
@@ -39,19 +38,24 @@ from coordination.config.yaml_tree import (
     plain,
     variables_in,
 )
+from coordination.text import Text, either
 
 _WORDS = {
-    "string_type": "a text",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing_size": "a smaller number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "dict_type": "a mapping",
-    "string_too_short": "a longer text",
+    "string_type": Text("a text"),
+    "int_type": Text("a whole number"),
+    "int_from_float": Text("a whole number"),
+    "int_parsing_size": Text("a smaller number"),
+    "float_type": Text("a number"),
+    "finite_number": Text("a finite number"),
+    "bool_type": Text("true or false"),
+    "tuple_type": Text("a list"),
+    "dict_type": Text("a mapping"),
+    "string_too_short": Text("a longer text"),
 }
+_TOP_LEVEL = Text("the top level")
+_FEW = 9
+"""Keys that are named in a complaint; of more, only where they are documented."""
+
 _COLLECTIONS = ("tuple_type", "dict_type")
 
 
@@ -86,7 +90,7 @@ class Section(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
     )
     title: ClassVar[str] = ""
-    kind: ClassVar[str] = "a mapping"
+    kind: ClassVar[Text] = Text("a mapping")
     holds_in_part: ClassVar[bool] = True
     is_a_home: ClassVar[bool] = True
     _table: Table = PrivateAttr(default_factory=lambda: EMPTY)
@@ -108,7 +112,7 @@ class Section(BaseModel):
         return frozenset(cls.model_fields) - cls.without_effect().keys()
 
     @classmethod
-    def without_effect(cls) -> Mapping[str, str]:
+    def without_effect(cls) -> Mapping[str, Text]:
         """MassGen's keys that have no meaning here, and why."""
         return WITHOUT_EFFECT.get(cls.title, {})
 
@@ -177,7 +181,7 @@ class Section(BaseModel):
         for key, node in table.entries.items():
             if key in idle:
                 if plain(node) not in (None, False, 0, "", [], {}):
-                    text = f"has no effect here: {idle[key]}"
+                    text = Text("has no effect here: {why}", why=idle[key])
                     report.add_warning(table.place_of(key), text, once_for=f"{cls.title}.{key}")
             elif key not in cls.model_fields:
                 report.add_error(table.place_of(key), cls._unknown(key, report))
@@ -194,23 +198,24 @@ class Section(BaseModel):
         return type(None) in get_args(key_field.annotation) and key_field.default is not None
 
     @classmethod
-    def _unknown(cls, key: str, report: Diagnostics) -> str:
+    def _unknown(cls, key: str, report: Diagnostics) -> Text:
         home = _home_of(key)
         if home is not None:
-            return expected_but_found("a key that has no place here", f"it under {home}")
+            return expected_but_found(Text("a key that doesn't belong here"), Text("it under {section}", section=home))
         known = sorted(cls.honoured())
-        place = cls.title or "the top level"
-        expected = (
-            any_of(known) if 0 < len(known) <= 9 else f"a key of {place} (`massgen-bot docs configuration` lists them)"
+        listed = Text(
+            "a key of {section} (`massgen-bot docs configuration` lists them)", section=cls.title or _TOP_LEVEL
         )
+        expected = either(known) if 0 < len(known) <= _FEW else listed
         suggestion = report.nearest(key, known + list(cls.without_effect()))
-        return expected_but_found(f"the unknown key {shown_key(key)}", expected, suggestion)
+        return expected_but_found(Text("the unknown key {key}", key=shown_key(key)), expected, suggestion)
 
     @classmethod
     def _complain(cls, table: Table, problem: ErrorDetails, report: Diagnostics) -> None:
         key = str(problem["loc"][-1])
         if problem["type"] == "missing":
-            report.expect(Place(table.line, (*table.place.path, key)), "nothing", f"a value for {key}")
+            place = Place(table.line, (*table.place.path, key))
+            report.expect(place, Text("nothing"), Text("a value for {key}", key=key))
             return
         loc = tuple(part for part in problem["loc"] if part != "[key]")
         node, place = _found_at(table, loc)
@@ -224,7 +229,7 @@ class Section(BaseModel):
 def _home_of(key: str) -> str | None:
     """The section that a key belongs to, for one that stands in the wrong place; None: it belongs to none, or many."""
     homes = [section.title for section in SECTIONS if section.is_a_home and key in section.honoured()]
-    return (homes[0] or "the top level") if len(homes) == 1 else None
+    return (homes[0] or _TOP_LEVEL) if len(homes) == 1 else None
 
 
 def _waits(table: Table, problem: ErrorDetails) -> bool:
@@ -247,30 +252,30 @@ def _found_at(table: Table, loc: tuple[str | int, ...]) -> tuple[Node | None, Pl
     return node, place
 
 
-def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tuple[str, str]:
+def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tuple[Text, str]:
     """What was found, in words, and the word itself where it may be repeated."""
     if isinstance(node, Scalar) and variables_in(node.source):
         return described(node), ""
     if not isinstance(node, Scalar) or node.value is None or is_secret or problem["type"] in _COLLECTIONS:
         return kind_of(node), ""
-    return quoted(node.source) if isinstance(node.value, str) else node.source, node.source
+    return quoted(node.source) if isinstance(node.value, str) else Text.verbatim(node.source), node.source
 
 
-def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> str:
+def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> Text:
     kind, context = problem["type"], problem.get("ctx", {})
     if choices:
-        return any_of(choices)
+        return either(choices)
     if kind == "value_error":
-        return str(context["error"])
+        return Text.verbatim(context["error"].args[0])
     if kind == "greater_than":
-        return f"a number above {context['gt']:g}"
+        return Text("a number above {bound:g}", bound=context["gt"])
     if kind == "greater_than_equal":
-        return f"a number of at least {context['ge']}"
+        return Text("a number of at least {bound}", bound=context["ge"])
     if kind == "less_than_equal":
-        return f"a number of at most {context['le']}"
+        return Text("a number of at most {bound}", bound=context["le"])
     if kind == "string_too_long":
-        return f"at most {context['max_length']} characters"
-    return _WORDS.get(kind, "another value")
+        return Text("at most {count} characters", count=context["max_length"])
+    return _WORDS.get(kind, Text("another value"))
 
 
 def _choices(problem: ErrorDetails) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from coordination.config.key_types import (
     Price,
     Secret,
     Sections,
-    Text,
+    String,
     Thinking,
     Timeout,
     Tokens,
@@ -31,11 +31,13 @@ from coordination.config.key_types import (
     duration,
     header_key,
 )
+from coordination.config.massgen_keys import OWN_DISPLAY
 from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
 from coordination.run_options import RunOptions, Strictness
+from coordination.text import Text
 
 _DEFAULTS = RunOptions()
 
@@ -129,8 +131,8 @@ class ModelKeys(ModelOptions):
     api_version: OneLine | None = None
     price: PriceKeys | None = None
     cwd: OneLine | None = None
-    system_prompt: Text = ""
-    append_system_prompt: Text = ""
+    system_prompt: String = ""
+    append_system_prompt: String = ""
     script: Data | None = Field(default=None, repr=False)
     script_file: OneLine | None = None
     enable_code_interpreter: Flag = False
@@ -159,10 +161,10 @@ class AgentKeys(Section):
     """One agent."""
 
     title = "agents[]"
-    kind = "a mapping with id, system_message and backend"
+    kind = Text("a mapping with id, system_message and backend")
     id: OneLine | None = None
-    system_message: Text = ""
-    append_system_prompt: Text = ""
+    system_message: String = ""
+    append_system_prompt: String = ""
     backend: BackendKeys | None = None
 
     @property
@@ -183,8 +185,8 @@ class AgentKeys(Section):
         written = table.entries.get("backend")
         is_missing = written is None or is_absent(written)
         if is_missing or (isinstance(written, Table) and not written.entries):
-            found = "nothing" if is_missing else "an empty mapping"
-            report.expect(table.place_of("backend"), found, "a mapping with type and model")
+            found = Text("nothing") if is_missing else Text("an empty mapping")
+            report.expect(table.place_of("backend"), found, Text("a mapping with type and model"))
             return replace(table, entries={key: node for key, node in table.entries.items() if key != "backend"})
         return table
 
@@ -194,7 +196,7 @@ class CoordinationKeys(Section):
 
     title = "orchestrator.coordination"
     enable_planning_mode: Flag = True
-    planning_mode_instruction: Text = ""
+    planning_mode_instruction: String = ""
     broadcast: Annotated[Literal["human", "agents", "false"], AsWritten] = "false"
     broadcast_sensitivity: Annotated[Literal["low", "medium", "high"], AsWritten] = _DEFAULTS.question_sensitivity
     broadcast_timeout: Timeout = _DEFAULTS.question_timeout_seconds
@@ -243,7 +245,7 @@ class RuleKeys(Section):
     """What may be done with the tools that a pattern matches."""
 
     title = "tools[]"
-    kind = "a mapping with match and effect"
+    kind = Text("a mapping with match and effect")
     holds_in_part = False
     is_a_home = False
     match: OneLine
@@ -271,15 +273,20 @@ class ApprovalKeys(Section):
     allow_author: Flag | None = None
     external: Flag = False
     notify: Flag = True
-    expires_after: Annotated[Text, AfterValidator(duration)] = "24h"
+    expires_after: Annotated[String, AfterValidator(duration)] = "24h"
 
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
         approvers = self.approvers or ApproverKeys()
         users = len(set(approvers.users))
         if users and not approvers.roles and self.required > users:
-            found = f"{self.required} approvals, and {users} who may give one"
-            report.expect(self.table.place_of("required"), found, "no more than there are users")
+            found = Text(
+                "{required} approvals, and {count} user who may give one",
+                "{required} approvals, and {count} users who may give one",
+                required=self.required,
+                count=users,
+            )
+            report.expect(self.table.place_of("required"), found, Text("no more than there are users"))
         return True
 
 
@@ -317,7 +324,7 @@ class UiKeys(Section):
         """The keys that have a reason of their own; the others share a warning."""
         known = {key: node for key, node in table.entries.items() if key in cls.without_effect()}
         for key in (each for each in table.entries if each not in known):
-            text = "has no effect here: where a run is started decides how it is shown"
+            text = Text("has no effect here: {why}", why=OWN_DISPLAY)
             report.add_warning(table.place_of(key), text, once_for="ui")
         return replace(table, entries=known)
 
@@ -346,19 +353,21 @@ class Configuration(Section):
         """The file with its agents in one place."""
         one, many = table.entries.get("agent"), table.entries.get("agents")
         if one is None and many is None:
-            report.expect(Place(table.line), "no agents", "the key agents, with a list of them")
+            report.expect(Place(table.line), Text("no agents"), Text("the key agents, with a list of them"))
         elif one is not None and many is not None:
-            report.expect(table.place_of("agent"), "both agent and agents", "one of them")
+            report.expect(table.place_of("agent"), Text("both agent and agents"), Text("one of them"))
         rest = {key: node for key, node in table.entries.items() if key not in ("agent", "agents")}
         if many is None:
             items: tuple[Node, ...] = () if one is None else (one,)
         elif isinstance(many, Listing) and many.items:
             items = many.items[:MAX_AGENTS]
             if len(many.items) > MAX_AGENTS:
-                report.expect(many.place, f"{len(many.items)} agents", f"at most {MAX_AGENTS}")
+                report.expect(
+                    many.place, Text("{count} agents", count=len(many.items)), Text("at most {most}", most=MAX_AGENTS)
+                )
         else:
             items = ()
-            report.expect(table.place_of("agents"), kind_of(many), "a list of agents")
+            report.expect(table.place_of("agents"), kind_of(many), Text("a list of agents"))
         return replace(table, entries={**rest, "agents": Listing(items=items, line=table.line)})
 
 

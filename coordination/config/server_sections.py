@@ -19,7 +19,7 @@ from coordination.config.key_types import (
     Secret,
     Secrets,
     SecretValues,
-    Text,
+    String,
     ToolNames,
     WebAddress,
     is_web_address,
@@ -28,13 +28,14 @@ from coordination.config.key_types import (
 )
 from coordination.config.section_reader import Section, report_of
 from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_absent, kind_of
+from coordination.text import Text
 
 _SERVER_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,48}[A-Za-z0-9])?$")
 
 
 def _server_name(text: str) -> str:
     if not _SERVER_NAME.match(text):
-        raise ValueError("1 to 50 letters, digits, - and _, beginning and ending with a letter or digit")
+        raise ValueError(Text("1 to 50 letters, digits, - and _, beginning and ending with a letter or digit"))
     return text
 
 
@@ -43,7 +44,7 @@ def _named(value: object, info: ValidationInfo) -> object:
     if isinstance(value, Table):
         return tuple(_with_name(item, name) for name, item in value.entries.items())
     if isinstance(value, Scalar):
-        report_of(info).expect(value.place, kind_of(value), "a list or a mapping of servers")
+        report_of(info).expect(value.place, kind_of(value), Text("a list or a mapping of servers"))
         return ()
     return items_of(value, info)
 
@@ -86,9 +87,8 @@ class ServerAuthKeys(Section):
     def prepared(cls, table: Table, report: Diagnostics) -> Table:
         """Secrets that stand in the file itself are complained of, whatever else is wrong."""
         for key in _spelt_out(table):
-            report.expect(
-                table.place_of(key), kind_of(table.entries[key]), "a variable, such as ${" + key.upper() + "}"
-            )
+            expected = Text("a variable, such as ${{{name}}}", name=key.upper())
+            report.expect(table.place_of(key), kind_of(table.entries[key]), expected)
         return table
 
     @override
@@ -107,20 +107,20 @@ def _spelt_out(auth: Table) -> tuple[str, ...]:
     return tuple(key for key in AUTH_SECRETS if auth.writes(key) and "${" not in auth.source(key))
 
 
-def _auth_incoherence(keys: ServerAuthKeys) -> tuple[str, str, str] | None:
+def _auth_incoherence(keys: ServerAuthKeys) -> tuple[str, Text, Text] | None:
     """What does not go together: the key, what was found, and what was expected."""
     if keys.issuer is not None and keys.token_url is not None:
-        return "token_url", "both issuer and token_url", "one of them"
+        return "token_url", Text("both issuer and token_url"), Text("one of them")
     if keys.issuer is None and keys.token_url is None:
-        return "issuer", "nothing", "the authorization server's issuer, or its token_url"
+        return "issuer", Text("nothing"), Text("the authorization server's issuer, or its token_url")
     if keys.client_secret is not None and keys.private_key is not None:
-        return "private_key", "both client_secret and private_key", "one of them"
+        return "private_key", Text("both client_secret and private_key"), Text("one of them")
     if keys.client_secret is None and keys.private_key is None:
-        return "client_secret", "nothing", "a client_secret or a private_key"
+        return "client_secret", Text("nothing"), Text("a client_secret or a private_key")
     if keys.private_key is not None and keys.token_endpoint_auth_method is not None:
-        return "token_endpoint_auth_method", "a key for a client_secret", "none beside private_key"
+        return "token_endpoint_auth_method", Text("a key for a client_secret"), Text("none beside private_key")
     if keys.client_secret is not None and keys.signing_algorithm is not None:
-        return "signing_algorithm", "a key for a private_key", "none beside client_secret"
+        return "signing_algorithm", Text("a key for a private_key"), Text("none beside client_secret")
     return None
 
 
@@ -128,10 +128,10 @@ class ServerKeys(Section):
     """One MCP server. Whatever may hold a secret is one."""
 
     title = "mcp_servers[]"
-    kind = "a mapping that describes one server"
+    kind = Text("a mapping that describes one server")
     holds_in_part = False
     is_a_home = False
-    name: Annotated[Text, AfterValidator(_server_name)]
+    name: Annotated[String, AfterValidator(_server_name)]
     type: Annotated[Literal["stdio", "streamable-http", "http", "sse"], AsWritten] | None = None
     command: (
         Annotated[
@@ -161,7 +161,7 @@ class ServerKeys(Section):
         """The server with one word as its command, and the others that MassGen lets follow it in there as arguments."""
         if "${" in table.source("name"):
             # Plans name servers, so a name must mean the same on every machine.
-            report.expect(table.place_of("name"), "a variable in a name", "the name itself")
+            report.expect(table.place_of("name"), Text("a variable in a name"), Text("the name itself"))
             return None
         auth = table.entries.get("auth")
         if isinstance(auth, Table) and (misfit := _misfit(table)):
@@ -180,13 +180,13 @@ class ServerKeys(Section):
         return not problems and not is_auth_broken
 
 
-def _misfit(server: Table) -> tuple[str, str] | None:
+def _misfit(server: Table) -> tuple[Text, Text] | None:
     """What in the server itself leaves no room for auth."""
     if not server.writes("url"):
-        return "a section for a server with a url", "env instead"
+        return Text("a section for a server with a url"), Text("env instead")
     headers = server.entries.get("headers")
     if isinstance(headers, Table) and any(name.lower() == "authorization" for name in headers.entries):
-        return "both auth and an Authorization header", "one of them"
+        return Text("both auth and an Authorization header"), Text("one of them")
     return None
 
 
@@ -196,18 +196,18 @@ def _words_of(server: Table, report: Diagnostics) -> tuple[Scalar, ...]:
     if isinstance(command, Listing):
         wrong = [item for item in command.items if not isinstance(item, Scalar) or item.value is None]
         for item in wrong:
-            report.expect(item.place, kind_of(item), "a text")
+            report.expect(item.place, kind_of(item), Text("a text"))
         return tuple(item for item in command.items if isinstance(item, Scalar) and item.value is not None)
     if not isinstance(command, Scalar) or "args" in server.entries or " " not in command.source.strip():
         return ()
     try:
         texts, sources = shlex.split(command.text), shlex.split(command.source)
     except ValueError:
-        report.expect(command.place, "a quote without its end", "a command")
+        report.expect(command.place, Text("a quote without its end"), Text("a command"))
         return ()
     if len(texts) != len(sources):
-        found = "a command whose words can't be told apart once its variables are put in"
-        report.expect(command.place, found, "one word, and the others under args")
+        found = Text("a command whose words can't be told apart once its variables are expanded")
+        report.expect(command.place, found, Text("one word, and the others under args"))
         return ()
     pairs = zip(texts, sources, strict=True)
     return tuple(replace(command, text=text, value=text, source=source) for text, source in pairs)
@@ -222,27 +222,27 @@ def _arguments(server: Table, words: tuple[Scalar, ...]) -> dict[str, Node]:
     return {"args": Listing(items=(*words, *items), line=words[0].line, place=server.place_of("args"))}
 
 
-def _incoherence(keys: ServerKeys) -> Iterator[tuple[str, str, str]]:
+def _incoherence(keys: ServerKeys) -> Iterator[tuple[str, Text, Text]]:
     """What does not go together in one server: the key, what was found, and what was expected."""
     for name in keys.env:
         if not name or "=" in name:
-            yield "env", quoted(name), "the name of a variable"
+            yield "env", quoted(name), Text("the name of a variable")
     is_http = keys.type in ("streamable-http", "http", "sse") or (keys.type is None and keys.url is not None)
     if keys.command is not None and keys.url is not None:
-        yield "url", "both command and url", "one of them"
+        yield "url", Text("both command and url"), Text("one of them")
     elif is_http and keys.url is None:
-        yield "type", "no url", "the url of the server"
+        yield "type", Text("no url"), Text("the url of the server")
     elif not is_http and keys.command is None:
-        yield "type", "neither command nor url", "a command (stdio) or a url (streamable-http)"
+        yield "type", Text("neither command nor url"), Text("a command (stdio) or a url (streamable-http)")
     elif keys.url is not None and not is_web_address(keys.url.get_secret_value()):
-        yield "url", "a text", "an address that begins with http:// or https://"
+        yield "url", Text("a text"), Text("an address that begins with http:// or https://")
     elif is_http and (keys.args or keys.env or keys.wrap):
         key = "args" if keys.args else "env" if keys.env else "wrap"
-        yield key, "a key for a server with a command", "none beside url"
+        yield key, Text("a key for a server with a command"), Text("none beside url")
     elif not is_http and keys.headers:
-        yield "headers", "a key for a server with a url", "env instead"
+        yield "headers", Text("a key for a server with a url"), Text("env instead")
     elif any(each in value.get_secret_value() for value in keys.headers.values() for each in "\n\r"):
-        yield "headers", "a line break in a header", "headers of one line"
+        yield "headers", Text("a line break in a header"), Text("headers of one line")
 
 
 Servers: TypeAlias = Annotated[tuple[ServerKeys, ...], BeforeValidator(_named), AfterValidator(usable)]

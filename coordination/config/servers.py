@@ -14,6 +14,7 @@ from coordination.config.yaml_tree import EMPTY, Plain, Scalar, Table, variables
 from coordination.domain.canonical_json import canonical
 from coordination.ports import AUTH_ENTRY, ClientCredentials, ServerSpec
 from coordination.redaction import names_secret
+from coordination.text import Text
 
 _DEFAULT_CALL_TIMEOUT = 60.0
 
@@ -86,8 +87,8 @@ class ServerBook:
             known.append(server)
         first = known[0]
         if not server.is_like(first) or (keys.name in self.shared and server.values != first.values):
-            found = f"another server {keys.name} than in line {first.line}"
-            self._report.expect(_place_of(keys), found, "the same server, or another name")
+            found = Text("a different server {name} than in line {line}", name=keys.name, line=first.line)
+            self._report.expect(_place_of(keys), found, Text("the same server, or another name"))
             return server.spec
         same = next((each for each in known if each.values == server.values), None)
         return same.spec if same is not None else self._variant(keys, server, agent)
@@ -100,9 +101,12 @@ class ServerBook:
         self._taken.add(name)
         known = self._known[keys.name]
         variant = replace(server, spec=replace(server.spec, name=name))
-        text = (
-            f"other values in args, env, headers or auth than in line {known[0].line}: each such agent gets a server of its "
-            f"own, which plans call {name} and so on, by the agent's number; rules for {keys.name} hold for it too"
+        text = Text(
+            "other values in args, env, headers or auth than in line {line}: each such agent gets its own server, which plans "
+            "call {variant} and so on, by the agent's number; rules for {name} apply to it too",
+            line=known[0].line,
+            variant=name,
+            name=keys.name,
         )
         known.append(variant)
         self._report.add_warning(_place_of(keys), text, once_for=f"servers called {keys.name}")
@@ -129,8 +133,9 @@ class ServerBook:
         for keys in servers:
             first = seen.setdefault(keys.name, keys)
             if first is not keys:
-                found = f"a second server of the name {keys.name} (first in line {first.table.line})"
-                self._report.expect(_place_of(keys), found, "each name once")
+                line = first.table.line
+                found = Text("the server name {name} again (first used in line {line})", name=keys.name, line=line)
+                self._report.expect(_place_of(keys), found, Text("a unique name"))
 
 
 def _place_of(keys: ServerKeys) -> Place:
@@ -202,9 +207,11 @@ def _warn_of_versions(keys: ServerKeys, report: Diagnostics) -> None:
     found = unpinned_package(table.source("command"), _listed(table, "args"))
     if found is not None:
         package, pinned = (printable(each) for each in found)
-        text = (
-            f"{package} is fetched in whatever version there is when the server starts, so what runs may be another "
-            f"program than the one that people approved: write an exact version, like {pinned}"
+        text = Text(
+            "{package} is fetched in whatever version is current when the server starts, so what runs may not be what "
+            "people approved: pin an exact version, such as {pinned}",
+            package=package,
+            pinned=pinned,
         )
         place = Place(table.line_of("args"), table.place.path)
         report.add_warning(place, text, once_for=f"packages of {keys.name}")
@@ -225,9 +232,8 @@ def _warn_of_secrets(keys: ServerKeys, report: Diagnostics) -> None:
                 )
 
 
-IN_THE_FILE = (
-    "looks like a secret that is written into the file, where everyone reads it who reads the file: "
-    "put it into a variable, and write ${NAME} here"
+IN_THE_FILE = Text(
+    "looks like a secret, and anyone who can read this file can see it: put it in a variable, and write ${{NAME}} here"
 )
 
 
@@ -244,7 +250,7 @@ def _rotating(keys: ServerKeys, report: Diagnostics) -> tuple[str, ...]:
     known = {*found, *(variable for entry in found for variable in variables_in(entries[entry]))}
     for name in keys.rotates:
         if name not in known:
-            wanted = "the name of a variable that alone makes up a value in env, headers or auth"
+            wanted = Text("the name of a variable that alone makes up a value in env, headers or auth")
             report.expect(table.place_of("rotates"), quoted(name), wanted)
     return tuple(sorted(AUTH_ENTRY if entry in secrets else entry for entry in found))
 

@@ -9,7 +9,6 @@ from coordination.config.diagnostics import (
     Diagnostic,
     Diagnostics,
     Place,
-    any_of,
     expected_but_found,
     key_name,
     nearest,
@@ -21,6 +20,7 @@ from coordination.domain.canonical_json import Json
 from coordination.domain.conditions import MAX_PATH, SUBJECTS, Condition, Operator, is_list, steps_of
 from coordination.domain.tool_rules import Rule, matching
 from coordination.ports import ToolDefinition
+from coordination.text import Text, either
 
 _MOST = 20
 _LONGEST_LIST = 200
@@ -46,10 +46,11 @@ def _conditions_of(value: object, info: ValidationInfo) -> object:
         return value
     report = report_of(info)
     if not isinstance(value, Table):
-        report.expect(value.place, kind_of(value), "a mapping of paths, such as $.amount: {at_most: 100}")
+        report.expect(value.place, kind_of(value), Text("a mapping of paths, such as $.amount: {{at_most: 100}}"))
         return ()
     if not 0 < len(value.entries) <= _MOST:
-        report.expect(value.place, f"{len(value.entries)} conditions", f"1 to {_MOST}")
+        found = Text("{count} conditions", count=len(value.entries))
+        report.expect(value.place, found, Text("{least} to {most}", least=1, most=_MOST))
         return ()
     return tuple(each for about, node in value.entries.items() for each in _about(about, node, value, report))
 
@@ -65,21 +66,22 @@ When: TypeAlias = Annotated[
 def _about(about: str, node: Node, table: Table, report: Diagnostics) -> Iterator[Condition]:
     place = table.place_of(about)
     if about not in SUBJECTS and steps_of(about) is None:
-        found = f"the path {quoted(about, MAX_PATH)}"
-        report.expect(place, found, f"$.argument, or {any_of(SUBJECTS)}", report.nearest(about, SUBJECTS))
+        found = Text("the path {path}", path=quoted(about, MAX_PATH))
+        expected = Text("$.argument, or {subjects}", subjects=either(SUBJECTS))
+        report.expect(place, found, expected, report.nearest(about, SUBJECTS))
         return
     if not isinstance(node, Table):
         operator: Operator = "in" if isinstance(node, Listing) else "equals"
         yield from _compared(about, operator, node, place, report)
         return
     if not node.entries:
-        report.expect(place, "a mapping without a comparison", any_of(_OPERATORS))
+        report.expect(place, Text("a mapping without a comparison"), either(_OPERATORS))
     for name, value in node.entries.items():
         if name in _OPERATORS:
             yield from _compared(about, name, value, node.place_of(name), report)
         else:
-            found = f"the comparison {quoted(name)}"
-            report.expect(node.place_of(name), found, any_of(_OPERATORS), report.nearest(name, _OPERATORS))
+            found = Text("the comparison {name}", name=quoted(name))
+            report.expect(node.place_of(name), found, either(_OPERATORS), report.nearest(name, _OPERATORS))
 
 
 def _compared(about: str, operator: Operator, node: Node, place: Place, report: Diagnostics) -> Iterator[Condition]:
@@ -91,8 +93,8 @@ def _compared(about: str, operator: Operator, node: Node, place: Place, report: 
         report.expect(place, _found(operator, node), expected)
 
 
-def _found(operator: str, node: Node) -> str:
-    return f"{operator} with {kind_of(node)}"
+def _found(operator: str, node: Node) -> Text:
+    return Text("{comparison} with {kind}", comparison=operator, kind=kind_of(node))
 
 
 def _value(node: Node) -> Json:
@@ -106,22 +108,22 @@ def _value(node: Node) -> Json:
             return {name: _value(each) for name, each in node.entries.items()}
 
 
-def _expected(about: str, operator: Operator, value: Json) -> str | None:
+def _expected(about: str, operator: Operator, value: Json) -> Text | None:
     """What should stand in the place of a value; None: it is good."""
     if about in SUBJECTS and operator not in _ABOUT_PEOPLE:
-        return f"{any_of(_ABOUT_PEOPLE)} for {about}"
+        return Text("{comparisons} for {subject}", comparisons=either(_ABOUT_PEOPLE), subject=about)
     if operator in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
-        return "a number"
+        return Text("a number")
     if operator == "longest" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        return "a whole number from 0"
+        return Text("a whole number from 0")
     if operator == "present" and not isinstance(value, bool):
-        return "true or false"
+        return Text("true or false")
     if operator in _LISTS and not (is_list(value) and 0 < len(value) <= _LONGEST_LIST):
-        return f"a list of 1 to {_LONGEST_LIST}"
+        return Text("a list of 1 to {most}", most=_LONGEST_LIST)
     if operator in _TEXTS:
         texts = list(value) if is_list(value) else [value]
         if not 0 < len(texts) <= _LONGEST_LIST or not all(isinstance(each, str) and each for each in texts):
-            return "a text, or a list of texts"
+            return Text("a text, or a list of texts")
     return None
 
 
@@ -148,8 +150,9 @@ def hidden(
             continue
         earlier = next((some[-1] for some in deciding if each.when or some[-1].effect is not each.effect), None)
         if earlier is not None:
-            found = f"a rule that never decides, since {earlier.source} does before it"
-            text = expected_but_found(found, f"it to stand before {earlier.source}, or not at all")
+            found = Text("a rule that never applies, because {earlier} comes first", earlier=earlier.source)
+            expected = Text("it before {earlier}, or not at all", earlier=earlier.source)
+            text = expected_but_found(found, expected)
             yield Diagnostic(place.line, key_name(place.path), text)
 
 
@@ -157,7 +160,7 @@ def _tools_of(each: Rule, definitions: Sequence[ToolDefinition]) -> list[ToolDef
     return [one for one in definitions if each.matches(one.server, one.tool) and not one.unusable]
 
 
-def _misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> str | None:
+def _misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> Text | None:
     steps = steps_of(condition.about)
     if steps is None:
         return None
@@ -167,13 +170,17 @@ def _misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> str | None
         return None  # What a schema leaves open may be there.
     if not any(known):
         names = sorted({f"$.{name}" for tool in tools for name in _properties(tool.input_schema)})
-        expected = "an argument that a tool of this rule has"
-        return expected_but_found(f"the path {condition.about}", expected, nearest(condition.about, names))
+        found, expected = (
+            Text("the path {path}", path=condition.about),
+            Text("an argument that a tool of this rule has"),
+        )
+        return expected_but_found(found, expected, nearest(condition.about, names))
     wanted, types = _FITS.get(condition.operator), {each for shape in known for each in shape}
     if wanted is None or not types or "" in types or wanted & types:
         return None
     return expected_but_found(
-        f"{condition.operator} for {any_of(sorted(types))}", f"{any_of(sorted(wanted))} at this path"
+        Text("{comparison} for {types}", comparison=condition.operator, types=either(sorted(types))),
+        Text("{types} at this path", types=either(sorted(wanted))),
     )
 
 

@@ -22,6 +22,7 @@ from coordination.config.server_sections import ServerKeys
 from coordination.config.yaml_tree import Scalar
 from coordination.domain.tool_rules import Effect, Rule, matching, sounds_like_writing
 from coordination.ports import ToolDefinition
+from coordination.text import Text
 
 _PREFIX = "mcp__"
 _LONGEST = 200
@@ -30,16 +31,15 @@ _LONGEST = 200
 class _NoToolError(ValueError):
     """A text that names no tool; its words are a complaint."""
 
-    def __init__(self, found: str, expected: str, suggestion: str | None = None) -> None:
-        super().__init__(expected_but_found(found, expected, suggestion))
+    def __init__(self, found: Text, expected: Text, suggestion: str | None = None) -> None:
+        self.text = expected_but_found(found, expected, suggestion)
+        super().__init__(self.text)
 
-    def said_of(self, text: str, written: str) -> str:
+    def said_of(self, text: str, written: str) -> Text:
         """The complaint; one that does not repeat what a variable had."""
-        return (
-            str(self)
-            if text == written
-            else expected_but_found(quoted(written, _LONGEST), "server.tool of a known server")
-        )
+        if text == written:
+            return self.text
+        return expected_but_found(quoted(written, _LONGEST), Text("server.tool of a known server"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +127,14 @@ class AgentTools:
         return (*rules, *(each for rule in shared for each in self._for_own_names(rule)))
 
     def _denied(self, entries: Sequence[Scalar], server: str = "") -> list[Rule]:
-        source = f"exclude_tools of agent {self._agent}"
+        source = Text("exclude_tools of agent {agent}", agent=self._agent)
         return [Rule(match=match, effect=Effect.DENY, source=source) for match in self._matches(entries, server)]
 
     def _limited(self, entries: Sequence[Scalar] | None, server: str = "") -> list[Rule]:
         if entries is None:
             return []
         match = f"{self._names[server]}.*" if server else "*"
-        source = f"not among allowed_tools of agent {self._agent}"
+        source = Text("not among allowed_tools of agent {agent}", agent=self._agent)
         listed = tuple(self._matches(entries, server))
         return [AllExcept(match=match, effect=Effect.DENY, source=source, listed=listed)]
 
@@ -177,10 +177,10 @@ def unmatched(
             continue
         if any(_may_match(pattern, server) for server in absent):
             continue
-        found = f"{quoted(pattern.written, _LONGEST)}, which fits no tool"
+        found = Text("{pattern}, which matches no tool", pattern=quoted(pattern.written, _LONGEST))
         any_server, tool = pattern.match.startswith("*."), pattern.match.removeprefix("*.")
         meant = nearest(tool, [each.tool for each in about] if any_server else names)
-        text = expected_but_found(found, "a tool that the servers have", meant)
+        text = expected_but_found(found, Text("a tool that the servers have"), meant)
         diagnostics.append(Diagnostic(pattern.place.line, key_name(pattern.place.path), text))
     return diagnostics
 
@@ -207,14 +207,27 @@ def doubtful_reads(
         reads = [rule for rule in matching(rules, each.server, each.tool) if rule.effect is Effect.READ]
         rule = next((rule for rule in reads if rule.is_sure is is_sure), None)
         if rule is not None and (each.says_destructive or sounds_like_writing(each.tool)):
-            doubt = "says that it destroys" if each.says_destructive else "is called like a tool that writes"
-            text = f"effect read for {printable(each.server)}.{printable(each.tool)}, which {doubt}"
-            if is_sure:
-                text += ", runs while agents plan, because the rule says sure: true"
-            else:
-                text = expected_but_found(text, "effect ask, or sure: true beside it if it only reads")
-            found.append(Diagnostic(lines[rule.source], rule.source, text))
+            found.append(Diagnostic(lines[rule.source], rule.source, _doubt(each, is_sure=is_sure)))
     return found
+
+
+def _doubt(each: ToolDefinition, *, is_sure: bool) -> Text:
+    tool = f"{printable(each.server)}.{printable(each.tool)}"
+    if is_sure and each.says_destructive:
+        return Text(
+            "{tool} is marked as destructive, and runs while agents plan, because the rule says sure: true", tool=tool
+        )
+    if is_sure:
+        return Text(
+            "{tool} sounds like it writes, and runs while agents plan, because the rule says sure: true",
+            tool=tool,
+        )
+    found = (
+        Text("effect: read for {tool}, which is marked as destructive", tool=tool)
+        if each.says_destructive
+        else Text("effect: read for {tool}, which sounds like it writes", tool=tool)
+    )
+    return expected_but_found(found, Text("effect: ask, or sure: true if it only reads"))
 
 
 def _resolved_entry(text: str, names: Mapping[str, str], *, only_server: bool) -> str:
@@ -228,7 +241,9 @@ def _resolved_entry(text: str, names: Mapping[str, str], *, only_server: bool) -
 def _resolved(text: str, servers: frozenset[str]) -> str:
     """The pattern `server.tool` of a name in either spelling."""
     if not _is_pattern(text):
-        raise _NoToolError("a text with blanks, brackets or nothing in it", "server.tool, where * and ? are wild")
+        raise _NoToolError(
+            Text("text that is empty, or has spaces or brackets"), Text("server.tool (* and ? are wildcards)")
+        )
     if text == "*":
         return text
     if text.startswith(_PREFIX):
@@ -239,7 +254,7 @@ def _resolved(text: str, servers: frozenset[str]) -> str:
         return f"{server}.{rest[len(server) + 2 :]}"
     head, dot, _ = text.partition(".")
     if not dot:
-        raise _NoToolError(quoted(text, _LONGEST), "server.tool", f"*.{text}")
+        raise _NoToolError(quoted(text, _LONGEST), Text("server.tool"), f"*.{text}")
     if not any(each in head for each in "*?") and head not in servers:
         raise _unknown_server(head, servers)
     return text
@@ -250,5 +265,5 @@ def _is_pattern(text: str) -> bool:
 
 
 def _unknown_server(name: str, servers: frozenset[str]) -> "_NoToolError":
-    found = f"the unknown server {quoted(name, _LONGEST)}"
-    return _NoToolError(found, "a server of mcp_servers", nearest(name, sorted(servers)))
+    found = Text("the unknown server {name}", name=quoted(name, _LONGEST))
+    return _NoToolError(found, Text("a server of mcp_servers"), nearest(name, sorted(servers)))

@@ -9,7 +9,8 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from coordination.config.diagnostics import LONGEST_SHOWN, NOWHERE, Diagnostics, Place, all_of, printable, quoted
+from coordination.config.diagnostics import LONGEST_SHOWN, NOWHERE, Diagnostics, Place, printable, quoted
+from coordination.text import Text, together
 
 YamlValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
@@ -109,21 +110,21 @@ Node: TypeAlias = Scalar | Listing | Table
 EMPTY = Table(line=0)
 
 
-def kind_of(node: Node | None) -> str:
+def kind_of(node: Node | None) -> Text:
     """What kind of value this is, in words, without the value."""
     match node:
         case None | Scalar(value=None):
-            return "nothing"
+            return Text("nothing")
         case Table():
-            return "a mapping" if node.entries else "an empty mapping"
+            return Text("a mapping") if node.entries else Text("an empty mapping")
         case Listing():
-            return "a list" if node.items else "an empty list"
+            return Text("a list") if node.items else Text("an empty list")
         case Scalar(value=bool()):
-            return "true or false"
+            return Text("true or false")
         case Scalar(value=int() | float()):
-            return "a number"
+            return Text("a number")
         case Scalar():
-            return "a text"
+            return Text("a text")
 
 
 def typed_plain(text: str) -> YamlValue:
@@ -180,10 +181,11 @@ def is_open(node: Node) -> bool:
 
 MAX_BYTES = 256_000
 MAX_DEPTH = 40
+TOO_LARGE = Text("more than {most} kB", most=MAX_BYTES // 1000)
 MAX_VALUES = 20_000
 """Values, and hundreds of characters, after aliases are followed: a few lines of aliases of aliases can mean billions."""
-_TOO_MANY = f"more than {MAX_VALUES:,} values, aliases followed", "fewer"
-_TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting", "fewer"
+_TOO_MANY = Text("more than {most:,} values once aliases are expanded", most=MAX_VALUES), Text("fewer")
+_TOO_DEEP = Text("more than {most} levels of nesting", most=MAX_DEPTH), Text("fewer")
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = frozenset({CORE_TAG + "seq", CORE_TAG + "map"})
@@ -218,12 +220,12 @@ def read(text: str, report: Diagnostics) -> Table | None:
         return None
     except (ValueError, OverflowError):
         # Numbers in escapes, which PyYAML without libyaml hands to Python as they are.
-        report.expect(Place(1), "a text that is no YAML", "a YAML file")
+        report.expect(Place(1), Text("text that is not YAML"), Text("a YAML file"))
         return None
     if isinstance(root, Table):
         return root
     line = root.line if root is not None else 1
-    report.expect(Place(line), kind_of(root), "a mapping with the key agents")
+    report.expect(Place(line), kind_of(root), Text("a mapping with the key agents"))
     return None
 
 
@@ -249,7 +251,7 @@ class _Builder:
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    self._halt(line, "a second YAML document", "one")
+                    self._halt(line, Text("a second YAML document"), Text("only one"))
             case yaml.AliasEvent():
                 self._place(self._aliased(event.anchor, line))
             case yaml.ScalarEvent():
@@ -288,10 +290,10 @@ class _Builder:
 
     def _aliased(self, anchor: str | None, line: int) -> Node:
         if anchor is None or anchor not in self._anchors:
-            self._halt(line, "an alias (*name)", "its anchor (&name) in a line before")
+            self._halt(line, Text("an alias (*name)"), Text("its anchor (&name) in a line before"))
         node = self._anchors[anchor]
         if node is None:
-            self._halt(line, "an alias inside of what it stands for", "an alias of something complete")
+            self._halt(line, Text("an alias inside its own anchor"), Text("an alias of something complete"))
         return node
 
     def _table(self, frame: _Frame) -> Table:
@@ -300,12 +302,17 @@ class _Builder:
         merged: list[Node] = []
         for key, value in zip(frame.items[::2], frame.items[1::2], strict=True):
             if not isinstance(key, Scalar):
-                self._report.expect(Place(key.line), f"{kind_of(key)} as a key", "a text as a key")
+                found = Text("{kind} as a key", kind=kind_of(key))
+                self._report.expect(Place(key.line), found, Text("a text as a key"))
             elif key.is_plain and key.text == "<<":
                 merged.append(value)
             elif key.text in entries:
-                found = f"the key {quoted(key.text)} twice in one mapping (first in line {lines[key.text]})"
-                self._report.expect(Place(key.line), found, "each key once")
+                found = Text(
+                    "the key {key} again in the same mapping (first used in line {line})",
+                    key=quoted(key.text),
+                    line=lines[key.text],
+                )
+                self._report.expect(Place(key.line), found, Text("each key once"))
             else:
                 entries[key.text], lines[key.text] = value, key.line
         for value in merged:
@@ -318,7 +325,8 @@ class _Builder:
     def _merge(self, value: Node, entries: dict[str, Node], lines: dict[str, int]) -> None:
         for source in value.items if isinstance(value, Listing) else (value,):
             if not isinstance(source, Table):
-                self._report.expect(Place(source.line), f"{kind_of(source)} after <<", "an alias of a mapping")
+                found = Text("{kind} after <<", kind=kind_of(source))
+                self._report.expect(Place(source.line), found, Text("an alias of a mapping"))
                 continue
             new = [key for key in source.entries if key not in entries]
             self._merged += len(new)
@@ -328,7 +336,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
         text: str = event.value
         if _UNREADABLE.search(text):
-            self._halt(line, "a control character or half of a surrogate pair", "readable text")
+            self._halt(line, Text("a control character or half of a surrogate pair"), Text("readable text"))
         is_plain = event.tag is None and bool(event.implicit[0])
         if event.tag is not None and event.tag != "!":
             value = self._explicit(event.tag, text, line)
@@ -342,41 +350,73 @@ class _Builder:
         try:
             return typed(tag, text)
         except ValueError:
-            self._halt(line, f"a value that its tag !!{tag.removeprefix(CORE_TAG)} does not fit", "one it fits")
+            found = Text("a value that its tag !!{tag} does not fit", tag=tag.removeprefix(CORE_TAG))
+            self._halt(line, found, Text("one it fits"))
 
     def _refuse_tag(self, tag: str, line: int) -> NoReturn:
         name = quoted(tag.replace(CORE_TAG, "!!"), longest=60)
-        self._halt(line, f"the tag {name}", "plain YAML: text, numbers, lists and mappings")
+        self._halt(line, Text("the tag {name}", name=name), Text("plain YAML: text, numbers, lists and mappings"))
 
-    def _halt(self, line: int, found: str, expected: str) -> NoReturn:
+    def _halt(self, line: int, found: Text, expected: Text) -> NoReturn:
         _halt(self._report, line, found, expected)
 
 
-def _halt(report: Diagnostics, line: int, found: str, expected: str) -> NoReturn:
+def _halt(report: Diagnostics, line: int, found: Text, expected: Text) -> NoReturn:
     report.expect(Place(line), found, expected)
     raise _Halt
 
 
 def _check_readable(text: str, report: Diagnostics) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        _halt(report, 1, f"more than {MAX_BYTES // 1000} kB", "a smaller file")
+        _halt(report, 1, TOO_LARGE, Text("a smaller file"))
     unreadable = _UNREADABLE.search(text.removeprefix("\ufeff"))
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
-        _halt(report, line, f"the character {printable(unreadable.group())}", "readable text")
+        found = Text("the character {character}", character=printable(unreadable.group()))
+        _halt(report, line, found, Text("readable text"))
+
+
+_PROBLEMS: Mapping[str, Text] = {
+    each: each
+    for each in (
+        Text("mapping values are not allowed in this context"),
+        Text("mapping keys are not allowed in this context"),
+        Text("block sequence entries are not allowed in this context"),
+        Text("did not find expected key"),
+        Text("did not find expected ',' or ']'"),
+        Text("did not find expected ',' or '}}'"),
+        Text("did not find expected '-' indicator"),
+        Text("did not find expected node content"),
+        Text("did not find expected <document start>"),
+        Text("could not find expected ':'"),
+        Text("found character that cannot start any token"),
+        Text("found unexpected end of stream"),
+        Text("found unexpected document indicator"),
+        Text("found unknown escape character"),
+        Text("found a tab character that violates indentation"),
+        Text("found undefined tag handle"),
+        Text("found a tab character where an indentation space is expected"),
+        Text("found unexpected ':'"),
+        Text("did not find expected alphabetic or numeric character"),
+        Text("did not find expected whitespace or line break"),
+        Text("did not find expected comment or line break"),
+    )
+}
+"""What libyaml says of mistakes that people make; what else is said is quoted."""
 
 
 def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> None:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        report.expect(Place(1), "a text that is no YAML", "a YAML file")
+        report.expect(Place(1), Text("text that is not YAML"), Text("a YAML file"))
         return
     status = error.problem_mark
-    problem = _QUOTED.sub(_sign, printable(error.problem or "not understood"))
-    found = f"no valid YAML in column {status.column + 1} ({problem})"
+    said = _QUOTED.sub(_sign, printable(error.problem or ""))
+    problem = _PROBLEMS.get(said, Text('PyYAML says "{words}"', words=said))
+    found = Text("invalid YAML in column {column} ({problem})", column=status.column + 1, problem=problem)
     lines = text.splitlines()
     needs_quotes = status.line < len(lines) and "${" in lines[status.line]
-    expected = 'YAML; within { } and [ ] a variable stands in quotes: "${NAME}"' if needs_quotes else "YAML"
-    report.expect(Place(status.line + 1), found, expected)
+    with_quotes = Text('YAML; within {{ }} and [ ] a variable stands in quotes: "${{NAME}}"')
+    report.expect(Place(status.line + 1), found, with_quotes if needs_quotes else Text("YAML"))
 
 
 def _sign(match: re.Match[str]) -> str:
@@ -432,7 +472,7 @@ def variables_in(source: str) -> frozenset[str]:
     return frozenset(each.group("name") for each in found if each is not None)
 
 
-def described(scalar: Scalar, longest: int = LONGEST_SHOWN) -> str:
+def described(scalar: Scalar, longest: int = LONGEST_SHOWN) -> Text:
     """A value for a message: as it is written; where variables are in it, which ones, and how long it became.
 
     What it became may be a secret, and is never told.
@@ -440,8 +480,10 @@ def described(scalar: Scalar, longest: int = LONGEST_SHOWN) -> str:
     names = variables_in(scalar.source)
     if not names:
         return quoted(scalar.source, longest)
-    of_what = "the value of " if scalar.source.startswith("${") and scalar.source.endswith("}") else "a text with "
-    return f"{of_what}{all_of(sorted(names))} ({len(scalar.text):,} characters)"
+    named, length = together(sorted(names)), len(scalar.text)
+    if scalar.source.startswith("${") and scalar.source.endswith("}"):
+        return Text("the value of {variables} ({length:,} characters)", variables=named, length=length)
+    return Text("a text with {variables} ({length:,} characters)", variables=named, length=length)
 
 
 class _Walk:
@@ -505,7 +547,8 @@ class _Walk:
             return None
         self._left -= len(value)
         if self._left < 0:
-            self._expect(scalar, f"variables of more than {MAX_PUT_IN:,} characters in all", "fewer or shorter ones")
+            found = Text("variables with more than {most:,} characters in total", most=MAX_PUT_IN)
+            self._expect(scalar, found, Text("fewer or shorter ones"))
             return None
         return value
 
@@ -514,8 +557,8 @@ class _Walk:
             return "${"
         inside = _INSIDE.match(reference.group("inside") or "")
         if inside is None:
-            wanted = "${NAME} or ${NAME:-default}, or $${ for these characters themselves"
-            self._expect(scalar, "${ without the name of a variable", wanted)
+            wanted = Text("${{NAME}} or ${{NAME:-default}}, or $${{ for these characters themselves")
+            self._expect(scalar, Text("${{ without the name of a variable"), wanted)
             return None
         name, default = inside.group("name"), inside.group("default")
         known = names.get(name) or self._variables.value(name)
@@ -524,17 +567,23 @@ class _Walk:
         if default is not None:
             return default.removeprefix(":-")
         if self._variables.are_known:
-            state = "is empty" if self._variables.is_set(name) else "is not set"
-            wanted = f"the variable {name} to be set, or ${{{name}:-default}}"
-            self._expect(scalar, f"${{{name}}}, which {state}", wanted)
+            is_set = self._variables.is_set(name)
+            found = (
+                Text("${{{name}}}, which is empty", name=name)
+                if is_set
+                else Text("${{{name}}}, which is not set", name=name)
+            )
+            wanted = Text("the variable {name} to be set, or ${{{name}:-default}}", name=name)
+            self._expect(scalar, found, wanted)
         return None
 
     def _readable(self, name: str, value: str, scalar: Scalar) -> str | None:
         if "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value):
             return value
-        self._expect(scalar, f"bytes in the variable {name} that are no text", "UTF-8")
+        found = Text("bytes in the variable {name} that are not text", name=name)
+        self._expect(scalar, found, Text("UTF-8"))
         return None
 
-    def _expect(self, scalar: Scalar, found: str, expected: str) -> None:
+    def _expect(self, scalar: Scalar, found: Text, expected: Text) -> None:
         """Variables have the line of the value that they are in, which may be another one than its key's."""
         self._report.expect(Place(scalar.line, scalar.place.path), found, expected)

@@ -8,6 +8,7 @@ from fnmatch import translate
 from functools import cached_property
 
 from coordination.domain.conditions import CallContext, Condition, all_hold
+from coordination.text import Text
 
 
 class Effect(StrEnum):
@@ -68,11 +69,11 @@ class Ruling:
     """What the rules say of one tool, or of one call of it, and why."""
 
     effect: Effect
-    reason: str
+    reason: Text
     says: str = ""
 
 
-_NO_RULE = Ruling(effect=Effect.ASK, reason="no rule lists it")
+_NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
 
 
 def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = UNKNOWN_CALL) -> Ruling:
@@ -102,7 +103,7 @@ def _rulings(rules: Sequence[Rule], server: str, tool: str, context: CallContext
     for each in matching(rules, server, tool):
         holds = all_hold(each.when, context)
         if holds is not False:
-            yield Ruling(effect=each.effect, reason=f"{each.source}: {each.match}", says=each.says)
+            yield Ruling(effect=each.effect, reason=Text.joined(": ", [each.source, each.match]), says=each.says)
         if holds:
             return
     yield _NO_RULE

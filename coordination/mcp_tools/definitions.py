@@ -34,7 +34,7 @@ class ToolListing:
     """
 
     tools: Mapping[str, ToolDefinition]
-    unusable: Mapping[str, str] = field(default_factory=dict[str, str])
+    unusable: Mapping[str, Text] = field(default_factory=dict[str, Text])
     outputs: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
 
 
@@ -108,7 +108,9 @@ def _listing(
             if isinstance(declared, dict):
                 outputs[name] = declared
     unusable = {
-        redactor.text(name): redactor.text(entry.reason) for name, entry in entries.items() if entry.schema is None
+        redactor.text(name): entry.reason.mapped(redactor.text)
+        for name, entry in entries.items()
+        if entry.schema is None
     }
     return ToolListing(tools, unusable, outputs)
 

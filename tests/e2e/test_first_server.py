@@ -70,9 +70,9 @@ def test_a_check_warns_of_what_asks_about_everything_and_of_tools_that_change_by
     path.write_text(LISTS % ("changes", json.dumps(str(ROOT))), encoding="utf-8")
     ended = program.run("check", str(path))
     assert ended.status == 0, ended.err
-    assert "No rule names a tool of board, so that people are asked about every call" in ended.err
-    assert "such as {match: board.read_board, effect: read}." in ended.err
-    assert "board lists other tools when it is asked twice in a row (post)" in ended.err
+    assert "No rule names a tool of board, so people are asked about every call" in ended.err
+    assert "for example {match: board.read_board, effect: read}." in ended.err
+    assert "board lists different tools when it is asked twice in a row (post)" in ended.err
 
 
 def test_a_check_finds_nothing_to_warn_of_where_rules_name_tools_that_stay(program: Program, tmp_path: Path) -> None:

@@ -308,8 +308,8 @@ MUTANTS = [
     Mutant(
         "a tool that nobody listed is a read",
         "domain/tool_rules.py",
-        '_NO_RULE = Ruling(effect=Effect.ASK, reason="no rule lists it")',
-        '_NO_RULE = Ruling(effect=Effect.READ, reason="no rule lists it")',
+        '_NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))',
+        '_NO_RULE = Ruling(effect=Effect.READ, reason=Text("no rule lists it"))',
         (EDGES,),
     ),
     Mutant(

@@ -102,7 +102,7 @@ def test_a_listed_tool_that_says_later_that_it_destroys_asks(scene: Scene, sure:
     scene.grows({"read_one": {"destructiveHint": True}})
     later = scene.run("read_one", rules)
     assert later.status == ASKS, later.err
-    assert "says that it destroys since check" in scene.log()
+    assert "marked as destructive since check" in scene.log()
     assert scene.done() == 1
     checked = scene.check()
     assert (checked.status, scene.run("read_one", rules).status) == ((0, 0) if sure else (2, ASKS))

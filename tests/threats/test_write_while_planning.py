@@ -71,13 +71,13 @@ def test_a_tool_that_seems_to_write_is_no_read_unless_the_operator_is_sure(progr
     config = written(program, "write", rule.replace(" SURE", ""))
     found = program.run("check", config)
     assert found.status == 2
-    assert "effect read for world.write, which says that it destroys" in found.err
+    assert "effect: read for world.write, which is marked as destructive" in found.err
     assert program.run("run", "Write.", "-c", config).status == 1
     assert done(program) == 0
     written(program, "write", rule.replace(" SURE", ", sure: true"))
     vouched = program.run("check", config)
     assert vouched.status == 0
-    assert "world.write, which says that it destroys, runs while agents plan, because the rule says sure" in vouched.err
+    assert "world.write is marked as destructive, and runs while agents plan, because the rule says sure" in vouched.err
 
 
 @pytest.mark.parametrize(

@@ -181,21 +181,27 @@ def checked(folder: Path, text: str, *, name: str = "x.yaml", **environ: str) ->
 
 def test_a_check_warns_of_a_configuration_without_servers(tmp_path: Path) -> None:
     agents = "agents: [{backend: {type: ollama, model: m}}]\n"
-    assert "There are no tool servers: agents can answer, and do nothing." in checked(tmp_path, agents)
+    assert "There are no tool servers: agents can only answer." in checked(tmp_path, agents)
     assert "no tool servers" not in checked(tmp_path, agents + "mcp_servers: {board: {command: x}}\n")
 
 
 @pytest.mark.parametrize(
     ("backend", "told"),
     [
-        ("{type: openai, model: gpt-5-mni}", "Is gpt-5-mini meant? If not, it may be newer than this program"),
+        (
+            "{type: openai, model: gpt-5-mni}",
+            "Did you mean gpt-5-mini? If not, the model may be newer than this program",
+        ),
         ("{type: openai, model: gpt-5-mini}", ""),
-        ("{type: openai, model: quite-another}", "that this program knows. It may be newer than this program"),
+        (
+            "{type: openai, model: quite-another}",
+            "that this program knows (agent agent1). It may be newer than this program",
+        ),
         ("{type: openai, model: gpt-5-mni, base_url: 'http://127.0.0.1:9/v1'}", ""),
         ("{type: ollama, model: gpt-5-mni}", ""),
         (
             "{type: openai, model: gpt-5-mini, fallback: {type: claude, model: opus-of-ours}}",
-            "'opus-of-ours' of agent1",
+            "'opus-of-ours' that this program knows (agent agent1)",
         ),
     ],
 )
@@ -212,7 +218,7 @@ mcp_servers:
   board: {{command: x, env: {{GITHUB_TOKEN: {CANARY}, HOME_PAGE: 'https://example.org/home', LEVEL: debug}}}}
 """
     found = checked(tmp_path, text)
-    assert "agents[0].backend.api_key: looks like a secret that is written into the file" in found
+    assert "agents[0].backend.api_key: looks like a secret, and anyone" in found
     assert "mcp_servers.board.env.GITHUB_TOKEN: looks like a secret" in found
     assert found.count("looks like a secret") == 2
     assert CANARY not in found

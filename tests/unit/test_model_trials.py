@@ -42,7 +42,7 @@ async def tried(folder: Path, **backend: str) -> Trial:
 @pytest.mark.parametrize(
     ("type_", "advice"),
     [
-        ("chatcompletion", "use a model that is made for tool calls"),
+        ("chatcompletion", "use a model that supports tool calls"),
         ("vllm", "start vLLM with --enable-auto-tool-choice"),
     ],
 )
@@ -51,7 +51,7 @@ async def test_a_model_that_answers_in_words_does_not_work_and_is_told_what_to_d
 ) -> None:
     async with chat_server(WORDS) as server:
         trial = await tried(tmp_path, type=type_, base_url=server.base_url)
-    assert trial.problem.startswith("answers in words where it was asked to call a tool, which agents must: ")
+    assert trial.problem.startswith("answers in words when asked to call a tool, which agents must do: ")
     assert advice in trial.problem
 
 
@@ -67,7 +67,7 @@ async def test_a_model_that_calls_the_tool_works(tmp_path: Path) -> None:
 async def test_a_model_that_thinks_longer_than_a_trial_is_not_said_to_fail(tmp_path: Path) -> None:
     async with chat_server(Says(text="Hm", finish="length")) as server:
         trial = await tried(tmp_path, type="chatcompletion", base_url=server.base_url)
-    assert (trial.problem, trial.remark) == ("", "4,096 tokens did not suffice for it to call a tool")
+    assert (trial.problem, trial.remark) == ("", "4,096 tokens were not enough for it to call a tool")
 
 
 async def test_a_server_that_does_not_run_is_named_with_what_to_start(tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ async def test_a_server_that_does_not_run_is_named_with_what_to_start(tmp_path: 
 @pytest.mark.parametrize(
     ("window", "parameters", "remark"),
     [
-        (4_096, "", "Ollama shows the model 4,096 tokens, and cuts off what came first"),
+        (4_096, "", "Ollama shows the model 4,096 tokens, and drops the oldest ones"),
         (None, 'stop "x"\nnum_ctx                        8192', "Ollama shows the model 8,192 tokens"),
-        (None, "", "Ollama does not say how many tokens it shows the model, and by itself it shows 4,096"),
+        (None, "", "Ollama doesn't say how many tokens the model sees (by default 4,096)"),
         (32_768, "", ""),
         (None, "num_ctx 32768", ""),
     ],
@@ -111,7 +111,7 @@ async def nowhere(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ("models", "queue", "found"),
     [
         (("first-of-these", "second"), (WORDS,), ("ollama", "first-of-these", "answers in words")),
-        ((), (), ("ollama", "-", "has no model yet: `ollama pull qwen3:8b` fetches one")),
+        ((), (), ("ollama", "-", "has no model yet: `ollama pull qwen3:8b` gets one")),
     ],
 )
 async def test_without_a_configuration_the_servers_on_this_machine_are_tried_too(

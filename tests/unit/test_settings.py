@@ -83,7 +83,7 @@ def test_an_unlimited_number_of_answers_is_still_bounded() -> None:
 def test_planning_mode_off_is_accepted_with_a_warning_and_changes_nothing() -> None:
     settings = settings_of(SMALL + "orchestrator: {coordination: {enable_planning_mode: false}}\n")
     (warning,) = settings.warnings
-    assert "agents always plan here" in warning
+    assert "agents always plan first" in warning
     assert warning.startswith("ops.yaml:6: orchestrator.coordination.enable_planning_mode: ")
 
 
@@ -240,7 +240,7 @@ def test_another_server_under_a_known_name_is_an_error() -> None:
         settings_of(text)
     assert caught.value.diagnostics == [
         "ops.yaml:3: agents[1].backend.mcp_servers.board: "
-        "found another server board than in line 2; expected the same server, or another name"
+        "found a different server board than in line 2; expected the same server, or another name"
     ]
 
 
@@ -261,7 +261,7 @@ mcp_servers: {board: {command: x, env: {T: a}}}
     settings = settings_of(text % "a")
     assert settings.agents[0].servers == settings.servers
     assert len(settings.servers) == 1
-    with pytest.raises(ConfigError, match="found another server board than in line 4"):
+    with pytest.raises(ConfigError, match="found a different server board than in line 4"):
         settings_of(text % "b")
 
 
@@ -477,7 +477,10 @@ def test_agents_may_ask_people_where_massgens_key_says_so() -> None:
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
-        ("max_midstream_updates: 1, max_midstream_injections_per_round: 2", "found another number than under max_mid"),
+        (
+            "max_midstream_updates: 1, max_midstream_injections_per_round: 2",
+            "found a different number than under max_mid",
+        ),
         ("coordination_mode: decomposition", "found 'decomposition'; expected voting"),
     ],
 )

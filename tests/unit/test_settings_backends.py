@@ -9,6 +9,7 @@ from coordination.config import PROVIDERS, BackendSettings, Settings, parse
 from coordination.config.agents import OPTIONS
 from coordination.config.sections import ModelOptions
 from coordination.errors import ConfigError
+from tests.german import english_in
 
 KEYS = {name: f"value-of-{name}" for provider in PROVIDERS.values() for name in provider.key_variables}
 
@@ -25,6 +26,7 @@ def complaint_of(backend: str, environ: Mapping[str, str] = KEYS) -> str:
     with pytest.raises(ConfigError) as caught:
         settings_of(backend, environ)
     (complaint,) = caught.value.diagnostics
+    assert english_in(complaint) == []
     return complaint.removeprefix("ops.yaml:1: agent.backend.")
 
 
@@ -72,7 +74,7 @@ def test_a_script_tells_the_type_and_needs_no_model(tmp_path: Path) -> None:
 def test_a_model_that_several_serve_needs_a_type() -> None:
     complaint = complaint_of("model: llama-3.3-70b")
     assert complaint.startswith(
-        "type: found no type, and the model 'llama-3.3-70b' tells none; expected type: openai, "
+        "type: found no type, and the model 'llama-3.3-70b' doesn't imply one; expected type: openai, "
     )
 
 
@@ -85,9 +87,9 @@ def test_a_model_that_several_serve_needs_a_type() -> None:
         ("type: scripted, script: , script_file: ", "script: found neither script nor script_file; expected one of"),
         ("type: openai", "model: found nothing; expected the name of a model of OpenAI"),
         ("type: grock, model: m", "type: found the backend type 'grock'; expected openai, claude"),
-        ("type: ag2, agent_config: {}", "type: found the backend type 'ag2'; expected the type of the model itself"),
-        ("type: codex, model: m", "type: found the backend type 'codex'; expected openai with the same model, since"),
-        ("type: Copilot, model: m", "type: found the backend type 'Copilot'; expected the type of the model itself,"),
+        ("type: ag2, agent_config: {}", "type: found the backend type 'ag2'; expected the model's own type"),
+        ("type: codex, model: m", "type: found the backend type 'codex'; expected openai with the same model, because"),
+        ("type: Copilot, model: m", "type: found the backend type 'Copilot'; expected the model's own type,"),
         ("type: gemini_cli, model: m", "type: found the backend type 'gemini_cli'; expected gemini with the same mod"),
         ("type: antigravity_cli", "type: found the backend type 'antigravity_cli'; expected gemini with the same mod"),
         ("type: scripted", "script: found neither script nor script_file; expected one of them"),
@@ -157,7 +159,7 @@ def test_a_key_is_freed_of_the_line_break_that_its_file_ended_with() -> None:
 def test_what_can_not_be_a_key_is_complained_of_and_not_shown(key: str, found: str) -> None:
     complaint = complaint_of(f"type: openai, model: m, api_key: {key}", {"BROKEN": "my\nsecret"})
     assert complaint.startswith(f"api_key: found {found}")
-    assert complaint.endswith("; expected a key without blanks, line breaks and letters beyond ASCII")
+    assert complaint.endswith("; expected a key without spaces, line breaks or non-ASCII characters")
 
 
 def test_a_key_does_not_go_to_an_unknown_server() -> None:
@@ -216,8 +218,16 @@ def test_every_option_belongs_to_some_api() -> None:
         ),
         ("type: openai, model: m, cwd: workspace1", "cwd", "agents have no files of their own"),
         ("type: openai, model: m, upload_files: [x]", "upload_files", "agents read and write text here"),
-        ("type: claude_code, permission_mode: bypassPermissions", "permission_mode", "an agent's powers are the tools"),
-        ("type: claude_code, allowed_tools: [Read, 'Bash(rm*)']", "allowed_tools", "Claude Code's own tools have no"),
+        (
+            "type: claude_code, permission_mode: bypassPermissions",
+            "permission_mode",
+            "an agent can do what its tools allow",
+        ),
+        (
+            "type: claude_code, allowed_tools: [Read, 'Bash(rm*)']",
+            "allowed_tools",
+            "Claude Code's built-in tools have no",
+        ),
     ],
 )
 def test_what_has_no_effect_is_warned_of_once_with_its_place(backend: str, key: str, warning: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from coordination.config import load, parse
 from coordination.errors import ConfigError
+from tests.german import english_in
 
 AGENT = "agents: [{backend: {type: ollama, model: m}}]\n"
 SERVER = "mcp_servers: {board: {command: npx}}\n"
@@ -15,6 +16,7 @@ SERVER = "mcp_servers: {board: {command: npx}}\n"
 def complaints_of(text: str, **environ: str) -> Sequence[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, origin="ops.yaml", environ=environ)
+    assert {each: english for each in caught.value.diagnostics if (english := english_in(each))} == {}
     return caught.value.diagnostics
 
 
@@ -58,13 +60,13 @@ limit: 3
         "ops.yaml:4: agents[0].backend.temperature: found 'hot'; expected a number",
         f"ops.yaml:4: agents[0].backend.type: found the backend type 'opnai'; expected {provider_types}; "
         "did you mean openai?",
-        "ops.yaml:5: agents[1].id: found the id 'scout' a second time (first in line 3); expected each id once",
+        "ops.yaml:5: agents[1].id: found the id 'scout' again (first used in line 3); expected a unique id",
         "ops.yaml:7: agents[1].backend.model: found nothing; expected the name of a model of Ollama",
         f"ops.yaml:7: agents[1].backend.modl: found the unknown key modl; {backend} model?",
         "ops.yaml:9: agents[1].backend.exclude_tools[0]: found the unknown server 'discrd'; "
         "expected a server of mcp_servers; did you mean discord?",
-        "ops.yaml:9: agents[1].backend.exclude_tools[2]: found a text with blanks, brackets or nothing in it; "
-        "expected server.tool, where * and ? are wild",
+        "ops.yaml:9: agents[1].backend.exclude_tools[2]: found text that is empty, or has spaces or brackets; "
+        "expected server.tool (* and ? are wildcards)",
         "ops.yaml:11: agents[1].backend.mcp_servers[0].args[1]: found a list; expected a text",
         "ops.yaml:11: agents[1].backend.mcp_servers[0].env.B: found nothing; expected a text",
         "ops.yaml:11: agents[1].backend.mcp_servers[0].timeout: found -1; expected a number above 0",
@@ -83,7 +85,7 @@ limit: 3
         "ops.yaml:19: tools[2]: found a text; expected a mapping with match and effect",
         "ops.yaml:20: approval.expires_after: found 'soon'; "
         "expected a time from 1s to 31d, such as 24h, 30m or 90 (seconds)",
-        "ops.yaml:20: approval.required: found 3 approvals, and 1 who may give one; "
+        "ops.yaml:20: approval.required: found 3 approvals, and 1 user who may give one; "
         "expected no more than there are users",
         "ops.yaml:21: limit: found the unknown key limit; expected a key of the top level "
         "(`massgen-bot docs configuration` lists them); did you mean limits?",
@@ -139,13 +141,16 @@ limit: 3
         ),
         (AGENT + "mcp_servers: {b: {command: x, env: {A=B: c}}}\n", "2: mcp_servers.b.env: found 'A=B'; expected the"),
         (AGENT + "mcp_servers: {a b: {command: x}}\n", "2: mcp_servers.'a b'.name: "),
-        (AGENT + "mcp_servers: [{name: a, command: x}, {name: a, command: x}]\n", "2: mcp_servers[1]: found a second"),
+        (
+            AGENT + "mcp_servers: [{name: a, command: x}, {name: a, command: x}]\n",
+            "2: mcp_servers[1]: found the server name a again",
+        ),
         (AGENT + "tools: [{match: b.x, effect: read}]\n", "2: tools[0].match: found the unknown server 'b'; "),
         (AGENT + SERVER + "tools: [{match: mcp__bord__x, effect: read}]\n", "3: tools[0].match: found the unknown"),
         (AGENT + "timeout_settings: {orchestrator_timeout_seconds: 0}\n", "2: timeout_settings.orchestrator_timeout_"),
         (
             AGENT + "orchestrator_timeout_seconds: 5\n",
-            "2: orchestrator_timeout_seconds: found a key that has no place ",
+            "2: orchestrator_timeout_seconds: found a key that doesn't belong ",
         ),
         (AGENT + "mcp_servers: {b: {url: 'http://['}}\n", "2: mcp_servers.b.url: found a text; expected an address"),
         (AGENT + "mcp_servers: {b: {url: 'http://h:99999/'}}\n", "2: mcp_servers.b.url: found a text; expected an"),
@@ -184,21 +189,21 @@ def test_a_problem_is_told_with_its_place_and_what_was_expected(text: str, compl
 def test_a_command_of_several_words_must_have_as_many_once_its_variables_are_put_in() -> None:
     text = AGENT + "mcp_servers: {b: {command: 'python ${FILE}'}}\n"
     assert complaint_of(text, FILE="two words") == (
-        "2: mcp_servers.b.command: found a command whose words can't be told apart once its variables are put in; "
+        "2: mcp_servers.b.command: found a command whose words can't be told apart once its variables are expanded; "
         "expected one word, and the others under args"
     )
 
 
 def test_timeouts_in_two_places_must_agree() -> None:
     text = AGENT + "orchestrator: {timeout: {orchestrator_timeout_seconds: 5}}\n"
-    assert "found another time than under timeout_settings" in complaint_of(
+    assert "found a different time than under timeout_settings" in complaint_of(
         text + "timeout_settings: {orchestrator_timeout_seconds: 6}\n"
     )
 
 
 def test_final_presentation_in_two_places_must_agree() -> None:
     text = AGENT + "orchestrator: {final_presentation: adopt, coordination: {final_presentation: present}}\n"
-    assert complaint_of(text).startswith("2: orchestrator.final_presentation: found another final_presentation")
+    assert complaint_of(text).startswith("2: orchestrator.final_presentation: found a different final_presentation")
 
 
 @pytest.mark.parametrize(
@@ -224,13 +229,13 @@ def test_a_variable_that_is_no_text_is_named_and_not_shown() -> None:
 @pytest.mark.unmeasured
 def test_variables_can_not_blow_a_configuration_up() -> None:
     text = AGENT.replace("type", "system_prompt: " + repr("${BIG}" * 100) + ", type")
-    assert "found variables of more than 1,000,000 characters in all" in complaint_of(text, BIG="x" * 100_000)
+    assert "found variables with more than 1,000,000 characters in total" in complaint_of(text, BIG="x" * 100_000)
 
 
 def test_many_problems_end_in_a_count() -> None:
     diagnostics = complaints_of(AGENT + "".join(f"key{number}: 1\n" for number in range(5000)))
     assert len(diagnostics) == 201
-    assert diagnostics[-1] == "ops.yaml: and 4,800 problems more"
+    assert diagnostics[-1] == "ops.yaml: and 4,800 more problems"
 
 
 def test_a_files_name_stays_on_its_line() -> None:
@@ -246,8 +251,8 @@ def test_a_file_that_is_not_there_or_no_text_is_said_so(tmp_path: Path) -> None:
     huge.write_bytes(b"#" * 300_000)
     for path, expected in (
         (tmp_path / "no.yaml", "no.yaml: found no such file; expected a configuration file"),
-        (tmp_path, ": found something that can not be read; expected a configuration file"),
-        (binary, "binary.yaml:2: found bytes that are no UTF-8 text; expected a text file"),
+        (tmp_path, ": found a file that can't be read; expected a configuration file"),
+        (binary, "binary.yaml:2: found bytes that are not valid UTF-8; expected a text file"),
         (huge, "huge.yaml:1: found more than 256 kB; expected a smaller file"),
     ):
         with pytest.raises(ConfigError) as caught:

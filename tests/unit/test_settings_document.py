@@ -8,26 +8,28 @@ import yaml
 
 from coordination.config import parse, yaml_tree
 from coordination.errors import ConfigError
+from tests.german import english_in
 
 
 def complaint_of(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         parse(text, origin="ops.yaml", environ={})
     (complaint,) = caught.value.diagnostics
+    assert english_in(complaint) == []
     return complaint.removeprefix("ops.yaml:")
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("agents: [\n", "2: found no valid YAML in column 1 ("),
-        ("a: b: c\n", "1: found no valid YAML in column 5 (mapping values are not allowed in this context); expected"),
-        ("agents:\n\t- x\n", "2: found no valid YAML in column 1 (found character that cannot start any token)"),
+        ("agents: [\n", "2: found invalid YAML in column 1 ("),
+        ("a: b: c\n", "1: found invalid YAML in column 5 (mapping values are not allowed in this context); expected"),
+        ("agents:\n\t- x\n", "2: found invalid YAML in column 1 (found character that cannot start any token)"),
         (
             "a: {b: ${C}}\n",
-            "1: found no valid YAML in column 9 (did not find expected ',' or '}'); expected YAML; within",
+            "1: found invalid YAML in column 9 (did not find expected ',' or '}'); expected YAML; within",
         ),
-        ("a: 1\n---\nb: 2\n", "2: found a second YAML document; expected one"),
+        ("a: 1\n---\nb: 2\n", "2: found a second YAML document; expected only one"),
         (
             "agents: !!python/object/apply:os.system [id]\n",
             "1: found the tag '!!python/object/apply:os.system'; expected",
@@ -38,7 +40,7 @@ def complaint_of(text: str) -> str:
         ("agents: !!int ''\n", "1: found a value that its tag !!int does not fit; expected one it fits"),
         ("agents: !!bool maybe\n", "1: found a value that its tag !!bool does not fit; expected one it fits"),
         ("agents: *a\n", "1: found an alias (*name); expected its anchor (&name) in a line before"),
-        ("agents: &a [*a]\n", "1: found an alias inside of what it stands for; expected"),
+        ("agents: &a [*a]\n", "1: found an alias inside its own anchor; expected"),
         ("? [a]\n: b\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a list as a key; expected a text"),
         ("<<: x\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a text after <<; expected an alias of"),
         ("agents: \x00\n", "1: found the character ⟨U+0000⟩; expected readable text"),
@@ -54,7 +56,7 @@ def test_what_is_no_plain_yaml_is_told_with_its_line(text: str, complaint: str) 
 def test_a_key_twice_in_one_mapping_is_told_with_both_lines() -> None:
     text = "agents:\n  - id: a\n    backend: {type: ollama, model: m}\n    id: b\n"
     assert complaint_of(text) == (
-        "4: found the key 'id' twice in one mapping (first in line 2); expected each key once"
+        "4: found the key 'id' again in the same mapping (first used in line 2); expected each key once"
     )
 
 
@@ -75,7 +77,7 @@ def test_aliases_of_aliases_are_not_followed_for_ever() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{step}: &a{step} [{', '.join([f'*a{step - 1}'] * 10)}]" for step in range(1, 12)]
     started = time.perf_counter()
-    assert "found more than 20,000 values, aliases followed" in complaint_of("\n".join(lines))
+    assert "found more than 20,000 values once aliases are expanded" in complaint_of("\n".join(lines))
     assert time.perf_counter() - started < 5
 
 
@@ -83,7 +85,7 @@ def test_mappings_that_are_merged_again_and_again_do_not_fill_the_memory() -> No
     text = "a: &a {" + ", ".join(f"k{number}: 1" for number in range(3000)) + "}\nb:\n" + "- {<<: *a}\n" * 15_000
     tracemalloc.start()
     try:
-        assert "found more than 20,000 values, aliases followed" in complaint_of(text)
+        assert "found more than 20,000 values once aliases are expanded" in complaint_of(text)
         assert tracemalloc.get_traced_memory()[1] < 100_000_000
     finally:
         tracemalloc.stop()
@@ -91,7 +93,7 @@ def test_mappings_that_are_merged_again_and_again_do_not_fill_the_memory() -> No
 
 def test_a_long_text_can_not_be_repeated_by_aliases_either() -> None:
     text = f"a: &a '{'x' * 100_000}'\nagents: [{', '.join(['*a'] * 5000)}]\n"
-    assert "found more than 20,000 values, aliases followed" in complaint_of(text)
+    assert "found more than 20,000 values once aliases are expanded" in complaint_of(text)
 
 
 def test_aliases_in_depth_count_as_deep_as_they_mean() -> None:
@@ -109,8 +111,8 @@ def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
 def test_what_python_itself_stumbles_over_is_no_yaml_either(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where PyYAML has no libyaml, an escape beyond Unicode fails in Python's own `chr`."""
     monkeypatch.setattr(yaml_tree, "_LOADER", yaml.SafeLoader)
-    assert complaint_of('a: "\\UFFFFFFFF"\n') == "1: found a text that is no YAML; expected a YAML file"
-    assert complaint_of("a: [\n").startswith("2: found no valid YAML in column 1 (")
+    assert complaint_of('a: "\\UFFFFFFFF"\n') == "1: found text that is not YAML; expected a YAML file"
+    assert complaint_of("a: [\n").startswith("2: found invalid YAML in column 1 (")
 
 
 def test_numbers_that_python_can_not_hold_are_text() -> None:

@@ -22,6 +22,7 @@ from coordination.config.section_reader import SECTIONS, Reading
 from coordination.config.sections import ALL, LimitKeys
 from coordination.config.yaml_tree import Variables, put_in, read
 from coordination.errors import ConfigError
+from coordination.text import Text
 from tests.unit.test_settings_any_text import ENVIRON, WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ def test_every_key_says_what_it_means(schema: dict[str, Any]) -> None:
     assert len(found) > 150
     assert [key for key, text in found.items() if not text] == []
     assert found["approval.required"] == "1 to 20. How many different people must approve. Default 1."
-    assert found["ui.display_type"] == "Has no effect here: where a run is started decides how it is shown."
+    assert found["ui.display_type"] == "Has no effect here: how a run is shown depends on where it was started."
 
 
 class WiderLimits(LimitKeys):
@@ -112,7 +113,7 @@ class WiderLimits(LimitKeys):
     max_pages: Annotated[StrictInt, Field(ge=1, le=500), AsTyped] = 20
 
 
-def read_wider(written: str) -> tuple[WiderLimits, list[str]]:
+def read_wider(written: str) -> tuple[WiderLimits, list[Text]]:
     report = Diagnostics("ops.yaml")
     tree = read(f"\n{written}\n", report)
     assert tree is not None

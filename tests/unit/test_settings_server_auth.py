@@ -5,6 +5,7 @@ import pytest
 from coordination.config import parse
 from coordination.errors import ConfigError
 from coordination.ports import ClientCredentials, ServerSpec
+from tests.german import english_in
 
 AGENT = "agents: [{backend: {type: ollama, model: m}}]\n"
 GOOD = "type: client_credentials, issuer: 'https://login.example', client_id: planner, client_secret: '${SECRET}'"
@@ -24,6 +25,7 @@ def complaints_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text, origin="ops.yaml", environ={"SECRET": "hunter2"})
     assert "hunter2" not in str(caught.value)
+    assert {each: english for each in caught.value.diagnostics if (english := english_in(each))} == {}
     return list(caught.value.diagnostics)
 
 

@@ -7,6 +7,7 @@ import pytest
 from coordination.config import Settings, parse, unmatched_rules
 from coordination.domain.tool_rules import Effect, Ruling, rule
 from coordination.ports import ToolDefinition
+from coordination.text import Text
 
 TOOLS = ("read_all", "read_one", "post", "burn")
 
@@ -47,8 +48,8 @@ def test_without_rules_everything_is_asked_about() -> None:
 
 def test_the_first_rule_that_fits_decides_and_says_where_it_stands() -> None:
     settings = settings_of(tools="[{match: board.read_*, effect: read}, {match: '*', effect: deny}]")
-    assert ruling(settings, "read_all") == Ruling(effect=Effect.READ, reason="tools[0]: board.read_*")
-    assert ruling(settings, "post") == Ruling(effect=Effect.DENY, reason="tools[1]: *")
+    assert ruling(settings, "read_all") == Ruling(effect=Effect.READ, reason=Text("tools[0]: board.read_*"))
+    assert ruling(settings, "post") == Ruling(effect=Effect.DENY, reason=Text("tools[1]: *"))
 
 
 @pytest.mark.parametrize("match", ["board.post", "mcp__board__post", "*.post", "b*.p?st"])
@@ -135,7 +136,7 @@ def test_rules_and_names_that_fit_no_tool_are_complained_of_once_the_tools_are_k
         tools="[{match: board.raed_all, effect: read}, {match: 'board.*', effect: read}]",
     )
     found = unmatched_rules(settings, definitions("board.read_all", "board.post", "board.burn"))
-    wanted = "which fits no tool; expected a tool that the servers have; did you mean"
+    wanted = "which matches no tool; expected a tool that the servers have; did you mean"
     assert found == [
         f"ops.yaml:4: agents[0].backend.allowed_tools[0]: found 'board.pots', {wanted} board.post?",
         f"ops.yaml:4: agents[0].backend.exclude_tools[0]: found 'brun', {wanted} burn?",
@@ -147,7 +148,7 @@ def test_rules_and_names_that_fit_no_tool_are_complained_of_once_the_tools_are_k
 def test_a_ban_over_every_server_may_fit_nothing() -> None:
     settings = settings_of(tools="[{match: '*.delete_*', effect: deny}, {match: '*.list_*', effect: read}]")
     (complaint,) = unmatched_rules(settings, definitions("board.post"))
-    assert complaint.startswith("ops.yaml:8: tools[1].match: found '*.list_*', which fits no tool")
+    assert complaint.startswith("ops.yaml:8: tools[1].match: found '*.list_*', which matches no tool")
 
 
 def test_rules_that_fit_are_not_complained_of() -> None:

@@ -202,7 +202,7 @@ def shown(when: str) -> str:
 def test_a_rule_that_an_earlier_one_hides_is_a_mistake_of_the_check() -> None:
     settings = settings_of("  - {match: bank.*, effect: ask}\n  - {match: bank.pay, when: {$.amount: 1}, effect: auto}")
     (line,) = hidden_rules(settings, [pays()])
-    assert line.startswith("ops.yaml:6: tools[1]: found a rule that never decides, since tools[0] does before it")
+    assert line.startswith("ops.yaml:6: tools[1]: found a rule that never applies, because tools[0] comes first")
     same = settings_of("  - {match: bank.*, effect: ask}\n  - {match: bank.pay, effect: ask}")
     assert hidden_rules(same, [pays()]) == []
     assert hidden_rules(settings_of(PAY), [pays()]) == []
