@@ -37,6 +37,7 @@ from coordination.ports import Clock, Engine, Model, ReadLists, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.run_options import RunProfile
 from coordination.service import Coordinator
+from coordination.storage.anchor import anchor_of_day
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.usage import SqlUsage
@@ -217,6 +218,7 @@ COUNT_SECONDS = 3.0
 _MOST_COUNTS = 500
 
 SWEEP_SECONDS = 30.0
+ANCHOR_SECONDS = 600.0
 """How often a working process looks for plans that expired while nobody was looking."""
 
 REVIEW_SECONDS = 60.0
@@ -272,7 +274,7 @@ async def open_application(
             present=present,
             away_after=stored.away_after,
         )
-        working = partial(_working, engine, worker, coordinator, overrides.clock, drain=environment.drain())
+        working = partial(_working, environment, engine, worker, coordinator, overrides.clock)
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield Application(
             log=log, coordinator=coordinator, clock=overrides.clock, working=working, last_lines=servers.last_lines
@@ -336,14 +338,16 @@ def collect_garbage() -> None:
 
 @asynccontextmanager
 async def _working(
-    engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = "", *, drain: float = GRACE
+    environment: Environment, engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = ""
 ) -> AsyncGenerator[None]:
+    folder, drain = environment.anchor_folder(), environment.drain()
     worker.grace = GRACE if run else drain  # Who waits for one run sits there, and has pressed Ctrl-C.
     async with engine.running(traced_jobs(worker.perform), drain=worker.grace), asyncio.TaskGroup() as group:
         chores = [
             group.create_task(_sweep(coordinator, clock)),
             group.create_task(_review(coordinator, clock)),
             group.create_task(_forget(engine, clock)),
+            *([] if run else [group.create_task(_anchor(environment.database_url(), folder, clock))]),
             group.create_task(engine.stuck(STUCK_AFTER[bool(run)], run)),
         ]
         try:
@@ -371,6 +375,15 @@ async def _forget(engine: DbosEngine, clock: Clock) -> None:
     while True:
         await clock.sleep(FORGET_EVERY.total_seconds())
         await _tried("forget ended jobs", lambda: engine.forget_finished(clock.now() - REMEMBERED))
+
+
+async def _anchor(url: str, folder: Path | None, clock: Clock) -> None:
+    """The first process that comes to it writes the day's anchor; the others find it there."""
+    if folder is None:
+        return
+    while True:
+        await _tried("write an anchor", lambda: asyncio.to_thread(anchor_of_day, url, folder, clock.now()))
+        await clock.sleep(ANCHOR_SECONDS)
 
 
 async def _tried(what: str, chore: Callable[[], Awaitable[object]]) -> None:

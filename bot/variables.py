@@ -182,6 +182,13 @@ class Environment(BaseModel):
         ),
     ] = ""
 
+    anchors: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_ANCHOR_FOLDER",
+            "A folder that gets an [anchor](audit.md) of all logs once a day. Have it lie where whoever can write the database can't.",
+        ),
+    ] = ""
     worker_deliberations: Annotated[
         RawText,
         _other(
@@ -471,6 +478,21 @@ class Environment(BaseModel):
         if not text.isdecimal() or int(text) > 3_600:
             raise ConfigError([Text("MASSGEN_BOT_DRAIN_SECONDS must be a number of seconds from 0 to 3600.")])
         return float(text)
+
+    def anchor_folder(self) -> Path | None:
+        """Where anchors go; None: nowhere.
+
+        Raises:
+            ConfigError: it is no folder.
+        """
+        if not self.anchors:
+            return None
+        folder = expanded(self.anchors).absolute()
+        if not folder.is_dir():
+            raise ConfigError(
+                [Text("MASSGEN_BOT_ANCHOR_FOLDER must name a folder that is there; {folder} is none.", folder=folder)]
+            )
+        return folder
 
     def server_limits(self) -> Mapping[str, int]:
         """How long a tool server may be unused, in seconds, and how many there may be, as `Patience` calls them; only what is set.

@@ -6,8 +6,10 @@ or written anew together with all its later hashes and its summary.
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import sqlalchemy as sa
@@ -37,6 +39,26 @@ def anchor(url: str, at: datetime) -> Sequence[str]:
         ]
     head = {"anchor": _FORM, "at": time_text(at), "lines": len(lines), "digest": _digest(lines)}
     return [_line(head), *lines]
+
+
+def anchor_of_day(url: str, folder: Path, at: datetime) -> Path | None:
+    """Write the anchor of a day, by UTC, to a file of its own; None: it is there already.
+
+    Raises:
+        StorageError: the database can't be read, or the folder not be written to.
+    """
+    file = folder / f"massgen-bot-{at.astimezone(UTC).date()}.jsonl"
+    if file.exists():
+        return None
+    unfinished = file.with_suffix(f".{secrets.token_hex(4)}.part")
+    lines = anchor(url, at)
+    try:
+        unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
+        unfinished.replace(file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise StorageError(Text("{file} can't be written: {why}", file=file, why=error.strerror or "")) from error
+    return file
 
 
 def compare(url: str, text: str) -> Sequence[Finding]:

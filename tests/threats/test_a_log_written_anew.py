@@ -13,19 +13,22 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bot.application import Overrides
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.store import ChatSetting
+from bot.composition import open_application
 from bot.terminal.audit_commands import anchor as anchor_command
 from bot.terminal.audit_commands import verify as verify_command
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
+from bot.variables import Environment
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.states import Executing
 from coordination.domain.transitions import evolve
-from coordination.errors import StorageError
+from coordination.errors import ConfigError, StorageError
 from coordination.ports import Job
-from coordination.storage.anchor import anchor, compare
+from coordination.storage.anchor import anchor, anchor_of_day, compare
 from coordination.storage.audit import verify
 from coordination.storage.sql_run_log import FIRST_PREV, SqlLog, event_hash
 from tests.builders import START
@@ -231,3 +234,34 @@ def test_the_command_writes_an_anchor_to_a_new_file_and_compares_with_it(url: st
     assert verify_command(context, "", str(file)) is Exit.FAILED
     assert f"AAAA {proposed + 1}: the log was cut off" in out.getvalue()
     assert verify_command(context, "AAAA", str(file)) is Exit.USAGE
+
+
+def test_a_day_has_one_anchor_whoever_writes_it_first(url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    with pytest.raises(StorageError, match="can't be written"):
+        anchor_of_day(url, folder, LATER)
+    folder.mkdir()
+    file = anchor_of_day(url, folder, LATER)
+    assert file is not None
+    assert file.name == f"massgen-bot-{LATER.date()}.jsonl"
+    assert anchor_of_day(url, folder, LATER + timedelta(minutes=10)) is None
+    assert anchor_of_day(url, folder, LATER + timedelta(days=1)) is not None
+    assert len(list(folder.iterdir())) == 2
+    behind_its_back(url, "DELETE FROM events WHERE run = 'BBBB'", "DELETE FROM runs WHERE run = 'BBBB'")
+    assert places(url, file.read_text(encoding="utf-8")) == [("BBBB", 1)]
+
+
+async def test_whoever_works_writes_the_days_anchor_and_goes_on_when_it_can_not(url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    environment = Environment({"DATABASE_URL": url, "MASSGEN_BOT_ANCHOR_FOLDER": str(folder)})
+    async with open_application(environment, Overrides()) as application, application.working():
+        for _ in range(3_000):
+            if list(folder.glob("*.jsonl")):
+                break
+            await asyncio.sleep(0.01)
+    assert len(list(folder.glob("*.jsonl"))) == 1
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(ConfigError, match="MASSGEN_BOT_ANCHOR_FOLDER must name a folder"):
+        environment.anchor_folder()
+    assert Environment({}).anchor_folder() is None
