@@ -7,16 +7,19 @@ from typing import Annotated, Any, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from bot.machine import config_file
 from bot.variables import Environment
 from coordination.config import Settings, load, read_text
+from coordination.config.diagnostics import expected_but_found, key_name, kind_of_plain, quoted, shown_key
+from coordination.config.section_reader import expected_by
 from coordination.domain.canonical_json import Json
 from coordination.domain.conditions import CallContext, Condition
 from coordination.domain.policy import Person
 from coordination.domain.tool_rules import Effect, Rule, matching, rule
 from coordination.errors import ConfigError
-from coordination.text import Text
+from coordination.text import Text, either
 
 _MOST_CASES = 1_000
 
@@ -148,14 +151,22 @@ def _read(path: Path) -> _Cases:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise ConfigError(
-            [Text("{path}{line}: found what is no YAML; expected config and cases", path=path, line=line)]
-        ) from None
+        problem = expected_but_found(Text("text that is not YAML"), Text("config and cases"))
+        raise ConfigError([Text.joined("", [str(path), line, ": ", problem])]) from None
     except ValidationError as error:
-        raise ConfigError([_complaint(path, each["loc"], each["msg"]) for each in error.errors()]) from None
+        raise ConfigError([_complaint(path, each) for each in error.errors()]) from None
 
 
-def _complaint(path: Path, where: tuple[int | str, ...], text: str) -> Text:
-    place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in where).removeprefix(".")
-    problem = f"{text[0].lower()}{text[1:]}"
-    return Text("{path}: {place}: {problem}", path=path, place=place or Text("the file"), problem=problem)
+def _complaint(path: Path, problem: ErrorDetails) -> Text:
+    where, value = problem["loc"], problem["input"]
+    key = str(where[-1]) if where else ""
+    match problem["type"]:
+        case "missing":
+            text = expected_but_found(Text("nothing"), Text("a value for {key}", key=key))
+        case "extra_forbidden":
+            keys = Case.model_fields if len(where) > 1 else _Cases.model_fields
+            text = expected_but_found(Text("the unknown key {key}", key=shown_key(key)), either(keys))
+        case _:
+            found = quoted(value) if isinstance(value, str) else kind_of_plain(value)
+            text = expected_but_found(found, expected_by(problem))
+    return Text.joined(": ", [str(path), key_name(where) or Text("the file"), text])

@@ -150,6 +150,25 @@ def expected_but_found(found: Text, expected: Text, suggestion: str | None = Non
     )
 
 
+def kind_of_plain(value: object) -> Text:
+    """What kind of value this is, in words, without the value."""
+    match value:
+        case dict():
+            return Text("a mapping")
+        case list():
+            return Text("a list")
+        case str():
+            return Text("a text")
+        case None:
+            return Text("nothing")
+        case bool():
+            return Text("true or false")
+        case int() | float():
+            return Text("a number")
+        case _:
+            return Text("a value of type {type}", type=type(value).__name__)
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was perhaps meant."""
     by_folded = {each.casefold(): each for each in known}

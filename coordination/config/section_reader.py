@@ -49,7 +49,11 @@ _WORDS = {
     "finite_number": Text("a finite number"),
     "bool_type": Text("true or false"),
     "tuple_type": Text("a list"),
+    "too_short": Text("a longer list"),
+    "too_long": Text("a shorter list"),
     "dict_type": Text("a mapping"),
+    "model_type": Text("a mapping"),
+    "string_pattern_mismatch": Text("server.tool"),
     "string_too_short": Text("a longer text"),
 }
 _TOP_LEVEL = Text("the top level")
@@ -223,7 +227,7 @@ class Section(BaseModel):
         found, word = _found(node, problem, is_secret=is_secret)
         choices = _choices(problem)
         suggestion = report.nearest(word, choices) if word and choices else None
-        report.expect(place, found, _expected(problem, choices), suggestion)
+        report.expect(place, found, expected_by(problem), suggestion)
 
 
 def _home_of(key: str) -> str | None:
@@ -261,8 +265,9 @@ def _found(node: Node | None, problem: ErrorDetails, *, is_secret: bool) -> tupl
     return quoted(node.source) if isinstance(node.value, str) else Text.verbatim(node.source), node.source
 
 
-def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> Text:
-    kind, context = problem["type"], problem.get("ctx", {})
+def expected_by(problem: ErrorDetails) -> Text:
+    """What should stand where pydantic has a problem."""
+    kind, context, choices = problem["type"], problem.get("ctx", {}), _choices(problem)
     if choices:
         return either(choices)
     if kind == "value_error":
@@ -279,7 +284,7 @@ def _expected(problem: ErrorDetails, choices: tuple[str, ...]) -> Text:
 
 
 def _choices(problem: ErrorDetails) -> tuple[str, ...]:
-    if problem["type"] != "literal_error":
+    if problem["type"] not in ("literal_error", "enum"):
         return ()
     words = problem.get("ctx", {}).get("expected", "")
     return tuple(word.strip(" '") for word in words.replace(" or ", ",").split(","))

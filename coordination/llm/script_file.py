@@ -11,15 +11,15 @@
 A step is one reply. Texts may use {prompt}, {slug}, {title} and {result:server.tool}; a brace is written twice.
 """
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
+from coordination.config.diagnostics import KeyPath, expected_but_found, kind_of_plain, nearest, quoted, shown_key
 from coordination.errors import ConfigError, ModelFault
-from coordination.text import Text
+from coordination.text import Text, either, together
 
 _PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 _REQUEST = re.compile(r"^<request>\n(.*?)\n</request>$", re.MULTILINE | re.DOTALL)
@@ -77,15 +77,14 @@ def _part(match: re.Match[str]) -> str | _Blank:
     if text in {"{{", "}}"}:
         return text[0]
     if text in {"{", "}"}:
-        raise ValueError(f"a lone `{text}`; write it twice where a brace is meant")
+        raise ValueError(Text("a single `{brace}`; to write a brace, double it", brace=text))
     name = match.group(1)
     if name is None:
         return text
     if name in {"prompt", "slug", "title"} or (name.startswith(_RESULT) and len(name) > len(_RESULT)):
         return _Blank(name=name)
-    raise ValueError(
-        f"unknown blank `{{{name}}}`; known are {{prompt}}, {{slug}}, {{title}} and {{result:server.tool}}"
-    )
+    known = together(["{prompt}", "{slug}", "{title}", "{result:server.tool}"])
+    raise ValueError(expected_but_found(Text("the unknown placeholder `{name}`", name=f"{{{name}}}"), known))
 
 
 def _fill(name: str, heard: Heard) -> str:
@@ -115,8 +114,6 @@ def _title(prompt: str) -> str:
     line = " ".join(prompt.split())[:_LONGEST_TITLE].strip()
     return line[:1].upper() + line[1:]
 
-
-KeyPath: TypeAlias = tuple[str | int, ...]
 
 Shape: TypeAlias = "Template | None | bool | int | float | Sequence[Shape] | Mapping[str, Shape]"
 """JSON with templates in the place of its strings."""
@@ -173,7 +170,7 @@ class ScriptDiagnostic:
     """One thing wrong in a script, and where."""
 
     path: KeyPath
-    text: str
+    text: Text
 
 
 def parse_script(data: object, *, where: str) -> Script:
@@ -185,7 +182,7 @@ def parse_script(data: object, *, where: str) -> Script:
     script, diagnostics = read_script(data)
     if diagnostics:
         raise ConfigError(
-            [Text.verbatim(f"{where}{_dotted(complaint.path)}: {complaint.text}") for complaint in diagnostics]
+            [Text.joined("", [where, _dotted(complaint.path), ": ", complaint.text]) for complaint in diagnostics]
         )
     return script
 
@@ -208,7 +205,7 @@ class _Reader:
         later: RevisionScript | None = None
         found = members.get("revisions", {})
         if not isinstance(found, dict):
-            self._add_error(("revisions",), f"expected a mapping of revision numbers, found {_kind(found)}")
+            self._expect(("revisions",), found, Text("a mapping of revision numbers"))
             found = {}
         for key, value in cast("dict[object, object]", found).items():
             path: KeyPath = ("revisions", str(key))
@@ -217,11 +214,11 @@ class _Reader:
             elif isinstance(key, int) and not isinstance(key, bool) and key >= 2:
                 revisions[key] = self._act(self._members(value, path, _REVISION_KEYS), path)
             else:
-                self._add_error(path, "expected a revision from 2 on, or `later`")
+                self._add_error(path, expected_but_found(quoted(str(key)), Text("a revision from 2 on, or `later`")))
         return Script(first=self._act(members, ()), revisions=revisions, later=later)
 
     def _act(self, members: Mapping[str, object], path: KeyPath) -> RevisionScript:
-        turns = self._items(members.get("turns", []), (*path, "turns"), "turns")
+        turns = self._items(members.get("turns", []), (*path, "turns"), Text("a list of turns"))
         return RevisionScript(
             turns=tuple(self._steps(turn, (*path, "turns", index)) for index, turn in enumerate(turns)),
             presentation=self._optional_steps(members, "presentation", path),
@@ -232,12 +229,15 @@ class _Reader:
         return self._steps(members[key], (*path, key)) if key in members else None
 
     def _steps(self, data: object, path: KeyPath) -> tuple[Step, ...]:
-        return tuple(self._step(each, (*path, index)) for index, each in enumerate(self._items(data, path, "steps")))
+        return tuple(
+            self._step(each, (*path, index))
+            for index, each in enumerate(self._items(data, path, Text("a list of steps")))
+        )
 
     def _step(self, data: object, path: KeyPath) -> Step:
         members = self._members(data, path, _STEP_KEYS)
-        calls = self._items(members.get("calls", []), (*path, "calls"), "calls")
-        expects = self._items(members.get("expects", []), (*path, "expects"), "texts")
+        calls = self._items(members.get("calls", []), (*path, "calls"), Text("a list of calls"))
+        expects = self._items(members.get("expects", []), (*path, "expects"), Text("a list of texts"))
         scripted = [self._call(call, (*path, "calls", index)) for index, call in enumerate(calls)]
         return Step(
             after=self._seconds(members, "after", path) or 0.0,
@@ -258,21 +258,21 @@ class _Reader:
             reason = self._template(members.get("reason", "It does what was asked."), (*path, "reason"))
             calls.append(ScriptedCall(tool="vote", arguments={"agent_id": choice, "reason": reason}))
         elif "reason" in members:
-            self._add_error((*path, "reason"), "a reason needs a `vote` beside it")
+            self._add_error((*path, "reason"), Text("a reason needs a `vote` beside it"))
         return calls
 
     def _call(self, data: object, path: KeyPath) -> ScriptedCall:
         members = self._members(data, path, _CALL_KEYS)
         tool = self._text(members.get("tool", ""), (*path, "tool"))
         if not tool:
-            self._add_error((*path, "tool"), "expected the name of a tool, as `server.tool`")
+            self._expect((*path, "tool"), None, Text("the name of a tool, as `server.tool`"))
         if "raw_arguments" in members:
             if "arguments" in members:
-                self._add_error(path, "`arguments` and `raw_arguments` exclude each other")
+                self._add_error(path, expected_but_found(Text("both arguments and raw_arguments"), Text("one of them")))
             return ScriptedCall(tool=tool, arguments=self._template(members["raw_arguments"], (*path, "raw_arguments")))
         arguments = members.get("arguments", {})
         if not isinstance(arguments, dict):
-            self._add_error((*path, "arguments"), f"expected a mapping, found {_kind(arguments)}")
+            self._expect((*path, "arguments"), arguments, Text("a mapping"))
             arguments = {}
         return ScriptedCall(tool=tool, arguments=self._shape(cast("object", arguments), (*path, "arguments")))
 
@@ -289,7 +289,7 @@ class _Reader:
                 items = cast("list[object]", value)
                 return [self._shape(each, (*path, index)) for index, each in enumerate(items)]
             case _:
-                self._add_error(path, f"{_kind(value)} has no JSON form; put it in quotes")
+                self._add_error(path, Text("{kind} has no JSON form; put it in quotes", kind=kind_of_plain(value)))
                 return None
 
     def _fault(self, members: Mapping[str, object], path: KeyPath) -> ModelFault | None:
@@ -298,7 +298,7 @@ class _Reader:
         try:
             return ModelFault(str(members["fault"]))
         except ValueError:
-            self._add_error((*path, "fault"), f"expected one of {', '.join(ModelFault)}")
+            self._add_error((*path, "fault"), expected_but_found(quoted(str(members["fault"])), either(ModelFault)))
             return None
 
     def _seconds(self, members: Mapping[str, object], key: str, path: KeyPath) -> float | None:
@@ -306,7 +306,7 @@ class _Reader:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 3600:
-            self._add_error((*path, key), "expected seconds, from 0 to 3600")
+            self._expect((*path, key), value, Text("seconds, from 0 to 3600"))
             return None
         return float(value)
 
@@ -314,47 +314,39 @@ class _Reader:
         try:
             return Template.read(self._text(value, path))
         except ValueError as error:
-            self._add_error(path, str(error))
+            self._add_error(path, Text.verbatim(error.args[0]))
             return Template.read("")
 
     def _text(self, value: object, path: KeyPath) -> str:
         if isinstance(value, str):
             return value
-        self._add_error(path, f"expected a text, found {_kind(value)}")
+        self._expect(path, value, Text("a text"))
         return ""
 
-    def _items(self, value: object, path: KeyPath, what: str) -> list[object]:
+    def _items(self, value: object, path: KeyPath, what: Text) -> list[object]:
         if isinstance(value, list):
             return cast("list[object]", value)
-        self._add_error(path, f"expected a list of {what}, found {_kind(value)}")
+        self._expect(path, value, what)
         return []
 
     def _members(self, value: object, path: KeyPath, known: frozenset[str]) -> dict[str, object]:
         if not isinstance(value, dict):
-            self._add_error(path, f"expected a mapping, found {_kind(value)}")
+            self._expect(path, value, Text("a mapping"))
             return {}
         members = cast("dict[object, object]", value)
         for key in members:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(known))}"
-                self._add_error((*path, str(key)), f"unknown key; {hint}")
+                found = Text("the unknown key {key}", key=shown_key(str(key)))
+                near = nearest(str(key), known)
+                self._add_error((*path, str(key)), expected_but_found(found, either(sorted(known)), near))
         return {str(key): each for key, each in members.items() if key in known}
 
-    def _add_error(self, path: KeyPath, text: str) -> None:
+    def _expect(self, path: KeyPath, found: object, expected: Text) -> None:
+        self._add_error(path, expected_but_found(kind_of_plain(found), expected))
+
+    def _add_error(self, path: KeyPath, text: Text) -> None:
         self.diagnostics.append(ScriptDiagnostic(path=path, text=text))
 
 
 def _dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-
-
-def _kind(value: object) -> str:
-    names: dict[type[object], str] = {
-        dict: "a mapping",
-        list: "a list",
-        str: "a text",
-        type(None): "nothing",
-        bool: "true or false",
-    }
-    return names.get(type(value), f"a {type(value).__name__}")

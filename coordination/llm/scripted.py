@@ -189,7 +189,7 @@ def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
 
 
 def _script(agent: str, backend: BackendSettings) -> Script:
-    where = f"the script of agent {agent}"
+    where = Text("the script of agent {agent}", agent=agent)
     if backend.script_file is not None:
         return parse_script(_in_file(agent, backend), where=where)
     return parse_script(backend.script, where=where)

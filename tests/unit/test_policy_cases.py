@@ -13,6 +13,7 @@ from bot.terminal.error_handler import Exit
 from bot.terminal.policy_commands import policy_explain, policy_test
 from bot.variables import Environment
 from coordination.errors import ConfigError
+from tests.german import english_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 RECIPE = re.compile(r"^### (.+?)\n.*?```yaml\n(.*?)```\n\n```yaml\n(cases:\n.*?)```", re.MULTILINE | re.DOTALL)
@@ -120,14 +121,18 @@ def test_a_case_that_is_not_met_is_named_with_what_the_rules_say(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("cases: []", "config: field required"),
-        ("config: ops.yaml\ncases: [{tool: bank.pay, effect: maybe}]", r"cases\[0\].effect: input should be"),
-        ("config: ops.yaml\ncases: [{tool: pay, effect: ask}]", r"cases\[0\].tool: string should match"),
+        ("cases: []", r"config: found nothing; expected a value for config"),
+        (
+            "config: ops.yaml\ncases: [{tool: bank.pay, effect: maybe}]",
+            r"cases\[0\].effect: found 'maybe'; expected read, ask, auto or deny",
+        ),
+        ("config: ops.yaml\ncases: [{tool: pay, effect: ask}]", r"cases\[0\].tool: found 'pay'; expected server.tool"),
         ("config: nowhere.yaml\ncases: [{tool: a.b, effect: ask}]", "no such file"),
-        ("a: [", "found what is no YAML"),
+        ("a: [", "found text that is not YAML; expected config and cases"),
     ],
 )
 def test_a_file_of_cases_that_cannot_be_used_is_told_by_its_place(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "cases.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=complaint):
+    with pytest.raises(ConfigError, match=complaint) as caught:
         run_cases(Environment({}), tmp_path / "cases.yaml")
+    assert english_in(caught.value.diagnostics[0]) == []
