@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from bot.application import Application, Overrides
-from bot.chat.approvers import approvers_in, narrowed, satisfiable, text_here, without_approvers
+from bot.chat.approvers import approvers_in, narrowed, renamed, satisfiable, text_here, without_approvers
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.platform import CountsRoles
 from bot.chat.sql_tables import chat_metadata
@@ -90,10 +90,13 @@ class Configurations:
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
         approvers = approvers_in(text)
         if approvers is not None:
+            names = dict(approvers.names)
             profile = replace(profile, policy=satisfiable(narrowed(profile.policy, approvers)))
+            profile = renamed(profile, lambda kind, name: names.get(f"{kind}:{name}", name))
         if tenant == CONSOLE:
             users = tuple(account_named(each) for each in profile.policy.users)
             profile = replace(profile, policy=replace(profile.policy, users=users))
+            profile = renamed(profile, lambda kind, name: account_named(name) if kind == "user" else name)
         return Configuration(settings=settings, profile=profile, build=self.build, adapt=self.adapt)
 
 

@@ -17,6 +17,7 @@ from coordination.config.section_reader import expected_by
 from coordination.domain.canonical_json import Json
 from coordination.domain.conditions import CallContext, Condition
 from coordination.domain.policy import Person
+from coordination.domain.quorums import NOTHING, Needs, Quorum, side_by_side
 from coordination.domain.tool_rules import Effect, Rule, matching, rule
 from coordination.errors import ConfigError
 from coordination.text import Text, either
@@ -57,22 +58,22 @@ class Explanation:
     effect: Effect
     reason: Text
     steps: tuple[Step, ...]
+    needs: Needs = NOTHING
 
 
 def explain(settings: Settings, call: Call) -> tuple[Explanation, ...]:
     """What becomes of a call, for each group of agents whose rules say the same; none where no agent has its server."""
     server, _, tool = call.tool.partition(".")
-    found: dict[tuple[Effect, str], Explanation] = {}
+    found: dict[tuple[Effect, str, Needs], Explanation] = {}
     for agent in settings.agents:
         if server not in {each.name for each in agent.servers}:
             continue
         said = rule(agent.rules, server, tool, call.context)
-        before = found.get((said.effect, said.reason))
+        same = (said.effect, said.reason, said.needs if said.effect in (Effect.ASK, Effect.AUTO) else NOTHING)
+        before = found.get(same)
         agents = (*before.agents, agent.id) if before is not None else (agent.id,)
         steps = tuple(_steps(agent.rules, server, tool, call.context))
-        found[said.effect, said.reason] = Explanation(
-            agents=agents, effect=said.effect, reason=said.reason, steps=steps
-        )
+        found[same] = Explanation(agents=agents, effect=said.effect, reason=said.reason, steps=steps, needs=same[-1])
     return tuple(found.values())
 
 
@@ -88,6 +89,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class _Approvers(_Model):
+    roles: tuple[StrictStr, ...] = ()
+    users: tuple[StrictStr, ...] = ()
+    required: Annotated[int, Field(ge=1, le=20)] = 1
+
+
 class Case(_Model):
     """One expectation of a file of cases."""
 
@@ -98,6 +105,14 @@ class Case(_Model):
     place: StrictStr = ""
     agent: StrictStr = ""
     effect: Effect
+    approvers: tuple[_Approvers, ...] | None = None
+
+    @property
+    def quorums(self) -> tuple[Quorum, ...] | None:
+        """Whose approval it is to need beside the plan's own; None: the case does not say."""
+        if self.approvers is None:
+            return None
+        return side_by_side(Quorum(**each.model_dump()) for each in self.approvers)
 
     @property
     def call(self) -> Call:
@@ -121,8 +136,13 @@ class Outcome:
 
     @property
     def is_met(self) -> bool:
-        """Whether every agent that is meant gets the effect that is expected."""
-        return bool(self.found) and all(each.effect is self.case.effect for each in self.found)
+        """Whether every agent that is meant gets what is expected."""
+        return bool(self.found) and all(self.fits(each) for each in self.found)
+
+    def fits(self, found: Explanation) -> bool:
+        """Whether this is what is expected, of the effect and of whose approval it takes, where the case says so."""
+        quorums = self.case.quorums
+        return found.effect is self.case.effect and quorums in (None, found.needs.quorums)
 
 
 def run_cases(environment: Environment, path: Path) -> tuple[Outcome, ...]:

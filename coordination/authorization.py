@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
+from coordination.domain.quorums import Quorum
 from coordination.domain.states import RunState
 from coordination.text import Text
 
@@ -74,6 +75,8 @@ def resolution_on(state: s.NeedsHuman, by: Person, verdict: e.Verdict, now: date
         return Refusal.STILL_UNDER_WAY
     index, before = state.unknown.index, state.resolvers(verdict)
     people = s.with_person(before, by)
+    if people != before and not state.adds(verdict, by, now):
+        return Refusal.NOT_NEEDED
     if len(people) < state.resolutions_needed(verdict, now):
         again = people == before
         return Refusal.ALREADY_SAID if again else e.ResolutionApproved(index=index, by=by, verdict=verdict)
@@ -97,7 +100,8 @@ def _judge(state: s.AwaitingDecision | s.NeedsHuman, *, by: Person, action: RunA
 
 def approvers(policy: Policy) -> Text:
     """The people who may approve, for reading."""
-    names = [*policy.roles, *policy.users]
+    quorums = (Quorum(roles=policy.roles, users=policy.users), *policy.quorums)
+    names = dict.fromkeys(name for each in quorums for name in (*each.roles, *each.users))
     return Text.verbatim(", ".join(names)) if names else Text("anyone here")
 
 
@@ -142,9 +146,6 @@ def message(refusal: Refusal, state: RunState) -> Text:
     requester, names = state.request.requester.name, approvers(policy)
     sentences: dict[Refusal, Text] = {
         Refusal.ALREADY_DECIDED: Text("Somebody has decided already: the run is {state}.", state=_state(state)),
-        Refusal.ALREADY_APPROVED: Text(
-            "You have approved already; {required} different people must.", required=policy.required
-        ),
         Refusal.NOT_AN_APPROVER: Text("Only {approvers} can decide on this plan.", approvers=names),
         Refusal.OWN_REQUEST: Text(
             "You asked for this run, so somebody else must decide: {approvers}.", approvers=names
@@ -163,17 +164,33 @@ def message(refusal: Refusal, state: RunState) -> Text:
         Refusal.NOTHING_TO_DECIDE: Text("There is nothing to decide: the run is {state}.", state=_state(state)),
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
         **_FIXED,
+        **_counted(policy, names),
         Refusal.NOT_ASKED: Text(
             "The agents ask {requester}, whose request it is: only they can answer.", requester=requester
-        ),
-        Refusal.ALREADY_SAID: Text(
-            "You have said so already; {required} different people must.", required=policy.required
         ),
         Refusal.NOT_YOURS: Text(
             "Only {requester}, an approver or an administrator can cancel this run.", requester=requester
         ),
     }
     return sentences[refusal]
+
+
+def _counted(policy: Policy, names: Text) -> Mapping[Refusal, Text]:
+    """The sentences that say how many it takes."""
+    return {
+        Refusal.ALREADY_APPROVED: Text(
+            "You have approved already; {required} different people must.", required=policy.needed
+        ),
+        Refusal.NOT_NEEDED: Text(
+            "Your approval would add nothing: {required} different people of {approvers} must approve, each for one of "
+            "them, and enough of those whom you could stand for have.",
+            required=policy.needed,
+            approvers=names,
+        ),
+        Refusal.ALREADY_SAID: Text(
+            "You have said so already; {required} different people must.", required=policy.needed
+        ),
+    }
 
 
 def _nothing_to_cancel(state: RunState) -> Text:

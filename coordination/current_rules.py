@@ -24,10 +24,11 @@ from coordination.domain.events import (
     RunEvent,
     RunRequested,
 )
-from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, Policy, Refusal
+from coordination.domain.quorums import Seats, all_of
 from coordination.domain.states import AwaitingDecision, Executing
-from coordination.domain.tool_rules import Effect, possible_effects, rule, stricter
+from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock
 from coordination.run_options import AgentProfile, RunProfile
@@ -157,21 +158,27 @@ def freeze_event(before: Person | None, now: Person | None) -> ExecutionFrozen |
 
 def tightened(plan: Plan, request: RunRequested, now: RunProfile) -> Policy:
     """The plan's rule of approval, made as strict as the one that holds now."""
-    policy = plan.policy.stricter(now.policy)
-    author = _author(plan, request.agents)
-    effects = (_effect_of_call(call, author, request, now) for call in plan.calls)
-    asks_now = plan.is_automatic and Effect.ASK in effects
+    rulings = _rulings(plan, request, now)
+    policy = plan.policy.stricter(now.policy).with_needs(all_of(each.needs for each in rulings))
+    asks_now = plan.is_automatic and any(each.effect is Effect.ASK for each in rulings)
     return replace(policy, binds_automatic=True) if asks_now else policy
 
 
 def denied(plan: Plan, request: RunRequested, now: RunProfile) -> PlannedCall | None:
-    """The first call that the rules of now forbid, or whose server they do not know."""
+    """The first call that the rules of now forbid, whose server they do not know, or that is one of too many by now."""
+    rulings = _rulings(plan, request, now)
+    forbidden = (call for call, each in zip(plan.calls, rulings, strict=True) if each.effect is Effect.DENY)
+    capped = [replace(call, needs=each.needs) for call, each in zip(plan.calls, rulings, strict=True)]
+    return next(forbidden, None) or over_cap(capped)
+
+
+def _rulings(plan: Plan, request: RunRequested, now: RunProfile) -> list[Ruling]:
+    """What the rules of now say of each call."""
     author = _author(plan, request.agents)
-    return next((call for call in plan.calls if _effect_of_call(call, author, request, now) is Effect.DENY), None)
-
-
-def _effect_of_call(call: PlannedCall, author: str, request: RunRequested, now: RunProfile) -> Effect:
-    return effect_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments)))
+    return [
+        ruling_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments)))
+        for call in plan.calls
+    ]
 
 
 def context_of(request: RunRequested, arguments: Json = None) -> CallContext:
@@ -184,10 +191,13 @@ def _author(plan: Plan, agents: Sequence[str]) -> str:
     return agents[number - 1] if 0 < number <= len(agents) else ""
 
 
-def effect_now(server: str, tool: str, author: str, now: RunProfile, context: CallContext) -> Effect:
+def ruling_now(server: str, tool: str, author: str, now: RunProfile, context: CallContext) -> Ruling:
     """What the rules of now say of a call of the agent with this id; where there is none of its name, everybody's."""
-    effects = [rule(agent.rules, server, tool, context).effect for agent in _heirs(server, author, now)]
-    return reduce(stricter, effects) if effects else Effect.DENY
+    rulings = [rule(agent.rules, server, tool, context) for agent in _heirs(server, author, now)]
+    return reduce(both, rulings) if rulings else _NO_SERVER
+
+
+_NO_SERVER = Ruling(effect=Effect.DENY, reason=Text("no agent has its server"))
 
 
 def effects_now(server: str, tool: str, author: str, now: RunProfile) -> frozenset[Effect]:
@@ -227,13 +237,17 @@ async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: 
 async def who_may_not(policy: Policy, people: Sequence[Person], directory: PersonDirectory) -> tuple[Person, ...]:
     """Those of these people who would not be let approve any more, as far as their roles go.
 
+    All of them have said the same thing. Who is not needed any more beside the others is lost, too.
+
     Raises:
         PersonUnreadableError: it can't be told of somebody.
     """
     lost: list[Person] = []
+    seats = Seats[Person](policy.places)
     for person in people:
         current = await directory.current(person)
-        if current is None or not current.is_same_as(person) or policy.excludes(current) or not policy.names(current):
+        may_say = current is not None and current.is_same_as(person) and policy.names(current)
+        if current is None or not may_say or (policy.quorums and not seats.seat(current)):
             lost.append(person)
     return tuple(lost)
 
@@ -253,19 +267,28 @@ def asked_again(plan: Plan, election: Election, policy: Policy, because: Because
     return PlanProposed(plan=again, digest=again.digest, election=election, because=because)
 
 
-def plan_chosen(state: AwaitingDecision, agent: int, by: Person, now: datetime) -> PlanProposed | Refusal:
-    """Another agent's newest plan in place of the one that waits, under the same rule."""
+def plan_chosen(
+    state: AwaitingDecision, agent: int, by: Person, rules: RunProfile | None, now: datetime
+) -> PlanProposed | Refusal:
+    """Another agent's newest plan in place of the one that waits, under the same rule, and with what its own calls need.
+
+    `rules` are those of now, where they differ.
+    """
     answer = state.ballot.newest().get(agent)
     if answer is None or not answer.calls:
         return Refusal.NOTHING_TO_DECIDE
+    policy = replace(state.plan.policy, quorums=()).with_needs(all_of(call.needs for call in answer.calls))
     plan = replace(
         state.plan,
         revision=state.plan.revision + 1,
         author=answer.label,
         text=answer.text,
         calls=answer.calls,
-        expires_at=now + timedelta(seconds=state.plan.policy.expires_after),
+        policy=policy,
     )
+    if rules is not None:
+        plan = replace(plan, policy=tightened(plan, state.request, rules))
+    plan = replace(plan, expires_at=now + timedelta(seconds=plan.policy.expires_after))
     election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
     return PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
 

@@ -13,6 +13,7 @@ from coordination import prompts
 from coordination.agent_turn import AnswerGiven, BallotView, Turn, TurnEnd, TurnFailed, VoteGiven
 from coordination.budget import Budget
 from coordination.domain.ballot import Answer, Ballot, Election, Ending, agreement, elect
+from coordination.domain.canonical_json import Json
 from coordination.domain.events import (
     AgentFailed,
     AnswerAccepted,
@@ -106,6 +107,7 @@ class Deliberation:
         self._changed = asyncio.Event()
         self._is_voting_open = not options.defer_voting
         self._ending: Ending | None = None
+        self._read: dict[int, list[tuple[str, Json]]] = {}
 
     async def run(self) -> Election:
         """Let the agents work until they agree, or the caps or the deadline stop them.
@@ -331,6 +333,7 @@ class Deliberation:
             self._record,
             participant.unusable,
             people=people,
+            read=self._read.setdefault(participant.profile.number, []),
         )
 
     def _opening(self, participant: Participant) -> str:

@@ -243,7 +243,7 @@ class Coordinator:
             refusal = judge_plan(state, digest, by, RunAction.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            event = judge_shaping(state, by) or plan_chosen(state, agent, by, self._clock.now())
+            event = judge_shaping(state, by) or plan_chosen(state, agent, by, now, self._clock.now())
             if now is None or isinstance(event, Refusal):
                 return event
             return event if denied(event.plan, state.request, now) is None else Refusal.DENIED_NOW
@@ -460,9 +460,16 @@ class Coordinator:
             state, seq = await self._read(run, by.tenant)
             if not isinstance(state, s.NeedsHuman) or not state.said:
                 return None
-            people = [person for person, _ in state.said if not person.is_same_as(by)]
+            others = [each for each in state.said if not each[0].is_same_as(by)]
+            said = {verdict: [person for person, word in others if word == verdict] for _, verdict in others}
             try:
-                lost = await who_may_not(state.plan.policy, people, self._directory)
+                lost = tuple(
+                    [
+                        each
+                        for same in said.values()
+                        for each in await who_may_not(state.plan.policy, same, self._directory)
+                    ]
+                )
             except PersonUnreadableError:
                 return Refusal.APPROVERS_UNREADABLE
             if not lost:
@@ -479,11 +486,14 @@ class Coordinator:
 
     async def leaves_nobody(self, policy: Policy, authors: Authors) -> bool:
         """Whether no plan of these authors could be approved, as far as the rule and the chat tell."""
-        others = None
-        if policy.roles:
-            besides = apart_from(policy, authors)
-            others = await self._directory.others_in(authors.requester.tenant, policy.roles, besides)
-        return leaves_nobody(policy, authors, others=others)
+        for place in (policy, *(policy.only(each) for each in policy.quorums)):
+            others = None
+            if place.roles:
+                besides = apart_from(place, authors)
+                others = await self._directory.others_in(authors.requester.tenant, place.roles, besides)
+            if leaves_nobody(place, authors, others=others):
+                return True
+        return False
 
     async def _heed_the_present(
         self, run: str, digest: str, by: Person, action: RunAction, current: CurrentRules

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol
 
-from coordination.current_rules import effect_now, effects_now
-from coordination.domain.canonical_json import JsonObject, canonical, parse, rounded_number
-from coordination.domain.conditions import CallContext
+from coordination.current_rules import effects_now, ruling_now
+from coordination.domain.canonical_json import Json, JsonObject, canonical, parse, rounded_number
+from coordination.domain.conditions import CallContext, unread
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
-from coordination.domain.plan import PlannedCall
-from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, possible_effects, rule, stricter
+from coordination.domain.plan import PlannedCall, over_cap
+from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, both, possible_effects, rule
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolOutput, ToolResult, ToolSpec
@@ -187,7 +187,7 @@ def _offered(
         then = ruling_of(agent.rules, tool, context, accepted)
         if now is None:
             return then
-        return replace(then, effect=stricter(then.effect, effect_now(tool.server, tool.tool, agent.id, now, context)))
+        return both(then, ruling_now(tool.server, tool.tool, agent.id, now, context))
 
     possible = possible_effects(agent.rules, tool.server, tool.tool)
     return OfferedTool(definition=tool, may_read=Effect.READ in possible, ruling=ruling)
@@ -217,10 +217,12 @@ class Toolbox:
         unusable: Mapping[str, ToolDefinition] | None = None,
         *,
         people: AsksPeople | None = None,
+        read: list[tuple[str, Json]] | None = None,
     ) -> None:
         """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it.
 
-        `people` puts its questions to the requester, where the configuration wants that.
+        `people` puts its questions to the requester, where the configuration wants that. `read` is what the agent has read
+        in its turns so far, by server and arguments.
         """
         self._agent = agent
         self._tools = tools
@@ -229,6 +231,7 @@ class Toolbox:
         self._record = record
         self._unusable = unusable or {}
         self._people = people
+        self._read_so_far = [] if read is None else read
         self.actions: list[PlannedCall] = []
         self.left_out = 0
 
@@ -314,11 +317,28 @@ class Toolbox:
             settings=definition.settings,
             target=definition.target,
             says=ruling.says,
+            needs=ruling.needs,
         )
+        objection = self._objection(action, ruling, arguments)
+        if objection is not None:
+            return _refuse(call, f"{objection} Nothing was done.")
         self.actions.append(action)
         self._record(ActionRecorded(agent=self._agent, call=action))
         text = recorded(len(self.actions))
         return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")
+
+    def _objection(self, action: PlannedCall, ruling: Ruling, arguments: JsonObject) -> str | None:
+        """What the operator's rules have against recording a call now, as its agent is told; None: nothing."""
+        if over_cap([*self.actions, action]) is not None:
+            return f"The operator's rules let a plan have no more calls of this kind ({ruling.reason})."
+        read = [each for server, each in self._read_so_far if server == action.server]
+        path = unread(action.needs.read_first, arguments, read)
+        if path is None:
+            return None
+        return (
+            f"The operator's rules want you to read first what this call changes ({ruling.reason}): use a tool of "
+            f"{action.server} that reads with the same value as at {path}, and then make this call again."
+        )
 
     async def _read_in_turn(
         self, slots: asyncio.Semaphore, call: ToolCall, tool: OfferedTool, arguments: JsonObject, ruling: Ruling
@@ -333,6 +353,8 @@ class Toolbox:
         except ToolServerError as error:
             output = ToolOutput(text=str(error), is_error=True)
         text, is_error = output.text, output.is_error
+        if not is_error:
+            self._read_so_far.append((definition.server, arguments))
         self._record(
             ToolRead(
                 agent=self._agent,

@@ -33,6 +33,7 @@ from coordination.domain.caller import Caller
 from coordination.domain.events import ModelRetried, RunEvent
 from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
+from coordination.domain.quorums import all_of
 from coordination.errors import ConfigError, ModelError, ToolServerError
 from coordination.execution import GRACE, AwayAfter, execute, never_away, unknown
 from coordination.log_context import logged_for
@@ -240,7 +241,7 @@ class Worker:
         if not winner.calls:
             await writer.commit(e.RunAnswered(text=winner.text, author=author, election=election))
             return
-        policy = prepared.profile.policy
+        policy = prepared.profile.policy.with_needs(all_of(call.needs for call in winner.calls))
         plan = Plan(
             tenant=state.request.tenant,
             run=writer.run,

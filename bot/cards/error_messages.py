@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.cards.parts import mention
+from bot.cards.parts import mention, missing, names_of
 from bot.cards.text import one_line, visible, visible_lines
 from bot.i18n import catalog, joined
-from bot.machine import account_name
-from bot.message import Mention, RichText, StyledText
+from bot.message import RichText, StyledText
 from coordination.domain import states as s
 from coordination.domain.policy import Policy, Refusal
+from coordination.domain.quorums import Quorum
 from coordination.domain.states import RunState
 from coordination.errors import (
     ConfigError,
@@ -33,6 +33,7 @@ _OF_A_PLAN = frozenset(
         Refusal.OWN_WORDS,
         Refusal.NOBODY_LEFT,
         Refusal.ALREADY_APPROVED,
+        Refusal.NOT_NEEDED,
         Refusal.ALREADY_SAID,
     }
 )
@@ -53,7 +54,8 @@ def refusal_line(error: RefusedError, state: RunState | None = None) -> RichText
     return catalog.rich(
         f"refusal.{name}",
         approvers=_named(rule),
-        required=rule.required,
+        required=rule.needed,
+        missing=missing(rule, state.approvals if isinstance(state, s.AwaitingDecision) else ()),
         requester=mention(state.request.requester),
         state=catalog.text(f"state.{state.kind}"),
     )
@@ -80,9 +82,9 @@ def _is_lost(refusal: str, state: RunState | None, policy: Policy | None) -> boo
 
 
 def _named(policy: Policy) -> RichText:
-    pieces = [(Mention(role, one_line(role, _NAME), "role"),) for role in policy.roles]
-    pieces += [(Mention(user, one_line(account_name(user), _NAME)),) for user in policy.users]
-    return joined(pieces, ", ") if pieces else catalog.rich("refusal.anyone")
+    """Everybody whose approval may count; the role or account that stands for anybody of them comes once."""
+    named = policy.places if policy.quorums else (Quorum(roles=policy.roles, users=policy.users),)
+    return joined([names_of(each) for each in named], ", ")
 
 
 @dataclass(frozen=True, kw_only=True)

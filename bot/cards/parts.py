@@ -1,7 +1,7 @@
 """What every card of a run shares: title, names, calls, what agents wrote, and how people are named."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.cards.run_view import RunView
@@ -11,6 +11,7 @@ from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
 from coordination.domain.plan import Plan, PlannedCall, short
 from coordination.domain.policy import Person, Policy
+from coordination.domain.quorums import Quorum, seated
 
 _NAME = 60
 
@@ -27,14 +28,46 @@ def people(persons: tuple[Person, ...]) -> RichText:
 
 def approvers(policy: Policy) -> RichText:
     """Whom a plan needs: how many, of whom, and whether the one who asked is among them."""
-    named = [(Mention(role, one_line(role, _NAME), "role"),) for role in policy.roles]
-    named += [(Mention(user, one_line(account_name(user), _NAME)),) for user in policy.users]
-    if named:
-        needed = catalog.rich("needs.named", number=policy.required, names=joined(named, ", "))
+    if policy.quorums or policy.roles or policy.users:
+        needed = catalog.rich("needs.of", places=places(policy.places))
     else:
         needed = catalog.rich("needs.anyone", count=policy.required)
     requester = () if policy.allow_requester else catalog.rich("needs.not_requester")
     return joined([needed, requester], " · ")
+
+
+def places(quorums: Sequence[Quorum]) -> RichText:
+    """So many of these, and so many of those."""
+    told = [catalog.rich("needs.place", number=each.required, names=names_of(each)) for each in quorums]
+    return joined(told, catalog.text("needs.and"))
+
+
+def names_of(quorum: Quorum) -> RichText:
+    """Whose approval counts for a place."""
+    named = [(Mention(role, one_line(role, _NAME), "role"),) for role in quorum.roles]
+    named += [(Mention(user, one_line(account_name(user), _NAME)),) for user in quorum.users]
+    return joined(named, ", ") if named else catalog.rich("refusal.anyone")
+
+
+def given(policy: Policy, approvals: tuple[Person, ...]) -> RichText:
+    """How many have approved, and who; where different people must, who of them for whom."""
+    numbers = {"given": len(approvals), "required": policy.needed}
+    if not policy.quorums:
+        return catalog.rich("needs.given", **numbers, who=people(approvals))
+    seats = seated(policy.places, approvals)
+    told = [
+        catalog.rich("needs.given_place", names=names_of(each), who=people(who))
+        for index, each in enumerate(policy.places)
+        if (who := seats.of(index))
+    ]
+    return catalog.rich("needs.given", **numbers, who=joined(told, "; "))
+
+
+def missing(policy: Policy, approvals: tuple[Person, ...]) -> RichText:
+    """Whose approval is still needed."""
+    seats = seated(policy.places, approvals)
+    left = [(each, each.required - len(seats.of(index))) for index, each in enumerate(policy.places)]
+    return places([replace(each, required=rest) for each, rest in left if rest > 0])
 
 
 _TITLE = 160

@@ -14,9 +14,11 @@ from bot.cards.parts import (
     author,
     call_items,
     frozen,
+    given,
     identified,
     mention,
     people,
+    places,
     plain,
     quoted,
     spending,
@@ -52,6 +54,7 @@ from coordination.domain.ballot import Election
 from coordination.domain.canonical_json import Json, parse
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
+from coordination.domain.quorums import Quorum
 
 
 def attachments(view: RunView, plan: Plan) -> tuple[Attachment, ...]:
@@ -97,6 +100,7 @@ def plan_json(plan: Plan) -> Json:
                 "is_automatic": call.is_automatic,
                 "is_destructive": call.is_destructive,
                 **({"says": call.says} if call.says else {}),
+                **({"needs": call.needs.as_json()} if call.needs else {}),
                 **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)
@@ -319,9 +323,20 @@ def _needs(state: s.AwaitingDecision) -> list[RichText]:
     if authors:
         lines.append(catalog.rich("needs.not_authors", who=people(authors)))
     if state.approvals:
-        given, required = len(state.approvals), state.plan.policy.required
-        lines.append(catalog.rich("needs.given", given=given, required=required, who=people(state.approvals)))
-    return lines
+        lines.append(given(state.plan.policy, state.approvals))
+    return lines + _first_few(_by_call(state.plan))
+
+
+def _by_call(plan: Plan) -> list[RichText]:
+    """Which calls need whose approval, where a rule says so of single ones."""
+    numbers: dict[tuple[Quorum, ...], list[str]] = {}
+    for number, call in enumerate(plan.calls, 1):
+        if call.needs.quorums:
+            numbers.setdefault(call.needs.quorums, []).append(str(number))
+    return [
+        catalog.rich("needs.call", count=len(calls), numbers=", ".join(calls), places=places(quorums))
+        for quorums, calls in numbers.items()
+    ]
 
 
 def _barred(state: s.AwaitingDecision) -> tuple[Person, ...]:

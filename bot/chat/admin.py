@@ -17,6 +17,7 @@ from bot.chat.approvers import (
     approvers_from,
     approvers_typed,
     check_readable,
+    names_here,
     rule_here,
 )
 from bot.chat.config_catalog import (
@@ -254,7 +255,7 @@ class AdminService:
         Raises:
             RefusedError: one of them is more than one's, or all of them are nobody's.
         """
-        policy = await rule_here(Chosen(name=request.name, path=path, source="asked"), "", {})
+        policy = await names_here(Chosen(name=request.name, path=path, source="asked"), "", {})
         if policy is not None:
             channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
             await self.name_pins.pinned(policy, request.place, channel_settings, afresh=True)

@@ -7,7 +7,7 @@ and whoever takes the run up, in whatever process, reads the same rule.
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,10 @@ from bot.chat.service_port import MOST_REQUIRED
 from bot.chat.store import ChatSetting
 from coordination.config import parse, read_text
 from coordination.domain.policy import Policy
+from coordination.domain.quorums import Quorum, side_by_side
+from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError
+from coordination.run_options import RunProfile
 
 APPROVERS_KEY = "approvers"
 _MOST_NAMED = 50
@@ -45,6 +48,7 @@ class Approvers:
     """What was set. Without roles and users those of the configuration stay.
 
     With `is_pinned` the roles and users are those of the configuration itself, by their ids: nobody set them here.
+    `names` has the ids of names in single rules for tools: (`role:finance`, `123`).
     """
 
     roles: tuple[str, ...] = ()
@@ -52,6 +56,7 @@ class Approvers:
     required: int | None = None
     allow_requester: bool | None = None
     is_pinned: bool = False
+    names: tuple[tuple[str, str], ...] = ()
 
     def as_text(self) -> str:
         """As it is stored."""
@@ -61,7 +66,8 @@ class Approvers:
             "required": self.required,
             "allow_requester": self.allow_requester,
         }
-        return json.dumps({**stored, "is_pinned": True} if self.is_pinned else stored)
+        stored |= {"is_pinned": True} if self.is_pinned else {}
+        return json.dumps(stored | ({"names": dict(self.names)} if self.names else {}))
 
 
 def approvers_from(text: str) -> Approvers:
@@ -74,6 +80,7 @@ def approvers_from(text: str) -> Approvers:
         required=required if isinstance(required, int) else None,
         allow_requester=allows if isinstance(allows, bool) else None,
         is_pinned=stored.get("is_pinned") is True,
+        names=tuple(cast("dict[str, str]", stored.get("names", {})).items()),
     )
 
 
@@ -148,11 +155,19 @@ def satisfiable(policy: Policy) -> Policy:
 
 def by_id(approvers: Approvers | None, rule: Policy, by_name: Policy) -> Approvers | None:
     """What was set, with the ids that a rule has in the place of names; the same where it has no names."""
-    if (rule.roles, rule.users) == (by_name.roles, by_name.users):
-        return approvers
     given = approvers or Approvers()
-    is_pinned = not (given.roles or given.users)
-    return replace(given, roles=rule.roles, users=rule.users, is_pinned=is_pinned)
+    names = {
+        f"{kind}:{name}": number
+        for written, pinned in zip(by_name.quorums, rule.quorums, strict=True)
+        for kind, before, after in (("role", written.roles, pinned.roles), ("user", written.users, pinned.users))
+        for name, number in zip(before, after, strict=True)
+        if name != number
+    }
+    given = replace(given, names=tuple(sorted(names.items())))
+    if (rule.roles, rule.users) != (by_name.roles, by_name.users):
+        is_pinned = not (given.roles or given.users)
+        given = replace(given, roles=rule.roles, users=rule.users, is_pinned=is_pinned)
+    return approvers if given == (approvers or Approvers()) else given
 
 
 def approvers_here(channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> Approvers | None:
@@ -193,6 +208,35 @@ async def rule_here(
     return policy if approvers is None else narrowed(policy, approvers)
 
 
+async def names_here(
+    chosen: Chosen, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
+) -> Policy | None:
+    """The same with everybody whom single rules for tools name besides: whose names have to become ids."""
+    rule = await rule_here(chosen, channel, channel_settings)
+    return None if rule is None else replace(rule, quorums=quorums_in(await asyncio.to_thread(_profile_of, chosen)))
+
+
+def quorums_in(profile: RunProfile) -> tuple[Quorum, ...]:
+    """Everybody whom the rules for tools name, each set of people once."""
+    return tuple(dict.fromkeys(each for agent in profile.agents for rule in agent.rules for each in rule.needs.quorums))
+
+
+def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:
+    """The same with what `name` makes of the roles and users of its rules for tools, by (kind, name)."""
+
+    def of(each: Quorum) -> Quorum:
+        roles, users = (name("role", role) for role in each.roles), (name("user", user) for user in each.users)
+        return replace(each, roles=tuple(roles), users=tuple(users))
+
+    def by_rule(rule: Rule) -> Rule:
+        if not rule.needs.quorums:
+            return rule
+        return replace(rule, needs=replace(rule.needs, quorums=side_by_side(of(each) for each in rule.needs.quorums)))
+
+    agents = tuple(replace(agent, rules=tuple(by_rule(rule) for rule in agent.rules)) for agent in profile.agents)
+    return replace(profile, agents=agents)
+
+
 def check_readable(path: Path) -> None:
     """Whether a run could begin with this configuration, as far as its text tells.
 
@@ -204,8 +248,12 @@ def check_readable(path: Path) -> None:
 
 def _policy_of(chosen: Chosen) -> Policy:
     """What the file says. Its variables stay as they are written: no secret is read for this."""
+    return _profile_of(chosen).policy
+
+
+def _profile_of(chosen: Chosen) -> RunProfile:
     settings = parse(read_text(chosen.path), origin=str(chosen.path), environ=None)
-    return settings.profile(allow_requester_default=False).policy
+    return settings.profile(allow_requester_default=False)
 
 
 def text_here(text: str, origin: str, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> str:
@@ -215,6 +263,7 @@ def text_here(text: str, origin: str, channel: str, channel_settings: Mapping[tu
         ConfigError: the text can't be used.
     """
     approvers = approvers_here(channel, channel_settings)
-    policy = parse(text, origin=origin, environ=None).profile(allow_requester_default=False).policy
-    rule = policy if approvers is None else narrowed(policy, approvers)
+    profile = parse(text, origin=origin, environ=None).profile(allow_requester_default=False)
+    rule = profile.policy if approvers is None else narrowed(profile.policy, approvers)
+    rule = replace(rule, quorums=quorums_in(profile))
     return with_approvers(text, by_id(approvers, with_pins(rule, pins_in(channel_settings)), rule))

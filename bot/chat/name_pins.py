@@ -24,6 +24,7 @@ from bot.chat.platform import (
 from bot.chat.private_cards import refused
 from bot.chat.store import ChatSetting, ChatStore
 from coordination.domain.policy import POLICY_ACTOR, Policy
+from coordination.domain.quorums import Quorum
 from coordination.ports import Clock
 
 PINS_KEY = "names"
@@ -56,7 +57,8 @@ class NamePins:
             RefusedError: a name is nobody's or more than one's, or the chat does not tell.
         """
         directory = self.directories.get(place.platform)
-        named = [*(("role", each) for each in policy.roles), *(("user", each) for each in policy.users)]
+        own = [*(("role", each) for each in policy.roles), *(("user", each) for each in policy.users)]
+        named = [*own, *_named_besides(policy)]
         if directory is None or not named:
             return policy
         before: Mapping[str, str] = {} if afresh else pins_in(channel_settings)
@@ -70,8 +72,8 @@ class NamePins:
         if pins != before and not is_strict:
             await self._keep(place.tenant, {**pins_in(channel_settings), **pins})
         rule = with_pins(policy, pins)
-        if not rule.roles and not rule.users:
-            raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for _, name in named))
+        if own and not rule.roles and not rule.users:
+            raise refused("names_nobody", names=", ".join(one_line(name, _SHOWN) for _, name in own))
         return rule
 
     async def check(self, policy: Policy, place: ChannelRef) -> None:
@@ -140,10 +142,25 @@ def pins_in(channel_settings: Mapping[tuple[str, str], ChatSetting]) -> Mapping[
     return stored
 
 
+def _named_besides(policy: Policy) -> list[tuple[str, str]]:
+    """Whom single rules for tools name."""
+    roles = [("role", each) for quorum in policy.quorums for each in quorum.roles]
+    return list(dict.fromkeys([*roles, *(("user", each) for quorum in policy.quorums for each in quorum.users)]))
+
+
 def with_pins(policy: Policy, pins: Mapping[str, str]) -> Policy:
-    """The rule with the ids that its names are pinned to; what is pinned to nothing is left out."""
+    """The rule with the ids that its names are pinned to; what is pinned to nothing is left out.
+
+    In the place of a name that a single rule for tools has it stays, and matches nobody: else fewer would have to approve.
+    """
+
+    def pinned(each: Quorum) -> Quorum:
+        roles = tuple(pins.get(f"role:{role}") or role for role in each.roles)
+        return replace(each, roles=roles, users=tuple(pins.get(f"user:{user}") or user for user in each.users))
+
     return replace(
         policy,
+        quorums=tuple(pinned(each) for each in policy.quorums),
         roles=tuple(dict.fromkeys(found for each in policy.roles if (found := pins.get(f"role:{each}", each)))),
         users=tuple(dict.fromkeys(found for each in policy.users if (found := pins.get(f"user:{each}", each)))),
     )

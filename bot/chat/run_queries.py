@@ -192,7 +192,8 @@ class RunQueries:
                 continue
             policy = state.plan.policy
             is_own = judge_own(policy, by, authors_of(state)) is not None
-            if (policy.roles or policy.users) and policy.names(by) and not is_own:
+            is_named = any(not each.is_open and each.names(by) for each in policy.places)
+            if is_named and policy.counts(by, state.approvals) and not is_own:
                 theirs.append(each)
         return theirs[:_LISTED]
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import assert_never
 
 from bot.cards.text import one_line
-from bot.chat.approvers import Approvers, approvers_here, approvers_in, by_id, narrowed, rule_here, with_approvers
+from bot.chat.approvers import (
+    Approvers,
+    approvers_here,
+    approvers_in,
+    by_id,
+    names_here,
+    narrowed,
+    rule_here,
+    with_approvers,
+)
 from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import Chosen, ConfigCatalog, told_without_folder
 from bot.chat.name_pins import NamePins
@@ -266,7 +275,7 @@ class RunStarter:
     ) -> Approvers | None:
         """What was set, with an id for each name of the rule, so that nobody gets to approve by taking a name."""
         approvers = approvers_here(place.settings_channel, channel_settings)
-        policy = await rule_here(chosen, place.settings_channel, channel_settings)
+        policy = await names_here(chosen, place.settings_channel, channel_settings)
         if policy is None:
             return approvers
         return by_id(approvers, await self.name_pins.pinned(policy, place, channel_settings), policy)

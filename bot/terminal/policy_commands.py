@@ -4,15 +4,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.cards.error_messages import plain_text
+from bot.cards.parts import places
 from bot.cards.text import visible
 from bot.i18n import catalog
 from bot.machine import config_file
-from bot.policy_cases import Call, Explanation, Outcome, Step, explain, run_cases
+from bot.policy_cases import Call, Case, Explanation, Outcome, Step, explain, run_cases
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from coordination.config import load
 from coordination.domain.canonical_json import parse
 from coordination.domain.conditions import Condition
+from coordination.domain.quorums import Needs, Quorum
+from coordination.domain.tool_rules import Effect
 from coordination.errors import InvalidJsonError
 
 
@@ -56,9 +60,26 @@ def _explained(tool: str, found: Explanation) -> list[str]:
     agents = visible(", ".join(found.agents))
     head = catalog.text("policy.effect", tool=visible(tool), agents=agents, effect=found.effect.value)
     lines = [head, f"  {catalog.text(f'policy.means_{found.effect.value}')}"]
+    lines += [f"  {line}" for line in _needed(found.needs)]
     for step in found.steps:
         lines += _looked_at(step)
     return lines if found.steps else [*lines, f"  {catalog.text('policy.no_rule')}"]
+
+
+def _needed(needs: Needs) -> list[str]:
+    """Whom and what such a call needs, in sentences."""
+    lines: list[str] = []
+    if needs.quorums:
+        lines.append(catalog.text("policy.needs", places=plain_text(places(needs.quorums))))
+    if needs.expires_after is not None:
+        lines.append(catalog.text("policy.expires", seconds=catalog.number(needs.expires_after)))
+    if needs.bars_requester:
+        lines.append(catalog.text("policy.bars_requester"))
+    if needs.bars_author:
+        lines.append(catalog.text("policy.bars_author"))
+    if needs.per_plan:
+        lines.append(catalog.text("policy.per_plan", most=min(most for _, most in needs.per_plan)))
+    return lines + [catalog.text("policy.read_first", path=visible(path)) for path in needs.read_first]
 
 
 def _looked_at(step: Step) -> list[str]:
@@ -74,11 +95,22 @@ def _holds(holds: bool | None) -> str:
     return catalog.text("policy.unsure" if holds is None else "policy.holds" if holds else "policy.fails")
 
 
+def _told(effect: Effect, quorums: Sequence[Quorum], case: Case) -> str:
+    """An effect, with whose approval it takes if the case speaks of that."""
+    if case.quorums is None or not quorums:
+        return effect.value
+    return f"{effect.value} ({plain_text(places(quorums))})"
+
+
 def _missed(outcome: Outcome) -> list[str]:
     case = outcome.case
-    got = ", ".join(sorted({each.effect.value for each in outcome.found})) or catalog.text("policy.nothing")
+    got = ", ".join(sorted({_told(each.effect, each.needs.quorums, case) for each in outcome.found}))
     head = catalog.text(
-        "policy.missed", number=outcome.number, tool=visible(case.tool), expected=case.effect.value, found=got
+        "policy.missed",
+        number=outcome.number,
+        tool=visible(case.tool),
+        expected=_told(case.effect, case.quorums or (), case),
+        found=got or catalog.text("policy.nothing"),
     )
-    reasons = [f"  {visible(each.reason)}" for each in outcome.found if each.effect is not case.effect]
+    reasons = [f"  {visible(each.reason)}" for each in outcome.found if not outcome.fits(each)]
     return [head, *reasons]

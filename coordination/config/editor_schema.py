@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from coordination.config.massgen_keys import WITHOUT_EFFECT
 from coordination.config.section_reader import SECTIONS
-from coordination.config.sections import BackendKeys, Configuration, FallbackKeys
+from coordination.config.sections import BackendKeys, Configuration, FallbackKeys, RuleKeys
 from coordination.config.server_sections import ServerKeys
 
 JsonSchema: TypeAlias = dict[str, Any]
@@ -44,6 +44,11 @@ def editor_schema(meanings: Mapping[str, str]) -> JsonSchema:
     for place in (whole, definitions[BackendKeys.__name__]):
         servers: JsonSchema = place["properties"]["mcp_servers"]
         servers |= {"type": [*servers["type"], "object"], "additionalProperties": {"$ref": "#/$defs/NamedServer"}}
+    one_or_many: JsonSchema = definitions[RuleKeys.__name__]["properties"]["approvers"]
+    one = one_or_many["items"]
+    for part in ("type", "items", "maxLength", "minLength"):
+        one_or_many.pop(part, None)
+    one_or_many["anyOf"] = [one, {"type": "array", "items": one, "minItems": 1}, {"type": "null"}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A configuration of massgen-bot",

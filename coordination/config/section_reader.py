@@ -49,12 +49,12 @@ _WORDS = {
     "finite_number": Text("a finite number"),
     "bool_type": Text("true or false"),
     "tuple_type": Text("a list"),
-    "too_short": Text("a longer list"),
-    "too_long": Text("a shorter list"),
     "dict_type": Text("a mapping"),
     "model_type": Text("a mapping"),
     "string_pattern_mismatch": Text("server.tool"),
     "string_too_short": Text("a longer text"),
+    "too_short": Text("a longer list"),
+    "too_long": Text("a shorter list"),
 }
 _TOP_LEVEL = Text("the top level")
 _FEW = 9

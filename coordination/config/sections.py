@@ -35,7 +35,9 @@ from coordination.config.massgen_keys import OWN_DISPLAY
 from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
+from coordination.config.tool_needs import ArgumentPath, RuleApprovers, check_met, needs_of
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
+from coordination.domain.quorums import Needs
 from coordination.run_options import RunOptions, Strictness
 from coordination.text import Text
 
@@ -253,6 +255,48 @@ class RuleKeys(Section):
     effect: Annotated[Literal["read", "ask", "auto", "deny"], AsWritten]
     sure: Flag = False
     says: OneLine = ""
+    approvers: RuleApprovers = ()
+    expires: Annotated[String, AfterValidator(duration)] | None = None
+    requester: Flag | None = None
+    author: Flag | None = None
+    per_plan: Annotated[StrictInt, Field(ge=1, le=1000), AsTyped] | None = None
+    requires_read: ArgumentPath | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """What it asks for beside that people are asked."""
+        return needs_of(
+            self.match,
+            tuple(self.when),
+            approvers=self.approvers,
+            expires=self.expires,
+            bars_requester=self.requester is False,
+            bars_author=self.author is False,
+            per_plan=self.per_plan,
+            requires_read=self.requires_read,
+        )
+
+    @override
+    def is_coherent(self, report: Diagnostics) -> bool:
+        about_people = [key for key in ("approvers", "expires", "requester", "author") if key in self.model_fields_set]
+        about_calls = [key for key in ("per_plan", "requires_read") if key in self.model_fields_set]
+        for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
+            found = Text("{key} beside effect: {effect}", key=key, effect=self.effect)
+            expected = Text("effect: ask with it") if key in about_people else Text("effect: ask or auto with it")
+            report.expect(self.table.place_of(key), found, expected)
+        for key in ("requester", "author"):
+            if getattr(self, key):
+                found = Text("{key}: true, though a rule can only forbid that", key=key)
+                report.expect(
+                    self.table.place_of(key), found, Text("{key}: false, or allow_{key} under approval", key=key)
+                )
+        check_met(self.needs, self.table.place_of("approvers"), report)
+        return True
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether calls of it are in no plan."""
+        return self.effect in ("read", "deny")
 
 
 class ApproverKeys(Section):

@@ -130,13 +130,17 @@ def _expected(about: str, operator: Operator, value: Json) -> Text | None:
 def misfits(
     rules: Sequence[Rule], places: Mapping[str, Place], definitions: Sequence[ToolDefinition]
 ) -> Iterator[Diagnostic]:
-    """The conditions that no tool of their rule can meet. `places` are those of the rules by their source."""
+    """The conditions, and what must be read first, that no tool of their rule can meet. `places` are those of the rules by their source."""
     for each in rules:
         place, tools = places.get(each.source), _tools_of(each, definitions)
         for condition in each.when if place is not None and tools else ():
             text = _misfit(condition, tools)
             if place is not None and text is not None:
                 yield Diagnostic(place.line, key_name((*place.path, "when", condition.about)), text)
+        for path in each.needs.read_first if place is not None and tools else ():
+            text = _misfit(Condition(about=path, operator="present", value=True), tools)
+            if place is not None and text is not None:
+                yield Diagnostic(place.line, key_name((*place.path, "requires_read")), text)
 
 
 def hidden(
@@ -148,12 +152,16 @@ def hidden(
         deciding = [tuple(matching(rules, one.server, one.tool)) for one in tools]
         if place is None or not tools or any(each in rules_of_tool for rules_of_tool in deciding):
             continue
-        earlier = next((some[-1] for some in deciding if each.when or some[-1].effect is not each.effect), None)
+        earlier = next((some[-1] for some in deciding if each.when or not _says_as_much(some[-1], each)), None)
         if earlier is not None:
             found = Text("a rule that never applies, because {earlier} comes first", earlier=earlier.source)
             expected = Text("it before {earlier}, or not at all", earlier=earlier.source)
             text = expected_but_found(found, expected)
             yield Diagnostic(place.line, key_name(place.path), text)
+
+
+def _says_as_much(earlier: Rule, each: Rule) -> bool:
+    return (earlier.effect, earlier.needs) == (each.effect, each.needs)
 
 
 def _tools_of(each: Rule, definitions: Sequence[ToolDefinition]) -> list[ToolDefinition]:

@@ -92,6 +92,7 @@ def read_rules(
             is_sure=keys.sure,
             when=tuple(keys.when),
             says=keys.says,
+            needs=keys.needs,
         )
         found.append(
             (rule, Pattern(match=match, written=written, servers=frozenset(), place=place, may_be_idle=is_net))

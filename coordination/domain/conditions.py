@@ -121,6 +121,32 @@ def at_path(value: Json, steps: Sequence[_Step]) -> Iterator[Found | None]:
         yield None
 
 
+def unread(paths: Sequence[str], arguments: Json, read: Sequence[Json]) -> str | None:
+    """The first of these paths at which a call has something that none of the reads had among its arguments; None: none.
+
+    Nothing at a path counts as unread: nobody can tell what such a call changes.
+    """
+    known = [leaf for each in read for leaf in _leaves(each)]
+    for path in paths:
+        found = list(at_path(arguments, steps_of(path) or ()))
+        leaves = [leaf for each in found if each is not None for leaf in _leaves(each.value)]
+        if not leaves or None in found or not all(any(is_equal(leaf, each) for each in known) for leaf in leaves):
+            return path
+    return None
+
+
+def _leaves(value: Json) -> Iterator[Json]:
+    """What a value has in it that is neither a list nor a mapping."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _leaves(each)
+    elif is_list(value):
+        for each in value:
+            yield from _leaves(each)
+    else:
+        yield value
+
+
 def _values(about: str, context: CallContext) -> Iterator[Found | None]:
     if about == "place":
         yield Found(context.place)

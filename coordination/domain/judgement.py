@@ -10,7 +10,9 @@ from typing import TypeAlias
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.canonical_json import parse
+from coordination.domain.conditions import unread
+from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, RunAction, judge, judge_stop
 from coordination.errors import IllegalTransition
 
@@ -66,6 +68,17 @@ def check_recorded(state: s.Deliberating, agent: int, calls: tuple[PlannedCall, 
         raise IllegalTransition(f"agent {agent} recorded no such call")
 
 
+def check_record(state: s.Deliberating, agent: int, call: PlannedCall) -> None:
+    """Make sure that an agent had read what the call's rule wants read before.
+
+    Raises:
+        IllegalTransition: it had not.
+    """
+    read = [parse(arguments) for reader, server, arguments in state.read if (reader, server) == (agent, call.server)]
+    if call.needs.read_first and unread(call.needs.read_first, parse(call.arguments), read) is not None:
+        raise IllegalTransition(f"agent {agent} has not read what this call changes")
+
+
 def check_proposal(state: s.Deliberating, event: e.PlanProposed, at: datetime) -> None:
     """Make sure that the plan is the answer of the agent that is said to have won.
 
@@ -98,8 +111,11 @@ def check_choice(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, a
     answer = answers.get(plan.author)
     if answer is None or (answer.text, answer.calls) != (plan.text, plan.calls):
         raise IllegalTransition("the chosen plan is no agent's answer")
-    if (plan.tenant, plan.run, plan.policy) != (before.tenant, before.run, before.policy):
-        raise IllegalTransition("the chosen plan has another rule than the one that it replaces")
+    if (plan.tenant, plan.run) != (before.tenant, before.run):
+        raise IllegalTransition("the chosen plan is another run's")
+    rule = replace(before.policy, quorums=()).with_needs(plan.needs)
+    if rule.stricter(plan.policy) != plan.policy:
+        raise IllegalTransition("the chosen plan has a laxer rule than the one that it replaces")
     _check_frame(state, plan, at)
 
 
@@ -138,6 +154,8 @@ def check_resolution(state: s.NeedsHuman, event: e.ResolutionApproved, at: datet
     people = s.with_person(before, event.by)
     if people == before:
         raise IllegalTransition(f"{event.by.name} has said so already")
+    if not state.adds(event.verdict, event.by, at):
+        raise IllegalTransition(f"the word of {event.by.name} is not one that the plan needs")
     if len(people) >= state.resolutions_needed(event.verdict, at):
         raise IllegalTransition("with this word the call is settled")
 
@@ -152,7 +170,7 @@ def check_final_resolution(state: s.NeedsHuman, event: e.CallResolved, at: datet
     if state.request.rules_version < _EVERY_WORD_COUNTS:
         return
     people = s.with_person(state.resolvers(event.verdict), event.by)
-    if len(people) < state.resolutions_needed(event.verdict, at):
+    if len(people) < state.resolutions_needed(event.verdict, at) or not state.adds(event.verdict, event.by, at):
         raise IllegalTransition("more people must say so before this call is settled")
     if len(people) < state.approvers_needed and event.valid_until > state.valid_until:
         raise IllegalTransition("fewer people than approved the plan give it more time")
@@ -171,6 +189,10 @@ def is_strict(state: s.RunState) -> bool:
 def _check_frame(state: s.RunState, plan: Plan, at: datetime) -> None:
     if plan.tenant != state.request.tenant:
         raise IllegalTransition("the plan is of another tenant")
+    if plan.policy.with_needs(plan.needs) != plan.policy:
+        raise IllegalTransition("the plan's rule leaves out whom one of its calls needs")
+    if over_cap(plan.calls) is not None:
+        raise IllegalTransition("the plan has more calls of a kind than its rule lets it have")
     _check_end(plan, plan.expires_at, at)
 
 

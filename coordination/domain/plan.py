@@ -1,5 +1,7 @@
 """The plan, which people decide on and which is all that ever runs; and the receipt of each of its calls."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -7,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from coordination.domain.canonical_json import Json, canonical, digest
 from coordination.domain.policy import Person, Policy
+from coordination.domain.quorums import NOTHING, Needs, all_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,7 @@ class PlannedCall:
         settings: fingerprint of the server's resolved settings when the call was recorded; empty in old plans.
         target: where the call goes, for people to see: a host or a command, and what the server calls itself.
         says: what the operator's rule says that such a call does, with `{name}` for arguments; empty where it says nothing.
+        needs: whom and what the operator's rules ask for such a call, beside what any plan needs.
     """
 
     server: str
@@ -34,6 +38,7 @@ class PlannedCall:
     settings: str = ""
     target: str = ""
     says: str = ""
+    needs: Needs = NOTHING
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
@@ -50,6 +55,8 @@ class PlannedCall:
             form |= {"settings": self.settings, "target": self.target}
         if self.says:
             form |= {"says": self.says}
+        if self.needs:
+            form |= {"needs": self.needs.as_json()}
         return form
 
 
@@ -96,6 +103,22 @@ class Plan:
     def is_automatic(self) -> bool:
         """Whether every call is one that the operator's rules let run without asking, and nobody said otherwise."""
         return not self.policy.binds_automatic and all(call.is_automatic for call in self.calls)
+
+    @property
+    def needs(self) -> Needs:
+        """What its calls need together."""
+        return all_of(call.needs for call in self.calls)
+
+
+def over_cap(calls: Sequence[PlannedCall]) -> PlannedCall | None:
+    """The first call that is one more than its rule lets a plan have; None: there is none."""
+    counts: Counter[str] = Counter()
+    for call in calls:
+        for name, most in call.needs.per_plan:
+            counts[name] += 1
+            if counts[name] > most:
+                return call
+    return None
 
 
 def short(digest_: str) -> str:

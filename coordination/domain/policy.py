@@ -1,11 +1,12 @@
 """Who may decide on a plan, and as whom: default deny, and every refusal has a name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from coordination.domain.canonical_json import Json
+from coordination.domain.quorums import Needs, Quorum, seated, union
 
 POLICY_ACTOR = "massgen-bot:policy"
 """The account of the actor in whose name rules approve: nobody's."""
@@ -62,6 +63,7 @@ class Refusal(StrEnum):
     STALE_PLAN = "stale_plan"
     ALREADY_DECIDED = "already_decided"
     ALREADY_APPROVED = "already_approved"
+    NOT_NEEDED = "not_needed"
     NOT_AN_APPROVER = "not_an_approver"
     OWN_REQUEST = "own_request"
     OWN_WORDS = "own_words"
@@ -141,6 +143,7 @@ class Policy:
         allow_external: whether guests, bots and people of other organizations may decide like members.
         binds_automatic: whether it holds for plans of `auto` calls alone, too; else they need nobody.
         is_quiet: whether a plan waits without a line that notifies the roles.
+        quorums: who must approve besides, because of single calls; different people for each.
     """
 
     roles: tuple[str, ...] = ()
@@ -152,14 +155,52 @@ class Policy:
     allow_external: bool = False
     binds_automatic: bool = False
     is_quiet: bool = False
+    quorums: tuple[Quorum, ...] = ()
+
+    @property
+    def places(self) -> tuple[Quorum, ...]:
+        """All whose approval is needed, different people for each.
+
+        Where the rule itself names nobody, whoever approves because of a call counts for it as well.
+        """
+        own = Quorum(roles=self.roles, users=self.users, required=self.required)
+        if not own.is_open:
+            return union((own,), self.quorums)
+        rest = self.required - sum(each.required for each in self.quorums)
+        return (*self.quorums, Quorum(required=rest)) if rest > 0 else self.quorums
+
+    @property
+    def needed(self) -> int:
+        """How many different people must approve."""
+        return sum(each.required for each in self.places)
 
     def names(self, person: Person) -> bool:
-        """Whether the person is an approver, self-approval aside."""
+        """Whether the person has a say, self-approval aside."""
         if self.excludes(person):
             return False
-        if not self.roles and not self.users:
-            return True
-        return person.id in self.users or _share(self.roles, person.roles)
+        own = Quorum(roles=self.roles, users=self.users)
+        return any(each.names(person) for each in (own, *self.quorums))
+
+    def counts(self, person: Person, given: Sequence[Person] = ()) -> bool:
+        """Whether the person's approval brings the plan further, beside those that were given."""
+        return not self.excludes(person) and seated(self.places, given).seat(person)
+
+    def only(self, quorum: Quorum) -> "Policy":
+        """This rule with no other place than these."""
+        return replace(self, roles=quorum.roles, users=quorum.users, required=quorum.required, quorums=())
+
+    def with_needs(self, needs: Needs) -> "Policy":
+        """This rule for a plan with calls that need this besides."""
+        everybody = max((each.required for each in needs.quorums if each.is_open), default=0)
+        expiry = self.expires_after if needs.expires_after is None else min(self.expires_after, needs.expires_after)
+        return replace(
+            self,
+            required=max(self.required, everybody),
+            allow_requester=self.allow_requester and not needs.bars_requester,
+            allow_author=self.allow_author and not needs.bars_author,
+            expires_after=expiry,
+            quorums=union(self.quorums, [each for each in needs.quorums if not each.is_open]),
+        )
 
     def excludes(self, person: Person) -> bool:
         """Whether the person decides nothing, whoever is named: a stranger, or an account that is closed."""
@@ -183,6 +224,7 @@ class Policy:
             allow_external=self.allow_external and now.allow_external,
             expires_after=min(self.expires_after, now.expires_after),
             binds_automatic=self.binds_automatic or now.binds_automatic,
+            quorums=union(self.quorums, now.quorums),
         )
 
     def as_json(self) -> Json:
@@ -202,6 +244,8 @@ class Policy:
             fields["binds_automatic"] = True
         if self.is_quiet:
             fields["is_quiet"] = True
+        if self.quorums:
+            fields["quorums"] = [each.as_json() for each in self.quorums]
         return fields
 
 
@@ -231,7 +275,7 @@ def judge(
     if not policy.names(by) and not _was_named(policy, by, version):
         return Refusal.NOT_AN_APPROVER
     if action in (RunAction.APPROVE, RunAction.RESOLVE):
-        return judge_own(policy, by, authors, version) or _judge_again(action, by, approvals)
+        return judge_own(policy, by, authors, version) or _judge_count(policy, action, by, approvals)
     return None
 
 
@@ -251,13 +295,24 @@ def judge_stop(policy: Policy | None, *, by: Person, requester: Person, approval
 def leaves_nobody(policy: Policy, authors: Authors, *, others: int | None = None) -> bool:
     """Whether no plan of these authors could be approved, as far as can be told.
 
-    `others` is how many people, at most, have a role of the rule, those `apart_from` it aside; None: nobody knows.
+    `others` is how many people, at most, have a role of the rule, those `apart_from` it aside; None: nobody knows. What
+    calls need besides is looked at as far as it names people by their accounts.
     """
+    if _lacks_people(policy, authors):
+        return True
     if (policy.roles and others is None) or not (policy.roles or policy.users):
         return False
     people = [Person(tenant=authors.requester.tenant, id=user, name="") for user in dict.fromkeys(policy.users)]
     named = sum(judge_own(policy, person, authors) is None for person in people)
     return named + (others or 0) < policy.required
+
+
+def _lacks_people(policy: Policy, authors: Authors) -> bool:
+    """Whether there are too few accounts for the places that name nothing but accounts."""
+    places = [each for each in policy.places if policy.quorums and each.users and not each.roles]
+    accounts = dict.fromkeys(user for each in places for user in each.users)
+    people = [Person(tenant=authors.requester.tenant, id=user, name="") for user in accounts]
+    return not seated(places, [each for each in people if judge_own(policy, each, authors) is None]).are_full
 
 
 def apart_from(policy: Policy, authors: Authors) -> tuple[str, ...]:
@@ -283,10 +338,13 @@ def _was_named(policy: Policy, by: Person, version: int) -> bool:
     return version == 1 and by.name in policy.users
 
 
-def _judge_again(action: RunAction, by: Person, approvals: Sequence[Person]) -> Refusal | None:
-    is_again = action is RunAction.APPROVE and any(by.is_same_as(person) for person in approvals)
-    return Refusal.ALREADY_APPROVED if is_again else None
-
-
-def _share(left: Iterable[str], right: Iterable[str]) -> bool:
-    return not set(left).isdisjoint(right)
+def _judge_count(policy: Policy, action: RunAction, by: Person, approvals: Sequence[Person]) -> Refusal | None:
+    """Whether a yes adds nothing: its person gave one before, none of theirs is needed, or no more of theirs."""
+    is_approval = action is RunAction.APPROVE
+    if is_approval and any(by.is_same_as(person) for person in approvals):
+        return Refusal.ALREADY_APPROVED
+    if not policy.quorums:
+        return None
+    if not policy.counts(by):
+        return Refusal.NOT_AN_APPROVER
+    return None if not is_approval or policy.counts(by, approvals) else Refusal.NOT_NEEDED

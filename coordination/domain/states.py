@@ -47,7 +47,8 @@ class Queued:
 class Deliberating:
     """The agents are at work on a revision of the plan; after a crash they go on from this ballot.
 
-    `recorded` has every call that an agent recorded for this revision, with the agent's number.
+    `recorded` has every call that an agent recorded for this revision, with the agent's number; `read` what each agent has
+    read for it: its number, the server, and the arguments.
     """
 
     request: RunRequested
@@ -56,6 +57,7 @@ class Deliberating:
     feedback: tuple[Feedback, ...] = ()
     shapers: tuple[Person, ...] = ()
     recorded: frozenset[tuple[int, PlannedCall]] = frozenset()
+    read: frozenset[tuple[int, str, str]] = frozenset()
     questions: tuple[Question, ...] = ()
     kind: Literal["deliberating"] = "deliberating"
 
@@ -201,7 +203,7 @@ class NeedsHuman:
     def approvers_needed(self) -> int:
         """How many different people the plan took: none but the operator's rules, where every call was automatic."""
         is_by_policy = any(person.is_same_as(policy_actor(self.plan.tenant)) for person in self.approvals)
-        return 1 if is_by_policy else self.plan.policy.required
+        return 1 if is_by_policy else self.plan.policy.needed
 
     def resolvers(self, verdict: Verdict) -> tuple[Person, ...]:
         """Who has said this of the call so far."""
@@ -217,6 +219,14 @@ class NeedsHuman:
         has_more = self.unknown.index + 1 < len(self.plan.calls)
         goes_on = verdict == "run_it" or (verdict == "happened" and has_more and at >= self.valid_until)
         return self.approvers_needed if goes_on and self.stopped_by is None else 1
+
+    def adds(self, verdict: Verdict, by: Person, at: datetime) -> bool:
+        """Whether this word brings the run further: one that extends the approval is of somebody whom the plan takes, too."""
+        policy = self.plan.policy
+        if not policy.quorums or self.resolutions_needed(verdict, at) < policy.needed:
+            return True
+        others = [person for person in self.resolvers(verdict) if not person.is_same_as(by)]
+        return policy.counts(by, others)
 
 
 @dataclass(frozen=True, kw_only=True)

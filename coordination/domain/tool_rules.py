@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import translate
 from functools import cached_property
 
 from coordination.domain.conditions import CallContext, Condition, all_hold
+from coordination.domain.quorums import NOTHING, Needs, all_of
 from coordination.text import Text
 
 
@@ -46,6 +47,7 @@ class Rule:
         says: what such a call does, for people, with `{name}` in the place of arguments.
         is_sure: the operator vouches that what it lists as `read` does read, whatever it is called.
         when: what must hold of the call besides.
+        needs: whom and what such a call needs, beside what any plan needs.
     """
 
     match: str
@@ -54,6 +56,7 @@ class Rule:
     is_sure: bool = False
     says: str = ""
     when: tuple[Condition, ...] = ()
+    needs: Needs = NOTHING
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -71,6 +74,13 @@ class Ruling:
     effect: Effect
     reason: Text
     says: str = ""
+    needs: Needs = NOTHING
+
+
+def both(one: Ruling, other: Ruling) -> Ruling:
+    """What is left where both are said of a call: the one that lets less happen, and all that either needs."""
+    strictest = other if stricter(one.effect, other.effect) is not one.effect else one
+    return replace(strictest, says=one.says or other.says, needs=one.needs.and_also(other.needs))
 
 
 _NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
@@ -79,9 +89,11 @@ _NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
 def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = UNKNOWN_CALL) -> Ruling:
     """What may be done with a call. One that nobody listed is asked about, whatever its server says of it.
 
-    Where a condition can't be judged, the strictest of what would follow either way.
+    Where a condition can't be judged, the strictest of what would follow either way, and all that is needed either way.
     """
-    return max(_rulings(rules, server, tool, context), key=lambda each: _BY_STRICTNESS.index(each.effect))
+    found = tuple(_rulings(rules, server, tool, context))
+    strictest = max(found, key=lambda each: _BY_STRICTNESS.index(each.effect))
+    return replace(strictest, needs=all_of(each.needs for each in found))
 
 
 def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:
@@ -103,7 +115,8 @@ def _rulings(rules: Sequence[Rule], server: str, tool: str, context: CallContext
     for each in matching(rules, server, tool):
         holds = all_hold(each.when, context)
         if holds is not False:
-            yield Ruling(effect=each.effect, reason=Text.joined(": ", [each.source, each.match]), says=each.says)
+            reason = Text.joined(": ", [each.source, each.match])
+            yield Ruling(effect=each.effect, reason=reason, says=each.says, needs=each.needs)
         if holds:
             return
     yield _NO_RULE

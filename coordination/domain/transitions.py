@@ -27,6 +27,7 @@ from coordination.domain.judgement import (
     check_decision,
     check_final_resolution,
     check_proposal,
+    check_record,
     check_recorded,
     check_resolution,
     check_stop,
@@ -354,7 +355,6 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             return state
         case (
             e.TurnStarted()
-            | e.ToolRead()
             | e.AgentTold()
             | e.AgentCorrected()
             | e.ModelUsed()
@@ -365,8 +365,8 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             return state
         case e.ServerUnavailable(revision=revision) if revision == state.revision:
             return state
-        case e.ActionRecorded(agent=agent, call=call):
-            return replace(state, recorded=state.recorded | {(agent, call)})
+        case e.ToolRead() | e.ActionRecorded():
+            return _remember(state, event)
         case e.AnswerAccepted(agent=agent, calls=calls):
             check_recorded(state, agent, calls)
             return replace(state, ballot=count(state.ballot, event))
@@ -377,6 +377,14 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             return _propose(state, event, state.shapers)
         case _:
             return _end_deliberation(state, event)
+
+
+def _remember(state: s.Deliberating, event: e.ToolRead | e.ActionRecorded) -> s.Deliberating:
+    """What an agent has read, or wants done."""
+    if isinstance(event, e.ActionRecorded):
+        check_record(state, event.agent, event.call)
+        return replace(state, recorded=state.recorded | {(event.agent, event.call)})
+    return state if event.is_error else replace(state, read=state.read | {(event.agent, event.server, event.arguments)})
 
 
 def _ask_people(
@@ -499,7 +507,7 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
     if not is_by_policy:
         check_decision(state, RunAction.APPROVE, event.by, at)
     approvals = (*state.approvals, event.by)
-    if len(approvals) < plan.policy.required and not is_by_policy:
+    if len(approvals) < plan.policy.needed and not is_by_policy:
         return replace(state, approvals=approvals)
     return s.Executing(
         request=state.request,

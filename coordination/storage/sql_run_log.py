@@ -78,6 +78,8 @@ _YOUNGER = (
     b',"outage":null',
     b',"left_out":0',
     b',"says":""',
+    b',"needs":{"quorums":[],"expires_after":null,"bars_requester":false,"bars_author":false,"per_plan":[],"read_first":[]}',
+    b',"quorums":[]',
     b',"parts":null',
     b',"plural":""',
 )

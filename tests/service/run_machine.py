@@ -19,6 +19,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Authors, Person, Policy
+from coordination.domain.quorums import Needs, Quorum
 from coordination.domain.tool_rules import Effect, Rule
 from coordination.domain.transitions import replay
 from coordination.errors import IllegalTransition, RefusedError, RunNotFoundError
@@ -34,11 +35,14 @@ from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, W
 T = TypeVar("T")
 
 CAROL, DAVE = (Person(tenant="here", id=f"u-{name}", name=name, roles=("ops",)) for name in ("carol", "dave"))
+FIN, FOX = (Person(tenant="here", id=f"u-{name}", name=name, roles=("finance",)) for name in ("fin", "fox"))
+HANS = Person(tenant="here", id="u-hans", name="hans", roles=("ops", "finance"))
 IMPOSTOR = Person(tenant="here", id="u-impostor", name="ops", roles=("op", "alice"))
 OPS_REQUESTER = Person(tenant="here", id=REQUESTER.id, name="rita", roles=("ops",))
 ADMIN = Person(tenant="here", id="u-admin", name="ada")
 OPS = [ALICE, BOB, CAROL, DAVE, OPS_REQUESTER]
-PEOPLE = [*OPS, MALLORY, REQUESTER, STRANGER, IMPOSTOR]
+SAYERS = [*OPS, HANS, FIN, FOX]
+PEOPLE = [*SAYERS, MALLORY, REQUESTER, STRANGER, IMPOSTOR]
 lineage = st.lists(st.sampled_from([ALICE, BOB, MALLORY]), max_size=2, unique=True)
 ENDINGS = [
     "well",
@@ -94,7 +98,7 @@ class RunMachine(RuleBasedStateMachine):
     # --- the beginning --------------------------------------------------------------------------------------------
 
     @initialize(
-        required=st.integers(1, 2),
+        takes=st.tuples(st.integers(1, 2), st.sampled_from([0, 0, 1, 2])),
         minutes=st.integers(1, 60),
         lets=st.tuples(st.booleans(), st.booleans()),
         earlier=lineage,
@@ -103,15 +107,16 @@ class RunMachine(RuleBasedStateMachine):
     )
     def ask(
         self,
-        required: int,
+        takes: tuple[int, int],
         minutes: int,
         lets: tuple[bool, bool],
         earlier: list[Person],
         shapers: list[Person],
         goes_on: bool,
     ) -> None:
-        """Somebody asks anew, or goes on from what others asked for and shaped."""
+        """Somebody asks anew, or goes on from what others asked for and shaped. Some calls need people of finance besides."""
         self.lets_requester, self.lets_author = lets
+        required, self.finance = takes
         self.policy = Policy(
             roles=("ops",),
             required=required,
@@ -194,7 +199,7 @@ class RunMachine(RuleBasedStateMachine):
         self.plans.append(state.plan)
         self.approved = None
 
-    @rule(by=st.sampled_from(OPS))
+    @rule(by=st.sampled_from(SAYERS))
     def an_approver_loses_the_role_or_gets_it_back(self, by: Person) -> None:
         self.lost.symmetric_difference_update({by.id})
 
@@ -219,10 +224,10 @@ class RunMachine(RuleBasedStateMachine):
         self.do(self.people.review_all())
         self.find_what_is_asked_again()
 
-    def may_say_yes(self, by: Person) -> bool:
-        """By our own account: of ops here and now, and not to their own words, unless the rule lets them."""
+    def may_say_yes(self, by: Person, plan: Plan | None = None) -> bool:
+        """By our own account: of ops, or of finance where a call needs that, and not to their own words, unless allowed."""
         by = self.as_now(by)
-        if by.tenant != "here" or "ops" not in by.roles:
+        if by.tenant != "here" or not self.wanted(plan) & {*by.roles}:
             return False
         if by.id in self.askers:
             return self.lets_requester
@@ -230,7 +235,28 @@ class RunMachine(RuleBasedStateMachine):
 
     def may_say_no(self, by: Person) -> bool:
         by = self.as_now(by)
-        return by.tenant == "here" and ("ops" in by.roles or by.id == REQUESTER.id)
+        return by.tenant == "here" and (bool(self.wanted(self.plans[-1]) & {*by.roles}) or by.id == REQUESTER.id)
+
+    def of_finance(self, plan: Plan) -> int:
+        """How many of finance a plan takes, which we know by its calls."""
+        return self.finance if any('"needy"' in call.arguments for call in plan.calls) else 0
+
+    def wanted(self, plan: Plan | None) -> set[str]:
+        return {"ops", "finance"} if self.of_finance(plan or self.plans[-1]) else {"ops"}
+
+    def wants(self, plan: Plan, people: set[str]) -> int:
+        """How many more people a plan takes after these: counted by kinds, whoever of both kinds standing wherever."""
+        roles = {each.id: {*each.roles} for each in SAYERS}
+        kinds = [roles.get(each, set()) & {"ops", "finance"} for each in people]
+        ops, finance = plan.policy.required, self.of_finance(plan)
+        only_ops = min(ops, sum(each == {"ops"} for each in kinds))
+        only_finance = min(finance, sum(each == {"finance"} for each in kinds))
+        of_both = sum(each == {"ops", "finance"} for each in kinds)
+        return max(0, ops + finance - only_ops - only_finance - of_both)
+
+    def adds(self, plan: Plan, by: Person, people: set[str]) -> bool:
+        """Whether one more word brings the plan further."""
+        return by.id not in people and self.wants(plan, people | {by.id}) < self.wants(plan, people)
 
     def state(self) -> s.RunState:
         return replay(self.log.events[self.run])
@@ -247,11 +273,17 @@ class RunMachine(RuleBasedStateMachine):
                 revision = writer.state.revision if isinstance(writer.state, s.ChangesWanted) else 1
                 await writer.commit(e.DeliberationStarted(revision=revision))
             assert isinstance(writer.state, s.Deliberating)
+            calls = [a_call(title=f"{writer.state.revision}/{number}") for number in range(count)]
+            policy = self.policy
+            if self.finance and count > 1:
+                needs = Needs(quorums=(Quorum(roles=("finance",), required=self.finance),))
+                calls[1] = replace(a_call(title=f"{writer.state.revision}/1", kind="needy"), needs=needs)
+                policy = replace(policy, quorums=needs.quorums)
             plan = a_plan(
-                *(a_call(title=f"{writer.state.revision}/{number}") for number in range(count)),
+                *calls,
                 run=self.run,
                 revision=writer.state.revision,
-                policy=self.policy,
+                policy=policy,
                 expires_at=self.clock.now() + timedelta(seconds=self.policy.expires_after),
             )
             recorded = [e.ActionRecorded(agent=1, call=call) for call in plan.calls]
@@ -276,10 +308,11 @@ class RunMachine(RuleBasedStateMachine):
     def the_right_people_approve(self) -> None:
         """So that the search reaches what comes after an approval, and does not only try to get one by fraud."""
         self.the_chore_holds_plans_against_the_present()
-        for by in OPS:
+        for by in SAYERS:
             state = self.state()
             fresh = isinstance(state, s.AwaitingDecision) and self.clock.now() < state.plan.expires_at
-            if fresh and self.may_say_yes(by) and by.id not in self.yes.get(self.plans[-1].digest, set()):
+            given = self.yes.get(self.plans[-1].digest, set())
+            if fresh and self.may_say_yes(by) and self.adds(self.plans[-1], by, given):
                 self.approve(self.plans[-1], by)
 
     @precondition(lambda self: self.plans)
@@ -294,7 +327,7 @@ class RunMachine(RuleBasedStateMachine):
             isinstance(before, s.AwaitingDecision)
             and plan is self.plans[-1]
             and self.may_say_yes(by)
-            and by.id not in self.yes.get(plan.digest, set())
+            and self.adds(plan, by, self.yes.get(plan.digest, set()))
             and self.clock.now() < plan.expires_at
             and not self.is_denied
             and not self.is_outdated(plan)
@@ -307,7 +340,7 @@ class RunMachine(RuleBasedStateMachine):
             return
         assert is_right, f"{by.name} of {by.tenant} must not approve {plan.revision} while {before.kind}"
         self.yes.setdefault(plan.digest, set()).add(by.id)
-        if len(self.yes[plan.digest]) == plan.policy.required:
+        if self.wants(plan, self.yes[plan.digest]) == 0:
             assert isinstance(after, s.Executing), "the last approval was lost"
             self.approved, self.valid_until = plan, plan.expires_at
             self.carriers = set(self.yes[plan.digest])
@@ -381,32 +414,36 @@ class RunMachine(RuleBasedStateMachine):
     def somebody_settles_the_doubt(self, by: Person, verdict: e.Verdict) -> None:
         state = self.state()
         assert isinstance(state, s.NeedsHuman)
-        index, required = state.unknown.index, state.plan.policy.required
-        is_stricter = self.is_denied or required < self.required_now
+        index, plan = state.unknown.index, state.plan
+        is_stricter = self.is_denied or plan.policy.required < self.required_now
+        same = {each for each, word in self.said.items() if word == verdict and each not in self.lost}
+        is_late = self.clock.now() >= self.valid_until and index + 1 < len(plan.calls)
+        extends = not self.is_stopped and (verdict == "run_it" or (verdict == "happened" and is_late))
         try:
             after = self.do(self.people.resolve(self.run, index, self.as_now(by), verdict))
         except (RefusedError, RunNotFoundError):
             is_refused = verdict == "run_it" and is_stricter
-            assert is_refused or not self.may_say_yes(by) or self.said.get(by.id) == verdict
+            is_needless = extends and not self.adds(plan, by, same)
+            assert is_refused or is_needless or not self.may_say_yes(by, plan) or self.said.get(by.id) == verdict
             self.forget_the_words_of_the_lost(by)
             return
-        assert self.may_say_yes(by), "neither strangers nor those whose words it follows settle anything"
+        assert self.may_say_yes(by, plan), "neither strangers nor those whose words it follows settle anything"
+        assert not extends or self.adds(plan, by, same - {by.id}), "a word of nobody whom the plan takes extends it"
         assert verdict != "run_it" or not is_stricter, "what is stricter by now has nothing run again"
         if verdict != "abandon":
             self.forget_the_words_of_the_lost(by)
         self.said[by.id] = verdict
-        count = list(self.said.values()).count(verdict)
+        same = {each for each, word in self.said.items() if word == verdict}
+        is_enough = self.wants(plan, same) == 0
         if isinstance(after, s.NeedsHuman):
-            assert count < required, "the last word was lost"
+            assert not is_enough, "the last word was lost"
             assert verdict != "abandon", "a stop takes one word"
             return
-        is_late = self.clock.now() >= self.valid_until and index + 1 < len(state.plan.calls)
-        if not self.is_stopped and (verdict == "run_it" or (verdict == "happened" and is_late)):
-            assert count >= required, "one word extends what more people approved"
-        self.carriers = {each for each, word in self.said.items() if word == verdict} if count >= required else set()
+        assert is_enough or not extends, "one word extends what more people approved"
+        self.carriers = same if is_enough else set()
         self.doubt = None
         self.said.clear()
-        if count >= required:
+        if is_enough:
             self.valid_until = self.clock.now() + timedelta(seconds=self.policy.expires_after)
         if verdict == "run_it":
             self.extra_orders[index] = self.extra_orders.get(index, 0) + 1
@@ -491,6 +528,7 @@ class RunMachine(RuleBasedStateMachine):
         assert not self.is_denied, "a call that the rules of now forbid"
         assert not self.is_frozen, "a call while everything is frozen"
         assert plan.policy.required >= self.required_now, "a call that needs more people by now"
+        assert self.wants(plan, self.yes[plan.digest]) == 0, "a call that lacks somebody whom its plan takes"
         assert not self.carriers & self.lost, "a call that was carried by one who lost the role"
         assert all(
             each not in self.shapers or self.lets_author or each in self.askers for each in self.yes[plan.digest]
@@ -522,7 +560,9 @@ class RunMachine(RuleBasedStateMachine):
         if self.log.events.get("RUN1"):
             state = self.state()
             if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished):
-                assert all(self.may_say_yes(by) or by.id in self.lost for by in state.approvals), "a yes to own words"
+                assert all(self.may_say_yes(by, state.plan) or by.id in self.lost for by in state.approvals), (
+                    "own words"
+                )
                 assert len({by.id for by in state.approvals}) == len(state.approvals)
 
     @invariant()

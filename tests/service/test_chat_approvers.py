@@ -1,7 +1,9 @@
 """What an administrator types about approvers is understood as meant, or refused; and a rule only ever gets stricter."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,18 +14,30 @@ from bot.chat.approvers import (
     approvers_from,
     approvers_in,
     approvers_typed,
+    by_id,
+    names_here,
     narrowed,
     satisfiable,
+    text_here,
     with_approvers,
+    without_approvers,
 )
+from bot.chat.config_catalog import Chosen
+from bot.chat.name_pins import NamePins
+from bot.chat.platform import ChannelRef, Kind
 from bot.chat.private_cards import ChatRefusal
 from bot.chat.start_run import limits_in, limits_typed, operator_limits
 from bot.chat.store import Limits
+from bot.composition import Configurations
 from bot.variables import Environment
 from coordination.domain.policy import Authors, Person, Policy, RunAction, judge
+from coordination.domain.quorums import Quorum
 from coordination.errors import ConfigError
+from coordination.llm.registry import Models
 from tests.builders import START
 from tests.contract.chat_stores import a_setting
+from tests.fakes import FakeClock, MemoryLog
+from tests.memory_chat_store import MemoryChatStore
 
 PEOPLE = [
     Person(tenant="here", id=id_, name=id_, roles=roles)
@@ -221,3 +235,67 @@ def test_the_operator_says_who_may_use_what_and_who_administers() -> None:
             Environment({"MASSGEN_BOT_ALLOWED_CONFIGS": text}).allowed_configs()
     admins = Environment({"MASSGEN_BOT_ADMINS": "discord:1/42, slack:-:T1/U1 U7 nonsense/ /x"}).named_admins()
     assert admins == {("discord:1", "42"), ("slack:-:T1", "U1")}
+
+
+# --- names in rules for tools -------------------------------------------------------------------------------------------
+
+TOOLS = """\
+agents: [{id: scout, backend: {type: ollama, model: m}}]
+mcp_servers: {bank: {command: npx}}
+tools:
+  - {match: bank.pay, effect: ask, approvers: [{roles: [finance, R5]}, {users: [bea]}]}
+approval: {approvers: {roles: [ops]}}
+"""
+
+
+class Names:
+    """A chat where everything that begins with a capital letter is an id."""
+
+    def __init__(self, **ids: str) -> None:
+        self.ids = ids
+        self.asked: list[str] = []
+
+    def is_id(self, kind: Kind, text: str) -> bool:
+        return text[0].isupper()
+
+    async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
+        self.asked.append(name)
+        return [self.ids[name]] if name in self.ids else []
+
+    async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
+        return number
+
+
+async def quorums_of_a_run(store: MemoryChatStore, folder: Path, names: Names) -> tuple[Quorum, ...]:
+    """Who must approve a payment of a run that begins now, by its stored text."""
+    path = folder / "ops.yaml"
+    path.write_text(TOOLS, encoding="utf-8")
+    pins = NamePins(store=store, clock=FakeClock(), directories={"slack": names})
+    place = ChannelRef(platform="slack", tenant="here", channel="general")
+    chosen, settings = Chosen(name="ops", path=path, source="server"), await store.settings("here", "general")
+    rule = await names_here(chosen, "general", settings)
+    assert rule is not None
+    approvers = by_id(None, await pins.pinned(rule, place, settings), rule)
+    text = with_approvers(TOOLS, approvers)
+    assert text_here(TOOLS, str(path), "general", await store.settings("here", "general")) == text
+    assert without_approvers(text) == TOOLS
+    configure = Configurations(environ={}, build=Models(FakeClock()), adapt=list)
+    profile = configure(text, str(path), "here").profile
+    assert profile.policy.roles == ("R1",)
+    return profile.agents[0].rules[0].needs.quorums
+
+
+async def test_names_in_a_rule_for_a_tool_become_ids_once_and_stay_what_they_were(tmp_path: Path) -> None:
+    store = MemoryChatStore(MemoryLog())
+    names = Names(ops="R1", finance="R2", bea="U3")
+    expected = (Quorum(users=("U3",)), Quorum(roles=("R2", "R5")))
+    assert await quorums_of_a_run(store, tmp_path, names) == expected
+    names.ids |= {"finance": "R666"}
+    assert await quorums_of_a_run(store, tmp_path, names) == expected
+    assert sorted(names.asked) == ["bea", "finance", "ops"]
+
+
+async def test_a_name_in_a_rule_that_nobody_has_counts_for_nobody_and_takes_no_place_away(tmp_path: Path) -> None:
+    names = Names(ops="R1", bea="U3")
+    quorums = await quorums_of_a_run(MemoryChatStore(MemoryLog()), tmp_path, names)
+    assert quorums == (Quorum(users=("U3",)), Quorum(roles=("R5", "finance")))

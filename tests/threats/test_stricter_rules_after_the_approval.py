@@ -39,6 +39,7 @@ class Present:
     is_silent: bool = False
     is_frozen: bool = False
     gone: set[str] = field(default_factory=set[str])
+    now: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def rules(self, run: str, request: RunRequested) -> RunProfile | None:
         if self.is_unreadable:
@@ -48,7 +49,7 @@ class Present:
     async def current(self, person: Person) -> Person | None:
         if self.is_silent:
             raise PersonUnreadableError(Text("nobody can tell"))
-        return replace(person, roles=()) if person.id in self.gone else person
+        return replace(person, roles=() if person.id in self.gone else self.now.get(person.id, person.roles))
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         return None

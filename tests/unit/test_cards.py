@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.error_messages import notice_for, plain_text
+from bot.cards.error_messages import notice_for, plain_text, refusal_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
@@ -32,8 +32,9 @@ from coordination.domain import events as e
 from coordination.domain.ballot import Ending
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import short
-from coordination.domain.policy import Policy
-from coordination.domain.transitions import Recorded
+from coordination.domain.policy import Policy, Refusal
+from coordination.domain.quorums import Needs, Quorum
+from coordination.domain.transitions import Recorded, replay
 from coordination.errors import ConfigError, RefusedError
 from coordination.text import Text
 from tests.builders import ALICE, BOB, REQUESTER, START, a_call, an_election
@@ -463,3 +464,31 @@ def test_a_question_of_an_agent_stands_on_the_card_with_a_button_until_its_time_
     answered = view_of(then(log, e.QuestionAnswered(number=1, by=REQUESTER, text="The second.")))
     assert answered is not None
     assert [each.action for each in card_for(answered, START).buttons] == [Action.CANCEL]
+
+
+def test_a_plan_says_whom_each_call_needs_and_who_has_approved_for_whom() -> None:
+    finance, ops = Quorum(roles=("finance",)), Quorum(roles=("ops",))
+    calls = (replace(POST, needs=Needs(quorums=(finance, ops))), REMOVE)
+    policy = Policy(quorums=(finance, ops))
+    proposal = proposed(*calls, policy=policy)
+    log = recorded([*argued(*calls), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)])
+    needs = card_of(log).sections[-1]
+    assert isinstance(needs, Paragraph)
+    first, *rest = [plain_text(line) for line in needs.lines]
+    assert first.startswith("Needs 1 of finance and 1 of ops · not by the one who asked · until")
+    assert rest == ["1 of 2 given: ops: ✓ alice", "Call 1 needs 1 of finance and 1 of ops"]
+    with speaking(GERMAN):
+        again = card_of(log).sections[-1]
+    assert isinstance(again, Paragraph)
+    assert plain_text(again.lines[-1]) == "Aufruf 1 braucht 1 von finance und 1 von ops"
+
+
+def test_who_is_not_needed_hears_whose_approval_is_still_missing() -> None:
+    policy = Policy(quorums=(Quorum(roles=("board",)), Quorum(roles=("ops",), required=2)))
+    proposal = proposed(POST, policy=policy)
+    state = replay(recorded([*argued(POST), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)]))
+    error = RefusedError(Refusal.NOT_NEEDED, Text("nothing"))
+    assert refusal_text(error, state).endswith("Still needed: 1 of board and 1 of ops.")
+    assert refusal_text(RefusedError(Refusal.NOT_AN_APPROVER, Text("no")), state) == (
+        "Only board, ops can decide on this plan."
+    )

@@ -26,6 +26,10 @@ mcp_servers: {bank: {command: npx}}
 tools:
   - {match: bank.pay, when: {$.amount: {at_most: 50}, requester.role: [ops]}, effect: auto}
 """
+PAYS = OPS.replace("exclude_tools: [bank.pay]", "exclude_tools: [bank.close]") + (
+    "  - {match: bank.pay, effect: ask, approvers: [{roles: [finance]}, {users: [U1, U2]}], expires: 4h, requester: false, "
+    "author: false, per_plan: 3, requires_read: $.account}\n"
+)
 
 
 def here() -> CliContext:
@@ -38,8 +42,8 @@ def said(context: CliContext) -> list[str]:
     return (context.stdout.getvalue() + context.stderr.getvalue()).splitlines()
 
 
-def test_there_are_ten_policies_to_begin_with() -> None:
-    assert len(RECIPES) == 10
+def test_there_are_a_dozen_policies_to_begin_with() -> None:
+    assert len(RECIPES) == 12
 
 
 @pytest.mark.parametrize(("policy", "cases"), [pytest.param(*rest, id=name) for name, *rest in RECIPES])
@@ -75,6 +79,44 @@ def test_a_call_is_explained_for_each_agent_rule_and_condition(tmp_path: Path) -
         "bank.pay for clerk: deny",
         "  It is refused.",
         "  exclude_tools of agent clerk: bank.pay → deny",
+    ]
+
+
+def test_whom_and_what_a_call_needs_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(PAYS)
+    context = here()
+    config = str(tmp_path / "ops.yaml")
+    assert policy_explain(context, config, tool="bank.pay", arguments="{}", user="", roles=(), place="") is Exit.DONE
+    assert said(context)[:8] == [
+        "bank.pay for scout, clerk: ask",
+        "  It is recorded, and runs only once people approve the plan.",
+        "  A plan with it needs 1 of U1, U2 and 1 of finance, beside what any plan needs.",
+        "  A plan with it expires after 14,400 seconds at the latest.",
+        "  Who asks for it may not approve it.",
+        "  Nobody approves it whose words shaped the plan.",
+        "  A plan has at most 3 of such calls.",
+        "  The agent must have read the same $.account before, from the same server.",
+    ]
+
+
+def test_a_case_may_say_whose_approval_a_call_needs(tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(PAYS)
+    file = tmp_path / "cases.yaml"
+    file.write_text(
+        "config: ops.yaml\ncases:\n"
+        "  - {tool: bank.pay, effect: ask, approvers: [{users: [U2, U1]}, {roles: [finance]}]}\n"
+        "  - {tool: bank.pay, effect: ask, approvers: [{roles: [finance]}]}\n"
+        "  - {tool: bank.list, effect: ask, approvers: []}\n"
+        "  - {tool: bank.pay, effect: ask, approvers: []}\n"
+    )
+    context = here()
+    assert policy_test(context, str(file)) is Exit.FAILED
+    assert said(context) == [
+        "Case 2, bank.pay: expected ask (1 of finance), got ask (1 of U1, U2 and 1 of finance)",
+        "  tools[1]: bank.pay",
+        "Case 4, bank.pay: expected ask, got ask (1 of U1, U2 and 1 of finance)",
+        "  tools[1]: bank.pay",
+        "4 cases, 2 not met.",
     ]
 
 

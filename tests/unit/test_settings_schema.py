@@ -64,6 +64,10 @@ def test_a_misspelt_key_does_not_fit(schema: dict[str, Any], path: Path) -> None
         AGENT + "mcp_servers: [{name: b, command: [npx, -y, x], args: [1], env: {PORT: 80, DEBUG: true}}]",
         AGENT + "mcp_servers: {b: {command: npx}}\ntools: []\nui: {display_type: simple}\nlimits:\n",
         AGENT + "approval: {expires_after: 90, approvers: {users: [1417773298309136445]}}\n",
+        AGENT
+        + "mcp_servers: {b: {command: npx}}\ntools:\n"
+        + "  - {match: b.x, effect: ask, approvers: {roles: [ops], required: 2}, expires: 4h, requester: false, author: false}\n"
+        + "  - {match: b.y, effect: ask, approvers: [{roles: [ops]}, {users: [1]}], per_plan: 3, requires_read: $.path}\n",
         AGENT + "orchestrator: {max_new_answers_per_agent: null, max_new_answers_global: '${MOST:-}'}\n",
     ],
 )
@@ -83,6 +87,8 @@ def test_whatever_is_accepted_fits(schema: dict[str, Any], text: str) -> None:
         AGENT + "mcp_servers: [{command: npx}]",
         AGENT + "mcp_servers: {b: {kommand: npx}}",
         AGENT + "tools: [{match: b.x}]",
+        AGENT + "mcp_servers: {b: {command: npx}}\ntools: [{match: b.x, effect: ask, approvers: [ops]}]",
+        AGENT + "mcp_servers: {b: {command: npx}}\ntools: [{match: b.x, effect: ask, approvers: []}]",
     ],
 )
 def test_what_is_refused_for_a_key_or_a_value_does_not_fit(schema: dict[str, Any], text: str) -> None:

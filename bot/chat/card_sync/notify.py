@@ -302,9 +302,10 @@ class Notifier:
 
         In a private thread nobody is called: that would let them in.
         """
-        if plan.policy.is_quiet or not plan.policy.roles or place_of(card).is_private_thread:
+        named = dict.fromkeys(role for each in plan.policy.places for role in each.roles)
+        if plan.policy.is_quiet or not named or place_of(card).is_private_thread:
             return
-        roles = [(Mention(role, one_line(role, _NAME), "role", is_linked=True),) for role in plan.policy.roles]
+        roles = [(Mention(role, one_line(role, _NAME), "role", is_linked=True),) for role in named]
         until = Timestamp(plan.expires_at, is_countdown=True)
         line = catalog.rich("card_sync.call", approvers=joined(roles, " "), until=until)
         place = self._thread(card) if card.story else place_of(card)
@@ -362,7 +363,8 @@ def _named(card: CardRecord, plan: Plan, view: RunView) -> list[Person]:
     """
     if place_of(card).is_private_thread:
         return []
-    accounts = [user for user in plan.policy.users if _ACCOUNT.fullmatch(user)]
+    users = dict.fromkeys(user for each in plan.policy.places for user in each.users)
+    accounts = [user for user in users if _ACCOUNT.fullmatch(user)]
     asker = view.request.requester
     named = [Person(tenant=asker.tenant, id=account, name=account) for account in accounts]
     state = view.state

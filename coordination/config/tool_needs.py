@@ -1,0 +1,106 @@
+"""Whose approval a rule wants, and what else it asks for beside that people are asked: read from the file, as needs."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr, ValidationInfo
+from typing_extensions import override
+
+from coordination.config.diagnostics import Diagnostics, Place
+from coordination.config.key_types import AsTyped, AsWritten, OneLines, items_of, seconds, usable
+from coordination.config.section_reader import Section
+from coordination.config.yaml_tree import Table
+from coordination.domain.canonical_json import canonical, digest
+from coordination.domain.conditions import Condition, steps_of
+from coordination.domain.policy import Authors, Policy, leaves_nobody, policy_actor
+from coordination.domain.quorums import Needs, Quorum, side_by_side
+from coordination.text import Text
+
+_MOST = 10
+_SHORT = 12
+
+
+class QuorumKeys(Section):
+    """So many people of these must approve a plan with such a call, and others for each further entry."""
+
+    title = "tools[].approvers"
+    kind = Text("a mapping with roles or users, or a list of such")
+    holds_in_part = False
+    is_a_home = False
+    roles: OneLines = ()
+    users: OneLines = ()
+    required: Annotated[StrictInt, Field(ge=1, le=20), AsTyped] = 1
+
+    @override
+    def is_coherent(self, report: Diagnostics) -> bool:
+        is_one_of_many = isinstance(self.table.place.path[-1], int)
+        if is_one_of_many and not self.roles and not self.users:
+            report.expect(self.table.place, Text("an entry that names nobody"), Text("roles or users"))
+        return True
+
+
+def _one_or_many(value: object, info: ValidationInfo) -> object:
+    return (value,) if isinstance(value, Table) else items_of(value, info)
+
+
+RuleApprovers: TypeAlias = Annotated[
+    tuple[QuorumKeys, ...],
+    BeforeValidator(_one_or_many),
+    AfterValidator(usable),
+    Field(min_length=1, max_length=_MOST),
+]
+"""Whose approval calls of a rule need: one mapping, or a list of which every entry must be met."""
+
+
+def _argument_path(text: str) -> str:
+    if not steps_of(text):
+        raise ValueError(Text("the path of an argument, such as $.path"))
+    return text
+
+
+ArgumentPath: TypeAlias = Annotated[StrictStr, AsWritten, AfterValidator(_argument_path)]
+
+
+def needs_of(
+    match: str,
+    when: tuple[Condition, ...],
+    *,
+    approvers: tuple[QuorumKeys, ...] = (),
+    expires: str | None = None,
+    bars_requester: bool = False,
+    bars_author: bool = False,
+    per_plan: int | None = None,
+    requires_read: str | None = None,
+) -> Needs:
+    """What a rule with these keys asks for."""
+    quorums = [Quorum(roles=each.roles, users=each.users, required=each.required) for each in approvers]
+    return Needs(
+        quorums=side_by_side(quorums),
+        expires_after=None if expires is None else seconds(expires),
+        bars_requester=bars_requester,
+        bars_author=bars_author,
+        per_plan=() if per_plan is None else ((_name(match, when), per_plan),),
+        read_first=() if requires_read is None else (requires_read,),
+    )
+
+
+def _name(match: str, when: tuple[Condition, ...]) -> str:
+    """What a rule is called where its calls are counted: the same for one that only moved within its file."""
+    if not when:
+        return match
+    told = canonical([[each.about, each.operator, each.value] for each in when])
+    return f"{match} {digest('rule', told)[:_SHORT]}"
+
+
+def check_met(needs: Needs, place: Place, report: Diagnostics) -> None:
+    """Complain of approvers who, by their accounts, are too few for what is wanted of them."""
+    nobody = Authors(requester=policy_actor(""))
+    if leaves_nobody(Policy(quorums=tuple(each for each in needs.quorums if not each.is_open)), nobody):
+        accounts = {user for each in needs.quorums if not each.roles for user in each.users}
+        required = sum(each.required for each in needs.quorums if each.users and not each.roles)
+        found = Text(
+            "{required} approvals of different people, and {count} user who may give one",
+            "{required} approvals of different people, and {count} users who may give one",
+            required=required,
+            count=len(accounts),
+        )
+        report.expect(place, found, Text("no more than there are users for each"))

@@ -1,0 +1,200 @@
+"""Whose approval a call needs beside what the whole plan needs, and whether the people who approved are enough.
+
+Nobody counts for two: people are matched to the places that are to be filled, and whoever has approved may move from one
+place to another, but never loses one. So an approval that fills no further place now fills none later either.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from coordination.domain.canonical_json import Json
+
+
+class Member(Protocol):
+    """A person, as far as it matters for what they count."""
+
+    @property
+    def id(self) -> str:
+        """Their account."""
+        ...
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What they are at the moment."""
+        ...
+
+
+M = TypeVar("M", bound=Member)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quorum:
+    """So many different people of these; with neither roles nor users, of anybody who may decide at all.
+
+    Attributes:
+        roles: ids of roles, any of which is enough.
+        users: ids of accounts that count by themselves.
+    """
+
+    roles: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    required: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it names nobody."""
+        return not self.roles and not self.users
+
+    def names(self, person: Member) -> bool:
+        """Whether the person is one of those that it takes."""
+        return self.is_open or person.id in self.users or not set(self.roles).isdisjoint(person.roles)
+
+    def as_json(self) -> Json:
+        """As it enters a plan's digest."""
+        return {"roles": list(self.roles), "users": list(self.users), "required": self.required}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What rules ask for a call, beyond that people are asked at all. Each of it only ever tightens.
+
+    Attributes:
+        quorums: all of whom must approve, different people for each; in an order of their own, each set of people once.
+        expires_after: seconds from the proposal to the expiry of a plan with such a call; None: what holds for any plan.
+        bars_requester: whether who asked may not count, whatever the plan's rule says.
+        bars_author: whether others who shaped the plan may not.
+        per_plan: so many calls of one rule a plan may have, by the rule's text.
+        read_first: the JSON paths of arguments whose values the agent must have read before, from the same server.
+    """
+
+    quorums: tuple[Quorum, ...] = ()
+    expires_after: int | None = None
+    bars_requester: bool = False
+    bars_author: bool = False
+    per_plan: tuple[tuple[str, int], ...] = ()
+    read_first: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked for."""
+        return self != NOTHING
+
+    def and_also(self, other: "Needs") -> "Needs":
+        """Both."""
+        if not other or other == self:
+            return self
+        limits = [each.expires_after for each in (self, other) if each.expires_after is not None]
+        caps = dict(self.per_plan)
+        for name, most in other.per_plan:
+            caps[name] = min(most, caps.get(name, most))
+        return Needs(
+            quorums=union(self.quorums, other.quorums),
+            expires_after=min(limits, default=None),
+            bars_requester=self.bars_requester or other.bars_requester,
+            bars_author=self.bars_author or other.bars_author,
+            per_plan=tuple(sorted(caps.items())),
+            read_first=tuple(sorted({*self.read_first, *other.read_first})),
+        )
+
+    def as_json(self) -> Json:
+        """As they enter a plan's digest."""
+        return {
+            "quorums": [each.as_json() for each in self.quorums],
+            "expires_after": self.expires_after,
+            "bars_requester": self.bars_requester,
+            "bars_author": self.bars_author,
+            "per_plan": [[name, most] for name, most in self.per_plan],
+            "read_first": list(self.read_first),
+        }
+
+
+NOTHING = Needs()
+"""The needs of a call of which no rule asks for more than the plan's own approval."""
+
+
+def all_of(needs: Iterable[Needs]) -> Needs:
+    """What several calls need together."""
+    together = NOTHING
+    for each in needs:
+        together = together.and_also(each)
+    return together
+
+
+def union(one: Sequence[Quorum], other: Sequence[Quorum]) -> tuple[Quorum, ...]:
+    """Everybody whom either takes: of the same people, as many as the one that takes more."""
+    most: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
+    for each in (*one, *other):
+        people = _people(each)
+        most[people] = max(each.required, most.get(people, 0))
+    return _listed(most)
+
+
+def side_by_side(quorums: Iterable[Quorum]) -> tuple[Quorum, ...]:
+    """What one rule lists, where all is needed: the same people twice are twice as many."""
+    sums: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
+    for each in quorums:
+        people = _people(each)
+        sums[people] = each.required + sums.get(people, 0)
+    return _listed(sums)
+
+
+def _people(each: Quorum) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(sorted(set(each.roles))), tuple(sorted(set(each.users)))
+
+
+def _listed(required: dict[tuple[tuple[str, ...], tuple[str, ...]], int]) -> tuple[Quorum, ...]:
+    return tuple(
+        Quorum(roles=roles, users=users, required=number) for (roles, users), number in sorted(required.items())
+    )
+
+
+@dataclass
+class Seats(Generic[M]):
+    """Places that different people fill, each person one at most."""
+
+    quorums: Sequence[Quorum]
+    _taken: list[list[M]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nobody has a place yet."""
+        self._taken = [[] for _ in self.quorums]
+
+    def seat(self, person: M) -> bool:
+        """Give a person a place, if need be by moving others; False: there is none for them, and nobody has moved.
+
+        Who has one gets no second.
+        """
+        has_one = any(person.id == other.id for taken in self._taken for other in taken)
+        return not has_one and self._seat(person, set())
+
+    def of(self, index: int) -> tuple[M, ...]:
+        """Who fills the places of one quorum."""
+        return tuple(self._taken[index])
+
+    @property
+    def are_full(self) -> bool:
+        """Whether every place is taken."""
+        return all(len(taken) >= each.required for taken, each in zip(self._taken, self.quorums, strict=True))
+
+    def _seat(self, person: M, tried: set[int]) -> bool:
+        for index, quorum in enumerate(self.quorums):
+            if index in tried or not quorum.names(person):
+                continue
+            tried.add(index)
+            taken = self._taken[index]
+            if len(taken) < quorum.required:
+                taken.append(person)
+                return True
+            for place, other in enumerate(taken):
+                if self._seat(other, tried):
+                    taken[place] = person
+                    return True
+        return False
+
+
+def seated(quorums: Sequence[Quorum], people: Iterable[M]) -> Seats[M]:
+    """The places as these people fill them, in their order; who finds none has none."""
+    seats = Seats[M](quorums)
+    for person in people:
+        seats.seat(person)
+    return seats
