@@ -13,6 +13,7 @@ from bot.chat.service_port import (
     CancelThread,
     ChatService,
     ListRuns,
+    Private,
     Request,
     RetryRun,
     ShowHelp,
@@ -24,6 +25,7 @@ from bot.slack_app.errors import NotInChannel, translated
 from bot.slack_app.identity import People
 from bot.slack_app.markup import escaped
 from bot.slack_app.payloads import EventSource, readable
+from bot.slack_app.pickers import with_pick_button
 from bot.slack_app.render import Rendered
 from bot.slack_app.replies import Replies
 
@@ -152,10 +154,16 @@ class CommandHandlers:
     def _usage(self) -> str:
         return catalog.text("slack.cancel.which", command=COMMAND)
 
-    def admin(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
+    async def admin(self, source: EventSource, text: str) -> None:
         """`/massgen-admin …`; the chat service looks whether they may."""
         command = parse_admin_command(readable(text))
-        return self.carry_out(source, command, catalog.text("slack.admin.usage"))
+        if command is not None and command.action == "approvers" and not command.value:
+            by = await self.people.somebody(source.workspace, source.user, source.called)
+            reply = await self.chat_service.handle(command, by, source.place)
+            if isinstance(reply, Private):
+                await self.replies.reply_message(source, with_pick_button(reply.card))
+            return
+        await self.carry_out(source, command, catalog.text("slack.admin.usage"))
 
     def stopped(self, source: EventSource) -> Coroutine[Any, Any, None]:
         """Somebody pressed Slack's own Stop in the thread of a run."""

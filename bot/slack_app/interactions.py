@@ -157,10 +157,10 @@ class Clicks:
         reply = await self.chat_service.handle(request, by, source.place)
         match reply:
             case AskForText(form=form, run=run):
-                if not await self._is_opened(source, text_modal(form, opened_by(click), run)):
+                if not await is_opened(self.clients, source, text_modal(form, opened_by(click), run)):
                     await self.replies.reply_text(source, catalog.text("chat.too_slow"))
             case Pages(run=run, cards=pages):
-                if not await self._is_opened(source, details_modal(pages, opened_by(click, run))):
+                if not await is_opened(self.clients, source, details_modal(pages, opened_by(click, run))):
                     await self.replies.reply(source, reply)
             case _:
                 await self.replies.reply(source, reply)
@@ -180,15 +180,16 @@ class Clicks:
             with translated():
                 await self.clients.steady(source.workspace.token).views_update(view_id=view, view=shown)
 
-    async def _is_opened(self, source: EventSource, view: Block) -> bool:
-        """Open a view. A click that was sent again opens none; False: it came too late."""
-        client = self.clients.once(source.workspace.token)
-        try:
-            await client.views_open(trigger_id=source.trigger, view=view)
-        except SlackApiError as error:
-            if code_of(error) in _USED | _EXPIRED:
-                _log.info("a view came too late, or twice")
-                return code_of(error) in _USED
-            with translated():
-                raise
-        return True
+
+async def is_opened(clients: Clients, source: EventSource, view: Block) -> bool:
+    """Open a view. A click that was sent again opens none; False: it came too late."""
+    client = clients.once(source.workspace.token)
+    try:
+        await client.views_open(trigger_id=source.trigger, view=view)
+    except SlackApiError as error:
+        if code_of(error) in _USED | _EXPIRED:
+            _log.info("a view came too late, or twice")
+            return code_of(error) in _USED
+        with translated():
+            raise
+    return True

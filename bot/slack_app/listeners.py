@@ -28,6 +28,7 @@ from bot.slack_app.payloads import (
     unpacked,
     without_mention,
 )
+from bot.slack_app.pickers import PICK, PICKED, ApproverPicker, picked_in
 from bot.slack_app.replies import Replies, Tell
 
 
@@ -88,8 +89,10 @@ class Listeners:
         app.event("agent_session_stopped")(self.on_stopped)
         app.action(re.compile(f"^(?:{'|'.join(action.value for action in Action)})$"))(self.on_click)
         app.action(re.compile(f"^{PAGE}_"))(self.on_page)
+        app.action(PICK)(self.on_pick)
         app.action(re.compile(".*"))(self.on_unknown_click)
         app.view(SUBMITTED)(self.on_submitted)
+        app.view(PICKED)(self.on_picked)
 
     @property
     def _commands(self) -> CommandHandlers:
@@ -98,6 +101,12 @@ class Listeners:
     @property
     def _clicks(self) -> Clicks:
         return Clicks(chat_service=self.chat_service, people=self.people, replies=self.replies, clients=self.clients)
+
+    @property
+    def _picker(self) -> ApproverPicker:
+        return ApproverPicker(
+            chat_service=self.chat_service, people=self.people, replies=self.replies, clients=self.clients
+        )
 
     async def on_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """`/massgen …`."""
@@ -188,6 +197,22 @@ class Listeners:
             source = opened.at(interaction_source(body, workspace))
             async with self._reported(source):
                 await self._clicks.turn(source, opened, text_in(body, "view", "id"), _page(body))
+
+    async def on_pick(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """The button below who approves."""
+        await ack()
+        if (workspace := authorized_in(context)) is not None:
+            source = interaction_source(body, workspace)
+            async with self._reported(source):
+                await self._picker.open(source)
+
+    async def on_picked(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """Who approves from now on."""
+        await ack()
+        if (workspace := authorized_in(context)) is not None:
+            source = unpacked(text_in(body, "view", "private_metadata")).at(interaction_source(body, workspace))
+            async with self._reported(source):
+                await self._picker.take(source, picked_in(body))
 
     async def on_unknown_click(self, ack: AsyncAck) -> None:
         """Something that no card of today has."""

@@ -59,10 +59,12 @@ class Opened:
     message: str
     run: str = ""
     page: int = 0
+    reply_address: str = ""
 
     def at(self, source: EventSource) -> EventSource:
         """A submission as if it had been done on the button's message."""
-        return replace(source, channel=self.channel, thread=self.thread, message=self.message)
+        answers = source.reply_address or self.reply_address
+        return replace(source, channel=self.channel, thread=self.thread, message=self.message, reply_address=answers)
 
     def packed(self) -> str:
         """As a view carries it."""
@@ -74,6 +76,7 @@ class Opened:
                 "message": self.message,
                 "run": self.run,
                 "page": self.page,
+                **({"reply_address": self.reply_address} if self.reply_address else {}),
             }
         )
 
@@ -84,7 +87,7 @@ def unpacked(metadata: str) -> Opened:
         data: object = json.loads(metadata)
     except ValueError:
         data = {}
-    page = _inner(data, "page")
+    page = inner(data, "page")
     return Opened(
         button=text_in(data, "button"),
         channel=text_in(data, "channel"),
@@ -92,6 +95,7 @@ def unpacked(metadata: str) -> Opened:
         message=text_in(data, "message"),
         run=text_in(data, "run"),
         page=page if isinstance(page, int) else 0,
+        reply_address=text_in(data, "reply_address"),
     )
 
 
@@ -103,11 +107,12 @@ def opened_by(click: Click, run: str = "") -> Opened:
 
 def text_in(data: object, *path: str) -> str:
     """A text deep inside a payload, or nothing."""
-    value = _inner(data, *path)
+    value = inner(data, *path)
     return value if isinstance(value, str) else ""
 
 
-def _inner(data: object, *path: str) -> object:
+def inner(data: object, *path: str) -> object:
+    """Whatever is deep inside a payload, or None."""
     for key in path:
         if not isinstance(data, Mapping):
             return None
@@ -130,8 +135,8 @@ def command_source(body: object, workspace: Workspace) -> EventSource:
 
 def event_source(body: object, workspace: Workspace) -> EventSource:
     """Of an event: a mention, or a direct message."""
-    event = _inner(body, "event")
-    channel = _inner(event, "channel")
+    event = inner(body, "event")
+    channel = inner(event, "channel")
     return EventSource(
         workspace=workspace,
         user=text_in(event, "user"),
@@ -168,7 +173,7 @@ def _thread(thread: str, message: str) -> str:
 
 def click_in(body: object, workspace: Workspace) -> Click:
     """The first action of a click; an id of another form than ours is none."""
-    actions = _inner(body, "actions")
+    actions = inner(body, "actions")
     action: object = actions[0] if isinstance(actions, list) and actions else {}
     value, text = text_in(action, "value"), ""
     if selected := text_in(action, "selected_option", "value"):
@@ -183,7 +188,7 @@ def click_in(body: object, workspace: Workspace) -> Click:
 
 def input_in(body: object) -> str:
     """The text of a submitted view's only input."""
-    values = _inner(body, "view", "state", "values")
+    values = inner(body, "view", "state", "values")
     for block in values.values() if isinstance(values, Mapping) else ():
         for element in block.values() if isinstance(block, Mapping) else ():
             return text_in(element, "value")

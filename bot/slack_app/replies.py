@@ -46,6 +46,10 @@ class Replies:
         except CardTooLarge:
             await self.reply_text(source, catalog.text("slack.refused.unknown", code="card_too_large"))
 
+    async def reply_message(self, source: EventSource, message: Rendered) -> None:
+        """A message that is drawn already."""
+        await self._send(source, message)
+
     async def reply_text(self, source: EventSource, text: str) -> None:
         """One sentence."""
         await self._send(source, Rendered(text=within(escaped(text), MESSAGE_TEXT), blocks=[]))

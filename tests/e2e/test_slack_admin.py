@@ -108,6 +108,37 @@ async def test_administrators_say_who_approves_and_how_much_and_all_of_it_is_kep
     assert of_run.index("rita (URITA) asked") < of_run.index("alice") < of_run.index("bob (UBOB) approved")
 
 
+async def test_approvers_are_picked_in_a_window_by_administrators_alone(harness: Harness) -> None:
+    server, ada = harness.server, harness.somebody("ada")
+    harness.server.teams[0].groups.append({"id": "S0LEADERS1", "handle": "leads", "users": ["UBOB", "UALICE"]})
+    harness.server.teams[0].users["U0BOBBY22"] = {"id": "U0BOBBY22", "name": "bobby"}
+    await harness.admin("approvers")
+    await ada.presses(server.private_messages[-1], "pick_approvers")
+    window = await ada.opened()
+    assert "Needs 1 of ops" in said_in(window["blocks"])
+    picked = {
+        "users": {"users": {"selected_users": ["U0BOBBY22"]}},
+        "groups": {"groups": {"selected_options": [{"value": "S0LEADERS1"}]}},
+        "required": {"required": {"value": "2"}},
+        "requester": {"requester": {"selected_options": [{"value": "no"}]}},
+        "scope": {"scope": {"selected_option": {"value": "server"}}},
+    }
+    before = len(server.private_messages)
+    await ada.fills_in(window, picked)
+    said = await harness.private_message(before)
+    assert "in all channels" in said
+    assert "2 approvals at least" in said
+    assert "not by the one who asked" in said
+    for number in ("S0LEADERS1", "U0BOBBY22"):
+        assert number in str(server.private_messages[before])
+    before, views = len(server.private_messages), len(server.views)
+    await harness.somebody("mallory").presses(server.private_messages[0], "pick_approvers")
+    assert "Only administrators" in await harness.private_message(before)
+    await harness.somebody("mallory").fills_in(window, picked)
+    assert "Only administrators" in await harness.private_message(before + 1)
+    assert len(server.views) == views
+
+
 async def test_nobody_else_administers_and_the_attempt_is_kept(harness: Harness) -> None:
     for text in ("config use two", "limits hourly=9999", "audit", "approvers &lt;@UMALLORY|mallory&gt;"):
         assert "Only administrators" in await harness.admin(text, who="mallory")

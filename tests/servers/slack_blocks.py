@@ -112,7 +112,7 @@ def _part(part: dict[str, Any]) -> list[str]:
         found.append("date")
     if kind == "button":
         found += _button(part)
-    if kind == "static_select":
+    if kind in {"static_select", "multi_static_select"}:
         found += _select(part)
     return found
 

@@ -225,12 +225,41 @@ class Somebody:
     async def click(self, message: Message, action: str, *, option: str = "") -> None:
         await self.line.send("interaction", self.click_on(message, message.element(action), option=option))
 
+    async def presses(self, answer: dict[str, Any], action: str, *, channel: str = "C1") -> None:
+        """A button of an answer that they alone see."""
+        (element,) = (
+            each
+            for block in answer["blocks"]
+            if block["type"] == "actions"
+            for each in block["elements"]
+            if each["action_id"] == action
+        )
+        await self.line.send(
+            "interaction",
+            {
+                **self._interaction("block_actions"),
+                "container": {
+                    "type": "message",
+                    "message_ts": "1700000001.000001",
+                    "channel_id": channel,
+                    "is_ephemeral": True,
+                },
+                "channel": {"id": channel, "name": "general"},
+                "response_url": self._answer(),
+                "actions": [{"type": element["type"], "action_id": action, "block_id": "b"}],
+            },
+        )
+
     async def opened(self, before: int = 0) -> dict[str, Any]:
         """The view that opens."""
         await self.server.until(lambda: len(self.server.views) > before)
         return list(self.server.views.values())[-1]
 
     async def submit(self, view: dict[str, Any], text: str) -> None:
+        await self.fills_in(view, {"text": {"text": {"type": "plain_text_input", "value": text or None}}})
+
+    async def fills_in(self, view: dict[str, Any], values: dict[str, Any]) -> None:
+        """Submit a view with these values of its inputs."""
         await self.line.send(
             "interaction",
             {
@@ -241,7 +270,7 @@ class Somebody:
                     "callback_id": view["callback_id"],
                     "private_metadata": view["private_metadata"],
                     "team_id": self.team.id,
-                    "state": {"values": {"text": {"text": {"type": "plain_text_input", "value": text or None}}}},
+                    "state": {"values": values},
                 },
                 "response_urls": [],
             },
