@@ -263,6 +263,13 @@ class Environment(BaseModel):
     slack_public_url: Annotated[
         RawText, _slack("SLACK_PUBLIC_URL", "With many workspaces: where browsers reach this program.")
     ] = ""
+    slack_features: Annotated[
+        RawText,
+        _slack(
+            "SLACK_FEATURES",
+            "With many workspaces: what the manifest was made with, of `agent` and `chat-tools`, or `none`. Default: `agent`.",
+        ),
+    ] = ""
     host: Annotated[RawText, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""
     port: Annotated[RawText, _slack("PORT", "The port there. Default: 3000.")] = ""
     slack_api_url: Annotated[RawText, _slack("SLACK_API_URL", "Another address of the Web API, such as a proxy's.")] = (

@@ -16,6 +16,7 @@ from coordination.errors import StorageError
 
 _SHOWN = 60
 _MOST_SHOWN = 5
+_LONGEST = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +49,15 @@ class NameReport:
         return found + await self._open(tenant, settings)
 
     async def _open(self, tenant: str, settings: Sequence[ChatSetting]) -> list[Checkup]:
-        """A line for each configuration in which anybody may approve, unless administrators said who may everywhere."""
+        """A line on the configurations with which anybody may approve, unless administrators said who may everywhere."""
         everywhere = next((each for each in settings if each.key == APPROVERS_KEY and not each.channel), None)
         if everywhere is not None and _names_somebody(everywhere):
             return []
-        found: list[Checkup] = []
-        for name, policy in await self._policies(tenant):
-            if not policy.roles and not policy.users:
-                where = catalog.text("names.config", name=name)
-                found.append(Checkup(is_well=True, text=catalog.text("names.open", where=where)))
-        return found
+        names = [name for name, policy in await self._policies(tenant) if not policy.roles and not policy.users]
+        if not names:
+            return []
+        shown = one_line(", ".join(names), _LONGEST)
+        return [Checkup(is_well=True, text=catalog.text("names.open", count=len(names), names=shown))]
 
     async def _policies(self, tenant: str) -> list[tuple[str, Policy]]:
         """The rules of the configurations that can be read, by their names."""

@@ -34,7 +34,7 @@ from bot.slack_app.installations import (
     installed_workspaces,
     workspace_of_token,
 )
-from bot.slack_app.listeners import InFlight, Listeners
+from bot.slack_app.listeners import InFlight, Listeners, Revocations
 from bot.slack_app.platform import SlackPlatform
 from bot.slack_app.replies import Replies
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
@@ -139,7 +139,6 @@ class SlackApp:
 
     def _bolt(self, listeners: Listeners, signing_secret: str) -> AsyncApp:
         installed = self.workspaces
-        has_install_pages = isinstance(installed, InstalledWorkspaces)
         with _without_bolts_own_environment():
             app = AsyncApp(
                 name="massgen-bot",
@@ -150,8 +149,8 @@ class SlackApp:
                 user_facing_authorize_error_message=catalog.text("slack.refused.workspace"),
                 raise_error_for_unhandled_request=False,
             )
-        if has_install_pages:
-            app.enable_token_revocation_listeners()
+        if isinstance(installed, InstalledWorkspaces):
+            Revocations(installed).register(app)
         app.use(Replays(time.monotonic).middleware)
         listeners.register(app)
         return app
@@ -170,7 +169,11 @@ async def opened_slack(settings: SlackSettings, database: str) -> AsyncGenerator
         yield await open_slack(settings)
         return
     async with installed_workspaces(
-        database, client_id=mode.client_id, client_secret=mode.client_secret, public_address=mode.public_address
+        database,
+        client_id=mode.client_id,
+        client_secret=mode.client_secret,
+        public_address=mode.public_address,
+        scopes=mode.scopes,
     ) as installed:
         yield slack_app(settings, installed, Clients(settings.address))
 

@@ -23,9 +23,9 @@ from bot.chat.service_port import (
 from bot.i18n import catalog
 from bot.slack_app.errors import NotInChannel, translated
 from bot.slack_app.identity import People
+from bot.slack_app.interactions import with_pick_button
 from bot.slack_app.markup import escaped
 from bot.slack_app.payloads import EventSource, readable
-from bot.slack_app.pickers import with_pick_button
 from bot.slack_app.render import Rendered
 from bot.slack_app.replies import Replies
 

@@ -109,7 +109,9 @@ class People:
             found = (await client.users_info(user=user, include_locale=True)).get("user")
         groups: dict[str, tuple[str, ...]] = {}
         with suppress(MissingPermission), translated():  # Without the scope for it, nobody is of any group.
-            groups = members_in((await client.usergroups_list(include_users=True)).get("usergroups"))
+            groups = members_in(
+                (await client.usergroups_list(include_users=True, team_id=workspace.team or None)).get("usergroups")
+            )
         if not isinstance(found, dict) or found.get("deleted"):
             return None
         account = _account_in(found, workspace)
@@ -152,7 +154,9 @@ class People:
         groups: dict[str, tuple[str, ...]] = {}
         try:
             with translated():
-                answer = await self.clients.steady(workspace.token).usergroups_list(include_users=True)
+                answer = await self.clients.steady(workspace.token).usergroups_list(
+                    include_users=True, team_id=workspace.team or None
+                )
             groups = members_in(answer.get("usergroups"))
         except MissingPermission as error:
             _log.info("Slack tells nothing about groups: %s", error)

@@ -1,7 +1,7 @@
 """Many workspaces: their installations on the project's database, by Slack's own OAuth."""
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +13,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetryHandler, AsyncServerErrorRetryHandler
+from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
@@ -192,6 +193,15 @@ CHAT_TOOL_SCOPES = (
 AGENT_SCOPE = "assistant:write"
 """What an app needs besides to be an agent of Slack's, with its Stop button."""
 
+AGENT, CHAT_TOOLS = "agent", "chat-tools"
+FEATURES = {AGENT: (AGENT_SCOPE,), CHAT_TOOLS: CHAT_TOOL_SCOPES}
+"""What an app may be made with besides, and the scopes that each takes."""
+
+
+def scopes_with(features: Collection[str]) -> tuple[str, ...]:
+    """The scopes of an app that is made with these features: what its manifest says, and what an installation asks for."""
+    return tuple(sorted({*SCOPES, *(scope for each in features for scope in FEATURES[each])}))
+
 
 _log = logging.getLogger(__name__)
 
@@ -211,15 +221,14 @@ class InstalledWorkspaces:
     client_id: str
     client_secret: str = field(repr=False)
     redirect: str = ""
+    scopes: Sequence[str] = SCOPES
     is_single: bool = False
 
     async def of(self, enterprise: str, team: str) -> Workspace | None:
         """The installation in a workspace, or in its whole organisation."""
-        bot = await self.store.async_find_bot(
-            enterprise_id=enterprise or None, team_id=team or None, is_enterprise_install=not team
-        )
+        bot = await self._bot(enterprise, team)
         if bot is None and enterprise and team:
-            bot = await self.store.async_find_bot(enterprise_id=enterprise, team_id=None, is_enterprise_install=True)
+            bot = await self._bot(enterprise, "")
         if bot is None:
             return None
         return Workspace(
@@ -231,6 +240,27 @@ class InstalledWorkspaces:
             scopes=tuple(bot.bot_scopes or ()),
             token=bot.bot_token,
         )
+
+    async def _bot(self, enterprise: str, team: str) -> Bot | None:
+        """The installation of exactly this workspace, or, without a `team`, of the organisation."""
+        return await self.store.async_find_bot(
+            enterprise_id=enterprise or None, team_id=team or None, is_enterprise_install=not team
+        )
+
+    async def forget(self, enterprise: str, team: str, *, bots: Collection[str] | None = None) -> None:
+        """Give up what was uninstalled: the workspace's own installation or, where it has none, the organisation's.
+
+        Of an app whose tokens were revoked `bots` are the bot users, and of both installations those of them go.
+        """
+        own = [(enterprise, team)] if team else []
+        found = [
+            (place, bot)
+            for place in [*own, *([(enterprise, "")] if enterprise else [])]
+            if (bot := await self._bot(*place)) is not None
+        ]
+        named = [(place, bot) for place, bot in found if bots is not None and bot.bot_user_id in bots]
+        for (organisation, workspace), _ in named or found[:1]:
+            await self.store.async_delete_all(enterprise_id=organisation or None, team_id=workspace or None)
 
     async def newest(self, most: int) -> Sequence[Workspace]:
         """The workspaces, or whole organisations, that installed the app last, and still have it."""
@@ -256,7 +286,7 @@ class InstalledWorkspaces:
             settings=AsyncOAuthSettings(
                 client_id=self.client_id,
                 client_secret=self.client_secret,
-                scopes=list(SCOPES),
+                scopes=list(self.scopes),
                 user_scopes=[],
                 redirect_uri=self.redirect or None,
                 install_path=INSTALL_PATH,
@@ -282,7 +312,7 @@ async def _make_tables(engine: AsyncEngine, *tables: sa.MetaData) -> None:
 
 @asynccontextmanager
 async def installed_workspaces(
-    database: str, *, client_id: str, client_secret: str, public_address: str = ""
+    database: str, *, client_id: str, client_secret: str, public_address: str = "", scopes: Sequence[str] = SCOPES
 ) -> AsyncGenerator[InstalledWorkspaces]:
     """The installations in a database; their tables are made if they are not there.
 
@@ -308,6 +338,7 @@ async def installed_workspaces(
             client_id=client_id,
             client_secret=client_secret,
             redirect=f"{public_address.rstrip('/')}{REDIRECT_PATH}" if public_address else "",
+            scopes=scopes,
         )
     finally:
         await engine.dispose()

@@ -14,21 +14,21 @@ from bot.message import Action, Card
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers, Said
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
-from bot.slack_app.installations import Clients, Workspace, authorized_in
-from bot.slack_app.interactions import PAGE, SUBMITTED, Clicks, home_view
+from bot.slack_app.installations import Clients, InstalledWorkspaces, Workspace, authorized_in
+from bot.slack_app.interactions import PAGE, PICK, PICKED, SUBMITTED, ApproverPicker, Clicks, home_view, picked_in
 from bot.slack_app.message_content import files_of_message, text_of_message
 from bot.slack_app.payloads import (
     EventSource,
     click_in,
     command_source,
     event_source,
+    inner,
     input_in,
     interaction_source,
     text_in,
     unpacked,
     without_mention,
 )
-from bot.slack_app.pickers import PICK, PICKED, ApproverPicker, picked_in
 from bot.slack_app.replies import Replies, Tell
 
 
@@ -61,6 +61,35 @@ class InFlight:
         except TimeoutError:
             return False
         return True
+
+
+@dataclass(frozen=True)
+class Revocations:
+    """Forgets installations when Slack tells that they ended. Bolt's own listeners take none of whole organisations."""
+
+    installed: InstalledWorkspaces
+
+    def register(self, app: AsyncApp) -> None:
+        """Tell the app about both events."""
+        app.event("app_uninstalled")(self.on_uninstalled)
+        app.event("tokens_revoked")(self.on_revoked)
+
+    async def on_uninstalled(self, context: AsyncBoltContext) -> None:
+        """The app is gone from a workspace, or from a whole organisation."""
+        await self.installed.forget(*_installed_in(context))
+
+    async def on_revoked(self, body: "Body", context: AsyncBoltContext) -> None:
+        """Tokens are good no more. Those of users were never kept."""
+        bots = inner(body, "event", "tokens", "bot")
+        if isinstance(bots, list) and bots:
+            await self.installed.forget(*_installed_in(context), bots=[str(each) for each in bots])
+
+
+def _installed_in(context: AsyncBoltContext) -> tuple[str, str]:
+    """The organisation and the workspace that an event is about; of an organisation's installation there is no workspace."""
+    team = context.team_id or ""
+    is_whole = context.is_enterprise_install is True or team == context.enterprise_id
+    return context.enterprise_id or "", "" if is_whole else team
 
 
 SHORTCUT = "plan_from_message"

@@ -22,6 +22,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.cards.error_messages import plain_text
 from bot.chat.platform import (
     ButtonIds,
     CardTooLarge,
@@ -38,7 +39,7 @@ from bot.message import Card, Mention, RichText, Severity
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People, is_bot_account, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
-from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked
+from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, within
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
 
@@ -121,6 +122,7 @@ _REMEMBERED = 2_000
 _PAGE = 200
 _MOST_PAGES = 50
 _NOBODY_THERE = frozenset({"user_not_found", "user_not_visible"})
+_SESSION_TITLE = 75
 _UPLOAD_TRIES = 3
 _LONGEST_PAUSE = 10.0
 
@@ -232,9 +234,9 @@ class SlackPlatform:
         client, wanted = self._clients.steady(workspace.token), name.removeprefix("@")
         with translated():
             if kind == "role":
-                groups = (await client.usergroups_list()).get("usergroups") or []
+                groups = (await client.usergroups_list(team_id=workspace.team or None)).get("usergroups") or []
                 return [str(each["id"]) for each in groups if wanted in (each.get("handle"), each["id"])]
-            return await _called(client, wanted)
+            return await _called(client, wanted, workspace.team)
 
     async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
         """The handle of a group, or what an open account is called; None: there is no such one here."""
@@ -242,7 +244,7 @@ class SlackPlatform:
         client = self._clients.steady(workspace.token)
         with translated():
             if kind == "role":
-                groups = (await client.usergroups_list()).get("usergroups") or []
+                groups = (await client.usergroups_list(team_id=workspace.team or None)).get("usergroups") or []
                 return next((str(each.get("handle") or number) for each in groups if each["id"] == number), None)
             try:
                 user = (await client.users_info(user=number)).get("user") or {}
@@ -265,7 +267,9 @@ class SlackPlatform:
         """The members of these groups."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         with translated():
-            answer = await self._clients.steady(workspace.token).usergroups_list(include_users=True)
+            answer = await self._clients.steady(workspace.token).usergroups_list(
+                include_users=True, team_id=workspace.team or None
+            )
         listed = answer.get("usergroups") or []
         if not set(roles) <= {str(each.get("id")) for each in listed}:
             return None
@@ -345,6 +349,7 @@ class SlackPlatform:
                 channel_id=message_ref.place.channel,
                 thread_ts=message_ref.place.thread or message_ref.message,
                 status=status,
+                title=within(plain_text(card.title), _SESSION_TITLE) or None,
             )
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
             _log.info("Slack shows no Stop button: %s", type(error).__name__)
@@ -381,7 +386,7 @@ class SlackPlatform:
             self._attached.popitem(last=False)
 
 
-async def _called(client: AsyncWebClient, name: str) -> list[str]:
+async def _called(client: AsyncWebClient, name: str, team: str) -> list[str]:
     """The open accounts whose name, display name, full name or id this is.
 
     Raises:
@@ -390,7 +395,7 @@ async def _called(client: AsyncWebClient, name: str) -> list[str]:
     found: list[str] = []
     cursor = ""
     for _ in range(_MOST_PAGES):
-        page = await client.users_list(limit=_PAGE, cursor=cursor or None)
+        page = await client.users_list(limit=_PAGE, cursor=cursor or None, team_id=team or None)
         for user in page.get("members") or []:
             profile = user.get("profile") or {}
             names = (user["id"], user.get("name"), profile.get("display_name"), profile.get("real_name"))

@@ -1,16 +1,17 @@
 """What the operator says about Slack, all of it in the environment, and each mistake in one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.i18n import catalog
 from bot.slack_app.identity import Admins
-from bot.slack_app.installations import SLACK_API
+from bot.slack_app.installations import AGENT, FEATURES, SCOPES, SLACK_API, scopes_with
 from bot.variables import Environment
 from coordination.errors import ConfigError
 from coordination.text import Text
 
 DEFAULT_PORT = 3000
+_NONE = "none"
 _NAMES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
 
 
@@ -42,6 +43,7 @@ class OAuthMode:
     public_address: str
     host: str
     port: int
+    scopes: Sequence[str] = SCOPES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ def _mode(
             public_address=environment.slack_public_url,
             host=host,
             port=port,
+            scopes=scopes_with(named_features(environment)),
         )
     if not bot:
         diagnostics.append(catalog.text("slack.needs_token"))
@@ -95,6 +98,19 @@ def _mode(
         return HttpMode(bot_token=bot, signing_secret=secret, host=host, port=port)
     diagnostics.append(catalog.text("slack.needs_mode"))
     return None
+
+
+def named_features(environment: Environment) -> frozenset[str]:
+    """What the app was made with besides.
+
+    Raises:
+        ConfigError: the environment names something that there is not.
+    """
+    written = environment.slack_features
+    named = {AGENT} if not written else set(written.replace(",", " ").split()) - {_NONE}
+    if not named <= FEATURES.keys():
+        raise ConfigError([catalog.text("slack.bad_features", known=", ".join([*FEATURES, _NONE]))])
+    return frozenset(named)
 
 
 def api_address(environment: Environment) -> str:

@@ -1,6 +1,7 @@
 """What an operator sets up: the app's manifest, and what is missing on Slack's side."""
 
 import json
+from collections.abc import Sequence
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -13,13 +14,15 @@ from bot.slack_app.client import EVENTS_PATH, SlackApp, open_slack, opened_slack
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND
 from bot.slack_app.errors import code_of
 from bot.slack_app.installations import (
+    AGENT,
     AGENT_SCOPE,
-    CHAT_TOOL_SCOPES,
+    CHAT_TOOLS,
     REDIRECT_PATH,
     SCOPES,
     Clients,
     InstalledWorkspaces,
     Workspace,
+    scopes_with,
     workspace_of_token,
 )
 from bot.slack_app.listeners import SHORTCUT
@@ -30,13 +33,14 @@ from coordination.errors import ConfigError, StorageError
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 AGENT_EVENTS = ("agent_session_stopped",)
 INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
+_PROMPTS = ("help", "runs", "try")
+"""What Slack suggests to say first; each is sent as it is, and none does anything before people approve."""
 
 
-def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = False) -> str:
-    """The manifest as JSON: for Socket Mode, or for HTTP at this address."""
+def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = True) -> str:
+    """The manifest as JSON: for Socket Mode, or for HTTP at this address, where whole organisations can install it."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
-    more = {*(CHAT_TOOL_SCOPES if has_chat_tools else ()), *((AGENT_SCOPE,) if is_agent else ())}
-    scopes = sorted({*SCOPES, *more})
+    scopes = scopes_with([*([CHAT_TOOLS] if has_chat_tools else []), *([AGENT] if is_agent else [])])
     events = [*EVENTS, *(AGENT_EVENTS if is_agent else ()), *(INSTALL_EVENTS if address else ())]
     request: dict[str, object] = {"request_url": address} if address else {}
     redirects: dict[str, object] = {"redirect_urls": [f"{url.rstrip('/')}{REDIRECT_PATH}"]} if url else {}
@@ -54,7 +58,7 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
             "settings": {
                 "event_subscriptions": {**request, "bot_events": events},
                 "interactivity": {"is_enabled": True, **request},
-                "org_deploy_enabled": False,
+                "org_deploy_enabled": bool(address),
                 "socket_mode_enabled": not address,
                 "token_rotation_enabled": False,
             },
@@ -65,7 +69,15 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Fa
 
 
 def _features(address: str, *, is_agent: bool) -> dict[str, object]:
-    agent: dict[str, object] = {"agent_view": {"agent_description": catalog.text("slack.manifest.description")}}
+    prompts = [
+        {name: catalog.text(f"slack.prompt.{each}_{name}") for name in ("title", "message")} for each in _PROMPTS
+    ]
+    agent: dict[str, object] = {
+        "agent_view": {
+            "agent_description": catalog.text("slack.manifest.description"),
+            "suggested_prompts": prompts,
+        }
+    }
     return {
         **(agent if is_agent else {}),
         "app_home": {
@@ -129,13 +141,15 @@ async def _examine_installations(settings: SlackSettings, database: str, names: 
             installed = app.workspaces
             if isinstance(installed, InstalledWorkspaces):
                 for workspace in await installed.newest(_MOST_WORKSPACES):
-                    found += await _examine_workspace(workspace, app, names)
+                    found += await _examine_workspace(workspace, app, names, installed.scopes)
     except StorageError as error:
         found.append(Checkup(is_well=False, text=one_line(str(error), _REASON)))
     return found
 
 
-async def _examine_workspace(workspace: Workspace, app: SlackApp, names: NameReport) -> list[Checkup]:
+async def _examine_workspace(
+    workspace: Workspace, app: SlackApp, names: NameReport, wanted: Sequence[str]
+) -> list[Checkup]:
     try:
         told = await workspace_of_token(app.clients, workspace.token)
     except SlackApiError as error:
@@ -143,7 +157,11 @@ async def _examine_workspace(workspace: Workspace, app: SlackApp, names: NameRep
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.token_refused", **what))]
     except (aiohttp.ClientError, TimeoutError, OSError):
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))]
-    found = [_token(told), _scopes(told), await _channels(told, app.clients)]
+    if not workspace.team:
+        # Each of its workspaces is a tenant of its own, with groups, names and settings of its own.
+        what = {"name": workspace.name or told.name or workspace.enterprise, "enterprise": workspace.enterprise}
+        return [Checkup(is_well=True, text=catalog.text("slack.doctor.organisation", **what)), _scopes(told, wanted)]
+    found = [_token(told), _scopes(told, wanted), await _channels(told, app.clients)]
     return found + await names.of(app.platform, workspace.tenant)
 
 
@@ -152,11 +170,11 @@ def _token(workspace: Workspace) -> Checkup:
     return Checkup(is_well=True, text=catalog.text("slack.doctor.workspace", name=name, team=workspace.team or "-"))
 
 
-def _scopes(workspace: Workspace) -> Checkup:
-    missing = [scope for scope in SCOPES if scope not in workspace.scopes]
+def _scopes(workspace: Workspace, wanted: Sequence[str] = SCOPES) -> Checkup:
+    missing = [scope for scope in wanted if scope not in workspace.scopes]
     if missing:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.scopes_missing", scopes=", ".join(missing)))
-    more = [scope for scope in workspace.scopes if scope not in SCOPES]
+    more = [scope for scope in workspace.scopes if scope not in {*wanted, AGENT_SCOPE}]
     if more:
         return Checkup(is_well=True, text=catalog.text("slack.doctor.scopes_more", scopes=", ".join(more)))
     return Checkup(is_well=True, text=catalog.text("slack.doctor.scopes"))

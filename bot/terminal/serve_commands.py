@@ -316,7 +316,7 @@ def register_slack(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, cl
         *,
         url: Annotated[str, typer.Option("--url", metavar="URL", help=_help("slack.help.url"))] = "",
         with_chat_tools: _WithChatTools = False,
-        as_agent: Annotated[bool, typer.Option("--agent", help=_help("slack.help.agent"))] = False,
+        as_agent: Annotated[bool, typer.Option("--agent/--no-agent", help=_help("slack.help.agent"))] = True,
     ) -> int:
         return print_manifest(cli(), url, has_chat_tools=with_chat_tools, is_agent=as_agent)
 

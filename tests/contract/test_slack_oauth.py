@@ -1,8 +1,10 @@
 """Many workspaces install the app themselves; each install is asked for once, and what is revoked is gone at once."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from bot.chat.platform import ChannelRef, MissingPermission
 from bot.chat.service_port import ShowHelp
 from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
-from bot.slack_app.installations import installed_workspaces
+from bot.slack_app.installations import SCOPES, installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
+from bot.slack_app.setup import manifest
 from bot.variables import Environment
 from coordination.errors import ConfigError
 from tests.contract.slack_harness import SECRET, Harness, a_team
@@ -27,10 +30,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:Deprecat
 
 
 @asynccontextmanager
-async def many(server: SlackServer, folder: Path) -> AsyncGenerator[tuple[Harness, Browser]]:
+async def many(
+    server: SlackServer, folder: Path, scopes: Sequence[str] = SCOPES
+) -> AsyncGenerator[tuple[Harness, Browser]]:
     """The app for whoever installs it."""
     mode = OAuthMode(
-        client_id="1.2", client_secret="c", signing_secret=SECRET, public_address="", host="127.0.0.1", port=0
+        client_id="1.2",
+        client_secret="c",
+        signing_secret=SECRET,
+        public_address="",
+        host="127.0.0.1",
+        port=0,
+        scopes=scopes,
     )
     settings = SlackSettings(mode=mode, address=f"{server.address}/api/", admins=Admins(names=frozenset({"UALICE"})))
     chat_service = SmallChatService(changed=server.changed)
@@ -80,6 +91,103 @@ async def test_a_state_is_good_once_and_only_in_its_browser(server: SlackServer,
         assert await browser.come_back("code-T1", state, cookie) == 200
         assert await browser.come_back("code-T2", state, cookie) == 401
         assert server.used_codes == {"code-T1"}
+
+
+@pytest.fixture
+async def organisation() -> AsyncGenerator[SlackServer]:
+    """Two workspaces of one organisation that installed the app as a whole."""
+    both = {"T1": ("T2",), "T2": ("T1",)}
+    teams = [
+        replace(a_team(name), token="xoxb-E1", enterprise="E1", is_org_wide=True, sisters=others)
+        for name, others in both.items()
+    ]
+    async with slack_serving(SlackServer(teams)) as server:
+        yield server
+    assert server.diagnostics == []
+
+
+async def test_an_organisation_installs_once_and_each_of_its_workspaces_is_a_tenant(
+    organisation: SlackServer, tmp_path: Path
+) -> None:
+    async with many(organisation, tmp_path) as (harness, browser):
+        await browser.install("code-E1")
+        chat_service = harness.chat_service
+        for team in (0, 1):
+            person, count = harness.somebody(team=team), len(chat_service.asked)
+            await person.command("help")
+            await person.mention("help")
+            await person.shortcut("the water is off", ts="1700000000.000001")
+            await organisation.until(lambda count=count: len(chat_service.asked) == count + 3)
+            asked = [by for _, by, _ in chat_service.asked[count:]]
+            assert {by.tenant for by in asked} == {f"slack:E1:T{team + 1}"}
+            assert {by.roles for by in asked} == {("S1",)}, "groups are those of the workspace"
+            assert {by.home_team for by in asked} == {""}
+        place = ChannelRef(platform="slack", tenant="slack:E1:T2", channel="C1")
+        assert await harness.app.platform.ids_of(place.tenant, "role", "ops") == ["S1"]
+        assert await harness.app.platform.ids_of(place.tenant, "user", "alice") == ["alice"]
+        card, _ = await harness.card(note("hello"), place=place)
+        assert "hello" in card.text
+
+
+@pytest.mark.parametrize("revoked", ["app_uninstalled", "tokens_revoked"])
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_an_organisation_that_uninstalls_is_gone_with_all_of_its_workspaces(
+    organisation: SlackServer, tmp_path: Path, revoked: str, *, is_told: bool
+) -> None:
+    """Slack's word need not say that it is about the whole organisation, where nothing else is installed."""
+    async with many(organisation, tmp_path) as (harness, browser):
+        await browser.install("code-E1")
+        tokens = {"tokens": {"oauth": [], "bot": [organisation.teams[0].bot]}} if revoked == "tokens_revoked" else {}
+        event = harness.somebody().event({"type": revoked, **tokens})
+        if not is_told:
+            event["authorizations"][0]["is_enterprise_install"] = False
+        await harness.line.send("event", event)
+        async with asyncio.timeout(20):
+            while await harness.app.workspaces.of("E1", "T2") is not None:
+                pass  # Slack is answered before the installation is gone.
+        with pytest.raises(MissingPermission, match="install"):
+            await harness.app.platform.post_text(
+                ChannelRef(platform="slack", tenant="slack:E1:T1", channel="C1"), note("hello")
+            )
+
+
+async def test_a_workspace_that_uninstalls_leaves_its_organisation_the_app(
+    organisation: SlackServer, tmp_path: Path
+) -> None:
+    own = replace(a_team("T3"), enterprise="E1")
+    organisation.teams.append(own)
+    async with many(organisation, tmp_path) as (harness, browser):
+        await browser.install("code-E1")
+        await browser.install("code-T3")
+        found = await harness.app.workspaces.of("E1", "T3")
+        assert found is not None
+        assert found.token == "xoxb-T3"
+        await harness.line.send("event", harness.somebody(team=2).event({"type": "app_uninstalled"}))
+        async with asyncio.timeout(20):
+            while (found := await harness.app.workspaces.of("E1", "T3")) is not None and found.token == "xoxb-T3":
+                pass
+        assert await harness.app.workspaces.of("E1", "T1") is not None
+
+
+@pytest.mark.parametrize(
+    ("features", "is_agent", "has_chat_tools"),
+    [("", True, False), ("none", False, False), ("chat-tools", False, True), ("agent, chat-tools", True, True)],
+)
+async def test_an_installation_asks_for_what_the_manifest_says(
+    server: SlackServer, tmp_path: Path, features: str, *, is_agent: bool, has_chat_tools: bool
+) -> None:
+    made = json.loads(manifest("https://bot.example.org", is_agent=is_agent, has_chat_tools=has_chat_tools))
+    environ = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"}
+    mode = slack_settings(Environment({**environ, "SLACK_FEATURES": features})).mode
+    assert isinstance(mode, OAuthMode)
+    async with many(server, tmp_path, mode.scopes) as (_, browser):
+        assert sorted(await browser.asked_for()) == made["oauth_config"]["scopes"]["bot"]
+
+
+def test_a_feature_that_there_is_not_is_named() -> None:
+    environ = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"}
+    with pytest.raises(ConfigError, match="SLACK_FEATURES takes agent, chat-tools, none"):
+        slack_settings(Environment({**environ, "SLACK_FEATURES": "agents"}))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import pytest
 from jsonschema import Draft7Validator
 from slack_sdk.oauth.installation_store import Bot
 
+from bot.chat.service_port import ListRuns, ShowHelp, StartRun
 from bot.i18n import ENGLISH, GERMAN, speaking
-from bot.slack_app.installations import CHAT_TOOL_SCOPES, SCOPES, installed_workspaces
+from bot.slack_app.commands import parse_command
+from bot.slack_app.installations import AGENT_SCOPE, CHAT_TOOL_SCOPES, SCOPES, installed_workspaces
 from bot.slack_app.setup import manifest
 from tests import forked
 from tests.contract.slack_harness import a_team
@@ -67,7 +69,7 @@ def test_the_manifest_is_what_slack_takes(url: str, *, has_more: bool) -> None:
 
 
 def test_the_manifest_asks_for_the_least_and_has_one_way_in() -> None:
-    socket, http = json.loads(manifest()), json.loads(manifest("https://bot.example.org"))
+    socket, http = json.loads(manifest(is_agent=False)), json.loads(manifest("https://bot.example.org"))
     assert socket["oauth_config"]["scopes"]["bot"] == sorted(SCOPES)
     assert "user" not in socket["oauth_config"]["scopes"]
     assert socket["settings"]["socket_mode_enabled"]
@@ -75,8 +77,18 @@ def test_the_manifest_asks_for_the_least_and_has_one_way_in() -> None:
     assert not http["settings"]["socket_mode_enabled"]
     address = "https://bot.example.org/slack/events"
     assert [each["url"] for each in http["features"]["slash_commands"]] == [address, address]
-    tools = json.loads(manifest(has_chat_tools=True))["oauth_config"]["scopes"]["bot"]
+    tools = json.loads(manifest(has_chat_tools=True, is_agent=False))["oauth_config"]["scopes"]["bot"]
     assert set(tools) == {*SCOPES, *CHAT_TOOL_SCOPES}
+    assert socket["settings"]["org_deploy_enabled"] is False, "one token is one workspace's"
+    assert http["settings"]["org_deploy_enabled"] is True
+
+
+def test_an_app_is_an_agent_that_suggests_what_to_say_unless_that_is_not_wanted() -> None:
+    made, plain = json.loads(manifest()), json.loads(manifest(is_agent=False))
+    assert set(made["oauth_config"]["scopes"]["bot"]) == {*SCOPES, AGENT_SCOPE}
+    prompts = [each["message"] for each in made["features"]["agent_view"]["suggested_prompts"]]
+    assert [type(parse_command(each)) for each in prompts] == [ShowHelp, ListRuns, StartRun]
+    assert "agent_view" not in plain["features"]
 
 
 async def test_the_manifest_is_printed(ran: Runs) -> None:
@@ -97,7 +109,8 @@ async def test_an_address_that_slack_would_not_call_is_refused(ran: Runs) -> Non
 async def test_the_doctor_finds_everything_well(ran: Runs, server: SlackServer) -> None:
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
     assert status == 0, out
-    assert [line[:2] for line in out.splitlines()] == ["ok"] * 6
+    assert [line[:2] for line in out.splitlines()] == ["ok"] * 7
+    assert "any full member may approve" in out
     german = {"MASSGEN_BOT_LANGUAGE": "de", "SLACK_API_URL": f"{server.address}/api", **SOCKET}
     _, out, _ = await ran("doctor", "slack", **german)
     assert "ok  Das App-Token ist gut: Socket Mode funktioniert." in out

@@ -15,6 +15,15 @@ class Browser:
 
     async def begin(self) -> tuple[str, str]:
         """The state and the cookie that the install page gives."""
+        asked, cookie = await self._asked()
+        return asked["state"][0], cookie
+
+    async def asked_for(self) -> list[str]:
+        """The scopes that Slack would ask the person for."""
+        asked, _ = await self._asked()
+        return asked["scope"][0].split(",")
+
+    async def _asked(self) -> tuple[dict[str, list[str]], str]:
         async with aiohttp.ClientSession() as session, session.get(f"{self.address}/slack/install") as answer:
             page, cookie = await answer.text(), answer.headers["Set-Cookie"]
         match = re.search(r'href="([^"]*/authorize[^"]*)"', page)
@@ -23,7 +32,7 @@ class Browser:
         assert "HttpOnly" in cookie
         assert "Secure" in cookie
         assert set(asked["scope"][0].split(",")) >= {"commands", "chat:write"}
-        return asked["state"][0], cookie.partition(";")[0]
+        return asked, cookie.partition(";")[0]
 
     async def come_back(self, code: str, state: str, cookie: str) -> int:
         """The status of the page that Slack sends people back to."""

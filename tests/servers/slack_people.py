@@ -117,7 +117,7 @@ class Somebody:
                 "user_id": self.id,
                 "user_name": self.name,
                 "api_app_id": "A1",
-                "is_enterprise_install": "false",
+                "is_enterprise_install": str(self.team.is_org_wide).lower(),
                 "response_url": self._answer(),
                 "trigger_id": self.server.new_trigger(),
             },
@@ -136,7 +136,7 @@ class Somebody:
                     "enterprise_id": self.team.enterprise,
                     "user_id": self.team.bot,
                     "is_bot": True,
-                    "is_enterprise_install": False,
+                    "is_enterprise_install": self.team.is_org_wide,
                 }
             ],
             "event": event,
@@ -179,9 +179,10 @@ class Somebody:
         return {
             "type": kind,
             "api_app_id": "A1",
-            "team": self._team(),
+            # Where a whole organisation installed the app there is no team, but the one of the person.
+            "team": None if self.team.is_org_wide else self._team(),
             "enterprise": {"id": self.team.enterprise} if self.team.enterprise else None,
-            "is_enterprise_install": False,
+            "is_enterprise_install": self.team.is_org_wide,
             "user": {"id": self.id, "name": self.name, "username": self.name, "team_id": self.team.id},
             "trigger_id": self.server.new_trigger(),
         }

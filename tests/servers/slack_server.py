@@ -27,6 +27,10 @@ SCOPES = (
 )
 
 
+_OF_ONE_WORKSPACE = frozenset({"usergroups.list", "users.list", "conversations.list"})
+"""With the token of a whole organisation these want to know which: https://docs.slack.dev/enterprise"""
+
+
 @dataclass
 class Message:
     """A message as it stands, with every version that it had."""
@@ -93,6 +97,8 @@ class Team:
     absent: set[str] = field(default_factory=set[str])
     conversations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     lacks: set[str] = field(default_factory=set[str])
+    is_org_wide: bool = False
+    sisters: tuple[str, ...] = ()
 
     @property
     def bot(self) -> str:
@@ -139,7 +145,11 @@ class Team:
         )
         plain: dict[str, Any] = {**dict.fromkeys(flags, False), "is_app_user": False, "team_id": self.id, "updated": 1}
         if self.enterprise and user.get("team_id", self.id) == self.id:
-            plain["enterprise_user"] = {"id": user["id"], "enterprise_id": self.enterprise, "teams": [self.id]}
+            plain["enterprise_user"] = {
+                "id": user["id"],
+                "enterprise_id": self.enterprise,
+                "teams": [self.id, *self.sisters],
+            }
         return {**plain, **user}
 
     @property
@@ -236,8 +246,11 @@ class SlackServer:
         team = self._team_of(token)
         return _said(await self._act(method, given, token), team.scopes if team else "")
 
-    def _team_of(self, token: str) -> Team | None:
-        return next((each for each in self.teams if each.token == token), None)
+    def _team_of(self, token: str, given: dict[str, Any] | None = None) -> Team | None:
+        """The workspace that a call is about: of a token for a whole organisation the one that it names, or the first."""
+        known = [each for each in self.teams if each.token == token]
+        named = [each for each in known if given and given.get("team_id") == each.id]
+        return next(iter([*named, *known]), None)
 
     async def _act(self, method: str, given: dict[str, Any], token: str) -> dict[str, Any]:
         if method == "apps.connections.open":
@@ -246,9 +259,11 @@ class SlackServer:
             return {"ok": True, "url": f"{self.address.replace('http', 'ws')}/link"}
         if method == "oauth.v2.access":
             return self._install(given)
-        team = self._team_of(token)
+        team = self._team_of(token, given)
         if team is None:
             return _no("invalid_auth")
+        if team.is_org_wide and method in _OF_ONE_WORKSPACE and not given.get("team_id"):
+            return _no("missing_argument")
         handler = getattr(self, f"_{method.replace('.', '_')}", None)
         if handler is None:
             self.diagnostics.append(f"no such method: {method}")
@@ -259,7 +274,7 @@ class SlackServer:
     def _install(self, given: dict[str, Any]) -> dict[str, Any]:
         """A code is good once: `code-T1` installs the app in T1."""
         code = str(given.get("code", ""))
-        team = next((each for each in self.teams if code == f"code-{each.id}"), None)
+        team = next((each for each in self.teams if code in (f"code-{each.id}", f"code-{each.enterprise}")), None)
         if team is None or code in self.used_codes:
             return _no("invalid_code")
         self.used_codes.add(code)
@@ -270,9 +285,9 @@ class SlackServer:
             "token_type": "bot",
             "scope": team.scopes,
             "bot_user_id": team.bot,
-            "team": {"id": team.id, "name": f"Team {team.id}"},
+            "team": None if team.is_org_wide else {"id": team.id, "name": f"Team {team.id}"},
             "enterprise": {"id": team.enterprise, "name": "Org"} if team.enterprise else None,
-            "is_enterprise_install": False,
+            "is_enterprise_install": team.is_org_wide,
             "authed_user": {"id": "UROOT"},
         }
 

@@ -42,7 +42,9 @@ async def test_a_configuration_that_names_no_approvers_is_pointed_out_unless_an_
     (tmp_path / "team.yaml").write_text(TEAM, encoding="utf-8")
     said = await lines(tmp_path)
     open_to_all = [text for is_well, text in said if "any full member may approve" in text and is_well]
-    assert [text.partition(":")[0] for text in open_to_all] == ["configuration wide"]
+    assert open_to_all == [
+        "One configuration names no approvers, so any full member may approve what is planned with it: wide."
+    ]
     everywhere = a_setting("approvers", Approvers(roles=("77",)).as_text())
     assert not any("any full member" in text for _, text in await lines(tmp_path, everywhere))
     stricter = a_setting("approvers", Approvers(required=2).as_text())

@@ -52,7 +52,7 @@ def unknown_in(words: list[str]) -> list[str]:
     unknown: list[str] = []
     for word in words:
         if word.startswith("-"):
-            options = {option for parameter in command.params for option in parameter.opts}
+            options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
             unknown += [word] if word not in {*options, "--help", "-h"} else []
         elif isinstance(command, TyperGroup):
             found = command.commands.get(word)
