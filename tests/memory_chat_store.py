@@ -14,6 +14,7 @@ from bot.chat.store import (
     Asked,
     AuditEntry,
     ButtonRecord,
+    CardCopy,
     CardRecord,
     ChangedCard,
     ChatSetting,
@@ -45,6 +46,7 @@ class MemoryChatStore:
         self.log = log
         self.cards: dict[str, CardRecord] = {}
         self.buttons: dict[str, ButtonRecord] = {}
+        self.card_copies: dict[tuple[str, str], CardCopy] = {}
         self.scopes: dict[tuple[str, str, str], ChatSetting] = {}
         self.seen: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.audit: list[AuditEntry] = []
@@ -108,9 +110,27 @@ class MemoryChatStore:
             assert each.id not in self.buttons
             self.buttons[each.id] = each
 
-    async def issued(self, card: CardRecord) -> Sequence[ButtonRecord]:
-        key = (card.run, card.tenant, card.attempt)
-        return [each for each in self.buttons.values() if (each.run, each.tenant, each.attempt) == key]
+    async def issued(self, card: CardRecord | CardCopy) -> Sequence[ButtonRecord]:
+        key = (card.run, card.tenant, card.attempt, card.copy)
+        return [each for each in self.buttons.values() if (each.run, each.tenant, each.attempt, each.copy) == key]
+
+    async def copies(self, run: str, tenant: str) -> Sequence[CardCopy]:
+        found = [each for each in self.card_copies.values() if (each.run, each.tenant) == (run, tenant)]
+        return sorted(found, key=lambda each: each.copy)
+
+    async def add_copy(self, copy: CardCopy) -> None:
+        self.card_copies.setdefault((copy.run, copy.copy), copy)
+
+    async def save_copy(self, before: CardCopy, after: CardCopy) -> bool:
+        now = self.card_copies.get((before.run, before.copy))
+        old, new = row_of(before), row_of(after)
+        changes = {name: value for name, value in new.items() if value != old[name]}
+        if not changes:
+            return True
+        if now is None or now.attempt != before.attempt or now.message not in (before.message, after.message):
+            return False
+        self.card_copies[before.run, before.copy] = record_of(CardCopy, row_of(now) | changes)
+        return True
 
     @asynccontextmanager
     async def leader_lock(self, platform: str) -> AsyncGenerator[_Held]:
@@ -146,6 +166,11 @@ class MemoryChatStore:
         if known is None or card is None or known.tenant != tenant or card.tenant != tenant:
             return None
         return known, card
+
+    async def tenant_of_button(self, button: str, platform: str) -> str | None:
+        known = self.buttons.get(button)
+        card = self.cards.get(known.run) if known is not None else None
+        return known.tenant if known is not None and card is not None and card.platform == platform else None
 
     async def mark_unexpected(self, card: CardRecord, message: str) -> None:
         now = self._mine(card)
@@ -240,6 +265,9 @@ class MemoryChatStore:
         ended = {card.run for card in self.cards.values() if isinstance(card.state, Done | Gone)}
         self.buttons = {
             key: each for key, each in self.buttons.items() if each.issued_at >= before or each.run not in ended
+        }
+        self.card_copies = {
+            key: each for key, each in self.card_copies.items() if each.made_at >= before or each.run not in ended
         }
 
     def _mine(self, card: CardRecord) -> CardRecord | None:

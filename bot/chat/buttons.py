@@ -150,6 +150,9 @@ class ButtonHandler:
         """
         message = request.message
         found = await self.store.find_button(request.button, by.tenant)
+        if found is not None and found[0].copy and by.tenant == place.tenant:
+            await self._check_copy(found[0], by, message, place)
+            return found
         if found is None or not message or by.tenant != place.tenant or not _is_here(found[1], place):
             raise refused("no_button")
         known, card = found
@@ -161,6 +164,23 @@ class ButtonHandler:
             await self._mark_superseded(card, message)
             raise refused("superseded_card", run=card.run)
         return known, card
+
+    async def _check_copy(self, known: ButtonRecord, by: Person, message: str, place: ChannelRef) -> None:
+        """A copy's buttons count for the person whose it is, on the message that it stands on.
+
+        Raises:
+            RefusedError: it was somebody else, or somewhere else.
+        """
+        copies = await self.store.copies(known.run, known.tenant)
+        copy = next((each for each in copies if each.copy == known.copy), None)
+        if copy is None or not message or (copy.person, copy.channel) != (by.id, place.channel):
+            raise refused("no_button")
+        if known.attempt == copy.attempt and not copy.message:
+            # As with a card: the answer to the post has not reached us, and now we know where it is.
+            found = replace(copy, message=message, state="live")
+            copy = found if await self.store.save_copy(copy, found) else copy
+        if (known.attempt, message) != (copy.attempt, copy.message):
+            raise refused("superseded_card", run=known.run)
 
     async def _mark_superseded(self, card: CardRecord, unexpected: str) -> None:
         """Have card sync look at once, though nothing happened to the run: even at a card that it is done with."""

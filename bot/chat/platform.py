@@ -191,6 +191,36 @@ class NameDirectory(Protocol):
 
 
 @runtime_checkable
+class ReachesPeople(Protocol):
+    """A chat that has a channel with each person alone, and knows them by their accounts."""
+
+    async def direct_channel(self, person: Person) -> ChannelRef:
+        """The place of direct messages with somebody of a tenant.
+
+        Raises:
+            MessageNotFound, MissingPermission: they take none.
+            RateLimited: the chat asks for patience.
+        """
+        ...
+
+    async def person_now(self, person: Person) -> Person | None:
+        """Somebody with the roles that they have now; None: they are not there any more.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
+        """
+        ...
+
+    async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
+        """The accounts that have a role, if the chat lists them and they are no more than so many; else none.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsRoles(Protocol):
     """A chat that tells how many people have a role."""
 

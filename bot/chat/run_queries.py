@@ -245,7 +245,11 @@ async def find_card(log: RunLog, store: ChatStore, by: Person, place: ChannelRef
     is_name = typed.isascii() and typed.isprintable() and typed
     runs = await log.find(typed, by.tenant) if is_name else ()
     cards = [await store.card(run, by.tenant) for run in runs]
-    seen = [card for card in cards if card is not None and may_see(by, place, card)]
+    seen = [
+        card
+        for card in cards
+        if card is not None and (may_see(by, place, card) or await _has_copy(store, by, place, card))
+    ]
     whole = [card for card in seen if card.run.lower() == typed.lower()]
     if not seen:
         raise RunNotFoundError(prefix)
@@ -253,6 +257,14 @@ async def find_card(log: RunLog, store: ChatStore, by: Person, place: ChannelRef
         names = ", ".join(card.run for card in seen)
         raise refused("ambiguous_run", prefix=one_line(typed, 40), names=names)
     return (whole or seen)[0]
+
+
+async def _has_copy(store: ChatStore, by: Person, place: ChannelRef, card: CardRecord) -> bool:
+    """Whether the card stands in these direct messages of a person, too."""
+    if not by.tenant == place.tenant == card.tenant:
+        return False
+    copies = await store.copies(card.run, card.tenant)
+    return any(each.message and (each.person, each.channel) == (by.id, place.channel) for each in copies)
 
 
 def may_see(by: Person, place: ChannelRef, card: CardRecord) -> bool:

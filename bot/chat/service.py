@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from bot.chat.admin import AdminService
 from bot.chat.buttons import ButtonHandler
 from bot.chat.platform import ChannelRef
+from bot.chat.private_cards import refused
 from bot.chat.run_queries import HelpCards, RunQueries
 from bot.chat.service_port import (
     AdminCommand,
@@ -61,6 +62,13 @@ class RequestRouter:
                 return self.admin_service.run(request, by, place)
             case _:
                 assert_never(request)
+
+    async def tenant_of_button(self, button: str, platform: str) -> str:
+        """The tenant that a button belongs to."""
+        tenant = await self.run_starter.store.tenant_of_button(button, platform)
+        if tenant is None:
+            raise refused("no_button")
+        return tenant
 
     async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
         """Have card sync look at the cards that stood there."""

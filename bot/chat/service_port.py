@@ -213,6 +213,14 @@ class ChatService(Protocol):
         """The configurations that a person, or else any member, may name here, for completion; at most 25."""
         ...
 
+    async def tenant_of_button(self, button: str, platform: str) -> str:
+        """The tenant that a button belongs to, where a product does not tell it of a click in direct messages.
+
+        Raises:
+            RefusedError: there is no such button.
+        """
+        ...
+
     async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
         """Messages of a channel, or of a thread, are gone: if cards were among them, they come back."""
         ...

@@ -16,13 +16,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.chat.sql_tables import (
     buttons,
+    card_copies,
     cards,
     chat_metadata,
     record_of,
     row_of,
     superseded_messages_of,
 )
-from bot.chat.store import ButtonRecord, CardRecord, ChangedCard
+from bot.chat.store import ButtonRecord, CardCopy, CardRecord, ChangedCard
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.group_commit import GroupCommit
@@ -279,13 +280,50 @@ class SqlCards:
         if rows:
             await self._database.write(lambda connection: connection.execute(_ADD_BUTTONS, rows).close())
 
-    async def issued(self, card: CardRecord) -> Sequence[ButtonRecord]:
-        """The ids of a card's present attempt."""
+    async def issued(self, card: CardRecord | CardCopy) -> Sequence[ButtonRecord]:
+        """The ids of the present attempt of a card, or of a copy."""
         query = sa.select(buttons).where(
-            buttons.c.run == card.run, buttons.c.tenant == card.tenant, buttons.c.attempt == card.attempt
+            buttons.c.run == card.run,
+            buttons.c.tenant == card.tenant,
+            buttons.c.attempt == card.attempt,
+            buttons.c.copy == card.copy,
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [record_of(ButtonRecord, row) for row in rows]
+
+    async def copies(self, run: str, tenant: str) -> Sequence[CardCopy]:
+        """Every copy of a run's card."""
+        query = (
+            sa.select(card_copies)
+            .where(card_copies.c.run == run, card_copies.c.tenant == tenant)
+            .order_by(card_copies.c.copy)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [record_of(CardCopy, row) for row in rows]
+
+    async def add_copy(self, copy: CardCopy) -> None:
+        """Remember a copy, unless there is one of that name."""
+        statement, row = self._database.insert(card_copies).on_conflict_do_nothing(), row_of(copy)
+        await self._database.write(lambda connection: connection.execute(statement, row).close())
+
+    async def save_copy(self, before: CardCopy, after: CardCopy) -> bool:
+        """Write what differs, unless it is on another attempt, or stands on another message."""
+        old, new = row_of(before), row_of(after)
+        changes = {name: value for name, value in new.items() if value != old[name]}
+        if not changes:
+            return True
+        statement = (
+            sa.update(card_copies)
+            .where(card_copies.c.run == before.run, card_copies.c.tenant == before.tenant)
+            .where(card_copies.c.copy == before.copy, card_copies.c.attempt == before.attempt)
+            .where(card_copies.c.message.in_({before.message, after.message}))
+            .values(changes)
+        )
+
+        def work(connection: sa.Connection) -> bool:
+            return connection.execute(statement).rowcount == 1
+
+        return await self._database.write(work)
 
     @asynccontextmanager
     async def leader_lock(self, platform: str) -> AsyncGenerator[SqlLeaderLock]:

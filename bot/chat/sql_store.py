@@ -11,6 +11,7 @@ from bot.chat.sql_cards import ChatDatabase, SqlCards, change_superseded
 from bot.chat.sql_tables import (
     audit_entries,
     buttons,
+    card_copies,
     cards,
     record_of,
     row_of,
@@ -162,6 +163,15 @@ class SqlChatStore(SqlCards):
 
         return await self._database.read(work)
 
+    async def tenant_of_button(self, button: str, platform: str) -> str | None:
+        """The tenant of a product that an id was issued in."""
+        query = (
+            sa.select(buttons.c.tenant)
+            .join(cards, cards.c.run == buttons.c.run)
+            .where(buttons.c.id == plain_text(button), cards.c.surface == platform)
+        )
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+
     async def mark_unexpected(self, card: CardRecord, message: str) -> None:
         """Have a message say that it is superseded, unless another card is on it."""
         taken = sa.select(cards.c.run).where(
@@ -303,6 +313,7 @@ class SqlChatStore(SqlCards):
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(seen).where(seen.c.at < at))
             connection.execute(sa.delete(buttons).where(buttons.c.issued_at < at, buttons.c.run.in_(ended)))
+            connection.execute(sa.delete(card_copies).where(card_copies.c.made_at < at, card_copies.c.run.in_(ended)))
 
         await self._database.write(work)
 

@@ -12,6 +12,7 @@ from bot.chat.store import (
     Asked,
     AuditEntry,
     ButtonRecord,
+    CardCopy,
     CardRecord,
     CardState,
     ChangedCard,
@@ -29,7 +30,7 @@ from bot.chat.store import (
 )
 from coordination.storage.sql_run_log import plain_text, time_text
 
-_Record = TypeVar("_Record", CardRecord, ButtonRecord, ChatSetting, AuditEntry, RunListItem, ChangedCard)
+_Record = TypeVar("_Record", CardRecord, CardCopy, ButtonRecord, ChatSetting, AuditEntry, RunListItem, ChangedCard)
 
 _COLUMNS = {"platform": "surface", "action": "verb", "index": "call"}
 """The fields whose columns have other names; all others have their own."""
@@ -41,7 +42,7 @@ _REMINDERS: tuple[Reminder, ...] = get_args(Reminder)
 _OUTCOME = "doubt"
 
 
-def row_of(record: CardRecord | ButtonRecord | ChatSetting | AuditEntry) -> dict[str, object]:
+def row_of(record: CardRecord | CardCopy | ButtonRecord | ChatSetting | AuditEntry) -> dict[str, object]:
     """A record as its table has it."""
     values = {_COLUMNS.get(each.name, each.name): _stored(getattr(record, each.name)) for each in fields(record)}
     if isinstance(record, CardRecord):
@@ -157,7 +158,15 @@ def _fields_of(kind: type[object]) -> Sequence[tuple[str, Callable[[Mapping[Any,
     return [(name, _field_reader(name, hint)) for name, hint in get_type_hints(kind).items()]
 
 
-_KINDS: tuple[type[object], ...] = (CardRecord, ButtonRecord, ChatSetting, AuditEntry, RunListItem, ChangedCard)
+_KINDS: tuple[type[object], ...] = (
+    CardRecord,
+    CardCopy,
+    ButtonRecord,
+    ChatSetting,
+    AuditEntry,
+    RunListItem,
+    ChangedCard,
+)
 _FIELDS = {kind: _fields_of(kind) for kind in _KINDS}
 
 
@@ -196,6 +205,15 @@ cards = sa.Table(
     sa.Index("cards_to_wake", "wake_at"),
 )
 
+card_copies = sa.Table(
+    "card_copies",
+    chat_metadata,
+    *_keys("run", "copy"),
+    *_texts("surface", "tenant", "person", "plan", "made_at", "channel", "state"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    *_texts("message", "shown"),
+)
+
 buttons = sa.Table(
     "buttons",
     chat_metadata,
@@ -205,6 +223,7 @@ buttons = sa.Table(
     *_texts("verb", "digest"),
     sa.Column("call", sa.Integer),
     *_texts("value", "issued_at"),
+    sa.Column("copy", sa.Text, nullable=False, server_default=""),
     sa.Index("buttons_by_run", "run", "attempt"),
 )
 

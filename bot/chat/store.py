@@ -117,6 +117,11 @@ class CardRecord:
     language: str = ""
 
     @property
+    def copy(self) -> str:
+        """No name of a copy: buttons without one are the card's own."""
+        return ""
+
+    @property
     def post(self) -> Post | None:
         """The message of this attempt; None until it is known to stand."""
         return None if isinstance(self.state, Asked | Reposting) else self.state.post
@@ -144,9 +149,46 @@ class CardRecord:
         return replace(self, state=replace(self.state, wake_at=at))
 
 
+CopyState: TypeAlias = Literal["wanted", "live", "done", "gone"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardCopy:
+    """The card of a run once more, with ids of its own, in the direct messages of somebody who may decide.
+
+    Attributes:
+        copy: tells it from the other copies of the run.
+        person: the account whose direct messages they are; nobody else's clicks count there.
+        channel: the product's id of those; empty until they are open.
+        plan: the short digest of the plan that it was posted for.
+        attempt: counts the messages, as a card's does.
+        state: `wanted` until it is known to stand; `done` when it shows the end; `gone`: it can't be shown there.
+        message: the one that it stands on; empty until that is known.
+        shown: what that shows, as a fingerprint; empty: that is not known.
+    """
+
+    run: str
+    copy: str
+    platform: str
+    tenant: str
+    person: str
+    plan: str
+    made_at: datetime
+    channel: str = ""
+    state: CopyState = "wanted"
+    attempt: int = 1
+    message: str = ""
+    shown: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do about it."""
+        return self.state in ("done", "gone")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ButtonRecord:
-    """What an opaque id stands for. `attempt` is the card's when the id was issued."""
+    """What an opaque id stands for. `attempt` is that of the card, or of the copy that is named, when the id was issued."""
 
     id: str
     run: str
@@ -157,6 +199,7 @@ class ButtonRecord:
     index: int | None
     value: str
     issued_at: datetime
+    copy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,8 +343,20 @@ class CardStore(Protocol):
         """Remember ids before they are shown to anybody."""
         ...
 
-    async def issued(self, card: CardRecord) -> Sequence[ButtonRecord]:
-        """The ids of a card's present attempt."""
+    async def issued(self, card: CardRecord | CardCopy) -> Sequence[ButtonRecord]:
+        """The ids of the present attempt of a card, or of a copy."""
+        ...
+
+    async def copies(self, run: str, tenant: str) -> Sequence[CardCopy]:
+        """Every copy of a run's card, in the order of their names."""
+        ...
+
+    async def add_copy(self, copy: CardCopy) -> None:
+        """Remember a copy, unless there is one of that name."""
+        ...
+
+    async def save_copy(self, before: CardCopy, after: CardCopy) -> bool:
+        """Write what differs. False: it was on another attempt by then, or stands on another message already."""
         ...
 
     def leader_lock(self, platform: str) -> AbstractAsyncContextManager["LeaderLock"]:
@@ -334,6 +389,10 @@ class ChatStore(CardStore, Protocol):
 
     async def find_button(self, button: str, tenant: str) -> tuple[ButtonRecord, CardRecord] | None:
         """What an id stands for, and the card that it was issued for."""
+        ...
+
+    async def tenant_of_button(self, button: str, platform: str) -> str | None:
+        """The tenant of a product that an id was issued in, for products where not every click tells."""
         ...
 
     async def mark_unexpected(self, card: CardRecord, message: str) -> None:

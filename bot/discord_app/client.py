@@ -55,7 +55,7 @@ class DiscordClient(discord.AutoShardedClient):
         self.platform = DiscordPlatform(self)
         self.tree = Tree(self)
         self.chat_service: ChatService | None = None
-        self._clicks = Clicks(self._get_chat_service)
+        self._clicks = Clicks(self._get_chat_service, self.platform)
         self._requests = CommandHandlers(self._get_chat_service)
         self._mentions = Mentions(self, self._get_chat_service, self.platform)
         add_commands(self.tree, self._requests, self._get_chat_service)

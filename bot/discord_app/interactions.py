@@ -15,7 +15,7 @@ from typing_extensions import override
 from bot.attached_files import with_files
 from bot.cards.text import head_of
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
-from bot.chat.private_cards import error_card
+from bot.chat.private_cards import error_card, refused
 from bot.chat.service_port import AskForText, AskToConfirm, FollowUp, PressButton, Reply, SubmitText
 from bot.discord_app import markup
 from bot.discord_app.components import (
@@ -27,7 +27,7 @@ from bot.discord_app.components import (
     parse_custom_id,
     yes_view,
 )
-from bot.discord_app.identity import GetChatService, author_of, person_of, place_of, place_of_message
+from bot.discord_app.identity import PLATFORM, GetChatService, author_of, person_of, place_of, place_of_message
 from bot.discord_app.message_content import files_of_message, text_of_message
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import (
@@ -140,26 +140,23 @@ _PATIENCE = 2.0
 class Clicks:
     """Takes clicks and submitted modals to the chat service. Every one of them is answered."""
 
-    def __init__(self, chat_service: GetChatService) -> None:
-        """The chat service decides; this only carries."""
+    def __init__(self, chat_service: GetChatService, platform: DiscordPlatform) -> None:
+        """The chat service decides; this only carries. The platform tells who clicked in direct messages."""
         self._chat_service = chat_service
+        self._platform = platform
 
     async def clicked(self, interaction: AnyInteraction, what: ComponentId, text: str = "") -> None:
         """A button, a menu or a modal; `text` is what was chosen or written."""
         async with report_errors(interaction):
-            guild = interaction.guild_id
-            if guild is None:
-                await self._tell(interaction, "discord.no_server")
-                return
             request = _request(interaction, what, text)
             if what.control is Control.CONFIRM:
                 await wait_in_private(interaction)
             elif what.control is not Control.TEXT:  # A window can only be the first answer.
                 await take_silently(interaction)
-            by, place = person_of(interaction, guild), place_of(interaction, guild)
             limit = asyncio.timeout(_PATIENCE if what.control is Control.TEXT else None)
             try:
                 async with limit:
+                    by, place = await self._clicked_by(interaction, what)
                     reply = await self._chat_service().handle(request, by, place)
             except TimeoutError:
                 if not limit.expired():
@@ -167,6 +164,21 @@ class Clicks:
                 await self._tell(interaction, "chat.too_slow")
                 return
             await self._show(interaction, what, request.message, reply)
+
+    async def _clicked_by(self, interaction: AnyInteraction, what: ComponentId) -> tuple[Person, ChannelRef]:
+        """Who clicked, and where. In direct messages Discord names no server: that of the button counts, and who they are there.
+
+        Raises:
+            RefusedError: the button is of no server, or they are not of it.
+        """
+        if interaction.guild_id is not None:
+            return person_of(interaction, interaction.guild_id), place_of(interaction, interaction.guild_id)
+        tenant = await self._chat_service().tenant_of_button(what.id, PLATFORM)
+        user = interaction.user
+        by = await self._platform.person_now(Person(tenant=tenant, id=str(user.id), name=user.name))
+        if by is None:
+            raise refused("no_button")
+        return by, ChannelRef(platform=PLATFORM, tenant=tenant, channel=str(interaction.channel_id or 0))
 
     async def _show(self, interaction: AnyInteraction, what: ComponentId, message: str, reply: Reply) -> None:
         if isinstance(reply, AskForText):

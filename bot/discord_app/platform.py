@@ -181,15 +181,33 @@ class DiscordPlatform:
 
         await self._try(place, tell)
 
+    async def direct_channel(self, person: Person) -> ChannelRef:
+        """Discord opens it for everybody; whether they take messages only a message tells."""
+        place = ChannelRef(platform=PLATFORM, tenant=person.tenant, channel="")
+        if not self.is_id("user", person.id):
+            raise MessageNotFound(person.id)
+        channel = await self._try(place, lambda: self._client.create_dm(discord.Object(int(person.id))))
+        return replace(place, channel=str(channel.id))
+
+    async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
+        """Discord lists members only to bots with a privileged intent, which this one does without."""
+        del tenant, role, most
+        return ()
+
     async def person_now(self, person: Person) -> Person | None:
         """Somebody of a server with their roles of this moment; None: they left it."""
         number = int(guild_of(person.tenant))
-        try:
-            guild = await self._client.fetch_guild(number, with_counts=False)
-            member = await guild.fetch_member(int(person.id))
-        except discord.NotFound:
-            return None
-        return member_of(member, number)
+
+        async def read() -> discord.Member | None:
+            try:
+                guild = await self._client.fetch_guild(number, with_counts=False)
+                return await guild.fetch_member(int(person.id))
+            except discord.NotFound:
+                return None
+
+        place = ChannelRef(platform=PLATFORM, tenant=person.tenant, channel="")
+        member = await self._try(place, read, tries=1)
+        return None if member is None else member_of(member, number)
 
     async def _member(self, place: ChannelRef, guild: int, number: str) -> MemberWithUser | None:
         """A member as Discord lists them now; None: there is none of this number."""

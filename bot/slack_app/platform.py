@@ -152,6 +152,22 @@ class SlackPlatform:
             await self._show_session(message_ref, card)
         return message_ref
 
+    async def direct_channel(self, person: Person) -> ChannelRef:
+        """What Slack has opened before is the same again."""
+        place = ChannelRef(platform="slack", tenant=person.tenant, channel="")
+        client = self._clients.steady(await self._token(place))
+        with translated():
+            opened = await client.conversations_open(users=[person.id])
+        return replace(place, channel=str((opened.get("channel") or {}).get("id")))
+
+    async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
+        """The members of a group, if they are few."""
+        workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
+        with translated():
+            answer = await self._clients.steady(workspace.token).usergroups_list(include_users=True)
+        members = [user for user, groups in members_in(answer.get("usergroups") or []).items() if role in groups]
+        return members if len(members) <= most else ()
+
     async def person_now(self, person: Person) -> Person | None:
         """Somebody of a workspace with their groups of this moment; None: their account is closed.
 

@@ -26,6 +26,7 @@ _AT_ONCE = 50
 _cards = sa.table("cards", sa.column("run", sa.Text), sa.column("state", sa.Text))
 _audit_entries = sa.table("deeds", sa.column("tenant", sa.Text), sa.column("by", sa.Text))
 _buttons = sa.table("buttons", sa.column("run", sa.Text))
+_copies = sa.table("card_copies", sa.column("run", sa.Text))
 _KEPT = ("asked", "live")
 
 
@@ -149,5 +150,5 @@ def _remove(connection: sa.Connection, names: Sequence[str], at: str, *, has_car
     for table in (events, runs):
         connection.execute(sa.delete(table).where(table.c.run.in_(names)))
     if has_cards:
-        for other in (_buttons, _cards):
+        for other in (_copies, _buttons, _cards):
             connection.execute(sa.delete(other).where(other.c.run.in_(names)))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot.chat.platform import ChannelRef, MessageRef
+from bot.chat.private_cards import refused
 from bot.chat.service_port import (
     AskForText,
     AskToConfirm,
@@ -93,6 +94,9 @@ class RecordingChatService:
             )
         is_asked = found.action is Action.APPROVE and self.question is not None and not request.is_confirmed
         return AskToConfirm(self.question) if is_asked and self.question is not None else None
+
+    async def tenant_of_button(self, button: str, platform: str) -> str:
+        raise refused("no_button")
 
     async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
         self.deleted += [(tenant, channel, each) for each in messages]

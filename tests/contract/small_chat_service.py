@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.chat.platform import ChannelRef, MessageRef
+from bot.chat.private_cards import refused
 from bot.chat.service_port import (
     AdminCommand,
     AskForText,
@@ -143,6 +144,9 @@ class SmallChatService:
             (self.buttons[each.button].action.value, each.text if isinstance(each, SubmitText) else each.choice)
             for each in taken
         ]
+
+    async def tenant_of_button(self, button: str, platform: str) -> str:
+        raise refused("no_button")
 
     async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
         self.deleted += [(tenant, channel, each) for each in messages]

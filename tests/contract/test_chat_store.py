@@ -14,6 +14,7 @@ from bot.chat.sql_tables import record_of, row_of
 from bot.chat.store import (
     Admitted,
     Asked,
+    CardCopy,
     CardRecord,
     CardState,
     ChatStore,
@@ -357,6 +358,38 @@ async def test_an_attempt_has_its_own_buttons_and_the_old_ones_are_still_known(b
     found = await bench.store.find_button("b-1", "here")
     assert found is not None
     assert (found[0].attempt, found[1].attempt) == (1, 2)
+
+
+async def test_copies_of_a_card_have_buttons_of_their_own_and_change_by_their_attempts(bench: ChatStoreBench) -> None:
+    card = await admitted(bench.store, a_card())
+    copy = CardCopy(run="R1", copy="dm:7", platform="discord", tenant="here", person="7", plan="p", made_at=START)
+    await bench.store.add_copy(copy)
+    await bench.other.add_copy(replace(copy, plan="another"))
+    await bench.store.add_copy(replace(copy, copy="dm:8", person="8"))
+    assert [each.copy for each in await bench.other.copies("R1", "here")] == ["dm:7", "dm:8"]
+    assert await bench.store.copies("R1", "elsewhere") == []
+    await bench.store.issue([a_button("b-1", card=card), replace(a_button("b-2", card=card), copy="dm:7")])
+    assert [[each.id for each in await bench.store.issued(of)] for of in (card, copy)] == [["b-1"], ["b-2"]]
+    assert await bench.store.tenant_of_button("b-2", "discord") == "here"
+    assert await bench.store.tenant_of_button("b-2", "slack") is None
+    assert await bench.store.tenant_of_button("b-3", "discord") is None
+    live = replace(copy, channel="d", message="m-1", state="live")
+    assert await bench.store.save_copy(copy, live)
+    assert not await bench.other.save_copy(copy, replace(copy, message="m-2")), "it stands on another message"
+    second = replace(live, attempt=2, message="")
+    assert await bench.store.save_copy(live, second)
+    assert not await bench.store.save_copy(live, replace(live, state="done")), "it is on another attempt"
+    assert (await bench.store.copies("R1", "here"))[0] == second
+
+
+async def test_copies_go_with_the_buttons_of_runs_that_ended_long_ago(bench: ChatStoreBench) -> None:
+    for run, state in (("R1", Live(post=_ON_M)), ("R2", Gone())):
+        card = await admitted(bench.store, a_card(run))
+        await bench.store.save(card, replace(card, state=state))
+        copy = CardCopy(run=run, copy="dm:7", platform="discord", tenant="here", person="7", plan="p", made_at=START)
+        await bench.store.add_copy(copy)
+    await bench.store.prune(later(minutes=1))
+    assert [len(await bench.store.copies(run, "here")) for run in ("R1", "R2")] == [1, 0]
 
 
 async def test_a_button_whose_card_was_withdrawn_stands_for_nothing(bench: ChatStoreBench) -> None:

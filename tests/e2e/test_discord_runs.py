@@ -66,9 +66,9 @@ async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(harnes
 async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_by_nobody_else(harness: Harness) -> None:
     async with harness.bot():
         card = await harness.shows(await harness.asks("Tell everyone", "asks"), "Which channel?")
-        other = await harness.alice.clicks(card, "Answer the agent")
+        other = await harness.alice.clicks(card, "Answer")
         assert "only they can answer" in await refusal(harness.server, other)
-        await harness.rejects(harness.rita, card, "The second.", "Answer the agent")
+        await harness.rejects(harness.rita, card, "The second.", "Answer")
         await harness.shows(card, "Decide", "The second.")
         assert harness.writes() == []
 
@@ -100,6 +100,53 @@ def _called(harness: Harness, card: Message, role: str) -> list[object]:
     """The lines in a card's thread that notify a role."""
     payloads = [each.payload for each in harness.server.in_channel(card.id)]
     return [each["content"] for each in payloads if (each.get("allowed_mentions") or {}).get("roles") == [int(role)]]
+
+
+def _named(harness: Harness, *people: Someone) -> None:
+    """A configuration whose plans these people decide on, by their accounts."""
+    folder = harness.folder / "configs"
+    users = ", ".join(f'"{each.id}"' for each in people)
+    ops = (folder / "ops.yaml").read_text(encoding="utf-8")
+    (folder / "named.yaml").write_text(ops.replace("roles: [ops]", f"users: [{users}]"), encoding="utf-8")
+
+
+async def test_named_approvers_decide_in_their_direct_messages_and_every_copy_tells_how_it_ended(
+    harness: Harness,
+) -> None:
+    _named(harness, harness.alice, harness.bob, harness.mallory)
+    async with harness.bot():
+        harness.server.private_channels[harness.mallory.id] = harness.server.number()
+        harness.server.closed_doors.add(harness.mallory.id)
+        card = await harness.planned(config="named")
+        people = (harness.alice, harness.bob)
+        await harness.server.until(lambda: all(harness.private_messages(each) for each in people))
+        mine, other = (harness.private_messages(each)[0] for each in people)
+        assert mine.labels == card.labels
+        assert len({each.button("Approve") for each in (card, mine, other)}) == 3
+        strange = await harness.bob.clicks(mine, "Approve")
+        assert "There is no such button here" in await refusal(harness.server, strange)
+        moved = await harness.alice.clicks(card, "", custom_id=mine.button("Approve"))
+        assert "There is no such button here" in await refusal(harness.server, moved)
+        window = await harness.bob.clicks(other, "Reject")
+        assert await acknowledged(harness.server, window) == 9
+        await harness.alice.clicks(mine, "Approve")
+        for each in (card, mine, other):
+            await harness.ends(each, "Done")
+            assert "alice" in each.text
+    assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
+    assert harness.private_messages(harness.mallory) == []
+
+
+async def test_who_is_no_member_any_more_decides_nothing_in_their_direct_messages(harness: Harness) -> None:
+    _named(harness, harness.alice)
+    async with harness.bot():
+        await harness.planned(config="named")
+        await harness.server.until(lambda: harness.private_messages(harness.alice))
+        copy = harness.private_messages(harness.alice)[0]
+        harness.alice.leaves()
+        used = await harness.alice.clicks(copy, "Approve")
+        assert "There is no such button here" in await refusal(harness.server, used)
+        assert harness.writes() == []
 
 
 async def test_a_plan_expires_by_itself_after_reminders_of_once_each(harness: Harness) -> None:

@@ -57,6 +57,24 @@ async def test_a_message_is_planned_from_in_its_thread_and_a_direct_message_wher
     )
 
 
+async def test_what_is_asked_for_in_direct_messages_is_decided_by_named_approvers_in_theirs(harness: Harness) -> None:
+    folder = harness.folder / "configs"
+    ops = (folder / "ops.yaml").read_text(encoding="utf-8")
+    named = ops.replace("roles: [ops]", "users: [UALICE, UBOB]").replace("Two lines.", "x" * 9_000)
+    (folder / "named.yaml").write_text(named, encoding="utf-8")
+    await harness.admin("config use named workspace")
+    await harness.somebody("rita").direct("Tell everyone")
+    card = await harness.shows(await harness.card(channel="DURITA"), "Decide")
+    await harness.server.until(lambda: harness.direct("alice") and harness.direct("bob"))
+    (mine,), (other,) = harness.direct("alice"), harness.direct("bob")
+    assert "no such button" in await harness.refused("bob", mine, mine.element("approve"))
+    await harness.somebody("alice").click(mine, "details")
+    await harness.clicks("alice", mine, "approve")
+    for each in (card, mine, other):
+        await harness.ends(each, "Done")
+    assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
+
+
 async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_by_nobody_else(harness: Harness) -> None:
     card = await harness.shows(await harness.asks(config="asks"), "Which channel?")
     assert "only they can answer" in await harness.refused("alice", card, card.element("answer"))

@@ -146,6 +146,20 @@ class Someone:
         await self.server.dispatch("MESSAGE_CREATE", seen)
         return message
 
+    def _on_the_server(self, channel: str) -> Payload:
+        return {
+            "guild_id": self.guild.id, "guild": {"id": self.guild.id, "locale": self.guild.locale, "features": []},
+            "channel": self.server.channel_json(self.guild, channel), "member": self._member(),
+            "guild_locale": self.guild.locale, "authorizing_integration_owners": {"0": self.guild.id}, "context": 0,
+        }  # fmt: skip
+
+    def _in_private(self, channel: str) -> Payload:
+        """Of direct messages with a bot Discord names no server, nor what anybody is there."""
+        return {
+            "channel": {"id": channel, "type": 1, "last_message_id": None, "flags": 0}, "user": self._user(),
+            "authorizing_integration_owners": {"0": "0"}, "context": 1,
+        }  # fmt: skip
+
     async def _interact(self, kind: int, data: Payload, channel: str, message: Message | None = None) -> Interaction:
         server = self.server
         where = channel or self.home
@@ -154,11 +168,9 @@ class Someone:
         self.used.append(used)
         payload: Payload = {
             "id": used.id, "application_id": APPLICATION, "type": kind, "data": data, "token": used.token, "version": 1,
-            "guild_id": self.guild.id, "guild": {"id": self.guild.id, "locale": self.guild.locale, "features": []},
-            "channel_id": where, "channel": server.channel_json(self.guild, where), "member": self._member(),
-            "app_permissions": str(self.app_permissions), "locale": self.locale, "guild_locale": self.guild.locale,
-            "entitlements": [], "authorizing_integration_owners": {"0": self.guild.id}, "context": 0,
+            "channel_id": where, "app_permissions": str(self.app_permissions), "locale": self.locale, "entitlements": [],
             "attachment_size_limit": 10 * 1024 * 1024,
+            **(self._in_private(where) if where in server.private_channels.values() else self._on_the_server(where)),
         }  # fmt: skip
         if message is not None:
             payload["message"] = _with(server.as_json(message), data)

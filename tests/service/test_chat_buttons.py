@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from bot.cards.error_messages import refusal_line
+from bot.cards.run_card import card_for
+from bot.cards.run_view import view_of
+from bot.chat.card_sync.snapshot import issue_ids
 from bot.chat.platform import ChannelRef
 from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private
-from bot.chat.store import Reposting
+from bot.chat.store import CardCopy, Reposting
 from bot.i18n import GERMAN, speaking
 from bot.message import Action, TextForm
 from coordination.domain import events as e
@@ -183,6 +186,60 @@ async def test_an_older_card_says_so_and_is_put_right(harness: ChatServiceHarnes
     assert harness.audit == 3 * [("u-alice", "refused superseded_card")]
     await harness.press(ALICE, new[Action.APPROVE], message="m-2")
     assert isinstance(await harness.people.state(run), s.Executing)
+
+
+_DM = replace(GENERAL, channel="dm-alice")
+
+
+async def with_a_copy(harness: ChatServiceHarness) -> tuple[CardCopy, dict[Action, str]]:
+    """A plan on a card and on a copy in alice's direct messages; and the ids of the copy's buttons."""
+    run, _ = await waiting(harness)
+    copy = CardCopy(
+        run=run, copy="dm:u-alice", platform="discord", tenant="here", person=ALICE.id, plan="p",
+        made_at=harness.clock.now(), channel=_DM.channel, message="d-1", state="live",
+    )  # fmt: skip
+    await harness.store.add_copy(copy)
+    view = view_of(await harness.log.read(run))
+    assert view is not None
+    now = harness.clock.now()
+    issued = await issue_ids(harness.store, copy, card_for(view, now), view.state, now)
+    return copy, dict(issued.ids)
+
+
+async def test_a_copy_is_decided_by_whose_it_is_where_it_stands_and_by_nobody_else(harness: ChatServiceHarness) -> None:
+    copy, ids = await with_a_copy(harness)
+    before, approve = harness.snapshot(), ids[Action.APPROVE]
+    for by, place, message in ((BOB, _DM, "d-1"), (ALICE, GENERAL, "m-1"), (ALICE, GENERAL, "d-1"), (ALICE, _DM, "")):
+        reply = await harness.press(by, approve, place=place, message=message)
+        await is_refused(harness, reply, before, "There is no such button here.")
+    reply = await harness.press(ALICE, approve, place=_DM, message="d-0")
+    await is_refused(harness, reply, before, "This card is out of date")
+    assert len(await harness.details(ALICE, _DM, copy.run)) > 1
+    assert "no run" in texts(await harness.show(BOB, _DM, copy.run))
+    assert (await harness.press(ALICE, approve, place=_DM, message="d-1")).private is None
+    assert isinstance(await harness.people.state(copy.run), s.Executing)
+
+
+async def test_who_is_no_approver_any_more_decides_nothing_on_a_copy(harness: ChatServiceHarness) -> None:
+    _, ids = await with_a_copy(harness)
+    before = harness.snapshot()
+    reply = await harness.press(replace(ALICE, roles=()), ids[Action.APPROVE], place=_DM, message="d-1")
+    assert "ops" in texts(reply)
+    assert harness.snapshot() == before
+
+
+async def test_a_click_tells_where_a_copy_stands_and_an_older_ones_buttons_count_no_more(
+    harness: ChatServiceHarness,
+) -> None:
+    copy, ids = await with_a_copy(harness)
+    lost = replace(copy, message="", state="wanted")
+    harness.store.card_copies[copy.run, copy.copy] = replace(lost, attempt=2)
+    before = harness.snapshot()
+    reply = await harness.press(ALICE, ids[Action.APPROVE], place=_DM, message="d-1")
+    await is_refused(harness, reply, before, "This card is out of date")
+    harness.store.card_copies[copy.run, copy.copy] = lost
+    assert (await harness.press(ALICE, ids[Action.APPROVE], place=_DM, message="d-7")).private is None
+    assert harness.store.card_copies[copy.run, copy.copy].message == "d-7"
 
 
 async def test_a_click_tells_where_a_card_stands_whose_post_was_never_acknowledged(harness: ChatServiceHarness) -> None:

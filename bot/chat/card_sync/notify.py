@@ -14,14 +14,22 @@ from bot.cards.text import one_line, visible
 from bot.cards.timeline import timeline_entry
 from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
 from bot.chat.card_sync.snapshot import ENDED, WORKING
-from bot.chat.platform import CardTooLarge, ChannelRef, EditRefused, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelRef,
+    EditRefused,
+    MessageNotFound,
+    MissingPermission,
+    RateLimited,
+    ReachesPeople,
+)
 from bot.chat.store import CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
 from bot.i18n import catalog, joined
 from bot.message import Alert, Card, Mention, Paragraph, RichText, Section, Severity, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, short
-from coordination.domain.policy import Person, judge_own
+from coordination.domain.policy import Person, Policy, judge_own
 from coordination.domain.transitions import Recorded
 
 _ORDER: tuple[Reminder, ...] = get_args(Reminder)
@@ -265,7 +273,10 @@ class Notifier:
                 if found.due is not None:
                     notice = reminder_card(view, plan, found.due)
                     is_first = found.due == "new"
-                    people = _named(card, plan, view)
+                    is_copied = (
+                        is_first and isinstance(self.context.platform, ReachesPeople) and not plan.policy.is_quiet
+                    )
+                    people = [] if is_copied else _named(card, plan, view)
                     audience = _Audience(is_public=not is_first, people=people, called=plan if is_first else None)
                     sent = PlanReminder(plan=short(plan.digest), last=found.due)
                     card = await self._remind(card, notice, audience, sent)
@@ -356,6 +367,12 @@ class _Audience:
     called: Plan | None = None
 
 
+def accounts_in(policy: Policy) -> Sequence[str]:
+    """The accounts of the approvers who are named by them, as many as are told one by one."""
+    users = dict.fromkeys(user for each in policy.places for user in each.users)
+    return [user for user in users if _ACCOUNT.fullmatch(user)][:_MOST_REMINDED]
+
+
 def _named(card: CardRecord, plan: Plan, view: RunView) -> list[Person]:
     """The approvers who are named by their accounts and may decide; roles are not told one by one.
 
@@ -363,15 +380,13 @@ def _named(card: CardRecord, plan: Plan, view: RunView) -> list[Person]:
     """
     if place_of(card).is_private_thread:
         return []
-    users = dict.fromkeys(user for each in plan.policy.places for user in each.users)
-    accounts = [user for user in users if _ACCOUNT.fullmatch(user)]
     asker = view.request.requester
-    named = [Person(tenant=asker.tenant, id=account, name=account) for account in accounts]
+    named = [Person(tenant=asker.tenant, id=account, name=account) for account in accounts_in(plan.policy)]
     state = view.state
     if isinstance(state, s.AwaitingDecision | s.NeedsHuman):
         authors = s.authors_of(state)
         named = [person for person in named if judge_own(plan.policy, person, authors) is None]
-    return named[:_MOST_REMINDED]
+    return named
 
 
 def _ended_it(view: RunView, requester: str) -> bool:

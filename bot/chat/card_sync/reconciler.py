@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.cards.run_view import RunView, next_view
 from bot.chat.card_sync.context import SyncContext, place_of, posted
+from bot.chat.card_sync.copies import Copies
 from bot.chat.card_sync.notify import Notifier
 from bot.chat.card_sync.snapshot import (
     ENDED,
@@ -17,7 +18,7 @@ from bot.chat.card_sync.snapshot import (
     superseded_snapshot,
     without_plan,
 )
-from bot.chat.card_sync.turns import GIVE_UP
+from bot.chat.card_sync.turns import GIVE_UP, SAME
 from bot.chat.platform import (
     CardTooLarge,
     ChannelNotFound,
@@ -32,7 +33,6 @@ from bot.i18n import catalog_in, speaking
 from coordination.domain.states import Executing, NeedsHuman
 from coordination.errors import OwnershipLostError, StorageError
 
-_SAME = timedelta(seconds=60)
 _REPOST = timedelta(seconds=60)
 _FEW_REFUSALS = 2
 
@@ -154,7 +154,7 @@ class CardPublisher:
         if not issued:
             return await self._post(card, view)
         at = max(each.issued_at for each in issued)
-        if self.context.platform.posts_once and self.context.clock.now() - at < _SAME:
+        if self.context.platform.posts_once and self.context.clock.now() - at < SAME:
             card = await self._post(card, view)
             return await self.context.saved(card, card.with_fingerprint(""))
         stands = await self._found(card, at)
@@ -256,6 +256,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._publisher = CardPublisher(self.context)
         self._notifier = Notifier(self.context)
+        self._copies = Copies(self.run, self.context)
 
     async def reconcile(self, ending: asyncio.Event) -> None:
         """Return when nothing is left to do for now, or at `ending`."""
@@ -311,20 +312,22 @@ class Reconciler:
             return await self._without_run(card)
         try:
             card = await self._publisher.publish(card, view, is_check_due=self.is_check_due)
-        except MissingPermission as error:
-            await self._shut_out(card, view, str(error))
-            return None
-        except NoChannelForCard:
-            await self._try_later(card, view)
+        except RateLimited:
+            await self._copies.sync(card, view)
+            raise
+        except (MissingPermission, NoChannelForCard) as error:
+            await self._copies.sync(card, view)
+            await self._shut_out(card, view, error)
             return None
         self.is_check_due = False
         self.context.refusals.over(card.run)
         if not self._publisher.is_in_step(card, view):
             return max(self._publisher.patience(card), _SOON)
+        pause = await self._copies.sync(card, view)
         card = await self._notifier.post_timeline(card, view)
         card = await self._publisher.mark_superseded(card)
         card = await self._notifier.remind(card, view)
-        return await self._rest(card, view)
+        return await self._rest(card, view, pause)
 
     async def _read(self, card: CardRecord) -> RunView | None:
         """The run as it stands; what was read before is not read again."""
@@ -344,13 +347,20 @@ class Reconciler:
             await self.context.read_approvers(self.run)
         return await self._read(card)
 
-    async def _rest(self, card: CardRecord, view: RunView) -> float | None:
-        """When to go on. What the story has told of, the card shows already: so that tells which cards are in step."""
+    async def _rest(self, card: CardRecord, view: RunView, copies: float | None) -> float | None:
+        """When to go on. What the story has told of, the card shows already: so that tells which cards are in step.
+
+        `copies`: seconds until the copies are to be looked at again; None: they are in step.
+        """
         if card.told < view.seq:
             return max(self._notifier.patience(view), _SOON)
+        refresh = self.context.intervals.refresh
         if isinstance(view.state, WORKING):
-            return self.context.intervals.refresh
+            return refresh if copies is None else min(refresh, copies)
         now = self.context.clock.now()
+        if copies is not None:
+            again = now + timedelta(seconds=copies)
+            card = await self.context.saved(card, card.waking(min(again, card.wake_at or again)))
         if card.stale:
             again = self.context.refusals.refused(f"{card.run} stale", now)
             card = await self.context.saved(card, card.waking(min(again, card.wake_at or again)))
@@ -361,7 +371,7 @@ class Reconciler:
             return max(left, _SOON) if left > 0 else None
         if isinstance(view.state, ENDED):
             card = await self._notifier.post_outcome(card, view)
-            if not card.stale and card.post is not None:
+            if not card.stale and card.post is not None and copies is None:
                 await self.context.saved(card, replace(card, state=Done(post=card.post)))
         return None
 
@@ -372,9 +382,11 @@ class Reconciler:
         await self._give_up(card)
         return None
 
-    async def _shut_out(self, card: CardRecord, view: RunView, reason: str) -> None:
+    async def _shut_out(self, card: CardRecord, view: RunView, error: MissingPermission | NoChannelForCard) -> None:
         """The bot may not write there: whoever asked is told, and it is tried again when that may have changed."""
-        await self._try_later(await self._notifier.post_trouble(card, reason), view)
+        if isinstance(error, MissingPermission):
+            card = await self._notifier.post_trouble(card, str(error))
+        await self._try_later(card, view)
 
     async def _try_later(self, card: CardRecord, view: RunView) -> None:
         """The place is closed, or gone: the two look alike. The one who asked hears how the run ends all the same."""

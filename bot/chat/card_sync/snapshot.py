@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
-from bot.chat.store import ButtonRecord, CardRecord, CardStore
+from bot.chat.store import ButtonRecord, CardCopy, CardRecord, CardStore
 from bot.i18n import catalog
 from bot.message import Action, Alert, Card, Paragraph, Severity, Target
 from coordination.domain import states as s
@@ -35,6 +35,12 @@ class Snapshot:
 def snapshot_of(view: RunView, now: datetime, *, refresh: float) -> Snapshot:
     """The picture of a run. Its clock moves with every event, and every `refresh` seconds while it is at work."""
     return Snapshot(card_for(view, _moment(view, now, refresh)))
+
+
+def copy_of(view: RunView) -> Snapshot:
+    """The picture of a run that goes to somebody by themselves: no clock moves on it, and it begins no other run."""
+    card = card_for(view, view.updated_at)
+    return Snapshot(replace(card, buttons=tuple(each for each in card.buttons if each.action is not Action.ASK_AGAIN)))
 
 
 def without_plan(snapshot: Snapshot) -> Snapshot:
@@ -88,7 +94,9 @@ class IssuedIds:
         return self.ids[action]
 
 
-async def issue_ids(store: CardStore, kept: CardRecord, card: Card, state: RunState, at: datetime) -> IssuedIds:
+async def issue_ids(
+    store: CardStore, kept: CardRecord | CardCopy, card: Card, state: RunState, at: datetime
+) -> IssuedIds:
     """The ids of a frame's buttons and menu. New ones are on disk before anybody can see them."""
     wanted: dict[Action, Target] = {button.action: button.target for button in card.buttons}
     if card.menu is not None:
@@ -113,7 +121,9 @@ def unknown_outcome_of(state: s.NeedsHuman) -> str:
     return str(state.attempt)
 
 
-def _record(id_: str, kept: CardRecord, action: Action, *, target: Target, value: str, at: datetime) -> ButtonRecord:
+def _record(
+    id_: str, kept: CardRecord | CardCopy, action: Action, *, target: Target, value: str, at: datetime
+) -> ButtonRecord:
     return ButtonRecord(
         id=id_,
         run=kept.run,
@@ -124,4 +134,5 @@ def _record(id_: str, kept: CardRecord, action: Action, *, target: Target, value
         index=target.index,
         value=value,
         issued_at=at,
+        copy=kept.copy,
     )

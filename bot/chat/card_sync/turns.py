@@ -11,6 +11,8 @@ _LONGEST_PAUSE = timedelta(hours=1)
 _MOST_DOUBLED = 30
 GIVE_UP = timedelta(days=7)
 """How long after its end a card is tried again that the product refuses."""
+SAME = timedelta(seconds=60)
+"""How long a product that posts each name once is relied on for it."""
 
 
 class CheckRounds:

@@ -1,0 +1,284 @@
+"""Copies of a card in the direct messages of those who may decide: each follows the log by itself, as the card does."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.cards.run_view import RunView
+from bot.chat.card_sync.context import SyncContext, place_of
+from bot.chat.card_sync.notify import accounts_in, reminder_card
+from bot.chat.card_sync.snapshot import (
+    ENDED,
+    IssuedIds,
+    Snapshot,
+    copy_of,
+    issue_ids,
+    superseded_snapshot,
+    without_plan,
+)
+from bot.chat.card_sync.turns import GIVE_UP, SAME
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelRef,
+    ChatPlatform,
+    MessageNotFound,
+    MessageRef,
+    MissingPermission,
+    RateLimited,
+    ReachesPeople,
+)
+from bot.chat.store import CardCopy, CardRecord
+from coordination.domain.plan import Plan, short
+from coordination.domain.policy import Person, judge_own
+from coordination.domain.states import AwaitingDecision, NeedsHuman, authors_of
+
+_log = logging.getLogger(__name__)
+
+MOST_MEMBERS = 5
+"""A role or group of more people than that is told by its mention alone."""
+
+_FEW_REFUSALS = 3
+_REFUSED = (MessageNotFound, MissingPermission, CardTooLarge)
+
+
+@dataclass
+class Copies:
+    """The copies of one run's card, in one process. What the product refuses of one holds up no other, nor the card."""
+
+    run: str
+    context: SyncContext
+    _invited: str = ""
+    _has_none: bool = False
+
+    async def sync(self, card: CardRecord, view: RunView) -> float | None:
+        """Do what can be done now. Returns the seconds until more can be; None: until something happens, nothing."""
+        platform = self.context.platform
+        if not isinstance(platform, ReachesPeople):
+            return None
+        waits = [await self._invite(card, view, platform)]
+        if not self._has_none:
+            copies = await self.context.store.copies(self.run, card.tenant)
+            self._has_none = not copies
+            waits += [await self._tried(each, card, view, platform) for each in copies if not each.is_over]
+        return min((each for each in waits if each is not None), default=None)
+
+    # --- who gets one -------------------------------------------------------------------------------------------------
+
+    async def _invite(self, card: CardRecord, view: RunView, platform: ReachesPeople) -> float | None:
+        """Remember a copy for everybody who may decide on a new plan. What is in a private thread stays there."""
+        state = view.state
+        if not isinstance(state, AwaitingDecision) or self._invited == state.plan.digest:
+            return None
+        policy = state.plan.policy
+        if not policy.is_quiet and not place_of(card).is_private_thread:
+            key = f"{self.run} approvers"
+            try:
+                async for person in self._approvers(view, state.plan, platform):
+                    await self.context.store.add_copy(self._wanted(card, person, state.plan))
+            except (*_REFUSED, RateLimited) as error:
+                again = self._refused(key, error)
+                if again is not None:
+                    return again
+            self.context.refusals.over(key)
+            self._has_none = False
+        self._invited = state.plan.digest
+        return None
+
+    async def _approvers(self, view: RunView, plan: Plan, platform: ReachesPeople) -> AsyncGenerator[str]:
+        """The accounts of those who may decide now, as the chat says itself: those named, and members of small groups."""
+        state, tenant = view.state, view.request.tenant
+        known = {each.person for each in await self.context.store.copies(self.run, tenant)}
+        accounts = dict.fromkeys(accounts_in(plan.policy))
+        for role in dict.fromkeys(role for each in plan.policy.places for role in each.roles):
+            accounts |= dict.fromkeys(await platform.members_of(tenant, role, MOST_MEMBERS))
+        authors = authors_of(state) if isinstance(state, AwaitingDecision) else None
+        for account in accounts:
+            if account in known or authors is None:
+                continue
+            person = await platform.person_now(Person(tenant=tenant, id=account, name=account))
+            if person is None or not plan.policy.names(person) or judge_own(plan.policy, person, authors) is not None:
+                continue
+            yield account
+
+    def _wanted(self, card: CardRecord, person: str, plan: Plan) -> CardCopy:
+        return CardCopy(
+            run=self.run,
+            copy=f"dm:{person}",
+            platform=card.platform,
+            tenant=card.tenant,
+            person=person,
+            plan=short(plan.digest),
+            made_at=self.context.clock.now(),
+        )
+
+    # --- one copy -----------------------------------------------------------------------------------------------------
+
+    async def _tried(self, copy: CardCopy, card: CardRecord, view: RunView, platform: ReachesPeople) -> float | None:
+        key, now = _key(copy), self.context.clock.now()
+        if self.context.refusals.is_paused(key, now):
+            return self._seconds_until(self.context.refusals.refused(key, now))
+        try:
+            pause = await self._brought_up(copy, view, platform)
+        except RateLimited as error:
+            return max(error.seconds, self.context.intervals.edit)
+        except _REFUSED as error:
+            return await self._turned_away(copy, card, view, error)
+        self.context.refusals.over(key)
+        return pause
+
+    async def _turned_away(self, copy: CardCopy, card: CardRecord, view: RunView, error: Exception) -> float | None:
+        """One that stands is tried for days, for it must not lie. One that never stood is soon given up, and its person told."""
+        if copy.message:
+            is_late = self.context.clock.now() - view.updated_at >= GIVE_UP
+            if not (isinstance(view.state, ENDED) and is_late):
+                return self._seconds_until(self.context.refusals.refused(_key(copy), self.context.clock.now()))
+        elif (again := self._refused(_key(copy), error)) is not None:
+            return again
+        copy = await self._again(copy)
+        await self.context.store.save_copy(copy, replace(copy, state="gone"))
+        if isinstance(view.state, AwaitingDecision) and not copy.message:
+            person = Person(tenant=copy.tenant, id=copy.person, name=copy.person)
+            notice = reminder_card(view, view.state.plan, "new")
+            with suppress(RateLimited, *_REFUSED):
+                await self.context.platform.notify_user(person, place_of(card), notice)
+        return None
+
+    async def _brought_up(self, copy: CardCopy, view: RunView, platform: ReachesPeople) -> float | None:
+        """Post, edit, or leave a copy as it is.
+
+        Raises:
+            RateLimited, MessageNotFound, MissingPermission, CardTooLarge: the product would not.
+        """
+        state, snapshot = view.state, copy_of(view)
+        if not copy.message:
+            return await self._begun(copy, view, snapshot, platform)
+        if copy.shown == snapshot.fingerprint:
+            if isinstance(state, ENDED):
+                await self.context.store.save_copy(copy, replace(copy, state="done"))
+            return None
+        if isinstance(state, AwaitingDecision) and copy.plan != short(state.plan.digest):
+            return await self._posted(await self._renewed(copy, state.plan), view, snapshot)
+        pause = self.context.throttle.seconds(_key(copy), self.context.clock.monotonic())
+        if pause > 0:
+            return pause
+        try:
+            await self._edited(copy, view, snapshot)
+        except MessageNotFound:
+            return await self._lost(copy, view)
+        return None
+
+    async def _begun(self, copy: CardCopy, view: RunView, snapshot: Snapshot, platform: ReachesPeople) -> float | None:
+        """The first post of an attempt, while there is something to decide; after that only if one may stand already."""
+        if isinstance(view.state, AwaitingDecision | NeedsHuman):
+            return await self._posted(await self._opened(copy, platform), view, snapshot)
+        if not isinstance(view.state, ENDED):
+            return None
+        if await self.context.store.issued(copy):
+            return await self._posted(copy, view, snapshot)
+        await self.context.store.save_copy(copy, replace(copy, state="gone"))
+        return None
+
+    async def _lost(self, copy: CardCopy, view: RunView) -> float | None:
+        """The message is not there any more: another one is posted, while there is something to decide."""
+        is_over = isinstance(view.state, ENDED)
+        after = replace(copy, state="gone") if is_over else _next(copy)
+        await self.context.store.save_copy(copy, after)
+        return None if is_over else self.context.intervals.look
+
+    async def _again(self, copy: CardCopy) -> CardCopy:
+        """The copy as it is remembered now: what was tried may have begun another attempt."""
+        copies = await self.context.store.copies(copy.run, copy.tenant)
+        return next((each for each in copies if each.copy == copy.copy), copy)
+
+    async def _opened(self, copy: CardCopy, platform: ReachesPeople) -> CardCopy:
+        if copy.channel:
+            return copy
+        place = await platform.direct_channel(Person(tenant=copy.tenant, id=copy.person, name=copy.person))
+        after = replace(copy, channel=place.channel)
+        await self.context.store.save_copy(copy, after)
+        return after
+
+    async def _renewed(self, copy: CardCopy, plan: Plan) -> CardCopy:
+        """A new message for a new plan, which an edit would tell nobody of; the old one says that it is out of date."""
+        with suppress(*_REFUSED):
+            await self.context.platform.edit(_message(copy), superseded_snapshot(copy.run).card, IssuedIds({}))
+        after = replace(_next(copy), plan=short(plan.digest))
+        await self.context.store.save_copy(copy, after)
+        return after
+
+    async def _posted(self, copy: CardCopy, view: RunView, snapshot: Snapshot) -> float | None:
+        """Post a copy, unless that was done and its answer got lost. Returns the seconds until it is to be looked at again."""
+        store, platform = self.context.store, self.context.platform
+        issued = await store.issued(copy)
+        at = max((each.issued_at for each in issued), default=None)
+        if at is not None and not (platform.posts_once and self.context.clock.now() - at < SAME):
+            found = await self._found(copy, platform, at)
+            if found is not None:
+                await store.save_copy(copy, replace(copy, message=found, state="live"))
+                return self.context.intervals.edit
+            after = _next(copy)
+            await store.save_copy(copy, after)
+            copy, issued = after, ()
+        ids = await issue_ids(store, copy, snapshot.card, view.state, self.context.clock.now())
+        try:
+            stands = await platform.post(_place(copy), snapshot.card, ids, once=_name(copy))
+        finally:
+            self.context.throttle.edited(_key(copy), self.context.clock.monotonic())
+        shown = "" if issued else snapshot.fingerprint  # Of a message that stood already nobody knows what it shows.
+        await store.save_copy(copy, replace(copy, message=stands.message, shown=shown, state="live"))
+        is_in_step = bool(shown) and not isinstance(view.state, ENDED)
+        return None if is_in_step else self.context.intervals.edit
+
+    async def _found(self, copy: CardCopy, platform: ChatPlatform, at: datetime) -> str | None:
+        with suppress(RateLimited, *_REFUSED):
+            found = await platform.find(_place(copy), once=_name(copy), at=at)
+            return None if found is None else found.message
+        return None
+
+    async def _edited(self, copy: CardCopy, view: RunView, snapshot: Snapshot) -> None:
+        ids = await issue_ids(self.context.store, copy, snapshot.card, view.state, self.context.clock.now())
+        try:
+            try:
+                await self.context.platform.edit(_message(copy), snapshot.card, ids)
+            except CardTooLarge:
+                await self.context.platform.edit(_message(copy), without_plan(snapshot).card, ids)
+        finally:
+            self.context.throttle.edited(_key(copy), self.context.clock.monotonic())
+        state = "done" if isinstance(view.state, ENDED) else copy.state
+        await self.context.store.save_copy(copy, replace(copy, shown=snapshot.fingerprint, state=state))
+
+    # --- what is refused ----------------------------------------------------------------------------------------------
+
+    def _refused(self, key: str, error: Exception) -> float | None:
+        """Seconds until it is tried again; None: it was refused often enough."""
+        if isinstance(error, RateLimited):
+            return max(error.seconds, self.context.intervals.edit)
+        _log.info("run %s: a copy of its card can't be brought: %s", self.run, error)
+        again = self.context.refusals.refused(key, self.context.clock.now())
+        return self._seconds_until(again) if self.context.refusals.count(key) < _FEW_REFUSALS else None
+
+    def _seconds_until(self, at: datetime) -> float:
+        return max((at - self.context.clock.now()).total_seconds(), self.context.intervals.look)
+
+
+def _next(copy: CardCopy) -> CardCopy:
+    return replace(copy, attempt=copy.attempt + 1, message="", shown="", state="wanted")
+
+
+def _key(copy: CardCopy) -> str:
+    return f"{copy.run} {copy.copy}"
+
+
+def _name(copy: CardCopy) -> str:
+    """What the product knows the post of this attempt by."""
+    return f"{copy.run}:{copy.copy}:{copy.attempt}"
+
+
+def _place(copy: CardCopy) -> ChannelRef:
+    return ChannelRef(platform=copy.platform, tenant=copy.tenant, channel=copy.channel)
+
+
+def _message(copy: CardCopy) -> MessageRef:
+    return MessageRef(place=_place(copy), message=copy.message)
