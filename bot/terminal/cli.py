@@ -16,6 +16,7 @@ from bot.terminal.cli_context import CliContext, PresetDecision, process_catalog
 from bot.terminal.cli_context import help_text as _help
 from bot.terminal.error_handler import Exit, reported
 from bot.terminal.serve_commands import register_discord, register_slack, register_up
+from bot.terminal.usage import run
 from coordination.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def main(
     serves = rest in _SERVE or (rest[:1] == ["worker"] and rest[1:2] == ["--only"] and len(rest) == _WITH_TASK)
     _context = CliContext(environ=environ, overrides=overrides, serves=serves)
     with speaking(process_catalog(environ)):
-        app(args=words, prog_name="massgen-bot")
+        sys.exit(run(app, words, "massgen-bot"))
 
 
 def _show_version(value: bool) -> None:
