@@ -34,8 +34,9 @@ class Catalog:
         return self.translations.gettext(key) != key
 
     def text(self, key: str, /, **values: str | int) -> Text:
-        """A text with its values filled in. `count` chooses the form."""
-        return Text.verbatim(self._template(key, values.get("count")).format_map(values))
+        """A text with its values filled in, sentences of the core in this language. `count` chooses the form."""
+        told = {name: self.told(value) if isinstance(value, str) else value for name, value in values.items()}
+        return Text.verbatim(self._template(key, values.get("count")).format_map(told))
 
     def told(self, text: str) -> str:
         """A sentence of the core in this language; every other text as it is."""
@@ -51,7 +52,8 @@ class Catalog:
             if literal:
                 pieces.append(StyledText(literal))
             if name is not None:
-                pieces += _as_rich(values[name])
+                value = values[name]
+                pieces += _as_rich(self.told(value) if isinstance(value, str) else value)
         return tuple(pieces)
 
     def number(self, value: float, decimals: int = 0) -> str:

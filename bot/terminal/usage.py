@@ -7,6 +7,7 @@ looks otherwise one day stays as it is.
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, cast
 
 import typer
@@ -81,8 +82,12 @@ def _of_help(text: str) -> str:
     if catalog.language == ENGLISH.language:
         return text
     for pattern, key in _HELP:
-        text = pattern.sub(lambda found, key=key: catalog.text(key, **found.groupdict()), text)
+        text = pattern.sub(partial(_put, key), text)
     return text
+
+
+def _put(key: str, found: re.Match[str]) -> str:
+    return catalog.text(key, **found.groupdict())
 
 
 def _tell(error: TyperException) -> None:

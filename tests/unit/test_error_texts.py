@@ -156,6 +156,15 @@ def test_texts_in_texts_are_told_in_the_same_language() -> None:
     assert str(error) == "The MCP server a has no name."
 
 
+def test_a_text_among_the_values_of_a_sentence_of_the_bot_is_told_too() -> None:
+    place = Text("nothing")
+    for told in (
+        GERMAN.text("doctor.database", database=place),
+        plain_text(GERMAN.rich("doctor.database", database=place)),
+    ):
+        assert told == "Die Datenbank ist benutzbar: nichts."
+
+
 def test_a_choice_has_its_words_in_between() -> None:
     assert (either(["a"]), either(["a", "b", "c"]), together(["a", "b"])) == ("a", "a, b or c", "a and b")
     assert GERMAN.told(together(["a", "b", "c"])) == "a, b und c"

@@ -16,7 +16,7 @@ APP.add_typer(AUDIT, name="audit")
 
 @AUDIT.command("verify")
 def _verify() -> None:
-    raise typer.BadParameter("das passt nicht")
+    raise typer.BadParameter("so geht das nicht")
 
 
 @AUDIT.command("anchor")
@@ -52,7 +52,7 @@ def said(words: str, capsys: pytest.CaptureFixture[str], catalog: Catalog = GERM
         ("check a --only", "Fehler: Die Option '--only' braucht einen Wert."),
         ("check --approve=x a", "Fehler: Die Option '--approve' nimmt keinen Wert an."),
         ("check a --only x", "Fehler: Falscher Wert für '--only': 'x' ist keines von 'deliberate', 'execute'."),
-        ("audit verify", "Fehler: Falscher Wert: das passt nicht"),
+        ("audit verify", "Fehler: Falscher Wert: so geht das nicht"),
     ],
 )
 def test_a_mistake_is_told_in_german(words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
