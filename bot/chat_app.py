@@ -23,7 +23,7 @@ from bot.chat.service_port import ChatService
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
-from bot.check import checked_config, unusable_models
+from bot.check import checked_config, read_for_rules, unusable_models
 from bot.composition import open_application
 from bot.i18n import catalog, catalog_for
 from bot.variables import Environment
@@ -41,9 +41,9 @@ _NO_TENANT = "none"
 
 @asynccontextmanager
 async def open_chat_service(
-    environment: Environment, overrides: Overrides, platforms: Sequence[ChatPlatform]
+    environment: Environment, overrides: Overrides, platforms: Sequence[ChatPlatform], *, works: bool = True
 ) -> AsyncGenerator[ChatService]:
-    """The chat service that these platforms turn to, with the application behind it at work.
+    """The chat service that these platforms turn to, with the application behind it at work, unless others do all of that.
 
     Raises:
         ConfigError: what the operator set is wrong.
@@ -51,7 +51,7 @@ async def open_chat_service(
     """
     url = environment.database_url()
     async with AsyncExitStack() as stack:
-        application = await stack.enter_async_context(open_application(environment, overrides, platforms))
+        application = await stack.enter_async_context(open_application(environment, overrides, platforms, works=works))
         store = await stack.enter_async_context(SqlChatStore.open(url, environment.direct_database_url()))
         context = partial(
             SyncContext,
@@ -65,7 +65,7 @@ async def open_chat_service(
         card_syncs = [
             CardSync(context(platform=each, intervals=overrides.intervals(each.intervals))) for each in platforms
         ]
-        joiner = _Joiner(
+        chat_service = _Joiner(
             environment=environment,
             application=application,
             store=store,
@@ -73,11 +73,12 @@ async def open_chat_service(
             spending=await stack.enter_async_context(SqlUsage.open(url)),
             new_id=overrides.new_id,
             wake=partial(_wake, card_syncs),
-        )
-        chat_service = joiner.chat_service()
+            works=works,
+        ).chat_service()
         for card_sync in card_syncs:
             await stack.enter_async_context(card_sync.running())
-        await stack.enter_async_context(application.working())
+        if works:
+            await stack.enter_async_context(application.working())
         yield chat_service
 
 
@@ -175,6 +176,7 @@ class _Joiner:
     spending: Spending
     new_id: NewId
     wake: Callable[[], None]
+    works: bool
 
     def chat_service(self) -> RequestRouter:
         """The chat service.
@@ -235,7 +237,7 @@ class _Joiner:
             config_catalog=config_catalog,
             name_pins=self._names,
             limits=operator_limits(self.environment),
-            check=_Checker(self.environment),
+            check=_Checker(self.environment, works=self.works),
             log=self.application.log,
             coordinator=self.application.coordinator,
             clock=self.application.clock,
@@ -246,8 +248,10 @@ class _Joiner:
 class _Checker:
     """Puts a configuration to the test as a tenant's run would use it."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, *, works: bool) -> None:
+        """Where nobody works there are no tool servers, and only what is written is looked at."""
         self._environment = environment
+        self._works = works
 
     async def __call__(self, path: Path, tenant: str) -> Findings:
         """What was found.
@@ -255,6 +259,10 @@ class _Checker:
         Raises:
             ConfigError: the configuration can't be used.
         """
+        if not self._works:
+            settings = await asyncio.to_thread(read_for_rules, self._environment, path, tenant)
+            policy = settings.profile(allow_requester_default=True).policy
+            return Findings(policy=policy, problems=(), warnings=settings.warnings)
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 checked = await checked_config(self._environment, path, connects=True, accepts=False, tenant=tenant)

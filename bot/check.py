@@ -18,6 +18,8 @@ from coordination.config import (
     doubtful_vouchers,
     hidden_rules,
     load,
+    parse,
+    read_text,
     unmatched_rules,
 )
 from coordination.config.diagnostics import quoted
@@ -395,6 +397,16 @@ async def _accepted(
 
 def _settings(environment: Environment, path: Path, tenant: str) -> Settings:
     return load(path.absolute(), environment.for_configs(tenant))
+
+
+def read_for_rules(environment: Environment, path: Path, tenant: str) -> Settings:
+    """A configuration as a process reads it that asks no model and starts no tool server, and lacks what those need.
+
+    Raises:
+        ConfigError: it can't be used.
+    """
+    origin = path.absolute()
+    return parse(read_text(origin), origin=str(origin), environ=environment.for_configs(tenant), works=False)
 
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: Accepted) -> tuple[ToolRow, ...]:

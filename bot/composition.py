@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -27,7 +27,7 @@ from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
 from coordination.domain.events import RunRequested
 from coordination.domain.policy import Person
 from coordination.engine.dbos_engine import DbosEngine
-from coordination.errors import ConfigError, PersonUnreadableError, RefusedError
+from coordination.errors import ConfigError, MissingLibraryError, PersonUnreadableError, RefusedError
 from coordination.execution import GRACE, AwayAfter
 from coordination.llm.rate_limiter import Throttle
 from coordination.llm.registry import Models
@@ -77,16 +77,24 @@ class Configuration:
 
 @dataclass(frozen=True, kw_only=True)
 class Configurations:
-    """Reads configurations for tenants. Fits `coordination.preparation.Configure`."""
+    """Reads configurations for tenants. Fits `coordination.preparation.Configure`.
+
+    Where nobody `works`, what only agents and tool servers need may be missing: keys, addresses, libraries.
+    """
 
     environ: Mapping[str, str]
     build: Models
     adapt: Callable[[Sequence[Model]], Sequence[Model]]
+    works: bool = True
 
     def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
         """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
-        settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant})
-        self.build.check(settings.agents, needs_prices=settings.limits_money)
+        settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant}, works=self.works)
+        try:
+            self.build.check(settings.agents, needs_prices=settings.limits_money)
+        except MissingLibraryError:
+            if self.works:
+                raise
         profile = settings.profile(allow_requester_default=tenant == CONSOLE)
         approvers = approvers_in(text)
         if approvers is not None:
@@ -243,28 +251,31 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_application(
-    environment: Environment, overrides: Overrides, platforms: Sequence[object] = (), only: str = ""
+    environment: Environment,
+    overrides: Overrides,
+    platforms: Sequence[object] = (),
+    only: str = "",
+    *,
+    works: bool = True,
 ) -> AsyncGenerator[Application]:
     """The application on the database of the environment. Servers and models start when a run first needs them.
 
     `platforms` are the chats that are served, and asked about people; `only` names the one task that is worked on.
+    Where nobody `works`, configurations are read for their rules alone: keys of models are missed by the workers.
 
     Raises:
         StorageError: the database can't be used.
     """
-    url, direct = environment.database_url(), environment.direct_database_url()
+    url = environment.database_url()
     async with AsyncExitStack() as stack:
-        opening = DbosEngine.open(url, limits=environment.queue_limits(only), direct=direct)
-        engine = await stack.enter_async_context(opening)
-        stored = await stack.enter_async_context(_log_beside(engine, url, direct))
-        log = overrides.log(stored)
-        usage = await stack.enter_async_context(SqlUsage.open(url))
-        kept = usage, await stack.enter_async_context(SqlReadLists.open(url))
+        engine, stored = await stack.enter_async_context(_engine_and_log(environment, url, only))
+        log, clock = overrides.log(stored), overrides.clock
+        kept = await stack.enter_async_context(_kept(url))
         patience = Patience(**environment.server_limits())
         servers = await stack.enter_async_context(McpHub(patience, key=await stored.install_key()))
-        models = Models(overrides.clock, pace=environment.pace(), workers=engine.workers)
+        models = Models(clock, pace=environment.pace(), workers=engine.workers)
         stack.push_async_callback(models.aclose)
-        configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models)
+        configure = Configurations(environ=environment.for_configs(), build=models, adapt=overrides.models, works=works)
         opened = SettingsStore(url, stack)
         present = RulesHere(environment, opened, log, configure), PeopleHere(platforms), Freezing(opened=opened)
         coordinator, worker = _joined(
@@ -277,18 +288,35 @@ async def open_application(
             present=present,
             away_after=stored.away_after,
         )
-        working = partial(_working, environment, engine, worker, coordinator, overrides.clock)
+        working = partial(_working, environment, engine, worker, coordinator, clock)
+        yield Application(log=log, coordinator=coordinator, clock=clock, working=working, last_lines=servers.last_lines)
+
+
+@asynccontextmanager
+async def _kept(url: str) -> AsyncGenerator[tuple[Spending, ReadLists]]:
+    async with SqlUsage.open(url) as usage, SqlReadLists.open(url) as lists:
+        yield usage, lists
+
+
+@asynccontextmanager
+async def _engine_and_log(environment: Environment, url: str, only: str) -> AsyncGenerator[tuple[DbosEngine, SqlLog]]:
+    """The engine, and the log whose appends submit jobs to it and are counted."""
+    direct, (jobs, readers) = environment.direct_database_url(), environment.pools()
+    limits = environment.queue_limits(only)
+    async with (
+        DbosEngine.open(url, limits=limits, direct=direct, connections=jobs) as engine,
+        SqlLog.open(
+            url,
+            submit=engine.submit,
+            others=[chat_metadata],
+            appended=count_events,
+            submitted=engine.wake,
+            direct=direct,
+            readers=readers,
+        ) as log,
+    ):
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
-        yield Application(
-            log=log, coordinator=coordinator, clock=overrides.clock, working=working, last_lines=servers.last_lines
-        )
-
-
-def _log_beside(engine: DbosEngine, url: str, direct: str) -> AbstractAsyncContextManager[SqlLog]:
-    """The log, whose appends submit jobs to the engine and are counted."""
-    return SqlLog.open(
-        url, submit=engine.submit, others=[chat_metadata], appended=count_events, submitted=engine.wake, direct=direct
-    )
+        yield engine, log
 
 
 def _joined(

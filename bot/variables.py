@@ -189,6 +189,21 @@ class Environment(BaseModel):
             "A folder that gets an [anchor](audit.md) of all logs once a day. Have it lie where whoever can write the database can't.",
         ),
     ] = ""
+    job_connections: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_JOB_CONNECTIONS",
+            "How many connections to PostgreSQL the jobs of one worker share at most, from 4 to 100: "
+            "[connections](operations.md#postgresql). Default 10.",
+        ),
+    ] = ""
+    read_connections: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_READ_CONNECTIONS",
+            "How many connections reads of runs share at most in one process, from 1 to 100. Default 4.",
+        ),
+    ] = ""
     worker_deliberations: Annotated[
         RawText,
         _other(
@@ -458,13 +473,7 @@ class Environment(BaseModel):
         """
         found: dict[str, int | None] = {}
         for name in _QUEUE_LIMITS:
-            text = str(getattr(self, name)).strip()
-            if text and not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST):
-                variable = type(self).model_fields[name].alias
-                raise ConfigError(
-                    [Text("{variable} must be a number from 1 to {most}.", variable=variable or name, most=_MOST)]
-                )
-            found[name] = int(text) if text else None
+            found[name] = _number(type(self).model_fields[name].alias or name, str(getattr(self, name)), _MOST)
         return {
             task: TaskLimits(
                 worker=found[f"worker_{name}"] or most,
@@ -474,6 +483,15 @@ class Environment(BaseModel):
             for task, name, most in (("deliberate", "deliberations", 128), ("execute", "executions", 32))
             if only in ("", task)
         }
+
+    def pools(self) -> tuple[int, int]:
+        """How many connections the jobs of one worker share, and how many the reads of one process.
+
+        Raises:
+            ConfigError: one is no such number.
+        """
+        jobs = _number("MASSGEN_BOT_JOB_CONNECTIONS", self.job_connections, 100, least=4)
+        return jobs or 10, _number("MASSGEN_BOT_READ_CONNECTIONS", self.read_connections, 100) or 4
 
     def drain(self) -> float:
         """Seconds that calls under way have when a service is told to end.
@@ -507,18 +525,11 @@ class Environment(BaseModel):
         Raises:
             ConfigError: one is no such number.
         """
-        asked = (
-            ("unused", "MASSGEN_BOT_SERVER_IDLE", self.server_idle, 86_400),
-            ("most", "MASSGEN_BOT_SERVERS", self.most_servers, 10_000),
-        )
-        wrong = [
-            Text("{variable} must be a number from 1 to {most}.", variable=variable, most=most)
-            for _, variable, text, most in asked
-            if text and not (text.isascii() and text.isdecimal() and len(text) < 7 and 1 <= int(text) <= most)
-        ]
-        if wrong:
-            raise ConfigError(wrong)
-        return {name: int(text) for name, _, text, _ in asked if text}
+        limits = {
+            "unused": _number("MASSGEN_BOT_SERVER_IDLE", self.server_idle, 86_400),
+            "most": _number("MASSGEN_BOT_SERVERS", self.most_servers, 10_000),
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
     def pace(self) -> float:
         """How long the pauses of scripted models are, as a multiple of what is written.
@@ -533,6 +544,20 @@ class Environment(BaseModel):
         if not 0 <= pace <= 100:
             raise ConfigError([Text("{variable} must be a number from 0 to 100.", variable="MASSGEN_BOT_DEMO_PACE")])
         return pace
+
+
+def _number(variable: str, text: str, most: int, *, least: int = 1) -> int | None:
+    """A number that an operator wrote; None where there is nothing.
+
+    Raises:
+        ConfigError: it is none, or lies outside of these bounds.
+    """
+    text = text.strip()
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 7 and least <= int(text) <= most):
+        raise ConfigError(
+            [Text("{variable} must be a number from {least} to {most}.", variable=variable, least=least, most=most)]
+        )
+    return int(text) if text else None
 
 
 def _in_files(variables: Mapping[str, str], secrets: Sequence[str | None]) -> Mapping[str, str]:

@@ -88,7 +88,7 @@ def main(
             stream.reconfigure(errors="backslashreplace")  # a sign that the encoding lacks must not end a run
     environ = dict(os.environ if environ is None else environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
-    rest = [word for word in words if word not in ("-v", "--verbose")]
+    rest = [word for word in words if word not in ("-v", "--verbose", "--no-work")]
     serves = rest in _SERVE or (rest[:1] == ["worker"] and rest[1:2] == ["--only"] and len(rest) == _WITH_TASK)
     _context = CliContext(environ=environ, overrides=overrides, serves=serves)
     with speaking(process_catalog(environ)):

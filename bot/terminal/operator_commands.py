@@ -3,7 +3,7 @@
 import asyncio
 
 from bot import log_access
-from bot.cards.text import visible
+from bot.cards.text import duration, visible
 from bot.database_admin import forget_person, migrate_all, prune_runs
 from bot.i18n import catalog
 from bot.machine import console_person
@@ -22,7 +22,7 @@ def migrate(context: CliContext) -> Exit:
 
 
 def workers(context: CliContext) -> Exit:
-    """A line for each worker: its slot, when it was last heard of, and what it has in hand."""
+    """A line for each worker: its slot, machine and process, since when it is there, its last sign of life, its jobs."""
     watch = DatabaseWatch(context.environment.database_url())
     try:
         watch.ping()
@@ -32,7 +32,10 @@ def workers(context: CliContext) -> Exit:
     for each in found:
         key = "workers.alive" if each.is_alive else "workers.quiet"
         jobs = visible(", ".join(each.jobs)) if each.jobs else catalog.text("workers.idle")
-        context.print_line(catalog.text(key, worker=visible(each.slot), seconds=round(each.quiet), jobs=jobs))
+        name = f"{each.slot} · {each.host}" if each.host else each.slot
+        if each.age is not None:
+            name = catalog.text("workers.since", worker=name, time=duration(each.age))
+        context.print_line(catalog.text(key, worker=visible(name), seconds=round(each.quiet), jobs=jobs))
     if not found:
         context.print_line(catalog.text("workers.none"))
     return Exit.DONE

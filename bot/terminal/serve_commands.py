@@ -133,6 +133,7 @@ def report(context: CliContext, found: "Sequence[Checkup]") -> Exit:
 # ruff: noqa: PLC0415 - a command loads its modules when it is called, so that `--help` is answered at once
 
 
+_NoWork = Annotated[bool, typer.Option("--no-work", help=_help("help.no_work"))]
 _Guild = Annotated[
     int, typer.Option("--guild", metavar="ID", min=0, show_default=False, help=_help("help.discord_guild"))
 ]
@@ -149,14 +150,14 @@ def register_discord(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, 
     app.add_typer(discord, name="discord")
 
     @discord.callback()
-    def _discord(context: typer.Context) -> None:
+    def _discord(context: typer.Context, *, no_work: _NoWork = False) -> None:
         if context.invoked_subcommand is None:
-            _run()
+            _run(no_work=no_work)
 
     @discord.command("run", help=_help("help.discord_run"))
     @reported
-    def _run() -> int:
-        return run(cli())
+    def _run(*, no_work: _NoWork = False) -> int:
+        return run(cli(), works=not no_work)
 
     @discord.command("sync", help=_help("help.discord_sync"))
     @reported
@@ -179,9 +180,9 @@ def register_discord(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, 
         return lend_discord_tools(cli(), guild, scope)
 
 
-def run(context: CliContext) -> Exit:
+def run(context: CliContext, *, works: bool) -> Exit:
     """Serve until SIGTERM or Ctrl-C."""
-    _run_chat(context, _serve_discord(context))
+    _run_chat(context, _serve_discord(context, works=works))
     return Exit.DONE
 
 
@@ -191,11 +192,11 @@ def _run_chat(context: CliContext, serving: Coroutine[Any, Any, None]) -> None:
         asyncio.run(serving)
 
 
-async def _serve_discord(context: CliContext) -> None:
+async def _serve_discord(context: CliContext, *, works: bool) -> None:
     def open_chat_service(_: "Health", platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
         from bot.chat_app import open_chat_service
 
-        return open_chat_service(context.environment, context.parts(), [platform])
+        return open_chat_service(context.environment, context.parts(), [platform], works=works)
 
     await serve_with(context, open_chat_service)
 
@@ -302,13 +303,13 @@ def register_slack(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, cl
     app.add_typer(slack, name="slack")
 
     @slack.callback()
-    def _slack(context: typer.Context) -> None:
+    def _slack(context: typer.Context, *, no_work: _NoWork = False) -> None:
         if context.invoked_subcommand is None:
-            _serve()
+            _serve(no_work=no_work)
 
     @reported
-    def _serve() -> int:
-        return serve(cli())
+    def _serve(*, no_work: bool) -> int:
+        return serve(cli(), works=not no_work)
 
     @slack.command("manifest", help=_help("slack.help.manifest"))
     @reported
@@ -368,18 +369,18 @@ def lend_slack_tools(context: CliContext, scope: str) -> Exit:
     return Exit.USAGE if asyncio.run(slack.serve(context.environment, SCOPES[scope])) else Exit.DONE
 
 
-def serve(context: CliContext) -> Exit:
+def serve(context: CliContext, *, works: bool) -> Exit:
     """Serve until SIGTERM or Ctrl-C."""
-    _run_chat(context, _serve_slack(context))
+    _run_chat(context, _serve_slack(context, works=works))
     return Exit.DONE
 
 
-async def _serve_slack(context: CliContext) -> None:
+async def _serve_slack(context: CliContext, *, works: bool) -> None:
     ending = told_to_end()
     async with health_of(context, ending) as health:
 
         async def serve_until_told() -> None:
-            async with served(context, health):
+            async with served(context, health, works=works):
                 await ending.wait()
 
         await serve_with_database(context, ending, serve_until_told)
@@ -387,7 +388,7 @@ async def _serve_slack(context: CliContext) -> None:
 
 @asynccontextmanager
 async def served(
-    context: CliContext, health: "Health", *, beside: "Sequence[ChatPlatform]" = ()
+    context: CliContext, health: "Health", *, works: bool, beside: "Sequence[ChatPlatform]" = ()
 ) -> AsyncGenerator["ChatService"]:
     """Slack, served until the context ends, by a chat service that other chats turn to as well.
 
@@ -401,7 +402,7 @@ async def served(
 
     async with (
         opened_slack(slack_settings(context.environment), context.environment.database_url()) as app,
-        open_chat_service(context.environment, context.parts(), [*beside, app.platform]) as chat_service,
+        open_chat_service(context.environment, context.parts(), [*beside, app.platform], works=works) as chat_service,
         app.serving(chat_service, health) as address,
     ):
         context.print_error(catalog.text("slack.ready_at" if address else "slack.ready", address=address))
@@ -417,11 +418,11 @@ def register_up(app: typer.Typer, cli: Callable[[], CliContext]) -> None:
 
     @app.command("up", help=_help("help.up"))
     @reported
-    def _up() -> int:
-        return up(cli())
+    def _up(*, no_work: _NoWork = False) -> int:
+        return up(cli(), works=not no_work)
 
 
-def up(context: CliContext) -> Exit:
+def up(context: CliContext, *, works: bool) -> Exit:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
@@ -429,15 +430,15 @@ def up(context: CliContext) -> Exit:
     """
     has_discord, has_slack = (bool(context.environment.first_set(names)) for names in (_DISCORD, _SLACK))
     if has_discord and has_slack:
-        _run_chat(context, _serve_both(context))
+        _run_chat(context, _serve_both(context, works=works))
         return Exit.DONE
     if not has_discord and not has_slack:
         raise ConfigError([catalog.text("up.no_chat")])
-    return run(context) if has_discord else serve(context)
+    return run(context, works=works) if has_discord else serve(context, works=works)
 
 
-async def _serve_both(context: CliContext) -> None:
+async def _serve_both(context: CliContext, *, works: bool) -> None:
     def open_beside(health: "Health", platform: "ChatPlatform") -> "AbstractAsyncContextManager[ChatService]":
-        return served(context, health, beside=[platform])
+        return served(context, health, works=works, beside=[platform])
 
     await serve_with(context, open_beside)

@@ -182,7 +182,7 @@ class Backends:
         base_url = keys.base_url or provider.base_url
         if not base_url and provider.type == "azure_openai":
             base_url = self._variables.value("AZURE_OPENAI_ENDPOINT")
-            if not base_url and self._variables.are_known:
+            if not base_url and self._variables.needs_keys:
                 expected = Text("the address of the Azure resource, or the variable AZURE_OPENAI_ENDPOINT to be set")
                 self._expect(keys, "base_url", Text("nothing"), expected)
         return base_url
@@ -203,7 +203,7 @@ class Backends:
             value = self._variables.value(name).strip()
             if value:
                 return SecretStr(value), name
-        if known is not None and known.needs_key and self._variables.are_known:
+        if known is not None and known.needs_key and self._variables.needs_keys:
             expected = Text("the variable {variables} to be set (or api_key)", variables=either(known.key_variables))
             self._expect(keys, "api_key", Text("no key for {provider}", provider=known.title), expected)
         return None, owner.key_variables[0] if owner.key_variables else "api_key"

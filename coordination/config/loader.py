@@ -247,21 +247,22 @@ def _unreadable(path: Path, found: Text, expected: Text = _A_FILE, *, line: int 
     return ConfigError([Text.joined(": ", [place, expected_but_found(found, expected)])])
 
 
-def parse(text: str, *, origin: str, environ: Mapping[str, str] | None) -> Settings:
+def parse(text: str, *, origin: str, environ: Mapping[str, str] | None, works: bool = True) -> Settings:
     """The settings of a text. Relative paths in it begin where `origin`, the file's path, is.
 
     Without an environment, variables stay as they are written (one with a default has that) and no key is missed:
-    enough to check a configuration, not to run it. A text that was read before, under the same name and with the same
+    enough to check a configuration, not to run it. Where nobody `works`, that is so of what only models and tool servers
+    need; all that rules are made of must be known. A text that was read before, under the same name and with the same
     values of the variables that count for it, is not read again.
 
     Raises:
         ConfigError: with every problem of the text, one line each.
     """
-    named = (text, origin, Path(origin).absolute().parent, environ is None)
+    named = (text, origin, Path(origin).absolute().parent, environ is None, works)
     known = _known(named, environ or {})
     if known is not None:
         return known
-    report, variables = Diagnostics(origin), Variables(environ)
+    report, variables = Diagnostics(origin), Variables(environ, works=works)
     written = read(text, report)
     root = None if written is None else put_in(written, variables, report)
     if root is None:

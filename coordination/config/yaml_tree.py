@@ -432,23 +432,34 @@ MAX_PUT_IN = 1_000_000
 """Characters that variables may bring in all: a short text that names a long variable often is no configuration."""
 
 
+_OF_WORK = {"backend", "mcp_servers"}
+_OF_RULES = {"allowed_tools", "exclude_tools", "disallowed_tools"}  # rules all the same
+
+
 class Variables:
     """The variables of an environment, or of none; notes which ones were asked for.
 
     Attributes:
         are_known: there is an environment, so that what it lacks is missed.
+        needs_keys: models and tool servers are used here, so that what they need is missed.
         asked_for: what they had; None: they were not set. So whatever was read is known by all that it was made of.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, environ: Mapping[str, str] | None, *, works: bool = True) -> None:
         self._environ: Mapping[str, str] = environ or {}
         self.are_known = environ is not None
+        self.needs_keys = self.are_known and works
         self.asked_for: dict[str, str | None] = {}
 
     def value(self, name: str) -> str:
         """The value of a variable; an empty text where it has none."""
         value = self.asked_for[name] = self._environ.get(name)
         return value or ""
+
+    def misses(self, place: Place) -> bool:
+        """Whether one that is not set is missed there."""
+        is_of_work = not _OF_WORK.isdisjoint(place.path) and _OF_RULES.isdisjoint(place.path)
+        return self.needs_keys or (self.are_known and not is_of_work)
 
     def is_set(self, name: str) -> bool:
         """Whether there is such a variable, and be it empty."""
@@ -566,7 +577,7 @@ class _Walk:
             return self._readable(name, known, scalar)
         if default is not None:
             return default.removeprefix(":-")
-        if self._variables.are_known:
+        if self._variables.misses(scalar.place):
             is_set = self._variables.is_set(name)
             found = (
                 Text("${{{name}}}, which is empty", name=name)

@@ -7,7 +7,7 @@ and it counts as done when `perform` has returned. A worker that dies frees its 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -28,7 +28,7 @@ from coordination.text import Text
 _APPLICATION = "massgen-bot"
 _WORKFLOWS = {"deliberate": "deliberate_v1", "execute": "execute_v1"}
 LIMITS: Mapping[str, TaskLimits] = {"deliberate": TaskLimits(worker=128), "execute": TaskLimits(worker=32)}
-_CONNECTIONS = 10
+CONNECTIONS = 10
 _THREADS = 16
 _MARGIN = 2.0
 """Seconds that jobs have to write down how they ended, after a call under way had its time."""
@@ -57,6 +57,7 @@ class DbosEngine:
         rounds_interval: float,
         lease: float,
         retry_waits: Sequence[float],
+        connections: int,
     ) -> None:
         """Use `open`, which also prepares the tables and closes everything."""
         self._url = url
@@ -66,7 +67,7 @@ class DbosEngine:
         self._rounds_interval = rounds_interval
         self._lease = lease
         self._retry_waits = retry_waits
-        self._database = open_engine(url, "engine", connections=_CONNECTIONS)
+        self._database = open_engine(url, "engine", connections=connections)
         self._client = DBOSClient(
             system_database_engine=self._database,
             serializer=DBOSPortableJSONSerializer(),
@@ -90,22 +91,23 @@ class DbosEngine:
         lease: float = 15.0,
         retry_waits: Sequence[float] = (1, 5, 30, 120),
         direct: str = "",
+        connections: int = CONNECTIONS,
     ) -> "AsyncGenerator[DbosEngine]":
         """The engine on the log's database; jobs can be submitted from here on, also if it never runs.
 
         Args:
             url: the same address as the log's.
-            limits: how many runs may be planned at once, and how many plans carried out: by task.
+            limits: how many runs may be planned, and how many plans carried out, at once.
             poll_interval: seconds between looks for jobs that other processes submitted.
             rounds_interval: seconds between this worker's signs of life, and its looks for dead workers.
             lease: seconds without a sign of life until a frozen worker, or one cut off, loses its jobs.
-            retry_waits: seconds before each repeat of a job that raised; after the last it waits for a restart.
+            retry_waits: seconds before each repeat of a job that raised, until it waits for a restart.
             direct: the address of the same database past a pooler, where `url` leads to one.
+            connections: how many the jobs share at most.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
-        dbos_recovery.refuse_pickle()
         engine = cls(
             parse_url(url),
             direct=parse_url(direct or url),
@@ -114,14 +116,14 @@ class DbosEngine:
             rounds_interval=rounds_interval,
             lease=lease,
             retry_waits=retry_waits,
+            connections=connections,
         )
-        try:
+        with closing(engine):
             await asyncio.to_thread(engine._prepare)
             yield engine
-        finally:
-            engine._close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close every connection."""
         self._client.destroy()
         self._database.dispose()
 
@@ -243,6 +245,7 @@ class DbosEngine:
 
     def _prepare(self) -> None:
         """Make DBOS's tables in SQLite, in any state; on PostgreSQL that is for `massgen-bot migrate` to do."""
+        dbos_recovery.refuse_pickle()
         if self._url.get_backend_name() == "sqlite":
             with plainly(self._url):
                 self._database.connect().close()

@@ -36,11 +36,16 @@ class Overview:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSeen:
-    """A worker's slot: seconds since its last sign of life, and the jobs that it has in hand."""
+    """A worker's slot: seconds since its last sign of life, and the jobs that it has in hand.
+
+    `host` is `MACHINE:PROCESS`, `age` seconds since it took the slot; empty and None where an earlier release took it.
+    """
 
     slot: str
     quiet: float
     jobs: Sequence[str]
+    host: str = ""
+    age: float | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -102,8 +107,10 @@ class DatabaseWatch:
                     slot=name,
                     quiet=max(0.0, (_utc(now) - _utc(beat)).total_seconds()),
                     jobs=sorted(job for owner, job in in_hand if owner == name),
+                    host=host or "",
+                    age=None if since is None else max(0.0, (_utc(now) - _utc(since)).total_seconds()),
                 )
-                for name, beat, now in connection.execute(_SLOTS)
+                for name, beat, now, host, since in connection.execute(_SLOTS)
                 if slot_number(name) is not None and beat is not None
             ]
         return sorted(found, key=lambda each: slot_number(each.slot) or 0)
@@ -126,7 +133,9 @@ _BEHIND = (
     .where(_cards.c.state.in_(_KEPT), _cards.c.told < runs.c.seq)
     .group_by(_cards.c.surface)
 )
-_SLOTS = sa.select(worker_slots.c.name, worker_slots.c.beat_at, sa.func.now()).where(worker_slots.c.holder != "")
+_SLOTS = sa.select(
+    worker_slots.c.name, worker_slots.c.beat_at, sa.func.now(), worker_slots.c.host, worker_slots.c.since
+).where(worker_slots.c.holder != "")
 
 
 def _age(moment: str | None, at: datetime) -> float:
@@ -138,7 +147,7 @@ def _living(connection: sa.Connection) -> int:
     rows = connection.execute(_SLOTS).all()
     return sum(
         slot_number(name) is not None and beat is not None and (_utc(now) - _utc(beat)).total_seconds() <= FRESH_SECONDS
-        for name, beat, now in rows
+        for name, beat, now, *_ in rows
     )
 
 

@@ -72,7 +72,8 @@ installation = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
-# Whose each worker's slot is: `holder` is empty once others have taken it from them, `beat` counts their signs of life.
+# Whose each worker's slot is: `holder` is empty once others have taken it from them, `beat` counts their signs of life,
+# `host` is the machine and the process, `since` when they took it.
 worker_slots = sa.Table(
     "worker_slots",
     metadata,
@@ -80,6 +81,8 @@ worker_slots = sa.Table(
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("beat", sa.Integer, nullable=False),
     sa.Column("beat_at", sa.DateTime(timezone=True)),
+    sa.Column("host", sa.Text),
+    sa.Column("since", sa.DateTime(timezone=True)),
 )
 
 # When workers could not reach the database, by its own clock: from the last sign of life before to the first one after.

@@ -197,7 +197,7 @@ def _untold(run: str, records: Sequence[Recorded]) -> None:
 """Puts a job into the transaction that is open on a connection."""
 
 _FOUND_AT_MOST = 10
-_READERS = 4
+READERS = 4
 _AWAY_SECONDS = 1.0
 _Result = TypeVar("_Result")
 _Select = TypeVar("_Select", bound=sa.Select[*tuple[Any, ...]])
@@ -207,16 +207,23 @@ class SqlLog:
     """Fits `coordination.ports.RunLog`. Several processes may use one database at once."""
 
     def __init__(
-        self, url: sa.URL, *, submit: Submit, watch_interval: float, appended: Appended, submitted: Callable[[], None]
+        self,
+        url: sa.URL,
+        *,
+        submit: Submit,
+        watch_interval: float,
+        appended: Appended,
+        submitted: Callable[[], None],
+        readers: int = READERS,
     ) -> None:
         """Use `open`, which also checks the tables and closes everything."""
         self._submit = submit
         self._appended = appended
         self._writing = open_engine(url, "write", connections=1)
-        self._reading = open_engine(url, "read", connections=_READERS)
+        self._reading = open_engine(url, "read", connections=readers)
         self._insert = sqlite.insert if url.get_backend_name() == "sqlite" else postgresql.insert
         self._writer = GroupCommit(self._writing)
-        self._readers = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="log-reader")
+        self._readers = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="log-reader")
         self._followers = Followers(self._newest, interval=watch_interval)
         self._submitted = submitted
         self._listener: Listener | None = None
@@ -233,6 +240,7 @@ class SqlLog:
         appended: Appended = _untold,
         submitted: Callable[[], None] = _unheard,
         direct: str = "",
+        readers: int = READERS,
     ) -> "AsyncGenerator[SqlLog]":
         """The log in the database of this address. A new SQLite file gets its tables.
 
@@ -244,14 +252,21 @@ class SqlLog:
             appended: is told of a run's events once this process has written them; must not block.
             submitted: is told, from any thread, that a job was submitted by some process.
             direct: the address of the same database past a pooler, where `url` leads to one.
+            readers: how many connections reads share at most.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
         """
-        log = cls(parse_url(url), submit=submit, watch_interval=watch_interval, appended=appended, submitted=submitted)
+        log = cls(
+            parse_url(url),
+            submit=submit,
+            watch_interval=watch_interval,
+            appended=appended,
+            submitted=submitted,
+            readers=readers,
+        )
         try:
-            await asyncio.to_thread(prepare, log._writing, *others)
-            log._listen(parse_url(direct or url))
+            await log._begin(others, parse_url(direct or url))
             yield log
         finally:
             await asyncio.to_thread(log._close)
@@ -426,6 +441,10 @@ class SqlLog:
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+
+    async def _begin(self, others: Sequence[sa.MetaData], direct: sa.URL) -> None:
+        await asyncio.to_thread(prepare, self._writing, *others)
+        self._listen(direct)
 
     def _listen(self, url: sa.URL) -> None:
         if url.get_backend_name() == "postgresql":

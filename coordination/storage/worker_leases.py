@@ -12,6 +12,7 @@ which nobody can beat, counts for nothing.
 
 import fcntl
 import os
+import platform
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -434,7 +435,8 @@ class WorkerLeases:
 
     def _claim(self, name: str, holder: str) -> bool:
         """A row that somebody left behind is proof of nothing where a lock may be lost without its owner's death."""
-        taken = {"holder": holder, "beat": 0, "beat_at": sa.func.now()}
+        host = f"{platform.node()}:{os.getpid()}"
+        taken = {"holder": holder, "beat": 0, "beat_at": sa.func.now(), "host": host, "since": sa.func.now()}
         may_replace = sa.true() if self._locks.is_proof else worker_slots.c.holder == ""
         statement = (
             self._insert(worker_slots)

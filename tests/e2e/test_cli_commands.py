@@ -1,6 +1,7 @@
 """Every command: what it says, where it says it, and with which status it ends, also when things are not as they should be."""
 
 import json
+import platform
 import re
 import signal
 import sqlite3
@@ -261,7 +262,10 @@ def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> Non
         assert "Working." in worker.stderr.readline()
         listed = program.run("workers")
         assert (listed.status, listed.err) == (0, "")
-        assert re.fullmatch(r"slot-0 · heard of \d+ s ago · nothing in hand\n", listed.out)
+        here = f"{re.escape(platform.node())}:{worker.pid}"
+        assert re.fullmatch(rf"slot-0 · {here} · for [^·]+ · heard of \d+ s ago · nothing in hand\n", listed.out), (
+            listed.out
+        )
         worker.send_signal(signal.SIGTERM)
         assert end_of(worker).status == 0
     assert program.run("workers").out == "No worker runs on this database.\n"

@@ -130,6 +130,20 @@ def test_one_process_serves_the_chats_and_workers_are_replaced_one_by_one() -> N
         assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
 
 
+def test_the_chats_do_no_work_and_neither_side_has_the_secrets_of_the_other() -> None:
+    by_name = {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in of_kind("Deployment")}
+    containers = {name: pod["containers"][0] for name, pod in by_name.items()}
+    assert {name: each["args"] for name, each in containers.items()} == {
+        "chats": ["up", "--no-work"], "workers": ["worker"],
+    }  # fmt: skip
+    secrets = {
+        name: {given["secretRef"]["name"] for given in each["envFrom"] if "secretRef" in given}
+        for name, each in containers.items()
+    }
+    assert secrets["chats"] & secrets["workers"] == {"massgen-bot"}
+    assert secrets["chats"] ^ secrets["workers"] == {"massgen-bot-chats", "massgen-bot-models"}
+
+
 def expressions() -> list[str]:
     rules = [rule for group in yaml.safe_load(ALERTS)["groups"] for rule in group["rules"]]
     panels = json.loads(DASHBOARD)["panels"]

@@ -399,6 +399,38 @@ tools: [{match: board.x, effect: "${EFFECT}"}, {match: board.y, effect: read}]
     assert settings.agents[0].backend.options.temperature is None
 
 
+APART = """
+agents:
+  - id: one
+    backend: {type: openai, model: "${MODEL}", api_key: "${KEY}", fallback: {type: gemini, model: m}}
+mcp_servers: {board: {command: "${COMMAND}", env: {T: "${T}"}}}
+"""
+
+
+def test_where_nobody_works_what_only_models_and_servers_need_may_be_missing() -> None:
+    settings = parse(APART, origin="ops.yaml", environ={}, works=False)
+    assert [server.name for server in settings.agents[0].servers] == ["board"]
+    with pytest.raises(ConfigError):
+        parse(APART, origin="ops.yaml", environ={})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'tools: [{match: board.x, effect: "${IT}"}]',
+        'approval: {approvers: {roles: ["${IT}"]}}',
+        'limits: {money_per_run: "${IT}"}',
+        'mcp_servers: {board: {command: x, exclude_tools: ["${IT}"]}}',
+    ],
+)
+def test_where_nobody_works_no_rule_may_be_missing(rule: str) -> None:
+    text = f"agent: {{backend: {{type: ollama, model: m}}}}\n{rule}\n"
+    text += "" if "mcp_servers" in rule else "mcp_servers: {board: {command: x}}\n"
+    with pytest.raises(ConfigError, match="the variable IT to be set"):
+        parse(text, origin="ops.yaml", environ={}, works=False)
+    parse(text, origin="ops.yaml", environ={"IT": "read" if "effect" in rule else "7"}, works=False)
+
+
 @pytest.mark.parametrize("written", ["streamable-http", "http", "sse"])
 def test_an_address_may_say_its_transport_and_need_not(written: str) -> None:
     server = settings_of(with_server(f'type: {written}, url: "https://mcp.example/sse"')).servers[0]

@@ -157,3 +157,15 @@ def test_how_long_and_how_many_tool_servers_are_kept_can_be_set() -> None:
 def test_limits_of_tool_servers_that_make_no_sense_are_told(value: str) -> None:
     with pytest.raises(ConfigError, match="MASSGEN_BOT_SERVER_IDLE must be a number from 1 to 86400"):
         Environment({"MASSGEN_BOT_SERVER_IDLE": value}).server_limits()
+
+
+def test_how_many_connections_a_process_shares_is_said_by_the_operator() -> None:
+    assert Environment({}).pools() == (10, 4)
+    given = {"MASSGEN_BOT_JOB_CONNECTIONS": "4", "MASSGEN_BOT_READ_CONNECTIONS": "100"}
+    assert Environment(given).pools() == (4, 100)
+
+
+@pytest.mark.parametrize("value", ["3", "101", "-1", "many", "4.5", "٤"])
+def test_another_number_of_connections_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="MASSGEN_BOT_JOB_CONNECTIONS must be a number from 4 to 100"):
+        Environment({"MASSGEN_BOT_JOB_CONNECTIONS": value}).pools()

@@ -1,0 +1,12 @@
+"""Where each worker runs, and since when, for whoever lists them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    op.add_column("worker_slots", sa.Column("host", sa.Text))
+    op.add_column("worker_slots", sa.Column("since", sa.DateTime(timezone=True)))
