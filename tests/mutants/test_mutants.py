@@ -25,6 +25,9 @@ APPROVED = "tests/threats/test_stricter_rules_after_the_approval.py"
 EDGES = "tests/service/test_edges_of_execution.py"
 CONDITIONS = "tests/unit/test_tool_conditions.py"
 OPTIONAL = "tests/service/test_optional_servers.py"
+QUORUMS = "tests/unit/test_quorums.py"
+NEEDS = "tests/unit/test_tool_needs.py"
+LACKING = "tests/threats/test_approvals_that_a_call_lacks.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
 
@@ -109,8 +112,8 @@ MUTANTS = [
     Mutant(
         "one person counts for two",
         "domain/policy.py",
-        "    return Refusal.ALREADY_APPROVED if is_again else None\n",
-        "    return None\n",
+        "        return Refusal.ALREADY_APPROVED\n",
+        "        return None\n",
         (APPROVAL, STORY),
     ),
     Mutant(
@@ -202,9 +205,9 @@ MUTANTS = [
     ),
     Mutant(
         "a name counts as a role",
-        "domain/policy.py",
-        "_share(self.roles, person.roles)",
-        "_share(self.roles, (*person.roles, person.name))",
+        "domain/quorums.py",
+        "isdisjoint(person.roles)",
+        "isdisjoint((*person.roles, person.name))",
         (APPROVAL,),
     ),
     Mutant(
@@ -279,9 +282,9 @@ MUTANTS = [
     ),
     Mutant(
         "a chosen plan is valid for ten years",
-        "service.py",
-        "        expires_at=now + timedelta(seconds=state.plan.policy.expires_after),\n",
-        "        expires_at=now + timedelta(days=3650),\n",
+        "current_rules.py",
+        "    plan = replace(plan, expires_at=now + timedelta(seconds=plan.policy.expires_after))\n",
+        "    plan = replace(plan, expires_at=now + timedelta(days=3650))\n",
         (EDGES,),
     ),
     Mutant(
@@ -434,8 +437,8 @@ MUTANTS = [
     Mutant(
         "agents are offered what is denied by now",
         "toolbox.py",
-        "        if now is None:\n            return then\n        return replace(",
-        "        if now is None or now:\n            return then\n        return replace(",
+        "        if now is None:\n            return then\n        return both(",
+        "        if now is None or now:\n            return then\n        return both(",
         (PLANNING,),
     ),
     Mutant(
@@ -486,6 +489,174 @@ MUTANTS = [
         "            writer.record(e.ServerUnavailable(revision=state.revision, server=server, reason=reason))\n",
         "            pass\n",
         (OPTIONAL,),
+    ),
+    Mutant(
+        "an approval that fills no place counts",
+        "domain/policy.py",
+        "seated(self.places, given).seat(person)",
+        "seated(self.places, ()).seat(person)",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a call's need of two people is forgotten",
+        "domain/policy.py",
+        "            required=max(self.required, everybody),\n",
+        "            required=self.required,\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a rule can't keep the requester from counting",
+        "domain/policy.py",
+        "self.allow_requester and not needs.bars_requester",
+        "self.allow_requester",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a rule can't keep an author from counting",
+        "domain/policy.py",
+        "self.allow_author and not needs.bars_author",
+        "self.allow_author",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a call gives its plan more time",
+        "domain/policy.py",
+        "else min(self.expires_after, needs.expires_after)",
+        "else needs.expires_after",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "rules of now take the place of whom calls need",
+        "domain/policy.py",
+        "            quorums=union(self.quorums, now.quorums),\n",
+        "            quorums=now.quorums,\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "whom no call needs settles a call in doubt",
+        "domain/policy.py",
+        "    if not policy.counts(by):\n        return Refusal.NOT_AN_APPROVER\n",
+        "",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "two of one kind stand for one of each",
+        "domain/transitions.py",
+        "    if len(approvals) < plan.policy.needed and",
+        "    if len(approvals) < plan.policy.required and",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "whose approval calls need is not under the digest",
+        "domain/policy.py",
+        '            fields["quorums"] = [each.as_json() for each in self.quorums]\n',
+        "            pass\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "what a call needs is not under the digest",
+        "domain/plan.py",
+        '            form |= {"needs": self.needs.as_json()}\n',
+        "            pass\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "the last call says how many it takes",
+        "domain/quorums.py",
+        "max(each.required, most.get(people, 0))",
+        "each.required",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "an entry that is listed twice counts once",
+        "domain/quorums.py",
+        "each.required + sums.get(people, 0)",
+        "each.required",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "one account takes two places",
+        "domain/quorums.py",
+        "        return not has_one and ",
+        "        return ",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "the laxer cap holds",
+        "domain/quorums.py",
+        "            caps[name] = min(most, caps.get(name, most))\n",
+        "            caps[name] = most\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a log may hold a plan that leaves out whom a call needs",
+        "domain/judgement.py",
+        "    if plan.policy.with_needs(plan.needs) != plan.policy:\n",
+        "    if plan.policy.with_needs(plan.needs) != plan.policy and not plan.calls:\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a log may hold a plan of too many calls of a kind",
+        "domain/judgement.py",
+        "    if over_cap(plan.calls) is not None:\n",
+        "    if over_cap(()) is not None:\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a log may hold a change of what nobody read",
+        "domain/judgement.py",
+        "    if call.needs.read_first and ",
+        "    if not call.needs and ",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a word of anybody has a call run again",
+        "domain/states.py",
+        "        return policy.counts(by, others)\n",
+        "        return policy.names(by) or others == []\n",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "a call with nothing at the path counts as read",
+        "domain/conditions.py",
+        "        if not leaves or None in found or not all(",
+        "        if not all(",
+        (QUORUMS,),
+    ),
+    Mutant(
+        "of rules that can't be judged only one says who is needed",
+        "domain/tool_rules.py",
+        "needs=all_of(each.needs for each in found))",
+        "needs=strictest.needs)",
+        (NEEDS,),
+    ),
+    Mutant(
+        "of then and now only then says who is needed",
+        "domain/tool_rules.py",
+        "needs=one.needs.and_also(other.needs))",
+        "needs=one.needs)",
+        (NEEDS,),
+    ),
+    Mutant(
+        "whom a rule of now wants besides is not asked",
+        "current_rules.py",
+        ".with_needs(all_of(each.needs for each in rulings))\n",
+        "\n",
+        (LACKING,),
+    ),
+    Mutant(
+        "what is one call too many by now runs",
+        "current_rules.py",
+        "    return next(forbidden, None) or over_cap(capped)\n",
+        "    return next(forbidden, None) or over_cap(capped[:0])\n",
+        (LACKING,),
+    ),
+    Mutant(
+        "who lost one of two roles keeps another's place",
+        "current_rules.py",
+        " or (policy.quorums and not seats.seat(current)):",
+        ":",
+        (LACKING,),
     ),
 ]
 

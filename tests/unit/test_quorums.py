@@ -2,11 +2,8 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from coordination.authorization import judge_plan, message, resolution_on
 from coordination.domain import events as e
@@ -15,7 +12,7 @@ from coordination.domain.ballot import Ballot
 from coordination.domain.conditions import unread
 from coordination.domain.plan import OutcomeUnknown, Plan, PlannedCall, over_cap
 from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, leaves_nobody
-from coordination.domain.quorums import NOTHING, Needs, Quorum, Seats, all_of, seated, side_by_side, union
+from coordination.domain.quorums import NOTHING, Needs, Quorum, all_of, seated, side_by_side, union
 from coordination.domain.transitions import evolve
 from coordination.errors import IllegalTransition
 from tests.builders import REQUESTER, START, a_call, a_plan, a_request, an_election_of
@@ -57,61 +54,6 @@ def approved(state: s.RunState, *people: Person) -> s.RunState:
 
 # --- places ----------------------------------------------------------------------------------------------------------
 
-quorums = st.lists(
-    st.builds(
-        Quorum,
-        roles=st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple),
-        users=st.lists(st.sampled_from(["u-0", "u-1"]), max_size=1).map(tuple),
-        required=st.integers(1, 2),
-    ),
-    max_size=3,
-)
-people = st.lists(st.lists(st.sampled_from("abc"), max_size=3, unique=True), max_size=5).map(
-    lambda roles: [somebody(str(number), *each) for number, each in enumerate(roles)]
-)
-
-
-def most_seated(places: list[Quorum], crowd: list[Person]) -> int:
-    """By trying everything: each person in one place or in none."""
-    best = 0
-    for choice in product([None, *range(len(places))], repeat=len(crowd)):
-        counts = [choice.count(index) for index in range(len(places))]
-        fits = all(
-            place is None or (not (named := {*places[place].roles}) and not places[place].users)
-            or bool(named & {*person.roles}) or person.id in places[place].users
-            for person, place in zip(crowd, choice, strict=True)
-        )  # fmt: skip
-        if fits and all(count <= each.required for count, each in zip(counts, places, strict=True)):
-            best = max(best, sum(counts))
-    return best
-
-
-@given(quorums, people)
-def test_as_many_find_a_place_as_any_seating_has_room_for(places: list[Quorum], crowd: list[Person]) -> None:
-    seats = Seats[Person](places)
-    found = [person for person in crowd if seats.seat(person)]
-    assert len(found) == most_seated(places, crowd)
-    assert seats.are_full is (len(found) == sum(each.required for each in places))
-
-
-@given(quorums, people)
-def test_everybody_who_was_given_a_place_keeps_one_and_it_is_theirs(places: list[Quorum], crowd: list[Person]) -> None:
-    seats = Seats[Person](places)
-    found: list[Person] = []
-    for person in crowd:
-        if seats.seat(person):
-            found.append(person)
-        held = [(index, each) for index in range(len(places)) for each in seats.of(index)]
-        assert sorted(each.id for _, each in held) == sorted(each.id for each in found)
-        assert all(places[index].names(each) for index, each in held)
-
-
-@given(quorums, people)
-def test_who_finds_no_place_now_finds_none_when_more_have_come(places: list[Quorum], crowd: list[Person]) -> None:
-    seats = Seats[Person](places)
-    turned_away = [person for person in crowd if not seats.seat(person)]
-    assert not any(seats.seat(person) for person in turned_away)
-
 
 def test_one_of_both_makes_way_for_the_one_of_only_one() -> None:
     places = (FINANCE, BOARD)
@@ -119,15 +61,6 @@ def test_one_of_both_makes_way_for_the_one_of_only_one() -> None:
     assert seated(places, [BOTH, BEA]).are_full
     assert not seated(places, [BOTH, replace(BOTH, name="renamed")]).are_full
     assert not seated(places, [FIN, somebody("too", "finance")]).are_full
-
-
-@given(quorums, quorums, quorums)
-def test_what_is_needed_together_is_the_same_in_any_order(
-    one: list[Quorum], other: list[Quorum], third: list[Quorum]
-) -> None:
-    assert union(one, other) == union(other, one)
-    assert union(union(one, other), third) == union(one, union(other, third))
-    assert union(union(one, other), other) == union(one, other)
 
 
 def test_calls_share_people_and_entries_of_one_rule_do_not() -> None:
