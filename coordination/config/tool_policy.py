@@ -1,9 +1,10 @@
 """Which tools an agent may see and what may be done with them: every way to write it, as rules of one kind."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from typing_extensions import override
 
@@ -48,12 +49,12 @@ class AllExcept(Rule):
 
     listed: tuple[str, ...]
 
+    @cached_property
     @override
-    def matches(self, server: str, tool: str) -> bool:
-        """Whether the tool is one that the list leaves out."""
-        if any(fnmatchcase(f"{server}.{tool}", pattern) for pattern in self.listed):
-            return False
-        return super().matches(server, tool)
+    def fits(self) -> Callable[[str], bool]:
+        """Whether a tool is one that the list leaves out."""
+        speaks_of = super().fits
+        return lambda name: speaks_of(name) and not any(fnmatchcase(name, pattern) for pattern in self.listed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Which calls wait for people, run at once, or never run: rules of the operator over tools, arguments, people and places."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import translate
@@ -60,11 +60,22 @@ class Rule:
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
-        return self._pattern.match(f"{server}.{tool}") is not None
+        return self.fits(f"{server}.{tool}")
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile(translate(self.match))
+    def ruling(self) -> "Ruling":
+        """What it says of a call that it decides about."""
+        reason = Text.joined(": ", [self.source, self.match])
+        return Ruling(effect=self.effect, reason=reason, says=self.says, needs=self.needs)
+
+    @cached_property
+    def fits(self) -> Callable[[str], bool]:
+        """The same for a name `server.tool`: made once, since every rule is asked about every call."""
+        head, star, tail = self.match.partition("*")
+        if tail or any(sign in head for sign in "?["):
+            pattern = re.compile(translate(self.match))
+            return lambda name: pattern.match(name) is not None
+        return (lambda name: name.startswith(head)) if star else (lambda name: name == head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +112,30 @@ def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset
     return frozenset(each.effect for each in _rulings(rules, server, tool, UNKNOWN_CALL))
 
 
-def matching(rules: Sequence[Rule], server: str, tool: str) -> Iterator[Rule]:
+def matching(rules: Sequence[Rule], server: str, tool: str) -> tuple[Rule, ...]:
     """The rules that may decide about calls of a tool, in their order; the last decides whatever the call is."""
+    name, known = f"{server}.{tool}", _known(rules)
+    if name not in known:
+        known[name] = tuple(_speaking(rules, name))
+    return known[name]
+
+
+def _known(rules: Sequence[Rule]) -> dict[str, tuple[Rule, ...]]:
+    """What was found of the same rules before. They are held, so that no others get their identity meanwhile."""
+    if not isinstance(rules, tuple):
+        return {}
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    return _KNOWN.setdefault(id(rules), (rules, {}))[1]
+
+
+_MOST_KNOWN = 100
+_KNOWN: dict[int, tuple[tuple[Rule, ...], dict[str, tuple[Rule, ...]]]] = {}
+
+
+def _speaking(rules: Sequence[Rule], name: str) -> Iterator[Rule]:
     for each in rules:
-        if each.matches(server, tool):
+        if each.fits(name):
             yield each
             if not each.when:
                 return
@@ -115,8 +146,7 @@ def _rulings(rules: Sequence[Rule], server: str, tool: str, context: CallContext
     for each in matching(rules, server, tool):
         holds = all_hold(each.when, context)
         if holds is not False:
-            reason = Text.joined(": ", [each.source, each.match])
-            yield Ruling(effect=each.effect, reason=reason, says=each.says, needs=each.needs)
+            yield each.ruling
         if holds:
             return
     yield _NO_RULE

@@ -17,12 +17,15 @@ from bot.application import Application, Overrides
 from bot.composition import open_application
 from bot.machine import console_person
 from bot.variables import Environment
+from coordination.config import parse
+from coordination.current_rules import tightened
 from coordination.domain import states as s
 from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
 from coordination.ports import Executor, ReadTools, ServerSpec, ToolDefinition, ToolHub, ToolOutput
 from coordination.service import RunRequest
 from tests.bench.floor import Run
+from tests.builders import a_call, a_plan, a_request
 
 AGENT = "  - {{id: agent-{number}, backend: {{type: chatcompletion, model: mock, base_url: '{base_url}', api_key: k}}}}"
 CONFIG = """\
@@ -160,3 +163,28 @@ async def at_once(make: Callable[[], Awaitable[None]], count: int) -> tuple[floa
     begun = time.perf_counter()
     each = await asyncio.gather(*(timed() for _ in range(count)))
     return time.perf_counter() - begun, list(each)
+
+
+def deciding(*, rules: int = 200, calls: int = 20) -> float:
+    """Seconds of processor time to hold a plan against rules over arguments, as before each of its calls."""
+    servers = "".join(f"  server{number}: {{command: npx}}\n" for number in range(calls))
+    written = "".join(
+        f"  - {{match: 'server{number % calls}.tool_{number}*', effect: ask, approvers: {{roles: [r{number % 7}]}}, "
+        f"when: {{$.amount: {{at_most: {number}}}, $.currency: [EUR, USD]}}}}\n"
+        for number in range(rules - 1)
+    )
+    text = (
+        f"agents: [{{id: agent-1, backend: {{type: ollama, model: m}}}}]\nmcp_servers:\n{servers}tools:\n{written}"
+        "  - {match: '*', effect: ask, approvers: [{roles: [finance]}, {roles: [board]}]}\n"
+    )
+    profile = parse(text, origin="bench.yaml", environ={}).profile()
+    made = [
+        a_call(f"tool_{rules - calls + number}x", server=f"server{number}", amount=number, currency="EUR")
+        for number in range(calls)
+    ]
+    plan, request = a_plan(*made), a_request(agents=1)
+    times = 50
+    begun = time.process_time()
+    for _ in range(times):
+        tightened(plan, request, profile)
+    return (time.process_time() - begun) / times
