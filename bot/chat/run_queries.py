@@ -122,12 +122,28 @@ class RunQueries:
             case ShowRun(run=run):
                 return await self._show(await find_card(self.log, self.store, by, place, run))
             case ShowPlan(run=run):
-                card = await find_card(self.log, self.store, by, place, run)
+                card = await self._readable(run, by, place)
                 return Pages(card.run, await self.pages(card))
             case ShowHome():
                 return await self._home(by)
             case _:
                 assert_never(request)
+
+    async def _readable(self, run: str, by: Person, place: ChannelRef) -> CardRecord:
+        """The card of a run that this person may see, or whose plan waits for them: who decides reads it all.
+
+        Raises:
+            RunNotFoundError, RefusedError: no run, or more than one, is named so among those.
+        """
+        try:
+            return await find_card(self.log, self.store, by, place, run)
+        except RunNotFoundError:
+            is_home = not place.channel and place.tenant == by.tenant
+            waiting = {each.run for each in await self._waiting_for(by)} if is_home else set[str]()
+            card = await self.store.card(run, by.tenant) if run in waiting else None
+            if card is None or place_of(card).is_private_thread:
+                raise
+            return card
 
     async def _runs(self, request: ListRuns, by: Person, place: ChannelRef) -> Reply:
         """The newest runs of this channel, or of this person; where there is no channel, of this person."""
@@ -139,7 +155,8 @@ class RunQueries:
         )
         heading = catalog.rich("runs.mine" if mine else "runs.here")
         lines = [self._line(each) for each in found]
-        return Private(list_card(heading, lines, empty=catalog.text("runs.none")))
+        card = list_card(heading, lines, empty=catalog.text("runs.none"))
+        return Private(card, tuple(each.run for each in found))
 
     async def _show(self, card: CardRecord) -> Reply:
         """How a run stands, and who did what in which round."""
@@ -171,16 +188,17 @@ class RunQueries:
 
     async def _home(self, by: Person) -> Reply:
         """Runs that wait for this person by name, their own runs, the configuration of the tenant, usage this month."""
-        waiting = [self._line(each) for each in await self._waiting_for(by)]
+        waiting = await self._waiting_for(by)
         own = await self.store.list_runs(by.tenant, requester=by.id, limit=_LISTED)
         sections: list[Section] = [
-            self._part("home.waiting", waiting, "home.nothing_waits"),
+            self._part("home.waiting", [self._line(each) for each in waiting], "home.nothing_waits"),
             self._part("home.own", [self._line(each) for each in own], "runs.none"),
             self._part("home.config", [await self._config_line(by.tenant)], "runs.none"),
             self._part("home.usage", [await self._usage_line(by.tenant)], "runs.none"),
         ]
         listed = list_card(catalog.rich("home.title"), (), empty="")
-        return Private(replace(listed, sections=tuple(sections)))
+        runs = dict.fromkeys(each.run for each in (*waiting, *own))
+        return Private(replace(listed, sections=tuple(sections)), tuple(runs))
 
     async def _waiting_for(self, by: Person) -> Sequence[RunListItem]:
         """Plans that name this person or one of their roles. What anyone may decide waits for nobody in particular."""

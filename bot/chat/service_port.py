@@ -154,9 +154,10 @@ Request: TypeAlias = (
 
 @dataclass(frozen=True)
 class Private:
-    """A card for this person alone."""
+    """A card for this person alone. `runs` are on it, and can be opened with `ShowPlan`."""
 
     card: Card
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -250,11 +250,15 @@ def _sections(sections: tuple[Section, ...], room: int, *, file: str) -> tuple[l
     texts = [""] * len(sections)
     missing = 0
     left = room
+    # What we say ourselves leaves room for calls and agents' words; a list, which has neither, may be as long as an embed.
+    longest = _OURS if any(_rank(section) for section in sections) else _LONGEST
     quotes, settled = (sum(_rank(section) == rank for section in sections) for rank in (2, 3))
     for number, section in sorted(enumerate(sections), key=lambda each: _rank(each[1])):
         rank = _rank(section)
         reserve = quotes * _FIRST_WORDS if rank < 2 else _FIRST_CALLS * settled if rank == 2 else 0
-        most = min(_OURS if isinstance(section, Paragraph | Alert) and rank == 0 else _LONGEST, max(0, left - reserve))
+        most = min(
+            longest if isinstance(section, Paragraph | Alert) and rank == 0 else _LONGEST, max(0, left - reserve)
+        )
         texts[number], cut = _section(section, most - 1, file=file)
         missing += cut
         left -= units(texts[number]) + 1

@@ -22,6 +22,7 @@ from bot.slack_app.markup import (
     within,
 )
 
+OPEN = "open"
 _LINE_CAPS = (160, 100, 70, 50, 36)
 
 
@@ -87,6 +88,20 @@ def _menu(menu: Menu, ids: ButtonIds) -> Block:
         "placeholder": plain(menu.label, PLACEHOLDER),
         "options": options,
     }
+
+
+def openers(runs: Sequence[str]) -> list[Block]:
+    """A button for each run, which opens its plan: decisions stay where all of it is shown."""
+    buttons: list[Block] = [
+        {
+            "type": "button",
+            "action_id": f"{OPEN}_{run}",
+            "text": plain(catalog.text("slack.open", run=run), BUTTON_TEXT),
+            "value": run,
+        }
+        for run in runs[:ACTIONS]
+    ]
+    return [{"type": "actions", "elements": buttons}] if buttons else []
 
 
 def _listed(lines: Sequence[str], count: int) -> str:

@@ -24,7 +24,8 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.i18n import catalog
-from bot.message import Card, TextForm
+from bot.message import Card, Inline, Paragraph, StyledText, TextForm
+from bot.slack_app.components import openers
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients
@@ -147,9 +148,17 @@ def _details(blocks: list[Block], metadata: str) -> Block:
     }
 
 
-def home_view(card: Card) -> Block:
-    """The App Home of one person."""
-    return {"type": "home", "blocks": rendered(card).blocks}
+def home_view(card: Card, runs: Sequence[str] = ()) -> Block:
+    """The App Home of one person, with a button for each run below the list that it is in."""
+    head, left = rendered(replace(card, sections=())).blocks, list(runs)
+    blocks = list(head)
+    for section in card.sections:
+        blocks += rendered(replace(card, sections=(section,))).blocks[len(head) :]
+        named = {line[0] for line in section.lines if line} if isinstance(section, Paragraph) else set[Inline]()
+        here = [run for run in left if StyledText(run, "bold") in named]
+        blocks += openers(here)
+        left = [run for run in left if run not in here]
+    return {"type": "home", "blocks": blocks}
 
 
 _log = logging.getLogger(__name__)
@@ -190,6 +199,21 @@ class Clicks:
         by = await self.people.somebody(source.workspace, source.user, source.called)
         request = SubmitText(button=opened.button, message=source.message, text=text, once=source.once)
         await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
+
+    async def open_run(self, source: EventSource, run: str) -> None:
+        """Everything about a run's plan, from a list: in a window, whose pages remember where it was opened."""
+        by = await self.people.somebody(source.workspace, source.user, source.called)
+        reply = await self.chat_service.handle(ShowPlan(run=run), by, source.place)
+        if not isinstance(reply, Pages):
+            return
+        opened = Opened(button="", channel=source.channel, thread=source.thread, message="", run=reply.run)
+        if not await is_opened(self.clients, source, details_modal(reply.cards, opened)):
+            await self.replies.reply_text(source, catalog.text("chat.too_slow"))
+
+    async def tell_in_window(self, source: EventSource, card: Card) -> None:
+        """Why a run can't be opened: the Home is no place for private words."""
+        if not await is_opened(self.clients, source, _details(rendered(card).blocks, "")) and source.channel:
+            await self.replies.reply_card(source, card)
 
     async def turn(self, source: EventSource, opened: Opened, view: str, to: int) -> None:
         """Another page of the details."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from bot.chat.service_port import ChatService, Private, ShowHome
 from bot.i18n import speaking
 from bot.message import Action, Card
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers, Said
+from bot.slack_app.components import OPEN
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients, InstalledWorkspaces, Workspace, authorized_in
@@ -118,6 +119,7 @@ class Listeners:
         app.event("agent_session_stopped")(self.on_stopped)
         app.action(re.compile(f"^(?:{'|'.join(action.value for action in Action)})$"))(self.on_click)
         app.action(re.compile(f"^{PAGE}_"))(self.on_page)
+        app.action(re.compile(f"^{OPEN}_"))(self.on_open)
         app.action(PICK)(self.on_pick)
         app.action(re.compile(".*"))(self.on_unknown_click)
         app.view(SUBMITTED)(self.on_submitted)
@@ -201,7 +203,7 @@ class Listeners:
                 by = await self.people.person(source.workspace, source.user)
                 reply = await self.chat_service.handle(ShowHome(), by, source.place)
                 if isinstance(reply, Private):
-                    await self._publish(source, reply.card)
+                    await self._publish(source, reply.card, reply.runs)
 
     async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
         """Slack's own Stop button."""
@@ -226,6 +228,16 @@ class Listeners:
             source = opened.at(interaction_source(body, workspace))
             async with self._reported(source):
                 await self._clicks.turn(source, opened, text_in(body, "view", "id"), _page(body))
+
+    async def on_open(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """The button of a run in a list, or on the Home."""
+        await ack()
+        if (workspace := authorized_in(context)) is not None:
+            source = interaction_source(body, workspace)
+            async with self._reported(source, self._clicks.tell_in_window):
+                actions = body.get("actions")
+                run = text_in(actions[0], "value") if isinstance(actions, list) and actions else ""
+                await self._clicks.open_run(source, run)
 
     async def on_pick(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """The button below who approves."""
@@ -256,10 +268,10 @@ class Listeners:
             async with self._reported(source):
                 await self._clicks.submit(source, opened, input_in(body))
 
-    async def _publish(self, source: EventSource, card: Card) -> None:
+    async def _publish(self, source: EventSource, card: Card, runs: Sequence[str] = ()) -> None:
         with translated():
             client = self.clients.steady(source.workspace.token)
-            await client.views_publish(user_id=source.user, view=home_view(card))
+            await client.views_publish(user_id=source.user, view=home_view(card, runs))
 
     @asynccontextmanager
     async def _reported(self, source: EventSource, tell: Tell | None = None) -> AsyncGenerator[None]:

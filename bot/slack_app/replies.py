@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -13,6 +13,7 @@ from bot.chat.private_cards import error_card
 from bot.chat.service_port import Pages, Private, Reply, Started
 from bot.i18n import catalog
 from bot.message import Card
+from bot.slack_app.components import openers
 from bot.slack_app.errors import translated
 from bot.slack_app.installations import Clients
 from bot.slack_app.markup import MESSAGE_TEXT, escaped, within
@@ -34,6 +35,9 @@ class Replies:
     async def reply(self, source: EventSource, reply: Reply) -> None:
         """What the person alone is told; nothing where the public card says it all."""
         match reply:
+            case Private(card=card, runs=runs) if runs:
+                message = rendered(card)
+                await self._send(source, replace(message, blocks=[*message.blocks, *openers(runs)]))
             case Private(card=card) | Pages(cards=[card, *_]) | Started(note=Card() as card):
                 await self.reply_card(source, card)
             case _:

@@ -5,9 +5,9 @@ https://docs.slack.dev/reference/objects/conversation-object says what kinds of 
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
 import aiohttp
 from mcp.server.mcpserver.exceptions import ToolError
@@ -18,6 +18,8 @@ from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+_Answer = TypeVar("_Answer")
 
 NO_ANSWER = 70
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -79,22 +81,31 @@ class SlackApi:
             ToolError: Slack did not take them.
         """
         try:
-            async with (
-                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-                session.post(address, data=content) as answer,
-            ):
-                await answer.read()
-                status = answer.status
+            status = await self._patiently(lambda: self._put_once(address, content))
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise ToolError("Slack did not take the file; nothing was shared.") from None
         if status != 200:
             raise ToolError("Slack did not take the file; nothing was shared.")
 
-    async def _call(self, method: str, given: Mapping[str, str | int | bool]) -> dict[str, Json]:
+    async def _put_once(self, address: str, content: bytes) -> int:
+        """The status that comes of it."""
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+            session.post(address, data=content) as answer,
+        ):
+            await answer.read()
+            if answer.status == 429:
+                raise RateLimited(seconds_in(answer.headers))
+            return answer.status
+
+    def _call(self, method: str, given: Mapping[str, str | int | bool]) -> Coroutine[Any, Any, dict[str, Json]]:
+        return self._patiently(lambda: self._once(method, given))
+
+    async def _patiently(self, send: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """One call, sent again after a 429 that asks for a short wait: it says that nothing was done."""
         while True:
             try:
-                return await self._once(method, given)
+                return await send()
             except RateLimited as error:
                 if not await self.patience.waits(error.seconds):
                     raise ToolError(f"Slack asks to wait {error.seconds:g} seconds; nothing was done.") from None

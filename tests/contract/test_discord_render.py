@@ -246,6 +246,18 @@ def test_moments_are_in_the_readers_own_clock() -> None:
     assert re.search(r"until <t:\d+:f> \(<t:\d+:R>\)", shown(render(card_of(), Ids())))
 
 
+def test_a_list_is_shown_whole_as_long_as_an_embed_can_hold_it() -> None:
+    lines = tuple((StyledText(f"entry {number}: " + "x" * 80),) for number in range(35))
+    card = Card(severity=Severity.STOPPED, status="List", title=(), reference=(), sections=(Paragraph(lines=lines),))
+    rendered = render(card)
+    assert rendered.files == ()
+    assert "entry 34" in shown(rendered)
+    assert complaints_of(payload(rendered)) == []
+    longer = render(replace(card, sections=(Paragraph(lines=lines * 3),)))
+    assert [file.name for file in longer.files] == ["message.txt"]
+    assert complaints_of(payload(longer)) == []
+
+
 def test_a_long_report_without_a_file_of_its_own_gets_one() -> None:
     words = "\n".join(f"line {number} of the report" for number in range(1000))
     card = Card(

@@ -161,6 +161,24 @@ async def test_a_token_that_is_not_the_workspaces_ends_the_program_with_a_senten
     assert words in capsys.readouterr().err
 
 
+async def test_an_upload_waits_too_where_the_bytes_of_the_file_come_too_fast(server: SlackServer) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    server.faults.append(Fault(method="upload", retry_after=2))
+    api = SlackApi("xoxb-T1", f"{server.address}/api/", patience=Patience(sleep=sleep))
+    async with Client(server_of(SlackTools(api))) as client:
+        result = await client.call_tool("upload_snippet", {"channel": "C1", "name": "n.txt", "content": "whole"})
+        assert not result.is_error
+        assert slept == [2.0]
+        assert [file["content"] for file in server.files.values()] == [b"whole"]
+        server.faults.append(Fault(method="upload", retry_after=99))
+        refused = await client.call_tool("upload_snippet", {"channel": "C1", "name": "n.txt", "content": "whole"})
+        assert "wait 99 seconds; nothing was done" in text_of(refused)
+
+
 async def test_a_short_rate_limit_is_waited_for_and_the_message_stands_once(server: SlackServer) -> None:
     slept: list[float] = []
 

@@ -67,6 +67,29 @@ async def test_the_app_home_shows_what_waits_for_its_owner_their_runs_the_config
     assert all("ops holds here: nothing else was set" in each and "1 run ·" in each for each in homes.values())
 
 
+async def test_a_row_of_the_home_opens_the_whole_plan_for_those_who_may_read_it(harness: Harness) -> None:
+    run = run_in((await harness.planned()).text)
+    for number, who in enumerate(("alice", "rita"), 1):
+        person = harness.somebody(who)
+        await person.opens_home()
+        await harness.server.until(lambda number=number: len(harness.server.homes) == number)
+        views = len(harness.server.views)
+        await person.presses(harness.server.homes[f"U{who.upper()}"], f"open_{run}", channel="")
+        window = await person.opened(views)
+        assert "Written by agent1.final: 2 calls" in said_in(window["blocks"])
+        await person.press_in(window, "page_next")
+        await harness.server.until(lambda id_=window["id"]: "Page 2 of 3" in str(harness.server.views[id_]))
+    mallory, views = harness.somebody("mallory"), len(harness.server.views)
+    await mallory.presses(harness.server.homes["UALICE"], f"open_{run}", channel="")
+    refused = await mallory.opened(views)
+    assert f"There is no run {run} here" in said_in(refused["blocks"])
+    assert "Tell everyone" not in said_in(refused["blocks"])
+    before = len(harness.server.private_messages)
+    await harness.told("alice", "history")
+    await harness.somebody("alice").presses(harness.server.private_messages[before], f"open_{run}")
+    assert "Written by agent1.final" in said_in((await harness.somebody("alice").opened(views + 1))["blocks"])
+
+
 async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(harness: Harness) -> None:
     answers = {
         "config list": "destroys",

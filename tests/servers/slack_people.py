@@ -227,7 +227,7 @@ class Somebody:
         await self.line.send("interaction", self.click_on(message, message.element(action), option=option))
 
     async def presses(self, answer: dict[str, Any], action: str, *, channel: str = "C1") -> None:
-        """A button of an answer that they alone see."""
+        """A button of an answer that they alone see, or, without a channel, of their Home."""
         (element,) = (
             each
             for block in answer["blocks"]
@@ -239,17 +239,25 @@ class Somebody:
             "interaction",
             {
                 **self._interaction("block_actions"),
-                "container": {
-                    "type": "message",
-                    "message_ts": "1700000001.000001",
-                    "channel_id": channel,
-                    "is_ephemeral": True,
-                },
-                "channel": {"id": channel, "name": "general"},
-                "response_url": self._answer(),
-                "actions": [{"type": element["type"], "action_id": action, "block_id": "b"}],
+                **(self._beside(channel) if channel else {"container": {"type": "view"}, "view": {"type": "home"}}),
+                "actions": [
+                    {"type": element["type"], "action_id": action, "block_id": "b", "value": element.get("value")}
+                ],
             },
         )
+
+    def _beside(self, channel: str) -> dict[str, Any]:
+        """Where an answer is that one person alone sees."""
+        return {
+            "container": {
+                "type": "message",
+                "message_ts": "1700000001.000001",
+                "channel_id": channel,
+                "is_ephemeral": True,
+            },
+            "channel": {"id": channel, "name": "general"},
+            "response_url": self._answer(),
+        }
 
     async def opened(self, before: int = 0) -> dict[str, Any]:
         """The view that opens."""

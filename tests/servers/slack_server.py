@@ -495,6 +495,11 @@ class SlackServer:
         return {"ok": True}
 
     async def take_upload(self, request: web.Request) -> web.Response:
+        fault = next((each for each in self.faults if each.method == "upload" and each.times > 0), None)
+        if fault is not None:
+            fault.times -= 1
+            await request.read()
+            return _failing(fault)
         file = self.files[request.match_info["file"]]
         file["content"] = await request.read()
         return web.Response(text="OK")

@@ -226,3 +226,31 @@ async def test_a_thread_stands_for_the_run_that_it_belongs_to(harness: ChatServi
     assert run in texts(await harness.say(CancelThread(), REQUESTER, here))
     follow_up = (await harness.say(FollowUp(prompt="And now?"), REQUESTER, here)).run
     assert [each.prompt for each in (await harness.people.state(follow_up)).request.history] == ["Post hello."]
+
+
+# --- a plan that waits for somebody -----------------------------------------------------------------------------------
+
+HOME = replace(GENERAL, channel="")
+
+
+async def test_whom_a_waiting_plan_names_reads_all_of_it_at_home_and_nobody_else_does(
+    harness: ChatServiceHarness,
+) -> None:
+    run = await harness.ask()
+    assert len(await harness.details(ALICE, HOME, run)) > 1
+    for by, place, name in (
+        (MALLORY, HOME, run),
+        (ALICE, RANDOM, run),
+        (ALICE, replace(HOME, tenant="elsewhere"), run),
+        (ALICE, HOME, run[:-1]),
+    ):
+        (refused,) = await harness.details(by, place, name)
+        assert "There is no run" in texts(refused)
+
+
+async def test_a_plan_of_a_private_thread_is_read_there_alone(harness: ChatServiceHarness) -> None:
+    place = replace(GENERAL, channel="secret", thread="secret", within="general")
+    run = await harness.ask(place=place)
+    (refused,) = await harness.details(ALICE, HOME, run)
+    assert "There is no run" in texts(refused)
+    assert len(await harness.details(ALICE, place, run)) > 1
