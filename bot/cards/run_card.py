@@ -93,8 +93,10 @@ def _answer_button(view: RunView, question: s.Question) -> Button:
 
 
 def progress(view: RunView, now: datetime) -> RichText:
-    """Round, votes, time, tokens and cost so far."""
+    """Place in line, round, votes, time, tokens and cost so far."""
     parts: list[RichText] = []
+    if isinstance(view.state, s.Queued) and view.place > 1:
+        parts.append(catalog.rich("progress.place", number=view.place))
     if view.round:
         parts.append(catalog.rich("progress.round", number=view.round))
     if isinstance(view.state, s.Deliberating) and view.ballot.answers:

@@ -213,6 +213,7 @@ class RunView:
         change: those that the newest plan was made for.
         decided_by: the last person whose word moved the run on or ended it.
         restarts: how often a worker took the coordination up again after a crash.
+        place: in the line of its tenant's runs that wait to be planned, from 1; 0: nobody looked. No log says that.
     """
 
     run: str
@@ -241,6 +242,7 @@ class RunView:
     decided_by: Person | None = None
     decided_at: datetime | None = None
     ended_at: datetime | None = None
+    place: int = 0
 
     @property
     def request(self) -> e.RunRequested:

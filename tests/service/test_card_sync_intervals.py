@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from bot.chat.card_sync.context import EditThrottle
+from bot.message import StyledText
 from coordination.domain import events as e
 from tests.builders import ALICE
 from tests.sample_logs import POST, RUN, argued, plan_in, proposed, recorded, started, waiting
@@ -65,3 +66,25 @@ def test_each_card_has_its_own_turns() -> None:
     turns.edited("a", later)
     assert turns.seconds("a", later) == 2.0
     assert turns.seconds("b", later) == 0.0
+
+
+async def test_a_run_that_waits_says_its_place_among_those_of_its_tenant_and_moves_up() -> None:
+    harness = Harness(intervals=replace(QUICK, refresh=0.1))
+    for run in ("FIRST", "SECOND", "THIRD"):
+        await harness.ask(recorded(argued(POST)[:1]), run=run)
+
+    def line(run: str) -> str:
+        footers = [each.card.footer for each in harness.platform.messages.values()]
+        shown = ["".join(part.text for part in footer if isinstance(part, StyledText)) for footer in footers]
+        return next((footer for footer in shown if run in footer), "")
+
+    async with harness.running():
+        await eventually(lambda: "number 2 in line" in line("SECOND") and "number 3 in line" in line("THIRD"))
+        assert line("FIRST")
+        assert "in line" not in line("FIRST")
+        await harness.add("FIRST", *argued(POST)[1:3])
+        await eventually(lambda: "number 2 in line" in line("THIRD"))
+        await eventually(lambda: "in line" not in line("SECOND"))
+        await harness.add("SECOND", *argued(POST)[1:3])
+        await harness.add("THIRD", *argued(POST)[1:3])
+        await eventually(lambda: "in line" not in line("THIRD"))

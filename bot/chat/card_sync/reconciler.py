@@ -30,7 +30,7 @@ from bot.chat.platform import (
 )
 from bot.chat.store import CardRecord, Done, Gone, Post
 from bot.i18n import catalog_in, speaking
-from coordination.domain.states import Executing, NeedsHuman
+from coordination.domain.states import Executing, NeedsHuman, Queued
 from coordination.errors import OwnershipLostError, StorageError
 
 _REPOST = timedelta(seconds=60)
@@ -341,11 +341,18 @@ class Reconciler:
     async def _read_for_others(self, card: CardRecord) -> RunView | None:
         """The run, after a worker that can't ask this chat about approvers has got its answer."""
         view = await self._read(card)
+        if view is not None and isinstance(view.state, Queued):
+            return replace(view, place=await self._place(view))
         if view is None or not isinstance(view.state, Executing) or not view.state.waits_for_approvers:
             return view
         if self.context.read_approvers is not None:
             await self.context.read_approvers(self.run)
         return await self._read(card)
+
+    async def _place(self, view: RunView) -> int:
+        """In its tenant's own line, for tenants take turns and none waits for another's; 0: it waits no more."""
+        waiting = await self.context.log.in_state([view.state.kind], view.request.tenant)
+        return list(waiting).index(self.run) + 1 if self.run in waiting else 0
 
     async def _rest(self, card: CardRecord, view: RunView, copies: float | None) -> float | None:
         """When to go on. What the story has told of, the card shows already: so that tells which cards are in step.
