@@ -9,7 +9,7 @@ import copyreg
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import LiteralString, Protocol, Self, TypeAlias, runtime_checkable
+from typing import ClassVar, LiteralString, Protocol, Self, TypeAlias, runtime_checkable
 
 Part: TypeAlias = "str | int | float | TextParts"
 
@@ -183,19 +183,20 @@ class Reasoned:
     """An event with a `reason`, whose `parts` say what it was made of where it is this program's own sentence.
 
     Events of earlier versions have none. Given both, the reason is a `Text` again, so that it can be shown in any language;
-    parts that do not come to the reason are another one's, and are left out.
+    parts that do not come to the reason are another one's, and are left out. `_told` names the field.
     """
 
-    reason: str
+    _told: ClassVar[str] = "reason"
     parts: TextParts | None
 
     def __post_init__(self) -> None:
-        reason, parts = self.reason, self.parts
+        reason: str | None = getattr(self, self._told)
+        parts = self.parts
         if isinstance(reason, Text):
             parts = None if reason.is_verbatim else reason.parts
         elif parts is not None and in_english(parts) == reason:
             reason = Text.of(parts)
         else:
             parts = None
-        object.__setattr__(self, "reason", reason)
+        object.__setattr__(self, self._told, reason)
         object.__setattr__(self, "parts", parts)

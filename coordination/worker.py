@@ -174,7 +174,7 @@ class Worker:
                 case s.Executing() if state.plan.revision == job.revision:
                     await writer.commit(replace(unknown(state, words), answer_until=state.answer_until))
                 case s.Reporting() if state.plan.revision == job.revision:
-                    await writer.commit(e.RunFinished(report=f"There is no report: {words}."))
+                    await writer.commit(e.RunFinished(report=Text("There is no report: {why}.", why=words)))
                 case _:
                     pass  # It waits for people, or is over.
 

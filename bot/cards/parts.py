@@ -105,7 +105,7 @@ def spending(view: RunView) -> list[RichText]:
 
 def quoted(text: str) -> Paragraph:
     """Somebody's words, line by line, whole."""
-    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
+    lines = catalog.told(text).replace("\r\n", "\n").strip("\n").split("\n")
     return Paragraph(lines=tuple((StyledText(visible(line)),) for line in lines), is_quoted=True)
 
 

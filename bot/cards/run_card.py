@@ -20,7 +20,7 @@ from bot.cards.parts import (
 )
 from bot.cards.plan_card import attachments, decision_card, outcome_of
 from bot.cards.run_view import AgentView, AnsweredNow, DroppedOut, Idle, Retrying, RunView, Thinking, Using, VotedFor
-from bot.cards.text import duration, in_words, one_line, visible
+from bot.cards.text import duration, in_words, one_line, told_result, visible
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -182,7 +182,6 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
         total=len(state.plan.calls),
         reason=one_line(state.unknown.reason, _REASON).rstrip("."),
     )
-    late = catalog.rich("unknown.late", result=one_line(state.late_result, _RESULT)) if state.late_result else ()
     here = target(view, state.plan, index)
     can_be_again = state.stopped_by is None and not state.may_still_happen(now)
     again = (Button(action=Action.RUN_IT, label=catalog.text("button.run_it"), target=here, weight="danger"),)
@@ -195,7 +194,7 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
             Alert(line=doubt),
             *_waiting(state),
             plain(
-                late,
+                _late(state),
                 _away(state),
                 _still(state, now),
                 _what_runs(state),
@@ -212,6 +211,12 @@ def needs_human_card(view: RunView, state: s.NeedsHuman, now: datetime) -> Card:
         footer=identified(view, state.plan),
         attachments=attachments(view, state.plan),
     )
+
+
+def _late(state: s.NeedsHuman) -> RichText:
+    if not state.late_result:
+        return ()
+    return catalog.rich("unknown.late", result=one_line(told_result(state.late_result), _RESULT))
 
 
 def finished_card(view: RunView, state: s.Finished) -> Card:

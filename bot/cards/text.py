@@ -9,6 +9,7 @@ from bot.i18n import catalog
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError
+from coordination.ports.tools import REMARKS
 
 LINE_END = "↵"
 """Stands before each line break of a text that is shown on several lines; a literal one is escaped."""
@@ -199,12 +200,21 @@ def _has_large_number(value: Json) -> bool:
 _MOST_WORDS = 8
 
 
+_REMARKS = {f"[{each}]": each for each in REMARKS}
+
+
+def told_result(result: str) -> str:
+    """What a tool answered, with this program's own remarks on it in the language of here and now."""
+    lines = catalog.told(result).split("\n")
+    return "\n".join(f"[{catalog.told(_REMARKS[line])}]" if line in _REMARKS else line for line in lines)
+
+
 def in_words(result: str) -> str:
     """What a tool answered, for a receipt: JSON as names and values, the first few; anything else as it is."""
     try:
         value = parse(result)
     except InvalidJsonError:
-        return result
+        return told_result(result)
     if not isinstance(value, dict | list):
         return result
     leaves = [leaf for leaf in _leaves("", value) if leaf]

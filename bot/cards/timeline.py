@@ -5,7 +5,7 @@ from typing import TypeAlias, assert_never
 
 from bot.cards.parts import mention, people
 from bot.cards.run_view import RunView
-from bot.cards.text import duration, one_line, visible
+from bot.cards.text import duration, one_line, told_result, visible
 from bot.i18n import catalog
 from bot.message import Mention, RichText, Status, StyledText
 from coordination.domain import events as e
@@ -192,14 +192,14 @@ def _call_line(event: _OfCall) -> tuple[RichText, Status]:
             tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
             return catalog.rich("timeline.call_started", tool=tool), Status.WORKING
         case e.CallSucceeded(result=result):
-            return catalog.rich("timeline.call_succeeded", result=one_line(result, _RESULT)), Status.DONE
+            return catalog.rich("timeline.call_succeeded", result=one_line(told_result(result), _RESULT)), Status.DONE
         case e.CallFailed(reason=reason):
             return catalog.rich("timeline.call_failed", reason=one_line(reason, _REASON)), Status.FAILED
         case e.CallOutcomeUnknown(reason=reason):
             return catalog.rich("timeline.call_unknown", reason=one_line(reason, _REASON)), Status.UNKNOWN
         case e.LateResult(succeeded=succeeded, result=result):
             key = "timeline.late_success" if succeeded else "timeline.late_failure"
-            return catalog.rich(key, result=one_line(result, _RESULT)), Status.UNKNOWN
+            return catalog.rich(key, result=one_line(told_result(result), _RESULT)), Status.UNKNOWN
         case e.ResolutionApproved(by=by, verdict=verdict):
             return catalog.rich(f"timeline.word_{verdict}", who=mention(by)), Status.WAITING
         case e.WordsVoided(people=voided):

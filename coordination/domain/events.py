@@ -276,13 +276,15 @@ class CallOutcomeUnknown(Reasoned):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LateResult:
+class LateResult(Reasoned):
     """What a server said of a call after its outcome had already been declared unknown."""
 
     index: int
     succeeded: bool
     result: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["late_result"] = "late_result"
+    _told = "result"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -503,11 +505,13 @@ class RunCancelled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFinished:
+class RunFinished(Reasoned):
     """Every call has its receipt, and the report is written; `report` is None where writing it failed."""
 
     report: str | None
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["run_finished"] = "run_finished"
+    _told = "report"
 
 
 @dataclass(frozen=True, kw_only=True)

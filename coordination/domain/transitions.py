@@ -36,6 +36,7 @@ from coordination.domain.judgement import (
 from coordination.domain.plan import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 from coordination.domain.policy import Authors, Person, RunAction, policy_actor
 from coordination.errors import IllegalTransition
+from coordination.text import Text
 
 
 def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.RunState:
@@ -200,11 +201,11 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Exec
     if event.verdict == "run_it":
         return base
     if event.verdict == "happened":
-        result = state.late_result or "confirmed by a person"
+        result = state.late_result or Text("confirmed by a person")
         done = Succeeded(index=event.index, result=result, vouched_by=event.by)
         return _settle(replace(base, receipts=(*base.receipts, done)))
     rest = range(event.index + 1, len(state.plan.calls))
-    left = tuple(Skipped(index=index, reason="stopped by a person") for index in rest)
+    left = tuple(Skipped(index=index, reason=Text("stopped by a person")) for index in rest)
     return _settle(replace(base, receipts=(*base.receipts, state.unknown, *left), stopped_by=event.by))
 
 

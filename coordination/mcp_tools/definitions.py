@@ -15,6 +15,7 @@ from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import BARE, Raw
 from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
 from coordination.ports import ServerSpec, ToolDefinition, ToolOutput
+from coordination.ports.tools import MALFORMED, UNCLEAR, UNKNOWN_KIND
 from coordination.redaction import Redactor
 from coordination.text import Text
 
@@ -206,7 +207,7 @@ def _is_error(flag: Raw, remarks: list[str]) -> bool:
     if isinstance(flag, str):
         flag = flag.strip().lower() not in ("", "false", "no", "0", "null", "none")
     if flag is not None and not isinstance(flag, bool | int | float):
-        remarks.append("the answer does not say clearly whether the call failed")
+        remarks.append(UNCLEAR)
         return False
     return bool(flag)
 
@@ -217,7 +218,7 @@ def _texts(answer: Mapping[str, Raw], remarks: list[str]) -> Iterator[str]:
         blocks = content
     else:
         blocks = [] if content is None else [content]
-        remarks.append("the answer is not in the form that MCP asks for")
+        remarks.append(MALFORMED)
     yield from (text for text in (_block(each, remarks) for each in blocks) if text is not None)
     if structured is not None and not _repeats(blocks, structured):
         yield _json(structured)
@@ -258,7 +259,7 @@ def _block(block: Raw, remarks: list[str]) -> str | None:
     if kind == "resource" and isinstance(resource, dict):
         return _resource(resource)
     if kind != "text":
-        remarks.append("part of the answer is of a kind that is not known here")
+        remarks.append(UNKNOWN_KIND)
     if isinstance(text, str):
         return text
     return _json({name: _shortened(each) for name, each in block.items()})

@@ -23,6 +23,7 @@ from coordination.mcp_tools.definitions import ToolListing, capped, list_tools, 
 from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import Raw
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
+from coordination.ports.tools import NOT_STRUCTURED
 from coordination.redaction import Redactor
 from coordination.text import Text
 
@@ -274,7 +275,7 @@ class McpSession:
         if declared is None:
             return ""
         if structured is None:
-            return "the tool declares structured content, and its answer has none"
+            return NOT_STRUCTURED
         found = await conforms(declared, structured)
         return "" if found.fault is None else f"the answer is not what the tool declares: {found.fault}"
 

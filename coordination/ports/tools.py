@@ -9,6 +9,13 @@ from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
 from coordination.text import Text
 
+UNCLEAR = Text("the answer does not say clearly whether the call failed")
+MALFORMED = Text("the answer is not in the form that MCP asks for")
+UNKNOWN_KIND = Text("part of the answer is of a kind that is not known here")
+NOT_STRUCTURED = Text("the tool declares structured content, and its answer has none")
+REMARKS = (UNCLEAR, MALFORMED, UNKNOWN_KIND, NOT_STRUCTURED)
+"""What the program itself may say of a tool's answer, each in brackets on a line of its own behind the answer."""
+
 AUTH_ENTRY = "auth:"
 """What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""
 

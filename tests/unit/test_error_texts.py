@@ -15,7 +15,7 @@ from babel.messages import pofile
 from bot.cards.error_messages import error_line, plain_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.cards.text import one_line, visible
+from bot.cards.text import one_line, told_result, visible
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from coordination.domain import events as e
 from coordination.errors import ConfigError, RefusedError, ToolServerError
@@ -215,6 +215,31 @@ def test_a_reason_of_an_earlier_version_is_shown_as_it_was_written() -> None:
     assert encode(event).body == '{"reason":"The call","kind":"run_failed"}'
     with speaking(GERMAN):
         assert one_line(event.reason, 100) == "The call"
+
+
+def test_what_the_program_says_in_the_place_of_a_report_or_a_result_is_told_in_german() -> None:
+    finished = decode("run_finished", 1, encode(e.RunFinished(report=Text("There is no report: {why}.", why=WHY))).body)
+    late = decode("late_result", 1, encode(e.LateResult(index=0, succeeded=False, result=WHY)).body)
+    assert isinstance(finished, e.RunFinished)
+    assert isinstance(late, e.LateResult)
+    with speaking(GERMAN):
+        assert visible(finished.report or "").startswith("Es gibt keinen Bericht: Der MCP-Server board verschwand")
+        assert visible(told_result(late.result)) == "Der MCP-Server board verschwand, bevor er antwortete."
+        assert told_result("ok\n[the answer is not in the form that MCP asks for]\n[x]") == (
+            "ok\n[die Antwort hat nicht die Form, die MCP verlangt]\n[x]"
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("run_finished", '{"report":"There is no report: x.","kind":"run_finished"}'),
+        ("run_finished", '{"report":null,"kind":"run_finished"}'),
+        ("late_result", '{"index":0,"succeeded":true,"result":"The call","kind":"late_result"}'),
+    ],
+)
+def test_a_report_or_result_of_an_earlier_version_stays_as_it_was_written(kind: str, body: str) -> None:
+    assert encode(decode(kind, 1, body)).body == body
 
 
 def test_parts_that_do_not_come_to_the_reason_count_for_nothing() -> None:
