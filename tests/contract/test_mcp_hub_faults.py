@@ -94,13 +94,13 @@ async def test_a_call_whose_server_tells_of_progress_has_more_time_but_not_any(h
 
 async def test_looking_at_the_tools_takes_of_the_time_of_the_call(hub: McpHub, counted: Path) -> None:
     """However long a server keeps us before the call may leave: after its longest time nothing of it is under way."""
-    spec = stdio("mcp_counting", counted, "tells_of_progress", call_timeout=1.0)
+    spec = stdio("mcp_counting", counted, "tells_of_progress", call_timeout=30.0)
     session = await hub.connection(spec).session()
     loop = asyncio.get_running_loop()
     begun = loop.time()
     with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
         await session.call("write", canonical({"times": 50}), key="key", until=begun + 0.6)
-    assert loop.time() - begun < 1.0
+    assert loop.time() - begun < 8.0, "all that the server has to tell takes 10 s"
     with pytest.raises(CallNotSentError):
         await session.call("write", canonical({"times": 1}), key="key", until=begun)
     assert len(writer(counted)) == 1
@@ -271,7 +271,7 @@ async def unanswered(hub: McpHub, spec: ServerSpec) -> None:
 
 
 async def test_a_server_that_hangs_is_put_down_after_two_requests_and_begun_anew(hub: McpHub, counted: Path) -> None:
-    spec = stdio("mcp_counting", counted, "hangs_once", call_timeout=0.5)
+    spec = stdio("mcp_counting", counted, "hangs_once", call_timeout=1.0)
     await unanswered(hub, spec)
     await unanswered(hub, spec)
     assert await hub.reader([spec], LOOK).read("world", "look", {}) == ToolOutput(text="did look")

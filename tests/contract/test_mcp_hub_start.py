@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import os
 import sys
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -76,12 +76,11 @@ async def test_a_server_that_exits_at_once_is_complained_of_and_its_words_are_in
 async def test_a_server_that_hangs_is_given_up_at_its_deadline_and_killed(hub: McpHub, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     spec = stdio("mcp_startup", "hangs", pid, start_timeout=1.0)
-    began = time.monotonic()
     assert await complaint(hub, spec) == (
         "The MCP server world was not ready within 1 s: the operator must see what keeps it, "
         "or give it more time in the config."
     )
-    assert time.monotonic() - began < 2.0, "killing it takes longer than that, and nobody has to wait for it"
+    os.kill(int(pid.read_text()), 0)  # It is being ended, which takes a while, and nobody has waited for that.
     await hub.aclose()
     await until_ended(int(pid.read_text()))
 

@@ -5,7 +5,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -310,7 +310,8 @@ async def test_a_server_that_is_not_there_is_named(vendor: Vendor) -> None:
 
 async def test_a_server_that_speaks_no_http_is_an_error_like_any_other(vendor: Vendor) -> None:
     async def junk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
         writer.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
         writer.close()
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import IO, TypeAlias, cast
 
 from tests import forked
 
@@ -137,6 +137,17 @@ class Program:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return path
+
+
+def read_until(stream: IO[str] | None, text: str) -> str:
+    """The next line of a process that has a text; one that ends before it has said so fails the test."""
+    assert stream is not None
+    said = ""
+    for line in stream:
+        if text in line:
+            return line
+        said += line
+    raise AssertionError(f"no line with {text!r} in {said!r}")
 
 
 def end_of(process: Process) -> Ended:

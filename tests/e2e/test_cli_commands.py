@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.i18n import GERMAN
-from tests.e2e.program import ROOT, Ended, Program, end_of
+from tests.e2e.program import ROOT, Ended, Program, end_of, read_until
 
 
 @pytest.fixture
@@ -219,10 +219,8 @@ def test_migrate_says_which_database_is_ready(program: Program) -> None:
 
 def test_what_a_killed_process_left_is_taken_up_by_a_worker(program: Program) -> None:
     with program.start("run", "Street party", "-c", "configs/demo.yaml", "--events", MASSGEN_BOT_DEMO_PACE="30") as run:
-        assert run.stdout is not None
-        name = str(json.loads(run.stdout.readline())["run"])
-        while "turn_started" not in run.stdout.readline():
-            pass
+        name = str(json.loads(read_until(run.stdout, '"run"'))["run"])
+        read_until(run.stdout, "turn_started")
         run.kill()
     assert program.run("status", name).status == 3
     worked = program.run("worker", "--until-idle")
@@ -234,10 +232,8 @@ def test_what_a_killed_process_left_is_taken_up_by_a_worker(program: Program) ->
 
 def test_an_order_to_end_leaves_the_run_for_later_and_says_how_to_go_on(program: Program) -> None:
     with program.start("run", "Street party", "-c", "configs/demo.yaml", "--events", MASSGEN_BOT_DEMO_PACE="30") as run:
-        assert run.stdout is not None
-        name = str(json.loads(run.stdout.readline())["run"])
-        while "turn_started" not in run.stdout.readline():
-            pass
+        name = str(json.loads(read_until(run.stdout, '"run"'))["run"])
+        read_until(run.stdout, "turn_started")
         run.send_signal(signal.SIGTERM)
         ended = end_of(run)
     assert ended.status == 3
@@ -250,16 +246,14 @@ def test_an_order_to_end_leaves_the_run_for_later_and_says_how_to_go_on(program:
 
 def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:
     with program.start("worker") as worker:
-        assert worker.stderr is not None
-        assert "Working." in worker.stderr.readline()
+        read_until(worker.stderr, "Working.")
         worker.send_signal(signal.SIGTERM)
         assert end_of(worker).status == 0
 
 
 def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> None:
     with program.start("worker", "--only", "execute") as worker:
-        assert worker.stderr is not None
-        assert "Working." in worker.stderr.readline()
+        read_until(worker.stderr, "Working.")
         listed = program.run("workers")
         assert (listed.status, listed.err) == (0, "")
         here = f"{re.escape(platform.node())}:{worker.pid}"

@@ -1,7 +1,7 @@
 """`massgen-bot discord` as it is: a process of its own, killed and started again, at its own pace."""
 
+import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -49,10 +49,9 @@ async def test_sigterm_ends_it_in_order_and_the_demos_card_goes_on_after_the_nex
     demo = {"MASSGEN_BOT_CONFIGS": str(ROOT / "configs"), "MASSGEN_BOT_CONFIG": "demo", "MASSGEN_BOT_DEMO_PACE": "0.3"}
     async with harness.process(**demo) as process:
         card = await harness.asks("Announce the street party on 12 June")
-        started = time.monotonic()
         process.terminate()
-        assert await process.wait() == 0
-        assert time.monotonic() - started < 5
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
         assert process.stderr is not None
         said = (await process.stderr.read()).decode()
         lines = [json.loads(line) for line in said.splitlines()]

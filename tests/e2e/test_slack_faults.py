@@ -74,7 +74,7 @@ async def test_a_last_edit_that_was_refused_is_made_when_it_is_allowed(harness: 
 
 async def _skipping(harness: Harness, is_so: Callable[[], object]) -> None:
     """Let time pass until something is so."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(45):
         while not is_so():
             harness.clock.skip(31)
             await asyncio.sleep(0.05)

@@ -23,7 +23,7 @@ from tests.memory_chat_store import MemoryChatStore
 from tests.sample_logs import RUN
 
 QUICK = SyncIntervals(edit=0.05, timeline=0.05, refresh=30.0, look=0.01, patience=60.0, renew=timedelta(hours=1))
-_SECONDS = 10.0
+_SECONDS = 30.0
 
 
 class MovedClock:

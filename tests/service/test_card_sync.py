@@ -131,12 +131,13 @@ async def test_edits_come_no_faster_than_the_pace_and_the_newest_frame_wins() ->
     await harness.ask(recorded(argued(POST)[:2]))
     async with harness.running():
         await harness.until_told(RUN)
+        begun = asyncio.get_running_loop().time()
         for turn in range(1, 60):
             await harness.add(RUN, e.TurnStarted(agent=1, turn=turn, epoch=0))
             await asyncio.sleep(0.005)
         await harness.until_told(RUN)
     edits = harness.platform.newest.edits
-    assert 2 <= len(edits) < 20
+    assert 2 <= len(edits) <= 2 + (asyncio.get_running_loop().time() - begun) / 0.05
     assert all(after - before >= 0.045 for before, after in pairwise(edits))
     assert "59" in texts(harness.platform.newest.card)
 
@@ -270,10 +271,13 @@ async def test_thousands_of_cards_are_looked_for_one_after_the_other_however_man
         await harness.ask(recorded([*argued(POST), proposed(POST, run=name)], run=name), run=name)
     async with harness.running():
         await eventually(lambda: all(each.message for each in harness.store.cards.values()))
-        for _ in range(10):
-            harness.clock.ahead += timedelta(seconds=31)
-            await asyncio.sleep(0.03)
-    assert 3 <= harness.platform.calls.count("verify") <= 12
+        rounds = 0
+        async with asyncio.timeout(30):
+            while harness.platform.calls.count("verify") < 10:
+                harness.clock.ahead += timedelta(seconds=31)
+                rounds += 1
+                await asyncio.sleep(0.03)
+    assert harness.platform.calls.count("verify") <= rounds + 2
 
 
 @pytest.mark.parametrize("kind", ["verify", "edit"])

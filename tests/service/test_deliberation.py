@@ -162,7 +162,7 @@ async def test_after_the_initial_round_the_vote_opens_for_those_who_answered() -
     never = asyncio.Event()
     first = PlayedModel(answers("one"), votes(1))
     second = PlayedModel(answers("two"), gates={0: never})
-    options = RunOptions(initial_round_timeout_seconds=0.05, orchestrator_timeout_seconds=0.3)
+    options = RunOptions(initial_round_timeout_seconds=0.3, orchestrator_timeout_seconds=1.0)
     harness = DeliberationHarness([first, second], options=options)
     election = await harness.run()
     assert (election.winner.label, election.votes, election.voters) == ("agent1.1", 1, 2)
@@ -174,7 +174,7 @@ async def test_at_the_deadline_the_newest_answer_wins_where_nobody_voted() -> No
     """And the outcome says that there was no consensus."""
     never = asyncio.Event()
     models = [PlayedModel(answers(f"{n}"), votes(1), gates={1: never}) for n in (1, 2)]
-    election = await DeliberationHarness(models, options=RunOptions(orchestrator_timeout_seconds=0.1)).run()
+    election = await DeliberationHarness(models, options=RunOptions(orchestrator_timeout_seconds=0.5)).run()
     assert (election.winner.label, election.votes, election.ending) == ("agent2.1", 0, Ending.DEADLINE)
 
 
@@ -360,7 +360,7 @@ async def test_a_later_turn_that_takes_too_long_is_out() -> None:
     never = asyncio.Event()
     first = PlayedModel(answers("one"), votes(1), gates={1: never})
     harness = DeliberationHarness(
-        [first, PlayedModel(answers("two"), votes(2))], options=RunOptions(subsequent_round_timeout_seconds=0.05)
+        [first, PlayedModel(answers("two"), votes(2))], options=RunOptions(subsequent_round_timeout_seconds=0.5)
     )
     election = await harness.run()
     assert (election.winner.agent, election.voters) == (2, 1)

@@ -94,7 +94,7 @@ async def test_where_the_configuration_does_not_say_so_nobody_can_ask() -> None:
 
 
 async def test_the_time_that_people_take_counts_for_no_other_limit() -> None:
-    options = RunOptions(questions_per_agent=1, question_timeout_seconds=0.5, orchestrator_timeout_seconds=0.3)
+    options = RunOptions(questions_per_agent=1, question_timeout_seconds=1.5, orchestrator_timeout_seconds=1.0)
     _, steps = told_first(calls(ASK), answers("one", POST))
     harness = ServiceHarness(PlayedModel(*steps), options=options)
     await harness.planned()

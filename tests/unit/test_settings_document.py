@@ -76,9 +76,9 @@ def test_nesting_ends_at_a_limit(text: str) -> None:
 def test_aliases_of_aliases_are_not_followed_for_ever() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{step}: &a{step} [{', '.join([f'*a{step - 1}'] * 10)}]" for step in range(1, 12)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert "found more than 20,000 values once aliases are expanded" in complaint_of("\n".join(lines))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_mappings_that_are_merged_again_and_again_do_not_fill_the_memory() -> None:
@@ -103,9 +103,9 @@ def test_aliases_in_depth_count_as_deep_as_they_mean() -> None:
 
 def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
     text = "agent: {id: '" + "${" * 100_000 + "', backend: {type: ollama, model: m}}\n"
-    started = time.perf_counter()
+    started = time.process_time()
     assert "found ${ without the name of a variable" in complaint_of(text)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_what_python_itself_stumbles_over_is_no_yaml_either(monkeypatch: pytest.MonkeyPatch) -> None:
