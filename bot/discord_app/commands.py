@@ -138,6 +138,15 @@ class ConfigCommands(app_commands.Group):
         self._admin = admin
         for command in (self.use, self.check):
             command.autocomplete("name")(complete)
+        self._complete = complete
+        self.allow.autocomplete("names")(self._complete_names)
+
+    async def _complete_names(self, interaction: AnyInteraction, current: str) -> list[app_commands.Choice[str]]:
+        """The last of several names; those before it stay as they are."""
+        before, space, last = current.rpartition(" ")
+        found = [f"{before}{space}{each.value}" for each in await self._complete(interaction, last)]
+        fitting = [each for each in found if limits.units(each) <= limits.CHOICE_TEXT]
+        return [app_commands.Choice(name=each, value=each) for each in fitting]
 
     @app_commands.command(name="list", description=localized("discord.cmd.config_list"))
     async def list_configs(self, interaction: AnyInteraction) -> None:

@@ -23,7 +23,7 @@ from bot.chat.service_port import (
 from bot.i18n import catalog
 from bot.slack_app.errors import NotInChannel, translated
 from bot.slack_app.identity import People
-from bot.slack_app.interactions import with_pick_button
+from bot.slack_app.interactions import with_config_menu, with_pick_button
 from bot.slack_app.markup import escaped
 from bot.slack_app.payloads import EventSource, readable
 from bot.slack_app.render import Rendered
@@ -157,13 +157,24 @@ class CommandHandlers:
     async def admin(self, source: EventSource, text: str) -> None:
         """`/massgen-admin …`; the chat service looks whether they may."""
         command = parse_admin_command(readable(text))
-        if command is not None and command.action == "approvers" and not command.value:
-            by = await self.people.somebody(source.workspace, source.user, source.called)
-            reply = await self.chat_service.handle(command, by, source.place)
-            if isinstance(reply, Private):
-                await self.replies.reply_message(source, with_pick_button(reply.card))
+        is_approvers = command is not None and command.action == "approvers" and not command.value
+        is_configs = command is not None and command.action in {"config-list", "config-show"}
+        if command is None or not (is_approvers or is_configs):
+            await self.carry_out(source, command, catalog.text("slack.admin.usage"))
             return
-        await self.carry_out(source, command, catalog.text("slack.admin.usage"))
+        by = await self.people.somebody(source.workspace, source.user, source.called)
+        reply = await self.chat_service.handle(command, by, source.place)
+        if not isinstance(reply, Private):
+            return
+        if is_approvers:
+            await self.replies.reply_message(source, with_pick_button(reply.card))
+            return
+        names = await self.chat_service.config_names(source.place, "", by=by)
+        await self.replies.reply_message(source, with_config_menu(reply.card, names))
+
+    def use_config(self, source: EventSource, name: str) -> Coroutine[Any, Any, None]:
+        """What was picked from the menu below the configurations."""
+        return self.carry_out(source, AdminCommand(action="config-use", name=name, scope="channel"))
 
     def stopped(self, source: EventSource) -> Coroutine[Any, Any, None]:
         """Somebody pressed Slack's own Stop in the thread of a run."""

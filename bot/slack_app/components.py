@@ -23,6 +23,7 @@ from bot.slack_app.markup import (
 )
 
 OPEN = "open"
+USE = "use_config"
 _LINE_CAPS = (160, 100, 70, 50, 36)
 
 
@@ -102,6 +103,29 @@ def openers(runs: Sequence[str]) -> list[Block]:
         for run in runs[:ACTIONS]
     ]
     return [{"type": "actions", "elements": buttons}] if buttons else []
+
+
+def config_options(names: Sequence[str]) -> list[Block]:
+    """Names of configurations, as far as a menu can hold them."""
+    return [{"text": plain(each, OPTION_TEXT), "value": each} for each in names[:SELECT_OPTIONS]]
+
+
+def config_menu(options: Sequence[Block]) -> Block:
+    """A menu of configurations, which asks once more: a slip would change what holds for everybody."""
+    ask = {
+        "title": plain(catalog.text("slack.use.title"), CONFIRM_TITLE),
+        "text": plain(catalog.text("slack.use.text"), CONFIRM_TEXT),
+        "confirm": plain(catalog.text("slack.use.yes"), CONFIRM_BUTTON),
+        "deny": plain(catalog.text("slack.confirm.no"), CONFIRM_BUTTON),
+    }
+    menu: Block = {
+        "type": "static_select",
+        "action_id": USE,
+        "placeholder": plain(catalog.text("slack.use.menu"), PLACEHOLDER),
+        "options": [*options],
+        "confirm": ask,
+    }
+    return {"type": "actions", "elements": [menu]}
 
 
 def _listed(lines: Sequence[str], count: int) -> str:

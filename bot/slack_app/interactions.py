@@ -25,7 +25,7 @@ from bot.chat.service_port import (
 )
 from bot.i18n import catalog
 from bot.message import Card, Inline, Paragraph, StyledText, TextForm
-from bot.slack_app.components import openers
+from bot.slack_app.components import config_menu, config_options, openers
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients
@@ -252,6 +252,14 @@ def with_pick_button(card: Card) -> Rendered:
     message = rendered(card)
     button = {"type": "button", "action_id": PICK, "text": plain(catalog.text("slack.pick.button"), BUTTON_TEXT)}
     return Rendered(text=message.text, blocks=[*message.blocks, {"type": "actions", "elements": [button]}])
+
+
+def with_config_menu(card: Card, names: Sequence[str]) -> Rendered:
+    """Configurations, with a menu to pick the one that holds in the channel from then on."""
+    message, options = rendered(card), config_options(names)
+    if not options:
+        return message
+    return Rendered(text=message.text, blocks=[*message.blocks, config_menu(options)])
 
 
 def approvers_window(card: Card, groups: Sequence[Mapping[str, object]], opened: Opened) -> Block:

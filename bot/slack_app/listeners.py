@@ -12,7 +12,7 @@ from bot.chat.service_port import ChatService, Private, ShowHome
 from bot.i18n import speaking
 from bot.message import Action, Card
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers, Said
-from bot.slack_app.components import OPEN
+from bot.slack_app.components import OPEN, USE
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
 from bot.slack_app.installations import Clients, InstalledWorkspaces, Workspace, authorized_in
@@ -121,6 +121,7 @@ class Listeners:
         app.action(re.compile(f"^{PAGE}_"))(self.on_page)
         app.action(re.compile(f"^{OPEN}_"))(self.on_open)
         app.action(PICK)(self.on_pick)
+        app.action(USE)(self.on_use)
         app.action(re.compile(".*"))(self.on_unknown_click)
         app.view(SUBMITTED)(self.on_submitted)
         app.view(PICKED)(self.on_picked)
@@ -235,9 +236,7 @@ class Listeners:
         if (workspace := authorized_in(context)) is not None:
             source = interaction_source(body, workspace)
             async with self._reported(source, self._clicks.tell_in_window):
-                actions = body.get("actions")
-                run = text_in(actions[0], "value") if isinstance(actions, list) and actions else ""
-                await self._clicks.open_run(source, run)
+                await self._clicks.open_run(source, _first_action(body, "value"))
 
     async def on_pick(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """The button below who approves."""
@@ -246,6 +245,14 @@ class Listeners:
             source = interaction_source(body, workspace)
             async with self._reported(source):
                 await self._picker.open(source)
+
+    async def on_use(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """The menu below the configurations."""
+        await ack()
+        if (workspace := authorized_in(context)) is not None:
+            source = interaction_source(body, workspace)
+            async with self._reported(source):
+                await self._commands.use_config(source, _first_action(body, "selected_option", "value"))
 
     async def on_picked(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Who approves from now on."""
@@ -281,7 +288,12 @@ class Listeners:
                 yield
 
 
-def _page(body: Body) -> int:
+def _first_action(body: Body, *path: str) -> str:
+    """A text of the first action of a click."""
     actions = body.get("actions")
-    value = text_in(actions[0], "value") if isinstance(actions, list) and actions else ""
+    return text_in(actions[0], *path) if isinstance(actions, list) and actions else ""
+
+
+def _page(body: Body) -> int:
+    value = _first_action(body, "value")
     return int(value) if value.isdecimal() and len(value) < 6 else 0

@@ -274,6 +274,8 @@ async def test_an_agent_has_slacks_stop_button_while_it_works(server: SlackServe
     await platform.edit(message_ref, card_of(waiting()), ids)
     said = [(each["thread_ts"], each["status"]) for each in server.called("agents.sessions.setStatus")]
     assert said == [(message_ref.message, "processing"), (message_ref.message, "active")]
+    titles = [each["title"] for each in server.called("agents.sessions.setStatus")]
+    assert all(0 < len(title) <= 75 for title in titles)
 
 
 async def test_an_app_that_is_no_agent_asks_for_no_stop_button(

@@ -190,6 +190,8 @@ async def test_a_server_sees_only_what_the_operator_allows_it(harness: Harness) 
         assert await harness.rita.completes("massgen", "config", "") == ["ops", "slow"]
         assert await harness.rita.completes("massgen", "config", "S") == ["slow"]
         assert await ella.completes("massgen", "config", "") == ["slow"]
+        assert await ella.completes("massgen-admin config use", "name", "s") == ["slow"]
+        assert await harness.ada.completes("massgen-admin config allow", "names", "slow o") == ["slow ops"]
         refused = await told(harness.server, await ella.types("massgen", prompt="x", config="ops"))
         assert "no configuration ops" in refused
         own = await harness.asks("x", "slow")

@@ -111,6 +111,19 @@ async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(
     assert "nothing to forget" in await harness.admin("config reset channel")
 
 
+async def test_a_configuration_is_picked_from_a_menu_by_administrators_alone(harness: Harness) -> None:
+    server, ada = harness.server, harness.somebody("ada")
+    assert "ops holds here" in await harness.admin("config show")
+    menu, before = server.private_messages[-1], len(server.private_messages)
+    await ada.presses(menu, "use_config", option="two")
+    assert "two holds in this channel" in await harness.private_message(before)
+    await harness.somebody("mallory").presses(menu, "use_config", option="ops")
+    assert "Only administrators" in await harness.private_message(before + 1)
+    await ada.presses(menu, "use_config", option="broken")
+    assert "agents: found a number" in await harness.private_message(before + 2)
+    assert "two holds here" in await harness.admin("config show")
+
+
 async def test_administrators_say_who_approves_and_how_much_and_all_of_it_is_kept(harness: Harness) -> None:
     assert "approval by UBOB" in await harness.admin("approvers &lt;@UBOB|bob&gt; requester=no")
     assert "Needs 1 of UBOB" in await harness.admin("approvers")

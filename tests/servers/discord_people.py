@@ -94,8 +94,11 @@ class Someone:
 
     async def completes(self, command: str, option: str, beginning: str) -> list[str]:
         """What Discord offers while they type."""
-        typing = {"name": option, "type": 3, "value": beginning, "focused": True}
-        used = await self._interact(COMPLETION, {"id": "1", "name": command, "type": 1, "options": [typing]}, "")
+        name, *subs = command.split()
+        values: list[Payload] = [{"name": option, "type": 3, "value": beginning, "focused": True}]
+        for depth, sub in enumerate(reversed(subs)):
+            values = [{"name": sub, "type": 1 if depth == 0 else 2, "options": values}]
+        used = await self._interact(COMPLETION, {"id": "1", "name": name, "type": 1, "options": values}, "")
         await self.server.until(lambda: used.kind)
         return [choice["value"] for choice in (used.response or {})["data"]["choices"]]
 

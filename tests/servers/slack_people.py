@@ -226,8 +226,8 @@ class Somebody:
     async def click(self, message: Message, action: str, *, option: str = "") -> None:
         await self.line.send("interaction", self.click_on(message, message.element(action), option=option))
 
-    async def presses(self, answer: dict[str, Any], action: str, *, channel: str = "C1") -> None:
-        """A button of an answer that they alone see, or, without a channel, of their Home."""
+    async def presses(self, answer: dict[str, Any], action: str, *, channel: str = "C1", option: str = "") -> None:
+        """A button, or an option of a menu, of an answer that they alone see, or, without a channel, of their Home."""
         (element,) = (
             each
             for block in answer["blocks"]
@@ -241,7 +241,7 @@ class Somebody:
                 **self._interaction("block_actions"),
                 **(self._beside(channel) if channel else {"container": {"type": "view"}, "view": {"type": "home"}}),
                 "actions": [
-                    {"type": element["type"], "action_id": action, "block_id": "b", "value": element.get("value")}
+                    {"type": element["type"], "action_id": action, "block_id": "b", **_chosen(element, option)}
                 ],
             },
         )
@@ -303,3 +303,10 @@ class Somebody:
                 "actions": [{"type": "button", "action_id": action, "block_id": "b", "value": element["value"]}],
             },
         )
+
+
+def _chosen(element: dict[str, Any], option: str) -> dict[str, Any]:
+    """What a button brings, or the option of a menu, which must be one of those that it has."""
+    if "options" not in element:
+        return {"value": element.get("value")}
+    return {"selected_option": next(each for each in element["options"] if each["value"] == option)}
