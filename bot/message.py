@@ -150,6 +150,9 @@ class Action(StrEnum):
     CHOOSE = "choose"
     ASK_AGAIN = "ask_again"
     ANSWER = "answer"
+    SELECT = "select"
+    EDIT = "edit"
+    WITHDRAW = "withdraw"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,19 +175,39 @@ class Confirmation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextForm:
-    """What the clicker writes before the click counts; every product has sentences of its own for either."""
+class Option:
+    """One entry of a menu, or of a form."""
 
-    asks: Literal["reason", "change", "answer"]
+    value: str
+    label: str
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextForm:
+    """What the clicker writes before the click counts; every product has sentences of its own for either.
+
+    Attributes:
+        options: what is ticked in the place of being written: the values of those that are, with commas. All are at first.
+        text: what stands in the field at first.
+        label: names what is written, where the product's own sentence does not.
+    """
+
+    asks: Literal["reason", "change", "answer", "select", "edit"]
     is_required: bool
+    options: tuple[Option, ...] = ()
+    text: str = ""
+    label: str = ""
 
 
 FORMS: Mapping[Action, TextForm] = {
     Action.REJECT: TextForm(asks="reason", is_required=False),
     Action.CHANGE: TextForm(asks="change", is_required=True),
     Action.ANSWER: TextForm(asks="answer", is_required=True),
+    Action.SELECT: TextForm(asks="select", is_required=True),
+    Action.EDIT: TextForm(asks="edit", is_required=False),
 }
-"""The actions that nobody takes without being asked for words."""
+"""The actions that nobody takes without being asked for words; what a form offers depends on the plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,15 +228,6 @@ class Button:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
-    """One entry of a menu."""
-
-    value: str
-    label: str
-    description: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Menu:
     """A choice of one among several, such as another agent's plan."""
 
@@ -221,6 +235,11 @@ class Menu:
     label: str
     target: Target
     options: tuple[Option, ...]
+
+    @property
+    def form(self) -> TextForm | None:
+        """What the clicker is asked to write once an entry is chosen, if anything."""
+        return FORMS.get(self.action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +270,7 @@ class Card:
     reference: RichText
     sections: tuple[Section, ...] = ()
     buttons: tuple[Button, ...] = ()
-    menu: Menu | None = None
+    menus: tuple[Menu, ...] = ()
     footer: RichText = ()
     attachments: tuple[Attachment, ...] = ()
     has_files: bool = False

@@ -358,6 +358,7 @@ class Environment(BaseModel):
     ] = ""
     lc_messages: Annotated[RawText, _other("LC_MESSAGES", "Likewise, where `LC_ALL` is not set.")] = ""
     lang: Annotated[RawText, _other("LANG", "Likewise, where neither of the two is set.")] = ""
+    editor: Annotated[RawText, _other("EDITOR", "What `massgen-bot edit` opens a value in.")] = ""
     search_path: Annotated[RawText, _other("PATH", "Where programs are looked for.")] = ""
 
     _all: Mapping[str, str] = PrivateAttr(default_factory=dict)

@@ -21,9 +21,24 @@ def judge_plan(state: RunState, digest: str, by: Person, action: RunAction, now:
     if not isinstance(state, s.AwaitingDecision):
         is_decided = isinstance(state, s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected)
         return Refusal.ALREADY_DECIDED if is_decided else Refusal.NOTHING_TO_DECIDE
-    if len(digest) < _SHORTEST_DIGEST or not state.plan.digest.startswith(digest.lower()):
+    if not _is_of(state, digest):
         return Refusal.STALE_PLAN
     return _judge(state, by=by, action=action, now=now)
+
+
+def _is_of(state: s.AwaitingDecision, digest: str) -> bool:
+    return len(digest) >= _SHORTEST_DIGEST and state.plan.digest.startswith(digest.lower())
+
+
+def judge_withdrawal(state: RunState, digest: str, by: Person) -> Refusal | None:
+    """Why a person may not take back their approval; None: they may. Once there were enough, they can stop the run instead."""
+    if by.tenant != state.request.tenant:
+        return Refusal.OTHER_TENANT
+    if not isinstance(state, s.AwaitingDecision):
+        return Refusal.ALREADY_DECIDED
+    if not _is_of(state, digest):
+        return Refusal.STALE_PLAN
+    return None if any(by.is_same_as(person) for person in state.approvals) else Refusal.NOT_APPROVED
 
 
 def judge_cancel(state: RunState, by: Person) -> Refusal | None:
@@ -115,6 +130,7 @@ _FIXED: Mapping[Refusal, Text] = {
         "Only full members can decide here. For guests, bots and people from other organizations, an "
         "operator must set approval.external in the configuration."
     ),
+    Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to take back."),
     Refusal.DENIED_NOW: Text(
         "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
     ),

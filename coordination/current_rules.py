@@ -25,9 +25,9 @@ from coordination.domain.events import (
     RunRequested,
 )
 from coordination.domain.plan import Plan, PlannedCall, over_cap
-from coordination.domain.policy import Person, Policy, Refusal
+from coordination.domain.policy import Person, Policy
 from coordination.domain.quorums import Seats, all_of
-from coordination.domain.states import AwaitingDecision, Executing
+from coordination.domain.states import Executing
 from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
 from coordination.errors import ConfigError, PersonUnreadableError
 from coordination.ports import Clock
@@ -265,32 +265,6 @@ def asked_again(plan: Plan, election: Election, policy: Policy, because: Because
         expires_at=now + timedelta(seconds=policy.expires_after),
     )
     return PlanProposed(plan=again, digest=again.digest, election=election, because=because)
-
-
-def plan_chosen(
-    state: AwaitingDecision, agent: int, by: Person, rules: RunProfile | None, now: datetime
-) -> PlanProposed | Refusal:
-    """Another agent's newest plan in place of the one that waits, under the same rule, and with what its own calls need.
-
-    `rules` are those of now, where they differ.
-    """
-    answer = state.ballot.newest().get(agent)
-    if answer is None or not answer.calls:
-        return Refusal.NOTHING_TO_DECIDE
-    policy = replace(state.plan.policy, quorums=()).with_needs(all_of(call.needs for call in answer.calls))
-    plan = replace(
-        state.plan,
-        revision=state.plan.revision + 1,
-        author=answer.label,
-        text=answer.text,
-        calls=answer.calls,
-        policy=policy,
-    )
-    if rules is not None:
-        plan = replace(plan, policy=tightened(plan, state.request, rules))
-    plan = replace(plan, expires_at=now + timedelta(seconds=plan.policy.expires_after))
-    election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
-    return PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
 
 
 @dataclass

@@ -5,8 +5,9 @@ What workers do with a run is in `coordination.worker`.
 
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NoReturn, TypeAlias
 
 from coordination.authorization import (
     authors_with,
@@ -15,6 +16,7 @@ from coordination.authorization import (
     judge_plan,
     judge_resolution,
     judge_shaping,
+    judge_withdrawal,
     message,
     resolution_on,
 )
@@ -32,14 +34,13 @@ from coordination.current_rules import (
     compared,
     denied,
     freeze_event,
-    plan_chosen,
     tightened,
     who_may_not,
 )
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import config_digest
-from coordination.domain.events import Exchange, RunEvent, Verdict
+from coordination.domain.events import RunEvent, Verdict
 from coordination.domain.policy import (
     RULES_VERSION,
     Authors,
@@ -61,19 +62,16 @@ from coordination.errors import (
     RunNotFoundError,
     StoredConfigError,
 )
+from coordination.plan_edits import edited_call, plan_chosen, plan_edited, plan_selected
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
-from coordination.run_options import MAX_PROMPT, RunProfile
+from coordination.run_options import RunProfile
+from coordination.run_request import EXTERNAL_ASK, RunRequest, authors_for, checked_prompt
 from coordination.run_writer import PendingAppend, append_surely, job_for
 from coordination.text import Text
 
 MAX_TEXT_CHARACTERS = 4_000
 """Characters of a reason or a wanted change."""
-
-EXTERNAL_ASK = Text(
-    "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator must "
-    "set ask.external in the configuration."
-)
 
 _PATIENCE = 8.0
 """Seconds for which a person's word is tried again while the database is away: it may well be written."""
@@ -81,33 +79,11 @@ _PATIENCE = 8.0
 _OPEN = ("awaiting_decision", "executing", "needs_human")
 """The kinds of state in which a call may still start."""
 
+_MakePlan: TypeAlias = Callable[[s.AwaitingDecision, RunProfile | None, datetime], RunEvent | Refusal]
+"""Makes a plan in the place of the one that waits, under the rules of now, where they differ."""
+
 _MAX_RACES = 200
 """How often one verb reads again because somebody else was first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """A request for a run.
-
-    Attributes:
-        config_text: the configuration as written.
-        origin: its file.
-        run: a name kept free.
-        config_is_named: whether it was asked for by name, and is not the one that holds there.
-        goes_on_from: whose words the run was made of that this one repeats or goes on from.
-        asked_in: the channel, or the private thread, that it was asked in; empty at a terminal.
-    """
-
-    prompt: str
-    requester: Person
-    config_name: str
-    config_text: str
-    origin: str
-    history: tuple[Exchange, ...] = ()
-    run: str = ""
-    goes_on_from: Authors | None = None
-    asked_in: str = ""
-    config_is_named: bool = False
 
 
 class Coordinator:
@@ -145,18 +121,7 @@ class Coordinator:
             RefusedError: there is nothing to do, or too much of it, or the day's limits are used up.
             ConflictError: there is a run of the name that was kept free.
         """
-        prompt = request.prompt.strip()
-        if not prompt:
-            raise RefusedError("empty_prompt", Text("Say what the agents should do: the request is empty."))
-        if len(prompt) > MAX_PROMPT:
-            raise RefusedError(
-                "long_prompt",
-                Text(
-                    "The request has {count} characters; {limit} are allowed. Shorten it.",
-                    count=len(prompt),
-                    limit=MAX_PROMPT,
-                ),
-            )
+        prompt = checked_prompt(request.prompt)
         event = await self._requested(prompt, request)
         run = request.run or self._new_id()
         for _ in range(_MAX_RACES):
@@ -217,6 +182,17 @@ class Coordinator:
         """
         return self._decide(run, digest, by, RunAction.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
 
+    def withdraw(self, run: str, digest: str, by: Person) -> Coroutine[Any, Any, RunState]:
+        """Take back one's yes to the plan of this digest, as long as there are not enough of them."""
+
+        def propose(state: RunState) -> RunEvent | Refusal:
+            refusal = judge_withdrawal(state, digest, by)
+            if refusal is not None or not isinstance(state, s.AwaitingDecision):
+                return refusal or Refusal.NOTHING_TO_DECIDE
+            return e.ApprovalWithdrawn(by=by, digest=state.plan.digest)
+
+        return self._act(run, by, RunAction.WITHDRAW, propose)
+
     def reject(self, run: str, digest: str, by: Person, reason: str = "") -> Coroutine[Any, Any, RunState]:
         """A no to the plan of this digest."""
         words = reason.strip()[:MAX_TEXT_CHARACTERS]
@@ -233,6 +209,34 @@ class Coordinator:
 
     async def choose(self, run: str, digest: str, by: Person, agent: int) -> RunState:
         """Propose another agent's newest plan instead, as the next revision; it still needs its approvals."""
+        return await self._revise(run, digest, by, lambda state, rules, now: plan_chosen(state, agent, by, rules, now))
+
+    async def select(self, run: str, digest: str, by: Person, indexes: Sequence[int]) -> RunState:
+        """Propose only these of the plan's calls, counted from 0, as the next revision; it still needs its approvals."""
+        return await self._revise(
+            run, digest, by, lambda state, rules, now: plan_selected(state, indexes, by, rules, now)
+        )
+
+    async def edit(self, run: str, digest: str, by: Person, index: int, arguments: str) -> RunState:
+        """Propose the plan with other arguments of one call, a JSON object, as the next revision.
+
+        Raises:
+            RefusedError: they may not, or its tool or the rules do not take these arguments.
+        """
+        await self.check(run, digest, by, RunAction.CHANGE)
+        log = await self._log.read(run)
+        state = replay(log)
+        if not isinstance(state, s.AwaitingDecision):
+            raise RefusedError(Refusal.NOTHING_TO_DECIDE, message(Refusal.NOTHING_TO_DECIDE, state))
+        profile = self._configure(*await self._log.load_config(state.request.config_digest), by.tenant).profile
+        call = await edited_call(state.plan, index, arguments, log, profile)
+        shown = state.plan.digest
+        return await self._revise(
+            run, shown, by, lambda state, rules, now: plan_edited(state, index, call, by, rules, now)
+        )
+
+    async def _revise(self, run: str, digest: str, by: Person, make: _MakePlan) -> RunState:
+        """Another plan in place of the one of this digest, if no rule of now forbids a call of it."""
         current = ReadOnce(self._current)
         await self._heed_the_present(run, digest, by, RunAction.CHANGE, current)
         now: RunProfile | None = None
@@ -243,8 +247,8 @@ class Coordinator:
             refusal = judge_plan(state, digest, by, RunAction.CHANGE, self._clock.now())
             if refusal is not None or not isinstance(state, s.AwaitingDecision):
                 return refusal or Refusal.NOTHING_TO_DECIDE
-            event = judge_shaping(state, by) or plan_chosen(state, agent, by, now, self._clock.now())
-            if now is None or isinstance(event, Refusal):
+            event = judge_shaping(state, by) or make(state, now, self._clock.now())
+            if now is None or not isinstance(event, e.PlanProposed):
                 return event
             return event if denied(event.plan, state.request, now) is None else Refusal.DENIED_NOW
 
@@ -583,13 +587,3 @@ class Coordinator:
         if state is None or (tenant is not None and state.request.tenant != tenant):
             raise RunNotFoundError(run)
         return state, records[-1].seq
-
-
-def authors_for(request: RunRequest) -> Authors:
-    """Whose words a run of this request is made of: who asks now, and everybody of the run that it goes on from."""
-    before = request.goes_on_from
-    if before is None:
-        return Authors(requester=request.requester)
-    people = s.with_person(before.earlier, before.requester)
-    earlier = tuple(person for person in people if not person.is_same_as(request.requester))
-    return Authors(requester=request.requester, earlier=earlier, shapers=before.shapers)

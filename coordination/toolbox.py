@@ -71,6 +71,9 @@ MAX_CALLS = 50
 AT_ONCE = 8
 """Reads of one reply that are under way at any moment."""
 
+_MOST_OF_SCHEMA = 50_000
+"""Characters of a tool's schema that the log keeps."""
+
 _EXCERPT = 2_000
 """Characters of a tool's output that the log keeps: enough to tell which call repeats it."""
 
@@ -234,6 +237,7 @@ class Toolbox:
         self._read_so_far = [] if read is None else read
         self.actions: list[PlannedCall] = []
         self.left_out = 0
+        self._known: set[str] = set()
 
     def clear(self) -> None:
         """Forget what was recorded."""
@@ -323,7 +327,7 @@ class Toolbox:
         if objection is not None:
             return _refuse(call, f"{objection} Nothing was done.")
         self.actions.append(action)
-        self._record(ActionRecorded(agent=self._agent, call=action))
+        self._record(ActionRecorded(agent=self._agent, call=action, input_schema=self._schema(definition)))
         text = recorded(len(self.actions))
         return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")
 
@@ -339,6 +343,17 @@ class Toolbox:
             f"The operator's rules want you to read first what this call changes ({ruling.reason}): use a tool of "
             f"{action.server} that reads with the same value as at {path}, and then make this call again."
         )
+
+    def _schema(self, definition: ToolDefinition) -> str:
+        """What people's changes of a call are checked against; the log has it once a turn."""
+        if definition.digest in self._known:
+            return ""
+        self._known.add(definition.digest)
+        try:
+            text = canonical(definition.input_schema)
+        except InvalidJsonError:
+            return ""
+        return text if len(text) <= _MOST_OF_SCHEMA else ""
 
     async def _read_in_turn(
         self, slots: asyncio.Semaphore, call: ToolCall, tool: OfferedTool, arguments: JsonObject, ruling: Ruling

@@ -88,6 +88,13 @@ def waiting(*calls: PlannedCall) -> list[Recorded]:
     return recorded([*argued(*made), proposed(*made)])
 
 
+def half_approved(*calls: PlannedCall) -> list[Recorded]:
+    """A plan that waits for a second approval, after alice's."""
+    made = calls or (POST, REMOVE)
+    proposal = proposed(*made, policy=Policy(roles=("ops",), required=2))
+    return recorded([*argued(*made), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)])
+
+
 def approved(*calls: PlannedCall, run: str = RUN) -> list[Recorded]:
     """The same, approved by alice."""
     made = calls or (POST, REMOVE)

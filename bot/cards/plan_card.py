@@ -28,6 +28,7 @@ from bot.cards.parts import (
     title,
 )
 from bot.cards.plan_diff import differences
+from bot.cards.plan_edits import MOST_OPTIONS, edit_options
 from bot.cards.run_view import RunView, echo_of
 from bot.cards.text import head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
@@ -167,7 +168,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
         reference=asked_by(view, is_linked=True),
         sections=tuple(sections),
         buttons=_buttons(view, state, calls),
-        menu=_menu(view, state),
+        menus=_menus(view, state),
         footer=joined(
             [
                 identified(view, plan, *spending(view)),
@@ -186,7 +187,7 @@ def _revised(view: RunView, plan: Plan) -> list[Section]:
         return []
     known = {"revision": plan.revision, "before": before.revision}
     if view.chosen_by is not None:
-        first = catalog.rich("revision.chosen", **known, who=mention(view.chosen_by))
+        first = catalog.rich(f"revision.{view.revised or 'chosen'}", **known, who=mention(view.chosen_by))
     elif change is not None:
         first = catalog.rich("revision.changed", **known, who=mention(change.by), text=one_line(change.text, _CHANGE))
     else:
@@ -225,6 +226,8 @@ def _choice(view: RunView, state: s.AwaitingDecision) -> RichText:
         return catalog.rich(f"again.{view.because}")
     if view.chosen_by is None:
         return outcome_of(state.election)
+    if view.revised:
+        return catalog.rich(f"won.{view.revised}", who=mention(view.chosen_by))
     return catalog.rich("won.chosen", who=mention(view.chosen_by), author=author(state.plan.author))
 
 
@@ -250,7 +253,7 @@ def _warnings(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
 
 def _left_out(view: RunView, state: s.AwaitingDecision) -> int:
     """How many calls the plan's agent wanted besides, for which a plan has no room."""
-    if view.chosen_by is None:
+    if view.chosen_by is None or view.revised:
         return state.election.winner.left_out
     chosen = (each for each in state.ballot.newest().values() if f"agent{each.agent}" == author(state.plan.author))
     return next((each.left_out for each in chosen), 0)
@@ -362,6 +365,16 @@ def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ..
         ),
         Button(action=Action.REJECT, label=catalog.text("button.reject"), target=here, weight="danger"),
         Button(action=Action.CHANGE, label=catalog.text("button.change"), target=here),
+        *(
+            [Button(action=Action.SELECT, label=catalog.text("button.select"), target=here)]
+            if 1 < len(calls) <= MOST_OPTIONS
+            else []
+        ),
+        *(
+            [Button(action=Action.WITHDRAW, label=catalog.text("button.withdraw"), target=here)]
+            if state.approvals
+            else []
+        ),
         Button(action=Action.DETAILS, label=catalog.text("button.details"), target=here),
     )
 
@@ -394,8 +407,9 @@ def _gist(call: CallItem) -> str:
     return words if len(words) <= _GIST else f"{head_of(words, _GIST - 1)}…"
 
 
-def _menu(view: RunView, state: s.AwaitingDecision) -> Menu | None:
-    """The other agents' newest plans, for a person who prefers one."""
+def _menus(view: RunView, state: s.AwaitingDecision) -> tuple[Menu, ...]:
+    """The other agents' newest plans, for a person who prefers one; and what may be edited in this one."""
+    here = target(view, state.plan)
     options = tuple(
         Option(
             value=str(answer.agent),
@@ -407,8 +421,8 @@ def _menu(view: RunView, state: s.AwaitingDecision) -> Menu | None:
         for answer in state.ballot.newest().values()
         if answer.calls and f"agent{answer.agent}" != author(state.plan.author)
     )
-    if not options:
-        return None
-    return Menu(
-        action=Action.CHOOSE, label=catalog.text("choose.label"), target=target(view, state.plan), options=options
+    menus = (
+        Menu(action=Action.CHOOSE, label=catalog.text("choose.label"), target=here, options=options),
+        Menu(action=Action.EDIT, label=catalog.text("edit.label"), target=here, options=edit_options(state.plan)),
     )
+    return tuple(menu for menu in menus if menu.options)

@@ -205,7 +205,7 @@ class RunView:
         absent: the optional servers that the newest coordination goes on without.
         unusable: what agents wanted in it and nobody can use, each tool once.
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.
-        chosen_by: who preferred this plan to the one that won the vote.
+        chosen_by: who preferred this plan to the one that won the vote, or `revised` it.
         because: why this plan is asked again, if it is.
         plan: the newest plan.
         plan_before: the one that it took the place of.
@@ -235,6 +235,7 @@ class RunView:
     calls: tuple[CallTimes, ...] = ()
     chosen_by: Person | None = None
     because: e.Because = ""
+    revised: e.Revised = ""
     plan: Plan | None = None
     plan_before: Plan | None = None
     wished: e.ChangesRequested | None = None
@@ -392,10 +393,10 @@ def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
     match event:
         case e.ModelUsed():
             return replace(view, spent=view.spent.plus(event))
-        case e.PlanProposed(plan=plan, chosen_by=chosen_by, because=because):
+        case e.PlanProposed(plan=plan, chosen_by=chosen_by, because=because, revised=revised):
             times = tuple(CallTimes() for _ in plan.calls)
             proposed = replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by, because=because)
-            return replace(proposed, plan=plan, plan_before=view.plan, change=view.wished, wished=None)
+            return replace(proposed, revised=revised, plan=plan, plan_before=view.plan, change=view.wished, wished=None)
         case e.ApprovalGiven(by=by) | e.ChangesRequested(by=by):
             wished = event if isinstance(event, e.ChangesRequested) else view.wished
             return replace(view, decided_by=by, decided_at=at, wished=wished)

@@ -40,6 +40,7 @@ _OfRun: TypeAlias = (
     | e.PlanProposed
     | e.RunAnswered
     | e.ApprovalGiven
+    | e.ApprovalWithdrawn
     | e.PlanRejected
     | e.ChangesRequested
     | e.PlanExpired
@@ -221,7 +222,14 @@ def _run_line(event: _OfRun, view: RunView) -> tuple[RichText, Status]:
             return catalog.rich(_beginning(view)), Status.WORKING
         case e.PlanProposed() | e.RunAnswered():
             return _conclusion(event), Status.DONE
-        case e.ApprovalGiven() | e.PlanRejected() | e.ChangesRequested() | e.RunCancelled() | e.ActionRefused():
+        case (
+            e.ApprovalGiven()
+            | e.ApprovalWithdrawn()
+            | e.PlanRejected()
+            | e.ChangesRequested()
+            | e.RunCancelled()
+            | e.ActionRefused()
+        ):
             return _decision(event), Status.DONE
         case (
             e.ServerUnavailable()
@@ -276,8 +284,10 @@ def _beginning(view: RunView) -> str:
 
 def _conclusion(event: e.PlanProposed | e.RunAnswered) -> RichText:
     match event:
-        case e.PlanProposed(plan=plan, digest=digest):
+        case e.PlanProposed(plan=plan, digest=digest, chosen_by=by, revised=revised):
             calls = catalog.text("calls", count=len(plan.calls))
+            if revised and by is not None:
+                return catalog.rich(f"timeline.{revised}", who=mention(by), calls=calls, plan=short(digest))
             return catalog.rich("timeline.proposed", author=plan.author, calls=calls, plan=short(digest))
         case e.RunAnswered(author=author):
             return catalog.rich("timeline.concluded", author=author)
@@ -286,12 +296,19 @@ def _conclusion(event: e.PlanProposed | e.RunAnswered) -> RichText:
 
 
 def _decision(
-    event: e.ApprovalGiven | e.PlanRejected | e.ChangesRequested | e.RunCancelled | e.ActionRefused,
+    event: e.ApprovalGiven
+    | e.ApprovalWithdrawn
+    | e.PlanRejected
+    | e.ChangesRequested
+    | e.RunCancelled
+    | e.ActionRefused,
 ) -> RichText:
     person: Mention = mention(event.by)
     match event:
         case e.ApprovalGiven(digest=digest):
             return catalog.rich("timeline.approved", who=person, plan=short(digest))
+        case e.ApprovalWithdrawn(digest=digest):
+            return catalog.rich("timeline.withdrawn", who=person, plan=short(digest))
         case e.PlanRejected(digest=digest):
             reason = _because(event.reason)
             return catalog.rich("timeline.rejected", who=person, plan=short(digest), because=reason)

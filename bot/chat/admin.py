@@ -51,6 +51,7 @@ _AUDITED_EVENTS = (
     e.RunRequested,
     e.PlanProposed,
     e.ApprovalGiven,
+    e.ApprovalWithdrawn,
     e.PlanRejected,
     e.ChangesRequested,
     e.PlanExpired,

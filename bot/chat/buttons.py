@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Literal, assert_never
 
 from bot.cards.parts import mention
+from bot.cards.plan_edits import EditableArgument, edit_form, edited_argument, selected_indexes, selection_form
 from bot.chat.card_sync.snapshot import unknown_outcome_of
 from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import ChatRefusal, done_card, error_card, not_done_card, refused
@@ -24,18 +25,26 @@ from bot.chat.service_port import (
 from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatStore, Done, Gone, Live, Reposting
 from bot.i18n import catalog
-from bot.message import FORMS, Action, RichText, Timestamp
+from bot.message import FORMS, Action, RichText, TextForm, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
+from coordination.domain.plan import Plan
 from coordination.domain.policy import Person, Refusal, RunAction
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
+from coordination.plan_edits import with_argument
 from coordination.ports import Clock
 from coordination.service import Coordinator
 
 _VERDICTS: dict[Action, Verdict] = {Action.HAPPENED: "happened", Action.RUN_IT: "run_it", Action.ABANDON: "abandon"}
-_WRITTEN = {Action.REJECT: RunAction.REJECT, Action.CHANGE: RunAction.CHANGE, Action.ANSWER: RunAction.ANSWER}
+_WRITTEN = {
+    Action.REJECT: RunAction.REJECT,
+    Action.CHANGE: RunAction.CHANGE,
+    Action.ANSWER: RunAction.ANSWER,
+    Action.SELECT: RunAction.CHANGE,
+    Action.EDIT: RunAction.CHANGE,
+}
 """What is done with the words of each window."""
 _ID_SHOWN = 40
 
@@ -75,7 +84,7 @@ class ButtonHandler:
         if action is Action.ASK_AGAIN:
             return await self.run_starter.start(AskAgain(card=card, once=request.once), by, place)
         try:
-            await self._decide(by, known, action, request.text if isinstance(request, SubmitText) else request.choice)
+            await self._decide(by, known, action, request)
         except RefusedError as error:
             return await self._refused(error, action, card, by, place)
         finally:
@@ -128,13 +137,36 @@ class ButtonHandler:
         """
         if (form := FORMS.get(action)) is not None:
             await self.coordinator.check(known.run, known.digest, by, _WRITTEN[action], number=known.index or 0)
-            return AskForText(form, card.run)
+            return AskForText(await self._filled(form, known, by, request.choice), card.run)
         if action is Action.DETAILS:
             return Pages(card.run, await self.run_queries.pages(card))
         if action is not Action.APPROVE or request.is_confirmed:
             return None
         question = await self.run_queries.question(card, known.digest)
         return None if question is None else AskToConfirm(question)
+
+    async def _filled(self, form: TextForm, known: ButtonRecord, by: Person, choice: str) -> TextForm:
+        """A form with what it offers of the plan."""
+        if form.asks == "select":
+            return selection_form(await self._plan(known, by))
+        return edit_form(await self._argument(known, by, choice)) if form.asks == "edit" else form
+
+    async def _plan(self, known: ButtonRecord, by: Person) -> Plan:
+        """The plan that a button is about, if it still waits.
+
+        Raises:
+            RefusedError: it does not.
+        """
+        state = await self.coordinator.state(known.run, by.tenant)
+        if not isinstance(state, s.AwaitingDecision) or state.plan.digest != known.digest:
+            raise refused("no_button")
+        return state.plan
+
+    async def _argument(self, known: ButtonRecord, by: Person, choice: str) -> EditableArgument:
+        found = edited_argument(await self._plan(known, by), choice)
+        if found is None:
+            raise refused("no_button")
+        return found
 
     async def _is_repeated(self, request: PressButton | SubmitText, by: Person) -> bool:
         once = request.once
@@ -209,25 +241,50 @@ class ButtonHandler:
                     continue
         return None
 
-    def _decide(self, by: Person, known: ButtonRecord, action: Action, text: str) -> Awaitable[RunState]:
+    def _decide(
+        self, by: Person, known: ButtonRecord, action: Action, request: PressButton | SubmitText
+    ) -> Awaitable[RunState]:
         people, run, digest = self.coordinator, known.run, known.digest
+        text = request.text if isinstance(request, SubmitText) else request.choice
         match action:
             case Action.APPROVE:
                 return people.approve(run, digest, by)
             case Action.REJECT:
                 return people.reject(run, digest, by, text)
-            case Action.CHANGE:
-                return people.request_changes(run, digest, by, text)
-            case Action.CHOOSE:
-                return people.choose(run, digest, by, _agent(text))
-            case Action.CANCEL:
-                return people.cancel(run, by)
+            case Action.CHANGE | Action.CHOOSE | Action.SELECT | Action.EDIT:
+                return self._revise(by, known, action, text, request.choice)
+            case Action.CANCEL | Action.WITHDRAW:
+                return people.cancel(run, by) if action is Action.CANCEL else people.withdraw(run, digest, by)
             case Action.ANSWER:
                 return people.answer(run, known.index or 0, by, text)
             case Action.HAPPENED | Action.RUN_IT | Action.ABANDON:
                 return self._settle(by, known, _VERDICTS[action])
             case Action.DETAILS | Action.ASK_AGAIN:
                 raise refused("no_button")
+            case _:
+                assert_never(action)
+
+    async def _revise(
+        self,
+        by: Person,
+        known: ButtonRecord,
+        action: Literal[Action.CHANGE, Action.CHOOSE, Action.SELECT, Action.EDIT],
+        text: str,
+        choice: str,
+    ) -> RunState:
+        """Another plan, by the agents or of what they have said already."""
+        people, run, digest = self.coordinator, known.run, known.digest
+        match action:
+            case Action.CHANGE:
+                return await people.request_changes(run, digest, by, text)
+            case Action.CHOOSE:
+                return await people.choose(run, digest, by, _agent(text))
+            case Action.SELECT:
+                return await people.select(run, digest, by, selected_indexes(text))
+            case Action.EDIT:
+                argument = await self._argument(known, by, choice)
+                written = with_argument((await self._plan(known, by)).calls[argument.index], argument.name, text)
+                return await people.edit(run, digest, by, argument.index, written)
             case _:
                 assert_never(action)
 

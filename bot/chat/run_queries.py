@@ -52,7 +52,7 @@ _CALLS = 10
 
 def pages_of(view: RunView, now: datetime) -> tuple[Card, ...]:
     """The pages. A run without a plan has one, which is its card."""
-    front = replace(card_for(view, now), buttons=(), menu=None)
+    front = replace(card_for(view, now), buttons=(), menus=())
     state = view.state
     if not isinstance(
         state, s.AwaitingDecision | s.Executing | s.Reporting | s.NeedsHuman | s.Finished | s.Rejected | s.Expired
@@ -172,7 +172,7 @@ class RunQueries:
                         said = "; ".join(entry.text for entry in cell)
                         lines.append((StyledText(f"agent{agent} ", "bold"), StyledText(one_line(said, 400))))
             table.append(Paragraph(lines=tuple(lines)))
-        return Private(replace(shown, buttons=(), menu=None, sections=(*shown.sections, *table)))
+        return Private(replace(shown, buttons=(), menus=(), sections=(*shown.sections, *table)))
 
     async def pages(self, card: CardRecord) -> Sequence[Card]:
         """Everything about the plan of a card's run, in pages."""

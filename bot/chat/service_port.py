@@ -75,11 +75,15 @@ class PressButton:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitText:
-    """The words that a button's `TextForm` asked for, and the message that the button is on."""
+    """The words that a button's `TextForm` asked for, and the message that the button is on.
+
+    `choice` is what was chosen in the menu that asked for them.
+    """
 
     button: str
     message: str
     text: str
+    choice: str = ""
     once: str = ""
 
 

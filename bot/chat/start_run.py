@@ -39,7 +39,8 @@ from coordination.domain.transitions import authors_in, replay
 from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, NewId, RunLog
 from coordination.prompts import outcome
-from coordination.service import Coordinator, RunRequest, authors_for
+from coordination.run_request import RunRequest, authors_for
+from coordination.service import Coordinator
 from coordination.text import Text
 
 LIMITS_KEY = "limits"

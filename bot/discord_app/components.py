@@ -22,14 +22,15 @@ class Control(StrEnum):
     TEXT = "w"
     CONFIRM = "q"
     MENU = "s"
+    FORM_MENU = "f"
     YES = "y"
     MODAL = "m"
 
 
 _ID = r"[A-Za-z0-9_-]{1,40}"
 BUTTON_TEMPLATE = re.compile(rf"mg:(?P<control>[bwqy]):(?P<id>{_ID})(?::(?P<message>\d{{1,20}}))?")
-MENU_TEMPLATE = re.compile(rf"mg:(?P<control>s):(?P<id>{_ID})")
-MODAL_TEMPLATE = re.compile(rf"mg:(?P<control>m):(?P<id>{_ID}):(?P<message>\d{{1,20}})")
+MENU_TEMPLATE = re.compile(rf"mg:(?P<control>[sf]):(?P<id>{_ID})")
+MODAL_TEMPLATE = re.compile(rf"mg:(?P<control>m):(?P<id>{_ID}):(?P<message>\d{{1,20}})(?::(?P<choice>[\d.]{{1,12}}))?")
 
 _STYLES = {
     "main": discord.ButtonStyle.success,
@@ -40,22 +41,31 @@ _STYLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentId:
-    """A custom id, taken apart. `message` is empty where it is the message that was clicked."""
+    """A custom id, taken apart. `message` is empty where it is the message that was clicked.
+
+    `choice` is what was chosen in the menu that opened a window.
+    """
 
     control: Control
     id: str
     message: str = ""
+    choice: str = ""
 
 
-def custom_id(control: Control, id_: str, message: str = "") -> str:
+def custom_id(control: Control, id_: str, message: str = "", choice: str = "") -> str:
     """The custom id of a control."""
-    return f"mg:{control}:{id_}:{message}" if message else f"mg:{control}:{id_}"
+    return ":".join(("mg", control.value, id_, *filter(None, (message, choice))))
 
 
 def parse_custom_id(match: "re.Match[str]") -> ComponentId:
     """What a matching custom id says."""
     parts = match.groupdict()
-    return ComponentId(control=Control(parts["control"]), id=parts["id"], message=parts.get("message") or "")
+    return ComponentId(
+        control=Control(parts["control"]),
+        id=parts["id"],
+        message=parts.get("message") or "",
+        choice=parts.get("choice") or "",
+    )
 
 
 def view_of(card: Card, ids: ButtonIds) -> discord.ui.View | None:
@@ -63,13 +73,13 @@ def view_of(card: Card, ids: ButtonIds) -> discord.ui.View | None:
 
     The view is stopped: clicks are routed by their custom ids alone, in this process or in the next one.
     """
-    if not card.buttons and card.menu is None:
+    if not card.buttons and not card.menus:
         return None
     view = discord.ui.View(timeout=None)
-    for button in card.buttons[: markup.BUTTONS_IN_ROW * (markup.ROWS - 1)]:
+    for button in card.buttons[: markup.BUTTONS_IN_ROW * (markup.ROWS - len(card.menus))]:
         view.add_item(_button(button, ids.id_for(button.action)))
-    if card.menu is not None:
-        view.add_item(_menu(card.menu, ids.id_for(card.menu.action)))
+    for menu in card.menus:
+        view.add_item(_menu(menu, ids.id_for(menu.action)))
     view.stop()
     return view
 
@@ -92,7 +102,8 @@ def _button(button: Button, id_: str) -> "discord.ui.Button[discord.ui.View]":
 
 def _menu(menu: Menu, id_: str) -> "discord.ui.Select[discord.ui.View]":
     select: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-        custom_id=custom_id(Control.MENU, id_), placeholder=_short(menu.label, markup.PLACEHOLDER)
+        custom_id=custom_id(Control.FORM_MENU if menu.form else Control.MENU, id_),
+        placeholder=_short(menu.label, markup.PLACEHOLDER),
     )
     for option in menu.options[: markup.OPTIONS]:
         select.add_option(

@@ -88,12 +88,34 @@ ASK = "mg:ask"
 """The custom id of the window that asks for a request."""
 
 
-def text_input_modal(button: str, message: str, form: TextForm, run: str = "") -> discord.ui.Modal:
-    """Asks why, or what should be different, and says of which run."""
-    name = custom_id(Control.MODAL, button, message)
-    title, label = catalog.text(f"discord.window_{form.asks}_title"), catalog.text(f"discord.window_{form.asks}_label")
+def text_input_modal(button: str, message: str, form: TextForm, run: str = "", choice: str = "") -> discord.ui.Modal:
+    """Asks why, what should be different, or which calls, and says of which run; `choice` opened it, of a menu."""
+    name = custom_id(Control.MODAL, button, message, choice)
+    title = catalog.text(f"discord.window_{form.asks}_title")
+    label = form.label or catalog.text(f"discord.window_{form.asks}_label")
     named = catalog.text("window.of_run", title=title, run=run) if run else title
-    return _modal(name, named, label, is_required=form.is_required)
+    if form.options:
+        return _selection_modal(name, named, label, form)
+    return _modal(name, named, label, is_required=form.is_required, default=form.text)
+
+
+def _selection_modal(name: str, title: str, label: str, form: TextForm) -> discord.ui.Modal:
+    """Asks for some of several; all are ticked at first."""
+    modal = discord.ui.Modal(title=head_of(title, markup.MODAL_TITLE), custom_id=name, timeout=None)
+    options = form.options[: markup.OPTIONS]
+    field: discord.ui.Select[discord.ui.Modal] = discord.ui.Select(
+        custom_id="words", min_values=1, max_values=len(options), required=True
+    )
+    for option in options:
+        field.add_option(
+            label=head_of(option.label, markup.OPTION_TEXT),
+            value=option.value,
+            description=head_of(option.description, markup.OPTION_TEXT) or None,
+            default=True,
+        )
+    modal.add_item(discord.ui.Label(text=head_of(label, markup.MODAL_LABEL), component=field))
+    modal.stop()
+    return modal
 
 
 def ask_modal(text: str) -> discord.ui.Modal:
@@ -104,8 +126,10 @@ def ask_modal(text: str) -> discord.ui.Modal:
 
 
 def typed(data: object) -> str:
-    """The words of a submitted window that has one field."""
+    """The words of a submitted window that has one field, or what was ticked in it, with commas."""
     if isinstance(data, Mapping):
+        if isinstance(ticked := data.get("values"), Sequence) and not isinstance(ticked, str):
+            return ",".join(map(str, ticked))
         value = data.get("value")
         inner: list[object] = [data.get("component"), data.get("components")]
         return value if isinstance(value, str) else next(filter(None, map(typed, inner)), "")
@@ -149,11 +173,12 @@ class Clicks:
         """A button, a menu or a modal; `text` is what was chosen or written."""
         async with report_errors(interaction):
             request = _request(interaction, what, text)
+            opens_window = what.control in {Control.TEXT, Control.FORM_MENU}
             if what.control is Control.CONFIRM:
                 await wait_in_private(interaction)
-            elif what.control is not Control.TEXT:  # A window can only be the first answer.
+            elif not opens_window:  # A window can only be the first answer.
                 await take_silently(interaction)
-            limit = asyncio.timeout(_PATIENCE if what.control is Control.TEXT else None)
+            limit = asyncio.timeout(_PATIENCE if opens_window else None)
             try:
                 async with limit:
                     by, place = await self._clicked_by(interaction, what)
@@ -163,7 +188,7 @@ class Clicks:
                     raise
                 await self._tell(interaction, "chat.too_slow")
                 return
-            await self._show(interaction, what, request.message, reply)
+            await self._show(interaction, what, request, reply)
 
     async def _clicked_by(self, interaction: AnyInteraction, what: ComponentId) -> tuple[Person, ChannelRef]:
         """Who clicked, and where. In direct messages Discord names no server: that of the button counts, and who they are there.
@@ -180,9 +205,13 @@ class Clicks:
             raise refused("no_button")
         return by, ChannelRef(platform=PLATFORM, tenant=tenant, channel=str(interaction.channel_id or 0))
 
-    async def _show(self, interaction: AnyInteraction, what: ComponentId, message: str, reply: Reply) -> None:
+    async def _show(
+        self, interaction: AnyInteraction, what: ComponentId, request: PressButton | SubmitText, reply: Reply
+    ) -> None:
+        message = request.message
         if isinstance(reply, AskForText):
-            await interaction.response.send_modal(text_input_modal(what.id, message, reply.form, reply.run))
+            modal = text_input_modal(what.id, message, reply.form, reply.run, request.choice)
+            await interaction.response.send_modal(modal)
             return
         if isinstance(reply, AskToConfirm):
             yes = yes_view(what.id, message, catalog.text("discord.confirm_yes"))
@@ -209,7 +238,7 @@ def _request(interaction: AnyInteraction, what: ComponentId, text: str) -> Press
     message = what.message or (str(interaction.message.id) if interaction.message is not None else "")
     once = str(interaction.id)
     if what.control is Control.MODAL:
-        return SubmitText(button=what.id, message=message, text=text, once=once)
+        return SubmitText(button=what.id, message=message, text=text, choice=what.choice, once=once)
     is_confirmed = what.control is not Control.CONFIRM
     return PressButton(button=what.id, message=message, choice=text, is_confirmed=is_confirmed, once=once)
 

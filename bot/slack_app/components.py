@@ -27,13 +27,12 @@ USE = "use_config"
 _LINE_CAPS = (160, 100, 70, 50, 36)
 
 
-def actions_of(buttons: Sequence[Button], menu: Menu | None, ids: ButtonIds | None) -> list[Block]:
+def actions_of(buttons: Sequence[Button], menus: Sequence[Menu], ids: ButtonIds | None) -> list[Block]:
     """The row of buttons, with the menu at its end; none where nobody issues ids."""
     if ids is None:
         return []
-    elements = [_button(button, ids) for button in buttons[: ACTIONS - 1]]
-    if menu is not None and menu.options:
-        elements.append(_menu(menu, ids))
+    elements = [_button(button, ids) for button in buttons[: ACTIONS - len(menus)]]
+    elements += [_menu(menu, ids) for menu in menus]
     return [{"type": "actions", "elements": elements}] if elements else []
 
 

@@ -32,6 +32,7 @@ from bot.slack_app.installations import Clients
 from bot.slack_app.markup import (
     BLOCKS_IN_VIEW,
     BUTTON_TEXT,
+    CHECKBOXES,
     GROUP_ID,
     INPUT_TEXT,
     MODAL_TITLE,
@@ -56,7 +57,7 @@ PAGE = "page"
 def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
     """Asks for the reason of a no, or for the wanted changes, and says of which run. A title has no room for its name."""
     name = form.asks
-    label = catalog.text(f"slack.modal.{name}.label")
+    label = form.label or catalog.text(f"slack.modal.{name}.label")
     return {
         "type": "modal",
         "callback_id": SUBMITTED,
@@ -70,15 +71,30 @@ def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
                 "block_id": "text",
                 "optional": not form.is_required,
                 "label": plain(catalog.text("window.of_run", title=label, run=run) if run else label, 2_000),
-                "element": {
-                    "type": "plain_text_input",
-                    "action_id": "text",
-                    "multiline": True,
-                    "max_length": INPUT_TEXT,
-                },
+                "element": _field(form),
             }
         ],
     }
+
+
+def _field(form: TextForm) -> Block:
+    """What is written into, or ticked; all is ticked at first."""
+    if not form.options:
+        field: Block = {
+            "type": "plain_text_input",
+            "action_id": "text",
+            "multiline": True,
+            "max_length": INPUT_TEXT,
+        }
+        return {**field, "initial_value": form.text} if form.text else field
+    options: list[Block] = []
+    for option in form.options[:SELECT_OPTIONS]:
+        made: Block = {"text": plain(option.label, OPTION_TEXT), "value": option.value}
+        if option.description:
+            made["description"] = plain(option.description, OPTION_TEXT)
+        options.append(made)
+    kind = "checkboxes" if len(options) <= CHECKBOXES else "multi_static_select"
+    return {"type": kind, "action_id": "text", "options": options, "initial_options": options}
 
 
 def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
@@ -197,7 +213,9 @@ class Clicks:
     async def submit(self, source: EventSource, opened: Opened, text: str) -> None:
         """A submitted modal acts on the message whose button opened it."""
         by = await self.people.somebody(source.workspace, source.user, source.called)
-        request = SubmitText(button=opened.button, message=source.message, text=text, once=source.once)
+        request = SubmitText(
+            button=opened.button, message=source.message, text=text, choice=opened.choice, once=source.once
+        )
         await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
 
     async def open_run(self, source: EventSource, run: str) -> None:

@@ -44,6 +44,7 @@ OPTION_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
 
 SELECT_OPTIONS = 100
+CHECKBOXES = 10
 PLACEHOLDER = 150
 """https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 

@@ -60,6 +60,7 @@ class Opened:
     run: str = ""
     page: int = 0
     reply_address: str = ""
+    choice: str = ""
 
     def at(self, source: EventSource) -> EventSource:
         """A submission as if it had been done on the button's message."""
@@ -77,6 +78,7 @@ class Opened:
                 "run": self.run,
                 "page": self.page,
                 **({"reply_address": self.reply_address} if self.reply_address else {}),
+                "choice": self.choice,
             }
         )
 
@@ -96,13 +98,16 @@ def unpacked(metadata: str) -> Opened:
         run=text_in(data, "run"),
         page=page if isinstance(page, int) else 0,
         reply_address=text_in(data, "reply_address"),
+        choice=text_in(data, "choice"),
     )
 
 
 def opened_by(click: Click, run: str = "") -> Opened:
     """What a view must remember of a click."""
     at = click.source
-    return Opened(button=click.button, channel=at.channel, thread=at.thread, message=at.message, run=run)
+    return Opened(
+        button=click.button, channel=at.channel, thread=at.thread, message=at.message, run=run, choice=click.text
+    )
 
 
 def text_in(data: object, *path: str) -> str:
@@ -187,10 +192,13 @@ def click_in(body: object, workspace: Workspace) -> Click:
 
 
 def input_in(body: object) -> str:
-    """The text of a submitted view's only input."""
+    """The text of a submitted view's only input, or what was ticked in it, with commas."""
     values = inner(body, "view", "state", "values")
     for block in values.values() if isinstance(values, Mapping) else ():
         for element in block.values() if isinstance(block, Mapping) else ():
+            ticked = inner(element, "selected_options")
+            if isinstance(ticked, list):
+                return ",".join(text_in(option, "value") for option in ticked)
             return text_in(element, "value")
     return ""
 

@@ -256,7 +256,7 @@ def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAtta
     before, after = _sections(card)
     head = _head(card)
     foot = [block for block in [context(card.footer)] if block is not None]
-    measured = actions_of(card.buttons, card.menu, None if ids is None else _Measuring())
+    measured = actions_of(card.buttons, card.menus, None if ids is None else _Measuring())
     fitted = _fitted(card, [*head, *before, *after, *measured, *foot])
     notice: list[Block] = []
     buttons = card.buttons
@@ -267,7 +267,7 @@ def rendered(card: Card, ids: ButtonIds | None = None, files: Attached | NotAtta
         notice = [_notice(fitted.hidden, files) if ids is not None else _elsewhere(fitted.hidden)]
     if needs_files:
         buttons = tuple(each for each in card.buttons if not each.needs_whole_plan)
-    actions = actions_of(buttons, card.menu, ids)
+    actions = actions_of(buttons, card.menus, ids)
     blocks = [*head, *before, *fitted.blocks, *notice, *after, *actions, *foot]
     return Rendered(text=message_text(card), blocks=blocks, needs_files=needs_files)
 

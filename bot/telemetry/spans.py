@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 
 _TOLD = frozenset(
     {
-        "plan_proposed", "approval_given", "plan_rejected", "changes_requested", "plan_expired", "call_started",
+        "plan_proposed", "approval_given", "approval_withdrawn", "plan_rejected", "changes_requested", "plan_expired",
+        "call_started",
         "call_succeeded", "call_failed", "call_outcome_unknown", "call_resolved", "calls_skipped", "run_answered",
         "run_cancelled", "run_finished", "run_failed",
     }

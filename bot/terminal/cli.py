@@ -200,6 +200,42 @@ def _changes(
     return run_commands.changes(_context, name, text, digest=digest, emits=events)
 
 
+@app.command("select", help=_help("help.select"))
+@reported
+def _select(
+    name: RunName,
+    numbers: Annotated[list[int], typer.Argument(metavar="NUMBER…", help=_help("help.select_numbers"))],
+    *,
+    digest: Digest = "",
+) -> int:
+    from bot.terminal import edit_commands
+
+    return edit_commands.select(_context, name, numbers, digest=digest)
+
+
+@app.command("edit", help=_help("help.edit"))
+@reported
+def _edit(
+    name: RunName,
+    number: Annotated[int, typer.Argument(metavar="CALL", help=_help("help.edit_call"))],
+    argument: Annotated[str, typer.Argument(metavar="ARGUMENT", help=_help("help.edit_argument"))] = "",
+    *,
+    value: Annotated[str | None, typer.Option("--value", metavar="TEXT", help=_help("help.edit_value"))] = None,
+    digest: Digest = "",
+) -> int:
+    from bot.terminal import edit_commands
+
+    return edit_commands.edit(_context, name, number, argument, value=value, digest=digest)
+
+
+@app.command("withdraw", help=_help("help.withdraw"))
+@reported
+def _withdraw(name: RunName, *, digest: Digest = "") -> int:
+    from bot.terminal import edit_commands
+
+    return edit_commands.withdraw(_context, name, digest=digest)
+
+
 @app.command("answer", help=_help("help.answer"))
 @reported
 def _answer(name: RunName, text: Annotated[str, typer.Argument(metavar="TEXT", help=_help("help.answer_text"))]) -> int:

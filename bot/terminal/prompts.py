@@ -14,7 +14,7 @@ from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
 from bot.cards.text import one_line, visible
 from bot.i18n import catalog
-from bot.message import Action, Button, Card, TextForm
+from bot.message import Action, Button, Card, Menu, TextForm
 from bot.terminal.output import Renderer, coordination, indented
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
@@ -44,6 +44,18 @@ class Choose:
     """Another agent's plan."""
 
     agent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Select:
+    """Only some of the plan's calls: their numbers."""
+
+    numbers: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdraw:
+    """The person's yes, taken back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +89,8 @@ class Reply:
     text: str
 
 
-Decision: TypeAlias = Approve | Reject | Change | Reply | Choose | Resolve | Stop
-Answer: TypeAlias = "Approve | Reject | Change | Reply | Choose | Resolve | Stop | Details | Back | Question"
+Decision: TypeAlias = Approve | Reject | Change | Reply | Choose | Select | Withdraw | Resolve | Stop
+Answer: TypeAlias = "Decision | Details | Back | Question"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +141,10 @@ class LineQuestion:
                 return Change(text=typed)
             case "answer":
                 return Reply(text=typed)
+            case "select":
+                return Select(numbers=typed)
+            case "edit":
+                return Back()
 
 
 Question: TypeAlias = KeyQuestion | LineQuestion
@@ -137,8 +153,7 @@ Question: TypeAlias = KeyQuestion | LineQuestion
 def question_for(card: Card) -> KeyQuestion | None:
     """The question that a card asks at a terminal; None: it asks nothing."""
     choices = [choice for button in card.buttons if (choice := _choice(button)) is not None]
-    if card.menu is not None:
-        choices.insert(-1, _other_plan(card))
+    choices[-1:-1] = [_other_plan(menu) for menu in card.menus if menu.action is Action.CHOOSE]
     if all(isinstance(choice.answer, Details) for choice in choices):
         return None
     approve = next((button for button in card.buttons if button.action is Action.APPROVE), None)
@@ -165,6 +180,7 @@ def _choice(button: Button) -> Choice | None:
     answers: dict[Action, Answer] = {
         Action.APPROVE: _approval(button),
         Action.DETAILS: Details(),
+        Action.WITHDRAW: Withdraw(),
         Action.HAPPENED: Resolve(verdict="happened"),
         Action.RUN_IT: Resolve(verdict="run_it"),
         Action.ABANDON: Resolve(verdict="abandon"),
@@ -191,8 +207,8 @@ def _approval(button: Button) -> Answer:
     )
 
 
-def _other_plan(card: Card) -> Choice:
-    options = card.menu.options if card.menu else ()
+def _other_plan(menu: Menu) -> Choice:
+    options = menu.options
     numbered = tuple(Choice(key=each.value, word=each.value, answer=Choose(agent=int(each.value))) for each in options)
     question = KeyQuestion(
         text=catalog.text("ask.other_plan"),

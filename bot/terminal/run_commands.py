@@ -32,7 +32,7 @@ from coordination.domain.events import Verdict
 from coordination.domain.policy import Refusal
 from coordination.domain.transitions import Recorded
 from coordination.errors import RefusedError
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 
 Begin = Callable[[Application], Awaitable[str]]
 """Does what the command is for, and names the run to stay with."""
@@ -140,7 +140,7 @@ def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit
         run = await named_run(application.log, name)
         view = await _shown(context, application, run, is_for_people=not emits)
         try:
-            await application.coordinator.approve(run, _digest(digest, view), console_person())
+            await application.coordinator.approve(run, digest_of(digest, view), console_person())
         except RefusedError as error:
             state = await _told_why(context, application, run, error)
             if error.refusal != Refusal.ALREADY_DECIDED or isinstance(state, s.Rejected):
@@ -159,11 +159,11 @@ def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bo
     async def begin(application: Application) -> str:
         run = await named_run(application.log, name)
         view, _ = await seen_run(application.log, application.coordinator, run)
-        return await _unless_refused(
+        return await unless_refused(
             context,
             application,
             run,
-            application.coordinator.request_changes(run, _digest(digest, view), console_person(), text),
+            application.coordinator.request_changes(run, digest_of(digest, view), console_person(), text),
         )
 
     return run_interactively(context, begin, emits=emits)
@@ -196,7 +196,7 @@ def resolve(context: CliContext, name: str, verdict: str, *, number: int, emits:
         if not verdict:
             return run
         index = number - 1 if number else state.unknown.index if isinstance(state, s.NeedsHuman) else -1
-        return await _unless_refused(
+        return await unless_refused(
             context, application, run, application.coordinator.resolve(run, index, console_person(), VERDICTS[verdict])
         )
 
@@ -207,9 +207,9 @@ def reject(context: CliContext, name: str, *, digest: str, reason: str) -> Exit:
     """A no: nothing of the plan will ever run."""
 
     async def act(application: Application, run: str, view: RunView) -> object:
-        return await application.coordinator.reject(run, _digest(digest, view), console_person(), reason)
+        return await application.coordinator.reject(run, digest_of(digest, view), console_person(), reason)
 
-    return _decided(context, name, act)
+    return decided(context, name, act)
 
 
 def cancel(context: CliContext, name: str, *, reason: str) -> Exit:
@@ -218,10 +218,10 @@ def cancel(context: CliContext, name: str, *, reason: str) -> Exit:
     async def act(application: Application, run: str, _: RunView) -> object:
         return await application.coordinator.cancel(run, console_person(), reason)
 
-    return _decided(context, name, act)
+    return decided(context, name, act)
 
 
-def _decided(context: CliContext, name: str, decide: Decide) -> Exit:
+def decided(context: CliContext, name: str, decide: Decide) -> Exit:
     """Decide without starting an engine; and stay where a call is still under way."""
     try:
         status = asyncio.run(_decide(context, name, decide))
@@ -243,7 +243,12 @@ async def _decide(context: CliContext, name: str, decide: Decide) -> Exit:
         return exit_of(view.state)
 
 
-async def _unless_refused(context: CliContext, application: Application, run: str, decision: Awaitable[object]) -> str:
+async def unless_refused(context: CliContext, application: Application, run: str, decision: Awaitable[object]) -> str:
+    """Wait for a decision on a run, and give its name back.
+
+    Raises:
+        EndNow: it was refused, and the person has been told why.
+    """
     try:
         await decision
     except RefusedError as error:
@@ -266,7 +271,7 @@ async def _shown(context: CliContext, application: Application, run: str, *, is_
     return view
 
 
-def _digest(given: str, view: RunView) -> str:
+def digest_of(given: str, view: RunView) -> str:
     """The digest that a person typed, in any of its forms; or that of the plan that waits."""
     if given:
         return given.replace("-", "").lower()

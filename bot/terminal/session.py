@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bot.cards.error_messages import notice_for, refusal_text
+from bot.cards.plan_edits import selected_indexes
 from bot.cards.run_card import card_for, open_questions
 from bot.cards.run_view import RunView, next_view
 from bot.terminal import prompts as q
@@ -208,7 +209,17 @@ class InteractiveSession:
             case q.Details():
                 self._screen.explain(view, await self._log.read(view.run))
                 await self._stand(view)
-            case q.Approve() | q.Reject() | q.Change() | q.Reply() | q.Choose() | q.Resolve() | q.Stop():
+            case (
+                q.Approve()
+                | q.Reject()
+                | q.Change()
+                | q.Reply()
+                | q.Choose()
+                | q.Select()
+                | q.Withdraw()
+                | q.Resolve()
+                | q.Stop()
+            ):
                 if not await self._try(view, self._decide(view, answer)):
                     await self._stand(view)
             case _:
@@ -230,10 +241,23 @@ class InteractiveSession:
                 return await self._coordinator.approve(run, digest, by)
             case q.Reject(reason=reason):
                 return await self._coordinator.reject(run, digest, by, reason)
+            case q.Withdraw():
+                return await self._coordinator.withdraw(run, digest, by)
+            case q.Change() | q.Choose() | q.Select():
+                return await self._revise(run, digest, answer)
+            case _:
+                assert_never(answer)
+
+    async def _revise(self, run: str, digest: str, answer: q.Change | q.Choose | q.Select) -> object:
+        """Another plan in the place of the one of this digest."""
+        by = self._person
+        match answer:
             case q.Change(text=text):
                 return await self._coordinator.request_changes(run, digest, by, text)
             case q.Choose(agent=agent):
                 return await self._coordinator.choose(run, digest, by, agent)
+            case q.Select(numbers=numbers):
+                return await self._coordinator.select(run, digest, by, selected_indexes(numbers))
             case _:
                 assert_never(answer)
 

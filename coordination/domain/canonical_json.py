@@ -62,6 +62,15 @@ def canonical(value: Json) -> str:
     return text
 
 
+def is_canonical_object(text: str) -> bool:
+    """Whether a text is the one text of a JSON object."""
+    try:
+        value = parse(text)
+        return isinstance(value, dict) and canonical(value) == text
+    except InvalidJsonError:
+        return False
+
+
 def rounded_number(text: str) -> str | None:
     """The first number in a JSON text that would not be sent as it is written; None: there is none.
 

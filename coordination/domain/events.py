@@ -42,10 +42,15 @@ class ToolRead:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionRecorded:
-    """An agent called a deferred tool: nothing ran, the call is on record."""
+    """An agent called a deferred tool: nothing ran, the call is on record.
+
+    `input_schema` is that of the tool, as canonical JSON, the first time that this definition is recorded in a turn; else
+    empty, as it is where it is very long.
+    """
 
     agent: int
     call: PlannedCall
+    input_schema: str = ""
     kind: Literal["action_recorded"] = "action_recorded"
 
 
@@ -330,6 +335,9 @@ class CallsSkipped(Reasoned):
 Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
 """Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told."""
 
+Revised: TypeAlias = Literal["", "selected", "edited"]
+"""What a person made of a plan without agents: only some of its calls, or one call with other arguments."""
+
 RulesNow: TypeAlias = Literal["", "changed", "denied", "unreadable"]
 """How the rules that hold now differ from those that a run began with: changed, and a call of its plan denied, or not to be
 read at all. Rules of approval that got stricter are told by a new proposal."""
@@ -384,8 +392,9 @@ class DeliberationStarted:
 class PlanProposed:
     """The agents' plan waits for people. `digest` is what they decide on.
 
-    `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan;
-    `because` the same plan that is asked again, and why: nothing that was approved of the earlier revision counts.
+    `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan, or who
+    `revised` this one; `because` the same plan that is asked again, and why. Nothing that was approved of the earlier
+    revision counts.
     """
 
     plan: Plan
@@ -394,6 +403,7 @@ class PlanProposed:
     written_after_vote: bool = False
     chosen_by: Person | None = None
     because: Because = ""
+    revised: Revised = ""
     kind: Literal["plan_proposed"] = "plan_proposed"
 
 
@@ -414,6 +424,15 @@ class ApprovalGiven:
     by: Person
     digest: str
     kind: Literal["approval_given"] = "approval_given"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalWithdrawn:
+    """Somebody takes their yes back, before there are enough of them."""
+
+    by: Person
+    digest: str
+    kind: Literal["approval_withdrawn"] = "approval_withdrawn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -536,6 +555,7 @@ RunEvent: TypeAlias = (
     | PlanProposed
     | RunAnswered
     | ApprovalGiven
+    | ApprovalWithdrawn
     | PlanRejected
     | ChangesRequested
     | PlanExpired

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.canonical_json import parse
-from coordination.domain.conditions import unread
+from coordination.domain.canonical_json import Json, canonical, is_canonical_object, parse
+from coordination.domain.conditions import at_path, steps_of, unread
 from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, RunAction, judge, judge_stop
 from coordination.errors import IllegalTransition
@@ -117,6 +117,59 @@ def check_choice(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, a
     if rule.stricter(plan.policy) != plan.policy:
         raise IllegalTransition("the chosen plan has a laxer rule than the one that it replaces")
     _check_frame(state, plan, at)
+
+
+def check_revised(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, at: datetime) -> None:
+    """Make sure that a person may make this of the plan that waits: some of its calls, or one with other arguments.
+
+    Raises:
+        IllegalTransition: they may not, or more than that is different.
+    """
+    check_decision(state, RunAction.CHANGE, by, at)
+    plan, before = event.plan, state.plan
+    same = replace(before, revision=plan.revision, calls=plan.calls, policy=plan.policy, expires_at=plan.expires_at)
+    if plan != same or event.because:
+        raise IllegalTransition("more of the plan is different than its calls")
+    is_selection = event.revised == "selected"
+    if not (_is_selection if is_selection else _is_edit)(before.calls, plan.calls):
+        raise IllegalTransition(f"the calls are not those of the plan before, {event.revised}")
+    rule = (replace(before.policy, quorums=()) if is_selection else before.policy).with_needs(plan.needs)
+    if rule.stricter(plan.policy) != plan.policy:
+        raise IllegalTransition("the revised plan has a laxer rule than its calls need")
+    _check_frame(state, plan, at)
+
+
+def _is_selection(before: tuple[PlannedCall, ...], after: tuple[PlannedCall, ...]) -> bool:
+    """Whether these are some of the calls, to the letter and in their order, and not all."""
+    left = iter(before)
+    return 0 < len(after) < len(before) and all(any(call == each for each in left) for call in after)
+
+
+def _is_edit(before: tuple[PlannedCall, ...], after: tuple[PlannedCall, ...]) -> bool:
+    """Whether one call has other arguments, and needs people now: those that it needed, and whom its rules add."""
+    if len(before) != len(after):
+        return False
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    return len(changed) == 1 and all(
+        new == replace(old, arguments=new.arguments, is_automatic=False, says=new.says, needs=new.needs)
+        and new.arguments != old.arguments
+        and is_canonical_object(new.arguments)
+        and new.needs == old.needs.and_also(new.needs)
+        and keeps_what_was_read(old, new)
+        for old, new in changed
+    )
+
+
+def keeps_what_was_read(old: PlannedCall, new: PlannedCall) -> bool:
+    """Whether an edited call has, where its rules want something read first, what the planned one had there."""
+    before, after = parse(old.arguments), parse(new.arguments)
+    is_known = set(new.needs.read_first) <= set(old.needs.read_first)
+    return is_known and all(_at(path, before) == _at(path, after) for path in new.needs.read_first)
+
+
+def _at(path: str, arguments: Json) -> list[str | None]:
+    found = at_path(arguments, steps_of(path) or ())
+    return [None if each is None else canonical(each.value) for each in found]
 
 
 def check_again(state: s.AwaitingDecision | s.Executing, event: e.PlanProposed, at: datetime) -> None:

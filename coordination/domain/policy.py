@@ -83,6 +83,7 @@ class Refusal(StrEnum):
     APPROVERS_UNREADABLE = "approvers_unreadable"
     NOTHING_TO_ANSWER = "nothing_to_answer"
     NOT_ASKED = "not_asked"
+    NOT_APPROVED = "not_approved"
 
 
 class RunAction(StrEnum):
@@ -91,6 +92,7 @@ class RunAction(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     CHANGE = "change"
+    WITHDRAW = "withdraw"
     CANCEL = "cancel"
     RESOLVE = "resolve"
     ANSWER = "answer"

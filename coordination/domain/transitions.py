@@ -30,6 +30,7 @@ from coordination.domain.judgement import (
     check_record,
     check_recorded,
     check_resolution,
+    check_revised,
     check_stop,
     check_validity,
 )
@@ -471,6 +472,8 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
     match event:
         case e.ApprovalGiven(digest=plan.digest):
             return _approve(state, event, at)
+        case e.ApprovalWithdrawn(digest=plan.digest):
+            return _withdraw(state, event)
         case e.PlanRejected(by=by, digest=plan.digest, reason=reason):
             check_decision(state, RunAction.REJECT, by, at)
             return s.Rejected(request=request, plan=plan, by=by, reason=reason)
@@ -485,12 +488,8 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
                 shapers=s.with_person(state.shapers, event.by),
                 questions=state.questions,
             )
-        case e.PlanProposed(chosen_by=Person() as chooser):
-            check_choice(state, event, chooser, at)
-            return _propose(state, event, s.with_person(state.shapers, chooser))
-        case e.PlanProposed(because="rules" | "approvers" | "unreadable"):
-            check_again(state, event, at)
-            return _propose(state, event, state.shapers)
+        case e.PlanProposed():
+            return _propose_anew(state, event, at)
         case e.RulesChanged(now=now):
             return replace(state, rules_now=now)
         case e.PlanExpired(digest=plan.digest) if at >= plan.expires_at:
@@ -500,6 +499,27 @@ def _evolve_awaiting(state: s.AwaitingDecision, event: e.RunEvent, at: datetime)
             return s.Cancelled(request=request, by=by, reason=reason)
         case _:
             raise impossible(state, event)
+
+
+def _propose_anew(state: s.AwaitingDecision, event: e.PlanProposed, at: datetime) -> s.AwaitingDecision:
+    """Another plan in the place of the one that waits: a person's, or the same that is asked again."""
+    match event:
+        case e.PlanProposed(chosen_by=Person() as chooser):
+            check = check_revised if event.revised else check_choice
+            check(state, event, chooser, at)
+            return _propose(state, event, s.with_person(state.shapers, chooser))
+        case e.PlanProposed(because="rules" | "approvers" | "unreadable"):
+            check_again(state, event, at)
+            return _propose(state, event, state.shapers)
+        case _:
+            raise impossible(state, event)
+
+
+def _withdraw(state: s.AwaitingDecision, event: e.ApprovalWithdrawn) -> s.AwaitingDecision:
+    left = tuple(person for person in state.approvals if not person.is_same_as(event.by))
+    if len(left) == len(state.approvals):
+        raise IllegalTransition(f"{event.by.name} takes back an approval that they did not give")
+    return replace(state, approvals=left)
 
 
 def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) -> s.RunState:

@@ -82,6 +82,8 @@ _YOUNGER = (
     b',"quorums":[]',
     b',"parts":null',
     b',"plural":""',
+    b',"input_schema":""',
+    b',"revised":""',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

@@ -23,7 +23,7 @@ from coordination.domain import states as s
 from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
 from coordination.ports import Executor, ReadTools, ServerSpec, ToolDefinition, ToolHub, ToolOutput
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 from tests.bench.floor import Run
 from tests.builders import a_call, a_plan, a_request
 

@@ -23,7 +23,7 @@ from bot.variables import PYTHON_VARIABLE, Environment
 from coordination.domain import states as s
 from coordination.domain.transitions import Recorded
 from coordination.errors import StorageError
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 from coordination.storage.database import open_engine, parse_url
 from tests.chaos.world import effects_in, gate
 from tests.databases import OwnPostgres, sqlite_url

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from bot.cards.plan_edits import edit_form, edited_argument, selection_form
 from bot.chat.platform import ChannelRef, MessageRef
 from bot.chat.private_cards import refused
 from bot.chat.service_port import (
@@ -24,6 +25,7 @@ from bot.discord_app.settings import aim
 from bot.message import FORMS, Action, Card, Confirmation, RichText, Severity, StyledText
 from bot.variables import Environment
 from coordination.domain.policy import Person
+from tests.sample_logs import plan_in, waiting
 from tests.servers.discord_server import TOKEN, DiscordServer
 
 
@@ -86,7 +88,10 @@ class RecordingChatService:
         if found is None or (found.message_ref.message, found.message_ref.place) != (request.message, place):
             return None
         if form := FORMS.get(found.action):
-            return AskForText(form)
+            plan = plan_in(waiting())
+            argument = edited_argument(plan, request.choice)
+            filled = {"select": selection_form(plan), "edit": edit_form(argument) if argument else form}
+            return AskForText(filled.get(form.asks, form))
         if found.action is Action.DETAILS:
             line: RichText = (StyledText("page two"),)
             return Pages(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.cards.plan_edits import edit_form, edited_argument, selection_form
 from bot.chat.platform import ChannelRef, MessageRef
 from bot.chat.private_cards import refused
 from bot.chat.service_port import (
@@ -27,6 +28,7 @@ from bot.message import FORMS, Action, Card, Paragraph, Severity, StyledText
 from coordination.domain.policy import Person
 from coordination.errors import StorageError
 from coordination.text import Text
+from tests.sample_logs import plan_in, waiting
 
 
 def note(text: str) -> Card:
@@ -119,7 +121,10 @@ class SmallChatService:
         action = issued.action
         if isinstance(request, PressButton):
             if form := FORMS.get(action):
-                return AskForText(form)
+                plan = plan_in(waiting())
+                argument = edited_argument(plan, request.choice)
+                filled = {"select": selection_form(plan), "edit": edit_form(argument) if argument else form}
+                return AskForText(filled.get(form.asks, form))
             if action is Action.DETAILS:
                 return Pages(issued.run, self.pages)
         if any(isinstance(each, PressButton | SubmitText) for each in self.done):

@@ -287,6 +287,38 @@ async def test_wanted_changes_are_asked_for_in_a_window(
     assert (submitted.button, submitted.text) == (desk_id(chat_service, Action.CHANGE), "shorter")
 
 
+async def test_some_calls_are_ticked_in_a_window(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
+) -> None:
+    message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
+    window = await rita.clicks(message, "Only some calls")
+    assert await acknowledged(server, window) == 9
+    (field,) = (each["component"] for each in (window.response or {})["data"]["components"])
+    assert [(each["value"], each["label"], each["default"]) for each in field["options"]] == [
+        ("1", "1. board · post_notice", True),
+        ("2", "2. board · remove_notice", True),
+    ]
+    assert (field["min_values"], field["max_values"]) == (1, 2)
+    await told(server, await rita.submits(window, "", ticked=["1", "2"]))
+    (submitted,) = chat_service.done
+    assert isinstance(submitted, SubmitText)
+    assert (submitted.button, submitted.text) == (desk_id(chat_service, Action.SELECT), "1,2")
+
+
+async def test_a_value_is_edited_in_a_window_that_begins_with_it(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
+) -> None:
+    message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
+    window = await rita.chooses(message, "0.1", menu=1)
+    assert await acknowledged(server, window) == 9
+    (field,) = (each["component"] for each in (window.response or {})["data"]["components"])
+    assert field["value"] == "Power off on Friday"
+    await told(server, await rita.submits(window, "Power off on Monday"))
+    (submitted,) = chat_service.done
+    assert isinstance(submitted, SubmitText)
+    assert (submitted.choice, submitted.text) == ("0.1", "Power off on Monday")
+
+
 async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
     server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:

@@ -198,7 +198,7 @@ def test_no_value_gets_out_of_its_code(text: str) -> None:
 def test_a_short_plan_is_whole_in_the_message_and_needs_no_file() -> None:
     rendered = render(card_of(), Ids())
     assert rendered.files == ()
-    assert labels(rendered) == ["Approve 2 calls", "Reject", "Request changes", "Details"]
+    assert labels(rendered) == ["Approve 2 calls", "Reject", "Request changes", "Only some calls", "Details"]
     assert "**1  board · post\\_notice**  sends" in shown(rendered)
     assert "**body**\n```\nFrom 14:00 to 16:00.↵\nSave your work.\n```" in shown(rendered)
     assert "**title** `Power off on Friday`" in shown(rendered)

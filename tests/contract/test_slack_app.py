@@ -246,6 +246,30 @@ async def test_a_no_and_wanted_changes_are_asked_for_in_a_modal(harness: Harness
     assert (place, submitted.message) == (message_ref.place, message_ref.message)
 
 
+async def test_some_calls_are_ticked_in_a_modal(harness: Harness) -> None:
+    message, _ = await harness.card(DECIDE)
+    alice = harness.somebody()
+    await alice.click(message, "select")
+    view = await alice.opened()
+    field = view["blocks"][0]["element"]
+    assert (field["type"], [each["value"] for each in field["initial_options"]]) == ("checkboxes", ["1", "2"])
+    await alice.submit(view, "", ticked=["2"])
+    await until_done(harness, [("select", "2")])
+
+
+async def test_a_value_is_edited_in_a_modal_that_begins_with_it(harness: Harness) -> None:
+    message, _ = await harness.card(DECIDE)
+    alice = harness.somebody()
+    await alice.click(message, "edit", option="0.1")
+    view = await alice.opened()
+    assert view["blocks"][0]["element"]["initial_value"] == "Power off on Friday"
+    await alice.submit(view, "Power off on Monday")
+    await until_done(harness, [("edit", "Power off on Monday")])
+    submitted = harness.chat_service.asked[-1][0]
+    assert isinstance(submitted, SubmitText)
+    assert submitted.choice == "0.1"
+
+
 async def test_another_agents_plan_is_chosen_from_the_menu(harness: Harness) -> None:
     message, _ = await harness.card(DECIDE)
     await harness.somebody().click(message, "choose", option="1")

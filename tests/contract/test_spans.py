@@ -16,7 +16,7 @@ from bot.telemetry.spans import ids_of, stop_tracing, trace_into
 from bot.variables import Environment
 from coordination.config import read_text
 from coordination.domain import states as s
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 
 
 @pytest.fixture

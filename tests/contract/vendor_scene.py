@@ -13,7 +13,8 @@ from bot.composition import Configurations
 from coordination.clock import SystemClock
 from coordination.llm.registry import Models
 from coordination.mcp_tools.hub import McpHub
-from coordination.service import Coordinator, RunRequest
+from coordination.run_request import RunRequest
+from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER
 from tests.contract.test_models import Act

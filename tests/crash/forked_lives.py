@@ -22,7 +22,7 @@ from bot.composition import open_application
 from bot.machine import console_person
 from bot.variables import Environment
 from coordination.domain import states as s
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 from tests.crash.failpoints import FailpointHub, FailpointLog, FailpointModel, Failpoints
 
 PATIENCE = 60.0

@@ -43,6 +43,9 @@ def test_help_and_version_need_nothing(tmp_path: Path) -> None:
         "approve",
         "reject",
         "changes",
+        "select",
+        "edit",
+        "withdraw",
         "cancel",
         "resolve",
         "status",
@@ -56,6 +59,25 @@ def test_help_and_version_need_nothing(tmp_path: Path) -> None:
         assert f"\n  {command} " in ended.out
     assert program.run("--version").out.startswith("massgen-bot ")
     assert not program.state.exists() or list(program.state.iterdir()) == []
+
+
+def test_a_plan_is_edited_and_its_editor_does_not_approve_it(program: Program) -> None:
+    run = waiting(program)
+    ended = program.run("edit", run, "1", "title", "--value", "Garden party")
+    assert (ended.status, "Garden party" in ended.out, "Revision 2, edited by" in ended.out) == (3, True, True), (
+        ended.err
+    )
+    for arguments, sentence in (
+        (["edit", run, "1", "title"], "EDITOR"),
+        (["edit", run, "9", "title", "--value", "x"], "call 9"),
+        (["edit", run, "1", "no", "--value", "x"], "no argument no"),
+        (["edit", run, "1", "--value", "{}"], "do not fit the tool"),
+        (["select", run, "9"], "not all of them"),
+        (["withdraw", run], "nothing to take back"),
+    ):
+        ended = program.run(*arguments)
+        assert ended.status != 0, arguments
+        assert sentence in ended.err, arguments
 
 
 def test_a_misspelt_variable_is_told_in_one_sentence_and_changes_nothing(program: Program) -> None:

@@ -22,6 +22,7 @@ PLANNING = "tests/threats/test_stricter_rules_while_agents_plan.py"
 IN_DOUBT = "tests/threats/test_stricter_rules_while_a_call_is_in_doubt.py"
 FREEZE = "tests/threats/test_a_freeze_that_does_not_hold.py"
 APPROVED = "tests/threats/test_stricter_rules_after_the_approval.py"
+EDITS = "tests/service/test_plan_edits.py"
 EDGES = "tests/service/test_edges_of_execution.py"
 CONDITIONS = "tests/unit/test_tool_conditions.py"
 OPTIONAL = "tests/service/test_optional_servers.py"
@@ -69,9 +70,8 @@ MUTANTS = [
     Mutant(
         "an approval of a stale revision counts",
         "authorization.py",
-        "    if len(digest) < _SHORTEST_DIGEST or not state.plan.digest.startswith(digest.lower()):\n"
-        "        return Refusal.STALE_PLAN\n",
-        "",
+        "    return len(digest) >= _SHORTEST_DIGEST and state.plan.digest.startswith(digest.lower())\n",
+        "    return True\n",
         (MACHINE,),
     ),
     Mutant(
@@ -220,9 +220,58 @@ MUTANTS = [
     Mutant(
         "a plan is chosen after expiry, or by anybody",
         "domain/judgement.py",
-        "    check_decision(state, RunAction.CHANGE, by, at)\n    plan, before",
-        "    plan, before",
+        "    check_decision(state, RunAction.CHANGE, by, at)\n    plan, before = event.plan, state.plan\n    answers",
+        "    plan, before = event.plan, state.plan\n    answers",
         (JUDGED,),
+    ),
+    Mutant(
+        "anybody selects calls, or edits one",
+        "domain/judgement.py",
+        "    check_decision(state, RunAction.CHANGE, by, at)\n    plan, before = event.plan, state.plan\n    same",
+        "    plan, before = event.plan, state.plan\n    same",
+        (JUDGED,),
+    ),
+    Mutant(
+        "a selection brings calls that were not in the plan",
+        "domain/judgement.py",
+        "all(any(call == each for each in left) for call in after)",
+        "bool(left)",
+        (JUDGED,),
+    ),
+    Mutant(
+        "an edit changes more than arguments",
+        "domain/judgement.py",
+        "        new == replace(old, arguments=new.arguments, is_automatic=False, says=new.says, needs=new.needs)\n        and new",
+        "        new",
+        (JUDGED,),
+    ),
+    Mutant(
+        "an edited call still needs nobody",
+        "plan_edits.py",
+        "arguments=written, is_automatic=False, says=ruling.says",
+        "arguments=written, says=ruling.says",
+        (EDITS,),
+    ),
+    Mutant(
+        "an edited value is not held against the rules",
+        "plan_edits.py",
+        "    if ruling.effect is Effect.DENY:\n",
+        "    if ruling.effect is None:\n",
+        (EDITS,),
+    ),
+    Mutant(
+        "an edited value is not held against the tool's schema",
+        "plan_edits.py",
+        "    if found.fault is not None:\n",
+        "    if found.fault == '':\n",
+        (EDITS,),
+    ),
+    Mutant(
+        "somebody takes back another one's approval",
+        "authorization.py",
+        "return None if any(by.is_same_as(person) for person in state.approvals) else Refusal.NOT_APPROVED",
+        "return None",
+        (EDITS, JUDGED),
     ),
     Mutant(
         "a call succeeds that nobody started",
@@ -282,9 +331,9 @@ MUTANTS = [
     ),
     Mutant(
         "a chosen plan is valid for ten years",
-        "current_rules.py",
-        "    plan = replace(plan, expires_at=now + timedelta(seconds=plan.policy.expires_after))\n",
-        "    plan = replace(plan, expires_at=now + timedelta(days=3650))\n",
+        "plan_edits.py",
+        "expires_at=now + timedelta(seconds=plan.policy.expires_after))",
+        "expires_at=now + timedelta(days=3650))",
         (EDGES,),
     ),
     Mutant(

@@ -1,5 +1,6 @@
 """People who use Discord: they type commands, click, fill in windows and write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -115,16 +116,18 @@ class Someone:
         name = custom_id or message.button(label)
         return await self._interact(CLICK, {"custom_id": name, "component_type": BUTTON}, message.channel, message)
 
-    async def chooses(self, message: Message, value: str) -> Interaction:
-        """An entry of the message's menu."""
-        name = next(each["custom_id"] for each in message.controls if "options" in each)
+    async def chooses(self, message: Message, value: str, *, menu: int = 0) -> Interaction:
+        """An entry of one of the message's menus."""
+        name = [each["custom_id"] for each in message.controls if "options" in each][menu]
         data = {"custom_id": name, "component_type": MENU, "values": [value]}
         return await self._interact(CLICK, data, message.channel, message)
 
-    async def submits(self, window: Interaction, text: str) -> Interaction:
-        """The window that an interaction opened."""
+    async def submits(self, window: Interaction, text: str, *, ticked: Sequence[str] = ()) -> Interaction:
+        """The window that an interaction opened, with words, or with what was `ticked`."""
         opened = (window.response or {})["data"]
-        inner = {"type": 4, "id": 2, "custom_id": "words", "value": text}
+        inner: Payload = {"type": 4, "id": 2, "custom_id": "words", "value": text}
+        if ticked:
+            inner = {"type": 3, "id": 2, "custom_id": "words", "values": [*ticked]}
         data = {"custom_id": opened["custom_id"], "components": [{"type": 18, "id": 1, "component": inner}]}
         return await self._interact(WINDOW, data, window.channel, window.message)
 

@@ -112,7 +112,7 @@ def _part(part: dict[str, Any]) -> list[str]:
         found.append("date")
     if kind == "button":
         found += _button(part)
-    if kind in {"static_select", "multi_static_select"}:
+    if kind in {"static_select", "multi_static_select", "checkboxes"}:
         found += _select(part)
     return found
 
@@ -134,7 +134,8 @@ def _button(part: dict[str, Any]) -> list[str]:
 
 def _select(part: dict[str, Any]) -> list[str]:
     options: Sequence[dict[str, Any]] = part["options"]
-    found = [] if 1 <= len(options) <= 100 else ["options"]
+    found = [] if 1 <= len(options) <= (10 if part["type"] == "checkboxes" else 100) else ["options"]
+    found += [] if all(each in options for each in part.get("initial_options", ())) else ["initial options"]
     for option in options:
         found += [] if units(option["text"]["text"]) <= 75 else ["option text"]
         found += [] if units(option["value"]) <= 150 else ["option value"]

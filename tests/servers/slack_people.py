@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -264,8 +264,13 @@ class Somebody:
         await self.server.until(lambda: len(self.server.views) > before)
         return list(self.server.views.values())[-1]
 
-    async def submit(self, view: dict[str, Any], text: str) -> None:
-        await self.fills_in(view, {"text": {"text": {"type": "plain_text_input", "value": text or None}}})
+    async def submit(self, view: dict[str, Any], text: str, *, ticked: Sequence[str] = ()) -> None:
+        element = view["blocks"][0]["element"]
+        value: dict[str, Any] = {"type": element["type"], "value": text or None}
+        if ticked:
+            chosen = [each for each in element["options"] if each["value"] in ticked]
+            value = {"type": element["type"], "selected_options": chosen}
+        await self.fills_in(view, {"text": {"text": value}})
 
     async def fills_in(self, view: dict[str, Any], values: dict[str, Any]) -> None:
         """Submit a view with these values of its inputs."""

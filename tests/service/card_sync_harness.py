@@ -167,7 +167,7 @@ class FakePlatform:
 
 
 def _issued(card: Card, ids: ButtonIds) -> dict[Action, str]:
-    verbs = [button.action for button in card.buttons] + ([card.menu.action] if card.menu else [])
+    verbs = [button.action for button in card.buttons] + [menu.action for menu in card.menus]
     return {action: ids.id_for(action) for action in verbs}
 
 

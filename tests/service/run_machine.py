@@ -17,6 +17,7 @@ from typing_extensions import override
 from coordination.current_rules import Guards
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Authors, Person, Policy
 from coordination.domain.quorums import Needs, Quorum
@@ -26,8 +27,9 @@ from coordination.errors import IllegalTransition, RefusedError, RunNotFoundErro
 from coordination.execution import execute
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from coordination.run_options import RunProfile
+from coordination.run_request import RunRequest
 from coordination.run_writer import RunWriter
-from coordination.service import Coordinator, RunRequest
+from coordination.service import Coordinator
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER, a_call, a_plan, a_profile, an_election_of
 from tests.fakes import Crash, FakeClock, FakePrepared, IdleEngine, MemoryLog, World
@@ -56,6 +58,7 @@ ENDINGS = [
     "crash after",
     "late",
 ]
+SCHEMA = '{"properties":{"title":{"type":"string"}},"type":"object"}'
 moves = st.sampled_from([False, False, False, True])
 settled = st.sampled_from(["run_it", "run_it", "happened", "abandon"])
 
@@ -286,14 +289,14 @@ class RunMachine(RuleBasedStateMachine):
                 policy=policy,
                 expires_at=self.clock.now() + timedelta(seconds=self.policy.expires_after),
             )
-            recorded = [e.ActionRecorded(agent=1, call=call) for call in plan.calls]
+            recorded = [e.ActionRecorded(agent=1, call=call, input_schema=SCHEMA) for call in plan.calls]
             answer = writer.state.ballot.next_answer(1, plan.text, plan.calls)
             accepted = e.AnswerAccepted(
                 agent=1, number=answer.number, epoch=answer.epoch, text=answer.text, calls=answer.calls
             )
             other = a_call(title=f"{writer.state.revision}/other")
             rival = (
-                e.ActionRecorded(agent=2, call=other),
+                e.ActionRecorded(agent=2, call=other, input_schema=SCHEMA),
                 e.AnswerAccepted(agent=2, number=answer.number, epoch=answer.epoch + 1, text="Else.", calls=(other,)),
             )
             proposed = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan))
@@ -390,6 +393,63 @@ class RunMachine(RuleBasedStateMachine):
         assert after.plan.expires_at == self.clock.now() + timedelta(seconds=self.policy.expires_after)
         self.shapers.add(by.id)
         self.plans.append(after.plan)
+
+    @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
+    @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), kept=st.sets(st.integers(0, 3)), data=st.data())
+    def somebody_leaves_only_some_calls(self, by: Person, newest: bool, kept: set[int], data: st.DataObject) -> None:
+        plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
+        is_some = 0 < len(kept) < len(plan.calls) and kept <= set(range(len(plan.calls)))
+        select = self.people.select(self.run, plan.digest, self.as_now(by), sorted(kept))
+        if self.revise(plan, by, select, is_possible=is_some):
+            assert self.plans[-1].calls == tuple(call for at, call in enumerate(plan.calls) if at in kept)
+
+    @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
+    @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), index=st.integers(0, 2), fits=st.booleans(), data=st.data())
+    def somebody_edits_a_call(self, by: Person, newest: bool, index: int, fits: bool, data: st.DataObject) -> None:
+        plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
+        arguments = canonical({"title": f"edited {len(self.plans)}" if fits else 7})
+        edit = self.people.edit(self.run, plan.digest, self.as_now(by), index, arguments)
+        is_made = self.revise(plan, by, edit, is_possible=fits and index < len(plan.calls))
+        if is_made:
+            calls = [call.arguments for call in self.plans[-1].calls]
+            assert calls[index] == arguments
+            assert [*calls[:index], *calls[index + 1 :]] == [
+                call.arguments for at, call in enumerate(plan.calls) if at != index
+            ]
+
+    def revise(self, plan: Plan, by: Person, verb: Coroutine[object, object, s.RunState], *, is_possible: bool) -> bool:
+        """Somebody makes another plan of the one that waits; whether that came to be."""
+        is_right = self.may_say_no(by) and plan is self.plans[-1] and self.clock.now() < plan.expires_at
+        is_right = is_right and is_possible and not self.is_outdated(plan) and not self.is_denied
+        try:
+            after = self.do(verb)
+        except (RefusedError, RunNotFoundError):
+            assert not is_right, "a right revision was refused"
+            self.find_what_is_asked_again()
+            return False
+        assert is_right, f"{by.name} of {by.tenant} must not revise this"
+        assert isinstance(after, s.AwaitingDecision)
+        assert after.approvals == (), "a yes to one plan counts for another"
+        assert after.plan.digest != plan.digest
+        self.shapers.add(by.id)
+        self.plans.append(after.plan)
+        return True
+
+    @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
+    @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), data=st.data())
+    def somebody_takes_their_approval_back(self, by: Person, newest: bool, data: st.DataObject) -> None:
+        plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
+        given = self.yes.get(plan.digest, set())
+        is_right = plan is self.plans[-1] and by.tenant == "here" and by.id in given
+        try:
+            after = self.do(self.people.withdraw(self.run, plan.digest, self.as_now(by)))
+        except (RefusedError, RunNotFoundError):
+            assert not is_right, "an approval could not be taken back"
+            return
+        assert is_right, f"{by.name} takes back what they did not give"
+        given.remove(by.id)
+        assert isinstance(after, s.AwaitingDecision)
+        assert {each.id for each in after.approvals} == given
 
     @precondition(lambda self: not self.is_over)
     @rule(by=st.sampled_from([MALLORY, STRANGER, IMPOSTOR, *PEOPLE]))

@@ -12,7 +12,8 @@ from coordination.domain.tool_rules import Rule
 from coordination.ports import Job, ToolDefinition
 from coordination.preparation import Prepared
 from coordination.run_options import RunOptions
-from coordination.service import Coordinator, RunRequest
+from coordination.run_request import RunRequest
+from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER, a_profile
 from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, World

@@ -14,7 +14,7 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.card_sync.snapshot import issue_ids
 from bot.chat.platform import ChannelRef
-from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private
+from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private, SubmitText
 from bot.chat.store import CardCopy, Reposting
 from bot.i18n import GERMAN, speaking
 from bot.message import Action, TextForm
@@ -283,6 +283,56 @@ async def test_a_window_for_words_opens_only_for_those_whose_words_would_count(h
         reply = await harness.say(PressButton(button=ids[action], message="m-1"), MALLORY)
         await is_refused(harness, reply, before, "Only ops can decide on this plan.")
     assert harness.refusals(run) == ["not_an_approver"] * 2
+
+
+TWO = TEAM.replace('{title: "{prompt}"}}]', '{title: "{prompt}"}}, {tool: board.post, arguments: {title: ps}}]')
+
+
+async def test_an_approver_ticks_calls_and_edits_one_and_does_not_count(harness: ChatServiceHarness) -> None:
+    harness.write("team", TWO)
+    run, ids = await waiting(harness)
+    reply = (await harness.say(PressButton(button=ids[Action.SELECT], message="m-1"), ALICE)).reply
+    assert isinstance(reply, AskForText)
+    assert [option.value for option in reply.form.options] == ["1", "2"]
+    before = harness.snapshot()
+    for text in ("", "1,2", "3", "x", "²"):
+        await is_refused(harness, await harness.press(ALICE, ids[Action.SELECT], text=text), before, "not all of them")
+    await harness.press(ALICE, ids[Action.SELECT], text="2")
+    ids = await harness.shown(run)
+    assert Action.SELECT not in ids
+    press = PressButton(button=ids[Action.EDIT], message="m-1", choice="0.0")
+    reply = (await harness.say(press, ALICE)).reply
+    assert isinstance(reply, AskForText)
+    assert (reply.form.text, reply.form.is_required) == ("ps", False)
+    await harness.say(SubmitText(button=ids[Action.EDIT], message="m-1", text="P.S.", choice="0.0"), ALICE)
+    new = await harness.shown(run)
+    mine = await harness.press(ALICE, new[Action.APPROVE])
+    assert "follows what you said" in texts(mine)
+    await harness.press(BOB, new[Action.APPROVE])
+    await harness.work()
+    assert [call.arguments for call in harness.world.done] == ['{"title":"P.S."}']
+
+
+async def test_a_window_for_an_argument_that_there_is_not_does_not_open(harness: ChatServiceHarness) -> None:
+    _, ids = await waiting(harness)
+    for choice in ("", "0.7", "9.0", "x"):
+        answer = await harness.say(PressButton(button=ids[Action.EDIT], message="m-1", choice=choice), ALICE)
+        assert isinstance(answer.reply, Private), choice
+        assert "button" in texts(answer)
+
+
+async def test_an_approval_is_taken_back_by_a_button(harness: ChatServiceHarness) -> None:
+    harness.write("team", ANYONE)
+    run, ids = await waiting(harness)
+    assert Action.WITHDRAW not in ids
+    await harness.press(ALICE, ids[Action.APPROVE])
+    ids = await harness.shown(run)
+    before = harness.snapshot()
+    await is_refused(harness, await harness.press(BOB, ids[Action.WITHDRAW]), before, "nothing to take back")
+    await harness.press(ALICE, ids[Action.WITHDRAW])
+    state = await harness.people.state(run)
+    assert isinstance(state, s.AwaitingDecision)
+    assert state.approvals == ()
 
 
 async def test_what_is_neither_destructive_nor_much_is_not_asked_for_once_more(harness: ChatServiceHarness) -> None:

@@ -74,7 +74,7 @@ async def test_a_run_is_seen_in_its_channel_by_its_requester_and_by_administrato
         assert run_shown(reply) == run
         assert "Post hello." in texts(reply)
         assert reply.private is not None
-        assert (reply.private.buttons, reply.private.menu) == ((), None)
+        assert (reply.private.buttons, reply.private.menus) == ((), ())
 
 
 async def test_several_runs_that_begin_so_are_named_as_far_as_one_may_see_them(harness: ChatServiceHarness) -> None:
@@ -149,7 +149,7 @@ async def test_the_pages_of_a_plan_hold_every_argument_whole(harness: ChatServic
             "title": f"n{number}",
             "body": f"{LONG} end {number}",
         }
-    assert all(not page.buttons and page.menu is None for page in pages)
+    assert all(not page.buttons and not page.menus for page in pages)
 
 
 async def test_a_run_without_a_plan_has_one_page(harness: ChatServiceHarness) -> None:

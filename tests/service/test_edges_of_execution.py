@@ -20,7 +20,7 @@ from coordination.execution import MAX_RESULT as MAX_RECEIPT
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
 from coordination.preparation import Prepared
 from coordination.run_options import RunOptions
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 from coordination.text import Text
 from coordination.toolbox import MAX_OFFERED, MAX_RESULT, Toolbox, offer
 from tests.builders import ALICE, BOARD, BOB, REQUESTER, a_definition, a_profile, a_request

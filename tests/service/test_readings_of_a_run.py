@@ -14,7 +14,7 @@ from bot.variables import Environment
 from coordination.config import Settings, loader, parse, yaml_tree
 from coordination.domain import states as s
 from coordination.errors import ConfigError
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 
 STORY = Path(__file__).parents[1] / "crash/story.yaml"
 TEXT = """

@@ -25,7 +25,7 @@ from bot.discord_app.platform import DiscordPlatform
 from bot.variables import Environment
 from coordination.domain import states as s
 from coordination.domain.policy import Person
-from coordination.service import RunRequest
+from coordination.run_request import RunRequest
 from tests.contract.chat_stores import a_setting
 from tests.e2e.chat_harness import hurried
 from tests.e2e.discord_harness import Harness, a_harness

@@ -114,7 +114,7 @@ def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
         ("title", "Power off on Friday"),
     ]
     assert plan_in(waiting()).digest in said(card)
-    assert verbs(card) == [Action.APPROVE, Action.REJECT, Action.CHANGE, Action.DETAILS]
+    assert verbs(card) == [Action.APPROVE, Action.REJECT, Action.CHANGE, Action.SELECT, Action.DETAILS]
     assert card.buttons[0].label == "Approve 2 calls"
 
 
@@ -257,8 +257,7 @@ def test_many_calls_are_asked_for_twice() -> None:
 
 
 def test_the_other_agents_plans_can_be_chosen() -> None:
-    menu = card_of(waiting()).menu
-    assert menu is not None
+    menu = next(each for each in card_of(waiting()).menus if each.action is Action.CHOOSE)
     assert [(option.value, option.label) for option in menu.options] == [("1", "agent1: 1 call")]
 
 
@@ -269,8 +268,8 @@ def test_a_plan_that_a_person_chose_says_so_and_leaves_out_its_author() -> None:
     card = card_of(then(log, chosen))
     prose = [section for section in card.sections if isinstance(section, Paragraph)]
     assert "bob" in [piece.name for piece in prose[0].lines[0] if isinstance(piece, Mention)]
-    assert card.menu is not None
-    assert [option.value for option in card.menu.options] == ["2"]
+    menu = next(each for each in card.menus if each.action is Action.CHOOSE)
+    assert [option.value for option in menu.options] == ["2"]
 
 
 def test_an_approval_that_is_not_enough_is_counted() -> None:
@@ -443,6 +442,7 @@ def test_a_button_says_what_its_clicker_must_write_and_what_is_asked_once_more()
     assert forms == {
         Action.REJECT: TextForm(asks="reason", is_required=False),
         Action.CHANGE: TextForm(asks="change", is_required=True),
+        Action.SELECT: TextForm(asks="select", is_required=True),
     }
     confirmation = buttons[Action.APPROVE].confirmation
     assert confirmation is not None

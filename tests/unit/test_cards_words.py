@@ -105,8 +105,12 @@ def test_no_word_is_kept_that_nobody_asks_for() -> None:
         [f"state.{kind}" for kind in STATES],
         [f"won.{ending}" for ending in Ending],
         [f"effect.{effect}" for effect in Effect],
-        [f"key.{action}" for action in (Action.APPROVE, Action.REJECT, Action.CHANGE, Action.DETAILS)],
+        [
+            f"key.{action}"
+            for action in (Action.APPROVE, Action.REJECT, Action.CHANGE, Action.SELECT, Action.WITHDRAW, Action.DETAILS)
+        ],
         [f"key.{action}" for action in (Action.HAPPENED, Action.RUN_IT, Action.ABANDON)],
+        [f"{key}.{revised}" for key in ("won", "revision", "timeline") for revised in ("selected", "edited")],
         [f"status.{kind}" for kind in ("rejected", "expired", "cancelled", "failed")],
         [f"timeline.resolved_{verdict}" for verdict in ("happened", "run_it", "abandon")],
         ["agent.thinking_told", "agent.thinking_corrected", "won.plan", "won.answer"],

@@ -9,8 +9,10 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Ballot, Election, Ending
 from coordination.domain.canonical_json import digest
+from coordination.domain.judgement import keeps_what_was_read
 from coordination.domain.plan import OutcomeUnknown, Plan, PlannedCall
 from coordination.domain.policy import Authors, Person, Policy, Refusal, judge_own, leaves_nobody, policy_actor
+from coordination.domain.quorums import Needs, Quorum
 from coordination.domain.transitions import Recorded, authors_in, evolve, replay
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, START, STRANGER, a_call, a_plan, a_request
@@ -65,6 +67,12 @@ def chosen(state: s.AwaitingDecision, by: Person = ALICE) -> e.PlanProposed:
     """Agent 2's plan in place of the one that waits."""
     plan = replace(state.plan, revision=2, author="agent2.1", text="Other.", calls=(THEIRS,))
     return replace(proposal(plan, agent=2), chosen_by=by)
+
+
+def selected(state: s.AwaitingDecision, *calls: PlannedCall, by: Person = ALICE) -> e.PlanProposed:
+    """Some of the calls of the plan that waits."""
+    plan = replace(state.plan, revision=2, calls=calls)
+    return replace(proposal(plan), chosen_by=by, revised="selected")
 
 
 def executing(**fields: object) -> s.Executing:
@@ -329,6 +337,106 @@ def test_after_a_stop_no_call_starts_whatever_is_said_of_the_one_in_doubt(verdic
             hand="h",
         )
         refused(settled, start)
+
+
+# --- what people make of a plan ---------------------------------------------------------------------------------------
+
+
+def test_a_selection_is_some_calls_to_the_letter_by_somebody_who_may() -> None:
+    """Neither all nor none, in their order, each as often as it was there; and whoever selected has shaped the plan."""
+    state, (first, second) = waiting(required=2), PLAN.calls
+    revised = evolve(state, selected(state, second), SOON)
+    assert isinstance(revised, s.AwaitingDecision)
+    assert (revised.approvals, revised.shapers) == ((), (ALICE,))
+    for calls in ((), (first, second), (second, first), (first, first), (THEIRS,), (replace(first, says="else"),)):
+        refused(state, selected(state, *calls))
+    for by in (MALLORY, STRANGER):
+        refused(state, selected(state, first, by=by))
+    refused(state, selected(state, first), LATE)
+    refused(revised, e.ApprovalGiven(by=ALICE, digest=revised.plan.digest))
+    for fields in ({"text": "Else."}, {"author": "agent2.1"}, {"policy": PLAN.policy}, {"run": "RUN2"}):
+        plan = replace(state.plan, revision=2, calls=(first,), **fields)
+        refused(state, replace(proposal(plan), chosen_by=ALICE, revised="selected"))
+    refused(state, replace(selected(state, first), chosen_by=None))
+    refused(state, replace(selected(state, first), because="rules"))
+
+
+def test_an_edit_changes_the_arguments_of_one_call_and_makes_it_need_people() -> None:
+    """In canonical JSON, by somebody who may; everything else of the plan is as it was."""
+    state, (first, second) = waiting(), PLAN.calls
+    automatic = replace(state, plan=replace(state.plan, calls=(replace(first, is_automatic=True), second)))
+
+    def edited(*calls: PlannedCall, by: Person = ALICE) -> e.PlanProposed:
+        return replace(selected(state, *calls, by=by), revised="edited")
+
+    new = replace(first, arguments='{"title":"new"}')
+    assert isinstance(evolve(state, edited(new, second), SOON), s.AwaitingDecision)
+    assert isinstance(evolve(automatic, edited(new, second), SOON), s.AwaitingDecision)
+    refused(automatic, edited(replace(new, is_automatic=True), second))
+    for calls in (
+        (first, second),
+        (new,),
+        (new, replace(second, arguments="{}")),
+        (replace(new, tool="drop"), second),
+        (replace(new, server="bank"), second),
+        (replace(new, definition="another"), second),
+        (replace(new, settings="another"), second),
+        (replace(first, arguments='{ "title": "new"}'), second),
+        (replace(first, arguments='"new"'), second),
+        (replace(first, arguments="{"), second),
+    ):
+        refused(state, edited(*calls))
+    refused(state, edited(new, second, by=MALLORY))
+    refused(state, edited(new, second), LATE)
+
+
+def test_a_selection_and_an_edit_need_whom_their_calls_need() -> None:
+    """Who was needed for a dropped call alone is needed no more; an edit takes away nobody, and may add somebody."""
+    board, finance = Quorum(roles=("board",)), Quorum(roles=("finance",))
+    paid = replace(THEIRS, needs=Needs(quorums=(board,)))
+    calls = (MINE, paid)
+    policy = PLAN.policy.with_needs(paid.needs)
+    state = replace(waiting(), plan=replace(PLAN, calls=calls, policy=policy))
+    free = replace(state.plan, revision=2, calls=(MINE,), policy=PLAN.policy)
+    assert isinstance(
+        evolve(state, replace(proposal(free), chosen_by=ALICE, revised="selected"), SOON), s.AwaitingDecision
+    )
+    lax = replace(state.plan, revision=2, calls=(paid,), policy=PLAN.policy)
+    refused(state, replace(proposal(lax), chosen_by=ALICE, revised="selected"))
+    for needs, is_right in (
+        (Needs(quorums=(board,)), True),
+        (Needs(quorums=(board, finance)), True),
+        (Needs(), False),
+        (Needs(quorums=(finance,)), False),
+        (Needs(quorums=(board,), read_first=("$.title",)), False),
+    ):
+        call = replace(paid, arguments='{"title":"new"}', needs=needs)
+        plan = replace(state.plan, revision=2, calls=(MINE, call), policy=policy.with_needs(needs))
+        event = replace(proposal(plan), chosen_by=ALICE, revised="edited")
+        if is_right:
+            assert isinstance(evolve(state, event, SOON), s.AwaitingDecision)
+            refused(state, replace(proposal(replace(plan, policy=PLAN.policy)), chosen_by=ALICE, revised="edited"))
+        else:
+            refused(state, event)
+
+
+def test_what_had_to_be_read_first_is_not_edited_not_even_to_another_value_of_the_call() -> None:
+    old = replace(a_call("rename", path="a", to="b"), needs=Needs(read_first=("$.path",)))
+    for arguments, keeps in (('{"path":"a","to":"c"}', True), ('{"path":"b","to":"b"}', False), ('{"to":"b"}', False)):
+        assert keeps_what_was_read(old, replace(old, arguments=arguments)) is keeps
+
+
+def test_an_approval_is_taken_back_by_whoever_gave_it() -> None:
+    state = waiting(required=2)
+    digest = state.plan.digest
+    given = evolve(state, e.ApprovalGiven(by=ALICE, digest=digest), SOON)
+    back = evolve(given, e.ApprovalWithdrawn(by=ALICE, digest=digest), SOON)
+    assert back == state
+    for by in (BOB, MALLORY, STRANGER):
+        refused(given, e.ApprovalWithdrawn(by=by, digest=digest))
+    refused(given, e.ApprovalWithdrawn(by=ALICE, digest="0" * 64))
+    refused(back, e.ApprovalWithdrawn(by=ALICE, digest=digest))
+    refused(executing(), e.ApprovalWithdrawn(by=ALICE, digest=PLAN.digest))
 
 
 # --- whose words ------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def without_plan(snapshot: Snapshot) -> Snapshot:
             snapshot.card,
             sections=(Alert(line=catalog.rich("card_sync.too_large")),),
             buttons=tuple(button for button in snapshot.card.buttons if not button.needs_whole_plan),
-            menu=None,
+            menus=(),
             attachments=(),
         )
     )
@@ -99,8 +99,7 @@ async def issue_ids(
 ) -> IssuedIds:
     """The ids of a frame's buttons and menu. New ones are on disk before anybody can see them."""
     wanted: dict[Action, Target] = {button.action: button.target for button in card.buttons}
-    if card.menu is not None:
-        wanted[card.menu.action] = card.menu.target
+    wanted |= {menu.action: menu.target for menu in card.menus}
     if not wanted:
         return IssuedIds({})
     value = unknown_outcome_of(state) if isinstance(state, s.NeedsHuman) else ""

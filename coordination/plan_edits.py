@@ -1,0 +1,177 @@
+"""What people make of a plan that waits, without agents: another agent's, some of its calls, or one call changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from coordination.current_rules import context_of, ruling_now, tightened
+from coordination.domain.canonical_json import Json, canonical, parse, rounded_number
+from coordination.domain.events import ActionRecorded, PlanProposed, Revised, RunRequested
+from coordination.domain.judgement import keeps_what_was_read
+from coordination.domain.plan import Plan, PlannedCall, over_cap
+from coordination.domain.policy import Person, Policy, Refusal
+from coordination.domain.states import AwaitingDecision
+from coordination.domain.tool_rules import Effect
+from coordination.domain.transitions import Recorded
+from coordination.errors import InvalidJsonError, RefusedError
+from coordination.json_schema import verdict
+from coordination.run_options import RunProfile
+from coordination.text import Text
+
+
+def plan_chosen(
+    state: AwaitingDecision, agent: int, by: Person, rules: RunProfile | None, now: datetime
+) -> PlanProposed | Refusal:
+    """Another agent's newest plan in place of the one that waits, under the same rule, and with what its own calls need.
+
+    `rules` are those of now, where they differ.
+    """
+    answer = state.ballot.newest().get(agent)
+    if answer is None or not answer.calls:
+        return Refusal.NOTHING_TO_DECIDE
+    plan = replace(state.plan, author=answer.label, text=answer.text, calls=answer.calls)
+    plan = _next_revision(state, plan, replace(plan.policy, quorums=()), rules, now)
+    election = replace(state.election, winner=answer, votes=state.ballot.tally().get(agent, 0))
+    return PlanProposed(plan=plan, digest=plan.digest, election=election, chosen_by=by)
+
+
+def plan_selected(
+    state: AwaitingDecision, indexes: Sequence[int], by: Person, rules: RunProfile | None, now: datetime
+) -> PlanProposed:
+    """The plan with only these of its calls, to the letter and in their order.
+
+    Raises:
+        RefusedError: it has no such calls, or they are all or none.
+    """
+    calls = state.plan.calls
+    kept = tuple(call for index, call in enumerate(calls) if index in indexes)
+    if not kept or len(kept) == len(calls) or any(index not in range(len(calls)) for index in indexes):
+        raise RefusedError(
+            "no_selection",
+            Text("Select some of the plan's {count} calls, but not all of them.", count=len(calls)),
+        )
+    plan = replace(state.plan, calls=kept)
+    plan = _next_revision(state, plan, replace(plan.policy, quorums=()), rules, now)
+    return _revised(state, plan, by, "selected")
+
+
+def plan_edited(
+    state: AwaitingDecision, index: int, call: PlannedCall, by: Person, rules: RunProfile | None, now: datetime
+) -> PlanProposed:
+    """The plan with one call in the place of another; `edited_call` makes it."""
+    calls = state.plan.calls
+    plan = replace(state.plan, calls=(*calls[:index], call, *calls[index + 1 :]))
+    if over_cap(plan.calls) is not None:
+        raise RefusedError("denied", Text("The rules let a plan have no more calls of this kind."))
+    return _revised(state, _next_revision(state, plan, plan.policy, rules, now), by, "edited")
+
+
+def _next_revision(
+    state: AwaitingDecision, plan: Plan, policy: Policy, rules: RunProfile | None, now: datetime
+) -> Plan:
+    """A plan under this rule, with what its calls need, and what they need by the rules of now."""
+    plan = replace(plan, revision=state.plan.revision + 1, policy=policy.with_needs(plan.needs))
+    if rules is not None:
+        plan = replace(plan, policy=tightened(plan, state.request, rules))
+    return replace(plan, expires_at=now + timedelta(seconds=plan.policy.expires_after))
+
+
+def _revised(state: AwaitingDecision, plan: Plan, by: Person, revised: Revised) -> PlanProposed:
+    return PlanProposed(
+        plan=plan,
+        digest=plan.digest,
+        election=state.election,
+        written_after_vote=state.written_after_vote,
+        chosen_by=by,
+        revised=revised,
+    )
+
+
+def with_argument(call: PlannedCall, name: str, text: str) -> str:
+    """A call's arguments as JSON with another value of one: a text as it is written, anything else as JSON.
+
+    Raises:
+        RefusedError: the call has no such argument, or what is no text is no JSON either.
+    """
+    arguments = parse(call.arguments)
+    if not isinstance(arguments, dict) or name not in arguments:
+        raise RefusedError("no_argument", Text("This call has no argument {name}.", name=name))
+    value: Json = text
+    if not isinstance(arguments[name], str):
+        value = _parsed(text)
+    return canonical({**arguments, name: value})
+
+
+def _parsed(text: str) -> Json:
+    try:
+        value = parse(text)
+    except InvalidJsonError as error:
+        raise RefusedError("bad_argument", Text("This is not JSON: {why}.", why=str(error))) from None
+    if (number := rounded_number(text)) is not None:
+        raise RefusedError(
+            "bad_argument",
+            Text("The number {number} would be rounded. Write one that a double holds exactly.", number=number[:100]),
+        )
+    return value
+
+
+async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded], profile: RunProfile) -> PlannedCall:
+    """A call of a plan with these arguments, where its tool takes them and the rules that the run began with allow it.
+
+    It needs people, though the call that the agent planned may have needed none.
+
+    Raises:
+        RefusedError: the plan has no such call, nothing would change, or the arguments are not to be had.
+    """
+    if index not in range(len(plan.calls)):
+        raise RefusedError("no_call", Text("This plan has no call {number}.", number=index + 1))
+    call = plan.calls[index]
+    arguments = _parsed(text)
+    if not isinstance(arguments, Mapping):
+        raise RefusedError("bad_argument", Text("The arguments must be one JSON object."))
+    written = canonical(arguments)
+    if written == call.arguments:
+        raise RefusedError("nothing_changed", Text("Nothing would be different."))
+    await _check_fit(call, arguments, log)
+    request = log[0].event
+    if not isinstance(request, RunRequested):
+        raise RefusedError("no_call", Text("This plan has no call {number}.", number=index + 1))
+    context = context_of(request, arguments)
+    author = plan.author.removeprefix("agent").partition(".")[0]
+    agent = profile.agents[int(author) - 1]
+    ruling = ruling_now(call.server, call.tool, agent.id, profile, context)
+    if ruling.effect is Effect.DENY:
+        raise RefusedError("denied", Text("The rules forbid this call with these arguments."))
+    edited = replace(
+        call, arguments=written, is_automatic=False, says=ruling.says, needs=call.needs.and_also(ruling.needs)
+    )
+    if not keeps_what_was_read(call, edited):
+        raise RefusedError(
+            "unread", Text("The rules want an agent to have read first what this call changes. Request changes.")
+        )
+    return edited
+
+
+async def _check_fit(call: PlannedCall, arguments: Mapping[str, Json], log: Sequence[Recorded]) -> None:
+    schema = next(
+        (
+            recorded.event.input_schema
+            for recorded in log
+            if isinstance(recorded.event, ActionRecorded)
+            and (recorded.event.call.server, recorded.event.call.tool) == (call.server, call.tool)
+            and recorded.event.call.definition == call.definition
+            and recorded.event.input_schema
+        ),
+        "",
+    )
+    parsed = parse(schema) if schema else None
+    found = await verdict(parsed, dict(arguments)) if isinstance(parsed, dict) else None
+    if found is None or not found.is_checked:
+        raise RefusedError(
+            "unchecked",
+            Text(
+                "Nobody can check arguments of {tool} here, so they can't be edited. Request changes.", tool=call.tool
+            ),
+        )
+    if found.fault is not None:
+        raise RefusedError("bad_argument", Text("The arguments do not fit the tool: {fault}.", fault=found.fault))
