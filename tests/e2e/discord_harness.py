@@ -38,6 +38,7 @@ class Harness:
     clock: MovedClock = field(default_factory=MovedClock)
     pace: float = QUICK
     log: RunLog | None = None
+    database: str = ""
 
     def __post_init__(self) -> None:
         """The configurations are written down."""
@@ -63,6 +64,7 @@ class Harness:
             "MASSGEN_BOT_CONFIG": "ops",
             "MASSGEN_BOT_MEMBER_CONFIGS": "*=*",
             "MASSGEN_BOT_STATE": str(self.folder),
+            "DATABASE_URL": self.database,
             "MASSGEN_BOT_PYTHON": sys.executable,
             "MASSGEN_BOT_DEMO_PACE": "1",
         }
@@ -196,11 +198,11 @@ class Harness:
 
 
 @asynccontextmanager
-async def a_harness(folder: Path, pace: float = QUICK) -> AsyncGenerator[Harness]:
+async def a_harness(folder: Path, pace: float = QUICK, database: str = "") -> AsyncGenerator[Harness]:
     """A harness in which nothing runs yet. Whatever runs there may send Discord nothing that it would refuse."""
     server = DiscordServer()
     async with server.serving():
-        yield Harness(folder, server, pace=pace)
+        yield Harness(folder, server, pace=pace, database=database)
     assert server.diagnostics == []
 
 

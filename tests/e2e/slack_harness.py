@@ -57,6 +57,7 @@ class Harness:
     clock: MovedClock = field(default_factory=MovedClock)
     pace: float = QUICK
     log: RunLog | None = None
+    database: str = ""
 
     def __post_init__(self) -> None:
         """The configurations are written down."""
@@ -94,6 +95,7 @@ class Harness:
             "MASSGEN_BOT_CONFIG": "ops",
             "MASSGEN_BOT_MEMBER_CONFIGS": "*=*",
             "MASSGEN_BOT_STATE": str(self.folder),
+            "DATABASE_URL": self.database,
             "MASSGEN_BOT_PYTHON": sys.executable,
             "MASSGEN_BOT_DEMO_PACE": "1",
         }
@@ -250,11 +252,11 @@ class Harness:
 
 
 @asynccontextmanager
-async def a_harness(folder: Path, *teams: str, pace: float = QUICK) -> AsyncGenerator[Harness]:
+async def a_harness(folder: Path, *teams: str, pace: float = QUICK, database: str = "") -> AsyncGenerator[Harness]:
     """A harness in which nothing runs yet. Whatever runs there may send Slack nothing that it would refuse."""
     server = SlackServer([a_workspace(name) for name in teams or ("T1",)])
     async with slack_serving(server):
-        yield Harness(folder, server, SocketLine(server), pace=pace)
+        yield Harness(folder, server, SocketLine(server), pace=pace, database=database)
     assert server.diagnostics == []
 
 
