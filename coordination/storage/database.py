@@ -250,6 +250,7 @@ _FULL = template("The disk is full that holds {name}; free some space, then try 
 _POSTGRES: Mapping[str, LiteralString] = {
     "42P01": _INCOMPLETE,
     "53100": _FULL,
+    "55P03": template("A table of {name} is in use without a pause; end what holds it, then try again."),
     "53300": template("{name:A} takes no more connections; raise max_connections there, or put a pooler before it."),
     "25006": template("{name:A} may only be read, as a standby; name the primary with DATABASE_URL."),
 }

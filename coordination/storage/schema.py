@@ -1,8 +1,10 @@
 """The tables of the log, whether a database has them in the form that this program writes, and their migration."""
 
+import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
@@ -206,29 +208,55 @@ def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
 
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(7700))
+_LOCK_MILLISECONDS = 2_000
+"""How long `migrate` stands in line for a table at most: meanwhile, everybody who comes later waits behind it."""
+
+_LOCK_TRIES = 15
+_BETWEEN_TRIES = 2.0
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def migrate(url: str) -> None:
     """Make the tables of the log, or change them step by step; all or nothing.
 
+    On PostgreSQL it gives way to whoever holds a table for long, and tries again, so that nobody has to stop for it.
+
     Raises:
-        StorageError: the database can't be used, or a newer program has written to it.
+        StorageError: the database can't be used, a newer program has written to it, or a table was never free.
     """
     address = parse_url(url)
     engine = open_engine(address, "write", connections=1)
     try:
-        with plainly(address), engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(_ONE_AT_A_TIME)
-            version = version_of(connection)
-            if version is not None and version not in VERSIONS:
-                raise StorageError(
-                    Text("A newer massgen-bot has written to {place}: upgrade this program.", place=place(address))
-                )
-            _upgrade(connection)
-            _say_what_fits(connection)
+        for tries in range(_LOCK_TRIES):
+            try:
+                with plainly(address), engine.begin() as connection:
+                    _migrate(connection, address)
+            except StorageError as error:
+                if tries == _LOCK_TRIES - 1 or not _stood_in_line(error):
+                    raise
+                time.sleep(_BETWEEN_TRIES)  # noqa: TID251 - `migrate` is a command without an event loop
+            else:
+                return
     finally:
         engine.dispose()
+
+
+def _stood_in_line(error: StorageError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == _LOCK_NOT_AVAILABLE
+
+
+def _migrate(connection: sa.Connection, address: sa.URL) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_AT_A_TIME)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
+    version = version_of(connection)
+    if version is not None and version not in VERSIONS:
+        raise StorageError(
+            Text("A newer massgen-bot has written to {place}: upgrade this program.", place=place(address))
+        )
+    _upgrade(connection)
+    _say_what_fits(connection)
 
 
 def _upgrade(connection: sa.Connection) -> None:

@@ -1,10 +1,11 @@
 """A new release beside the old one: tables change under runs in flight, and a deploy can be taken back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -20,7 +21,7 @@ from coordination.storage import audit, schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import ALICE, START, a_request
-from tests.databases import postgres_programs, postgres_server, sqlite_url
+from tests.databases import Postgres, postgres_or_skip, postgres_programs, postgres_server, sqlite_url
 from tests.sample_logs import RUN, plan_in, waiting
 
 ONE_BEFORE = schema.VERSIONS[-2]
@@ -41,15 +42,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     else:
         with postgres_server(programs) as server:
             address = server.new_database()
+    upgrade(address, ONE_BEFORE)
+    return address
+
+
+def upgrade(address: str, version: str) -> None:
+    """As far as a release of earlier brought a database."""
     engine = open_engine(parse_url(address), "write", connections=1)
     config = Config()
     config.set_main_option("script_location", "coordination.storage:migrations")
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, ONE_BEFORE)
+        command.upgrade(config, version)
     engine.dispose()
-    return address
 
 
 @asynccontextmanager
@@ -137,6 +143,53 @@ async def test_this_release_refuses_tables_that_a_later_one_changed(url: str) ->
     with pytest.raises(StorageError, match="A newer massgen-bot has written to"):
         async with SqlLog.open(url, submit=submit_nothing):
             pass
+
+
+@pytest.fixture
+def server() -> Generator[Postgres]:
+    yield from postgres_or_skip()
+
+
+@pytest.fixture
+def locked(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[str, Callable[[], None]]]:
+    """A database whose `worker_slots` somebody reads for long, and how to end that; who migrates it is in a hurry."""
+    monkeypatch.setattr(schema, "_LOCK_MILLISECONDS", 100)
+    monkeypatch.setattr(schema, "_BETWEEN_TRIES", 0.1)
+    url = server.new_database()
+    upgrade(url, "0005")
+    with psycopg.connect(url) as reader:
+        reader.execute("LOCK TABLE worker_slots IN ACCESS SHARE MODE")
+        yield url, reader.rollback
+
+
+async def test_whoever_migrates_stands_in_nobodys_way_and_goes_on_when_a_table_is_free(
+    locked: tuple[str, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, free = locked
+    monkeypatch.setattr(schema, "_LOCK_TRIES", 1000)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        migrating = group.create_task(asyncio.to_thread(schema.migrate, url))
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+            for number in range(10):
+                await other.execute("INSERT INTO worker_slots VALUES (%s, '', 0)", [f"keeper-{number}"])
+                await asyncio.sleep(0.05)
+        assert not migrating.done()
+        free()
+    with psycopg.connect(url) as connection:
+        assert connection.execute(f"SELECT version_num FROM {schema.VERSION_TABLE}").fetchone() == (
+            schema.VERSIONS[-1],
+        )
+
+
+def test_a_table_that_is_never_free_is_told_and_nothing_has_changed(
+    locked: tuple[str, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _ = locked
+    monkeypatch.setattr(schema, "_LOCK_TRIES", 2)
+    with pytest.raises(StorageError, match="is in use without a pause"):
+        schema.migrate(url)
+    with psycopg.connect(url) as connection:
+        assert connection.execute(f"SELECT version_num FROM {schema.VERSION_TABLE}").fetchone() == ("0005",)
 
 
 def test_what_fits_is_a_revision_of_this_program() -> None:
