@@ -16,7 +16,7 @@ from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
 from bot.chat.name_report import NameReport
-from bot.chat.platform import ChatPlatform, Checkup, NameDirectory
+from bot.chat.platform import ChatPlatform, Checkup, LinksMessages, NameDirectory
 from bot.chat.run_queries import HelpCards, RunQueries
 from bot.chat.service import RequestRouter
 from bot.chat.service_port import ChatService
@@ -229,6 +229,7 @@ class _Joiner:
             config_catalog=config_catalog,
             spending=self.spending,
             clock=app.clock,
+            links={name: each for name, each in self.directories.items() if isinstance(each, LinksMessages)},
         )
 
     def _admin_service(self, config_catalog: ConfigCatalog) -> AdminService:

@@ -62,7 +62,15 @@ class Mention:
     is_linked: bool = False
 
 
-Inline: TypeAlias = StyledText | Timestamp | Mention
+@dataclass(frozen=True)
+class Link:
+    """A link to a message of the product itself; nothing that agents or people wrote."""
+
+    text: str
+    url: str
+
+
+Inline: TypeAlias = StyledText | Timestamp | Mention | Link
 RichText: TypeAlias = tuple[Inline, ...]
 
 

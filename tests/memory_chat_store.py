@@ -308,4 +308,8 @@ def _line(card: CardRecord, run: RunSummary) -> RunListItem:
         channel=card.channel,
         asked_at=card.asked_at,
         expires_at=run.expires_at,
+        platform=card.platform,
+        tenant=card.tenant,
+        thread=card.thread,
+        message=card.message,
     )

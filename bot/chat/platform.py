@@ -221,6 +221,17 @@ class ReachesPeople(Protocol):
 
 
 @runtime_checkable
+class LinksMessages(Protocol):
+    """A chat whose messages have addresses."""
+
+    name: str
+
+    async def link_to(self, message_ref: MessageRef) -> str:
+        """The address of a message; empty where the chat does not tell, or nobody else could follow it."""
+        ...
+
+
+@runtime_checkable
 class CountsRoles(Protocol):
     """A chat that tells how many people have a role."""
 

@@ -3,8 +3,9 @@
 But what was asked for in a private thread is seen there only: administrators need not be in it.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -18,7 +19,7 @@ from bot.cards.text import money, one_line, tokens
 from bot.chat.approvers import rule_here
 from bot.chat.card_sync.context import place_of
 from bot.chat.config_catalog import ConfigCatalog
-from bot.chat.platform import ChannelRef
+from bot.chat.platform import ChannelRef, LinksMessages, MessageRef
 from bot.chat.private_cards import ChatRefusal, done_card, list_card, refused
 from bot.chat.service_port import ListRuns, Pages, Private, Reply, ShowHome, ShowPlan, ShowRun
 from bot.chat.store import CardRecord, ChatStore, RunListItem
@@ -29,6 +30,7 @@ from bot.message import (
     CallList,
     Card,
     Confirmation,
+    Link,
     Mention,
     Paragraph,
     RichText,
@@ -109,6 +111,7 @@ class RunQueries:
     config_catalog: ConfigCatalog
     spending: Spending
     clock: Clock
+    links: Mapping[str, LinksMessages] = field(default_factory=dict[str, LinksMessages])
 
     async def answer(self, request: ListRuns | ShowRun | ShowPlan | ShowHome, by: Person, place: ChannelRef) -> Reply:
         """A list, a run, its plan, or a person's own page.
@@ -154,8 +157,7 @@ class RunQueries:
             by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED
         )
         heading = catalog.rich("runs.mine" if mine else "runs.here")
-        lines = [self._line(each) for each in found]
-        card = list_card(heading, lines, empty=catalog.text("runs.none"))
+        card = list_card(heading, await self._lines(found), empty=catalog.text("runs.none"))
         return Private(card, tuple(each.run for each in found))
 
     async def _show(self, card: CardRecord) -> Reply:
@@ -191,8 +193,8 @@ class RunQueries:
         waiting = await self._waiting_for(by)
         own = await self.store.list_runs(by.tenant, requester=by.id, limit=_LISTED)
         sections: list[Section] = [
-            self._part("home.waiting", [self._line(each) for each in waiting], "home.nothing_waits"),
-            self._part("home.own", [self._line(each) for each in own], "runs.none"),
+            self._part("home.waiting", await self._lines(waiting), "home.nothing_waits"),
+            self._part("home.own", await self._lines(own), "runs.none"),
             self._part("home.config", [await self._config_line(by.tenant)], "runs.none"),
             self._part("home.usage", [await self._usage_line(by.tenant)], "runs.none"),
         ]
@@ -237,15 +239,28 @@ class RunQueries:
         body = tuple(lines) or (catalog.rich(empty),)
         return Paragraph(lines=((StyledText(catalog.text(heading), "bold"),), *body))
 
-    def _line(self, run: RunListItem) -> RichText:
+    async def _lines(self, runs: Sequence[RunListItem]) -> list[RichText]:
+        return await asyncio.gather(*(self._line(each) for each in runs))
+
+    async def _line(self, run: RunListItem) -> RichText:
         parts: list[RichText] = [
             (StyledText(run.run, "bold"),),
             catalog.rich(f"state.{run.state}"),
             catalog.rich("card.title", prompt=one_line(run.prompt, _PROMPT)),
             catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
             (Timestamp(run.asked_at),),
+            await self._link(run),
         ]
         return joined(parts, " · ")
+
+    async def _link(self, run: RunListItem) -> RichText:
+        """To its card, where that has an address."""
+        chat = self.links.get(run.platform)
+        if chat is None or not run.message:
+            return ()
+        place = ChannelRef(platform=run.platform, tenant=run.tenant, channel=run.channel, thread=run.thread)
+        url = await chat.link_to(MessageRef(place=place, message=run.message))
+        return (Link(catalog.text("card_sync.open"), url),) if url else ()
 
 
 def _month_of(now: datetime) -> datetime:

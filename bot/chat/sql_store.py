@@ -45,7 +45,7 @@ _SOON = timedelta(minutes=1)
 
 def run_list_query(
     tenant: str, *, channel: str, requester: str, states: Sequence[str], limit: int
-) -> sa.Select[str, str, str, str, str, str, str, str, str | None]:
+) -> sa.Select[str, str, str, str, str, str, str, str, str | None, str, str, str, str]:
     """The newest runs of a tenant; of a channel or of a requester, where one is named."""
     columns = (
         cards.c.run,
@@ -57,6 +57,10 @@ def run_list_query(
         cards.c.channel,
         cards.c.asked_at,
         runs.c.expires_at,
+        cards.c.surface,
+        cards.c.tenant,
+        cards.c.thread,
+        cards.c.message,
     )
     query = sa.select(*columns).join(runs, runs.c.run == cards.c.run).where(cards.c.tenant == tenant)
     named = [cards.c.channel == channel] if channel else []

@@ -296,6 +296,10 @@ class RunListItem:
     channel: str
     asked_at: datetime
     expires_at: datetime | None
+    platform: str = ""
+    tenant: str = ""
+    thread: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

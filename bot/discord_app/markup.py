@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from bot.cards.text import head_of
-from bot.message import Inline, Mention, RichText, StyledText, Timestamp
+from bot.message import Inline, Link, Mention, RichText, StyledText, Timestamp
 
 # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
 EMBED_TITLE: Final = 256
@@ -126,6 +126,8 @@ def _inline(inline: Inline, room: int) -> tuple[str, int]:
             return _whole(link, room) if link else fitted(inline.name, room)
         case Timestamp():
             return _whole(_timestamp(inline), room)
+        case Link(text=text, url=url):
+            return _whole(f"[{escaped(text)}](<{url}>)", room)
         case _:
             assert_never(inline)
 
@@ -162,6 +164,8 @@ def _plain(inline: Inline) -> str:
             return text
         case Mention(name=name):
             return name
+        case Link(text=text):
+            return text
         case Timestamp(at=at):
             return f"{at:%Y-%m-%d %H:%M %Z}"
         case _:

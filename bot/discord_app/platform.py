@@ -181,6 +181,11 @@ class DiscordPlatform:
 
         await self._try(place, tell)
 
+    async def link_to(self, message_ref: MessageRef) -> str:
+        """What Discord itself copies as the link of a message. In a thread, the thread is its channel."""
+        place = message_ref.place
+        return f"https://discord.com/channels/{guild_of(place.tenant)}/{place.thread or place.channel}/{message_ref.message}"
+
     async def direct_channel(self, person: Person) -> ChannelRef:
         """Discord opens it for everybody; whether they take messages only a message tells."""
         place = ChannelRef(platform=PLATFORM, tenant=person.tenant, channel="")

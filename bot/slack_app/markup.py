@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, assert_never
 
-from bot.message import Inline, Mention, RichText, StyledText, Timestamp
+from bot.message import Inline, Link, Mention, RichText, StyledText, Timestamp
 
 BLOCKS_IN_MESSAGE = 50
 """https://docs.slack.dev/reference/block-kit/blocks"""
@@ -160,6 +160,8 @@ def _mrkdwn(inline: Inline) -> str:
             return text
         case Mention(name=name):
             return name
+        case Link(text=text):
+            return text
         case Timestamp():
             return timestamp_text(inline)
         case _:
@@ -181,6 +183,8 @@ def _element(inline: Inline) -> Block | None:
             return {"type": "text", "text": text}
         case Mention(name=name):
             return _link(inline) or {"type": "text", "text": name, "style": {"bold": True}}
+        case Link(text=text, url=url):
+            return {"type": "link", "url": url, "text": text}
         case Timestamp(at=at):
             return {
                 "type": "date",

@@ -141,6 +141,7 @@ class SlackPlatform:
         self._people = people
         self._attached: OrderedDict[str, Attached] = OrderedDict()
         self._sessions: OrderedDict[str, str] = OrderedDict()
+        self._links: OrderedDict[str, str] = OrderedDict()
 
     async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
@@ -151,6 +152,25 @@ class SlackPlatform:
         else:
             await self._show_session(message_ref, card)
         return message_ref
+
+    async def link_to(self, message_ref: MessageRef) -> str:
+        """What Slack says it is. Direct messages are their person's alone."""
+        place = message_ref.place
+        if place.channel.startswith("D"):
+            return ""
+        key = f"{place.tenant}\0{place.channel}\0{message_ref.message}"
+        if key not in self._links:
+            try:
+                client = self._clients.steady(await self._token(place))
+                with translated():
+                    found = await client.chat_getPermalink(channel=place.channel, message_ts=message_ref.message)
+            except (MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
+                _log.info("Slack tells no address of a message: %s", error)
+                return ""
+            self._links[key] = str(found.get("permalink") or "")
+            while len(self._links) > _REMEMBERED:
+                self._links.popitem(last=False)
+        return self._links[key]
 
     async def direct_channel(self, person: Person) -> ChannelRef:
         """What Slack has opened before is the same again."""

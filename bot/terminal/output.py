@@ -22,6 +22,7 @@ from bot.message import (
     CallItem,
     CallList,
     Card,
+    Link,
     Mention,
     Paragraph,
     RichText,
@@ -163,6 +164,8 @@ class Renderer:
                     shown.append(timestamp_text(inline, self._now))
                 case Mention(name=name):
                     shown.append(name, "bold")
+                case Link(text=text):
+                    shown.append(text)
                 case _:
                     assert_never(inline)
         return shown

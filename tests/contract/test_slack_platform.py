@@ -247,6 +247,16 @@ async def test_a_word_that_reaches_nobody_is_let_go(server: SlackServer, platfor
     assert (server.messages, server.private_messages) == ({}, [])
 
 
+async def test_where_slack_tells_no_address_there_is_no_link_and_the_next_time_it_is_asked_again(
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
+) -> None:
+    posted = await platform.post(PLACE, LONG, ids)
+    server.faults.append(Fault(method="chat.getPermalink", error="channel_not_found"))
+    assert await platform.link_to(posted) == ""
+    assert await platform.link_to(posted) == f"https://t1.slack.test/archives/C1/p{posted.message.replace('.', '')}"
+    assert await platform.link_to(replace(posted, place=replace(PLACE, channel="DUALICE"))) == ""
+
+
 async def test_a_tenant_without_an_installation_is_written_to_by_nobody(
     server: SlackServer, platform: SlackPlatform, ids: IssuedIds
 ) -> None:

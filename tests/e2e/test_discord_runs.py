@@ -133,6 +133,12 @@ async def test_named_approvers_decide_in_their_direct_messages_and_every_copy_te
         for each in (card, mine, other):
             await harness.ends(each, "Done")
             assert "alice" in each.text
+        guild, channel = harness.server.guild.id, harness.server.channel
+        link = f"[Open the card](<https://discord.com/channels/{guild}/{channel}/{card.id}>)"
+        assert [link in each.text for each in (card, mine, other)] == [False, True, True]
+        await harness.server.until(lambda: harness.private_messages(harness.rita))
+        assert link in harness.private_messages(harness.rita)[0].text
+        assert link in await told(harness.server, await harness.rita.types("massgen-runs list"))
     assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
     assert harness.private_messages(harness.mallory) == []
 

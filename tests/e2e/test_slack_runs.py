@@ -75,6 +75,28 @@ async def test_what_is_asked_for_in_direct_messages_is_decided_by_named_approver
     assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
 
 
+async def test_every_notice_list_and_copy_links_to_the_card(harness: Harness) -> None:
+    folder = harness.folder / "configs"
+    ops = (folder / "ops.yaml").read_text(encoding="utf-8")
+    (folder / "named.yaml").write_text(ops.replace("roles: [ops]", "users: [UALICE]"), encoding="utf-8")
+    card = await harness.planned(config="named")
+    await harness.server.until(lambda: harness.direct("alice"))
+    link = {
+        "type": "link",
+        "url": f"https://t1.slack.test/archives/C1/p{card.ts.replace('.', '')}",
+        "text": "Open the card",
+    }
+    (copy,) = harness.direct("alice")
+    assert str(link) in str(copy.now["blocks"])
+    assert str(link) not in str(card.now["blocks"])
+    await harness.told("rita", "history")
+    assert str(link) in str(harness.server.private_messages[-1])
+    await harness.clicks("alice", copy, "approve")
+    await harness.ends(card, "Done")
+    await harness.server.until(lambda: harness.direct("rita"))
+    assert str(link) in str(harness.direct("rita")[0].now["blocks"])
+
+
 async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_by_nobody_else(harness: Harness) -> None:
     card = await harness.shows(await harness.asks(config="asks"), "Which channel?")
     assert "only they can answer" in await harness.refused("alice", card, card.element("answer"))

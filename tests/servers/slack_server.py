@@ -369,6 +369,13 @@ class SlackServer:
         message.versions.append(given)
         return {"ok": True, "channel": given["channel"], "ts": given["ts"], "text": given["text"]}
 
+    def _chat_getPermalink(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        message = self.messages.get((given["channel"], given["message_ts"]))
+        if message is None or message.team != team.id:
+            return _no("message_not_found")
+        number = str(given["message_ts"]).replace(".", "")
+        return {"ok": True, "permalink": f"https://{team.id.lower()}.slack.test/archives/{given['channel']}/p{number}"}
+
     def _chat_delete(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         if self.messages.pop((given["channel"], given["ts"]), None) is None:
             return _no("message_not_found")

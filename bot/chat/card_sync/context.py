@@ -1,15 +1,16 @@
 """What card sync of one product works with, and how often it may speak to that product."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bot.cards.run_view import RunView
 from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
 from bot.chat.card_sync.turns import Refusals
-from bot.chat.platform import ChannelRef, ChatPlatform, MessageRef, SyncIntervals
+from bot.chat.platform import ChannelRef, ChatPlatform, LinksMessages, MessageRef, SyncIntervals
 from bot.chat.store import CardRecord, ChatStore
-from bot.i18n import Catalog
+from bot.i18n import Catalog, catalog, joined
+from bot.message import Card, Link
 from coordination.domain.policy import Person
 from coordination.ports import Clock, RunLog
 
@@ -70,6 +71,20 @@ class SyncContext:
         """The card with its changes, on disk; none cost nothing."""
         await self.store.save(before, after)
         return after
+
+    async def linked(self, notice: Card, card: CardRecord) -> Card:
+        """A notice with a link to the card that it is about, where that has an address."""
+        if not card.message or not isinstance(self.platform, LinksMessages):
+            return notice
+        return with_link(notice, await self.platform.link_to(posted(card)))
+
+
+def with_link(notice: Card, url: str) -> Card:
+    """A card that says where another one stands, beside who asked; the same without an address."""
+    if not url:
+        return notice
+    link = Link(catalog.text("card_sync.open"), url)
+    return replace(notice, reference=joined([notice.reference, (link,)], " · "))
 
 
 def place_of(card: CardRecord) -> ChannelRef:

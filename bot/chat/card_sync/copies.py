@@ -120,7 +120,7 @@ class Copies:
         if self.context.refusals.is_paused(key, now):
             return self._seconds_until(self.context.refusals.refused(key, now))
         try:
-            pause = await self._brought_up(copy, view, platform)
+            pause = await self._brought_up(copy, card, view, platform)
         except RateLimited as error:
             return max(error.seconds, self.context.intervals.edit)
         except _REFUSED as error:
@@ -140,18 +140,20 @@ class Copies:
         await self.context.store.save_copy(copy, replace(copy, state="gone"))
         if isinstance(view.state, AwaitingDecision) and not copy.message:
             person = Person(tenant=copy.tenant, id=copy.person, name=copy.person)
-            notice = reminder_card(view, view.state.plan, "new")
+            notice = await self.context.linked(reminder_card(view, view.state.plan, "new"), card)
             with suppress(RateLimited, *_REFUSED):
                 await self.context.platform.notify_user(person, place_of(card), notice)
         return None
 
-    async def _brought_up(self, copy: CardCopy, view: RunView, platform: ReachesPeople) -> float | None:
+    async def _brought_up(
+        self, copy: CardCopy, card: CardRecord, view: RunView, platform: ReachesPeople
+    ) -> float | None:
         """Post, edit, or leave a copy as it is.
 
         Raises:
             RateLimited, MessageNotFound, MissingPermission, CardTooLarge: the product would not.
         """
-        state, snapshot = view.state, copy_of(view)
+        state, snapshot = view.state, Snapshot(await self.context.linked(copy_of(view), card))
         if not copy.message:
             return await self._begun(copy, view, snapshot, platform)
         if copy.shown == snapshot.fingerprint:

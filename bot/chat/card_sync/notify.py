@@ -292,7 +292,7 @@ class Notifier:
 
     async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", sent: Reminded) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
-        before = card.reminded
+        before, notice = card.reminded, await self.context.linked(notice, card)
         card = await self.context.saved(card, replace(card, reminded=sent))
         try:
             if audience.is_public:
@@ -335,7 +335,7 @@ class Notifier:
         if not isinstance(view.state, ENDED) or card.is_outcome_told:
             return card
         if not _ended_it(view, card.requester):
-            await self._notify_user(card, outcome_card(view))
+            await self._notify_user(card, await self.context.linked(outcome_card(view), card))
         return await self.context.saved(card, replace(card, is_outcome_told=True))
 
     async def post_trouble(self, card: CardRecord, reason: str) -> CardRecord:

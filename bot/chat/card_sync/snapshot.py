@@ -37,10 +37,10 @@ def snapshot_of(view: RunView, now: datetime, *, refresh: float) -> Snapshot:
     return Snapshot(card_for(view, _moment(view, now, refresh)))
 
 
-def copy_of(view: RunView) -> Snapshot:
+def copy_of(view: RunView) -> Card:
     """The picture of a run that goes to somebody by themselves: no clock moves on it, and it begins no other run."""
     card = card_for(view, view.updated_at)
-    return Snapshot(replace(card, buttons=tuple(each for each in card.buttons if each.action is not Action.ASK_AGAIN)))
+    return replace(card, buttons=tuple(each for each in card.buttons if each.action is not Action.ASK_AGAIN))
 
 
 def without_plan(snapshot: Snapshot) -> Snapshot:
