@@ -218,6 +218,7 @@ class _Joiner:
             clock=app.clock,
             new_id=self.new_id,
             wake=self.wake,
+            operator_policy=self.environment.operator_policy,
         )
 
     def _run_queries(self, config_catalog: ConfigCatalog) -> RunQueries:

@@ -19,8 +19,10 @@ from coordination.config import (
     hidden_rules,
     load,
     parse,
+    read_operator_policy,
     read_text,
     unmatched_rules,
+    with_operator_policy,
 )
 from coordination.config.diagnostics import quoted
 from coordination.domain.policy import Policy
@@ -338,7 +340,7 @@ def _without_servers(settings: Settings) -> tuple[Text, ...]:
 
 def _unnamed(settings: Settings, definitions: Sequence[ToolDefinition]) -> Iterator[Text]:
     """A warning for each server of whose tools no rule of any agent says anything, so that not even reads run."""
-    rules = [rule for agent in settings.agents for rule in agent.rules]
+    rules = [rule for agent in settings.agents for rule in agent.rules if not rule.is_operators]
     for server in settings.servers:
         tools = [each.tool for each in definitions if each.server == server.name and not each.unusable]
         if tools and not any(rule.matches(server.name, tool) for rule in rules for tool in tools):
@@ -396,7 +398,8 @@ async def _accepted(
 
 
 def _settings(environment: Environment, path: Path, tenant: str) -> Settings:
-    return load(path.absolute(), environment.for_configs(tenant))
+    operator = read_operator_policy(environment.operator_policy)
+    return load(path.absolute(), environment.for_configs(tenant), operator=operator)
 
 
 def read_for_rules(environment: Environment, path: Path, tenant: str) -> Settings:
@@ -406,7 +409,8 @@ def read_for_rules(environment: Environment, path: Path, tenant: str) -> Setting
         ConfigError: it can't be used.
     """
     origin = path.absolute()
-    return parse(read_text(origin), origin=str(origin), environ=environment.for_configs(tenant), works=False)
+    text = with_operator_policy(read_text(origin), read_operator_policy(environment.operator_policy))
+    return parse(text, origin=str(origin), environ=environment.for_configs(tenant), works=False)
 
 
 def _rows(settings: Settings, definitions: Sequence[ToolDefinition], accepted: Accepted) -> tuple[ToolRow, ...]:

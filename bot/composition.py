@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from bot.application import Application, Overrides
-from bot.chat.approvers import approvers_in, narrowed, renamed, satisfiable, text_here, without_approvers
+from bot.chat.approvers import (
+    approvers_in,
+    narrowed,
+    renamed,
+    satisfiable,
+    text_here,
+    with_approvers,
+    without_approvers,
+)
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.platform import CountsRoles
 from bot.chat.sql_tables import chat_metadata
@@ -22,7 +30,14 @@ from bot.machine import CONSOLE, account_named, console_account
 from bot.telemetry.observed import ObservedHub, ObservedModel, count_events
 from bot.telemetry.spans import traced_jobs
 from bot.variables import TENANT_VARIABLE, Environment
-from coordination.config import Settings, parse, read_text, unmatched_rules
+from coordination.config import (
+    Settings,
+    parse,
+    read_operator_policy,
+    read_text,
+    unmatched_rules,
+    with_operator_policy,
+)
 from coordination.current_rules import CurrentRules, Freezes, PersonDirectory
 from coordination.domain.events import RunRequested
 from coordination.domain.policy import Person
@@ -118,6 +133,7 @@ class RulesHere:
         self._opened = opened
         self._log = log
         self._configure = configure
+        self._operator_policy = environment.operator_policy
         self._config_catalog = ConfigCatalog(
             folder=Path(environment.configs or "configs"),
             default=environment.config,
@@ -131,26 +147,31 @@ class RulesHere:
             ConfigError: what holds now is not there, or can't be used.
         """
         stored, origin = await self._log.load_config(request.config_digest)
+        operator = await asyncio.to_thread(read_operator_policy, self._operator_policy)
         if request.tenant == CONSOLE:
-            text = await asyncio.to_thread(_written, Path(origin)) or stored
+            text = with_operator_policy(await asyncio.to_thread(_written, Path(origin)) or stored, operator)
         else:
-            text, origin = await self._in_chat(run, request, stored, origin)
+            text, origin = await self._in_chat(run, request, stored, origin, operator)
         return None if text == stored else self._configure(text, origin, request.tenant).profile
 
-    async def _in_chat(self, run: str, request: RunRequested, stored: str, origin: str) -> tuple[str, str]:
+    async def _in_chat(
+        self, run: str, request: RunRequested, stored: str, origin: str, operator: str
+    ) -> tuple[str, str]:
         store = await self._opened()
         found = await store.card_and_settings(run, request.tenant)
+        bare = with_operator_policy(without_approvers(stored), operator)
         if found is None:
-            return stored, origin
+            return with_approvers(bare, approvers_in(stored)), origin
         card, channel_settings = found
         if not self._config_catalog.folder.is_dir():
-            return text_here(without_approvers(stored), origin, card.channel, channel_settings), origin
+            return text_here(bare, origin, card.channel, channel_settings), origin
         named = request.config if request.config_is_named else ""
         try:
             chosen = self._config_catalog.chosen(card.tenant, card.channel, channel_settings, named)
         except RefusedError as error:
             raise ConfigError([error.text]) from None
         written = await asyncio.to_thread(read_text, chosen.path)
+        written = with_operator_policy(written, operator)
         return text_here(written, str(chosen.path), card.channel, channel_settings), str(chosen.path)
 
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from bot.machine import config_file
 from bot.variables import Environment
-from coordination.config import Settings, load, read_text
+from coordination.config import Settings, load, read_operator_policy, read_text
 from coordination.config.diagnostics import expected_but_found, key_name, kind_of_plain, quoted, shown_key
 from coordination.config.section_reader import expected_by
 from coordination.domain.canonical_json import Json
@@ -78,11 +78,13 @@ def explain(settings: Settings, call: Call) -> tuple[Explanation, ...]:
 
 
 def _steps(rules: Sequence[Rule], server: str, tool: str, context: CallContext) -> Iterator[Step]:
-    for each in matching(rules, server, tool):
-        step = Step(rule=each, conditions=tuple((one, one.holds(context)) for one in each.when))
-        yield step
-        if all(holds for _, holds in step.conditions):
-            return
+    """Those of the operator's own rules, and then those of the configuration: each up to the one that decides."""
+    for is_operators in (True, False):
+        for each in matching(rules, server, tool, is_operators=is_operators):
+            step = Step(rule=each, conditions=tuple((one, one.holds(context)) for one in each.when))
+            yield step
+            if all(holds for _, holds in step.conditions):
+                break
 
 
 class _Model(BaseModel):
@@ -154,7 +156,9 @@ def run_cases(environment: Environment, path: Path) -> tuple[Outcome, ...]:
     cases = _read(path)
     named = path.parent / cases.config
     settings = load(
-        (named if named.exists() else config_file(cases.config)).absolute(), environment.for_configs(tenant="")
+        (named if named.exists() else config_file(cases.config)).absolute(),
+        environment.for_configs(tenant=""),
+        operator=read_operator_policy(environment.operator_policy),
     )
     return tuple(_outcome(settings, number, case) for number, case in enumerate(cases.cases, start=1))
 

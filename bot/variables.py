@@ -77,6 +77,9 @@ class Environment(BaseModel):
             "those that come with the program.",
         ),
     ] = ""
+    operator_policy: Annotated[
+        RawText, _other("MASSGEN_BOT_POLICY", "A file of [rules over all](policy.md#rules-over-every-configuration).")
+    ] = ""
     config: Annotated[
         RawText,
         _chat(
@@ -341,20 +344,17 @@ class Environment(BaseModel):
         _other(PYTHON_VARIABLE, "Set by this program in configurations: the Python that it runs on, unless it is set."),
     ] = ""
     caller_key: Annotated[
-        SecretStr,
-        _other(KEY_VARIABLE, "Set by this program in tool servers: proves to them who called and who approved."),
+        SecretStr, _other(KEY_VARIABLE, "Set by this program in tool servers: proves who called and who approved.")
     ] = NONE
     tool_server: Annotated[
-        RawText,
-        _other("MASSGEN_BOT_TOOL_SERVER", "Set by this program in tool servers: from there, nobody may decide."),
+        RawText, _other("MASSGEN_BOT_TOOL_SERVER", "Set by this program in tool servers: nobody may decide from there.")
     ] = ""
     state_home: Annotated[
         RawText, _other("XDG_STATE_HOME", "Where state folders are, where `MASSGEN_BOT_STATE` names none.")
     ] = ""
     home: Annotated[RawText, _other("HOME", "The home folder, likewise.")] = ""
     lc_all: Annotated[
-        RawText,
-        _other("LC_ALL", "The language of the command line, where `MASSGEN_BOT_LANGUAGE` is not set: `de_DE.UTF-8`."),
+        RawText, _other("LC_ALL", "The command line's language where `MASSGEN_BOT_LANGUAGE` is not set: `de_DE.UTF-8`.")
     ] = ""
     lc_messages: Annotated[RawText, _other("LC_MESSAGES", "Likewise, where `LC_ALL` is not set.")] = ""
     lang: Annotated[RawText, _other("LANG", "Likewise, where neither of the two is set.")] = ""

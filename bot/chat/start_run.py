@@ -31,7 +31,7 @@ from bot.chat.store import Admitted, CardRecord, ChatSetting, ChatStore, Limits,
 from bot.i18n import catalog, joined
 from bot.message import Card, Mention
 from bot.variables import Environment
-from coordination.config import read_text
+from coordination.config import read_operator_policy, read_text, with_operator_policy
 from coordination.domain.events import Exchange
 from coordination.domain.policy import Authors, Person
 from coordination.domain.states import RunState
@@ -130,7 +130,7 @@ class _Ready:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarter:
-    """Starts runs. `wake` tells card sync that there is a card to post."""
+    """Starts runs. `wake` tells card sync that there is a card to post; `operator_policy` is the file of the operator's rules."""
 
     store: ChatStore
     log: RunLog
@@ -141,6 +141,7 @@ class RunStarter:
     clock: Clock
     new_id: NewId
     wake: Callable[[], None]
+    operator_policy: str = ""
 
     async def start(self, request: StartRun | FollowUp | RetryRun | AskAgain, by: Person, place: ChannelRef) -> Reply:
         """Start a run, and keep its card at the place."""
@@ -252,12 +253,13 @@ class RunStarter:
         chosen = self._chosen(by, place, wanted.config, channel_settings, is_asked=wanted.is_asked)
         with told_without_folder(chosen.path, by):
             written = await asyncio.to_thread(read_text, chosen.path)
+        operator = await asyncio.to_thread(read_operator_policy, self.operator_policy)
         approvers = await self._pinned(chosen, place, channel_settings)
         request = RunRequest(
             prompt=wanted.prompt,
             requester=by,
             config_name=chosen.name,
-            config_text=with_approvers(written, approvers),
+            config_text=with_approvers(with_operator_policy(written, operator), approvers),
             origin=str(chosen.path),
             history=wanted.history,
             goes_on_from=wanted.authors,

@@ -12,7 +12,7 @@ from bot.machine import config_file
 from bot.policy_cases import Call, Case, Explanation, Outcome, Step, explain, run_cases
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
-from coordination.config import load
+from coordination.config import load, read_operator_policy
 from coordination.domain.canonical_json import parse
 from coordination.domain.conditions import Condition
 from coordination.domain.quorums import Needs, Quorum
@@ -32,7 +32,9 @@ def policy_explain(
     if not isinstance(values, dict):
         context.print_error(catalog.text("policy.no_object"))
         return Exit.USAGE
-    settings = load(config_file(config).absolute(), context.environment.for_configs(tenant=""))
+    environment = context.environment
+    operator = read_operator_policy(environment.operator_policy)
+    settings = load(config_file(config).absolute(), environment.for_configs(tenant=""), operator=operator)
     call = Call(tool=tool, arguments=values, user=user, roles=tuple(roles), place=place)
     found = explain(settings, call)
     if not found:

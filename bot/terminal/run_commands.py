@@ -26,7 +26,7 @@ from bot.terminal.protection import require_person
 from bot.terminal.query_commands import print_card
 from bot.terminal.serve_commands import health_of, serve_with_database, told_to_end
 from bot.terminal.session import InteractiveSession
-from coordination.config import read_text
+from coordination.config import read_operator_policy, read_text, with_operator_policy
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.domain.policy import Refusal
@@ -291,7 +291,7 @@ DEMO_WORLD = "notices.json"
 
 def run(context: CliContext, prompt: str, *, config: str, preset: PresetDecision | None, emits: bool) -> Exit:
     """Ask for a run under a configuration, and stay with it."""
-    request = _ask(context.stdin.read() if prompt == "-" else prompt, config_file(config))
+    request = _ask(context, context.stdin.read() if prompt == "-" else prompt, config_file(config))
     return leave(context, _asked(context, request, preset=preset, emits=emits))
 
 
@@ -301,7 +301,7 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
     if preset is None and not config and not screen.can_ask(context.stdin, context.stderr if emits else context.stdout):
         context.print_error(catalog.text("demo.approves_itself"))
         preset = PresetDecision(approves=True)
-    request = _ask(prompt or catalog.text("demo.prompt"), path)
+    request = _ask(context, prompt or catalog.text("demo.prompt"), path)
     (made(context.environment.state_folder()) / DEMO_WORLD).unlink(missing_ok=True)
     view = _asked(context, request, preset=preset, emits=emits)
     status = leave(context, view)
@@ -327,12 +327,12 @@ def _asked(context: CliContext, request: RunRequest, *, preset: PresetDecision |
     return asyncio.run(run_session(context, begin, preset=preset, emits=emits, is_new=True))
 
 
-def _ask(prompt: str, path: Path) -> RunRequest:
+def _ask(context: CliContext, prompt: str, path: Path) -> RunRequest:
     return RunRequest(
         prompt=prompt,
         requester=console_person(),
         config_name=path.stem,
-        config_text=read_text(path),
+        config_text=with_operator_policy(read_text(path), read_operator_policy(context.environment.operator_policy)),
         origin=str(path.absolute()),
     )
 

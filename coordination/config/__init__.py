@@ -7,9 +7,11 @@ from coordination.config.loader import (
     hidden_rules,
     load,
     parse,
+    read_operator_policy,
     read_text,
     unmatched_rules,
 )
+from coordination.config.operator_policy import with_operator_policy
 from coordination.config.providers import PROVIDERS, Family, Provider
 from coordination.config.sections import ModelOptions
 
@@ -25,6 +27,8 @@ __all__ = [
     "hidden_rules",
     "load",
     "parse",
+    "read_operator_policy",
     "read_text",
     "unmatched_rules",
+    "with_operator_policy",
 ]

@@ -11,6 +11,7 @@ from coordination.config.agents import Agents, AgentSettings, Backends
 from coordination.config.diagnostics import Diagnostic, Diagnostics, Place, expected_but_found, key_name, printable
 from coordination.config.key_types import Presentation, seconds
 from coordination.config.massgen_keys import NO_ASIDES
+from coordination.config.operator_policy import digest_of, operator_policy_in, operator_rules, with_operator_policy
 from coordination.config.section_reader import Reading
 from coordination.config.sections import (
     ApprovalKeys,
@@ -208,13 +209,13 @@ def _told(settings: Settings, diagnostics: Sequence[Diagnostic]) -> list[Text]:
     return [each.render(settings.origin) for each in sorted(set(diagnostics))]
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """The settings of a file.
+def load(path: Path, environ: Mapping[str, str], *, operator: str = "") -> Settings:
+    """The settings of a file, under the rules of this text of the operator's.
 
     Raises:
         ConfigError: with every problem of the file, one line each.
     """
-    return parse(read_text(path), origin=str(path), environ=environ)
+    return parse(with_operator_policy(read_text(path), operator), origin=str(path), environ=environ)
 
 
 def read_text(path: Path) -> str:
@@ -237,6 +238,19 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _unreadable(path, Text("bytes that are not valid UTF-8"), Text("a text file"), line=line) from None
+
+
+def read_operator_policy(path: str) -> str:
+    """The text of the operator's own rules, if it can be used; empty where there is no such file.
+
+    Raises:
+        ConfigError: there should be one, and it can't be used: then nothing may begin, and nothing be approved.
+    """
+    if not path.strip():
+        return ""
+    text = read_text(Path(path).expanduser())
+    operator_rules(text, path)
+    return text
 
 
 _A_FILE = Text("a configuration file")
@@ -309,6 +323,8 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
     names = frozenset(keys.name for place in places for keys in place.mcp_servers)
     broken = frozenset(name for place in places for name in broken_names(place.table, place.mcp_servers))
     rules, patterns = read_rules(file.tools, names | broken, report)
+    over = operator_policy_in(text)
+    rules = (*operator_rules(over), *rules)
     book = ServerBook(report, folder, file.mcp_servers, names)
     agents = Agents(report, Backends(report, folder, variables), book).settings(
         file.agents, file.mcp_servers, rules, broken
@@ -329,6 +345,7 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
             expires_after=seconds(approval.expires_after),
             allow_external=approval.external,
             is_quiet=not approval.notify,
+            operator=digest_of(over),
         ),
         allow_requester=approval.allow_requester,
         allow_author=approval.allow_author,

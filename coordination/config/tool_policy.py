@@ -73,9 +73,12 @@ class Pattern:
 
 
 def read_rules(
-    rules: Sequence[RuleKeys], servers: frozenset[str], report: Diagnostics
+    rules: Sequence[RuleKeys], servers: frozenset[str] | None, report: Diagnostics
 ) -> tuple[tuple[Rule, ...], tuple[Pattern, ...]]:
-    """The entries of `tools` in the order of the file, and their patterns. `servers` are the names written anywhere."""
+    """The entries of `tools` in the order of the file, and their patterns. `servers` are the names written anywhere.
+
+    None: the rules are for servers that nobody knows yet.
+    """
     found: list[tuple[Rule, Pattern]] = []
     for keys in rules:
         place, written = keys.table.place_of("match"), keys.table.source("match")
@@ -240,7 +243,7 @@ def _resolved_entry(text: str, names: Mapping[str, str], *, only_server: bool) -
     return f"{names.get(head, head)}.{tail}"
 
 
-def _resolved(text: str, servers: frozenset[str]) -> str:
+def _resolved(text: str, servers: frozenset[str] | None) -> str:
     """The pattern `server.tool` of a name in either spelling."""
     if not _is_pattern(text):
         raise _NoToolError(
@@ -250,6 +253,7 @@ def _resolved(text: str, servers: frozenset[str]) -> str:
         return text
     if text.startswith(_PREFIX):
         rest = text.removeprefix(_PREFIX)
+        servers = servers or frozenset()
         server = max((name for name in servers if rest.startswith(f"{name}__")), key=len, default=None)
         if server is None:
             raise _unknown_server(rest.split("__")[0], servers)
@@ -257,7 +261,7 @@ def _resolved(text: str, servers: frozenset[str]) -> str:
     head, dot, _ = text.partition(".")
     if not dot:
         raise _NoToolError(quoted(text, _LONGEST), Text("server.tool"), f"*.{text}")
-    if not any(each in head for each in "*?") and head not in servers:
+    if servers is not None and not any(each in head for each in "*?") and head not in servers:
         raise _unknown_server(head, servers)
     return text
 

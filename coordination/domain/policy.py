@@ -146,6 +146,7 @@ class Policy:
         binds_automatic: whether it holds for plans of `auto` calls alone, too; else they need nobody.
         is_quiet: whether a plan waits without a line that notifies the roles.
         quorums: who must approve besides, because of single calls; different people for each.
+        operator: stands for the operator's own rules, under which the plan was made; empty where there were none.
     """
 
     roles: tuple[str, ...] = ()
@@ -158,6 +159,7 @@ class Policy:
     binds_automatic: bool = False
     is_quiet: bool = False
     quorums: tuple[Quorum, ...] = ()
+    operator: str = ""
 
     @property
     def places(self) -> tuple[Quorum, ...]:
@@ -248,6 +250,8 @@ class Policy:
             fields["is_quiet"] = True
         if self.quorums:
             fields["quorums"] = [each.as_json() for each in self.quorums]
+        if self.operator:
+            fields["operator"] = self.operator
         return fields
 
 

@@ -48,6 +48,7 @@ class Rule:
         is_sure: the operator vouches that what it lists as `read` does read, whatever it is called.
         when: what must hold of the call besides.
         needs: whom and what such a call needs, beside what any plan needs.
+        is_operators: it stands over the rules of every configuration, and only makes them stricter.
     """
 
     match: str
@@ -57,6 +58,7 @@ class Rule:
     says: str = ""
     when: tuple[Condition, ...] = ()
     needs: Needs = NOTHING
+    is_operators: bool = False
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -102,25 +104,43 @@ def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = U
 
     Where a condition can't be judged, the strictest of what would follow either way, and all that is needed either way.
     """
-    found = tuple(_rulings(rules, server, tool, context))
+    found = (*_rulings(rules, server, tool, context), *_over(rules, server, tool, context)[0])
     strictest = max(found, key=lambda each: _BY_STRICTNESS.index(each.effect))
     return replace(strictest, needs=all_of(each.needs for each in found))
 
 
 def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:
     """What may become of calls of a tool, whatever their arguments are and whoever asks."""
-    return frozenset(each.effect for each in _rulings(rules, server, tool, UNKNOWN_CALL))
+    own = {each.effect for each in _rulings(rules, server, tool, UNKNOWN_CALL)}
+    over, is_sure = _over(rules, server, tool, UNKNOWN_CALL)
+    both_ways = {stricter(one, other.effect) for one in own for other in over}
+    return frozenset(both_ways if is_sure else both_ways | own)
 
 
-def matching(rules: Sequence[Rule], server: str, tool: str) -> tuple[Rule, ...]:
-    """The rules that may decide about calls of a tool, in their order; the last decides whatever the call is."""
-    name, known = f"{server}.{tool}", _known(rules)
+def matching(rules: Sequence[Rule], server: str, tool: str, *, is_operators: bool = False) -> tuple[Rule, ...]:
+    """The rules that may decide about calls of a tool, in their order; the last decides whatever the call is.
+
+    Those of the configuration, or those that the operator has over them.
+    """
+    name, known = (f"{server}.{tool}", is_operators), _known(rules)
     if name not in known:
-        known[name] = tuple(_speaking(rules, name))
+        known[name] = tuple(_speaking([each for each in rules if each.is_operators is is_operators], name[0]))
     return known[name]
 
 
-def _known(rules: Sequence[Rule]) -> dict[str, tuple[Rule, ...]]:
+def _over(rules: Sequence[Rule], server: str, tool: str, context: CallContext) -> tuple[tuple[Ruling, ...], bool]:
+    """What the operator's own rules may say of a call, and whether one of them certainly does."""
+    found: list[Ruling] = []
+    for each in matching(rules, server, tool, is_operators=True):
+        holds = all_hold(each.when, context)
+        if holds is not False:
+            found.append(each.ruling)
+        if holds:
+            return tuple(found), True
+    return tuple(found), False
+
+
+def _known(rules: Sequence[Rule]) -> dict[tuple[str, bool], tuple[Rule, ...]]:
     """What was found of the same rules before. They are held, so that no others get their identity meanwhile."""
     if not isinstance(rules, tuple):
         return {}
@@ -130,7 +150,7 @@ def _known(rules: Sequence[Rule]) -> dict[str, tuple[Rule, ...]]:
 
 
 _MOST_KNOWN = 100
-_KNOWN: dict[int, tuple[tuple[Rule, ...], dict[str, tuple[Rule, ...]]]] = {}
+_KNOWN: dict[int, tuple[tuple[Rule, ...], dict[tuple[str, bool], tuple[Rule, ...]]]] = {}
 
 
 def _speaking(rules: Sequence[Rule], name: str) -> Iterator[Rule]:

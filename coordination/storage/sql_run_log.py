@@ -80,6 +80,7 @@ _YOUNGER = (
     b',"says":""',
     b',"needs":{"quorums":[],"expires_after":null,"bars_requester":false,"bars_author":false,"per_plan":[],"read_first":[]}',
     b',"quorums":[]',
+    b',"operator":""',
     b',"parts":null',
     b',"plural":""',
     b',"input_schema":""',

@@ -28,6 +28,7 @@ CONDITIONS = "tests/unit/test_tool_conditions.py"
 OPTIONAL = "tests/service/test_optional_servers.py"
 QUORUMS = "tests/unit/test_quorums.py"
 NEEDS = "tests/unit/test_tool_needs.py"
+OVER = "tests/unit/test_operator_policy.py"
 LACKING = "tests/threats/test_approvals_that_a_call_lacks.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
@@ -706,6 +707,34 @@ MUTANTS = [
         " or (policy.quorums and not seats.seat(current)):",
         ":",
         (LACKING,),
+    ),
+    Mutant(
+        "the operator's own rules are not asked",
+        "domain/tool_rules.py",
+        ", *_over(rules, server, tool, context)[0])",
+        ")",
+        (OVER,),
+    ),
+    Mutant(
+        "a rule of the operator that can't be judged says nothing",
+        "domain/tool_rules.py",
+        "        if holds is not False:\n            found.append(each.ruling)\n",
+        "        if holds:\n            found.append(each.ruling)\n",
+        (OVER,),
+    ),
+    Mutant(
+        "the operator's rules hide those of the configuration",
+        "domain/tool_rules.py",
+        "[each for each in rules if each.is_operators is is_operators]",
+        "[each for each in rules if each.is_operators is is_operators or each.is_operators]",
+        (OVER,),
+    ),
+    Mutant(
+        "a configuration brings its own rules of the operator",
+        "config/operator_policy.py",
+        "    bare = without_operator_policy(config_text)\n",
+        "    bare = config_text\n",
+        (OVER,),
     ),
 ]
 

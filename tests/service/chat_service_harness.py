@@ -124,6 +124,7 @@ class ChatServiceHarness:
         members: Mapping[str, frozenset[str]] | None = None,
         limits: Limits = Limits(at_once=10, waiting=100, hourly=30, each=10),  # noqa: B008 - it is frozen
         directories: Mapping[str, NameDirectory] | None = None,
+        operator_policy: str = "",
     ) -> None:
         self.folder = folder
         self.write("team", TEAM)
@@ -169,6 +170,7 @@ class ChatServiceHarness:
             clock=self.clock,
             new_id=lambda: next(names),
             wake=self._wake,
+            operator_policy=operator_policy,
         )
         run_queries = RunQueries(
             store=self.store,
