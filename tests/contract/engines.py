@@ -66,12 +66,13 @@ async def dbos_bench(url: str, limit: int) -> AsyncGenerator[DbosBench]:
 
 
 def open_quick(
-    url: str, *, limit: int = 128, lease: float = 15.0
+    url: str, *, limit: int = 128, lease: float = 15.0, is_shared: bool = False
 ) -> contextlib.AbstractAsyncContextManager[DbosEngine]:
-    """An engine that looks often and repeats at once."""
+    """An engine that looks often and repeats at once; one tenant may have all of it, unless it `is_shared`."""
+    limits = TaskLimits(worker=limit, tenant=None if is_shared else limit)
     return DbosEngine.open(
         url,
-        limits=dict.fromkeys(("deliberate", "execute"), TaskLimits(worker=limit, tenant=limit)),
+        limits=dict.fromkeys(("deliberate", "execute"), limits),
         poll_interval=0.1,
         rounds_interval=0.2,
         lease=lease,

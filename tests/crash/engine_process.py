@@ -1,7 +1,8 @@
-"""A worker as a process: `python -m tests.crash.engine_process URL DIARY hang|work [LEASE]`.
+"""A worker as a process: `python -m tests.crash.engine_process URL DIARY hang|work|hang-TENANT [LEASE]`.
 
-It notes each job in the diary when it begins it and when it is done; told to hang, it never gets done. It says `ready`
-when it takes part, and leaves in good order at SIGTERM.
+It notes each job in the diary when it begins it and when it is done; told to hang, it never gets done. Told to hang with
+one tenant, as by a dead tool server of theirs, it has room for 8 jobs of a task. It says `ready` when it takes part, and
+leaves in good order at SIGTERM.
 """
 
 import asyncio
@@ -25,11 +26,13 @@ async def main(url: str, diary: Path, manner: str, lease: float = 15.0) -> None:
 
     async def perform(job: Job) -> None:
         note("begin", job)
-        if manner == "hang":
+        if manner in ("hang", f"hang-{job.tenant}"):
             await asyncio.Event().wait()
         note("done", job)
 
-    async with open_quick(url, lease=lease) as engine, engine.running(perform):
+    is_shared = manner.startswith("hang-")
+    opened = open_quick(url, lease=lease, is_shared=is_shared, limit=8 if is_shared else 128)
+    async with opened as engine, engine.running(perform):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await leave.wait()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,30 @@ async def test_a_killed_workers_jobs_go_on_in_another_that_was_there_already(pla
     assert sorted(plant.lines("begin", dying.pid)) == names
     assert sorted(plant.lines("begin", other.pid)) == names
     assert sorted(plant.lines("done", other.pid)) == names
+
+
+def of_tenant(tenant: str, count: int) -> list[Job]:
+    """Runs to plan, and as many plans to carry out."""
+    jobs = [Job(task="deliberate", run=f"{tenant}{number}", tenant=tenant, revision=1) for number in range(count)]
+    return [*jobs, *(replace(job, task="execute") for job in jobs)]
+
+
+@on_both
+async def test_nobody_waits_for_a_tenant_whose_tool_server_is_dead_nor_for_what_a_killed_worker_left_of_theirs(
+    plant: Plant,
+) -> None:
+    dying, other = await plant.worker("hang-A"), await plant.worker("hang-A")
+    share, tasks = 6, 2
+    await plant.submit(*of_tenant("A", 30))
+    await plant.until(lambda: len(plant.lines("begin")) == 2 * tasks * share)
+    dying.kill()
+    await plant.submit(*of_tenant("B", 1))
+    await plant.until(lambda: len(plant.lines("done", other.pid)) == tasks)
+    assert len(plant.lines("begin", other.pid)) == tasks * (share + 1)
+    heir = await plant.worker("hang-A")
+    await plant.until(lambda: len(plant.lines("begin", heir.pid)) == tasks * share)
+    await plant.submit(*of_tenant("C", 3))
+    await plant.until(lambda: len(plant.lines("done")) == tasks * 4)
 
 
 async def test_a_killed_workers_jobs_go_on_in_the_next_that_starts(plant: Plant) -> None:
