@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,6 +48,9 @@ from coordination.text import Text
 
 CheckConfig = Callable[[Path, str], Awaitable["Findings"]]
 _LISTED = 20
+_LOOKED_THROUGH = 500
+_CLICKS = frozenset({"refused no_button", "refused superseded_card"})
+"""What is refused of a button whatever it is; which one it was matters less than how often."""
 _AUDITED_EVENTS = (
     e.RunRequested,
     e.PlanProposed,
@@ -311,20 +315,21 @@ class AdminService:
     async def _audit(self, request: _AdminRequest) -> Card:
         if run := request.name or request.value:
             return await self._audit_of(request, run)
-        entries = await self.store.audit_entries(request.by.tenant, _LISTED)
-        lines = [self._audit_line(each) for each in entries]
-        return list_card(catalog.rich("audit.title"), lines, empty=catalog.text("audit.none"))
+        entries = await self.store.audit_entries(request.by.tenant, _LOOKED_THROUGH)
+        lines = _collapsed((_refused_kind(each), self._audit_line(each)) for each in entries)
+        return list_card(catalog.rich("audit.title"), lines[:_LISTED], empty=catalog.text("audit.none"))
 
     async def _audit_of(self, request: _AdminRequest, run: str) -> Card:
         """Who decided what about one run, and who was refused."""
         card = await find_card(self.log, self.store, replace(request.by, is_admin=True), request.place, run)
-        view, lines = None, list[RichText]()
+        view, lines = None, list[tuple[Hashable, RichText]]()
         for recorded in await self.log.read(card.run):
             view = next_view(view, recorded)
             if isinstance(recorded.event, _AUDITED_EVENTS):
                 entry = timeline_entry(recorded.event, view)
-                lines += [joined([(Timestamp(recorded.at),), entry.line], " · ")] if entry else []
-        return list_card(catalog.rich("audit.of_run", run=card.run), lines[-_LISTED:], empty="")
+                line = joined([(Timestamp(recorded.at),), entry.line], " · ") if entry else ()
+                lines += [(_refused_event(recorded.event), line)] if line else []
+        return list_card(catalog.rich("audit.of_run", run=card.run), _collapsed(lines)[-_LISTED:], empty="")
 
     def _audit_line(self, entry: AuditEntry) -> RichText:
         parts: list[RichText] = [
@@ -359,6 +364,34 @@ class AdminService:
                 tenant=by.tenant, channel=place.channel, by=by.id, by_name=by.name, at=at, what=what, detail=detail
             )
         )
+
+
+def _refused_kind(entry: AuditEntry) -> Hashable:
+    """What is equal for a person who was refused the same thing again and again; None: it is told by itself."""
+    if not entry.what.startswith("refused "):
+        return None
+    return (entry.by, entry.channel, entry.what, "" if entry.what in _CLICKS else entry.detail)
+
+
+def _refused_event(event: e.RunEvent) -> Hashable:
+    """Likewise, of what a run's log says."""
+    return (event.by.id, event.act, event.refusal) if isinstance(event, e.ActionRefused) else None
+
+
+def _collapsed(lines: Iterable[tuple[Hashable, RichText]]) -> list[RichText]:
+    """The lines in their order; of those of a kind the first alone, with how many more there are. None is no kind."""
+    shown: list[tuple[Hashable, RichText]] = []
+    more = Counter[Hashable]()
+    for kind, line in lines:
+        if kind is not None and kind in more:
+            more[kind] += 1
+        else:
+            more[kind] = 0
+            shown.append((kind, line))
+    return [
+        joined([line, catalog.rich("audit.more", count=more[kind])], " · ") if kind is not None and more[kind] else line
+        for kind, line in shown
+    ]
 
 
 def _who(setting: ChatSetting) -> Mention:

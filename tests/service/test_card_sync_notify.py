@@ -15,7 +15,7 @@ from bot.message import Mention
 from coordination.domain import events as e
 from coordination.domain.plan import short
 from coordination.domain.policy import Policy
-from tests.builders import ALICE, REQUESTER, START, a_plan
+from tests.builders import ALICE, MALLORY, REQUESTER, START, a_plan
 from tests.sample_logs import POST, REMOVE, RUN, argued, proposed, recorded, started, unknown, waiting
 from tests.service.card_sync_harness import FakePlatform, Harness, texts
 
@@ -59,6 +59,18 @@ async def test_the_story_of_a_run_that_is_done_ends_with_how_to_go_on(
         await harness.add(RUN, *ending)
         await harness.until_told(RUN)
     assert _told(harness).count("mention me in this thread") == can_go_on
+
+
+async def test_who_clicked_in_vain_is_no_part_of_the_story() -> None:
+    harness = Harness()
+    await harness.ask(waiting())
+    async with harness.running():
+        await harness.until_told(RUN)
+        before = len(harness.platform.said)
+        await harness.add(RUN, e.ActionRefused(by=MALLORY, act="approve", refusal="not_an_approver"))
+        await harness.until_told(RUN)
+    assert harness.platform.said[before:] == []
+    assert "mallory" not in _told(harness)
 
 
 async def test_without_stories_there_is_no_thread() -> None:

@@ -243,6 +243,26 @@ async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(har
     )
 
 
+async def test_a_hundred_refused_clicks_of_one_person_are_one_line_of_each_audit(harness: ChatServiceHarness) -> None:
+    run = await harness.ask()
+    ids = await harness.shown(run)
+    for number in range(100):
+        await harness.press(MALLORY, ids[Action.APPROVE])
+        await harness.press(MALLORY, f"forged-{number}")
+    await harness.press(ALICE, "forged")
+    for value in ("hourly=300", "hourly=400", "hourly=400"):
+        await harness.admin("limits", by=MALLORY, value=value)
+    lines = [line.split(" · ")[1:] for line in texts(await harness.admin("audit")).splitlines() if "·" in line]
+    assert lines == [
+        ["mallory", "refused limits", "channel hourly=400", "tried once more"],
+        ["mallory", "refused limits", "channel hourly=300"],
+        ["alice", "refused no_button", "forged on m-1"],
+        ["mallory", "refused no_button", "forged-99 on m-1", "tried 99 more times"],
+    ]
+    said = [line for line in texts(await harness.admin("audit", name=run)).splitlines() if "mallory" in line]
+    assert [line.rpartition(" · ")[2] for line in said] == ["tried 99 more times"]
+
+
 async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(harness: ChatServiceHarness) -> None:
     run = await harness.ask()
     ids = await harness.shown(run)

@@ -88,7 +88,9 @@ def item_of(recorded: Recorded, view: RunView) -> TimelineItem:
     """What one event adds to the story; `view` is the run after it. An answer is told in full, a vote with its reason."""
     event = recorded.event
     entry = timeline_entry(event, view)
-    if entry is None:
+    if entry is None or isinstance(
+        event, e.ActionRefused
+    ):  # Who clicked in vain was told alone; the rest is for the audit.
         return TimelineItem(seq=recorded.seq)
     about: RichText = (StyledText(entry.about, "bold"),) if entry.about else ()
     if not isinstance(event, e.AnswerAccepted) or not event.text.strip():
