@@ -494,8 +494,8 @@ MUTANTS = [
     Mutant(
         "a condition that can't be judged makes a rule say nothing",
         "domain/tool_rules.py",
-        "        if holds is not False:\n",
-        "        if holds:\n",
+        "        if holds is not False:\n            yield each.ruling\n",
+        "        if holds:\n            yield each.ruling\n",
         (CONDITIONS,),
     ),
     Mutant(
@@ -712,7 +712,7 @@ MUTANTS = [
         "the operator's own rules are not asked",
         "domain/tool_rules.py",
         ", *_over(rules, server, tool, context)[0])",
-        ")",
+        ",)",
         (OVER,),
     ),
     Mutant(
