@@ -6,6 +6,7 @@ from typing import Literal, assert_never
 
 from bot.cards.parts import mention
 from bot.cards.plan_edits import EditableArgument, edit_form, edited_argument, selected_indexes, selection_form
+from bot.chat.card_sync.context import with_link
 from bot.chat.card_sync.snapshot import unknown_outcome_of
 from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import ChatRefusal, done_card, error_card, not_done_card, refused
@@ -47,6 +48,7 @@ _WRITTEN = {
 }
 """What is done with the words of each window."""
 _ID_SHOWN = 40
+SUPERSEDED = "superseded_card"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +71,15 @@ class ButtonHandler:
                 return Nothing()
             what = f"{request.button[:_ID_SHOWN]} on {request.message[:_ID_SHOWN]}"
             await self._keep_for_audit(by, place, error.refusal, what)
+            if (newer := await self._newer(error, request, by)) is not None:
+                return newer
             raise
         action = Action(known.action)
         if isinstance(request, PressButton):
             try:
                 reply = await self._needed(request, action, known, card, by)
             except RefusedError as error:
-                reply = await self._refused(error, action, card, by, place)
+                reply = await self._refused(error, action, card, by, place, seen=request.message)
                 self.wake()
             if reply is not None:
                 return reply
@@ -86,20 +90,20 @@ class ButtonHandler:
         try:
             await self._decide(by, known, action, request)
         except RefusedError as error:
-            return await self._refused(error, action, card, by, place)
+            return await self._refused(error, action, card, by, place, seen=request.message)
         finally:
             self.wake()
         return Nothing()
 
     async def _refused(
-        self, error: RefusedError, action: Action, card: CardRecord, by: Person, place: ChannelRef
+        self, error: RefusedError, action: Action, card: CardRecord, by: Person, place: ChannelRef, *, seen: str
     ) -> Reply:
         """Say why not, and look after the card: what they saw may be a picture that the product would not let us change."""
         if isinstance(error, ChatRefusal):
             await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
         if not isinstance(card.state, Done):
             await self.store.save(card, _revived(card).waking(self.clock.now()))
-        return await self._refusal(error, card.run, by)
+        return await self._refusal(error, card, by, seen=seen)
 
     async def look_again(self, cards: Sequence[CardRecord]) -> None:
         """Have card sync show cards anew at once, whatever pause it makes: even one that it has given up."""
@@ -120,7 +124,7 @@ class ButtonHandler:
         try:
             await self.coordinator.cancel(card.run, by)
         except RefusedError as error:
-            return await self._refusal(error, card.run, by)
+            return await self._refusal(error, card, by)
         finally:
             self.wake()
         return Private(done_card(catalog.rich("chat.stopped", run=card.run)))
@@ -194,7 +198,7 @@ class ButtonHandler:
             card = await self.store.card(card.run, by.tenant) or card
         if known.attempt != card.attempt or card.message != message:
             await self._mark_superseded(card, message)
-            raise refused("superseded_card", run=card.run)
+            raise refused(SUPERSEDED, run=card.run)
         return known, card
 
     async def _check_copy(self, known: ButtonRecord, by: Person, message: str, place: ChannelRef) -> None:
@@ -212,7 +216,7 @@ class ButtonHandler:
             found = replace(copy, message=message, state="live")
             copy = found if await self.store.save_copy(copy, found) else copy
         if (known.attempt, message) != (copy.attempt, copy.message):
-            raise refused("superseded_card", run=known.run)
+            raise refused(SUPERSEDED, run=known.run)
 
     async def _mark_superseded(self, card: CardRecord, unexpected: str) -> None:
         """Have card sync look at once, though nothing happened to the run: even at a card that it is done with."""
@@ -221,12 +225,19 @@ class ButtonHandler:
         await self.store.save(card, kept.waking(self.clock.now()))
         self.wake()
 
-    async def _refusal(self, error: RefusedError, run: str, by: Person) -> Reply:
-        """Why the run, as it stands now, does not let this person do that."""
-        state = await self.coordinator.state(run, by.tenant)
-        if error.refusal == Refusal.ALREADY_DECIDED and (decided := await self._decided(run, state)) is not None:
-            return Private(not_done_card(decided))
-        return Private(error_card(error, state=state))
+    async def _newer(self, error: ChatRefusal, request: PressButton | SubmitText, by: Person) -> Reply | None:
+        """Of a card that a newer one replaced: that, and where the newer one stands, if it has an address."""
+        found = await self.store.find_button(request.button, by.tenant) if error.refusal == SUPERSEDED else None
+        url = "" if found is None else await self.run_queries.link_of(found[1])
+        return Private(with_link(error_card(error), url)) if url else None
+
+    async def _refusal(self, error: RefusedError, card: CardRecord, by: Person, *, seen: str = "") -> Reply:
+        """Why the run, as it stands now, does not let this person do that, with a link to its card if it was not `seen`."""
+        state = await self.coordinator.state(card.run, by.tenant)
+        url = await self.run_queries.link_of(card) if seen != card.message else ""
+        if error.refusal == Refusal.ALREADY_DECIDED and (decided := await self._decided(card.run, state)) is not None:
+            return Private(with_link(not_done_card(decided), url))
+        return Private(with_link(error_card(error, state=state), url))
 
     async def _decided(self, run: str, state: RunState) -> RichText | None:
         """Who decided, and when; None: time ran out, or nobody is known."""

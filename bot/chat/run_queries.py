@@ -249,18 +249,17 @@ class RunQueries:
             catalog.rich("card.title", prompt=one_line(run.prompt, _PROMPT)),
             catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
             (Timestamp(run.asked_at),),
-            await self._link(run),
+            (Link(catalog.text("card_sync.open"), url),) if (url := await self.link_of(run)) else (),
         ]
         return joined(parts, " · ")
 
-    async def _link(self, run: RunListItem) -> RichText:
-        """To its card, where that has an address."""
+    async def link_of(self, run: RunListItem | CardRecord) -> str:
+        """The address of its card; empty where that has none."""
         chat = self.links.get(run.platform)
         if chat is None or not run.message:
-            return ()
+            return ""
         place = ChannelRef(platform=run.platform, tenant=run.tenant, channel=run.channel, thread=run.thread)
-        url = await chat.link_to(MessageRef(place=place, message=run.message))
-        return (Link(catalog.text("card_sync.open"), url),) if url else ()
+        return await chat.link_to(MessageRef(place=place, message=run.message))
 
 
 def _month_of(now: datetime) -> datetime:

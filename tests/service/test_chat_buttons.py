@@ -13,11 +13,11 @@ from bot.cards.error_messages import refusal_line
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.card_sync.snapshot import issue_ids
-from bot.chat.platform import ChannelRef
+from bot.chat.platform import ChannelRef, MessageRef
 from bot.chat.service_port import AskForText, AskToConfirm, Nothing, PressButton, Private, SubmitText
 from bot.chat.store import CardCopy, Reposting
 from bot.i18n import GERMAN, speaking
-from bot.message import Action, TextForm
+from bot.message import Action, Link, TextForm
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.policy import Person
@@ -186,6 +186,36 @@ async def test_an_older_card_says_so_and_is_put_right(harness: ChatServiceHarnes
     assert harness.audit == 3 * [("u-alice", "refused superseded_card")]
     await harness.press(ALICE, new[Action.APPROVE], message="m-2")
     assert isinstance(await harness.people.state(run), s.Executing)
+
+
+class Addresses:
+    """A chat whose messages have addresses."""
+
+    name = GENERAL.platform
+
+    async def link_to(self, message_ref: MessageRef) -> str:
+        return f"https://chat.test/{message_ref.place.channel}/{message_ref.message}"
+
+
+async def test_a_refusal_leads_to_the_card_that_counts_unless_it_was_pressed_there(harness: ChatServiceHarness) -> None:
+    links = harness.chat_service.run_queries.links
+    assert isinstance(links, dict)
+    links[GENERAL.platform] = Addresses()
+    run, old = await waiting(harness)
+    await harness.store.superseded(await harness.card(run))
+    new = await harness.shown(run, message="m-2")
+    reply = await harness.press(ALICE, old[Action.APPROVE], message="m-1")
+    assert link_in(reply) == "https://chat.test/general/m-2"
+    refused = await harness.press(MALLORY, new[Action.APPROVE], message="m-2")
+    assert "can decide" in texts(refused)
+    assert link_in(refused) == ""
+    assert link_in(await harness.cancel(MALLORY, GENERAL, run)) == "https://chat.test/general/m-2"
+
+
+def link_in(reply: Answer) -> str:
+    """Where a private card leads to."""
+    assert reply.private is not None
+    return next((each.url for each in reply.private.reference if isinstance(each, Link)), "")
 
 
 _DM = replace(GENERAL, channel="dm-alice")
