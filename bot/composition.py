@@ -27,7 +27,7 @@ from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
 from bot.log_access import SettingsStore
 from bot.machine import CONSOLE, account_named, console_account
-from bot.telemetry.observed import ObservedHub, ObservedModel, count_events
+from bot.telemetry.observed import ObservedHub, ObservedModel, count_events, provider_name
 from bot.telemetry.spans import traced_jobs
 from bot.variables import TENANT_VARIABLE, Environment
 from coordination.config import (
@@ -78,7 +78,8 @@ class Configuration:
         limits = self.settings.limits
         throttle = Throttle(at_once=limits.requests_at_once, per_minute=limits.requests_per_minute)
         adapted = self.adapt([self.build.model(agent, throttle) for agent in self.settings.agents])
-        return [ObservedModel(model) for model in adapted]
+        providers = [provider_name(agent.backend) for agent in self.settings.agents]
+        return [ObservedModel(model, provider) for model, provider in zip(adapted, providers, strict=True)]
 
     def diagnostics(
         self,

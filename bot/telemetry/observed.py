@@ -8,6 +8,8 @@ from typing import Any
 
 from bot.telemetry.metrics import EVENTS, MODEL_SECONDS, PROCESS, TOKENS, TOOL_SECONDS
 from bot.telemetry.spans import begin_turn, model_span, tool_span, traced_events
+from coordination.config import BackendSettings
+from coordination.config.providers import provider_at
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
@@ -39,12 +41,30 @@ def count_events(run: str, records: Sequence[Recorded]) -> None:
         _log.info("event", extra={"run": run, "seq": recorded.seq, "kind": recorded.event.kind})
 
 
+_PROVIDERS = {
+    "claude": "anthropic",
+    "claude_code": "anthropic",
+    "gemini": "gcp.gemini",
+    "azure_openai": "azure.ai.openai",
+    "grok": "x_ai",
+}
+"""By backend type, where the conventions have another name; a name that they don't have is our own."""
+
+
+def provider_name(backend: BackendSettings) -> str:
+    """What `gen_ai.provider.name` says of a backend: whose address it is, or else its type."""
+    known = provider_at(backend.base_url) if backend.base_url else None
+    type_ = (known or backend.provider).type
+    return _PROVIDERS.get(type_, type_)
+
+
 class ObservedModel:
     """Fits `coordination.ports.Model`, around another."""
 
-    def __init__(self, model: Model) -> None:
-        """Calls of `model` are counted."""
+    def __init__(self, model: Model, provider: str) -> None:
+        """Calls of `model` are counted; `provider` is what the conventions of traces call whoever serves it."""
         self._model = model
+        self._provider = provider
 
     @property
     def name(self) -> str:
@@ -54,19 +74,27 @@ class ObservedModel:
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
         """Begin a fresh conversation."""
         turn = begin_turn(turn_context.agent, turn_context.purpose)
-        return _ObservedConversation(self._model.converse(system, turn_context), self.name, turn)
+        conversation = self._model.converse(system, turn_context)
+        return _ObservedConversation(conversation, self.name, self._provider, turn)
 
 
 class _ObservedConversation:
-    def __init__(self, conversation: Conversation, model: str, turn: Any) -> None:  # noqa: ANN401 - a span of an extra
+    def __init__(
+        self,
+        conversation: Conversation,
+        model: str,
+        provider: str,
+        turn: Any,  # noqa: ANN401 - a span of an extra
+    ) -> None:
         self._conversation = conversation
         self._model = model
+        self._provider = provider
         self._turn = turn
 
     async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         begun, outcome = time.monotonic(), "cancelled"
         try:
-            with model_span(self._model, self._turn) as tell:
+            with model_span(self._model, self._provider, self._turn) as tell:
                 reply = await self._conversation.send(inputs, tools)
                 tell(reply)
             outcome = "ok"

@@ -124,9 +124,8 @@ class Tracing:
         turn = _turn.get()
         return None if turn is None or not turn.is_recording() else self.api.set_span_in_context(turn)
 
-    def used(self, model: str, seconds: float, reply: Reply | None, error: str) -> None:
-        """One call of a model, for the histograms."""
-        about = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model}
+    def used(self, about: Mapping[str, str], seconds: float, reply: Reply | None, error: str) -> None:
+        """One call of the model that `about` tells of, for the histograms."""
         self._seconds.record(seconds, {**about, "error.type": error} if error else about)
         if reply is not None:
             self._tokens.record(reply.usage.input_tokens, {**about, "gen_ai.token.type": "input"})
@@ -221,7 +220,7 @@ def begin_turn(agent: int, purpose: str) -> Any:  # noqa: ANN401 - likewise
 
 
 @contextmanager
-def model_span(model: str, turn: Any) -> Generator[Callable[[Reply], None]]:  # noqa: ANN401 - likewise
+def model_span(model: str, provider: str, turn: Any) -> Generator[Callable[[Reply], None]]:  # noqa: ANN401 - likewise
     """One call of a model within a turn. Call what is given with its reply."""
     if not _tracing or turn is None:
         yield lambda reply: None  # noqa: ARG005 - nobody looks
@@ -229,7 +228,7 @@ def model_span(model: str, turn: Any) -> Generator[Callable[[Reply], None]]:  # 
     (tracing,) = _tracing
     begun, replies, error = time.monotonic(), list[Reply](), ""
     within = tracing.api.set_span_in_context(turn)
-    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model}
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model, "gen_ai.provider.name": provider}
     try:
         with tracing.span(f"chat {model}", said, within=within) as opened:
             yield replies.append
@@ -241,7 +240,7 @@ def model_span(model: str, turn: Any) -> Generator[Callable[[Reply], None]]:  # 
         error = type(raised).__name__
         raise
     finally:
-        tracing.used(model, time.monotonic() - begun, replies[0] if replies else None, error)
+        tracing.used(said, time.monotonic() - begun, replies[0] if replies else None, error)
 
 
 @contextmanager

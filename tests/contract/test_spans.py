@@ -12,9 +12,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from bot.application import Overrides
 from bot.composition import open_application
 from bot.machine import CONFIGS, console_person
+from bot.telemetry.observed import provider_name
 from bot.telemetry.spans import ids_of, stop_tracing, trace_into
 from bot.variables import Environment
-from coordination.config import read_text
+from coordination.config import parse, read_text
 from coordination.domain import states as s
 from coordination.run_request import RunRequest
 
@@ -73,6 +74,7 @@ async def test_a_run_is_one_trace_whose_spans_belong_to_each_other(
     chats = [span for span in spans if span.name.startswith("chat ")]
     assert {span.parent.span_id for span in chats if span.parent} <= {span_id(span) for span in turns}
     assert all((span.attributes or {})["gen_ai.operation.name"] == "chat" for span in chats)
+    assert {(span.attributes or {})["gen_ai.provider.name"] for span in chats} == {"scripted"}
     calls = [span for span in spans if (span.attributes or {}).get("massgen_bot.use") == "call"]
     reads = [span for span in spans if (span.attributes or {}).get("massgen_bot.use") == "read"]
     assert len(calls) == 2
@@ -82,5 +84,34 @@ async def test_a_run_is_one_trace_whose_spans_belong_to_each_other(
     assert "Announce it" not in "".join(span.to_json() for span in spans)
     data = exported[1].get_metrics_data()
     assert data is not None
-    names = {metric.name for each in data.resource_metrics for scope in each.scope_metrics for metric in scope.metrics}
+    metrics = [metric for each in data.resource_metrics for scope in each.scope_metrics for metric in scope.metrics]
+    names = {metric.name for metric in metrics}
     assert names == {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"}
+    told = {(point.attributes or {})["gen_ai.provider.name"] for metric in metrics for point in metric.data.data_points}
+    assert told == {"scripted"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [
+        ("type: openai", "openai"),
+        ("type: claude", "anthropic"),
+        ("type: claude_code", "anthropic"),
+        ("type: gemini", "gcp.gemini"),
+        ("type: grok", "x_ai"),
+        ("type: groq", "groq"),
+        ("type: azure_openai, base_url: https://me.openai.azure.com", "azure.ai.openai"),
+        ("type: chatcompletion", "openai"),
+        ("type: chatcompletion, base_url: https://api.groq.com/openai/v1", "groq"),
+    ],
+)
+def test_providers_have_the_names_of_the_conventions(backend: str, name: str) -> None:
+    text = f"agent: {{backend: {{{backend}, model: m}}}}\n"
+    (agent,) = parse(text, origin="ops.yaml", environ=None).agents
+    assert provider_name(agent.backend) == name
+
+
+def test_a_provider_that_the_conventions_do_not_have_is_called_by_its_type() -> None:
+    text = "agent: {backend: {type: chatcompletion, model: m, base_url: 'http://10.0.0.1/v1'}}\n"
+    (agent,) = parse(text, origin="ops.yaml", environ=None).agents
+    assert provider_name(agent.backend) == "chatcompletion"
