@@ -1,6 +1,7 @@
 """Who acts, and where: read from what Discord signed or sent itself, never from what a person typed."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -63,6 +64,23 @@ async def place_of_message(client: discord.Client, message: discord.Message, gui
         channel = await client.fetch_channel(message.channel.id)
     place = _place(channel, message.channel.id, guild)
     return place if message.guild is None else replace(place, language=message.guild.preferred_locale.value)
+
+
+class Members:
+    """Asks who somebody is now. However often they click, Discord is asked once at a time."""
+
+    def __init__(self, ask: Callable[[Person], Coroutine[None, None, Person | None]]) -> None:
+        """`ask` asks Discord."""
+        self._ask = ask
+        self._under_way: dict[tuple[str, str], asyncio.Future[Person | None]] = {}
+
+    async def person_now(self, person: Person) -> Person | None:
+        """What `ask` answers; while the same is asked already, its answer is waited for."""
+        key = (person.tenant, person.id)
+        if (answer := self._under_way.get(key)) is None:
+            answer = self._under_way[key] = asyncio.ensure_future(self._ask(person))
+            answer.add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(answer)  # Whoever gives up waiting takes nobody else their answer.
 
 
 def tenant_of(guild: int) -> str:

@@ -27,7 +27,7 @@ from bot.discord_app.components import (
     parse_custom_id,
     yes_view,
 )
-from bot.discord_app.identity import PLATFORM, GetChatService, author_of, person_of, place_of, place_of_message
+from bot.discord_app.identity import PLATFORM, GetChatService, Members, author_of, person_of, place_of, place_of_message
 from bot.discord_app.message_content import files_of_message, text_of_message
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import (
@@ -168,6 +168,7 @@ class Clicks:
         """The chat service decides; this only carries. The platform tells who clicked in direct messages."""
         self._chat_service = chat_service
         self._platform = platform
+        self._members = Members(platform.person_now)
 
     async def clicked(self, interaction: AnyInteraction, what: ComponentId, text: str = "") -> None:
         """A button, a menu or a modal; `text` is what was chosen or written."""
@@ -200,10 +201,22 @@ class Clicks:
             return person_of(interaction, interaction.guild_id), place_of(interaction, interaction.guild_id)
         tenant = await self._chat_service().tenant_of_button(what.id, PLATFORM)
         user = interaction.user
-        by = await self._platform.person_now(Person(tenant=tenant, id=str(user.id), name=user.name))
+        by = await self._person_now(tenant, user)
         if by is None:
             raise refused("no_button")
         return by, ChannelRef(platform=PLATFORM, tenant=tenant, channel=str(interaction.channel_id or 0))
+
+    async def _person_now(self, tenant: str, user: discord.User | discord.Member) -> Person | None:
+        """Who somebody is on a server at this moment.
+
+        Raises:
+            RefusedError: Discord does not tell.
+        """
+        try:
+            return await self._members.person_now(Person(tenant=tenant, id=str(user.id), name=user.name))
+        except (MessageNotFound, MissingPermission, RateLimited) as error:
+            _log.warning("Discord does not tell who clicked: %s", error)
+            raise refused("not_told") from error
 
     async def _show(
         self, interaction: AnyInteraction, what: ComponentId, request: PressButton | SubmitText, reply: Reply

@@ -13,6 +13,7 @@ from coordination.domain import events as e
 from tests.e2e.discord_harness import Harness, a_harness, refusal, run_in
 from tests.e2e.program import ROOT
 from tests.servers.discord_people import Someone, acknowledged, told
+from tests.servers.discord_server import Fault
 from tests.servers.discord_world import Message
 
 
@@ -153,6 +154,23 @@ async def test_who_is_no_member_any_more_decides_nothing_in_their_direct_message
         used = await harness.alice.clicks(copy, "Approve")
         assert "There is no such button here" in await refusal(harness.server, used)
         assert harness.writes() == []
+
+
+async def test_who_clicks_while_discord_does_not_tell_who_they_are_hears_that_and_decides_a_moment_later(
+    harness: Harness,
+) -> None:
+    _named(harness, harness.alice)
+    async with harness.bot():
+        card = await harness.planned(config="named")
+        await harness.server.until(lambda: harness.private_messages(harness.alice))
+        copy = harness.private_messages(harness.alice)[0]
+        missing: dict[str, object] = {"message": "Missing Access", "code": 50001}
+        harness.server.faults.append(Fault("GET", f"/members/{harness.alice.id}$", status=403, body=missing))
+        silent = await harness.alice.clicks(copy, "Approve")
+        assert "does not tell" in await refusal(harness.server, silent)
+        assert harness.writes() == []
+        await harness.alice.clicks(copy, "Approve")
+        await harness.ends(card, "Done")
 
 
 async def test_a_plan_expires_by_itself_after_reminders_of_once_each(harness: Harness) -> None:

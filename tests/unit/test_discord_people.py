@@ -1,11 +1,12 @@
 """Who a person is on Discord: nobody becomes somebody else by what they call themselves."""
 
+import asyncio
 from typing import Any, cast
 
 import discord
 
-from bot.discord_app.identity import author_of
-from coordination.domain.policy import Policy
+from bot.discord_app.identity import Members, author_of
+from coordination.domain.policy import Person, Policy
 
 
 def a_message(name: str, *roles: tuple[int, str]) -> discord.Message:
@@ -40,3 +41,26 @@ def test_a_role_that_is_named_by_another_ones_number_is_not_taken_for_it() -> No
         assert not Policy(roles=(role,)).names(mallory)
     for role in ("88", "89"):
         assert Policy(roles=(role,)).names(mallory)
+
+
+async def test_discord_is_asked_once_at_a_time_who_somebody_is_and_anew_after_that() -> None:
+    asked: list[str] = []
+    answers = asyncio.Event()
+
+    async def ask(person: Person) -> Person | None:
+        asked.append(person.id)
+        await answers.wait()
+        return person
+
+    members = Members(ask)
+    people = [Person(tenant=tenant, id=id_, name="x") for tenant, id_ in 50 * (("a", "1"), ("a", "2"), ("b", "1"))]
+    waiting = [asyncio.ensure_future(members.person_now(person)) for person in people]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    answers.set()
+    told = await asyncio.gather(*waiting[1:])
+    assert told == people[1:]
+    assert sorted(asked) == ["1", "1", "2"]
+    await members.person_now(people[0])
+    assert sorted(asked) == ["1", "1", "1", "2"]
