@@ -53,6 +53,8 @@ def lookalikes(text: str) -> frozenset[int]:
 def _of_mixed_words(text: str) -> Iterator[int]:
     """In each word of more than one alphabet, the letters that are not of the one which most are of."""
     for word in _words(text):
+        if len(word) == 1:
+            continue
         alphabets = Counter(found for position in word if (found := _alphabet(text[position])))
         if len(alphabets) > 1:
             usual = max(alphabets, key=lambda each: (alphabets[each], each == "LATIN"))
