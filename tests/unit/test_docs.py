@@ -94,9 +94,9 @@ def test_every_file_that_is_named_or_linked_is_there(page: Path) -> None:
 @pytest.mark.parametrize("page", TEXTS, ids=ids)
 def test_every_target_of_make_that_is_named_exists(page: Path) -> None:
     targets = set(
-        re.findall(r"^([a-z-]+)(?: [a-z-]+)*:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        re.findall(r"^([a-z0-9-]+)(?: [a-z0-9-]+)*:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     )
-    for named in re.findall(r"(?:^|`)make((?: [a-z-]+)+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+    for named in re.findall(r"(?:^|`)make((?: [a-z0-9-]+)+)", page.read_text(encoding="utf-8"), re.MULTILINE):
         assert set(named.split()) <= targets
 
 
