@@ -27,6 +27,7 @@ class PeoplePlatform(FakePlatform):
 
     people: dict[str, tuple[str, ...]] = field(default_factory=lambda: {ANN: (), BEN: (OPS,), CAT: (OPS,)})
     closed: set[str] = field(default_factory=set[str])
+    lookups: int = 0
     direct_faults: dict[str, list[Exception]] = field(default_factory=dict[str, list[Exception]])
 
     async def direct_channel(self, person: Person) -> ChannelRef:
@@ -37,6 +38,7 @@ class PeoplePlatform(FakePlatform):
         return None if roles is None else replace(person, roles=roles)
 
     async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
+        self.lookups += 1
         found = [account for account, roles in self.people.items() if role in roles]
         return found if len(found) <= most else ()
 
@@ -130,6 +132,16 @@ async def test_a_role_of_many_is_told_by_its_mention_alone() -> None:
         await harness.until_told(RUN)
         await eventually(lambda: bool(platform.called))
     assert copies_now(platform) == []
+
+
+async def test_a_chat_is_asked_for_the_approvers_of_a_plan_once_however_often_its_card_is_looked_at() -> None:
+    harness, platform = a_harness()
+    harness.intervals = replace(harness.intervals, recheck=0.01, between_checks=0.01)
+    await ask(harness, Policy(roles=(OPS,)))
+    async with harness.running():
+        await eventually(lambda: platform.calls.count("verify") >= 3)
+        await eventually(lambda: len(copies_now(platform)) == 2)
+    assert platform.lookups == 1
 
 
 async def test_closed_direct_messages_hold_up_nobody_and_are_soon_given_up() -> None:

@@ -63,6 +63,11 @@ class SyncContext:
         """What the product refuses, and when it is asked again."""
         return Refusals(self.intervals)
 
+    @cached_property
+    def invited(self) -> dict[str, str]:
+        """The digest of the plan for which a run's approvers were looked up: a chat is not asked for them at every look."""
+        return {}
+
     async def ids(self, card: CardRecord, snapshot: Snapshot, view: RunView) -> IssuedIds:
         """The ids of a frame's buttons, on disk before anybody sees them."""
         return await issue_ids(self.store, card, snapshot.card, view.state, self.clock.now())

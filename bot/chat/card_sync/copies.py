@@ -49,7 +49,6 @@ class Copies:
 
     run: str
     context: SyncContext
-    _invited: str = ""
     _has_none: bool = False
 
     async def sync(self, card: CardRecord, view: RunView) -> float | None:
@@ -68,8 +67,11 @@ class Copies:
 
     async def _invite(self, card: CardRecord, view: RunView, platform: ReachesPeople) -> float | None:
         """Remember a copy for everybody who may decide on a new plan. What is in a private thread stays there."""
-        state = view.state
-        if not isinstance(state, AwaitingDecision) or self._invited == state.plan.digest:
+        state, invited = view.state, self.context.invited
+        if not isinstance(state, AwaitingDecision):
+            invited.pop(self.run, None)
+            return None
+        if invited.get(self.run) == state.plan.digest:
             return None
         policy = state.plan.policy
         if not policy.is_quiet and not place_of(card).is_private_thread:
@@ -83,7 +85,7 @@ class Copies:
                     return again
             self.context.refusals.over(key)
             self._has_none = False
-        self._invited = state.plan.digest
+        invited[self.run] = state.plan.digest
         return None
 
     async def _approvers(self, view: RunView, plan: Plan, platform: ReachesPeople) -> AsyncGenerator[str]:
