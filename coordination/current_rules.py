@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Protocol
 
 from coordination.domain.ballot import Election
-from coordination.domain.canonical_json import Json, parse
+from coordination.domain.canonical_json import Json, JsonObject, parse
 from coordination.domain.conditions import CallContext
 from coordination.domain.events import (
     ApproversAsked,
@@ -179,6 +179,18 @@ def _rulings(plan: Plan, request: RunRequested, now: RunProfile) -> list[Ruling]
         ruling_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments)))
         for call in plan.calls
     ]
+
+
+def may_read_now(plan: Plan, request: RunRequested, now: RunProfile | None) -> Callable[[str, str, JsonObject], bool]:
+    """Whether the rules of now let the plan's author read with a server's tool and arguments."""
+
+    def may_read(server: str, tool: str, arguments: JsonObject) -> bool:
+        if now is None:
+            return True
+        author = _author(plan, request.agents)
+        return ruling_now(server, tool, author, now, context_of(request, arguments)).effect is Effect.READ
+
+    return may_read
 
 
 def context_of(request: RunRequested, arguments: Json = None) -> CallContext:

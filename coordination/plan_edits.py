@@ -11,7 +11,7 @@ from coordination.domain.judgement import keeps_what_was_read
 from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, Policy, Refusal
 from coordination.domain.states import AwaitingDecision
-from coordination.domain.tool_rules import Effect
+from coordination.domain.tool_rules import Effect, Ruling
 from coordination.domain.transitions import Recorded
 from coordination.errors import InvalidJsonError, RefusedError
 from coordination.json_schema import verdict
@@ -145,11 +145,19 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     edited = replace(
         call, arguments=written, is_automatic=False, says=ruling.says, needs=call.needs.and_also(ruling.needs)
     )
-    if not keeps_what_was_read(call, edited):
+    if not keeps_what_was_read(call, edited) or _is_unseen(plan, edited, ruling):
         raise RefusedError(
             "unread", Text("The rules want an agent to have read first what this call changes. Request changes.")
         )
     return edited
+
+
+def _is_unseen(plan: Plan, edited: PlannedCall, ruling: Ruling) -> bool:
+    """Whether rules want something read for the edited call that the plan has no reading of, or never was to have."""
+    if any(each not in edited.previews for each in ruling.previews):
+        return True
+    readings = [plan.reading_of(asked) for preview, asked in edited.questions() if preview.required]
+    return any(each is None or not each.is_known for each in readings)
 
 
 async def _check_fit(call: PlannedCall, arguments: Mapping[str, Json], log: Sequence[Recorded]) -> None:

@@ -322,6 +322,7 @@ class Toolbox:
             target=definition.target,
             says=ruling.says,
             needs=ruling.needs,
+            previews=ruling.previews,
         )
         objection = self._objection(action, ruling, arguments)
         if objection is not None:

@@ -22,6 +22,7 @@ from coordination.current_rules import (
     Unchanging,
     as_it_was,
     context_of,
+    may_read_now,
     rules_now,
     tightened,
 )
@@ -35,10 +36,23 @@ from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
 from coordination.domain.quorums import all_of
 from coordination.errors import ConfigError, ModelError, ToolServerError
-from coordination.execution import GRACE, AwayAfter, execute, never_away, unknown
+from coordination.execution import GRACE, AwayAfter, Guard, execute, never_away, unknown
 from coordination.log_context import logged_for
-from coordination.ports import Clock, Job, NewId, ReadLists, RunLog, Spending, ToolHub, TurnContext, UserMessage
-from coordination.preparation import Configure, Prepared, prepare
+from coordination.ports import (
+    Clock,
+    Executor,
+    Job,
+    NewId,
+    ReadLists,
+    RunLog,
+    ServerSpec,
+    Spending,
+    ToolHub,
+    TurnContext,
+    UserMessage,
+)
+from coordination.preparation import Configure, Prepared, PreparedRun, prepare
+from coordination.previews import changed_since, check_required, read_all
 from coordination.questions import PeopleAsked
 from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_options import RunProfile
@@ -225,14 +239,14 @@ class Worker:
             written = await deliberation.present(election)
         if written is not None:
             election = replace(election, winner=written)
-        await self._conclude(writer, state, election, prepared, written_after_vote=written is not None)
+        await self._conclude(writer, state, election, prepared_run, written_after_vote=written is not None)
 
     async def _conclude(
         self,
         writer: RunWriter,
         state: s.Deliberating,
         election: Election,
-        prepared: Prepared,
+        prepared: PreparedRun,
         *,
         written_after_vote: bool,
     ) -> None:
@@ -241,6 +255,9 @@ class Worker:
         if not winner.calls:
             await writer.commit(e.RunAnswered(text=winner.text, author=author, election=election))
             return
+        by = prepared.participants[winner.agent - 1]
+        readings = await read_all(winner.calls, by.tools, by.reader)
+        check_required(winner.calls, readings)
         policy = prepared.profile.policy.with_needs(all_of(call.needs for call in winner.calls))
         plan = Plan(
             tenant=state.request.tenant,
@@ -251,6 +268,7 @@ class Worker:
             calls=winner.calls,
             policy=policy,
             expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
+            readings=readings,
         )
         plan = self._under_rules_of_now(plan, state.request, await rules_now(self._current, writer.run, state.request))
         proposed = e.PlanProposed(
@@ -286,7 +304,7 @@ class Worker:
         servers = () if prepared is None else prepared.profile.servers
         approvers = state.approvals if isinstance(state, s.Executing) else ()
         executor = self._hub.executor(servers, _caller(state.request, approvers))
-        guard = self._guards.of(writer.run)
+        guard = self._with_readings(writer.run, servers, executor, self._guards.of(writer.run))
         limits = {each.name: each.longest_call for each in servers}
         await execute(
             writer,
@@ -300,6 +318,34 @@ class Worker:
         )
         if isinstance(writer.state, s.Reporting):
             await self._report(writer, writer.state, prepared)
+
+    def _with_readings(self, run: str, servers: Sequence[ServerSpec], executor: Executor, guard: Guard) -> Guard:
+        """The guard, and after it one that looks whether all is as people saw it."""
+
+        async def look(state: s.Executing) -> RunEvent | None:
+            instead = await guard(state)
+            plan = state.plan
+            if instead is not None or not any(call.previews for call in plan.calls):
+                return instead
+            if state.frozen_by is not None or state.waits_for_approvers:
+                return None  # It is asked again when it may go on.
+            rest = tuple(range(state.next_index, len(plan.calls)))
+            try:
+                now = await rules_now(self._current, run, state.request)
+            except ConfigError as error:
+                return e.CallsSkipped(indexes=rest, reason=error.text)
+            allowed = frozenset((each.question.server, each.question.tool) for each in plan.readings if each.is_known)
+            reason = await changed_since(
+                plan,
+                state.next_index,
+                pinned=executor,
+                reader=self._hub.reader(servers, allowed, _caller(state.request)),
+                may_read=may_read_now(plan, state.request, now),
+            )
+            # Reading may take long: who may not, or was stopped meanwhile, must not find a call sent.
+            return await guard(state) if reason is None else e.CallsSkipped(indexes=rest, reason=reason)
+
+        return look
 
     async def _report(self, writer: RunWriter, state: s.Reporting, prepared: Prepared | None) -> None:
         report = None

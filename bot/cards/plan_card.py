@@ -29,6 +29,7 @@ from bot.cards.parts import (
 )
 from bot.cards.plan_diff import differences
 from bot.cards.plan_edits import MOST_OPTIONS, edit_options
+from bot.cards.preview_diff import preview_sections, previews_json, previews_of
 from bot.cards.run_view import RunView, echo_of
 from bot.cards.text import head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
@@ -102,6 +103,7 @@ def plan_json(plan: Plan) -> Json:
                 "is_destructive": call.is_destructive,
                 **({"says": call.says} if call.says else {}),
                 **({"needs": call.needs.as_json()} if call.needs else {}),
+                **({"previews": previews_json(plan, call)} if call.previews else {}),
                 **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)
@@ -127,6 +129,8 @@ def plan_markdown(view: RunView, plan: Plan) -> str:
         parts += [catalog.text("revision.differs", revision=plan.revision, before=before), _fenced(told)]
     for item in call_items(plan):
         parts += _call(item)
+    for shown in previews_of(plan):
+        parts.append(_fenced("\n".join((plain_text(shown.headline), *shown.lines))))
     parts.append(catalog.text("file.digest", digest=plan.digest))
     return "\n\n".join(parts) + "\n"
 
@@ -157,7 +161,7 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     """The plan, whole, with its buttons."""
     plan = state.plan
     calls = call_items(plan)
-    sections: list[Section] = [*_revised(view, plan), CallList(calls=calls), *targets(plan)]
+    sections: list[Section] = [*_revised(view, plan), CallList(calls=calls), *preview_sections(plan), *targets(plan)]
     now = (*frozen(state.frozen_by), *_rules_now(view, state))
     sections += [Alert(line=line) for line in (*now, *_warnings(view, state), *_echoes(view, plan))]
     sections += [plain(_choice(view, state)), quoted(plan.text), *_files(view), plain(*_needs(state))]

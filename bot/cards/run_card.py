@@ -233,10 +233,20 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
         title=title(view),
         reference=asked_by(view, is_linked=True),
         sections=tuple(sections),
-        buttons=(Button(action=Action.DETAILS, label=catalog.text("button.details"), target=target(view, state.plan)),),
+        buttons=(
+            *_plan_anew(view, state),
+            Button(action=Action.DETAILS, label=catalog.text("button.details"), target=target(view, state.plan)),
+        ),
         footer=identified(view, state.plan, _count(state), *_totals(view)),
         attachments=attachments(view, state.plan),
     )
+
+
+def _plan_anew(view: RunView, state: s.Finished) -> tuple[Button, ...]:
+    """Where nothing was sent of a plan that was read for: the agents may look at what is there now."""
+    if not state.plan.readings or not all(isinstance(receipt, Skipped) for receipt in state.receipts):
+        return ()
+    return (Button(action=Action.ASK_AGAIN, label=catalog.text("button.ask_again"), target=target(view)),)
 
 
 def answered_card(view: RunView, state: s.Answered) -> Card:

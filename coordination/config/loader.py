@@ -27,6 +27,7 @@ from coordination.config.sections import (
 from coordination.config.servers import ServerBook, broken_names
 from coordination.config.tool_conditions import hidden, misfits
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
+from coordination.config.tool_previews import unreadable
 from coordination.config.yaml_tree import MAX_BYTES, TOO_LARGE, Table, Variables, put_in, read
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Rule
@@ -168,7 +169,13 @@ def unmatched_rules(
     rest = [each for each in definitions if (each.server, each.tool) not in asking]
     doubtful = _doubtful(settings, rest, is_sure=False)
     return _told(
-        settings, [*unmatched(patterns, definitions, absent), *doubtful, *_of_rules(settings, definitions, misfits)]
+        settings,
+        [
+            *unmatched(patterns, definitions, absent),
+            *doubtful,
+            *_of_rules(settings, definitions, misfits),
+            *_of_rules(settings, definitions, unreadable),
+        ],
     )
 
 

@@ -36,7 +36,9 @@ from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
 from coordination.config.tool_needs import ArgumentPath, RuleApprovers, check_met, needs_of
+from coordination.config.tool_previews import PreconditionKeys, PreviewKeys
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
+from coordination.domain.preview import Preview
 from coordination.domain.quorums import Needs
 from coordination.run_options import RunOptions, Strictness
 from coordination.text import Text
@@ -261,6 +263,8 @@ class RuleKeys(Section):
     author: Flag | None = None
     per_plan: Annotated[StrictInt, Field(ge=1, le=1000), AsTyped] | None = None
     requires_read: ArgumentPath | None = None
+    preview: PreviewKeys | None = None
+    preconditions: Sections[PreconditionKeys] = ()
 
     @property
     def needs(self) -> Needs:
@@ -276,10 +280,17 @@ class RuleKeys(Section):
             requires_read=self.requires_read,
         )
 
+    @property
+    def previews(self) -> tuple[Preview, ...]:
+        """What it wants read before people decide."""
+        shown = () if self.preview is None else (self.preview.as_shown,)
+        return (*shown, *(each.as_preview() for each in self.preconditions))
+
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
         about_people = [key for key in ("approvers", "expires", "requester", "author") if key in self.model_fields_set]
-        about_calls = [key for key in ("per_plan", "requires_read") if key in self.model_fields_set]
+        keys = ("per_plan", "requires_read", "preview", "preconditions")
+        about_calls = [key for key in keys if key in self.model_fields_set]
         for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
             found = Text("{key} beside effect: {effect}", key=key, effect=self.effect)
             expected = Text("effect: ask with it") if key in about_people else Text("effect: ask or auto with it")

@@ -85,7 +85,7 @@ def _about(about: str, node: Node, table: Table, report: Diagnostics) -> Iterato
 
 
 def _compared(about: str, operator: Operator, node: Node, place: Place, report: Diagnostics) -> Iterator[Condition]:
-    value = _value(node)
+    value = json_of(node)
     expected = _expected(about, operator, value)
     if expected is None:
         yield Condition(about=about, operator=operator, value=value)
@@ -97,15 +97,15 @@ def _found(operator: str, node: Node) -> Text:
     return Text("{comparison} with {kind}", comparison=operator, kind=kind_of(node))
 
 
-def _value(node: Node) -> Json:
+def json_of(node: Node) -> Json:
     """What YAML makes of it; what a variable stands for is read as if it stood there."""
     match node:
         case Scalar():
             return cast("Json", typed_plain(node.text) if node.has_variables else node.value)
         case Listing():
-            return [_value(each) for each in node.items]
+            return [json_of(each) for each in node.items]
         case Table():
-            return {name: _value(each) for name, each in node.entries.items()}
+            return {name: json_of(each) for name, each in node.entries.items()}
 
 
 def _expected(about: str, operator: Operator, value: Json) -> Text | None:
@@ -134,11 +134,11 @@ def misfits(
     for each in rules:
         place, tools = places.get(each.source), _tools_of(each, definitions)
         for condition in each.when if place is not None and tools else ():
-            text = _misfit(condition, tools)
+            text = misfit(condition, tools)
             if place is not None and text is not None:
                 yield Diagnostic(place.line, key_name((*place.path, "when", condition.about)), text)
         for path in each.needs.read_first if place is not None and tools else ():
-            text = _misfit(Condition(about=path, operator="present", value=True), tools)
+            text = misfit(Condition(about=path, operator="present", value=True), tools)
             if place is not None and text is not None:
                 yield Diagnostic(place.line, key_name((*place.path, "requires_read")), text)
 
@@ -161,14 +161,15 @@ def hidden(
 
 
 def _says_as_much(earlier: Rule, each: Rule) -> bool:
-    return (earlier.effect, earlier.needs) == (each.effect, each.needs)
+    return (earlier.effect, earlier.needs, earlier.previews) == (each.effect, each.needs, each.previews)
 
 
 def _tools_of(each: Rule, definitions: Sequence[ToolDefinition]) -> list[ToolDefinition]:
     return [one for one in definitions if each.matches(one.server, one.tool) and not one.unusable]
 
 
-def _misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> Text | None:
+def misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> Text | None:
+    """Why none of these tools can meet a condition; None: one may."""
     steps = steps_of(condition.about)
     if steps is None:
         return None

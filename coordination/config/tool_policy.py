@@ -97,6 +97,7 @@ def read_rules(
             when=tuple(keys.when),
             says=keys.says,
             needs=keys.needs,
+            previews=keys.previews,
         )
         found.append(
             (rule, Pattern(match=match, written=written, servers=frozenset(), place=place, may_be_idle=is_net))

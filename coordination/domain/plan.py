@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from coordination.domain.canonical_json import Json, canonical, digest
 from coordination.domain.policy import Person, Policy
+from coordination.domain.preview import Preview, Question, Reading
 from coordination.domain.quorums import NOTHING, Needs, all_of
 
 
@@ -27,6 +28,7 @@ class PlannedCall:
         target: where the call goes, for people to see: a host or a command, and what the server calls itself.
         says: what the operator's rule says that such a call does, with `{name}` for arguments; empty where it says nothing.
         needs: whom and what the operator's rules ask for such a call, beside what any plan needs.
+        previews: what the operator's rules want read before people decide on it.
     """
 
     server: str
@@ -39,6 +41,7 @@ class PlannedCall:
     target: str = ""
     says: str = ""
     needs: Needs = NOTHING
+    previews: tuple[Preview, ...] = ()
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
@@ -57,7 +60,13 @@ class PlannedCall:
             form |= {"says": self.says}
         if self.needs:
             form |= {"needs": self.needs.as_json()}
+        if self.previews:
+            form |= {"previews": [each.as_json() for each in self.previews]}
         return form
+
+    def questions(self) -> tuple[tuple[Preview, Question | None], ...]:
+        """What is to be read for it; None where its arguments do not say what."""
+        return tuple((each, each.question(self.server, self.arguments)) for each in self.previews)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +77,7 @@ class Plan:
         revision: counts from 1 within the run; an approval of one revision says nothing of another.
         author: the label of the answer that it came from, such as `agent2.final`.
         text: the winner's words.
+        readings: what was there when the plan was made, for its calls' previews; where a person chose the plan, for the one in whose place it came.
     """
 
     tenant: str
@@ -78,11 +88,14 @@ class Plan:
     calls: tuple[PlannedCall, ...]
     policy: Policy
     expires_at: datetime
+    readings: tuple[Reading, ...] = ()
 
     def canonical(self) -> str:
         """The text under the digest: everything that an approval approves."""
+        read: dict[str, Json] = {"readings": [each.as_json() for each in self.readings]} if self.readings else {}
         return canonical(
             {
+                **read,
                 "tenant": self.tenant,
                 "run": self.run,
                 "revision": self.revision,
@@ -93,6 +106,10 @@ class Plan:
                 "expires_at": self.expires_at.astimezone(UTC).isoformat(timespec="microseconds"),
             }
         )
+
+    def reading_of(self, question: Question | None) -> Reading | None:
+        """What was found when this was asked; None: nobody asked."""
+        return next((each for each in self.readings if each.question == question), None)
 
     @cached_property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ from fnmatch import translate
 from functools import cached_property
 
 from coordination.domain.conditions import CallContext, Condition, all_hold
+from coordination.domain.preview import Preview, merged
 from coordination.domain.quorums import NOTHING, Needs, all_of
 from coordination.text import Text
 
@@ -49,6 +50,7 @@ class Rule:
         when: what must hold of the call besides.
         needs: whom and what such a call needs, beside what any plan needs.
         is_operators: it stands over the rules of every configuration, and only makes them stricter.
+        previews: what is read before people decide on such a call.
     """
 
     match: str
@@ -59,6 +61,7 @@ class Rule:
     when: tuple[Condition, ...] = ()
     needs: Needs = NOTHING
     is_operators: bool = False
+    previews: tuple[Preview, ...] = ()
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -68,7 +71,7 @@ class Rule:
     def ruling(self) -> "Ruling":
         """What it says of a call that it decides about."""
         reason = Text.joined(": ", [self.source, self.match])
-        return Ruling(effect=self.effect, reason=reason, says=self.says, needs=self.needs)
+        return Ruling(effect=self.effect, reason=reason, says=self.says, needs=self.needs, previews=self.previews)
 
     @cached_property
     def fits(self) -> Callable[[str], bool]:
@@ -88,12 +91,14 @@ class Ruling:
     reason: Text
     says: str = ""
     needs: Needs = NOTHING
+    previews: tuple[Preview, ...] = ()
 
 
 def both(one: Ruling, other: Ruling) -> Ruling:
     """What is left where both are said of a call: the one that lets less happen, and all that either needs."""
     strictest = other if stricter(one.effect, other.effect) is not one.effect else one
-    return replace(strictest, says=one.says or other.says, needs=one.needs.and_also(other.needs))
+    previews = merged(one.previews, other.previews)
+    return replace(strictest, says=one.says or other.says, needs=one.needs.and_also(other.needs), previews=previews)
 
 
 _NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
@@ -106,7 +111,8 @@ def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = U
     """
     found = (*_rulings(rules, server, tool, context), *_over(rules, server, tool, context)[0])
     strictest = max(found, key=lambda each: _BY_STRICTNESS.index(each.effect))
-    return replace(strictest, needs=all_of(each.needs for each in found))
+    previews = merged((), (preview for each in found for preview in each.previews))
+    return replace(strictest, needs=all_of(each.needs for each in found), previews=previews)
 
 
 def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:

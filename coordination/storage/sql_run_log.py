@@ -81,6 +81,8 @@ _YOUNGER = (
     b',"needs":{"quorums":[],"expires_after":null,"bars_requester":false,"bars_author":false,"per_plan":[],"read_first":[]}',
     b',"quorums":[]',
     b',"operator":""',
+    b',"previews":[]',
+    b',"readings":[]',
     b',"parts":null',
     b',"plural":""',
     b',"input_schema":""',

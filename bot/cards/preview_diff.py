@@ -1,0 +1,122 @@
+"""What each call of a plan would change, as people see it: the difference between what is there and what would be."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.cards.text import head_of, one_line, visible
+from bot.i18n import catalog
+from bot.message import Paragraph, RichText, Section, StyledText
+from coordination.domain.canonical_json import Json, digest
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.preview import Preview, Reading, by_path
+from coordination.domain.text_diff import Gap, Line, compared, with_context
+
+NO_LINE_FEED = "⟨…⟩"
+"""After a last line that no line feed ends; `visible` would write these characters of a text in another way."""
+
+_CONTEXT_SIGN = "·"
+_MOST_LINES = 14
+_MOST_CALLS = 6
+_WIDTH = 160
+_WHY = 200
+_HASH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What is known of one preview: a headline, and the lines below it."""
+
+    headline: RichText
+    lines: tuple[str, ...] = ()
+    is_problem: bool = False
+
+
+def previews_of(plan: Plan) -> Iterator[Shown]:
+    """What is shown of each preview of each call, in order."""
+    for number, call in enumerate(plan.calls, 1):
+        for preview, asked in call.questions():
+            yield _shown(number, call, preview, plan.reading_of(asked) if asked is not None else None)
+
+
+def preview_sections(plan: Plan) -> list[Section]:
+    """The same on a card, as far as there is room; what is left out is said, and stands in the plan's files."""
+    found = list(previews_of(plan))
+    sections: list[Section] = []
+    for each in found[:_MOST_CALLS]:
+        sections.append(Paragraph(lines=(each.headline,)))
+        if each.lines:
+            sections.append(Paragraph(lines=tuple(_on_card(each.lines)), is_quoted=True))
+    if len(found) > _MOST_CALLS:
+        sections.append(Paragraph(lines=(catalog.rich("preview.more_calls", count=len(found) - _MOST_CALLS),)))
+    return sections
+
+
+def _on_card(lines: Sequence[str]) -> Iterator[RichText]:
+    kept = lines if len(lines) <= _MOST_LINES else lines[: _MOST_LINES - 1]
+    for each in kept:
+        short = each if len(each) <= _WIDTH else f"{head_of(each, _WIDTH - 1)}…"
+        yield (StyledText(short, "code"),)
+    if len(kept) < len(lines):
+        yield catalog.rich("preview.more_lines", count=len(lines) - len(kept))
+
+
+def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | None) -> Shown:
+    tool = StyledText(visible(f"{preview.server or call.server}.{preview.tool}"), "code")
+    known: dict[str, int | RichText] = {"number": number, "tool": (tool,)}
+    if reading is None or not reading.is_known:
+        problem = "unasked" if reading is None else reading.problem
+        why = catalog.rich(f"preview.problem.{problem}", detail=one_line(reading.detail if reading else "", _WHY))
+        key = "preview.unread_required" if preview.required else "preview.unread"
+        return Shown(headline=catalog.rich(key, **known, why=why), is_problem=True)
+    after = preview.replacement(call.arguments)
+    pair = StyledText(_pair(reading, after), "code")
+    if preview.is_condition:
+        return Shown(headline=catalog.rich("preview.condition", **known, digest=(pair,)))
+    if not reading.is_whole:
+        known |= {"count": reading.length, "length": (StyledText(catalog.number(reading.length)),), "digest": (pair,)}
+        return Shown(headline=catalog.rich("preview.large", **known))
+    return _compared(reading, after, known | {"digest": (pair,)})
+
+
+def _compared(reading: Reading, after: str | None, known: dict[str, "int | RichText"]) -> Shown:
+    before = reading.text
+    if after is None:
+        key = "preview.nothing" if reading.is_missing else "preview.now"
+        lines = [] if reading.is_missing else [Line(" ", each.text) for each in compared(before, before)]
+        return Shown(headline=catalog.rich(key, **known), lines=tuple(map(_line, lines)))
+    if before == after and not reading.is_missing:
+        return Shown(headline=catalog.rich("preview.same", **known))
+    paths = (by_path(before), by_path(after))
+    old, new = (before, after) if paths[0] is None or paths[1] is None else (paths[0], paths[1])
+    key = "preview.creates" if reading.is_missing else "preview.changes"
+    lines_ = tuple(map(_line, with_context(compared(old, new))))
+    return Shown(headline=catalog.rich(key, **known), lines=lines_)
+
+
+def _pair(reading: Reading, after: str | None) -> str:
+    """What stands for this before and this after, where lines that both have, or too many, are left out."""
+    then = "" if after is None else digest("after", after)
+    return digest("change", f"{reading.digest} {then}")[:_HASH]
+
+
+def _line(line: Line | Gap) -> str:
+    if isinstance(line, Gap):
+        return catalog.text("preview.gap", count=line.count)
+    sign = _CONTEXT_SIGN if line.sign == " " else line.sign
+    text = line.text.removesuffix("\n")
+    return f"{sign} {visible(text)}{'' if line.text.endswith(chr(10)) else NO_LINE_FEED}"
+
+
+def previews_json(plan: Plan, call: PlannedCall) -> list[Json]:
+    """What was read for a call, and what would take its place, for programs."""
+    found: list[Json] = []
+    for preview, asked in call.questions():
+        reading = plan.reading_of(asked) if asked is not None else None
+        found.append(
+            {
+                "preview": preview.as_json(),
+                "reading": None if reading is None else reading.as_json(),
+                "after": preview.replacement(call.arguments),
+            }
+        )
+    return found

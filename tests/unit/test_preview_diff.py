@@ -1,0 +1,165 @@
+"""What a call would change, as people see it: nothing is lost, no two changes look the same, nothing is markup."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cards.error_messages import plain_text
+from bot.cards.preview_diff import Shown, previews_json, previews_of
+from coordination.domain.canonical_json import canonical
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.policy import Policy
+from coordination.domain.preview import Preview, Problem, Question, Reading, by_path, digest_of
+from coordination.domain.text_diff import Gap, Line, applied, compared, with_context
+
+TEXTS = st.text(alphabet=st.sampled_from("ab\n\r\u2028⟨`*<"), max_size=60)
+PREVIEW = Preview(server="", tool="read", arguments='{"path":"$.path"}', after="$.content", missing="*ENOENT*")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text('ab.[]"$', max_size=3),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text('ab.[]"$', max_size=3), each, max_size=3),
+    max_leaves=8,
+)
+
+
+def a_call(after: str, preview: Preview = PREVIEW) -> PlannedCall:
+    arguments = canonical({"path": "/a", "content": after})
+    return PlannedCall(server="files", tool="write", arguments=arguments, definition="d", previews=(preview,))
+
+
+def a_plan(call: PlannedCall, *readings: Reading) -> Plan:
+    return Plan(
+        tenant="t",
+        run="R1",
+        revision=1,
+        author="agent1.final",
+        text="",
+        calls=(call,),
+        policy=Policy(),
+        expires_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=1),
+        readings=readings,
+    )
+
+
+def a_reading(call: PlannedCall, before: str | None, *, kept: bool = True) -> Reading:
+    ((_, question),) = call.questions()
+    assert question is not None
+    if before is None:
+        return Reading(question=question, digest=digest_of("", is_missing=True), is_missing=True)
+    digest = digest_of(before, is_missing=False)
+    return Reading(question=question, digest=digest, text=before if kept else "", length=len(before))
+
+
+def shown(before: str | None, after: str, preview: Preview = PREVIEW, *, kept: bool = True) -> Shown:
+    call = a_call(after, preview)
+    (found,) = previews_of(a_plan(call, a_reading(call, before, kept=kept)))
+    return found
+
+
+@given(TEXTS, TEXTS)
+def test_a_difference_applied_to_what_was_gives_what_will_be(before: str, after: str) -> None:
+    lines = compared(before, after)
+    assert applied(before, lines) == after
+    changed = [each for each in lines if each.sign != " "]
+    assert (changed == []) == (before == after)
+    near = list(with_context(lines))
+    assert [each for each in near if isinstance(each, Line) and each.sign != " "] == changed
+    assert sum(each.count if isinstance(each, Gap) else 1 for each in near) == len(lines)
+
+
+@given(TEXTS, TEXTS, TEXTS, TEXTS)
+def test_two_different_changes_never_look_the_same(before: str, after: str, other: str, later: str) -> None:
+    looks = shown(before, after) == shown(other, later)
+    assert looks is ((before, after) == (other, later))
+
+
+def test_a_difference_is_of_the_text_that_it_was_made_from() -> None:
+    with pytest.raises(ValueError, match="another text"):
+        applied("c\n", compared("a\n", "b\n"))
+
+
+def test_very_many_lines_are_taken_out_and_put_in_as_a_whole() -> None:
+    before, after = "a\n" + "\n" * 3_000 + "z\n", "a\n" + "b\n" * 3_000 + "z\n"
+    lines = compared(before, after)
+    assert applied(before, lines) == after
+    assert [each.sign for each in lines[:2]] == [" ", "-"]
+
+
+def test_a_text_is_shown_by_its_lines_and_hidden_characters_by_their_names() -> None:
+    found = shown("one\ntwo\n", "one\nt\u202ewo\nthree")
+    assert found.lines == ("· one", "- two", "+ t⟨U+202E⟩wo", "+ three⟨…⟩")
+    assert plain_text(found.headline).startswith("Call 1 would change what files.read shows now (")
+
+
+def test_json_is_shown_by_path() -> None:
+    found = shown(canonical({"a": [1, 2], "b": {}}), canonical({"a": [1, 3], "b": {}}))
+    assert found.lines == ('· $["a"][0]: 1', '- $["a"][1]: 2', '+ $["a"][1]: 3', '· $["b"]: {}')
+
+
+@given(JSON, JSON)
+def test_no_two_json_values_have_the_same_paths(one: object, other: object) -> None:
+    texts = [canonical(json.loads(json.dumps(each))) for each in (one, other)]
+    left, right = map(by_path, texts)
+    assert left is None or (left == right) == (texts[0] == texts[1])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept", "words"),
+    [
+        (None, "new", True, "Call 1 would create this: files.read finds nothing now"),
+        ("same", "same", True, "Call 1 would change nothing: files.read shows the same now"),
+        ("long", "new", False, "Before call 1, files.read shows 4 characters, which is too long to show here"),
+    ],
+)
+def test_what_is_no_difference_is_said_in_words(before: str | None, after: str, kept: bool, words: str) -> None:
+    assert plain_text(shown(before, after, kept=kept).headline).startswith(words)
+
+
+def test_to_empty_a_file_is_not_to_create_an_empty_one() -> None:
+    assert shown("", "") != shown(None, "")
+
+
+def test_what_a_deletion_takes_away_is_shown() -> None:
+    preview = Preview(server="", tool="read", arguments='{"path":"$.path"}')
+    found = shown("one\ntwo\n", "ignored", preview)
+    assert found.lines == ("· one", "· two")
+    assert plain_text(found.headline).startswith("Before call 1, files.read shows this")
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("failed", "could not be read: EACCES ⟨U+202E⟩"),
+        ("late", "took too long to answer"),
+        ("writes", "writes, according to its server"),
+    ],
+)
+def test_what_could_not_be_read_says_why(problem: Problem, words: str) -> None:
+    call = a_call("x")
+    ((_, question),) = call.questions()
+    assert question is not None
+    (found,) = previews_of(a_plan(call, Reading(question=question, problem=problem, detail="EACCES \u202e")))
+    assert found.is_problem
+    assert plain_text(found.headline) == f"Nobody can see what call 1 would change: files.read {words}"
+
+
+def test_a_plan_that_nobody_read_for_says_so() -> None:
+    (found,) = previews_of(a_plan(a_call("x")))
+    assert plain_text(found.headline).endswith("files.read was not read for this plan")
+
+
+def test_what_was_read_is_part_of_what_people_approve() -> None:
+    call = a_call("x")
+    digests = {a_plan(call, *each).digest for each in ((), (a_reading(call, "a"),), (a_reading(call, "b"),))}
+    assert len(digests) == 3
+
+
+def test_a_reading_counts_for_no_call_with_other_arguments() -> None:
+    call = a_call("x")
+    other = Question(server="files", tool="read", arguments=canonical({"path": "/b"}))
+    plan = a_plan(call, Reading(question=other, digest="d"))
+    (entry,) = previews_json(plan, call)
+    assert isinstance(entry, dict)
+    assert entry["reading"] is None
