@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from bot.cards.text import one_line
-from bot.chat.approvers import APPROVERS_KEY, approvers_from, rule_here
+from bot.chat.approvers import APPROVERS_KEY, approvers_from, names_here
 from bot.chat.config_catalog import Chosen, ConfigCatalog
 from bot.chat.name_pins import PINS_KEY, pins_in
 from bot.chat.platform import Checkup, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
 from bot.chat.store import ChatSetting
 from bot.i18n import catalog
 from coordination.domain.policy import Policy
+from coordination.domain.quorums import Quorum
 from coordination.errors import StorageError
 
 _SHOWN = 60
@@ -60,11 +61,11 @@ class NameReport:
         return [Checkup(is_well=True, text=catalog.text("names.open", count=len(names), names=shown))]
 
     async def _policies(self, tenant: str) -> list[tuple[str, Policy]]:
-        """The rules of the configurations that can be read, by their names."""
+        """The rules of the configurations that can be read, by their names, with whom their rules for tools name."""
         found: list[tuple[str, Policy]] = []
         for name in self.config_catalog.names(tenant):
             path = self.config_catalog.path(name, tenant)
-            policy = await rule_here(Chosen(name=name, path=path, source="asked"), "", {})
+            policy = await names_here(Chosen(name=name, path=path, source="asked"), "", {})
             found += [] if policy is None else [(name, policy)]
         return found
 
@@ -72,7 +73,8 @@ class NameReport:
         uses: list[_Use] = []
         for name, policy in await self._policies(tenant):
             where = catalog.text("names.config", name=name)
-            uses += _uses(policy.roles, policy.users, where, "names.remedy_config")
+            for each in (Quorum(roles=policy.roles, users=policy.users), *policy.quorums):
+                uses += _uses(each.roles, each.users, where, "names.remedy_config")
         return uses
 
     def _set(self, settings: Sequence[ChatSetting]) -> list[_Use]:

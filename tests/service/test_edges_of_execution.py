@@ -10,7 +10,7 @@ from typing_extensions import override
 from coordination.current_rules import denied
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.canonical_json import JsonObject
+from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import PlannedCall, Succeeded
 from coordination.domain.policy import Authors
@@ -258,7 +258,11 @@ async def test_a_hint_of_destruction_is_recorded_with_the_call() -> None:
     ]
     await box.use(made)
     assert [call.is_destructive for call in box.actions] == [False, True]
-    assert told == [e.ActionRecorded(agent=1, call=call) for call in box.actions]
+    schemas = [canonical(each.input_schema) for each in (gentle, harsh)]
+    assert told == [
+        e.ActionRecorded(agent=1, call=call, input_schema=schema)
+        for call, schema in zip(box.actions, schemas, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, MAX_RECEIPT + 1])

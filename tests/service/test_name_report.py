@@ -49,3 +49,10 @@ async def test_a_configuration_that_names_no_approvers_is_pointed_out_unless_an_
     assert not any("any full member" in text for _, text in await lines(tmp_path, everywhere))
     stricter = a_setting("approvers", Approvers(required=2).as_text())
     assert any("any full member" in text for _, text in await lines(tmp_path, stricter))
+
+
+async def test_people_whom_a_rule_for_a_tool_names_are_looked_up_too(tmp_path: Path) -> None:
+    rule = "tools: [{match: board.post, effect: ask, approvers: [{roles: [captains]}, {users: ['77']}]}]"
+    (tmp_path / "team.yaml").write_text(TEAM.replace(NAMING, f"{NAMING}\n{rule}"), encoding="utf-8")
+    said = await lines(tmp_path)
+    assert [is_well for is_well, text in said if "captains" in text] == [False]
