@@ -74,7 +74,7 @@ async def test_a_run_is_one_trace_whose_spans_belong_to_each_other(
     chats = [span for span in spans if span.name.startswith("chat ")]
     assert {span.parent.span_id for span in chats if span.parent} <= {span_id(span) for span in turns}
     assert all((span.attributes or {})["gen_ai.operation.name"] == "chat" for span in chats)
-    assert {(span.attributes or {})["gen_ai.provider.name"] for span in chats} == {"scripted"}
+    assert {str((span.attributes or {})["gen_ai.provider.name"]) for span in chats} == {"scripted"}
     calls = [span for span in spans if (span.attributes or {}).get("massgen_bot.use") == "call"]
     reads = [span for span in spans if (span.attributes or {}).get("massgen_bot.use") == "read"]
     assert len(calls) == 2
@@ -87,7 +87,9 @@ async def test_a_run_is_one_trace_whose_spans_belong_to_each_other(
     metrics = [metric for each in data.resource_metrics for scope in each.scope_metrics for metric in scope.metrics]
     names = {metric.name for metric in metrics}
     assert names == {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"}
-    told = {(point.attributes or {})["gen_ai.provider.name"] for metric in metrics for point in metric.data.data_points}
+    told = {
+        str((point.attributes or {})["gen_ai.provider.name"]) for metric in metrics for point in metric.data.data_points
+    }
     assert told == {"scripted"}
 
 
