@@ -18,7 +18,7 @@ from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, Mess
 from bot.discord_app import markup
 from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
 from bot.discord_app.identity import PLATFORM, member_of
-from bot.discord_app.render import Rendered, render
+from bot.discord_app.render import Rendered, first_line, render
 from bot.message import Attachment, Card, Mention, RichText
 from coordination.domain.policy import Person
 
@@ -173,7 +173,11 @@ class DiscordPlatform:
             try:
                 channel = await self._client.create_dm(discord.Object(int(person.id)))
                 await channel.send(
-                    embeds=rendered.embeds, files=files_of(rendered.files), allowed_mentions=_NOBODY, nonce=nonce
+                    content=first_line(card),  # A notification shows nothing of embeds.
+                    embeds=rendered.embeds,
+                    files=files_of(rendered.files),
+                    allowed_mentions=_NOBODY,
+                    nonce=nonce,
                 )
             except discord.HTTPException as error:
                 if not can_not_be_told(error):

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import discord
 
-from bot.cards.text import head_of, tail_of
+from bot.cards.text import head_of, one_line, tail_of
 from bot.chat.platform import ButtonIds, CardTooLarge
 from bot.discord_app import markup
 from bot.discord_app.components import view_of
@@ -27,6 +27,7 @@ from bot.message import (
     CallList,
     Card,
     Paragraph,
+    RichText,
     Section,
     Severity,
     Status,
@@ -194,6 +195,7 @@ _LONGEST = 3900
 _FIRST_WORDS = 280
 _FIRST_CALLS = 1500
 _TELLING = 160
+_SPOKEN = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +220,27 @@ def render(card: Card, ids: ButtonIds | None = None) -> Rendered:
     if missing and not files and any(button.needs_whole_plan for button in card.buttons):
         raise CardTooLarge
     return Rendered(embeds=embeds, view=view_of(card, ids) if ids else None, files=files, missing=missing)
+
+
+def first_line(card: Card) -> str:
+    """What a notification of a message with this card says: how it stands, and the first words of it. Nothing in it pings."""
+    sign, _ = SEVERITY_ICONS[card.severity]
+    lines = [line for section in card.sections for line in _spoken(section)]
+    words = [
+        f"{sign} {card.status}",
+        *(one_line(plain_text(line), _SPOKEN) for line in (card.title, card.reference, *lines)),
+    ]
+    return fitted(" · ".join([word for word in words if word][:3]), _SPOKEN)[0]
+
+
+def _spoken(section: Section) -> tuple[RichText, ...]:
+    match section:
+        case Paragraph(lines=lines):
+            return lines
+        case Alert(line=line):
+            return (line,)
+        case _:
+            return ()
 
 
 def _files(card: Card) -> tuple[Attachment, ...]:

@@ -135,7 +135,9 @@ async def test_a_person_is_told_in_private_and_whoever_takes_no_messages_is_not(
 ) -> None:
     person = Person(tenant=here(server).tenant, id="77", name="rita")
     await platform.notify_user(person, here(server), note("Your plan was approved."))
-    assert [each.text for each in server.in_channel(server.private_channels["77"])]
+    (told,) = server.in_channel(server.private_channels["77"])
+    assert "Your plan was approved." in told.payload["content"], "a notification shows nothing of embeds"
+    assert "Your plan was approved." in told.payload["embeds"][0]["description"]
     server.closed_doors.add("77")
     await platform.notify_user(person, here(server), note("again"))
     assert len(server.in_channel(server.private_channels["77"])) == 1

@@ -18,7 +18,7 @@ from bot.chat.run_queries import pages_of
 from bot.discord_app.components import BUTTON_TEMPLATE, MENU_TEMPLATE
 from bot.discord_app.interactions import text_input_modal
 from bot.discord_app.markup import code_block, escaped, inline_code, units
-from bot.discord_app.render import Rendered, render, whole_card
+from bot.discord_app.render import Rendered, first_line, render, whole_card
 from bot.i18n import LANGUAGES, Catalog, speaking
 from bot.message import (
     FORMS,
@@ -244,6 +244,24 @@ def test_a_value_can_not_pass_for_another_argument() -> None:
 
 def test_moments_are_in_the_readers_own_clock() -> None:
     assert re.search(r"until <t:\d+:f> \(<t:\d+:R>\)", shown(render(card_of(), Ids())))
+
+
+def test_the_first_line_for_notifications_is_short_and_neither_pings_nor_links() -> None:
+    hostile = (StyledText("@everyone <@&77> [pay](https://evil.test) **now**\nnext"), Mention("77", "ops", "role"))
+    card = Card(
+        severity=Severity.DECIDE,
+        status="Your decision is wanted",
+        title=(StyledText("x" * 3000),),
+        reference=(),
+        sections=(Paragraph(lines=(hostile,)),),
+    )
+    line = first_line(card)
+    assert line.startswith("🔵 Your decision is wanted · xxx")
+    assert units(line) <= 200
+    short = first_line(replace(card, title=()))
+    assert "\n" not in short
+    assert "<@" not in short
+    assert r"\[pay\](https\:" in short, "no link, but words"
 
 
 def test_a_list_is_shown_whole_as_long_as_an_embed_can_hold_it() -> None:
