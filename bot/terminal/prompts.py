@@ -54,11 +54,6 @@ class Select:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Withdraw:
-    """The person's yes, taken back."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Resolve:
     """A word on a call of unknown outcome."""
 
@@ -89,7 +84,7 @@ class Reply:
     text: str
 
 
-Decision: TypeAlias = Approve | Reject | Change | Reply | Choose | Select | Withdraw | Resolve | Stop
+Decision: TypeAlias = Approve | Reject | Change | Reply | Choose | Select | Resolve | Stop
 Answer: TypeAlias = "Decision | Details | Back | Question"
 
 
@@ -180,7 +175,6 @@ def _choice(button: Button) -> Choice | None:
     answers: dict[Action, Answer] = {
         Action.APPROVE: _approval(button),
         Action.DETAILS: Details(),
-        Action.WITHDRAW: Withdraw(),
         Action.HAPPENED: Resolve(verdict="happened"),
         Action.RUN_IT: Resolve(verdict="run_it"),
         Action.ABANDON: Resolve(verdict="abandon"),

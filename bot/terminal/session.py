@@ -209,17 +209,7 @@ class InteractiveSession:
             case q.Details():
                 self._screen.explain(view, await self._log.read(view.run))
                 await self._stand(view)
-            case (
-                q.Approve()
-                | q.Reject()
-                | q.Change()
-                | q.Reply()
-                | q.Choose()
-                | q.Select()
-                | q.Withdraw()
-                | q.Resolve()
-                | q.Stop()
-            ):
+            case q.Approve() | q.Reject() | q.Change() | q.Reply() | q.Choose() | q.Select() | q.Resolve() | q.Stop():
                 if not await self._try(view, self._decide(view, answer)):
                     await self._stand(view)
             case _:
@@ -241,8 +231,6 @@ class InteractiveSession:
                 return await self._coordinator.approve(run, digest, by)
             case q.Reject(reason=reason):
                 return await self._coordinator.reject(run, digest, by, reason)
-            case q.Withdraw():
-                return await self._coordinator.withdraw(run, digest, by)
             case q.Change() | q.Choose() | q.Select():
                 return await self._revise(run, digest, answer)
             case _:

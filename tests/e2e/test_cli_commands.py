@@ -69,10 +69,7 @@ def test_a_plan_is_edited_and_its_editor_does_not_approve_it(program: Program) -
     )
     for arguments, sentence in (
         (["edit", run, "1", "title"], "EDITOR"),
-        (["edit", run, "9", "title", "--value", "x"], "call 9"),
-        (["edit", run, "1", "no", "--value", "x"], "no argument no"),
         (["edit", run, "1", "--value", "{}"], "do not fit the tool"),
-        (["select", run, "9"], "not all of them"),
         (["withdraw", run], "nothing to take back"),
     ):
         ended = program.run(*arguments)

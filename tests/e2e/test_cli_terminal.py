@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from tests.e2e.program import Program, planned
 from tests.e2e.terminal import Terminal, on_terminal
 
-DECIDE = "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [o]ther  [d]etails"
+DECIDE = "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [k]eep  [o]ther  [d]etails"
 
 
 @pytest.fixture

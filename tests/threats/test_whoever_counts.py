@@ -198,7 +198,7 @@ WHERE = st.sampled_from(["here", "here", "here", "here", "other channel", "older
 ASKER = -1
 WHO = st.sampled_from([ASKER, ASKER, 0, 0, 1, 1, 2, 3, 4, 5, 6])
 PRESSES = st.lists(
-    st.tuples(st.sampled_from([Action.APPROVE] * 3 + [Action.CHANGE, Action.CHOOSE]), WHO, WHERE),
+    st.tuples(st.sampled_from([Action.APPROVE] * 3 + [Action.CHANGE, Action.CHOOSE, Action.SELECT]), WHO, WHERE),
     max_size=8,
 )
 TEXTS = {
@@ -277,7 +277,7 @@ class Trial:
         if where == "other tenant":
             person, at = replace(person, tenant="slack:-:T8"), replace(at, tenant="slack:-:T8")
         stands = "m-0" if where == "older message" else f"m-{self.messages}"
-        text = {Action.CHANGE: "Shorter.", Action.CHOOSE: "2"}.get(action, "")
+        text = {Action.CHANGE: "Shorter.", Action.CHOOSE: "2", Action.SELECT: "1"}.get(action, "")
         await self.harness.press(person, button, place=at, message=stands, text=text)
         after = await self.counted()
         if action is Action.APPROVE and len(after) > len(before):

@@ -105,10 +105,7 @@ def test_no_word_is_kept_that_nobody_asks_for() -> None:
         [f"state.{kind}" for kind in STATES],
         [f"won.{ending}" for ending in Ending],
         [f"effect.{effect}" for effect in Effect],
-        [
-            f"key.{action}"
-            for action in (Action.APPROVE, Action.REJECT, Action.CHANGE, Action.SELECT, Action.WITHDRAW, Action.DETAILS)
-        ],
+        [f"key.{action}" for action in (Action.APPROVE, Action.REJECT, Action.CHANGE, Action.SELECT, Action.DETAILS)],
         [f"key.{action}" for action in (Action.HAPPENED, Action.RUN_IT, Action.ABANDON)],
         [f"{key}.{revised}" for key in ("won", "revision", "timeline") for revised in ("selected", "edited")],
         [f"status.{kind}" for kind in ("rejected", "expired", "cancelled", "failed")],

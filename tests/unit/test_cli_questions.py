@@ -82,14 +82,12 @@ def test_another_agents_plan_is_chosen_by_its_number() -> None:
     assert answer(other, "n") == q.Back()
 
 
-def test_calls_stay_by_their_numbers_and_an_approval_is_taken_back() -> None:
+def test_calls_stay_by_their_numbers() -> None:
     keep = answer(question_of(waiting()), "k")
     assert isinstance(keep, q.LineQuestion)
     assert keep.answer("1 3") == q.Select(numbers="1 3")
     assert keep.answer(" ") == q.Back()
     assert question_of(waiting(POST)).answer("k") is None
-    assert question_of(waiting(POST)).answer("t") is None
-    assert answer(question_of(half_approved()), "t") == q.Withdraw()
 
 
 @pytest.mark.parametrize("language", [ENGLISH, GERMAN])
@@ -97,7 +95,7 @@ def test_no_two_answers_have_one_key(language: Catalog) -> None:
     """With everything on the card that a card may have."""
     with speaking(language):
         keys = [each.key for each in question_of(half_approved()).choices]
-        assert len(set(keys)) == len(keys) == 7
+        assert len(set(keys)) == len(keys) == 6
 
 
 def test_a_doubt_has_three_answers() -> None:

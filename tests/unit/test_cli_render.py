@@ -126,7 +126,7 @@ def test_the_question_names_its_keys_and_fits() -> None:
     question = question_for(plan_card())
     assert question is not None
     prompt = prompt_of(question).plain
-    assert prompt == "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [o]ther  [d]etails  "
+    assert prompt == "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [k]eep  [o]ther  [d]etails  "
     assert cell_len(prompt) < 80
 
 
