@@ -32,6 +32,7 @@ OVER = "tests/unit/test_operator_policy.py"
 LACKING = "tests/threats/test_approvals_that_a_call_lacks.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
+PREVIEWS = "tests/service/test_previews.py"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,41 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant(
+        "what changed since the plan is sent all the same",
+        "previews.py",
+        "    if now.digest == reading.digest:\n",
+        "    if now.is_known:\n",
+        (PREVIEWS,),
+    ),
+    Mutant(
+        "another tool may show what a call changes",
+        "previews.py",
+        "    if (settings, definition) != (reading.settings, reading.definition):\n",
+        "    if settings != reading.settings:\n",
+        (PREVIEWS,),
+    ),
+    Mutant(
+        "the tool that writes is asked before people approve",
+        "previews.py",
+        "    if tool.ruling(arguments).effect is not Effect.READ:\n",
+        "    if tool.ruling(arguments).effect is Effect.DENY:\n",
+        (PREVIEWS,),
+    ),
+    Mutant(
+        "a call runs without what its rule requires to be read",
+        "previews.py",
+        "            if preview.required and (reading is None or not reading.is_known):\n",
+        "            if preview.required and reading is not None and not reading.is_known:\n",
+        (PREVIEWS,),
+    ),
+    Mutant(
+        "a person edits a call into one that nobody read for",
+        "plan_edits.py",
+        "    return any(each is None or not each.is_known for each in readings)\n",
+        "    return any(each is not None and not each.is_known for each in readings)\n",
+        (PREVIEWS,),
+    ),
     Mutant(
         "an agent that nobody stopped counts as stopped",
         "run_writer.py",
@@ -676,15 +712,15 @@ MUTANTS = [
     Mutant(
         "of rules that can't be judged only one says who is needed",
         "domain/tool_rules.py",
-        "needs=all_of(each.needs for each in found))",
-        "needs=strictest.needs)",
+        "needs=all_of(each.needs for each in found), ",
+        "needs=strictest.needs, ",
         (NEEDS,),
     ),
     Mutant(
         "of then and now only then says who is needed",
         "domain/tool_rules.py",
-        "needs=one.needs.and_also(other.needs))",
-        "needs=one.needs)",
+        "needs=one.needs.and_also(other.needs), ",
+        "needs=one.needs, ",
         (NEEDS,),
     ),
     Mutant(
