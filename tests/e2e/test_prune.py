@@ -78,13 +78,19 @@ async def test_only_what_is_old_enough_goes_and_a_card_that_is_kept_holds_its_ru
         "INSERT INTO cards SELECT run, 'discord', tenant, '', '', '', '', '', 'live', 1, '', NULL, '', '', 0, '', 0, 0, '', "
         "NULL, '' FROM runs WHERE state = 'finished'",
     )
+    execute(
+        url,
+        "INSERT INTO card_copies SELECT run, 'dm:1', 'discord', tenant, '1', '', '', '', 'done', 1, '', '' "
+        "FROM runs WHERE state = 'finished'",
+    )
     assert prune(url, before=NOW, at=NOW).runs == 0
     execute(url, "UPDATE cards SET state = 'done'")
     done = prune(url, before=NOW, at=NOW)
     assert done.runs == 1
     assert done.events > 10
     with closing(sqlite3.connect(program.state / "massgen-bot.sqlite")) as connection:
-        assert connection.execute("SELECT count(*) FROM cards").fetchone() == (0,)
+        for table in ("cards", "card_copies"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
 def test_what_names_a_person_is_removed_once_it_is_over_and_the_rest_stays_provable(tmp_path: Path) -> None:
