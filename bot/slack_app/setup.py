@@ -70,7 +70,11 @@ def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = Tr
 
 def _features(address: str, *, is_agent: bool) -> dict[str, object]:
     prompts = [
-        {name: catalog.text(f"slack.prompt.{each}_{name}") for name in ("title", "message")} for each in _PROMPTS
+        {
+            "title": catalog.text(f"slack.prompt.{each}_title"),
+            "message": catalog.text(f"slack.prompt.{each}_message"),
+        }
+        for each in _PROMPTS
     ]
     agent: dict[str, object] = {
         "agent_view": {

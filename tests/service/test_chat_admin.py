@@ -254,7 +254,7 @@ async def test_a_hundred_refused_clicks_of_one_person_are_one_line_of_each_audit
         await harness.admin("limits", by=MALLORY, value=value)
     lines = [line.split(" · ")[1:] for line in texts(await harness.admin("audit")).splitlines() if "·" in line]
     assert lines == [
-        ["mallory", "refused limits", "channel hourly=400", "tried once more"],
+        ["mallory", "refused limits", "channel hourly=400", "tried 1 more time"],
         ["mallory", "refused limits", "channel hourly=300"],
         ["alice", "refused no_button", "forged on m-1"],
         ["mallory", "refused no_button", "forged-99 on m-1", "tried 99 more times"],

@@ -43,7 +43,7 @@ async def test_a_configuration_that_names_no_approvers_is_pointed_out_unless_an_
     said = await lines(tmp_path)
     open_to_all = [text for is_well, text in said if "any full member may approve" in text and is_well]
     assert open_to_all == [
-        "One configuration names no approvers, so any full member may approve what is planned with it: wide."
+        "1 configuration names no approvers, so any full member may approve what is planned with it: wide."
     ]
     everywhere = a_setting("approvers", Approvers(roles=("77",)).as_text())
     assert not any("any full member" in text for _, text in await lines(tmp_path, everywhere))

@@ -25,6 +25,8 @@ SAME_IN_GERMAN = {
     "amount.minutes": "units",
     "button.details": "the same word",
     "key.details": "the same word",
+    "slack.prompt.help_message": "a command",
+    "slack.prompt.runs_message": "a command",
     "slack.modal.details.title": "the same word",
     "demo.prompt": "the agents of the toy world answer in English",
     "effect.read": "as a configuration writes it",
