@@ -122,9 +122,9 @@ def approvers(policy: Policy) -> Text:
 
 _FIXED: Mapping[Refusal, Text] = {
     Refusal.EXPIRED: Text("This plan has expired, so nothing of it will run. Ask again for a new one."),
-    Refusal.STALE_PLAN: Text("This is not the plan that waits now. Look at the newest one and decide on that."),
+    Refusal.STALE_PLAN: Text("This is not the latest plan. Look at the latest one, and decide on that."),
     Refusal.OTHER_TENANT: Text("There is no such run here."),
-    Refusal.NOTHING_TO_RESOLVE: Text("No call of this run waits for such a word."),
+    Refusal.NOTHING_TO_RESOLVE: Text("This run has no call with an unknown outcome."),
     Refusal.NOTHING_TO_ANSWER: Text("No agent waits for this answer any more."),
     Refusal.EXTERNAL: Text(
         "Only full members can decide here. For guests, bots and people from other organizations, an "
@@ -161,7 +161,7 @@ def message(refusal: Refusal, state: RunState) -> Text:
     policy = state.plan.policy if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else Policy()
     requester, names = state.request.requester.name, approvers(policy)
     sentences: dict[Refusal, Text] = {
-        Refusal.ALREADY_DECIDED: Text("Somebody has decided already: the run is {state}.", state=_state(state)),
+        Refusal.ALREADY_DECIDED: Text("Someone has already decided: the run is {state}.", state=_state(state)),
         Refusal.NOT_AN_APPROVER: Text("Only {approvers} can decide on this plan.", approvers=names),
         Refusal.OWN_REQUEST: Text(
             "You asked for this run, so somebody else must decide: {approvers}.", approvers=names
@@ -195,7 +195,7 @@ def _counted(policy: Policy, names: Text) -> Mapping[Refusal, Text]:
     """The sentences that say how many it takes."""
     return {
         Refusal.ALREADY_APPROVED: Text(
-            "You have approved already; {required} different people must.", required=policy.needed
+            "You have already approved; {required} different people must.", required=policy.needed
         ),
         Refusal.NOT_NEEDED: Text(
             "Your approval would add nothing: {required} different people of {approvers} must approve, each for one of "
@@ -204,7 +204,7 @@ def _counted(policy: Policy, names: Text) -> Mapping[Refusal, Text]:
             approvers=names,
         ),
         Refusal.ALREADY_SAID: Text(
-            "You have said so already; {required} different people must.", required=policy.needed
+            "You have already said so; {required} different people must.", required=policy.needed
         ),
     }
 

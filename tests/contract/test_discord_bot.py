@@ -325,7 +325,7 @@ async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
     message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
     question = await rita.clicks(message, "Approve")
     assert "board · remove_notice" in (await told(server, question)).replace("\\", "")
-    assert "Sure?" in question.private[0].text
+    assert "Confirm" in question.private[0].text
     assert "deletes, may destroy" in question.private[0].text
     assert chat_service.done == []
     chat_service.says = Nothing()

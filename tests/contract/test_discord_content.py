@@ -102,5 +102,5 @@ async def test_a_file_that_agents_can_not_have_is_refused_in_words_and_nothing_b
     await server.until(lambda: server.in_channel(server.private_channels.get(rita.id, "none")))
     (answer,) = server.in_channel(server.private_channels[rita.id])
     assert name.replace(".", "") in answer.text.replace("\\", "").replace(".", "")
-    assert "Nothing was begun" in answer.text
+    assert "Nothing was started" in answer.text
     assert chat_service.done == []

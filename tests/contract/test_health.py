@@ -221,7 +221,10 @@ async def test_a_run_is_counted_where_it_is_worked_on(tmp_path: Path) -> None:
     with program.start("worker", MASSGEN_BOT_HEALTH_PORT=str(port)) as worker:
         assert worker.stderr is not None
         told = [json.loads(await asyncio.to_thread(worker.stderr.readline))["message"] for _ in range(2)]
-        assert told == [f"Health on port {port}: /live, /ready and /metrics.", "Working. Ctrl-C or SIGTERM ends it."]
+        assert told == [
+            f"Health on port {port}: /live, /ready and /metrics.",
+            "Working. Press Ctrl-C or send SIGTERM to stop.",
+        ]
         assert (await page(port, "/ready"))[0] == 200
         _, text = await page(port, "/metrics")
         worker.terminate()

@@ -166,7 +166,7 @@ async def test_a_file_that_agents_can_not_have_is_refused_in_words_and_nothing_b
     answer = await harness.private_message()
     assert words in answer
     assert name in answer
-    assert "Nothing was begun" in answer
+    assert "Nothing was started" in answer
     assert harness.chat_service.asked == []
 
 

@@ -15,7 +15,7 @@ from coordination.ports import RunLog
 QUICK = 0.05
 """Seconds between two changes of one card, where a test is in a hurry."""
 
-ENDED = ("Done", "Rejected", "Expired", "Cancelled", "Failed", "Stopped", "Not all done", "Answered")
+ENDED = ("Done", "Rejected", "Expired", "Cancelled", "Failed", "Stopped", "Partly done", "Answered")
 
 
 class MovedClock:

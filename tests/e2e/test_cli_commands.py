@@ -79,7 +79,7 @@ def test_a_plan_is_edited_and_its_editor_does_not_approve_it(program: Program) -
 
 def test_a_misspelt_variable_is_told_in_one_sentence_and_changes_nothing(program: Program) -> None:
     ended = program.run("history", MASSGEN_BOT_LANGUGE="de")
-    told = "MASSGEN_BOT_LANGUGE is no variable of this program and has no effect. Did you mean MASSGEN_BOT_LANGUAGE?"
+    told = "MASSGEN_BOT_LANGUGE is not a variable of this program and has no effect. Did you mean MASSGEN_BOT_LANGUAGE?"
     assert (ended.status, ended.err) == (0, f"{told}\n")
     both = program.run("history", MASSGEN_BOT_LANGUAGE="de", MASSGEN_BOT_COFFEE="strong")
     assert both.err == f"{GERMAN.text('environment.unknown', name='MASSGEN_BOT_COFFEE')}\n"
@@ -95,10 +95,10 @@ def test_a_misspelt_variable_is_told_in_one_sentence_and_changes_nothing(program
         (["run", "x"], 2, "--config"),
         (["check", "no/such.yaml"], 2, "no/such.yaml"),
         (["run", " ", "-c", "configs/demo.yaml"], 2, "the request is empty"),
-        (["demo", "--approve", "--reject"], 2, "exclude each other"),
-        (["demo", "--reason", "x"], 2, "--reason needs --reject"),
+        (["demo", "--approve", "--reject"], 2, "can't be used together"),
+        (["demo", "--reason", "x"], 2, "--reason requires --reject"),
         (["resolve", "X", "maybe"], 2, "happened, run-it, stop"),
-        (["changes", "X", " "], 2, "the wanted change is empty"),
+        (["changes", "X", " "], 2, "the requested change is empty"),
         (["nonsense"], 2, "nonsense"),
     ],
 )
@@ -246,7 +246,7 @@ def test_what_a_killed_process_left_is_taken_up_by_a_worker(program: Program) ->
     assert (worked.status, worked.out) == (0, "")
     assert "Decide" in program.run("status", name).out
     show = program.run("show", name)
-    assert "picked up again" in show.out
+    assert "resumed after" in show.out
 
 
 def test_an_order_to_end_leaves_the_run_for_later_and_says_how_to_go_on(program: Program) -> None:
@@ -276,9 +276,7 @@ def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> Non
         listed = program.run("workers")
         assert (listed.status, listed.err) == (0, "")
         here = f"{re.escape(platform.node())}:{worker.pid}"
-        assert re.fullmatch(rf"slot-0 · {here} · for [^·]+ · heard of \d+ s ago · nothing in hand\n", listed.out), (
-            listed.out
-        )
+        assert re.fullmatch(rf"slot-0 · {here} · for [^·]+ · heard of \d+ s ago · idle\n", listed.out), listed.out
         worker.send_signal(signal.SIGTERM)
         assert end_of(worker).status == 0
     assert program.run("workers").out == "No worker runs on this database.\n"

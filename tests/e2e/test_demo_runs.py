@@ -62,7 +62,7 @@ def test_a_no_is_final(program: Program) -> None:
     event = rejected.first("plan_rejected")
     assert event["reason"] == "too loud"
     again = program.run("approve", rejected.run)
-    assert (again.status, again.err) == (4, "Somebody has decided already: rejected.\n")
+    assert (again.status, again.err) == (4, "Someone has already decided: rejected.\n")
     assert program.writes() == []
 
 
@@ -91,7 +91,7 @@ def test_the_help_is_in_the_language_that_the_process_began_with(tmp_path: Path)
 
 def test_a_language_that_is_not_there_is_one_sentence(program: Program) -> None:
     ended = program.run("history", MASSGEN_BOT_LANGUAGE="tlh")
-    sentence = "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en.\n"
+    sentence = "MASSGEN_BOT_LANGUAGE names an unknown language; set it to one of these: de, en.\n"
     assert (ended.status, ended.out, ended.err) == (2, "", sentence)
 
 
@@ -132,7 +132,7 @@ def test_wanted_changes_give_another_plan_with_another_digest(program: Program) 
     assert new["digest"] != old["digest"]
     stale = program.run("approve", waiting.run, "--digest", str(old["digest"]))
     assert (stale.status, program.writes()) == (3, [])
-    assert "not the plan that waits now" in stale.err
+    assert "not the latest plan" in stale.err
     digest = str(new["digest"])
     assert program.run("approve", waiting.run, "--digest", f"{digest[:4]}-{digest[4:8]}").status == 0
     assert program.writes() == planned(new)

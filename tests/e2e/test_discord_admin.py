@@ -25,17 +25,17 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
     async with harness.bot():
         assert "ops" in (names := await harness.admin("config list"))
         assert "two" in names
-        assert "**ops** holds here: nothing else was set" in await harness.admin("config show")
+        assert "**ops** applies here: nothing else was set" in await harness.admin("config show")
         assert "all channels" in await harness.admin("config use", name="two", scope="server")
         assert "this channel" in await harness.admin("config use", name="slow")
         shown = await harness.admin("config show")
-        assert "**slow** holds here: it was set for this channel. · set by ada" in shown
+        assert "**slow** applies here: it was set for this channel. · set by ada" in shown
         elsewhere = await told(server, await harness.ada.types("massgen-admin config show", where=other))
-        assert "**two** holds here: it was set for all channels" in elsewhere
+        assert "**two** applies here: it was set for all channels" in elsewhere
         assert "config slow" in (await harness.asks("x")).text
-        assert "**two** holds here" in await harness.admin("config reset")
-        assert "**ops** holds here" in await harness.admin("config reset", scope="server")
-        assert "nothing to forget" in await harness.admin("config reset", scope="server")
+        assert "**two** applies here" in await harness.admin("config reset")
+        assert "**ops** applies here" in await harness.admin("config reset", scope="server")
+        assert "nothing to reset" in await harness.admin("config reset", scope="server")
         assert "no configuration nowhere" in await harness.admin("config use", name="nowhere")
         assert "no configuration ../ops" in await harness.admin("config use", name="../ops")
         audit = await harness.admin("audit")
@@ -69,7 +69,7 @@ async def test_what_the_operator_set_wrong_is_said_before_anybody_is_heard(
 
 async def test_a_check_finds_the_mistake_before_users_do(harness: Harness) -> None:
     async with harness.bot():
-        assert "ops is a good configuration" in (good := await harness.admin("config check", name="ops"))
+        assert "ops is valid" in (good := await harness.admin("config check", name="ops"))
         assert "Needs 1 of ops · not by the one who asked" in good
         bad = await harness.admin("config check", name="broken")
         assert "agents: found a number; expected a list of agents" in bad
@@ -85,9 +85,9 @@ async def test_what_nobody_could_ever_meet_is_not_set(harness: Harness) -> None:
     server.guild.roles[empty] = "nobody-has-it"
     async with harness.bot():
         assert "agents: found a number" in await harness.admin("config use", name="broken")
-        assert "nobody here is called so" in await harness.admin("approvers", value="@notarole")
-        assert "nobody here is called so" in await harness.admin("approvers", value="<@&999999999999999999>")
-        assert "nobody here is called so" in await harness.admin("approvers", value="<@999999999999999999>")
+        assert "nobody here is called that" in await harness.admin("approvers", value="@notarole")
+        assert "nobody here is called that" in await harness.admin("approvers", value="<@&999999999999999999>")
+        assert "nobody here is called that" in await harness.admin("approvers", value="<@999999999999999999>")
         assert "only 0 people are named" in await harness.admin("approvers", value=f"<@&{empty}>")
         assert "only 3 people are named" in await harness.admin("approvers", value="@ops required=4")
         assert "From now on" in await harness.admin("approvers", value="@ops required=3")
@@ -178,7 +178,7 @@ async def test_orders_of_those_who_may_not_give_them_are_refused_and_audited(har
         assert used.private[0].is_private
         assert "nothing else was set" in await harness.admin("config show")
         bobs = await told(harness.server, await harness.bob.types("massgen-admin config use", name="slow"))
-        assert "holds in this channel from now on" in bobs
+        assert "applies in this channel from now on" in bobs
         assert "mallory · refused config-use · `slow channel`" in (await harness.admin("audit")).replace("\\", "")
 
 

@@ -38,8 +38,8 @@ async def run(
 async def test_commands_are_written_once_and_again_only_when_they_changed(
     server: DiscordServer, tmp_path: Path
 ) -> None:
-    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord knows 4 commands now.\n", "")
-    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord knows these commands already.\n", "")
+    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord now has 4 commands.\n", "")
+    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord already has these commands.\n", "")
     names = {each["name"] for each in server.commands[""]}
     assert names == {"massgen", "massgen-runs", "massgen-admin", "Plan from this message"}
     (admin,) = (each for each in server.commands[""] if each["name"] == "massgen-admin")
@@ -50,16 +50,18 @@ async def test_commands_are_written_once_and_again_only_when_they_changed(
     (from_message,) = (each for each in server.commands[""] if each["type"] == 3)
     assert from_message["name_localizations"] == {"de": "Daraus einen Plan machen"}
     admin["description_localizations"] = {"de": "ein älterer Text"}
-    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord knows 4 commands now.\n"
+    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 4 commands.\n"
     server.commands[""][0]["description"] = "an older text"
-    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord knows 4 commands now.\n"
+    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 4 commands.\n"
     assert sum(method == "PUT" for method, _ in server.requests) == 3
 
 
 async def test_one_server_can_have_them_at_once(server: DiscordServer, tmp_path: Path) -> None:
     number = server.guild.id
     assert (await run(server, tmp_path, "discord", "sync", "--guild", number))[0] == 0
-    assert (await run(server, tmp_path, "discord", "sync", "--guild", number))[1].endswith("already.\n")
+    assert (await run(server, tmp_path, "discord", "sync", "--guild", number))[1].endswith(
+        "already has these commands.\n"
+    )
     assert set(server.commands) == {number}
 
 
@@ -88,11 +90,11 @@ async def test_the_doctor_says_what_is_missing_and_where(server: DiscordServer, 
     server.guild.denied[server.channel] = (1 << 14) | (1 << 35)
     status, out, _ = await run(server, tmp_path, "doctor", "discord")
     assert status == 2
-    assert "ok  The token is good: massgen" in out
-    assert "!!  Discord does not know the commands as they are now." in out
+    assert "ok  The token works: massgen" in out
+    assert "!!  The commands registered with Discord are outdated." in out
     assert "!!  home: #general needs Create Public Threads, Embed Links" in out
     _, german, _ = await run(server, tmp_path, "doctor", "discord", MASSGEN_BOT_LANGUAGE="de")
-    assert "ok  Das Token ist gut: massgen" in german
+    assert "ok  Das Token funktioniert: massgen" in german
     assert "!!  home: #general braucht Links einbetten, Öffentliche Threads erstellen" in german
     server.guild.denied.clear()
     await run(server, tmp_path, "discord", "sync")

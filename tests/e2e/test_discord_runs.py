@@ -54,7 +54,7 @@ async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(harnes
         assert first.digest != second.digest
         assert card.button("Approve 1 call") != old
         stale = await harness.alice.clicks(card, "", custom_id=old)
-        assert "not the plan that waits now" in await refusal(harness.server, stale)
+        assert "not the latest plan" in await refusal(harness.server, stale)
         assert harness.writes() == []
         own = await harness.alice.clicks(card, "Approve")
         assert "This plan follows what you said" in await refusal(harness.server, own)
@@ -252,7 +252,7 @@ async def test_a_doubtful_call_waits_for_a_person_over_a_restart(harness: Harnes
         await harness.shows(card, "Needs a person", "went away before it answered.\n")
         assert len(harness.writes()) == 1
     async with harness.bot():
-        assert card.labels == ["It happened", "It did not, run it", "Stop here"]
+        assert card.labels == ["It happened", "It didn't happen, run it now", "Stop here"]
         refused = await harness.mallory.clicks(card, "It happened")
         assert await refusal(harness.server, refused)
         await harness.alice.clicks(card, "It happened")
@@ -301,7 +301,7 @@ async def test_agents_act_on_the_server_that_they_were_asked_on_and_nowhere_else
         card = await harness.planned("The library is closed", config="discord")
         assert [each.text for each in harness.cards()] == [card.text]
         await harness.alice.clicks(card, "Approve 2 calls")
-        await harness.ends(card, "Not all done")
+        await harness.ends(card, "Partly done")
         (sent,) = (each for each in harness.cards() if each.payload.get("content"))
         assert sent.text == "The library is closed @everyone"
         assert sent.payload["allowed_mentions"]["parse"] == []

@@ -56,7 +56,7 @@ async def test_sigterm_ends_it_in_order_and_the_demos_card_goes_on_after_the_nex
         said = (await process.stderr.read()).decode()
         lines = [json.loads(line) for line in said.splitlines()]
         assert [line["message"] for line in lines if line["logger"] == "massgen-bot"] == [
-            "Logged in as massgen. Ctrl-C or SIGTERM ends it."
+            "Logged in as massgen. Press Ctrl-C or send SIGTERM to stop."
         ]
     async with harness.process(**demo):
         await harness.shows(card, "Decide")

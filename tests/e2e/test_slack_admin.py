@@ -17,11 +17,11 @@ async def harness(tmp_path: Path) -> AsyncGenerator[Harness]:
 async def test_words_after_the_command_are_answered_to_the_one_who_said_them(harness: Harness) -> None:
     for text in ("", "help"):
         assert "Needs 1 of ops" in await harness.told("mallory", text)
-    assert "There are none" in await harness.told("rita", "status")
+    assert "There are no runs" in await harness.told("rita", "status")
     card = await harness.planned()
     run = run_in(card.text)
     assert f"{run} · waits for a decision" in await harness.told("rita", "status")
-    assert "There are none" in await harness.told("alice", "status")
+    assert "There are no runs" in await harness.told("alice", "status")
     assert f"{run} · waits for a decision" in await harness.told("alice", "history")
     shown = await harness.told("alice", f"status {run.lower()}")
     assert "Tell everyone" in shown
@@ -64,7 +64,7 @@ async def test_the_app_home_shows_what_waits_for_its_owner_their_runs_the_config
     assert run not in waiting, "somebody else must decide"
     assert "Nothing waits for you" in homes["mallory"]
     assert run not in homes["mallory"]
-    assert all("ops holds here: nothing else was set" in each and "1 run ·" in each for each in homes.values())
+    assert all("ops applies here: nothing else was set" in each and "1 run ·" in each for each in homes.values())
 
 
 async def test_a_row_of_the_home_opens_the_whole_plan_for_those_who_may_read_it(harness: Harness) -> None:
@@ -93,13 +93,13 @@ async def test_a_row_of_the_home_opens_the_whole_plan_for_those_who_may_read_it(
 async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(harness: Harness) -> None:
     answers = {
         "config list": "destroys",
-        "config show": "ops holds here: nothing else was set",
-        "config use two channel": "two holds in this channel",
-        "config use doubt workspace": "doubt holds in all channels",
+        "config show": "ops applies here: nothing else was set",
+        "config use two channel": "two applies in this channel",
+        "config use doubt workspace": "doubt applies in all channels",
         "config use nope": "no configuration nope",
-        "config check two": "two is a good configuration",
+        "config check two": "two is valid",
         "config check broken": "broken.yaml:1: agents: found a number",
-        "config reset server": "two holds here: it was set for this channel",
+        "config reset server": "two applies here: it was set for this channel",
         "explode": "config list · config show",
         "": "config list · config show",
     }
@@ -107,21 +107,21 @@ async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(
         assert wanted in await harness.admin(text), text
     card = await harness.planned()
     assert "config two" in harness.plain(card)
-    assert "ops holds here" in await harness.admin("config reset channel")
-    assert "nothing to forget" in await harness.admin("config reset channel")
+    assert "ops applies here" in await harness.admin("config reset channel")
+    assert "nothing to reset" in await harness.admin("config reset channel")
 
 
 async def test_a_configuration_is_picked_from_a_menu_by_administrators_alone(harness: Harness) -> None:
     server, ada = harness.server, harness.somebody("ada")
-    assert "ops holds here" in await harness.admin("config show")
+    assert "ops applies here" in await harness.admin("config show")
     menu, before = server.private_messages[-1], len(server.private_messages)
     await ada.presses(menu, "use_config", option="two")
-    assert "two holds in this channel" in await harness.private_message(before)
+    assert "two applies in this channel" in await harness.private_message(before)
     await harness.somebody("mallory").presses(menu, "use_config", option="ops")
     assert "Only administrators" in await harness.private_message(before + 1)
     await ada.presses(menu, "use_config", option="broken")
     assert "agents: found a number" in await harness.private_message(before + 2)
-    assert "two holds here" in await harness.admin("config show")
+    assert "two applies here" in await harness.admin("config show")
 
 
 async def test_administrators_say_who_approves_and_how_much_and_all_of_it_is_kept(harness: Harness) -> None:
@@ -179,7 +179,7 @@ async def test_nobody_else_administers_and_the_attempt_is_kept(harness: Harness)
     for text in ("config use two", "limits hourly=9999", "audit", "approvers &lt;@UMALLORY|mallory&gt;"):
         assert "Only administrators" in await harness.admin(text, who="mallory")
     assert "mallory (UMALLORY) · refused config-use · two" in await harness.admin("audit")
-    assert "ops holds here" in await harness.admin("config show")
+    assert "ops applies here" in await harness.admin("config show")
 
 
 async def test_nobody_decides_by_calling_themselves_like_an_approver(harness: Harness) -> None:

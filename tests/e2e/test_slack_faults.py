@@ -155,7 +155,7 @@ async def test_a_channel_without_the_bot_is_said_to_the_one_who_asks_and_nothing
     harness.server.teams[0].absent.add("C7")
     assert "/invite" in await harness.told("rita", "Tell everyone", channel="C7")
     assert harness.server.messages == {}
-    assert "There are none" in await harness.told("rita", "status")
+    assert "There are no" in await harness.told("rita", "status")
 
 
 async def test_a_bot_that_is_sent_away_says_so_to_the_one_who_asked_and_comes_back(harness: Harness) -> None:

@@ -124,12 +124,12 @@ async def test_wanted_changes_bring_another_plan_and_the_old_yes_counts_no_more(
     old = card.element("approve")
     await harness.answers("alice", card, "change", "shorter")
     await harness.shows(card, "Approve 1 call")
-    assert "not the plan that waits now" in await harness.refused("alice", card, old)
+    assert "not the latest plan" in await harness.refused("alice", card, old)
     assert "This plan follows what you said" in await harness.refused("alice", card, card.element("approve"))
     await harness.clicks("bob", card, "approve")
     await harness.ends(card, "Done")
     assert harness.writes() == ["short: Tell everyone"]
-    assert "has decided already" in await harness.refused("bob", card, old)
+    assert "has already decided" in await harness.refused("bob", card, old)
 
 
 async def test_another_agents_plan_is_what_runs_when_it_was_chosen(harness: Harness) -> None:

@@ -81,7 +81,7 @@ async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_ove
                     pass  # Slack is answered before the installation is gone.
             before = len(server.private_messages)
             await stranger.command("history")
-            assert "There are none" in await harness.private_message(before)
+            assert "There are no" in await harness.private_message(before)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(10):
                 assert await process.wait() == 0

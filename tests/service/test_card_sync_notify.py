@@ -148,7 +148,7 @@ async def test_the_roles_that_may_decide_are_called_once_by_a_line_in_the_thread
     for where, line in harness.platform.called:
         assert where.thread == "m1"
         assert [each.id for each in line if isinstance(each, Mention)] == ["77", "88"]
-    assert [card.status for _, card in harness.platform.private_messages] == ["Your decision is wanted"] * len(
+    assert [card.status for _, card in harness.platform.private_messages] == ["Your decision is needed"] * len(
         policy.users
     )
 

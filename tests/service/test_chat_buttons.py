@@ -96,7 +96,7 @@ async def test_a_replayed_click_is_no_second_approval(harness: ChatServiceHarnes
     assert await harness.press(BOB, ids[Action.APPROVE], once="i-1") == Answer(Nothing())
     assert harness.snapshot() == before
     reply = await harness.press(ALICE, ids[Action.APPROVE], once="i-2")
-    await is_refused(harness, reply, before, "You have approved already; 2 different people must.")
+    await is_refused(harness, reply, before, "You have already approved; 2 different people must.")
     reply = await harness.press(REQUESTER, ids[Action.APPROVE])
     await is_refused(harness, reply, before, "You asked for this run, so somebody else must decide: anyone here.")
     assert harness.refusals(run) == ["already_approved", "own_request"]
@@ -370,7 +370,7 @@ async def test_what_is_neither_destructive_nor_much_is_not_asked_for_once_more(h
     assert (await harness.say(PressButton(button=ids[Action.APPROVE], message="m-1"), ALICE)).reply == Nothing()
     assert isinstance(await harness.people.state(run), s.Executing)
     told = texts(await harness.say(PressButton(button=ids[Action.APPROVE], message="m-1"), BOB))
-    assert told.strip() == f"alice has decided already, {harness.clock.now().isoformat()}: running."
+    assert told.strip() == f"alice has already decided, {harness.clock.now().isoformat()}: running."
 
 
 async def test_a_button_of_another_message_is_refused_before_anything_is_asked(harness: ChatServiceHarness) -> None:
@@ -404,7 +404,7 @@ async def test_of_fifty_clicks_at_once_one_decides(harness: ChatServiceHarness) 
     told = Counter(texts(each).strip() for each in answers)
     assert told.pop("") == 1
     (sentence,) = told
-    assert re.fullmatch(r"n\d+ has decided already, \S+: (running|rejected)\.", sentence), sentence
+    assert re.fullmatch(r"n\d+ has already decided, \S+: (running|rejected)\.", sentence), sentence
     assert set(harness.refusals(run)) == {"already_decided"}
     await harness.work()
     assert len(harness.world.done) == kinds["approval_given"]
@@ -420,7 +420,7 @@ async def test_a_wanted_change_makes_another_plan_and_the_old_buttons_say_so(har
     assert harness.store.buttons[new[Action.APPROVE]].digest != harness.store.buttons[old[Action.APPROVE]].digest
     before = harness.snapshot()
     reply = await harness.press(ALICE, old[Action.APPROVE])
-    await is_refused(harness, reply, before, "This is not the plan that waits now.")
+    await is_refused(harness, reply, before, "This is not the latest plan.")
     await harness.press(BOB, new[Action.APPROVE])
     await harness.work()
     assert [call.arguments for call in harness.world.done] == ['{"title":"shorter"}']
@@ -499,12 +499,12 @@ async def test_a_word_about_one_doubt_says_nothing_about_the_next_one(harness: C
     second = await harness.shown(run)
     before = harness.snapshot()
     for action in (Action.HAPPENED, Action.RUN_IT, Action.ABANDON):
-        await is_refused(harness, await harness.press(ALICE, first[action]), before, "an earlier doubt")
+        await is_refused(harness, await harness.press(ALICE, first[action]), before, "an earlier call")
     assert harness.audit == 3 * [("u-alice", "refused older_doubt")]
     await harness.press(ALICE, second[Action.RUN_IT])
     await harness.work()
     assert len(harness.world.done) == 1
-    assert "No call of this run waits" in texts(await harness.press(ALICE, second[Action.RUN_IT]))
+    assert "no call with an unknown outcome" in texts(await harness.press(ALICE, second[Action.RUN_IT]))
 
 
 # --- cancelling by name -----------------------------------------------------------------------------------------------
@@ -567,5 +567,5 @@ async def test_an_agents_question_is_answered_by_a_button_and_a_window_by_the_re
     after = await harness.people.state(run)
     assert isinstance(after, s.Deliberating)
     assert after.questions[0].answer == "The second."
-    assert "No agent waits" in texts(await harness.press(REQUESTER, ids[Action.ANSWER], text="Or the first."))
+    assert "No agent is waiting" in texts(await harness.press(REQUESTER, ids[Action.ANSWER], text="Or the first."))
     assert Action.ANSWER not in await harness.shown(run)

@@ -119,10 +119,10 @@ async def test_lists_show_the_newest_runs_of_this_channel_or_ones_own(harness: C
     assert await prompts(MALLORY, mine=True) == []
     await harness.cancel(BOB, GENERAL, run)
     assert await prompts(MALLORY, waiting=True) == ["First here"]
-    assert "There are none." in texts(await harness.runs(MALLORY, replace(GENERAL, channel="empty")))
+    assert "There are no runs." in texts(await harness.runs(MALLORY, replace(GENERAL, channel="empty")))
     stranger = replace(REQUESTER, tenant="elsewhere")
-    assert "There are none." in texts(await harness.runs(stranger, ELSEWHERE))
-    assert "There are none." in texts(await harness.runs(MALLORY, replace(GENERAL, channel="")))
+    assert "There are no runs." in texts(await harness.runs(stranger, ELSEWHERE))
+    assert "There are no runs." in texts(await harness.runs(MALLORY, replace(GENERAL, channel="")))
 
 
 async def test_the_pages_of_a_plan_hold_every_argument_whole(harness: ChatServiceHarness) -> None:
@@ -170,7 +170,7 @@ async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_month
     waiting, _, rest = home.partition("Asked by you")
     assert "For ops" in waiting
     assert "For anyone" not in home
-    assert "team holds here: nothing else was set." in rest
+    assert "team applies here: nothing else was set." in rest
     assert "2 runs · 21k tokens · $0.50" in rest
     assert harness.spending.asked == [(harness.clock.now().replace(day=1, hour=0, minute=0), "here")]
     own = texts(await harness.home(BOB)).partition("Asked by you")[2]
@@ -189,7 +189,7 @@ async def test_a_plan_that_expired_waits_for_nobody(harness: ChatServiceHarness)
 
 async def test_home_shows_the_servers_configuration_or_that_there_is_none(harness: ChatServiceHarness) -> None:
     await harness.admin("config-use", name="team", scope="server")
-    assert "team holds here: it was set for all channels." in texts(await harness.home(MALLORY))
+    assert "team applies here: it was set for all channels." in texts(await harness.home(MALLORY))
     (harness.folder / "team.yaml").unlink()
     assert "No configuration is set here yet." in texts(await harness.home(MALLORY))
 
@@ -201,7 +201,7 @@ async def test_help_says_what_this_is_with_an_example_and_who_approves_here(harn
     said = texts(await harness.help(MALLORY, GENERAL))
     assert "exactly what they approve is done" in said
     assert "/massgen Post a summary" in said
-    assert "team holds here" in said
+    assert "team applies here" in said
     assert "ops" in said.splitlines()[-1]
     await harness.admin("approvers", value="@leads")
     assert "leads" in texts(await harness.help(MALLORY, GENERAL))

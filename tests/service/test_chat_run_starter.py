@@ -35,16 +35,16 @@ async def test_a_channels_configuration_goes_before_the_servers_and_that_before_
 ) -> None:
     """And `config show` says which it is, who said so, and when."""
     assert await config_of(harness, await harness.ask()) == "team"
-    assert "team holds here: nothing else was set." in texts(await harness.admin("config-show"))
+    assert "team applies here: nothing else was set." in texts(await harness.admin("config-show"))
     await harness.admin("config-use", name="ops", scope="server")
     assert await config_of(harness, await harness.ask()) == "ops"
     shown = texts(await harness.admin("config-show"))
-    assert "ops holds here: it was set for all channels." in shown
+    assert "ops applies here: it was set for all channels." in shown
     assert f"set by ada, {harness.clock.now().isoformat()}" in shown
     await harness.admin("config-use", name="demo")
     assert await config_of(harness, await harness.ask()) == "demo"
     assert await config_of(harness, await harness.ask(place=RANDOM)) == "ops"
-    assert "demo holds here: it was set for this channel." in texts(await harness.admin("config-show"))
+    assert "demo applies here: it was set for this channel." in texts(await harness.admin("config-show"))
     asked = await harness.start_run(REQUESTER, GENERAL, "Go.", config="team")
     assert await config_of(harness, asked.run) == "team"
 
@@ -53,9 +53,9 @@ async def test_forgetting_a_channels_configuration_brings_the_servers_back(harne
     await harness.admin("config-use", name="ops", scope="server")
     await harness.admin("config-use", name="demo")
     said = texts(await harness.admin("config-reset"))
-    assert "ops holds here: it was set for all channels." in said
-    assert "nothing to forget" in texts(await harness.admin("config-reset"))
-    assert "team holds here" in texts(await harness.admin("config-reset", scope="server"))
+    assert "ops applies here: it was set for all channels." in said
+    assert "nothing to reset" in texts(await harness.admin("config-reset"))
+    assert "team applies here" in texts(await harness.admin("config-reset", scope="server"))
 
 
 async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path:
     assert await harness.chat_service.config_names(GENERAL, "") == ["ops", "team"]
     assert await harness.chat_service.config_names(ELSEWHERE, "") == ["demo"]
     refused = await harness.start_run(REQUESTER, GENERAL, "Go.", config="demo")
-    assert texts(refused).strip() == "There is no configuration demo that may be used here."
+    assert texts(refused).strip() == "There is no configuration demo that you can use here."
     assert "no configuration demo" in texts(await harness.admin("config-use", name="demo"))
     assert "no configuration demo" in texts(await harness.admin("config-check", name="demo"))
     assert "No configuration is set here" in texts(await harness.start_run(stranger, ELSEWHERE, "Go."))
@@ -76,7 +76,7 @@ async def test_a_tenant_sees_and_uses_only_what_the_operator_allows_it(tmp_path:
     assert "Not offered" not in texts(await harness.admin("config-list"))
     for name in ("Other.yaml", "team.yml"):
         (harness.folder / name).touch()
-    assert "Not offered for their names: team.yml." in texts(await harness.admin("config-list"))
+    assert "Not offered because of their names: team.yml." in texts(await harness.admin("config-list"))
     assert harness.checked == []
 
 
@@ -296,7 +296,7 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
     assert (await harness.start_run(BOB, GENERAL, "Go.")).run
     await harness.admin("limits", value="reset")
     assert "5 runs an hour" in texts(await harness.admin("limits"))
-    assert "nothing to forget" in texts(await harness.admin("limits", value="reset"))
+    assert "nothing to reset" in texts(await harness.admin("limits", value="reset"))
 
 
 @pytest.mark.parametrize(

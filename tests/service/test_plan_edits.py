@@ -40,7 +40,7 @@ async def test_only_some_calls_run_byte_for_byte_and_who_selected_does_not_count
     assert new.plan.calls == (old.plan.calls[0], old.plan.calls[2])
     assert (new.plan.revision, new.plan.digest != old.plan.digest) == (2, True)
     assert "Your words are in this plan" in await refusal_of(harness.people.approve(run, new.plan.digest, ALICE))
-    assert "not the plan that waits" in await refusal_of(harness.people.approve(run, old.plan.digest, BOB))
+    assert "not the latest plan" in await refusal_of(harness.people.approve(run, old.plan.digest, BOB))
     await harness.people.approve(run, new.plan.digest, BOB)
     await harness.work()
     assert titles(harness) == ['{"title":"a"}', '{"title":"c"}']
@@ -159,7 +159,7 @@ async def test_an_approval_is_taken_back_until_there_are_enough() -> None:
     assert back.approvals == ()
     await harness.people.approve(run, digest, BOB)
     await harness.people.approve(run, digest, ALICE)
-    assert "Somebody has decided already" in await refusal_of(harness.people.withdraw(run, digest, ALICE))
+    assert "Someone has already decided" in await refusal_of(harness.people.withdraw(run, digest, ALICE))
     await harness.work()
     assert titles(harness) == ['{"title":"a"}']
 

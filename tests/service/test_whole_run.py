@@ -130,9 +130,9 @@ async def test_refused_attempts_change_nothing_and_are_kept_for_the_audit() -> N
             await harness.people.approve(run, state.plan.digest, by)
     with pytest.raises(RunNotFoundError):
         await harness.people.approve(run, state.plan.digest, STRANGER)
-    with pytest.raises(RefusedError, match="not the plan that waits"):
+    with pytest.raises(RefusedError, match="not the latest plan"):
         await harness.people.approve(run, "f" * 64, ALICE)
-    with pytest.raises(RefusedError, match="not the plan that waits"):
+    with pytest.raises(RefusedError, match="not the latest plan"):
         await harness.people.approve(run, state.plan.digest[:7], ALICE)
     assert harness.log.kinds(run).count("action_refused") == 4
     assert await harness.state(run) == state
@@ -184,7 +184,7 @@ async def test_changes_lead_to_another_plan_with_another_digest() -> None:
     assert new.plan.digest != old.plan.digest
     assert "shorter, please" in first.conversations[1].told
     assert '{"title": "a"}' in first.conversations[1].told
-    with pytest.raises(RefusedError, match="not the plan that waits"):
+    with pytest.raises(RefusedError, match="not the latest plan"):
         await harness.people.approve(run, old.plan.digest, ALICE)
     with pytest.raises(RefusedError, match="Your words are in this plan"):
         await harness.people.approve(run, new.plan.digest, ALICE)
@@ -293,7 +293,7 @@ async def test_a_word_about_one_doubt_settles_no_later_one_of_the_same_call() ->
     await harness.work()
     again = await harness.state(run)
     assert isinstance(again, s.NeedsHuman)
-    with pytest.raises(RefusedError, match="No call of this run waits"):
+    with pytest.raises(RefusedError, match="no call with an unknown outcome"):
         await harness.people.resolve(run, 0, BOB, "run_it", attempt=state.attempt)
     assert await harness.state(run) == again
     await harness.people.resolve(run, 0, BOB, "abandon", attempt=again.attempt)

@@ -65,7 +65,7 @@ def test_a_run_is_handed_out_signed_and_proved_without_a_database(url: str, tmp_
     file.write_text(out.getvalue())
     told = StringIO()
     assert verify_file(CliContext(environ={}, stdout=told), str(file), str(public)) == Exit.DONE
-    assert "Run AAAA is as it was written" in told.getvalue()
+    assert "Run AAAA is intact" in told.getvalue()
     assert verify_file(CliContext(environ={}, stdout=told, stderr=told), str(file), "") == Exit.USAGE
     with pytest.raises(RunNotFoundError):
         sign(url, "CCCC", private)

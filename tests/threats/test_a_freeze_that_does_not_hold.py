@@ -128,7 +128,7 @@ async def test_decisions_count_and_the_card_says_that_nothing_starts() -> None:
     run, state = await harness.planned()
     switch.by = ADA
     await harness.people.review_all()
-    assert "ada froze everything here: no approved call starts until that is taken back" in card(harness, run)
+    assert "ada froze everything here: no approved call starts until that is undone" in card(harness, run)
     after = await harness.people.approve(run, state.plan.digest, ALICE)
     assert isinstance(after, s.Executing)
     assert after.frozen_by == ADA
@@ -210,10 +210,10 @@ async def test_a_card_tells_of_rules_that_forbid_the_plan_or_can_not_be_read() -
     run, state = await harness.planned()
     present.denies_posts()
     await harness.people.review_all()
-    assert "now forbid a call of this plan, so it can't be approved" in card(harness, run)
+    assert "forbid a call of this plan, so it can't be approved" in card(harness, run)
     present.is_unreadable = True
     await harness.people.review_all()
-    assert "now can't be read, so this plan can't be approved" in card(harness, run)
+    assert "can't be read, so this plan can't be approved" in card(harness, run)
     with pytest.raises(RefusedError):
         await harness.people.approve(run, state.plan.digest, ALICE)
 
@@ -226,7 +226,7 @@ async def test_a_plan_is_asked_again_under_stricter_rules_before_anybody_presses
     state = await harness.state(run)
     assert isinstance(state, s.AwaitingDecision)
     assert state.plan.policy.required == 2
-    assert "The rules got stricter, so this plan is asked again" in card(harness, run)
+    assert "The rules got stricter, so this plan needs approval again" in card(harness, run)
     assert "has changed since" not in card(harness, run)
 
 

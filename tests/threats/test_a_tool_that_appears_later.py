@@ -78,11 +78,11 @@ def test_a_tool_that_appears_after_the_first_run_asks_until_a_check_accepts_it(s
     assert scene.check("--no-connect").status == 0
     assert scene.run("read_two").status == ASKS
     checked = scene.check()
-    assert "New under read rules since the last check, and accepted now: world.read_two" in checked.out
+    assert "New under read rules since the last check, and now accepted: world.read_two" in checked.out
     assert scene.run("read_two").status == 0
     assert scene.done() == 2
     scene.grows({})
-    assert "gone now: world.read_two" in scene.check().out
+    assert "now gone: world.read_two" in scene.check().out
 
 
 def test_what_a_check_saw_before_the_first_run_is_the_list(scene: Scene) -> None:

@@ -482,4 +482,4 @@ async def test_what_was_set_for_a_channel_holds_in_its_private_threads(tmp_path:
         async with harness.bot():
             await harness.admin("config use", name="two")
             answer = await told(harness.server, await harness.ada.types("massgen-admin config show", where=thread))
-            assert "**two** holds here" in answer
+            assert "**two** applies here" in answer

@@ -74,7 +74,7 @@ async def test_one_approver_alone_does_not_have_a_call_run_again() -> None:
     """Nor by saying it twice; the second person's word does it."""
     harness, run, _ = await in_doubt()
     doubt(await harness.people.resolve(run, 0, ALICE, "run_it"))
-    with pytest.raises(RefusedError, match="You have said so already; 2 different people must"):
+    with pytest.raises(RefusedError, match="You have already said so; 2 different people must"):
         await harness.people.resolve(run, 0, ALICE, "run_it")
     await harness.work()
     assert titles(harness) == []
@@ -218,7 +218,7 @@ async def test_the_card_says_who_said_what_and_how_many_are_needed(tmp_path: Pat
     assert "1 of 2 said to run it: alice" in card_text(harness, run)
     assert "To run it, 2 different people must say so" in card_text(harness, run)
     assert "alice says that it did not happen, run it; more people must say so" in story_text(harness, run)
-    assert "You have said so already" in texts(await harness.press(ALICE, ids[Action.RUN_IT]))
+    assert "You have already said so" in texts(await harness.press(ALICE, ids[Action.RUN_IT]))
     await harness.work()
     assert harness.world.done == []
     await harness.press(BOB, ids[Action.RUN_IT])

@@ -107,4 +107,4 @@ async def test_an_administrator_says_what_members_may_name_and_takes_it_back(tmp
     assert "lenient" in texts(await harness.admin("config-allow", name="*"))
     assert "lenient" not in texts(await harness.admin("config-allow", name="none"))
     assert "lenient" not in texts(await harness.admin("config-allow", name="reset"))
-    assert "nothing to forget" in texts(await harness.admin("config-allow", name="reset"))
+    assert "nothing to reset" in texts(await harness.admin("config-allow", name="reset"))

@@ -293,7 +293,7 @@ async def test_no_plan_is_chosen_under_rules_that_got_stricter_or_deny_it() -> N
     with pytest.raises(RefusedError, match="forbid a call of this plan"):
         await harness.people.choose(run, state.plan.digest, ALICE, 2)
     present.asks_for_two()
-    with pytest.raises(RefusedError, match="not the plan that waits now"):
+    with pytest.raises(RefusedError, match="not the latest plan"):
         await harness.people.choose(run, state.plan.digest, ALICE, 2)
     again = await harness.state(run)
     assert isinstance(again, s.AwaitingDecision)

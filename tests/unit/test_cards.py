@@ -97,7 +97,10 @@ def test_a_running_coordination_has_one_line_per_agent() -> None:
     (section,) = card.sections
     assert isinstance(section, StatusList)
     lines = ["".join(piece.text for piece in row.line if isinstance(piece, StyledText)) for row in section.rows]
-    assert lines == ["answered agent1.1 · vote for agent1 is void, a newer answer came", "answered agent2.2"]
+    assert lines == [
+        "answered agent1.1 · vote for agent1 no longer counts: a newer answer arrived",
+        "answered agent2.2",
+    ]
     footer = "".join(piece.text for piece in card.footer if isinstance(piece, StyledText))
     assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02 · run 7Q4K · config demo"
 
@@ -190,17 +193,17 @@ def test_a_plan_that_was_cut_at_its_limit_says_so() -> None:
 
 
 def test_calls_that_are_the_same_to_the_letter_are_warned_of() -> None:
-    assert "Calls 1, 3 are the same to the letter: each of them would run." in [
+    assert "Calls 1, 3 are identical: each of them would run." in [
         plain_text(each.line) for each in card_of(waiting(POST, REMOVE, POST)).sections if isinstance(each, Alert)
     ]
-    assert "the same to the letter" not in said(card_of(waiting(POST, replace(POST, tool="post"))))
+    assert "identical" not in said(card_of(waiting(POST, replace(POST, tool="post"))))
 
 
 def test_a_letter_of_another_alphabet_is_named_and_warned_of() -> None:
     card = card_of(waiting(POST, a_call("post_notice", link="p\u0430ypal.com")))
     alerts = [plain_text(each.line) for each in card.sections if isinstance(each, Alert)]
     assert alerts == [
-        "Call 2: link has characters that pass for others (U+0430 CYRILLIC SMALL LETTER A); they are written as ⟨U+…⟩."
+        "Call 2: link has characters that look like others (U+0430 CYRILLIC SMALL LETTER A); they are shown as ⟨U+…⟩."
     ]
     assert "p⟨U+0430⟩ypal.com" in said(card)
 
@@ -373,7 +376,7 @@ def test_a_run_with_a_failed_call_does_not_look_done() -> None:
     failed = e.CallFailed(index=0, server="board", tool="post_notice", arguments=call.arguments, reason="hangs already")
     skipped = e.CallsSkipped(indexes=(1,), reason="an earlier call failed")
     card = card_of(then(log, started(plan, 0), failed, skipped, e.RunFinished(report=None)))
-    assert (card.severity, card.status) == (Severity.FAILED, "Not all done")
+    assert (card.severity, card.status) == (Severity.FAILED, "Partly done")
     assert [call.status for call in calls_of(card).calls] == [Status.FAILED, Status.SKIPPED]
 
 

@@ -31,7 +31,7 @@ def said(card: Card) -> str:
     [
         (refused("no_button"), "There is no such button here. Nothing was done."),
         (RefusedError("unheard-of", Text("Somebody else must decide.")), "Somebody else must decide."),
-        (ConflictError("7Q4K", 3), "Too many people did something with this run at once. Nothing was done; try again."),
+        (ConflictError("7Q4K", 3), "Too many people acted on this run at once. Nothing was done; try again."),
         (RunNotFoundError("7Q4K"), "There is no run 7Q4K here."),
         (MissingPermission("I may not post there."), "I may not post there."),
     ],
@@ -45,7 +45,7 @@ def test_what_was_refused_is_one_sentence(error: Exception, sentence: str, keys:
 @pytest.mark.parametrize("keys", [CHAT_ERRORS])
 def test_what_was_not_meant_for_people_is_in_the_log_alone(keys: ErrorKeys, caplog: pytest.LogCaptureFixture) -> None:
     card = error_card(RuntimeError("sk-secret"), keys)
-    assert said(card) == "Something went wrong that should not have."
+    assert said(card) == "Something unexpected went wrong."
     reference = "".join(getattr(piece, "text", "") for piece in card.footer)
     assert reference.strip("()").removeprefix("ref ") in caplog.text
     assert "sk-secret" in caplog.text

@@ -143,10 +143,10 @@ def test_a_usual_run_is_estimated_far_below_the_bound_and_a_limit_between_is_adv
 def test_a_check_says_what_a_usual_run_costs_and_which_limit_to_set(tmp_path: Path) -> None:
     found = checked(tmp_path, PRICED)
     assert "a usual run: about $0.03, for some 12 model calls" in found
-    assert "write limits: {money_per_run: 0.5}" in found
+    assert "set limits: {money_per_run: 0.5}" in found
     local = checked(tmp_path, "agents: [{backend: {type: ollama, model: m}}]\n")
     assert "a usual run: some 6 model calls, cost unknown" in local
-    assert "write limits: {tokens_per_run: 500000}" in local
+    assert "set limits: {tokens_per_run: 500000}" in local
     assert "a usual run" not in checked(tmp_path, "agents: [{backend: {script: {turns: [[{answer: x}]]}}}]\n")
 
 
@@ -230,6 +230,8 @@ def test_a_check_names_the_files_that_chats_do_not_offer_for_their_names(tmp_pat
     for name in ("Ops.yaml", "team.yml", "a b.yaml", "notes.txt", ".hidden.yaml"):
         (tmp_path / name).touch()
     text = "agents: [{backend: {type: ollama, model: m}}]\n"
-    told = "Not offered for their names: Ops.yaml, a b.yaml, team.yml. A configuration's name has small letters"
+    told = (
+        "Not offered because of their names: Ops.yaml, a b.yaml, team.yml. A configuration's name has lowercase letters"
+    )
     assert told in checked(tmp_path, text, MASSGEN_BOT_CONFIGS=str(tmp_path))
     assert "Not offered" not in checked(tmp_path, text), "it is no folder of the chats"

@@ -140,7 +140,7 @@ def test_a_pipe_gets_one_line_per_event_worth_telling() -> None:
     assert isinstance(to.file, io.StringIO)
     lines = to.file.getvalue().splitlines()
     assert lines[0] == "   0:00 · rita asked: “Tell everyone about the power cut on Friday” · run 7Q4K"
-    assert "   0:13 · agent1   vote for agent1 is void: agent2.2 came after it" in lines
+    assert "   0:13 · agent1   vote for agent1 no longer counts: agent2.2 came after it" in lines
 
 
 def unfolded(lines: list[str]) -> str:

@@ -27,7 +27,7 @@ async def test_a_database_and_a_configuration_that_can_be_used_are_well(tmp_path
     lines = await found(tmp_path, {"ops": SCRIPTED}, MASSGEN_BOT_CONFIG="ops")
     assert [line[:2] for line in lines] == ["ok", "ok"]
     assert "massgen-bot.sqlite" in lines[0]
-    assert lines[1].startswith("ok Configuration ops can be used")
+    assert lines[1].startswith("ok Configuration ops is usable")
 
 
 async def test_a_database_that_can_not_be_used_is_a_line(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_a_text_among_the_values_of_a_sentence_of_the_bot_is_told_too() -> None:
         GERMAN.text("doctor.database", database=place),
         plain_text(GERMAN.rich("doctor.database", database=place)),
     ):
-        assert told == "Die Datenbank ist benutzbar: nichts."
+        assert told == "Die Datenbank funktioniert: nichts."
 
 
 def test_a_choice_has_its_words_in_between() -> None:

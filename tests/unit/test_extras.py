@@ -73,7 +73,7 @@ def test_a_library_that_is_missing_is_named_without_a_path(find: object) -> None
 @pytest.mark.parametrize(
     ("text", "status", "told"),
     [
-        (WITH_CLAUDE_CODE, Exit.LACKS_LIBRARY, "is a good configuration, but this machine lacks a library"),
+        (WITH_CLAUDE_CODE, Exit.LACKS_LIBRARY, "is valid, but this machine lacks a library"),
         (WITH_CLAUDE_CODE.replace("model:", "engine:"), Exit.USAGE, "engine"),
     ],
 )

@@ -64,7 +64,7 @@ def test_equal_calls_do_not_differ() -> None:
             (REMOVE,),
             [
                 "call 1 is new: board.remove_notice",
-                "call 1 of before is gone: board.post_notice channel 5, title Power off",
+                "call 1 was removed: board.post_notice channel 5, title Power off",
             ],
         ),
     ],
@@ -74,7 +74,7 @@ def test_each_difference_is_a_line(after: tuple[PlannedCall, ...], expected: lis
 
 
 def test_another_order_is_said() -> None:
-    assert told((FIRST, REMOVE), (REMOVE, FIRST)) == ["the calls are in another order"]
+    assert told((FIRST, REMOVE), (REMOVE, FIRST)) == ["the calls are in a different order"]
 
 
 def test_of_a_long_text_the_lines_that_changed_are_shown() -> None:
@@ -95,14 +95,14 @@ def test_a_revision_says_who_changed_it_and_what_differs_before_its_calls() -> N
     lines = [plain_text(line) for line in first.lines]
     assert lines[:2] == ["Revision 2, changed by bob: “shorter, please”", "Compared with revision 1:"]
     assert "call 1, title: Power off on Friday → Power off" in lines
-    assert "call 2 of before is gone: board.remove_notice title Old notice" in lines
-    assert "call 2 of before is gone" in card.attachments[0].text
+    assert "call 2 was removed: board.remove_notice title Old notice" in lines
+    assert "call 2 was removed" in card.attachments[0].text
 
 
 def test_a_revision_with_the_same_calls_says_so() -> None:
     first = card_of(revised(POST, REMOVE)).sections[0]
     assert isinstance(first, Paragraph)
-    assert plain_text(first.lines[1]) == "Its calls are those of revision 1."
+    assert plain_text(first.lines[1]) == "Its calls are the same as in revision 1."
 
 
 def test_a_first_plan_is_no_revision() -> None:

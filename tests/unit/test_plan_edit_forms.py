@@ -49,7 +49,7 @@ def told(card: Card) -> str:
 def test_a_selection_says_whose_it_is_and_what_was_dropped() -> None:
     words = told(card_of(revised("selected", POST)))
     assert "Revision 2, selected by bob" in words
-    assert "call 2 of before is gone" in words
+    assert "call 2 was removed" in words
     assert "remove_notice" in words
     assert "Their text below speaks of all of them" in words
 

@@ -66,7 +66,7 @@ def test_the_agents_argument_can_be_followed_line_by_line() -> None:
 
 
 def test_a_void_vote_names_the_answer_that_came_after_it() -> None:
-    assert ("agent1", "vote for agent1 is void: agent2.2 came after it") in told(recorded(argued(POST)))
+    assert ("agent1", "vote for agent1 no longer counts: agent2.2 came after it") in told(recorded(argued(POST)))
 
 
 def test_what_agents_do_without_is_told_with_the_reason() -> None:
@@ -88,7 +88,7 @@ def test_decisions_say_who_of_which_plan_and_why() -> None:
     assert last(rejected) == f"bob rejected plan {short}: “not now”"
     assert last(then(log, e.PlanRejected(by=BOB, digest=digest))) == f"bob rejected plan {short}"
     changed = then(log, e.ChangesRequested(by=BOB, digest=digest, text="shorter"))
-    assert last(changed) == f"bob wants plan {short} changed: “shorter”"
+    assert last(changed) == f"bob requested changes to plan {short}: “shorter”"
 
 
 def test_calls_are_told_by_their_number() -> None:
@@ -113,7 +113,7 @@ def test_every_verdict_has_its_words(verdict: e.Verdict) -> None:
 
 def test_what_a_model_writes_can_not_break_out_of_its_line() -> None:
     log = recorded([asked(), e.DeliberationStarted(revision=1), e.AgentFailed(agent=1, reason="a\n\x1b[2J\u202eb")])
-    assert last(log) == "is out: a ⟨U+001B⟩[2J⟨U+202E⟩b"
+    assert last(log) == "dropped out: a ⟨U+001B⟩[2J⟨U+202E⟩b"
     assert timeline_entry(log[-1].event, next_view(next_view(next_view(None, log[0]), log[1]), log[2])) is not None
 
 
@@ -154,7 +154,7 @@ def test_a_restart_begins_a_new_part_of_the_table_and_remembers_the_labels() -> 
     )
     before, after = coordination_table(log)
     assert before.note == ""
-    assert after.note == "picked up again after an interruption"
+    assert after.note == "resumed after an interruption"
     assert after.rows[-1].cells[0][-1].text == "vote void by agent2.1"
 
 
@@ -168,8 +168,8 @@ def test_wanted_changes_begin_a_part_that_says_so() -> None:
         e.AgentFailed(agent=1, reason="bad key"),
     )
     *_, newest = coordination_table(changed)
-    assert newest.note == "revision 2, with the wanted changes"
-    assert newest.rows[0].cells[0][0].text == "out: bad key"
+    assert newest.note == "revision 2, with the requested changes"
+    assert newest.rows[0].cells[0][0].text == "dropped out: bad key"
 
 
 def test_a_run_that_nobody_took_up_has_no_table() -> None:

@@ -147,7 +147,7 @@ def test_an_unknown_language_is_one_sentence_that_names_the_known_ones() -> None
     with pytest.raises(ConfigError) as caught:
         catalog_for("tlh")
     assert caught.value.diagnostics == [
-        "MASSGEN_BOT_LANGUAGE names a language that is not there; set it to one of these: de, en."
+        "MASSGEN_BOT_LANGUAGE names an unknown language; set it to one of these: de, en."
     ]
 
 
