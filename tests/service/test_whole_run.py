@@ -485,7 +485,7 @@ async def test_rules_for_tools_that_do_not_exist_fail_the_run() -> None:
     """A rule that matches nothing protects nothing."""
     harness = ServiceHarness(PlayedModel())
     harness.prepared.diagnostics = lambda definitions, asking=frozenset(), absent=(): [
-        "tools[0]: nothing matches"
+        Text.verbatim("tools[0]: nothing matches")
     ]  # as settings do
     run = await harness.ask()
     await harness.work()

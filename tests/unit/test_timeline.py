@@ -7,7 +7,7 @@ import pytest
 from bot.cards.run_view import RunView, next_view
 from bot.cards.table import coordination_table
 from bot.cards.timeline import timeline_entry
-from bot.message import Mention, RichText, Status, StyledText, Timestamp
+from bot.message import Link, Mention, RichText, Status, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain.transitions import Recorded
 from tests.builders import ALICE, BOB
@@ -30,7 +30,7 @@ def text_of(line: RichText) -> str:
     parts: list[str] = []
     for piece in line:
         match piece:
-            case StyledText(text=text) | Mention(name=text):
+            case StyledText(text=text) | Mention(name=text) | Link(text=text):
                 parts.append(text)
             case Timestamp(at=at):
                 parts.append(at.isoformat())
