@@ -40,7 +40,7 @@ def test_the_demo_is_decided_with_one_key_and_nothing_happens_before_it(tmp_path
 
 def test_a_german_question_has_german_keys(program: Program) -> None:
     with on_terminal(program, "demo", MASSGEN_BOT_LANGUAGE="de") as terminal:
-        terminal.until("2 Aufrufe freigeben?  [f]reigeben  [a]blehnen  [k]orrigieren  [w]echseln  [d]etails")
+        terminal.until("2 Aufrufe freigeben?  [f]reigeben  [a]blehnen  [k]orrigieren  [t]eils  [w]echseln  [d]etails")
         terminal.type("w")
         terminal.until("[k]einen")
         terminal.type("k")

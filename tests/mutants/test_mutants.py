@@ -27,6 +27,7 @@ EDGES = "tests/service/test_edges_of_execution.py"
 CONDITIONS = "tests/unit/test_tool_conditions.py"
 OPTIONAL = "tests/service/test_optional_servers.py"
 QUORUMS = "tests/unit/test_quorums.py"
+SEATS = "tests/unit/test_seats.py"
 NEEDS = "tests/unit/test_tool_needs.py"
 OVER = "tests/unit/test_operator_policy.py"
 LACKING = "tests/threats/test_approvals_that_a_call_lacks.py"
@@ -308,7 +309,7 @@ MUTANTS = [
         "authorization.py",
         "return None if any(by.is_same_as(person) for person in state.approvals) else Refusal.NOT_APPROVED",
         "return None",
-        (EDITS, JUDGED),
+        (EDITS,),
     ),
     Mutant(
         "a call succeeds that nobody started",
@@ -427,7 +428,7 @@ MUTANTS = [
         "service.py",
         "            earlier_requesters=authors.earlier,\n",
         "",
-        (MACHINE, EDGES),
+        (EDGES,),
     ),
     Mutant(
         "a log may hold answers with calls that nobody recorded",
@@ -651,7 +652,7 @@ MUTANTS = [
         "domain/quorums.py",
         "max(each.required, most.get(people, 0))",
         "each.required",
-        (QUORUMS,),
+        (SEATS,),
     ),
     Mutant(
         "an entry that is listed twice counts once",

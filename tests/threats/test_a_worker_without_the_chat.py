@@ -141,7 +141,7 @@ async def test_who_has_lost_the_role_a_moment_after_the_approval_has_nothing_run
         run = await here.approved()
         harness.alice.loses("ops")
         async with worked(harness):
-            await harness.shows(await harness.card(run), "may not approve any more")
+            await harness.shows(await harness.card(run), "may no longer do so")
         again = await here.state(run)
         assert isinstance(again, s.AwaitingDecision)
         assert again.approvals == ()

@@ -106,7 +106,7 @@ async def test_on_discord_approvers_set_while_a_plan_waits_decide_on_it(discord:
         card = await discord.planned()
         await discord.admin("approvers", value=f"<@{discord.bob.id}>")
         assert "not the latest plan" in await told(discord.server, await discord.alice.clicks(card, "Approve"))
-        await discord.shows(card, "asked again")
+        await discord.shows(card, "needs approval again")
         assert "Only" in await told(discord.server, await discord.alice.clicks(card, "Approve"))
         assert discord.writes() == []
         await discord.bob.clicks(card, "Approve")
@@ -120,7 +120,7 @@ async def test_on_discord_an_approver_who_lost_the_role_does_not_count(discord: 
         await discord.shows(card, "1 of 2")
         discord.alice.loses("ops")
         assert "not the latest plan" in await told(discord.server, await discord.bob.clicks(card, "Approve"))
-        await discord.shows(card, "may not approve any more")
+        await discord.shows(card, "may no longer do so")
     assert discord.writes() == []
 
 
@@ -132,5 +132,5 @@ async def test_on_slack_an_approver_who_left_the_group_does_not_count(slack: sla
         for group in slack.server.teams[0].groups:
             group["users"] = [user for user in group["users"] if user != "UALICE"]
         assert "not the latest plan" in await slack.refused("bob", card, card.element("approve"))
-        await slack.shows(card, "may not approve any more")
+        await slack.shows(card, "may no longer do so")
     assert slack.writes() == []

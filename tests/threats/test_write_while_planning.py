@@ -116,7 +116,7 @@ def test_a_read_whose_server_says_that_it_writes_is_on_the_card_and_in_the_log(p
     shown = program.run("run", "Look.", "-c", config)
     assert shown.status == 0, shown.err
     assert "world.read_one ran while the agents planned, and nobody was asked" in " ".join(shown.out.split())
-    assert "the rule tools[0]: world.read_one" in " ".join(shown.out.split())
+    assert "Rule tools[0]: world.read_one" in " ".join(shown.out.split())
     (read,) = (e for e in program.run("run", "Look.", "-c", config, "--events").events if e["kind"] == "tool_read")
     assert read["doubtful_rule"] == "tools[0]: world.read_one"
 
