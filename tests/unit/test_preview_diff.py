@@ -1,6 +1,7 @@
 """What a call would change, as people see it: nothing is lost, no two changes look the same, nothing is markup."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -163,3 +164,47 @@ def test_a_reading_counts_for_no_call_with_other_arguments() -> None:
     (entry,) = previews_json(plan, call)
     assert isinstance(entry, dict)
     assert entry["reading"] is None
+
+
+@pytest.mark.parametrize(
+    ("shows", "answer", "counts"),
+    [
+        ("", "as it is", "as it is"),
+        ("$.content", '{"content": "text", "etag": 7}', "text"),
+        ("$.content", '{"content": {"b": 1, "a": [2]}}', '{"a":[2],"b":1}'),
+        ("$.rows[*]", '{"rows": ["one", "two"]}', '["one","two"]'),
+        ("$.content", '{"other": 1}', None),
+        ("$.content", "no JSON", None),
+    ],
+)
+def test_of_an_answer_counts_what_the_rule_names(shows: str, answer: str, counts: str | None) -> None:
+    assert Question(server="files", tool="read", arguments="{}", shows=shows).value_in(answer) == counts
+
+
+def test_arguments_of_a_read_are_filled_in_lists_too() -> None:
+    preview = Preview(server="", tool="read", arguments='{"paths":["$.path","/b"]}')
+    question = preview.question("files", '{"path":"/a"}')
+    assert question is not None
+    assert question.arguments == '{"paths":["/a","/b"]}'
+    assert preview.question("files", "{}") is None
+
+
+def test_what_is_no_json_in_canonical_form_has_no_paths() -> None:
+    assert by_path('{"a":[1]}') == '$["a"][0]: 1\n'
+    for text in ("no JSON", '"text"', '{"a": 1}'):
+        assert by_path(text) is None
+
+
+def test_lines_that_stay_are_shown_around_a_change_and_counted_elsewhere() -> None:
+    before = "".join(f"{number}\n" for number in range(30))
+    lines = compared(before, before.replace("10\n", "ten\n").replace("12\n", "twelve\n"))
+    assert Line(" ", "11\n") in lines
+    found = list(with_context(lines))
+    assert [each.count for each in found if isinstance(each, Gap)] == [8, 15]
+    assert applied(before, lines).splitlines()[10:13] == ["ten", "11", "twelve"]
+
+
+def test_the_operators_rules_are_part_of_what_people_approve() -> None:
+    bare = a_plan(a_call("x"))
+    digests = {replace(bare, policy=replace(bare.policy, operator=each)).digest for each in ("", "one", "two")}
+    assert len(digests) == 3

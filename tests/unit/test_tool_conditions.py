@@ -236,3 +236,17 @@ def test_no_call_gets_more_than_it_would_if_more_were_known(rules: list[Rule], a
             whole = {"a": a, "b": b, **arguments}
             known = rule(rules, "bank", "pay", CallContext(arguments=whole, requester=RITA)).effect
             assert stricter(known, ruled) is ruled, json.dumps(whole)
+
+
+def test_rules_that_may_still_change_are_looked_through_each_time() -> None:
+    rules = [Rule(match="bank.pay", effect=Effect.AUTO, source="tools[0]")]
+    assert rule(rules, "bank", "pay").effect is Effect.AUTO
+    rules[0] = Rule(match="bank.pay", effect=Effect.DENY, source="tools[0]")
+    assert rule(rules, "bank", "pay").effect is Effect.DENY
+
+
+def test_only_so_many_lists_of_rules_are_remembered_and_none_is_taken_for_another() -> None:
+    lists = [(Rule(match=f"bank.pay{number}", effect=Effect.DENY, source="tools[0]"),) for number in range(250)]
+    for number, rules in enumerate(lists):
+        assert rule(rules, "bank", f"pay{number}").effect is Effect.DENY
+        assert rule(rules, "bank", f"pay{number + 1}").effect is Effect.ASK
