@@ -11,6 +11,7 @@ from bot.log_access import open_reading
 from bot.run_lookup import named_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
+from bot.terminal.operator_commands import print_findings
 from coordination.storage.signed_export import sign, verify_signed
 
 
@@ -23,9 +24,7 @@ def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
     findings = verify_log(context.environment.database_url(), run)
     if anchor:
         findings = [*findings, *compare_with(context.environment.database_url(), Path(anchor))]
-    for finding in findings:
-        where = visible(f"{finding.run} {finding.seq}".strip())
-        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    print_findings(context, findings)
     if findings:
         return Exit.FAILED
     context.print_line(catalog.text("audit.run_whole", run=visible(run)) if run else catalog.text("audit.all_whole"))
@@ -38,9 +37,7 @@ def verify_file(context: CliContext, file: str, key: str) -> Exit:
         context.print_error(catalog.text("audit.no_key"))
         return Exit.USAGE
     verified = verify_signed(text_of(Path(file)), Path(key))
-    for finding in verified.findings:
-        where = visible(f"{finding.run} {finding.seq}")
-        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    print_findings(context, verified.findings)
     if verified.findings:
         return Exit.FAILED
     run, head = visible(verified.run), visible(verified.head)

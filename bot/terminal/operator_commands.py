@@ -1,6 +1,7 @@
 """The operator's commands: the database brought up to date, proved, handed out; and the freeze of all calls."""
 
 import asyncio
+from collections.abc import Sequence
 
 from bot import log_access
 from bot.cards.text import duration, visible
@@ -10,6 +11,7 @@ from bot.machine import console_person
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.protection import require_person
+from coordination.storage.audit import Finding
 from coordination.storage.overview import DatabaseWatch
 
 
@@ -41,14 +43,19 @@ def workers(context: CliContext) -> Exit:
     return Exit.DONE
 
 
+def print_findings(context: CliContext, findings: Sequence[Finding]) -> None:
+    """A line for each thing that is not as it was written."""
+    for finding in findings:
+        where = visible(f"{finding.run} {finding.seq}".strip())
+        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+
+
 def prune(context: CliContext, days: int, *, removes: bool) -> Exit:
     """Remove what ended long ago; what was tampered with stays, and is told."""
     if removes:
         require_person(context.environment)
     done = prune_runs(context.environment.database_url(), days, removes=removes)
-    for finding in done.findings:
-        where = visible(f"{finding.run} {finding.seq}".strip())
-        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    print_findings(context, done.findings)
     context.print_line(catalog.text("prune.done" if removes else "prune.would", count=done.runs))
     return Exit.FAILED if done.findings else Exit.DONE
 
@@ -58,9 +65,7 @@ def forget(context: CliContext, person: str, tenant: str, *, removes: bool) -> E
     if removes:
         require_person(context.environment)
     done = forget_person(context.environment.database_url(), person, tenant, removes=removes)
-    for finding in done.findings:
-        where = visible(f"{finding.run} {finding.seq}".strip())
-        context.print_line(catalog.text("audit.finding", where=where, problem=visible(finding.problem)))
+    print_findings(context, done.findings)
     context.print_line(catalog.text("prune.done" if removes else "prune.would", count=done.runs))
     if done.entries:
         context.print_line(catalog.text("forget.entries", count=done.entries))
