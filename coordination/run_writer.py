@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
+from weakref import WeakValueDictionary
 
 from coordination.domain import states as s
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
@@ -27,6 +28,9 @@ from coordination.errors import (
 )
 from coordination.ports import Clock, Job, RunLog
 from coordination.text import Text
+
+_TURN = 2.0
+"""Seconds for which one person's word about a run waits for another's before it goes ahead all the same."""
 
 LAST_CHANCE = 4.0
 """Seconds that a write still has, once its worker is told to stop, for the database to come back."""
@@ -185,6 +189,32 @@ class RunWriter:
                 raise
             raise RunMoved(self._on_disk) from None
         return state
+
+
+class RunTurns:
+    """Whoever reads a run and then adds to its log takes turns with the others of this process.
+
+    A click storm then costs one read a click, not one for every click that came before it. The log's own check of
+    what comes next decides all the same, also among processes: who waited long enough goes ahead without a turn.
+    """
+
+    def __init__(self) -> None:
+        self._locks = WeakValueDictionary[str, asyncio.Lock]()
+
+    @contextlib.asynccontextmanager
+    async def of(self, run: str) -> AsyncGenerator[None]:
+        """Wait for a turn on this run, for two seconds at most."""
+        lock = self._locks.setdefault(run, asyncio.Lock())
+        try:
+            async with asyncio.timeout(_TURN):
+                await lock.acquire()
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 @dataclass(frozen=True, kw_only=True)

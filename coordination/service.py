@@ -67,7 +67,7 @@ from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.run_options import RunProfile
 from coordination.run_request import EXTERNAL_ASK, RunRequest, authors_for, checked_prompt
-from coordination.run_writer import PendingAppend, append_surely, job_for
+from coordination.run_writer import PendingAppend, RunTurns, append_surely, job_for
 from coordination.text import Text
 
 MAX_TEXT_CHARACTERS = 4_000
@@ -112,6 +112,7 @@ class Coordinator:
         self._current = current
         self._directory = directory or Unchanging()
         self._freezes = freezes or NeverFrozen()
+        self._turns = RunTurns()
 
     async def start(self, request: RunRequest) -> str:
         """Log the request and submit its deliberation. Returns the run's name.
@@ -542,23 +543,30 @@ class Coordinator:
     ) -> RunState:
         """Read, judge, append; and all again if somebody else was first. The append is what decides a race."""
         for _ in range(_MAX_RACES):
-            before, seq = await self._read(run, by.tenant)
-            event = propose(before)
-            if isinstance(event, Refusal):
-                await self._refuse(run, before, seq, by, action, event)
-            now = self._clock.now()
-            try:
-                after = evolve(before, event, now)
-                job = job_for(run, before, after)
-                pending = PendingAppend(run=run, expected=seq, events=[event], at=now, state=after, job=job)
-                await append_surely(self._log, self._clock, pending, patience=_PATIENCE)
-            except (ConflictError, IllegalTransition):
-                continue  # Somebody was first, or the plan expired between the two looks at the clock.
+            async with self._turns.of(run):
+                before, seq = await self._read(run, by.tenant)
+                event = propose(before)
+                if isinstance(event, Refusal):
+                    await self._keep_refusal(run, before, seq, by, action, event)
+                now = self._clock.now()
+                try:
+                    after = evolve(before, event, now)
+                    job = job_for(run, before, after)
+                    pending = PendingAppend(run=run, expected=seq, events=[event], at=now, state=after, job=job)
+                    await append_surely(self._log, self._clock, pending, patience=_PATIENCE)
+                except (ConflictError, IllegalTransition):
+                    continue  # Somebody was first, or the plan expired between the two looks at the clock.
             self._engine.wake()
             return after
         raise ConflictError(run, 0)
 
     async def _refuse(
+        self, run: str, state: RunState, seq: int, by: Person, action: RunAction, refusal: Refusal
+    ) -> NoReturn:
+        async with self._turns.of(run):
+            await self._keep_refusal(run, state, seq, by, action, refusal)
+
+    async def _keep_refusal(
         self, run: str, state: RunState, seq: int, by: Person, action: RunAction, refusal: Refusal
     ) -> NoReturn:
         """Keep the attempt for the audit, then tell the person."""

@@ -18,7 +18,7 @@ async def main() -> None:
             ending.set()
 
         client.event(on_shard_resumed)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await serve(client, RecordingChatService(), ending)
 
 

@@ -138,7 +138,7 @@ async def a_bot(server: DiscordServer, chat_service: ChatService) -> AsyncGenera
         await log_in(client, TOKEN)
         connected = group.create_task(serve(client, chat_service, ending))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await ready.wait()
             yield client
         finally:

@@ -112,7 +112,7 @@ class Hands:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that `perform` does."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(condition)
 
     async def _note(self, where: list[Job], job: Job) -> None:

@@ -27,7 +27,7 @@ class ModelHarness:
     conversation: Conversation
 
     async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.conversation.send(inputs, tools)
 
     async def failure(self, tools: Sequence[ToolSpec] = ()) -> ModelError:

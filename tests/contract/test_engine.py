@@ -97,7 +97,7 @@ async def test_a_job_that_raises_for_ever_is_left_for_the_next_start(bench: Benc
 async def test_a_job_in_hand_when_the_work_ends_is_cancelled_and_goes_on_at_the_next_start(bench: Bench) -> None:
     hands = Hands()
     hands.gate.clear()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with bench.engine.running(hands.perform):
             await bench.submit(a_job())
             await hands.until(lambda: hands.begun == [a_job()])

@@ -34,7 +34,7 @@ async def test_an_engine_that_claims_no_job_again_and_again_says_so_within_secon
         in_file(tmp_path / "log.sqlite", REFUSED)
         await bench.submit(a_job())
         with pytest.raises(StorageError, match="failed; the program's log says how"):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await bench.engine.stuck(SOON)
     assert hands.begun == []
 
@@ -63,7 +63,7 @@ async def test_what_fails_in_dbos_own_threads_is_noticed_although_nobody_submitt
         in_file(tmp_path / "log.sqlite", REFUSED)
         await other.submit(a_job())
         with pytest.raises(StorageError):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await bench.engine.stuck(SOON)
 
 
@@ -75,7 +75,7 @@ async def test_a_job_that_fails_again_and_again_is_told_to_who_waits_for_its_run
     async with dbos_bench(sqlite_url(tmp_path), 3) as bench, bench.engine.running(hands.perform):
         await bench.submit(a_job("A"))
         with pytest.raises(CoordinationError, match="The work failed 4 times in a row"):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await bench.engine.stuck(SOON, "A")
         for other in ("", "B", "A-1"):
             with pytest.raises(TimeoutError):

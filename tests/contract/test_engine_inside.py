@@ -168,7 +168,7 @@ async def test_one_job_is_never_in_hand_twice_at_once_in_one_process() -> None:
     hands = Hands()
     hands.gate.clear()
     worker_loop = WorkerLoop(hands.perform, limits={"deliberate": 5}, waits=(), ended=lambda: None, failures=Failures())
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(worker_loop.work(a_job()))
         group.create_task(worker_loop.work(a_job()))
         await hands.until(lambda: len(hands.begun) == 1)
@@ -188,7 +188,7 @@ async def test_a_job_that_will_not_end_keeps_nobody_from_leaving() -> None:
                 continue
 
     worker_loop = WorkerLoop(deaf, limits={"deliberate": 5}, waits=(), ended=release.set, failures=Failures())
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(worker_loop.work(a_job()))
         await asyncio.sleep(0)
         assert await worker_loop.stop(patience=0.05) is False

@@ -271,7 +271,7 @@ async def test_an_authorization_server_that_never_answers_does_not_hold_up_who_w
         writer.close()
 
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         await asyncio.start_server(keep_silent, "127.0.0.1", 0) as listener,
         httpx2.AsyncClient() as client,
     ):

@@ -52,7 +52,7 @@ class Talk:
         self._conversation = conversation
 
     async def send(self, *results: ToolResult) -> Reply:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self._conversation.send(results or GO, ())
 
     async def failure(self) -> ModelError:

@@ -29,7 +29,7 @@ class ModelHarness:
     conversation: Conversation
 
     async def send(self) -> Reply:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.conversation.send(GO, ())
 
     async def failure(self) -> ModelError:

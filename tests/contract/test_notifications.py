@@ -44,7 +44,7 @@ async def opened(
 async def until_listening(server: Postgres, url: str, count: int) -> None:
     database = sa.make_url(url).database
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query = 'LISTEN massgen_bot'"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             with server.connect() as connection:
                 row = connection.execute(query, (database,)).fetchone()
@@ -66,7 +66,7 @@ async def test_who_follows_hears_at_once_what_another_process_wrote(server: Post
     async with opened(url) as writer, opened(url) as reader:
         await until_listening(server, url, 2)
         await begin(writer)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             told = reader.follow("A")
             assert (await anext(told)).seq == 1
             begun = time.monotonic()
@@ -89,7 +89,7 @@ async def test_a_worker_hears_at_once_of_a_job_that_another_process_submitted(se
         await asyncio.sleep(0.1)
         assert not heard.is_set()
         await go_on(front, Job(task="deliberate", run="A", tenant="here", revision=1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await heard.wait()
 
 

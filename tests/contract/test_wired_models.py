@@ -71,7 +71,7 @@ async def asked(model: Model) -> tuple[Reply, list[str]]:
         words.append(str(error))
 
     conversation = model.converse("be good", TURN_CONTEXT)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         reply = await send_with_retry(
             conversation, [UserMessage(text="go")], (), clock=SystemClock(), budget=RetryBudget(), on_retry=on_retry
         )

@@ -34,7 +34,7 @@ class ModelHarness(Generic[SaysT]):
 
     async def send(self, inputs: Sequence[InputMessage] = GO, tools: Sequence[ToolSpec] = ()) -> Reply:
         """Say it in the one conversation of the harness."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.conversation.send(inputs, tools)
 
     async def failure(self, tools: Sequence[ToolSpec] = ()) -> ModelError:

@@ -227,7 +227,7 @@ async def test_a_worker_whose_lock_lost_its_connection_locks_again_and_keeps_its
         for _ in range(3):
             assert all(connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({held}) AS held").fetchall())
             await asyncio.sleep(3 * ROUNDS)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(connection.execute(held).fetchall()) != 2:  # noqa: ASYNC110 - other processes lock
                 await asyncio.sleep(ROUNDS)
     await asyncio.sleep(5 * ROUNDS)  # Nothing may happen, for so long.
@@ -255,7 +255,7 @@ async def test_an_outage_takes_no_worker_its_slot_and_no_job_its_worker(workers:
             await asyncio.to_thread(server.start)
             with server.connect(sa.make_url(url).database or "") as connection:
                 held = "SELECT * FROM pg_locks, worker_slots WHERE classid = 7701 AND holder <> '' AND name = 'slot-' || objid"
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while len(connection.execute(held).fetchall()) != workers:  # noqa: ASYNC110 - other processes lock
                         await asyncio.sleep(ROUNDS)
             await asyncio.sleep(10 * ROUNDS)  # Nothing may happen, for so long.

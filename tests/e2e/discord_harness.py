@@ -132,14 +132,14 @@ class Harness:
         card = await self.asks(prompt, config)
         return await self.shows(card, "Decide")
 
-    async def shows(self, card: Message, *texts: str, seconds: float = 15) -> Message:
+    async def shows(self, card: Message, *texts: str, seconds: float = 60) -> Message:
         """Wait until the card says so."""
         await self.server.until(lambda: all(text in card.text for text in texts), seconds)
         return card
 
     async def ends(self, card: Message, how: str) -> Message:
         """Wait until the run has ended, and the card says how."""
-        await self.server.until(lambda: any(f"{each} ·" in card.text for each in ENDED), 20)
+        await self.server.until(lambda: any(f"{each} ·" in card.text for each in ENDED))
         assert f"{how} ·" in card.text, card.text
         return card
 

@@ -61,11 +61,11 @@ async def test_in_a_storm_the_card_comes_to_show_the_log_and_one_decision_counts
         await server.drop_gateway()
         await harness.bob.clicks(card, "", custom_id=card.button("Approve"))
         await harness.ends(card, "Done")
-        await server.until(lambda: harness.private_messages(harness.rita), 20)
+        await server.until(lambda: harness.private_messages(harness.rita))
         assert await is_in_step(harness, card)
         decisions = [each for each in await harness.events(card) if isinstance(each, e.ApprovalGiven)]
         assert len(decisions) == 1
-        await server.until(lambda: "every call has its receipt" in harness.story(card), 20)
+        await server.until(lambda: "every call has its receipt" in harness.story(card))
         assert harness.cards() == [card]
     assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
     assert server.resumed == 1

@@ -38,7 +38,7 @@ async def test_a_card_whose_post_was_lost_where_the_bot_may_not_read_stands_twic
     harness.server.teams[0].lacks.add("channels:history")
     harness.server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
     await harness.somebody("rita").command("Tell everyone")
-    await harness.server.until(lambda: len(harness.cards()) == 2, 20)
+    await harness.server.until(lambda: len(harness.cards()) == 2)
     lost, card = harness.cards()
     await harness.shows(card, "Decide")
     assert "out of date" in await harness.refused("rita", lost, lost.element("cancel"))

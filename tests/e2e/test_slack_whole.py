@@ -76,14 +76,14 @@ async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_ove
             await server.until(lambda: harness.direct("rita"))
             for event in ({"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["UBOTT1"]}}):
                 await harness.line.send("event", harness.somebody("ada").event(event))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while "not installed in your workspace" not in await harness.told("rita", "help"):
                     pass  # Slack is answered before the installation is gone.
             before = len(server.private_messages)
             await stranger.command("history")
             assert "There are no" in await harness.private_message(before)
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await process.wait() == 0
         assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
         assert harness.cards() == [card]
@@ -104,7 +104,7 @@ async def test_two_processes_on_one_database_decide_once_and_one_goes_on_when_th
         assert len(harness.writes()) == 2
         slow = await harness.asks("Tell nobody", "calm")
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
         await harness.shows(slow, "Decide", seconds=30)
         await harness.clicks("alice", slow, "approve")

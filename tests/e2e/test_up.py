@@ -15,14 +15,14 @@ async def test_discord_and_slack_are_served_by_one_process_and_ended_by_one_sign
         slack_harness.a_harness(tmp_path / "shared") as slack,
     ):
         async with slack.process(command="up", **discord.environ()) as process:
-            await discord.server.until(lambda: discord.server.identified, 20)
+            await discord.server.until(lambda: discord.server.identified)
             in_discord, in_slack = await asyncio.gather(discord.planned("In Discord"), slack.planned("In Slack"))
             await discord.alice.clicks(in_discord, "Approve 2 calls")
             await slack.clicks("alice", in_slack, "approve")
             await asyncio.gather(discord.ends(in_discord, "Done"), slack.ends(in_slack, "Done"))
             history = await slack.told("ada", "history")
             process.terminate()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await process.wait() == 0
         assert sorted(slack.writes()) == ["In Discord", "In Slack", "again: In Discord", "again: In Slack"]
         assert "In Slack" in history

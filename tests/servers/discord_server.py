@@ -93,7 +93,7 @@ class DiscordServer(World):
         """What DISCORD_API_URL is to be."""
         return f"{self.url}/api/v10"
 
-    async def until(self, is_so: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, is_so: Callable[[], object], seconds: float = 60.0) -> None:
         """Wait until something holds; it is looked at whenever something changed here, and now and then."""
         async with asyncio.timeout(seconds):
             while not is_so():

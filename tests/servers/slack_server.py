@@ -20,7 +20,7 @@ from tests.servers.slack_blocks import MOST_VIEW_BLOCKS, diagnostics
 from tests.servers.slack_history import history, history_scope, metadata_error, replies
 
 UPDATE_SECONDS = 3.0
-PATIENCE = 10.0
+PATIENCE = 60.0
 SCOPES = (
     "commands,chat:write,app_mentions:read,files:read,files:write,im:write,im:history,users:read,usergroups:read,channels:read,"
     "channels:history,reactions:write,pins:write"

@@ -96,7 +96,7 @@ class VendorServer(Generic[SaysT]):
 
     async def until(self, open_replies: int) -> None:
         """Wait until this many replies are being sent."""
-        async with asyncio.timeout(5), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(lambda: self.open_replies == open_replies)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

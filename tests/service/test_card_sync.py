@@ -436,7 +436,7 @@ async def test_a_card_that_can_not_be_kept_takes_no_other_with_it() -> None:
 async def test_a_card_sync_that_closes_lets_a_post_arrive() -> None:
     harness = Harness(platform=FakePlatform(hold=asyncio.Event()))
     await harness.ask(waiting())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with harness.running():
             await eventually(lambda: bool(harness.store.buttons))
             assert harness.platform.hold is not None

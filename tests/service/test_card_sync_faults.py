@@ -88,7 +88,7 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
 
 async def _ended(harness: Harness) -> None:
     """Let time pass until the card is finished with: faults end, and patience too."""
-    async with asyncio.timeout(20), harness.running():
+    async with asyncio.timeout(60), harness.running():
         while not isinstance(harness.store.cards[RUN].state, Done):
             harness.clock.ahead += timedelta(seconds=61)
             await asyncio.sleep(0.02)

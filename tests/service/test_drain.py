@@ -46,7 +46,7 @@ async def told_to_end(harness: ServiceHarness, grace: float) -> str:
             return await world.call(call, key)
 
     harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         working = group.create_task(harness.worker.perform(job))
         await reached.wait()
         working.cancel()

@@ -184,7 +184,7 @@ async def test_a_fault_at_any_suspension_of_any_task_ends_in_words_and_costs_one
     for at in range(1, whole.passed + 1):
         suspensions = Suspensions(at, fault)
         harness, models = a_service(*scripts, final_presentation=presentation)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             state = await story(harness, suspensions)
         assert isinstance(state, OVER), (at, suspensions.thrown_into, state)
         assert sum(each.sent for each in models) <= 2 * usual, (at, suspensions.thrown_into)

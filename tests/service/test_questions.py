@@ -33,7 +33,7 @@ def told_first(*made: Step) -> tuple[list[str], list[Step]]:
 
 async def asked(harness: ServiceHarness, run: str) -> None:
     """Wait until a question waits."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for recorded in harness.log.follow(run, 0):
             if isinstance(recorded.event, e.QuestionAsked):
                 return

@@ -22,7 +22,7 @@ from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import DatabaseAwayError, RefusedError
 from coordination.execution import _advance  # one step, for what comes between two of them
 from coordination.ports import Job, ToolOutput
-from coordination.run_writer import RunMoved, RunWriter
+from coordination.run_writer import RunMoved, RunTurns, RunWriter
 from coordination.text import Text
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
 from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
@@ -341,3 +341,16 @@ async def test_a_result_that_comes_late_is_no_receipt_of_the_call_that_people_le
 def _executing(writer: RunWriter) -> s.Executing:
     assert isinstance(writer.state, s.Executing)
     return writer.state
+
+
+async def test_a_word_that_waits_too_long_for_its_turn_goes_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who holds the turn may wait for a database: the others find out for themselves, and not one after the other."""
+    monkeypatch.setattr("coordination.run_writer._TURN", 0.01)
+    turns = RunTurns()
+    async with asyncio.timeout(60), turns.of(RUN):
+        async with turns.of(RUN):
+            pass
+        async with turns.of("another run"):
+            pass
+    async with asyncio.timeout(60), turns.of(RUN):
+        pass

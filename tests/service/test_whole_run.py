@@ -1,6 +1,8 @@
 """The whole life of a run over the ports: what people approve is what runs, once."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 
 import pytest
 
@@ -9,8 +11,9 @@ from coordination.domain import states as s
 from coordination.domain.plan import PlannedCall, Skipped
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, Rule
+from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, ModelError, ModelFault, RefusedError, RunNotFoundError, ToolServerError
-from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolDefinition, ToolOutput
+from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Job, ToolDefinition, ToolOutput
 from coordination.run_options import MAX_PROMPT, RunOptions
 from coordination.text import Text
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER, STRANGER
@@ -157,6 +160,25 @@ async def test_fifty_clicks_at_once_make_one_decision() -> None:
     assert len(harness.world.done) == (2 if "executing" in results else 0)
     kinds = harness.log.kinds(run)
     assert kinds.count("approval_given") + kinds.count("plan_rejected") == 1
+
+
+async def test_a_click_costs_the_same_however_many_come_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = ServiceHarness(*two_agents())
+    run, state = await harness.planned()
+    append, tried = harness.log.append, list[int]()
+
+    async def counted(
+        run: str, expected: int, events: Sequence[e.RunEvent], at: datetime, state: s.RunState, job: Job | None = None
+    ) -> Sequence[Recorded]:
+        tried.append(expected)
+        return await append(run, expected, events, at, state, job)
+
+    monkeypatch.setattr(harness.log, "append", counted)
+    digest = state.plan.digest
+    clicks = (harness.people.approve(run, digest, MALLORY if number % 2 else BOB) for number in range(50))
+    answers = await asyncio.gather(*clicks, return_exceptions=True)
+    assert sum(isinstance(each, RefusedError) for each in answers) == 49
+    assert len(tried) == 50
 
 
 async def test_a_job_performed_twice_at_once_runs_the_plan_once() -> None:
@@ -358,7 +380,7 @@ async def test_a_result_that_comes_after_the_call_was_given_up_is_kept() -> None
             return ToolOutput(text="posted after all")
 
     harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(harness.worker.perform(job))
         await reached.wait()
         await harness.worker.perform(job)
@@ -388,7 +410,7 @@ async def test_a_program_that_is_told_to_stop_lets_the_call_under_way_end() -> N
             return await world.call(call, key)
 
     harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         working = group.create_task(harness.worker.perform(job))
         await reached.wait()
         working.cancel()
@@ -419,7 +441,7 @@ async def test_cancelling_during_execution_lets_the_call_under_way_end_and_skips
             return ToolOutput(text="posted")
 
     harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(harness.worker.perform(job))
         await reached.wait()
         await harness.people.cancel(run, BOB)
@@ -515,7 +537,7 @@ async def test_cancelling_stops_agents_at_work_at_once() -> None:
     harness = ServiceHarness(model)
     run = await harness.ask()
     job = harness.log.jobs.pop()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(harness.worker.perform(job))
         while not model.conversations:  # noqa: ASYNC110 - a few turns of the loop, bounded by the timeout
             await asyncio.sleep(0)

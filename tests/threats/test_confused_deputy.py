@@ -449,7 +449,7 @@ async def planned_in(harness: DiscordStage, thread: str) -> tuple[str, str]:
     """Rita asks in a private thread; the run and its card's message, once the plan waits."""
     used = await harness.rita.types("massgen", prompt="Tell everyone", where=thread)
     run = run_in(await told(harness.server, used))
-    await harness.server.until(lambda: any("Decide" in each.text for each in harness.server.in_channel(thread)), 20)
+    await harness.server.until(lambda: any("Decide" in each.text for each in harness.server.in_channel(thread)))
     card = next(each for each in harness.server.in_channel(thread) if "Decide" in each.text)
     return run, card.id
 
@@ -472,7 +472,7 @@ async def test_a_plan_of_a_private_thread_is_seen_and_decided_there_only(tmp_pat
             assert harness.writes() == []
             assert harness.private_messages(harness.alice) == []
             await harness.bob.clicks(card, "Approve")
-            await server.until(lambda: "Done ·" in card.text, 20)
+            await server.until(lambda: "Done ·" in card.text)
         assert all(run not in each.text for each in server.in_channel(server.channel))
 
 

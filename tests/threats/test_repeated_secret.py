@@ -69,7 +69,7 @@ async def test_descriptions_of_tools_repeat_no_secret_and_are_pinned_as_the_serv
 async def test_the_log_of_a_server_repeats_no_secret(hub: McpHub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "coordination")
     await hub.reader([spec()], LOOK).read("world", "look", {})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "I live in" not in caplog.text:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.01)
     assert leaks(caplog.text) == []

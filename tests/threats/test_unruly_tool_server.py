@@ -122,7 +122,7 @@ async def test_a_server_gets_a_signal_of_the_kernel_when_the_bot_dies_and_no_rig
 async def test_terminal_escapes_of_a_server_are_written_out(hub: McpHub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "coordination.mcp_tools.stdio_transport")
     await read(hub, "steers_the_terminal")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not caplog.records:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.01)
     text = caplog.records[0].getMessage()

@@ -120,7 +120,7 @@ class Visit:
 @asynccontextmanager
 async def visiting(visit: Visit, run: str) -> AsyncGenerator["asyncio.Task[RunView]"]:
     """The visit goes on in the background, and must have ended when the test's own part has."""
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         yield group.create_task(visit.session.run(run))
 
 

@@ -124,7 +124,7 @@ async def asked(conversation: Conversation, clock: FakeClock | RunningClock) -> 
     async def on_retry(error: ModelError, wait: float) -> None:
         words.append(f"{error} {wait:g}")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         reply = await send_with_retry(
             conversation, GO, (), clock=clock, budget=RetryBudget(), on_retry=on_retry, chance=lambda: 1.0
         )

@@ -26,6 +26,6 @@ async def test_servers_start_while_vendors_libraries_are_loaded() -> None:
             await both_have_begun.wait()
             await super().load()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         room = await prepare(Prepared(a_profile(1), [PlayedModel()]), Hub(World()))
     assert len(room.participants) == 1
