@@ -185,6 +185,10 @@ class MemoryChatStore:
         ]
         return [each for each in here if each.message and each.message in messages and not isinstance(each.state, Done)]
 
+    async def copies_on(self, platform: str, channel: str, messages: Sequence[str]) -> Sequence[CardCopy]:
+        here = [each for each in self.card_copies.values() if (each.platform, each.channel) == (platform, channel)]
+        return [each for each in here if each.message and each.message in messages and not each.is_over]
+
     async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
         if (tenant, event) in self.seen:
             return False

@@ -24,7 +24,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.chat.start_run import AskAgain, RunStarter
-from bot.chat.store import AuditEntry, ButtonRecord, CardRecord, ChatStore, Done, Gone, Live, Reposting
+from bot.chat.store import AuditEntry, ButtonRecord, CardCopy, CardRecord, ChatStore, Done, Gone, Live, Reposting
 from bot.i18n import catalog
 from bot.message import FORMS, Action, RichText, TextForm, Timestamp
 from coordination.domain import events as e
@@ -105,11 +105,15 @@ class ButtonHandler:
             await self.store.save(card, _revived(card).waking(self.clock.now()))
         return await self._refusal(error, card, by, seen=seen)
 
-    async def look_again(self, cards: Sequence[CardRecord]) -> None:
-        """Have card sync show cards anew at once, whatever pause it makes: even one that it has given up."""
+    async def look_again(self, cards: Sequence[CardRecord], copies: Sequence[CardCopy]) -> None:
+        """Have card sync show cards and copies anew at once, whatever pause it makes: even a card that it has given up."""
         for card in cards:
             await self.store.save(card, _revived(card).with_fingerprint("").waking(self.clock.now()))
-        if cards:
+        for copy in copies:
+            await self.store.save_copy(copy, replace(copy, shown=""))
+            if (origin := await self.store.card(copy.run, copy.tenant)) is not None:
+                await self.store.save(origin, _revived(origin).waking(self.clock.now()))
+        if cards or copies:
             self.wake()
 
     async def cancel(self, request: CancelRun | CancelThread, by: Person, place: ChannelRef) -> Reply:

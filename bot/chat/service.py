@@ -70,9 +70,11 @@ class RequestRouter:
             raise refused("no_button")
         return tenant
 
-    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
-        """Have card sync look at the cards that stood there."""
-        await self.button_handler.look_again(await self.run_starter.store.cards_on(tenant, channel, messages))
+    async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
+        """Have card sync look at the cards, and the copies of cards, that stood there."""
+        store = self.run_starter.store
+        cards = await store.cards_on(place.tenant, place.channel, messages)
+        await self.button_handler.look_again(cards, await store.copies_on(place.platform, place.channel, messages))
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         """The configurations that this person, or else any member, may name here, and that begin so."""

@@ -226,6 +226,9 @@ class ChatService(Protocol):
         """
         ...
 
-    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
-        """Messages of a channel, or of a thread, are gone: if cards were among them, they come back."""
+    async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
+        """Messages of a channel, a thread or direct messages are gone: cards and copies among them come back.
+
+        The place has no tenant where a product does not tell it of direct messages.
+        """
         ...

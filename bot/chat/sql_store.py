@@ -23,6 +23,7 @@ from bot.chat.store import (
     Admitted,
     AuditEntry,
     ButtonRecord,
+    CardCopy,
     CardRecord,
     ChatSetting,
     Limits,
@@ -203,6 +204,17 @@ class SqlChatStore(SqlCards):
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [record_of(CardRecord, row) for row in rows]
+
+    async def copies_on(self, platform: str, channel: str, messages: Sequence[str]) -> Sequence[CardCopy]:
+        """The copies that are not over, and stand on these messages of somebody's direct messages."""
+        query = sa.select(card_copies).where(
+            card_copies.c.surface == platform,
+            card_copies.c.channel == channel,
+            card_copies.c.message.in_([plain_text(each) for each in messages if each]),
+            card_copies.c.state.in_(("wanted", "live")),
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [record_of(CardCopy, row) for row in rows]
 
     async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
         """The newest run whose card or story is in a thread, or that began it."""

@@ -411,6 +411,10 @@ class ChatStore(CardStore, Protocol):
         """The cards that are asked for, live or given up, and stand on these messages of a channel or thread."""
         ...
 
+    async def copies_on(self, platform: str, channel: str, messages: Sequence[str]) -> Sequence[CardCopy]:
+        """The copies, of any tenant, that are not over and stand on these messages of somebody's direct messages."""
+        ...
+
     async def run_of_thread(self, tenant: str, channel: str, thread: str) -> str | None:
         """The newest run whose card or story is in a thread."""
         ...

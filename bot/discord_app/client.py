@@ -12,12 +12,12 @@ import discord
 from discord import app_commands
 from typing_extensions import override
 
-from bot.chat.platform import ChatPlatform
+from bot.chat.platform import ChannelRef, ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
 from bot.discord_app.errors import NEEDED
-from bot.discord_app.identity import tenant_of
+from bot.discord_app.identity import PLATFORM, tenant_of
 from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for, typed
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
@@ -29,8 +29,11 @@ from coordination.errors import ConfigError, CoordinationError
 
 _log = logging.getLogger(__name__)
 
-INTENTS = discord.Intents(guilds=True, guild_messages=True)
-"""Nothing privileged: a message that mentions the bot comes with its text, and no other message is looked at."""
+INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+"""Nothing privileged: a message that mentions the bot comes with its text, and no other message is looked at.
+
+Of direct messages only that one is gone is looked at: it may be the copy of a card.
+"""
 
 LONGEST_WAIT = 30.0
 """Seconds that discord.py may wait by itself for a rate limit; the least that it takes."""
@@ -94,8 +97,10 @@ class DiscordClient(discord.AutoShardedClient):
         await self._deleted(payload.guild_id, payload.channel_id, payload.message_ids)
 
     async def _deleted(self, guild: int | None, channel: int, messages: Iterable[int]) -> None:
-        if guild is not None and self.chat_service is not None:
-            await self.chat_service.messages_deleted(tenant_of(guild), str(channel), [str(each) for each in messages])
+        if self.chat_service is not None:
+            tenant = "" if guild is None else tenant_of(guild)
+            place = ChannelRef(platform=PLATFORM, tenant=tenant, channel=str(channel))
+            await self.chat_service.messages_deleted(place, [str(each) for each in messages])
 
     @override
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:

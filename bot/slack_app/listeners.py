@@ -185,9 +185,8 @@ class Listeners:
         workspace = authorized_in(context)
         if workspace is not None and text_in(body, "event", "subtype") == "message_deleted":
             with self.in_flight.one():
-                place = event_source(body, workspace).place
                 deleted = text_in(body, "event", "deleted_ts")
-                await self.chat_service.messages_deleted(place.tenant, place.channel, [deleted])
+                await self.chat_service.messages_deleted(event_source(body, workspace).place, [deleted])
             return
         # A message with files is of a kind of its own: https://docs.slack.dev/reference/events/message/file_share
         is_new = text_in(body, "event", "subtype") in {"", "file_share"}

@@ -59,6 +59,7 @@ class RecordingChatService:
     threads: dict[str, str] = field(default_factory=dict[str, str])
     slow: asyncio.Event | None = None
     deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], None] = lambda: None
 
     def know(self, message_ref: MessageRef, ids: "Ids", card: Card | None = None) -> None:
@@ -103,8 +104,9 @@ class RecordingChatService:
     async def tenant_of_button(self, button: str, platform: str) -> str:
         raise refused("no_button")
 
-    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
-        self.deleted += [(tenant, channel, each) for each in messages]
+    async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
+        self.deleted += [(place.tenant, place.channel, each) for each in messages]
+        self.heard.set()
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return [name for name in ("ops", "ops-default", "demo") if name.startswith(beginning)]

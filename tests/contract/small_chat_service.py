@@ -153,8 +153,9 @@ class SmallChatService:
     async def tenant_of_button(self, button: str, platform: str) -> str:
         raise refused("no_button")
 
-    async def messages_deleted(self, tenant: str, channel: str, messages: Sequence[str]) -> None:
-        self.deleted += [(tenant, channel, each) for each in messages]
+    async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
+        self.deleted += [(place.tenant, place.channel, each) for each in messages]
+        await self._tell()
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return []

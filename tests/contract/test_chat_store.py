@@ -376,10 +376,16 @@ async def test_copies_of_a_card_have_buttons_of_their_own_and_change_by_their_at
     live = replace(copy, channel="d", message="m-1", state="live")
     assert await bench.store.save_copy(copy, live)
     assert not await bench.other.save_copy(copy, replace(copy, message="m-2")), "it stands on another message"
+    assert await bench.other.copies_on("discord", "d", ["m-0", "m-1", ""]) == [live]
+    assert await bench.other.copies_on("slack", "d", ["m-1"]) == await bench.other.copies_on("discord", "e", ["m-1"])
+    assert await bench.store.copies_on("slack", "d", ["m-1"]) == []
     second = replace(live, attempt=2, message="")
     assert await bench.store.save_copy(live, second)
     assert not await bench.store.save_copy(live, replace(live, state="done")), "it is on another attempt"
     assert (await bench.store.copies("R1", "here"))[0] == second
+    over = replace(second, message="m-2", state="done")
+    assert await bench.store.save_copy(second, over)
+    assert await bench.store.copies_on("discord", "d", ["m-2"]) == []
 
 
 async def test_copies_go_with_the_buttons_of_runs_that_ended_long_ago(bench: ChatStoreBench) -> None:

@@ -509,9 +509,27 @@ async def test_a_dropped_gateway_is_resumed_and_nothing_is_lost(
     assert len(server.identified) == 1
 
 
+async def test_it_is_told_that_messages_are_gone_in_channels_and_in_direct_messages(
+    server: DiscordServer, bot: DiscordClient, chat_service: RecordingChatService
+) -> None:
+    guild = server.guild.id
+    await server.dispatch("MESSAGE_DELETE", {"id": "11", "channel_id": "21", "guild_id": guild})
+    await server.dispatch("MESSAGE_DELETE_BULK", {"ids": ["12", "13"], "channel_id": "21", "guild_id": guild})
+    await server.dispatch("MESSAGE_DELETE", {"id": "14", "channel_id": "22"})
+    async with asyncio.timeout(30):
+        while len(chat_service.deleted) < 4:
+            await chat_service.heard.wait()
+            chat_service.heard.clear()
+    tenant = f"discord:{guild}"
+    assert sorted(chat_service.deleted) == [
+        ("", "22", "14"),
+        *((tenant, "21", each) for each in ("11", "12", "13")),
+    ]
+
+
 async def test_nothing_privileged_is_asked_for(server: DiscordServer, bot: DiscordClient) -> None:
     (hello,) = server.identified
-    assert hello["intents"] == (1 << 0) | (1 << 9)
+    assert hello["intents"] == (1 << 0) | (1 << 9) | (1 << 12)
 
 
 def desk_id(chat_service: RecordingChatService, action: Action) -> str:

@@ -187,6 +187,14 @@ async def test_a_direct_message_is_an_order(harness: Harness) -> None:
     assert prompts(harness) == ["post a summary"]
 
 
+async def test_it_is_told_that_messages_are_gone_and_that_is_no_order(harness: Harness) -> None:
+    await harness.somebody().deletes("1700000000.000009", channel="DUALICE")
+    await harness.server.until(lambda: harness.chat_service.deleted)
+    tenant = harness.place().tenant
+    assert harness.chat_service.deleted == [(tenant, "DUALICE", "1700000000.000009")]
+    assert harness.chat_service.asked == []
+
+
 async def test_the_same_event_delivered_again_asks_once(harness: Harness) -> None:
     alice = harness.somebody()
     event = await alice.mention("post a summary")

@@ -170,6 +170,19 @@ class Somebody:
         }
         await self.line.send("event", self.event(event))
 
+    async def deletes(self, ts: str, *, channel: str, kind: str = "im") -> None:
+        """A message is gone, of a conversation whose history the app is told of."""
+        event = {
+            "type": "message",
+            "subtype": "message_deleted",
+            "channel_type": kind,
+            "hidden": True,
+            "channel": channel,
+            "deleted_ts": ts,
+            "ts": f"1700000003.{self.server.number():06d}",
+        }
+        await self.line.send("event", self.event(event))
+
     async def opens_home(self) -> None:
         await self.line.send(
             "event", self.event({"type": "app_home_opened", "user": self.id, "channel": f"D{self.id}", "tab": "home"})

@@ -1,14 +1,16 @@
 """Those who may decide get the card in their direct messages; every copy follows the log, whatever happens to the others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from typing_extensions import override
 
 from bot.chat.platform import ButtonIds, ChannelRef, MessageRef, MissingPermission, RateLimited
+from bot.chat.service import RequestRouter
 from bot.chat.store import CardCopy, Done
 from bot.message import Card
 from coordination.domain import events as e
@@ -16,6 +18,7 @@ from coordination.domain.policy import Person, Policy
 from tests.builders import REQUESTER, START
 from tests.sample_logs import POST, RUN, argued, proposed, recorded
 from tests.service.card_sync_harness import QUICK, FakePlatform, Harness, Message, eventually, texts
+from tests.service.chat_service_harness import ChatServiceHarness
 
 ANN, BEN, CAT = "111111", "222222", "333333"
 OPS = "77"
@@ -229,6 +232,29 @@ async def test_a_copy_that_was_deleted_comes_back_when_it_would_be_changed() -> 
         await eventually(lambda: bool(platform.copies_of(ANN)))
         await harness.until_told(RUN)
     assert "ben" in texts(platform.copies_of(ANN)[0].card)
+
+
+def a_chat_service(harness: Harness, wake: Callable[[], None], folder: Path) -> RequestRouter:
+    """The chat service of another process over the same cards."""
+    whole = ChatServiceHarness(folder).chat_service
+    starter = replace(whole.run_starter, store=harness.store)
+    handler = replace(whole.button_handler, store=harness.store, clock=harness.clock, wake=wake)
+    return replace(whole, run_starter=starter, button_handler=handler)
+
+
+async def test_a_copy_of_which_is_told_that_it_was_deleted_is_back_at_once(tmp_path: Path) -> None:
+    harness, platform = a_harness()
+    digest = await ask(harness, Policy(users=(ANN,)))
+    async with harness.running() as card_sync:
+        await harness.until_told(RUN)
+        await eventually(lambda: bool(harness.store.card_copies[RUN, f"dm:{ANN}"].shown))
+        copy = harness.store.card_copies[RUN, f"dm:{ANN}"]
+        del platform.messages[copy.message]
+        place = ChannelRef(platform="discord", tenant="", channel=copy.channel)
+        await a_chat_service(harness, card_sync.wake, tmp_path).messages_deleted(place, [copy.message])
+        await eventually(lambda: bool(platform.copies_of(ANN)))
+    assert {button.target.digest for button in platform.copies_of(ANN)[0].card.buttons} == {digest}
+    assert harness.store.card_copies[RUN, f"dm:{ANN}"].attempt == 2
 
 
 async def test_where_the_card_itself_can_not_be_shown_the_copies_come_all_the_same() -> None:
