@@ -9,12 +9,13 @@ from typing import Any, LiteralString
 from pydantic import SecretStr
 
 from coordination.config.diagnostics import LONGEST_SHOWN, Diagnostics, Place, nearest, quoted
+from coordination.config.interpolation import Variables, described
 from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
 from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, ModelOptions, PriceKeys
 from coordination.config.server_sections import ServerKeys
 from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook
 from coordination.config.tool_policy import AgentTools, Pattern
-from coordination.config.yaml_tree import Scalar, Variables, described, is_open
+from coordination.config.yaml_tree import Scalar, is_open
 from coordination.domain.tool_rules import Rule
 from coordination.run_options import AgentProfile
 from coordination.text import Text, either, template

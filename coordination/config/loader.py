@@ -9,6 +9,7 @@ from typing import Any
 
 from coordination.config.agents import Agents, AgentSettings, Backends
 from coordination.config.diagnostics import Diagnostic, Diagnostics, Place, expected_but_found, key_name, printable
+from coordination.config.interpolation import Variables, put_in
 from coordination.config.key_types import Presentation, seconds
 from coordination.config.massgen_keys import NO_ASIDES
 from coordination.config.operator_policy import digest_of, operator_policy_in, operator_rules, with_operator_policy
@@ -28,7 +29,7 @@ from coordination.config.servers import ServerBook, broken_names
 from coordination.config.tool_conditions import hidden, misfits
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
 from coordination.config.tool_previews import unreadable
-from coordination.config.yaml_tree import MAX_BYTES, TOO_LARGE, Table, Variables, put_in, read
+from coordination.config.yaml_tree import MAX_BYTES, TOO_LARGE, Table, read
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError

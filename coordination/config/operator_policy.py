@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from coordination.config.diagnostics import Diagnostics
+from coordination.config.interpolation import Variables, put_in
 from coordination.config.key_types import Sections
 from coordination.config.section_reader import Reading, Section
 from coordination.config.sections import RuleKeys
 from coordination.config.tool_policy import read_rules
-from coordination.config.yaml_tree import Variables, put_in, read
+from coordination.config.yaml_tree import read
 from coordination.domain.canonical_json import digest
 from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError

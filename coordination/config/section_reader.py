@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import (
@@ -24,20 +25,9 @@ from coordination.config.diagnostics import (
     quoted,
     shown_key,
 )
+from coordination.config.interpolation import described, variables_in
 from coordination.config.massgen_keys import WITHOUT_EFFECT
-from coordination.config.yaml_tree import (
-    EMPTY,
-    Listing,
-    Node,
-    Scalar,
-    Table,
-    described,
-    is_absent,
-    is_open,
-    kind_of,
-    plain,
-    variables_in,
-)
+from coordination.config.yaml_tree import EMPTY, Listing, Node, Scalar, Table, is_absent, is_open, kind_of, plain
 from coordination.text import Text, either
 
 _WORDS = {
@@ -232,8 +222,18 @@ class Section(BaseModel):
 
 def _home_of(key: str) -> str | None:
     """The section that a key belongs to, for one that stands in the wrong place; None: it belongs to none, or many."""
-    homes = [section.title for section in SECTIONS if section.is_a_home and key in section.honoured()]
+    homes = _homes().get(key, [])
     return (homes[0] or _TOP_LEVEL) if len(homes) == 1 else None
+
+
+@cache
+def _homes() -> Mapping[str, list[str]]:
+    """The sections that every key belongs to; they are all defined before the first file is read."""
+    homes = dict[str, list[str]]()
+    for section in SECTIONS:
+        for key in section.honoured() if section.is_a_home else ():
+            homes.setdefault(key, []).append(section.title)
+    return homes
 
 
 def _waits(table: Table, problem: ErrorDetails) -> bool:

@@ -7,10 +7,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from coordination.config.diagnostics import Diagnostics, Place, printable, quoted
+from coordination.config.interpolation import variables_in
 from coordination.config.key_types import is_web_address
 from coordination.config.packages import unpinned_package
 from coordination.config.server_sections import AUTH_SECRETS, ServerAuthKeys, ServerKeys
-from coordination.config.yaml_tree import EMPTY, Plain, Scalar, Table, variables_in
+from coordination.config.yaml_tree import EMPTY, Plain, Scalar, Table
 from coordination.domain.canonical_json import canonical
 from coordination.ports import AUTH_ENTRY, ClientCredentials, ServerSpec
 from coordination.redaction import names_secret

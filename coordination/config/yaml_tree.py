@@ -1,16 +1,16 @@
-"""YAML read under limits into a tree whose every value knows its line, with the environment's values put in."""
+"""YAML read under limits into a tree whose every value knows its line."""
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias, cast
 
 import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from coordination.config.diagnostics import LONGEST_SHOWN, NOWHERE, Diagnostics, Place, printable, quoted
-from coordination.text import Text, together
+from coordination.config.diagnostics import NOWHERE, Diagnostics, Place, printable, quoted
+from coordination.text import Text
 
 YamlValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "YamlValue | list[Plain] | dict[str, Plain]"
@@ -184,8 +184,8 @@ MAX_DEPTH = 40
 TOO_LARGE = Text("more than {most} kB", most=MAX_BYTES // 1000)
 MAX_VALUES = 20_000
 """Values, and hundreds of characters, after aliases are followed: a few lines of aliases of aliases can mean billions."""
-_TOO_MANY = Text("more than {most:,} values once aliases are expanded", most=MAX_VALUES), Text("fewer")
-_TOO_DEEP = Text("more than {most} levels of nesting", most=MAX_DEPTH), Text("fewer")
+TOO_MANY = Text("more than {most:,} values once aliases are expanded", most=MAX_VALUES), Text("fewer")
+TOO_DEEP = Text("more than {most} levels of nesting", most=MAX_DEPTH), Text("fewer")
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = frozenset({CORE_TAG + "seq", CORE_TAG + "map"})
@@ -194,7 +194,7 @@ _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _LONGEST_SIGN = 3
 
 
-class _Halt(Exception):
+class ReadAborted(Exception):
     """Reading can't go on; the complaint is made."""
 
 
@@ -213,7 +213,7 @@ def read(text: str, report: Diagnostics) -> Table | None:
     try:
         _check_readable(text, report)
         root = _Builder(report).build(text)
-    except _Halt:
+    except ReadAborted:
         return None
     except yaml.YAMLError as error:
         _add_syntax_error(error, text, report)
@@ -267,7 +267,7 @@ class _Builder:
         if event.tag is not None and event.tag not in {"!"} | _COLLECTION_TAGS:
             self._refuse_tag(event.tag, line)
         if len(self._frames) >= MAX_DEPTH:
-            self._halt(line, *_TOO_DEEP)
+            self._halt(line, *TOO_DEEP)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._frames.append(_Frame(line, event.anchor, isinstance(event, yaml.MappingStartEvent)))
@@ -319,7 +319,7 @@ class _Builder:
             self._merge(value, entries, lines)
             if self._merged > MAX_VALUES:
                 # Each of them is a copy: counted only in the end, they would fill the memory before.
-                self._halt(frame.line, *_TOO_MANY)
+                self._halt(frame.line, *TOO_MANY)
         return Table(entries=entries, key_lines=lines, line=frame.line)
 
     def _merge(self, value: Node, entries: dict[str, Node], lines: dict[str, int]) -> None:
@@ -358,22 +358,27 @@ class _Builder:
         self._halt(line, Text("the tag {name}", name=name), Text("plain YAML: text, numbers, lists and mappings"))
 
     def _halt(self, line: int, found: Text, expected: Text) -> NoReturn:
-        _halt(self._report, line, found, expected)
+        abort(self._report, line, found, expected)
 
 
-def _halt(report: Diagnostics, line: int, found: Text, expected: Text) -> NoReturn:
+def abort(report: Diagnostics, line: int, found: Text, expected: Text) -> NoReturn:
+    """Complain of what leaves nothing to read on.
+
+    Raises:
+        ReadAborted: always.
+    """
     report.expect(Place(line), found, expected)
-    raise _Halt
+    raise ReadAborted
 
 
 def _check_readable(text: str, report: Diagnostics) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        _halt(report, 1, TOO_LARGE, Text("a smaller file"))
+        abort(report, 1, TOO_LARGE, Text("a smaller file"))
     unreadable = _UNREADABLE.search(text.removeprefix("\ufeff"))
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
         found = Text("the character {character}", character=printable(unreadable.group()))
-        _halt(report, line, found, Text("readable text"))
+        abort(report, line, found, Text("readable text"))
 
 
 _PROBLEMS: Mapping[str, Text] = {
@@ -422,179 +427,3 @@ def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> 
 def _sign(match: re.Match[str]) -> str:
     """A sign of YAML's own in quotes; anything longer was taken from the file, and may be part of a secret."""
     return match.group() if len(match.group()) <= _LONGEST_SIGN + 2 else "'...'"
-
-
-_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]{0,1000})\}|\$\{")
-_INSIDE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?$", re.DOTALL)
-_NO_NAMES: Mapping[str, str] = {}
-
-MAX_PUT_IN = 1_000_000
-"""Characters that variables may bring in all: a short text that names a long variable often is no configuration."""
-
-
-_OF_WORK = {"backend", "mcp_servers"}
-_OF_RULES = {"allowed_tools", "exclude_tools", "disallowed_tools"}  # rules all the same
-
-
-class Variables:
-    """The variables of an environment, or of none; notes which ones were asked for.
-
-    Attributes:
-        are_known: there is an environment, so that what it lacks is missed.
-        needs_keys: models and tool servers are used here, so that what they need is missed.
-        asked_for: what they had; None: they were not set. So whatever was read is known by all that it was made of.
-    """
-
-    def __init__(self, environ: Mapping[str, str] | None, *, works: bool = True) -> None:
-        self._environ: Mapping[str, str] = environ or {}
-        self.are_known = environ is not None
-        self.needs_keys = self.are_known and works
-        self.asked_for: dict[str, str | None] = {}
-
-    def value(self, name: str) -> str:
-        """The value of a variable; an empty text where it has none."""
-        value = self.asked_for[name] = self._environ.get(name)
-        return value or ""
-
-    def misses(self, place: Place) -> bool:
-        """Whether one that is not set is missed there."""
-        is_of_work = not _OF_WORK.isdisjoint(place.path) and _OF_RULES.isdisjoint(place.path)
-        return self.needs_keys or (self.are_known and not is_of_work)
-
-    def is_set(self, name: str) -> bool:
-        """Whether there is such a variable, and be it empty."""
-        return name in self._environ
-
-
-def put_in(root: Table, variables: Variables, report: Diagnostics) -> Table | None:
-    """The tree with aliases followed and variables put in; None if it comes to too much, after a complaint.
-
-    Without an environment, a variable with a default has that, and one without stays open.
-    """
-    try:
-        return _Walk(variables, report).table(root, Place(root.line), _NO_NAMES)
-    except _Halt:
-        return None
-
-
-def variables_in(source: str) -> frozenset[str]:
-    """The names of the variables in a value as it is written."""
-    found = (_INSIDE.match(each.group("inside") or "") for each in _REFERENCE.finditer(source))
-    return frozenset(each.group("name") for each in found if each is not None)
-
-
-def described(scalar: Scalar, longest: int = LONGEST_SHOWN) -> Text:
-    """A value for a message: as it is written; where variables are in it, which ones, and how long it became.
-
-    What it became may be a secret, and is never told.
-    """
-    names = variables_in(scalar.source)
-    if not names:
-        return quoted(scalar.source, longest)
-    named, length = together(sorted(names)), len(scalar.text)
-    if scalar.source.startswith("${") and scalar.source.endswith("}"):
-        return Text("the value of {variables} ({length:,} characters)", variables=named, length=length)
-    return Text("a text with {variables} ({length:,} characters)", variables=named, length=length)
-
-
-class _Walk:
-    def __init__(self, variables: Variables, report: Diagnostics) -> None:
-        self._variables = variables
-        self._report = report
-        self._left = MAX_PUT_IN
-        self._values = 0
-
-    def table(self, table: Table, place: Place, names: Mapping[str, str]) -> Table:
-        names = self._names_in(table, place, names)
-        entries = {
-            key: self._node(value, Place(table.line_of(key), (*place.path, key)), names)
-            for key, value in table.entries.items()
-        }
-        return replace(table, place=place, entries=entries)
-
-    def _node(self, node: Node, place: Place, names: Mapping[str, str]) -> Node:
-        self._values += 1 + (len(node.source) // 100 if isinstance(node, Scalar) else 0)
-        if self._values > MAX_VALUES:
-            _halt(self._report, node.line, *_TOO_MANY)
-        if len(place.path) >= MAX_DEPTH and not isinstance(node, Scalar):
-            _halt(self._report, node.line, *_TOO_DEEP)
-        match node:
-            case Table():
-                return self.table(node, place, names)
-            case Listing():
-                items = (
-                    self._node(item, Place(item.line, (*place.path, index)), names)
-                    for index, item in enumerate(node.items)
-                )
-                return replace(node, items=tuple(items), place=place)
-            case Scalar():
-                placed = replace(node, place=place)
-                return self._scalar(placed, names) if node.has_variables else placed
-
-    def _names_in(self, table: Table, place: Place, names: Mapping[str, str]) -> Mapping[str, str]:
-        """MassGen's `${cwd}`, which in a backend stands for the backend's own `cwd`."""
-        folder = table.entries.get("cwd")
-        if place.path[-1:] != ("backend",) or not isinstance(folder, Scalar) or folder.has_variables:
-            return names
-        return {**names, "cwd": folder.text}
-
-    def _scalar(self, scalar: Scalar, names: Mapping[str, str]) -> Scalar:
-        is_open = False
-
-        def value_of(reference: re.Match[str]) -> str:
-            nonlocal is_open
-            value = self._affordable(self._value(reference, scalar, names), scalar)
-            is_open = is_open or value is None
-            return reference.group() if value is None else value
-
-        text = _REFERENCE.sub(value_of, scalar.source)
-        value = typed_plain(text) if scalar.is_plain and not is_open else text
-        # A variable that is empty, or that says `null`, is text all the same.
-        value = text if value is None else value
-        return replace(scalar, text=text, value=value, is_open=is_open)
-
-    def _affordable(self, value: str | None, scalar: Scalar) -> str | None:
-        if value is None or self._left < 0:
-            return None
-        self._left -= len(value)
-        if self._left < 0:
-            found = Text("variables with more than {most:,} characters in total", most=MAX_PUT_IN)
-            self._expect(scalar, found, Text("fewer or shorter ones"))
-            return None
-        return value
-
-    def _value(self, reference: re.Match[str], scalar: Scalar, names: Mapping[str, str]) -> str | None:
-        if reference.group() == "$${":
-            return "${"
-        inside = _INSIDE.match(reference.group("inside") or "")
-        if inside is None:
-            wanted = Text("${{NAME}} or ${{NAME:-default}}, or $${{ for these characters themselves")
-            self._expect(scalar, Text("${{ without the name of a variable"), wanted)
-            return None
-        name, default = inside.group("name"), inside.group("default")
-        known = names.get(name) or self._variables.value(name)
-        if known:
-            return self._readable(name, known, scalar)
-        if default is not None:
-            return default.removeprefix(":-")
-        if self._variables.misses(scalar.place):
-            is_set = self._variables.is_set(name)
-            found = (
-                Text("${{{name}}}, which is empty", name=name)
-                if is_set
-                else Text("${{{name}}}, which is not set", name=name)
-            )
-            wanted = Text("the variable {name} to be set, or ${{{name}:-default}}", name=name)
-            self._expect(scalar, found, wanted)
-        return None
-
-    def _readable(self, name: str, value: str, scalar: Scalar) -> str | None:
-        if "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value):
-            return value
-        found = Text("bytes in the variable {name} that are not text", name=name)
-        self._expect(scalar, found, Text("UTF-8"))
-        return None
-
-    def _expect(self, scalar: Scalar, found: Text, expected: Text) -> None:
-        """Variables have the line of the value that they are in, which may be another one than its key's."""
-        self._report.expect(Place(scalar.line, scalar.place.path), found, expected)

@@ -105,7 +105,7 @@ def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
     text = "agent: {id: '" + "${" * 100_000 + "', backend: {type: ollama, model: m}}\n"
     started = time.process_time()
     assert "found ${ without the name of a variable" in complaint_of(text)
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 5
 
 
 def test_what_python_itself_stumbles_over_is_no_yaml_either(monkeypatch: pytest.MonkeyPatch) -> None:

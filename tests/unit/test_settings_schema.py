@@ -17,10 +17,11 @@ from bot.terminal.error_handler import Exit
 from coordination.config import parse
 from coordination.config.diagnostics import Diagnostics
 from coordination.config.editor_schema import editor_schema, meanings_in
+from coordination.config.interpolation import Variables, put_in
 from coordination.config.key_types import AsTyped
 from coordination.config.section_reader import SECTIONS, Reading
 from coordination.config.sections import ALL, LimitKeys
-from coordination.config.yaml_tree import Variables, put_in, read
+from coordination.config.yaml_tree import read
 from coordination.errors import ConfigError
 from coordination.text import Text
 from tests.unit.test_settings_any_text import ENVIRON, WHOLE
