@@ -64,7 +64,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Link:
-    """A link to a message of the product itself; nothing that agents or people wrote."""
+    """A link to a message of the product itself, or to what came of a call: an address that was found safe to show."""
 
     text: str
     url: str
@@ -108,7 +108,7 @@ class Argument:
 
 @dataclass(frozen=True, kw_only=True)
 class CallItem:
-    """One call of a plan: `number` counts from 1. `outcome` is empty until it was started."""
+    """One call of a plan: `number` counts from 1. `outcome` is empty until it was started, `link` leads to what came of it."""
 
     number: int
     server: str
@@ -118,6 +118,7 @@ class CallItem:
     is_destructive: bool = False
     status: Status = Status.WAITING
     outcome: RichText = ()
+    link: Link | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

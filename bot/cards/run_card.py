@@ -19,8 +19,9 @@ from bot.cards.parts import (
     title,
 )
 from bot.cards.plan_card import attachments, decision_card, outcome_of
+from bot.cards.results import in_words, link_in, told_result
 from bot.cards.run_view import AgentView, AnsweredNow, DroppedOut, Idle, Retrying, RunView, Thinking, Using, VotedFor
-from bot.cards.text import duration, in_words, one_line, told_result, visible
+from bot.cards.text import duration, one_line, visible
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -29,6 +30,7 @@ from bot.message import (
     CallItem,
     CallList,
     Card,
+    Link,
     Paragraph,
     RichText,
     Section,
@@ -367,7 +369,8 @@ def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Fi
         status, line = _receipt(receipts[index]) if index < len(receipts) else (Status.WAITING, ())
         if isinstance(state, s.Executing) and index == state.next_index and state.in_flight:
             status, line = Status.WORKING, catalog.rich("receipt.running")
-        items.append(call_item(index + 1, call, status, joined([line, _took(view, index)], " · ")))
+        item = call_item(index + 1, call, status, joined([line, _took(view, index)], " · "))
+        items.append(replace(item, link=_link(receipts[index])) if index < len(receipts) else item)
     return CallList(calls=tuple(items), is_compact=True, is_settled=True)
 
 
@@ -385,6 +388,11 @@ def _receipt(receipt: Receipt) -> tuple[Status, RichText]:
             return Status.SKIPPED, catalog.rich("receipt.skipped", reason=one_line(reason, _REASON))
         case _:
             assert_never(receipt)
+
+
+def _link(receipt: Receipt) -> Link | None:
+    """Where people find what came of a call; what a person vouches for has no answer of a tool."""
+    return link_in(receipt.result) if isinstance(receipt, Succeeded) and receipt.vouched_by is None else None
 
 
 def _took(view: RunView, index: int) -> RichText:

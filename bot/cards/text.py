@@ -2,14 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 from bot.cards.lookalikes import has_odd_names, lookalikes
 from bot.i18n import catalog
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.errors import InvalidJsonError
-from coordination.ports.tools import REMARKS
 
 LINE_END = "↵"
 """Stands before each line break of a text that is shown on several lines; a literal one is escaped."""
@@ -195,45 +193,6 @@ def _has_large_number(value: Json) -> bool:
     if isinstance(value, list):
         return any(map(_has_large_number, value))
     return isinstance(value, int) and abs(value) > _LARGEST_EXACT
-
-
-_MOST_WORDS = 8
-
-
-_REMARKS = {f"[{each}]": each for each in REMARKS}
-
-
-def told_result(result: str) -> str:
-    """What a tool answered, with this program's own remarks on it in the language of here and now."""
-    lines = catalog.told(result).split("\n")
-    return "\n".join(f"[{catalog.told(_REMARKS[line])}]" if line in _REMARKS else line for line in lines)
-
-
-def in_words(result: str) -> str:
-    """What a tool answered, for a receipt: JSON as names and values, the first few; anything else as it is."""
-    try:
-        value = parse(result)
-    except InvalidJsonError:
-        return told_result(result)
-    if not isinstance(value, dict | list):
-        return result
-    leaves = [leaf for leaf in _leaves("", value) if leaf]
-    return ", ".join([*leaves[:_MOST_WORDS], *(["…"] if len(leaves) > _MOST_WORDS else [])]) or result
-
-
-def _leaves(name: str, value: Json) -> Iterator[str]:
-    match value:
-        case dict():
-            for inner, item in value.items():
-                yield from _leaves(inner, item)
-        case list():
-            for item in value:
-                yield from _leaves(name, item)
-        case None:
-            return
-        case _:
-            text = value if isinstance(value, str) else canonical(value)
-            yield f"{name} {text}".strip()
 
 
 def shown_name(name: str) -> str:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from bot.cards.parts import mention, people
+from bot.cards.results import in_words, link_in, told_result
 from bot.cards.run_view import RunView
-from bot.cards.text import duration, one_line, told_result, visible
-from bot.i18n import catalog
+from bot.cards.text import duration, one_line, visible
+from bot.i18n import catalog, joined
 from bot.message import Mention, RichText, Status, StyledText
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot
@@ -193,7 +194,9 @@ def _call_line(event: _OfCall) -> tuple[RichText, Status]:
             tool = StyledText(visible(f"{event.server}.{event.tool}"), "code")
             return catalog.rich("timeline.call_started", tool=tool), Status.WORKING
         case e.CallSucceeded(result=result):
-            return catalog.rich("timeline.call_succeeded", result=one_line(told_result(result), _RESULT)), Status.DONE
+            line = catalog.rich("timeline.call_succeeded", result=one_line(in_words(result), _RESULT))
+            link = link_in(result)
+            return (line if link is None else joined([line, (link,)], " · ")), Status.DONE
         case e.CallFailed(reason=reason):
             return catalog.rich("timeline.call_failed", reason=one_line(reason, _REASON)), Status.FAILED
         case e.CallOutcomeUnknown(reason=reason):

@@ -113,7 +113,7 @@ def _add_call(text: CallsText, call: CallItem, limit: int | None) -> None:
     text.add(f"**{call.number}  {server} · {tool}**  {sign}{notes}", cut_server + cut_tool)
     if call.outcome:
         outcome, cut = line_text(call.outcome, _OUTCOME)
-        text.add(f"{STATUS_ICONS[call.status]} {outcome}", cut)
+        text.add(f"{STATUS_ICONS[call.status]} {outcome}{_link(call)}", cut)
     for argument in call.arguments:
         _add_argument(text, argument, limit)
 
@@ -140,7 +140,12 @@ def _receipt(call: CallItem) -> tuple[str, int]:
     tool, cut_tool = fitted(call.tool, _NAME)
     outcome, cut = line_text(call.outcome, _OUTCOME)
     shown = f"{call.number} {STATUS_ICONS[call.status]} {server} · {tool}" + (f"  {outcome}" if outcome else "")
+    shown += _link(call)
     return shown, cut + cut_server + cut_tool
+
+
+def _link(call: CallItem) -> str:
+    return f" · {line_text((call.link,), _OUTCOME)[0]}" if call.link else ""
 
 
 NAME = "message.txt"
@@ -174,6 +179,8 @@ def _call(call: CallItem) -> str:
     lines = [f"{call.number}  {call.server} · {call.tool}  ({', '.join(call.notes)})"]
     if call.outcome:
         lines.append(f"   {call.status}  {plain_text(call.outcome)}")
+    if call.link:
+        lines.append(f"   {call.link.url}")
     for argument in call.arguments:
         lines.append(f"   {argument.name}:")
         lines += [f"      {line}" for line in argument.text.split("\n")]

@@ -126,6 +126,7 @@ def _length(call: CallItem) -> int:
 def _call(call: CallItem, cap: int | None) -> Pieces:
     notes = escaped(", ".join(call.notes))
     done = f"\n{STATUS_ICONS[call.status]} {escaped(within(mrkdwn_of(call.outcome), _OUTCOME))}" if call.outcome else ""
+    done += f" · <{escaped(call.link.url)}|{escaped(call.link.text)}>" if call.link else ""
     server, tool = within(call.server, _NAME), within(call.tool, _NAME)
     hidden = len(call.server) - len(server) + len(call.tool) - len(tool)
     sign = "⚠️ " if call.is_destructive else ""
@@ -182,11 +183,12 @@ def _receipts(calls: Sequence[CallItem], budget: BlockBudget) -> Fitted:
 
 def _receipt(call: CallItem, cap: int) -> RichText:
     name = f"{call.number} {STATUS_ICONS[call.status]} {within(call.server, 60)} · {within(call.tool, 60)}"
+    link = (StyledText(" · "), call.link) if call.link else ()
     if not call.outcome or not cap:
-        return (StyledText(name),)
+        return (StyledText(name), *link)
     if len(mrkdwn_of(call.outcome)) <= cap:
-        return (StyledText(f"{name}  "), *call.outcome)
-    return (StyledText(f"{name}  {within(mrkdwn_of(call.outcome), cap)}"),)
+        return (StyledText(f"{name}  "), *call.outcome, *link)
+    return (StyledText(f"{name}  {within(mrkdwn_of(call.outcome), cap)}"), *link)
 
 
 SEVERITY_ICONS = {

@@ -216,7 +216,7 @@ class Renderer:
         gap = self._width - name.cell_len - notes.cell_len
         head = Text.assemble(name, " " * gap, notes) if gap >= 2 else _stacked([name, self.hang("     ", notes)])
         done = (
-            [self.hang(Text.assemble("     ", STATUS_ICONS[call.status], " "), self.line(call.outcome))]
+            [self.hang(Text.assemble("     ", STATUS_ICONS[call.status], " "), self._outcome(call))]
             if call.outcome
             else []
         )
@@ -245,8 +245,13 @@ class Renderer:
         body = Text.assemble((f"{call.server} · ", ""), (call.tool, "cyan"))
         if call.outcome:
             body.append("  ")
-            body.append_text(self.line(call.outcome))
+            body.append_text(self._outcome(call))
         return self.hang(start, body)
+
+    def _outcome(self, call: CallItem) -> Text:
+        """What became of a call, and the address of that in full: a terminal has no words to hide it behind."""
+        shown = self.line(call.outcome)
+        return shown.append(f" · {call.link.url}", "underline") if call.link else shown
 
 
 def folded(text: Text, room: int) -> list[Text]:

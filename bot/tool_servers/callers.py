@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, TextContent
 
 from bot.machine import CONSOLE
 from bot.tool_servers.rate_limits import begin_call
@@ -51,6 +52,11 @@ class Callers:
         if self.tenant and caller.tenant != self.tenant:
             raise ToolError(_ELSEWHERE)
         return caller
+
+
+def done(text: str, url: str = "") -> CallToolResult:
+    """What a tool answers once it has written: a sentence, and the address of what came of it where there is one."""
+    return CallToolResult(content=[TextContent(text=text)], structured_content={"url": url} if url else None)
 
 
 def callers_of(environment: Environment, tenant: str = "") -> Callers:

@@ -17,9 +17,9 @@ from urllib.parse import quote
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ToolAnnotations
 
-from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
+from bot.tool_servers.callers import Callers, Scope, callers_of, done, scope_in
 from bot.tool_servers.discord_api import (
     ADD_REACTIONS,
     ANNOUNCEMENTS,
@@ -45,6 +45,7 @@ MARKS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent
 DESTROYS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 
 REAL_API = "https://discord.com/api/v10"
+_WEB = "https://discord.com/channels"
 IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
 # https://discord.com/developers/docs/resources/message#create-message
@@ -100,7 +101,7 @@ class DiscordTools:
         content: str,
         mention_users: list[str] | None = None,
         mention_roles: list[str] | None = None,
-    ) -> str:
+    ) -> CallToolResult:
         """Send a message to a channel or thread, of up to 2000 characters. Mentions in it notify nobody.
 
         Unless they are of users or roles whose ids are listed as well. Everyone at once can't be notified.
@@ -117,9 +118,10 @@ class DiscordTools:
             "enforce_nonce": True,
         }
         sent = await self.api.write("POST", f"/channels/{place}/messages", body, repeats=True)
-        return f"Sent message {_text(sent, 'id')} to {place}."
+        number = _text(sent, "id")
+        return done(f"Sent message {number} to {place}.", self._url(place, number))
 
-    async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> str:
+    async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> CallToolResult:
         """Open a public thread in a channel, or under a message of it. In a forum, use create_post instead."""
         if not name.strip() or _units(name) > _LONGEST_NAME:
             raise ToolError(f"A thread's name has between 1 and {_LONGEST_NAME} characters; nothing was opened.")
@@ -132,11 +134,12 @@ class DiscordTools:
             kind = _ANNOUNCEMENT_THREAD if is_for_announcements else _PUBLIC_THREAD
             path, body = f"/channels/{place}/threads", {**body, "type": kind}
         made = await self.api.write("POST", path, body)
-        return f"Opened thread {_text(made, 'id')} in {place}."
+        number = _text(made, "id")
+        return done(f"Opened thread {number} in {place}.", self._url(number))
 
     async def create_post(
         self, context: Context, channel: str, title: str, content: str, tags: list[str] | None = None
-    ) -> str:
+    ) -> CallToolResult:
         """Open a post in a forum: a thread with a title and a first message. `tags` are names of the forum's own tags.
 
         Mentions notify nobody.
@@ -155,7 +158,8 @@ class DiscordTools:
         message: dict[str, Json] = {"content": content, "allowed_mentions": {"parse": []}}
         body: dict[str, Json] = {"name": title, "message": message, "applied_tags": _tags(forum, tags or [])}
         made = await self.api.write("POST", f"/channels/{place}/threads", body)
-        return f"Opened post {_text(made, 'id')} in {place}."
+        number = _text(made, "id")
+        return done(f"Opened post {number} in {place}.", self._url(number))
 
     async def _no_forum(self, place: str) -> int:
         """The type of a channel in which messages stand by themselves.
@@ -181,24 +185,28 @@ class DiscordTools:
         newest = sorted(found, key=lambda each: int(_text(each, "id") or 0))[-most:]
         return "\n".join(f"{_text(each, 'id')}  {_text(each, 'name')}" for each in newest) or "There is no post."
 
-    async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> str:
+    async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> CallToolResult:
         """React to a message with an emoji, such as 👍; one of the server's own is name:id."""
         number, place = snowflake(message), await self._may(context, "add_reaction", channel, ADD_REACTIONS)
         path = f"/channels/{place}/messages/{number}/reactions/{quote(emoji, safe='')}/@me"
         await self.api.write("PUT", path, repeats=True)
-        return f"Reacted to {number} with {emoji}."
+        return done(f"Reacted to {number} with {emoji}.", self._url(place, number))
 
-    async def pin_message(self, context: Context, channel: str, message: str) -> str:
+    async def pin_message(self, context: Context, channel: str, message: str) -> CallToolResult:
         """Pin a message to its channel."""
         number, place = snowflake(message), await self._may(context, "pin_message", channel, PIN)
         await self.api.write("PUT", f"/channels/{place}/messages/pins/{number}", repeats=True)
-        return f"Pinned {number} in {place}."
+        return done(f"Pinned {number} in {place}.", self._url(place, number))
 
-    async def delete_message(self, context: Context, channel: str, message: str) -> str:
+    async def delete_message(self, context: Context, channel: str, message: str) -> CallToolResult:
         """Delete a message for good."""
         number, place = snowflake(message), await self._may(context, "delete_message", channel, MANAGE_MESSAGES)
         await self.api.write("DELETE", f"/channels/{place}/messages/{number}")
-        return f"Deleted {number} in {place}."
+        return done(f"Deleted {number} in {place}.")
+
+    def _url(self, *numbers: str) -> str:
+        """The address of a channel, a thread or a message."""
+        return "/".join((_WEB, self.api.guild, *numbers)) if all(numbers) else ""
 
     async def _may(self, context: Context, tool: str, channel: str, needed: int, in_thread: int = 0) -> str:
         """The channel's id, if the people behind the call may do this there."""

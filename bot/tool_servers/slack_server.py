@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ToolAnnotations
 
-from bot.tool_servers.callers import Callers, Scope, callers_of, scope_in
+from bot.tool_servers.callers import Callers, Scope, callers_of, done, scope_in
 from bot.tool_servers.slack_api import Json, Sight, SlackApi, escaped
 from bot.variables import Environment
 
@@ -30,6 +30,7 @@ _LONGEST_TEXT = 4_000
 _MOST_MESSAGES = 100
 _MOST_PAGES = 10
 _LONGEST_SNIPPET = 1_000_000
+_FOR_ADDRESS = 3.0
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ class SlackTools:
             found = _list(page.get("messages"))[::-1]
         return "\n".join(_message(each) for each in found) or "There is no message."
 
-    async def post_message(self, context: Context, channel: str, text: str) -> str:
+    async def post_message(self, context: Context, channel: str, text: str) -> CallToolResult:
         """Post a message in a channel that the bot is in. Mentions in the text do not notify anybody."""
         _check_text(text)
         channel = await self._may(context, "post_message", channel)
         return await self._post(channel, text, "")
 
-    async def reply_in_thread(self, context: Context, channel: str, thread: str, text: str) -> str:
+    async def reply_in_thread(self, context: Context, channel: str, thread: str, text: str) -> CallToolResult:
         """Reply below a message, which `thread` names by its timestamp. Mentions do not notify anybody."""
         if not thread:
             raise ToolError("Name the message by its timestamp; nothing was posted.")
@@ -86,21 +87,21 @@ class SlackTools:
         channel = await self._may(context, "reply_in_thread", channel)
         return await self._post(channel, text, thread)
 
-    async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> str:
+    async def add_reaction(self, context: Context, channel: str, message: str, emoji: str) -> CallToolResult:
         """React to a message, which is named by its timestamp, with an emoji's name, such as thumbsup."""
         channel = await self._may(context, "add_reaction", channel)
         await self.api.write("reactions.add", channel=channel, timestamp=message, name=emoji.strip(":"))
-        return f"Reacted to {message} in {channel} with :{emoji.strip(':')}:."
+        return done(f"Reacted to {message} in {channel} with :{emoji.strip(':')}:.", await self._url(channel, message))
 
-    async def pin_message(self, context: Context, channel: str, message: str) -> str:
+    async def pin_message(self, context: Context, channel: str, message: str) -> CallToolResult:
         """Pin a message, which is named by its timestamp, to its channel."""
         channel = await self._may(context, "pin_message", channel)
         await self.api.write("pins.add", channel=channel, timestamp=message)
-        return f"Pinned {message} in {channel}."
+        return done(f"Pinned {message} in {channel}.", await self._url(channel, message))
 
     async def upload_snippet(
         self, context: Context, channel: str, name: str, content: str, title: str = "", thread: str = ""
-    ) -> str:
+    ) -> CallToolResult:
         """Share a text file in a channel that the bot is in, or in a thread there."""
         data = content.encode("utf-8", "replace")
         if not data or len(data) > _LONGEST_SNIPPET:
@@ -109,19 +110,20 @@ class SlackTools:
         ticket = await self.api.read("files.getUploadURLExternal", filename=name, length=len(data))
         file, address = _text(ticket, "file_id"), _text(ticket, "upload_url")
         await self.api.put(address, data)
-        await self.api.write(
+        shared = await self.api.write(
             "files.completeUploadExternal",
             files=json.dumps([{"id": file, "title": title or name}]),
             channel_id=channel,
             thread_ts=thread,
         )
-        return f"Shared {name} in {channel} as file {file}."
+        files = _list(shared.get("files"))
+        return done(f"Shared {name} in {channel} as file {file}.", _text(files[0], "permalink") if files else "")
 
     async def _may(self, context: Context, tool: str, channel: str) -> str:
         """The channel, if the people behind the call can read there."""
         return await self._sight().writable(self.callers.of(context, tool), channel)
 
-    async def _post(self, channel: str, text: str, thread: str) -> str:
+    async def _post(self, channel: str, text: str, thread: str) -> CallToolResult:
         sent = await self.api.write(
             "chat.postMessage",
             channel=channel,
@@ -132,7 +134,17 @@ class SlackTools:
             unfurl_links=False,
             unfurl_media=False,
         )
-        return f"Posted message {_text(sent, 'ts')} in {channel}."
+        message = _text(sent, "ts")
+        return done(f"Posted message {message} in {channel}.", await self._url(channel, message))
+
+    async def _url(self, channel: str, message: str) -> str:
+        """The address of a message, if Slack tells it soon: what was done is done, and its answer must not wait."""
+        try:
+            async with asyncio.timeout(_FOR_ADDRESS):
+                found = await self.api.read("chat.getPermalink", channel=channel, message_ts=message)
+        except (ToolError, TimeoutError):
+            return ""
+        return _text(found, "permalink")
 
 
 def server_of(tools: SlackTools) -> MCPServer:

@@ -103,8 +103,11 @@ async def test_a_message_notifies_nobody_but_whom_its_arguments_name(server: Dis
     async with a_client(server) as client:
         await client.call_tool("send_message", {"channel": server.channel, "content": "@everyone <@7>"})
         named = {"channel": server.channel, "content": "<@7>", "mention_users": ["7"]}
-        await client.call_tool("send_message", named)
+        sent = await client.call_tool("send_message", named)
     quiet, told = server.in_channel()
+    assert sent.structured_content == {
+        "url": f"https://discord.com/channels/{server.guild.id}/{server.channel}/{told.id}"
+    }
     assert quiet.payload["allowed_mentions"] == {"parse": [], "users": [], "roles": []}
     assert told.payload["allowed_mentions"] == {"parse": [], "users": ["7"], "roles": []}
 

@@ -62,15 +62,25 @@ async def test_every_tool_says_truly_whether_it_writes(server: SlackServer) -> N
 
 async def test_a_post_is_one_message_that_pings_nobody(server: SlackServer) -> None:
     async with client_of(server) as client:
-        said = text_of(await client.call_tool("post_message", {"channel": "C1", "text": "<!channel> & <@U1> hello"}))
+        posted = await client.call_tool("post_message", {"channel": "C1", "text": "<!channel> & <@U1> hello"})
         (message,) = server.cards()
         reply = await client.call_tool("reply_in_thread", {"channel": "C1", "thread": message.ts, "text": "more"})
         read = text_of(await client.call_tool("read_messages", {"channel": "C1"}))
-    assert message.ts in said
+    assert message.ts in text_of(posted)
+    address = f"https://t1.slack.test/archives/C1/p{message.ts.replace('.', '')}"
+    assert posted.structured_content == {"url": address}
     assert message.now["text"] == "&lt;!channel&gt; &amp; &lt;@U1&gt; hello"
     assert not reply.is_error
     assert [each.thread for each in server.messages.values()] == ["", message.ts]
     assert read.splitlines()[0].startswith(message.ts)
+
+
+async def test_a_post_whose_address_slack_does_not_tell_was_posted_all_the_same(server: SlackServer) -> None:
+    server.faults.append(Fault(method="chat.getPermalink", retry_after=99))
+    async with client_of(server) as client:
+        result = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
+    assert (result.is_error, result.structured_content) == (False, None)
+    assert len(server.messages) == 1
 
 
 async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> None:
@@ -80,11 +90,14 @@ async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> N
             ("pin_message", {"channel": "C1", "message": "1.1"}),
             ("upload_snippet", {"channel": "C1", "name": "notes.txt", "content": "a\nb\u00e9"}),
         ):
-            assert not (await client.call_tool(name, given)).is_error, name
+            result = await client.call_tool(name, given)
+            assert not result.is_error, name
+        shared = result.structured_content
         channels = text_of(await client.call_tool("list_channels", {}))
     assert [each["name"] for each in server.reactions] == ["eyes"]
     assert len(server.pins) == 1
     (file,) = server.files.values()
+    assert shared == {"url": f"https://files.test/{next(iter(server.files))}"}
     assert (file["content"], file["channel"]) == ("a\nb\u00e9".encode(), "C1")
     assert "#general" in channels
 

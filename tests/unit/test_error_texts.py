@@ -13,9 +13,10 @@ import pytest
 from babel.messages import pofile
 
 from bot.cards.error_messages import error_line, plain_text
+from bot.cards.results import told_result
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.cards.text import one_line, told_result, visible
+from bot.cards.text import one_line, visible
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from coordination.domain import events as e
 from coordination.errors import ConfigError, RefusedError, ToolServerError
