@@ -134,6 +134,9 @@ _FIXED: Mapping[Refusal, Text] = {
     Refusal.DENIED_NOW: Text(
         "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
     ),
+    Refusal.NONE_LEFT_TODAY: Text(
+        "The rules leave fewer calls for today than this plan has. Approve it after midnight (UTC), or select fewer calls."
+    ),
     Refusal.STRICTER_NOW: Text(
         "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, "
         "so nothing more of it runs. Say that it happened, or stop here."

@@ -1,9 +1,10 @@
 """What a run, its requester and their tenant may use, and the words for when it is used up."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TypeAlias
 
+from coordination.domain.day_caps import midnight_before
 from coordination.domain.events import ModelUsed, RunEvent
 from coordination.domain.policy import Person
 from coordination.ports import Clock, Spending, Spent
@@ -26,6 +27,16 @@ class NothingSpent:
         """Nothing."""
         del moment, tenant, user
         return Spent()
+
+    async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
+        """None of any rule."""
+        del moment, tenant
+        return {}
+
+
+async def started_today(spending: Spending, clock: Clock, tenant: str) -> Mapping[str, int]:
+    """How many calls a tenant's runs have started since midnight (UTC), by the text of each rule with a cap of the day."""
+    return await spending.calls_since(midnight_before(clock.now()), tenant=tenant)
 
 
 class Budget:
@@ -81,7 +92,7 @@ def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: P
         return never
 
     async def refusal() -> Text | None:
-        midnight = clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = midnight_before(clock.now())
         for name, user, tokens, money, who in limited:
             spent = await spending.since(midnight, tenant=requester.tenant, user=user)
             if tokens is not None and spent.tokens >= tokens:

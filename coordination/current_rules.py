@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Protocol
 
+from coordination.budget import NothingSpent, started_today
 from coordination.domain.ballot import Election
 from coordination.domain.canonical_json import Json, JsonObject, parse
 from coordination.domain.conditions import CallContext
+from coordination.domain.day_caps import Caps, DayCap, lowest, over_day_cap
 from coordination.domain.events import (
     ApproversAsked,
     ApproversRead,
@@ -29,8 +31,8 @@ from coordination.domain.policy import Person, Policy
 from coordination.domain.quorums import Seats, all_of
 from coordination.domain.states import Executing
 from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
-from coordination.errors import ConfigError, PersonUnreadableError
-from coordination.ports import Clock
+from coordination.errors import ConfigError, DayCapError, PersonUnreadableError
+from coordination.ports import Clock, Spending
 from coordination.run_options import AgentProfile, RunProfile
 from coordination.text import Text
 
@@ -172,6 +174,22 @@ def denied(plan: Plan, request: RunRequested, now: RunProfile) -> PlannedCall | 
     return next(forbidden, None) or over_cap(capped)
 
 
+def day_caps(plan: Plan, request: RunRequested, now: RunProfile | None) -> list[Caps]:
+    """The caps of the day that hold for each call: those of its own rule, and those of the rules of now."""
+    own = [call.needs.per_day for call in plan.calls]
+    if now is None:
+        return own
+    return [lowest(caps, each.needs.per_day) for caps, each in zip(own, _rulings(plan, request, now), strict=True)]
+
+
+async def none_left(
+    plan: Plan, request: RunRequested, now: RunProfile | None, spending: Spending, clock: Clock
+) -> DayCap | None:
+    """The cap of the day that leaves too few calls for a whole plan; None: there is none. Without caps nothing is counted."""
+    caps = day_caps(plan, request, now)
+    return over_day_cap(caps, await started_today(spending, clock, request.tenant)) if any(caps) else None
+
+
 def _rulings(plan: Plan, request: RunRequested, now: RunProfile) -> list[Ruling]:
     """What the rules of now say of each call."""
     author = _author(plan, request.agents)
@@ -296,30 +314,38 @@ class Guards:
     directory: PersonDirectory
     clock: Clock
     freezes: Freezes = field(default_factory=NeverFrozen)
+    spending: Spending = field(default_factory=NothingSpent)
 
-    def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | None]]:
-        """The guard of one run, for one worker: gives what happens in place of the next call, None: the call may begin.
+    def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | Caps | None]]:
+        """The guard of one run, for one worker: gives what happens in place of the next call, else the caps it counts for.
 
         While the state waits for approvers no call may begin, whatever the guard gives.
         """
         claim = _Claim()
 
-        async def guard(state: Executing) -> RunEvent | None:
-            instead = None
+        async def guard(state: Executing) -> RunEvent | Caps | None:
+            instead: RunEvent | None = None
+            caps: Caps = ()
             if state.frozen_by is None:  # Else nothing starts now, and all of it is looked at when something may.
-                instead = await self._by_rules(run, state) or await self._by_people(state, claim)
+                found = await self._by_rules(run, state)
+                if isinstance(found, tuple):
+                    caps = found
+                else:
+                    instead = found
+                instead = instead or await self._by_people(state, claim)
             frozen_by = await self.freezes.frozen_by(state.request.tenant)
-            return instead or freeze_event(state.frozen_by, frozen_by)
+            return instead or freeze_event(state.frozen_by, frozen_by) or caps
 
         return guard
 
-    async def _by_rules(self, run: str, state: Executing) -> RunEvent | None:
+    async def _by_rules(self, run: str, state: Executing) -> RunEvent | Caps:
+        """What the rules want in place of the next call, else the caps of the day that it counts for."""
         try:
             now = await self.current(run, state.request)
         except ConfigError as error:
             return _skipped(state, Text("the rules that hold here now can't be read: {why}", why=error.text))
         if now is None:
-            return None
+            return await self._by_caps(state, None)
         forbidden = denied(state.plan, state.request, now)
         if forbidden is not None:
             return _skipped(
@@ -329,7 +355,16 @@ class Guards:
                 ),
             )
         policy = tightened(state.plan, state.request, now)
-        return None if policy == state.plan.policy else self._instead(state, policy, "rules")
+        return await self._by_caps(state, now) if policy == state.plan.policy else self._instead(state, policy, "rules")
+
+    async def _by_caps(self, state: Executing, now: RunProfile | None) -> RunEvent | Caps:
+        """At the claim the whole plan must fit into the day; later calls are counted one by one as they start."""
+        cap = None
+        if state.is_untouched:
+            cap = await none_left(state.plan, state.request, now, self.spending, self.clock)
+        if cap is not None:
+            return _skipped(state, DayCapError(cap.match, cap.most, left=cap.left).text)
+        return day_caps(state.plan, state.request, now)[state.next_index]
 
     async def _by_people(self, state: Executing, claim: "_Claim") -> RunEvent | None:
         """At the claim alone: what has begun goes on under the approval, or the words, that it began with.

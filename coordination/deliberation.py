@@ -91,8 +91,13 @@ class Deliberation:
         record: Callable[[RunEvent], None],
         budget: Budget | None = None,
         people: PeopleAsked | None = None,
+        started_today: Mapping[str, int] | None = None,
     ) -> None:
-        """`record` is told of everything at once and in order; `people` can be asked."""
+        """`record` is told of everything at once and in order; `people` can be asked.
+
+        `started_today` has the calls that count for caps of the day.
+        """
+        self._started_today = started_today
         self.ballot = ballot
         self._question = question
         self._participants = participants
@@ -334,6 +339,7 @@ class Deliberation:
             participant.unusable,
             people=people,
             read=self._read.setdefault(participant.profile.number, []),
+            started_today=self._started_today,
         )
 
     def _opening(self, participant: Participant) -> str:

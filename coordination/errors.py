@@ -9,6 +9,7 @@
     ├── ModelError             a model call failed; `kind` says how, `is_retryable` whether to try again
     ├── RunNotFoundError       the person must name a run that exists here
     ├── RefusedError           the person may not do this; the text says why, and who may
+    ├── DayCapError            the rules leave no such call for today: it is left out
     ├── ConflictError          somebody else wrote to the run first: read again, then decide again
     └── OwnershipLostError     another worker goes on with what this one was doing: stop
 
@@ -91,6 +92,20 @@ class RefusedError(CoordinationError):
     def __init__(self, refusal: str, text: Text) -> None:
         super().__init__(text)
         self.refusal = refusal
+
+
+class DayCapError(CoordinationError):
+    """A call would be one more of its rule than the rule lets a day have. `match` are the rule's tools, as they were written."""
+
+    def __init__(self, match: str, most: int, *, left: int = 0) -> None:
+        super().__init__(
+            Text(
+                "the rules leave {left} of {most} calls of {match} for today, which ends at midnight (UTC)",
+                left=left,
+                most=most,
+                match=match,
+            )
+        )
 
 
 class ConflictError(CoordinationError):

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
 
+from coordination.domain.day_caps import Caps, lowest
 from coordination.domain.events import (
     CallFailed,
     CallOutcomeUnknown,
@@ -19,7 +20,7 @@ from coordination.domain.events import (
 )
 from coordination.domain.plan import Outage, PlannedCall, Succeeded
 from coordination.domain.states import Executing, RunState
-from coordination.errors import ToolServerError
+from coordination.errors import DayCapError, ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
 from coordination.run_writer import RunMoved, RunWriter, told
 from coordination.text import Text
@@ -53,8 +54,8 @@ def settings_changed(call: PlannedCall) -> Text:
     )
 
 
-Guard: TypeAlias = Callable[[Executing], Awaitable[RunEvent | None]]
-"""Looks, before a call, at what holds now; gives what happens in place of the call, or None."""
+Guard: TypeAlias = Callable[[Executing], Awaitable[RunEvent | Caps | None]]
+"""Looks, before a call, at what holds now; gives what happens in place of the call, or the caps that it counts for."""
 
 
 async def unguarded(state: Executing) -> None:
@@ -118,19 +119,13 @@ async def _advance(
     limits: Mapping[str, float] = _UNLIMITED,
     grace: float = GRACE,
 ) -> None:
-    reason = _reason_to_stop(state, clock)
+    reason = _reason_to_stop(state, clock) or await _changed(executor, state.plan.calls[state.next_index :])
     if reason is not None:
-        rest = tuple(range(state.next_index, len(state.plan.calls)))
-        await writer.commit(CallsSkipped(indexes=rest, reason=reason))
+        await _skip_rest(writer, state, reason)
         return
-    changed = await _changed(executor, state.plan.calls[state.next_index :])
-    if changed is not None:
-        rest = tuple(range(state.next_index, len(state.plan.calls)))
-        await writer.commit(CallsSkipped(indexes=rest, reason=changed))
-        return
-    instead = await guard(state)
-    if instead is not None:
-        await writer.commit(instead)
+    found = await guard(state)
+    if found is not None and not isinstance(found, tuple):
+        await writer.commit(found)
         return
     if state.frozen_by is not None or state.waits_for_approvers:
         await clock.sleep(FROZEN_LOOK if state.frozen_by is not None else APPROVERS_LOOK)
@@ -141,12 +136,21 @@ async def _advance(
     if objection is not None:
         await writer.commit(_failed(state, objection))
         return
-    started = await writer.commit(_started(state, hand, limits.get(call.server, 0.0)))
+    try:
+        started = await writer.commit(_started(state, hand, limits.get(call.server, 0.0), found or ()))
+    except DayCapError as error:  # Another run has started one meanwhile.
+        await _skip_rest(writer, state, error.text)
+        return
     late = _too_late(started, clock)
     if late is not None:
         await writer.commit(_failed(state, late))
         return
     await _call(writer, state, executor, hand, grace=grace)
+
+
+async def _skip_rest(writer: RunWriter, state: Executing, reason: Text) -> None:
+    rest = tuple(range(state.next_index, len(state.plan.calls)))
+    await writer.commit(CallsSkipped(indexes=rest, reason=reason))
 
 
 def _too_late(started: RunState, clock: Clock) -> Text | None:
@@ -160,7 +164,7 @@ def _too_late(started: RunState, clock: Clock) -> Text | None:
     return None
 
 
-def _started(state: Executing, hand: str, limit: float) -> CallStarted:
+def _started(state: Executing, hand: str, limit: float, caps: Caps) -> CallStarted:
     call = state.plan.calls[state.next_index]
     return CallStarted(
         index=state.next_index,
@@ -170,6 +174,7 @@ def _started(state: Executing, hand: str, limit: float) -> CallStarted:
         digest=state.plan.digest,
         hand=hand,
         limit=limit,
+        per_day=lowest(call.needs.per_day, caps),
     )
 
 

@@ -85,3 +85,8 @@ class RunProfile:
     daily: DailyLimits = field(default_factory=DailyLimits)
     asks_external: bool = False
     origin: str = ""
+
+    @property
+    def has_day_caps(self) -> bool:
+        """Whether a rule lets a day have so many of its calls and no more."""
+        return any(rule.needs.per_day for agent in self.agents for rule in agent.rules)

@@ -34,6 +34,7 @@ from coordination.current_rules import (
     compared,
     denied,
     freeze_event,
+    none_left,
     tightened,
     who_may_not,
 )
@@ -434,8 +435,10 @@ class Coordinator:
             return Refusal.RULES_UNREADABLE
         except PersonUnreadableError:
             return Refusal.APPROVERS_UNREADABLE
-        is_denied = now is not None and denied(state.plan, state.request, now) is not None
-        return Refusal.DENIED_NOW if is_denied else None
+        if now is not None and denied(state.plan, state.request, now) is not None:
+            return Refusal.DENIED_NOW
+        cap = await none_left(state.plan, state.request, now, self._spending, self._clock)
+        return None if cap is None else Refusal.NONE_LEFT_TODAY
 
     async def _objection_to_resolution(self, run: str, state: RunState, by: Person, verdict: Verdict) -> Refusal | None:
         """Why the rules of now let this person not say this of a call; None: they do.

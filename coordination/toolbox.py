@@ -15,6 +15,7 @@ from typing import Protocol
 from coordination.current_rules import effects_now, ruling_now
 from coordination.domain.canonical_json import Json, JsonObject, canonical, parse, rounded_number
 from coordination.domain.conditions import CallContext, unread
+from coordination.domain.day_caps import over_day_cap
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall, over_cap
 from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, both, possible_effects, rule
@@ -221,11 +222,12 @@ class Toolbox:
         *,
         people: AsksPeople | None = None,
         read: list[tuple[str, Json]] | None = None,
+        started_today: Mapping[str, int] | None = None,
     ) -> None:
         """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it.
 
         `people` puts its questions to the requester, where the configuration wants that. `read` is what the agent has read
-        in its turns so far, by server and arguments.
+        in its turns so far, by server and arguments. `started_today` has the calls that count for caps of the day.
         """
         self._agent = agent
         self._tools = tools
@@ -235,6 +237,7 @@ class Toolbox:
         self._unusable = unusable or {}
         self._people = people
         self._read_so_far = [] if read is None else read
+        self._started_today = started_today or {}
         self.actions: list[PlannedCall] = []
         self.left_out = 0
         self._known: set[str] = set()
@@ -336,6 +339,8 @@ class Toolbox:
         """What the operator's rules have against recording a call now, as its agent is told; None: nothing."""
         if over_cap([*self.actions, action]) is not None:
             return f"The operator's rules let a plan have no more calls of this kind ({ruling.reason})."
+        if over_day_cap([each.needs.per_day for each in (*self.actions, action)], self._started_today) is not None:
+            return f"The operator's rules let no more calls of this kind be made today ({ruling.reason})."
         read = [each for server, each in self._read_so_far if server == action.server]
         path = unread(action.needs.read_first, arguments, read)
         if path is None:

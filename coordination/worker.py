@@ -5,14 +5,14 @@ The log is the checkpoint. Whatever was on disk when a worker died is where the 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never, cast
 
 from coordination import prompts
 from coordination.agent_turn import record_wasted, used
-from coordination.budget import Budget, NothingSpent, daily, total
+from coordination.budget import Budget, NothingSpent, daily, started_today, total
 from coordination.current_rules import (
     CurrentRules,
     Freezes,
@@ -31,6 +31,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
 from coordination.domain.caller import Caller
+from coordination.domain.day_caps import Caps
 from coordination.domain.events import ModelRetried, RunEvent
 from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
@@ -133,7 +134,7 @@ class Worker:
         self._read_lists = read_lists
         self._away_after = away_after
         self._current = current
-        self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen())
+        self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen(), self._spending)
         self.grace = GRACE
         """Seconds that a call under way has left when the work ends."""
         self._errors: dict[str, list[Text]] = {}
@@ -232,6 +233,7 @@ class Worker:
             record=writer.record,
             budget=await self._budget(writer, state.request, prepared_run.profile),
             people=people,
+            started_today=await self._started_today(state.request, prepared.profile, now),
         )
         election = await deliberation.run()
         written = None
@@ -274,12 +276,26 @@ class Worker:
         proposed = e.PlanProposed(
             plan=plan, digest=plan.digest, election=election, written_after_vote=written_after_vote
         )
+        proposed = replace(proposed, started_today=await self._counted_today(plan))
         if not plan.is_automatic:
             await writer.commit(proposed)
             return
         approved = e.ApprovalGiven(by=policy_actor(plan.tenant), digest=plan.digest)
         job = Job(task="execute", run=writer.run, tenant=plan.tenant, revision=plan.revision)
         await writer.commit(proposed, approved, job=job)
+
+    async def _started_today(self, request: e.RunRequested, *rules: RunProfile | None) -> Mapping[str, int]:
+        """The calls that count for caps of the day; they are counted only where one of these rules has such a cap."""
+        if not any(each is not None and each.has_day_caps for each in rules):
+            return {}
+        return await started_today(self._spending, self._clock, request.tenant)
+
+    async def _counted_today(self, plan: Plan) -> Caps:
+        """How many calls of the plan's capped rules the day has had so far."""
+        if not (caps := plan.needs.per_day):
+            return ()
+        started = await started_today(self._spending, self._clock, plan.tenant)
+        return tuple((name, started.get(name, 0)) for name, _ in caps)
 
     def _under_rules_of_now(self, plan: Plan, request: e.RunRequested, now: RunProfile | None) -> Plan:
         if now is None:
@@ -322,11 +338,12 @@ class Worker:
     def _with_readings(self, run: str, servers: Sequence[ServerSpec], executor: Executor, guard: Guard) -> Guard:
         """The guard, and after it one that looks whether all is as people saw it."""
 
-        async def look(state: s.Executing) -> RunEvent | None:
-            instead = await guard(state)
+        async def look(state: s.Executing) -> RunEvent | Caps | None:
+            found = await guard(state)
             plan = state.plan
-            if instead is not None or not any(call.previews for call in plan.calls):
-                return instead
+            is_instead = found is not None and not isinstance(found, tuple)
+            if is_instead or not any(call.previews for call in plan.calls):
+                return found
             if state.frozen_by is not None or state.waits_for_approvers:
                 return None  # It is asked again when it may go on.
             rest = tuple(range(state.next_index, len(plan.calls)))

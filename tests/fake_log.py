@@ -1,15 +1,17 @@
 """The log and the engine without a disk: they fit the ports, and pass the same tests as the real ones."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from coordination.domain.canonical_json import config_digest
-from coordination.domain.events import RunEvent
+from coordination.domain.day_caps import midnight_before
+from coordination.domain.events import CallStarted, RunEvent
 from coordination.domain.states import AwaitingDecision, RunState
 from coordination.domain.transitions import Recorded
-from coordination.errors import ConfigError, ConflictError
+from coordination.errors import ConfigError, ConflictError, DayCapError
 from coordination.ports import Job, Perform, RunSummary
 from coordination.text import Text
 
@@ -39,6 +41,7 @@ class MemoryLog:
         log = self._events.get(run, [])
         if len(log) != expected:
             raise ConflictError(run, expected)
+        self._check_day_caps(events, at, state.request.tenant)
         added = [Recorded(run=run, seq=seq, at=at, event=event) for seq, event in enumerate(events, start=expected + 1)]
         if job is not None:
             self._submit(job)
@@ -47,6 +50,19 @@ class MemoryLog:
         async with self._changed:
             self._changed.notify_all()
         return added
+
+    def started_since(self, moment: datetime, tenant: str) -> Counter[str]:
+        """The calls that count for caps of the day, by the rule's text."""
+        runs = [run for run, summary in self._summaries.items() if summary.tenant == tenant]
+        events = [each.event for run in runs for each in self._events[run] if each.at >= moment]
+        return Counter(name for event in events if isinstance(event, CallStarted) for name, _ in event.per_day)
+
+    def _check_day_caps(self, events: Sequence[RunEvent], at: datetime, tenant: str) -> None:
+        counts = self.started_since(midnight_before(at), tenant)
+        for name, most in (cap for event in events if isinstance(event, CallStarted) for cap in event.per_day):
+            counts[name] += 1
+            if counts[name] > most:
+                raise DayCapError(name, most)
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
         return self._events.get(run, [])[after:]

@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -54,6 +55,7 @@ from bot.message import (
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
 from coordination.domain.canonical_json import Json, parse
+from coordination.domain.day_caps import match_of
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 from coordination.domain.quorums import Quorum
@@ -331,7 +333,24 @@ def _needs(state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("needs.not_authors", who=people(authors)))
     if state.approvals:
         lines.append(given(state.plan.policy, state.approvals))
-    return lines + _first_few(_by_call(state.plan))
+    return lines + _first_few(_by_day(state)) + _first_few(_by_call(state.plan))
+
+
+def _by_day(state: s.AwaitingDecision) -> list[RichText]:
+    """The how manieth calls of a day these would be, where rules have a cap: as of the moment that the plan was made."""
+    started, own = (
+        dict(state.started_today),
+        Counter(name for call in state.plan.calls for name, _ in call.needs.per_day),
+    )
+    return [
+        catalog.rich(
+            "needs.per_day",
+            match=StyledText(match_of(name), "code"),
+            number=started.get(name, 0) + own[name],
+            most=most,
+        )
+        for name, most in state.plan.needs.per_day
+    ]
 
 
 def _by_call(plan: Plan) -> list[RichText]:

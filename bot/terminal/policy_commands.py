@@ -81,6 +81,8 @@ def _needed(needs: Needs) -> list[str]:
         lines.append(catalog.text("policy.bars_author"))
     if needs.per_plan:
         lines.append(catalog.text("policy.per_plan", most=min(most for _, most in needs.per_plan)))
+    if needs.per_day:
+        lines.append(catalog.text("policy.per_day", most=min(most for _, most in needs.per_day)))
     return lines + [catalog.text("policy.read_first", path=visible(path)) for path in needs.read_first]
 
 

@@ -262,6 +262,7 @@ class RuleKeys(Section):
     requester: Flag | None = None
     author: Flag | None = None
     per_plan: Annotated[StrictInt, Field(ge=1, le=1000), AsTyped] | None = None
+    per_day: Annotated[StrictInt, Field(ge=1, le=100_000), AsTyped] | None = None
     requires_read: ArgumentPath | None = None
     preview: PreviewKeys | None = None
     preconditions: Sections[PreconditionKeys] = ()
@@ -277,6 +278,7 @@ class RuleKeys(Section):
             bars_requester=self.requester is False,
             bars_author=self.author is False,
             per_plan=self.per_plan,
+            per_day=self.per_day,
             requires_read=self.requires_read,
         )
 
@@ -289,7 +291,7 @@ class RuleKeys(Section):
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
         about_people = [key for key in ("approvers", "expires", "requester", "author") if key in self.model_fields_set]
-        keys = ("per_plan", "requires_read", "preview", "preconditions")
+        keys = ("per_plan", "per_day", "requires_read", "preview", "preconditions")
         about_calls = [key for key in keys if key in self.model_fields_set]
         for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
             found = Text("{key} beside effect: {effect}", key=key, effect=self.effect)

@@ -69,6 +69,7 @@ def needs_of(
     bars_requester: bool = False,
     bars_author: bool = False,
     per_plan: int | None = None,
+    per_day: int | None = None,
     requires_read: str | None = None,
 ) -> Needs:
     """What a rule with these keys asks for."""
@@ -78,6 +79,7 @@ def needs_of(
         expires_after=None if expires is None else seconds(expires),
         bars_requester=bars_requester,
         bars_author=bars_author,
+        per_day=() if per_day is None else ((_name(match, when), per_day),),
         per_plan=() if per_plan is None else ((_name(match, when), per_plan),),
         read_first=() if requires_read is None else (requires_read,),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from coordination.domain.ballot import Election
+from coordination.domain.day_caps import Caps
 from coordination.domain.plan import Outage, Plan, PlannedCall
 from coordination.domain.policy import Person
 from coordination.text import Reasoned, TextParts
@@ -223,7 +224,8 @@ Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
 class CallStarted:
     """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's.
 
-    `limit` is how many seconds its worker waits for the answer; 0 where that is not recorded.
+    `limit` is how many seconds its worker waits for the answer; 0 where that is not recorded. `per_day` has the caps of
+    the day that it counts for.
     """
 
     index: int
@@ -233,6 +235,7 @@ class CallStarted:
     digest: str
     hand: str
     limit: float = 0.0
+    per_day: Caps = ()
     kind: Literal["call_started"] = "call_started"
 
 
@@ -394,7 +397,7 @@ class PlanProposed:
 
     `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan, or who
     `revised` this one; `because` the same plan that is asked again, and why. Nothing that was approved of the earlier
-    revision counts.
+    revision counts. `started_today` is how many calls of rules with a cap of the day had been started when it was made.
     """
 
     plan: Plan
@@ -404,6 +407,7 @@ class PlanProposed:
     chosen_by: Person | None = None
     because: Because = ""
     revised: Revised = ""
+    started_today: Caps = ()
     kind: Literal["plan_proposed"] = "plan_proposed"
 
 

@@ -77,6 +77,7 @@ class Refusal(StrEnum):
     NOT_YOURS = "not_yours"
     EXTERNAL = "external"
     DENIED_NOW = "denied_now"
+    NONE_LEFT_TODAY = "none_left_today"
     STRICTER_NOW = "stricter_now"
     RULES_UNREADABLE = "rules_unreadable"
     STORED_CONFIG_CHANGED = "stored_config_changed"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from coordination.domain.canonical_json import Json
+from coordination.domain.day_caps import Caps, lowest
 
 
 class Member(Protocol):
@@ -65,6 +66,7 @@ class Needs:
         bars_requester: whether who asked may not count, whatever the plan's rule says.
         bars_author: whether others who shaped the plan may not.
         per_plan: so many calls of one rule a plan may have, by the rule's text.
+        per_day: so many calls of one rule a tenant may have started in a day (UTC), by the rule's text.
         read_first: the JSON paths of arguments whose values the agent must have read before, from the same server.
     """
 
@@ -72,7 +74,8 @@ class Needs:
     expires_after: int | None = None
     bars_requester: bool = False
     bars_author: bool = False
-    per_plan: tuple[tuple[str, int], ...] = ()
+    per_plan: Caps = ()
+    per_day: Caps = ()
     read_first: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -84,20 +87,19 @@ class Needs:
         if not other or other == self:
             return self
         limits = [each.expires_after for each in (self, other) if each.expires_after is not None]
-        caps = dict(self.per_plan)
-        for name, most in other.per_plan:
-            caps[name] = min(most, caps.get(name, most))
         return Needs(
             quorums=union(self.quorums, other.quorums),
             expires_after=min(limits, default=None),
             bars_requester=self.bars_requester or other.bars_requester,
             bars_author=self.bars_author or other.bars_author,
-            per_plan=tuple(sorted(caps.items())),
+            per_plan=lowest(self.per_plan, other.per_plan),
+            per_day=lowest(self.per_day, other.per_day),
             read_first=tuple(sorted({*self.read_first, *other.read_first})),
         )
 
     def as_json(self) -> Json:
-        """As they enter a plan's digest."""
+        """As they enter a plan's digest; what plans did not have once is there only where it is set."""
+        by_day: dict[str, Json] = {"per_day": [[name, most] for name, most in self.per_day]} if self.per_day else {}
         return {
             "quorums": [each.as_json() for each in self.quorums],
             "expires_after": self.expires_after,
@@ -105,6 +107,7 @@ class Needs:
             "bars_author": self.bars_author,
             "per_plan": [[name, most] for name, most in self.per_plan],
             "read_first": list(self.read_first),
+            **by_day,
         }
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from coordination.domain.ballot import Ballot, Election
+from coordination.domain.day_caps import Caps
 from coordination.domain.events import RulesNow, RunRequested, Verdict
 from coordination.domain.plan import OutcomeUnknown, Plan, PlannedCall, Receipt
 from coordination.domain.policy import Authors, Person, Policy, policy_actor
@@ -70,6 +71,7 @@ class AwaitingDecision:
         shapers: those of this run whose words made it what it is.
         rules_now: how the rules that hold now differ from those of the run's beginning, as far as anybody has looked.
         frozen_by: who had everything stop; people may decide, and nothing starts.
+        started_today: how many calls of rules with a cap of the day had been started when the plan was made.
     """
 
     request: RunRequested
@@ -83,6 +85,7 @@ class AwaitingDecision:
     rules_now: RulesNow = ""
     frozen_by: Person | None = None
     questions: tuple[Question, ...] = ()
+    started_today: Caps = ()
     kind: Literal["awaiting_decision"] = "awaiting_decision"
 
 

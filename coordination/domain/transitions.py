@@ -21,6 +21,7 @@ from typing import assert_never
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot, Vote
+from coordination.domain.day_caps import Caps, lowest
 from coordination.domain.judgement import (
     check_again,
     check_choice,
@@ -147,6 +148,8 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
         state.plan.digest,
     ):
         raise IllegalTransition("a call that nobody approved")
+    if lowest(call.needs.per_day, event.per_day) != event.per_day:
+        raise IllegalTransition("a call starts that is not counted among those of its day")
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
         raise IllegalTransition("a call after one that did not succeed")
     answer_until = at + timedelta(seconds=event.limit) if event.limit else None
@@ -459,7 +462,13 @@ def _propose(
         frozen_by=state.frozen_by if isinstance(state, s.AwaitingDecision) else None,
         shapers=shapers,
         questions=state.questions,
+        started_today=event.started_today or _started_today(state),
     )
+
+
+def _started_today(state: s.Deliberating | s.AwaitingDecision) -> Caps:
+    """What was known of the day when the plan in whose place this one comes was made."""
+    return state.started_today if isinstance(state, s.AwaitingDecision) else ()
 
 
 def _rules_of(state: s.Deliberating | s.AwaitingDecision) -> e.RulesNow:

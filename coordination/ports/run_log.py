@@ -1,6 +1,6 @@
 """The log, the engine, and what was used: what is remembered, and who goes on after a crash."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +66,7 @@ class RunLog(Protocol):
 
         Raises:
             ConflictError: the run has moved past `expected`: somebody else was first.
+            DayCapError: a call would start that is one more of its rule than a day (UTC) may have in this tenant.
             StorageError: the database refuses.
         """
         ...
@@ -163,5 +164,13 @@ class Spending(Protocol):
 
         Raises:
             StorageError: the sums can't be read.
+        """
+        ...
+
+    async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
+        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a cap of the day.
+
+        Raises:
+            StorageError: they can't be counted.
         """
         ...

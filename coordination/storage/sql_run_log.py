@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError, from_json
 from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.domain.canonical_json import config_digest
+from coordination.domain.day_caps import midnight_before
 from coordination.domain.events import RunEvent
 from coordination.domain.plan import Outage
 from coordination.domain.states import AwaitingDecision, RunState
@@ -25,6 +26,7 @@ from coordination.domain.transitions import Recorded
 from coordination.errors import ConflictError, DatabaseAwayError, StorageError, StoredConfigError
 from coordination.ports import Job, RunSummary
 from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.day_counts import check_day_caps
 from coordination.storage.group_commit import GroupCommit
 from coordination.storage.notifications import Listener, notify
 from coordination.storage.schema import configs, events, installation, outages, prepare, runs
@@ -78,6 +80,7 @@ _YOUNGER = (
     b',"outage":null',
     b',"left_out":0',
     b',"says":""',
+    b',"per_day":[]',
     b',"needs":{"quorums":[],"expires_after":null,"bars_requester":false,"bars_author":false,"per_plan":[],"read_first":[]}',
     b',"quorums":[]',
     b',"operator":""',
@@ -87,6 +90,7 @@ _YOUNGER = (
     b',"plural":""',
     b',"input_schema":""',
     b',"revised":""',
+    b',"started_today":[]',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 
@@ -294,6 +298,7 @@ class SqlLog:
         def work(connection: sa.Connection) -> None:
             context.run(require_ownership, connection, events)
             rows = _chained(run, expected, self._head(connection, run, expected), time_text(at), encoded)
+            check_day_caps(connection, time_text(midnight_before(at)), str(summary["tenant"]), events)
             self._advance(connection, run, expected, {**summary, "seq": rows[-1]["seq"], "head": rows[-1]["hash"]})
             connection.execute(_ADD_EVENTS, rows)
             if job is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from coordination.domain.events import RunRequested
 from coordination.ports import Spent
 from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.day_counts import started_since
 from coordination.storage.schema import events, runs
-from coordination.storage.sql_run_log import decode, time_text
+from coordination.storage.sql_run_log import decode, plain_text, time_text
 
 _CHUNK = 500
 
@@ -59,6 +60,14 @@ class SqlUsage:
     async def shares(self, moment: datetime) -> Sequence[Share]:
         """What was used from this moment on, by tenant, person and configuration; the most first."""
         return await asyncio.to_thread(self._shares, time_text(moment))
+
+    async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
+        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a cap of the day."""
+        return await asyncio.to_thread(self._calls, time_text(moment), tenant)
+
+    def _calls(self, moment: str, tenant: str) -> Mapping[str, int]:
+        with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:
+            return started_since(connection, moment, plain_text(tenant))
 
     def _shares(self, moment: str) -> Sequence[Share]:
         dialect = self._engine.dialect.name

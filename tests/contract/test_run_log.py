@@ -13,7 +13,7 @@ from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded, evolve, replay
-from coordination.errors import ConfigError, ConflictError
+from coordination.errors import ConfigError, ConflictError, DayCapError
 from coordination.ports import Job, RunLog
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
@@ -300,3 +300,34 @@ async def test_times_come_back_to_the_microsecond_in_utc(bench: Bench) -> None:
     (first, _) = await bench.log.read("A")
     assert first.at == at
     assert first.at.utcoffset() == timedelta(0)
+
+
+async def test_no_call_starts_that_is_one_too_many_of_its_rule_for_the_day_of_its_tenant(bench: Bench) -> None:
+    elsewhere = replace(a_request(), tenant="elsewhere")
+    midnight = START.replace(hour=0) + timedelta(days=1)
+    start = e.CallStarted(
+        index=0, server="bank", tool="pay", arguments="{}", digest="d", hand="h", per_day=(("bank.pay", 2),)
+    )
+    strict = replace(start, per_day=(("bank.pay", 1),))
+    state = await begin(bench.log, "A")
+    other = await begin(bench.log, "B", request=elsewhere)
+    await bench.log.append("A", 2, [start], midnight - timedelta(seconds=2), state)
+    with pytest.raises(DayCapError, match="leave 0 of 1 calls"):
+        await bench.log.append("A", 3, [strict], midnight - timedelta(seconds=1), state)
+    with pytest.raises(DayCapError):
+        await bench.log.append("A", 3, [start, start], midnight - timedelta(seconds=1), state)
+    await bench.log.append("B", 2, [strict], midnight - timedelta(seconds=1), other)
+    await bench.log.append("A", 3, [replace(start, per_day=()), TURN], midnight - timedelta(seconds=1), state)
+    await bench.log.append("A", 5, [strict], midnight, state)
+    assert [each.seq for each in await bench.log.read("A", after=2)] == [3, 4, 5, 6]
+
+
+async def test_of_two_starts_at_once_only_one_gets_the_last_call_of_the_day(bench: Bench) -> None:
+    start = e.CallStarted(
+        index=0, server="bank", tool="pay", arguments="{}", digest="d", hand="h", per_day=(("bank.pay", 1),)
+    )
+    states = {run: await begin(bench.log, run) for run in "ABCD"}
+    ends = await asyncio.gather(
+        *(bench.log.append(run, 2, [start], START, state) for run, state in states.items()), return_exceptions=True
+    )
+    assert sorted(isinstance(each, DayCapError) for each in ends) == [False, True, True, True]

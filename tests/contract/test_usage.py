@@ -85,3 +85,20 @@ async def test_nothing_is_opened_before_it_is_asked_and_a_missing_database_is_to
     async with SqlUsage.open(url) as usage:
         with pytest.raises(StorageError, match="can't be opened"):
             await usage.since(START, tenant="here")
+
+
+async def test_calls_that_count_for_a_cap_of_the_day_are_counted_by_rule_and_tenant(
+    books: tuple[RunLog, SqlUsage],
+) -> None:
+    log, usage = books
+    request = a_request(prompt='"per_day":[["bank.pay",3]]')
+    both = (("bank.*", 9), ("bank.pay 0123", 3))
+    start = e.CallStarted(
+        index=0, server="bank", tool="pay", arguments='{"a":"\\"per_day\\":[["}', digest="d", hand="h"
+    )
+    for run, of, at in (("C1", request, START), ("C2", request, START - timedelta(seconds=1))):
+        state = evolve(None, of, START - timedelta(days=2))
+        await log.append(run, 0, [of], START - timedelta(days=2), state)
+        await log.append(run, 1, [start, replace(start, per_day=both), replace(start, per_day=both[:1])], at, state)
+    assert await usage.calls_since(START, tenant="here") == {"bank.*": 2, "bank.pay 0123": 1}
+    assert await usage.calls_since(START, tenant="elsewhere") == {}

@@ -111,6 +111,9 @@ class MonthOfWork:
         self.asked.append((moment, tenant))
         return Spent(tokens=21_000, money=0.5)
 
+    async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
+        return {}
+
 
 class ChatServiceHarness:
     """A chat service with its surroundings. Configurations are files in a folder; the test says when a worker comes by."""

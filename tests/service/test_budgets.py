@@ -1,5 +1,6 @@
 """Runs, people and tenants use no more than they may, and are told so in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -29,6 +30,9 @@ class Accounts:
     async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
         self.asked.append((moment, tenant, user))
         return self.people.get(user, Spent())
+
+    async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
+        return {}
 
 
 def costing(step: Step, dollars: float) -> Step:

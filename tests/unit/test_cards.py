@@ -486,6 +486,15 @@ def test_a_plan_says_whom_each_call_needs_and_who_has_approved_for_whom() -> Non
     assert plain_text(again.lines[-1]) == "Aufruf 1 braucht 1 von finance und 1 von ops"
 
 
+def test_a_plan_says_how_many_of_the_calls_of_a_day_it_would_make_it() -> None:
+    needs = Needs(per_day=(("board.* 0123456789ab", 3),))
+    calls = (replace(POST, needs=needs), REMOVE)
+    log = recorded([*argued(*calls), replace(proposed(*calls), started_today=(("board.* 0123456789ab", 1),))])
+    section = card_of(log).sections[-1]
+    assert isinstance(section, Paragraph)
+    assert plain_text(section.lines[-1]) == "board.*: 2 of 3 today with this plan"
+
+
 def test_who_is_not_needed_hears_whose_approval_is_still_missing() -> None:
     policy = Policy(quorums=(Quorum(roles=("board",)), Quorum(roles=("ops",), required=2)))
     proposal = proposed(POST, policy=policy)

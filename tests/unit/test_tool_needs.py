@@ -47,7 +47,7 @@ def test_of_rules_that_can_not_be_judged_all_is_needed_that_would_be_either_way(
 def test_every_key_becomes_a_need() -> None:
     rules = (
         "  - {match: bank.pay, effect: ask, approvers: {users: [U1, U2], required: 2}, expires: 1h30m, requester: false, "
-        "author: false, per_plan: 2, requires_read: '$.account'}"
+        "author: false, per_plan: 2, per_day: 9, requires_read: '$.account'}"
     )
     assert ruling(rules).needs == Needs(
         quorums=(Quorum(users=("U1", "U2"), required=2),),
@@ -55,6 +55,7 @@ def test_every_key_becomes_a_need() -> None:
         bars_requester=True,
         bars_author=True,
         per_plan=(("bank.pay", 2),),
+        per_day=(("bank.pay", 9),),
         read_first=("$.account",),
     )
     twice = "  - {match: bank.pay, effect: ask, approvers: [{roles: [finance]}, {roles: [finance]}]}"
@@ -84,6 +85,7 @@ def test_of_two_rulings_the_stricter_effect_and_all_needs_are_left() -> None:
             "effect: auto, approvers: {roles: [ops]}",
             "approvers: found approvers beside effect: auto; expected effect: ask with it",
         ),
+        ("effect: read, per_day: 1", "per_day: found per_day beside effect: read; expected effect: ask or auto"),
         ("effect: deny, per_plan: 1", "per_plan: found per_plan beside effect: deny; expected effect: ask or auto"),
         ("effect: read, requires_read: $.a", "requires_read: found requires_read beside effect: read"),
         ("effect: ask, requires_read: path", "requires_read: found 'path'; expected the path of an argument"),
