@@ -162,6 +162,12 @@ class Action(StrEnum):
     SELECT = "select"
     EDIT = "edit"
     WITHDRAW = "withdraw"
+    CHANGE_THIS = "change_this"
+    START_NEW = "start_new"
+
+
+ANSWERS = frozenset({Action.CHANGE_THIS, Action.START_NEW})
+"""The answers to a question about somebody's own words, whose message goes once one of them was taken."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from bot.chat.service_port import (
 )
 from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardCopy, CardRecord, ChatStore, Done, Gone, Live, Reposting
+from bot.chat.thread_question import as_new_run, check_answer, is_question, words_of
 from bot.i18n import catalog
 from bot.message import FORMS, Action, RichText, TextForm, Timestamp
 from coordination.domain import events as e
@@ -85,8 +86,8 @@ class ButtonHandler:
                 return reply
         if await self._is_repeated(request, by):
             return Nothing()
-        if action is Action.ASK_AGAIN:
-            return await self.run_starter.start(AskAgain(card=card, once=request.once), by, place)
+        if action in (Action.ASK_AGAIN, Action.START_NEW):
+            return await self._start(action, known, AskAgain(card=card, once=request.once), by, place)
         try:
             await self._decide(by, known, action, request)
         except RefusedError as error:
@@ -94,6 +95,14 @@ class ButtonHandler:
         finally:
             self.wake()
         return Nothing()
+
+    async def _start(
+        self, action: Action, known: ButtonRecord, again: AskAgain, by: Person, place: ChannelRef
+    ) -> Reply:
+        """The run of a button that begins one. That of a question begins where the words were said."""
+        if action is Action.START_NEW:
+            return await self.run_starter.start(as_new_run(known), by, words_of(known)[1])
+        return await self.run_starter.start(again, by, place)
 
     async def _refused(
         self, error: RefusedError, action: Action, card: CardRecord, by: Person, place: ChannelRef, *, seen: str
@@ -190,6 +199,9 @@ class ButtonHandler:
         """
         message = request.message
         found = await self.store.find_button(request.button, by.tenant)
+        if found is not None and is_question(found[0]):
+            check_answer(found[0], by, place, self.clock.now())
+            return found
         if found is not None and found[0].copy and by.tenant == place.tenant:
             await self._check_copy(found[0], by, message, place)
             return found
@@ -266,6 +278,8 @@ class ButtonHandler:
                 return people.approve(run, digest, by)
             case Action.REJECT:
                 return people.reject(run, digest, by, text)
+            case Action.CHANGE_THIS:
+                return people.request_changes(run, digest, by, words_of(known)[0])
             case Action.CHANGE | Action.CHOOSE | Action.SELECT | Action.EDIT:
                 return self._revise(by, known, action, text, request.choice)
             case Action.CANCEL | Action.WITHDRAW:
@@ -274,7 +288,7 @@ class ButtonHandler:
                 return people.answer(run, known.index or 0, by, text)
             case Action.HAPPENED | Action.RUN_IT | Action.ABANDON:
                 return self._settle(by, known, _VERDICTS[action])
-            case Action.DETAILS | Action.ASK_AGAIN:
+            case Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW:
                 raise refused("no_button")
             case _:
                 assert_never(action)

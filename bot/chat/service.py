@@ -27,6 +27,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.chat.start_run import RunStarter
+from bot.chat.thread_question import question_of
 from coordination.domain.policy import Person
 from coordination.log_context import log_from_here
 
@@ -48,7 +49,9 @@ class RequestRouter:
         log_from_here(tenant=actor.tenant, person=actor.id)  # A chat has each request answered in a task of its own.
         by = replace(actor, is_admin=self.admin_service.is_admin(actor))
         match request:
-            case StartRun() | FollowUp() | RetryRun():
+            case StartRun() | FollowUp():
+                return self._said(request, by, place)
+            case RetryRun():
                 return self.run_starter.start(request, by, place)
             case PressButton() | SubmitText():
                 return self.button_handler.press(request, by, place)
@@ -62,6 +65,11 @@ class RequestRouter:
                 return self.admin_service.run(request, by, place)
             case _:
                 assert_never(request)
+
+    async def _said(self, request: StartRun | FollowUp, by: Person, place: ChannelRef) -> Reply:
+        """Start a run, or ask first whether the words are meant to change the plan that waits there."""
+        question = await question_of(self.run_starter, request, by, place)
+        return question or await self.run_starter.start(request, by, place)
 
     async def tenant_of_button(self, button: str, platform: str) -> str:
         """The tenant that a button belongs to."""

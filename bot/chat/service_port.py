@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from bot.chat.platform import ChannelRef
+from bot.chat.platform import ButtonIds, ChannelRef
 from bot.message import Card, Confirmation, TextForm
 from coordination.domain.policy import Person
 
@@ -20,18 +20,21 @@ class StartRun:
     Attributes:
         config: the name of a configuration; empty for the one that holds there.
         follows_thread: whether it goes on with the run of the thread that it is said in, if there is one.
+        asks_which: whether it is plain words, so that in the thread of a plan that waits they may be meant to change it:
+            then a question comes back.
         once: the product's id of the event, the same if it is delivered again; the same again does nothing.
     """
 
     prompt: str
     config: str = ""
     follows_thread: bool = False
+    asks_which: bool = False
     once: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUp:
-    """Go on with the run of a thread. Outside of a run's thread it is nobody's business."""
+    """Go on with the run of a thread; of one whose plan waits, a question comes back. Elsewhere it is nobody's business."""
 
     prompt: str
     once: str = ""
@@ -158,10 +161,11 @@ Request: TypeAlias = (
 
 @dataclass(frozen=True)
 class Private:
-    """A card for this person alone. `runs` are on it, and can be opened with `ShowPlan`."""
+    """A card for this person alone. `runs` are on it, and can be opened with `ShowPlan`; `ids` are those of its buttons."""
 
     card: Card
     runs: tuple[str, ...] = ()
+    ids: ButtonIds | None = None
 
 
 @dataclass(frozen=True)

@@ -168,12 +168,12 @@ class RunStarter:
         """What is to be run; None: it was said outside of a run's thread."""
         match request:
             case StartRun(prompt=prompt, config=config, once=once):
-                card = await self._card_of_thread(by, place) if request.follows_thread else None
+                card = await self.card_of_thread(by, place) if request.follows_thread else None
                 if card is not None:
                     return await self._follow_up(card, place, prompt, config, once=once)
                 return _Wanted(place=place, prompt=prompt, config=config, is_asked=True, once=once)
             case FollowUp(prompt=prompt, once=once):
-                card = await self._card_of_thread(by, place)
+                card = await self.card_of_thread(by, place)
                 return None if card is None else await self._follow_up(card, place, prompt, "", once=once)
             case RetryRun(run=run):
                 card = await find_card(self.log, self.store, by, place, run)
@@ -183,7 +183,8 @@ class RunStarter:
             case _:
                 assert_never(request)
 
-    async def _card_of_thread(self, by: Person, place: ChannelRef) -> CardRecord | None:
+    async def card_of_thread(self, by: Person, place: ChannelRef) -> CardRecord | None:
+        """The card of the newest run of a thread, if there is one."""
         run = await self.store.run_of_thread(place.tenant, place.channel, place.thread)
         return None if run is None else await self.store.card(run, by.tenant)
 

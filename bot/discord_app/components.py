@@ -12,7 +12,7 @@ import discord
 from bot.cards.text import head_of
 from bot.chat.platform import ButtonIds
 from bot.discord_app import markup
-from bot.message import Button, Card, Menu
+from bot.message import ANSWERS, Button, Card, Menu
 
 
 class Control(StrEnum):
@@ -25,10 +25,11 @@ class Control(StrEnum):
     FORM_MENU = "f"
     YES = "y"
     MODAL = "m"
+    ANSWER = "a"
 
 
 _ID = r"[A-Za-z0-9_-]{1,40}"
-BUTTON_TEMPLATE = re.compile(rf"mg:(?P<control>[bwqy]):(?P<id>{_ID})(?::(?P<message>\d{{1,20}}))?")
+BUTTON_TEMPLATE = re.compile(rf"mg:(?P<control>[bwqya]):(?P<id>{_ID})(?::(?P<message>\d{{1,20}}))?")
 MENU_TEMPLATE = re.compile(rf"mg:(?P<control>[sf]):(?P<id>{_ID})")
 MODAL_TEMPLATE = re.compile(rf"mg:(?P<control>m):(?P<id>{_ID}):(?P<message>\d{{1,20}})(?::(?P<choice>[\d.]{{1,12}}))?")
 
@@ -95,6 +96,7 @@ def yes_view(button_id: str, message: str, label: str) -> discord.ui.View:
 
 def _button(button: Button, id_: str) -> "discord.ui.Button[discord.ui.View]":
     control = Control.TEXT if button.form else Control.CONFIRM if button.confirmation else Control.PRESS
+    control = Control.ANSWER if button.action in ANSWERS else control
     return discord.ui.Button(
         label=_label(button.label), style=_STYLES[button.weight], custom_id=custom_id(control, id_)
     )

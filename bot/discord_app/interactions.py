@@ -16,7 +16,7 @@ from bot.attached_files import with_files
 from bot.cards.text import head_of
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import error_card, refused
-from bot.chat.service_port import AskForText, AskToConfirm, FollowUp, PressButton, Reply, SubmitText
+from bot.chat.service_port import AskForText, AskToConfirm, FollowUp, PressButton, Private, Reply, SubmitText
 from bot.discord_app import markup
 from bot.discord_app.components import (
     BUTTON_TEMPLATE,
@@ -79,7 +79,12 @@ class Mentions:
             if refused:
                 return (sentence(" ".join([*refused, catalog.text("files.again")])),)
             request = FollowUp(prompt=prompt, once=str(message.id))
-            return cards_of(await self._chat_service().handle(request, by, place))
+            reply = await self._chat_service().handle(request, by, place)
+            if isinstance(reply, Private) and reply.ids is not None:
+                # Only what answers a click can be for one pair of eyes: the question is asked where the words were said.
+                await self._platform.post(place, reply.card, reply.ids, once=f"ask:{message.id}")
+                return ()
+            return cards_of(reply)
         except Exception as error:  # noqa: BLE001 - the outermost handler: whoever wrote gets a sentence, whatever it was
             return (error_card(error),)
 
@@ -231,6 +236,8 @@ class Clicks:
             await fill_in(interaction, _question(reply.question), yes)
             return
         cards = cards_of(reply)
+        if what.control is Control.ANSWER and not isinstance(reply, Private):
+            await interaction.delete_original_response()
         if what.control in {Control.CONFIRM, Control.YES}:
             # The answer stands in the place of the question; where the public card says it all, nothing does.
             if cards:

@@ -127,6 +127,8 @@ class CommandHandlers:
     async def message(self, source: EventSource, said: Said) -> None:
         """A mention or a direct message. Orders are words alone; a file that agents can't have is said before they begin."""
         request = parse_command(said.text, source.once)
+        if isinstance(request, StartRun):
+            request = replace(request, asks_which=True)
         if isinstance(request, ShowHelp) and said.files and not said.text:
             request = StartRun(prompt="", follows_thread=True, once=source.once)
         if isinstance(request, StartRun) and said.files:

@@ -24,7 +24,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.i18n import catalog
-from bot.message import Card, Inline, Paragraph, StyledText, TextForm
+from bot.message import ANSWERS, Card, Inline, Paragraph, StyledText, TextForm
 from bot.slack_app.components import config_menu, config_options, openers
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
@@ -208,6 +208,8 @@ class Clicks:
                 if not await is_opened(self.clients, source, details_modal(pages, opened_by(click, run))):
                     await self.replies.reply(source, reply)
             case _:
+                if click.action in ANSWERS and source.reply_address and not isinstance(reply, Private):
+                    await self.replies.withdraw(source)
                 await self.replies.reply(source, reply)
 
     async def submit(self, source: EventSource, opened: Opened, text: str) -> None:

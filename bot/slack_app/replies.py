@@ -35,6 +35,8 @@ class Replies:
     async def reply(self, source: EventSource, reply: Reply) -> None:
         """What the person alone is told; nothing where the public card says it all."""
         match reply:
+            case Private(card=card, ids=ids) if ids is not None:
+                await self._send(source, rendered(card, ids))
             case Private(card=card, runs=runs) if runs:
                 message = rendered(card)
                 await self._send(source, replace(message, blocks=[*message.blocks, *openers(runs)]))
@@ -42,6 +44,12 @@ class Replies:
                 await self.reply_card(source, card)
             case _:
                 return
+
+    async def withdraw(self, source: EventSource) -> None:
+        """Take away the private question whose button was pressed: it was answered."""
+        answer = await AsyncWebhookClient(source.reply_address).send_dict({"delete_original": True})
+        if answer.status_code != 200:
+            _log.warning("a question was not taken away: status %s", answer.status_code)
 
     async def reply_card(self, source: EventSource, card: Card) -> None:
         """A card."""

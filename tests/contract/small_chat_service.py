@@ -80,6 +80,7 @@ class SmallChatService:
     threads: dict[str, str] = field(default_factory=dict[str, str])
     seen: set[str] = field(default_factory=set[str])
     deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    question: Private | None = None
     is_down: bool = False
     breaks_with: str = ""
     pause: asyncio.Event | None = None
@@ -89,12 +90,20 @@ class SmallChatService:
     async def handle(self, request: Request, actor: Person, place: ChannelRef) -> Reply:
         if isinstance(request, CancelThread) and place.thread not in self.threads:
             return Nothing()
+        self._break()
+        self.asked.append((request, actor, place))
+        await self._tell()
+        if self.question is not None and isinstance(request, StartRun):
+            return self.question
+        return await self._answered(request, actor, place)
+
+    def _break(self) -> None:
         if self.is_down:
             raise StorageError(Text("The database is gone."))
         if self.breaks_with:
             raise RuntimeError(self.breaks_with)
-        self.asked.append((request, actor, place))
-        await self._tell()
+
+    async def _answered(self, request: Request, actor: Person, place: ChannelRef) -> Reply:
         match request:
             case PressButton() | SubmitText():
                 return await self._pressed(request, actor, place)

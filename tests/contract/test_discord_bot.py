@@ -24,11 +24,13 @@ from bot.chat.service_port import (
     StartRun,
     SubmitText,
 )
+from bot.chat.thread_question import question_card
 from bot.discord_app.client import DiscordClient
-from bot.message import Action, Card
+from bot.message import Action, Card, Target
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
 from coordination.text import Text
+from tests.builders import REQUESTER, START
 from tests.contract.discord_harness import Ids, RecordingChatService, a_bot, here, note
 from tests.sample_logs import POST, REMOVE, waiting
 from tests.servers.discord_people import Someone, acknowledged, told
@@ -400,6 +402,31 @@ async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
     assert chat_service.done == [FollowUp(prompt="and take the old one down", once=said.id)]
     assert chat_service.places == [here(server, thread=place.thread)]
     assert message.id != place.thread
+
+
+QUESTION = question_card("shorter", Target(run="7Q4K"), REQUESTER, until=START)
+
+
+async def test_whoever_is_asked_which_they_mean_is_asked_in_the_thread_until_they_answered(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
+) -> None:
+    place = await bot.platform.open_thread(await bot.platform.post(here(server), plan_card(), Ids(50)), "Tell everyone")
+    chat_service.threads[place.thread] = "7Q4K"
+    chat_service.says = Private(QUESTION, ids=Ids(70))
+    await rita.writes("shorter", place.thread, mentions_bot=True)
+    await server.until(lambda: any(each.controls for each in server.in_channel(place.thread)))
+    (question,) = [each for each in server.in_channel(place.thread) if each.controls]
+    assert "Change this plan, or start a new run?" in question.text
+    chat_service.says = Private(note("not yours"))
+    assert "not yours" in await told(server, await rita.clicks(question, "Change this plan"))
+    assert question.id in server.messages
+    chat_service.says = Nothing()
+    await rita.clicks(question, "Change this plan")
+    await server.until(lambda: question.id not in server.messages)
+    pressed = chat_service.done[-1]
+    assert isinstance(pressed, PressButton)
+    assert pressed.button == "70".zfill(22)
+    assert rita.id not in server.private_channels
 
 
 async def test_whoever_goes_on_while_the_chat_service_does_not_serve_is_told_in_private(

@@ -9,22 +9,26 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
+from bot.chat.card_sync.snapshot import IssuedIds
 from bot.chat.service_port import (
     AdminCommand,
     CancelRun,
     CancelThread,
     ListRuns,
     PressButton,
+    Private,
     ShowHelp,
     ShowRun,
     StartRun,
     SubmitText,
 )
-from bot.message import Action, Card
+from bot.chat.thread_question import question_card
+from bot.message import Action, Card, Target
 from bot.slack_app.installations import Workspace
 from coordination.domain.transitions import Recorded
+from tests.builders import REQUESTER, START
 from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, app_for, served
-from tests.contract.small_chat_service import SmallChatService, note
+from tests.contract.small_chat_service import Issued, SmallChatService, note
 from tests.sample_logs import POST, argued, recorded, waiting
 from tests.servers.slack_people import HttpLine, SocketLine
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
@@ -170,6 +174,23 @@ async def test_a_mention_in_a_thread_follows_up_the_threads_run(harness: Harness
     assert isinstance(request, StartRun)
     assert (request.prompt, request.follows_thread) == ("and now in German", True)
     assert place == harness.place(thread="1690000000.000001")
+
+
+async def test_whoever_is_asked_which_they_mean_is_asked_in_private_until_they_answered(harness: Harness) -> None:
+    card = question_card("shorter", Target(run="7Q4K"), REQUESTER, until=START)
+    ids = IssuedIds({Action.CHANGE_THIS: "c" * 22, Action.START_NEW: "n" * 22})
+    harness.chat_service.question = Private(card, ids=ids)
+    rita = harness.somebody()
+    await rita.mention("shorter", thread="1690000000.000001")
+    assert "Change this plan, or start a new run?" in await harness.private_message()
+    (question,) = harness.server.private_messages
+    assert (question["channel"], question["thread_ts"]) == ("C1", "1690000000.000001")
+    await rita.presses(question, "change_this")
+    assert "no such button" in await harness.private_message(1)
+    harness.chat_service.buttons["n" * 22] = Issued("7Q4K", Action.START_NEW, harness.place(), "1700000001.000001")
+    await rita.presses(question, "start_new")
+    await harness.server.until(lambda: len(harness.server.private_messages) == 3)
+    assert harness.server.private_messages[2]["delete_original"] is True
 
 
 async def test_a_message_shortcut_plans_in_the_messages_thread(harness: Harness) -> None:
