@@ -22,6 +22,7 @@ from coordination.domain.plan import Outage, PlannedCall, Succeeded
 from coordination.domain.states import Executing, RunState
 from coordination.errors import DayCapError, ToolServerError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
+from coordination.ports.tools import left_out, remark
 from coordination.run_writer import RunMoved, RunWriter, told
 from coordination.text import Text
 
@@ -283,4 +284,4 @@ def unknown(state: Executing, reason: str) -> CallOutcomeUnknown:
 def _fit(text: str) -> str:
     if len(text) <= MAX_RESULT:
         return text
-    return f"{text[:MAX_RESULT]} [{len(text) - MAX_RESULT} more characters were left out]"
+    return Text.joined(" ", [text[:MAX_RESULT], remark(left_out(len(text) - MAX_RESULT))])

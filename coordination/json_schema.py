@@ -14,10 +14,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import LiteralString
 
 from coordination import schema_check
 from coordination.domain.canonical_json import Json, JsonObject, canonical
 from coordination.errors import InvalidJsonError
+from coordination.schema_check import Fault
+from coordination.text import Text, template
 
 _SLOW_WORDS = frozenset(
     {
@@ -39,17 +42,43 @@ _MOST_AT_ONCE = 100_000
 
 _MOST_UNCHECKABLE = 1_000
 
+WORDS: Mapping[str, LiteralString] = {
+    "additionalProperties": template("{found} is not expected"),
+    "anyOf": template("{found} fits none of the forms that are allowed"),
+    "const": template("{found} is not {wanted}"),
+    "contains": template("{found} lacks an entry that is required"),
+    "enum": template("{found} is not one of {wanted}"),
+    "exclusiveMaximum": template("{found} is not less than {wanted}"),
+    "exclusiveMinimum": template("{found} is not greater than {wanted}"),
+    "maxItems": template("{found} has more than {wanted} entries"),
+    "maxLength": template("{found} has more than {wanted} characters"),
+    "maxProperties": template("{found} has more than {wanted} properties"),
+    "maximum": template("{found} is greater than {wanted}"),
+    "minItems": template("{found} has fewer than {wanted} entries"),
+    "minLength": template("{found} has fewer than {wanted} characters"),
+    "minProperties": template("{found} has fewer than {wanted} properties"),
+    "minimum": template("{found} is less than {wanted}"),
+    "multipleOf": template("{found} is not a multiple of {wanted}"),
+    "not": template("{found} has a form that is not allowed"),
+    "oneOf": template("{found} does not fit exactly one of the forms that are allowed"),
+    "pattern": template("{found} does not match {wanted}"),
+    "required": template("{found} is missing"),
+    "type": template("{found} is not of type {wanted}"),
+    "uniqueItems": template("{found} has an entry twice"),
+}
+"""What is said of a value that does not meet a keyword; of the rarer keywords, what the library says in English."""
+
 
 @dataclass(frozen=True)
 class Verdict:
     """What became of a check.
 
     Attributes:
-        fault: the first thing wrong with the arguments, in words for a model; None if they fit or nobody can say.
+        fault: the first thing wrong with the arguments; None if they fit or nobody can say.
         is_checked: whether somebody can say. Arguments that can't be checked are left to the server.
     """
 
-    fault: str | None = None
+    fault: Text | None = None
     is_checked: bool = True
 
 
@@ -73,10 +102,18 @@ async def conforms(schema: JsonObject, value: Json) -> Verdict:
         return Verdict(is_checked=False)
     if len(text) + len(written) <= _MOST_AT_ONCE and not _has_slow_words(schema):
         try:
-            return Verdict(fault=schema_check.fault(text, value))
+            return _verdict_of(schema_check.fault(text, value))
         except schema_check.UncheckableError:
             return Verdict(is_checked=False)
     return await _checker().verdict(text, written)
+
+
+def _verdict_of(fault: Fault | None) -> Verdict:
+    if fault is None:
+        return Verdict()
+    words = WORDS.get(fault.keyword)
+    told = Text.verbatim(fault.message) if words is None else Text(words, found=fault.found, wanted=fault.wanted)
+    return Verdict(fault=Text("{place}: {fault}", place=fault.place or Text("the object"), fault=told))
 
 
 def _has_slow_words(schema: Json) -> bool:
@@ -85,14 +122,16 @@ def _has_slow_words(schema: Json) -> bool:
     return isinstance(schema, Sequence) and not isinstance(schema, str) and any(map(_has_slow_words, schema))
 
 
-def _unknown_property(schema: JsonObject, arguments: JsonObject) -> str | None:
+def _unknown_property(schema: JsonObject, arguments: JsonObject) -> Text | None:
     known = schema.get("properties")
     if not isinstance(known, dict) or not known or {"additionalProperties", "patternProperties"} & schema.keys():
         return None
     if any(word in schema for word in ("allOf", "anyOf", "oneOf", "$ref", "if")):
         return None
     unknown = [name for name in arguments if name not in known]
-    return f"unknown {', '.join(unknown)[:200]}; known are {', '.join(known)[:500]}" if unknown else None
+    if not unknown:
+        return None
+    return Text("unknown {unknown}; known are {known}", unknown=", ".join(unknown)[:200], known=", ".join(known)[:500])
 
 
 class Checker:
@@ -128,7 +167,9 @@ class Checker:
                     answer = process.stdout.readline()
             if answer:
                 is_checked, fault = json.loads(answer)
-                return Verdict(fault=fault, is_checked=is_checked)
+                return (
+                    _verdict_of(None if fault is None else Fault(*fault)) if is_checked else Verdict(is_checked=False)
+                )
             self.end()
             if process.returncode != 0:
                 return None

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
@@ -29,12 +29,35 @@ _Schema: TypeAlias = bool | Mapping[str, Any]  # Any: as jsonschema itself types
 _NOTHING_REMOTE: Registry[_Schema] = Registry()
 
 
+_LONGEST_VALUE = 100
+_LONGEST_WISH = 300
+_LONGEST_MESSAGE = 500
+
+
+class Fault(NamedTuple):
+    """The first thing wrong with a value.
+
+    Attributes:
+        place: where in the value, such as `lines/0`; empty for all of it.
+        keyword: the keyword of JSON Schema that it does not meet.
+        found: what is there, as JSON; names of properties that are missing or not expected.
+        wanted: what the keyword asks for: a pattern as it is, types with a bar and values with a comma between them, all else as JSON.
+        message: the library's sentence, for keywords that nobody has words for.
+    """
+
+    place: str
+    keyword: str
+    found: str
+    wanted: str
+    message: str
+
+
 class UncheckableError(Exception):
     """The value can't be checked against this schema: it refers to what is not there, or to itself without end."""
 
 
-def fault(schema: str, value: object) -> str | None:
-    """The first thing wrong with a value, in words for a model; None if it fits. `schema` is JSON.
+def fault(schema: str, value: object) -> Fault | None:
+    """The first thing wrong with a value; None if it fits. `schema` is JSON.
 
     Raises:
         UncheckableError: nobody can say.
@@ -42,12 +65,43 @@ def fault(schema: str, value: object) -> str | None:
     try:
         validator = _validator(schema)
         error = None if validator is None else next(iter(validator.iter_errors(cast("Any", value))), None)
+        return None if error is None else _fault(error)
     except Exception as problem:  # whatever a stranger's schema does to the library is about that schema
         raise UncheckableError(type(problem).__name__) from problem
-    if error is None:
-        return None
-    where = "/".join(str(part) for part in error.absolute_path)
-    return f"{where or 'the object'}: {error.message[:500]}"
+
+
+def _fault(error: ValidationError) -> Fault:
+    return Fault(
+        place="/".join(str(part) for part in error.absolute_path),
+        keyword=str(error.validator),
+        found=_found(error)[:_LONGEST_VALUE],
+        wanted=_wanted(error)[:_LONGEST_WISH],
+        message=str(error.message)[:_LONGEST_MESSAGE],
+    )
+
+
+def _found(error: ValidationError) -> str:
+    found = cast("Any", error.instance)  # Any: whatever was checked.
+    if error.validator == "required":
+        return next(str(name) for name in cast("Any", error.validator_value) if name not in found)
+    if error.validator == "additionalProperties":
+        schema = cast("Any", error.schema)
+        known = (*schema.get("properties", {}), *schema.get("patternProperties", {}))
+        return ", ".join(name for name in found if name not in known)
+    return _as_json(found)
+
+
+def _wanted(error: ValidationError) -> str:
+    wanted = cast("Any", error.validator_value)  # Any: whatever a stranger's schema says.
+    if error.validator == "pattern":
+        return str(wanted)
+    if error.validator == "type":
+        return " | ".join([wanted] if isinstance(wanted, str) else wanted)
+    return ", ".join(map(_as_json, wanted)) if error.validator == "enum" else _as_json(wanted)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _multiple_of(_: object, factor: object, instance: object, __: object) -> Iterator[ValidationError]:
@@ -81,7 +135,7 @@ def _validator(schema: str) -> Validator | None:
 def answers() -> None:
     """Answer questions, one a line, until nobody asks any more. The system ends this process if an answer takes too long.
 
-    A question is `[schema as a text, value]`, an answer `[whether it could be checked, fault or null]`.
+    A question is `[schema as a text, value]`, an answer `[whether it could be checked, fields of a fault or null]`.
     """
     while select.select([sys.stdin], [], [], IDLE_SECONDS)[0]:
         line = sys.stdin.readline()

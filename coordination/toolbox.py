@@ -22,6 +22,7 @@ from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, b
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolOutput, ToolResult, ToolSpec
+from coordination.ports.tools import left_out, remark
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
 from coordination.run_options import AgentProfile, RunOptions, RunProfile
@@ -408,4 +409,4 @@ def _refuse(call: ToolCall, text: str) -> ToolResult:
 def _fit(text: str) -> str:
     if len(text) <= MAX_RESULT:
         return text
-    return f"{text[:MAX_RESULT]}\n[{len(text) - MAX_RESULT} more characters were left out]"
+    return f"{text[:MAX_RESULT]}\n{remark(left_out(len(text) - MAX_RESULT))}"

@@ -240,15 +240,17 @@ class CallStarted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallSucceeded:
-    """The server answered that the call was done."""
+class CallSucceeded(Reasoned):
+    """The server answered that the call was done. The result has `parts` where this program's own words are in it."""
 
     index: int
     server: str
     tool: str
     arguments: str
     result: str
+    parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["call_succeeded"] = "call_succeeded"
+    _told = "result"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import BARE, Raw
 from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
 from coordination.ports import ServerSpec, ToolDefinition, ToolOutput
-from coordination.ports.tools import MALFORMED, UNCLEAR, UNKNOWN_KIND
+from coordination.ports.tools import MALFORMED, UNCLEAR, UNKNOWN_KIND, left_out, remark
 from coordination.redaction import Redactor
 from coordination.text import Text
 
@@ -178,31 +178,38 @@ _LONGEST_FIELD = 2_000
 _ENVELOPE = frozenset({"content", "isError", "structuredContent", "_meta", "resultType", BARE})
 
 
-def output(answer: Mapping[str, Raw], redactor: Redactor, *, breaks: str = "") -> ToolOutput:
+def output(answer: Mapping[str, Raw], redactor: Redactor, *, breaks: Text | None = None) -> ToolOutput:
     """The text of an answer, without our secrets; what is not text is named in brackets, with its size.
 
     `breaks` says in what the answer is not what its tool declared. It is a remark at the end, and so is whatever else
     the protocol does not allow.
     """
-    remarks: list[str] = []
+    remarks: list[Text] = []
     texts = list(_texts(answer, remarks))
     is_error = _is_error(answer.get("isError"), remarks)
-    if breaks and not is_error:
+    if breaks is not None and not is_error:
         remarks.append(breaks)
-    lines = [*texts, *(f"[{each}]" for each in dict.fromkeys(remarks))]
-    return ToolOutput(text=capped("\n".join(lines), redactor), is_error=is_error)
+    return ToolOutput(text=capped([*texts, *map(remark, dict.fromkeys(remarks))], redactor), is_error=is_error)
 
 
-def capped(text: str, redactor: Redactor) -> str:
-    """At most MAX_TEXT characters, and how many are missing; without our secrets."""
-    if len(text) <= MAX_TEXT:
-        return redactor.text(text)
-    # A secret at the cut must be whole to be found.
-    kept = redactor.text(text[: MAX_TEXT + _LONGEST_SECRET])[:MAX_TEXT]
-    return f"{kept}\n[{len(text) - MAX_TEXT} more characters were left out]"
+def capped(lines: Sequence[str], redactor: Redactor) -> str:
+    """At most MAX_TEXT characters, and how many are missing; without our secrets.
+
+    It is a `Text` where this program's own words are in it.
+    """
+    text = "\n".join(lines)
+    if len(text) > MAX_TEXT:
+        # A secret at the cut must be whole to be found.
+        kept = redactor.text(text[: MAX_TEXT + _LONGEST_SECRET])[:MAX_TEXT]
+        return Text.joined("\n", [kept, remark(left_out(len(text) - MAX_TEXT))])
+    redacted = redactor.text(text)
+    if not any(isinstance(each, Text) for each in lines):
+        return redacted
+    told = Text.joined("\n", lines).mapped(redactor.text)
+    return told if told == redacted else redacted  # A secret may go over several lines.
 
 
-def _is_error(flag: Raw, remarks: list[str]) -> bool:
+def _is_error(flag: Raw, remarks: list[Text]) -> bool:
     """Whether an answer says that the call failed. Languages without booleans write numbers and words."""
     if isinstance(flag, str):
         flag = flag.strip().lower() not in ("", "false", "no", "0", "null", "none")
@@ -212,7 +219,7 @@ def _is_error(flag: Raw, remarks: list[str]) -> bool:
     return bool(flag)
 
 
-def _texts(answer: Mapping[str, Raw], remarks: list[str]) -> Iterator[str]:
+def _texts(answer: Mapping[str, Raw], remarks: list[Text]) -> Iterator[str]:
     content, structured = answer.get("content"), answer.get("structuredContent")
     if isinstance(content, list):
         blocks = content
@@ -244,7 +251,7 @@ def _parsed(text: str) -> Raw:
     return value
 
 
-def _block(block: Raw, remarks: list[str]) -> str | None:
+def _block(block: Raw, remarks: list[Text]) -> str | None:
     """One block of content as text; one of no known kind as it is."""
     if isinstance(block, str):
         return block
@@ -253,30 +260,37 @@ def _block(block: Raw, remarks: list[str]) -> str | None:
     kind, text, data = block.get("type"), block.get("text"), block.get("data")
     resource = block.get("resource")
     if kind in ("image", "audio") and isinstance(data, str):
-        return f"[{kind}, {block.get('mimeType') or 'of no stated type'}, {_size(data)}]"
+        name = Text("image, {type}", type=_type(block)) if kind == "image" else Text("audio, {type}", type=_type(block))
+        return Text("[{name}, {size}]", name=name, size=_size(data))
     if kind == "resource_link":
-        return f"[link to {block.get('uri')}]"
+        return Text("[link to {uri}]", uri=str(block.get("uri")))
     if kind == "resource" and isinstance(resource, dict):
         return _resource(resource)
     if kind != "text":
         remarks.append(UNKNOWN_KIND)
     if isinstance(text, str):
         return text
-    return _json({name: _shortened(each) for name, each in block.items()})
+    return _json({name: _shortened(name, each, remarks) for name, each in block.items()})
 
 
-def _resource(resource: Mapping[str, Raw]) -> str:
-    name = f"resource {resource.get('uri')}, {resource.get('mimeType') or 'of no stated type'}"
+def _resource(resource: Mapping[str, Raw]) -> Text:
+    name = Text("resource {uri}, {type}", uri=str(resource.get("uri")), type=_type(resource))
     text, blob = resource.get("text"), resource.get("blob")
     if isinstance(text, str):
-        return f"[{name}]\n{text}"
-    return f"[{name}, {_size(blob)}]" if isinstance(blob, str) else f"[{name}]"
+        return Text("[{name}]\n{text}", name=name, text=text)
+    return Text("[{name}, {size}]", name=name, size=_size(blob)) if isinstance(blob, str) else remark(name)
 
 
-def _shortened(value: Raw) -> Raw:
+def _type(described: Mapping[str, Raw]) -> str:
+    stated = described.get("mimeType")
+    return str(stated) if stated else Text("of no stated type")
+
+
+def _shortened(name: str, value: Raw, remarks: list[Text]) -> Raw:
     """A text that may be a whole film, cut."""
     if isinstance(value, str) and len(value) > _LONGEST_FIELD:
-        return f"{value[:_LONGEST_FIELD]} [{len(value) - _LONGEST_FIELD} more characters were left out]"
+        remarks.append(Text("{name} is cut: {rest}", name=name, rest=left_out(len(value) - _LONGEST_FIELD)))
+        return f"{value[:_LONGEST_FIELD]}…"
     return value
 
 
@@ -284,10 +298,12 @@ def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return "[nested too deep to be shown]"
+        return Text("[nested too deep to be shown]")
 
 
-def _size(base64: str) -> str:
+def _size(base64: str) -> Text:
     """The size of what was encoded, as people say it."""
     size = len(base64.rstrip("=")) * 3 // 4
-    return f"{size} bytes" if size < 1000 else f"{round(size / 1000)} kB"
+    return (
+        Text("{count} byte", "{count} bytes", count=size) if size < 1000 else Text("{size} kB", size=round(size / 1000))
+    )

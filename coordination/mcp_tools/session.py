@@ -269,15 +269,17 @@ class McpSession:
         came = (trace.answer, trace.error, trace.refusal, trace.loss)
         self._silent = 0 if trace.was_answered or any(each is not None for each in came) else self._silent + 1
 
-    async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> str:
-        """In what an answer is not what its tool declared, as a remark; empty if it is, or nobody can say."""
+    async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> Text | None:
+        """In what an answer is not what its tool declared, as a remark; None if it is, or nobody can say."""
         declared, structured = self._outputs.get(tool), answer.get("structuredContent")
         if declared is None:
-            return ""
+            return None
         if structured is None:
             return NOT_STRUCTURED
         found = await conforms(declared, structured)
-        return "" if found.fault is None else f"the answer is not what the tool declares: {found.fault}"
+        if found.fault is None:
+            return None
+        return Text("the answer is not what the tool declares: {fault}", fault=found.fault)
 
     def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
         """What goes beside the arguments: nothing that a model can write."""
@@ -293,9 +295,9 @@ class McpSession:
         is_servers_own = trace.error is not None and not trace.error.message.startswith(_MADE_BY_SDK)
         if trace.refusal is not None or trace.loss is not None or not is_servers_own:
             raise self._failure(trace, _NO_ANSWER.get(error.code, _MALFORMED)) from error
-        words = error.message.strip() or f"error {error.code}, without words"
+        words = [error.message.strip() or Text("error {code}, without words", code=error.code)]
         if error.data is not None:
-            words += f"\n{json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA]}"
+            words.append(json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA])
         return ToolOutput(text=capped(words, self._redactor), is_error=True)
 
     def _failure(self, trace: CallTrace, reason: Text) -> CallNotSentError | CallOutcomeUnknownError:

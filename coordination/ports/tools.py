@@ -14,7 +14,18 @@ MALFORMED = Text("the answer is not in the form that MCP asks for")
 UNKNOWN_KIND = Text("part of the answer is of a kind that is not known here")
 NOT_STRUCTURED = Text("the tool declares structured content, and its answer has none")
 REMARKS = (UNCLEAR, MALFORMED, UNKNOWN_KIND, NOT_STRUCTURED)
-"""What the program itself may say of a tool's answer, each in brackets on a line of its own behind the answer."""
+"""What logs of earlier versions have of such remarks, each in brackets on a line of its own behind the answer."""
+
+
+def remark(text: Text) -> Text:
+    """What the program itself says of a tool's answer, as it stands on a line of its own behind the answer."""
+    return Text("[{remark}]", remark=text)
+
+
+def left_out(count: int) -> Text:
+    """How much of a text is missing."""
+    return Text("{count:,} more character was left out", "{count:,} more characters were left out", count=count)
+
 
 AUTH_ENTRY = "auth:"
 """What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""

@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.chaos.house import House
+from tests.chaos.deployment import Deployment
 from tests.chaos.outage import outage
 from tests.chaos.storm import KILLS, LIMIT, OUTAGES, Weather, storm
 from tests.databases import own_server, postgres_programs
@@ -51,7 +51,7 @@ async def _storm(database: str, weather: Weather) -> None:
             programs = postgres_programs()
             assert programs is not None, "PostgreSQL is not installed here"
             server = stack.enter_context(own_server(programs))
-        raged = await storm(House.on(folder, server, limit=LIMIT), weather, lambda text: _tell(f"  {text}"))
+        raged = await storm(Deployment.on(folder, server, limit=LIMIT), weather, lambda text: _tell(f"  {text}"))
     _tell(f"  held after {time.monotonic() - begun:.0f} s: {raged.summary}")
 
 

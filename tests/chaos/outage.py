@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from coordination.domain import states as s
-from tests.chaos.house import House, approve, history, is_in_flight, is_settled, state_when, until
+from tests.chaos.deployment import Deployment, approve, history, is_in_flight, is_settled, state_when, until
 from tests.databases import own_server, postgres_programs
 
 PATIENCE = 60.0
@@ -22,37 +22,37 @@ async def outage(folder: Path, *, seconds: float, workers: int, runs: int = 4) -
     programs = postgres_programs()
     assert programs is not None, "PostgreSQL is not installed here"
     with own_server(programs) as server:
-        house = House.on(folder, server, limit=seconds + PATIENCE)
+        deployment = Deployment.on(folder, server, limit=seconds + PATIENCE)
         try:
-            await _through(house, seconds=seconds, workers=workers, runs=runs)
+            await _through(deployment, seconds=seconds, workers=workers, runs=runs)
         finally:
-            house.close()
+            deployment.close()
 
 
-async def _through(house: House, *, seconds: float, workers: int, runs: int) -> None:
-    assert house.server is not None
+async def _through(deployment: Deployment, *, seconds: float, workers: int, runs: int) -> None:
+    assert deployment.server is not None
     for _ in range(workers):
-        house.start_worker()
-    async with house.front() as front:
+        deployment.start_worker()
+    async with deployment.front() as front:
         # In half of the runs the first call is answered during the outage, in the others after it.
-        names = [await house.begin(front, f"run{number}", 0, 0, is_gated=True) for number in range(runs)]
-        waiting = await house.begin(front, "undecided", 0)
+        names = [await deployment.begin(front, f"run{number}", 0, 0, is_gated=True) for number in range(runs)]
+        waiting = await deployment.begin(front, "undecided", 0)
         for run in names:
             await approve(front, run)
         await state_when(front, waiting, lambda state: isinstance(state, s.AwaitingDecision))
         for run in names:
             await state_when(front, run, is_in_flight)
-        await asyncio.to_thread(house.server.stop, immediately=True)
-        firsts = [house.planned[run][0] for run in names]
+        await asyncio.to_thread(deployment.server.stop, immediately=True)
+        firsts = [deployment.planned[run][0] for run in names]
         for call in firsts[: runs // 2]:
-            house.open_gate(call)
+            deployment.open_gate(call)
         await asyncio.sleep(seconds)
-        assert set(house.effects()) == set(firsts[: runs // 2])
-        await asyncio.to_thread(house.server.start)
+        assert set(deployment.effects()) == set(firsts[: runs // 2])
+        await asyncio.to_thread(deployment.server.start)
         back = time.time()
         for run in names:
-            for call in house.planned[run]:
-                house.open_gate(call)
+            for call in deployment.planned[run]:
+                deployment.open_gate(call)
         for run in names:
             state = await state_when(front, run, is_settled, seconds=seconds + PATIENCE)
             assert isinstance(state, s.Finished), f"{run}: {state}"
@@ -60,9 +60,9 @@ async def _through(house: House, *, seconds: float, workers: int, runs: int) -> 
             kinds = Counter(each.event.kind for each in await history(front, run))
             assert (kinds["call_started"], kinds["call_succeeded"], kinds["call_outcome_unknown"]) == (2, 2, 0)
         assert isinstance(await front.coordinator.state(waiting), s.AwaitingDecision)
-    await until(lambda: house.slots() == workers, what="slots held = workers alive")
-    assert [worker.poll() for worker in house.workers] == [None] * workers, "a worker ended"
-    calls = [call for run in names for call in house.planned[run]]
-    assert house.effects() == Counter(calls)
+    await until(lambda: deployment.slots() == workers, what="slots held = workers alive")
+    assert [worker.poll() for worker in deployment.workers] == [None] * workers, "a worker ended"
+    calls = [call for run in names for call in deployment.planned[run]]
+    assert deployment.effects() == Counter(calls)
     assert time.time() - back < seconds + PATIENCE
-    assert house.broken() == []
+    assert deployment.broken() == []

@@ -9,13 +9,13 @@ from bot.machine import console_person
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.errors import CoordinationError
-from tests.chaos.house import LOOK, House
+from tests.chaos.deployment import LOOK, Deployment
 
 LONGEST = 90.0
 """Seconds from the request of a run to its end, whatever happens meanwhile."""
 
 
-async def accompany(house: House, front: Application, name: str, dice: random.Random) -> None:
+async def accompany(deployment: Deployment, front: Application, name: str, dice: random.Random) -> None:
     """Ask for a run, decide on its plan, and answer what is asked until it has ended.
 
     One in eight is rejected. A person either looks at the world before they answer, or says "run it" as soon as they may.
@@ -30,39 +30,39 @@ async def accompany(house: House, front: Application, name: str, dice: random.Ra
         async with asyncio.timeout(LONGEST):
             while not run:
                 with suppress(CoordinationError):
-                    run = await house.begin(front, name, *takes)
+                    run = await deployment.begin(front, name, *takes)
                 await asyncio.sleep(LOOK)
-            (house.wanted if wants else house.rejected).add(run)
+            (deployment.wanted if wants else deployment.rejected).add(run)
             if looks:
-                house.lookers.add(run)
+                deployment.lookers.add(run)
             is_over = False
             while not is_over:
                 await asyncio.sleep(LOOK)
-                is_over = await _is_over(house, front, run)
+                is_over = await _is_over(deployment, front, run)
     except TimeoutError:
         state = await front.coordinator.state(run)
         raise AssertionError(f"{name} ({run}) has not ended in {LONGEST} s: {state}") from None
 
 
-async def _is_over(house: House, front: Application, run: str) -> bool:
+async def _is_over(deployment: Deployment, front: Application, run: str) -> bool:
     """One look at a run, and a word where one is wanted. What is refused, or not heard, is said again."""
     with suppress(CoordinationError):
         state = await front.coordinator.state(run)
         me = console_person()
-        if isinstance(state, s.AwaitingDecision) and run in house.wanted:
+        if isinstance(state, s.AwaitingDecision) and run in deployment.wanted:
             await front.coordinator.approve(run, state.plan.digest, me)
         elif isinstance(state, s.AwaitingDecision):
             await front.coordinator.reject(run, state.plan.digest, me)
         elif isinstance(state, s.NeedsHuman) and not state.may_still_happen(front.clock.now()):
-            house.questions += 1
+            deployment.questions += 1
             index, attempt = state.unknown.index, state.attempt
-            await front.coordinator.resolve(run, index, me, _answer(house, run, state), attempt=attempt)
+            await front.coordinator.resolve(run, index, me, _answer(deployment, run, state), attempt=attempt)
         return isinstance(state, s.Ended)
     return False
 
 
-def _answer(house: House, run: str, state: s.NeedsHuman) -> Verdict:
+def _answer(deployment: Deployment, run: str, state: s.NeedsHuman) -> Verdict:
     """What the server said afterwards is on the card; who looks sees the world itself."""
-    if run in house.lookers:
-        return "happened" if house.effects()[house.planned[run][state.unknown.index]] else "run_it"
+    if run in deployment.lookers:
+        return "happened" if deployment.effects()[deployment.planned[run][state.unknown.index]] else "run_it"
     return "run_it" if state.late_result is None else "happened"

@@ -15,7 +15,7 @@ from typing_extensions import override
 from bot.application import Application
 from coordination.domain import events as e
 from coordination.domain import states as s
-from tests.chaos.house import House, history, until
+from tests.chaos.deployment import Deployment, history, until
 from tests.chaos.people import accompany
 from tests.chaos.world import effects_in
 from tests.databases import OwnPostgres
@@ -46,9 +46,9 @@ class Weather:
 
 @dataclass
 class Storm:
-    """One storm over one house."""
+    """One storm over one deployment."""
 
-    house: House
+    deployment: Deployment
     weather: Weather
     told: Callable[[str], None]
     struck: Counter[str] = field(default_factory=Counter[str])
@@ -62,28 +62,28 @@ class Storm:
         """
         dice = random.Random(self.weather.seed)  # noqa: S311 - the same seed is to be the same storm
         for _ in range(self.weather.workers):
-            self.house.start_worker()
+            self.deployment.start_worker()
         await until(self._all_hold_slots, seconds=PATIENCE, what="every worker works")
         end = time.monotonic() + self.weather.seconds
-        async with self.house.front() as front:
+        async with self.deployment.front() as front:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._strike(random.Random(dice.random()), end))  # noqa: S311 - likewise
                 for number in range(AT_ONCE):
                     group.create_task(self._ask(front, number, random.Random(dice.random()), end))  # noqa: S311 - likewise
             self.told("every run has ended")
             await until(self._all_hold_slots, what="slots held = workers alive")
-            self.told(f"fair weather; {self.house.questions} questions so far")
+            self.told(f"fair weather; {self.deployment.questions} questions so far")
             await self._judge(front)
-        house = self.house
+        deployment = self.deployment
         self.summary = (
-            f"{len(house.wanted) + len(house.rejected)} runs, {house.effects().total()} calls, "
-            f"{house.questions} questions, {self.struck.total()} faults"
+            f"{len(deployment.wanted) + len(deployment.rejected)} runs, {deployment.effects().total()} calls, "
+            f"{deployment.questions} questions, {self.struck.total()} faults"
         )
 
     async def _ask(self, front: Application, number: int, dice: random.Random, end: float) -> None:
         count = 0
         while time.monotonic() < end:
-            await accompany(self.house, front, f"p{number}r{count}", dice)
+            await accompany(self.deployment, front, f"p{number}r{count}", dice)
             count += 1
 
     async def _strike(self, dice: random.Random, end: float) -> None:
@@ -105,34 +105,34 @@ class Storm:
             self.struck[fault] += 1
 
     async def _kill(self, dice: random.Random) -> None:
-        self.house.end(dice.choice(self.house.workers))
-        self.house.start_worker()
+        self.deployment.end(dice.choice(self.deployment.workers))
+        self.deployment.start_worker()
 
     async def _terminate(self, dice: random.Random) -> None:
-        worker = dice.choice(self.house.workers)
-        self.house.end(worker, signal.SIGTERM)
-        self.house.start_worker()
+        worker = dice.choice(self.deployment.workers)
+        self.deployment.end(worker, signal.SIGTERM)
+        self.deployment.start_worker()
         assert await asyncio.to_thread(worker.wait, PATIENCE) == 0
 
     async def _freeze(self, dice: random.Random) -> None:
-        worker = dice.choice(self.house.workers)
+        worker = dice.choice(self.deployment.workers)
         worker.send_signal(signal.SIGSTOP)
         await asyncio.sleep(dice.uniform(0.5, 4))
         worker.send_signal(signal.SIGCONT)
 
     async def _freeze_for_long(self, dice: random.Random) -> None:
         """It is replaced, as a supervisor would that finds it dead; and then there are both."""
-        worker = dice.choice(self.house.workers)
+        worker = dice.choice(self.deployment.workers)
         worker.send_signal(signal.SIGSTOP)
-        self.house.start_worker()
+        self.deployment.start_worker()
         await asyncio.sleep(LEASE + dice.uniform(2, 5))
         worker.send_signal(signal.SIGCONT)
         await asyncio.sleep(dice.uniform(0.5, 2))
-        await self._terminate_without_heir(dice.choice(self.house.workers))
+        await self._terminate_without_heir(dice.choice(self.deployment.workers))
 
     async def _terminate_without_heir(self, worker: object) -> None:
-        found = next(each for each in self.house.workers if each is worker)
-        self.house.end(found, signal.SIGTERM)
+        found = next(each for each in self.deployment.workers if each is worker)
+        self.deployment.end(found, signal.SIGTERM)
         assert await asyncio.to_thread(found.wait, PATIENCE) == 0
 
     async def _outage(self, dice: random.Random) -> None:
@@ -149,37 +149,37 @@ class Storm:
             connection.execute(cut, (chance,))
 
     def _server(self) -> OwnPostgres:
-        assert self.house.server is not None
-        return self.house.server
+        assert self.deployment.server is not None
+        return self.deployment.server
 
     def _all_hold_slots(self) -> bool:
-        return self.house.slots() == self.weather.workers
+        return self.deployment.slots() == self.weather.workers
 
     async def _judge(self, front: Application) -> None:
-        house = self.house
-        assert [each.poll() for each in house.workers] == [None] * self.weather.workers, "a worker ended"
-        for run in [*house.wanted, *house.rejected]:
-            await _judge_run(house, front, run)
-        planned = {call for run in house.wanted for call in house.planned[run]}
-        assert set(house.effects()) <= planned, "a call was made that nobody approved"
-        assert house.broken() == [], "the log does not verify"
+        deployment = self.deployment
+        assert [each.poll() for each in deployment.workers] == [None] * self.weather.workers, "a worker ended"
+        for run in [*deployment.wanted, *deployment.rejected]:
+            await _judge_run(deployment, front, run)
+        planned = {call for run in deployment.wanted for call in deployment.planned[run]}
+        assert set(deployment.effects()) <= planned, "a call was made that nobody approved"
+        assert deployment.broken() == [], "the log does not verify"
         if not set(self.weather.faults) & set(KILLS):
-            assert house.questions == 0, "nobody was killed, and people were asked"
+            assert deployment.questions == 0, "nobody was killed, and people were asked"
 
 
-async def _judge_run(house: House, front: Application, run: str) -> None:
+async def _judge_run(deployment: Deployment, front: Application, run: str) -> None:
     state, events = await front.coordinator.state(run), await history(front, run)
-    if run in house.rejected:
+    if run in deployment.rejected:
         assert isinstance(state, s.Rejected), f"{run}: {state}"
         return
     assert isinstance(state, s.Finished), f"{run}: {state}"
     words = [each.at.timestamp() for each in events if isinstance(each.event, e.CallResolved)]
-    for receipt, call in zip(state.receipts, house.planned[run], strict=True):
-        happened = [effect for effect in effects_in(house.writer) if effect["name"] == call]
+    for receipt, call in zip(state.receipts, deployment.planned[run], strict=True):
+        happened = [effect for effect in effects_in(deployment.writer) if effect["name"] == call]
         by_attempt = Counter(effect["key"] for effect in happened)
         where = f"{run} {call}: {receipt}, {happened}"
         assert max(by_attempt.values(), default=0) <= 1, f"one attempt happened twice: {where}"
-        if run in house.lookers:
+        if run in deployment.lookers:
             assert len(happened) <= 1, f"who looked before they spoke made it happen twice: {where}"
         for effect in happened[1:]:
             before = [word for word in words if word <= effect["at"]]
@@ -192,11 +192,11 @@ async def _judge_run(house: House, front: Application, run: str) -> None:
         assert bool(happened) == is_done, f"the receipt is not true: {where}"
 
 
-async def storm(house: House, weather: Weather, told: Callable[[str], None]) -> Storm:
-    """Let a storm rage over a house. Returns what it was."""
-    raged = Storm(house, weather, told)
+async def storm(deployment: Deployment, weather: Weather, told: Callable[[str], None]) -> Storm:
+    """Let a storm rage over a deployment. Returns what it was."""
+    raged = Storm(deployment, weather, told)
     try:
         await raged.rage()
     finally:
-        house.close()
+        deployment.close()
     return raged

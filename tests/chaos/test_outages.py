@@ -15,7 +15,7 @@ from bot.application import Application
 from bot.machine import console_person
 from coordination.domain import states as s
 from coordination.execution import INTERRUPTED
-from tests.chaos.house import House, approve, is_in_flight, is_settled, state_when, until
+from tests.chaos.deployment import Deployment, approve, is_in_flight, is_settled, state_when, until
 from tests.chaos.outage import outage
 from tests.databases import own_server, postgres_programs
 from tests.e2e.program import Process, end_of
@@ -40,7 +40,7 @@ def complaints(written: str) -> list[str]:
 class Told:
     """One worker, told to end during an outage after the only call of its run was answered."""
 
-    house: House
+    deployment: Deployment
     front: Application
     run: str
     worker: Process
@@ -51,43 +51,43 @@ async def told_to_end_in_an_outage(folder: Path) -> AsyncGenerator[Told]:
     programs = postgres_programs()
     assert programs is not None
     with own_server(programs) as server:
-        house = House.on(folder, server, limit=20)
+        deployment = Deployment.on(folder, server, limit=20)
         try:
-            worker = house.start_worker()
-            async with house.front() as front:
-                run = await house.begin(front, "one", 0, is_gated=True)
+            worker = deployment.start_worker()
+            async with deployment.front() as front:
+                run = await deployment.begin(front, "one", 0, is_gated=True)
                 await approve(front, run)
                 await state_when(front, run, is_in_flight)
                 await asyncio.to_thread(server.stop, immediately=True)
-                house.open_gate("one-0")
-                await until(lambda: house.effects()["one-0"] == 1)
-                house.end(worker, signal.SIGTERM)
-                yield Told(house, front, run, worker)
+                deployment.open_gate("one-0")
+                await until(lambda: deployment.effects()["one-0"] == 1)
+                deployment.end(worker, signal.SIGTERM)
+                yield Told(deployment, front, run, worker)
         finally:
-            house.close()
+            deployment.close()
 
 
 async def test_who_is_told_to_end_in_an_outage_still_writes_the_receipt_if_it_passes_soon(tmp_path: Path) -> None:
     async with told_to_end_in_an_outage(tmp_path) as told:
-        assert told.house.server is not None
+        assert told.deployment.server is not None
         await asyncio.sleep(0.5)
-        await asyncio.to_thread(told.house.server.start)
+        await asyncio.to_thread(told.deployment.server.start)
         ended = await asyncio.to_thread(end_of, told.worker)
         assert (ended.status, complaints(ended.err)) == (0, [])
-        told.house.start_worker()
+        told.deployment.start_worker()
         assert isinstance(await state_when(told.front, told.run, is_settled), s.Finished)
-        assert told.house.effects() == {"one-0": 1}
+        assert told.deployment.effects() == {"one-0": 1}
 
 
 async def test_who_is_told_to_end_in_a_longer_outage_ends_and_the_call_is_asked_about_not_made_again(
     tmp_path: Path,
 ) -> None:
     async with told_to_end_in_an_outage(tmp_path) as told:
-        assert told.house.server is not None
+        assert told.deployment.server is not None
         ended = await asyncio.to_thread(end_of, told.worker)
         assert (ended.status, complaints(ended.err)) == (0, [])
-        await asyncio.to_thread(told.house.server.start)
-        told.house.start_worker()
+        await asyncio.to_thread(told.deployment.server.start)
+        told.deployment.start_worker()
         state = await state_when(told.front, told.run, is_settled)
         assert isinstance(state, s.NeedsHuman)
         outage = state.unknown.outage
@@ -96,5 +96,5 @@ async def test_who_is_told_to_end_in_a_longer_outage_ends_and_the_call_is_asked_
         assert timedelta(0) < outage.until - outage.since < timedelta(seconds=60)
         await told.front.coordinator.resolve(told.run, 0, console_person(), "happened")
         assert isinstance(await state_when(told.front, told.run, is_settled), s.Finished)
-        assert told.house.effects() == {"one-0": 1}
-        assert told.house.broken() == []
+        assert told.deployment.effects() == {"one-0": 1}
+        assert told.deployment.broken() == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.house import House
+from tests.chaos.deployment import Deployment
 from tests.chaos.storm import LIMIT, OUTAGES, Weather, storm
 from tests.databases import own_server, postgres_programs
 
@@ -15,7 +15,7 @@ QUICK = ("kill", "terminate", "freeze")
 
 async def test_on_sqlite_workers_that_die_freeze_and_leave_double_nothing_and_lose_nothing(tmp_path: Path) -> None:
     weather = Weather(seed=1, seconds=SECONDS, workers=3, faults=QUICK)
-    await storm(House.on(tmp_path, limit=LIMIT), weather, print)
+    await storm(Deployment.on(tmp_path, limit=LIMIT), weather, print)
 
 
 @pytest.mark.parametrize("faults", [(*QUICK, *OUTAGES), OUTAGES])
@@ -27,4 +27,4 @@ async def test_on_postgres_outages_and_cuts_add_nothing_to_that_and_alone_ask_no
         pytest.skip("PostgreSQL is not installed here")
     with own_server(programs) as server:
         weather = Weather(seed=2, seconds=SECONDS, workers=3, faults=faults)
-        await storm(House.on(tmp_path, server, limit=LIMIT), weather, print)
+        await storm(Deployment.on(tmp_path, server, limit=LIMIT), weather, print)

@@ -203,7 +203,7 @@ async def test_structured_content_stands_in_for_missing_text(hub: McpHub, tmp_pa
 async def test_a_huge_answer_is_cut_and_says_how_much_is_missing(hub: McpHub, tmp_path: Path) -> None:
     reader = hub.reader([stdio("mcp_counting", tmp_path / "journal", "is_rich")], LOOK)
     answer = await reader.read("world", "look", {"content": [{"type": "text", "text": "x" * 3_000_000}]})
-    assert answer.text == "x" * 200_000 + "\n[2800000 more characters were left out]"
+    assert answer.text == "x" * 200_000 + "\n[2,800,000 more characters were left out]"
 
 
 # --- processes --------------------------------------------------------------------------------------------------------

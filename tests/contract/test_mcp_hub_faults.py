@@ -20,7 +20,7 @@ from tests.servers.mcp_programs import approving, stdio, until_ended, writer
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
-BROKEN = "{\"n\": \"many\"}\n[the answer is not what the tool declares: n: 'many' is not of type 'integer']"
+BROKEN = '{"n": "many"}\n[the answer is not what the tool declares: n: "many" is not of type integer]'
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ async def test_reads_run_side_by_side_and_an_answer_of_megabytes_comes_whole(hub
         read = await asyncio.gather(*(reader.read("world", "look", {"size": size}) for size in sizes))
         await hub.aclose()
     assert [each.text for each in read[1:]] == ["x", "xx", "xxx"]
-    assert read[0].text.endswith("\n[2800000 more characters were left out]")
+    assert read[0].text.endswith("\n[2,800,000 more characters were left out]")
 
 
 async def test_a_server_that_was_restarted_is_read_and_written_again(hub: McpHub, counted: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain.states import Answered
 from tests.contract.test_models import Act
+from tests.contract.vendor_harness import skips, vendor_harness
 from tests.contract.vendor_mix import VENDORS
-from tests.contract.vendor_scene import scene, skips
 
 LOOK = "mcp__world__look"
 MORE_TOOLS = 20
@@ -35,7 +35,9 @@ LEAST_SHARE = 0.75
 
 @pytest.mark.parametrize("vendor", [pytest.param(vendor, marks=skips(vendor)) for vendor in VENDORS])
 async def test_most_of_the_input_of_a_run_of_three_rounds_comes_from_the_cache(vendor: str, tmp_path: Path) -> None:
-    async with scene(vendor, "chatcompletion", tmp_path, scripts=(MEASURED, OTHER), more_tools=MORE_TOOLS) as at:
+    async with vendor_harness(
+        vendor, "chatcompletion", tmp_path, scripts=(MEASURED, OTHER), more_tools=MORE_TOOLS
+    ) as at:
         run = await at.asked()
         assert isinstance(await at.people.state(run), Answered)
         sent = [at.backends[0].prefix(request) for request in at.backends[0].requests]

@@ -15,6 +15,7 @@ from coordination.domain.events import RunEvent
 from coordination.json_schema import Checker, Verdict, conforms, verdict
 from coordination.ports import ToolCall, ToolOutput
 from coordination.run_options import RunOptions
+from coordination.text import Text
 from coordination.toolbox import Toolbox, offer
 from tests.builders import a_definition, a_profile
 
@@ -95,7 +96,7 @@ async def test_a_check_without_end_is_given_up_while_the_loop_goes_on(
     assert beats > 20
     assert time.monotonic() - began >= schema_check.SECONDS
     assert await verdict({"properties": {"a": {"pattern": "^b$"}}}, {"a": "a"}) == Verdict(
-        "a: 'a' does not match '^b$'"
+        Text('a: "a" does not match ^b$')
     )
 
 
@@ -143,7 +144,7 @@ async def test_large_values_are_checked_elsewhere() -> None:
     assert await conforms({"items": {"type": "string"}}, ["x" * 10] * 20_000) == Verdict()
     assert (
         await conforms({"items": {"type": "string"}}, [*(["x" * 10] * 20_000), 1])
-    ).fault == "20000: 1 is not of type 'string'"
+    ).fault == "20000: 1 is not of type string"
 
 
 async def test_a_checker_that_ended_by_itself_is_started_again() -> None:
@@ -151,7 +152,7 @@ async def test_a_checker_that_ended_by_itself_is_started_again() -> None:
     try:
         assert await checker.verdict('{"pattern":"a"}', '"a"') == Verdict()
         checker.end()
-        assert await checker.verdict('{"pattern":"a"}', '"b"') == Verdict("the object: 'b' does not match 'a'")
+        assert await checker.verdict('{"pattern":"a"}', '"b"') == Verdict(Text('the object: "b" does not match a'))
     finally:
         checker.end()
 

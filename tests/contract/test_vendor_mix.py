@@ -19,8 +19,8 @@ from coordination.domain.transitions import Recorded
 from coordination.errors import ModelFault
 from tests.builders import ALICE, START
 from tests.contract.test_models import Act
+from tests.contract.vendor_harness import KEYS, skips, vendor_harness
 from tests.contract.vendor_mix import HALF, MIXES, VENDORS, canary, variable
-from tests.contract.vendor_scene import KEYS, scene, skips
 from tests.servers.mcp_programs import writer
 
 LOOK, WRITE = "mcp__world__look", "mcp__world__write"
@@ -90,7 +90,7 @@ def _of_no_installation(call: PlannedCall) -> PlannedCall:
 
 async def whole_run(careless: str, calm: str, folder: Path) -> tuple[Sequence[Recorded], Plan]:
     """A run to its end: nothing is written before the approval, and exactly the plan after it."""
-    async with scene(careless, calm, folder, scripts=(CARELESS, CALM)) as at:
+    async with vendor_harness(careless, calm, folder, scripts=(CARELESS, CALM)) as at:
         run = await at.asked()
         state = await at.people.state(run)
         assert isinstance(state, AwaitingDecision), state
@@ -142,7 +142,7 @@ async def test_a_key_that_its_own_provider_repeats_is_shown_to_nobody(
     vendor: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        async with scene(vendor, vendor, tmp_path, scripts=[[Act(fails=ModelFault.AUTH)]] * 2) as at:
+        async with vendor_harness(vendor, vendor, tmp_path, scripts=[[Act(fails=ModelFault.AUTH)]] * 2) as at:
             run = await at.asked()
             state = await at.people.state(run)
             assert all(canary(vendor) in str(caller) for backend in at.backends for caller in backend.callers)

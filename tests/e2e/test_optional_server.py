@@ -29,7 +29,7 @@ ASKS = 3
 """The exit status of a run that waits for people."""
 
 
-class Scene:
+class Harness:
     """One installation with two servers, of which one is there only when the test says so."""
 
     def __init__(self, folder: Path) -> None:
@@ -74,12 +74,12 @@ mcp_servers:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
-def test_a_run_goes_on_without_it_and_the_terminal_says_so_with_the_reason(scene: Scene) -> None:
-    ended = scene.run()
+def test_a_run_goes_on_without_it_and_the_terminal_says_so_with_the_reason(harness: Harness) -> None:
+    ended = harness.run()
     assert ended.status == 0, ended.err
     shown = " ".join((ended.out + ended.err).split())
     assert "without the tool server world" in shown
@@ -88,13 +88,13 @@ def test_a_run_goes_on_without_it_and_the_terminal_says_so_with_the_reason(scene
 
 @pytest.mark.parametrize("options", [(), ("--events",)])
 def test_a_tool_of_a_broken_form_that_an_agent_calls_is_named_with_the_reason(
-    scene: Scene, options: tuple[str, ...]
+    harness: Harness, options: tuple[str, ...]
 ) -> None:
     page = {"tools": [{"name": "odd", "inputSchema": "none"}, {"name": "fine", "inputSchema": {}}]}
-    folder = scene.program.folder
+    folder = harness.program.folder
     (folder / "says.json").write_text(json.dumps({"tools": [json.dumps(page)], "call": ""}), encoding="utf-8")
-    scene.config.write_text(ODD.format(folder=folder), encoding="utf-8")
-    ended = scene.program.run("run", "Look.", "-c", str(scene.config), *options)
+    harness.config.write_text(ODD.format(folder=folder), encoding="utf-8")
+    ended = harness.program.run("run", "Look.", "-c", str(harness.config), *options)
     assert ended.status == 0, ended.err
     why = "it has an inputSchema that is not an object"
     if options:
@@ -104,31 +104,31 @@ def test_a_tool_of_a_broken_form_that_an_agent_calls_is_named_with_the_reason(
         assert f"agent1 wanted world.odd, which can't be used: {why}." in shown
 
 
-def test_a_check_warns_of_it_and_does_not_fail(scene: Scene) -> None:
-    assert scene.run("--events").first("server_unavailable")["server"] == "world"
-    checked = scene.check()
+def test_a_check_warns_of_it_and_does_not_fail(harness: Harness) -> None:
+    assert harness.run("--events").first("server_unavailable")["server"] == "world"
+    checked = harness.check()
     assert checked.status == 0, checked.err
     assert "It is optional: agents plan without it." in checked.err
     assert "world (optional, can't be used), notes (answers)" in " ".join(checked.out.split())
-    assert scene.run("--events", optional="false").status != 0
-    assert scene.check().status != 0
+    assert harness.run("--events", optional="false").status != 0
+    assert harness.check().status != 0
 
 
-def test_the_reads_of_a_server_that_starts_later_run_at_once(scene: Scene) -> None:
-    assert scene.run().status == 0
-    assert scene.check().status == 0
-    scene.starts({})
-    later = scene.run("--events", tool="read_one")
+def test_the_reads_of_a_server_that_starts_later_run_at_once(harness: Harness) -> None:
+    assert harness.run().status == 0
+    assert harness.check().status == 0
+    harness.starts({})
+    later = harness.run("--events", tool="read_one")
     assert later.status == 0, later.out
     assert later.first("tool_read")["is_error"] is False
 
 
-def test_a_check_while_it_is_away_accepts_nothing_that_it_brings_back(scene: Scene) -> None:
+def test_a_check_while_it_is_away_accepts_nothing_that_it_brings_back(harness: Harness) -> None:
     """Else a server would have its new tools run by leaving for a moment."""
-    scene.starts({})
-    assert scene.run(tool="read_one").status == 0
-    scene.leaves()
-    assert scene.check().status == 0
-    scene.starts({"read_two": {}})
-    assert scene.run("--events", tool="read_two").status == ASKS
-    assert scene.run("--events", tool="read_one").status == 0
+    harness.starts({})
+    assert harness.run(tool="read_one").status == 0
+    harness.leaves()
+    assert harness.check().status == 0
+    harness.starts({"read_two": {}})
+    assert harness.run("--events", tool="read_two").status == ASKS
+    assert harness.run("--events", tool="read_one").status == 0

@@ -18,6 +18,7 @@ from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ConfigError, RefusedError, ToolServerError
 from coordination.execution import MAX_RESULT as MAX_RECEIPT
 from coordination.ports import CallOutcomeUnknownError, Job, ServerSpec, ToolCall, ToolOutput
+from coordination.ports.tools import left_out
 from coordination.preparation import Prepared
 from coordination.run_options import RunOptions
 from coordination.run_request import RunRequest
@@ -276,7 +277,7 @@ async def test_a_receipt_is_bounded_and_says_what_it_leaves_out(extra: int) -> N
     assert isinstance(receipt, Succeeded)
     said, _, rest = receipt.result.partition(" ")
     assert said == "x" * min(MAX_RECEIPT, MAX_RECEIPT + extra)
-    assert rest == (f"[{extra} more characters were left out]" if extra > 0 else "")
+    assert rest == (f"[{left_out(extra)}]" if extra > 0 else "")
 
 
 @pytest.mark.parametrize("extra", [0, 1, MAX_RESULT])
@@ -289,4 +290,4 @@ async def test_a_result_for_a_model_is_bounded_and_says_what_it_leaves_out(extra
     (result,) = await box.use([ToolCall(id="1", name="mcp__board__look", arguments='{"title":"x"}')])
     said, _, rest = result.text.partition("\n")
     assert said == "x" * MAX_RESULT
-    assert rest == (f"[{extra} more characters were left out]" if extra else "")
+    assert rest == (f"[{left_out(extra)}]" if extra else "")

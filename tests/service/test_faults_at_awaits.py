@@ -18,7 +18,7 @@ from coordination.run_options import RunOptions
 from tests.builders import BOB
 from tests.fakes import PlayedConversation, Step, answers, calls, reply
 from tests.service.service_harness import ServiceHarness
-from tests.service.test_unforeseen import Fuse, Fused, Mistake, Patient, forgiving
+from tests.service.test_unforeseen import FaultInjector, FaultyProxy, Mistake, Patient, forgiving
 
 POST = ("mcp__board__post", {"title": "a"})
 LOOK = ("mcp__board__look", {"title": "a"})
@@ -96,11 +96,11 @@ def driven(suspensions: Suspensions) -> Generator[None]:
         loop.set_task_factory(None)
 
 
-class Slow(Fused):
+class Slow(FaultyProxy):
     """Anything, each of whose awaits suspends before it does something and again after it: a fault may come at both."""
 
     def __init__(self, inner: object) -> None:
-        super().__init__(inner, Fuse(at=0))
+        super().__init__(inner, FaultInjector(at=0))
 
     @override
     def _wrapped(self, made: object) -> "Slow":

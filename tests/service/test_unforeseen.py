@@ -28,26 +28,26 @@ class Mistake(Exception):
 
 
 @dataclass
-class Fuse:
-    """Counts the awaits that it is put before, and burns at one of them: once, or from then on."""
+class FaultInjector:
+    """Counts the awaits that it is put before, and raises at one of them: once, or from then on."""
 
     at: int
     lasts: bool = False
     passed: int = 0
 
-    def burn(self) -> None:
+    def count(self) -> None:
         """One more await."""
         self.passed += 1
         if self.passed == self.at or (self.lasts and self.passed > self.at):
             raise Mistake(f"at await {self.passed}")
 
 
-class Fused:
-    """Anything, with the fuse before each of its awaits, and of those of whatever it hands out."""
+class FaultyProxy:
+    """Anything, with the injector before each of its awaits, and of those of whatever it hands out."""
 
-    def __init__(self, inner: object, fuse: Fuse) -> None:
+    def __init__(self, inner: object, injector: FaultInjector) -> None:
         self._inner = inner
-        self._fuse = fuse
+        self._injector = injector
 
     def __getattr__(self, name: str) -> object:
         found: object = getattr(self._inner, name)
@@ -63,12 +63,12 @@ class Fused:
 
         return call
 
-    def _wrapped(self, made: object) -> "Fused":
-        return Fused(made, self._fuse)
+    def _wrapped(self, made: object) -> "FaultyProxy":
+        return FaultyProxy(made, self._injector)
 
     async def _awaited(self, made: Awaitable[object]) -> object:
         try:
-            self._fuse.burn()
+            self._injector.count()
         except Mistake:
             if inspect.iscoroutine(made):
                 made.close()
@@ -103,19 +103,19 @@ def forgiving(harness: ServiceHarness) -> None:
     harness.worker.__class__ = Worker
 
 
-def a_service(fuse: Fuse, **options: object) -> tuple[ServiceHarness, Patient]:
-    """One agent that reads, records a call and answers; the fuse before models, servers, the configuration and the log.
+def a_service(injector: FaultInjector, **options: object) -> tuple[ServiceHarness, Patient]:
+    """One agent that reads, records a call and answers; the injector before models, servers, the configuration and the log.
 
     A log that fails for good takes no last word, so that it does not.
     """
     model = Patient(calls(LOOK), answers("one", POST))
     harness = ServiceHarness(model, options=RunOptions(**options))  # type: ignore[arg-type]  # a stand-in by shape
     forgiving(harness)
-    harness.prepared.given = [Fused(model, fuse)]  # type: ignore[list-item]  # a stand-in by shape
-    harness.worker._hub = Fused(harness.hub, fuse)  # type: ignore[assignment]  # a stand-in by shape
-    if not fuse.lasts:
-        harness.worker._log = Fused(harness.log, fuse)  # type: ignore[assignment]  # a stand-in by shape
-    harness.worker._configure = lambda *_: Fused(harness.prepared, fuse)  # type: ignore[assignment]  # a stand-in by shape
+    harness.prepared.given = [FaultyProxy(model, injector)]  # type: ignore[list-item]  # a stand-in by shape
+    harness.worker._hub = FaultyProxy(harness.hub, injector)  # type: ignore[assignment]  # a stand-in by shape
+    if not injector.lasts:
+        harness.worker._log = FaultyProxy(harness.log, injector)  # type: ignore[assignment]  # a stand-in by shape
+    harness.worker._configure = lambda *_: FaultyProxy(harness.prepared, injector)  # type: ignore[assignment]  # a stand-in by shape
     return harness, model
 
 
@@ -139,7 +139,7 @@ async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
     caplog: pytest.LogCaptureFixture, lasts: bool, presentation: str
 ) -> None:
     caplog.set_level(logging.ERROR)
-    whole = Fuse(at=0 if not lasts else 1_000, lasts=lasts)
+    whole = FaultInjector(at=0 if not lasts else 1_000, lasts=lasts)
     harness, model = a_service(whole, final_presentation=presentation)
     _, state = await story(harness)
     assert isinstance(state, s.Finished)
@@ -147,7 +147,7 @@ async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
     assert whole.passed > (10 if lasts else 20)
     for at in range(1, whole.passed + 1):
         async with asyncio.timeout(30):
-            harness, model = a_service(Fuse(at=at, lasts=lasts), final_presentation=presentation)
+            harness, model = a_service(FaultInjector(at=at, lasts=lasts), final_presentation=presentation)
             run, state = await story(harness)
         assert isinstance(state, OVER), (at, state)
         assert model.sent <= 2 * usual, (at, model.sent)
@@ -159,11 +159,11 @@ async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
 
 
 async def test_a_turn_that_fails_twice_ends_alone_and_is_found_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    fuse = Fuse(at=1, lasts=True)
+    injector = FaultInjector(at=1, lasts=True)
     bad, good = Patient(answers("one")), Patient(answers("two", POST))
     harness = ServiceHarness(bad, good)
     forgiving(harness)
-    harness.prepared.given = [Fused(bad, fuse), good]  # type: ignore[list-item]  # a stand-in by shape
+    harness.prepared.given = [FaultyProxy(bad, injector), good]  # type: ignore[list-item]  # a stand-in by shape
     run = await harness.ask()
     await harness.work()
     events = [each.event for each in await harness.log.read(run)]
@@ -191,7 +191,7 @@ async def test_a_call_that_ends_in_an_error_of_ours_is_in_doubt_and_never_sent_a
 
 async def test_a_log_that_fails_for_a_while_leaves_the_last_word_for_later() -> None:
     """The engine performs the job again; then no more is tried than the last word."""
-    harness, model = a_service(Fuse(at=1, lasts=True))
+    harness, model = a_service(FaultInjector(at=1, lasts=True))
     run = await harness.ask()
     real, appended = harness.log.append, 0
 

@@ -33,7 +33,7 @@ ASKS = 3
 """The exit status of a run that waits for people."""
 
 
-class Scene:
+class Harness:
     """One installation with one configuration, whose server has more tools when the test says so."""
 
     def __init__(self, folder: Path) -> None:
@@ -63,70 +63,70 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
-def test_a_tool_that_appears_after_the_first_run_asks_until_a_check_accepts_it(scene: Scene) -> None:
-    assert scene.run("read_one").status == 0
-    assert scene.done() == 1
-    scene.grows({"read_two": {}})
-    later = scene.run("read_two")
+def test_a_tool_that_appears_after_the_first_run_asks_until_a_check_accepts_it(harness: Harness) -> None:
+    assert harness.run("read_one").status == 0
+    assert harness.done() == 1
+    harness.grows({"read_two": {}})
+    later = harness.run("read_two")
     assert later.status == ASKS, later.err
-    assert scene.done() == 1
-    assert f"new since check; run `massgen-bot check {scene.config}` to accept it" in scene.log()
-    assert scene.check("--no-connect").status == 0
-    assert scene.run("read_two").status == ASKS
-    checked = scene.check()
+    assert harness.done() == 1
+    assert f"new since check; run `massgen-bot check {harness.config}` to accept it" in harness.log()
+    assert harness.check("--no-connect").status == 0
+    assert harness.run("read_two").status == ASKS
+    checked = harness.check()
     assert "New under read rules since the last check, and now accepted: world.read_two" in checked.out
-    assert scene.run("read_two").status == 0
-    assert scene.done() == 2
-    scene.grows({})
-    assert "now gone: world.read_two" in scene.check().out
+    assert harness.run("read_two").status == 0
+    assert harness.done() == 2
+    harness.grows({})
+    assert "now gone: world.read_two" in harness.check().out
 
 
-def test_what_a_check_saw_before_the_first_run_is_the_list(scene: Scene) -> None:
-    scene.write("read_two", WILD)
-    checked = scene.check()
+def test_what_a_check_saw_before_the_first_run_is_the_list(harness: Harness) -> None:
+    harness.write("read_two", WILD)
+    checked = harness.check()
     assert checked.status == 0, checked.err
     assert "since the last check" not in checked.out
-    scene.grows({"read_two": {}})
-    assert scene.run("read_two").status == ASKS
-    assert scene.done() == 0
+    harness.grows({"read_two": {}})
+    assert harness.run("read_two").status == ASKS
+    assert harness.done() == 0
 
 
 @pytest.mark.parametrize("sure", ["", ", sure: true"])
-def test_a_listed_tool_that_says_later_that_it_destroys_asks(scene: Scene, sure: str) -> None:
+def test_a_listed_tool_that_says_later_that_it_destroys_asks(harness: Harness, sure: str) -> None:
     rules = WILD.replace("}", sure + "}")
-    assert scene.run("read_one", rules).status == 0
-    scene.grows({"read_one": {"destructiveHint": True}})
-    later = scene.run("read_one", rules)
+    assert harness.run("read_one", rules).status == 0
+    harness.grows({"read_one": {"destructiveHint": True}})
+    later = harness.run("read_one", rules)
     assert later.status == ASKS, later.err
-    assert "marked as destructive since check" in scene.log()
-    assert scene.done() == 1
-    checked = scene.check()
-    assert (checked.status, scene.run("read_one", rules).status) == ((0, 0) if sure else (2, ASKS))
+    assert "marked as destructive since check" in harness.log()
+    assert harness.done() == 1
+    checked = harness.check()
+    assert (checked.status, harness.run("read_one", rules).status) == ((0, 0) if sure else (2, ASKS))
 
 
-def test_a_check_that_finds_mistakes_accepts_nothing_and_says_what_is_new(scene: Scene) -> None:
-    assert scene.run("read_one", '{match: "world.*", effect: read}').status == 0
-    scene.grows({"read_two": {}, "delete_all": {}})
-    checked = scene.check()
+def test_a_check_that_finds_mistakes_accepts_nothing_and_says_what_is_new(harness: Harness) -> None:
+    assert harness.run("read_one", '{match: "world.*", effect: read}').status == 0
+    harness.grows({"read_two": {}, "delete_all": {}})
+    checked = harness.check()
     assert checked.status == 2
     assert "new since check" in " ".join(checked.out.split())
-    assert scene.run("read_two", '{match: "world.*", effect: read}').status == ASKS
+    assert harness.run("read_two", '{match: "world.*", effect: read}').status == ASKS
 
 
-def test_an_edited_file_begins_anew_for_the_rules_that_changed_and_no_others(scene: Scene) -> None:
-    assert scene.run("read_one").status == 0
-    scene.grows({"read_two": {}, "list_two": {}})
+def test_an_edited_file_begins_anew_for_the_rules_that_changed_and_no_others(harness: Harness) -> None:
+    assert harness.run("read_one").status == 0
+    harness.grows({"read_two": {}, "list_two": {}})
     other = '{match: "world.list_*", effect: read}'
-    assert scene.run("read_two", f"{WILD}, {other}").status == ASKS
-    assert scene.run("list_two", f"{WILD}, {other}").status == 0
-    assert scene.run("read_two", '{match: "world.read_tw?", effect: read}').status == 0
+    assert harness.run("read_two", f"{WILD}, {other}").status == ASKS
+    assert harness.run("list_two", f"{WILD}, {other}").status == 0
+    assert harness.run("read_two", '{match: "world.read_tw?", effect: read}').status == 0
 
 
-def test_a_rule_that_names_a_tool_in_full_needs_no_list(scene: Scene) -> None:
-    assert scene.run("read_one").status == 0
-    scene.grows({"read_two": {}})
-    assert scene.run("read_two", "{match: world.read_two, effect: read}, " + WILD).status == 0
+def test_a_rule_that_names_a_tool_in_full_needs_no_list(harness: Harness) -> None:
+    assert harness.run("read_one").status == 0
+    harness.grows({"read_two": {}})
+    assert harness.run("read_two", "{match: world.read_two, effect: read}, " + WILD).status == 0

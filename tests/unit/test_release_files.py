@@ -21,7 +21,7 @@ RECIPES = [
 ]  # fmt: skip
 
 
-class Answering(BaseHTTPRequestHandler):
+class Answers(BaseHTTPRequestHandler):
     """A bot's health address, well or not."""
 
     status = 200
@@ -35,7 +35,7 @@ class Answering(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Failing(Answering):
+class Failing(Answers):
     status = 503
 
 
@@ -94,7 +94,7 @@ def test_compose_lets_the_bot_write_nowhere_but_its_state() -> None:
 
 
 def test_a_health_check_asks_every_command_that_serves(tmp_path: Path) -> None:
-    with HTTPServer(("127.0.0.1", 0), Answering) as well, HTTPServer(("127.0.0.1", 0), Failing) as ill:
+    with HTTPServer(("127.0.0.1", 0), Answers) as well, HTTPServer(("127.0.0.1", 0), Failing) as ill:
         for server in (well, ill):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         good, bad = str(well.server_port), str(ill.server_port)

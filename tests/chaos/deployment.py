@@ -59,7 +59,7 @@ def _keep(log: IO[str], file: Path) -> None:
 
 
 @dataclass
-class House:
+class Deployment:
     """One installation. `server` is there if its database can be stopped.
 
     Attributes:
@@ -83,12 +83,12 @@ class House:
     planned: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @classmethod
-    def on(cls, folder: Path, server: OwnPostgres | None = None, *, limit: float) -> "House":
+    def on(cls, folder: Path, server: OwnPostgres | None = None, *, limit: float) -> "Deployment":
         """A new one, with its tables. `limit` is how many seconds its calls may take."""
         url = sqlite_url(folder) if server is None else server.new_database()
-        house = cls(folder=folder, url=url, server=server, limit=limit)
-        migrate_all(Environment(house.program.surroundings()).database_url())
-        return house
+        deployment = cls(folder=folder, url=url, server=server, limit=limit)
+        migrate_all(Environment(deployment.program.surroundings()).database_url())
+        return deployment
 
     @property
     def writer(self) -> Path:

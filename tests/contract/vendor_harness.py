@@ -42,7 +42,7 @@ KEYS = {variable(name): canary(name) for name in (*VENDORS, "world")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class VendorHarness:
     """A service whose agents stand before local vendors, and whose tool server keeps a journal."""
 
     people: Coordinator
@@ -69,9 +69,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(
+async def vendor_harness(
     careless: str, calm: str, folder: Path, *, scripts: Sequence[Sequence[Act]], more_tools: int = 0
-) -> AsyncGenerator[Scene]:
+) -> AsyncGenerator[VendorHarness]:
     """Two agents with their scripts; `more_tools` are on offer beside the two that read and write."""
     async with AsyncExitStack() as stack:
         backends = [
@@ -88,7 +88,7 @@ async def scene(
         configure = Configurations(environ=environ, build=models, adapt=lambda given: given)
         log, names = MemoryLog(), iter(f"N{number}" for number in range(100))
         new_id = names.__next__
-        yield Scene(
+        yield VendorHarness(
             people=Coordinator(log, IdleEngine(), clock=clock, new_id=new_id, configure=configure),
             worker=Worker(log, hub, clock=clock, new_id=new_id, configure=configure),
             log=log,
