@@ -51,14 +51,14 @@ class Timestamp:
 
 @dataclass(frozen=True)
 class Mention:
-    """A person or a role. A renderer links it where nothing but its id is known, so that readers see a name.
+    """A person, a role or a channel. A renderer links it where nothing but its id is known, so that readers see a name.
 
     One that `is_linked` is a link wherever its product knows the id, however it is called.
     """
 
     id: str
     name: str
-    sort: Literal["person", "role"] = "person"
+    sort: Literal["person", "role", "channel"] = "person"
     is_linked: bool = False
 
 

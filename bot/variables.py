@@ -285,7 +285,7 @@ class Environment(BaseModel):
         RawText,
         _slack(
             "SLACK_FEATURES",
-            "With many workspaces: what the manifest was made with, of `agent` and `chat-tools`, or `none`. Default: `agent`.",
+            "With many workspaces: what the manifest was made with, of `agent`, `chat-tools`, `approvals`, or `none`. Default: `agent`.",
         ),
     ] = ""
     host: Annotated[RawText, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""

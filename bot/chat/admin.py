@@ -12,6 +12,7 @@ from bot.cards.parts import approvers as approvers_line
 from bot.cards.run_view import next_view
 from bot.cards.text import one_line, visible
 from bot.cards.timeline import timeline_entry
+from bot.chat.approvals_channel import alert_of, routed, trouble_in
 from bot.chat.approvers import (
     APPROVERS_KEY,
     Approvers,
@@ -31,7 +32,7 @@ from bot.chat.config_catalog import (
     without_folder,
 )
 from bot.chat.name_pins import NamePins, pins_in, with_pins
-from bot.chat.platform import ChannelRef
+from bot.chat.platform import ChannelRef, RateLimited
 from bot.chat.private_cards import done_card, list_card, refused
 from bot.chat.run_queries import find_card
 from bot.chat.service_port import AdminCommand, Private, Reply
@@ -150,7 +151,9 @@ class AdminService:
     async def _show(self, request: _AdminRequest) -> Card:
         channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
         chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
-        return done_card(self._from(chosen), await self._who_approves(chosen, request, channel_settings))
+        lines = [self._from(chosen), await self._who_approves(chosen, request, channel_settings)]
+        policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
+        return done_card(*lines, *([] if policy is None else await self._about_channel(policy, request)))
 
     def _from(self, chosen: Chosen) -> RichText:
         name = StyledText(chosen.name, "bold")
@@ -239,9 +242,21 @@ class AdminService:
         if policy is None:
             return []
         rule = with_pins(policy, pins_in(channel_settings))
-        if not await self.coordinator.leaves_nobody(rule, Authors(requester=request.by)):
+        notes = await self._about_channel(policy, request)
+        if await self.coordinator.leaves_nobody(rule, Authors(requester=request.by)):
+            notes.append(catalog.rich("approvers.only_you"))
+        return notes
+
+    async def _about_channel(self, policy: Policy, request: _AdminRequest) -> list[RichText]:
+        """In which channel plans are shown besides, or why they can't be."""
+        if not policy.approvals_channel:
             return []
-        return [catalog.rich("approvers.only_you")]
+        directory = self.name_pins.directories.get(request.place.platform)
+        try:
+            reason = await trouble_in(directory, request.by.tenant, policy.approvals_channel)
+        except RateLimited:
+            reason = catalog.text("approvals_channel.not_told")
+        return [alert_of(policy.approvals_channel, reason).line if reason else routed(policy)]
 
     async def _by_id(self, request: _AdminRequest, typed: Approvers) -> Approvers:
         """What was typed, with an id for each name.

@@ -218,14 +218,14 @@ class ButtonHandler:
         return known, card
 
     async def _check_copy(self, known: ButtonRecord, by: Person, message: str, place: ChannelRef) -> None:
-        """A copy's buttons count for the person whose it is, on the message that it stands on.
+        """A copy's buttons count for the person whose it is, or for all in its channel, on the message that it stands on.
 
         Raises:
             RefusedError: it was somebody else, or somewhere else.
         """
         copies = await self.store.copies(known.run, known.tenant)
         copy = next((each for each in copies if each.copy == known.copy), None)
-        if copy is None or not message or (copy.person, copy.channel) != (by.id, place.channel):
+        if copy is None or not message or not copy.is_before(by, place.channel):
             raise refused("no_button")
         if known.attempt == copy.attempt and not copy.message:
             # As with a card: the answer to the post has not reached us, and now we know where it is.

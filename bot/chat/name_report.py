@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from bot.cards.text import one_line
+from bot.chat.approvals_channel import trouble_in
 from bot.chat.approvers import APPROVERS_KEY, approvers_from, names_here
 from bot.chat.config_catalog import Chosen, ConfigCatalog
 from bot.chat.name_pins import PINS_KEY, pins_in
@@ -47,6 +48,7 @@ class NameReport:
         pins = pins_in({("", each.key): each for each in settings if each.key == PINS_KEY})
         uses = [*await self._in_configs(tenant), *self._set(settings)]
         found += [await self._looked_up(directory, tenant, use, pins) for use in dict.fromkeys(uses)]
+        found += await self._channels(directory, tenant)
         return found + await self._open(tenant, settings)
 
     async def _open(self, tenant: str, settings: Sequence[ChatSetting]) -> list[Checkup]:
@@ -59,6 +61,20 @@ class NameReport:
             return []
         shown = one_line(", ".join(names), _LONGEST)
         return [Checkup(is_well=True, text=catalog.text("names.open", count=len(names), names=shown))]
+
+    async def _channels(self, directory: NameDirectory, tenant: str) -> list[Checkup]:
+        """A line for each configuration that names a channel of approvals."""
+        found: list[Checkup] = []
+        for name, policy in await self._policies(tenant):
+            if channel := policy.approvals_channel:
+                what = {"where": catalog.text("names.config", name=name), "channel": channel}
+                try:
+                    reason = await trouble_in(directory, tenant, channel)
+                except RateLimited:
+                    reason = catalog.text("approvals_channel.not_told")
+                text = catalog.text("names.channel_shut", reason=reason, **what) if reason else ""
+                found.append(Checkup(is_well=not reason, text=text or catalog.text("names.channel_open", **what)))
+        return found
 
     async def _policies(self, tenant: str) -> list[tuple[str, Policy]]:
         """The rules of the configurations that can be read, by their names, with whom their rules for tools name."""

@@ -221,6 +221,30 @@ class ReachesPeople(Protocol):
 
 
 @runtime_checkable
+class KnowsChannels(Protocol):
+    """A chat that tells who can read its channels, and whether the bot can post there."""
+
+    async def check_channel(self, tenant: str, channel: str) -> None:
+        """Find out whether a card can stand in a channel of this tenant that nobody from outside can read.
+
+        Raises:
+            MessageNotFound: the tenant has no such channel, or hides it from the bot.
+            MissingPermission: the bot can't post there; the text says what is missing, and who gives it.
+            RateLimited: the chat asks for patience.
+        """
+        ...
+
+    async def is_public(self, tenant: str, channel: str) -> bool:
+        """Whether every full member can read a channel.
+
+        Raises:
+            MissingPermission: the chat does not tell; the text says what is missing, and who gives it.
+            RateLimited: the chat asks for patience.
+        """
+        ...
+
+
+@runtime_checkable
 class LinksMessages(Protocol):
     """A chat whose messages have addresses."""
 

@@ -292,11 +292,11 @@ async def find_card(log: RunLog, store: ChatStore, by: Person, place: ChannelRef
 
 
 async def _has_copy(store: ChatStore, by: Person, place: ChannelRef, card: CardRecord) -> bool:
-    """Whether the card stands in these direct messages of a person, too."""
+    """Whether the card stands in this channel, or in these direct messages of a person, too."""
     if not by.tenant == place.tenant == card.tenant:
         return False
     copies = await store.copies(card.run, card.tenant)
-    return any(each.message and (each.person, each.channel) == (by.id, place.channel) for each in copies)
+    return any(each.message and each.is_before(by, place.channel) for each in copies)
 
 
 def may_see(by: Person, place: ChannelRef, card: CardRecord) -> bool:

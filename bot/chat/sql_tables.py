@@ -212,6 +212,7 @@ card_copies = sa.Table(
     *_texts("surface", "tenant", "person", "plan", "made_at", "channel", "state"),
     sa.Column("attempt", sa.Integer, nullable=False),
     *_texts("message", "shown"),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
 )
 
 buttons = sa.Table(

@@ -154,17 +154,18 @@ CopyState: TypeAlias = Literal["wanted", "live", "done", "gone"]
 
 @dataclass(frozen=True, kw_only=True)
 class CardCopy:
-    """The card of a run once more, with ids of its own, in the direct messages of somebody who may decide.
+    """The card of a run once more, with ids of its own: in the direct messages of somebody who may decide, or in a channel.
 
     Attributes:
         copy: tells it from the other copies of the run.
-        person: the account whose direct messages they are; nobody else's clicks count there.
-        channel: the product's id of those; empty until they are open.
+        person: the account whose direct messages they are; nobody else's clicks count there. Empty: it is in a channel.
+        channel: the product's id of those, or of the channel; empty until it is known to be open for it.
         plan: the short digest of the plan that it was posted for.
         attempt: counts the messages, as a card's does.
         state: `wanted` until it is known to stand; `done` when it shows the end; `gone`: it can't be shown there.
         message: the one that it stands on; empty until that is known.
         shown: what that shows, as a fingerprint; empty: that is not known.
+        note: why it does not stand in its channel, for the card to say; empty: it does, or that is not known yet.
     """
 
     run: str
@@ -179,6 +180,11 @@ class CardCopy:
     attempt: int = 1
     message: str = ""
     shown: str = ""
+    note: str = ""
+
+    def is_before(self, person: Person, channel: str) -> bool:
+        """Whether this is one for a person in a channel, or in their direct messages: nobody has another one's."""
+        return self.channel == channel and self.person in ("", person.id)
 
     @property
     def is_over(self) -> bool:

@@ -145,11 +145,14 @@ def _whole(text: str, room: int) -> tuple[str, int]:
     return (text, 0) if len(text) <= room else ("", len(text))
 
 
+_SIGNS = {"person": "@", "role": "@&", "channel": "#"}
+
+
 def _link(mention: Mention) -> str:
     """Whom we know by number only, or who is to be linked: each reader's Discord knows the name; an embed notifies nobody."""
     if not (mention.is_linked or mention.name == mention.id) or not (mention.id.isascii() and mention.id.isdecimal()):
         return ""
-    return f"<@&{mention.id}>" if mention.sort == "role" else f"<@{mention.id}>"
+    return f"<{_SIGNS[mention.sort]}{mention.id}>"
 
 
 def _timestamp(timestamp: Timestamp) -> str:

@@ -14,11 +14,29 @@ from discord.http import Route
 from discord.types.member import MemberWithUser
 
 from bot.cards.text import head_of
-from bot.chat.platform import ButtonIds, ChannelRef, Kind, MessageNotFound, MessageRef, RateLimited, SyncIntervals
+from bot.chat.platform import (
+    ButtonIds,
+    ChannelRef,
+    Kind,
+    MessageNotFound,
+    MessageRef,
+    MissingPermission,
+    RateLimited,
+    SyncIntervals,
+)
 from bot.discord_app import markup
-from bot.discord_app.errors import LATER, ConnectionLost, can_not_be_told, is_there_already, missing_in, translated
+from bot.discord_app.errors import (
+    LATER,
+    ConnectionLost,
+    can_not_be_told,
+    is_there_already,
+    missing,
+    missing_in,
+    translated,
+)
 from bot.discord_app.identity import PLATFORM, member_of
 from bot.discord_app.render import Rendered, first_line, render
+from bot.i18n import catalog
 from bot.message import Attachment, Card, Mention, RichText
 from coordination.domain.policy import Person
 
@@ -202,6 +220,47 @@ class DiscordPlatform:
         """Discord lists members only to bots with a privileged intent, which this one does without."""
         del tenant, role, most
         return ()
+
+    async def check_channel(self, tenant: str, channel: str) -> None:
+        """Whether the bot can post cards in a channel of this server, by what Discord tells now. Nobody from outside is in it."""
+        guild, found = await self._seen_channel(tenant, channel)
+        if not isinstance(found, discord.TextChannel):
+            raise MissingPermission(catalog.text("approvals_channel.no_text"))
+        place = ChannelRef(platform=PLATFORM, tenant=tenant, channel=channel)
+        number = self._client.user.id if self._client.user else 0
+        me = await self._try(place, lambda: guild.fetch_member(number), tries=1)
+        if lacking := missing(found.permissions_for(me)):
+            raise MissingPermission(catalog.text("discord.forbidden", permissions=", ".join(lacking)))
+
+    async def is_public(self, tenant: str, channel: str) -> bool:
+        """Whether everybody may view a channel, and no role nor member is kept out of it."""
+        try:
+            guild, found = await self._seen_channel(tenant, channel)
+        except MessageNotFound:
+            return False
+        if not isinstance(found, discord.TextChannel | discord.ForumChannel):  # Voice wants more than a view.
+            return False
+        others = [rights for whom, rights in found.overwrites.items() if whom.id != guild.id]
+        needed = discord.Permissions(view_channel=True, read_message_history=True)
+        may = found.permissions_for(guild.default_role)
+        return needed <= may and not any(rights.pair()[1].value & needed.value for rights in others)
+
+    async def _seen_channel(
+        self, tenant: str, channel: str
+    ) -> tuple[discord.Guild, discord.abc.GuildChannel | discord.Thread]:
+        """A channel of a server, as Discord shows it now: of another server it is none."""
+        place, number = ChannelRef(platform=PLATFORM, tenant=tenant, channel=""), int(guild_of(tenant) or 0)
+        if not self.is_id("user", channel):
+            raise MessageNotFound(channel)
+
+        async def read() -> tuple[discord.Guild, discord.abc.GuildChannel | discord.Thread]:
+            guild = await self._client.fetch_guild(number, with_counts=False)
+            return guild, await guild.fetch_channel(int(channel))
+
+        try:
+            return await self._try(place, read, tries=1)
+        except discord.InvalidData:
+            raise MessageNotFound(channel) from None
 
     async def person_now(self, person: Person) -> Person | None:
         """Somebody of a server with their roles of this moment; None: they left it."""

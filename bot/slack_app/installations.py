@@ -193,8 +193,11 @@ CHAT_TOOL_SCOPES = (
 AGENT_SCOPE = "assistant:write"
 """What an app needs besides to be an agent of Slack's, with its Stop button."""
 
-AGENT, CHAT_TOOLS = "agent", "chat-tools"
-FEATURES = {AGENT: (AGENT_SCOPE,), CHAT_TOOLS: CHAT_TOOL_SCOPES}
+APPROVALS_SCOPES = ("channels:read", "groups:read")
+"""What tells who can read a channel, for plans that are shown in another one."""
+
+AGENT, CHAT_TOOLS, APPROVALS = "agent", "chat-tools", "approvals"
+FEATURES = {AGENT: (AGENT_SCOPE,), CHAT_TOOLS: CHAT_TOOL_SCOPES, APPROVALS: APPROVALS_SCOPES}
 """What an app may be made with besides, and the scopes that each takes."""
 
 

@@ -85,6 +85,7 @@ def within(text: str, limit: int) -> str:
     return f"{kept}…"
 
 
+CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{8,24}")
 GROUP_ID = re.compile(r"S(?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
 USER_ID = re.compile(r"[UW](?=[A-Z0-9]*\d)[A-Z0-9]{8,24}")
 
@@ -205,12 +206,14 @@ def _link(mention: Mention) -> Block | None:
         return None
     if mention.sort == "role":
         return {"type": "usergroup", "usergroup_id": mention.id} if GROUP_ID.fullmatch(mention.id) else None
+    if mention.sort == "channel":
+        return {"type": "channel", "channel_id": mention.id} if CHANNEL_ID.fullmatch(mention.id) else None
     return {"type": "user", "user_id": mention.id} if USER_ID.fullmatch(mention.id) else None
 
 
 def unlinked(block: Block) -> Block:
-    """The same block with ids in the place of links to people and groups."""
-    if block.get("type") in ("user", "usergroup"):
+    """The same block with ids in the place of links to people, groups and channels."""
+    if block.get("type") in ("user", "usergroup", "channel"):
         return {"type": "text", "text": str(block[f"{block['type']}_id"]), "style": {"bold": True}}
     elements = block.get("elements")
     return {**block, "elements": [unlinked(each) for each in elements]} if isinstance(elements, list) else block

@@ -36,7 +36,7 @@ from bot.chat.platform import (
 )
 from bot.i18n import catalog
 from bot.message import Card, Mention, RichText, Severity
-from bot.slack_app.errors import code_of, translated
+from bot.slack_app.errors import NotInChannel, code_of, translated
 from bot.slack_app.identity import People, is_bot_account, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, within
@@ -118,6 +118,8 @@ class Search:
 
 _log = logging.getLogger(__name__)
 
+_CHANNEL = "C"
+"""How the ids of channels begin; those of direct messages, and of old private channels, begin otherwise."""
 _REMEMBERED = 2_000
 _PAGE = 200
 _MOST_PAGES = 50
@@ -179,6 +181,32 @@ class SlackPlatform:
         with translated():
             opened = await client.conversations_open(users=[person.id])
         return replace(place, channel=str((opened.get("channel") or {}).get("id")))
+
+    async def check_channel(self, tenant: str, channel: str) -> None:
+        """Whether the bot is in a channel of this workspace alone. Slack tells with `channels:read` and `groups:read`."""
+        info = await self._told_of(tenant, channel)
+        if any(info.get(sign) for sign in ("is_shared", "is_org_shared", "is_ext_shared", "is_pending_ext_shared")):
+            raise MissingPermission(catalog.text("approvals_channel.shared"))
+        if info.get("is_archived"):
+            raise MissingPermission(catalog.text("slack.refused.archived"))
+        if not info.get("is_member"):
+            raise NotInChannel(catalog.text("slack.refused.channel"))
+
+    async def is_public(self, tenant: str, channel: str) -> bool:
+        """Whether a channel is of those that every member may open; direct messages are of no such."""
+        if not channel.startswith(_CHANNEL):
+            return False
+        try:
+            info = await self._told_of(tenant, channel)
+        except MessageNotFound:
+            return False
+        return info.get("is_channel") is True and info.get("is_private") is False
+
+    async def _told_of(self, tenant: str, channel: str) -> Mapping[str, object]:
+        client = self._clients.steady(await self._token(ChannelRef(platform="slack", tenant=tenant, channel="")))
+        with translated():
+            found: object = (await client.conversations_info(channel=channel)).get("channel")
+        return found if isinstance(found, Mapping) else {}
 
     async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
         """The members of a group, if they are few."""

@@ -16,6 +16,7 @@ from bot.slack_app.errors import code_of
 from bot.slack_app.installations import (
     AGENT,
     AGENT_SCOPE,
+    APPROVALS,
     CHAT_TOOLS,
     REDIRECT_PATH,
     SCOPES,
@@ -37,10 +38,13 @@ _PROMPTS = ("help", "runs", "try")
 """What Slack suggests to say first; each is sent as it is, and none does anything before people approve."""
 
 
-def manifest(url: str = "", *, has_chat_tools: bool = False, is_agent: bool = True) -> str:
+def manifest(
+    url: str = "", *, has_chat_tools: bool = False, is_agent: bool = True, has_approvals_channel: bool = False
+) -> str:
     """The manifest as JSON: for Socket Mode, or for HTTP at this address, where whole organisations can install it."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
-    scopes = scopes_with([*([CHAT_TOOLS] if has_chat_tools else []), *([AGENT] if is_agent else [])])
+    wanted = {CHAT_TOOLS: has_chat_tools, AGENT: is_agent, APPROVALS: has_approvals_channel}
+    scopes = scopes_with([feature for feature, is_wanted in wanted.items() if is_wanted])
     events = [*EVENTS, *(AGENT_EVENTS if is_agent else ()), *(INSTALL_EVENTS if address else ())]
     request: dict[str, object] = {"request_url": address} if address else {}
     redirects: dict[str, object] = {"redirect_urls": [f"{url.rstrip('/')}{REDIRECT_PATH}"]} if url else {}

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
+from bot.chat.approvals_channel import routed
 from bot.chat.config_catalog import ConfigCatalog
 from bot.check import Checked, Estimate, ToolRow, check_config
 from bot.i18n import catalog
@@ -85,11 +86,12 @@ def _summary(console: Console, checked: Checked) -> Table:
     servers: list[str] = [
         catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers
     ]
+    lines = (approvers(checked.policy), routed(checked.policy))
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],
         "cost": _costs(checked),
-        "approval": [Renderer(console, checked.at).line(approvers(checked.policy)).plain],
+        "approval": [Renderer(console, checked.at).line(line).plain for line in lines if line],
     }
     table = Table.grid(padding=(0, 2))
     for name, items in rows.items():

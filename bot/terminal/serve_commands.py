@@ -295,6 +295,9 @@ def lend_discord_tools(context: CliContext, guild: str, scope: str) -> Exit:
 
 
 _WithChatTools = Annotated[bool, typer.Option("--chat-tools", help=_help("slack.help.with_chat_tools"))]
+_WithApprovalsChannel = Annotated[
+    bool, typer.Option("--approvals-channel", help=_help("slack.help.with_approvals_channel"))
+]
 
 
 def register_slack(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, cli: Callable[[], CliContext]) -> None:
@@ -311,15 +314,7 @@ def register_slack(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, cl
     def _serve(*, no_work: bool) -> int:
         return serve(cli(), works=not no_work)
 
-    @slack.command("manifest", help=_help("slack.help.manifest"))
-    @reported
-    def _manifest(
-        *,
-        url: Annotated[str, typer.Option("--url", metavar="URL", help=_help("slack.help.url"))] = "",
-        with_chat_tools: _WithChatTools = False,
-        as_agent: Annotated[bool, typer.Option("--agent/--no-agent", help=_help("slack.help.agent"))] = True,
-    ) -> int:
-        return print_manifest(cli(), url, has_chat_tools=with_chat_tools, is_agent=as_agent)
+    _register_manifest(slack, cli)
 
     @doctor.command("slack", help=_help("slack.help.doctor"))
     @reported
@@ -337,7 +332,25 @@ def register_slack(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, cl
         return lend_slack_tools(cli(), scope)
 
 
-def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_agent: bool) -> Exit:
+def _register_manifest(slack: typer.Typer, cli: Callable[[], CliContext]) -> None:
+    @slack.command("manifest", help=_help("slack.help.manifest"))
+    @reported
+    def _manifest(
+        *,
+        url: Annotated[str, typer.Option("--url", metavar="URL", help=_help("slack.help.url"))] = "",
+        with_chat_tools: _WithChatTools = False,
+        with_approvals_channel: _WithApprovalsChannel = False,
+        as_agent: Annotated[bool, typer.Option("--agent/--no-agent", help=_help("slack.help.agent"))] = True,
+    ) -> int:
+        made = {
+            "has_chat_tools": with_chat_tools,
+            "is_agent": as_agent,
+            "has_approvals_channel": with_approvals_channel,
+        }
+        return print_manifest(cli(), url, **made)
+
+
+def print_manifest(context: CliContext, url: str, **made: bool) -> Exit:
     """The manifest on standard output."""
     from bot.slack_app.setup import manifest
     from coordination.errors import ConfigError
@@ -345,7 +358,7 @@ def print_manifest(context: CliContext, url: str, *, has_chat_tools: bool, is_ag
     if url and not url.startswith("https://"):
         raise ConfigError([catalog.text("slack.only_https")])
     with speaking(catalog_for(context.environment.language)):
-        context.print_line(manifest(url, has_chat_tools=has_chat_tools, is_agent=is_agent))
+        context.print_line(manifest(url, **made))
     return Exit.DONE
 
 

@@ -338,7 +338,6 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
         file.agents, file.mcp_servers, rules, broken
     )
     limits, approval = file.limits or LimitKeys(), file.approval or ApprovalKeys()
-    approvers = approval.approvers or ApproverKeys()
     own = {spec.name: spec for agent in agents for spec in agent.servers}
     return Settings(
         origin=origin,
@@ -346,19 +345,27 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
         agents=agents,
         servers=tuple({**{spec.name: spec for spec in book.shared.values()}, **own}.values()),
         options=_options(file, limits, report),
-        policy=Policy(
-            roles=approvers.roles,
-            users=approvers.users,
-            required=approval.required,
-            expires_after=seconds(approval.expires_after),
-            allow_external=approval.external,
-            is_quiet=not approval.notify,
-            operator=digest_of(over),
-        ),
+        policy=_policy(approval, over),
         allow_requester=approval.allow_requester,
         allow_author=approval.allow_author,
         asks_external=file.ask is not None and file.ask.external,
         limits=limits,
         patterns=patterns,
         warnings=report.warnings(),
+    )
+
+
+def _policy(approval: ApprovalKeys, over: str) -> Policy:
+    """The rule of approval as it is written; whether the one who asked may approve depends on where a run is asked for."""
+    approvers = approval.approvers or ApproverKeys()
+    return Policy(
+        roles=approvers.roles,
+        users=approvers.users,
+        required=approval.required,
+        expires_after=seconds(approval.expires_after),
+        allow_external=approval.external,
+        is_quiet=not approval.notify,
+        operator=digest_of(over),
+        approvals_channel=approval.channel,
+        shows_private=approval.channel_shows_private,
     )

@@ -1,5 +1,6 @@
 """Every section of a configuration, ours and MassGen's, as pydantic models: keys, types, ranges, defaults."""
 
+import re
 from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
@@ -44,6 +45,7 @@ from coordination.run_options import RunOptions, Strictness
 from coordination.text import Text
 
 _DEFAULTS = RunOptions()
+_CHANNEL = re.compile(r"\d{17,20}|[CG][A-Z0-9]{2,24}")
 
 Grade: TypeAlias = Annotated[Strictness, AsWritten]
 
@@ -330,6 +332,8 @@ class ApprovalKeys(Section):
     allow_author: Flag | None = None
     external: Flag = False
     notify: Flag = True
+    channel: OneLine = ""
+    channel_shows_private: Flag = False
     expires_after: Annotated[String, AfterValidator(duration)] = "24h"
 
     @override
@@ -344,6 +348,11 @@ class ApprovalKeys(Section):
                 count=users,
             )
             report.expect(self.table.place_of("required"), found, Text("no more than there are users"))
+        if self.channel and not _CHANNEL.fullmatch(self.channel):
+            expected = Text("the id of a channel in Discord (17 to 20 digits) or Slack (C and more)")
+            report.expect(self.table.place_of("channel"), Text("{channel}", channel=repr(self.channel)), expected)
+        if self.channel_shows_private and not self.channel:
+            report.expect(self.table.place_of("channel_shows_private"), Text("no channel"), Text("channel beside it"))
         return True
 
 

@@ -148,6 +148,8 @@ class Policy:
         is_quiet: whether a plan waits without a line that notifies the roles.
         quorums: who must approve besides, because of single calls; different people for each.
         operator: stands for the operator's own rules, under which the plan was made; empty where there were none.
+        approvals_channel: the id of the channel in a chat where plans that wait are shown besides; empty: in none.
+        shows_private: whether also those are that were asked for where not everybody can read.
     """
 
     roles: tuple[str, ...] = ()
@@ -161,6 +163,8 @@ class Policy:
     is_quiet: bool = False
     quorums: tuple[Quorum, ...] = ()
     operator: str = ""
+    approvals_channel: str = ""
+    shows_private: bool = False
 
     @property
     def places(self) -> tuple[Quorum, ...]:
@@ -253,6 +257,10 @@ class Policy:
             fields["quorums"] = [each.as_json() for each in self.quorums]
         if self.operator:
             fields["operator"] = self.operator
+        if self.approvals_channel:
+            fields["approvals_channel"] = self.approvals_channel
+        if self.shows_private:
+            fields["shows_private"] = True
         return fields
 
 

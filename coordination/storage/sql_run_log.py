@@ -84,6 +84,8 @@ _YOUNGER = (
     b',"needs":{"quorums":[],"expires_after":null,"bars_requester":false,"bars_author":false,"per_plan":[],"read_first":[]}',
     b',"quorums":[]',
     b',"operator":""',
+    b',"approvals_channel":""',
+    b',"shows_private":false',
     b',"previews":[]',
     b',"readings":[]',
     b',"parts":null',

@@ -209,3 +209,36 @@ async def test_a_discord_that_can_not_be_reached_is_tried_again_later(
     with pytest.raises(RateLimited):
         await platform.post(here(server), working("one"), Ids())
     assert len(server.in_channel()) == 1
+
+
+async def test_a_channel_is_public_only_where_everybody_may_read_and_nobody_is_kept_out(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    guild = server.guild_of(server.channel)
+    tenant = f"discord:{guild.id}"
+    guild.channels |= {"77001": "hidden", "77002": "muted", "77003": "category", "77004": "forum"}
+    guild.kinds |= {"77003": 4, "77004": 15}
+    guild.hide("77001")
+    guild.overwrites["77002"] = [{"id": "4242", "type": 0, "allow": "0", "deny": str(1 << 10)}]
+    found = {each: await platform.is_public(tenant, each) for each in (server.channel, *list(guild.channels)[-4:])}
+    assert list(found.values()) == [True, False, False, False, True]
+    assert not await platform.is_public(tenant, "no-number")
+
+
+async def test_a_channel_of_approvals_is_a_text_channel_of_this_server_where_the_bot_may_post(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    guild = server.guild_of(server.channel)
+    tenant = f"discord:{guild.id}"
+    await platform.check_channel(tenant, server.channel)
+    other = server.add_guild("elsewhere")
+    for elsewhere in (next(iter(other.channels)), "no-number"):
+        with pytest.raises(MessageNotFound):
+            await platform.check_channel(tenant, elsewhere)
+    guild.channels |= {"77003": "category"}
+    guild.kinds |= {"77003": 4}
+    with pytest.raises(MissingPermission, match="text channel"):
+        await platform.check_channel(tenant, "77003")
+    guild.denied[server.channel] = 1 << 11
+    with pytest.raises(MissingPermission, match="Send Messages"):
+        await platform.check_channel(tenant, server.channel)

@@ -8,7 +8,7 @@ import pytest
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import ChannelRef, EditRefused, MessageNotFound, MessageRef, MissingPermission, RateLimited
-from bot.message import Card, Mention, StyledText
+from bot.message import Alert, Card, Mention, StyledText
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
 from coordination.domain.policy import Person, Policy
@@ -293,3 +293,46 @@ async def test_an_app_that_is_no_agent_asks_for_no_stop_button(
 ) -> None:
     await platform.post(PLACE, PLANNING, ids)
     assert server.called("agents.sessions.setStatus") == []
+
+
+async def test_a_channel_is_public_only_where_slack_says_so(server: SlackServer, platform: SlackPlatform) -> None:
+    server.teams[0].conversations |= {"C2": {"is_private": True}, "G3": {"is_private": True}}
+    found = [await platform.is_public(PLACE.tenant, each) for each in ("C1", "C2", "G3", "D9", "C404")]
+    assert found == [True, False, False, False, False]
+    server.faults.append(Fault(method="conversations.info", error="missing_scope"))
+    with pytest.raises(MissingPermission, match="permission"):
+        await platform.is_public(PLACE.tenant, "C1")
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "words"),
+    [
+        ({}, None, ""),
+        ({"is_member": False}, MissingPermission, "invite"),
+        ({"is_archived": True}, MissingPermission, "archived"),
+        ({"is_shared": True, "is_ext_shared": True}, MissingPermission, "shared"),
+        ({"is_shared": True, "is_org_shared": True}, MissingPermission, "shared"),
+        ({"is_pending_ext_shared": True}, MissingPermission, "shared"),
+    ],
+    ids=["fine", "not in it", "archived", "Slack Connect", "whole organisation", "about to be shared"],
+)
+async def test_a_channel_of_approvals_is_one_that_the_bot_is_in_and_nobody_from_outside(
+    server: SlackServer,
+    platform: SlackPlatform,
+    told: dict[str, object],
+    error: type[Exception] | None,
+    words: str,
+) -> None:
+    server.teams[0].conversations |= {"C2": told}
+    if error is None:
+        await platform.check_channel(PLACE.tenant, "C2")
+        return
+    with pytest.raises(error, match=words):
+        await platform.check_channel(PLACE.tenant, "C2")
+
+
+async def test_a_link_to_a_channel_is_no_ping(server: SlackServer, platform: SlackPlatform, ids: IssuedIds) -> None:
+    card = replace(note("routed"), sections=(Alert(line=(Mention("C012345678", "C012345678", "channel"),)),))
+    message_ref = await platform.post(PLACE, card, ids)
+    message = server.messages[PLACE.channel, message_ref.message]
+    assert '{"type": "channel", "channel_id": "C012345678"}' in message.text

@@ -77,6 +77,8 @@ def test_the_manifest_asks_for_the_least_and_has_one_way_in() -> None:
     assert not http["settings"]["socket_mode_enabled"]
     address = "https://bot.example.org/slack/events"
     assert [each["url"] for each in http["features"]["slash_commands"]] == [address, address]
+    routed = json.loads(manifest(has_approvals_channel=True, is_agent=False))["oauth_config"]["scopes"]["bot"]
+    assert set(routed) - set(socket["oauth_config"]["scopes"]["bot"]) == {"channels:read", "groups:read"}
     tools = json.loads(manifest(has_chat_tools=True, is_agent=False))["oauth_config"]["scopes"]["bot"]
     assert set(tools) == {*SCOPES, *CHAT_TOOL_SCOPES}
     assert socket["settings"]["org_deploy_enabled"] is False, "one token is one workspace's"

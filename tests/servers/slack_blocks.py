@@ -59,7 +59,11 @@ def parts(value: object) -> Iterator[dict[str, Any]]:
             yield from parts(each)
 
 
-ID_FORMS = {"user": re.compile("[UW][A-Z0-9]{8,}"), "usergroup": re.compile("S[A-Z0-9]{8,}")}
+ID_FORMS = {
+    "user": re.compile("[UW][A-Z0-9]{8,}"),
+    "usergroup": re.compile("S[A-Z0-9]{8,}"),
+    "channel": re.compile("[CG][A-Z0-9]{8,}"),
+}
 
 
 def _block(block: dict[str, Any]) -> list[str]:
@@ -104,9 +108,9 @@ def _part(part: dict[str, Any]) -> list[str]:
         found.append(f"a {kind} of {units(str(text))}")
     if kind == "mrkdwn" and (PINGS.search(str(text)) or LINKS.search(str(text)) or "```" in _unfenced(str(text))):
         found.append(f"markup from outside: {text}")
-    if kind in {"broadcast", "channel", "team"}:
+    if kind in {"broadcast", "team"}:
         found.append(f"pings a {kind}")
-    if kind in {"user", "usergroup"} and not ID_FORMS[kind].fullmatch(str(part.get(f"{kind}_id"))):
+    if kind in {"user", "usergroup", "channel"} and not ID_FORMS[kind].fullmatch(str(part.get(f"{kind}_id"))):
         found.append(f"no {kind}: {part}")
     if kind == "date" and not (isinstance(part.get("timestamp"), int) and part.get("format")):
         found.append("date")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.approvers import approvers_in
+from bot.chat.platform import Kind, MissingPermission, RateLimited
 from bot.message import Action, Mention, Paragraph
 from coordination.domain import states as s
 from coordination.domain.canonical_json import digest
@@ -273,3 +274,45 @@ async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(harness: 
     for word in ("rita", "mallory", "bob", "Not today."):
         assert word in said
     assert "There is no run" in texts(await harness.admin("audit", value="RUN99"))
+
+
+class Channels:
+    """A chat of which one channel is shut to us, and one doesn't answer now; it knows everybody by their ids."""
+
+    def is_id(self, kind: Kind, text: str) -> bool:
+        return True
+
+    async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
+        return [name]
+
+    async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
+        return number
+
+    async def check_channel(self, tenant: str, channel: str) -> None:
+        if channel == "C404":
+            raise MissingPermission("Invite me there.")
+        if channel == "C429":
+            raise RateLimited(1)
+
+    async def is_public(self, tenant: str, channel: str) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("C123", "unless they were asked for in private"),
+        ("C404", "Invite me there."),
+        ("C429", "doesn't tell just now"),
+    ],
+)
+async def test_who_chooses_a_configuration_hears_in_which_channel_its_plans_are_shown_or_why_not(
+    tmp_path: Path, channel: str, words: str
+) -> None:
+    harness = ChatServiceHarness(tmp_path, directories={"discord": Channels()})
+    (harness.folder / "team.yaml").write_text(
+        TEAM.replace("approval: {", f"approval: {{channel: {channel}, "), encoding="utf-8"
+    )
+    for order in ("config-use", "config-show", "config-check"):
+        said = await harness.admin(order, name="" if order == "config-show" else "team")
+        assert words in texts(said), order

@@ -221,12 +221,14 @@ def link_in(reply: Answer) -> str:
 _DM = replace(GENERAL, channel="dm-alice")
 
 
-async def with_a_copy(harness: ChatServiceHarness) -> tuple[CardCopy, dict[Action, str]]:
+async def with_a_copy(
+    harness: ChatServiceHarness, *, person: str = ALICE.id, channel: str = _DM.channel
+) -> tuple[CardCopy, dict[Action, str]]:
     """A plan on a card and on a copy in alice's direct messages; and the ids of the copy's buttons."""
     run, _ = await waiting(harness)
     copy = CardCopy(
-        run=run, copy="dm:u-alice", platform="discord", tenant="here", person=ALICE.id, plan="p",
-        made_at=harness.clock.now(), channel=_DM.channel, message="d-1", state="live",
+        run=run, copy="dm:u-alice", platform="discord", tenant="here", person=person, plan="p",
+        made_at=harness.clock.now(), channel=channel, message="d-1", state="live",
     )  # fmt: skip
     await harness.store.add_copy(copy)
     view = view_of(await harness.log.read(run))
@@ -247,6 +249,21 @@ async def test_a_copy_is_decided_by_whose_it_is_where_it_stands_and_by_nobody_el
     assert len(await harness.details(ALICE, _DM, copy.run)) > 1
     assert "no run" in texts(await harness.show(BOB, _DM, copy.run))
     assert (await harness.press(ALICE, approve, place=_DM, message="d-1")).private is None
+    assert isinstance(await harness.people.state(copy.run), s.Executing)
+
+
+async def test_in_a_channel_of_approvals_everybody_who_may_decides_and_nobody_else(harness: ChatServiceHarness) -> None:
+    routed, elsewhere = replace(GENERAL, channel="approvals"), replace(GENERAL, channel="lobby")
+    copy, ids = await with_a_copy(harness, person="", channel=routed.channel)
+    before, approve = harness.snapshot(), ids[Action.APPROVE]
+    for place, message in ((elsewhere, "d-1"), (GENERAL, "d-1"), (routed, "")):
+        reply = await harness.press(ALICE, approve, place=place, message=message)
+        await is_refused(harness, reply, before, "There is no such button here.")
+    reply = await harness.press(replace(BOB, roles=()), approve, place=routed, message="d-1")
+    assert "ops" in texts(reply)
+    assert copy.run in texts(await harness.show(BOB, routed, copy.run))
+    assert "no run" in texts(await harness.show(BOB, elsewhere, copy.run))
+    assert (await harness.press(ALICE, approve, place=routed, message="d-1")).private is None
     assert isinstance(await harness.people.state(copy.run), s.Executing)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.chat.approvers import Approvers
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_report import NameReport
-from bot.chat.platform import Kind
+from bot.chat.platform import Kind, MissingPermission, RateLimited
 from bot.chat.store import ChatSetting
 from tests.contract.chat_stores import a_setting
 from tests.service.chat_service_harness import TEAM
@@ -27,12 +27,25 @@ class Staff:
         return "ops" if number == "77" else None
 
 
-async def lines(folder: Path, *settings: ChatSetting) -> list[tuple[bool, str]]:
+class Building(Staff):
+    """The same with channels, of which the one is locked and the other does not answer now."""
+
+    async def check_channel(self, tenant: str, channel: str) -> None:
+        if channel == "C404":
+            raise MissingPermission("Invite me there.")
+        if channel == "C429":
+            raise RateLimited(1)
+
+    async def is_public(self, tenant: str, channel: str) -> bool:
+        return True
+
+
+async def lines(folder: Path, *settings: ChatSetting, staff: Staff | None = None) -> list[tuple[bool, str]]:
     async def set_here(tenant: str) -> Sequence[ChatSetting]:
         return settings
 
     report = NameReport(config_catalog=ConfigCatalog(folder=folder, allowed={}), settings_of=set_here)
-    return [(each.is_well, each.text) for each in await report.of(Staff(), "here")]
+    return [(each.is_well, each.text) for each in await report.of(staff or Staff(), "here")]
 
 
 async def test_a_configuration_that_names_no_approvers_is_pointed_out_unless_an_administrator_named_some(
@@ -56,3 +69,23 @@ async def test_people_whom_a_rule_for_a_tool_names_are_looked_up_too(tmp_path: P
     (tmp_path / "team.yaml").write_text(TEAM.replace(NAMING, f"{NAMING}\n{rule}"), encoding="utf-8")
     said = await lines(tmp_path)
     assert [is_well for is_well, text in said if "captains" in text] == [False]
+
+
+async def test_a_channel_of_approvals_is_tried_and_what_is_missing_there_is_said(tmp_path: Path) -> None:
+    for name, channel in (("open", "C123"), ("shut", "C404"), ("dumb", "C429")):
+        routed = TEAM.replace("approval: {", f"approval: {{channel: {channel}, ")
+        (tmp_path / f"{name}.yaml").write_text(routed, encoding="utf-8")
+    said = {
+        text.split(":")[0]: (is_well, text)
+        for is_well, text in await lines(tmp_path, staff=Building())
+        if "channel" in text
+    }
+    assert said == {
+        "configuration open": (True, "configuration open: plans are shown in the channel C123, too."),
+        "configuration shut": (False, "configuration shut: plans can't be shown in the channel C404. Invite me there."),
+        "configuration dumb": (
+            False,
+            "configuration dumb: plans can't be shown in the channel C429. The chat doesn't tell just now. "
+            "Try again in a moment.",
+        ),
+    }

@@ -497,6 +497,11 @@ def test_a_plan_of_earlier_days_keeps_its_digest() -> None:
     lenient = replace(PLAN, policy=replace(PLAN.policy, allow_author=True))
     assert '"allow_author":true' in lenient.canonical()
     assert lenient.digest != PLAN.digest
+    assert "channel" not in PLAN.canonical()
+    assert "shows_private" not in PLAN.canonical()
+    routed = replace(PLAN, policy=replace(PLAN.policy, approvals_channel="C123", shows_private=True))
+    assert '"approvals_channel":"C123"' in routed.canonical()
+    assert '"shows_private":true' in routed.canonical()
 
 
 def test_a_vote_that_was_overtaken_is_on_record_and_counts_for_nothing() -> None:

@@ -108,6 +108,14 @@ def test_what_the_file_says_about_the_requester_holds_on_every_platform(*, allow
     assert spoken.profile(allow_requester_default=not allowed).policy.allow_requester is allowed
 
 
+@pytest.mark.parametrize("channel", ["1417773298309136445", "C0123456789"])
+def test_a_channel_of_approvals_is_named_by_its_id_as_it_is_written(channel: str) -> None:
+    policy = settings_of(SMALL + f"approval: {{channel: {channel}}}\n").policy
+    assert (policy.approvals_channel, policy.shows_private) == (channel, False)
+    more = settings_of(SMALL + f"approval: {{channel: {channel}, channel_shows_private: true}}\n").policy
+    assert more.shows_private
+
+
 def test_ids_of_people_and_roles_keep_every_digit_however_they_are_written() -> None:
     text = SMALL + "approval: {approvers: {users: [1417773298309136445, 007], roles: [ops, 12]}}\n"
     policy = settings_of(text).policy

@@ -175,6 +175,14 @@ limit: 3
             "agents: [" + "{backend: {type: ollama, model: m}}, " * 51 + "]\n",
             "1: agents: found 51 agents; expected at most",
         ),
+        (
+            AGENT + "approval: {channel: '#ops'}\n",
+            "2: approval.channel: found '#ops'; expected the id of a channel in Discord (17 to 20 digits) or Slack",
+        ),
+        (
+            AGENT + "approval: {channel_shows_private: true}\n",
+            "2: approval.channel_shows_private: found no channel; expected channel beside it",
+        ),
         (AGENT + "approval: {required: 0}\n", "2: approval.required: found 0; expected a number of at least 1"),
         (AGENT + "limits: {max_calls: 1.5}\n", "2: limits.max_calls: found 1.5; expected a whole number"),
         (AGENT + "limits: {money_per_run: .inf}\n", "2: limits.money_per_run: found .inf; expected a "),

@@ -1,4 +1,7 @@
-"""Copies of a card in the direct messages of those who may decide: each follows the log by itself, as the card does."""
+"""Copies of a card: in the direct messages of those who may decide, and in the channel that a configuration names.
+
+Each follows the log by itself, as the card does.
+"""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -7,6 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.cards.run_view import RunView
+from bot.chat.approvals_channel import (
+    KeptPrivate,
+    alert_of,
+    channel_named,
+    check_open,
+    is_elsewhere,
+    name_of_copy,
+    note_of,
+)
 from bot.chat.card_sync.context import SyncContext, place_of
 from bot.chat.card_sync.notify import accounts_in, reminder_card
 from bot.chat.card_sync.snapshot import (
@@ -23,6 +35,7 @@ from bot.chat.platform import (
     CardTooLarge,
     ChannelRef,
     ChatPlatform,
+    KnowsChannels,
     MessageNotFound,
     MessageRef,
     MissingPermission,
@@ -30,6 +43,7 @@ from bot.chat.platform import (
     ReachesPeople,
 )
 from bot.chat.store import CardCopy, CardRecord
+from bot.message import Alert
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 from coordination.domain.states import AwaitingDecision, NeedsHuman, authors_of
@@ -53,28 +67,43 @@ class Copies:
 
     async def sync(self, card: CardRecord, view: RunView) -> float | None:
         """Do what can be done now. Returns the seconds until more can be; None: until something happens, nothing."""
-        platform = self.context.platform
-        if not isinstance(platform, ReachesPeople):
-            return None
-        waits = [await self._invite(card, view, platform)]
+        waits = [await self._invite(card, view)]
         if not self._has_none:
             copies = await self.context.store.copies(self.run, card.tenant)
             self._has_none = not copies
-            waits += [await self._tried(each, card, view, platform) for each in copies if not each.is_over]
+            waits += [await self._tried(each, card, view) for each in copies if not each.is_over]
         return min((each for each in waits if each is not None), default=None)
+
+    async def alert(self, card: CardRecord, view: RunView) -> Alert | None:
+        """What the card has to say of the channel in which its plan should be shown and is not."""
+        state = view.state
+        if not isinstance(state, AwaitingDecision) or not state.plan.policy.approvals_channel:
+            return None
+        copies = await self.context.store.copies(self.run, card.tenant)
+        channel = state.plan.policy.approvals_channel
+        note = next((each.note for each in copies if each.copy == name_of_copy(channel)), "")
+        return alert_of(channel, note) if note else None
 
     # --- who gets one -------------------------------------------------------------------------------------------------
 
-    async def _invite(self, card: CardRecord, view: RunView, platform: ReachesPeople) -> float | None:
-        """Remember a copy for everybody who may decide on a new plan. What is in a private thread stays there."""
-        state, invited = view.state, self.context.invited
+    async def _invite(self, card: CardRecord, view: RunView) -> float | None:
+        """Remember a copy for the channel, and one for everybody who may decide on a new plan.
+
+        Nobody is told of what is in a private thread.
+        """
+        state, invited, platform = view.state, self.context.invited, self.context.platform
         if not isinstance(state, AwaitingDecision):
             invited.pop(self.run, None)
             return None
         if invited.get(self.run) == state.plan.digest:
             return None
         policy = state.plan.policy
-        if not policy.is_quiet and not place_of(card).is_private_thread:
+        if isinstance(platform, KnowsChannels) and is_elsewhere(policy, place_of(card)):
+            copy = self._wanted(card, "", state.plan)
+            await self.context.store.add_copy(replace(copy, copy=name_of_copy(policy.approvals_channel)))
+            self._has_none = False
+        is_told = isinstance(platform, ReachesPeople) and not policy.is_quiet
+        if isinstance(platform, ReachesPeople) and is_told and not place_of(card).is_private_thread:
             key = f"{self.run} approvers"
             try:
                 async for person in self._approvers(view, state.plan, platform):
@@ -117,12 +146,12 @@ class Copies:
 
     # --- one copy -----------------------------------------------------------------------------------------------------
 
-    async def _tried(self, copy: CardCopy, card: CardRecord, view: RunView, platform: ReachesPeople) -> float | None:
+    async def _tried(self, copy: CardCopy, card: CardRecord, view: RunView) -> float | None:
         key, now = _key(copy), self.context.clock.now()
         if self.context.refusals.is_paused(key, now):
             return self._seconds_until(self.context.refusals.refused(key, now))
         try:
-            pause = await self._brought_up(copy, card, view, platform)
+            pause = await self._brought_up(copy, card, view)
         except RateLimited as error:
             return max(error.seconds, self.context.intervals.edit)
         except _REFUSED as error:
@@ -136,20 +165,28 @@ class Copies:
             is_late = self.context.clock.now() - view.updated_at >= GIVE_UP
             if not (isinstance(view.state, ENDED) and is_late):
                 return self._seconds_until(self.context.refusals.refused(_key(copy), self.context.clock.now()))
+        elif not copy.person:
+            return await self._kept_out(copy, error)
         elif (again := self._refused(_key(copy), error)) is not None:
             return again
         copy = await self._again(copy)
         await self.context.store.save_copy(copy, replace(copy, state="gone"))
-        if isinstance(view.state, AwaitingDecision) and not copy.message:
+        if isinstance(view.state, AwaitingDecision) and not copy.message and copy.person:
             person = Person(tenant=copy.tenant, id=copy.person, name=copy.person)
             notice = await self.context.linked(reminder_card(view, view.state.plan, "new"), card)
             with suppress(RateLimited, *_REFUSED):
                 await self.context.platform.notify_user(person, place_of(card), notice)
         return None
 
-    async def _brought_up(
-        self, copy: CardCopy, card: CardRecord, view: RunView, platform: ReachesPeople
-    ) -> float | None:
+    async def _kept_out(self, copy: CardCopy, error: Exception) -> float | None:
+        """Have the card say why nothing stands in the channel. What is missing may be given while the plan waits."""
+        copy, note = await self._again(copy), note_of(error)
+        state = "gone" if isinstance(error, KeptPrivate) else copy.state
+        await self.context.store.save_copy(copy, replace(_closed(copy), note=note, state=state))
+        again = self.context.refusals.refused(_key(copy), self.context.clock.now())
+        return self.context.intervals.look if note != copy.note else self._seconds_until(again)
+
+    async def _brought_up(self, copy: CardCopy, card: CardRecord, view: RunView) -> float | None:
         """Post, edit, or leave a copy as it is.
 
         Raises:
@@ -157,13 +194,14 @@ class Copies:
         """
         state, snapshot = view.state, Snapshot(await self.context.linked(copy_of(view), card))
         if not copy.message:
-            return await self._begun(copy, view, snapshot, platform)
+            return await self._begun(copy, card, view, snapshot)
         if copy.shown == snapshot.fingerprint:
             if isinstance(state, ENDED):
                 await self.context.store.save_copy(copy, replace(copy, state="done"))
             return None
         if isinstance(state, AwaitingDecision) and copy.plan != short(state.plan.digest):
-            return await self._posted(await self._renewed(copy, state.plan), view, snapshot)
+            renewed = await self._opened(await self._renewed(copy, state.plan), card, state.plan)
+            return await self._posted(renewed, view, snapshot)
         pause = self.context.throttle.seconds(_key(copy), self.context.clock.monotonic())
         if pause > 0:
             return pause
@@ -173,10 +211,10 @@ class Copies:
             return await self._lost(copy, view)
         return None
 
-    async def _begun(self, copy: CardCopy, view: RunView, snapshot: Snapshot, platform: ReachesPeople) -> float | None:
+    async def _begun(self, copy: CardCopy, card: CardRecord, view: RunView, snapshot: Snapshot) -> float | None:
         """The first post of an attempt, while there is something to decide; after that only if one may stand already."""
         if isinstance(view.state, AwaitingDecision | NeedsHuman):
-            return await self._posted(await self._opened(copy, platform), view, snapshot)
+            return await self._posted(await self._opened(copy, card, view.state.plan), view, snapshot)
         if not isinstance(view.state, ENDED):
             return None
         if await self.context.store.issued(copy):
@@ -187,7 +225,7 @@ class Copies:
     async def _lost(self, copy: CardCopy, view: RunView) -> float | None:
         """The message is not there any more: another one is posted, while there is something to decide."""
         is_over = isinstance(view.state, ENDED)
-        after = replace(copy, state="gone") if is_over else _next(copy)
+        after = replace(copy, state="gone") if is_over else _closed(_next(copy))
         await self.context.store.save_copy(copy, after)
         return None if is_over else self.context.intervals.look
 
@@ -196,11 +234,17 @@ class Copies:
         copies = await self.context.store.copies(copy.run, copy.tenant)
         return next((each for each in copies if each.copy == copy.copy), copy)
 
-    async def _opened(self, copy: CardCopy, platform: ReachesPeople) -> CardCopy:
-        if copy.channel:
+    async def _opened(self, copy: CardCopy, card: CardRecord, plan: Plan) -> CardCopy:
+        platform, channel = self.context.platform, copy.channel
+        if channel:
             return copy
-        place = await platform.direct_channel(Person(tenant=copy.tenant, id=copy.person, name=copy.person))
-        after = replace(copy, channel=place.channel)
+        if copy.person and isinstance(platform, ReachesPeople):
+            person = Person(tenant=copy.tenant, id=copy.person, name=copy.person)
+            channel = (await platform.direct_channel(person)).channel
+        elif isinstance(platform, KnowsChannels):
+            channel = channel_named(copy.copy)
+            await check_open(platform, plan.policy, place_of(card), channel)
+        after = replace(copy, channel=channel)
         await self.context.store.save_copy(copy, after)
         return after
 
@@ -208,7 +252,7 @@ class Copies:
         """A new message for a new plan, which an edit would tell nobody of; the old one says that it is out of date."""
         with suppress(*_REFUSED):
             await self.context.platform.edit(_message(copy), superseded_snapshot(copy.run).card, IssuedIds({}))
-        after = replace(_next(copy), plan=short(plan.digest))
+        after = _closed(replace(_next(copy), plan=short(plan.digest)))
         await self.context.store.save_copy(copy, after)
         return after
 
@@ -220,7 +264,7 @@ class Copies:
         if at is not None and not (platform.posts_once and self.context.clock.now() - at < SAME):
             found = await self._found(copy, platform, at)
             if found is not None:
-                await store.save_copy(copy, replace(copy, message=found, state="live"))
+                await store.save_copy(copy, replace(copy, message=found, state="live", note=""))
                 return self.context.intervals.edit
             after = _next(copy)
             await store.save_copy(copy, after)
@@ -231,8 +275,9 @@ class Copies:
         finally:
             self.context.throttle.edited(_key(copy), self.context.clock.monotonic())
         shown = "" if issued else snapshot.fingerprint  # Of a message that stood already nobody knows what it shows.
-        await store.save_copy(copy, replace(copy, message=stands.message, shown=shown, state="live"))
-        is_in_step = bool(shown) and not isinstance(view.state, ENDED)
+        await store.save_copy(copy, replace(copy, message=stands.message, shown=shown, state="live", note=""))
+        # Where the card said why there was none, it says so no longer.
+        is_in_step = bool(shown) and not isinstance(view.state, ENDED) and not copy.note
         return None if is_in_step else self.context.intervals.edit
 
     async def _found(self, copy: CardCopy, platform: ChatPlatform, at: datetime) -> str | None:
@@ -269,6 +314,11 @@ class Copies:
 
 def _next(copy: CardCopy) -> CardCopy:
     return replace(copy, attempt=copy.attempt + 1, message="", shown="", state="wanted")
+
+
+def _closed(copy: CardCopy) -> CardCopy:
+    """Whether a channel is open for a plan is asked again before each message; direct messages stay whose they are."""
+    return copy if copy.person else replace(copy, channel="")
 
 
 def _key(copy: CardCopy) -> str:

@@ -12,6 +12,7 @@ from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import one_line, visible
 from bot.cards.timeline import timeline_entry
+from bot.chat.approvals_channel import name_of_copy
 from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
 from bot.chat.card_sync.snapshot import ENDED, WORKING
 from bot.chat.platform import (
@@ -23,7 +24,7 @@ from bot.chat.platform import (
     RateLimited,
     ReachesPeople,
 )
-from bot.chat.store import CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
+from bot.chat.store import CardCopy, CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
 from bot.i18n import catalog, joined
 from bot.message import Alert, Card, Mention, Paragraph, RichText, Section, Severity, StyledText, Timestamp
 from coordination.domain import events as e
@@ -272,14 +273,19 @@ class Notifier:
         match view.state:
             case s.AwaitingDecision(plan=plan):
                 found = schedule(plan, self.context.clock.now(), card.reminded)
-                if found.due is not None:
+                copy = await self._in_channel(card, plan)
+                # Whether the roles are called in the channel or here is known once the card stands there, or can't.
+                is_settled = copy is None or bool(copy.message or copy.note) or copy.is_over
+                if found.due is not None and (is_settled or found.due != "new"):
                     notice = reminder_card(view, plan, found.due)
                     is_first = found.due == "new"
                     is_copied = (
                         is_first and isinstance(self.context.platform, ReachesPeople) and not plan.policy.is_quiet
                     )
                     people = [] if is_copied else _named(card, plan, view)
-                    audience = _Audience(is_public=not is_first, people=people, called=plan if is_first else None)
+                    audience = _Audience(
+                        is_public=not is_first, people=people, called=plan if is_first else None, copy=copy
+                    )
                     sent = PlanReminder(plan=short(plan.digest), last=found.due)
                     card = await self._remind(card, notice, audience, sent)
                 return await self.context.saved(card, card.waking(found.next))
@@ -299,10 +305,12 @@ class Notifier:
         try:
             if audience.is_public:
                 await self.context.platform.post_text(place_of(card), notice)
+                if audience.place is not None:
+                    await self.context.platform.post_text(audience.place, notice)
             for person in audience.people:
                 await self.context.platform.notify_user(person, place_of(card), notice)
             if audience.called is not None:
-                await self._call(card, audience.called)
+                await self._call(card, audience.called, audience.place)
         except RateLimited:
             await self.context.saved(card, replace(card, reminded=before))
             raise
@@ -310,8 +318,14 @@ class Notifier:
             _log.warning("run %s: not everybody could be told what waits: %s", card.run, error)
         return card
 
-    async def _call(self, card: CardRecord, plan: Plan) -> None:
-        """Notify the roles that may decide, by one line in the thread; rather not at all than twice.
+    async def _in_channel(self, card: CardRecord, plan: Plan) -> CardCopy | None:
+        """The copy in the channel that a configuration names, if there is one."""
+        channel = plan.policy.approvals_channel
+        copies = await self.context.store.copies(card.run, card.tenant) if channel else ()
+        return next((each for each in copies if each.copy == name_of_copy(channel)), None)
+
+    async def _call(self, card: CardRecord, plan: Plan, elsewhere: ChannelRef | None) -> None:
+        """Notify the roles that may decide, by one line in the thread, or `elsewhere`; rather not at all than twice.
 
         In a private thread nobody is called: that would let them in.
         """
@@ -321,7 +335,7 @@ class Notifier:
         roles = [(Mention(role, one_line(role, _NAME), "role", is_linked=True),) for role in named]
         until = Timestamp(plan.expires_at, is_countdown=True)
         line = catalog.rich("card_sync.call", approvers=joined(roles, " "), until=until)
-        place = self._thread(card) if card.story else place_of(card)
+        place = elsewhere or (self._thread(card) if card.story else place_of(card))
         try:
             await self.context.platform.call(place, line, once=f"{card.run}:{short(plan.digest)}")
         except RateLimited:
@@ -362,11 +376,22 @@ class Notifier:
 
 @dataclass(frozen=True, kw_only=True)
 class _Audience:
-    """Who is told: the place of the card, if it `is_public`, some people by themselves, and the roles of a plan."""
+    """Who is told: the place of the card, if it `is_public`, some people by themselves, and the roles of a plan.
+
+    Where a `copy` stands in a channel, that is told as well, and the roles are called there.
+    """
 
     is_public: bool
     people: list[Person]
     called: Plan | None = None
+    copy: CardCopy | None = None
+
+    @property
+    def place(self) -> ChannelRef | None:
+        """The channel where a copy stands; None: in none."""
+        if self.copy is None or not self.copy.message:
+            return None
+        return ChannelRef(platform=self.copy.platform, tenant=self.copy.tenant, channel=self.copy.channel)
 
 
 def accounts_in(policy: Policy) -> Sequence[str]:

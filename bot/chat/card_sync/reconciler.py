@@ -30,6 +30,7 @@ from bot.chat.platform import (
 )
 from bot.chat.store import CardRecord, Done, Gone, Post
 from bot.i18n import catalog_in, speaking
+from bot.message import Alert
 from coordination.domain.states import Executing, NeedsHuman, Queued
 from coordination.errors import OwnershipLostError, StorageError
 
@@ -43,9 +44,10 @@ class NoChannelForCard(Exception):
 
 @dataclass
 class CardPublisher:
-    """One card. What can't be shown whole is remembered, and not tried again."""
+    """One card. What can't be shown whole is remembered, and not tried again. `alert` is what it says besides."""
 
     context: SyncContext
+    alert: Alert | None = None
     _too_large: set[str] = field(default_factory=set[str])
 
     async def publish(self, card: CardRecord, view: RunView, *, is_check_due: bool = False) -> CardRecord:
@@ -94,7 +96,7 @@ class CardPublisher:
     def snapshot(self, view: RunView) -> Snapshot:
         """What the card should show now."""
         context = self.context
-        whole = snapshot_of(view, context.clock.now(), refresh=context.intervals.refresh)
+        whole = snapshot_of(view, context.clock.now(), refresh=context.intervals.refresh, alert=self.alert)
         return without_plan(whole) if whole.fingerprint in self._too_large else whole
 
     def patience(self, card: CardRecord) -> float:
@@ -310,6 +312,7 @@ class Reconciler:
         view = await self._read_for_others(card)
         if view is None:
             return await self._without_run(card)
+        self._publisher.alert = await self._copies.alert(card, view)
         try:
             card = await self._publisher.publish(card, view, is_check_due=self.is_check_due)
         except RateLimited:

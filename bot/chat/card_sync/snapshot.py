@@ -32,9 +32,13 @@ class Snapshot:
         return hashlib.sha256(repr(self.card).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def snapshot_of(view: RunView, now: datetime, *, refresh: float) -> Snapshot:
-    """The picture of a run. Its clock moves with every event, and every `refresh` seconds while it is at work."""
-    return Snapshot(card_for(view, _moment(view, now, refresh)))
+def snapshot_of(view: RunView, now: datetime, *, refresh: float, alert: Alert | None = None) -> Snapshot:
+    """The picture of a run, with what is to be said besides.
+
+    Its clock moves with every event, and every `refresh` seconds while it is at work.
+    """
+    card = card_for(view, _moment(view, now, refresh))
+    return Snapshot(card if alert is None else replace(card, sections=(*card.sections, alert)))
 
 
 def copy_of(view: RunView) -> Card:
