@@ -16,6 +16,7 @@ from coordination.domain.ballot import Ending
 from coordination.domain.states import RunState
 from coordination.domain.tool_rules import Effect
 from tests.builders import START
+from tests.syntax_trees import nodes_of
 from tests.texts import texts_of
 
 BOT = Path(__file__).parents[2] / "bot"
@@ -26,7 +27,7 @@ STATES = [state.__dataclass_fields__["kind"].default for state in RunState.__arg
 def nodes() -> tuple[ast.AST, ...]:
     """What the code is made of, but for catalogues."""
     paths = [path for path in BOT.rglob("*.py") if path.parent.name != "locales"]
-    return tuple(node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return tuple(node for path in paths for node in nodes_of(path))
 
 
 def asked_keys() -> Iterator[str]:

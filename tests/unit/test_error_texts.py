@@ -23,6 +23,7 @@ from coordination.errors import ConfigError, RefusedError, ToolServerError
 from coordination.storage.sql_run_log import decode, encode
 from coordination.text import Text, TextParts, either, template, together
 from tests.sample_logs import argued, recorded
+from tests.syntax_trees import nodes_of, text_of
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(chain((ROOT / "coordination").rglob("*.py"), (ROOT / "bot").rglob("*.py")))
@@ -40,10 +41,9 @@ def has_words(text: str) -> bool:
 
 def texts_in(path: Path) -> Iterator[ast.Call]:
     """Every place where a module makes a text."""
-    source = path.read_text(encoding="utf-8")
-    if "coordination.text" not in source and path.name != "text.py":
+    if "coordination.text" not in text_of(path) and path.name != "text.py":
         return
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS and node.args:
             yield node
 
@@ -99,7 +99,7 @@ def test_a_template_is_written_where_the_check_of_the_catalogue_sees_it() -> Non
     unmarked = {
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.AnnAssign)
         and "LiteralString" in ast.unparse(node.annotation)
         and node.value is not None
@@ -113,7 +113,7 @@ def test_no_error_of_the_core_is_raised_with_words_that_nobody_can_translate() -
     """The type checkers hold the constructors to `Text`; this holds the text to be made of a template."""
     bare: set[str] = set()
     for path in (path for path in MODULES if path.is_relative_to(ROOT / "coordination")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             is_verbatim = isinstance(node, ast.Call) and ast.unparse(node.func) == "Text.verbatim"
             if is_verbatim and isinstance(cast("ast.Call", node).args[0], ast.JoinedStr | ast.Constant):
                 words = ast.unparse(cast("ast.Call", node).args[0])

@@ -9,10 +9,11 @@ import sys
 import tokenize
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.syntax_trees import nodes_of, text_of
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = sorted(
@@ -113,16 +114,6 @@ RETIRED = frozenset(
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-@cache
-def text_of(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-@cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(ast.parse(text_of(path), filename=name_of(path))))
 
 
 def comments_of(path: Path, having: re.Pattern[str]) -> Iterator[tuple[int, str]]:
